@@ -1,1 +1,322 @@
-//! Placeholder.
+//! Errors: what a client sees, and what the log sees.
+//!
+//! An [`Error`] has a code, a text and metadata; these three go to the caller, be it a game client or another
+//! server. Its [source](std::error::Error::source) stays at home: only the log prints it. So an error that was
+//! written for callers ([`Error::new`]) goes out as it is, while a foreign error (a database's, a panic's)
+//! becomes `PIT-000` with the text `internal error`, unless `pitaya.errors.expose` is on.
+//!
+//! A handler may return any `E: IntoError`: [`Error`], an enum with `#[derive(PitayaError)]`, or [`AnyError`],
+//! which takes every error by `?`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::error::Error as StdError;
+use std::fmt;
+
+/// The codes of the framework. Applications choose their own prefix.
+pub mod code {
+    /// Anything without a code of its own: a foreign error, a panic, a failed hook, a null reply.
+    pub const UNKNOWN: &str = "PIT-000";
+    /// The message could not be understood: bad route, bad body, a request to a notify-only handler.
+    pub const BAD_REQUEST: &str = "PIT-400";
+    /// The session has no user yet.
+    pub const NOT_BOUND: &str = "PIT-401";
+    /// No such handler or remote.
+    pub const NOT_FOUND: &str = "PIT-404";
+    /// A handler or a remote took longer than it may.
+    pub const TIMEOUT: &str = "PIT-408";
+    /// The client or its connection has gone.
+    pub const CLOSED: &str = "PIT-499";
+    /// The framework or the cluster could not do its part.
+    pub const INTERNAL: &str = "PIT-500";
+    /// What is needed for this call is not there now; trying later may help.
+    pub const UNAVAILABLE: &str = "PIT-503";
+    /// Made by a client for itself: it waited long enough.
+    pub const CLIENT_TIMEOUT: &str = "PIT-504";
+}
+
+/// The texts that clients and peers compare, each in one place.
+pub mod text {
+    #![allow(missing_docs)]
+    pub const INTERNAL: &str = "internal error";
+    pub const NULL_REPLY: &str = "reply must not be null";
+    pub const REQUEST_ON_NOTIFY: &str = "tried to request a notify route";
+    pub const EMPTY_ROUTE_FIELD: &str = "route field can not be empty";
+    pub const INVALID_ROUTE: &str = "invalid route";
+    pub const ROUTE_NOT_FOUND: &str = "route not found";
+    pub const HANDLER_TIMEOUT: &str = "handler timeout";
+    pub const NO_SERVERS: &str = "no servers available of this type";
+    pub const NO_SERVER_WITH_ID: &str = "can't find any server with the provided ID";
+    pub const RPC_NOT_INITIALIZED: &str = "RPC server is not running";
+    pub const ILLEGAL_UID: &str = "illegal uid";
+    pub const ALREADY_BOUND: &str = "session is already bound to an uid";
+    pub const NOT_BOUND: &str = "you have to bind an UID to the session to do that";
+    pub const BROKEN_PIPE: &str = "broken low-level pipe";
+    pub const SESSION_NOT_FOUND: &str = "session not found";
+    pub const FRONT_CANT_PUSH_TO_FRONT: &str = "frontend session can't push to front";
+    pub const EMPTY_UID: &str = "empty uid";
+    pub const GROUP_EXISTS: &str = "group already exists";
+    pub const GROUP_NOT_FOUND: &str = "group not found";
+    pub const MEMBER_EXISTS: &str = "member already exists in group";
+    pub const MEMBER_NOT_FOUND: &str = "member not found in the group";
+    pub const GROUP_TTL_NOT_FOUND: &str = "memory group TTL not found";
+    pub const PUSHING_TO_USERS: &str = "failed to push message to users";
+    pub const KICKING_USERS: &str = "failed to kick users";
+}
+
+/// The result of everything that can fail with an [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Any error of somebody else, boxed.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// What went wrong, in the form that travels: a code, a text and metadata; and, at home only, its source.
+///
+/// ```
+/// use pitaya::Error;
+/// let error = Error::new("CHAT-001", "join a room first").with_metadata("room", "lobby");
+/// assert_eq!(error.code(), "CHAT-001");
+/// assert_eq!(error.to_string(), "CHAT-001: join a room first");
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    code: Cow<'static, str>,
+    msg: Cow<'static, str>,
+    metadata: BTreeMap<String, String>,
+    source: Option<BoxError>,
+    /// The text was written for callers. A foreign error's was not.
+    public: bool,
+}
+
+impl Error {
+    /// An error for the caller: it goes out exactly as given.
+    pub fn new(code: impl Into<Cow<'static, str>>, msg: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Inner {
+            code: code.into(),
+            msg: msg.into(),
+            metadata: BTreeMap::new(),
+            source: None,
+            public: true,
+        }))
+    }
+
+    /// A foreign error: `PIT-000`, `internal error` for the caller and `source` for the log. If `source` is
+    /// an [`Error`] already, or has one among its sources, that one's code, text and metadata are kept.
+    pub fn internal(source: impl Into<BoxError>) -> Self {
+        let source = source.into();
+        let source = match source.downcast::<Self>() {
+            Ok(own) => return *own,
+            Err(source) => source,
+        };
+        if let Some(found) = find(&*source) {
+            return found.with_source(source);
+        }
+        let mut error = Self::new(code::UNKNOWN, text::INTERNAL).with_source(source);
+        error.0.public = false;
+        error
+    }
+
+    /// Adds one pair to what the caller sees under `metadata`.
+    #[must_use]
+    pub fn with_metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.0.metadata.insert(key.into(), value.into());
+        self
+    }
+
+    /// Keeps `source` for the log.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// The code, for example `PIT-404`.
+    pub fn code(&self) -> &str {
+        &self.0.code
+    }
+
+    /// The text for the caller.
+    pub fn msg(&self) -> &str {
+        &self.0.msg
+    }
+
+    /// What else the caller is told.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.0.metadata
+    }
+
+    /// The text that leaves this server: a foreign error's own only if `expose` is on.
+    pub(crate) fn outgoing_msg(&self, expose: bool) -> Cow<'_, str> {
+        match &self.0.source {
+            Some(source) if expose && !self.0.public => Cow::Owned(source.to_string()),
+            _ => Cow::Borrowed(self.msg()),
+        }
+    }
+
+    /// A copy without the source, for a second recipient.
+    pub(crate) fn without_source(&self) -> Self {
+        Self(Box::new(Inner {
+            code: self.0.code.clone(),
+            msg: self.0.msg.clone(),
+            metadata: self.0.metadata.clone(),
+            source: None,
+            public: self.0.public,
+        }))
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("code", &self.0.code)
+            .field("msg", &self.0.msg)
+            .field("metadata", &self.0.metadata)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.code, self.0.msg)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|s| s as _)
+    }
+}
+
+/// What a handler may fail with. Derive it for an enum with `#[derive(PitayaError)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a handler or a remote",
+    label = "a client would not know what to make of this error",
+    note = "return `pitaya::Error`, `pitaya::AnyError` (takes every error by `?`), or derive `PitayaError` for `{Self}`",
+    note = "in a plain `pitaya::Result<T>`, turn a foreign error into one with `.internal()?`"
+)]
+pub trait IntoError {
+    /// The error that travels.
+    fn into_error(self) -> Error;
+}
+
+impl IntoError for Error {
+    fn into_error(self) -> Error {
+        self
+    }
+}
+
+/// Every error, by `?`: for handlers that call code with errors of its own.
+///
+/// If the error is an [`Error`], or a type with `#[derive(PitayaError)]`, or has one of these among its
+/// sources, its code and text go out; any other becomes `PIT-000`, `internal error`.
+///
+/// ```
+/// use pitaya::{AnyError, error::IntoError};
+/// fn parse(text: &str) -> Result<u16, AnyError> { Ok(text.parse::<u16>()?) }
+/// let error = parse("x").unwrap_err().into_error();
+/// assert_eq!((error.code(), error.msg()), ("PIT-000", "internal error"));
+/// ```
+pub struct AnyError(BoxError);
+
+impl<E: Into<BoxError>> From<E> for AnyError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl fmt::Debug for AnyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for AnyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl IntoError for AnyError {
+    fn into_error(self) -> Error {
+        Error::internal(self.0)
+    }
+}
+
+/// `.internal()?` in a function that returns [`Result`]: a foreign error becomes `PIT-000`.
+pub trait ResultExt<T> {
+    /// Turns a foreign error into [`Error::internal`].
+    ///
+    /// # Errors
+    /// The same error, as one that may travel.
+    fn internal(self) -> Result<T>;
+}
+
+impl<T, E: Into<BoxError>> ResultExt<T> for std::result::Result<T, E> {
+    fn internal(self) -> Result<T> {
+        self.map_err(Error::internal)
+    }
+}
+
+/// How a derived error is recognised behind a `dyn Error`. The macro submits one for each type.
+#[doc(hidden)]
+pub struct ErrorRecognizer(pub fn(&(dyn StdError + 'static)) -> Option<Error>);
+
+inventory::collect!(ErrorRecognizer);
+
+/// The first error with a code, in `error` or among its sources.
+fn find(error: &(dyn StdError + 'static)) -> Option<Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(own) = error.downcast_ref::<Error>() {
+            return Some(own.without_source());
+        }
+        if let Some(found) = inventory::iter::<ErrorRecognizer>().find_map(|r| (r.0)(error)) {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Outer(BoxError);
+    impl fmt::Display for Outer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("outer")
+        }
+    }
+    impl StdError for Outer {
+        fn source(&self) -> Option<&(dyn StdError + 'static)> {
+            Some(&*self.0)
+        }
+    }
+
+    #[test]
+    fn a_foreign_error_is_hidden_unless_exposed() {
+        let error = Error::internal("disk on fire");
+        assert_eq!((error.code(), error.msg()), (code::UNKNOWN, text::INTERNAL));
+        assert_eq!(error.outgoing_msg(false), "internal error");
+        assert_eq!(error.outgoing_msg(true), "disk on fire");
+    }
+
+    #[test]
+    fn a_code_is_found_among_the_sources_of_any_error() {
+        let inner = Error::new("X-1", "no").with_metadata("k", "v");
+        let error = AnyError::from(Outer(Box::new(inner))).into_error();
+        assert_eq!((error.code(), error.msg()), ("X-1", "no"));
+        assert_eq!(error.metadata()["k"], "v");
+        assert_eq!(error.source().unwrap().to_string(), "outer");
+    }
+
+    #[test]
+    fn an_error_of_ours_passes_through_internal_unchanged() {
+        let error = Err::<(), _>(Error::new("X-2", "kept")).internal().unwrap_err();
+        assert_eq!((error.code(), error.msg()), ("X-2", "kept"));
+    }
+}

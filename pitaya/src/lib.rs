@@ -15,6 +15,40 @@ pub mod module;
 pub mod pipeline;
 pub mod route;
 pub mod serialize;
+pub mod services;
 pub mod session;
 pub mod timer;
 pub mod wire;
+
+pub use bytes::Bytes;
+pub use error::{AnyError, BoxError, Error, Result, ResultExt};
+
+pub use route::Route;
+
+/// What most programs need: `use pitaya::prelude::*;`.
+pub mod prelude {
+    pub use crate::component::{
+        Call, Component, Context, Extract, Fake, FromServices, Handler, Lifecycle, Remote, Rpc, State,
+    };
+    pub use crate::error::{AnyError, Error, Result, ResultExt};
+    pub use crate::route::Route;
+    pub use crate::serialize::{Message, Push};
+    pub use crate::session::{Session, SessionData, SessionPool};
+
+    pub use bytes::Bytes;
+}
+
+/// For generated code: not public API.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::component::private::*;
+    pub use crate::component::{
+        Component, Fake, FromServices, Handler, HandlerArg, HandlerCall, Remote, RemoteArg, RemoteCall,
+        Reply, Rpc,
+    };
+    pub use crate::error::{Error, ErrorRecognizer, IntoError, Result};
+    pub use crate::serialize::{Codecs, Field, FieldType, Message, Push, Schema, Type};
+    pub use crate::services::Services;
+    pub use crate::session::SessionData;
+    pub use {bytes, inventory, prost, serde};
+}

@@ -1,1 +1,128 @@
-//! Placeholder.
+//! Routes: `service.method` or `server.service.method` (`docs/protocol.md`, "Routes").
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::error::{Error, code, text};
+
+/// The parts of a route, borrowed from its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Parts<'a> {
+    /// The server type; `None` means the type of the server that reads it.
+    pub server: Option<&'a str>,
+    /// The service.
+    pub service: &'a str,
+    /// The method.
+    pub method: &'a str,
+}
+
+/// Why a text is no route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RouteError {
+    /// A part is missing or blank.
+    #[error("{}", text::EMPTY_ROUTE_FIELD)]
+    EmptyField,
+    /// Neither two nor three parts.
+    #[error("{}", text::INVALID_ROUTE)]
+    Invalid,
+}
+
+impl From<RouteError> for Error {
+    fn from(error: RouteError) -> Self {
+        Self::new(
+            code::BAD_REQUEST,
+            match error {
+                RouteError::EmptyField => text::EMPTY_ROUTE_FIELD,
+                RouteError::Invalid => text::INVALID_ROUTE,
+            },
+        )
+    }
+}
+
+/// Reads a route. Parts are taken as they are: not trimmed, case-sensitive.
+///
+/// # Errors
+/// [`RouteError::EmptyField`] if any part is blank, else [`RouteError::Invalid`] unless there are two or three.
+///
+/// ```
+/// use pitaya::route::{parse, Parts};
+/// assert_eq!(parse("room.join").unwrap(), Parts { server: None, service: "room", method: "join" });
+/// assert!(parse("join").is_err());
+/// ```
+pub fn parse(route: &str) -> Result<Parts<'_>, RouteError> {
+    if route.split('.').any(|part| part.trim().is_empty()) {
+        return Err(RouteError::EmptyField);
+    }
+    let mut parts = route.split('.');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(service), Some(method), None, _) => Ok(Parts { server: None, service, method }),
+        (Some(server), Some(service), Some(method), None) => {
+            Ok(Parts { server: Some(server), service, method })
+        }
+        _ => Err(RouteError::Invalid),
+    }
+}
+
+/// A route with the types of its request and its reply: what a typed client is made of.
+///
+/// The macros write these as constants (`RoomApiClient::ENTER`); a wrong argument does not compile.
+pub struct Route<Req, Rep> {
+    path: Cow<'static, str>,
+    types: PhantomData<fn(Req) -> Rep>,
+}
+
+impl<Req, Rep> Route<Req, Rep> {
+    /// A route by its full text, `server.service.method`.
+    pub const fn new(path: &'static str) -> Self {
+        Self { path: Cow::Borrowed(path), types: PhantomData }
+    }
+
+    /// A route whose text is made at run time.
+    pub fn owned(path: String) -> Self {
+        Self { path: Cow::Owned(path), types: PhantomData }
+    }
+
+    /// The text of the route.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+impl<Req, Rep> Clone for Route<Req, Rep> {
+    fn clone(&self) -> Self {
+        Self { path: self.path.clone(), types: PhantomData }
+    }
+}
+
+impl<Req, Rep> fmt::Debug for Route<Req, Rep> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Route({})", self.path)
+    }
+}
+
+impl<Req, Rep> fmt::Display for Route<Req, Rep> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blank_part_wins_over_a_wrong_count() {
+        for route in ["", "a.", ".a", "a. .c", "a..b.c.d", "   "] {
+            assert_eq!(parse(route), Err(RouteError::EmptyField), "{route:?}");
+        }
+        for route in ["a", "a.b.c.d"] {
+            assert_eq!(parse(route), Err(RouteError::Invalid), "{route:?}");
+        }
+    }
+
+    #[test]
+    fn parts_are_not_trimmed() {
+        assert_eq!(parse(" a.b").unwrap(), Parts { server: None, service: " a", method: "b" });
+    }
+}

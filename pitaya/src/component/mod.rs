@@ -1,1 +1,44 @@
-//! Placeholder of the `component` room.
+//! Components: what the macros emit, and how it becomes the two tables of an app.
+//!
+//! A component is a type of the user whose methods are handlers (for clients) or remotes (for servers). The
+//! macros turn each annotated impl block into a [`Block`], collected at link time; at start an app builds one
+//! instance of each component of its server type and makes two tables of their methods.
+
+mod arg;
+mod build;
+mod call;
+mod context;
+mod fake;
+mod method;
+mod reply;
+mod rpc;
+mod table;
+
+pub use arg::{Extract, HandlerArg, RemoteArg, via};
+pub use build::{Component, FromServices, Lifecycle, State};
+pub use call::{Call, Handler, HandlerCall, Kind, Remote, RemoteCall};
+pub use context::Context;
+pub use fake::Fake;
+pub use reply::Reply;
+pub use rpc::Rpc;
+
+pub(crate) use build::{ComponentType, Instance, LifecycleDyn};
+pub(crate) use call::{CallInfo, Done, Outcome, ReplyTo, send_error};
+pub(crate) use method::{BlockKind, Bound, MethodInfo};
+pub(crate) use rpc::{Local, RemoteTarget};
+pub(crate) use table::{Entry, Registration, Table, Tables};
+
+/// For generated code.
+#[doc(hidden)]
+pub mod private {
+    pub use super::arg::{
+        HeldHandlerArg, HeldRemoteArg, Slot, handler_arg, is_handler_message, is_remote_message, remote_arg,
+    };
+    pub use super::build::{ComponentType, field, probe};
+    pub use super::call::Done;
+    pub use super::method::{Block, BlockKind, Method, Methods};
+    pub use super::reply::{check_reply, reply_schema};
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,327 @@
-//! Placeholder of the `connection` room.
+//! Connections: one task per client.
+//!
+//! The task never waits for one thing alone. Each poll looks at the timers, the outbox, the writer, the reader
+//! and last at the running handler, which shares the task's cooperative budget and must not starve the others;
+//! then the writer once more. What to do about packets and time is decided by a pure state machine
+//! ([`machine`]); the messages of the session run in its [`lane`].
+//!
+//! A connection at rest holds no buffer: it reads into the buffer of its thread, and a batch of replies
+//! borrows one too.
+
+mod front;
+mod handshake;
+mod input;
+mod lane;
+pub(crate) mod machine;
+mod meters;
+mod output;
+
+pub(crate) use front::{Front, FrontLimits};
+pub use handshake::Refusal;
+pub(crate) use handshake::{Authenticate, Handshaking, Validator, authenticate};
+pub(crate) use meters::Meters;
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use futures_util::future::BoxFuture;
+use tokio::time::{Instant, Sleep};
+
+use self::lane::{Arrival, Lane, Scope};
+use self::machine::{Machine, Step, Tick};
+use self::output::{Output, Wrote};
+use crate::acceptor::{Filter, Link};
+use crate::serialize::Body;
+use crate::session::{CloseReason, Core, Session};
+use crate::wire::{handshake as wire, message};
+
+/// How many handlers may start before the task lets others run.
+const HANDLED_PER_POLL: usize = 64;
+
+/// A client's connection, after its set-up.
+pub(crate) struct Connection {
+    front: Arc<Front>,
+    core: Arc<Core>,
+    link: Link,
+    filters: Vec<Box<dyn Filter>>,
+    machine: Machine,
+    /// What was read and is not yet used.
+    rest: BytesMut,
+    lane: Lane,
+    judging: Option<BoxFuture<'static, Result<(), Refusal>>>,
+    output: Output,
+    timer: Pin<Box<Sleep>>,
+    armed: Instant,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        front: Arc<Front>,
+        core: Arc<Core>,
+        link: Link,
+        filters: Vec<Box<dyn Filter>>,
+        accepted: Instant,
+    ) -> Self {
+        let machine = Machine::new(front.limits.machine, accepted);
+        let armed = machine.deadline();
+        Self {
+            front,
+            core,
+            link,
+            filters,
+            machine,
+            rest: BytesMut::new(),
+            lane: Lane::default(),
+            judging: None,
+            output: Output::default(),
+            timer: Box::pin(tokio::time::sleep_until(armed)),
+            armed,
+        }
+    }
+
+    /// Serves the client until the session is over, its last handler included. `counted` goes with the socket.
+    pub(crate) async fn run(mut self, counted: impl Send) {
+        let reason = poll_fn(|cx| self.poll(cx)).await;
+        self.core.close(reason); // if the client was first
+        let Self { front, core, mut lane, link, .. } = self;
+        // The socket goes now, whatever the handlers do.
+        drop((link, counted));
+        front.closed(&core, lane.drop_waiting());
+        finish(&front, &core, &mut lane).await;
+        core.run_close_callbacks().await;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
+        let now = Instant::now();
+        self.tick(now, cx);
+        if let Poll::Ready(reason) = self.write(cx) {
+            return Poll::Ready(reason);
+        }
+        self.judge(cx);
+        let more = match self.read(now, cx) {
+            Ok(more) => more,
+            Err(reason) => {
+                self.core.close(reason);
+                false
+            }
+        };
+        let front = Arc::clone(&self.front);
+        self.lane.run(&scope(&front, &self.core), HANDLED_PER_POLL, cx);
+        if let Poll::Ready(reason) = self.write(cx) {
+            return Poll::Ready(reason);
+        }
+        let tired = self.lane.started() >= HANDLED_PER_POLL;
+        self.lane.rest();
+        let closing = self.core.close_reason().is_some();
+        let parked = self.core.outbox().park(cx, self.output.busy(), closing);
+        // Reading may have stopped for a reason that is gone by now: the lane has emptied, the judge has judged.
+        let readable = self.reads() && !self.rest.is_empty() && self.rest_is_whole();
+        if more || tired || !parked || readable {
+            cx.waker().wake_by_ref();
+        }
+        self.arm(cx);
+        Poll::Pending
+    }
+
+    // ---- time
+
+    fn tick(&mut self, now: Instant, cx: &mut Context<'_>) {
+        let reads = self.reads();
+        self.machine.pause(!reads && self.machine.working(), now);
+        if self.timer.as_mut().poll(cx).is_pending() {
+            return;
+        }
+        match self.machine.tick(now) {
+            Tick::Nothing => {}
+            Tick::Heartbeat => self.core.outbox().heartbeat(&self.core.pool().settings().heartbeat),
+            Tick::Close(reason, why) => {
+                tracing::debug!(session = self.core.id(), why, "closing");
+                self.core.close(reason);
+            }
+        }
+        if self.output.deadline().is_some_and(|until| now >= until) {
+            tracing::debug!(session = self.core.id(), "the client takes nothing: closing");
+            self.core.close(CloseReason::TooSlow);
+        }
+        let front = Arc::clone(&self.front);
+        self.lane.tick(&scope(&front, &self.core), now, cx);
+        self.armed = now;
+    }
+
+    /// Sets the timer, unless it fires early enough as it is.
+    fn arm(&mut self, cx: &mut Context<'_>) {
+        let others = [self.output.deadline(), self.lane.deadline()];
+        let next = others.into_iter().flatten().fold(self.machine.deadline(), Instant::min);
+        if next < self.armed || self.timer.is_elapsed() {
+            self.armed = next;
+            self.timer.as_mut().reset(next);
+            if self.timer.as_mut().poll(cx).is_ready() {
+                cx.waker().wake_by_ref();
+            }
+        }
+    }
+
+    // ---- writing
+
+    /// Ready when nothing more is to be done for this client.
+    fn write(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
+        match self.output.write(&self.core, &mut self.link, self.front.limits.write, cx) {
+            Ok((wrote, Some(reason))) => {
+                let late = self.output.deadline().is_some_and(|until| Instant::now() >= until);
+                if wrote == Wrote::All || late || !reason.flushes() {
+                    return Poll::Ready(reason);
+                }
+                Poll::Pending
+            }
+            Ok((_, None)) => Poll::Pending,
+            Err(error) => {
+                tracing::debug!(session = self.core.id(), %error, "writing failed");
+                Poll::Ready(self.core.close_reason().unwrap_or(CloseReason::Client))
+            }
+        }
+    }
+
+    // ---- the handshake
+
+    fn judge(&mut self, cx: &mut Context<'_>) {
+        let Some(judging) = &mut self.judging else { return };
+        if let Poll::Ready(judged) = judging.as_mut().poll(cx) {
+            self.judging = None;
+            self.judged(judged);
+        }
+    }
+
+    fn judged(&mut self, judged: Result<(), Refusal>) {
+        match judged {
+            Ok(()) => {
+                self.machine.handshake_accepted();
+                self.core.outbox().control(&self.front.handshaking.accept);
+            }
+            Err(refusal) => {
+                self.core.outbox().control(&self.front.handshaking.refuse(refusal));
+                self.core.close(CloseReason::Refused);
+            }
+        }
+    }
+
+    fn handshake(&mut self, body: &[u8], cx: &mut Context<'_>) {
+        let request = match wire::Request::parse(body) {
+            Ok(request) => Arc::new(request),
+            Err(error) => {
+                tracing::debug!(session = self.core.id(), %error, "bad handshake");
+                return self.judged(Err(Refusal::new()));
+            }
+        };
+        if let Err(refusal) = self.front.handshaking.validate(self.core.id(), &request) {
+            return self.judged(Err(refusal));
+        }
+        self.core.set_handshake(Arc::clone(&request));
+        let session = Session::new(Arc::clone(&self.core), 0);
+        match self.front.handshaking.start(session, &request) {
+            None => self.judged(Ok(())),
+            Some(judging) => {
+                self.judging = Some(judging);
+                self.judge(cx);
+            }
+        }
+    }
+
+    // ---- reading
+
+    /// Whether we read now.
+    fn reads(&self) -> bool {
+        self.judging.is_none()
+            && self.lane.waiting() < self.front.limits.pending
+            && self.lane.beside() < self.front.limits.concurrent
+            && self.lane.started() < HANDLED_PER_POLL
+            && self.core.close_reason().is_none()
+    }
+
+    /// One whole packet. `Err` closes the connection.
+    fn packet(
+        &mut self,
+        packet: input::Packet<'_>,
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) -> Result<(), CloseReason> {
+        match self.machine.packet(packet.kind, now) {
+            Step::Nothing => Ok(()),
+            Step::Handshake => {
+                self.handshake(packet.body.as_slice(), cx);
+                Ok(())
+            }
+            Step::Message => self.message(&packet.body, now, cx),
+            Step::Violation(why) => {
+                tracing::debug!(session = self.core.id(), why, "protocol violation");
+                Err(CloseReason::Protocol)
+            }
+        }
+    }
+
+    fn message(&mut self, body: &Body<'_>, now: Instant, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+        let bad = |error: &dyn std::fmt::Display| {
+            tracing::debug!(%error, "undecodable message");
+            CloseReason::Protocol
+        };
+        let message = message::decode(body.as_slice()).map_err(|e| bad(&e))?;
+        let mid = match message.kind {
+            message::Kind::Request => message.id,
+            message::Kind::Notify => 0,
+            message::Kind::Response | message::Kind::Push => {
+                return Err(bad(&"a response or a push from a client"));
+            }
+        };
+        let settings = self.core.pool().settings();
+        let route = settings.dictionary.resolve(message.route).map_err(|e| bad(&e))?;
+        let target = self.front.dispatcher.resolve(route).cloned();
+        let arrival = Arrival { target, mid, at: now };
+        let scope =
+            Scope { core: &self.core, meters: &self.front.meters, timeout: self.front.limits.handler };
+        if message.compressed {
+            let inflated = message.plain_body(self.front.limits.inflated).map_err(|e| bad(&e))?;
+            self.lane.arrive(&scope, arrival, &Body::borrowed(&inflated), cx);
+        } else {
+            self.lane.arrive(&scope, arrival, &body.part(message.body), cx);
+        }
+        Ok(())
+    }
+}
+
+fn scope<'a>(front: &'a Front, core: &'a Arc<Core>) -> Scope<'a> {
+    Scope { core, meters: &front.meters, timeout: front.limits.handler }
+}
+
+/// Lets the handlers of a closed connection come to their end, or to the end of their time.
+async fn finish(front: &Front, core: &Arc<Core>, lane: &mut Lane) {
+    while !lane.idle() {
+        let until = lane.deadline();
+        let step = poll_fn(|cx| {
+            lane.run(&scope(front, core), usize::MAX, cx);
+            if lane.idle() || lane.deadline() != until { Poll::Ready(()) } else { Poll::Pending }
+        });
+        match until {
+            None => step.await,
+            Some(until) => {
+                if tokio::time::timeout_at(until, step).await.is_err() {
+                    poll_fn(|cx| {
+                        lane.tick(&scope(front, core), Instant::now(), cx);
+                        Poll::Ready(())
+                    })
+                    .await;
+                }
+            }
+        }
+    }
+}
+
+/// Why reading came to its end.
+fn ended(error: &io::Error) -> CloseReason {
+    match error.kind() {
+        io::ErrorKind::InvalidData => CloseReason::Protocol,
+        _ => CloseReason::Client,
+    }
+}

@@ -1,1 +1,130 @@
-//! Placeholder of the `dispatch` room.
+//! Dispatch: one call of a client, from bytes to bytes.
+//!
+//! A route is looked up once. Then the method decodes the message, runs the hooks and the handler, and writes
+//! the reply into the session's outbox (`component::call`). A panic anywhere in between is that call's
+//! `PIT-000`.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::future::BoxFuture;
+
+use crate::component::{Bound, CallInfo, Done, Entry, HandlerCall, Outcome, Tables};
+use crate::error::{Error, code, text};
+use crate::route::parse;
+use crate::serialize::Body;
+use crate::session::panicked;
+
+/// The handlers of one app.
+pub(crate) struct Dispatcher {
+    server_type: Box<str>,
+    tables: Arc<Tables>,
+}
+
+/// A handler that was started.
+pub(crate) enum Started {
+    /// It came to its end at once.
+    Done(Result<Done, Error>),
+    /// It goes on.
+    Running(BoxFuture<'static, Done>),
+}
+
+impl Dispatcher {
+    pub(crate) fn new(server_type: &str, tables: Arc<Tables>) -> Self {
+        Self { server_type: server_type.into(), tables }
+    }
+
+    pub(crate) fn tables(&self) -> &Arc<Tables> {
+        &self.tables
+    }
+
+    /// The handler of a route as it came from the wire.
+    #[inline]
+    pub(crate) fn resolve(&self, route: &[u8]) -> Result<&Arc<Entry>, Error> {
+        match std::str::from_utf8(route) {
+            Ok(route) => self.tables.handlers.get(route).ok_or_else(|| self.unknown(route)),
+            Err(_) => Err(Error::new(code::BAD_REQUEST, text::INVALID_ROUTE)),
+        }
+    }
+
+    #[cold]
+    fn unknown(&self, route: &str) -> Error {
+        let parts = match parse(route) {
+            Ok(parts) => parts,
+            Err(error) => return error.into(),
+        };
+        let server = parts.server.unwrap_or(&self.server_type);
+        if server != &*self.server_type {
+            // Where the cluster will take over: only servers of that type can know the route.
+            return Error::new(code::INTERNAL, text::NO_SERVERS);
+        }
+        Error::new(
+            code::NOT_FOUND,
+            format!("pitaya/handler: {server}.{}.{} not found", parts.service, parts.method),
+        )
+    }
+}
+
+impl fmt::Debug for Dispatcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dispatcher").field("server_type", &self.server_type).finish_non_exhaustive()
+    }
+}
+
+/// Starts a handler and polls it once: most are done then, and their body was never copied.
+#[inline]
+pub(crate) fn start(entry: &Arc<Entry>, info: CallInfo, body: &Body<'_>, cx: &mut Context<'_>) -> Started {
+    let begin = AssertUnwindSafe(|| {
+        let mut future = call(entry, info, body)?;
+        Ok(match future.as_mut().poll(cx) {
+            Poll::Ready(done) => Started::Done(Ok(done)),
+            Poll::Pending => Started::Running(future),
+        })
+    });
+    match catch_unwind(begin) {
+        Ok(Ok(started)) => started,
+        Ok(Err(error)) => Started::Done(Err(error)),
+        Err(panic) => Started::Done(Err(panicked(entry.route(), &*panic))),
+    }
+}
+
+/// Makes the future of a handler; decodes its message now.
+pub(crate) fn call(
+    entry: &Arc<Entry>,
+    info: CallInfo,
+    body: &Body<'_>,
+) -> Result<BoxFuture<'static, Done>, Error> {
+    match &entry.call {
+        Bound::Handler(method) => Ok(method(HandlerCall::new(info), body)),
+        Bound::Remote(_) => Err(Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND)),
+    }
+}
+
+/// Polls a handler that goes on.
+pub(crate) fn poll(
+    what: &str,
+    future: &mut BoxFuture<'static, Done>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Done, Error>> {
+    match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => Poll::Ready(Err(panicked(what, &*panic))),
+    }
+}
+
+/// Drops a handler; a panic in that is logged and goes no further.
+pub(crate) fn discard(what: &str, future: BoxFuture<'static, Done>) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(future))) {
+        let _ = panicked(what, &*panic);
+    }
+}
+
+/// The error a call ended with, if it did.
+pub(crate) fn failure(done: &Result<Done, Error>) -> Option<&Error> {
+    match done {
+        Ok(Done { outcome: Outcome::Failed(error) }) | Err(error) => Some(error),
+        Ok(_) => None,
+    }
+}

@@ -1,1 +1,195 @@
-//! Placeholder of the `serialize` room.
+//! Serializers: how the values of handlers become bytes and back.
+//!
+//! A server speaks one [`Format`] with its clients, chosen at run time and named in the handshake. A
+//! [`Message`] brings its own code for each format as constants, so that the common formats cost no
+//! indirection; a serializer of your own implements [`Serializer`].
+
+mod codec;
+mod message;
+mod payload;
+mod schema;
+
+pub use codec::{CodecError, Codecs};
+pub use message::{Message, Push};
+pub(crate) use payload::ErrorPayload;
+pub use schema::{Field, FieldType, Schema, Type};
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::error::BoxError;
+
+/// A serializer of your own.
+///
+/// Values come as erased serde values, so any serde format fits in a few lines.
+///
+/// ```
+/// use pitaya::serialize::{Format, Serializer};
+///
+/// struct PrettyJson;
+///
+/// impl Serializer for PrettyJson {
+///     fn name(&self) -> &str { "pretty-json" }
+///     fn serialize(&self, value: &dyn erased_serde::Serialize, out: &mut Vec<u8>) -> Result<(), pitaya::BoxError> {
+///         Ok(serde_json::to_writer_pretty(out, value)?)
+///     }
+///     fn deserialize(
+///         &self,
+///         body: &[u8],
+///         visit: &mut dyn FnMut(&mut dyn erased_serde::Deserializer<'_>) -> Result<(), erased_serde::Error>,
+///     ) -> Result<(), pitaya::BoxError> {
+///         let mut json = serde_json::Deserializer::from_slice(body);
+///         visit(&mut <dyn erased_serde::Deserializer<'_>>::erase(&mut json))?;
+///         Ok(json.end()?)
+///     }
+/// }
+///
+/// let format = Format::from(PrettyJson);
+/// assert_eq!(format.name(), "pretty-json");
+/// ```
+pub trait Serializer: Send + Sync + 'static {
+    /// The name that clients read in the handshake.
+    fn name(&self) -> &str;
+
+    /// Appends `value` to `out`.
+    ///
+    /// # Errors
+    /// Whatever the format has against the value.
+    fn serialize(&self, value: &dyn erased_serde::Serialize, out: &mut Vec<u8>) -> Result<(), BoxError>;
+
+    /// Makes a deserializer over `body` and shows it to `visit`, once.
+    ///
+    /// # Errors
+    /// What `visit` said, or what the format has against the bytes.
+    fn deserialize(
+        &self,
+        body: &[u8],
+        visit: &mut dyn FnMut(&mut dyn erased_serde::Deserializer<'_>) -> Result<(), erased_serde::Error>,
+    ) -> Result<(), BoxError>;
+}
+
+/// The serializer that a server speaks with its clients.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub enum Format {
+    /// JSON; the default. Handshake name `json`.
+    #[default]
+    Json,
+    /// Protocol Buffers, for messages with `#[message(proto)]`. Handshake name `protobuf`.
+    Protobuf,
+    /// MessagePack with field names. Handshake name `msgpack`.
+    MessagePack,
+    /// One of your own.
+    Custom(Arc<dyn Serializer>),
+}
+
+impl<S: Serializer> From<S> for Format {
+    fn from(serializer: S) -> Self {
+        Self::Custom(Arc::new(serializer))
+    }
+}
+
+impl Format {
+    /// The name that goes into the handshake.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Json => "json",
+            Self::Protobuf => "protobuf",
+            Self::MessagePack => "msgpack",
+            Self::Custom(own) => own.name(),
+        }
+    }
+
+    /// Appends `value` to `out`. `out` keeps what was written before a failure.
+    ///
+    /// # Errors
+    /// [`CodecError`] with the format's own text.
+    #[inline]
+    pub fn encode<T: Message>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
+        T::CODECS.encode(self, value, out)
+    }
+
+    /// Reads a value from a body.
+    ///
+    /// # Errors
+    /// [`CodecError`] with the format's own text.
+    #[inline]
+    pub fn decode<T: Message>(&self, body: &Body<'_>) -> Result<T, CodecError> {
+        T::CODECS.decode(self, body)
+    }
+
+    /// Whether messages of this type can be said in this format.
+    pub fn speaks<T: Message>(&self) -> bool {
+        T::CODECS.speaks(self)
+    }
+}
+
+impl fmt::Debug for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The body of a message: bytes that are borrowed from a read buffer, or shared already.
+#[derive(Debug, Clone, Copy)]
+pub struct Body<'a> {
+    bytes: &'a [u8],
+    /// What the bytes are a part of, if that is shared.
+    owner: Option<&'a Bytes>,
+}
+
+impl<'a> Body<'a> {
+    /// A body that is borrowed: a handler that keeps it pays one copy.
+    pub fn borrowed(bytes: &'a [u8]) -> Self {
+        Self { bytes, owner: None }
+    }
+
+    /// A body that is shared: a handler keeps it for free.
+    pub fn shared(bytes: &'a Bytes) -> Self {
+        Self { bytes, owner: Some(bytes) }
+    }
+
+    /// A part of this body.
+    pub(crate) fn part(&self, bytes: &'a [u8]) -> Self {
+        Self { bytes, owner: self.owner }
+    }
+
+    /// The bytes.
+    pub fn as_slice(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The bytes, to keep.
+    pub fn to_bytes(&self) -> Bytes {
+        match self.owner {
+            Some(owner) => owner.slice_ref(self.bytes),
+            None => Bytes::copy_from_slice(self.bytes),
+        }
+    }
+}
+
+/// How a call between servers is encoded: Protobuf if the type has it, else MessagePack; raw bytes stay raw.
+/// The type decides, so both ends agree whatever their clients speak.
+pub(crate) mod rpc {
+    use super::{Body, BytesMut, CodecError, Format, Message};
+
+    fn format<T: Message>() -> Format {
+        if T::CODECS.has_proto() { Format::Protobuf } else { Format::MessagePack }
+    }
+
+    pub(crate) fn encode<T: Message>(value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
+        if T::CODECS.is_empty() {
+            return Ok(()); // `()` is no bytes in any RPC
+        }
+        format::<T>().encode(value, out)
+    }
+
+    pub(crate) fn decode<T: Message>(body: &Body<'_>) -> Result<T, CodecError> {
+        format::<T>().decode(body)
+    }
+}
+
+#[cfg(test)]
+mod tests;

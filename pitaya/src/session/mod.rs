@@ -1,1 +1,299 @@
-//! Placeholder of the `session` room.
+//! Sessions: what a server knows of one client, and how it speaks to it.
+//!
+//! A [`Session`] is a cheap handle, the same whatever the transport. It has an id, a uid once it is bound, data
+//! that lives as long as the connection, and the ways to reach the client: push, kick, close. The
+//! [`SessionPool`] finds sessions by id and by uid and holds the callbacks that concern them all.
+
+mod callback;
+mod core;
+mod data;
+mod outbox;
+mod pool;
+mod testing;
+mod uid;
+
+pub(crate) use self::callback::panicked;
+pub use self::core::CloseReason;
+pub(crate) use self::core::{CallId, Core};
+pub use self::data::SessionData;
+pub use self::outbox::Policy;
+pub(crate) use self::outbox::{Batch, Bounds, Refused};
+pub use self::pool::SessionPool;
+pub(crate) use self::pool::{Pool, Settings};
+pub use self::testing::Pushes;
+pub use self::uid::check_uid;
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result, code, text};
+use crate::serialize::{Message, Push};
+use crate::wire::handshake;
+
+/// A client's session, with a typed view `D` of its data.
+///
+/// Cloning is cheap. A handler gets the session of its caller as an argument; elsewhere the
+/// [`SessionPool`] finds one. All methods work on TCP, WebSocket and every other transport alike.
+///
+/// ```
+/// # use pitaya::prelude::*;
+/// #[session]
+/// #[derive(Default)]
+/// struct Player { name: String, score: u32 }
+///
+/// # async fn example(session: Session<Player>) -> Result<()> {
+/// session.bind("ann-7").await?;
+/// session.update(|player| player.score += 1).await?;
+/// assert_eq!(session.data()?.score, 1);
+/// # Ok(()) }
+/// ```
+pub struct Session<D = ()> {
+    core: Arc<Core>,
+    /// The call this handle was given to; pushes through it wait for room while that call runs.
+    call: CallId,
+    data: PhantomData<fn() -> D>,
+}
+
+impl<D> Session<D> {
+    pub(crate) fn new(core: Arc<Core>, call: CallId) -> Self {
+        Self { core, call, data: PhantomData }
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// The same session with another view of its data.
+    pub fn with_data<E>(&self) -> Session<E> {
+        Session::new(Arc::clone(&self.core), self.call)
+    }
+
+    /// The id: counted from 1 in each app, never used twice.
+    pub fn id(&self) -> u64 {
+        self.core.id()
+    }
+
+    /// The uid this session is bound to.
+    ///
+    /// # Errors
+    /// `PIT-401` if it is not bound yet.
+    pub fn uid(&self) -> Result<String> {
+        self.core.uid().map(|uid| uid.to_string()).ok_or_else(|| Error::new(code::NOT_BOUND, text::NOT_BOUND))
+    }
+
+    /// Whether the session is bound to a uid.
+    pub fn is_bound(&self) -> bool {
+        self.core.uid().is_some()
+    }
+
+    /// Binds the session to a user. From then on the user can be reached by uid; an older session of the same
+    /// uid on this server is closed, and can neither fail this bind nor undo it later.
+    ///
+    /// The callbacks [`SessionPool::on_bind`] run before the session can be found by uid, those of
+    /// [`SessionPool::on_after_bind`] after.
+    ///
+    /// # Errors
+    /// `illegal uid` for a uid that [`check_uid`] refuses, `session is already bound to an uid`,
+    /// `PIT-499` if the session has been closed, or the error of a callback, which unbinds the session again.
+    pub async fn bind(&self, uid: &str) -> Result<()> {
+        self.core.bind(uid).await
+    }
+
+    /// Sends a message on the route of its type.
+    ///
+    /// Through the session of the running call this waits while the client's outbox is full; through any other
+    /// handle it never waits, and `pitaya.session.outbox.policy` decides.
+    ///
+    /// # Errors
+    /// `PIT-499` if the session is closed or the push was not taken; `PIT-000` if it cannot be serialized.
+    pub async fn push<P: Push>(&self, message: &P) -> Result<()> {
+        self.push_to(P::ROUTE, message).await
+    }
+
+    /// Sends a message on a route. [`Bytes`] are sent as they are.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push); also `PIT-500` if the route is longer than 255 bytes.
+    pub async fn push_to<M: Message>(&self, route: &str, message: &M) -> Result<()> {
+        let packet = self.core.pool().encode_push(route, message)?;
+        self.push_packet(route, packet).await
+    }
+
+    /// Sends a packet that is encoded already.
+    pub(crate) async fn push_packet(&self, route: &str, packet: Bytes) -> Result<()> {
+        if !self.core.is_running(self.call) {
+            return self.core.push(route, &packet);
+        }
+        let push = outbox::route_hash(route);
+        loop {
+            match self.core.offer(&packet, push) {
+                Err(Refused::Full) => {
+                    poll_fn(|cx| self.core.poll_room(cx, packet.len())).await;
+                }
+                Ok(()) => return Ok(()),
+                Err(_) => return Err(Error::new(code::CLOSED, text::BROKEN_PIPE)),
+            }
+        }
+    }
+
+    /// Tells the client that it is kicked, then closes the connection. What was sent before is still
+    /// delivered, within the write deadline. Returns at once.
+    ///
+    /// # Errors
+    /// `PIT-499` if the session is closed already.
+    #[allow(clippy::unused_async)] // a backend session asks its frontend
+    pub async fn kick(&self) -> Result<()> {
+        if self.core.kick(CloseReason::Kicked) {
+            Ok(())
+        } else {
+            Err(Error::new(code::CLOSED, text::BROKEN_PIPE))
+        }
+    }
+
+    /// Closes the connection without a kick. What was sent before is still delivered, within the write
+    /// deadline. Returns at once; closing twice is nothing.
+    pub fn close(&self) {
+        self.core.close(CloseReason::Server);
+    }
+
+    /// Whether the session is closed: nothing can be sent any more.
+    pub fn is_closed(&self) -> bool {
+        self.core.close_reason().is_some()
+    }
+
+    /// Why the session was closed, once it is.
+    pub fn close_reason(&self) -> Option<CloseReason> {
+        self.core.close_reason()
+    }
+
+    /// Calls `f` once when the session is over: after its last handler, before the callbacks of
+    /// [`SessionPool::on_close`]. Callbacks run in the order in which they were added.
+    ///
+    /// # Errors
+    /// `PIT-499` if the session is over already: the callback would never run.
+    pub fn on_close<F, Fut>(&self, f: F) -> Result<()>
+    where
+        F: FnOnce(Session) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        if self.core.on_close(Box::new(move |session| Box::pin(f(session)))) {
+            Ok(())
+        } else {
+            Err(Error::new(code::CLOSED, text::BROKEN_PIPE))
+        }
+    }
+
+    /// What the client said in its handshake; `None` before it did.
+    pub fn handshake(&self) -> Option<Arc<handshake::Request>> {
+        self.core.handshake()
+    }
+
+    /// The client's address as text, for example `127.0.0.1:40312`; behind a PROXY header, the one given there.
+    pub fn remote_addr(&self) -> &str {
+        self.core.remote_addr()
+    }
+
+    /// One value of the data; `None` if there is none.
+    ///
+    /// # Errors
+    /// `PIT-500` if it is not of type `T`.
+    pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        self.core.data().get(key)
+    }
+
+    /// Sets one value of the data.
+    ///
+    /// # Errors
+    /// `PIT-500` if it has no JSON form.
+    pub fn set<T: Serialize>(&self, key: &str, value: T) -> Result<()> {
+        self.core.data().set(key, value)
+    }
+
+    /// Whether the data has a value under `key`.
+    pub fn has(&self, key: &str) -> bool {
+        self.core.data().has(key)
+    }
+
+    /// Removes one value of the data; gives whether there was one.
+    pub fn remove(&self, key: &str) -> bool {
+        self.core.data().remove(key)
+    }
+
+    /// Removes all data.
+    pub fn clear(&self) {
+        self.core.data().replace(Map::new());
+    }
+
+    /// A copy of all data, as the wire has it.
+    pub fn data_map(&self) -> Map<String, Value> {
+        self.core.data().snapshot()
+    }
+
+    /// Replaces all data.
+    pub fn set_data_map(&self, data: Map<String, Value>) {
+        self.core.data().replace(data);
+    }
+
+    /// Sends the data of a backend's session to the frontend that owns it.
+    ///
+    /// # Errors
+    /// `frontend session can't push to front`: on a frontend the data is where it belongs already.
+    #[allow(clippy::unused_async)] // a backend session asks its frontend
+    pub async fn push_to_front(&self) -> Result<()> {
+        Err(Error::new(code::UNKNOWN, text::FRONT_CANT_PUSH_TO_FRONT))
+    }
+}
+
+impl<D: SessionData> Session<D> {
+    /// The data as `D`. Fields that are not set yet have their defaults.
+    ///
+    /// # Errors
+    /// `PIT-500` if a value does not fit its field.
+    pub fn data(&self) -> Result<D> {
+        self.core.data().view()
+    }
+
+    /// Changes the data through `D`, as one step: no other change comes between. Keys outside `D` stay as they
+    /// are. `f` must not touch the data of the same session in another way.
+    ///
+    /// # Errors
+    /// `PIT-500` if a value does not fit its field.
+    #[allow(clippy::unused_async)] // a backend session tells its frontend
+    pub async fn update<R>(&self, f: impl FnOnce(&mut D) -> R) -> Result<R> {
+        self.core.data().update(f)
+    }
+}
+
+impl<D: SessionData> Session<D> {
+    /// A session without a connection, and what is pushed to it: for tests of handlers.
+    pub fn test() -> (Self, Pushes) {
+        testing::session()
+    }
+}
+
+impl<D> Clone for Session<D> {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.core), self.call)
+    }
+}
+
+impl<D> fmt::Debug for Session<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("id", &self.id())
+            .field("uid", &self.core.uid())
+            .field("remote_addr", &self.remote_addr())
+            .field("closed", &self.close_reason())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

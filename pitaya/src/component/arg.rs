@@ -1,0 +1,213 @@
+//! The arguments of handlers and remotes: extractors, and at most one message.
+//!
+//! Which is which is told by a marker parameter that the compiler infers: a type is an argument `via` the
+//! message it is, or `via` the extractor it is.
+
+use std::any::Any;
+use std::future::Future;
+
+use super::{Call, Handler, HandlerCall, Kind, Remote, RemoteCall};
+use crate::error::{Error, Result, code};
+use crate::serialize::{Body, CodecError, Message, rpc};
+
+/// How a type comes to be an argument.
+pub mod via {
+    /// By extraction from the call.
+    #[derive(Debug, Clone, Copy)]
+    pub enum Extractor {}
+    /// By decoding the body.
+    #[derive(Debug, Clone, Copy)]
+    pub enum Message {}
+}
+
+/// An argument that is made from the call rather than from its body. Implement it for types of your own, for
+/// one kind of call or for both; it is async, so that one may load a player.
+///
+/// ```
+/// use pitaya::prelude::*;
+///
+/// struct Uid(String);
+///
+/// impl Extract<Handler> for Uid {
+///     async fn extract(call: &mut Call<Handler>) -> Result<Self> {
+///         Ok(Self(call.session::<()>().uid()?))
+///     }
+/// }
+/// ```
+pub trait Extract<K: Kind>: Sized + Send + 'static {
+    /// Makes the argument. An error ends the call: it is what the caller gets.
+    ///
+    /// # Errors
+    /// Whatever the extractor has against the call.
+    fn extract(call: &mut Call<K>) -> impl Future<Output = Result<Self>> + Send;
+}
+
+/// For generated code: an argument between decoding and the call.
+#[doc(hidden)]
+pub trait Slot: Send {
+    fn is_message(&self) -> bool;
+    fn check(&mut self, validate: bool) -> Result<()>;
+    fn take(&mut self) -> Option<Box<dyn Any + Send>>;
+    fn put(&mut self, value: Box<dyn Any + Send>);
+}
+
+macro_rules! arguments {
+    (
+        $(#[$doc:meta])* $arg:ident, $call:ident, $kind:ident, $held:ident, $hold:ident, $is_message:ident, $hooked:ident,
+        |$decode_call:ident, $decode_body:ident| $decode:expr
+    ) => {
+        $(#[$doc])*
+        pub trait $arg<M>: Sized + Send + 'static {
+            #[doc(hidden)]
+            const IS_MESSAGE: bool;
+            #[doc(hidden)]
+            type Held: Send;
+            #[doc(hidden)]
+            fn hold(call: &$call, body: &Body<'_>) -> Self::Held;
+            #[doc(hidden)]
+            fn check(_held: &mut Self::Held, _validate: bool) -> Result<()> {
+                Ok(())
+            }
+            #[doc(hidden)]
+            fn take(_held: &mut Self::Held) -> Option<Box<dyn Any + Send>> {
+                None
+            }
+            #[doc(hidden)]
+            fn put(_held: &mut Self::Held, _value: Box<dyn Any + Send>) {}
+            #[doc(hidden)]
+            fn give(held: Self::Held, call: &mut $call) -> impl Future<Output = Result<Self>> + Send;
+        }
+
+        impl<T: Extract<$kind>> $arg<via::Extractor> for T {
+            const IS_MESSAGE: bool = false;
+            type Held = ();
+
+            #[inline]
+            fn hold(_call: &$call, _body: &Body<'_>) {}
+
+            #[inline]
+            fn give((): (), call: &mut $call) -> impl Future<Output = Result<Self>> + Send {
+                T::extract(call)
+            }
+        }
+
+        impl<T: Message> $arg<via::Message> for T {
+            const IS_MESSAGE: bool = true;
+            type Held = Result<Option<T>>;
+
+            #[inline]
+            fn hold($decode_call: &$call, $decode_body: &Body<'_>) -> Self::Held {
+                let decoded: Result<T, CodecError> = $decode;
+                decoded.map(Some).map_err(undecodable)
+            }
+
+            #[inline]
+            fn check(held: &mut Self::Held, validate: bool) -> Result<()> {
+                match held {
+                    Ok(Some(message)) if validate => T::VALIDATE.map_or(Ok(()), |rules| rules(message)),
+                    Ok(_) => Ok(()),
+                    Err(_) => std::mem::replace(held, Ok(None)).map(drop),
+                }
+            }
+
+            fn take(held: &mut Self::Held) -> Option<Box<dyn Any + Send>> {
+                let message = held.as_mut().ok()?.take()?;
+                Some(Box::new(message))
+            }
+
+            fn put(held: &mut Self::Held, value: Box<dyn Any + Send>) {
+                *held = Ok(value.downcast().ok().map(|value| *value));
+            }
+
+            #[inline]
+            async fn give(held: Self::Held, _call: &mut $call) -> Result<Self> {
+                held?.ok_or_else(|| Error::internal("a hook before took the message away"))
+            }
+        }
+
+        #[doc(hidden)]
+        pub struct $held<T: $arg<M>, M>(T::Held);
+
+        #[doc(hidden)]
+        #[inline]
+        pub fn $hold<T: $arg<M>, M>(call: &$call, body: &Body<'_>) -> $held<T, M> {
+            $held(T::hold(call, body))
+        }
+
+        #[doc(hidden)]
+        pub const fn $is_message<T: $arg<M>, M>() -> bool {
+            T::IS_MESSAGE
+        }
+
+        impl<T: $arg<M>, M> $held<T, M> {
+            #[doc(hidden)]
+            #[inline]
+            pub fn give(self, call: &mut $call) -> impl Future<Output = Result<T>> + Send + use<'_, T, M> {
+                T::give(self.0, call)
+            }
+        }
+
+        impl<T: $arg<M>, M> Slot for $held<T, M> {
+            fn is_message(&self) -> bool {
+                T::IS_MESSAGE
+            }
+            #[inline]
+            fn check(&mut self, validate: bool) -> Result<()> {
+                T::check(&mut self.0, validate)
+            }
+            fn take(&mut self) -> Option<Box<dyn Any + Send>> {
+                T::take(&mut self.0)
+            }
+            fn put(&mut self, value: Box<dyn Any + Send>) {
+                T::put(&mut self.0, value);
+            }
+        }
+    };
+}
+
+arguments! {
+    /// What a handler may take: extractors in any order, and at most one message.
+    ///
+    /// Implemented for every [`Message`] and every [`Extract<Handler>`](Extract).
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be an argument of a handler",
+        label = "neither an extractor nor a message",
+        note = "a handler takes extractors (`Session<_>`, `Context`, `State<_>`, …) and at most one message, by value",
+        note = "to receive `{Self}` as the message, annotate it with `#[pitaya::message]`",
+        note = "to make `{Self}` from the call, implement `Extract<Handler>` for it"
+    )]
+    HandlerArg, HandlerCall, Handler, HeldHandlerArg, handler_arg, is_handler_message, hooked,
+    |call, body| call.format().decode(body)
+}
+
+arguments! {
+    /// What a remote may take: extractors in any order, and at most one message.
+    ///
+    /// Implemented for every [`Message`] and every [`Extract<Remote>`](Extract).
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be an argument of a remote",
+        label = "neither an extractor of remotes nor a message",
+        note = "a remote is called by a server, so there is no client's `Session`: send what it needs, such as the uid, in the message",
+        note = "a remote takes extractors (`Context`, `State<_>`, …) and at most one message, by value",
+        note = "to receive `{Self}` as the message, annotate it with `#[pitaya::message]`"
+    )]
+    RemoteArg, RemoteCall, Remote, HeldRemoteArg, remote_arg, is_remote_message, hooked,
+    |_call, body| rpc::decode(body)
+}
+
+fn undecodable(error: CodecError) -> Error {
+    Error::new(code::BAD_REQUEST, error.to_string()).with_source(error.into_inner())
+}
+
+impl<D: 'static> Extract<Handler> for crate::session::Session<D> {
+    #[inline]
+    async fn extract(call: &mut Call<Handler>) -> Result<Self> {
+        Ok(call.session())
+    }
+}
+
+impl<K: Kind> Extract<K> for super::Context {
+    async fn extract(call: &mut Call<K>) -> Result<Self> {
+        Ok(call.context())
+    }
+}

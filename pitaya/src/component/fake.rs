@@ -1,0 +1,129 @@
+//! Stand-ins for remotes, for tests: a contract's implementation, or closures by route.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::future::BoxFuture;
+
+use super::method::{Bound, Method, Methods};
+use super::rpc::{RemoteRequest, run_remote};
+use super::{Entry, Remote, RemoteTarget};
+use crate::error::{Error, Result, code, text};
+use crate::pipeline::Pipeline;
+use crate::route::Route;
+use crate::serialize::{Body, Message, rpc};
+use crate::services::Services;
+
+type Answer = Box<dyn Fn(Bytes) -> BoxFuture<'static, Result<Bytes>> + Send + Sync>;
+
+/// Answers calls of remotes in a test, with the encoding of the wire, so that what passes here passes there.
+///
+/// ```
+/// use pitaya::prelude::*;
+///
+/// #[message] struct Add { a: i64, b: i64 }
+/// #[message] struct Sum { sum: i64 }
+///
+/// const ADD: Route<Add, Sum> = Route::new("calc.calc.add");
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let rpc = Rpc::fake(Fake::new().on(&ADD, |add: Add| async move { Ok(Sum { sum: add.a + add.b }) }));
+/// assert_eq!(rpc.call(&ADD, &Add { a: 1, b: 2 }).await.unwrap().sum, 3);
+/// # }
+/// ```
+#[derive(Default)]
+pub struct Fake {
+    answers: HashMap<String, Answer>,
+}
+
+impl Fake {
+    /// A stand-in that knows no route yet: calls fail with `route not found`.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Answers one route; a later answer of the same route replaces it.
+    #[must_use]
+    pub fn on<Req, Rep, F, Fut>(mut self, route: &Route<Req, Rep>, answer: F) -> Self
+    where
+        Req: Message,
+        Rep: Message,
+        F: Fn(Req) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Rep>> + Send + 'static,
+    {
+        let answer = Arc::new(answer);
+        self.answers.insert(
+            route.path().to_owned(),
+            Box::new(move |body| {
+                let answer = Arc::clone(&answer);
+                Box::pin(async move {
+                    let request = rpc::decode(&Body::shared(&body))
+                        .map_err(|error| Error::new(code::BAD_REQUEST, error.to_string()))?;
+                    let reply = answer(request).await?;
+                    let mut out = BytesMut::new();
+                    rpc::encode(&reply, &mut out)
+                        .map_err(|error| Error::new(code::UNKNOWN, error.to_string()))?;
+                    Ok(out.freeze())
+                })
+            }),
+        );
+        self
+    }
+
+    /// For generated code: answers every route of a contract by an implementation of it.
+    #[doc(hidden)]
+    pub fn contract<S: Send + Sync + 'static>(
+        server: &str,
+        service: &str,
+        implementation: S,
+        methods: &'static [Method<S, Remote>],
+    ) -> Self {
+        let mut fake = Self::new();
+        let services = Arc::new(Services::default());
+        let instance: super::Instance = Arc::new(implementation);
+        let methods = Methods::remotes(methods);
+        let bound = (methods.bind)(&instance).unwrap_or_default();
+        for (index, (info, call)) in methods.infos.into_iter().zip(bound).enumerate() {
+            let route = format!("{server}.{service}.{}", info.name);
+            fake.answers.insert(route.clone(), answer(route, info, call, index, &services));
+        }
+        fake
+    }
+}
+
+fn answer(
+    route: String,
+    info: super::MethodInfo,
+    call: Bound,
+    index: usize,
+    services: &Arc<Services>,
+) -> Answer {
+    let entry = Arc::new(Entry { route: route.into(), info, call, pipeline: Pipeline::default(), index });
+    let services = Arc::clone(services);
+    Box::new(move |body| {
+        let (entry, services) = (Arc::clone(&entry), Arc::clone(&services));
+        Box::pin(async move { run_remote(&entry, services, &body).await })
+    })
+}
+
+impl RemoteTarget for Fake {
+    fn call(&self, request: RemoteRequest) -> BoxFuture<'_, Result<Bytes>> {
+        match self.answers.get(&request.route) {
+            Some(answer) => answer(request.body),
+            None => Box::pin(async move {
+                Err(Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND).with_metadata("route", request.route))
+            }),
+        }
+    }
+}
+
+impl fmt::Debug for Fake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut routes: Vec<_> = self.answers.keys().collect();
+        routes.sort_unstable();
+        f.debug_tuple("Fake").field(&routes).finish()
+    }
+}

@@ -1,0 +1,194 @@
+//! Typed calls of remotes: what generated clients are made of.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::future::BoxFuture;
+
+use super::call::Outcome;
+use super::method::Bound;
+use super::{Call, Fake, FromServices, Tables};
+use crate::error::{Error, Result, code, text};
+use crate::route::Route;
+use crate::serialize::{Body, Message, rpc};
+use crate::services::Services;
+use crate::session::panicked;
+
+/// One call of a remote, on its way to whoever serves it.
+#[derive(Debug)]
+pub(crate) struct RemoteRequest {
+    pub(crate) route: String,
+    pub(crate) body: Bytes,
+    /// The server, if the caller pinned one.
+    pub(crate) server_id: Option<Arc<str>>,
+    /// The key that chooses the server, if the caller gave one.
+    #[allow(dead_code)] // read by the router, which comes with the cluster
+    pub(crate) key: Option<Arc<str>>,
+}
+
+/// Where calls of remotes go.
+pub(crate) trait RemoteTarget: Send + Sync {
+    fn call(&self, request: RemoteRequest) -> BoxFuture<'_, Result<Bytes>>;
+}
+
+/// Calls remotes: pinned to a server, by a key, with a timeout. Generated clients wrap one.
+#[derive(Clone)]
+pub struct Rpc {
+    target: Arc<dyn RemoteTarget>,
+    server_id: Option<Arc<str>>,
+    key: Option<Arc<str>>,
+    timeout: Option<Duration>,
+}
+
+impl Rpc {
+    pub(crate) fn new(target: Arc<dyn RemoteTarget>) -> Self {
+        Self { target, server_id: None, key: None, timeout: None }
+    }
+
+    /// Calls that a stand-in answers.
+    pub fn fake(fake: Fake) -> Self {
+        Self::new(Arc::new(fake))
+    }
+
+    /// The same, pinned to one server.
+    #[must_use]
+    pub fn on(&self, server_id: &str) -> Self {
+        Self { server_id: Some(server_id.into()), ..self.clone() }
+    }
+
+    /// The same; calls with one key go to one server, as long as the servers stay the same.
+    #[must_use]
+    pub fn by(&self, key: &str) -> Self {
+        Self { key: Some(key.into()), ..self.clone() }
+    }
+
+    /// The same, with a limit to the time a call may take; then it fails with `PIT-408`.
+    #[must_use]
+    pub fn timeout(&self, timeout: Duration) -> Self {
+        Self { timeout: Some(timeout), ..self.clone() }
+    }
+
+    /// Calls a remote.
+    ///
+    /// # Errors
+    /// The remote's own; `PIT-404` if there is no such remote, `PIT-408` if it took too long, `PIT-000` if the
+    /// request or the reply could not be encoded or decoded.
+    pub async fn call<Req: Message, Rep: Message>(
+        &self,
+        route: &Route<Req, Rep>,
+        request: &Req,
+    ) -> Result<Rep> {
+        let mut body = BytesMut::new();
+        rpc::encode(request, &mut body).map_err(|error| Error::new(code::UNKNOWN, error.to_string()))?;
+        let reply = self.call_raw(route.path(), body.freeze()).await?;
+        rpc::decode(&Body::shared(&reply))
+            .map_err(|error| Error::new(code::UNKNOWN, format!("reply of `{route}`: {error}")))
+    }
+
+    /// Calls a remote by the text of its route, with a body that is encoded already: for gateways.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call), but for encoding.
+    pub async fn call_raw(&self, route: &str, body: Bytes) -> Result<Bytes> {
+        let request = RemoteRequest {
+            route: route.to_owned(),
+            body,
+            server_id: self.server_id.clone(),
+            key: self.key.clone(),
+        };
+        let call = self.target.call(request);
+        match self.timeout {
+            None => call.await,
+            Some(timeout) => tokio::time::timeout(timeout, call).await.unwrap_or_else(|_| {
+                Err(Error::new(code::TIMEOUT, "rpc client: request timeout")
+                    .with_metadata("route", route)
+                    .with_metadata("timeout", format!("{timeout:?}")))
+            }),
+        }
+    }
+}
+
+impl fmt::Debug for Rpc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rpc")
+            .field("server_id", &self.server_id)
+            .field("key", &self.key)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+impl FromServices for Rpc {
+    fn from_services(services: &Services) -> Result<Self> {
+        Ok((*services.get::<Self>()?).clone())
+    }
+}
+
+/// The remotes of this very app. Its table is known only after the components are built, some of which hold a
+/// client: hence the late binding.
+#[derive(Debug)]
+pub(crate) struct Local {
+    pub(crate) server_id: Arc<str>,
+    pub(crate) services: Arc<Services>,
+    pub(crate) tables: OnceLock<Arc<Tables>>,
+}
+
+impl Local {
+    fn find(&self, request: &RemoteRequest) -> Result<&Arc<super::Entry>> {
+        if let Some(id) = &request.server_id {
+            if *id != self.server_id {
+                return Err(
+                    Error::new(code::INTERNAL, text::NO_SERVER_WITH_ID).with_metadata("server", &**id)
+                );
+            }
+        }
+        let parts = crate::route::parse(&request.route)?;
+        let tables =
+            self.tables.get().ok_or_else(|| Error::new(code::UNAVAILABLE, "the app has not started yet"))?;
+        if let Some(entry) = tables.remotes.get(&request.route) {
+            return Ok(entry);
+        }
+        let own = tables.remotes.entries().first().and_then(|entry| entry.route().split('.').next());
+        match parts.server {
+            Some(server) if Some(server) != own => {
+                Err(Error::new(code::UNKNOWN, text::RPC_NOT_INITIALIZED)
+                    .with_metadata("route", &*request.route))
+            }
+            _ => Err(Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND)
+                .with_metadata("route", format!("{}.{}", parts.service, parts.method))),
+        }
+    }
+}
+
+impl RemoteTarget for Local {
+    fn call(&self, request: RemoteRequest) -> BoxFuture<'_, Result<Bytes>> {
+        Box::pin(async move {
+            let entry = self.find(&request)?;
+            run_remote(entry, Arc::clone(&self.services), &request.body).await
+        })
+    }
+}
+
+/// One remote, from bytes to bytes; a panic is its `PIT-000`.
+pub(crate) async fn run_remote(
+    entry: &Arc<super::Entry>,
+    services: Arc<Services>,
+    body: &Bytes,
+) -> Result<Bytes> {
+    use futures_util::FutureExt;
+    let Bound::Remote(method) = &entry.call else {
+        return Err(Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND));
+    };
+    let call = async { method(Call::remote(services, Arc::clone(entry)), &Body::shared(body)).await };
+    let done = std::panic::AssertUnwindSafe(call).catch_unwind().await;
+    match done {
+        Ok(done) => match done.outcome {
+            Outcome::Body(bytes) => Ok(bytes),
+            Outcome::Sent => Ok(Bytes::new()),
+            Outcome::Failed(error) => Err(error),
+        },
+        Err(panic) => Err(panicked("remote", &*panic)),
+    }
+}

@@ -1,0 +1,204 @@
+//! The two tables of an app: handlers and remotes, from blocks that were collected or registered.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use super::build::{ComponentType, Instance, LifecycleDyn};
+use super::method::{Block, BlockKind, Bound, MethodInfo};
+use crate::error::{Error, Result, code};
+use crate::pipeline::Pipeline;
+use crate::services::Services;
+
+/// One route that this app serves.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) route: Arc<str>,
+    pub(crate) info: MethodInfo,
+    pub(crate) call: Bound,
+    pub(crate) pipeline: Pipeline,
+    /// Its place among all entries of its table.
+    pub(crate) index: usize,
+}
+
+impl Entry {
+    pub(crate) fn route(&self) -> &str {
+        &self.route
+    }
+}
+
+/// The routes of one kind, found by their text with or without the server type.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    entries: Vec<Arc<Entry>>,
+    by_route: HashMap<Box<str>, Arc<Entry>, RandomState>,
+}
+
+impl Table {
+    /// The entry of a route as it came: `service.method`, or with this server's type before it.
+    #[inline]
+    pub(crate) fn get(&self, route: &str) -> Option<&Arc<Entry>> {
+        self.by_route.get(route)
+    }
+
+    pub(crate) fn entries(&self) -> &[Arc<Entry>] {
+        &self.entries
+    }
+}
+
+/// Everything an app serves.
+#[derive(Debug, Default)]
+pub(crate) struct Tables {
+    pub(crate) handlers: Table,
+    pub(crate) remotes: Table,
+}
+
+/// A component that the user made.
+pub(crate) struct Registration {
+    pub(crate) component: ComponentType,
+    pub(crate) instance: Instance,
+}
+
+/// The instances of an app, in the order of their names, with their life.
+#[derive(Default)]
+pub(crate) struct Built {
+    pub(crate) tables: Tables,
+    pub(crate) lives: Vec<(&'static str, Arc<dyn LifecycleDyn>)>,
+}
+
+/// What to build from.
+pub(crate) struct Plan<'a> {
+    pub(crate) server_type: &'a str,
+    pub(crate) collect: bool,
+    pub(crate) registered: Vec<Registration>,
+    pub(crate) services: &'a Services,
+    pub(crate) handler_pipeline: Pipeline,
+    pub(crate) remote_pipeline: Pipeline,
+}
+
+/// All blocks that are linked in, in a fixed order: link order is nobody's promise.
+fn linked() -> Vec<&'static Block> {
+    let mut blocks: Vec<_> = inventory::iter::<Block>().collect();
+    blocks.sort_by_key(|b| (b.kind, b.server, b.service, b.file, (b.component)().name));
+    blocks
+}
+
+impl Plan<'_> {
+    /// Makes the instances and the tables; reports every mistake at once.
+    pub(crate) fn build(self) -> Result<Built> {
+        let linked = linked();
+        let registered: BTreeMap<_, _> = self.registered.iter().map(|r| (r.component.name, r)).collect();
+        let mine: Vec<_> = linked
+            .iter()
+            .filter(|block| block.server.is_none_or(|server| server == self.server_type))
+            .filter(|block| self.collect || registered.contains_key((block.component)().name))
+            .collect();
+        if mine.is_empty() {
+            return Err(self.nothing(&linked));
+        }
+
+        let mut problems = duplicates(self.server_type, &mine);
+        let mut instances: BTreeMap<&'static str, (ComponentType, Instance)> = BTreeMap::new();
+        for block in &mine {
+            let component = (block.component)();
+            if instances.contains_key(component.name) {
+                continue;
+            }
+            let instance = match registered.get(component.name) {
+                Some(own) => Ok(Arc::clone(&own.instance)),
+                None => component.make(self.services),
+            };
+            match instance {
+                Ok(instance) => {
+                    instances.insert(component.name, (component, instance));
+                }
+                Err(error) => {
+                    problems.insert(error.msg().to_owned());
+                }
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Error::new(code::INTERNAL, problems.into_iter().collect::<Vec<_>>().join("\n")));
+        }
+
+        let mut built = Built::default();
+        for block in mine {
+            let name = (block.component)().name;
+            let Some((_, instance)) = instances.get(name) else { continue };
+            self.mount(block, instance, &mut built.tables);
+        }
+        built.lives = instances
+            .iter()
+            .filter_map(|(name, (component, instance))| Some((*name, component.lifecycle(instance)?)))
+            .collect();
+        Ok(built)
+    }
+
+    fn mount(&self, block: &Block, instance: &Instance, tables: &mut Tables) {
+        let methods = (block.methods)();
+        let Some(bound) = (methods.bind)(instance) else { return };
+        let (table, pipeline) = match block.kind {
+            BlockKind::Handler => (&mut tables.handlers, &self.handler_pipeline),
+            BlockKind::Remote => (&mut tables.remotes, &self.remote_pipeline),
+        };
+        for (info, call) in methods.infos.into_iter().zip(bound) {
+            let short = format!("{}.{}", block.service, info.name);
+            let route: Arc<str> = format!("{}.{short}", self.server_type).into();
+            let entry = Arc::new(Entry {
+                route: Arc::clone(&route),
+                info,
+                call,
+                pipeline: pipeline.clone(),
+                index: table.entries.len(),
+            });
+            table.entries.push(Arc::clone(&entry));
+            table.by_route.insert(short.into(), Arc::clone(&entry));
+            table.by_route.insert((&*route).into(), entry);
+        }
+    }
+
+    fn nothing(&self, linked: &[&Block]) -> Error {
+        let types: BTreeSet<_> = linked.iter().filter_map(|b| b.server).collect();
+        let msg = if linked.is_empty() {
+            "no component is linked in: name its crate once, with `pitaya::link!(the_crate);`, or register one with `.register(…)`"
+                .to_owned()
+        } else if !self.collect {
+            "no component is registered: `.no_collect()` leaves out what is linked in; add `.register(…)`"
+                .to_owned()
+        } else {
+            format!(
+                "no component of server type `{}` is linked in; linked in are: {}. Name its crate once, with `pitaya::link!(the_crate);`, or choose another `.server_type(…)`",
+                self.server_type,
+                types.into_iter().collect::<Vec<_>>().join(", ")
+            )
+        };
+        Error::new(code::INTERNAL, msg)
+    }
+}
+
+/// Routes that are defined twice, each with both places.
+fn duplicates(server_type: &str, blocks: &[&&'static Block]) -> BTreeSet<String> {
+    let mut seen: HashMap<(BlockKind, String), String> = HashMap::new();
+    let mut problems = BTreeSet::new();
+    for block in blocks {
+        for info in (block.methods)().infos {
+            let route = format!("{server_type}.{}.{}", block.service, info.name);
+            let place = format!("{}:{}", block.file, info.line);
+            if let Some(first) = seen.insert((block.kind, route.clone()), place.clone()) {
+                problems.insert(format!(
+                    "{} route `{route}` is defined twice: {first} and {place}",
+                    block.kind.as_str()
+                ));
+            }
+        }
+    }
+    problems
+}
+
+impl fmt::Debug for Built {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Built").field("tables", &self.tables).finish_non_exhaustive()
+    }
+}

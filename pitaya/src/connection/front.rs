@@ -1,0 +1,121 @@
+//! What all connections of an app have in common, and how one begins.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use super::meters::Meters;
+use super::{Connection, Handshaking, machine};
+use crate::acceptor::Incoming;
+use crate::dispatch::Dispatcher;
+use crate::session::{Core, Pool};
+
+/// The bounds of connections; each is a configuration key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FrontLimits {
+    pub(crate) machine: machine::Limits,
+    /// For the set-up before the first packet: PROXY header, TLS, HTTP upgrade.
+    pub(crate) header: Duration,
+    /// For a client to take something of what is written.
+    pub(crate) write: Duration,
+    /// For a handler.
+    pub(crate) handler: Duration,
+    /// Messages of one session that wait.
+    pub(crate) pending: usize,
+    /// Concurrent handlers of one session.
+    pub(crate) concurrent: usize,
+    /// Bytes of an inflated body.
+    pub(crate) inflated: usize,
+    /// Open connections; 0 is no bound.
+    pub(crate) connections: usize,
+}
+
+/// The frontend of an app: serves connections.
+#[derive(Debug)]
+pub(crate) struct Front {
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) dispatcher: Dispatcher,
+    pub(crate) handshaking: Handshaking,
+    pub(crate) limits: FrontLimits,
+    pub(crate) meters: Meters,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) open: AtomicUsize,
+}
+
+/// Counts an open connection for as long as its socket may live.
+struct Counted(Arc<Front>);
+
+impl Counted {
+    fn new(front: &Arc<Front>) -> Option<Self> {
+        let open = front.open.fetch_add(1, Relaxed);
+        let counted = Self(Arc::clone(front));
+        let bound = front.limits.connections;
+        (bound == 0 || open < bound).then_some(counted)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Front {
+    /// Serves an accepted connection in a task of its own.
+    pub(crate) fn serve(self: &Arc<Self>, incoming: Incoming) {
+        let accepted = Instant::now();
+        let Some(counted) = Counted::new(self) else {
+            tracing::warn!(peer = %incoming.peer(), "refused: `pitaya.limit.connections` is reached");
+            return;
+        };
+        let front = Arc::clone(self);
+        self.tasks.spawn(async move {
+            // The set-up is a future of its own, boxed, so that it does not size the steady one.
+            let opened = Box::pin(front.open(incoming, accepted)).await;
+            if let Some(connection) = opened {
+                connection.run(counted).await;
+            }
+        });
+    }
+
+    async fn open(self: Arc<Self>, incoming: Incoming, accepted: Instant) -> Option<Connection> {
+        let peer = incoming.peer().to_string();
+        let (open, filters) = incoming.into_parts();
+        let opened = match tokio::time::timeout_at(accepted + self.limits.header, open).await {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(error)) => {
+                tracing::debug!(peer, %error, "a connection could not be set up");
+                return None;
+            }
+            Err(_) => {
+                tracing::debug!(peer, "a connection was not set up in time");
+                return None;
+            }
+        };
+        let address = opened.peer.to_string();
+        let core = self.pool.create(&address);
+        let version = opened.peer.ip_version();
+        if let Err(error) = core.data().set("ipversion", version) {
+            tracing::error!(%error, "session data");
+        }
+        let filters = filters.into_iter().map(|wrapper| wrapper.wrap(&opened.peer)).collect();
+        self.meters.connected(self.pool.count());
+        Some(Connection::new(self, core, opened.link, filters, accepted))
+    }
+
+    /// A connection is closed; its handlers may go on.
+    pub(super) fn closed(&self, core: &Core, dropped: usize) {
+        self.meters.connected(self.pool.count());
+        if dropped > 0 {
+            tracing::debug!(
+                session = core.id(),
+                dropped,
+                "messages were still waiting when the connection closed"
+            );
+            self.meters.dropped(dropped);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The reading side of a connection: from the link to whole packets.
+
+use std::cell::Cell;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::ReadBuf;
+use tokio::time::Instant;
+
+use super::{Connection, ended};
+use crate::acceptor::{DropReason, FilterPacket, Link, Verdict};
+use crate::serialize::Body;
+use crate::session::CloseReason;
+use crate::wire::packet;
+
+/// How much one read may bring.
+const READ: usize = 64 * 1024;
+/// How many packets a packet link may bring in one poll.
+const PACKETS: usize = 64;
+
+/// A whole packet, its body borrowed or shared.
+pub(super) struct Packet<'a> {
+    pub(super) kind: packet::Kind,
+    pub(super) body: Body<'a>,
+}
+
+thread_local! {
+    /// What all connections of a thread read into. Taken out while it is in use, so that a handler that runs
+    /// another connection on the same thread finds it gone and makes its own.
+    static SCRATCH: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+}
+
+impl Connection {
+    /// Reads once and handles what came. Gives whether there may be more at once.
+    pub(super) fn read(&mut self, now: Instant, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
+        if !self.reads() {
+            return Ok(false);
+        }
+        if matches!(self.link, Link::Packets(_)) {
+            return self.read_packets(now, cx);
+        }
+        if !self.rest.is_empty() {
+            // What an earlier poll left over comes first.
+            let rest = mem::take(&mut self.rest);
+            self.rest = self.consume_owned(rest, now, cx)?;
+            if !self.reads() {
+                return Ok(false);
+            }
+        }
+        let mut scratch = SCRATCH.take().unwrap_or_else(|| vec![0; READ].into());
+        let result = self.read_bytes(&mut scratch, now, cx);
+        SCRATCH.set(Some(scratch));
+        result
+    }
+
+    fn read_bytes(
+        &mut self,
+        scratch: &mut [u8],
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) -> Result<bool, CloseReason> {
+        loop {
+            let Link::Bytes(stream) = &mut self.link else { return Ok(false) };
+            let mut buf = ReadBuf::new(scratch);
+            match Pin::new(&mut **stream).poll_read(cx, &mut buf) {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(Err(error)) => return Err(ended(&error)),
+                Poll::Ready(Ok(())) => {}
+            }
+            let filled = buf.filled().len();
+            if filled == 0 {
+                return Err(CloseReason::Client);
+            }
+            let full = filled == scratch.len();
+            if self.rest.is_empty() {
+                let used = self.consume(&scratch[..filled], now, cx)?;
+                if used < filled {
+                    self.rest.extend_from_slice(&scratch[used..filled]);
+                }
+            } else {
+                let mut rest = mem::take(&mut self.rest);
+                rest.extend_from_slice(&scratch[..filled]);
+                self.rest = self.consume_owned(rest, now, cx)?;
+            }
+            if full || !self.reads() {
+                return Ok(full);
+            }
+            // The next poll of the socket only registers the waker, with no system call.
+        }
+    }
+
+    fn consume_owned(
+        &mut self,
+        mut rest: BytesMut,
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) -> Result<BytesMut, CloseReason> {
+        let used = self.consume(&rest, now, cx)?;
+        if used == rest.len() {
+            return Ok(BytesMut::new()); // an idle connection holds no buffer
+        }
+        rest.advance(used);
+        Ok(rest)
+    }
+
+    /// Handles the whole packets at the front of `bytes`; gives how many bytes they were.
+    fn consume(&mut self, bytes: &[u8], now: Instant, cx: &mut Context<'_>) -> Result<usize, CloseReason> {
+        let mut used = 0;
+        while self.reads() {
+            match packet::split(&bytes[used..], self.machine.max_body()) {
+                Ok(Some((packet, size))) => {
+                    used += size;
+                    self.filter(packet, None, now, cx)?;
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::debug!(session = self.core.id(), %error, "bad packet");
+                    return Err(CloseReason::Protocol);
+                }
+            }
+        }
+        let partial = self.reads() && used < bytes.len();
+        self.machine.partial(partial, now);
+        Ok(used)
+    }
+
+    fn read_packets(&mut self, now: Instant, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
+        for _ in 0..PACKETS {
+            if !self.reads() {
+                return Ok(true);
+            }
+            let max_body = self.machine.max_body();
+            let Link::Packets(stream) = &mut self.link else { return Ok(false) };
+            let bytes: Bytes = match stream.poll_recv(cx) {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(None) => return Err(CloseReason::Client),
+                Poll::Ready(Some(Err(error))) => return Err(ended(&error)),
+                Poll::Ready(Some(Ok(bytes))) => bytes,
+            };
+            match packet::whole(&bytes, max_body) {
+                Ok(packet) => self.filter(packet, Some(&bytes), now, cx)?,
+                Err(error) => {
+                    tracing::debug!(session = self.core.id(), %error, "bad packet");
+                    return Err(CloseReason::Protocol);
+                }
+            }
+            let max_after = self.machine.max_body();
+            if max_after != max_body {
+                if let Link::Packets(stream) = &mut self.link {
+                    stream.set_max_packet(max_after + packet::HEADER);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Shows a packet to the wrappers' filters, in their order, and handles what they leave.
+    fn filter(
+        &mut self,
+        packet: packet::Packet<'_>,
+        shared: Option<&Bytes>,
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) -> Result<(), CloseReason> {
+        if !self.filters.is_empty() {
+            let mut seen = FilterPacket::new(packet.kind, packet.body);
+            for filter in &mut self.filters {
+                match filter.incoming(&mut seen, now) {
+                    Verdict::Pass => {}
+                    Verdict::Drop(reason) => {
+                        if reason == DropReason::RateLimit {
+                            self.front.meters.rate_limited();
+                        }
+                        return Ok(());
+                    }
+                    Verdict::Close => return Err(CloseReason::Protocol),
+                }
+            }
+            let packet = Packet { kind: packet.kind, body: Body::borrowed(seen.body()) };
+            return self.packet(packet, now, cx);
+        }
+        match shared {
+            None => self.packet(Packet { kind: packet.kind, body: Body::borrowed(packet.body) }, now, cx),
+            Some(shared) => {
+                let body = Body::shared(shared).part(packet.body);
+                self.packet(Packet { kind: packet.kind, body }, now, cx)
+            }
+        }
+    }
+
+    /// Whether the bytes that were left over hold a whole packet.
+    pub(super) fn rest_is_whole(&self) -> bool {
+        !matches!(packet::split(&self.rest, self.machine.max_body()), Ok(None))
+    }
+}

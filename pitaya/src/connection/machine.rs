@@ -1,0 +1,267 @@
+//! What a connection does about packets and the passing of time: a state machine without I/O.
+//!
+//! Packets and times go in, decisions come out; the shell around it carries them out. See `docs/protocol.md`,
+//! "Handshake" and "Heartbeats".
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::session::CloseReason;
+use crate::wire::packet::Kind;
+
+/// The deadlines and sizes of one connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) heartbeat: Duration,
+    pub(crate) handshake: Duration,
+    pub(crate) packet: Duration,
+    pub(crate) before_ack: usize,
+    pub(crate) after_ack: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Accepted; no handshake yet.
+    Start,
+    /// The handshake is being judged.
+    Judging,
+    /// Accepted by us; the ack is to come.
+    Handshaken,
+    /// Messages flow.
+    Working,
+}
+
+/// What to do about a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Nothing: it was a sign of life.
+    Nothing,
+    /// Judge the handshake in its body.
+    Handshake,
+    /// Handle the message in its body.
+    Message,
+    /// Close: the client broke the protocol.
+    Violation(&'static str),
+}
+
+/// What to do about the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tick {
+    /// Nothing yet.
+    Nothing,
+    /// Send a heartbeat.
+    Heartbeat,
+    /// Close the connection.
+    Close(CloseReason, &'static str),
+}
+
+/// The state of one connection.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    limits: Limits,
+    phase: Phase,
+    /// When the client was last heard of.
+    last_seen: Instant,
+    next_beat: Instant,
+    /// Until when the ack must have come.
+    handshake_by: Instant,
+    /// Until when the packet that has begun must be whole.
+    packet_by: Option<Instant>,
+    /// We are not reading, so silence says nothing about the client.
+    paused: bool,
+}
+
+impl Machine {
+    /// `accepted` is when the connection was accepted, from where beats and deadlines are counted.
+    pub(crate) fn new(limits: Limits, accepted: Instant) -> Self {
+        Self {
+            limits,
+            phase: Phase::Start,
+            last_seen: accepted,
+            next_beat: accepted + limits.heartbeat,
+            handshake_by: accepted + limits.handshake,
+            packet_by: None,
+            paused: false,
+        }
+    }
+
+    /// The largest body that a packet may have now.
+    pub(crate) fn max_body(&self) -> usize {
+        if self.phase == Phase::Working { self.limits.after_ack } else { self.limits.before_ack }
+    }
+
+    /// Whether messages flow.
+    pub(crate) fn working(&self) -> bool {
+        self.phase == Phase::Working
+    }
+
+    /// A whole packet has come.
+    #[inline]
+    pub(crate) fn packet(&mut self, kind: Kind, now: Instant) -> Step {
+        self.last_seen = now;
+        match (kind, self.phase) {
+            (Kind::Data, Phase::Working) => Step::Message,
+            (Kind::Heartbeat, _) => Step::Nothing,
+            (Kind::Handshake, Phase::Start) => {
+                self.phase = Phase::Judging;
+                Step::Handshake
+            }
+            (Kind::HandshakeAck, Phase::Handshaken) => {
+                self.phase = Phase::Working;
+                Step::Nothing
+            }
+            (Kind::HandshakeAck, Phase::Working) => Step::Nothing,
+            (Kind::Kick, _) => Step::Nothing,
+            (Kind::Handshake, _) => Step::Violation("a second handshake"),
+            (Kind::HandshakeAck, _) => Step::Violation("an ack without a handshake"),
+            (Kind::Data, _) => Step::Violation("data before the ack"),
+        }
+    }
+
+    /// The handshake was found good; the reply is on its way.
+    pub(crate) fn handshake_accepted(&mut self) {
+        self.phase = Phase::Handshaken;
+    }
+
+    /// Whether a packet has begun and is not whole.
+    pub(crate) fn partial(&mut self, partial: bool, now: Instant) {
+        if !partial {
+            self.packet_by = None;
+        } else if self.packet_by.is_none() {
+            self.packet_by = Some(now + self.limits.packet);
+        }
+    }
+
+    /// Whether we stopped reading for reasons of our own.
+    pub(crate) fn pause(&mut self, paused: bool, now: Instant) {
+        if self.paused != paused {
+            self.paused = paused;
+            self.last_seen = now;
+        }
+    }
+
+    /// When to call [`tick`](Self::tick) next.
+    pub(crate) fn deadline(&self) -> Instant {
+        let mut at = self.next_beat;
+        if self.phase != Phase::Working {
+            at = at.min(self.handshake_by);
+        }
+        match self.packet_by {
+            Some(by) if !self.paused => at.min(by),
+            _ => at,
+        }
+    }
+
+    /// Time has passed.
+    pub(crate) fn tick(&mut self, now: Instant) -> Tick {
+        if self.phase != Phase::Working && now >= self.handshake_by {
+            return Tick::Close(CloseReason::Timeout, "no handshake and ack in time");
+        }
+        if !self.paused && self.packet_by.is_some_and(|by| now >= by) {
+            return Tick::Close(CloseReason::Timeout, "a packet took too long");
+        }
+        if now < self.next_beat {
+            return Tick::Nothing;
+        }
+        // The close comes at the first beat more than two intervals after the last packet.
+        if !self.paused && now.duration_since(self.last_seen) > 2 * self.limits.heartbeat {
+            return Tick::Close(CloseReason::Timeout, "the client was silent");
+        }
+        while self.next_beat <= now {
+            self.next_beat += self.limits.heartbeat;
+        }
+        if self.phase == Phase::Working { Tick::Heartbeat } else { Tick::Nothing }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T: Duration = Duration::from_secs(30);
+
+    fn limits() -> Limits {
+        Limits {
+            heartbeat: T,
+            handshake: Duration::from_secs(10),
+            packet: Duration::from_secs(30),
+            before_ack: 64,
+            after_ack: 1024,
+        }
+    }
+
+    fn working(now: Instant) -> Machine {
+        let mut machine = Machine::new(limits(), now);
+        assert_eq!(machine.packet(Kind::Handshake, now), Step::Handshake);
+        machine.handshake_accepted();
+        assert_eq!(machine.packet(Kind::HandshakeAck, now), Step::Nothing);
+        machine
+    }
+
+    #[test]
+    fn only_a_handshake_and_then_an_ack_open_the_way_for_data() {
+        let now = Instant::now();
+        let fresh = || Machine::new(limits(), now);
+        assert!(matches!(fresh().packet(Kind::Data, now), Step::Violation(_)));
+        assert!(matches!(fresh().packet(Kind::HandshakeAck, now), Step::Violation(_)));
+        let mut judging = fresh();
+        judging.packet(Kind::Handshake, now);
+        for kind in [Kind::Handshake, Kind::HandshakeAck, Kind::Data] {
+            assert!(matches!(judging.packet(kind, now), Step::Violation(_)), "{kind:?}");
+        }
+        judging.handshake_accepted();
+        assert!(matches!(judging.packet(Kind::Data, now), Step::Violation(_)));
+        let mut machine = working(now);
+        assert_eq!(machine.packet(Kind::Data, now), Step::Message);
+        assert!(matches!(machine.packet(Kind::Handshake, now), Step::Violation(_)));
+    }
+
+    #[test]
+    fn a_larger_packet_is_allowed_only_after_the_ack() {
+        let now = Instant::now();
+        assert_eq!(Machine::new(limits(), now).max_body(), 64);
+        assert_eq!(working(now).max_body(), 1024);
+    }
+
+    #[test]
+    fn heartbeats_alone_do_not_keep_a_client_without_an_ack() {
+        let now = Instant::now();
+        let mut machine = Machine::new(limits(), now);
+        machine.packet(Kind::Heartbeat, now + Duration::from_secs(9));
+        assert_eq!(machine.deadline(), now + Duration::from_secs(10));
+        assert!(matches!(machine.tick(now + Duration::from_secs(10)), Tick::Close(CloseReason::Timeout, _)));
+    }
+
+    #[test]
+    fn silence_closes_at_the_first_beat_after_two_intervals() {
+        let now = Instant::now();
+        let mut machine = working(now);
+        assert_eq!(machine.tick(now + T), Tick::Heartbeat);
+        assert_eq!(machine.tick(now + 2 * T), Tick::Heartbeat);
+        assert!(matches!(machine.tick(now + 3 * T), Tick::Close(..)));
+    }
+
+    #[test]
+    fn silence_is_not_held_against_a_client_we_do_not_read() {
+        let now = Instant::now();
+        let mut machine = working(now);
+        machine.pause(true, now);
+        assert_eq!(machine.tick(now + 9 * T), Tick::Heartbeat);
+        machine.pause(false, now + 9 * T);
+        assert_eq!(machine.tick(now + 10 * T), Tick::Heartbeat);
+        assert!(matches!(machine.tick(now + 12 * T), Tick::Close(..)));
+    }
+
+    #[test]
+    fn a_packet_that_dribbles_in_is_cut_off() {
+        let now = Instant::now();
+        let mut machine = working(now);
+        let begun = now + Duration::from_secs(5);
+        machine.partial(true, begun);
+        machine.partial(true, begun + Duration::from_secs(20));
+        assert_eq!(machine.deadline(), now + T);
+        assert_eq!(machine.tick(now + T), Tick::Heartbeat);
+        assert!(matches!(machine.tick(begun + T), Tick::Close(CloseReason::Timeout, _)));
+    }
+}

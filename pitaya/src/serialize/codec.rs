@@ -1,0 +1,244 @@
+//! What a message type knows about each format, as constants.
+
+use std::fmt;
+
+use bytes::buf::BufMut;
+use bytes::{Bytes, BytesMut};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Body, Format};
+use crate::error::BoxError;
+use crate::wire::{EncodeError, utf8};
+
+/// The deepest nesting that MessagePack bodies may have; JSON's own limit is the same.
+const MAX_DEPTH: usize = 128;
+
+/// Why a value could not be said, or a body not be read. Its text is the format's own.
+#[derive(Debug)]
+pub struct CodecError(BoxError);
+
+impl CodecError {
+    /// An error with the given text or source.
+    pub fn new(source: impl Into<BoxError>) -> Self {
+        Self(source.into())
+    }
+
+    pub(crate) fn into_inner(self) -> BoxError {
+        self.0
+    }
+}
+
+impl fmt::Display for CodecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl std::error::Error for CodecError {}
+
+impl From<EncodeError> for CodecError {
+    fn from(error: EncodeError) -> Self {
+        Self::new(error)
+    }
+}
+
+type Encode<T> = fn(&T, &mut BytesMut) -> Result<(), CodecError>;
+type Decode<T> = fn(&[u8]) -> Result<T, CodecError>;
+
+/// The code that reads and writes one message type, format by format. Made by `#[message]`.
+pub struct Codecs<T: 'static>(Kind<T>);
+
+enum Kind<T: 'static> {
+    /// The empty message.
+    Empty(fn() -> T),
+    /// Bytes that pass through.
+    Raw {
+        wrap: fn(Bytes) -> T,
+        bytes: fn(&T) -> &Bytes,
+    },
+    Serde {
+        serde: Serde<T>,
+        proto: Option<(Encode<T>, Decode<T>)>,
+    },
+}
+
+struct Serde<T: 'static> {
+    json: (Encode<T>, Decode<T>),
+    msgpack: (Encode<T>, Decode<T>),
+    erase: fn(&T) -> &dyn erased_serde::Serialize,
+    read: fn(&mut dyn erased_serde::Deserializer<'_>) -> Result<T, erased_serde::Error>,
+}
+
+impl<T: Serialize + DeserializeOwned> Codecs<T> {
+    /// JSON, MessagePack and every custom serializer, by serde.
+    pub const fn serde() -> Self {
+        Self(Kind::Serde { serde: Serde::of(), proto: None })
+    }
+}
+
+impl<T: Serialize + DeserializeOwned + prost::Message + Default> Codecs<T> {
+    /// The formats of [`serde`](Self::serde), and Protobuf by prost.
+    pub const fn serde_and_proto() -> Self {
+        Self(Kind::Serde { serde: Serde::of(), proto: Some((proto_encode::<T>, proto_decode::<T>)) })
+    }
+}
+
+impl<T> Codecs<T> {
+    pub(super) const fn empty(make: fn() -> T) -> Self {
+        Self(Kind::Empty(make))
+    }
+
+    pub(super) const fn raw(wrap: fn(Bytes) -> T, bytes: fn(&T) -> &Bytes) -> Self {
+        Self(Kind::Raw { wrap, bytes })
+    }
+
+    pub(crate) fn has_proto(&self) -> bool {
+        matches!(self.0, Kind::Serde { proto: Some(_), .. })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self.0, Kind::Empty(_))
+    }
+
+    pub(super) fn speaks(&self, format: &Format) -> bool {
+        !matches!((&self.0, format), (Kind::Serde { proto: None, .. }, Format::Protobuf))
+    }
+
+    #[inline]
+    pub(super) fn encode(&self, format: &Format, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
+        match &self.0 {
+            Kind::Raw { bytes, .. } => {
+                out.extend_from_slice(bytes(value));
+                Ok(())
+            }
+            Kind::Serde { serde, proto } => match format {
+                Format::Json => (serde.json.0)(value, out),
+                Format::MessagePack => (serde.msgpack.0)(value, out),
+                Format::Protobuf => match proto {
+                    Some((encode, _)) => encode(value, out),
+                    None => Err(no_proto::<T>()),
+                },
+                Format::Custom(own) => {
+                    let mut bytes = Vec::new();
+                    own.serialize((serde.erase)(value), &mut bytes).map_err(CodecError)?;
+                    out.extend_from_slice(&bytes);
+                    Ok(())
+                }
+            },
+            Kind::Empty(_) => {
+                match format {
+                    Format::Json => out.extend_from_slice(b"{}"),
+                    Format::MessagePack => out.extend_from_slice(&[0x80]),
+                    Format::Protobuf => {}
+                    Format::Custom(own) => {
+                        let mut bytes = Vec::new();
+                        own.serialize(&EmptyMap {}, &mut bytes).map_err(CodecError)?;
+                        out.extend_from_slice(&bytes);
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn decode(&self, format: &Format, body: &Body<'_>) -> Result<T, CodecError> {
+        match &self.0 {
+            Kind::Raw { wrap, .. } => Ok(wrap(body.to_bytes())),
+            Kind::Empty(make) => Ok(make()),
+            Kind::Serde { serde, proto } => match format {
+                Format::Json => (serde.json.1)(body.as_slice()),
+                Format::MessagePack => (serde.msgpack.1)(body.as_slice()),
+                Format::Protobuf => match proto {
+                    Some((_, decode)) => decode(body.as_slice()),
+                    None => Err(no_proto::<T>()),
+                },
+                Format::Custom(own) => {
+                    let mut value = None;
+                    own.deserialize(body.as_slice(), &mut |deserializer| {
+                        value = Some((serde.read)(deserializer)?);
+                        Ok(())
+                    })
+                    .map_err(CodecError)?;
+                    value.ok_or_else(|| {
+                        CodecError::new(format!(
+                            "the serializer `{}` did not show its deserializer",
+                            own.name()
+                        ))
+                    })
+                }
+            },
+        }
+    }
+}
+
+impl<T> fmt::Debug for Codecs<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Kind::Empty(_) => "Codecs(empty)",
+            Kind::Raw { .. } => "Codecs(raw)",
+            Kind::Serde { proto: None, .. } => "Codecs(serde)",
+            Kind::Serde { proto: Some(_), .. } => "Codecs(serde, proto)",
+        })
+    }
+}
+
+/// `{}` for serializers of users.
+#[derive(Serialize)]
+struct EmptyMap {}
+
+impl<T: Serialize + DeserializeOwned> Serde<T> {
+    const fn of() -> Self {
+        Self {
+            json: (json_encode::<T>, json_decode::<T>),
+            msgpack: (msgpack_encode::<T>, msgpack_decode::<T>),
+            erase: |value| value,
+            read: |deserializer| erased_serde::deserialize(deserializer),
+        }
+    }
+}
+
+fn json_encode<T: Serialize>(value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
+    serde_json::to_writer(out.writer(), value).map_err(CodecError::new)
+}
+
+fn json_decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, CodecError> {
+    serde_json::from_slice(body).or_else(|error| {
+        // A body that is not UTF-8 is mended, not refused (docs/protocol.md, "Data handling").
+        if std::str::from_utf8(body).is_ok() {
+            return Err(CodecError::new(error));
+        }
+        serde_json::from_str(&utf8::mend_json(body)).map_err(CodecError::new)
+    })
+}
+
+fn msgpack_encode<T: Serialize>(value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
+    rmp_serde::encode::write_named(&mut out.writer(), value).map_err(CodecError::new)
+}
+
+fn msgpack_decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, CodecError> {
+    let mut rest = std::io::Cursor::new(body);
+    let mut deserializer = rmp_serde::Deserializer::new(&mut rest);
+    deserializer.set_max_depth(MAX_DEPTH);
+    let value = T::deserialize(&mut deserializer).map_err(CodecError::new)?;
+    if rest.position() != body.len() as u64 {
+        return Err(CodecError::new("trailing bytes after the message"));
+    }
+    Ok(value)
+}
+
+fn proto_encode<T: prost::Message>(value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
+    value.encode(out).map_err(CodecError::new)
+}
+
+fn proto_decode<T: prost::Message + Default>(body: &[u8]) -> Result<T, CodecError> {
+    T::decode(body).map_err(CodecError::new)
+}
+
+fn no_proto<T>() -> CodecError {
+    CodecError::new(format!(
+        "`{}` has no Protobuf form: annotate it with `#[message(proto)]`",
+        std::any::type_name::<T>()
+    ))
+}

@@ -1,0 +1,48 @@
+//! The values that travel.
+
+use bytes::Bytes;
+
+use super::{Codecs, Schema};
+use crate::error::Error;
+
+/// A value that can be the argument or the reply of a handler or a remote.
+///
+/// Implemented by `#[message]`; also by `()`, the empty message, and by [`Bytes`], which pass through raw.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a Pitaya message",
+    label = "not a message",
+    note = "annotate the type with `#[pitaya::message]`, or use `Bytes` for raw bytes"
+)]
+pub trait Message: Sized + Send + Sync + 'static {
+    /// The code that reads and writes this type, format by format.
+    const CODECS: Codecs<Self>;
+
+    /// The fields of this type, as data for documentation and generators.
+    const SCHEMA: &'static Schema;
+
+    /// Checks the values of the fields, where the type has rules (`#[message(validate)]`).
+    const VALIDATE: Option<fn(&Self) -> Result<(), Error>> = None;
+}
+
+/// A message that the server sends on its own, with the route that clients listen on.
+///
+/// Implemented by `#[message(push = "onChat")]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a push",
+    label = "no push route is known for this type",
+    note = "give it one: `#[pitaya::message(push = \"onSomething\")]`, or name the route with `push_to`"
+)]
+pub trait Push: Message {
+    /// The route, any text of 1 to 255 bytes.
+    const ROUTE: &'static str;
+}
+
+impl Message for () {
+    const CODECS: Codecs<Self> = Codecs::empty(|| ());
+    const SCHEMA: &'static Schema = &Schema::new("()", "The empty message.", &[]);
+}
+
+impl Message for Bytes {
+    const CODECS: Codecs<Self> = Codecs::raw(|bytes| bytes, |bytes| bytes);
+    const SCHEMA: &'static Schema = &Schema::new("Bytes", "Raw bytes.", &[]);
+}

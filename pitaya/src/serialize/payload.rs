@@ -1,0 +1,81 @@
+//! What an error looks like on the wire (`docs/protocol.md`, "Errors").
+
+use std::collections::BTreeMap;
+
+use bytes::{BufMut, BytesMut};
+use prost::Message as _;
+use serde::{Deserialize, Serialize};
+
+use super::{CodecError, Format};
+use crate::error::Error;
+use crate::wire::json;
+
+/// The body of an error response; fields that are empty are left out, whatever the format.
+#[derive(Clone, PartialEq, Serialize, Deserialize, prost::Message)]
+#[serde(default)]
+pub(crate) struct ErrorPayload {
+    #[prost(string, tag = "1")]
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) code: String,
+    #[prost(string, tag = "2")]
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) msg: String,
+    #[prost(btree_map = "string, string", tag = "3")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) metadata: BTreeMap<String, String>,
+}
+
+impl ErrorPayload {
+    pub(crate) fn of(error: &Error, expose: bool) -> Self {
+        Self {
+            code: error.code().to_owned(),
+            msg: error.outgoing_msg(expose).into_owned(),
+            metadata: error.metadata().clone(),
+        }
+    }
+
+    pub(crate) fn into_error(self) -> Error {
+        let mut error = Error::new(self.code, self.msg);
+        for (key, value) in self.metadata {
+            error = error.with_metadata(key, value);
+        }
+        error
+    }
+
+    /// Appends the payload to `out`.
+    pub(crate) fn encode_as(&self, format: &Format, out: &mut BytesMut) -> Result<(), CodecError> {
+        match format {
+            Format::Json => {
+                json::write(out.writer(), self).map_err(CodecError::new)?;
+            }
+            Format::Protobuf => self.encode(out).map_err(CodecError::new)?,
+            Format::MessagePack => {
+                out.extend_from_slice(&rmp_serde::to_vec_named(self).map_err(CodecError::new)?);
+            }
+            Format::Custom(own) => {
+                let mut bytes = Vec::new();
+                own.serialize(self, &mut bytes).map_err(|e| CodecError::new(e))?;
+                out.extend_from_slice(&bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a payload; used by clients.
+    pub(crate) fn decode_as(format: &Format, body: &[u8]) -> Result<Self, CodecError> {
+        match format {
+            Format::Json => serde_json::from_slice(body).map_err(CodecError::new),
+            Format::Protobuf => Self::decode(body).map_err(CodecError::new),
+            Format::MessagePack => rmp_serde::from_slice(body).map_err(CodecError::new),
+            Format::Custom(own) => {
+                let mut value = None;
+                own.deserialize(body, &mut |deserializer| {
+                    value = Some(erased_serde::deserialize(deserializer)?);
+                    Ok(())
+                })
+                .map_err(|e| CodecError::new(e))?;
+                value.ok_or_else(|| CodecError::new("the serializer did not show its deserializer"))
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The shape of a message as data: what documentation, client generators and a schema diff are written over.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bytes::Bytes;
+
+/// One message type.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Schema {
+    /// The Rust name of the type.
+    pub name: &'static str,
+    /// Its documentation.
+    pub doc: &'static str,
+    /// Its fields, in order.
+    pub fields: &'static [Field],
+    /// Whether it has a Protobuf form.
+    pub proto: bool,
+    /// The route it is pushed on, if it is a push.
+    pub push: Option<&'static str>,
+}
+
+impl Schema {
+    /// A schema without Protobuf and push route.
+    pub const fn new(name: &'static str, doc: &'static str, fields: &'static [Field]) -> Self {
+        Self { name, doc, fields, proto: false, push: None }
+    }
+
+    /// With a Protobuf form.
+    #[must_use]
+    pub const fn with_proto(mut self) -> Self {
+        self.proto = true;
+        self
+    }
+
+    /// With a push route.
+    #[must_use]
+    pub const fn with_push(mut self, route: &'static str) -> Self {
+        self.push = Some(route);
+        self
+    }
+}
+
+/// One field of a message.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Field {
+    /// The name on the wire.
+    pub name: &'static str,
+    /// Its documentation.
+    pub doc: &'static str,
+    /// Its type.
+    pub ty: Type,
+    /// Its Protobuf tag.
+    pub tag: Option<u32>,
+    /// Whether a message without it is refused (JSON and MessagePack).
+    pub required: bool,
+}
+
+impl Field {
+    /// A field without a Protobuf tag.
+    pub const fn new(name: &'static str, doc: &'static str, ty: Type, required: bool) -> Self {
+        Self { name, doc, ty, tag: None, required }
+    }
+
+    /// With a Protobuf tag.
+    #[must_use]
+    pub const fn with_tag(mut self, tag: u32) -> Self {
+        self.tag = Some(tag);
+        self
+    }
+}
+
+/// The type of a field.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Type {
+    /// True or false.
+    Bool,
+    /// A signed integer of that many bits.
+    Int(u8),
+    /// An unsigned integer of that many bits.
+    Uint(u8),
+    /// A floating-point number of that many bits.
+    Float(u8),
+    /// A text.
+    String,
+    /// Bytes.
+    Bytes,
+    /// A value that may be absent.
+    Optional(&'static Self),
+    /// A list.
+    List(&'static Self),
+    /// A map from texts or integers.
+    Map(&'static Self, &'static Self),
+    /// Another message. A function, so that messages may nest in themselves.
+    Message(fn() -> &'static Schema),
+    /// One of a set of names, with their numbers.
+    Enum(&'static str, &'static [(&'static str, i32)]),
+    /// Any JSON value.
+    Any,
+}
+
+/// A Rust type that can be a field of a message.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a field of a message",
+    label = "its shape is not known",
+    note = "fields are bool, numbers, String, Bytes, Option, Vec, maps, serde_json::Value, and types with `#[pitaya::message]`"
+)]
+pub trait FieldType {
+    /// Its type in the schema.
+    const TYPE: Type;
+}
+
+macro_rules! field_types {
+    ($($rust:ty => $ty:expr),* $(,)?) => { $(impl FieldType for $rust { const TYPE: Type = $ty; })* };
+}
+
+field_types! {
+    bool => Type::Bool,
+    i8 => Type::Int(8), i16 => Type::Int(16), i32 => Type::Int(32), i64 => Type::Int(64), isize => Type::Int(64),
+    u8 => Type::Uint(8), u16 => Type::Uint(16), u32 => Type::Uint(32), u64 => Type::Uint(64), usize => Type::Uint(64),
+    f32 => Type::Float(32), f64 => Type::Float(64),
+    String => Type::String,
+    Bytes => Type::Bytes,
+    () => Type::Any,
+    serde_json::Value => Type::Any,
+    serde_json::Map<String, serde_json::Value> => Type::Map(&Type::String, &Type::Any),
+}
+
+impl<T: FieldType> FieldType for Option<T> {
+    const TYPE: Type = Type::Optional(&T::TYPE);
+}
+impl<T: FieldType> FieldType for Vec<T> {
+    const TYPE: Type = Type::List(&T::TYPE);
+}
+impl<T: FieldType> FieldType for Box<T> {
+    const TYPE: Type = T::TYPE;
+}
+impl<T: FieldType, const N: usize> FieldType for [T; N] {
+    const TYPE: Type = Type::List(&T::TYPE);
+}
+impl<K: FieldType, V: FieldType, S> FieldType for HashMap<K, V, S> {
+    const TYPE: Type = Type::Map(&K::TYPE, &V::TYPE);
+}
+impl<K: FieldType, V: FieldType> FieldType for BTreeMap<K, V> {
+    const TYPE: Type = Type::Map(&K::TYPE, &V::TYPE);
+}

@@ -1,0 +1,40 @@
+use super::*;
+use crate::error::Error;
+
+#[test]
+fn the_empty_message_is_said_in_every_format() {
+    for (format, expected) in
+        [(Format::Json, &b"{}"[..]), (Format::MessagePack, &[0x80]), (Format::Protobuf, b"")]
+    {
+        let mut out = BytesMut::new();
+        format.encode(&(), &mut out).unwrap();
+        assert_eq!(&out[..], expected, "{format:?}");
+        format.decode::<()>(&Body::borrowed(b"")).unwrap();
+    }
+    let mut out = BytesMut::new();
+    rpc::encode(&(), &mut out).unwrap();
+    assert!(out.is_empty());
+}
+
+#[test]
+fn raw_bytes_pass_through_and_are_kept_without_a_copy_when_shared() {
+    let bytes = Bytes::from_static(b"\xff\x00");
+    let kept: Bytes = Format::Json.decode(&Body::shared(&bytes)).unwrap();
+    assert_eq!(kept.as_ptr(), bytes.as_ptr());
+}
+
+#[test]
+fn an_error_payload_is_the_same_bytes_as_the_originals() {
+    let error = Error::new("PIT-555", "a<b>&c").with_metadata("z", "1").with_metadata("a", "2");
+    let mut json = BytesMut::new();
+    ErrorPayload::of(&error, false).encode_as(&Format::Json, &mut json).unwrap();
+    assert_eq!(
+        std::str::from_utf8(&json).unwrap(),
+        r#"{"code":"PIT-555","msg":"a\u003cb\u003e\u0026c","metadata":{"a":"2","z":"1"}}"#
+    );
+    let mut proto = BytesMut::new();
+    ErrorPayload::of(&Error::new("PIT-555", "somerror"), false)
+        .encode_as(&Format::Protobuf, &mut proto)
+        .unwrap();
+    assert_eq!(&proto[..], b"\x0a\x07PIT-555\x12\x08somerror");
+}

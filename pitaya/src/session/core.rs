@@ -1,0 +1,347 @@
+//! One session, as the framework has it: shared by its connection, its handlers and the pool.
+
+use std::fmt;
+use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+
+use super::callback::{self, Once, contained};
+use super::data::Data;
+use super::outbox::{Outbox, Refused, route_hash};
+use super::pool::Pool;
+use super::{Session, check_uid};
+use crate::error::{Error, Result, code, text};
+use crate::wire::handshake;
+
+/// Which call of its session; 0 is none.
+pub(crate) type CallId = u64;
+
+/// Why a session is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The client closed the connection, or it broke.
+    Client,
+    /// The server closed it.
+    Server,
+    /// The session was kicked.
+    Kicked,
+    /// A newer session of the same uid took its place.
+    Replaced,
+    /// The client broke the protocol.
+    Protocol,
+    /// The handshake was refused.
+    Refused,
+    /// The client was silent for too long, or took too long over a handshake or a packet.
+    Timeout,
+    /// The client did not take what was written to it.
+    TooSlow,
+    /// The server stops.
+    Shutdown,
+}
+
+impl CloseReason {
+    /// The name, as metrics and logs have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+            Self::Kicked => "kicked",
+            Self::Replaced => "replaced",
+            Self::Protocol => "protocol",
+            Self::Refused => "refused",
+            Self::Timeout => "timeout",
+            Self::TooSlow => "too_slow",
+            Self::Shutdown => "shutdown",
+        }
+    }
+
+    /// Whether what is still in the outbox is worth sending.
+    pub(crate) fn flushes(self) -> bool {
+        !matches!(self, Self::Client | Self::TooSlow)
+    }
+}
+
+#[derive(Default)]
+struct State {
+    uid: Option<Arc<str>>,
+    handshake: Option<Arc<handshake::Request>>,
+    /// `None` once they have run.
+    on_close: Option<Vec<Once>>,
+    /// Calls of `#[concurrent]` routes that run now.
+    concurrent: Vec<CallId>,
+}
+
+pub(crate) struct Core {
+    id: u64,
+    pool: Arc<Pool>,
+    remote_addr: Box<str>,
+    outbox: Outbox,
+    data: Data,
+    /// The call of the lane that runs now.
+    lane: AtomicU64,
+    calls: AtomicU64,
+    state: Mutex<State>,
+}
+
+impl Core {
+    pub(super) fn new(id: u64, pool: Arc<Pool>, remote_addr: &str) -> Self {
+        Self {
+            id,
+            pool,
+            remote_addr: remote_addr.into(),
+            outbox: Outbox::new(),
+            data: Data::default(),
+            lane: AtomicU64::new(0),
+            calls: AtomicU64::new(0),
+            state: Mutex::new(State { on_close: Some(Vec::new()), ..State::default() }),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    pub(crate) fn data(&self) -> &Data {
+        &self.data
+    }
+
+    pub(crate) fn remote_addr(&self) -> &str {
+        &self.remote_addr
+    }
+
+    pub(crate) fn uid(&self) -> Option<Arc<str>> {
+        self.state().uid.clone()
+    }
+
+    pub(crate) fn handshake(&self) -> Option<Arc<handshake::Request>> {
+        self.state().handshake.clone()
+    }
+
+    pub(crate) fn set_handshake(&self, request: Arc<handshake::Request>) {
+        self.state().handshake = Some(request);
+    }
+
+    // ---- calls
+
+    /// A new call of the lane; it runs until [`end_lane_call`](Self::end_lane_call).
+    pub(crate) fn begin_lane_call(&self) -> CallId {
+        let call = self.calls.fetch_add(1, Relaxed) + 1;
+        self.lane.store(call, Relaxed);
+        call
+    }
+
+    pub(crate) fn end_lane_call(&self) {
+        self.lane.store(0, Relaxed);
+    }
+
+    /// A new call beside the lane; it runs until the guard is dropped.
+    pub(crate) fn begin_concurrent_call(self: &Arc<Self>) -> ConcurrentCall {
+        let call = self.calls.fetch_add(1, Relaxed) + 1;
+        self.state().concurrent.push(call);
+        ConcurrentCall { core: Arc::clone(self), call }
+    }
+
+    /// Whether a call is still running. Only then may a push of it wait: a handle that was kept for later must
+    /// not make others wait for this client.
+    pub(crate) fn is_running(&self, call: CallId) -> bool {
+        call != 0 && (self.lane.load(Relaxed) == call || self.state().concurrent.contains(&call))
+    }
+
+    // ---- sending
+
+    /// Encodes a packet straight into the outbox.
+    pub(crate) fn encode<E>(
+        &self,
+        write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
+    ) -> Result<Result<(), E>, Refused> {
+        self.outbox.encode(&self.pool.settings().bounds, write)
+    }
+
+    /// Takes a packet of a sender that will wait.
+    pub(crate) fn offer(&self, packet: &Bytes, push: u64) -> Result<(), Refused> {
+        self.outbox.offer(&self.pool.settings().bounds, packet, push)
+    }
+
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>, more: usize) -> Poll<()> {
+        self.outbox.poll_room(cx, &self.pool.settings().bounds, more)
+    }
+
+    /// Takes a packet of a sender that does not wait: a full outbox is this client's problem alone.
+    pub(crate) fn push(&self, route: &str, packet: &Bytes) -> Result<()> {
+        match self.outbox.push(&self.pool.settings().bounds, packet, route_hash(route)) {
+            Ok(()) => Ok(()),
+            Err(refused) => {
+                if refused != Refused::Closed {
+                    self.pool.count_outbox_drop();
+                }
+                if refused == Refused::TooSlow {
+                    tracing::warn!(
+                        session = self.id,
+                        "the client is too slow for what is pushed to it: disconnected"
+                    );
+                    self.close(CloseReason::TooSlow);
+                }
+                Err(Error::new(code::CLOSED, text::BROKEN_PIPE))
+            }
+        }
+    }
+
+    // ---- closing
+
+    /// Closes the session, once and for good. Gives `false` if it was closed already. Never waits.
+    pub(crate) fn close(&self, reason: CloseReason) -> bool {
+        self.close_with(reason, None)
+    }
+
+    /// Sends a kick packet in its turn, then closes.
+    pub(crate) fn kick(&self, reason: CloseReason) -> bool {
+        self.close_with(reason, Some(&self.pool.settings().kick))
+    }
+
+    fn close_with(&self, reason: CloseReason, last: Option<&Bytes>) -> bool {
+        let first = self.outbox.close(reason, last);
+        if first {
+            self.pool.forget(self);
+        }
+        first
+    }
+
+    pub(crate) fn close_reason(&self) -> Option<CloseReason> {
+        self.outbox.closed()
+    }
+
+    pub(crate) fn on_close(&self, callback: Once) -> bool {
+        match &mut self.state().on_close {
+            Some(list) => {
+                list.push(callback);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Runs the close callbacks, the session's and then the pool's. Called once, by the connection, after the
+    /// last handler.
+    pub(crate) async fn run_close_callbacks(self: &Arc<Self>) {
+        loop {
+            let own = {
+                let mut state = self.state();
+                match state.on_close.as_mut() {
+                    Some(list) if !list.is_empty() => mem::take(list),
+                    Some(_) => {
+                        state.on_close = None;
+                        break;
+                    }
+                    None => return,
+                }
+            };
+            for callback in own {
+                let session = Session::new(Arc::clone(self), 0);
+                // A panic has been logged; the next callback still runs.
+                let _ = contained("on_close", || callback(session)).await;
+            }
+        }
+        for callback in self.pool.callbacks().on_close.all().iter() {
+            let session = Session::new(Arc::clone(self), 0);
+            let _ = contained("on_close", || callback(session)).await;
+        }
+    }
+
+    // ---- binding
+
+    pub(crate) async fn bind(self: &Arc<Self>, uid: &str) -> Result<()> {
+        check_uid(uid)?;
+        let uid: Arc<str> = uid.into();
+        {
+            let mut state = self.state();
+            if state.uid.is_some() {
+                return Err(Error::new(code::UNKNOWN, text::ALREADY_BOUND));
+            }
+            state.uid = Some(Arc::clone(&uid));
+        }
+        // Undoes the bind unless it came to its end: an error, a panic or a cut-off handler.
+        let mut undo = Unbind { core: self, uid: Some(Arc::clone(&uid)) };
+        self.run_checks("on_bind", &self.pool.callbacks().on_bind).await?;
+        if let Some(old) = self.pool.swap_user(&uid, self)? {
+            old.replaced();
+        }
+        self.run_checks("on_after_bind", &self.pool.callbacks().on_after_bind).await?;
+        undo.uid = None;
+        Ok(())
+    }
+
+    async fn run_checks(
+        self: &Arc<Self>,
+        what: &'static str,
+        list: &callback::List<callback::Check>,
+    ) -> Result<()> {
+        for callback in list.all().iter() {
+            let session = Session::new(Arc::clone(self), 0);
+            contained(what, || callback(session)).await??;
+        }
+        Ok(())
+    }
+
+    /// Another session has taken this one's uid.
+    fn replaced(&self) {
+        tracing::info!(session = self.id, "replaced by a newer session of the same uid");
+        self.close(CloseReason::Replaced);
+    }
+}
+
+struct Unbind<'a> {
+    core: &'a Arc<Core>,
+    uid: Option<Arc<str>>,
+}
+
+impl Drop for Unbind<'_> {
+    fn drop(&mut self) {
+        if let Some(uid) = self.uid.take() {
+            self.core.pool.forget_user(&uid, self.core);
+            self.core.state().uid = None;
+        }
+    }
+}
+
+/// A call beside the lane, while it runs.
+pub(crate) struct ConcurrentCall {
+    core: Arc<Core>,
+    call: CallId,
+}
+
+impl ConcurrentCall {
+    pub(crate) fn id(&self) -> CallId {
+        self.call
+    }
+}
+
+impl Drop for ConcurrentCall {
+    fn drop(&mut self) {
+        self.core.state().concurrent.retain(|call| *call != self.call);
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("id", &self.id)
+            .field("remote_addr", &self.remote_addr)
+            .finish_non_exhaustive()
+    }
+}

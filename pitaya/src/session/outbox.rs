@@ -1,0 +1,450 @@
+//! The outbox: everything that is written to one client goes through here, in order, by one writer.
+//!
+//! It holds whole packets, encoded by whoever sent them, and is bounded in bytes and in messages. Who sends
+//! decides what happens when it is full: replies and pushes of the running call wait for room, any other
+//! push meets the [`Policy`], and heartbeats, kick and close have places of their own.
+//!
+//! The bound in messages holds only once the writer has run since the outbox filled and found the socket full;
+//! until then the bound in bytes alone does. So a burst of one handler, which keeps the writer from running,
+//! costs no healthy client its connection.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::{Bytes, BytesMut};
+
+use super::CloseReason;
+
+/// Shared packets up to this size are copied: the bookkeeping of sharing one costs more.
+const COPY_BELOW: usize = 256;
+/// The most memory that an emptied buffer may keep for the next session of its thread.
+const SPARE_LIMIT: usize = 256 * 1024;
+
+/// What happens to a push to a client whose outbox is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Policy {
+    /// The client is too slow: it is disconnected.
+    #[default]
+    Disconnect,
+    /// The push is dropped.
+    Drop,
+    /// An older push of the same route gives way; if there is none, the oldest push does.
+    Latest,
+}
+
+/// The bounds of an outbox.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
+    pub(crate) policy: Policy,
+}
+
+/// Why a message was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The session is closed.
+    Closed,
+    /// No room; the sender may wait.
+    Full,
+    /// No room, and the policy dropped it.
+    Dropped,
+    /// No room, and the policy is to disconnect.
+    TooSlow,
+}
+
+/// One packet in the queue.
+#[derive(Debug)]
+enum Item {
+    /// The next `len` bytes of the arena. `push` is the hash of a push's route, 0 for what may not be dropped.
+    Local { len: usize, push: u64 },
+    /// Bytes that others share.
+    Shared { bytes: Bytes, push: u64 },
+}
+
+impl Item {
+    fn len(&self) -> usize {
+        match self {
+            Self::Local { len, .. } => *len,
+            Self::Shared { bytes, .. } => bytes.len(),
+        }
+    }
+
+    fn push(&self) -> u64 {
+        match self {
+            Self::Local { push, .. } | Self::Shared { push, .. } => *push,
+        }
+    }
+}
+
+/// Packets in order: small ones back to back in one arena, shared ones by reference.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    arena: BytesMut,
+    items: VecDeque<Item>,
+    shared: usize,
+    bytes: usize,
+}
+
+thread_local! {
+    /// The buffer of the last batch this thread wrote, for the next session that needs one.
+    static SPARE: Cell<Option<Batch>> = const { Cell::new(None) };
+}
+
+impl Batch {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// The number of packets.
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    fn push_shared(&mut self, bytes: Bytes, push: u64) {
+        self.bytes += bytes.len();
+        if bytes.len() <= COPY_BELOW {
+            self.arena.extend_from_slice(&bytes);
+            self.items.push_back(Item::Local { len: bytes.len(), push });
+        } else {
+            self.shared += 1;
+            self.items.push_back(Item::Shared { bytes, push });
+        }
+    }
+
+    /// Everything as one slice, if nothing is shared.
+    pub(crate) fn contiguous(&self) -> Option<&[u8]> {
+        (self.shared == 0).then_some(&self.arena[..])
+    }
+
+    /// Fills `slices` with what comes next; used where something is shared.
+    pub(crate) fn slices<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
+        let (mut count, mut at, mut run) = (0, 0, 0);
+        for item in &self.items {
+            if count + 1 >= slices.len() {
+                break;
+            }
+            match item {
+                Item::Local { len, .. } => run += len,
+                Item::Shared { bytes, .. } => {
+                    if run > 0 {
+                        slices[count] = std::io::IoSlice::new(&self.arena[at..at + run]);
+                        (count, at, run) = (count + 1, at + run, 0);
+                    }
+                    slices[count] = std::io::IoSlice::new(bytes);
+                    count += 1;
+                }
+            }
+        }
+        if run > 0 {
+            slices[count] = std::io::IoSlice::new(&self.arena[at..at + run]);
+            count += 1;
+        }
+        count
+    }
+
+    /// Takes `written` bytes off the front; gives the number of packets that are out whole.
+    pub(crate) fn advance(&mut self, mut written: usize) -> usize {
+        self.bytes -= written;
+        if written == self.arena.len() && self.shared == 0 {
+            let packets = self.items.len();
+            self.items.clear();
+            self.arena.clear();
+            return packets;
+        }
+        let mut packets = 0;
+        while let Some(item) = self.items.front_mut() {
+            let take = written.min(item.len());
+            let whole = take == item.len();
+            match item {
+                Item::Local { len, .. } => {
+                    let _ = self.arena.split_to(take);
+                    *len -= take;
+                }
+                Item::Shared { bytes, .. } => {
+                    let _ = bytes.split_to(take);
+                }
+            }
+            if !whole {
+                break;
+            }
+            if matches!(item, Item::Shared { .. }) {
+                self.shared -= 1;
+            }
+            self.items.pop_front();
+            packets += 1;
+            written -= take;
+        }
+        packets
+    }
+
+    /// The next packet, to send as a message of its own.
+    pub(crate) fn pop(&mut self) -> Option<Bytes> {
+        let packet = match self.items.pop_front()? {
+            Item::Local { len, .. } => self.arena.split_to(len).freeze(),
+            Item::Shared { bytes, .. } => {
+                self.shared -= 1;
+                bytes
+            }
+        };
+        self.bytes -= packet.len();
+        Some(packet)
+    }
+
+    /// Removes the packet at `at`.
+    fn remove(&mut self, at: usize) {
+        let before: usize =
+            self.items.iter().take(at).map(|i| if let Item::Local { len, .. } = i { *len } else { 0 }).sum();
+        match self.items.remove(at) {
+            Some(Item::Local { len, .. }) => {
+                let tail = self.arena.split_off(before + len);
+                self.arena.truncate(before);
+                self.arena.unsplit(tail);
+                self.bytes -= len;
+            }
+            Some(Item::Shared { bytes, .. }) => {
+                self.shared -= 1;
+                self.bytes -= bytes.len();
+            }
+            None => {}
+        }
+    }
+
+    /// Gives an emptied batch to the next session of this thread.
+    pub(crate) fn recycle(self) {
+        if self.arena.capacity() <= SPARE_LIMIT && self.is_empty() {
+            SPARE.set(Some(self));
+        }
+    }
+}
+
+/// The outbox of one session.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    batch: Batch,
+    /// Packets and bytes that the writer has taken and not yet written.
+    writing: (usize, usize),
+    /// The writer ran since the outbox filled, and found the socket full.
+    blocked: bool,
+    heartbeat: bool,
+    closed: Option<CloseReason>,
+    /// The connection's task.
+    writer: Option<Waker>,
+    /// Senders that wait for room.
+    waiting: Vec<Waker>,
+}
+
+impl Inner {
+    fn full(&self, bounds: &Bounds, more: usize) -> bool {
+        let messages = self.writing.0 + self.batch.len();
+        let bytes = self.writing.1 + self.batch.bytes;
+        bytes > 0 && (bytes + more > bounds.bytes || (self.blocked && messages >= bounds.messages))
+    }
+
+    fn wake_writer(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            writer.wake();
+        }
+    }
+
+    fn borrow_buffers(&mut self) {
+        if self.batch.arena.capacity() == 0 && self.batch.is_empty() {
+            if let Some(spare) = SPARE.take() {
+                self.batch = spare;
+            }
+        }
+    }
+}
+
+impl Outbox {
+    pub(crate) fn new() -> Self {
+        Self { inner: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a packet that `write` encodes at the end of the arena, if there is room.
+    ///
+    /// The size is known only afterwards, so the bound in bytes may be passed by the size of one packet.
+    pub(crate) fn encode<E>(
+        &self,
+        bounds: &Bounds,
+        write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
+    ) -> Result<Result<(), E>, Refused> {
+        let mut inner = self.lock();
+        if inner.closed.is_some() {
+            return Err(Refused::Closed);
+        }
+        if inner.full(bounds, 1) {
+            return Err(Refused::Full);
+        }
+        inner.borrow_buffers();
+        let before = inner.batch.arena.len();
+        if let Err(error) = write(&mut inner.batch.arena) {
+            inner.batch.arena.truncate(before);
+            return Ok(Err(error));
+        }
+        let len = inner.batch.arena.len() - before;
+        inner.batch.bytes += len;
+        inner.batch.items.push_back(Item::Local { len, push: 0 });
+        inner.wake_writer();
+        Ok(Ok(()))
+    }
+
+    /// Takes a packet if there is room. Used by senders that will wait otherwise.
+    pub(crate) fn offer(&self, bounds: &Bounds, packet: &Bytes, push: u64) -> Result<(), Refused> {
+        let mut inner = self.lock();
+        if inner.closed.is_some() {
+            return Err(Refused::Closed);
+        }
+        if inner.full(bounds, packet.len()) {
+            return Err(Refused::Full);
+        }
+        inner.borrow_buffers();
+        inner.batch.push_shared(packet.clone(), push);
+        inner.wake_writer();
+        Ok(())
+    }
+
+    /// Takes a push, or does what the policy says. Never waits.
+    pub(crate) fn push(&self, bounds: &Bounds, packet: &Bytes, push: u64) -> Result<(), Refused> {
+        match self.offer(bounds, packet, push) {
+            Err(Refused::Full) => match bounds.policy {
+                Policy::Disconnect => Err(Refused::TooSlow),
+                Policy::Drop => Err(Refused::Dropped),
+                Policy::Latest => self.replace(bounds, packet, push),
+            },
+            other => other,
+        }
+    }
+
+    fn replace(&self, bounds: &Bounds, packet: &Bytes, push: u64) -> Result<(), Refused> {
+        let mut inner = self.lock();
+        while inner.full(bounds, packet.len()) {
+            let items = &inner.batch.items;
+            let victim = items
+                .iter()
+                .position(|i| i.push() == push)
+                .or_else(|| items.iter().position(|i| i.push() != 0));
+            let Some(victim) = victim else { return Err(Refused::Dropped) };
+            inner.batch.remove(victim);
+        }
+        inner.batch.push_shared(packet.clone(), push);
+        inner.wake_writer();
+        Ok(())
+    }
+
+    /// Ready when there may be room for `more` bytes, or the outbox is closed.
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>, bounds: &Bounds, more: usize) -> Poll<()> {
+        let mut inner = self.lock();
+        if inner.closed.is_some() || !inner.full(bounds, more) {
+            return Poll::Ready(());
+        }
+        if !inner.waiting.iter().any(|w| w.will_wake(cx.waker())) {
+            inner.waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Puts in a packet that has a place of its own: a handshake reply.
+    pub(crate) fn control(&self, packet: &Bytes) {
+        let mut inner = self.lock();
+        if inner.closed.is_none() {
+            inner.batch.push_shared(packet.clone(), 0);
+            inner.wake_writer();
+        }
+    }
+
+    /// Puts in a heartbeat, unless one is waiting already.
+    pub(crate) fn heartbeat(&self, packet: &Bytes) {
+        let mut inner = self.lock();
+        if inner.closed.is_none() && !inner.heartbeat {
+            inner.heartbeat = true;
+            inner.batch.push_shared(packet.clone(), 0);
+        }
+    }
+
+    /// Closes for good, with a last packet perhaps. What is in stays, for the writer to flush. Gives `false`
+    /// if it was closed already.
+    pub(crate) fn close(&self, reason: CloseReason, last: Option<&Bytes>) -> bool {
+        let waiting = {
+            let mut inner = self.lock();
+            if inner.closed.is_some() {
+                return false;
+            }
+            if let Some(last) = last {
+                inner.batch.push_shared(last.clone(), 0);
+            }
+            inner.closed = Some(reason);
+            inner.wake_writer();
+            mem::take(&mut inner.waiting)
+        };
+        waiting.into_iter().for_each(Waker::wake);
+        true
+    }
+
+    /// Why it is closed, if it is.
+    pub(crate) fn closed(&self) -> Option<CloseReason> {
+        self.lock().closed
+    }
+
+    /// The writer takes everything. It is at work now, so that nobody needs to wake it until it parks.
+    pub(crate) fn take(&self) -> (Option<Batch>, Option<CloseReason>) {
+        let mut inner = self.lock();
+        inner.writer = None;
+        if inner.batch.is_empty() {
+            return (None, inner.closed);
+        }
+        let batch = mem::take(&mut inner.batch);
+        inner.writing = (batch.len(), batch.bytes);
+        inner.heartbeat = false;
+        (Some(batch), inner.closed)
+    }
+
+    /// The writer rests until there is something to do; gives `false`, and does not, if there is already.
+    pub(crate) fn park(&self, cx: &Context<'_>, writing: bool, closing: bool) -> bool {
+        let mut inner = self.lock();
+        if (!writing && !inner.batch.is_empty()) || (!closing && inner.closed.is_some()) {
+            return false;
+        }
+        inner.writer = Some(cx.waker().clone());
+        true
+    }
+
+    /// The writer has written so much; `blocked` if the socket took no more.
+    pub(crate) fn wrote(&self, bounds: &Bounds, packets: usize, bytes: usize, blocked: bool) {
+        let waiting = {
+            let mut inner = self.lock();
+            inner.writing.0 -= packets.min(inner.writing.0);
+            inner.writing.1 -= bytes.min(inner.writing.1);
+            inner.blocked = blocked && inner.writing.0 + inner.batch.len() >= bounds.messages;
+            if inner.waiting.is_empty() || inner.full(bounds, 1) {
+                return;
+            }
+            mem::take(&mut inner.waiting)
+        };
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Packets and bytes that wait.
+    pub(crate) fn depth(&self) -> (usize, usize) {
+        let inner = self.lock();
+        (inner.writing.0 + inner.batch.len(), inner.writing.1 + inner.batch.bytes)
+    }
+}
+
+/// What the queue remembers of a push's route; never 0.
+pub(crate) fn route_hash(route: &str) -> u64 {
+    use std::hash::BuildHasher;
+    foldhash::fast::FixedState::default().hash_one(route) | 1
+}

@@ -1,0 +1,244 @@
+//! All sessions of one app: by id, by uid, and the callbacks that concern them all.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+
+use bytes::{Bytes, BytesMut};
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use foldhash::fast::RandomState;
+
+use super::callback::{Check, List, Tell, check, tell};
+use super::core::Core;
+use super::outbox::Bounds;
+use super::{CloseReason, Policy, Session};
+use crate::error::{Error, Result, code, text};
+use crate::serialize::{Format, Message};
+use crate::services::Services;
+use crate::wire::{Compression, Dictionary, message, packet};
+
+/// What all sessions of an app have in common; made once, at start.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) format: Format,
+    pub(crate) compression: Compression,
+    pub(crate) dictionary: Dictionary,
+    pub(crate) bounds: Bounds,
+    pub(crate) expose_errors: bool,
+    pub(crate) kick: Bytes,
+    pub(crate) heartbeat: Bytes,
+}
+
+impl Settings {
+    pub(crate) fn new(format: Format) -> Self {
+        Self {
+            format,
+            compression: Compression::Off,
+            dictionary: Dictionary::default(),
+            bounds: Bounds { messages: 100, bytes: 1 << 20, policy: Policy::Disconnect },
+            expose_errors: false,
+            kick: Bytes::from_static(&packet::KICK),
+            heartbeat: Bytes::from_static(&packet::HEARTBEAT),
+        }
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Callbacks {
+    pub(super) on_bind: List<Check>,
+    pub(super) on_after_bind: List<Check>,
+    pub(super) on_close: List<Tell>,
+}
+
+pub(crate) struct Pool {
+    settings: OnceLock<Settings>,
+    services: Services,
+    next_id: AtomicU64,
+    sessions: DashMap<u64, Arc<Core>, RandomState>,
+    /// Keyed by what clients choose: the default hasher resists them.
+    users: DashMap<Arc<str>, Arc<Core>>,
+    callbacks: Callbacks,
+    outbox_drops: AtomicU64,
+}
+
+impl Pool {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            settings: OnceLock::new(),
+            services: Services::default(),
+            next_id: AtomicU64::new(0),
+            sessions: DashMap::default(),
+            users: DashMap::default(),
+            callbacks: Callbacks::default(),
+            outbox_drops: AtomicU64::new(0),
+        })
+    }
+
+    /// Sets what all sessions have in common. Before the first session; a second call changes nothing.
+    pub(crate) fn configure(&self, settings: Settings) {
+        let _ = self.settings.set(settings);
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        self.settings.get_or_init(|| Settings::new(Format::Json))
+    }
+
+    pub(crate) fn services(&self) -> &Services {
+        &self.services
+    }
+
+    pub(super) fn callbacks(&self) -> &Callbacks {
+        &self.callbacks
+    }
+
+    /// A new session, from the moment its connection is accepted.
+    pub(crate) fn create(self: &Arc<Self>, remote_addr: &str) -> Arc<Core> {
+        let id = self.next_id.fetch_add(1, Relaxed) + 1;
+        let core = Arc::new(Core::new(id, Arc::clone(self), remote_addr));
+        self.sessions.insert(id, Arc::clone(&core));
+        core
+    }
+
+    /// Encodes a push once, for any number of sessions.
+    pub(crate) fn encode_push<M: Message>(&self, route: &str, message: &M) -> Result<Bytes> {
+        let settings = self.settings();
+        let mut body = BytesMut::new();
+        settings
+            .format
+            .encode(message, &mut body)
+            .map_err(|error| Error::new(code::UNKNOWN, error.to_string()).with_source(error.into_inner()))?;
+        self.frame_push(route, &body)
+    }
+
+    /// Frames a push whose body is encoded already.
+    pub(crate) fn frame_push(&self, route: &str, body: &[u8]) -> Result<Bytes> {
+        let settings = self.settings();
+        let mut packet = BytesMut::with_capacity(body.len() + route.len() + 8);
+        message::encode_push(&mut packet, route, body, &settings.dictionary, &settings.compression)
+            .map_err(|error| Error::new(code::INTERNAL, format!("push `{route}`: {error}")))?;
+        Ok(packet.freeze())
+    }
+
+    pub(crate) fn count_outbox_drop(&self) {
+        self.outbox_drops.fetch_add(1, Relaxed);
+    }
+
+    /// Makes `core` the session of `uid`; gives the session that was. Under the lock of the entry the new
+    /// session is checked to be open: a closing one removes itself afterwards, so it cannot stay behind.
+    pub(super) fn swap_user(&self, uid: &Arc<str>, core: &Arc<Core>) -> Result<Option<Arc<Core>>> {
+        let entry = self.users.entry(Arc::clone(uid));
+        if core.close_reason().is_some() {
+            return Err(Error::new(code::CLOSED, text::BROKEN_PIPE));
+        }
+        Ok(match entry {
+            Entry::Occupied(mut entry) => Some(entry.insert(Arc::clone(core))),
+            Entry::Vacant(entry) => {
+                entry.insert(Arc::clone(core));
+                None
+            }
+        })
+    }
+
+    /// Removes the session of `uid` if it is this one: a late close never removes a newer session.
+    pub(super) fn forget_user(&self, uid: &str, core: &Core) {
+        self.users.remove_if(uid, |_, current| current.id() == core.id());
+    }
+
+    /// Removes a closed session.
+    pub(super) fn forget(&self, core: &Core) {
+        self.sessions.remove(&core.id());
+        if let Some(uid) = core.uid() {
+            self.forget_user(&uid, core);
+        }
+    }
+
+    pub(crate) fn by_id(&self, id: u64) -> Option<Arc<Core>> {
+        self.sessions.get(&id).map(|core| Arc::clone(&core))
+    }
+
+    pub(crate) fn by_uid(&self, uid: &str) -> Option<Arc<Core>> {
+        self.users.get(uid).map(|core| Arc::clone(&core))
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Core>> {
+        let mut all: Vec<_> = self.sessions.iter().map(|core| Arc::clone(&core)).collect();
+        all.sort_unstable_by_key(|core| core.id());
+        all
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("sessions", &self.sessions.len())
+            .field("users", &self.users.len())
+            .finish()
+    }
+}
+
+/// The sessions of a frontend: found by id or uid, counted, and watched.
+#[derive(Clone, Debug)]
+pub struct SessionPool(pub(crate) Arc<Pool>);
+
+impl SessionPool {
+    /// The open session with this id.
+    pub fn by_id(&self, id: u64) -> Option<Session> {
+        self.0.by_id(id).map(|core| Session::new(core, 0))
+    }
+
+    /// The open session that is bound to this uid.
+    pub fn by_uid(&self, uid: &str) -> Option<Session> {
+        self.0.by_uid(uid).map(|core| Session::new(core, 0))
+    }
+
+    /// The number of open sessions, bound or not.
+    pub fn count(&self) -> usize {
+        self.0.count()
+    }
+
+    /// All open sessions, oldest first.
+    pub fn all(&self) -> Vec<Session> {
+        self.0.all().into_iter().map(|core| Session::new(core, 0)).collect()
+    }
+
+    /// Calls `f` when a session binds, before it can be found by uid. An error unbinds it and goes to the
+    /// caller of [`Session::bind`]. Callbacks run in the order in which they were added.
+    pub fn on_bind<F, Fut>(&self, f: F)
+    where
+        F: Fn(Session) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.0.callbacks.on_bind.add(check(f));
+    }
+
+    /// Calls `f` after a session was bound and can be found by uid. An error unbinds it.
+    pub fn on_after_bind<F, Fut>(&self, f: F)
+    where
+        F: Fn(Session) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.0.callbacks.on_after_bind.add(check(f));
+    }
+
+    /// Calls `f` when a session is over, after its last handler and its own callbacks.
+    pub fn on_close<F, Fut>(&self, f: F)
+    where
+        F: Fn(Session) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.0.callbacks.on_close.add(tell(f));
+    }
+
+    /// Closes every session, without a kick. Returns at once.
+    pub fn close_all(&self) {
+        for core in self.0.all() {
+            core.close(CloseReason::Server);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Sessions without a connection, for tests of handlers.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::core::Core;
+use super::{CloseReason, Pool, Session};
+use crate::error::{Error, Result, code};
+use crate::serialize::{Body, Push};
+use crate::wire::{message, packet};
+
+/// What was pushed to a session made by [`Session::test`].
+#[derive(Debug)]
+pub struct Pushes {
+    core: Arc<Core>,
+}
+
+pub(super) fn session<D>() -> (Session<D>, Pushes) {
+    let core = Pool::new().create("test");
+    (Session::new(Arc::clone(&core), 0), Pushes { core })
+}
+
+impl Pushes {
+    /// Takes everything pushed since the last time: route and body, in order.
+    ///
+    /// # Panics
+    /// If the outbox holds something that is not a push, which would be a bug of the framework.
+    pub fn take(&self) -> Vec<(String, Bytes)> {
+        let mut all = Vec::new();
+        let (Some(mut batch), _) = self.core.outbox().take() else { return all };
+        while let Some(bytes) = batch.pop() {
+            let packet = packet::whole(&bytes, packet::MAX_BODY).expect("a whole packet");
+            if packet.kind != packet::Kind::Data {
+                continue; // a kick
+            }
+            let message = message::decode(packet.body).expect("a message");
+            let route = self.core.pool().settings().dictionary.resolve(message.route).expect("a route");
+            all.push((String::from_utf8_lossy(route).into_owned(), Bytes::copy_from_slice(message.body)));
+        }
+        all
+    }
+
+    /// Takes what was pushed as `P`, and forgets all else.
+    ///
+    /// # Errors
+    /// `PIT-000` if a body is no `P`.
+    pub fn take_as<P: Push>(&self) -> Result<Vec<P>> {
+        let format = &self.core.pool().settings().format;
+        self.take()
+            .into_iter()
+            .filter(|(route, _)| route == P::ROUTE)
+            .map(|(_, body)| {
+                format
+                    .decode(&Body::shared(&body))
+                    .map_err(|error| Error::new(code::UNKNOWN, error.to_string()))
+            })
+            .collect()
+    }
+
+    /// Why the session was closed, once it is.
+    pub fn close_reason(&self) -> Option<CloseReason> {
+        self.core.close_reason()
+    }
+}
