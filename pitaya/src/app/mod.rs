@@ -1,1 +1,255 @@
-//! Placeholder of the `app` room.
+//! The app: put together by a [`Builder`], then running.
+//!
+//! ```no_run
+//! use pitaya::prelude::*;
+//!
+//! # mod room { pub struct Lobby; }
+//! #[tokio::main]
+//! async fn main() -> pitaya::Result<()> {
+//!     App::builder()
+//!         .server_type("connector")
+//!         .acceptor(pitaya::acceptor::Tcp::bind("0.0.0.0:3250"))
+//!         .run()
+//!         .await
+//! }
+//! ```
+//!
+//! [`Builder::run`] serves until a signal; [`Builder::start`] gives a [`Running`] with the bound addresses.
+
+mod builder;
+mod running;
+mod settings;
+mod start;
+mod stop;
+
+pub use builder::Builder;
+pub use running::Running;
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::component::{Call, Entry, Extract, FromServices, HasServices, Kind, Rpc, State, Tables};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::group::{Groups, Users};
+use crate::metrics::Metrics;
+use crate::module::Modules;
+use crate::route::Route;
+use crate::serialize::{Message, Schema};
+use crate::services::Services;
+use crate::session::{Pool, SessionPool};
+use crate::timer::Timers;
+
+/// An app, started or about to be: a cheap handle that components, hooks and extractors may hold.
+///
+/// No app is global: a process may have several.
+#[derive(Clone)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    server_id: Arc<str>,
+    server_type: Box<str>,
+    config: Arc<Config>,
+    pool: Arc<Pool>,
+    services: Arc<Services>,
+    rpc: Rpc,
+    tables: OnceLock<Arc<Tables>>,
+    metrics: Metrics,
+    tasks: TaskTracker,
+    /// Ends the wait of [`Running::wait`]: someone wants the app to stop.
+    shutdown: CancellationToken,
+    /// Ends the tasks of a running app.
+    cancel: CancellationToken,
+}
+
+/// One route that an app serves, as data.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RouteInfo {
+    /// The full route.
+    pub route: String,
+    /// Its documentation.
+    pub doc: &'static str,
+    /// What it takes.
+    pub message: Option<&'static Schema>,
+    /// What it answers; `None` if it is notify-only.
+    pub reply: Option<&'static Schema>,
+    /// Whether it starts on arrival.
+    pub concurrent: bool,
+}
+
+impl App {
+    /// Begins an app.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The id of this server, a random UUID unless the builder was given another.
+    pub fn server_id(&self) -> &str {
+        &self.inner.server_id
+    }
+
+    /// The type of this server.
+    pub fn server_type(&self) -> &str {
+        &self.inner.server_type
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// The sessions of this frontend.
+    pub fn sessions(&self) -> SessionPool {
+        SessionPool(Arc::clone(&self.inner.pool))
+    }
+
+    /// The groups.
+    ///
+    /// # Errors
+    /// `PIT-500` if the app was put together without them, which [`Builder`] never does.
+    pub fn groups(&self) -> Result<Groups> {
+        Groups::from_services(&self.inner.services)
+    }
+
+    /// Pushes and kicks by uid.
+    ///
+    /// # Errors
+    /// As [`groups`](Self::groups).
+    pub fn users(&self) -> Result<Users> {
+        Users::from_services(&self.inner.services)
+    }
+
+    /// The timers.
+    ///
+    /// # Errors
+    /// As [`groups`](Self::groups).
+    pub fn timers(&self) -> Result<Timers> {
+        Timers::from_services(&self.inner.services)
+    }
+
+    /// The modules.
+    ///
+    /// # Errors
+    /// As [`groups`](Self::groups).
+    pub fn modules(&self) -> Result<Arc<Modules>> {
+        self.inner.services.get()
+    }
+
+    /// The metrics.
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
+    }
+
+    /// A value given with [`Builder::state`].
+    ///
+    /// # Errors
+    /// `PIT-500` if there is none of this type.
+    pub fn state<T: Send + Sync + 'static>(&self) -> Result<State<T>> {
+        State::from_services(&self.inner.services)
+    }
+
+    /// The handlers of this app, by route.
+    pub fn handlers(&self) -> Vec<RouteInfo> {
+        self.inner.tables.get().map(|tables| infos(tables.handlers.entries())).unwrap_or_default()
+    }
+
+    /// The remotes of this app, by route.
+    pub fn remotes(&self) -> Vec<RouteInfo> {
+        self.inner.tables.get().map(|tables| infos(tables.remotes.entries())).unwrap_or_default()
+    }
+
+    /// Calls a remote. The generated clients do the same with less to write.
+    ///
+    /// # Errors
+    /// As [`Rpc::call`].
+    pub async fn rpc<Req: Message, Rep: Message>(&self, route: &Route<Req, Rep>, request: &Req) -> Result<Rep> {
+        self.inner.rpc.call(route, request).await
+    }
+
+    /// Calls a remote of one server.
+    ///
+    /// # Errors
+    /// As [`Rpc::call`]; `can't find any server with the provided ID`.
+    pub async fn rpc_to<Req: Message, Rep: Message>(
+        &self,
+        server_id: &str,
+        route: &Route<Req, Rep>,
+        request: &Req,
+    ) -> Result<Rep> {
+        self.inner.rpc.on(server_id).call(route, request).await
+    }
+
+    /// Calls a remote by the text of its route, with a body that is encoded already.
+    ///
+    /// # Errors
+    /// As [`Rpc::call_raw`].
+    pub async fn rpc_raw(&self, route: &str, body: Bytes) -> Result<Bytes> {
+        self.inner.rpc.call_raw(route, body).await
+    }
+
+    /// Asks the app to stop. Returns at once; asking twice is nothing.
+    pub fn shutdown(&self) {
+        self.inner.shutdown.cancel();
+    }
+
+    /// Whether the app serves: started, and not asked to stop.
+    pub fn is_running(&self) -> bool {
+        self.inner.tables.get().is_some() && !self.inner.shutdown.is_cancelled()
+    }
+
+    fn stop_timeout(&self) -> Duration {
+        self.inner.config.stop_timeout
+    }
+}
+
+fn infos(entries: &[Arc<Entry>]) -> Vec<RouteInfo> {
+    let mut all: Vec<_> = entries
+        .iter()
+        .map(|entry| RouteInfo {
+            route: entry.route().to_owned(),
+            doc: entry.info.doc,
+            message: entry.info.message,
+            reply: entry.info.reply,
+            concurrent: entry.info.concurrent,
+        })
+        .collect();
+    all.sort_by(|a, b| a.route.cmp(&b.route));
+    all
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App")
+            .field("server_type", &self.server_type())
+            .field("server_id", &self.server_id())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the services hold of an app: not the app itself, which holds them.
+pub(crate) struct WeakApp(pub(crate) OnceLock<std::sync::Weak<Inner>>);
+
+impl FromServices for App {
+    fn from_services(services: &Services) -> Result<Self> {
+        let weak = services.get::<WeakApp>()?;
+        let inner = weak.0.get().and_then(std::sync::Weak::upgrade);
+        inner.map(|inner| Self { inner }).ok_or_else(|| Error::internal("the app is gone"))
+    }
+}
+
+impl<K: Kind> Extract<K> for App
+where
+    Call<K>: HasServices,
+{
+    async fn extract(call: &mut Call<K>) -> Result<Self> {
+        Self::from_services(call.get_services())
+    }
+}

@@ -22,11 +22,13 @@ pub use fake::Fake;
 pub use reply::Reply;
 pub use rpc::Rpc;
 
-pub(crate) use build::{ComponentType, Instance, LifecycleDyn};
+pub(crate) use build::{Instance, LifecycleDyn};
+#[doc(hidden)]
+pub use build::HasServices;
 pub(crate) use call::{CallInfo, Done, Outcome, ReplyTo, send_error};
-pub(crate) use method::{BlockKind, Bound, MethodInfo};
+pub(crate) use method::{Bound, MethodInfo};
 pub(crate) use rpc::{Local, RemoteTarget};
-pub(crate) use table::{Entry, Registration, Table, Tables};
+pub(crate) use table::{Built, Entry, Plan, Registration, Table, Tables};
 
 /// For generated code.
 #[doc(hidden)]

@@ -131,6 +131,7 @@ impl FromServices for Rpc {
 #[derive(Debug)]
 pub(crate) struct Local {
     pub(crate) server_id: Arc<str>,
+    pub(crate) server_type: Box<str>,
     pub(crate) services: Arc<Services>,
     pub(crate) tables: OnceLock<Arc<Tables>>,
 }
@@ -150,9 +151,8 @@ impl Local {
         if let Some(entry) = tables.remotes.get(&request.route) {
             return Ok(entry);
         }
-        let own = tables.remotes.entries().first().and_then(|entry| entry.route().split('.').next());
         match parts.server {
-            Some(server) if Some(server) != own => {
+            Some(server) if *server != *self.server_type => {
                 Err(Error::new(code::UNKNOWN, text::RPC_NOT_INITIALIZED)
                     .with_metadata("route", &*request.route))
             }

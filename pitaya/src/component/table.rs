@@ -1,7 +1,7 @@
 //! The two tables of an app: handlers and remotes, from blocks that were collected or registered.
 
+use std::any::{TypeId, type_name};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -57,8 +57,15 @@ pub(crate) struct Tables {
 
 /// A component that the user made.
 pub(crate) struct Registration {
-    pub(crate) component: ComponentType,
-    pub(crate) instance: Instance,
+    id: TypeId,
+    name: &'static str,
+    instance: Instance,
+}
+
+impl Registration {
+    pub(crate) fn new<S: Send + Sync + 'static>(component: S) -> Self {
+        Self { id: TypeId::of::<S>(), name: type_name::<S>(), instance: Arc::new(component) }
+    }
 }
 
 /// The instances of an app, in the order of their names, with their life.
@@ -89,24 +96,32 @@ impl Plan<'_> {
     /// Makes the instances and the tables; reports every mistake at once.
     pub(crate) fn build(self) -> Result<Built> {
         let linked = linked();
-        let registered: BTreeMap<_, _> = self.registered.iter().map(|r| (r.component.name, r)).collect();
+        let registered: HashMap<_, _> = self.registered.iter().map(|r| (r.id, r)).collect();
         let mine: Vec<_> = linked
             .iter()
             .filter(|block| block.server.is_none_or(|server| server == self.server_type))
-            .filter(|block| self.collect || registered.contains_key((block.component)().name))
+            .filter(|block| self.collect || registered.contains_key(&(block.component)().id))
             .collect();
         if mine.is_empty() {
             return Err(self.nothing(&linked));
         }
 
         let mut problems = duplicates(self.server_type, &mine);
+        for own in &self.registered {
+            if !linked.iter().any(|block| (block.component)().id == own.id) {
+                problems.insert(format!(
+                    "`{}` was registered, but has no `#[handler]` or `#[remote]` block",
+                    own.name
+                ));
+            }
+        }
         let mut instances: BTreeMap<&'static str, (ComponentType, Instance)> = BTreeMap::new();
         for block in &mine {
             let component = (block.component)();
             if instances.contains_key(component.name) {
                 continue;
             }
-            let instance = match registered.get(component.name) {
+            let instance = match registered.get(&component.id) {
                 Some(own) => Ok(Arc::clone(&own.instance)),
                 None => component.make(self.services),
             };
@@ -195,10 +210,4 @@ fn duplicates(server_type: &str, blocks: &[&&'static Block]) -> BTreeSet<String>
         }
     }
     problems
-}
-
-impl fmt::Debug for Built {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Built").field("tables", &self.tables).finish_non_exhaustive()
-    }
 }

@@ -39,10 +39,10 @@ pub trait Push: Message {
 
 impl Message for () {
     const CODECS: Codecs<Self> = Codecs::empty(|| ());
-    const SCHEMA: &'static Schema = &Schema::new("()", "The empty message.", &[]);
+    const SCHEMA: &'static Schema = &Schema::new("()", "The empty message.", &[]).with_proto();
 }
 
 impl Message for Bytes {
     const CODECS: Codecs<Self> = Codecs::raw(|bytes| bytes, |bytes| bytes);
-    const SCHEMA: &'static Schema = &Schema::new("Bytes", "Raw bytes.", &[]);
+    const SCHEMA: &'static Schema = &Schema::new("Bytes", "Raw bytes.", &[]).with_proto();
 }

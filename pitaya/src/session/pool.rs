@@ -54,7 +54,7 @@ pub(super) struct Callbacks {
 
 pub(crate) struct Pool {
     settings: OnceLock<Settings>,
-    services: Services,
+    services: Arc<Services>,
     next_id: AtomicU64,
     sessions: DashMap<u64, Arc<Core>, RandomState>,
     /// Keyed by what clients choose: the default hasher resists them.
@@ -67,7 +67,7 @@ impl Pool {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             settings: OnceLock::new(),
-            services: Services::default(),
+            services: Arc::default(),
             next_id: AtomicU64::new(0),
             sessions: DashMap::default(),
             users: DashMap::default(),
@@ -85,7 +85,7 @@ impl Pool {
         self.settings.get_or_init(|| Settings::new(Format::Json))
     }
 
-    pub(crate) fn services(&self) -> &Services {
+    pub(crate) fn services(&self) -> &Arc<Services> {
         &self.services
     }
 

@@ -1,0 +1,284 @@
+//! How an app is put together.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use super::{App, Running, start};
+use crate::acceptor::Acceptor;
+use crate::component::Registration;
+use crate::config::Config;
+use crate::connection::{Authenticate, Refusal, Validator, authenticate};
+use crate::error::{BoxError, Result};
+use crate::metrics::Reporter;
+use crate::module::{Module, Modules, SessionModule};
+use crate::pipeline::{After, Before, Pipeline};
+use crate::serialize::Format;
+use crate::services::Services;
+use crate::session::{Pool, Session, SessionPool};
+use crate::wire::handshake;
+
+pub(super) type PostBuild = Box<dyn FnOnce(App) -> BoxFuture<'static, Result<()>> + Send>;
+
+/// Puts an app together. Everything has a default but the acceptors of a frontend and the server type.
+///
+/// Mistakes are reported by [`start`](Self::start), all at once where that is possible.
+pub struct Builder {
+    pub(super) config: Config,
+    pub(super) server_type: String,
+    pub(super) server_id: Option<String>,
+    pub(super) frontend: Option<bool>,
+    pub(super) collect: bool,
+    pub(super) registered: Vec<Registration>,
+    pub(super) acceptors: Vec<Box<dyn Acceptor>>,
+    pub(super) format: Option<Format>,
+    pub(super) dictionary: Vec<(String, u16)>,
+    pub(super) handler_pipeline: Pipeline,
+    pub(super) remote_pipeline: Pipeline,
+    pub(super) validators: Vec<(String, Validator)>,
+    pub(super) authenticate: Option<Authenticate>,
+    pub(super) modules: Modules,
+    pub(super) reporters: Vec<Arc<dyn Reporter>>,
+    pub(super) post_build: Vec<PostBuild>,
+    pub(super) services: Arc<Services>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) problems: Vec<String>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        let pool = Pool::new();
+        Self {
+            config: Config::default(),
+            server_type: String::new(),
+            server_id: None,
+            frontend: None,
+            collect: true,
+            registered: Vec::new(),
+            acceptors: Vec::new(),
+            format: None,
+            dictionary: Vec::new(),
+            handler_pipeline: Pipeline::default(),
+            remote_pipeline: Pipeline::default(),
+            validators: Vec::new(),
+            authenticate: None,
+            modules: Modules::default(),
+            reporters: Vec::new(),
+            post_build: Vec::new(),
+            services: Arc::clone(pool.services()),
+            pool,
+            problems: Vec::new(),
+        }
+    }
+}
+
+impl Builder {
+    /// The configuration; without it every key has its default and the environment is not read.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// The type of this server: the first part of its routes. Only components of this type, and those that
+    /// name none, are built.
+    #[must_use]
+    pub fn server_type(mut self, server_type: impl Into<String>) -> Self {
+        self.server_type = server_type.into();
+        self
+    }
+
+    /// The id of this server, in place of a random UUID.
+    #[must_use]
+    pub fn server_id(mut self, id: impl Into<String>) -> Self {
+        self.server_id = Some(id.into());
+        self
+    }
+
+    /// Makes this a backend, which has no acceptors. Otherwise an app is a frontend and must have one.
+    #[must_use]
+    pub fn backend(mut self) -> Self {
+        self.frontend = Some(false);
+        self
+    }
+
+    /// Adds an acceptor; a frontend may have any number.
+    #[must_use]
+    pub fn acceptor(mut self, acceptor: impl Acceptor) -> Self {
+        self.acceptors.push(Box::new(acceptor));
+        self
+    }
+
+    /// The serializer of client messages, in place of the one that `pitaya.serializertype` names: a
+    /// [`Format`], or your own [`Serializer`](crate::serialize::Serializer).
+    #[must_use]
+    pub fn serializer(mut self, format: impl Into<Format>) -> Self {
+        self.format = Some(format.into());
+        self
+    }
+
+    /// Routes that may travel as two-byte codes. Clients learn them in the handshake. Avoid code 0, which some
+    /// clients take for none; and never put pushes in if old native clients connect, or set
+    /// `pitaya.dictionary.inboundonly`.
+    #[must_use]
+    pub fn dictionary<R: Into<String>>(mut self, routes: impl IntoIterator<Item = (R, u16)>) -> Self {
+        self.dictionary.extend(routes.into_iter().map(|(route, code)| (route.into(), code)));
+        self
+    }
+
+    /// A value of yours, for `State<T>` fields and arguments.
+    #[must_use]
+    pub fn state<T: Send + Sync + 'static>(self, state: T) -> Self {
+        self.services.insert(state);
+        self
+    }
+
+    /// A component made by hand, in place of one the app would make.
+    #[must_use]
+    pub fn register<S: Send + Sync + 'static>(mut self, component: S) -> Self {
+        self.registered.push(Registration::new(component));
+        self
+    }
+
+    /// Leaves out what is linked in: only registered components are served.
+    #[must_use]
+    pub fn no_collect(mut self) -> Self {
+        self.collect = false;
+        self
+    }
+
+    /// A hook before handlers. Hooks run in the order in which they are added.
+    #[must_use]
+    pub fn before(mut self, hook: impl Before) -> Self {
+        self.handler_pipeline.before.push(Arc::new(hook));
+        self
+    }
+
+    /// A hook after handlers.
+    #[must_use]
+    pub fn after(mut self, hook: impl After) -> Self {
+        self.handler_pipeline.after.push(Arc::new(hook));
+        self
+    }
+
+    /// A hook before remotes.
+    #[must_use]
+    pub fn before_remote(mut self, hook: impl Before) -> Self {
+        self.remote_pipeline.before.push(Arc::new(hook));
+        self
+    }
+
+    /// A hook after remotes.
+    #[must_use]
+    pub fn after_remote(mut self, hook: impl After) -> Self {
+        self.remote_pipeline.after.push(Arc::new(hook));
+        self
+    }
+
+    /// Checks every handshake. Validators run in the order in which they are added; the first error refuses the
+    /// client with code 400. The error is logged with the name. A second validator of one name replaces the first.
+    #[must_use]
+    pub fn handshake_validator<F>(mut self, name: impl Into<String>, check: F) -> Self
+    where
+        F: Fn(&handshake::Request) -> Result<(), BoxError> + Send + Sync + 'static,
+    {
+        let (name, check): (_, Validator) = (name.into(), Arc::new(check));
+        match self.validators.iter_mut().find(|(known, _)| *known == name) {
+            Some(known) => known.1 = check,
+            None => self.validators.push((name, check)),
+        }
+        self
+    }
+
+    /// Judges every handshake after the validators; it may take its time, within
+    /// `pitaya.limit.handshake.deadline`, for nothing else is read from that client meanwhile. It may refuse with
+    /// a code and a payload, and it may use the session: bind it, set its data.
+    #[must_use]
+    pub fn authenticate<F, Fut>(mut self, judge: F) -> Self
+    where
+        F: Fn(Session, Arc<handshake::Request>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Refusal>> + Send + 'static,
+    {
+        self.authenticate = Some(authenticate(judge));
+        self
+    }
+
+    /// Adds a module; its life begins after that of the modules added before.
+    #[must_use]
+    pub fn module<M: Module>(mut self, name: impl Into<String>, module: M) -> Self {
+        let added = self.modules.register_after(name, module);
+        self.note(added);
+        self
+    }
+
+    /// Adds a module whose life begins before that of all modules so far.
+    #[must_use]
+    pub fn module_before<M: Module>(mut self, name: impl Into<String>, module: M) -> Self {
+        let added = self.modules.register_before(name, module);
+        self.note(added);
+        self
+    }
+
+    /// Adds a module that has sessions of its own, for which a draining server waits.
+    #[must_use]
+    pub fn session_module<M: SessionModule>(mut self, name: impl Into<String>, module: M) -> Self {
+        let added = self.modules.register_session(name, module);
+        self.note(added);
+        self
+    }
+
+    /// A reporter of metrics.
+    #[must_use]
+    pub fn reporter(mut self, reporter: Arc<dyn Reporter>) -> Self {
+        self.reporters.push(reporter);
+        self
+    }
+
+    /// Called with the app once it is built, before anything is served. An error keeps the app from starting.
+    #[must_use]
+    pub fn post_build<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: FnOnce(App) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.post_build.push(Box::new(move |app| Box::pin(hook(app))));
+        self
+    }
+
+    /// The sessions-to-be: for callbacks that are to be there before the first client.
+    pub fn sessions(&self) -> SessionPool {
+        SessionPool(Arc::clone(&self.pool))
+    }
+
+    /// Starts the app.
+    ///
+    /// # Errors
+    /// Everything that keeps it from starting: the configuration, routes that are defined twice, components
+    /// nobody can make, a module that fails, an address that is taken.
+    pub async fn start(self) -> Result<Running> {
+        start::start(self).await
+    }
+
+    /// Starts the app and serves until `SIGINT`, `SIGQUIT`, `SIGTERM` or [`App::shutdown`], then stops it.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn run(self) -> Result<()> {
+        self.start().await?.wait().await;
+        Ok(())
+    }
+
+    fn note(&mut self, result: Result<()>) {
+        if let Err(error) = result {
+            self.problems.push(error.msg().to_owned());
+        }
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("server_type", &self.server_type).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,65 @@
+//! From the configuration to what the rooms take.
+
+use crate::acceptor::ListenOptions;
+use crate::config::{Config, OutboxPolicy, SerializerType};
+use crate::connection::{FrontLimits, machine};
+use crate::serialize::Format;
+use crate::session::{Bounds, Policy, Settings};
+use crate::wire::{Compression, Dictionary};
+
+pub(super) fn format(config: &Config) -> Format {
+    match config.serializer_type {
+        SerializerType::Json => Format::Json,
+        SerializerType::Protobuf => Format::Protobuf,
+        SerializerType::MessagePack => Format::MessagePack,
+    }
+}
+
+pub(super) fn sessions(config: &Config, format: Format, dictionary: Dictionary) -> Settings {
+    let compression = if config.message_compression {
+        Compression::On { threshold: config.message_compression_threshold }
+    } else {
+        Compression::Off
+    };
+    let policy = match config.session_outbox_policy {
+        OutboxPolicy::Disconnect => Policy::Disconnect,
+        OutboxPolicy::Drop => Policy::Drop,
+        OutboxPolicy::Latest => Policy::Latest,
+    };
+    Settings {
+        compression,
+        dictionary,
+        bounds: Bounds { messages: config.agent_messages, bytes: config.session_outbox_bytes, policy },
+        expose_errors: config.errors_expose,
+        ..Settings::new(format)
+    }
+}
+
+pub(super) fn front(config: &Config) -> FrontLimits {
+    FrontLimits {
+        machine: machine::Limits {
+            heartbeat: config.heartbeat_interval,
+            handshake: config.limit_handshake_deadline,
+            packet: config.limit_packet_deadline,
+            before_ack: config.limit_packet_before_ack,
+            after_ack: config.limit_packet_after_ack,
+        },
+        header: config.limit_header_deadline,
+        write: config.agent_write_timeout,
+        handler: config.handler_timeout,
+        pending: config.session_pending,
+        concurrent: config.session_concurrent,
+        inflated: config.limit_inflated,
+        connections: config.limit_connections,
+    }
+}
+
+pub(super) fn listen(config: &Config) -> ListenOptions {
+    ListenOptions {
+        header_deadline: config.limit_header_deadline,
+        max_packet_before_ack: config.limit_packet_before_ack,
+        max_packet_after_ack: config.limit_packet_after_ack,
+        proxy_protocol: config.proxy_protocol,
+        origins: config.ws_origins.clone().into(),
+    }
+}

@@ -1,0 +1,257 @@
+//! Starting: checks first, then the parts in their order, the acceptors last.
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock};
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::builder::Builder;
+use super::{App, Inner, Running, WeakApp, settings};
+use crate::acceptor::{AcceptBackoff, Acceptor, Listening};
+use crate::component::{Built, Local, Plan, Rpc, Table};
+use crate::connection::{Front, Handshaking, Meters};
+use crate::dispatch::Dispatcher;
+use crate::error::{Error, Result, code};
+use crate::group::{Groups, Users};
+use crate::metrics::Metrics;
+use crate::serialize::Format;
+use crate::session::SessionPool;
+use crate::timer::Timers;
+use crate::wire::{Dictionary, handshake};
+
+pub(super) async fn start(mut builder: Builder) -> Result<Running> {
+    check(&mut builder)?;
+    let format = builder.format.take().unwrap_or_else(|| settings::format(&builder.config));
+    let app = assemble(&mut builder)?;
+    let mut built = plan(&mut builder, &app).build()?;
+    check_format(&format, &built.tables.handlers)?;
+    let dictionary = Dictionary::new(builder.dictionary.drain(..))
+        .map_err(|error| broken(error.to_string()))?
+        .inbound_only(builder.config.dictionary_inbound_only);
+
+    let handshaking = handshaking(&mut builder, &format, &dictionary)?;
+    builder.pool.configure(settings::sessions(&builder.config, format, dictionary));
+    let tables = Arc::new(std::mem::take(&mut built.tables));
+    let _ = app.inner.tables.set(Arc::clone(&tables));
+    if let Ok(local) = app.inner.services.get::<Local>() {
+        let _ = local.tables.set(Arc::clone(&tables));
+    }
+
+    for hook in builder.post_build.drain(..) {
+        hook(app.clone()).await?;
+    }
+    let modules = app.modules()?;
+    modules.init(&app.inner.services).await?;
+    for (name, life) in &built.lives {
+        life.init().await.map_err(|error| {
+            Error::new(error.code().to_owned(), format!("component `{name}`: {}", error.msg())).with_source(error)
+        })?;
+    }
+    modules.after_init().await;
+    for (_, life) in &built.lives {
+        life.after_init().await;
+    }
+    app.timers()?.start(&app.inner.tasks, &app.inner.cancel);
+
+    let meters = Meters::new(&app.inner.metrics, &tables);
+    let front = Arc::new(Front {
+        pool: Arc::clone(&builder.pool),
+        dispatcher: Dispatcher::new(&builder.server_type, tables),
+        handshaking,
+        limits: settings::front(&builder.config),
+        meters,
+        tasks: app.inner.tasks.clone(),
+        open: AtomicUsize::new(0),
+    });
+    let accepting = app.inner.cancel.child_token();
+    let listening = listen(&app, &front, builder.acceptors, &accepting).await?;
+    app.inner.tasks.spawn(super::running::sample(app.clone()));
+    tracing::info!(server_type = app.server_type(), server_id = app.server_id(), "started");
+    Ok(Running::new(app, listening, accepting, built.lives))
+}
+
+/// Everything that can be wrong before anything is made.
+fn check(builder: &mut Builder) -> Result<()> {
+    let mut problems = std::mem::take(&mut builder.problems);
+    if let Err(error) = builder.config.validate() {
+        problems.push(error.to_string());
+    }
+    for note in builder.config.notes() {
+        tracing::warn!("configuration: {note}");
+    }
+    let name = &builder.server_type;
+    if name.is_empty() || name.contains(['.', '/', '*', '>']) || name.contains(char::is_whitespace) {
+        problems.push(format!(
+            "server type `{name}`: give the app one with `.server_type(\"…\")`, of letters, digits, `-` and `_`"
+        ));
+    }
+    match (builder.frontend, builder.acceptors.is_empty()) {
+        (Some(false), false) => problems.push("a backend has no acceptors: clients connect to frontends".to_owned()),
+        (None | Some(true), true) => problems.push(
+            "a frontend needs an acceptor: add `.acceptor(Tcp::bind(\"0.0.0.0:3250\"))`, or make it a backend with `.backend()`"
+                .to_owned(),
+        ),
+        _ => {}
+    }
+    if problems.is_empty() { Ok(()) } else { Err(broken(problems.join("\n"))) }
+}
+
+fn broken(msg: String) -> Error {
+    Error::new(code::INTERNAL, msg)
+}
+
+/// The app's handle and the services that components may ask for.
+fn assemble(builder: &mut Builder) -> Result<App> {
+    let services = Arc::clone(&builder.services);
+    let config = Arc::new(builder.config.clone());
+    let server_id: Arc<str> =
+        builder.server_id.take().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()).into();
+    let metrics = Metrics::new(&config, &builder.server_type, std::mem::take(&mut builder.reporters))
+        .map_err(|error| broken(error.to_string()))?;
+    let local = Arc::new(Local {
+        server_id: Arc::clone(&server_id),
+        server_type: builder.server_type.as_str().into(),
+        services: Arc::clone(&services),
+        tables: OnceLock::new(),
+    });
+    let rpc = Rpc::new(Arc::clone(&local) as _);
+    let inner = Arc::new(Inner {
+        server_id,
+        server_type: builder.server_type.as_str().into(),
+        config: Arc::clone(&config),
+        pool: Arc::clone(&builder.pool),
+        services: Arc::clone(&services),
+        rpc: rpc.clone(),
+        tables: OnceLock::new(),
+        metrics: metrics.clone(),
+        tasks: TaskTracker::new(),
+        shutdown: CancellationToken::new(),
+        cancel: CancellationToken::new(),
+    });
+    services.insert_arc(local);
+    services.insert(rpc);
+    services.insert_arc(Arc::clone(&config));
+    services.insert(metrics);
+    services.insert(SessionPool(Arc::clone(&builder.pool)));
+    services.insert(Groups::memory(SessionPool(Arc::clone(&builder.pool)), config.groups_memory_tick));
+    services.insert(Users::new(SessionPool(Arc::clone(&builder.pool))));
+    services.insert(Timers::new(config.timer_precision));
+    services.insert(std::mem::take(&mut builder.modules));
+    services.insert(WeakApp(OnceLock::from(Arc::downgrade(&inner))));
+    Ok(App { inner })
+}
+
+fn plan<'a>(builder: &'a mut Builder, app: &'a App) -> Plan<'a> {
+    builder.handler_pipeline.validate = builder.config.struct_validation;
+    builder.remote_pipeline.validate = builder.config.struct_validation;
+    Plan {
+        server_type: &builder.server_type,
+        collect: builder.collect,
+        registered: std::mem::take(&mut builder.registered),
+        services: &app.inner.services,
+        handler_pipeline: std::mem::take(&mut builder.handler_pipeline),
+        remote_pipeline: std::mem::take(&mut builder.remote_pipeline),
+    }
+}
+
+/// Every handler must be able to speak the server's serializer.
+fn check_format(format: &Format, handlers: &Table) -> Result<()> {
+    if !matches!(format, Format::Protobuf) {
+        return Ok(());
+    }
+    let mut offenders: Vec<String> = Vec::new();
+    for entry in handlers.entries() {
+        for schema in [entry.info.message, entry.info.reply].into_iter().flatten().filter(|s| !s.proto) {
+            offenders.push(format!("`{}` of route `{}`", schema.name, entry.route()));
+        }
+    }
+    if offenders.is_empty() {
+        return Ok(());
+    }
+    offenders.sort();
+    Err(broken(format!(
+        "the server speaks Protobuf, but these messages do not: annotate them with `#[message(proto)]`\n{}",
+        offenders.join("\n")
+    )))
+}
+
+fn handshaking(builder: &mut Builder, format: &Format, dictionary: &Dictionary) -> Result<Handshaking> {
+    let compression = builder.config.message_compression;
+    let template = handshake::Reply {
+        code: handshake::OK,
+        heartbeat_seconds: handshake::whole_seconds(builder.config.heartbeat_interval)
+            .map_err(|error| broken(error.to_string()))?,
+        dictionary: dictionary.clone(),
+        serializer: format.name().to_owned(),
+        payload: None,
+    };
+    let refuse = handshake::Reply { code: handshake::REFUSED, ..template.clone() };
+    let encode = |reply: &handshake::Reply| reply.encode(compression).map_err(|error| broken(error.to_string()));
+    Ok(Handshaking {
+        validators: std::mem::take(&mut builder.validators),
+        authenticate: builder.authenticate.take(),
+        accept: encode(&template)?,
+        refuse_plain: encode(&refuse)?,
+        template,
+        compression,
+    })
+}
+
+/// Opens the acceptors, all of them before the first client is served.
+async fn listen(
+    app: &App,
+    front: &Arc<Front>,
+    acceptors: Vec<Box<dyn Acceptor>>,
+    accepting: &CancellationToken,
+) -> Result<Vec<Listening>> {
+    let options = settings::listen(app.config());
+    let mut open = Vec::new();
+    for mut acceptor in acceptors {
+        let listening = acceptor
+            .listen(&options)
+            .await
+            .map_err(|error| broken(format!("an acceptor cannot listen: {error}")).with_source(error))?;
+        tracing::info!(address = %listening.address, kind = %listening.label, "listening");
+        open.push((acceptor, listening));
+    }
+    let mut all = Vec::new();
+    for (acceptor, listening) in open {
+        let (front, accepting) = (Arc::clone(front), accepting.clone());
+        app.inner.tasks.spawn(accept(acceptor, front, accepting));
+        all.push(listening);
+    }
+    Ok(all)
+}
+
+/// Accepts until it is told not to. A failure (too many open files) costs a pause, not the acceptor.
+async fn accept(mut acceptor: Box<dyn Acceptor>, front: Arc<Front>, accepting: CancellationToken) {
+    let mut backoff = AcceptBackoff::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = accepting.cancelled() => return,
+            accepted = acceptor.accept() => accepted,
+        };
+        match accepted {
+            Ok(incoming) => {
+                backoff.reset();
+                front.serve(incoming);
+            }
+            Err(error) => {
+                let pause = backoff.failed(&error);
+                tokio::select! {
+                    biased;
+                    () = accepting.cancelled() => return,
+                    () = tokio::time::sleep(pause) => {}
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Built {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Built").finish_non_exhaustive()
+    }
+}

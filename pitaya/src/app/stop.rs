@@ -1,0 +1,59 @@
+//! Draining and stopping.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Running;
+use crate::module::Drained;
+use crate::session::CloseReason;
+
+/// Closes the acceptors and waits for the sessions to go.
+pub(super) async fn drain(running: &Running, impatient: &CancellationToken) {
+    running.accepting.cancel();
+    let Ok(modules) = running.modules() else { return };
+    let config = running.config();
+    let sessions = running.sessions();
+    let drained = modules
+        .drain(|| sessions.count(), config.drain_period, config.drain_timeout, impatient.cancelled())
+        .await;
+    match drained {
+        Drained::Empty => tracing::info!("drained: no session is left"),
+        other => tracing::warn!(?other, remaining = sessions.count(), "draining ended early"),
+    }
+}
+
+/// Stops everything, each step within its time.
+pub(super) async fn stop(running: Running, impatient: &CancellationToken) {
+    let app = running.app();
+    let limit = app.stop_timeout();
+    app.inner.shutdown.cancel();
+    running.accepting.cancel();
+    for core in app.inner.pool.all() {
+        core.close(CloseReason::Shutdown);
+    }
+    // Timers and samplers go; connections end by themselves, after their last handler and callback.
+    app.inner.cancel.cancel();
+    app.inner.tasks.close();
+    step("connections", limit, impatient, app.inner.tasks.wait()).await;
+    for (name, life) in running.lives.0.iter().rev() {
+        step(name, limit, impatient, life.before_shutdown()).await;
+    }
+    for (name, life) in running.lives.0.iter().rev() {
+        step(name, limit, impatient, life.shutdown()).await;
+    }
+    if let Ok(modules) = app.modules() {
+        modules.stop(limit, impatient).await;
+    }
+    tracing::info!(server_type = app.server_type(), server_id = app.server_id(), "stopped");
+}
+
+async fn step(what: &str, limit: Duration, impatient: &CancellationToken, work: impl Future<Output = ()>) {
+    tokio::select! {
+        biased;
+        () = work => {}
+        () = impatient.cancelled() => tracing::warn!(what, "not waited for: a second signal came"),
+        () = tokio::time::sleep(limit) => tracing::warn!(what, "did not end in time"),
+    }
+}
