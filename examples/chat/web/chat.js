@@ -103,8 +103,8 @@ client.addEventListener('close', ({ detail: { reason, retryInMs } }) => {
   kicked = false;
   room.joined = false;
   if (wasKicked) fail('The server has sent you away.');
-  else if (retryInMs !== undefined) showLost(`Connection lost (${reason}). Trying again…`, 'waiting');
-  else if (!$('room').hidden) showLost(`Connection closed (${reason}).`);
+  else if (retryInMs !== undefined) showLost(`Disconnected: ${reason}. Trying again…`, 'waiting');
+  else if (!$('room').hidden) showLost(`Disconnected: ${reason}.`);
 });
 
 client.addEventListener('error', ({ detail }) => console.error('pitaya:', detail));

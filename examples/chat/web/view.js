@@ -20,13 +20,12 @@ function timeElement(at) {
   return time;
 }
 
-/** A hue for a name, the same in everybody's page; letter case and punctuation do not matter. */
+/** A hue for a name, the same in everybody's page; letter case, accents and punctuation do not matter. */
 function hueOf(name) {
-  const letters = name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '');
-  let hash = 0;
-  for (const letter of letters) hash = (Math.imul(hash, 31) + letter.codePointAt(0)) >>> 0;
-  // Steps of the golden angle, so that names that hash near each other still look different.
-  return (hash * 137.508) % 360;
+  const letters = name.normalize('NFKD').toLowerCase().replace(/[^\p{L}\p{N}]/gu, '');
+  let hash = 0x811c9dc5; // FNV-1a
+  for (const letter of letters) hash = Math.imul(hash ^ letter.codePointAt(0), 0x01000193) >>> 0;
+  return hash % 360;
 }
 
 function face(name) {
