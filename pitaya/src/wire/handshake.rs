@@ -1,0 +1,79 @@
+//! The two bodies that open a connection: the client's request and the server's reply (protocol.md, "Handshake").
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::zlib::InflateError;
+use super::{DictionaryError, PacketError};
+
+mod reply;
+mod request;
+#[cfg(test)]
+mod tests;
+
+pub use reply::{OK, REFUSED, Reply};
+
+/// What a client tells of itself. Every part is optional.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Request {
+    /// Of the client program.
+    pub sys: Sys,
+    /// Free-form data of the application; integers keep all their digits.
+    pub user: Option<Map<String, Value>>,
+}
+
+/// A client program. What it does not tell is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sys {
+    /// The platform, as `ios`.
+    pub platform: String,
+    /// The version of the client library.
+    pub lib_version: String,
+    /// The build of the client.
+    pub client_build_number: String,
+    /// The version of the client.
+    pub client_version: String,
+}
+
+/// Why a handshake cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// The body is not JSON, or not of the right shape.
+    #[error("invalid handshake: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The reply looks compressed and cannot be inflated.
+    #[error("invalid handshake reply: {0}")]
+    Inflate(#[from] InflateError),
+    /// The reply's dictionary has a route or a code twice.
+    #[error("invalid handshake reply: {0}")]
+    Dictionary(#[from] DictionaryError),
+    /// The reply does not fit in a packet.
+    #[error("handshake reply: {0}")]
+    Packet(#[from] PacketError),
+    /// A heartbeat interval is not a whole number of seconds of at least one.
+    #[error("a heartbeat interval is a whole number of seconds, at least 1: {0:?}")]
+    Interval(Duration),
+}
+
+/// A heartbeat interval as the handshake says it: in seconds.
+///
+/// # Errors
+/// [`HandshakeError::Interval`] for a fraction, which no known client understands, and for zero.
+///
+/// ```
+/// use std::time::Duration;
+/// use pitaya::wire::handshake::whole_seconds;
+///
+/// assert_eq!(whole_seconds(Duration::from_secs(30))?, 30);
+/// assert!(whole_seconds(Duration::from_millis(1500)).is_err());
+/// # Ok::<(), pitaya::wire::handshake::HandshakeError>(())
+/// ```
+pub const fn whole_seconds(interval: Duration) -> Result<u64, HandshakeError> {
+    if interval.subsec_nanos() == 0 && interval.as_secs() > 0 {
+        Ok(interval.as_secs())
+    } else {
+        Err(HandshakeError::Interval(interval))
+    }
+}

@@ -1,0 +1,226 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::wire::{Dictionary, packet};
+
+fn parse(body: &str) -> Request {
+    Request::parse(body.as_bytes()).unwrap_or_else(|e| panic!("{body}: {e}"))
+}
+
+fn reply() -> Reply {
+    Reply {
+        code: OK,
+        heartbeat_seconds: 30,
+        dictionary: Dictionary::default(),
+        serializer: "json".to_owned(),
+        payload: None,
+    }
+}
+
+fn body_of(packet: &[u8]) -> &[u8] {
+    let packet = packet::whole(packet, packet::MAX_BODY).unwrap();
+    assert_eq!(packet.kind, packet::Kind::Handshake);
+    packet.body
+}
+
+#[test]
+fn every_part_is_optional_and_null_is_absent() {
+    for body in [
+        "{}",
+        "null",
+        " \t\r\n{} ",
+        r#"{"sys":null,"user":null}"#,
+        r#"{"sys":{"platform":null}}"#,
+        r#"{"x":[{"y":1e999}],"sys":{"z":{}}}"#,
+    ] {
+        assert_eq!(parse(body), Request::default(), "{body}");
+    }
+}
+
+#[test]
+fn keys_match_in_any_case() {
+    let r = parse(
+        r#"{"SyS":{"PLATFORM":"p","libversion":"l","CLIENTbuildNUMBER":"b","\u0063lientVer\u017fion":"v"},"USER":{"K":1}}"#,
+    );
+    assert_eq!(
+        [
+            &r.sys.platform,
+            &r.sys.lib_version,
+            &r.sys.client_build_number,
+            &r.sys.client_version
+        ],
+        ["p", "l", "b", "v"]
+    );
+    assert_eq!(r.user, json!({"K": 1}).as_object().cloned());
+}
+
+#[test]
+fn what_is_given_twice_adds_to_the_first() {
+    let r = parse(
+        r#"{"sys":{"platform":"a"},"user":{"x":1,"y":1},"sys":{"libVersion":"b"},"sys":null,"user":{"y":2},"sys":{"platform":null}}"#,
+    );
+    assert_eq!((&*r.sys.platform, &*r.sys.lib_version), ("a", "b"));
+    assert_eq!(r.user, json!({"x": 1, "y": 2}).as_object().cloned());
+    assert_eq!(parse(r#"{"user":{"x":1},"user":null}"#).user, None);
+}
+
+#[test]
+fn text_that_is_not_unicode_is_mended() {
+    let r =
+        Request::parse(b"{\"sys\":{\"platform\":\"a\xffb\"},\"user\":{\"k\xfe\":\"\\ud800x\"}}");
+    let r = r.unwrap();
+    assert_eq!(r.sys.platform, "a\u{fffd}b");
+    assert_eq!(r.user.unwrap()["k\u{fffd}"], "\u{fffd}x");
+}
+
+#[test]
+fn the_wrong_shape_is_refused() {
+    let deep = format!(r#"{{"user":{{"a":{}"#, "[".repeat(100_000));
+    for body in [
+        "",
+        " ",
+        "asiodjasd",
+        "[]",
+        "5",
+        "\"x\"",
+        "true",
+        "{} x",
+        "{}{}",
+        "{}\0",
+        "{",
+        "\u{feff}{}",
+        "{'a':1}",
+        r#"{"a":1,}"#,
+        "{\"a\":\"\n\"}",
+        r#"{"user":[]}"#,
+        r#"{"user":"x"}"#,
+        r#"{"user":1}"#,
+        r#"{"sys":[]}"#,
+        r#"{"sys":"x"}"#,
+        r#"{"sys":{"clientBuildNumber":20}}"#,
+        r#"{"sys":{"platform":{}}}"#,
+        r#"{"user":{"big":1e999}}"#,
+        "\u{78}\u{9c}",
+        &deep,
+    ] {
+        assert!(Request::parse(body.as_bytes()).is_err(), "{body:.40}");
+    }
+    assert!(
+        Request::parse(b"{}\xff").is_err(),
+        "only strings are mended"
+    );
+}
+
+#[test]
+fn a_request_is_read_as_it_was_written() {
+    let r = parse(r#"{"sys":{"platform":"mac","clientVersion":"2.1"},"user":{"age":30}}"#);
+    assert_eq!(Request::parse(&r.to_json().unwrap()).unwrap(), r);
+    assert_eq!(
+        String::from_utf8(Request::default().to_json().unwrap()).unwrap(),
+        r#"{"sys":{"platform":"","libVersion":"","clientBuildNumber":"","clientVersion":""}}"#
+    );
+}
+
+#[test]
+fn a_reply_has_its_keys_in_order_and_a_payload_last() {
+    let mut r = reply();
+    r.dictionary = Dictionary::new([("b<".to_owned(), 2), ("a".to_owned(), 1)]).unwrap();
+    r.code = 401;
+    r.payload = Some(json!({"why": "&"}));
+    let packet = r.encode(false).unwrap();
+    assert_eq!(
+        std::str::from_utf8(body_of(&packet)).unwrap(),
+        r#"{"code":401,"sys":{"dict":{"a":1,"b\u003c":2},"heartbeat":30,"serializer":"json"},"user":{"why":"\u0026"}}"#
+    );
+    assert_eq!(Reply::parse(body_of(&packet), 0).unwrap(), r);
+}
+
+#[test]
+fn a_reply_is_deflated_only_where_it_helps_and_inflated_within_the_limit() {
+    let small = reply().encode(true).unwrap();
+    assert_eq!(small, reply().encode(false).unwrap());
+    assert_eq!(small.len(), 4 + 65);
+    let mut r = reply();
+    r.dictionary = Dictionary::new((0..50).map(|i| (format!("room.room.method{i}"), i))).unwrap();
+    let (plain, packed) = (r.encode(false).unwrap(), r.encode(true).unwrap());
+    assert!(packed.len() < plain.len());
+    let size = plain.len() - 4;
+    assert_eq!(Reply::parse(body_of(&packed), size).unwrap(), r);
+    assert!(matches!(
+        Reply::parse(body_of(&packed), size - 1),
+        Err(HandshakeError::Inflate(_))
+    ));
+}
+
+#[test]
+fn a_reply_too_large_for_a_packet_is_an_error() {
+    let mut r = reply();
+    r.payload = Some("x".repeat(packet::MAX_BODY).into());
+    assert!(matches!(r.encode(false), Err(HandshakeError::Packet(_))));
+}
+
+#[test]
+fn replies_of_other_servers_are_read_leniently() {
+    let read = |body: &str| Reply::parse(body.as_bytes(), 0).unwrap();
+    let bare = read(r#"{"code":400,"more":[]}"#);
+    assert_eq!(
+        (bare.code, bare.heartbeat_seconds, &*bare.serializer),
+        (400, 0, "json")
+    );
+    for (heartbeat, seconds) in [
+        ("1.5", 1),
+        ("0.5", 1),
+        ("0", 0),
+        ("-3", 0),
+        ("null", 0),
+        ("60", 60),
+    ] {
+        let body = format!(r#"{{"code":200,"sys":{{"heartbeat":{heartbeat},"dict":null}}}}"#);
+        assert_eq!(read(&body).heartbeat_seconds, seconds, "{heartbeat}");
+    }
+    for bad in [
+        "",
+        "{}",
+        "null",
+        r#"{"code":"200"}"#,
+        r#"{"code":200,"sys":{"dict":{"a":70000}}}"#,
+        r#"{"code":200,"sys":{"dict":{"a":1,"b":1}}}"#,
+    ] {
+        assert!(Reply::parse(bad.as_bytes(), 0).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn heartbeats_are_whole_seconds_of_at_least_one() {
+    assert_eq!(whole_seconds(Duration::from_secs(1)).unwrap(), 1);
+    for bad in [
+        Duration::ZERO,
+        Duration::from_millis(500),
+        Duration::from_nanos(1_000_000_001),
+    ] {
+        assert!(matches!(whole_seconds(bad), Err(HandshakeError::Interval(d)) if d == bad));
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_a_handshake_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Request::parse(&bytes);
+        let _ = Reply::parse(&bytes, 1000);
+    }
+
+    #[test]
+    fn near_misses_of_json_are_a_handshake_or_an_error(text in r#"([{}\[\]:,"]|"sys"|"user"|null|\\u[dD][89aAcC]0|1|\\){0,30}"#) {
+        let _ = Request::parse(text.as_bytes());
+    }
+
+    #[test]
+    fn any_text_survives_a_round_trip(platform in ".*", key in ".*", value in ".*") {
+        let sent = Request {
+            sys: Sys { platform, ..Sys::default() },
+            user: Some([(key, Value::from(value))].into_iter().collect()),
+        };
+        prop_assert_eq!(Request::parse(&sent.to_json().unwrap()).unwrap(), sent);
+    }
+}

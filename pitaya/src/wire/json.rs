@@ -1,0 +1,57 @@
+//! JSON as the original writes it: `<`, `>`, `&`, U+2028 and U+2029 escaped, no white space (protocol.md, "Handshake" and "Errors").
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::ser::Formatter;
+
+/// Writes `value` as JSON with the original's escapes.
+///
+/// # Errors
+/// What the value's own serialization, or `out`, gives.
+///
+/// ```
+/// let mut out = Vec::new();
+/// pitaya::wire::json::write(&mut out, "a<b>&c")?;
+/// assert_eq!(out, br#""a\u003cb\u003e\u0026c""#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+pub fn write<T: Serialize + ?Sized>(out: impl Write, value: &T) -> serde_json::Result<()> {
+    value.serialize(&mut serde_json::Serializer::with_formatter(out, Escaping))
+}
+
+struct Escaping;
+
+impl Formatter for Escaping {
+    fn write_string_fragment<W: Write + ?Sized>(
+        &mut self,
+        out: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(['<', '>', '&', '\u{2028}', '\u{2029}']) {
+            let (plain, from) = rest.split_at(at);
+            out.write_all(plain.as_bytes())?;
+            let mut chars = from.chars();
+            if let Some(c) = chars.next() {
+                write!(out, "\\u{:04x}", u32::from(c))?;
+            }
+            rest = chars.as_str();
+        }
+        out.write_all(rest.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_html_would_read_is_escaped_in_keys_and_values_and_nothing_else() {
+        let mut out = Vec::new();
+        let value = serde_json::json!({"<k>": "\u{2028}é\u{2029}\"\n\u{7f}&", "n": [1, null, 1.5]});
+        super::write(&mut out, &value).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "{\"\\u003ck\\u003e\":\"\\u2028é\\u2029\\\"\\n\u{7f}\\u0026\",\"n\":[1,null,1.5]}"
+        );
+    }
+}
