@@ -27,6 +27,7 @@ pub use route::Route;
 
 /// What most programs need: `use pitaya::prelude::*;`.
 pub mod prelude {
+    pub use crate::app::App;
     pub use crate::component::{
         Call, Component, Context, Extract, Fake, FromServices, Handler, Lifecycle, Remote, Rpc, State,
     };
@@ -42,6 +43,7 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::component::private::*;
+    pub use crate::app::App;
     pub use crate::component::{
         Component, Fake, FromServices, Handler, HandlerArg, HandlerCall, Remote, RemoteArg, RemoteCall,
         Reply, Rpc,
