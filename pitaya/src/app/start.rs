@@ -33,6 +33,7 @@ pub(super) async fn start(mut builder: Builder) -> Result<Running> {
     let handshaking = handshaking(&mut builder, &format, &dictionary)?;
     builder.pool.configure(settings::sessions(&builder.config, format, dictionary));
     let tables = Arc::new(std::mem::take(&mut built.tables));
+    builder.pool.set_routes(Arc::clone(&tables));
     let _ = app.inner.tables.set(Arc::clone(&tables));
     if let Ok(local) = app.inner.services.get::<Local>() {
         let _ = local.tables.set(Arc::clone(&tables));

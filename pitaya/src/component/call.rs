@@ -9,18 +9,20 @@ use bytes::{Bytes, BytesMut};
 
 use super::arg::Slot;
 use super::reply::Reply;
-use super::{Context, Entry};
+use super::{Context, Entry, EntryId, Tables};
 use crate::error::{Error, Result, code, text};
-use crate::pipeline::{Incoming, Outgoing, Pipeline, as_bytes};
-use crate::serialize::{CodecError, ErrorPayload, Format, Message, rpc};
+use crate::pipeline::{Incoming, Outgoing, as_bytes};
+use crate::serialize::{CodecError, Format, Message, rpc};
 use crate::services::Services;
 use crate::session::{CallId, Core, Refused, Session};
-use crate::wire::message;
+use crate::wire::{EncodeError, message};
 
 /// A kind of call: [`Handler`] or [`Remote`].
 pub trait Kind: sealed::Sealed + Send + Sync + 'static {
     #[doc(hidden)]
     type Caller: Send + Sync;
+    #[doc(hidden)]
+    fn entry(caller: &Self::Caller) -> &Entry;
 }
 
 /// A client calls: there is a session.
@@ -39,25 +41,37 @@ mod sealed {
 
 impl Kind for Handler {
     type Caller = Client;
+
+    #[inline]
+    fn entry(caller: &Client) -> &Entry {
+        Tables::of(&caller.core).handlers.entry(caller.entry)
+    }
 }
 
 impl Kind for Remote {
     type Caller = Peer;
+
+    fn entry(caller: &Peer) -> &Entry {
+        &caller.entry
+    }
 }
 
-/// Who called a handler.
+/// Who called a handler. It shares nothing with other sessions: counting references to what all threads share
+/// would cost more than the rest of a short call.
 #[doc(hidden)]
 pub struct Client {
     core: Arc<Core>,
     call: CallId,
     mid: u64,
     reply_to: ReplyTo,
+    entry: EntryId,
 }
 
 /// Who called a remote.
 #[doc(hidden)]
 pub struct Peer {
     services: Arc<Services>,
+    entry: Arc<Entry>,
 }
 
 /// A call of a client.
@@ -72,8 +86,6 @@ pub(crate) enum ReplyTo {
     Client,
     /// Nowhere: a notify.
     Nobody,
-    /// To whoever awaits the call, as bytes.
-    Caller,
 }
 
 /// What a handler's call needs to begin.
@@ -82,13 +94,12 @@ pub(crate) struct CallInfo {
     pub(crate) call: CallId,
     pub(crate) mid: u64,
     pub(crate) reply_to: ReplyTo,
-    pub(crate) entry: Arc<Entry>,
+    pub(crate) entry: EntryId,
 }
 
 /// One call. Extractors of users read it; handlers see what extractors make of it.
 pub struct Call<K: Kind> {
     caller: K::Caller,
-    entry: Arc<Entry>,
 }
 
 /// How a call ended.
@@ -101,9 +112,9 @@ pub struct Done {
 pub(crate) enum Outcome {
     /// The reply is in the outbox, or was not wanted.
     Sent,
-    /// The reply, for whoever awaits the call.
+    /// The reply of a remote.
     Body(Bytes),
-    /// The error; a client that wanted to know has it in its outbox.
+    /// The error, for whoever awaits the call to pass on.
     Failed(Error),
 }
 
@@ -111,58 +122,110 @@ impl Done {
     pub(crate) fn sent() -> Self {
         Self { outcome: Outcome::Sent }
     }
+
+    pub(crate) fn failed(error: Error) -> Self {
+        Self { outcome: Outcome::Failed(error) }
+    }
+
+    /// The error it ended with, if it did.
+    pub(crate) fn error(&self) -> Option<&Error> {
+        match &self.outcome {
+            Outcome::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// A reply on its way out: the method's own, or bytes of a hook.
+enum Value<M> {
+    Typed(Option<M>),
+    Bytes(Bytes),
+}
+
+impl<M: Message> Value<M> {
+    fn encode(
+        &self,
+        out: &mut BytesMut,
+        encode: impl FnOnce(&M, &mut BytesMut) -> Result<(), CodecError>,
+    ) -> Result<(), CodecError> {
+        match self {
+            Self::Typed(Some(value)) => encode(value, out),
+            Self::Typed(None) => Ok(()),
+            Self::Bytes(bytes) => {
+                out.extend_from_slice(bytes);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The reply could not be said.
+#[cold]
+fn unsayable(error: CodecError) -> Error {
+    let source = error.into_inner();
+    let code = if source.is::<EncodeError>() { code::INTERNAL } else { code::UNKNOWN };
+    Error::new(code, source.to_string()).with_source(source)
 }
 
 impl<K: Kind> Call<K> {
+    #[inline]
+    fn entry(&self) -> &Entry {
+        K::entry(&self.caller)
+    }
+
     /// The route that was called.
     pub fn route(&self) -> &str {
-        self.entry.route()
+        self.entry().route()
     }
 
     /// The context, as an argument has it.
     pub fn context(&self) -> Context {
-        Context::new(Arc::clone(&self.entry.route))
+        Context::new(Arc::clone(&self.entry().route))
     }
 
-    fn pipeline(&self) -> &Pipeline {
-        &self.entry.pipeline
+    /// For generated code: the instance whose method is called.
+    #[doc(hidden)]
+    #[inline]
+    pub fn component<S: 'static>(&self) -> Result<&S> {
+        self.entry().instance.downcast_ref().ok_or_else(|| Error::internal("a method of another component"))
+    }
+
+    /// Decode errors and rules.
+    #[inline]
+    fn check(&self, args: &mut [&mut dyn Slot]) -> Result<()> {
+        let validate = self.entry().pipeline.validate;
+        args.iter_mut().try_for_each(|arg| arg.check(validate))
     }
 
     async fn run_before(&mut self, args: &mut [&mut dyn Slot], session: Option<Session>) -> Result<()> {
-        let mut message = None;
-        for arg in args.iter_mut() {
-            arg.check(self.entry.pipeline.validate)?;
-            if arg.is_message() {
-                message = Some(arg);
+        self.check(args)?;
+        let message = args.iter_mut().find(|arg| arg.is_message());
+        let (message, value) = match message {
+            Some(arg) => {
+                let value = arg.take();
+                (Some(arg), value)
             }
-        }
-        if self.pipeline().before.is_empty() {
-            return Ok(());
-        }
-        let value = message.as_mut().and_then(|arg| arg.take());
+            None => (None, None),
+        };
         let incoming = Incoming::new(self.context(), session, value);
-        let value = self.pipeline().run_before(incoming).await?;
+        let value = self.entry().pipeline.run_before(incoming).await?;
         if let (Some(arg), Some(value)) = (message, value) {
             arg.put(value);
         }
         Ok(())
     }
 
-    async fn run_after<M: Message>(
-        &self,
-        reply: Result<Option<M>>,
-        session: Option<Session>,
-    ) -> Result<Result<Option<M>, Bytes>> {
+    async fn run_after<M: Message>(&self, reply: Result<Option<M>>, session: Option<Session>) -> Result<Value<M>> {
         let boxed = reply.map(|value| match value {
             Some(value) => Box::new(value) as Box<dyn Any + Send>,
             None => Box::new(()),
         });
         let outgoing = Outgoing::new(self.context(), session, boxed);
-        let value = self.pipeline().run_after(outgoing).await?;
+        let value = self.entry().pipeline.run_after(outgoing).await?;
         Ok(match value.downcast::<M>() {
-            Ok(value) => Ok(Some(*value)),
-            Err(value) if value.is::<()>() => Ok(None),
-            Err(value) => Err(as_bytes(value)?),
+            Ok(value) => Value::Typed(Some(*value)),
+            Err(value) if value.is::<()>() => Value::Typed(None),
+            Err(value) => Value::Bytes(as_bytes(value)?),
         })
     }
 }
@@ -170,7 +233,7 @@ impl<K: Kind> Call<K> {
 impl Call<Handler> {
     pub(crate) fn new(info: CallInfo) -> Self {
         let CallInfo { core, call, mid, reply_to, entry } = info;
-        Self { caller: Client { core, call, mid, reply_to }, entry }
+        Self { caller: Client { core, call, mid, reply_to, entry } }
     }
 
     /// The session of the client that calls.
@@ -187,136 +250,70 @@ impl Call<Handler> {
         &self.caller.core.pool().settings().format
     }
 
-    /// For generated code: decode errors, rules and the hooks before.
+    /// For generated code: decode errors, rules and the hooks before. What few apps have is boxed, so that it
+    /// does not size every call.
     #[doc(hidden)]
     #[inline]
     pub async fn before(&mut self, args: &mut [&mut dyn Slot]) -> Result<()> {
-        if self.entry.pipeline.before.is_empty() {
-            let validate = self.entry.pipeline.validate;
-            return args.iter_mut().try_for_each(|arg| arg.check(validate));
+        if self.entry().pipeline.before.is_empty() {
+            return self.check(args);
         }
         let session = self.session();
-        self.run_before(args, Some(session)).await
+        Box::pin(self.run_before(args, Some(session))).await
     }
 
     /// For generated code: the hooks after, and the reply into the outbox.
     #[doc(hidden)]
+    #[inline]
     pub async fn finish<R: Reply>(self, reply: Result<R>) -> Done {
         let reply = reply.and_then(Reply::into_result);
-        let reply = if self.entry.pipeline.after.is_empty() {
-            reply.map(Ok)
+        let reply = if self.entry().pipeline.after.is_empty() {
+            reply.map(Value::Typed)
         } else {
             let session = self.session();
-            self.run_after::<R::Ok>(reply, Some(session)).await
+            Box::pin(self.run_after::<R::Ok>(reply, Some(session))).await
         };
-        let reply = match reply {
-            Ok(Ok(None)) if !R::NOTIFY => Err(Error::new(code::UNKNOWN, text::NULL_REPLY)),
-            other => other,
+        let value = match reply {
+            Ok(Value::Typed(None)) if !R::NOTIFY => {
+                return Done::failed(Error::new(code::UNKNOWN, text::NULL_REPLY));
+            }
+            Ok(value) => value,
+            Err(error) => return Done::failed(error),
         };
-        let client = &self.caller;
-        let outcome = match client.reply_to {
-            ReplyTo::Nobody => match reply {
-                Ok(_) => Outcome::Sent,
-                Err(error) => Outcome::Failed(error),
-            },
-            ReplyTo::Client => client.reply(reply).await,
-            ReplyTo::Caller => client.body(reply),
-        };
-        Done { outcome }
+        match self.caller.send(&value) {
+            Some(done) => done,
+            None => Box::pin(self.caller.send_later(value)).await,
+        }
     }
 }
-
-type Encoded<M> = Result<Result<Option<M>, Bytes>>;
 
 impl Client {
-    async fn reply<M: Message>(&self, reply: Encoded<M>) -> Outcome {
-        match reply {
-            Err(error) => {
-                self.send_error(&error).await;
-                Outcome::Failed(error)
-            }
-            Ok(value) => match self.send_value(&value).await {
-                Ok(()) => Outcome::Sent,
-                Err(error) => {
-                    let error = Error::new(code::UNKNOWN, error.to_string()).with_source(error.into_inner());
-                    self.send_error(&error).await;
-                    Outcome::Failed(error)
-                }
-            },
+    /// Writes the reply straight into the outbox; `None` if there is no room now.
+    #[inline]
+    fn send<M: Message>(&self, value: &Value<M>) -> Option<Done> {
+        if self.reply_to == ReplyTo::Nobody {
+            return Some(Done::sent());
         }
-    }
-
-    /// Writes the value straight into the outbox; waits for room if need be.
-    async fn send_value<M: Message>(&self, value: &Result<Option<M>, Bytes>) -> Result<(), CodecError> {
         let settings = self.core.pool().settings();
-        loop {
-            let sent =
-                self.core.encode(|out| {
-                    message::encode_response_with(out, self.mid, false, &settings.compression, |out| {
-                        match value {
-                            Ok(Some(value)) => settings.format.encode(value, out),
-                            Ok(None) => Ok(()),
-                            Err(bytes) => {
-                                out.extend_from_slice(bytes);
-                                Ok(())
-                            }
-                        }
-                    })
-                });
-            match sent {
-                Ok(encoded) => return encoded,
-                Err(Refused::Full) => poll_fn(|cx| self.core.poll_room(cx, 1)).await,
-                Err(_) => return Ok(()), // the session is closed: nobody is there to answer
-            }
-        }
-    }
-
-    async fn send_error(&self, error: &Error) {
-        send_error(&self.core, self.mid, error).await;
-    }
-
-    fn body<M: Message>(&self, reply: Encoded<M>) -> Outcome {
-        let format = &self.core.pool().settings().format;
-        body(reply, |value, out| format.encode(value, out))
-    }
-}
-
-/// Answers a request with an error; waits for room if need be.
-pub(crate) async fn send_error(core: &Core, mid: u64, error: &Error) {
-    let settings = core.pool().settings();
-    let payload = ErrorPayload::of(error, settings.expose_errors);
-    loop {
-        let sent = core.encode(|out| {
-            message::encode_response_with(out, mid, true, &settings.compression, |out| {
-                payload.encode_as(&settings.format, out)
+        let sent = self.core.encode(|out| {
+            message::encode_response_with(out, self.mid, false, &settings.compression, |out| {
+                value.encode(out, |value, out| settings.format.encode(value, out))
             })
         });
         match sent {
-            Ok(Ok(())) | Err(Refused::Closed) => return,
-            Ok(Err(failed)) => {
-                tracing::error!(error = %failed, "an error could not be told to its client");
-                return;
-            }
-            Err(_) => poll_fn(|cx| core.poll_room(cx, 1)).await,
+            Ok(Ok(())) => Some(Done::sent()),
+            Ok(Err(error)) => Some(Done::failed(unsayable(error))),
+            Err(Refused::Full) => None,
+            Err(_) => Some(Done::sent()), // the session is closed: nobody is there to answer
         }
     }
-}
 
-fn body<M: Message>(
-    reply: Encoded<M>,
-    encode: impl FnOnce(&M, &mut BytesMut) -> Result<(), CodecError>,
-) -> Outcome {
-    match reply {
-        Err(error) => Outcome::Failed(error),
-        Ok(Err(bytes)) => Outcome::Body(bytes),
-        Ok(Ok(None)) => Outcome::Body(Bytes::new()),
-        Ok(Ok(Some(value))) => {
-            let mut out = BytesMut::new();
-            match encode(&value, &mut out) {
-                Ok(()) => Outcome::Body(out.freeze()),
-                Err(error) => Outcome::Failed(
-                    Error::new(code::UNKNOWN, error.to_string()).with_source(error.into_inner()),
-                ),
+    /// Waits for room, as long as the connection lets it.
+    async fn send_later<M: Message>(&self, value: Value<M>) -> Done {
+        loop {
+            poll_fn(|cx| self.core.poll_room(cx, 1)).await;
+            if let Some(done) = self.send(&value) {
+                return done;
             }
         }
     }
@@ -324,7 +321,7 @@ fn body<M: Message>(
 
 impl Call<Remote> {
     pub(crate) fn remote(services: Arc<Services>, entry: Arc<Entry>) -> Self {
-        Self { caller: Peer { services }, entry }
+        Self { caller: Peer { services, entry } }
     }
 
     /// The services of the app.
@@ -335,23 +332,33 @@ impl Call<Remote> {
     /// For generated code: decode errors, rules and the hooks before.
     #[doc(hidden)]
     pub async fn before(&mut self, args: &mut [&mut dyn Slot]) -> Result<()> {
-        self.run_before(args, None).await
+        if self.entry().pipeline.before.is_empty() {
+            return self.check(args);
+        }
+        Box::pin(self.run_before(args, None)).await
     }
 
     /// For generated code: the hooks after, and the reply as bytes.
     #[doc(hidden)]
     pub async fn finish<R: Reply>(self, reply: Result<R>) -> Done {
         let reply = reply.and_then(Reply::into_result);
-        let reply = if self.entry.pipeline.after.is_empty() {
-            reply.map(Ok)
+        let reply = if self.entry().pipeline.after.is_empty() {
+            reply.map(Value::Typed)
         } else {
-            self.run_after::<R::Ok>(reply, None).await
+            Box::pin(self.run_after::<R::Ok>(reply, None)).await
         };
-        let reply = match reply {
-            Ok(Ok(None)) if !R::NOTIFY => Err(Error::new(code::UNKNOWN, text::NULL_REPLY)),
-            other => other,
+        let value = match reply {
+            Ok(Value::Typed(None)) if !R::NOTIFY => {
+                return Done::failed(Error::new(code::UNKNOWN, text::NULL_REPLY));
+            }
+            Ok(value) => value,
+            Err(error) => return Done::failed(error),
         };
-        Done { outcome: body(reply, rpc::encode) }
+        let mut out = BytesMut::new();
+        match value.encode(&mut out, rpc::encode) {
+            Ok(()) => Done { outcome: Outcome::Body(out.freeze()) },
+            Err(error) => Done::failed(unsayable(error)),
+        }
     }
 }
 

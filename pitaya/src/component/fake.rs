@@ -86,9 +86,9 @@ impl Fake {
         let instance: super::Instance = Arc::new(implementation);
         let methods = Methods::remotes(methods);
         let bound = (methods.bind)(&instance).unwrap_or_default();
-        for (index, (info, call)) in methods.infos.into_iter().zip(bound).enumerate() {
+        for (info, call) in methods.infos.into_iter().zip(bound) {
             let route = format!("{server}.{service}.{}", info.name);
-            fake.answers.insert(route.clone(), answer(route, info, call, index, &services));
+            fake.answers.insert(route.clone(), answer(route, info, call, &instance, &services));
         }
         fake
     }
@@ -98,10 +98,11 @@ fn answer(
     route: String,
     info: super::MethodInfo,
     call: Bound,
-    index: usize,
+    instance: &super::Instance,
     services: &Arc<Services>,
 ) -> Answer {
-    let entry = Arc::new(Entry { route: route.into(), info, call, pipeline: Pipeline::default(), index });
+    let instance = Arc::clone(instance);
+    let entry = Arc::new(Entry { route: route.into(), info, call, pipeline: Pipeline::default(), instance });
     let services = Arc::clone(services);
     Box::new(move |body| {
         let (entry, services) = (Arc::clone(&entry), Arc::clone(&services));

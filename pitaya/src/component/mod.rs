@@ -25,10 +25,10 @@ pub use rpc::Rpc;
 pub(crate) use build::{Instance, LifecycleDyn};
 #[doc(hidden)]
 pub use build::HasServices;
-pub(crate) use call::{CallInfo, Done, Outcome, ReplyTo, send_error};
+pub(crate) use call::{CallInfo, Done, Outcome, ReplyTo};
 pub(crate) use method::{Bound, MethodInfo};
 pub(crate) use rpc::{Local, RemoteTarget};
-pub(crate) use table::{Built, Entry, Plan, Registration, Table, Tables};
+pub(crate) use table::{Built, Entry, EntryId, Plan, Registration, Table, Tables};
 
 /// For generated code.
 #[doc(hidden)]

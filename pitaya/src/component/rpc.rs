@@ -148,8 +148,8 @@ impl Local {
         let parts = crate::route::parse(&request.route)?;
         let tables =
             self.tables.get().ok_or_else(|| Error::new(code::UNAVAILABLE, "the app has not started yet"))?;
-        if let Some(entry) = tables.remotes.get(&request.route) {
-            return Ok(entry);
+        if let Some(id) = tables.remotes.find(request.route.as_bytes()) {
+            return Ok(tables.remotes.entry(id));
         }
         match parts.server {
             Some(server) if *server != *self.server_type => {

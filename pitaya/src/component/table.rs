@@ -11,6 +11,7 @@ use super::method::{Block, BlockKind, Bound, MethodInfo};
 use crate::error::{Error, Result, code};
 use crate::pipeline::Pipeline;
 use crate::services::Services;
+use crate::session::Core;
 
 /// One route that this app serves.
 #[derive(Debug)]
@@ -19,8 +20,18 @@ pub(crate) struct Entry {
     pub(crate) info: MethodInfo,
     pub(crate) call: Bound,
     pub(crate) pipeline: Pipeline,
-    /// Its place among all entries of its table.
-    pub(crate) index: usize,
+    /// The component that it is a method of.
+    pub(crate) instance: Instance,
+}
+
+/// An entry of a table, by its place there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EntryId(usize);
+
+impl EntryId {
+    pub(crate) fn index(self) -> usize {
+        self.0
+    }
 }
 
 impl Entry {
@@ -33,14 +44,21 @@ impl Entry {
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     entries: Vec<Arc<Entry>>,
-    by_route: HashMap<Box<str>, Arc<Entry>, RandomState>,
+    /// Keyed by bytes: routes of clients need not be UTF-8 to be looked up in vain.
+    by_route: HashMap<Box<[u8]>, EntryId, RandomState>,
 }
 
 impl Table {
     /// The entry of a route as it came: `service.method`, or with this server's type before it.
     #[inline]
-    pub(crate) fn get(&self, route: &str) -> Option<&Arc<Entry>> {
-        self.by_route.get(route)
+    pub(crate) fn find(&self, route: &[u8]) -> Option<EntryId> {
+        self.by_route.get(route).copied()
+    }
+
+    /// An entry by its place.
+    #[inline]
+    pub(crate) fn entry(&self, id: EntryId) -> &Arc<Entry> {
+        &self.entries[id.0]
     }
 
     pub(crate) fn entries(&self) -> &[Arc<Entry>] {
@@ -53,6 +71,17 @@ impl Table {
 pub(crate) struct Tables {
     pub(crate) handlers: Table,
     pub(crate) remotes: Table,
+}
+
+impl Tables {
+    /// The tables of a session's app.
+    ///
+    /// # Panics
+    /// If the app has none yet: it has them before its first connection, and calls come from connections.
+    #[inline]
+    pub(crate) fn of(core: &Core) -> &Self {
+        core.pool().routes().expect("an app has its tables before its first connection")
+    }
 }
 
 /// A component that the user made.
@@ -161,16 +190,11 @@ impl Plan<'_> {
         for (info, call) in methods.infos.into_iter().zip(bound) {
             let short = format!("{}.{}", block.service, info.name);
             let route: Arc<str> = format!("{}.{short}", self.server_type).into();
-            let entry = Arc::new(Entry {
-                route: Arc::clone(&route),
-                info,
-                call,
-                pipeline: pipeline.clone(),
-                index: table.entries.len(),
-            });
-            table.entries.push(Arc::clone(&entry));
-            table.by_route.insert(short.into(), Arc::clone(&entry));
-            table.by_route.insert((&*route).into(), entry);
+            let id = EntryId(table.entries.len());
+            table.by_route.insert(short.into_bytes().into(), id);
+            table.by_route.insert(route.as_bytes().into(), id);
+            let instance = Arc::clone(instance);
+            table.entries.push(Arc::new(Entry { route, info, call, pipeline: pipeline.clone(), instance }));
         }
     }
 

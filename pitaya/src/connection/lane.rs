@@ -2,7 +2,8 @@
 //! `#[concurrent]` routes.
 
 use std::collections::VecDeque;
-use std::panic::AssertUnwindSafe;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -13,30 +14,21 @@ use futures_util::future::BoxFuture;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::meters::Meters;
-use crate::component::{CallInfo, Done, Entry, ReplyTo, send_error};
-use crate::dispatch::{self, Started, failure};
+use super::Front;
+use crate::component::{CallInfo, Done, Entry, EntryId, ReplyTo};
+use crate::dispatch::{self, Started};
 use crate::error::{Error, code, text};
-use crate::serialize::Body;
-use crate::session::{Core, panicked};
+use crate::serialize::{Body, ErrorPayload};
+use crate::session::{CallId, Core, Refused, panicked};
+use crate::wire::message;
 
 /// A message that was read: where it goes, and what a reply needs.
 pub(super) struct Arrival {
     /// The handler, or why there is none.
-    pub(super) target: Result<Arc<Entry>, Error>,
+    pub(super) target: Result<EntryId, Error>,
     /// The id of a request; 0 is none.
     pub(super) mid: u64,
     pub(super) at: Instant,
-}
-
-impl Arrival {
-    fn reply_to(&self) -> ReplyTo {
-        if self.mid == 0 { ReplyTo::Nobody } else { ReplyTo::Client }
-    }
-
-    fn route(&self) -> &str {
-        self.target.as_ref().map_or("", |entry| entry.route())
-    }
 }
 
 /// A message that waits for the ones before it.
@@ -47,7 +39,9 @@ struct Waiting {
 
 /// A handler, or an answer that waits for room, that goes on.
 struct Running {
-    arrival: Arrival,
+    entry: Option<EntryId>,
+    mid: u64,
+    at: Instant,
     future: BoxFuture<'static, Done>,
     until: Instant,
 }
@@ -63,10 +57,21 @@ pub(super) struct Lane {
 }
 
 /// What a lane needs of its connection.
+#[derive(Clone, Copy)]
 pub(super) struct Scope<'a> {
+    pub(super) front: &'a Arc<Front>,
     pub(super) core: &'a Arc<Core>,
-    pub(super) meters: &'a Meters,
-    pub(super) timeout: Duration,
+}
+
+impl Scope<'_> {
+    fn info(&self, call: CallId, mid: u64, entry: EntryId) -> CallInfo {
+        let reply_to = if mid == 0 { ReplyTo::Nobody } else { ReplyTo::Client };
+        CallInfo { core: Arc::clone(self.core), call, mid, reply_to, entry }
+    }
+
+    fn route(&self, entry: Option<EntryId>) -> &str {
+        entry.map_or("", |entry| self.front.dispatcher.entry(entry).route())
+    }
 }
 
 impl Lane {
@@ -101,17 +106,10 @@ impl Lane {
 
     /// Takes a message: starts it if nothing is before it, else keeps it.
     #[inline]
-    pub(super) fn arrive(
-        &mut self,
-        scope: &Scope<'_>,
-        arrival: Arrival,
-        body: &Body<'_>,
-        cx: &mut Context<'_>,
-    ) {
-        if let Ok(entry) = &arrival.target {
-            if entry.info.concurrent {
-                let entry = Arc::clone(entry);
-                return self.start_beside(scope, &entry, &arrival, body);
+    pub(super) fn arrive(&mut self, scope: Scope<'_>, arrival: Arrival, body: &Body<'_>, cx: &mut Context<'_>) {
+        if let Ok(id) = arrival.target {
+            if scope.front.dispatcher.entry(id).info.concurrent {
+                return self.start_beside(scope, id, &arrival, body);
             }
         }
         if self.running.is_some() || !self.waiting.is_empty() {
@@ -122,26 +120,22 @@ impl Lane {
     }
 
     /// Lets the running handler go on, and those that wait after it, up to `budget` of them.
-    pub(super) fn run(&mut self, scope: &Scope<'_>, budget: usize, cx: &mut Context<'_>) {
+    pub(super) fn run(&mut self, scope: Scope<'_>, budget: usize, cx: &mut Context<'_>) {
         loop {
             if let Some(running) = &mut self.running {
-                match dispatch::poll(running.arrival.route(), &mut running.future, cx) {
-                    Poll::Pending => break,
-                    Poll::Ready(done) => {
-                        let Some(running) = self.running.take() else { break };
-                        self.finished(scope, running.arrival, done, cx);
-                    }
-                }
+                let Poll::Ready(done) = dispatch::poll(scope.route(running.entry), &mut running.future, cx) else {
+                    break;
+                };
+                let Some(Running { entry, mid, at, .. }) = self.running.take() else { break };
+                self.finished(scope, entry, mid, at, done, cx);
+            } else if self.waiting.is_empty() {
+                // A queue that was long once is not kept.
+                self.waiting = VecDeque::new();
+                break;
             } else if self.started >= budget {
                 break;
             } else if let Some(next) = self.waiting.pop_front() {
                 self.start(scope, next.arrival, &Body::shared(&next.body), cx);
-            } else {
-                // A queue that was long once is not kept.
-                if self.waiting.capacity() > 0 {
-                    self.waiting = VecDeque::new();
-                }
-                break;
             }
         }
         if let Some(set) = &mut self.concurrent {
@@ -150,17 +144,15 @@ impl Lane {
     }
 
     /// Cuts the running handler off if its time is over.
-    pub(super) fn tick(&mut self, scope: &Scope<'_>, now: Instant, cx: &mut Context<'_>) {
-        if self.deadline().is_some_and(|until| now >= until) {
-            let Some(running) = self.running.take() else { return };
-            dispatch::discard(running.arrival.route(), running.future);
-            tracing::warn!(
-                route = running.arrival.route(),
-                session = scope.core.id(),
-                "the handler took too long and was cut off"
-            );
-            self.finished(scope, running.arrival, Err(timed_out()), cx);
+    pub(super) fn tick(&mut self, scope: Scope<'_>, now: Instant, cx: &mut Context<'_>) {
+        if self.deadline().is_none_or(|until| now < until) {
+            return;
         }
+        let Some(running) = self.running.take() else { return };
+        let route = scope.route(running.entry);
+        dispatch::discard(route, running.future);
+        tracing::warn!(route, session = scope.core.id(), "a handler took too long and was cut off");
+        self.finished(scope, running.entry, running.mid, running.at, timed_out(), cx);
     }
 
     /// Forgets the messages that wait; gives their number.
@@ -169,102 +161,85 @@ impl Lane {
     }
 
     #[inline]
-    fn start(&mut self, scope: &Scope<'_>, arrival: Arrival, body: &Body<'_>, cx: &mut Context<'_>) {
+    fn start(&mut self, scope: Scope<'_>, arrival: Arrival, body: &Body<'_>, cx: &mut Context<'_>) {
         self.started += 1;
-        let call = scope.core.begin_lane_call();
-        let entry = match &arrival.target {
-            Ok(entry) => Arc::clone(entry),
-            Err(error) => {
-                let error = error.without_source();
-                return self.finished(scope, arrival, Err(error), cx);
-            }
+        let Arrival { target, mid, at } = arrival;
+        let id = match target {
+            Ok(id) => id,
+            Err(error) => return self.finished(scope, None, mid, at, Done::failed(error), cx),
         };
-        if entry.info.notify && arrival.mid != 0 {
-            let error = Error::new(code::BAD_REQUEST, text::REQUEST_ON_NOTIFY);
-            return self.finished(scope, arrival, Err(error), cx);
+        let entry = scope.front.dispatcher.entry(id);
+        if let Some(refused) = refused(entry, mid) {
+            return self.finished(scope, Some(id), mid, at, refused, cx);
         }
-        scope.meters.started(&entry, arrival.at);
-        let info = CallInfo {
-            core: Arc::clone(scope.core),
-            call,
-            mid: arrival.mid,
-            reply_to: arrival.reply_to(),
-            entry: Arc::clone(&entry),
-        };
-        match dispatch::start(&entry, info, body, cx) {
-            Started::Done(done) => self.finished(scope, arrival, done, cx),
+        scope.front.meters.started(id, at);
+        let call = scope.core.begin_lane_call();
+        match dispatch::start(entry, scope.info(call, mid, id), body, cx) {
+            Started::Done(done) => self.finished(scope, Some(id), mid, at, done, cx),
             Started::Running(future) => {
-                let until = Instant::now() + scope.timeout;
-                self.running = Some(Running { arrival, future, until });
+                let until = Instant::now() + scope.front.limits.handler;
+                self.running = Some(Running { entry: Some(id), mid, at, future, until });
             }
         }
     }
 
-    /// A call is over. If it failed before its own code could answer, the client is answered here.
+    /// A call is over. If it failed, the client is answered here.
     #[inline]
     fn finished(
         &mut self,
-        scope: &Scope<'_>,
-        arrival: Arrival,
-        done: Result<Done, Error>,
+        scope: Scope<'_>,
+        entry: Option<EntryId>,
+        mid: u64,
+        at: Instant,
+        done: Done,
         cx: &mut Context<'_>,
     ) {
-        scope.meters.finished(arrival.target.as_deref().ok(), arrival.at, failure(&done));
-        log(scope.core, arrival.route(), failure(&done));
-        if let (Err(error), true) = (done, arrival.mid != 0) {
-            let core = Arc::clone(scope.core);
-            let mid = arrival.mid;
-            let mut future: BoxFuture<'static, Done> = Box::pin(async move {
-                send_error(&core, mid, &error).await;
-                Done::sent()
-            });
-            if future.as_mut().poll(cx).is_pending() {
-                // The outbox is full: the answer waits for room in this lane, as a handler's own would. When
-                // its time is over there is nothing more to say.
-                let until = Instant::now() + scope.timeout;
-                let arrival = Arrival { mid: 0, ..arrival };
-                self.running = Some(Running { arrival, future, until });
-                return;
+        scope.front.meters.finished(entry, at, done.error());
+        if let Some(error) = done.error() {
+            log(scope.core, scope.route(entry), error);
+            if mid != 0 && !answer(scope.core, mid, error) {
+                // The outbox is full: the answer waits for room in this lane, as a reply would.
+                let error = error.without_source();
+                let core = Arc::clone(scope.core);
+                let mut future: BoxFuture<'static, Done> = Box::pin(async move {
+                    answer_later(&core, mid, &error).await;
+                    Done::sent()
+                });
+                if future.as_mut().poll(cx).is_pending() {
+                    let until = Instant::now() + scope.front.limits.handler;
+                    self.running = Some(Running { entry, mid: 0, at, future, until });
+                    return;
+                }
             }
         }
         scope.core.end_lane_call();
     }
 
-    fn start_beside(&mut self, scope: &Scope<'_>, entry: &Arc<Entry>, arrival: &Arrival, body: &Body<'_>) {
-        let (core, meters, mid, at) = (Arc::clone(scope.core), scope.meters.clone(), arrival.mid, arrival.at);
-        let entry = Arc::clone(entry);
+    fn start_beside(&mut self, scope: Scope<'_>, id: EntryId, arrival: &Arrival, body: &Body<'_>) {
+        let (front, core) = (Arc::clone(scope.front), Arc::clone(scope.core));
+        let (mid, at) = (arrival.mid, arrival.at);
         let running = core.begin_concurrent_call();
-        meters.started(&entry, at);
-        let info = CallInfo {
-            core: Arc::clone(&core),
-            call: running.id(),
-            mid,
-            reply_to: arrival.reply_to(),
-            entry: Arc::clone(&entry),
-        };
+        let entry = front.dispatcher.entry(id);
+        front.meters.started(id, at);
+        let info = scope.info(running.id(), mid, id);
         // Decoding is the user's code too, and the body is only borrowed: it happens here and now.
-        let made = if entry.info.notify && mid != 0 {
-            Err(Error::new(code::BAD_REQUEST, text::REQUEST_ON_NOTIFY))
-        } else {
-            std::panic::catch_unwind(AssertUnwindSafe(|| dispatch::call(&entry, info, body)))
-                .unwrap_or_else(|panic| Err(panicked(entry.route(), &*panic)))
+        let made = match refused(entry, mid) {
+            Some(refused) => Err(refused),
+            None => catch_unwind(AssertUnwindSafe(|| dispatch::call(entry, info, body)))
+                .map_err(|panic| Done::failed(panicked(entry.route(), &*panic))),
         };
-        let timeout = scope.timeout;
         let task = async move {
+            let limit = front.limits.handler;
             let done = match made {
-                Ok(future) => {
-                    match tokio::time::timeout(timeout, AssertUnwindSafe(future).catch_unwind()).await {
-                        Ok(Ok(done)) => Ok(done),
-                        Ok(Err(panic)) => Err(panicked(entry.route(), &*panic)),
-                        Err(_) => Err(timed_out()),
-                    }
-                }
-                Err(error) => Err(error),
+                Ok(future) => within(limit, front.dispatcher.entry(id).route(), future).await,
+                Err(done) => done,
             };
-            meters.finished(Some(&entry), at, failure(&done));
-            log(&core, entry.route(), failure(&done));
-            if let (Err(error), true) = (done, mid != 0) {
-                send_error(&core, mid, &error).await;
+            front.meters.finished(Some(id), at, done.error());
+            if let Some(error) = done.error() {
+                log(&core, front.dispatcher.entry(id).route(), error);
+                if mid != 0 && !answer(&core, mid, error) {
+                    answer_later(&core, mid, error).await;
+                }
             }
             drop(running);
         };
@@ -272,14 +247,54 @@ impl Lane {
     }
 }
 
-fn timed_out() -> Error {
-    Error::new(code::TIMEOUT, text::HANDLER_TIMEOUT)
+/// Why a message may not even start.
+fn refused(entry: &Entry, mid: u64) -> Option<Done> {
+    (entry.info.notify && mid != 0)
+        .then(|| Done::failed(Error::new(code::BAD_REQUEST, text::REQUEST_ON_NOTIFY)))
 }
 
-#[inline]
-fn log(core: &Core, route: &str, error: Option<&Error>) {
-    if let Some(error) = error {
-        let source = std::error::Error::source(error);
-        tracing::debug!(route, session = core.id(), %error, source, "a call failed");
+fn timed_out() -> Done {
+    Done::failed(Error::new(code::TIMEOUT, text::HANDLER_TIMEOUT))
+}
+
+async fn within(limit: Duration, route: &str, future: BoxFuture<'static, Done>) -> Done {
+    match tokio::time::timeout(limit, AssertUnwindSafe(future).catch_unwind()).await {
+        Ok(Ok(done)) => done,
+        Ok(Err(panic)) => Done::failed(panicked(route, &*panic)),
+        Err(_) => timed_out(),
     }
+}
+
+/// Answers a request with an error; `false` if there is no room now.
+fn answer(core: &Core, mid: u64, error: &Error) -> bool {
+    let settings = core.pool().settings();
+    let payload = ErrorPayload::of(error, settings.expose_errors);
+    let sent = core.encode(|out| {
+        message::encode_response_with(out, mid, true, &settings.compression, |out| {
+            payload.encode_as(&settings.format, out)
+        })
+    });
+    match sent {
+        Ok(Ok(())) | Err(Refused::Closed) => true,
+        Ok(Err(failed)) => {
+            tracing::error!(error = %failed, "an error could not be told to its client");
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+async fn answer_later(core: &Core, mid: u64, error: &Error) {
+    loop {
+        poll_fn(|cx| core.poll_room(cx, 1)).await;
+        if answer(core, mid, error) {
+            return;
+        }
+    }
+}
+
+#[cold]
+fn log(core: &Core, route: &str, error: &Error) {
+    let source = std::error::Error::source(error);
+    tracing::debug!(route, session = core.id(), %error, source, "a call failed");
 }

@@ -91,7 +91,7 @@ impl Connection {
         // The socket goes now, whatever the handlers do.
         drop((link, counted));
         front.closed(&core, lane.drop_waiting());
-        finish(&front, &core, &mut lane).await;
+        finish(Scope { front: &front, core: &core }, &mut lane).await;
         core.run_close_callbacks().await;
     }
 
@@ -109,8 +109,7 @@ impl Connection {
                 false
             }
         };
-        let front = Arc::clone(&self.front);
-        self.lane.run(&scope(&front, &self.core), HANDLED_PER_POLL, cx);
+        self.lane.run(Scope { front: &self.front, core: &self.core }, HANDLED_PER_POLL, cx);
         if let Poll::Ready(reason) = self.write(cx) {
             return Poll::Ready(reason);
         }
@@ -147,8 +146,7 @@ impl Connection {
             tracing::debug!(session = self.core.id(), "the client takes nothing: closing");
             self.core.close(CloseReason::TooSlow);
         }
-        let front = Arc::clone(&self.front);
-        self.lane.tick(&scope(&front, &self.core), now, cx);
+        self.lane.tick(Scope { front: &self.front, core: &self.core }, now, cx);
         self.armed = now;
     }
 
@@ -277,30 +275,25 @@ impl Connection {
         };
         let settings = self.core.pool().settings();
         let route = settings.dictionary.resolve(message.route).map_err(|e| bad(&e))?;
-        let target = self.front.dispatcher.resolve(route).cloned();
+        let target = self.front.dispatcher.resolve(route);
         let arrival = Arrival { target, mid, at: now };
-        let scope =
-            Scope { core: &self.core, meters: &self.front.meters, timeout: self.front.limits.handler };
+        let scope = Scope { front: &self.front, core: &self.core };
         if message.compressed {
             let inflated = message.plain_body(self.front.limits.inflated).map_err(|e| bad(&e))?;
-            self.lane.arrive(&scope, arrival, &Body::borrowed(&inflated), cx);
+            self.lane.arrive(scope, arrival, &Body::borrowed(&inflated), cx);
         } else {
-            self.lane.arrive(&scope, arrival, &body.part(message.body), cx);
+            self.lane.arrive(scope, arrival, &body.part(message.body), cx);
         }
         Ok(())
     }
 }
 
-fn scope<'a>(front: &'a Front, core: &'a Arc<Core>) -> Scope<'a> {
-    Scope { core, meters: &front.meters, timeout: front.limits.handler }
-}
-
 /// Lets the handlers of a closed connection come to their end, or to the end of their time.
-async fn finish(front: &Front, core: &Arc<Core>, lane: &mut Lane) {
+async fn finish(scope: Scope<'_>, lane: &mut Lane) {
     while !lane.idle() {
         let until = lane.deadline();
         let step = poll_fn(|cx| {
-            lane.run(&scope(front, core), usize::MAX, cx);
+            lane.run(scope, usize::MAX, cx);
             if lane.idle() || lane.deadline() != until { Poll::Ready(()) } else { Poll::Pending }
         });
         match until {
@@ -308,7 +301,7 @@ async fn finish(front: &Front, core: &Arc<Core>, lane: &mut Lane) {
             Some(until) => {
                 if tokio::time::timeout_at(until, step).await.is_err() {
                     poll_fn(|cx| {
-                        lane.tick(&scope(front, core), Instant::now(), cx);
+                        lane.tick(scope, Instant::now(), cx);
                         Poll::Ready(())
                     })
                     .await;

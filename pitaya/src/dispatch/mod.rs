@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 
-use crate::component::{Bound, CallInfo, Done, Entry, HandlerCall, Outcome, Tables};
+use crate::component::{Bound, CallInfo, Done, Entry, EntryId, HandlerCall, Outcome, Tables};
 use crate::error::{Error, code, text};
 use crate::route::parse;
 use crate::serialize::Body;
@@ -26,7 +26,7 @@ pub(crate) struct Dispatcher {
 /// A handler that was started.
 pub(crate) enum Started {
     /// It came to its end at once.
-    Done(Result<Done, Error>),
+    Done(Done),
     /// It goes on.
     Running(BoxFuture<'static, Done>),
 }
@@ -36,21 +36,23 @@ impl Dispatcher {
         Self { server_type: server_type.into(), tables }
     }
 
-    pub(crate) fn tables(&self) -> &Arc<Tables> {
-        &self.tables
-    }
-
     /// The handler of a route as it came from the wire.
     #[inline]
-    pub(crate) fn resolve(&self, route: &[u8]) -> Result<&Arc<Entry>, Error> {
-        match std::str::from_utf8(route) {
-            Ok(route) => self.tables.handlers.get(route).ok_or_else(|| self.unknown(route)),
-            Err(_) => Err(Error::new(code::BAD_REQUEST, text::INVALID_ROUTE)),
-        }
+    pub(crate) fn resolve(&self, route: &[u8]) -> Result<EntryId, Error> {
+        self.tables.handlers.find(route).ok_or_else(|| self.unknown(route))
+    }
+
+    /// A handler.
+    #[inline]
+    pub(crate) fn entry(&self, id: EntryId) -> &Entry {
+        self.tables.handlers.entry(id)
     }
 
     #[cold]
-    fn unknown(&self, route: &str) -> Error {
+    fn unknown(&self, route: &[u8]) -> Error {
+        let Ok(route) = std::str::from_utf8(route) else {
+            return Error::new(code::BAD_REQUEST, text::INVALID_ROUTE);
+        };
         let parts = match parse(route) {
             Ok(parts) => parts,
             Err(error) => return error.into(),
@@ -75,56 +77,37 @@ impl fmt::Debug for Dispatcher {
 
 /// Starts a handler and polls it once: most are done then, and their body was never copied.
 #[inline]
-pub(crate) fn start(entry: &Arc<Entry>, info: CallInfo, body: &Body<'_>, cx: &mut Context<'_>) -> Started {
+pub(crate) fn start(entry: &Entry, info: CallInfo, body: &Body<'_>, cx: &mut Context<'_>) -> Started {
     let begin = AssertUnwindSafe(|| {
-        let mut future = call(entry, info, body)?;
-        Ok(match future.as_mut().poll(cx) {
-            Poll::Ready(done) => Started::Done(Ok(done)),
+        let mut future = call(entry, info, body);
+        match future.as_mut().poll(cx) {
+            Poll::Ready(done) => Started::Done(done),
             Poll::Pending => Started::Running(future),
-        })
+        }
     });
-    match catch_unwind(begin) {
-        Ok(Ok(started)) => started,
-        Ok(Err(error)) => Started::Done(Err(error)),
-        Err(panic) => Started::Done(Err(panicked(entry.route(), &*panic))),
-    }
+    catch_unwind(begin).unwrap_or_else(|panic| Started::Done(Done::failed(panicked(entry.route(), &*panic))))
 }
 
 /// Makes the future of a handler; decodes its message now.
-pub(crate) fn call(
-    entry: &Arc<Entry>,
-    info: CallInfo,
-    body: &Body<'_>,
-) -> Result<BoxFuture<'static, Done>, Error> {
+pub(crate) fn call(entry: &Entry, info: CallInfo, body: &Body<'_>) -> BoxFuture<'static, Done> {
     match &entry.call {
-        Bound::Handler(method) => Ok(method(HandlerCall::new(info), body)),
-        Bound::Remote(_) => Err(Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND)),
+        Bound::Handler(method) => method(HandlerCall::new(info), body),
+        Bound::Remote(_) => {
+            let error = Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND);
+            Box::pin(std::future::ready(Done::failed(error)))
+        }
     }
 }
 
 /// Polls a handler that goes on.
-pub(crate) fn poll(
-    what: &str,
-    future: &mut BoxFuture<'static, Done>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<Done, Error>> {
-    match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(poll) => poll.map(Ok),
-        Err(panic) => Poll::Ready(Err(panicked(what, &*panic))),
-    }
+pub(crate) fn poll(what: &str, future: &mut BoxFuture<'static, Done>, cx: &mut Context<'_>) -> Poll<Done> {
+    catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
+        .unwrap_or_else(|panic| Poll::Ready(Done::failed(panicked(what, &*panic))))
 }
 
 /// Drops a handler; a panic in that is logged and goes no further.
 pub(crate) fn discard(what: &str, future: BoxFuture<'static, Done>) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(future))) {
         let _ = panicked(what, &*panic);
-    }
-}
-
-/// The error a call ended with, if it did.
-pub(crate) fn failure(done: &Result<Done, Error>) -> Option<&Error> {
-    match done {
-        Ok(Done { outcome: Outcome::Failed(error) }) | Err(error) => Some(error),
-        Ok(_) => None,
     }
 }

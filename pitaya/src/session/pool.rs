@@ -1,5 +1,6 @@
 //! All sessions of one app: by id, by uid, and the callbacks that concern them all.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -61,6 +62,9 @@ pub(crate) struct Pool {
     users: DashMap<Arc<str>, Arc<Core>>,
     callbacks: Callbacks,
     outbox_drops: AtomicU64,
+    /// The routes of the app, which are a room further out: kept here so that a call finds them through its
+    /// session, without counting references that all threads share.
+    routes: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Pool {
@@ -73,6 +77,7 @@ impl Pool {
             users: DashMap::default(),
             callbacks: Callbacks::default(),
             outbox_drops: AtomicU64::new(0),
+            routes: OnceLock::new(),
         })
     }
 
@@ -83,6 +88,17 @@ impl Pool {
 
     pub(crate) fn settings(&self) -> &Settings {
         self.settings.get_or_init(|| Settings::new(Format::Json))
+    }
+
+    /// Sets the routes of the app. Before the first session; a second call changes nothing.
+    pub(crate) fn set_routes<T: Send + Sync + 'static>(&self, routes: Arc<T>) {
+        let _ = self.routes.set(routes);
+    }
+
+    /// The routes of the app.
+    #[inline]
+    pub(crate) fn routes<T: 'static>(&self) -> Option<&T> {
+        self.routes.get()?.downcast_ref()
     }
 
     pub(crate) fn services(&self) -> &Arc<Services> {
