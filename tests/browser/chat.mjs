@@ -86,7 +86,7 @@ async function step(what, work) {
     console.log(`ok - ${what}`);
   } catch (error) {
     failed = true;
-    console.log(`not ok - ${what}: ${error.message}`);
+    console.log(`not ok - ${what}: ${[error.message.split('\n')[0], ...complaints].join(' | ')}`);
   }
 }
 
