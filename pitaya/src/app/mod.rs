@@ -23,6 +23,7 @@ mod start;
 mod stop;
 
 pub use builder::Builder;
+pub use crate::connection::Refusal;
 pub use running::Running;
 
 use std::fmt;

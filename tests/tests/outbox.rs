@@ -1,0 +1,172 @@
+//! What is written to clients: bounded, in order, and a slow client is its own problem alone.
+
+use std::time::Duration;
+
+use pitaya::prelude::*;
+use pitaya::session::CloseReason;
+use pitaya_tests::arena::{self, OnText, config};
+use pitaya_tests::raw::{Got, Raw, notify};
+use pitaya_tests::{soon, until};
+
+pitaya::link!(pitaya_tests);
+
+fn text(text: &str) -> String {
+    format!(r#"{{"text":"{text}"}}"#)
+}
+
+#[tokio::test]
+async fn a_thousand_pushes_of_one_handler_arrive_in_their_order() {
+    let ring = arena::start(config()).await;
+    let mut client = Raw::ready(ring.tcp).await;
+    client.request("arena.push", r#"{"n":1000}"#).await;
+    for n in 0..1000 {
+        let Some(Got::Push { route, body }) = client.next().await else { panic!("push {n}") };
+        assert_eq!((route.as_str(), &body[..]), ("onText", text(&n.to_string()).as_bytes()));
+    }
+    assert!(matches!(client.next().await, Some(Got::Response { error: false, .. })));
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn a_handler_that_pushes_to_a_client_that_reads_nothing_waits_and_costs_nobody_else_anything() {
+    let mut config = config();
+    config.agent_write_timeout = Duration::from_millis(400);
+    let ring = arena::start(config).await;
+    let mut stuck = Raw::ready(ring.tcp).await;
+    stuck.ask("arena.bind", text("stuck")).await;
+    stuck.request("arena.flood", "").await;
+    let session = ring.app.sessions().by_uid("stuck").unwrap();
+    let mut healthy = Raw::ready(ring.tcp).await;
+    for n in 0..50 {
+        assert_eq!(healthy.ask("arena.raw", n.to_string()).await, n.to_string());
+    }
+    // The write deadline ends it, the waiting handler gets an error, the session goes.
+    until("the stuck client to be closed", || session.is_closed()).await;
+    assert_eq!(session.close_reason(), Some(CloseReason::TooSlow));
+    until("the handler to end", || ring.witness.running.load(std::sync::atomic::Ordering::SeqCst) == 0).await;
+    assert_eq!(healthy.ask("arena.raw", "fine").await, "fine");
+    ring.app.stop().await;
+}
+
+/// Pushes through a handle of nobody's call until the policy has spoken, or `limit` is reached.
+async fn push_until_refused(session: &Session, limit: usize) -> usize {
+    for n in 0..limit {
+        if session.push(&OnText { text: format!("{n}-{}", "x".repeat(1000)) }).await.is_err() {
+            return n;
+        }
+        // The writer gets its turn.
+        tokio::task::yield_now().await;
+    }
+    limit
+}
+
+#[tokio::test]
+async fn the_default_policy_disconnects_a_client_that_is_pushed_to_and_never_reads() {
+    let ring = arena::start(config()).await;
+    let mut stuck = Raw::ready(ring.tcp).await;
+    stuck.ask("arena.bind", text("stuck")).await;
+    let session = ring.app.sessions().by_uid("stuck").unwrap();
+    assert!(push_until_refused(&session, 200_000).await < 200_000);
+    assert_eq!(session.close_reason(), Some(CloseReason::TooSlow));
+    assert!(ring.app.sessions().by_uid("stuck").is_none());
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn the_policy_drop_drops_pushes_and_keeps_the_client() {
+    let mut config = config();
+    config.session_outbox_policy = pitaya::config::OutboxPolicy::Drop;
+    let ring = arena::start(config).await;
+    let mut slow = Raw::ready(ring.tcp).await;
+    slow.ask("arena.bind", text("slow")).await;
+    let session = ring.app.sessions().by_uid("slow").unwrap();
+    let sent = push_until_refused(&session, 200_000).await;
+    assert!(sent < 200_000 && !session.is_closed());
+    for n in 0..sent {
+        let Some(got @ Got::Push { .. }) = slow.next().await else { panic!("push {n}") };
+        assert!(got.text().starts_with(&format!(r#"{{"text":"{n}-"#)), "in order, none lost before the first drop");
+    }
+    assert_eq!(slow.ask("arena.raw", "fine").await, "fine");
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn the_policy_latest_keeps_the_newest_push() {
+    let mut config = config();
+    config.session_outbox_policy = pitaya::config::OutboxPolicy::Latest;
+    let ring = arena::start(config).await;
+    let mut slow = Raw::ready(ring.tcp).await;
+    slow.ask("arena.bind", text("slow")).await;
+    let session = ring.app.sessions().by_uid("slow").unwrap();
+    assert_eq!(push_until_refused(&session, 20_000).await, 20_000, "no push is refused");
+    slow.request("arena.raw", "end").await;
+    let (mut pushes, mut last) = (0, String::new());
+    loop {
+        match slow.next().await {
+            Some(got @ Got::Push { .. }) => {
+                pushes += 1;
+                last = got.text().to_owned();
+            }
+            Some(Got::Response { .. }) => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(pushes < 20_000, "some gave way");
+    assert!(last.starts_with(r#"{"text":"19999-"#), "the newest stays");
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn a_burst_of_150_notifies_that_each_push_to_a_group_disconnects_no_healthy_client() {
+    let ring = arena::start(config()).await;
+    let mut clients = Vec::new();
+    for n in 0..20 {
+        let mut client = Raw::ready(ring.tcp).await;
+        client.ask("arena.bind", text(&format!("u{n}"))).await;
+        client.ask("arena.enter", "").await;
+        clients.push(client);
+    }
+    let burst: Vec<u8> = (0..150).flat_map(|n| notify("arena.say", text(&n.to_string()).as_bytes())).collect();
+    clients[0].send(&burst).await;
+    for client in &mut clients {
+        for n in 0..150 {
+            let Some(got @ Got::Push { .. }) = client.next().await else { panic!("push {n} is missing") };
+            assert_eq!(got.text(), text(&n.to_string()));
+        }
+    }
+    assert_eq!(ring.app.sessions().count(), 20);
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn a_broadcast_reaches_members_only_and_a_stuck_member_holds_up_nobody() {
+    let ring = arena::start(config()).await;
+    let mut members = Vec::new();
+    for n in 0..3 {
+        let mut client = Raw::ready(ring.tcp).await;
+        client.ask("arena.bind", text(&format!("u{n}"))).await;
+        client.ask("arena.enter", "").await;
+        members.push(client);
+    }
+    let mut outsider = Raw::ready(ring.tcp).await;
+    for n in 0..100 {
+        members[0].notify("arena.say", text(&n.to_string())).await;
+    }
+    for n in 0..100 {
+        assert_eq!(soon("a push", members[1].next()).await.unwrap().text(), text(&n.to_string()));
+    }
+    outsider.request("arena.raw", "nothing before").await;
+    assert_eq!(outsider.next().await.unwrap().text(), "nothing before");
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_sent_before_a_close_is_still_delivered() {
+    let ring = arena::start(config()).await;
+    let mut client = Raw::ready(ring.tcp).await;
+    client.request("arena.push", r#"{"n":200}"#).await;
+    client.request("arena.close", "").await;
+    let all = client.closed().await;
+    assert_eq!(all.iter().filter(|got| matches!(got, Got::Push { .. })).count(), 200);
+    ring.app.stop().await;
+}

@@ -1,0 +1,168 @@
+//! Requests and their answers, byte by byte where clients compare them.
+
+use pitaya_tests::arena::{self, config};
+use pitaya_tests::raw::{Got, Raw};
+use pitaya_tests::soon;
+
+pitaya::link!(pitaya_tests);
+
+#[tokio::test]
+async fn a_request_is_answered_under_its_id_with_or_without_the_server_type() {
+    let ring = arena::start(config()).await;
+    let mut client = Raw::ready(ring.tcp).await;
+    assert_eq!(client.ask("test.arena.raw", "hello").await, "hello");
+    assert_eq!(client.ask("arena.raw", "two parts").await, "two parts");
+    assert_eq!(client.ask("arena.typed", r#"{"text":"é"}"#).await, r#"{"text":"é"}"#);
+    assert_eq!(client.ask("arena.empty", "").await, "{}");
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn every_failure_is_an_error_payload_as_the_original_writes_it() {
+    let ring = arena::start(config()).await;
+    let mut client = Raw::ready(ring.tcp).await;
+    for (route, body, expected) in [
+        ("arena.null", "", r#"{"code":"PIT-000","msg":"reply must not be null"}"#),
+        ("arena.fail", "", r#"{"code":"T-1","msg":"as asked","metadata":{"some":"meta"}}"#),
+        ("arena.foreign", "", r#"{"code":"PIT-000","msg":"internal error"}"#),
+        ("arena.panic", "", r#"{"code":"PIT-000","msg":"internal error"}"#),
+        ("arena.late_panic", "", r#"{"code":"PIT-000","msg":"internal error"}"#),
+        ("test.arena.no", "", r#"{"code":"PIT-404","msg":"pitaya/handler: test.arena.no not found"}"#),
+        ("arena.no", "", r#"{"code":"PIT-404","msg":"pitaya/handler: test.arena.no not found"}"#),
+        ("arena.note", r#"{"text":"x"}"#, r#"{"code":"PIT-400","msg":"tried to request a notify route"}"#),
+        ("nonsense", "", r#"{"code":"PIT-400","msg":"invalid route"}"#),
+        ("a..b", "", r#"{"code":"PIT-400","msg":"route field can not be empty"}"#),
+        ("", "", r#"{"code":"PIT-400","msg":"route field can not be empty"}"#),
+        ("elsewhere.arena.raw", "", r#"{"code":"PIT-500","msg":"no servers available of this type"}"#),
+    ] {
+        let got = client.call(route, body).await;
+        assert!(matches!(got, Got::Response { error: true, .. }), "{route}: {got:?}");
+        assert_eq!(got.text(), expected, "{route}");
+    }
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_names_a_remote_gets_not_found() {
+    let ring = arena::start(config()).await;
+    let mut client = Raw::ready(ring.tcp).await;
+    assert_eq!(
+        client.ask("test.arena.reverse", r#"{"text":"x"}"#).await,
+        r#"{"code":"PIT-404","msg":"pitaya/handler: test.arena.reverse not found"}"#
+    );
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn foreign_errors_and_panics_are_told_only_where_that_is_enabled() {
+    let mut config = config();
+    config.errors_expose = true;
+    let ring = arena::start(config).await;
+    let mut client = Raw::ready(ring.tcp).await;
+    assert!(client.ask("arena.foreign", "").await.contains("invalid digit"));
+    assert!(client.ask("arena.panic", "").await.contains("on purpose"));
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn an_undecodable_body_is_a_bad_request_and_the_connection_goes_on() {
+    let ring = arena::start(config()).await;
+    let mut client = Raw::ready(ring.tcp).await;
+    for body in ["", "{", "[]", r#"{"text":5}"#, r#"{"text":"x"} y"#] {
+        let got = client.ask("arena.typed", body).await;
+        assert!(got.starts_with(r#"{"code":"PIT-400","msg":""#), "{body}: {got}");
+    }
+    assert_eq!(client.ask("arena.raw", "still here").await, "still here");
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn an_emoji_in_two_surrogates_is_mended_and_other_garbage_replaced() {
+    let ring = arena::start(config()).await;
+    let mut client = Raw::ready(ring.tcp).await;
+    // U+1F600 as the original's JavaScript client encodes it.
+    let body = [&b"{\"text\":\""[..], b"\xed\xa0\xbd\xed\xb8\x80\xff", b"\"}"].concat();
+    assert_eq!(client.ask("arena.typed", body).await, "{\"text\":\"\u{1F600}\u{FFFD}\"}");
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn a_notify_is_never_answered_and_a_request_without_id_is_one() {
+    let ring = arena::start(config()).await;
+    let mut client = Raw::ready(ring.tcp).await;
+    client.notify("arena.note", r#"{"text":"noted"}"#).await;
+    client.notify("arena.fail", "").await;
+    client.notify("arena.no", "").await;
+    client.notify("arena.typed", "{").await;
+    client.send(&pitaya_tests::raw::request(0, "arena.note", br#"{"text":"without id"}"#)).await;
+    // The first thing to come back is the answer to the only request.
+    client.request("arena.raw", "end").await;
+    assert_eq!(client.next().await.map(|got| got.text().to_owned()), Some("end".to_owned()));
+    assert_eq!(ring.witness.lines(), ["noted", "without id"]);
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn sixteen_requests_of_one_write_are_answered_in_their_order() {
+    let ring = arena::start(config()).await;
+    let mut client = Raw::ready(ring.tcp).await;
+    let burst: Vec<u8> = (1..=16).flat_map(|id| pitaya_tests::raw::request(id, "arena.raw", &[id as u8])).collect();
+    client.send(&burst).await;
+    for wanted in 1..=16 {
+        let Some(Got::Response { id, .. }) = client.next().await else { panic!("no answer {wanted}") };
+        assert_eq!(id, wanted);
+    }
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn packets_may_come_in_any_pieces() {
+    let ring = arena::start(config()).await;
+    let mut client = Raw::ready(ring.tcp).await;
+    let request = pitaya_tests::raw::request(7, "arena.raw", b"in pieces");
+    for byte in &request {
+        client.send(&[*byte]).await;
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(client.next().await.map(|got| got.text().to_owned()), Some("in pieces".to_owned()));
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn large_bodies_travel_both_ways_in_one_piece() {
+    let ring = arena::start(config()).await;
+    let mut client = Raw::ready(ring.tcp).await;
+    let body: Vec<u8> = (0..900_000u32).map(|n| (n * 31 % 251) as u8).collect();
+    let got = soon("the answer", client.call("arena.raw", &body)).await;
+    assert!(matches!(got, Got::Response { error: false, body: back, .. } if back == body));
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn a_dictionary_works_both_ways() {
+    let ring = arena::start_with(config(), |builder| builder.dictionary([("arena.raw", 7)])).await;
+    let mut client = Raw::connect(ring.tcp).await;
+    let reply = client.handshake().await;
+    assert!(std::str::from_utf8(&reply).unwrap().contains(r#""dict":{"arena.raw":7}"#));
+    client.send(b"\x04\x00\x00\x06\x01\x09\x00\x07hi").await;
+    assert_eq!(client.next().await.map(|got| got.text().to_owned()), Some("hi".to_owned()));
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn compressed_requests_are_understood_and_large_answers_are_compressed() {
+    let mut config = config();
+    config.message_compression = true;
+    let ring = arena::start(config).await;
+    let mut client = Raw::ready(ring.tcp).await;
+    let text = "bla".repeat(1000);
+    assert_eq!(client.ask("arena.raw", &text).await, text);
+    // A compressed request: the route, then zlib data of "bla" × 13.
+    let route = b"arena.raw";
+    let mut message = vec![0x10, 0x05, route.len() as u8];
+    message.extend_from_slice(route);
+    message.extend_from_slice(b"\x78\x9c\x4b\xca\x49\x4c\x22\x02\x01\x00\x33\xff\x0f\x64");
+    client.packet(pitaya::wire::packet::Kind::Data, &message).await;
+    assert_eq!(client.next().await.map(|got| got.text().to_owned()), Some("bla".repeat(13)));
+    ring.app.stop().await;
+}

@@ -1,0 +1,283 @@
+//! Sessions: binding, data, callbacks, and every way to end one from everywhere at once.
+
+use std::sync::Arc;
+
+use pitaya::prelude::*;
+use pitaya::session::CloseReason;
+use pitaya_tests::arena::{self, config};
+use pitaya_tests::raw::{Got, Raw};
+use pitaya_tests::{soon, until};
+
+pitaya::link!(pitaya_tests);
+
+fn text(text: &str) -> String {
+    format!(r#"{{"text":"{text}"}}"#)
+}
+
+#[tokio::test]
+async fn a_session_is_bound_once_and_found_by_uid_and_id_until_it_closes() {
+    let ring = arena::start(config()).await;
+    let mut client = Raw::ready(ring.tcp).await;
+    assert!(client.ask("arena.whoami", "").await.contains("PIT-401"));
+    assert_eq!(client.ask("arena.bind", text("ann")).await, text("ann"));
+    assert_eq!(
+        client.ask("arena.bind", text("ann")).await,
+        r#"{"code":"PIT-000","msg":"session is already bound to an uid"}"#
+    );
+    let session = ring.app.sessions().by_uid("ann").expect("found by uid");
+    assert_eq!(ring.app.sessions().by_id(session.id()).map(|s| s.uid().unwrap()), Some("ann".to_owned()));
+    drop(client);
+    until("the session to go", || ring.app.sessions().count() == 0).await;
+    assert!(ring.app.sessions().by_uid("ann").is_none());
+    assert!(ring.app.sessions().by_id(session.id()).is_none());
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn uids_that_would_break_a_subject_or_a_key_are_refused() {
+    let ring = arena::start(config()).await;
+    let mut client = Raw::ready(ring.tcp).await;
+    for uid in ["", "a.b", "a*", ">", "a b", "a/b"] {
+        assert_eq!(client.ask("arena.bind", text(uid)).await, r#"{"code":"PIT-000","msg":"illegal uid"}"#, "{uid}");
+    }
+    assert_eq!(client.ask("arena.bind", text("fine")).await, text("fine"));
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn a_newer_session_of_a_uid_closes_the_older_which_cannot_undo_it() {
+    let ring = arena::start(config()).await;
+    let mut old = Raw::ready(ring.tcp).await;
+    let mut new = Raw::ready(ring.tcp).await;
+    old.ask("arena.bind", text("ann")).await;
+    let old_session = ring.app.sessions().by_uid("ann").unwrap();
+    assert_eq!(new.ask("arena.bind", text("ann")).await, text("ann"));
+    assert_eq!(old.closed().await, []);
+    assert_eq!(old_session.close_reason(), Some(CloseReason::Replaced));
+    // The old one is closed again, late, by everybody: the new one stays.
+    old_session.close();
+    assert!(old_session.kick().await.is_err());
+    assert_eq!(new.ask("arena.whoami", "").await, text("ann"));
+    assert_ne!(ring.app.sessions().by_uid("ann").unwrap().id(), old_session.id());
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn an_old_session_that_never_reads_and_whose_handler_hangs_does_not_hold_up_a_new_bind() {
+    let ring = arena::start(config()).await;
+    let mut old = Raw::ready(ring.tcp).await;
+    old.ask("arena.bind", text("ann")).await;
+    old.request("arena.flood", "").await;
+    until("the flood", || ring.witness.running.load(std::sync::atomic::Ordering::SeqCst) == 1).await;
+    let mut new = Raw::ready(ring.tcp).await;
+    assert_eq!(new.ask("arena.bind", text("ann")).await, text("ann"));
+    assert_eq!(new.ask("arena.whoami", "").await, text("ann"));
+    drop(old);
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn of_many_binds_of_one_uid_at_once_exactly_one_session_stays() {
+    let ring = arena::start(config()).await;
+    let tasks: Vec<_> = (0..40)
+        .map(|_| {
+            let address = ring.tcp;
+            tokio::spawn(async move {
+                let mut client = Raw::ready(address).await;
+                client.request("arena.bind", text("ann")).await;
+                client
+            })
+        })
+        .collect();
+    let mut clients = Vec::new();
+    for task in tasks {
+        clients.push(task.await.unwrap());
+    }
+    until("all but one to go", || ring.app.sessions().count() == 1).await;
+    let left = ring.app.sessions().by_uid("ann").expect("one is bound");
+    assert!(!left.is_closed());
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn callbacks_run_in_their_order_and_an_error_undoes_the_bind() {
+    let ring = arena::start(config()).await;
+    let pool = ring.app.sessions();
+    for (n, what) in ["first", "second"].into_iter().enumerate() {
+        let witness = Arc::clone(&ring.witness);
+        let finds = ring.app.sessions();
+        pool.on_bind(move |session| {
+            let (witness, finds) = (Arc::clone(&witness), finds.clone());
+            async move {
+                let uid = session.uid()?;
+                witness.write(format!("bind {what} {uid} {}", finds.by_uid(&uid).is_some()));
+                if n == 1 && uid == "evil" { Err(Error::new("T-3", "no")) } else { Ok(()) }
+            }
+        });
+    }
+    let (witness, finds) = (Arc::clone(&ring.witness), ring.app.sessions());
+    pool.on_after_bind(move |session| {
+        let (witness, finds) = (Arc::clone(&witness), finds.clone());
+        async move {
+            let uid = session.uid()?;
+            witness.write(format!("after {uid} {}", finds.by_uid(&uid).is_some()));
+            if uid == "late" { Err(Error::new("T-4", "too late")) } else { Ok(()) }
+        }
+    });
+    let mut client = Raw::ready(ring.tcp).await;
+    assert_eq!(client.ask("arena.bind", text("evil")).await, r#"{"code":"T-3","msg":"no"}"#);
+    assert!(client.ask("arena.whoami", "").await.contains("PIT-401"));
+    assert_eq!(client.ask("arena.bind", text("late")).await, r#"{"code":"T-4","msg":"too late"}"#);
+    assert!(ring.app.sessions().by_uid("late").is_none());
+    assert_eq!(client.ask("arena.bind", text("good")).await, text("good"));
+    assert_eq!(
+        ring.witness.lines(),
+        [
+            "bind first evil false", "bind second evil false",
+            "bind first late false", "bind second late false", "after late true",
+            "bind first good false", "bind second good false", "after good true",
+        ]
+    );
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn a_panic_in_a_callback_fails_the_bind_and_nothing_else() {
+    let ring = arena::start(config()).await;
+    ring.app.sessions().on_bind(|session| async move {
+        assert_ne!(session.uid()?, "boom");
+        Ok(())
+    });
+    let mut client = Raw::ready(ring.tcp).await;
+    assert_eq!(client.ask("arena.bind", text("boom")).await, r#"{"code":"PIT-000","msg":"internal error"}"#);
+    assert_eq!(client.ask("arena.bind", text("ann")).await, text("ann"));
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn close_callbacks_run_once_the_sessions_own_before_the_pools() {
+    let ring = arena::start(config()).await;
+    let witness = Arc::clone(&ring.witness);
+    ring.app.sessions().on_close(move |session| {
+        let witness = Arc::clone(&witness);
+        async move { witness.write(format!("pool {}", session.uid().unwrap())) }
+    });
+    let mut client = Raw::ready(ring.tcp).await;
+    client.ask("arena.bind", text("ann")).await;
+    let session = ring.app.sessions().by_uid("ann").unwrap();
+    for n in 1..=2 {
+        let witness = Arc::clone(&ring.witness);
+        session.on_close(move |_| async move { witness.write(format!("own {n}")) }).unwrap();
+    }
+    session.close();
+    session.close();
+    client.closed().await;
+    ring.witness.wrote("pool ann").await;
+    assert_eq!(ring.witness.lines(), ["own 1", "own 2", "pool ann"]);
+    assert!(session.on_close(|_| async {}).is_err(), "a callback that would never run is refused");
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn kick_close_push_and_bind_from_callbacks_and_handlers_at_once_end_every_session() {
+    let ring = arena::start(config()).await;
+    // Whoever binds "x" kicks himself in the callback; a close callback kicks whoever is bound to "y".
+    ring.app.sessions().on_bind(|session| async move {
+        if session.uid()? == "x" {
+            session.push(&arena::OnText { text: "bye".into() }).await?;
+            session.kick().await?;
+        }
+        Ok(())
+    });
+    let pool = ring.app.sessions();
+    ring.app.sessions().on_close(move |session| {
+        let pool = pool.clone();
+        async move {
+            session.close();
+            let _ = session.kick().await;
+            let _ = session.bind("z").await;
+            if let Some(other) = pool.by_uid("y") {
+                let _ = other.kick().await;
+            }
+        }
+    });
+    let mut y = Raw::ready(ring.tcp).await;
+    y.ask("arena.bind", text("y")).await;
+    let mut x = Raw::ready(ring.tcp).await;
+    x.request("arena.bind", text("x")).await;
+    let ended = x.closed().await;
+    assert!(ended.contains(&Got::Kick), "{ended:?}");
+    assert_eq!(y.closed().await, [Got::Kick]);
+    until("all to go", || ring.app.sessions().count() == 0).await;
+    assert!(ring.app.sessions().by_uid("x").is_none() && ring.app.sessions().by_uid("z").is_none());
+    soon("the stop", ring.app.stop()).await;
+}
+
+#[tokio::test]
+async fn a_kick_sends_what_was_pushed_before_then_the_kick_then_closes() {
+    let ring = arena::start(config()).await;
+    let mut client = Raw::ready(ring.tcp).await;
+    client.request("arena.push", r#"{"n":3}"#).await;
+    client.request("arena.kick", "").await;
+    let all = client.closed().await;
+    assert_eq!(all.len(), 5, "three pushes, the answer to the first request, the kick: {all:?}");
+    assert_eq!(all.last(), Some(&Got::Kick));
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn another_sessions_handler_may_kick() {
+    let ring = arena::start(config()).await;
+    let mut ann = Raw::ready(ring.tcp).await;
+    let mut bob = Raw::ready(ring.tcp).await;
+    ann.ask("arena.bind", text("ann")).await;
+    assert_eq!(bob.ask("arena.kick_other", text("ann")).await, "{}");
+    assert_eq!(ann.closed().await, [Got::Kick]);
+    assert!(bob.ask("arena.kick_other", text("ann")).await.contains("T-2"));
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn data_lives_from_request_to_request_and_knows_the_ip_version() {
+    let ring = arena::start(config()).await;
+    let mut client = Raw::ready(ring.tcp).await;
+    assert_eq!(client.ask("arena.count", "").await, r#"{"n":1}"#);
+    assert_eq!(client.ask("arena.count", "").await, r#"{"n":2}"#);
+    assert_eq!(client.ask("arena.data", "").await, text(r#"{\"ipversion\":\"ipv4\",\"n\":2}"#));
+    let mut other = Raw::ready(ring.tcp).await;
+    assert_eq!(other.ask("arena.count", "").await, r#"{"n":1}"#);
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn ids_count_up_and_are_never_used_twice() {
+    let ring = arena::start(config()).await;
+    for n in 1..=5 {
+        let mut client = Raw::ready(ring.tcp).await;
+        assert_eq!(client.ask("arena.id", "").await, format!(r#"{{"n":{n}}}"#));
+    }
+    ring.app.stop().await;
+}
+
+#[session]
+#[derive(Default, PartialEq)]
+struct Player {
+    name: String,
+    score: u32,
+}
+
+#[tokio::test]
+async fn a_typed_view_of_the_data_leaves_other_keys_alone() {
+    let (session, _) = Session::<Player>::test();
+    assert_eq!(session.data().unwrap(), Player::default());
+    session.set("other", [1, 2]).unwrap();
+    session.update(|player| player.score += 2).await.unwrap();
+    session.update(|player| player.name = "ann".into()).await.unwrap();
+    assert_eq!(session.data().unwrap(), Player { name: "ann".into(), score: 2 });
+    assert_eq!(session.get::<Vec<i32>>("other").unwrap(), Some(vec![1, 2]));
+    assert!(session.get::<bool>("other").is_err(), "of another type");
+    assert!(session.remove("score") && !session.has("score"));
+    session.clear();
+    assert!(session.data_map().is_empty());
+    assert!(session.push_to_front().await.unwrap_err().msg().contains("push to front"));
+}

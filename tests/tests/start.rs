@@ -1,0 +1,291 @@
+//! Starting and stopping: what keeps an app from starting says so, all at once.
+
+use std::sync::{Arc, Mutex};
+
+use pitaya::acceptor::Tcp;
+use pitaya::prelude::*;
+use pitaya_tests::arena::{self, Text, Witness, config};
+use pitaya_tests::raw::Raw;
+use pitaya_tests::{soon, until};
+
+pitaya::link!(pitaya_tests);
+
+#[derive(Debug)]
+struct Unmade;
+
+#[handler(server = "unmade")]
+impl Unmade {
+    /// Does nothing.
+    pub async fn nothing(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[derive(Component)]
+struct TwiceA;
+#[derive(Component)]
+struct TwiceB;
+
+#[handler(server = "twice", service = "same")]
+impl TwiceA {
+    /// One.
+    pub async fn route(&self) -> Result<()> {
+        Ok(())
+    }
+    /// Two.
+    pub async fn other(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[handler(server = "twice", service = "same")]
+impl TwiceB {
+    /// One, again.
+    pub async fn route(&self) -> Result<()> {
+        Ok(())
+    }
+    /// Two, again.
+    pub async fn other(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+async fn error(builder: pitaya::app::Builder) -> String {
+    builder.start().await.expect_err("must not start").msg().to_owned()
+}
+
+#[tokio::test]
+async fn a_frontend_without_an_acceptor_and_a_backend_with_one_are_refused() {
+    let msg = error(App::builder().server_type("test")).await;
+    assert!(msg.contains("a frontend needs an acceptor"), "{msg}");
+    let msg = error(App::builder().server_type("test").backend().acceptor(Tcp::bind("127.0.0.1:0"))).await;
+    assert!(msg.contains("a backend has no acceptors"), "{msg}");
+    let msg = error(App::builder().acceptor(Tcp::bind("127.0.0.1:0"))).await;
+    assert!(msg.contains("server type"), "{msg}");
+}
+
+#[tokio::test]
+async fn duplicate_routes_are_all_named_with_both_places() {
+    let msg = error(App::builder().server_type("twice").acceptor(Tcp::bind("127.0.0.1:0"))).await;
+    assert!(msg.contains("handler route `twice.same.route` is defined twice: tests/tests/start.rs:"), "{msg}");
+    assert!(msg.contains("`twice.same.other` is defined twice"), "{msg}");
+    assert_eq!(msg.matches("start.rs:").count(), 4, "{msg}");
+}
+
+#[tokio::test]
+async fn a_component_that_nobody_can_make_is_named_and_registering_it_helps() {
+    let msg = error(App::builder().server_type("unmade").acceptor(Tcp::bind("127.0.0.1:0"))).await;
+    assert!(msg.contains("start::Unmade") && msg.contains("derive `Component`"), "{msg}");
+    let app =
+        App::builder().server_type("unmade").acceptor(Tcp::bind("127.0.0.1:0")).register(Unmade).start().await.unwrap();
+    let mut client = Raw::ready(app.socket_addrs()[0]).await;
+    assert_eq!(client.ask("unmade.nothing", "").await, "{}");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn without_collecting_only_registered_components_are_served() {
+    let msg = error(App::builder().server_type("unmade").no_collect().acceptor(Tcp::bind("127.0.0.1:0"))).await;
+    assert!(msg.contains("no component is registered"), "{msg}");
+    let app = App::builder()
+        .server_type("twice")
+        .no_collect()
+        .register(TwiceA)
+        .acceptor(Tcp::bind("127.0.0.1:0"))
+        .start()
+        .await
+        .expect("one of the two alone is no duplicate");
+    assert_eq!(app.handlers().len(), 2);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_type_that_is_not_linked_in_is_told_which_are() {
+    let msg = error(App::builder().server_type("nowhere").acceptor(Tcp::bind("127.0.0.1:0"))).await;
+    assert!(msg.contains("`nowhere`") && msg.contains("test") && msg.contains("link!"), "{msg}");
+}
+
+#[tokio::test]
+async fn a_missing_state_is_named_with_its_field() {
+    let msg = error(App::builder().server_type("test").acceptor(Tcp::bind("127.0.0.1:0"))).await;
+    assert!(msg.contains("Arena.witness") && msg.contains(".state("), "{msg}");
+}
+
+#[tokio::test]
+async fn a_protobuf_server_lists_every_message_that_has_no_protobuf_form() {
+    let witness = Arc::new(Witness::default());
+    let builder = arena::builder(config(), &witness).serializer(pitaya::serialize::Format::Protobuf);
+    let msg = error(builder).await;
+    assert!(msg.contains("`Text` of route `test.arena.typed`"), "{msg}");
+    assert!(msg.contains("`Number` of route `test.arena.id`"), "{msg}");
+    assert!(!msg.contains("arena.raw"), "{msg}");
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_an_error() {
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let witness = Arc::new(Witness::default());
+    let builder =
+        arena::builder(config(), &witness).acceptor(Tcp::bind(taken.local_addr().unwrap().to_string()));
+    let msg = error(builder).await;
+    assert!(msg.contains("cannot listen"), "{msg}");
+}
+
+static LIFE: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+
+#[derive(Component)]
+struct Living;
+
+impl Lifecycle for Living {
+    async fn init(&self) -> Result<()> {
+        LIFE.lock().unwrap().push("init");
+        Ok(())
+    }
+    async fn after_init(&self) {
+        LIFE.lock().unwrap().push("after_init");
+    }
+    async fn before_shutdown(&self) {
+        LIFE.lock().unwrap().push("before_shutdown");
+    }
+    async fn shutdown(&self) {
+        LIFE.lock().unwrap().push("shutdown");
+    }
+}
+
+#[handler(server = "living")]
+impl Living {
+    /// A route.
+    pub async fn on(&self) -> Result<Text> {
+        Ok(Text { text: LIFE.lock().unwrap().join(" ") })
+    }
+}
+
+#[remote(server = "living")]
+impl Living {
+    /// The same instance has remotes too.
+    pub async fn state(&self) -> Result<Text> {
+        Ok(Text { text: LIFE.lock().unwrap().join(" ") })
+    }
+}
+
+#[tokio::test]
+async fn a_component_lives_once_whatever_its_blocks() {
+    let app = App::builder().server_type("living").acceptor(Tcp::bind("127.0.0.1:0")).start().await.unwrap();
+    let mut client = Raw::ready(app.socket_addrs()[0]).await;
+    assert_eq!(client.ask("living.on", "").await, r#"{"text":"init after_init"}"#);
+    assert_eq!(app.rpc(&LivingClient::STATE, &()).await.unwrap().text, "init after_init");
+    app.stop().await;
+    assert_eq!(*LIFE.lock().unwrap(), ["init", "after_init", "before_shutdown", "shutdown"]);
+}
+
+#[derive(Component)]
+struct Stillborn;
+
+impl Lifecycle for Stillborn {
+    async fn init(&self) -> Result<()> {
+        Err(Error::new("LIFE-1", "no database"))
+    }
+}
+
+#[handler(server = "stillborn")]
+impl Stillborn {
+    /// A route.
+    pub async fn on(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_init_that_fails_keeps_the_app_from_starting() {
+    let error = App::builder().server_type("stillborn").acceptor(Tcp::bind("127.0.0.1:0")).start().await.unwrap_err();
+    assert_eq!(error.code(), "LIFE-1");
+    assert!(error.msg().contains("Stillborn") && error.msg().contains("no database"), "{error}");
+}
+
+#[tokio::test]
+async fn post_build_hooks_run_in_their_order_before_anything_is_served() {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let (one, two) = (Arc::clone(&log), Arc::clone(&log));
+    let ring = arena::start_with(config(), |builder| {
+        builder
+            .post_build(move |app| async move {
+                one.lock().unwrap().push(format!("one {} {}", app.server_type(), app.handlers().is_empty()));
+                Ok(())
+            })
+            .post_build(move |_| async move {
+                two.lock().unwrap().push("two".to_owned());
+                Ok(())
+            })
+    })
+    .await;
+    assert_eq!(*log.lock().unwrap(), ["one test false", "two"]);
+    ring.app.stop().await;
+    let witness = Arc::new(Witness::default());
+    let failing = arena::builder(config(), &witness).post_build(|_| async { Err(Error::new("HOOK-1", "no")) });
+    assert_eq!(failing.start().await.unwrap_err().code(), "HOOK-1");
+}
+
+#[tokio::test]
+async fn two_apps_run_in_one_process_and_know_nothing_of_each_other() {
+    let (one, two) = (arena::start(config()).await, arena::start(config()).await);
+    let mut a = Raw::ready(one.tcp).await;
+    let mut b = Raw::ready(two.tcp).await;
+    for client in [&mut a, &mut b] {
+        assert_eq!(client.ask("arena.bind", r#"{"text":"ann"}"#).await, r#"{"text":"ann"}"#);
+    }
+    assert_eq!((one.app.sessions().count(), two.app.sessions().count()), (1, 1));
+    one.app.stop().await;
+    assert_eq!(b.ask("arena.raw", "still").await, "still");
+    two.app.stop().await;
+}
+
+#[tokio::test]
+async fn a_stop_closes_every_session_refuses_new_ones_and_ends() {
+    let ring = arena::start(config()).await;
+    let mut clients = Vec::new();
+    for _ in 0..10 {
+        clients.push(Raw::ready(ring.tcp).await);
+    }
+    let address = ring.tcp;
+    soon("the stop", ring.app.stop()).await;
+    for client in &mut clients {
+        assert_eq!(client.closed().await, []);
+    }
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn shutdown_ends_the_wait() {
+    let ring = arena::start(config()).await;
+    let app = ring.app.app();
+    assert!(app.is_running());
+    let waiting = tokio::spawn(ring.app.wait());
+    app.shutdown();
+    app.shutdown();
+    soon("the end", waiting).await.unwrap();
+    assert!(!app.is_running());
+}
+
+#[tokio::test]
+async fn a_drain_waits_for_the_sessions_to_go_and_accepts_no_new_ones() {
+    let mut config = config();
+    config.drain_period = std::time::Duration::from_millis(10);
+    let ring = arena::start(config).await;
+    let client = Raw::ready(ring.tcp).await;
+    let address = ring.tcp;
+    let running = Arc::new(ring.app);
+    let draining = {
+        let running = Arc::clone(&running);
+        tokio::spawn(async move { running.drain().await })
+    };
+    soon("the acceptor to close", async {
+        while tokio::net::TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert!(!draining.is_finished());
+    drop(client);
+    soon("the drain", draining).await.unwrap();
+    until("no session", || running.sessions().count() == 0).await;
+}
