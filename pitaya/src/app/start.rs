@@ -236,15 +236,21 @@ async fn accept(mut acceptor: Box<dyn Acceptor>, front: Arc<Front>, accepting: C
         };
         match accepted {
             Ok(incoming) => {
-                backoff.reset();
+                let failures = backoff.succeeded();
+                if failures > 0 {
+                    tracing::info!(failures, "connections are accepted again");
+                }
                 front.serve(incoming);
             }
             Err(error) => {
                 let pause = backoff.failed(&error);
+                if pause.log {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                }
                 tokio::select! {
                     biased;
                     () = accepting.cancelled() => return,
-                    () = tokio::time::sleep(pause) => {}
+                    () = tokio::time::sleep(pause.wait) => {}
                 }
             }
         }

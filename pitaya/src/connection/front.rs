@@ -82,28 +82,20 @@ impl Front {
     }
 
     async fn open(self: Arc<Self>, incoming: Incoming, accepted: Instant) -> Option<Connection> {
-        let peer = incoming.peer().to_string();
-        let (open, filters) = incoming.into_parts();
-        let opened = match tokio::time::timeout_at(accepted + self.limits.header, open).await {
-            Ok(Ok(opened)) => opened,
-            Ok(Err(error)) => {
-                tracing::debug!(peer, %error, "a connection could not be set up");
-                return None;
-            }
-            Err(_) => {
-                tracing::debug!(peer, "a connection was not set up in time");
+        let peer = incoming.peer().clone();
+        let opened = match incoming.open(self.limits.header).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                tracing::debug!(%peer, %error, "a connection could not be set up");
                 return None;
             }
         };
-        let address = opened.peer.to_string();
-        let core = self.pool.create(&address);
-        let version = opened.peer.ip_version();
-        if let Err(error) = core.data().set("ipversion", version) {
+        let core = self.pool.create(opened.peer.address());
+        if let Err(error) = core.data().set("ipversion", opened.peer.ip_version()) {
             tracing::error!(%error, "session data");
         }
-        let filters = filters.into_iter().map(|wrapper| wrapper.wrap(&opened.peer)).collect();
         self.meters.connected(self.pool.count());
-        Some(Connection::new(self, core, opened.link, filters, accepted))
+        Some(Connection::new(self, core, opened.link, opened.filters, accepted))
     }
 
     /// A connection is closed; its handlers may go on.
