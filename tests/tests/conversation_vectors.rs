@@ -180,6 +180,7 @@ async fn error_payload(case: &Case<'_>, format: pitaya::serialize::Format, expec
     Ok(())
 }
 
+#[derive(Component)]
 struct Failing;
 
 #[handler(server = "connector")]
