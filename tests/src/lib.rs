@@ -1,1 +1,3 @@
-//! Placeholder.
+//! What the tests against real servers and recorded bytes share.
+
+pub mod vectors;
