@@ -1,3 +1,36 @@
-//! What the tests against real servers and recorded bytes share.
+//! What the integration tests share: a raw client of the protocol, and a server to talk to.
 
+pub mod arena;
+pub mod memory;
+pub mod raw;
 pub mod vectors;
+
+use std::future::Future;
+use std::time::Duration;
+
+/// How long a test waits for what must come. Long, for slow machines; nothing waits for it to pass.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits for something that must come.
+///
+/// # Panics
+/// If it does not come in time.
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("waited in vain for {what}"),
+    }
+}
+
+/// Waits until something holds, looking again whenever other tasks have run.
+///
+/// # Panics
+/// If it does not hold in time.
+pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    soon(what, async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
+}
