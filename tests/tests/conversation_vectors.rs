@@ -121,7 +121,7 @@ async fn silence(case: &Case<'_>) -> Checked {
         .await
         .map_err(|error| error.to_string())?;
     let begin = tokio::time::Instant::now();
-    let at = |second: f64| begin + std::time::Duration::from_secs_f64(second - accepted);
+    let at = move |second: f64| begin + std::time::Duration::from_secs_f64(second - accepted);
     let mut stream = dialer.connect();
     stream.write_all(b"\x01\x00\x00\x02{}\x02\x00\x00\x00").await.map_err(|error| error.to_string())?;
     let reply = read(&mut stream, 4).await?;

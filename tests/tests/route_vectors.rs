@@ -1,6 +1,4 @@
 //! The vectors of routes, against `pitaya::route`.
-// Compiled once `pitaya::route::parse` is there; then `route_decode` leaves `vectors::AWAITED` too.
-#![cfg(any())]
 
 use pitaya_tests::vectors::run;
 
