@@ -110,8 +110,9 @@ fn vectors_conversation() {
 async fn silence(case: &Case<'_>) -> Checked {
     let seconds = |field: &str| case.get(field)?.as_f64().ok_or_else(|| format!("{field} is no number"));
     let (accepted, last, closed) = (seconds("accepted_at_s")?, seconds("last_packet_at_s")?, seconds("closed_at_s")?);
+    let interval = seconds("interval_s")?;
     let mut config = pitaya::config::Config::default();
-    config.heartbeat_interval = std::time::Duration::from_secs_f64(seconds("interval_s")?);
+    config.heartbeat_interval = std::time::Duration::from_secs_f64(interval);
     let (acceptor, dialer) = memory();
     let app = App::builder()
         .config(config)
@@ -128,10 +129,14 @@ async fn silence(case: &Case<'_>) -> Checked {
     read(&mut stream, usize::from(reply[3])).await?;
     let (mut receive, mut send) = tokio::io::split(stream);
     let talk = tokio::spawn(async move {
-        if last > accepted {
-            tokio::time::sleep_until(at(last)).await;
+        let mut next = accepted + interval;
+        while next < last {
+            tokio::time::sleep_until(at(next)).await;
             let _ = send.write_all(b"\x03\x00\x00\x00").await;
+            next += interval;
         }
+        tokio::time::sleep_until(at(last)).await;
+        let _ = send.write_all(b"\x03\x00\x00\x00").await;
         // Silent from now on, and still there.
         std::future::pending::<()>().await;
     });
