@@ -58,10 +58,13 @@ fn mask_credentials(text: &str) -> String {
     masked + rest
 }
 
+/// What is allowed, in words and as a check.
+type Allowed<T> = (&'static str, fn(&T) -> bool);
+
 /// The optional parts of a row.
 pub(super) struct Rule<T> {
     pub aliases: &'static [&'static str],
-    pub allowed: Option<(&'static str, fn(&T) -> bool)>,
+    pub allowed: Option<Allowed<T>>,
     pub secret: bool,
 }
 

@@ -39,7 +39,7 @@ impl Kind for Size {
     }
 
     fn show(value: &usize) -> String {
-        match BINARY.into_iter().find(|(_, bytes)| *value >= *bytes && value % bytes == 0) {
+        match BINARY.into_iter().find(|(_, bytes)| *value >= *bytes && value.is_multiple_of(*bytes)) {
             Some((unit, bytes)) => quoted(&format!("{}{unit}", value / bytes)),
             None => value.to_string(),
         }
