@@ -41,9 +41,6 @@ pub enum OutboxPolicy {
 
 impl Named for OutboxPolicy {
     const NAME: &'static str = "policy";
-    const NAMES: &'static [(&'static str, Self)] = &[
-        ("disconnect", Self::Disconnect),
-        ("drop", Self::Drop),
-        ("latest", Self::Latest),
-    ];
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("disconnect", Self::Disconnect), ("drop", Self::Drop), ("latest", Self::Latest)];
 }

@@ -67,13 +67,10 @@ pub(super) fn parse(value: &toml::Value) -> Result<CustomMetric, String> {
     let toml::Value::Table(table) = value else {
         return Err("must be a list of tables".into());
     };
-    let table: toml::Table = table
-        .iter()
-        .map(|(key, value)| (key.to_lowercase(), value.clone()))
-        .collect();
-    let spec: Spec = table.try_into().map_err(|error: toml::de::Error| {
-        format!("has a metric that cannot be read: {}", error.message())
-    })?;
+    let table: toml::Table = table.iter().map(|(key, value)| (key.to_lowercase(), value.clone())).collect();
+    let spec: Spec = table
+        .try_into()
+        .map_err(|error: toml::de::Error| format!("has a metric that cannot be read: {}", error.message()))?;
     let mut objectives = Vec::new();
     for (quantile, error) in &spec.objectives {
         let quantile = quantile
@@ -102,11 +99,8 @@ pub(super) fn show(metric: &CustomMetric) -> String {
         labels.join(", "),
     );
     if !metric.objectives.is_empty() {
-        let pairs: Vec<_> = metric
-            .objectives
-            .iter()
-            .map(|(quantile, error)| format!("\"{quantile}\" = {error:?}"))
-            .collect();
+        let pairs: Vec<_> =
+            metric.objectives.iter().map(|(quantile, error)| format!("\"{quantile}\" = {error:?}")).collect();
         text += &format!(", objectives = {{ {} }}", pairs.join(", "));
     }
     if !metric.buckets.is_empty() {
@@ -116,16 +110,10 @@ pub(super) fn show(metric: &CustomMetric) -> String {
 }
 
 pub(super) fn check(metric: &CustomMetric) -> Result<(), &'static str> {
-    if !is_label_name(&metric.name)
-        || !(metric.subsystem.is_empty() || is_label_name(&metric.subsystem))
-    {
+    if !is_label_name(&metric.name) || !(metric.subsystem.is_empty() || is_label_name(&metric.subsystem)) {
         return Err("metrics with a name of letters, digits and `_`");
     }
-    let distinct = metric
-        .labels
-        .iter()
-        .enumerate()
-        .all(|(at, label)| !metric.labels[..at].contains(label));
+    let distinct = metric.labels.iter().enumerate().all(|(at, label)| !metric.labels[..at].contains(label));
     if !distinct || !metric.labels.iter().all(|label| is_label_name(label)) {
         return Err("metrics with distinct labels of letters, digits and `_`");
     }
@@ -136,9 +124,7 @@ pub(super) fn check(metric: &CustomMetric) -> Result<(), &'static str> {
     {
         return Err("metrics with objectives between 0 and 1");
     }
-    if !metric.buckets.iter().all(|bound| bound.is_finite())
-        || !metric.buckets.is_sorted_by(|a, b| a < b)
-    {
+    if !metric.buckets.iter().all(|bound| bound.is_finite()) || !metric.buckets.is_sorted_by(|a, b| a < b) {
         return Err("metrics with buckets that rise");
     }
     Ok(())

@@ -88,11 +88,7 @@ pub struct ConfigError {
 impl ConfigError {
     /// Nothing wrong is no error.
     pub(super) fn unless_empty(problems: Vec<Problem>) -> Result<(), Self> {
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(Self { problems })
-        }
+        if problems.is_empty() { Ok(()) } else { Err(Self { problems }) }
     }
 
     /// Every problem, in the order of the key table.
@@ -104,9 +100,7 @@ impl ConfigError {
 
 impl From<Problem> for ConfigError {
     fn from(problem: Problem) -> Self {
-        Self {
-            problems: vec![problem],
-        }
+        Self { problems: vec![problem] }
     }
 }
 
@@ -114,15 +108,8 @@ fn list(problems: &[Problem]) -> String {
     match problems {
         [one] => format!("bad configuration: {one}"),
         _ => {
-            let lines: Vec<_> = problems
-                .iter()
-                .map(|problem| format!("\n  {problem}"))
-                .collect();
-            format!(
-                "bad configuration, {} problems:{}",
-                problems.len(),
-                lines.concat()
-            )
+            let lines: Vec<_> = problems.iter().map(|problem| format!("\n  {problem}")).collect();
+            format!("bad configuration, {} problems:{}", problems.len(), lines.concat())
         }
     }
 }

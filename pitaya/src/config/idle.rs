@@ -7,8 +7,7 @@ use std::time::Duration;
 use super::key::{Key, Rule};
 use super::kind::{Count, Flag, Kind, List, Number, Raw, Span, Text};
 
-const DISPATCH: &str =
-    "sessions never wait for each other here: there are no shared dispatch queues to size";
+const DISPATCH: &str = "sessions never wait for each other here: there are no shared dispatch queues to size";
 const CLUSTER: &str = "this version has no cluster mode";
 const NEVER: &str = "the client library used here has no such setting";
 const UNUSED: &str = "the original reads it and does not use it";
@@ -32,8 +31,7 @@ fn texts(text: &str) -> Vec<String> {
 /// Reads a value only to see that it is one, and gives its shown form.
 fn seen<K: Kind>(raw: Raw<'_>, rule: &Rule<K::Value>) -> Result<String, String> {
     let value = K::parse(raw)?;
-    rule.check::<K>(&value)
-        .map_err(|allowed| format!("must be {allowed}"))?;
+    rule.check::<K>(&value).map_err(|allowed| format!("must be {allowed}"))?;
     Ok(K::show(&value))
 }
 

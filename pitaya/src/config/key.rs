@@ -30,11 +30,7 @@ impl Key {
 
     /// A value of this key as it may be printed.
     pub(super) fn mask(&self, value: &str) -> String {
-        if self.secret && value != "\"\"" {
-            "***".into()
-        } else {
-            mask_credentials(value)
-        }
+        if self.secret && value != "\"\"" { "***".into() } else { mask_credentials(value) }
     }
 }
 
@@ -62,20 +58,19 @@ fn mask_credentials(text: &str) -> String {
     masked + rest
 }
 
+/// What is allowed, in words and as a check.
+type Allowed<T> = (&'static str, fn(&T) -> bool);
+
 /// The optional parts of a row.
 pub(super) struct Rule<T> {
     pub aliases: &'static [&'static str],
-    pub allowed: Option<(&'static str, fn(&T) -> bool)>,
+    pub allowed: Option<Allowed<T>>,
     pub secret: bool,
 }
 
 impl<T> Rule<T> {
     pub(super) const fn new() -> Self {
-        Self {
-            aliases: &[],
-            allowed: None,
-            secret: false,
-        }
+        Self { aliases: &[], allowed: None, secret: false }
     }
 
     /// Other names of the key: the ones of the original's documentation, where they differ from its code.
@@ -119,10 +114,7 @@ mod tests {
     fn credentials_in_addresses_are_masked() {
         for (text, masked) in [
             ("nats://localhost:4222", "nats://localhost:4222"),
-            (
-                "nats://a:b@one:1,nats://c@two:2",
-                "nats://***@one:1,nats://***@two:2",
-            ),
+            ("nats://a:b@one:1,nats://c@two:2", "nats://***@one:1,nats://***@two:2"),
             ("[\"redis://:p@ss@h:1/0\"]", "[\"redis://***@h:1/0\"]"),
             ("a@b", "a@b"),
         ] {

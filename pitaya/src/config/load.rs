@@ -42,10 +42,7 @@ pub(super) struct Loader {
 
 impl Loader {
     pub(super) fn new() -> Self {
-        Self {
-            config: Config::default(),
-            problems: Vec::new(),
-        }
+        Self { config: Config::default(), problems: Vec::new() }
     }
 
     /// Sets what a TOML text sets. `path` is how the text is called in messages.
@@ -55,10 +52,7 @@ impl Loader {
             Ok(root) => root,
             Err(error) => {
                 let error: toml::de::Error = error;
-                self.problems.push(Problem::Syntax {
-                    origin,
-                    why: error.to_string().trim_end().to_owned(),
-                });
+                self.problems.push(Problem::Syntax { origin, why: error.to_string().trim_end().to_owned() });
                 return;
             }
         };
@@ -96,10 +90,7 @@ impl Loader {
                 (None, _) => {
                     let known = keys().flat_map(Key::names).map(env_name);
                     let hint = hint(nearest(name, known));
-                    self.config
-                        .loaded
-                        .notes
-                        .push(format!("unknown configuration variable {name}{hint}"));
+                    self.config.loaded.notes.push(format!("unknown configuration variable {name}{hint}"));
                 }
             }
         }
@@ -116,10 +107,7 @@ impl Loader {
             if *shown == (key.show)(&default) {
                 return None; // nothing was asked for
             }
-            Some(format!(
-                "{} is set ({origin}) but has no effect: {}",
-                key.name, key.no_effect?
-            ))
+            Some(format!("{} is set ({origin}) but has no effect: {}", key.name, key.no_effect?))
         });
         self.config.loaded.notes.extend(ignored.collect::<Vec<_>>());
         Ok(self.config)
@@ -144,22 +132,17 @@ impl Loader {
                 }
                 let shown = (key.show)(&with);
                 match &first {
-                    Some((other, value)) if *value != shown => {
-                        self.problems.push(Problem::Conflict {
-                            first: other.name.clone(),
-                            first_value: key.mask(value),
-                            second: setting.name.clone(),
-                            second_value: key.mask(&shown),
-                            origin,
-                        })
-                    }
+                    Some((other, value)) if *value != shown => self.problems.push(Problem::Conflict {
+                        first: other.name.clone(),
+                        first_value: key.mask(value),
+                        second: setting.name.clone(),
+                        second_value: key.mask(&shown),
+                        origin,
+                    }),
                     Some(_) => {}
                     None => {
                         self.config = with;
-                        self.config
-                            .loaded
-                            .set
-                            .insert(key.name, (origin, shown.clone()));
+                        self.config.loaded.set.insert(key.name, (origin, shown.clone()));
                         first = Some((setting, shown));
                     }
                 }
@@ -175,18 +158,12 @@ impl Loader {
             if known().any(|key| key.to_lowercase().starts_with(&format!("{lower}."))) {
                 format!("{name} ({origin}) is a section, not a key")
             } else {
-                format!(
-                    "unknown key {name} ({origin}){}",
-                    hint(nearest(&lower, known()))
-                )
+                format!("unknown key {name} ({origin}){}", hint(nearest(&lower, known())))
             }
         } else if find(&format!("pitaya.{name}")).is_some() {
             format!("{name} ({origin}) is not read; did you mean pitaya.{name}?")
         } else if nearest(&root.to_lowercase(), ["pitaya".to_owned()]).is_some() {
-            format!(
-                "unknown key {name} ({origin}){}",
-                hint(nearest(&lower, known()))
-            )
+            format!("unknown key {name} ({origin}){}", hint(nearest(&lower, known())))
         } else {
             return; // the rest of the file may be the application's own
         };
@@ -196,10 +173,7 @@ impl Loader {
 
 impl<'a> Layer<'a> {
     fn add(&mut self, at: usize, name: String, raw: Raw<'a>) {
-        self.by_key
-            .entry(at)
-            .or_default()
-            .push(Setting { name, raw });
+        self.by_key.entry(at).or_default().push(Setting { name, raw });
     }
 }
 
@@ -213,22 +187,12 @@ fn find(name: &str) -> Option<usize> {
 }
 
 /// The leaves of a table by their dotted names. A table that is the value of a key is a leaf.
-fn flatten<'a>(
-    prefix: String,
-    table: &'a toml::Table,
-    leaves: &mut Vec<(String, &'a toml::Value)>,
-) {
+fn flatten<'a>(prefix: String, table: &'a toml::Table, leaves: &mut Vec<(String, &'a toml::Value)>) {
     for (name, value) in table {
-        let name = if prefix.is_empty() {
-            name.clone()
-        } else {
-            format!("{prefix}.{name}")
-        };
+        let name = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
         match value {
             toml::Value::Table(inner)
-                if !find(&name)
-                    .and_then(|at| keys().nth(at))
-                    .is_some_and(|key| key.table) =>
+                if !find(&name).and_then(|at| keys().nth(at)).is_some_and(|key| key.table) =>
             {
                 flatten(name, inner, leaves);
             }

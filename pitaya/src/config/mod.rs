@@ -106,10 +106,8 @@ impl Config {
         env: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, ConfigError> {
         let shown = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| Problem::Unreadable {
-            path: shown.clone(),
-            why: error.to_string(),
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Problem::Unreadable { path: shown.clone(), why: error.to_string() })?;
         let mut loader = Loader::new();
         loader.file(&shown, &text);
         loader.env(env);

@@ -3,12 +3,9 @@
 /// The candidate with the fewest single-letter changes, if they are few for a name of this length.
 pub(super) fn nearest(name: &str, candidates: impl IntoIterator<Item = String>) -> Option<String> {
     let bound = (name.len() / 6).clamp(2, 6);
-    let distances = candidates.into_iter().map(|candidate| {
-        (
-            distance(name, &candidate.to_lowercase(), &candidate),
-            candidate,
-        )
-    });
+    let distances = candidates
+        .into_iter()
+        .map(|candidate| (distance(name, &candidate.to_lowercase(), &candidate), candidate));
     distances
         .min_by_key(|(distance, _)| *distance)
         .filter(|(distance, _)| *distance <= bound)
@@ -17,8 +14,7 @@ pub(super) fn nearest(name: &str, candidates: impl IntoIterator<Item = String>) 
 
 /// The Levenshtein distance to the nearer of two spellings.
 fn distance(name: &str, lower: &str, exact: &str) -> usize {
-    levenshtein(name.as_bytes(), lower.as_bytes())
-        .min(levenshtein(name.as_bytes(), exact.as_bytes()))
+    levenshtein(name.as_bytes(), lower.as_bytes()).min(levenshtein(name.as_bytes(), exact.as_bytes()))
 }
 
 fn levenshtein(a: &[u8], b: &[u8]) -> usize {

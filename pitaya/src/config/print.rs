@@ -18,19 +18,10 @@ impl Config {
         let mut text = String::new();
         for key in keys() {
             text += &format!("# {}\n", sentence(key));
-            text += &format!(
-                "# {}, {}; {}\n",
-                key.kind,
-                self.origin(key),
-                env_name(key.name)
-            );
+            text += &format!("# {}, {}; {}\n", key.kind, self.origin(key), env_name(key.name));
             let value = key.mask(&(key.show)(self));
             let line = format!("{} = {value}", toml_name(key));
-            text += &if value == "***" {
-                format!("# {line}\n\n")
-            } else {
-                format!("{line}\n\n")
-            };
+            text += &if value == "***" { format!("# {line}\n\n") } else { format!("{line}\n\n") };
         }
         for note in self.notes() {
             text += &format!("# note: {}\n", note.replace('\n', " "));
@@ -57,11 +48,8 @@ fn sentence(key: &Key) -> String {
 /// The key's name in TOML. Where another key is its beginning, the rest is quoted: one name cannot be both a value
 /// and a table.
 fn toml_name(key: &Key) -> String {
-    let outer = keys().find(|other| {
-        key.name
-            .strip_prefix(other.name)
-            .is_some_and(|rest| rest.starts_with('.'))
-    });
+    let outer =
+        keys().find(|other| key.name.strip_prefix(other.name).is_some_and(|rest| rest.starts_with('.')));
     match outer {
         Some(outer) => {
             let section = outer.name.rfind('.').map_or(0, |at| at + 1);
@@ -88,14 +76,8 @@ fn toml_name(key: &Key) -> String {
 /// ```
 #[must_use]
 pub fn print_if_asked(config: &Config) -> bool {
-    let asked = std::env::args_os()
-        .skip(1)
-        .any(|argument| argument == "--print-config");
-    if asked
-        && let Err(error) = std::io::stdout()
-            .lock()
-            .write_all(config.print().as_bytes())
-    {
+    let asked = std::env::args_os().skip(1).any(|argument| argument == "--print-config");
+    if asked && let Err(error) = std::io::stdout().lock().write_all(config.print().as_bytes()) {
         // The reader of a pipe may have seen enough.
         tracing::debug!(%error, "the configuration was not printed to its end");
     }

@@ -10,9 +10,7 @@ mod reference;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn vars<const N: usize>(vars: [(&str, &str); N]) -> Vec<(OsString, OsString)> {
-    vars.into_iter()
-        .map(|(name, value)| (name.into(), value.into()))
-        .collect()
+    vars.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
 fn with_env<const N: usize>(text: &str, env: [(&str, &str); N]) -> Result<Config, ConfigError> {
@@ -30,10 +28,7 @@ fn the_defaults_are_the_documented_ones_and_valid() {
     assert_eq!(config.agent_messages, 100);
     assert_eq!(config.agent_write_timeout, 10 * SECOND);
     assert_eq!(config.drain_timeout, 6 * 3600 * SECOND);
-    assert_eq!(
-        (config.rate_limit, config.rate_limit_interval),
-        (20, SECOND)
-    );
+    assert_eq!((config.rate_limit, config.rate_limit_interval), (20, SECOND));
     assert_eq!(config.limit_packet_before_ack, 65_536);
     assert_eq!(config.limit_packet_after_ack, 1_048_576);
     assert_eq!(config.serializer_type, SerializerType::Json);
@@ -47,24 +42,15 @@ fn names_and_variables_are_distinct() {
     let mut names = BTreeSet::new();
     for name in keys().flat_map(Key::names) {
         assert!(name.starts_with("pitaya."), "{name}");
-        assert!(
-            names.insert(env_name(name)),
-            "{name} has the variable of another key"
-        );
+        assert!(names.insert(env_name(name)), "{name} has the variable of another key");
     }
 }
 
 #[test]
 fn the_environment_is_over_the_file_and_the_file_over_the_defaults() {
     let text = "[pitaya]\nheartbeat.interval = \"10s\"\nsession.pending = 5";
-    let config = with_env(
-        text,
-        [
-            ("PITAYA_HEARTBEAT_INTERVAL", "20s"),
-            ("PITAYA_TIMER_PRECISION", "5ms"),
-        ],
-    )
-    .unwrap();
+    let config =
+        with_env(text, [("PITAYA_HEARTBEAT_INTERVAL", "20s"), ("PITAYA_TIMER_PRECISION", "5ms")]).unwrap();
     assert_eq!(config.heartbeat_interval, 20 * SECOND);
     assert_eq!(config.session_pending, 5);
     assert_eq!(config.timer_precision, Duration::from_millis(5));
@@ -80,11 +66,7 @@ fn tables_dotted_names_and_any_case_are_the_same_key() {
         "'pitaya.heartbeat.interval' = '7s'",
         "[Pitaya.HeartBeat]\nInterval = '7s'",
     ] {
-        assert_eq!(
-            Config::parse(text).unwrap().heartbeat_interval,
-            7 * SECOND,
-            "{text}"
-        );
+        assert_eq!(Config::parse(text).unwrap().heartbeat_interval, 7 * SECOND, "{text}");
     }
 }
 
@@ -114,20 +96,11 @@ fn setting_one_key_never_drops_another() {
         prometheus.enabled = false
         [pitaya.buffer.agent]
         conntimeout = '3s'";
-    let config = with_env(
-        text,
-        [
-            ("PITAYA_BUFFER_AGENT_MESSAGES", "7"),
-            ("PITAYA_METRICS_PERIOD", "1s"),
-        ],
-    )
-    .unwrap();
+    let config =
+        with_env(text, [("PITAYA_BUFFER_AGENT_MESSAGES", "7"), ("PITAYA_METRICS_PERIOD", "1s")]).unwrap();
     assert_eq!(config.metrics_game, "chess");
     assert_eq!(config.metrics_const_labels["Region"], "eu");
-    assert_eq!(
-        (config.agent_write_timeout, config.agent_messages),
-        (3 * SECOND, 7)
-    );
+    assert_eq!((config.agent_write_timeout, config.agent_messages), (3 * SECOND, 7));
 }
 
 #[test]
@@ -139,27 +112,14 @@ fn the_compression_key_and_the_one_below_it_can_be_written_in_every_way() {
         "'pitaya.handler.messages.compression' = false\n'pitaya.handler.messages.compression.threshold' = 64",
     ] {
         let config = Config::parse(text).unwrap();
-        assert_eq!(
-            (
-                config.message_compression,
-                config.message_compression_threshold
-            ),
-            (false, 64),
-            "{text}"
-        );
+        assert_eq!((config.message_compression, config.message_compression_threshold), (false, 64), "{text}");
     }
     let env = [
         ("PITAYA_HANDLER_MESSAGES_COMPRESSION", "false"),
         ("PITAYA_HANDLER_MESSAGES_COMPRESSION_THRESHOLD", "64"),
     ];
     let config = with_env("", env).unwrap();
-    assert_eq!(
-        (
-            config.message_compression,
-            config.message_compression_threshold
-        ),
-        (false, 64)
-    );
+    assert_eq!((config.message_compression, config.message_compression_threshold), (false, 64));
 }
 
 #[test]
@@ -168,24 +128,13 @@ fn both_names_of_a_key_are_read_and_differing_values_name_both() {
     assert_eq!(config.agent_write_timeout, 3 * SECOND);
     let config = Config::parse("pitaya.metrics.prometheus.additionalTags = { a = 'b' }").unwrap();
     assert_eq!(config.metrics_additional_labels["a"], "b");
-    assert!(
-        Config::parse("[pitaya.buffer.agent]\nwritetimeout = '60s'\nconntimeout = '1m'").is_ok()
-    );
+    assert!(Config::parse("[pitaya.buffer.agent]\nwritetimeout = '60s'\nconntimeout = '1m'").is_ok());
 
     let message = error("[pitaya.buffer.agent]\nwritetimeout = '3s'\nconntimeout = '4s'");
-    assert!(
-        message.contains("pitaya.buffer.agent.conntimeout = \"4s\""),
-        "{message}"
-    );
-    assert!(
-        message.contains("pitaya.buffer.agent.writetimeout = \"3s\""),
-        "{message}"
-    );
+    assert!(message.contains("pitaya.buffer.agent.conntimeout = \"4s\""), "{message}");
+    assert!(message.contains("pitaya.buffer.agent.writetimeout = \"3s\""), "{message}");
     let message = error("[pitaya.worker.redis]\nurl = 'a'\nserverurl = 'b'");
-    assert!(
-        message.contains("redis.url") && message.contains("redis.serverurl"),
-        "{message}"
-    );
+    assert!(message.contains("redis.url") && message.contains("redis.serverurl"), "{message}");
 }
 
 #[test]
@@ -209,15 +158,9 @@ fn unknown_keys_are_noted_with_the_name_that_was_meant() {
         [mine]
         anything = 1";
     // TOML has one `pitaya.heartbeat` here, a number: a section, not a key.
-    let config = with_env(
-        text,
-        [
-            ("PITAYA_SESSION_PENDIN", "3"),
-            ("PITAYA_NOISE_XYZ", "1"),
-            ("PATH", "/bin"),
-        ],
-    )
-    .unwrap();
+    let config =
+        with_env(text, [("PITAYA_SESSION_PENDIN", "3"), ("PITAYA_NOISE_XYZ", "1"), ("PATH", "/bin")])
+            .unwrap();
     assert_eq!(
         config.notes(),
         [
@@ -239,18 +182,14 @@ fn keys_without_meaning_are_accepted_checked_and_named_so() {
         [("PITAYA_CONCURRENCY_HANDLER_DISPATCH", "50")],
     )
     .unwrap();
-    let [first, second] = config.notes() else {
-        panic!("{:?}", config.notes())
-    };
+    let [first, second] = config.notes() else { panic!("{:?}", config.notes()) };
     assert!(first.starts_with("pitaya.concurrency.handler.dispatch is set (env PITAYA_CONCURRENCY_HANDLER_DISPATCH) but has no effect"));
     assert!(second.starts_with("pitaya.cluster.sd.etcd.endpoints is set"));
     let printed = config.print();
     assert!(printed.contains("pitaya.concurrency.handler.dispatch = 50"));
     assert!(printed.contains("pitaya.cluster.sd.etcd.endpoints = [\"a:1\", \"b:2\"]"));
     assert!(printed.contains("No effect: "));
-    assert!(
-        error("pitaya.concurrency.handler.dispatch = 'many'").contains("must be a whole number")
-    );
+    assert!(error("pitaya.concurrency.handler.dispatch = 'many'").contains("must be a whole number"));
     assert!(error("pitaya.metrics.statsd.rate = 2").contains("must be between 0 and 1"));
 }
 
@@ -278,19 +217,11 @@ fn every_problem_is_reported_at_once_with_key_value_source_and_what_is_allowed()
 
 #[test]
 fn validate_checks_what_code_has_set() {
-    let mut config = Config {
-        rate_limit: 0,
-        ..Config::default()
-    };
+    let mut config = Config { rate_limit: 0, ..Config::default() };
     config.handler_timeout = Duration::MAX;
-    config
-        .metrics_const_labels
-        .insert("a-b".into(), String::new());
+    config.metrics_const_labels.insert("a-b".into(), String::new());
     let message = config.validate().unwrap_err().to_string();
-    assert!(
-        message.contains("pitaya.conn.ratelimiting.limit = 0 (code) must be at least 1"),
-        "{message}"
-    );
+    assert!(message.contains("pitaya.conn.ratelimiting.limit = 0 (code) must be at least 1"), "{message}");
     assert!(message.contains("pitaya.handler.timeout"), "{message}");
     assert!(message.contains("pitaya.metrics.constLabels"), "{message}");
 }
@@ -308,30 +239,15 @@ fn a_file_is_read_and_named_in_messages() {
     let path = folder.path().join("pitaya.toml");
     std::fs::write(&path, "pitaya.session.pending = 0").unwrap();
     let error = Config::load_with(&path, []).unwrap_err().to_string();
-    assert!(
-        error.contains(&format!(
-            "pitaya.session.pending = 0 (file {})",
-            path.display()
-        )),
-        "{error}"
-    );
+    assert!(error.contains(&format!("pitaya.session.pending = 0 (file {})", path.display())), "{error}");
     std::fs::write(&path, "pitaya = [").unwrap();
     let error = Config::load_with(&path, vars([("PITAYA_SESSION_PENDING", "0")])).unwrap_err();
-    assert!(
-        matches!(
-            error.problems(),
-            [Problem::Syntax { .. }, Problem::Value { .. }]
-        ),
-        "{error}"
-    );
+    assert!(matches!(error.problems(), [Problem::Syntax { .. }, Problem::Value { .. }]), "{error}");
 }
 
 #[test]
 fn an_empty_variable_is_as_if_it_were_not_set() {
-    assert_eq!(
-        with_env("", [("PITAYA_HEARTBEAT_INTERVAL", "")]).unwrap(),
-        Config::default()
-    );
+    assert_eq!(with_env("", [("PITAYA_HEARTBEAT_INTERVAL", "")]).unwrap(), Config::default());
 }
 
 #[test]
@@ -348,16 +264,10 @@ fn lists_and_labels_come_from_comma_strings() {
 
 #[test]
 fn weakly_typed_values_are_read() {
-    let text = "[pitaya]\nsession.pending = '12'\nerrors.expose = 1\nworker.redis.pool = '10'\nmetrics.game = 7";
+    let text =
+        "[pitaya]\nsession.pending = '12'\nerrors.expose = 1\nworker.redis.pool = '10'\nmetrics.game = 7";
     let config = Config::parse(text).unwrap();
-    assert_eq!(
-        (
-            config.session_pending,
-            config.errors_expose,
-            config.metrics_game.as_str()
-        ),
-        (12, true, "7")
-    );
+    assert_eq!((config.session_pending, config.errors_expose, config.metrics_game.as_str()), (12, true, "7"));
 }
 
 #[test]
@@ -371,29 +281,15 @@ fn custom_metrics_are_defined_in_the_file_only() {
         name = 'size'
         buckets = [1, 10.5]";
     let config = Config::parse(text).unwrap();
-    assert_eq!(
-        config.metrics_custom_summaries[0].objectives,
-        [(0.5, 0.02), (0.99, 0.001)]
-    );
+    assert_eq!(config.metrics_custom_summaries[0].objectives, [(0.5, 0.02), (0.99, 0.001)]);
     assert_eq!(config.metrics_custom_histograms[0].buckets, [1.0, 10.5]);
     assert_eq!(Config::parse(&config.print()).unwrap(), config);
-    let error = with_env("", [("PITAYA_METRICS_CUSTOM_COUNTERS", "x")])
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("cannot come from the environment"),
-        "{error}"
-    );
-    for bad in [
-        "name = 'a b'",
-        "nam = 'a'",
-        "name = 'a'\nlabels = ['x', 'x']",
-        "name = 'a'\nbuckets = [2, 1]",
-    ] {
-        assert!(
-            Config::parse(&format!("[[pitaya.metrics.custom.histograms]]\n{bad}")).is_err(),
-            "{bad}"
-        );
+    let error = with_env("", [("PITAYA_METRICS_CUSTOM_COUNTERS", "x")]).unwrap_err().to_string();
+    assert!(error.contains("cannot come from the environment"), "{error}");
+    for bad in
+        ["name = 'a b'", "nam = 'a'", "name = 'a'\nlabels = ['x', 'x']", "name = 'a'\nbuckets = [2, 1]"]
+    {
+        assert!(Config::parse(&format!("[[pitaya.metrics.custom.histograms]]\n{bad}")).is_err(), "{bad}");
     }
 }
 
@@ -408,11 +304,7 @@ fn what_is_printed_can_be_loaded_again() {
 
 #[test]
 fn printing_tells_who_set_what() {
-    let mut config = with_env(
-        "pitaya.session.pending = 5",
-        [("PITAYA_TIMER_PRECISION", "5ms")],
-    )
-    .unwrap();
+    let mut config = with_env("pitaya.session.pending = 5", [("PITAYA_TIMER_PRECISION", "5ms")]).unwrap();
     config.agent_messages = 3;
     let printed = config.print();
     for part in [
@@ -429,16 +321,9 @@ fn printing_tells_who_set_what() {
 fn secrets_are_never_shown() {
     let text = "[pitaya]\nworker.redis.password = 'hunter2'\ncluster.sd.etcd.pass = 'hunter2'\ncluster.rpc.client.nats.connect = 'nats://u:hunter2@h:1'";
     let config = Config::parse(text).unwrap();
-    for shown in [
-        config.print(),
-        format!("{config:?}"),
-        config.notes().join("\n"),
-    ] {
+    for shown in [config.print(), format!("{config:?}"), config.notes().join("\n")] {
         assert!(!shown.contains("hunter2"), "{shown}");
     }
     let message = error("[pitaya.worker.redis]\npassword = ['hunter2']");
-    assert!(
-        message.contains("*** (file (text)) must be a string"),
-        "{message}"
-    );
+    assert!(message.contains("*** (file (text)) must be a string"), "{message}");
 }

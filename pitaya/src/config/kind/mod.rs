@@ -108,13 +108,8 @@ impl<T: TryFrom<i64> + std::fmt::Display> Kind for Count<T> {
             _ => raw.text().and_then(|text| text.parse().ok()),
         };
         let number: i64 = number.ok_or("must be a whole number")?;
-        T::try_from(number).map_err(|_| {
-            if number < 0 {
-                "must not be negative".into()
-            } else {
-                "is too big".to_owned()
-            }
-        })
+        T::try_from(number)
+            .map_err(|_| if number < 0 { "must not be negative".into() } else { "is too big".to_owned() })
     }
 
     fn show(value: &T) -> String {
@@ -136,9 +131,7 @@ impl Kind for Number {
             Raw::Toml(toml::Value::Integer(number)) => Some(*number as f64),
             _ => raw.text().and_then(|text| text.parse().ok()),
         };
-        number
-            .filter(|number| number.is_finite())
-            .ok_or_else(|| "must be a number".into())
+        number.filter(|number| number.is_finite()).ok_or_else(|| "must be a number".into())
     }
 
     fn show(value: &f64) -> String {
@@ -157,9 +150,7 @@ impl Kind for Text {
         match raw {
             Raw::Text(text) => Ok(text.to_owned()),
             Raw::Toml(toml::Value::String(text)) => Ok(text.clone()),
-            Raw::Toml(toml::Value::Array(_) | toml::Value::Table(_)) => {
-                Err("must be a string".into())
-            }
+            Raw::Toml(toml::Value::Array(_) | toml::Value::Table(_)) => Err("must be a string".into()),
             Raw::Toml(_) => Ok(raw.show()),
         }
     }
@@ -179,30 +170,16 @@ impl Kind for List {
     fn parse(raw: Raw<'_>) -> Result<Vec<String>, String> {
         const WRONG: &str = "must be a list of strings, or one string with commas";
         let entries: Vec<&str> = match raw {
-            Raw::Toml(toml::Value::Array(entries)) => entries
-                .iter()
-                .map(toml::Value::as_str)
-                .collect::<Option<_>>()
-                .ok_or(WRONG)?,
+            Raw::Toml(toml::Value::Array(entries)) => {
+                entries.iter().map(toml::Value::as_str).collect::<Option<_>>().ok_or(WRONG)?
+            }
             _ => raw.text().ok_or(WRONG)?.split(',').collect(),
         };
-        Ok(entries
-            .into_iter()
-            .map(str::trim)
-            .filter(|entry| !entry.is_empty())
-            .map(str::to_owned)
-            .collect())
+        Ok(entries.into_iter().map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect())
     }
 
     fn show(value: &Vec<String>) -> String {
-        format!(
-            "[{}]",
-            value
-                .iter()
-                .map(|entry| quoted(entry))
-                .collect::<Vec<_>>()
-                .join(", ")
-        )
+        format!("[{}]", value.iter().map(|entry| quoted(entry)).collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -225,9 +202,7 @@ impl Kind for Labels {
             _ => List::parse(Raw::Text(raw.text().ok_or(WRONG)?))?
                 .iter()
                 .map(|pair| pair.split_once('='))
-                .map(|pair| {
-                    pair.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
-                })
+                .map(|pair| pair.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())))
                 .collect::<Option<_>>()
                 .ok_or(WRONG)?,
         };
@@ -235,15 +210,9 @@ impl Kind for Labels {
     }
 
     fn show(value: &Self::Value) -> String {
-        let pairs: Vec<_> = value
-            .iter()
-            .map(|(name, value)| format!("{} = {}", quoted(name), quoted(value)))
-            .collect();
-        if pairs.is_empty() {
-            "{}".into()
-        } else {
-            format!("{{ {} }}", pairs.join(", "))
-        }
+        let pairs: Vec<_> =
+            value.iter().map(|(name, value)| format!("{} = {}", quoted(name), quoted(value))).collect();
+        if pairs.is_empty() { "{}".into() } else { format!("{{ {} }}", pairs.join(", ")) }
     }
 
     fn check(value: &Self::Value) -> Result<(), &'static str> {
@@ -266,21 +235,12 @@ impl Kind for Specs {
         match raw {
             Raw::Toml(toml::Value::Array(specs)) => specs.iter().map(custom::parse).collect(),
             Raw::Toml(_) => Err("must be a list of tables".into()),
-            Raw::Text(_) => {
-                Err("cannot come from the environment, only from a file or from code".into())
-            }
+            Raw::Text(_) => Err("cannot come from the environment, only from a file or from code".into()),
         }
     }
 
     fn show(value: &Self::Value) -> String {
-        format!(
-            "[{}]",
-            value
-                .iter()
-                .map(custom::show)
-                .collect::<Vec<_>>()
-                .join(", ")
-        )
+        format!("[{}]", value.iter().map(custom::show).collect::<Vec<_>>().join(", "))
     }
 
     fn check(value: &Self::Value) -> Result<(), &'static str> {
@@ -307,22 +267,13 @@ impl<T: Named> Kind for Choice<T> {
             Raw::Toml(toml::Value::Integer(number)) => number.to_string(),
             _ => raw.text().unwrap_or_default().to_ascii_lowercase(),
         };
-        T::NAMES
-            .iter()
-            .find(|(name, _)| *name == text)
-            .map(|(_, value)| *value)
-            .ok_or_else(|| {
-                let names: Vec<_> = T::NAMES.iter().map(|(name, _)| *name).collect();
-                format!("must be one of {}", names.join(", "))
-            })
+        T::NAMES.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| {
+            let names: Vec<_> = T::NAMES.iter().map(|(name, _)| *name).collect();
+            format!("must be one of {}", names.join(", "))
+        })
     }
 
     fn show(value: &T) -> String {
-        quoted(
-            T::NAMES
-                .iter()
-                .find(|(_, named)| named == value)
-                .map_or("", |(name, _)| name),
-        )
+        quoted(T::NAMES.iter().find(|(_, named)| named == value).map_or("", |(name, _)| name))
     }
 }

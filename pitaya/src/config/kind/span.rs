@@ -40,11 +40,7 @@ impl Kind for Span {
     }
 
     fn check(value: &Duration) -> Result<(), &'static str> {
-        if *value <= LONGEST {
-            Ok(())
-        } else {
-            Err("shorter than 292 years")
-        }
+        if *value <= LONGEST { Ok(()) } else { Err("shorter than 292 years") }
     }
 }
 
@@ -89,13 +85,9 @@ fn signed(raw: Raw<'_>) -> Result<(bool, Duration), String> {
     }
     if text.parse::<f64>().is_ok() {
         // The original reads a bare number in a file as nanoseconds, and refuses one in the environment.
-        return Err(format!(
-            "has no unit; write \"{text}s\" for seconds or \"{text}ms\" for milliseconds"
-        ));
+        return Err(format!("has no unit; write \"{text}s\" for seconds or \"{text}ms\" for milliseconds"));
     }
-    parts(text)
-        .map(|span| (negative, span))
-        .ok_or_else(|| WRONG.to_owned())
+    parts(text).map(|span| (negative, span)).ok_or_else(|| WRONG.to_owned())
 }
 
 /// The sum of `number unit` parts; none for anything else, or beyond [`LONGEST`].
@@ -105,9 +97,7 @@ fn parts(mut rest: &str) -> Option<Duration> {
     }
     let mut total: u128 = 0;
     while !rest.is_empty() {
-        let digits = rest
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(rest.len());
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
         let (number, tail) = rest.split_at(digits);
         let (unit, nanos) = UNITS.into_iter().find(|(unit, _)| tail.starts_with(unit))?;
         rest = &tail[unit.len()..];
@@ -115,11 +105,7 @@ fn parts(mut rest: &str) -> Option<Duration> {
         if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
             return None;
         }
-        let whole: u64 = if whole.is_empty() {
-            0
-        } else {
-            whole.parse().ok()?
-        };
+        let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
         total = total.saturating_add(u128::from(whole) * u128::from(nanos));
         let mut place = nanos;
         for digit in fraction.bytes() {
@@ -182,20 +168,9 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_refused() {
-        for text in [
-            "",
-            "s",
-            ".s",
-            "1",
-            "1x",
-            "1 s",
-            "1..5s",
-            "10 seconds",
-            "-1s",
-            "s10",
-            "999999999h",
-            "9e9s",
-        ] {
+        for text in
+            ["", "s", ".s", "1", "1x", "1 s", "1..5s", "10 seconds", "-1s", "s10", "999999999h", "9e9s"]
+        {
             assert!(parse(text).is_err(), "{text}");
         }
         assert!(Span::check(&Duration::MAX).is_err());
@@ -204,25 +179,15 @@ mod tests {
     #[test]
     fn a_bare_number_is_refused_with_what_to_write() {
         let error = Span::parse(Raw::Toml(&toml::Value::Integer(10))).unwrap_err();
-        assert_eq!(
-            error,
-            "has no unit; write \"10s\" for seconds or \"10ms\" for milliseconds"
-        );
+        assert_eq!(error, "has no unit; write \"10s\" for seconds or \"10ms\" for milliseconds");
     }
 
     #[test]
     fn a_write_deadline_of_zero_or_less_is_ten_seconds() {
         for text in ["0", "0s", "-1s", "10s"] {
-            assert_eq!(
-                Deadline::parse(Raw::Text(text)),
-                Ok(Duration::from_secs(10)),
-                "{text}"
-            );
+            assert_eq!(Deadline::parse(Raw::Text(text)), Ok(Duration::from_secs(10)), "{text}");
         }
-        assert_eq!(
-            Deadline::parse(Raw::Toml(&toml::Value::Integer(-1))),
-            Ok(Duration::from_secs(10))
-        );
+        assert_eq!(Deadline::parse(Raw::Toml(&toml::Value::Integer(-1))), Ok(Duration::from_secs(10)));
         assert!(Deadline::parse(Raw::Toml(&toml::Value::Integer(5))).is_err());
     }
 

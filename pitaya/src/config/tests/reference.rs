@@ -51,10 +51,7 @@ fn row(key: &Key, default: &Config) -> String {
 fn reference() -> String {
     let default = Config::default();
     let mut text = HEAD.to_owned();
-    let parts = [
-        ("Keys", table::KEYS),
-        ("Keys that are accepted without effect", idle::IDLE),
-    ];
+    let parts = [("Keys", table::KEYS), ("Keys that are accepted without effect", idle::IDLE)];
     for (title, keys) in parts {
         text += &format!("\n## {title}\n\n| key | type | default | meaning |\n|---|---|---|---|\n");
         for key in keys {
@@ -79,8 +76,5 @@ fn the_reference_in_docs_is_the_table() {
 
 #[test]
 fn variables_in_the_reference_follow_the_rule_it_states() {
-    assert_eq!(
-        env_name("pitaya.heartbeat.interval"),
-        "PITAYA_HEARTBEAT_INTERVAL"
-    );
+    assert_eq!(env_name("pitaya.heartbeat.interval"), "PITAYA_HEARTBEAT_INTERVAL");
 }
