@@ -185,7 +185,7 @@ proptest! {
         let (outbox, bounds) = (Outbox::new(), bounds(1000, 1 << 20, Policy::Disconnect));
         for (n, (size, shared)) in sizes.iter().enumerate() {
             let bytes = packet(*size, n as u8);
-            if *shared { outbox.push(&bounds, &bytes, 1).unwrap() } else { put(&outbox, &bounds, &bytes).unwrap() }
+            if *shared { outbox.push(&bounds, &bytes, 1).map(drop).unwrap() } else { put(&outbox, &bounds, &bytes).unwrap() }
         }
         let mut batch = outbox.take().0.unwrap();
         for (n, (size, _)) in sizes.iter().enumerate() {
