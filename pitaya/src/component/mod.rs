@@ -12,6 +12,7 @@ mod fake;
 mod method;
 mod reply;
 mod rpc;
+mod service;
 mod table;
 
 pub use arg::{Extract, HandlerArg, RemoteArg, via};
@@ -26,6 +27,7 @@ pub(crate) use build::{ComponentType, Instance, LifecycleDyn};
 pub(crate) use call::{CallInfo, Done, Outcome, ReplyTo, send_error};
 pub(crate) use method::{BlockKind, Bound, MethodInfo};
 pub(crate) use rpc::{Local, RemoteTarget};
+pub(crate) use service::service;
 pub(crate) use table::{Entry, Registration, Table, Tables};
 
 /// For generated code.
