@@ -12,7 +12,7 @@ mod pool;
 mod testing;
 mod uid;
 
-pub(crate) use self::callback::panicked;
+pub(crate) use self::callback::{contained, panicked};
 pub use self::core::CloseReason;
 pub(crate) use self::core::{CallId, Core};
 pub use self::data::SessionData;
@@ -274,7 +274,13 @@ impl<D: SessionData> Session<D> {
 impl<D: SessionData> Session<D> {
     /// A session without a connection, and what is pushed to it: for tests of handlers.
     pub fn test() -> (Self, Pushes) {
-        testing::session()
+        testing::session(&Pool::new())
+    }
+
+    /// As [`test`](Self::test), in a pool: so that groups and [`Users`](crate::group::Users) over the same pool
+    /// find the session once it is bound.
+    pub fn test_in(pool: &SessionPool) -> (Self, Pushes) {
+        testing::session(&pool.0)
     }
 }
 

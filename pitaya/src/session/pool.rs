@@ -221,6 +221,11 @@ impl fmt::Debug for Pool {
 pub struct SessionPool(pub(crate) Arc<Pool>);
 
 impl SessionPool {
+    /// A pool without an app, for tests: see [`Session::test_in`].
+    pub fn test() -> Self {
+        Self(Pool::new())
+    }
+
     /// The open session with this id.
     pub fn by_id(&self, id: u64) -> Option<Session> {
         self.0.by_id(id).map(|core| Session::new(core, 0))
