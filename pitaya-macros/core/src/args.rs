@@ -115,7 +115,9 @@ pub(crate) fn check_segment(name: &LitStr, sink: &Sink) {
     if value.is_empty() || !value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         sink.on(
             name,
-            format!("{value:?} cannot be a part of a route: use letters, digits and `_`, for example \"room\""),
+            format!(
+                "{value:?} cannot be a part of a route: use letters, digits and `_`, for example \"room\""
+            ),
         );
     }
 }

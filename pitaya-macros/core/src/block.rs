@@ -4,8 +4,10 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, TokenStreamExt, quote};
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Generics, Ident, Path, Signature, Token, Type, TypeParamBound, Visibility, braced, token};
 use syn::punctuated::Punctuated;
+use syn::{
+    Attribute, Generics, Ident, Path, Signature, Token, Type, TypeParamBound, Visibility, braced, token,
+};
 
 /// An impl block, of a type or of a trait for a type.
 pub(crate) struct ImplBlock {

@@ -1,4 +1,6 @@
 //! `#[derive(PitayaError)]`.
 use proc_macro2::TokenStream;
 /// Expands the derive.
-pub fn pitaya_error(_item: TokenStream) -> TokenStream { TokenStream::new() }
+pub fn pitaya_error(_item: TokenStream) -> TokenStream {
+    TokenStream::new()
+}

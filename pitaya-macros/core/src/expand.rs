@@ -50,9 +50,16 @@ pub(crate) fn private(krate: &Path) -> TokenStream {
 }
 
 /// One row of a method table. `target` is the method's path, `component` the type it is called on.
-pub(crate) fn row(p: &TokenStream, kind: Kind, method: &Method, component: &TokenStream, target: &TokenStream) -> TokenStream {
+pub(crate) fn row(
+    p: &TokenStream,
+    kind: Kind,
+    method: &Method,
+    component: &TokenStream,
+    target: &TokenStream,
+) -> TokenStream {
     let Method { name, doc, cfgs, concurrent, args, output, ident, .. } = method;
-    let slots: Vec<_> = (0..args.len()).map(|i| format_ident!("a{i}", span = proc_macro2::Span::mixed_site())).collect();
+    let slots: Vec<_> =
+        (0..args.len()).map(|i| format_ident!("a{i}", span = proc_macro2::Span::mixed_site())).collect();
     let types: Vec<_> = args.iter().map(|arg| &arg.ty).collect();
     let hold = kind.arg();
     let holds = types.iter().zip(&slots).map(|(ty, slot)| {

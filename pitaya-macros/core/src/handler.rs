@@ -27,7 +27,10 @@ pub fn handler(args: TokenStream, item: TokenStream) -> TokenStream {
     };
     let args = Args::parse("handler", args, &["server", "service", "rename_all", "crate"], &sink);
     if let Some(contract) = &block.contract {
-        sink.on(contract, "`#[handler]` goes on an inherent impl: write `impl Type { … }`; contracts are for `#[remote]`");
+        sink.on(
+            contract,
+            "`#[handler]` goes on an inherent impl: write `impl Type { … }`; contracts are for `#[remote]`",
+        );
     }
     let made = inherent(&args, &mut block, Kind::Handler, &sink).map(|made| made.table);
     let made = sink.is_empty().then_some(made).flatten();
@@ -54,7 +57,9 @@ pub(crate) fn inherent(args: &Args, block: &mut ImplBlock, kind: Kind, sink: &Si
     if !block.generics.params.is_empty() || block.generics.where_clause.is_some() {
         sink.on(
             block.generics.params.to_token_stream(),
-            format!("a component must not be generic: `#[{name}]` makes one table for one type; name the type"),
+            format!(
+                "a component must not be generic: `#[{name}]` makes one table for one type; name the type"
+            ),
         );
     }
     let Some(type_name) = last_segment(&block.self_ty) else {
@@ -101,7 +106,10 @@ pub(crate) fn inherent(args: &Args, block: &mut ImplBlock, kind: Kind, sink: &Si
 /// Two methods of one name are one route.
 pub(crate) fn same_names(methods: &[Method], kind: &str, sink: &Sink) {
     for (i, method) in methods.iter().enumerate() {
-        if methods[..i].iter().any(|other| other.name == method.name && other.cfgs.is_empty() && method.cfgs.is_empty()) {
+        if methods[..i]
+            .iter()
+            .any(|other| other.name == method.name && other.cfgs.is_empty() && method.cfgs.is_empty())
+        {
             sink.at(
                 method.name_span,
                 format!("two {kind}s of this block are called `{}` in routes: give one another name with `#[route(\"…\")]`", method.name),

@@ -30,4 +30,3 @@ pub(crate) fn output(item: TokenStream, errors: errors::Sink, made: Option<Token
     let errors = errors.into_tokens();
     quote::quote!(#item #made #errors)
 }
-

@@ -52,7 +52,8 @@ pub(crate) enum Of {
 }
 
 /// Types that are extractors by their name: enough to guess the message of a remote.
-const EXTRACTORS: &[&str] = &["Session", "Context", "State", "App", "Groups", "Users", "Timers", "SessionPool"];
+const EXTRACTORS: &[&str] =
+    &["Session", "Context", "State", "App", "Groups", "Users", "Timers", "SessionPool"];
 
 impl Arg {
     /// Whether it looks like the message.
@@ -72,14 +73,23 @@ pub(crate) fn last_segment(ty: &Type) -> Option<String> {
 }
 
 /// Takes the markers off a function and makes its model; `None` if it is not exposed or has mistakes.
-pub(crate) fn model(function: &mut Function, of: Of, kind: &str, case: Option<Case>, sink: &Sink) -> Option<Method> {
+pub(crate) fn model(
+    function: &mut Function,
+    of: Of,
+    kind: &str,
+    case: Option<Case>,
+    sink: &Sink,
+) -> Option<Method> {
     let markers = Markers::take(function, sink);
     let extracts = take_extracts(function);
     if of == Of::Impl && !matches!(function.vis, syn::Visibility::Public(_)) {
         if markers.route.is_some() || markers.concurrent {
             sink.on(
                 &function.sig.ident,
-                format!("`{}` is private, so it is no {kind}: write `pub async fn`, or take its marker off", function.sig.ident),
+                format!(
+                    "`{}` is private, so it is no {kind}: write `pub async fn`, or take its marker off",
+                    function.sig.ident
+                ),
             );
         }
         return None;
@@ -113,7 +123,12 @@ pub(crate) fn model(function: &mut Function, of: Of, kind: &str, case: Option<Ca
         return None;
     }
     let pick = |names: &[&str]| -> Vec<Attribute> {
-        function.attrs.iter().filter(|attr| names.iter().any(|name| attr.path().is_ident(name))).cloned().collect()
+        function
+            .attrs
+            .iter()
+            .filter(|attr| names.iter().any(|name| attr.path().is_ident(name)))
+            .cloned()
+            .collect()
     };
     Some(Method {
         doc: doc(&function.attrs),
@@ -142,7 +157,8 @@ impl Markers {
             if is_marker(attr, "route") {
                 match attr.parse_args::<LitStr>() {
                     Ok(name) => markers.route = Some(name),
-                    Err(_) => sink.on(attr, "`#[route]` takes the name of the method in routes: `#[route(\"name\")]`"),
+                    Err(_) => sink
+                        .on(attr, "`#[route]` takes the name of the method in routes: `#[route(\"name\")]`"),
                 }
             } else if is_marker(attr, "skip") {
                 markers.skip = true;
@@ -183,17 +199,24 @@ fn check_signature(function: &Function, of: Of, kind: &str, sink: &Sink) {
         sink.on(abi, format!("{kind} `{name}` must not have an ABI: remove it"));
     }
     if sig.asyncness.is_none() {
-        let help = if of == Of::Impl { "write `pub async fn`, or mark it `#[skip]`" } else { "write `async fn`" };
+        let help =
+            if of == Of::Impl { "write `pub async fn`, or mark it `#[skip]`" } else { "write `async fn`" };
         sink.on(name, format!("{kind} `{name}` must be async: {help}"));
     }
     if !sig.generics.params.is_empty() {
-        sink.on(&sig.generics, format!("{kind} `{name}` must not be generic: a route has one message type; name it"));
+        sink.on(
+            &sig.generics,
+            format!("{kind} `{name}` must not be generic: a route has one message type; name it"),
+        );
     }
     if let Some(clause) = &sig.generics.where_clause {
         sink.on(clause, format!("{kind} `{name}` must not have a `where` clause: remove it"));
     }
     if of == Of::Contract && function.body.is_some() {
-        sink.on(name, format!("`{name}` has a body: a contract says what there is, its impls say how; end it with `;`"));
+        sink.on(
+            name,
+            format!("`{name}` has a body: a contract says what there is, its impls say how; end it with `;`"),
+        );
     }
     match sig.receiver() {
         Some(receiver) => match &receiver.kind {

@@ -60,10 +60,16 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 fn expand_contract(args: TokenStream, mut contract: TraitBlock, sink: Sink) -> TokenStream {
     let args = Args::parse("remote", args, &["server", "service", "rename_all", "crate"], &sink);
     if args.server.is_none() {
-        sink.on(&contract.ident, "a contract names the server type that serves it: write `#[remote(server = \"…\")]`");
+        sink.on(
+            &contract.ident,
+            "a contract names the server type that serves it: write `#[remote(server = \"…\")]`",
+        );
     }
     if !contract.generics.params.is_empty() {
-        sink.on(&contract.generics, "a contract must not be generic: its routes have one message type each; name it");
+        sink.on(
+            &contract.generics,
+            "a contract must not be generic: its routes have one message type each; name it",
+        );
     }
     let before = sink.len();
     let mut methods = Vec::new();
@@ -142,7 +148,10 @@ fn expand_contract(args: TokenStream, mut contract: TraitBlock, sink: Sink) -> T
 fn expand_contract_impl(args: TokenStream, block: &ImplBlock, sink: Sink) -> TokenStream {
     let args = Args::parse("remote", args, &["crate"], &sink);
     if !block.generics.params.is_empty() {
-        sink.on(&block.generics, "a component must not be generic: `#[remote]` makes one table for one type; name the type");
+        sink.on(
+            &block.generics,
+            "a component must not be generic: `#[remote]` makes one table for one type; name the type",
+        );
     }
     let p = private(&args.krate());
     let self_ty = &block.self_ty;
@@ -175,7 +184,14 @@ fn check_client(methods: &[Method], sink: &Sink) {
     }
 }
 
-fn client(args: &Args, vis: &Visibility, name: &Ident, methods: &[Method], base: &str, fake: &TokenStream) -> TokenStream {
+fn client(
+    args: &Args,
+    vis: &Visibility,
+    name: &Ident,
+    methods: &[Method],
+    base: &str,
+    fake: &TokenStream,
+) -> TokenStream {
     let krate = args.krate();
     let p = private(&krate);
     let consts = methods.iter().map(|method| {

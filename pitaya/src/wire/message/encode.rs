@@ -61,11 +61,7 @@ struct Front<'a> {
 impl<'a> Front<'a> {
     #[inline]
     fn new(kind: Kind, id: u64, route: Route<'a>, error: bool) -> Result<Self, EncodeError> {
-        let mut front = Self {
-            bytes: [0; HEADER + 1 + MAX_ID + 2],
-            len: HEADER + 1,
-            name: &[],
-        };
+        let mut front = Self { bytes: [0; HEADER + 1 + MAX_ID + 2], len: HEADER + 1, name: &[] };
         front.bytes[0] = packet::Kind::Data as u8;
         front.bytes[HEADER] = (kind as u8) << 1 | if error { ERROR } else { 0 };
         if kind.has_id() {
@@ -144,20 +140,11 @@ impl<'a> Front<'a> {
         c: &Compression,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
-        if c.tries(body.len()) {
-            self.write_deflated(from, body, out)
-        } else {
-            self.write(from, body, out)
-        }
+        if c.tries(body.len()) { self.write_deflated(from, body, out) } else { self.write(from, body, out) }
     }
 
     #[inline(never)]
-    fn write_deflated(
-        &mut self,
-        from: usize,
-        body: &[u8],
-        out: &mut BytesMut,
-    ) -> Result<(), EncodeError> {
+    fn write_deflated(&mut self, from: usize, body: &[u8], out: &mut BytesMut) -> Result<(), EncodeError> {
         zlib::with_deflater(|deflater| match deflater.smaller(body) {
             Some(deflated) => {
                 self.bytes[HEADER] |= COMPRESSED;
@@ -176,11 +163,7 @@ impl<'a> Front<'a> {
         body: impl FnOnce(&mut BytesMut) -> Result<(), E>,
     ) -> Result<(), E> {
         let start = out.len();
-        let mut out = Undo {
-            out,
-            start,
-            done: false,
-        };
+        let mut out = Undo { out, start, done: false };
         out.out.extend_from_slice(&self.bytes[..self.len]);
         out.out.extend_from_slice(self.name);
         let body_at = out.out.len();
@@ -234,11 +217,7 @@ impl Drop for Undo<'_> {
 ///
 /// # Errors
 /// [`EncodeError::RouteTooLong`], [`EncodeError::TooLarge`]; `out` is then left as it was.
-pub fn encode(
-    out: &mut BytesMut,
-    message: &Message<'_>,
-    c: &Compression,
-) -> Result<(), EncodeError> {
+pub fn encode(out: &mut BytesMut, message: &Message<'_>, c: &Compression) -> Result<(), EncodeError> {
     let mut front = Front::new(message.kind, message.id, message.route, message.error)?;
     if message.compressed {
         front.bytes[HEADER] |= COMPRESSED;
