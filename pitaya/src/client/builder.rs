@@ -270,7 +270,8 @@ impl Builder {
             stop: Box::pin(stop.clone().cancelled_owned()),
         };
         tokio::spawn(task.run());
-        Ok(Client { shared, sender, stop, request_timeout: self.request_timeout })
+        let last = Arc::new(stop.clone().drop_guard());
+        Ok(Client { shared, sender, stop, _last: last, request_timeout: self.request_timeout })
     }
 }
 

@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::pushes::unreadable;
 use self::shared::Shared;
@@ -88,6 +88,8 @@ pub struct Client {
     shared: Arc<Shared>,
     sender: mpsc::Sender<Bytes>,
     stop: CancellationToken,
+    /// Cancels `stop` with the last handle.
+    _last: Arc<DropGuard>,
     request_timeout: Duration,
 }
 

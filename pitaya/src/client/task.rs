@@ -46,7 +46,7 @@ pub(super) struct Task {
     pub(super) input: BytesMut,
     pub(super) output: BytesMut,
     pub(super) outgoing: mpsc::Receiver<Bytes>,
-    /// Somebody wants to disconnect.
+    /// Somebody wants to disconnect, or the last handle has gone.
     pub(super) stop: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
@@ -117,11 +117,13 @@ impl Task {
     fn turn(&mut self, clock: &mut Clock, cx: &mut Context<'_>) -> Result<(), Closed> {
         self.read(clock, cx)?;
         // After reading: a server is not silent whose bytes only waited for a busy program.
-        self.tick(clock, cx)?;
         if clock.grace.is_none() && self.stop.as_mut().poll(cx).is_ready() {
             self.outgoing.close();
+            clock.grace = Some(Instant::now() + GRACE);
+            clock.arm();
         }
-        if !clock.said && self.write(clock, cx)? {
+        self.tick(clock, cx)?;
+        if !clock.said && self.write(cx)? {
             clock.said = self.transport.poll_close(cx).map_err(|e| Closed::io(&e))?.is_ready();
         }
         Ok(())
@@ -199,21 +201,13 @@ impl Task {
     // ---- out
 
     /// Writes what there is; `true` if that was the last.
-    fn write(&mut self, clock: &mut Clock, cx: &mut Context<'_>) -> Result<bool, Closed> {
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, Closed> {
         loop {
-            let mut more = true;
+            let (mut more, mut last) = (true, false);
             while more && self.output.len() < ENOUGH {
                 match self.outgoing.poll_recv(cx) {
                     Poll::Ready(Some(packet)) => self.output.extend_from_slice(&packet),
-                    Poll::Ready(None) => {
-                        if clock.grace.is_none() {
-                            clock.grace = Some(Instant::now() + GRACE);
-                            clock.arm();
-                            // The timer was looked at already: it must be looked at again to ring.
-                            cx.waker().wake_by_ref();
-                        }
-                        more = false;
-                    }
+                    Poll::Ready(None) => (more, last) = (false, true),
                     Poll::Pending => more = false,
                 }
             }
@@ -223,9 +217,9 @@ impl Task {
                 Poll::Ready(Ok(())) if more => {}
                 Poll::Ready(Ok(())) => {
                     if self.output.capacity() > 4 * ENOUGH {
-                        self.output = BytesMut::new();
+                        self.output = BytesMut::new(); // a large message does not stay
                     }
-                    return Ok(clock.grace.is_some());
+                    return Ok(last);
                 }
             }
         }

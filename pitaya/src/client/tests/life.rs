@@ -136,12 +136,30 @@ async fn a_disconnect_sends_what_was_sent_before_and_ends_every_handle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_disconnect_waits_only_so_long_for_the_server() {
-    let (client, _server) = connected().await;
-    while client.notify_raw("a.b", vec![0; 10_000].into()).await.is_ok() {}
+async fn the_end_waits_only_so_long_for_a_server_that_does_not_read() {
+    for disconnect in [true, false] {
+        let (client, server) = connected().await;
+        let mut says = client.pushes::<Say>();
+        while client.notify_raw("a.b", vec![0; 10_000].into()).await.is_ok() {}
+        let begun = Instant::now();
+        if disconnect {
+            assert_eq!(client.disconnect().await.reason, CloseReason::Disconnected);
+        } else {
+            drop(client);
+        }
+        assert_eq!(says.next().await.unwrap_err().code(), "PIT-499");
+        assert_eq!(begun.elapsed(), Duration::from_secs(2));
+        drop(server);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_waits_only_so_long_for_a_server_that_does_not_close() {
+    let (client, mut server) = connected().await;
     let begun = Instant::now();
     assert_eq!(client.disconnect().await.reason, CloseReason::Disconnected);
     assert_eq!(begun.elapsed(), Duration::from_secs(2));
+    assert_eq!(server.packet().await, None);
 }
 
 #[tokio::test]

@@ -91,7 +91,8 @@ mod tls {
                 let stream = listener.accept().await.unwrap().0;
                 assert!(acceptor.accept(stream).await.is_err());
             };
-            let (client, ()) = tokio::join!(Client::builder().connect_tls(&address, name, trust), server);
+            let builder = Client::builder();
+            let (client, ()) = tokio::join!(builder.connect_tls(&address, name, trust), server);
             let error = client.unwrap_err();
             assert!(matches!(error, ConnectError::Io(_)) && error.to_string().contains("certificate"));
         }
@@ -112,7 +113,7 @@ mod websocket {
     async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, first: Option<Message>) {
         let (request, mut ws) = ServerBuilder::new().accept(stream).await.unwrap();
         assert_eq!((request.uri().path(), request.uri().query()), ("/game", Some("x=1")));
-        let mut packet = async |ws: &mut WebSocketStream<S>, kind| {
+        let packet = async |ws: &mut WebSocketStream<S>, kind| {
             let message = ws.next().await.unwrap().unwrap();
             assert!(message.is_binary());
             let bytes = Bytes::from(message.into_payload());

@@ -6,7 +6,7 @@ use futures_util::poll;
 use super::*;
 use crate::route::Route;
 
-const ECHO: Route<Say, Say> = Route::new("room.room.echo");
+static ECHO: Route<Say, Say> = Route::new("room.room.echo");
 
 #[tokio::test]
 async fn a_typed_request_gets_a_typed_answer() {
