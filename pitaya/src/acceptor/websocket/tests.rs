@@ -62,6 +62,19 @@ async fn a_good_request_is_upgraded_on_any_path() {
 }
 
 #[tokio::test]
+async fn a_request_may_come_byte_by_byte() {
+    let (mut client, mut server) = tokio::io::duplex(1);
+    let upgrading = tokio::spawn(async move { upgrade(&mut server, &[]).await });
+    client.write_all(request("").as_bytes()).await.unwrap();
+    let mut status = [0; 12];
+    client.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 101");
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).await.unwrap();
+    upgrading.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn bad_requests_are_refused_with_the_version_we_speak() {
     let good = request("");
     for (status, sent) in [
