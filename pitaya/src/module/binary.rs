@@ -32,7 +32,7 @@ const LAST_OUTPUT: Duration = Duration::from_secs(1);
 /// not ended within the grace, or when the shutdown is cut short. It is killed too when the module is dropped.
 ///
 /// ```no_run
-/// use pitaya::App;
+/// use pitaya::app::App;
 /// use pitaya::module::BinaryModule;
 ///
 /// let matchmaker = BinaryModule::new("/opt/game/matchmaker", ["--port", "7000"], BinaryModule::GRACE);
