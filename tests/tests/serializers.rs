@@ -48,7 +48,9 @@ const BUY: Route<Buy, Bought> = Route::new("shop.shop.buy");
 
 #[tokio::test]
 async fn requests_pushes_and_errors_travel_in_every_serializer_which_the_handshake_names() {
-    for (format, name) in [(Format::Json, "json"), (Format::Protobuf, "protobuf"), (Format::MessagePack, "msgpack")] {
+    for (format, name) in
+        [(Format::Json, "json"), (Format::Protobuf, "protobuf"), (Format::MessagePack, "msgpack")]
+    {
         let app = App::builder()
             .server_type("shop")
             .serializer(format)
@@ -63,7 +65,10 @@ async fn requests_pushes_and_errors_travel_in_every_serializer_which_the_handsha
         assert_eq!(bought.total, 21, "{name}");
         assert_eq!(soon("the push", sales.next()).await.unwrap().item, "sword");
         let error = client.request(&BUY, &Buy { item: "shield".into(), count: -1 }).await.unwrap_err();
-        assert_eq!((error.code(), error.msg(), &error.metadata()["item"][..]), ("SHOP-1", "less than nothing", "shield"));
+        assert_eq!(
+            (error.code(), error.msg(), &error.metadata()["item"][..]),
+            ("SHOP-1", "less than nothing", "shield")
+        );
         app.stop().await;
     }
 }
@@ -99,7 +104,10 @@ async fn every_call_is_reported_with_route_status_and_code_and_the_clients_are_c
     client.request(&BUY, &Buy { item: "a".into(), count: -1 }).await.unwrap_err();
     client.request_raw("shop.shop.nothing", Bytes::new()).await.unwrap_err();
     let count = |status: &str, code: &str, route: &str| {
-        memory.count("response_time_ns", &[("route", route), ("status", status), ("code", code), ("type", "handler")])
+        memory.count(
+            "response_time_ns",
+            &[("route", route), ("status", status), ("code", code), ("type", "handler")],
+        )
     };
     assert_eq!(count("ok", "", "shop.shop.buy"), 1);
     assert_eq!(count("failed", "SHOP-1", "shop.shop.buy"), 1);
