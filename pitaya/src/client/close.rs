@@ -95,7 +95,7 @@ pub enum CloseReason {
     Disconnected,
     /// The server sent a kick.
     Kicked,
-    /// The server closed the connection, between two packets.
+    /// The server closed the connection between two packets, or reset it.
     ServerClosed,
     /// The server was silent for more than three heartbeat intervals.
     Timeout,
@@ -142,6 +142,10 @@ impl Closed {
     pub(super) fn io(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::InvalidData => Self::protocol(error),
+            // What a server's close looks like if it had not read everything yet.
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+                Self::new(CloseReason::ServerClosed, error.to_string())
+            }
             _ => Self::new(CloseReason::Io, error.to_string()),
         }
     }

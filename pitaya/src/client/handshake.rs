@@ -65,8 +65,11 @@ async fn reply(
             }
             Err(error) => {
                 let closed = Closed::io(&error);
-                let broken = closed.reason == CloseReason::Protocol;
-                return Err(if broken { ConnectError::Protocol(closed.detail) } else { error.into() });
+                return Err(match closed.reason {
+                    CloseReason::Protocol => ConnectError::Protocol(closed.detail),
+                    CloseReason::ServerClosed => ConnectError::Closed,
+                    _ => error.into(),
+                });
             }
         }
     }

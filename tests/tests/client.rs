@@ -1,0 +1,73 @@
+//! The project's own client against its own server, over TCP and over WebSocket.
+
+use pitaya::acceptor::WebSocket;
+use pitaya::client::{Client, CloseReason};
+use pitaya::config::Config;
+use pitaya::{Bytes, Route};
+use pitaya_tests::arena::{self, Number, OnText, Text};
+
+pitaya::link!(pitaya_tests);
+
+const TYPED: Route<Text, Text> = Route::new("test.arena.typed");
+
+fn text(text: &str) -> Text {
+    Text { text: text.to_owned() }
+}
+
+/// What a client can do, each thing once; it ends with a kick.
+async fn tour(client: &Client) {
+    assert_eq!((client.serializer_name(), client.is_connected()), ("json", true));
+    for sent in [text("hi"), text(&"x".repeat(10_000))] {
+        assert_eq!(client.request(&TYPED, &sent).await.unwrap(), sent);
+    }
+    client.request_to::<_, ()>("arena.empty", &()).await.unwrap();
+    let bytes = Bytes::from_static(b"\x00\xff");
+    assert_eq!(client.request_raw("arena.raw", bytes.clone()).await.unwrap(), bytes);
+
+    let error = client.request_to::<_, Text>("arena.fail", &()).await.unwrap_err();
+    assert_eq!((error.code(), error.msg(), &*error.metadata()["some"]), ("T-1", "as asked", "meta"));
+
+    client.request_to::<_, ()>("arena.push", &Number { n: 100 }).await.unwrap();
+    let mut pushes = client.pushes::<OnText>();
+    for n in 0..100 {
+        assert_eq!(pushes.next().await.unwrap().text, n.to_string());
+    }
+
+    // The kick may overtake the answer.
+    let _ = client.request_to::<_, ()>("arena.kick", &()).await;
+    assert_eq!(client.closed().await.reason, CloseReason::Kicked);
+    assert_eq!(pushes.next().await.unwrap_err().code(), "PIT-499");
+}
+
+#[tokio::test]
+async fn the_client_and_the_server_understand_each_other() {
+    for compression in [false, true] {
+        let mut config = Config::default();
+        config.message_compression = compression;
+        let ring = arena::start_with(config, |b| b.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
+        let builder = Client::builder().compress(compression);
+        tour(&builder.connect_tcp(ring.tcp).await.unwrap()).await;
+        let ws = ring.app.socket_addrs()[1];
+        tour(&builder.connect_ws(&format!("ws://{ws}/")).await.unwrap()).await;
+        let client = builder.connect_ws(&format!("ws://{ws}/")).await.unwrap();
+        ring.app.stop().await;
+        let closed = client.closed().await;
+        assert_eq!(closed.reason, CloseReason::ServerClosed, "{closed}");
+    }
+}
+
+#[tokio::test]
+async fn a_disconnect_is_quick_and_delivers_what_was_sent() {
+    let ring = arena::start_with(Config::default(), |b| b.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
+    let ws = format!("ws://{}/", ring.app.socket_addrs()[1]);
+    for (name, client) in [
+        ("tcp", Client::builder().connect_tcp(ring.tcp).await.unwrap()),
+        ("ws", Client::builder().connect_ws(&ws).await.unwrap()),
+    ] {
+        client.notify("arena.note", &text(name)).await.unwrap();
+        let closed = client.disconnect().await;
+        assert_eq!((closed.reason, &*closed.detail), (CloseReason::Disconnected, ""), "{name}");
+        ring.witness.wrote(name).await;
+    }
+    ring.app.stop().await;
+}
