@@ -206,9 +206,9 @@ impl Arena {
     /// Pushes to the caller without end, until it is gone.
     pub async fn flood(&self, session: Session) -> Result<()> {
         let _in_flight = InFlight::new(&self.witness);
-        let text = "x".repeat(8 * 1024);
+        let bytes = Bytes::from(vec![b'x'; 16 * 1024]);
         loop {
-            session.push(&OnText { text: text.clone() }).await?;
+            session.push_to("onFlood", &bytes).await?;
         }
     }
 

@@ -92,8 +92,7 @@ async fn with_draining_sigterm_waits_for_the_last_session_of_the_pool_and_of_the
 
 #[tokio::test]
 async fn a_drain_ends_at_its_timeout_and_at_a_second_signal() {
-    let served =
-        Served::start(&[DRAIN[0], DRAIN[1], ("PITAYA_SESSION_DRAIN_TIMEOUT", "300ms")]).await;
+    let served = Served::start(&[DRAIN[0], DRAIN[1], ("PITAYA_SESSION_DRAIN_TIMEOUT", "300ms")]).await;
     let _client = Raw::ready(served.tcp).await;
     served.signal(TERM);
     assert_eq!(served.ended().await.last().map(String::as_str), Some("stopped"));
@@ -117,10 +116,17 @@ async fn a_hundred_repetitions_of_every_bad_input_leave_no_descriptor_session_or
         ("PITAYA_LIMIT_HANDSHAKE_DEADLINE", "1s"),
         ("PITAYA_LIMIT_HEADER_DEADLINE", "1s"),
         ("PITAYA_LIMIT_PACKET_DEADLINE", "1s"),
+        ("PITAYA_BUFFER_AGENT_CONNTIMEOUT", "1s"),
+        ("PITAYA_HANDLER_MESSAGES_COMPRESSION", "false"),
     ])
     .await;
     let mut watcher = Raw::ready(served.tcp).await;
-    soon("a warm server", async { for _ in 0..50 { stats(&mut watcher).await; } }).await;
+    soon("a warm server", async {
+        for _ in 0..50 {
+            stats(&mut watcher).await;
+        }
+    })
+    .await;
     let (before, descriptors) = (stats(&mut watcher).await, served.descriptors());
 
     let ready = [HANDSHAKE, ACK].concat();

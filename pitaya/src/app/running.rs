@@ -1,10 +1,11 @@
 //! A running app.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{App, stop};
@@ -71,28 +72,33 @@ impl Running {
 
     /// Serves until `SIGINT`, `SIGQUIT`, `SIGTERM` or [`App::shutdown`], then stops. `SIGTERM` drains first if
     /// `pitaya.session.drain.enabled`. A second signal ends whatever is still waited for.
-    pub async fn wait(self) {
-        let signals = CancellationToken::new();
-        let wish = {
-            let app = self.app.clone();
-            tokio::select! {
-                biased;
-                wish = next_signal() => wish,
-                () = app.inner.shutdown.cancelled() => Wish::Stop,
-            }
+    ///
+    /// Signals are listened to from this call on, not from the first poll of what it gives. Called within a tokio
+    /// runtime.
+    pub fn wait(self) -> impl Future<Output = ()> + Send {
+        let signals = Signals::listen();
+        self.serve(signals)
+    }
+
+    async fn serve(self, mut signals: Signals) {
+        let wish = tokio::select! {
+            biased;
+            wish = signals.next() => wish,
+            () = self.app.inner.shutdown.cancelled() => Wish::Stop,
         };
-        let impatient = {
-            let signals = signals.clone();
+        let impatient = CancellationToken::new();
+        let second = {
+            let impatient = impatient.clone();
             tokio::spawn(async move {
-                next_signal().await;
-                signals.cancel();
+                signals.next().await;
+                impatient.cancel();
             })
         };
         if wish == Wish::Terminate && self.app.config().drain_enabled {
-            stop::drain(&self, &signals).await;
+            stop::drain(&self, &impatient).await;
         }
-        stop::stop(self, &signals).await;
-        impatient.abort();
+        stop::stop(self, &impatient).await;
+        second.abort();
     }
 
     /// Waits for the sessions to end, without new ones, for at most `pitaya.session.drain.timeout`.
@@ -115,24 +121,43 @@ impl Deref for Running {
     }
 }
 
-/// The next signal that means to stop. A signal that cannot be listened to never comes.
-async fn next_signal() -> Wish {
-    let next = |kind| async move {
-        match signal(kind) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
+/// The signals that mean to stop, listened to without a gap: one that comes while another is dealt with is not
+/// lost. A signal that cannot be listened to never comes.
+struct Signals {
+    terminate: Option<Signal>,
+    interrupt: Option<Signal>,
+    quit: Option<Signal>,
+}
+
+impl Signals {
+    fn listen() -> Self {
+        let listen = |kind| match signal(kind) {
+            Ok(signal) => Some(signal),
             Err(error) => {
                 tracing::error!(%error, "a signal cannot be listened to");
-                std::future::pending::<()>().await;
+                None
+            }
+        };
+        Self {
+            terminate: listen(SignalKind::terminate()),
+            interrupt: listen(SignalKind::interrupt()),
+            quit: listen(SignalKind::quit()),
+        }
+    }
+
+    async fn next(&mut self) -> Wish {
+        async fn one(signal: &mut Option<Signal>) {
+            match signal {
+                Some(signal) => drop(signal.recv().await),
+                None => std::future::pending().await,
             }
         }
-    };
-    tokio::select! {
-        biased;
-        () = next(SignalKind::terminate()) => Wish::Terminate,
-        () = next(SignalKind::interrupt()) => Wish::Stop,
-        () = next(SignalKind::quit()) => Wish::Stop,
+        tokio::select! {
+            biased;
+            () = one(&mut self.terminate) => Wish::Terminate,
+            () = one(&mut self.interrupt) => Wish::Stop,
+            () = one(&mut self.quit) => Wish::Stop,
+        }
     }
 }
 

@@ -127,6 +127,8 @@ impl<D> Session<D> {
         if !self.core.is_running(self.call) {
             return self.core.push(route, &packet);
         }
+        // A handler that only pushes lets the others have their turn, as one that only reads from a channel does.
+        tokio::task::coop::consume_budget().await;
         let push = outbox::route_hash(route);
         loop {
             match self.core.offer(&packet, push) {

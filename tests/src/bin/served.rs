@@ -41,8 +41,10 @@ async fn main() -> Result<()> {
         .session_module("held", Held(held))
         .start()
         .await?;
-    println!("{}", app.addresses().join(" "));
-    app.wait().await;
+    let addresses = app.addresses().join(" ");
+    let wait = app.wait(); // signals are listened to before anybody knows where to find us
+    println!("{addresses}");
+    wait.await;
     println!("stopped");
     Ok(())
 }
