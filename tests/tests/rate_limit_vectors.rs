@@ -40,8 +40,8 @@ fn check(entry: &Value) -> Result<(), String> {
     let start = Instant::now();
     let mut log = SlidingLog::new(limit, interval);
     let arrivals = list("arrival_ms")?.iter().map(Value::as_u64);
-    let decide = |at: u64| log.allow(start + Duration::from_millis(at));
-    let decided: Vec<Option<bool>> = arrivals.map(|at| at.map(decide)).collect();
+    let mut decide = |at: u64| log.allow(start + Duration::from_millis(at));
+    let decided: Vec<Option<bool>> = arrivals.map(|at| at.map(&mut decide)).collect();
     let expected: Vec<Option<bool>> = list("accepted")?.iter().map(Value::as_bool).collect();
     if decided.is_empty() || decided.contains(&None) {
         return Err(format!("{name}: asserts nothing"));
