@@ -114,7 +114,7 @@ pub(super) struct SetUp {
 pub(super) enum Established {
     Plain(TcpStream),
     #[cfg(feature = "tls")]
-    Secure(tokio_rustls::server::TlsStream<TcpStream>),
+    Secure(Box<tokio_rustls::server::TlsStream<TcpStream>>),
 }
 
 impl SetUp {
@@ -133,7 +133,7 @@ impl SetUp {
         #[cfg(feature = "tls")]
         if let Some(tls) = self.tls {
             let stream = tls.accept(stream).await.map_err(OpenError::Tls)?;
-            return Ok((Established::Secure(stream), peer));
+            return Ok((Established::Secure(Box::new(stream)), peer));
         }
         Ok((Established::Plain(stream), peer))
     }

@@ -68,7 +68,7 @@ impl Acceptor for Tcp {
                 let link = match stream {
                     Established::Plain(stream) => Link::bytes(stream),
                     #[cfg(feature = "tls")]
-                    Established::Secure(stream) => Link::bytes(stream),
+                    Established::Secure(stream) => Link::Bytes(stream),
                 };
                 Ok((link, peer))
             }))

@@ -104,7 +104,7 @@ impl Acceptor for WebSocket {
                 let link = match stream {
                     Established::Plain(stream) => open(stream, &rules).await?,
                     #[cfg(feature = "tls")]
-                    Established::Secure(stream) => open(stream, &rules).await?,
+                    Established::Secure(stream) => open(*stream, &rules).await?,
                 };
                 Ok((link, peer))
             }))

@@ -240,7 +240,7 @@ impl fmt::Debug for App {
 }
 
 /// What the services hold of an app: not the app itself, which holds them.
-pub(crate) struct WeakApp(pub(crate) OnceLock<std::sync::Weak<Inner>>);
+pub(super) struct WeakApp(OnceLock<std::sync::Weak<Inner>>);
 
 impl FromServices for App {
     fn from_services(services: &Services) -> Result<Self> {

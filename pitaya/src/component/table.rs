@@ -15,7 +15,8 @@ use crate::session::Core;
 
 /// One route that this app serves.
 #[derive(Debug)]
-pub(crate) struct Entry {
+#[doc(hidden)]
+pub struct Entry {
     pub(crate) route: Arc<str>,
     pub(crate) info: MethodInfo,
     pub(crate) call: Bound,

@@ -9,6 +9,7 @@
 //! borrows one too.
 
 mod front;
+mod goodbye;
 mod handshake;
 mod input;
 mod lane;
@@ -89,10 +90,15 @@ impl Connection {
         let reason = poll_fn(|cx| self.poll(cx)).await;
         self.core.close(reason); // if the client was first
         let Self { front, core, mut lane, link, .. } = self;
-        // The socket goes now, whatever the handlers do.
-        drop((link, counted));
         front.closed(&core, lane.drop_waiting());
-        finish(Scope { front: &front, core: &core }, &mut lane).await;
+        // The socket goes now, whatever the handlers do.
+        let goodbye = async move {
+            if reason.flushes() {
+                Box::pin(goodbye::goodbye(link)).await;
+            }
+            drop(counted);
+        };
+        tokio::join!(goodbye, finish(Scope { front: &front, core: &core }, &mut lane));
         core.run_close_callbacks().await;
     }
 

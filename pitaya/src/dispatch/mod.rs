@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 
-use crate::component::{Bound, CallInfo, Done, Entry, EntryId, HandlerCall, Outcome, Tables};
+use crate::component::{Bound, CallInfo, Done, Entry, EntryId, HandlerCall, Tables};
 use crate::error::{Error, code, text};
 use crate::route::parse;
 use crate::serialize::Body;

@@ -147,7 +147,11 @@ pub fn decode(bytes: &[u8]) -> Result<Message<'_>, MessageError> {
         return Err(MessageError::Invalid);
     }
     let kind = Kind::try_from((flags & KIND) >> 1)?;
-    let (id, rest) = if kind.has_id() { take_id(rest)? } else { (0, rest) };
+    let (id, rest) = if kind.has_id() {
+        take_id(rest)?
+    } else {
+        (0, rest)
+    };
     let (route, body) = match (kind, rest) {
         (Kind::Response, _) => (Route::None, rest),
         (_, [high, low, body @ ..]) if flags & CODED != 0 => {
@@ -161,7 +165,14 @@ pub fn decode(bytes: &[u8]) -> Result<Message<'_>, MessageError> {
         }
         _ => return Err(MessageError::Invalid),
     };
-    Ok(Message { kind, id, route, error: flags & ERROR != 0, compressed: flags & COMPRESSED != 0, body })
+    Ok(Message {
+        kind,
+        id,
+        route,
+        error: flags & ERROR != 0,
+        compressed: flags & COMPRESSED != 0,
+        body,
+    })
 }
 
 /// Takes the id off the front: low seven bits first, the top bit says that more follows.
@@ -169,7 +180,7 @@ pub fn decode(bytes: &[u8]) -> Result<Message<'_>, MessageError> {
 fn take_id(bytes: &[u8]) -> Result<(u64, &[u8]), MessageError> {
     match bytes {
         [byte @ ..0x80, rest @ ..] => Ok((u64::from(*byte), rest)),
-        [low @ 0x80.., high @ ..0x80, rest @ ..] => {
+        [low @ 0x80..=0xff, high @ 0..=0x7f, rest @ ..] => {
             Ok((u64::from(low & 0x7f) | u64::from(*high) << 7, rest))
         }
         _ => take_long_id(bytes),

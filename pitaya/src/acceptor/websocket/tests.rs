@@ -1,17 +1,13 @@
-//! Upgrades over real sockets, and messages over a stream in memory that counts writes.
+//! Upgrades and messages over real sockets.
 
-use std::{
-    future::poll_fn,
-    net::SocketAddr,
-    pin::Pin,
-    sync::atomic::{AtomicUsize, Ordering},
-    task::{Context, Poll},
-};
+mod writes;
+
+use std::{future::poll_fn, net::SocketAddr};
 
 use bytes::Bytes;
-use futures_util::{FutureExt, SinkExt, StreamExt};
+use futures_util::{SinkExt, StreamExt};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf},
+    io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 use tokio_websockets::{ClientBuilder, CloseCode, Message, WebSocketStream};
@@ -66,6 +62,19 @@ async fn a_good_request_is_upgraded_on_any_path() {
 }
 
 #[tokio::test]
+async fn a_request_may_come_byte_by_byte() {
+    let (mut client, mut server) = tokio::io::duplex(1);
+    let upgrading = tokio::spawn(async move { upgrade(&mut server, &[]).await });
+    client.write_all(request("").as_bytes()).await.unwrap();
+    let mut status = [0; 12];
+    client.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 101");
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).await.unwrap();
+    upgrading.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn bad_requests_are_refused_with_the_version_we_speak() {
     let good = request("");
     for (status, sent) in [
@@ -84,7 +93,10 @@ async fn bad_requests_are_refused_with_the_version_we_speak() {
     ] {
         let (refused, answer) = exchange(any(), sent.as_bytes()).await;
         assert_eq!(refused, Some(status), "{sent}");
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
         assert!(answer.contains("Sec-Websocket-Version: 13\r\n"), "{answer}");
     }
 }
@@ -106,17 +118,27 @@ async fn origins_are_any_by_default_and_else_as_listed() {
     let from = |origin: &str| request(&format!("Origin: {origin}\r\n")).into_bytes();
     let listed = || any().origins(["https://game.example", "http://localhost:3000"]);
     assert_eq!(exchange(any(), &from("https://evil.example")).await.0, None);
-    assert_eq!(exchange(listed(), &from("HTTPS://Game.example")).await.0, None);
+    assert_eq!(
+        exchange(listed(), &from("HTTPS://Game.example")).await.0,
+        None
+    );
     assert_eq!(exchange(listed(), request("").as_bytes()).await.0, None);
-    for bad in ["https://evil.example", "http://game.example", "http://localhost", "null"] {
+    for bad in [
+        "https://evil.example",
+        "http://game.example",
+        "http://localhost",
+        "null",
+    ] {
         assert_eq!(exchange(listed(), &from(bad)).await.0, Some(403), "{bad}");
     }
 }
 
 #[tokio::test]
 async fn origins_of_the_configuration_hold_where_the_builder_says_nothing() {
-    let options =
-        ListenOptions { origins: Arc::new(["https://game.example".into()]), ..ListenOptions::default() };
+    let options = ListenOptions {
+        origins: Arc::new(["https://game.example".into()]),
+        ..ListenOptions::default()
+    };
     let sent = request("Origin: https://evil.example\r\n");
     for (mut acceptor, welcome) in [(any(), false), (any().origins([""; 0]), true)] {
         let listening = acceptor.listen(&options).await.unwrap();
@@ -140,7 +162,9 @@ async fn pair_at(
 ) -> (WebSocketStream<TcpStream>, Box<dyn PacketStream>) {
     let stream = connect(address).await;
     let opening = tokio::spawn(accept(acceptor).await.open(DEADLINE));
-    let client = ClientBuilder::new().uri(&format!("ws://{address}/")).unwrap();
+    let client = ClientBuilder::new()
+        .uri(&format!("ws://{address}/"))
+        .unwrap();
     let (client, _) = client.connect_on(stream).await.unwrap();
     let Link::Packets(server) = opening.await.unwrap().unwrap().link else {
         panic!("expected packets");
@@ -161,8 +185,14 @@ async fn a_message_is_a_packet_binary_or_text_whole_or_in_fragments() {
     let (mut client, mut server) = pair(&mut any()).await;
     let packet = b"\x01\0\0\x02{}".as_slice();
     client.send(Message::binary(packet)).await.unwrap();
-    client.send(Message::text("\u{1}\0\0\u{2}{}")).await.unwrap();
-    client.send(Message::binary(b"not a packet".as_slice())).await.unwrap();
+    client
+        .send(Message::text("\u{1}\0\0\u{2}{}"))
+        .await
+        .unwrap();
+    client
+        .send(Message::binary(b"not a packet".as_slice()))
+        .await
+        .unwrap();
     assert_eq!(recv(&mut *server).await.unwrap().unwrap(), packet);
     assert_eq!(recv(&mut *server).await.unwrap().unwrap(), packet);
     assert_eq!(recv(&mut *server).await.unwrap().unwrap(), "not a packet");
@@ -189,7 +219,10 @@ async fn a_ping_is_answered_and_yields_no_packet() {
 #[tokio::test]
 async fn a_close_of_the_client_is_answered_and_ends_the_stream() {
     let (mut client, mut server) = pair(&mut any()).await;
-    client.send(Message::close(Some(CloseCode::NORMAL_CLOSURE), "bye")).await.unwrap();
+    client
+        .send(Message::close(Some(CloseCode::NORMAL_CLOSURE), "bye"))
+        .await
+        .unwrap();
     assert!(recv(&mut *server).await.is_none());
     assert!(server.start_send(Bytes::from_static(b"late")).is_err());
     poll_fn(|cx| server.poll_close(cx)).await.unwrap();
@@ -199,12 +232,17 @@ async fn a_close_of_the_client_is_answered_and_ends_the_stream() {
 #[tokio::test]
 async fn closing_flushes_says_goodbye_and_does_not_wait_for_the_client() {
     let (mut client, mut server) = pair(&mut any()).await;
-    server.start_send(Bytes::from_static(b"last words")).unwrap();
+    server
+        .start_send(Bytes::from_static(b"last words"))
+        .unwrap();
     poll_fn(|cx| server.poll_close(cx)).await.unwrap();
     poll_fn(|cx| server.poll_close(cx)).await.unwrap();
     assert!(server.start_send(Bytes::from_static(b"late")).is_err());
     drop(server);
-    assert_eq!(&**client.next().await.unwrap().unwrap().as_payload(), b"last words");
+    assert_eq!(
+        &**client.next().await.unwrap().unwrap().as_payload(),
+        b"last words"
+    );
     let close = client.next().await.unwrap().unwrap();
     assert_eq!(close.as_close().unwrap().0, CloseCode::NORMAL_CLOSURE);
 }
@@ -212,7 +250,10 @@ async fn closing_flushes_says_goodbye_and_does_not_wait_for_the_client() {
 #[tokio::test]
 async fn a_message_may_be_as_long_as_a_packet_may_and_the_limit_can_be_raised() {
     let mut acceptor = any();
-    let options = ListenOptions { max_packet_before_ack: 10, ..ListenOptions::default() };
+    let options = ListenOptions {
+        max_packet_before_ack: 10,
+        ..ListenOptions::default()
+    };
     let address = acceptor.listen(&options).await.unwrap().socket.unwrap();
 
     let (mut client, mut server) = pair_at(&mut acceptor, address).await;
@@ -235,8 +276,14 @@ async fn fragments_together_are_held_to_the_same_limit() {
     let (mut client, server) = tokio::io::duplex(1024);
     let mut server = Messages::new(server, 10);
     // two unfinished fragments of 10 bytes under a mask of zeros
-    client.write_all(b"\x02\x8a\0\0\0\00123456789").await.unwrap();
-    client.write_all(b"\x00\x8a\0\0\0\00123456789").await.unwrap();
+    client
+        .write_all(b"\x02\x8a\0\0\0\0abcdefghij")
+        .await
+        .unwrap();
+    client
+        .write_all(b"\x00\x8a\0\0\0\0abcdefghij")
+        .await
+        .unwrap();
     assert!(recv(&mut server).await.unwrap().is_err());
     assert!(recv(&mut server).await.is_none());
 }
@@ -296,101 +343,4 @@ async fn with_certificates_it_is_wss() {
     };
     client.send(Message::binary("over wss")).await.unwrap();
     assert_eq!(recv(&mut *server).await.unwrap().unwrap(), "over wss");
-}
-
-/// Counts the writes that reach the stream below.
-struct Counting {
-    stream: DuplexStream,
-    writes: Arc<AtomicUsize>,
-}
-
-impl AsyncRead for Counting {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Counting {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.writes.fetch_add(1, Ordering::Relaxed);
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.writes.fetch_add(1, Ordering::Relaxed);
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-/// Messages over memory, the client's end of it, and the count of writes.
-fn counted(buffer: usize) -> (Messages<Counting>, DuplexStream, Arc<AtomicUsize>) {
-    let (client, stream) = tokio::io::duplex(buffer);
-    let writes = Arc::new(AtomicUsize::new(0));
-    let counting = Counting { stream, writes: Arc::clone(&writes) };
-    (Messages::new(counting, 1000), client, writes)
-}
-
-#[tokio::test]
-async fn the_answers_to_one_read_leave_in_one_write() {
-    let (mut server, mut client, writes) = counted(1 << 16);
-    let mut sent = Vec::new();
-    for _ in 0..16 {
-        sent.extend_from_slice(b"\x82\x85\0\0\0\0hello");
-    }
-    client.write_all(&sent).await.unwrap();
-    let mut answers = 0;
-    while let Some(Some(packet)) = recv(&mut server).now_or_never() {
-        assert_eq!(packet.unwrap(), "hello");
-        answers += 1;
-    }
-    for _ in 0..answers {
-        poll_fn(|cx| server.poll_ready(cx)).await.unwrap();
-        server.start_send(Bytes::from_static(b"world")).unwrap();
-    }
-    assert_eq!((answers, writes.load(Ordering::Relaxed)), (16, 0));
-    flush(&mut server).await;
-    assert_eq!(writes.load(Ordering::Relaxed), 1);
-    let mut received = vec![0; 16 * 7];
-    client.read_exact(&mut received).await.unwrap();
-    assert_eq!(received, b"\x82\x05world".repeat(16));
-}
-
-#[tokio::test]
-async fn a_client_that_pings_and_never_reads_is_not_read_any_further() {
-    let (mut server, mut client, _) = counted(256);
-    let flood = tokio::spawn(async move {
-        let mut pings = 0;
-        while client.write_all(b"\x89\x85\0\0\0\0hello").await.is_ok() {
-            pings += 1;
-        }
-        pings
-    });
-    for _ in 0..100 {
-        assert!(recv(&mut server).now_or_never().is_none());
-        tokio::task::yield_now().await;
-    }
-    assert!(!flood.is_finished());
-    drop(server);
-    let pings = flood.await.unwrap();
-    assert!(pings < 100, "{pings}");
 }

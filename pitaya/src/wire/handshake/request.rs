@@ -86,7 +86,10 @@ impl Fields for Request {
         if at == 0 {
             return map.next_value_seed(Merge(&mut self.sys));
         }
-        match (map.next_value::<Option<Map<String, Value>>>()?, &mut self.user) {
+        match (
+            map.next_value::<Option<Map<String, Value>>>()?,
+            &mut self.user,
+        ) {
             (Some(more), Some(user)) => user.extend(more),
             (user, slot) => *slot = user,
         }
@@ -95,7 +98,12 @@ impl Fields for Request {
 }
 
 impl Fields for Sys {
-    const NAMES: &'static [&'static str] = &["platform", "libVersion", "clientBuildNumber", "clientVersion"];
+    const NAMES: &'static [&'static str] = &[
+        "platform",
+        "libVersion",
+        "clientBuildNumber",
+        "clientVersion",
+    ];
     const EXPECTED: &'static str = "an object of strings";
 
     fn set<'de, A: MapAccess<'de>>(&mut self, at: usize, map: &mut A) -> Result<(), A::Error> {
@@ -163,7 +171,10 @@ impl Visitor<'_> for OneOf {
     }
 
     fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(self.0.iter().position(|name| key.chars().map(folded).eq(name.chars().map(folded))))
+        Ok(self
+            .0
+            .iter()
+            .position(|name| key.chars().map(folded).eq(name.chars().map(folded))))
     }
 }
 

@@ -257,7 +257,11 @@ impl Drop for Undo<'_> {
 ///
 /// # Errors
 /// [`EncodeError::RouteTooLong`], [`EncodeError::TooLarge`]; `out` is then left as it was.
-pub fn encode(out: &mut BytesMut, message: &Message<'_>, c: &Compression) -> Result<(), EncodeError> {
+pub fn encode(
+    out: &mut BytesMut,
+    message: &Message<'_>,
+    c: &Compression,
+) -> Result<(), EncodeError> {
     let mut front = Front::new(message.kind, message.id, message.route, message.error)?;
     if message.compressed {
         front.mark_compressed();
