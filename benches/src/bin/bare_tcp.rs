@@ -8,7 +8,8 @@ use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-const REPLY: &[u8] = b"\x01\0\0\x41{\"code\":200,\"sys\":{\"dict\":{},\"heartbeat\":30,\"serializer\":\"json\"}}";
+const REPLY: &[u8] =
+    b"\x01\0\0\x41{\"code\":200,\"sys\":{\"dict\":{},\"heartbeat\":30,\"serializer\":\"json\"}}";
 
 #[tokio::main]
 async fn main() -> io::Result<()> {

@@ -24,34 +24,34 @@ const FAN: &str = "fan";
 
 /// A text, as it comes and as it goes back.
 #[message(proto)]
-pub struct Text {
+struct Text {
     /// The text.
     #[tag(1)]
-    pub text: String,
+    text: String,
 }
 
 /// A text that somebody said.
 #[message(proto, push = "onSay")]
-pub struct Said {
+struct Said {
     /// The text.
     #[tag(1)]
-    pub text: String,
+    text: String,
 }
 
 /// What is alive in this process.
 #[message(proto)]
-pub struct Stats {
+struct Stats {
     /// Sessions.
     #[tag(1)]
-    pub sessions: u64,
+    sessions: u64,
     /// Tasks of tokio.
     #[tag(2)]
-    pub tasks: u64,
+    tasks: u64,
 }
 
 /// Gives back what it gets.
 #[derive(Component)]
-pub struct Echo;
+struct Echo;
 
 #[handler(server = "bench")]
 impl Echo {
@@ -68,7 +68,7 @@ impl Echo {
 
 /// One group, and all that is said goes to all of it.
 #[derive(Component)]
-pub struct Fan {
+struct Fan {
     groups: Groups,
 }
 
@@ -109,7 +109,7 @@ impl Fan {
 
 /// What goes wrong.
 #[derive(Component)]
-pub struct Bad;
+struct Bad;
 
 #[handler(server = "bench")]
 impl Bad {
@@ -131,7 +131,7 @@ impl Bad {
 
 /// The server itself.
 #[derive(Component)]
-pub struct Bench;
+struct Bench;
 
 #[handler(server = "bench")]
 impl Bench {
