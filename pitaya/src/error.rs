@@ -263,6 +263,7 @@ impl<T, E: Into<BoxError>> ResultExt<T> for std::result::Result<T, E> {
 
 /// How a derived error is recognised behind a `dyn Error`. The macro submits one for each type.
 #[doc(hidden)]
+#[allow(missing_debug_implementations)]
 pub struct ErrorRecognizer(pub fn(&(dyn StdError + 'static)) -> Option<Error>);
 
 inventory::collect!(ErrorRecognizer);

@@ -39,9 +39,12 @@ pub mod prelude {
         Call, Component, Context, Extract, Fake, FromServices, Handler, Lifecycle, Remote, Rpc, State,
     };
     pub use crate::error::{AnyError, Error, Result, ResultExt};
+    pub use crate::group::{Groups, Users};
+    pub use crate::module::{Module, Modules, SessionModule};
     pub use crate::route::Route;
     pub use crate::serialize::{Message, Push};
     pub use crate::session::{Session, SessionData, SessionPool};
+    pub use crate::timer::Timers;
 
     pub use crate::{Component, PitayaError, handler, message, remote, session};
     pub use bytes::Bytes;

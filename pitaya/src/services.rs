@@ -27,6 +27,12 @@ impl Services {
             .insert(TypeId::of::<T>(), (type_name::<T>(), value));
     }
 
+    /// Takes everything out. Services know each other, so what is left in here would keep itself alive.
+    pub(crate) fn clear(&self) {
+        let all = std::mem::take(&mut *self.map.write().unwrap_or_else(PoisonError::into_inner));
+        drop(all);
+    }
+
     /// The value of a type, if there is one.
     pub fn find<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         let map = self.map.read().unwrap_or_else(PoisonError::into_inner);

@@ -10,15 +10,11 @@ use tokio::time::Instant;
 
 #[test]
 fn rate_limit_vectors() {
-    let folder = env::var_os("PITAYA_VECTORS").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/vectors")),
-        PathBuf::from,
-    );
+    let folder = env::var_os("PITAYA_VECTORS")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/vectors")), PathBuf::from);
     let text = fs::read_to_string(folder.join("client-vectors.json")).expect("the vectors file");
     let vectors: Value = serde_json::from_str(&text).expect("the vectors are JSON");
-    let entries = vectors["rate_limit"]
-        .as_array()
-        .expect("rate_limit is a list");
+    let entries = vectors["rate_limit"].as_array().expect("rate_limit is a list");
 
     let failures: Vec<String> = entries.iter().filter_map(|one| check(one).err()).collect();
     println!("rate_limit: {} cases", entries.len());
@@ -44,10 +40,8 @@ fn check(entry: &Value) -> Result<(), String> {
     let start = Instant::now();
     let mut log = SlidingLog::new(limit, interval);
     let mut decide = |at: u64| log.allow(start + Duration::from_millis(at));
-    let decided: Vec<Option<bool>> = list("arrival_ms")?
-        .iter()
-        .map(|at| at.as_u64().map(&mut decide))
-        .collect();
+    let decided: Vec<Option<bool>> =
+        list("arrival_ms")?.iter().map(|at| at.as_u64().map(&mut decide)).collect();
     let expected: Vec<Option<bool>> = list("accepted")?.iter().map(Value::as_bool).collect();
     if decided.is_empty() || decided.contains(&None) {
         return Err(format!("{name}: asserts nothing"));

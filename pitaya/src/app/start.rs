@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 use super::builder::Builder;
 use super::{App, Inner, Running, WeakApp, settings};
 use crate::acceptor::{AcceptBackoff, Acceptor, Listening};
-use crate::component::{Built, Local, Plan, Rpc, Table};
+use crate::component::{Built, LifecycleDyn, Local, Plan, Rpc, Table, Tables};
 use crate::connection::{Front, Handshaking, Meters};
 use crate::dispatch::Dispatcher;
 use crate::error::{Error, Result, code};
@@ -39,19 +39,42 @@ pub(super) async fn start(mut builder: Builder) -> Result<Running> {
         let _ = local.tables.set(Arc::clone(&tables));
     }
 
+    let started = begin(&mut builder, &app, &built.lives, tables, handshaking).await;
+    match started {
+        Ok((listening, accepting)) => {
+            tracing::info!(server_type = app.server_type(), server_id = app.server_id(), "started");
+            Ok(Running::new(app, listening, accepting, built.lives))
+        }
+        Err(error) => {
+            // What has begun comes to its end, in the order of a stop.
+            let accepting = app.inner.cancel.child_token();
+            Running::new(app, Vec::new(), accepting, built.lives).stop().await;
+            Err(error)
+        }
+    }
+}
+
+/// Begins what has a life, and opens the acceptors last.
+async fn begin(
+    builder: &mut Builder,
+    app: &App,
+    lives: &[(&'static str, Arc<dyn LifecycleDyn>)],
+    tables: Arc<Tables>,
+    handshaking: Handshaking,
+) -> Result<(Vec<Listening>, CancellationToken)> {
     for hook in builder.post_build.drain(..) {
         hook(app.clone()).await?;
     }
     let modules = app.modules()?;
     modules.init(&app.inner.services).await?;
-    for (name, life) in &built.lives {
+    for (name, life) in lives {
         life.init().await.map_err(|error| {
             Error::new(error.code().to_owned(), format!("component `{name}`: {}", error.msg()))
                 .with_source(error)
         })?;
     }
     modules.after_init().await;
-    for (_, life) in &built.lives {
+    for (_, life) in lives {
         life.after_init().await;
     }
     app.timers()?.start(&app.inner.tasks, &app.inner.cancel);
@@ -68,10 +91,9 @@ pub(super) async fn start(mut builder: Builder) -> Result<Running> {
         open: AtomicUsize::new(0),
     });
     let accepting = app.inner.cancel.child_token();
-    let listening = listen(&app, &front, builder.acceptors, &accepting).await?;
+    let listening = listen(app, &front, std::mem::take(&mut builder.acceptors), &accepting).await?;
     app.inner.tasks.spawn(super::running::sample(app.clone()));
-    tracing::info!(server_type = app.server_type(), server_id = app.server_id(), "started");
-    Ok(Running::new(app, listening, accepting, built.lives))
+    Ok((listening, accepting))
 }
 
 /// Everything that can be wrong before anything is made.

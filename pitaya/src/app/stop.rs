@@ -46,6 +46,7 @@ pub(super) async fn stop(running: Running, impatient: &CancellationToken) {
     if let Ok(modules) = app.modules() {
         modules.stop(limit, impatient).await;
     }
+    app.inner.services.clear();
     tracing::info!(server_type = app.server_type(), server_id = app.server_id(), "stopped");
 }
 

@@ -4,11 +4,16 @@
 //! macros turn each annotated impl block into a [`Block`], collected at link time; at start an app builds one
 //! instance of each component of its server type and makes two tables of their methods.
 
+// Types that only generated code names need no `Debug`.
+#[allow(missing_debug_implementations)]
 mod arg;
+#[allow(missing_debug_implementations)]
 mod build;
+#[allow(missing_debug_implementations)]
 mod call;
 mod context;
 mod fake;
+#[allow(missing_debug_implementations)]
 mod method;
 mod reply;
 mod rpc;

@@ -158,7 +158,7 @@ keys! {
         allowed("more than 0s", some_time);
 
     /// The longest each step of a stop may take.
-    stop_timeout: Duration as Span = secs(10), "pitaya.stop.timeout",
+    stop_timeout: Duration as Span = secs(20), "pitaya.stop.timeout",
         allowed("more than 0s", some_time);
 
     /// Expects a PROXY protocol header on every connection of every acceptor.

@@ -43,9 +43,9 @@ impl<T: Clone> List<T> {
 }
 
 /// Runs a callback; a panic becomes an error.
-pub(crate) async fn contained<T>(
+pub(crate) async fn contained<'a, T>(
     what: &'static str,
-    start: impl FnOnce() -> BoxFuture<'static, T>,
+    start: impl FnOnce() -> BoxFuture<'a, T>,
 ) -> Result<T> {
     let future = catch_unwind(AssertUnwindSafe(start)).map_err(|panic| panicked(what, &*panic))?;
     AssertUnwindSafe(future).catch_unwind().await.map_err(|panic| panicked(what, &*panic))

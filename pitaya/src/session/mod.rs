@@ -66,10 +66,6 @@ impl<D> Session<D> {
         Self { core, call, data: PhantomData }
     }
 
-    pub(crate) fn core(&self) -> &Arc<Core> {
-        &self.core
-    }
-
     /// The same session with another view of its data.
     pub fn with_data<E>(&self) -> Session<E> {
         Session::new(Arc::clone(&self.core), self.call)

@@ -30,6 +30,8 @@ impl Pushes {
         let mut all = Vec::new();
         let (Some(mut batch), _) = self.core.outbox().take() else { return all };
         while let Some(bytes) = batch.pop() {
+            // Read is written: there is room for more.
+            self.core.outbox().wrote(&self.core.pool().settings().bounds, 1, bytes.len(), false);
             let packet = packet::whole(&bytes, packet::MAX_BODY).expect("a whole packet");
             if packet.kind != packet::Kind::Data {
                 continue; // a kick

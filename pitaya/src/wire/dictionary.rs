@@ -56,10 +56,7 @@ impl Dictionary {
             made.codes.insert(route.into(), code);
             made.routes.insert(code, route.into());
         }
-        Ok(Self {
-            entries: (!made.codes.is_empty()).then(|| Arc::new(made)),
-            inbound_only: false,
-        })
+        Ok(Self { entries: (!made.codes.is_empty()).then(|| Arc::new(made)), inbound_only: false })
     }
 
     /// With `true`, codes are understood but never written: some mobile clients crash on a push with a coded route.
@@ -124,11 +121,8 @@ impl Dictionary {
     /// Every entry, sorted by route, byte by byte: the order of the handshake.
     #[must_use]
     pub fn sorted(&self) -> Vec<(&str, u16)> {
-        let mut all: Vec<_> = self
-            .entries
-            .iter()
-            .flat_map(|e| e.codes.iter().map(|(route, code)| (&**route, *code)))
-            .collect();
+        let mut all: Vec<_> =
+            self.entries.iter().flat_map(|e| e.codes.iter().map(|(route, code)| (&**route, *code))).collect();
         all.sort_unstable();
         all
     }
@@ -154,10 +148,7 @@ mod tests {
     #[test]
     fn a_route_is_trimmed_and_found_both_ways() {
         let d = made(&[(" a.b \n", 1), ("c", 65_535)]).unwrap();
-        assert_eq!(
-            (d.code("a.b"), d.code(" a.b "), d.len()),
-            (Some(1), None, 2)
-        );
+        assert_eq!((d.code("a.b"), d.code(" a.b "), d.len()), (Some(1), None, 2));
         assert_eq!((d.route(65_535), d.route(2)), (Some("c"), None));
         assert_eq!(d.sorted(), [("a.b", 1), ("c", 65_535)]);
     }
@@ -165,14 +156,8 @@ mod tests {
     #[test]
     fn a_route_or_a_code_given_twice_is_refused_by_name() {
         let text = |entries: &[_]| made(entries).unwrap_err().to_string();
-        assert_eq!(
-            text(&[("a", 1), (" a", 2)]),
-            "duplicated route(route: a, code: 2)"
-        );
-        assert_eq!(
-            text(&[("a", 1), ("b", 1)]),
-            "duplicated route(route: b, code: 1)"
-        );
+        assert_eq!(text(&[("a", 1), (" a", 2)]), "duplicated route(route: a, code: 2)");
+        assert_eq!(text(&[("a", 1), ("b", 1)]), "duplicated route(route: b, code: 1)");
     }
 
     #[test]

@@ -13,10 +13,7 @@ fn packets_and_messages_of_one_to_three_bytes_have_an_answer() {
     for len in 0..=3 {
         every_input(len, |bytes| {
             assert_eq!(packet::split(bytes, 10), Ok(None));
-            assert_eq!(
-                packet::whole(bytes, 10),
-                Err(packet::PacketError::InvalidHeader)
-            );
+            assert_eq!(packet::whole(bytes, 10), Err(packet::PacketError::InvalidHeader));
             match message::decode(bytes) {
                 Ok(m) => assert!(bytes.len() >= 2 && bytes.ends_with(m.body)),
                 Err(e) => assert_ne!(e, message::MessageError::UnknownCode),

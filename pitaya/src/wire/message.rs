@@ -147,11 +147,7 @@ pub fn decode(bytes: &[u8]) -> Result<Message<'_>, MessageError> {
         return Err(MessageError::Invalid);
     }
     let kind = Kind::try_from((flags & KIND) >> 1)?;
-    let (id, rest) = if kind.has_id() {
-        take_id(rest)?
-    } else {
-        (0, rest)
-    };
+    let (id, rest) = if kind.has_id() { take_id(rest)? } else { (0, rest) };
     let (route, body) = match (kind, rest) {
         (Kind::Response, _) => (Route::None, rest),
         (_, [high, low, body @ ..]) if flags & CODED != 0 => {
@@ -165,14 +161,7 @@ pub fn decode(bytes: &[u8]) -> Result<Message<'_>, MessageError> {
         }
         _ => return Err(MessageError::Invalid),
     };
-    Ok(Message {
-        kind,
-        id,
-        route,
-        error: flags & ERROR != 0,
-        compressed: flags & COMPRESSED != 0,
-        body,
-    })
+    Ok(Message { kind, id, route, error: flags & ERROR != 0, compressed: flags & COMPRESSED != 0, body })
 }
 
 /// Takes the id off the front: low seven bits first, the top bit says that more follows.

@@ -141,9 +141,7 @@ pub fn split(buf: &[u8], max_body: usize) -> Result<Option<(Packet<'_>, usize)>,
     if len > max_body {
         return Err(PacketError::TooLarge);
     }
-    Ok(rest
-        .get(..len)
-        .map(|body| (Packet { kind, body }, HEADER + len)))
+    Ok(rest.get(..len).map(|body| (Packet { kind, body }, HEADER + len)))
 }
 
 /// Reads `buf` as exactly one packet, for transports whose messages are packets (WebSocket).
@@ -163,19 +161,11 @@ pub fn whole(buf: &[u8], max_body: usize) -> Result<Packet<'_>, PacketError> {
 /// What a stream's end means when `rest` is what [`split`] left: a plain disconnect, or a packet cut short.
 #[must_use]
 pub fn ended(rest: &[u8]) -> PacketError {
-    if rest.is_empty() {
-        PacketError::Closed
-    } else {
-        cut_short(rest)
-    }
+    if rest.is_empty() { PacketError::Closed } else { cut_short(rest) }
 }
 
 const fn cut_short(rest: &[u8]) -> PacketError {
-    if rest.len() < HEADER {
-        PacketError::InvalidHeader
-    } else {
-        PacketError::TooShort
-    }
+    if rest.len() < HEADER { PacketError::InvalidHeader } else { PacketError::TooShort }
 }
 
 /// Writes a packet at the end of `out`. On an error `out` is left as it was.
@@ -184,11 +174,7 @@ const fn cut_short(rest: &[u8]) -> PacketError {
 /// [`PacketError::TooLarge`] if the body is longer than [`MAX_BODY`].
 #[inline]
 pub fn encode(kind: Kind, body: &[u8], out: &mut BytesMut) -> Result<(), PacketError> {
-    let header = Header {
-        kind,
-        len: body.len(),
-    }
-    .to_bytes()?;
+    let header = Header { kind, len: body.len() }.to_bytes()?;
     out.reserve(HEADER + body.len());
     out.extend_from_slice(&header);
     out.extend_from_slice(body);
@@ -200,37 +186,22 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const KINDS: [Kind; 5] = [
-        Kind::Handshake,
-        Kind::HandshakeAck,
-        Kind::Heartbeat,
-        Kind::Data,
-        Kind::Kick,
-    ];
+    const KINDS: [Kind; 5] = [Kind::Handshake, Kind::HandshakeAck, Kind::Heartbeat, Kind::Data, Kind::Kick];
 
     #[test]
     fn every_type_with_every_boundary_length_comes_back_as_it_went() {
         for kind in KINDS {
-            for len in [
-                0, 1, 2, 127, 128, 255, 256, 257, 65_535, 65_536, 65_537, MAX_BODY,
-            ] {
+            for len in [0, 1, 2, 127, 128, 255, 256, 257, 65_535, 65_536, 65_537, MAX_BODY] {
                 let body = vec![0xa5; len];
                 let mut out = BytesMut::new();
                 encode(kind, &body, &mut out).unwrap();
                 assert_eq!(out.len(), HEADER + len);
                 let want = Packet { kind, body: &body };
-                assert_eq!(
-                    split(&out, len),
-                    Ok(Some((want, out.len()))),
-                    "{kind:?} {len}"
-                );
+                assert_eq!(split(&out, len), Ok(Some((want, out.len()))), "{kind:?} {len}");
                 assert_eq!(whole(&out, len), Ok(want));
                 assert_eq!(split(&out[..out.len() - 1], len), Ok(None));
                 if len > 0 {
-                    assert_eq!(
-                        whole(&out[..out.len() - 1], len),
-                        Err(PacketError::TooShort)
-                    );
+                    assert_eq!(whole(&out[..out.len() - 1], len), Err(PacketError::TooShort));
                     assert_eq!(split(&out[..HEADER], len - 1), Err(PacketError::TooLarge));
                 }
                 out.extend_from_slice(&[0]);
@@ -244,10 +215,7 @@ mod tests {
         let mut out = BytesMut::from(&b"before"[..]);
         for len in [MAX_BODY + 1, MAX_BODY + 2] {
             let body = vec![0; len];
-            assert_eq!(
-                encode(Kind::Data, &body, &mut out),
-                Err(PacketError::TooLarge)
-            );
+            assert_eq!(encode(Kind::Data, &body, &mut out), Err(PacketError::TooLarge));
         }
         assert_eq!(out, "before");
     }
@@ -255,10 +223,7 @@ mod tests {
     #[test]
     fn a_wrong_type_is_told_before_an_oversized_length_and_before_any_body() {
         for kind in (0..=255u8).filter(|k| !(1..=5).contains(k)) {
-            assert_eq!(
-                split(&[kind, 0xff, 0xff, 0xff], 0),
-                Err(PacketError::WrongType)
-            );
+            assert_eq!(split(&[kind, 0xff, 0xff, 0xff], 0), Err(PacketError::WrongType));
             assert_eq!(whole(&[kind, 0, 0, 0], 9), Err(PacketError::WrongType));
         }
         assert_eq!(split(&[4, 0, 0, 10], 9), Err(PacketError::TooLarge));
@@ -274,11 +239,9 @@ mod tests {
 
     #[test]
     fn ready_made_packets_are_packets() {
-        for (bytes, kind) in [
-            (HEARTBEAT, Kind::Heartbeat),
-            (KICK, Kind::Kick),
-            (HANDSHAKE_ACK, Kind::HandshakeAck),
-        ] {
+        for (bytes, kind) in
+            [(HEARTBEAT, Kind::Heartbeat), (KICK, Kind::Kick), (HANDSHAKE_ACK, Kind::HandshakeAck)]
+        {
             assert_eq!(whole(&bytes, 0), Ok(Packet { kind, body: &[] }));
         }
     }

@@ -47,18 +47,10 @@ fn mended(bytes: &[u8]) -> String {
         rest = &rest[good.len()..];
         match rest {
             [] => {}
-            [
-                0xed,
-                a @ 0xa0..=0xaf,
-                b @ 0x80..=0xbf,
-                0xed,
-                c @ 0xb0..=0xbf,
-                d @ 0x80..=0xbf,
-                after @ ..,
-            ] => {
+            [0xed, a @ 0xa0..=0xaf, b @ 0x80..=0xbf, 0xed, c @ 0xb0..=0xbf, d @ 0x80..=0xbf, after @ ..] => {
                 let bits = |byte: &u8, mask: u8, shift: u32| u32::from(byte & mask) << shift;
-                let code = 0x1_0000
-                    + (bits(a, 0x0f, 16) | bits(b, 0x3f, 10) | bits(c, 0x0f, 6) | bits(d, 0x3f, 0));
+                let code =
+                    0x1_0000 + (bits(a, 0x0f, 16) | bits(b, 0x3f, 10) | bits(c, 0x0f, 6) | bits(d, 0x3f, 0));
                 out.push(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
                 rest = after;
             }
@@ -95,9 +87,7 @@ fn escaped(bytes: &[u8], at: usize) -> Option<u32> {
     let [b'\\', b'u', hex @ ..] = bytes.get(at..at + 6)? else {
         return None;
     };
-    hex.iter().try_fold(0, |unit, digit| {
-        Some(unit << 4 | char::from(*digit).to_digit(16)?)
-    })
+    hex.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
 }
 
 #[cold]
@@ -131,10 +121,7 @@ mod tests {
     #[test]
     fn a_pair_encoded_half_by_half_becomes_its_character_among_others() {
         let bytes = b"\xed\xa0\xbd\xed\xa0\xbd\xed\xb8\x80\xed\xb8\x80x";
-        assert_eq!(
-            mend(bytes),
-            "\u{fffd}\u{fffd}\u{fffd}\u{1f600}\u{fffd}\u{fffd}\u{fffd}x"
-        );
+        assert_eq!(mend(bytes), "\u{fffd}\u{fffd}\u{fffd}\u{1f600}\u{fffd}\u{fffd}\u{fffd}x");
         assert_eq!(mend(b"\xed\xa0\x80\xed\xb0\x80"), "\u{10000}");
         assert_eq!(mend(b"\xed\xaf\xbf\xed\xbf\xbf"), "\u{10ffff}");
     }

@@ -53,10 +53,7 @@ pub fn deflate_calls() -> u64 {
 #[inline]
 #[must_use]
 pub const fn looks_compressed(bytes: &[u8]) -> bool {
-    matches!(
-        bytes,
-        [0x78, 0x9c | 0x01 | 0xda | 0x5e, _, ..] | [0x1f, 0x8b, _, ..]
-    )
+    matches!(bytes, [0x78, 0x9c | 0x01 | 0xda | 0x5e, _, ..] | [0x1f, 0x8b, _, ..])
 }
 
 /// Appends `body` to `out` as zlib data if that is strictly shorter, else leaves `out` as it was; tells which.
@@ -99,10 +96,7 @@ pub(crate) struct Deflater {
 
 impl Deflater {
     fn new() -> Self {
-        Self {
-            zlib: Compress::new(LEVEL, true),
-            out: Vec::new(),
-        }
+        Self { zlib: Compress::new(LEVEL, true), out: Vec::new() }
     }
 
     /// `body` as zlib data, if that is strictly shorter.
@@ -113,11 +107,8 @@ impl Deflater {
         self.out.shrink_to(KEPT);
         // One byte less than the body is all the room it gets: data that does not shrink stops there.
         self.out.reserve(body.len().saturating_sub(1));
-        let done = self
-            .zlib
-            .compress_vec(body, &mut self.out, FlushCompress::Finish);
-        (matches!(done, Ok(Status::StreamEnd)) && self.out.len() < body.len())
-            .then_some(self.out.as_slice())
+        let done = self.zlib.compress_vec(body, &mut self.out, FlushCompress::Finish);
+        (matches!(done, Ok(Status::StreamEnd)) && self.out.len() < body.len()).then_some(self.out.as_slice())
     }
 }
 
@@ -128,8 +119,8 @@ impl Deflater {
 /// [`InflateError`]; an output of exactly `limit` bytes is not one.
 pub fn inflate(bytes: &[u8], limit: usize) -> Result<Vec<u8>, InflateError> {
     check_header(bytes)?;
-    let mut zlib = (INFLATER.try_with(Cell::take).ok().flatten())
-        .unwrap_or_else(|| Box::new(Decompress::new(true)));
+    let mut zlib =
+        (INFLATER.try_with(Cell::take).ok().flatten()).unwrap_or_else(|| Box::new(Decompress::new(true)));
     zlib.reset(true);
     let result = run(&mut zlib, bytes, limit);
     let _ = INFLATER.try_with(|kept| kept.set(Some(zlib)));
@@ -186,10 +177,7 @@ fn at_limit(zlib: &mut Decompress, bytes: &[u8], limit: usize) -> Result<(), Inf
 }
 
 fn unread<'a>(zlib: &Decompress, bytes: &'a [u8]) -> &'a [u8] {
-    usize::try_from(zlib.total_in())
-        .ok()
-        .and_then(|read| bytes.get(read..))
-        .unwrap_or_default()
+    usize::try_from(zlib.total_in()).ok().and_then(|read| bytes.get(read..)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -244,8 +232,7 @@ mod tests {
             let mut zlib = Vec::new();
             let mut c = Compress::new(LEVEL, true);
             zlib.reserve(len + 100);
-            c.compress_vec(&vec![0; len], &mut zlib, FlushCompress::Finish)
-                .unwrap();
+            c.compress_vec(&vec![0; len], &mut zlib, FlushCompress::Finish).unwrap();
             let exact = inflate(&zlib, len).unwrap();
             assert!(exact.len() == len && exact.capacity() <= len, "{len}");
             assert_eq!(inflate(&zlib, len + 1).map(|out| out.len()), Ok(len));

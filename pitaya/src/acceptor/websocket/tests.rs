@@ -93,10 +93,7 @@ async fn bad_requests_are_refused_with_the_version_we_speak() {
     ] {
         let (refused, answer) = exchange(any(), sent.as_bytes()).await;
         assert_eq!(refused, Some(status), "{sent}");
-        assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status} ")),
-            "{answer}"
-        );
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
         assert!(answer.contains("Sec-Websocket-Version: 13\r\n"), "{answer}");
     }
 }
@@ -118,27 +115,17 @@ async fn origins_are_any_by_default_and_else_as_listed() {
     let from = |origin: &str| request(&format!("Origin: {origin}\r\n")).into_bytes();
     let listed = || any().origins(["https://game.example", "http://localhost:3000"]);
     assert_eq!(exchange(any(), &from("https://evil.example")).await.0, None);
-    assert_eq!(
-        exchange(listed(), &from("HTTPS://Game.example")).await.0,
-        None
-    );
+    assert_eq!(exchange(listed(), &from("HTTPS://Game.example")).await.0, None);
     assert_eq!(exchange(listed(), request("").as_bytes()).await.0, None);
-    for bad in [
-        "https://evil.example",
-        "http://game.example",
-        "http://localhost",
-        "null",
-    ] {
+    for bad in ["https://evil.example", "http://game.example", "http://localhost", "null"] {
         assert_eq!(exchange(listed(), &from(bad)).await.0, Some(403), "{bad}");
     }
 }
 
 #[tokio::test]
 async fn origins_of_the_configuration_hold_where_the_builder_says_nothing() {
-    let options = ListenOptions {
-        origins: Arc::new(["https://game.example".into()]),
-        ..ListenOptions::default()
-    };
+    let options =
+        ListenOptions { origins: Arc::new(["https://game.example".into()]), ..ListenOptions::default() };
     let sent = request("Origin: https://evil.example\r\n");
     for (mut acceptor, welcome) in [(any(), false), (any().origins([""; 0]), true)] {
         let listening = acceptor.listen(&options).await.unwrap();
@@ -162,9 +149,7 @@ async fn pair_at(
 ) -> (WebSocketStream<TcpStream>, Box<dyn PacketStream>) {
     let stream = connect(address).await;
     let opening = tokio::spawn(accept(acceptor).await.open(DEADLINE));
-    let client = ClientBuilder::new()
-        .uri(&format!("ws://{address}/"))
-        .unwrap();
+    let client = ClientBuilder::new().uri(&format!("ws://{address}/")).unwrap();
     let (client, _) = client.connect_on(stream).await.unwrap();
     let Link::Packets(server) = opening.await.unwrap().unwrap().link else {
         panic!("expected packets");
@@ -185,14 +170,8 @@ async fn a_message_is_a_packet_binary_or_text_whole_or_in_fragments() {
     let (mut client, mut server) = pair(&mut any()).await;
     let packet = b"\x01\0\0\x02{}".as_slice();
     client.send(Message::binary(packet)).await.unwrap();
-    client
-        .send(Message::text("\u{1}\0\0\u{2}{}"))
-        .await
-        .unwrap();
-    client
-        .send(Message::binary(b"not a packet".as_slice()))
-        .await
-        .unwrap();
+    client.send(Message::text("\u{1}\0\0\u{2}{}")).await.unwrap();
+    client.send(Message::binary(b"not a packet".as_slice())).await.unwrap();
     assert_eq!(recv(&mut *server).await.unwrap().unwrap(), packet);
     assert_eq!(recv(&mut *server).await.unwrap().unwrap(), packet);
     assert_eq!(recv(&mut *server).await.unwrap().unwrap(), "not a packet");
@@ -219,10 +198,7 @@ async fn a_ping_is_answered_and_yields_no_packet() {
 #[tokio::test]
 async fn a_close_of_the_client_is_answered_and_ends_the_stream() {
     let (mut client, mut server) = pair(&mut any()).await;
-    client
-        .send(Message::close(Some(CloseCode::NORMAL_CLOSURE), "bye"))
-        .await
-        .unwrap();
+    client.send(Message::close(Some(CloseCode::NORMAL_CLOSURE), "bye")).await.unwrap();
     assert!(recv(&mut *server).await.is_none());
     assert!(server.start_send(Bytes::from_static(b"late")).is_err());
     poll_fn(|cx| server.poll_close(cx)).await.unwrap();
@@ -232,17 +208,12 @@ async fn a_close_of_the_client_is_answered_and_ends_the_stream() {
 #[tokio::test]
 async fn closing_flushes_says_goodbye_and_does_not_wait_for_the_client() {
     let (mut client, mut server) = pair(&mut any()).await;
-    server
-        .start_send(Bytes::from_static(b"last words"))
-        .unwrap();
+    server.start_send(Bytes::from_static(b"last words")).unwrap();
     poll_fn(|cx| server.poll_close(cx)).await.unwrap();
     poll_fn(|cx| server.poll_close(cx)).await.unwrap();
     assert!(server.start_send(Bytes::from_static(b"late")).is_err());
     drop(server);
-    assert_eq!(
-        &**client.next().await.unwrap().unwrap().as_payload(),
-        b"last words"
-    );
+    assert_eq!(&**client.next().await.unwrap().unwrap().as_payload(), b"last words");
     let close = client.next().await.unwrap().unwrap();
     assert_eq!(close.as_close().unwrap().0, CloseCode::NORMAL_CLOSURE);
 }
@@ -250,10 +221,7 @@ async fn closing_flushes_says_goodbye_and_does_not_wait_for_the_client() {
 #[tokio::test]
 async fn a_message_may_be_as_long_as_a_packet_may_and_the_limit_can_be_raised() {
     let mut acceptor = any();
-    let options = ListenOptions {
-        max_packet_before_ack: 10,
-        ..ListenOptions::default()
-    };
+    let options = ListenOptions { max_packet_before_ack: 10, ..ListenOptions::default() };
     let address = acceptor.listen(&options).await.unwrap().socket.unwrap();
 
     let (mut client, mut server) = pair_at(&mut acceptor, address).await;
@@ -276,14 +244,8 @@ async fn fragments_together_are_held_to_the_same_limit() {
     let (mut client, server) = tokio::io::duplex(1024);
     let mut server = Messages::new(server, 10);
     // two unfinished fragments of 10 bytes under a mask of zeros
-    client
-        .write_all(b"\x02\x8a\0\0\0\0abcdefghij")
-        .await
-        .unwrap();
-    client
-        .write_all(b"\x00\x8a\0\0\0\0abcdefghij")
-        .await
-        .unwrap();
+    client.write_all(b"\x02\x8a\0\0\0\0abcdefghij").await.unwrap();
+    client.write_all(b"\x00\x8a\0\0\0\0abcdefghij").await.unwrap();
     assert!(recv(&mut server).await.unwrap().is_err());
     assert!(recv(&mut server).await.is_none());
 }

@@ -86,10 +86,7 @@ impl Fields for Request {
         if at == 0 {
             return map.next_value_seed(Merge(&mut self.sys));
         }
-        match (
-            map.next_value::<Option<Map<String, Value>>>()?,
-            &mut self.user,
-        ) {
+        match (map.next_value::<Option<Map<String, Value>>>()?, &mut self.user) {
             (Some(more), Some(user)) => user.extend(more),
             (user, slot) => *slot = user,
         }
@@ -98,12 +95,7 @@ impl Fields for Request {
 }
 
 impl Fields for Sys {
-    const NAMES: &'static [&'static str] = &[
-        "platform",
-        "libVersion",
-        "clientBuildNumber",
-        "clientVersion",
-    ];
+    const NAMES: &'static [&'static str] = &["platform", "libVersion", "clientBuildNumber", "clientVersion"];
     const EXPECTED: &'static str = "an object of strings";
 
     fn set<'de, A: MapAccess<'de>>(&mut self, at: usize, map: &mut A) -> Result<(), A::Error> {
@@ -171,10 +163,7 @@ impl Visitor<'_> for OneOf {
     }
 
     fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(self
-            .0
-            .iter()
-            .position(|name| key.chars().map(folded).eq(name.chars().map(folded))))
+        Ok(self.0.iter().position(|name| key.chars().map(folded).eq(name.chars().map(folded))))
     }
 }
 

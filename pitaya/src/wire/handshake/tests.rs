@@ -44,12 +44,7 @@ fn keys_match_in_any_case() {
         r#"{"SyS":{"PLATFORM":"p","libversion":"l","CLIENTbuildNUMBER":"b","\u0063lientVer\u017fion":"v"},"USER":{"K":1}}"#,
     );
     assert_eq!(
-        [
-            &r.sys.platform,
-            &r.sys.lib_version,
-            &r.sys.client_build_number,
-            &r.sys.client_version
-        ],
+        [&r.sys.platform, &r.sys.lib_version, &r.sys.client_build_number, &r.sys.client_version],
         ["p", "l", "b", "v"]
     );
     assert_eq!(r.user, json!({"K": 1}).as_object().cloned());
@@ -67,8 +62,7 @@ fn what_is_given_twice_adds_to_the_first() {
 
 #[test]
 fn text_that_is_not_unicode_is_mended() {
-    let r =
-        Request::parse(b"{\"sys\":{\"platform\":\"a\xffb\"},\"user\":{\"k\xfe\":\"\\ud800x\"}}");
+    let r = Request::parse(b"{\"sys\":{\"platform\":\"a\xffb\"},\"user\":{\"k\xfe\":\"\\ud800x\"}}");
     let r = r.unwrap();
     assert_eq!(r.sys.platform, "a\u{fffd}b");
     assert_eq!(r.user.unwrap()["k\u{fffd}"], "\u{fffd}x");
@@ -106,10 +100,7 @@ fn the_wrong_shape_is_refused() {
     ] {
         assert!(Request::parse(body.as_bytes()).is_err(), "{body:.40}");
     }
-    assert!(
-        Request::parse(b"{}\xff").is_err(),
-        "only strings are mended"
-    );
+    assert!(Request::parse(b"{}\xff").is_err(), "only strings are mended");
 }
 
 #[test]
@@ -147,10 +138,7 @@ fn a_reply_is_deflated_only_where_it_helps_and_inflated_within_the_limit() {
     assert!(packed.len() < plain.len());
     let size = plain.len() - 4;
     assert_eq!(Reply::parse(body_of(&packed), size).unwrap(), r);
-    assert!(matches!(
-        Reply::parse(body_of(&packed), size - 1),
-        Err(HandshakeError::Inflate(_))
-    ));
+    assert!(matches!(Reply::parse(body_of(&packed), size - 1), Err(HandshakeError::Inflate(_))));
 }
 
 #[test]
@@ -164,18 +152,8 @@ fn a_reply_too_large_for_a_packet_is_an_error() {
 fn replies_of_other_servers_are_read_leniently() {
     let read = |body: &str| Reply::parse(body.as_bytes(), 0).unwrap();
     let bare = read(r#"{"code":400,"more":[]}"#);
-    assert_eq!(
-        (bare.code, bare.heartbeat_seconds, &*bare.serializer),
-        (400, 0, "json")
-    );
-    for (heartbeat, seconds) in [
-        ("1.5", 1),
-        ("0.5", 1),
-        ("0", 0),
-        ("-3", 0),
-        ("null", 0),
-        ("60", 60),
-    ] {
+    assert_eq!((bare.code, bare.heartbeat_seconds, &*bare.serializer), (400, 0, "json"));
+    for (heartbeat, seconds) in [("1.5", 1), ("0.5", 1), ("0", 0), ("-3", 0), ("null", 0), ("60", 60)] {
         let body = format!(r#"{{"code":200,"sys":{{"heartbeat":{heartbeat},"dict":null}}}}"#);
         assert_eq!(read(&body).heartbeat_seconds, seconds, "{heartbeat}");
     }
@@ -194,11 +172,7 @@ fn replies_of_other_servers_are_read_leniently() {
 #[test]
 fn heartbeats_are_whole_seconds_of_at_least_one() {
     assert_eq!(whole_seconds(Duration::from_secs(1)).unwrap(), 1);
-    for bad in [
-        Duration::ZERO,
-        Duration::from_millis(500),
-        Duration::from_nanos(1_000_000_001),
-    ] {
+    for bad in [Duration::ZERO, Duration::from_millis(500), Duration::from_nanos(1_000_000_001)] {
         assert!(matches!(whole_seconds(bad), Err(HandshakeError::Interval(d)) if d == bad));
     }
 }

@@ -164,20 +164,11 @@ impl<'a> Front<'a> {
         c: &Compression,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
-        if c.tries(body.len()) {
-            self.write_deflated(skip, body, out)
-        } else {
-            self.write(skip, body, out)
-        }
+        if c.tries(body.len()) { self.write_deflated(skip, body, out) } else { self.write(skip, body, out) }
     }
 
     #[inline(never)]
-    fn write_deflated(
-        &mut self,
-        skip: usize,
-        body: &[u8],
-        out: &mut BytesMut,
-    ) -> Result<(), EncodeError> {
+    fn write_deflated(&mut self, skip: usize, body: &[u8], out: &mut BytesMut) -> Result<(), EncodeError> {
         zlib::with_deflater(|deflater| match deflater.smaller(body) {
             Some(deflated) => {
                 self.mark_compressed();
@@ -196,11 +187,7 @@ impl<'a> Front<'a> {
         body: impl FnOnce(&mut BytesMut) -> Result<(), E>,
     ) -> Result<(), E> {
         let start = out.len();
-        let mut undo = Undo {
-            out,
-            start,
-            done: false,
-        };
+        let mut undo = Undo { out, start, done: false };
         let out = &mut *undo.out;
         self.put_to(0, out);
         let body_at = out.len();
@@ -257,11 +244,7 @@ impl Drop for Undo<'_> {
 ///
 /// # Errors
 /// [`EncodeError::RouteTooLong`], [`EncodeError::TooLarge`]; `out` is then left as it was.
-pub fn encode(
-    out: &mut BytesMut,
-    message: &Message<'_>,
-    c: &Compression,
-) -> Result<(), EncodeError> {
+pub fn encode(out: &mut BytesMut, message: &Message<'_>, c: &Compression) -> Result<(), EncodeError> {
     let mut front = Front::new(message.kind, message.id, message.route, message.error)?;
     if message.compressed {
         front.mark_compressed();

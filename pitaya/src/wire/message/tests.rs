@@ -38,13 +38,7 @@ fn ids_end_within_ten_bytes_and_64_bits() {
 
 #[test]
 fn a_request_that_ends_with_its_id_is_invalid() {
-    for bytes in [
-        &[0u8, 1][..],
-        &[0, 0x81, 0x01],
-        &[1, 1],
-        &[1, 1, 0],
-        &[0, 0x81],
-    ] {
+    for bytes in [&[0u8, 1][..], &[0, 0x81, 0x01], &[1, 1], &[1, 1, 0], &[0, 0x81]] {
         assert_eq!(decode(bytes), Err(MessageError::Invalid), "{bytes:02x?}");
     }
 }
@@ -62,10 +56,7 @@ fn a_message_needs_two_bytes_and_one_of_four_kinds() {
 #[test]
 fn a_response_has_no_route_even_with_bit_0_and_unused_bits_are_ignored() {
     let m = decode(&[0xc5, 1, 0xaa]).unwrap();
-    assert_eq!(
-        (m.kind, m.route, m.body),
-        (Kind::Response, Route::None, &[0xaa][..])
-    );
+    assert_eq!((m.kind, m.route, m.body), (Kind::Response, Route::None, &[0xaa][..]));
     assert!(!m.error && !m.compressed);
 }
 
@@ -76,10 +67,7 @@ fn a_route_of_255_bytes_goes_and_one_of_256_leaves_the_buffer_alone() {
     let long = "r".repeat(256);
     let refused = Err(EncodeError::RouteTooLong);
     assert_eq!(encode_push(&mut out, &long, b"x", &none, &OFF), refused);
-    assert_eq!(
-        encode_request(&mut out, 1, &long, b"x", &none, &ALWAYS),
-        refused
-    );
+    assert_eq!(encode_request(&mut out, 1, &long, b"x", &none, &ALWAYS), refused);
     assert_eq!(encode_notify(&mut out, &long, b"x", &none, &OFF), refused);
     assert_eq!(out, "before");
     encode_push(&mut out, &long[1..], b"x", &none, &OFF).unwrap();
@@ -99,10 +87,7 @@ fn the_largest_message_fills_a_packet_and_one_byte_more_is_refused() {
     assert_eq!(data(&out).body.len(), MAX_BODY - 2);
     out.clear();
     let refused = Err(EncodeError::TooLarge);
-    assert_eq!(
-        encode_response(&mut out, 0, false, &body[1..], &OFF),
-        refused
-    );
+    assert_eq!(encode_response(&mut out, 0, false, &body[1..], &OFF), refused);
     let with = encode_response_with(&mut out, 0, false, &OFF, |out| {
         out.put_slice(&body[1..]);
         Ok::<(), EncodeError>(())
@@ -133,11 +118,7 @@ fn a_body_is_deflated_from_the_threshold_on_and_only_if_it_shrinks() {
         .unwrap();
         assert_eq!(plain, with);
         let m = data(&plain);
-        assert_eq!(
-            (m.id, m.error, m.compressed),
-            (300, true, deflated),
-            "{len}"
-        );
+        assert_eq!((m.id, m.error, m.compressed), (300, true, deflated), "{len}");
         assert_eq!(m.plain_body(len).unwrap(), body);
         let (mut plain, mut with) = (BytesMut::from(&b"x"[..]), BytesMut::from(&b"x"[..]));
         encode_push(&mut plain, "onIt", &body, &none, &c).unwrap();
@@ -183,22 +164,14 @@ fn a_dictionary_codes_requests_notifies_and_pushes() {
     encode_request(&mut out, 5, "a", b"", &d, &OFF).unwrap();
     encode_notify(&mut out, "a", b"", &d, &OFF).unwrap();
     encode_push(&mut out, "a", b"", &d, &OFF).unwrap();
-    assert_eq!(
-        &out[..],
-        b"\x04\0\0\x04\x01\x05\0\x01\x04\0\0\x03\x03\0\x01\x04\0\0\x03\x07\0\x01"
-    );
+    assert_eq!(&out[..], b"\x04\0\0\x04\x01\x05\0\x01\x04\0\0\x03\x03\0\x01\x04\0\0\x03\x07\0\x01");
     out.clear();
     encode_push(&mut out, "a", b"", &d.inbound_only(true), &OFF).unwrap();
     assert_eq!(&out[..], b"\x04\0\0\x03\x06\x01a");
 }
 
 fn kinds() -> impl Strategy<Value = Kind> {
-    prop::sample::select(vec![
-        Kind::Request,
-        Kind::Notify,
-        Kind::Response,
-        Kind::Push,
-    ])
+    prop::sample::select(vec![Kind::Request, Kind::Notify, Kind::Response, Kind::Push])
 }
 
 proptest! {

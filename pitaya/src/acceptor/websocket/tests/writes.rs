@@ -28,11 +28,7 @@ impl AsyncRead for Counting {
 }
 
 impl AsyncWrite for Counting {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.writes.fetch_add(1, Ordering::Relaxed);
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
@@ -63,10 +59,7 @@ impl AsyncWrite for Counting {
 fn counted(buffer: usize) -> (Messages<Counting>, DuplexStream, Arc<AtomicUsize>) {
     let (client, stream) = tokio::io::duplex(buffer);
     let writes = Arc::new(AtomicUsize::new(0));
-    let counting = Counting {
-        stream,
-        writes: Arc::clone(&writes),
-    };
+    let counting = Counting { stream, writes: Arc::clone(&writes) };
     (Messages::new(counting, 1000), client, writes)
 }
 

@@ -1,0 +1,152 @@
+//! The modules of an app, by name and by type.
+
+use std::any::{Any, type_name};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::erased::{Life, Sessions};
+use super::{Module, SessionModule};
+use crate::component::service;
+use crate::error::{Error, Result, code};
+
+/// The modules of an app: a service, as a component's field or as an argument. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Modules(Arc<Mutex<State>>);
+
+service!(Modules);
+
+#[derive(Default)]
+pub(super) struct State {
+    /// In the order of their life.
+    pub(super) entries: Vec<Arc<Entry>>,
+    /// Life has begun: nobody joins any more.
+    pub(super) begun: bool,
+    /// How many, from the first, have come through `init` and not been shut down.
+    pub(super) alive: usize,
+}
+
+pub(super) struct Entry {
+    pub(super) name: String,
+    pub(super) life: Arc<dyn Life>,
+    pub(super) sessions: Option<Arc<dyn Sessions>>,
+    module: Arc<dyn Any + Send + Sync>,
+    type_name: &'static str,
+}
+
+impl Entry {
+    fn new<M: Module>(name: String, module: &Arc<M>) -> Self {
+        Self {
+            name,
+            life: Arc::clone(module) as _,
+            sessions: None,
+            module: Arc::clone(module) as _,
+            type_name: type_name::<M>(),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    First,
+    Last,
+}
+
+impl Modules {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a module after all others.
+    ///
+    /// # Errors
+    /// `PIT-500`, `module with name … already exists`; also once the app has begun to start.
+    pub fn register_after<M: Module>(&self, name: impl Into<String>, module: M) -> Result<()> {
+        self.add(Entry::new(name.into(), &Arc::new(module)), Place::Last)
+    }
+
+    /// Adds a module before all others so far.
+    ///
+    /// # Errors
+    /// As [`register_after`](Self::register_after).
+    pub fn register_before<M: Module>(&self, name: impl Into<String>, module: M) -> Result<()> {
+        self.add(Entry::new(name.into(), &Arc::new(module)), Place::First)
+    }
+
+    /// Adds a module with sessions of its own, after all others.
+    ///
+    /// # Errors
+    /// As [`register_after`](Self::register_after).
+    pub fn register_session<M: SessionModule>(&self, name: impl Into<String>, module: M) -> Result<()> {
+        let module = Arc::new(module);
+        let entry = Entry::new(name.into(), &module);
+        self.add(Entry { sessions: Some(module), ..entry }, Place::Last)
+    }
+
+    fn add(&self, entry: Entry, place: Place) -> Result<()> {
+        let mut state = self.state();
+        if state.begun {
+            return Err(broken(format!("module `{}` comes too late: the app has started", entry.name)));
+        }
+        if state.entries.iter().any(|other| other.name == entry.name) {
+            return Err(broken(format!("module with name {} already exists", entry.name)));
+        }
+        let at = match place {
+            Place::First => 0,
+            Place::Last => state.entries.len(),
+        };
+        state.entries.insert(at, Arc::new(entry));
+        Ok(())
+    }
+
+    /// The module of a name.
+    ///
+    /// # Errors
+    /// `PIT-500`, `module with name … not found`, or that it is of another type.
+    pub fn get<M: Module>(&self, name: &str) -> Result<Arc<M>> {
+        let state = self.state();
+        let entry = state
+            .entries
+            .iter()
+            .find(|entry| entry.name == name)
+            .ok_or_else(|| broken(format!("module with name {name} not found")))?;
+        Arc::clone(&entry.module).downcast().map_err(|_| {
+            broken(format!(
+                "module with name {name} is a `{}`, not a `{}`",
+                entry.type_name,
+                type_name::<M>()
+            ))
+        })
+    }
+
+    /// The module of a type; of several, the one whose life begins first.
+    ///
+    /// # Errors
+    /// `PIT-500`, `module of type … not found`.
+    pub fn find<M: Module>(&self) -> Result<Arc<M>> {
+        self.state()
+            .entries
+            .iter()
+            .find_map(|entry| Arc::clone(&entry.module).downcast().ok())
+            .ok_or_else(|| broken(format!("module of type {} not found", type_name::<M>())))
+    }
+
+    /// The names, in the order of their life.
+    pub fn names(&self) -> Vec<String> {
+        self.state().entries.iter().map(|entry| entry.name.clone()).collect()
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) fn broken(msg: String) -> Error {
+    Error::new(code::INTERNAL, msg)
+}
+
+impl fmt::Debug for Modules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Modules").field(&self.names()).finish()
+    }
+}

@@ -1,0 +1,48 @@
+//! The arena as a process of its own, for tests of signals and of what a process holds. Its configuration comes
+//! from the environment; it prints the addresses it listens on, in one line, and serves until a signal.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use pitaya::acceptor::{Tcp, WebSocket};
+use pitaya::config::Config;
+use pitaya::prelude::*;
+use pitaya_tests::arena::{self, Witness};
+
+/// A module that has sessions of its own for as long as a file exists.
+struct Held(String);
+
+impl Module for Held {
+    async fn shutdown(&self) -> Result<()> {
+        println!("module shutdown");
+        Ok(())
+    }
+}
+
+impl SessionModule for Held {
+    fn start_session_draining(&self) {
+        println!("draining");
+        let _ = std::io::stdout().flush();
+    }
+
+    fn session_count(&self) -> usize {
+        usize::from(!self.0.is_empty() && std::path::Path::new(&self.0).exists())
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let config = Config::from_env().internal()?;
+    let witness = Arc::new(Witness::default());
+    let held = std::env::var("HELD").unwrap_or_default();
+    let app = arena::builder(config, &witness)
+        .acceptor(WebSocket::bind("127.0.0.1:0"))
+        .acceptor(Tcp::bind("127.0.0.1:0").proxy_protocol(true))
+        .session_module("held", Held(held))
+        .start()
+        .await?;
+    println!("{}", app.addresses().join(" "));
+    app.wait().await;
+    println!("stopped");
+    Ok(())
+}
