@@ -74,3 +74,45 @@ impl Expected {
         Ok(same)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn what_comes_back_changed_is_noticed_plain_and_deflated() {
+        let mut expected = Expected::new(b"what was asked, what was asked".to_vec());
+        let deflate = |body: &[u8]| {
+            let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+            zlib.write_all(body).unwrap();
+            zlib.finish().unwrap()
+        };
+        let (right, wrong) = (deflate(b"what was asked, what was asked"), deflate(b"something else"));
+        for _ in 0..2 {
+            expected.check(b"what was asked, what was asked", false).unwrap();
+            expected.check(&right, true).unwrap();
+            assert!(expected.check(b"what was asked", false).is_err());
+            assert!(expected.check(&wrong, true).is_err());
+            assert!(expected.check(b"no zlib", true).is_err());
+        }
+    }
+
+    #[test]
+    fn bodies_have_the_size_that_was_asked_for() {
+        for shape in ["raw", "json", "protobuf"] {
+            for size in ["64", "128", "129", "130", "1024", "4096"] {
+                let line =
+                    format!("echo --addr 127.0.0.1:1 --pid 1 --shape {shape} --body {size} --content random");
+                let args = Args::parse(line.split(' ').map(str::to_owned)).unwrap();
+                let made = make(&args).len();
+                // A text of 128 bytes is the first whose length takes two bytes, so that no body has 130.
+                assert!(
+                    made == args.body || (shape == "protobuf" && made.abs_diff(args.body) == 1),
+                    "{line}: {made}"
+                );
+            }
+        }
+    }
+}

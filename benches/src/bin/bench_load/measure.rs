@@ -22,7 +22,7 @@ use crate::proc::Cpu;
 const OPENING: usize = 128;
 /// How long workers have, after the end, to get the answers that they still wait for.
 const LAST_ANSWERS: Duration = Duration::from_millis(200);
-/// The share of its time that the generator's threads may be at work before they count as the limit.
+/// The share of its time in which a thread that is always at work is seen to be.
 const BUSY: f64 = 0.95;
 
 const MEASURE: u8 = 1;
@@ -183,7 +183,11 @@ impl Window {
     fn report(&self, args: &Args, times: &Histogram<u64>, weight: f64) -> Value {
         let (ops, seconds) = (times.len() as f64 * weight, self.time.as_secs_f64());
         let micros = |quantile: f64| times.value_at_quantile(quantile) as f64 / 1000.0;
-        let busy = (self.generator.ran + self.generator.waited).as_secs_f64() / seconds / args.threads as f64;
+        // A thread that waits for a processor has work to do, so it counts as busy.
+        let busy = |cpu: Cpu| (cpu.ran + cpu.waited).as_secs_f64() / seconds;
+        let processors = thread::available_parallelism().map_or(1.0, |count| count.get() as f64);
+        let (load_busy, server_busy) =
+            (busy(self.generator) / args.threads as f64, busy(self.server) / processors);
         json!({
             "scenario": format!("{:?}", args.scenario).to_lowercase(),
             "connections": args.connections,
@@ -201,8 +205,9 @@ impl Window {
             "server_cores": self.server.ran.as_secs_f64() / seconds,
             "load_cores": self.generator.ran.as_secs_f64() / seconds,
             "load_us_per_op": self.generator.ran.as_secs_f64() * 1e6 / ops,
-            "load_busy": busy,
-            "load_was_the_limit": busy >= BUSY,
+            "load_busy": load_busy,
+            "server_busy": server_busy,
+            "load_was_the_limit": load_busy >= BUSY && server_busy < BUSY,
             "threads": args.threads,
         })
     }

@@ -115,3 +115,38 @@ pub(crate) fn push<'a>(packet: &'a [u8], route: &str) -> io::Result<(&'a [u8], b
         _ => Err(io::Error::other(format!("no push: {}", String::from_utf8_lossy(packet)))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_masked_burst_is_the_plain_burst_in_frames_of_its_own() {
+        let mut plain = Requests::new(Transport::Tcp, "a.b.c", b"body", 2);
+        let mut masked = Requests::new(Transport::WebSocket, "a.b.c", b"body", 2);
+        for round in 0..9000_u16 {
+            let (plain, first) = plain.fresh();
+            let (masked, same) = masked.fresh();
+            assert_eq!(first, same);
+            let packets = plain.chunks(plain.len() / 2);
+            for ((packet, frame), id) in packets.zip(masked.chunks(masked.len() / 2)).zip(first..) {
+                let unmasked: Vec<u8> =
+                    frame[6..].iter().zip(KEY.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
+                assert_eq!(packet, unmasked, "round {round}");
+                assert_eq!(frame[..2], [0x82, 0x80 | packet.len().to_le_bytes()[0]]);
+                assert_eq!(packet[5..7], [id.to_le_bytes()[0] | 0x80, (id >> 7).to_le_bytes()[0]]);
+                assert!((FIRST_ID..=LAST_ID).contains(&id));
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_answer_that_was_asked_for_is_taken() {
+        let answer = |flag| [4, 0, 0, 5, flag, 0x81, 0x01, b'o', b'k'];
+        assert_eq!(response(&answer(0x04), 129).unwrap(), (&b"ok"[..], false));
+        assert_eq!(response(&answer(0x14), 129).unwrap(), (&b"ok"[..], true));
+        for (flag, id) in [(0x24, 129), (0x04, 130), (0x06, 129), (0x00, 129)] {
+            assert!(response(&answer(flag), id).is_err());
+        }
+    }
+}
