@@ -1,5 +1,6 @@
 //! What a developer does with this repository besides building it: `cargo xtask …`.
 
+mod bench;
 mod promises;
 mod test;
 
@@ -16,6 +17,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.first().map(String::as_str) {
         Some("test") => test::main(&args[1..]),
+        Some("bench") => bench::main(&args[1..]),
         Some("promises") => promises::main(),
         _ => {
             eprintln!("{USAGE}");

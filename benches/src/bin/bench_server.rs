@@ -1,0 +1,188 @@
+//! The server that load generators drive, ours and others'.
+//!
+//! ```text
+//! bench-server [--tcp ADDR] [--ws ADDR] [--tls ADDR --cert FILE --key FILE] [--proxy ADDR]
+//!              [--compression on|off] [--serializer json|protobuf|msgpack]
+//! ```
+//! Each address is an acceptor of its own; `--proxy` is TCP with the PROXY protocol. When all of them listen, it
+//! writes `ready` to stderr, and nothing after that. Everything else has its default, or what the environment says.
+
+use std::sync::Arc;
+
+use pitaya::acceptor::{Tcp, Tls, WebSocket};
+use pitaya::app::Builder;
+use pitaya::config::{Config, SerializerType};
+use pitaya::group::Groups;
+use pitaya::metrics::Memory;
+use pitaya::prelude::*;
+
+const USAGE: &str = "bench-server [--tcp ADDR] [--ws ADDR] [--tls ADDR --cert FILE --key FILE] [--proxy ADDR] \
+                     [--compression on|off] [--serializer json|protobuf|msgpack]";
+
+/// The group of `bench.fan`.
+const FAN: &str = "fan";
+
+/// A text, as it comes and as it goes back.
+#[message(proto)]
+struct Text {
+    /// The text.
+    #[tag(1)]
+    text: String,
+}
+
+/// A text that somebody said.
+#[message(proto, push = "onSay")]
+struct Said {
+    /// The text.
+    #[tag(1)]
+    text: String,
+}
+
+/// What is alive in this process.
+#[message(proto)]
+struct Stats {
+    /// Sessions.
+    #[tag(1)]
+    sessions: u64,
+    /// Tasks of tokio.
+    #[tag(2)]
+    tasks: u64,
+}
+
+/// Gives back what it gets.
+#[derive(Component)]
+struct Echo;
+
+#[handler(server = "bench")]
+impl Echo {
+    /// The bytes back.
+    pub async fn raw(&self, body: Bytes) -> Result<Bytes> {
+        Ok(body)
+    }
+
+    /// The text back, through the serializer both ways.
+    pub async fn typed(&self, text: Text) -> Result<Text> {
+        Ok(text)
+    }
+}
+
+/// One group, and all that is said goes to all of it.
+#[derive(Component)]
+struct Fan {
+    groups: Groups,
+}
+
+impl Lifecycle for Fan {
+    async fn init(&self) -> Result<()> {
+        self.groups.group(FAN).ensure().await
+    }
+}
+
+#[handler(server = "bench")]
+impl Fan {
+    /// Enters the group until the session ends.
+    pub async fn join(&self, session: Session) -> Result<()> {
+        let uid = session.id().to_string();
+        session.bind(&uid).await?;
+        let fan = self.groups.group(FAN);
+        fan.add(&uid).await?;
+        let (left, leaver) = (fan.clone(), uid.clone());
+        let leaving = session.on_close(move |_| async move {
+            if let Err(error) = left.remove(&leaver).await {
+                tracing::warn!(%error, "leaving the group");
+            }
+        });
+        if leaving.is_err() {
+            // It went while it joined, so that nobody else will take it out.
+            fan.remove(&uid).await?;
+        }
+        leaving
+    }
+
+    /// Tells the whole group.
+    pub async fn say(&self, text: Text) {
+        if let Err(error) = self.groups.group(FAN).push(&Said { text: text.text }).await {
+            tracing::warn!(%error, "telling the group");
+        }
+    }
+}
+
+/// What goes wrong.
+#[derive(Component)]
+struct Bad;
+
+#[handler(server = "bench")]
+impl Bad {
+    /// Kicks its caller.
+    pub async fn kick(&self, session: Session) -> Result<()> {
+        session.kick().await
+    }
+
+    /// Panics.
+    pub async fn panic(&self) -> Result<()> {
+        panic!("as asked for")
+    }
+
+    /// Never returns.
+    pub async fn hang(&self) -> Result<()> {
+        std::future::pending().await
+    }
+}
+
+/// The server itself.
+#[derive(Component)]
+struct Bench;
+
+#[handler(server = "bench")]
+impl Bench {
+    /// What is alive now.
+    pub async fn stats(&self, app: App) -> Result<Stats> {
+        let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        Ok(Stats { sessions: app.sessions().count() as u64, tasks: tasks as u64 })
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    // The framework reports a handler that panics. A line of its own on stderr would, in the end, fill the pipe of
+    // a parent that has stopped reading.
+    std::panic::set_hook(Box::new(|_| {}));
+    let running = app(std::env::args().skip(1))?.start().await?;
+    eprintln!("ready");
+    running.wait().await;
+    Ok(())
+}
+
+/// The app that the arguments ask for.
+fn app(mut args: impl Iterator<Item = String>) -> Result<Builder> {
+    let mut config = Config::from_env().internal()?;
+    let (mut app, mut tls, mut cert, mut key) = (App::builder(), None, None, None);
+    while let Some(flag) = args.next() {
+        let value = args.next().ok_or_else(|| usage(&flag))?;
+        match (flag.as_str(), value.as_str()) {
+            ("--tcp", _) => app = app.acceptor(Tcp::bind(value)),
+            ("--ws", _) => app = app.acceptor(WebSocket::bind(value)),
+            ("--proxy", _) => app = app.acceptor(Tcp::bind(value).proxy_protocol(true)),
+            ("--tls", _) => tls = Some(value),
+            ("--cert", _) => cert = Some(value),
+            ("--key", _) => key = Some(value),
+            ("--compression", "on" | "off") => config.message_compression = value == "on",
+            ("--serializer", "json") => config.serializer_type = SerializerType::Json,
+            ("--serializer", "protobuf") => config.serializer_type = SerializerType::Protobuf,
+            ("--serializer", "msgpack") => config.serializer_type = SerializerType::MessagePack,
+            _ => return Err(usage(&flag)),
+        }
+    }
+    app = match (tls, cert, key) {
+        (Some(address), Some(cert), Some(key)) => {
+            app.acceptor(Tcp::bind(address).tls(Tls::from_pem_files(cert, key).internal()?))
+        }
+        (None, None, None) => app,
+        _ => return Err(usage("--tls")),
+    };
+    Ok(app.config(config).server_type("bench").reporter(Arc::new(Memory::new())))
+}
+
+fn usage(flag: &str) -> Error {
+    Error::internal(format!("{flag} is not understood; usage: {USAGE}"))
+}
