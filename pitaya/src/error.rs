@@ -62,6 +62,8 @@ pub mod text {
     pub const GROUP_TTL_NOT_FOUND: &str = "memory group TTL not found";
     pub const PUSHING_TO_USERS: &str = "failed to push message to users";
     pub const KICKING_USERS: &str = "failed to kick users";
+    pub const ILLEGAL_GROUP: &str = "illegal group name";
+    pub const BINARY_TIMEOUT: &str = "timeout waiting to binary process to terminate";
 }
 
 /// The result of everything that can fail with an [`Error`].

@@ -1,6 +1,7 @@
 //! What the integration tests share: a raw client of the protocol, and a server to talk to.
 
 pub mod arena;
+pub mod memory;
 pub mod raw;
 pub mod vectors;
 

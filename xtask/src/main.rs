@@ -1,2 +1,44 @@
-//! Placeholder.
-fn main() {}
+//! What a developer does with this repository besides building it: `cargo xtask …`.
+
+mod promises;
+mod test;
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+const USAGE: &str = "\
+cargo xtask test [STEP]   everything that CI runs, or one step of it
+cargo xtask promises      every test that tests/PROMISES.md names
+cargo xtask expand FILE   what the macros make of a file
+cargo xtask bench         measures; see benches/README.md";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.first().map(String::as_str) {
+        Some("test") => test::main(&args[1..]),
+        Some("promises") => promises::main(),
+        _ => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The repository.
+fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map_or(here.clone(), PathBuf::from)
+}
+
+/// The cargo that runs us, in the repository.
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// Runs a command with its output shown.
+fn run(command: &mut Command) -> Result<(), String> {
+    let status = command.status().map_err(|error| format!("{}: {error}", command.get_program().to_string_lossy()))?;
+    if status.success() { Ok(()) } else { Err(format!("{} ended with {status}", command.get_program().to_string_lossy())) }
+}

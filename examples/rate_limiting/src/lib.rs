@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pitaya::acceptor::{AcceptorExt, RateLimit, Tcp};
+use pitaya::acceptor::{Acceptor, RateLimit, Tcp};
 use pitaya::app::Builder;
 use pitaya::config::Config;
 use pitaya::prelude::*;

@@ -1,80 +1,190 @@
-//! stub
-#![allow(missing_docs, missing_debug_implementations)]
-use crate::wire::packet::Kind;
-use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use std::io;
-use std::sync::Arc;
-use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
-pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> ByteStream for T {}
-pub trait PacketStream: Send + 'static {
-    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>>;
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
-    fn start_send(&mut self, packet: Bytes) -> io::Result<()>;
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
-    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
-    fn set_max_packet(&mut self, _bytes: usize) {}
+//! Where clients connect: TCP, WebSocket, TLS, the PROXY protocol, and what reads packets before the connection does.
+//!
+//! An [`Acceptor`] listens and yields [`Incoming`] connections. Nothing that depends on the peer happens while accepting: the
+//! PROXY header, the TLS handshake and the HTTP upgrade are the future inside [`Incoming`], which the connection's own task runs
+//! under one deadline. A client that stalls half-way therefore holds up nobody. What comes out is a [`Link`]: a stream of bytes,
+//! which the connection frames, or one that carries whole packets by nature, as WebSocket does.
+//!
+//! An app may have any number of acceptors, of any kinds. One's own is an implementation of [`Acceptor`]; [`Acceptor::wrap`] puts
+//! a [`Wrapper`] before any of them, [`RateLimit`] for one.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `incoming` | a connection from accept to [`Opened`], and what it can be |
+//! | `filter` | [`Wrapper`], [`Filter`], [`FilterPacket`] |
+//! | `rate_limit` | the sliding log and its wrapper |
+//! | `socket` | listening and accepted sockets, which TCP and WebSocket share |
+//! | `proxy` | PROXY protocol v1 and v2 |
+//! | `tls` | certificates, by server name, reloadable |
+//! | `tcp`, `websocket` | the acceptors |
+//! | `backoff` | how long to wait after a failed accept |
+
+mod backoff;
+mod filter;
+mod incoming;
+mod proxy;
+mod rate_limit;
+mod socket;
+mod tcp;
+#[cfg(test)]
+mod tests;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(feature = "websocket")]
+mod websocket;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+pub use backoff::{AcceptBackoff, Pause};
+pub use filter::{DropReason, Filter, FilterPacket, Verdict, Wrapped, Wrapper, wrapper_fn};
+pub use futures_util::future::BoxFuture;
+pub use incoming::{ByteStream, Incoming, Link, OpenError, Opened, PacketStream, Peer};
+pub use rate_limit::{RateLimit, RateLimitError, SlidingLog};
+#[cfg(feature = "tls")]
+pub use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+pub use tcp::Tcp;
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError};
+#[cfg(feature = "websocket")]
+pub use websocket::WebSocket;
+
+/// A source of client connections.
+///
+/// The app calls [`listen`](Self::listen) once and then [`accept`](Self::accept) for ever; to stop accepting it drops the
+/// acceptor, which must close the listening socket.
+///
+/// # Example
+/// One's own acceptor, over Unix sockets:
+/// ```no_run
+/// # #[cfg(unix)] mod example {
+/// use pitaya::acceptor::{Acceptor, BoxFuture, Incoming, Link, ListenOptions, Listening, Peer};
+/// use std::{io, path::PathBuf};
+/// use tokio::net::UnixListener;
+///
+/// pub struct UnixSocket {
+///     path: PathBuf,
+///     listener: Option<UnixListener>,
+/// }
+///
+/// impl Acceptor for UnixSocket {
+///     fn listen(&mut self, _options: &ListenOptions) -> BoxFuture<'_, io::Result<Listening>> {
+///         Box::pin(async move {
+///             self.listener = Some(UnixListener::bind(&self.path)?);
+///             Ok(Listening::new("unix", self.path.display().to_string()))
+///         })
+///     }
+///
+///     fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>> {
+///         Box::pin(async move {
+///             let listener = self.listener.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+///             let (stream, _) = listener.accept().await?;
+///             Ok(Incoming::ready(Peer::new("unix"), Link::bytes(stream)))
+///         })
+///     }
+/// }
+/// # }
+/// ```
+pub trait Acceptor: Send + 'static {
+    /// Starts to listen, and says where.
+    ///
+    /// Fails where the address cannot be bound; the text of the error names the address. The app does not start then.
+    fn listen(&mut self, options: &ListenOptions) -> BoxFuture<'_, io::Result<Listening>>;
+
+    /// The next connection.
+    ///
+    /// Cancel-safe: dropping the future loses no connection. It waits for a connection and for nothing that the peer does after
+    /// connecting; set-up belongs into [`Incoming::new`]'s future. An error is this one accept's: the app logs it, waits as
+    /// [`AcceptBackoff`] says and calls again.
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>>;
+
+    /// Puts a wrapper before this acceptor's connections.
+    ///
+    /// Wrappers see a packet in the order they are listed: in `.wrap(a).wrap(b)`, `a` first, and `b` sees what `a` made of it.
+    ///
+    /// ```
+    /// use pitaya::acceptor::{Acceptor, RateLimit, Tcp};
+    /// use std::time::Duration;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let acceptor = Tcp::bind("0.0.0.0:3250").wrap(RateLimit::new(20, Duration::from_secs(1))?);
+    /// # Ok(()) }
+    /// ```
+    fn wrap<W: Wrapper>(self, wrapper: W) -> Wrapped<Self>
+    where
+        Self: Sized,
+    {
+        Wrapped::new(self, Arc::new(wrapper))
+    }
 }
-pub enum Link {
-    Bytes(Box<dyn ByteStream>),
-    Packets(Box<dyn PacketStream>),
+
+impl Acceptor for Box<dyn Acceptor> {
+    fn listen(&mut self, options: &ListenOptions) -> BoxFuture<'_, io::Result<Listening>> {
+        (**self).listen(options)
+    }
+
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>> {
+        (**self).accept()
+    }
 }
+
+/// What the app tells an acceptor when it starts to listen. The values come from the configuration.
 #[derive(Debug, Clone)]
-pub struct Peer(pub String);
-impl std::fmt::Display for Peer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+#[non_exhaustive]
+pub struct ListenOptions {
+    /// The time a connection has from accept to [`Opened`] (`pitaya.limit.header.deadline`). The app keeps it through
+    /// [`Incoming::open`]; it stands here for transports that have a handshake timeout of their own.
+    pub header_deadline: Duration,
+    /// The longest packet body, in bytes, before the client's acknowledgement (`pitaya.limit.packet.before_ack`).
+    pub max_packet_before_ack: usize,
+    /// The longest packet body, in bytes, afterwards (`pitaya.limit.packet.after_ack`).
+    pub max_packet_after_ack: usize,
+    /// Whether every connection must begin with a PROXY header (`pitaya.acceptor.proxyprotocol`).
+    pub proxy_protocol: bool,
+    /// The origins a browser may connect from over WebSocket, as `https://game.example`; empty allows any.
+    pub origins: Arc<[String]>,
+}
+
+impl Default for ListenOptions {
+    /// 5 s, 64 KiB, 1 MiB, no PROXY protocol, any origin.
+    fn default() -> Self {
+        Self {
+            header_deadline: Duration::from_secs(5),
+            max_packet_before_ack: 64 << 10,
+            max_packet_after_ack: 1 << 20,
+            proxy_protocol: false,
+            origins: Arc::new([]),
+        }
     }
 }
-impl Peer {
-    pub fn ip_version(&self) -> &'static str {
-        "ipv4"
+
+/// Where an acceptor listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Listening {
+    /// The kind of transport, a label for logs and metrics: `tcp`, `tls`, `ws`, `wss`.
+    pub label: &'static str,
+    /// The bound address as text: `127.0.0.1:3250`, with the real port where 0 was asked for.
+    pub address: String,
+    /// The bound address, where it is one of the internet.
+    pub socket: Option<SocketAddr>,
+}
+
+impl Listening {
+    /// An address that is no internet address, as a path.
+    pub fn new(label: &'static str, address: impl Into<String>) -> Self {
+        Self {
+            label,
+            address: address.into(),
+            socket: None,
+        }
     }
-}
-pub struct Opened {
-    pub link: Link,
-    pub peer: Peer,
-}
-pub struct Incoming {
-    peer: Peer,
-    open: BoxFuture<'static, io::Result<Opened>>,
-    w: Vec<Arc<dyn Wrapper>>,
-}
-impl Incoming {
-    pub fn peer(&self) -> &Peer {
-        &self.peer
+
+    /// An internet address.
+    pub fn at(label: &'static str, socket: SocketAddr) -> Self {
+        Self {
+            label,
+            address: socket.to_string(),
+            socket: Some(socket),
+        }
     }
-    pub fn into_parts(self) -> (BoxFuture<'static, io::Result<Opened>>, Vec<Arc<dyn Wrapper>>) {
-        (self.open, self.w)
-    }
-}
-pub trait Wrapper: Send + Sync + 'static {
-    fn wrap(&self, peer: &Peer) -> Box<dyn Filter>;
-}
-pub trait Filter: Send {
-    fn incoming(&mut self, packet: &mut FilterPacket<'_>, now: Instant) -> Verdict;
-}
-pub struct FilterPacket<'a> {
-    b: &'a [u8],
-}
-impl<'a> FilterPacket<'a> {
-    pub fn new(_k: Kind, b: &'a [u8]) -> Self {
-        Self { b }
-    }
-    pub fn body(&self) -> &[u8] {
-        self.b
-    }
-}
-#[derive(PartialEq)]
-pub enum DropReason {
-    RateLimit,
-    Filter,
-}
-pub enum Verdict {
-    Pass,
-    Drop(DropReason),
-    Close,
 }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{App, stop};
 use crate::acceptor::Listening;
 use crate::component::LifecycleDyn;
+use crate::metrics::{OUTBOX_BYTES, OUTBOX_MESSAGES};
 
 /// The life of one component, by its name.
 pub(super) type Lives = Vec<(&'static str, Arc<dyn LifecycleDyn>)>;
@@ -131,6 +132,7 @@ async fn next_signal() -> Wish {
 }
 
 /// Reports what has no event of its own, each period.
+#[expect(clippy::cast_precision_loss, reason = "sums of bounded queues are far below 2^53")]
 pub(super) async fn sample(app: App) {
     if app.inner.metrics.is_empty() {
         return;
@@ -143,6 +145,10 @@ pub(super) async fn sample(app: App) {
             _ = ticks.tick() => {}
         }
         let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
-        app.inner.metrics.sample(tasks, app.inner.pool.count());
+        let sessions = app.inner.pool.all();
+        app.inner.metrics.sample(tasks, sessions.len());
+        let (messages, bytes) = sessions.iter().map(|core| core.outbox().depth()).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        app.inner.metrics.handle(&OUTBOX_MESSAGES, &[]).record(messages as f64);
+        app.inner.metrics.handle(&OUTBOX_BYTES, &[]).record(bytes as f64);
     }
 }

@@ -4,7 +4,8 @@ use crate::acceptor::ListenOptions;
 use crate::config::{Config, OutboxPolicy, SerializerType};
 use crate::connection::{FrontLimits, machine};
 use crate::serialize::Format;
-use crate::session::{Bounds, Policy, Settings};
+use crate::metrics::Metrics;
+use crate::session::{Bounds, OutboxMeters, Policy, Settings};
 use crate::wire::{Compression, Dictionary};
 
 pub(super) fn format(config: &Config) -> Format {
@@ -15,7 +16,7 @@ pub(super) fn format(config: &Config) -> Format {
     }
 }
 
-pub(super) fn sessions(config: &Config, format: Format, dictionary: Dictionary) -> Settings {
+pub(super) fn sessions(config: &Config, metrics: &Metrics, format: Format, dictionary: Dictionary) -> Settings {
     let compression = if config.message_compression {
         Compression::On { threshold: config.message_compression_threshold }
     } else {
@@ -31,6 +32,7 @@ pub(super) fn sessions(config: &Config, format: Format, dictionary: Dictionary) 
         dictionary,
         bounds: Bounds { messages: config.agent_messages, bytes: config.session_outbox_bytes, policy },
         expose_errors: config.errors_expose,
+        meters: OutboxMeters::new(metrics),
         ..Settings::new(format)
     }
 }

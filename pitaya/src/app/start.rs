@@ -31,7 +31,7 @@ pub(super) async fn start(mut builder: Builder) -> Result<Running> {
         .inbound_only(builder.config.dictionary_inbound_only);
 
     let handshaking = handshaking(&mut builder, &format, &dictionary)?;
-    builder.pool.configure(settings::sessions(&builder.config, format, dictionary));
+    builder.pool.configure(settings::sessions(&builder.config, &app.inner.metrics, format, dictionary));
     let tables = Arc::new(std::mem::take(&mut built.tables));
     builder.pool.set_routes(Arc::clone(&tables));
     let _ = app.inner.tables.set(Arc::clone(&tables));

@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::fmt;
-use std::future::poll_fn;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -311,7 +310,7 @@ impl Client {
     /// Waits for room, as long as the connection lets it.
     async fn send_later<M: Message>(&self, value: Value<M>) -> Done {
         loop {
-            poll_fn(|cx| self.core.poll_room(cx, 1)).await;
+            self.core.room(1).await;
             if let Some(done) = self.send(&value) {
                 return done;
             }

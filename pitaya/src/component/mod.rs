@@ -12,6 +12,7 @@ mod fake;
 mod method;
 mod reply;
 mod rpc;
+mod service;
 mod table;
 
 pub use arg::{Extract, HandlerArg, RemoteArg, via};
@@ -28,7 +29,8 @@ pub use build::HasServices;
 pub(crate) use call::{CallInfo, Done, Outcome, ReplyTo};
 pub(crate) use method::{Bound, MethodInfo};
 pub(crate) use rpc::{Local, RemoteTarget};
-pub(crate) use table::{Built, Entry, EntryId, Plan, Registration, Table, Tables};
+pub(crate) use service::service;
+pub(crate) use table::{Entry, Registration, Table, Tables};
 
 /// For generated code.
 #[doc(hidden)]

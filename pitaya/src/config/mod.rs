@@ -1,1 +1,164 @@
-//! Placeholder of the `config` room.
+//! Configuration: one typed table of every key.
+//!
+//! A [`Config`] is a plain struct: code reads fields, never names. Its values come from layers, each over the one
+//! before: defaults, a TOML file, the environment, and what code sets on the struct.
+//!
+//! ```
+//! use std::time::Duration;
+//! use pitaya::config::Config;
+//!
+//! let mut config = Config::parse(r#"
+//!     [pitaya.heartbeat]
+//!     interval = "10s"
+//! "#)?;
+//! assert_eq!(config.heartbeat_interval, Duration::from_secs(10));
+//!
+//! config.session_pending = 16;
+//! config.validate()?;
+//! # Ok::<(), pitaya::config::ConfigError>(())
+//! ```
+//!
+//! **Names.** Keys have the original's names, compared without regard to case; tables and dotted names are the
+//! same. Where the original's documentation and its code disagree, both names are read; both set to different
+//! values in one layer is an error. The variable of a key is its name in capitals with `_` for dots:
+//! `pitaya.heartbeat.interval` is `PITAYA_HEARTBEAT_INTERVAL`. An empty variable is as if it were not set.
+//!
+//! **Values.** A duration is a text such as `"1m30s"`, `"300ms"` or `"1.5h"`; a bare number but `0` is refused,
+//! because it would not say its unit. A size is a number of bytes, or a text such as `"64KiB"`. A list may be a
+//! text with commas, a table of labels a text `name=value,name=value`.
+//!
+//! **Mistakes.** Everything wrong is reported at once, with key, value, source and what is allowed
+//! ([`ConfigError`]). Unknown keys and keys without effect are no errors: they are [`Config::notes`], which the app
+//! logs when it starts.
+//!
+//! One key's name is the beginning of another's, which one TOML table cannot express. These are the same:
+//!
+//! ```toml
+//! [pitaya.handler.messages]
+//! compression = true
+//! "compression.threshold" = 128
+//! ```
+//! ```toml
+//! [pitaya.handler.messages]
+//! compression = { enabled = true, threshold = 128 }
+//! ```
+
+use std::ffi::OsString;
+use std::path::Path;
+
+mod choices;
+mod custom;
+mod error;
+mod idle;
+mod key;
+mod kind;
+mod load;
+mod nearest;
+mod print;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use choices::{OutboxPolicy, SerializerType};
+pub use custom::CustomMetric;
+pub(crate) use custom::is_label_name;
+pub use error::{ConfigError, Origin, Problem};
+pub use print::print_if_asked;
+pub use table::Config;
+
+use key::Key;
+use load::Loader;
+
+/// Every key: those with an effect, then those without.
+fn keys() -> impl Iterator<Item = &'static Key> {
+    table::KEYS.iter().chain(idle::IDLE)
+}
+
+impl Config {
+    /// Defaults, then the file, then the environment.
+    ///
+    /// # Errors
+    /// The file cannot be read or is not TOML, or any value is not allowed; all problems at once.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        Self::load_with(path.as_ref(), std::env::vars_os())
+    }
+
+    /// Defaults, then the environment.
+    ///
+    /// # Errors
+    /// A variable has a value that is not allowed; all problems at once.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        let mut loader = Loader::new();
+        loader.env(std::env::vars_os());
+        loader.finish()
+    }
+
+    /// Defaults, then a TOML text. The environment is not read.
+    ///
+    /// # Errors
+    /// The text is not TOML, or any value is not allowed; all problems at once.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        Self::parse_with(text, [])
+    }
+
+    fn load_with(
+        path: &Path,
+        env: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigError> {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Problem::Unreadable { path: shown.clone(), why: error.to_string() })?;
+        let mut loader = Loader::new();
+        loader.file(&shown, &text);
+        loader.env(env);
+        loader.finish()
+    }
+
+    fn parse_with(
+        text: &str,
+        env: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigError> {
+        let mut loader = Loader::new();
+        loader.file("(text)", text);
+        loader.env(env);
+        loader.finish()
+    }
+
+    /// Checks every value again, for what code has set since loading. The app does so when it starts.
+    ///
+    /// # Errors
+    /// Any value is not allowed; all problems at once.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        ConfigError::unless_empty(self.problems())
+    }
+
+    /// What is odd about the configuration though it can be used: unknown keys, with the name that was probably
+    /// meant, and keys that are set to something else than their default but have no effect.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.loaded.notes
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        let problem = |key: &Key| {
+            let allowed = (key.check)(self).err()?;
+            Some(Problem::Value {
+                key: key.name.to_owned(),
+                value: key.mask(&(key.show)(self)),
+                origin: self.origin(key),
+                why: format!("must be {allowed}"),
+            })
+        };
+        keys().filter_map(problem).collect()
+    }
+
+    /// Who set a key: a value other than the one that loading left was set by code.
+    fn origin(&self, key: &Key) -> Origin {
+        let now = (key.show)(self);
+        match self.loaded.set.get(key.name) {
+            Some((origin, then)) if *then == now => origin.clone(),
+            None if now == (key.show)(&Self::default()) => Origin::Default,
+            _ => Origin::Code,
+        }
+    }
+}

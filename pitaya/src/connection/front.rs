@@ -101,6 +101,7 @@ impl Front {
     /// A connection is closed; its handlers may go on.
     pub(super) fn closed(&self, core: &Core, dropped: usize) {
         self.meters.connected(self.pool.count());
+        self.meters.unqueued(dropped);
         if dropped > 0 {
             tracing::debug!(
                 session = core.id(),

@@ -26,6 +26,17 @@ pub(super) struct Packet<'a> {
     pub(super) body: Body<'a>,
 }
 
+/// How a round of reading ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Read {
+    /// There is nothing more: the link wakes the task when there is.
+    Waiting,
+    /// There may be more at once.
+    More,
+    /// We do not read now.
+    Stopped,
+}
+
 thread_local! {
     /// What all connections of a thread read into. Taken out while it is in use, so that a handler that runs
     /// another connection on the same thread finds it gone and makes its own.
@@ -33,10 +44,10 @@ thread_local! {
 }
 
 impl Connection {
-    /// Reads once and handles what came. Gives whether there may be more at once.
-    pub(super) fn read(&mut self, now: Instant, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
+    /// Reads what one read brings, and handles it.
+    pub(super) fn read(&mut self, now: Instant, cx: &mut Context<'_>) -> Result<Read, CloseReason> {
         if !self.reads() {
-            return Ok(false);
+            return Ok(Read::Stopped);
         }
         if matches!(self.link, Link::Packets(_)) {
             return self.read_packets(now, cx);
@@ -46,7 +57,7 @@ impl Connection {
             let rest = mem::take(&mut self.rest);
             self.rest = self.consume_owned(rest, now, cx)?;
             if !self.reads() {
-                return Ok(false);
+                return Ok(Read::Stopped);
             }
         }
         let mut scratch = SCRATCH.take().unwrap_or_else(|| vec![0; READ].into());
@@ -60,12 +71,12 @@ impl Connection {
         scratch: &mut [u8],
         now: Instant,
         cx: &mut Context<'_>,
-    ) -> Result<bool, CloseReason> {
+    ) -> Result<Read, CloseReason> {
         loop {
-            let Link::Bytes(stream) = &mut self.link else { return Ok(false) };
+            let Link::Bytes(stream) = &mut self.link else { return Ok(Read::Stopped) };
             let mut buf = ReadBuf::new(scratch);
             match Pin::new(&mut **stream).poll_read(cx, &mut buf) {
-                Poll::Pending => return Ok(false),
+                Poll::Pending => return Ok(Read::Waiting),
                 Poll::Ready(Err(error)) => return Err(ended(&error)),
                 Poll::Ready(Ok(())) => {}
             }
@@ -84,8 +95,11 @@ impl Connection {
                 rest.extend_from_slice(&scratch[..filled]);
                 self.rest = self.consume_owned(rest, now, cx)?;
             }
-            if full || !self.reads() {
-                return Ok(full);
+            if !self.reads() {
+                return Ok(Read::Stopped);
+            }
+            if full {
+                return Ok(Read::More);
             }
             // The next poll of the socket only registers the waker, with no system call.
         }
@@ -126,15 +140,15 @@ impl Connection {
         Ok(used)
     }
 
-    fn read_packets(&mut self, now: Instant, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
+    fn read_packets(&mut self, now: Instant, cx: &mut Context<'_>) -> Result<Read, CloseReason> {
         for _ in 0..PACKETS {
             if !self.reads() {
-                return Ok(true);
+                return Ok(Read::Stopped);
             }
             let max_body = self.machine.max_body();
-            let Link::Packets(stream) = &mut self.link else { return Ok(false) };
+            let Link::Packets(stream) = &mut self.link else { return Ok(Read::Stopped) };
             let bytes: Bytes = match stream.poll_recv(cx) {
-                Poll::Pending => return Ok(false),
+                Poll::Pending => return Ok(Read::Waiting),
                 Poll::Ready(None) => return Err(CloseReason::Client),
                 Poll::Ready(Some(Err(error))) => return Err(ended(&error)),
                 Poll::Ready(Some(Ok(bytes))) => bytes,
@@ -153,7 +167,7 @@ impl Connection {
                 }
             }
         }
-        Ok(true)
+        Ok(Read::More)
     }
 
     /// Shows a packet to the wrappers' filters, in their order, and handles what they leave.
@@ -188,10 +202,5 @@ impl Connection {
                 self.packet(Packet { kind: packet.kind, body }, now, cx)
             }
         }
-    }
-
-    /// Whether the bytes that were left over hold a whole packet.
-    pub(super) fn rest_is_whole(&self) -> bool {
-        !matches!(packet::split(&self.rest, self.machine.max_body()), Ok(None))
     }
 }

@@ -2,7 +2,6 @@
 //! `#[concurrent]` routes.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -113,9 +112,10 @@ impl Lane {
             }
         }
         if self.running.is_some() || !self.waiting.is_empty() {
+            scope.front.meters.queued();
             self.waiting.push_back(Waiting { arrival, body: body.to_bytes() });
         } else {
-            self.start(scope, arrival, body, cx);
+            self.start(scope, arrival, body, false, cx);
         }
     }
 
@@ -135,7 +135,8 @@ impl Lane {
             } else if self.started >= budget {
                 break;
             } else if let Some(next) = self.waiting.pop_front() {
-                self.start(scope, next.arrival, &Body::shared(&next.body), cx);
+                scope.front.meters.unqueued(1);
+                self.start(scope, next.arrival, &Body::shared(&next.body), true, cx);
             }
         }
         if let Some(set) = &mut self.concurrent {
@@ -161,7 +162,7 @@ impl Lane {
     }
 
     #[inline]
-    fn start(&mut self, scope: Scope<'_>, arrival: Arrival, body: &Body<'_>, cx: &mut Context<'_>) {
+    fn start(&mut self, scope: Scope<'_>, arrival: Arrival, body: &Body<'_>, waited: bool, cx: &mut Context<'_>) {
         self.started += 1;
         let Arrival { target, mid, at } = arrival;
         let id = match target {
@@ -172,7 +173,7 @@ impl Lane {
         if let Some(refused) = refused(entry, mid) {
             return self.finished(scope, Some(id), mid, at, refused, cx);
         }
-        scope.front.meters.started(id, at);
+        scope.front.meters.started(id, at, waited);
         let call = scope.core.begin_lane_call();
         match dispatch::start(entry, scope.info(call, mid, id), body, cx) {
             Started::Done(done) => self.finished(scope, Some(id), mid, at, done, cx),
@@ -220,7 +221,8 @@ impl Lane {
         let (mid, at) = (arrival.mid, arrival.at);
         let running = core.begin_concurrent_call();
         let entry = front.dispatcher.entry(id);
-        front.meters.started(id, at);
+        front.meters.started(id, at, false);
+        front.meters.beside_started(at);
         let info = scope.info(running.id(), mid, id);
         // Decoding is the user's code too, and the body is only borrowed: it happens here and now.
         let made = match refused(entry, mid) {
@@ -241,6 +243,7 @@ impl Lane {
                     answer_later(&core, mid, error).await;
                 }
             }
+            front.meters.beside_ended();
             drop(running);
         };
         self.concurrent.get_or_insert_default().spawn(task);
@@ -286,7 +289,7 @@ fn answer(core: &Core, mid: u64, error: &Error) -> bool {
 
 async fn answer_later(core: &Core, mid: u64, error: &Error) {
     loop {
-        poll_fn(|cx| core.poll_room(cx, 1)).await;
+        core.room(1).await;
         if answer(core, mid, error) {
             return;
         }

@@ -31,6 +31,7 @@ use bytes::BytesMut;
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, Sleep};
 
+use self::input::Read;
 use self::lane::{Arrival, Lane, Scope};
 use self::machine::{Machine, Step, Tick};
 use self::output::{Output, Wrote};
@@ -102,13 +103,10 @@ impl Connection {
             return Poll::Ready(reason);
         }
         self.judge(cx);
-        let more = match self.read(now, cx) {
-            Ok(more) => more,
-            Err(reason) => {
-                self.core.close(reason);
-                false
-            }
-        };
+        let read = self.read(now, cx).unwrap_or_else(|reason| {
+            self.core.close(reason);
+            Read::Stopped
+        });
         self.lane.run(Scope { front: &self.front, core: &self.core }, HANDLED_PER_POLL, cx);
         if let Poll::Ready(reason) = self.write(cx) {
             return Poll::Ready(reason);
@@ -117,9 +115,9 @@ impl Connection {
         self.lane.rest();
         let closing = self.core.close_reason().is_some();
         let parked = self.core.outbox().park(cx, self.output.busy(), closing);
-        // Reading may have stopped for a reason that is gone by now: the lane has emptied, the judge has judged.
-        let readable = self.reads() && !self.rest.is_empty() && self.rest_is_whole();
-        if more || tired || !parked || readable {
+        // Reading may have stopped for a reason that is gone by now: the lane has emptied, a handler has ended.
+        let again = read == Read::More || (read == Read::Stopped && self.reads());
+        if again || tired || !parked {
             cx.waker().wake_by_ref();
         }
         self.arm(cx);

@@ -48,7 +48,7 @@ impl Output {
     ) -> io::Result<(Wrote, Option<CloseReason>)> {
         loop {
             if self.batch.is_none() && self.fed.0 == 0 {
-                let (batch, closed) = core.outbox().take();
+                let (batch, closed) = core.take_batch();
                 self.batch = batch;
                 if self.batch.is_none() {
                     self.until = None;

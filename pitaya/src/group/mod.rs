@@ -1,1 +1,37 @@
-//! Placeholder of the `group` room.
+//! Groups: named sets of users, to push to all of them at once.
+//!
+//! [`Groups`] is a service of the app: a component has it as a field, a handler or a remote takes it as an
+//! argument. Where the groups are kept is a [`GroupStore`]; [`MemoryStore`] keeps them in this process. A member
+//! is a uid, not a connection: it stays when its user disconnects, until somebody removes it, most often a
+//! callback of [`Session::on_close`](crate::session::Session::on_close).
+//!
+//! [`Users`] reaches users that are in no group.
+//!
+//! ```
+//! use pitaya::group::Groups;
+//! use pitaya::prelude::*;
+//!
+//! #[message(push = "onMessage")]
+//! struct ChatMessage { from: String, text: String }
+//!
+//! async fn say(groups: &Groups, session: &Session, text: String) -> Result<()> {
+//!     let lobby = groups.group("lobby");
+//!     lobby.push(&ChatMessage { from: session.uid()?, text }).await?;
+//!     Ok(())
+//! }
+//! ```
+
+mod error;
+mod handle;
+mod memory;
+mod store;
+mod users;
+
+pub use error::GroupError;
+pub use handle::{Group, Groups};
+pub use memory::MemoryStore;
+pub use store::{GroupStore, Members, StoreFuture};
+pub use users::{Delivery, Users};
+
+#[cfg(test)]
+mod tests;

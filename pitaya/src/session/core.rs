@@ -1,16 +1,17 @@
 //! One session, as the framework has it: shared by its connection, its handlers and the pool.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
 
 use super::callback::{self, Once, contained};
 use super::data::Data;
-use super::outbox::{Outbox, Refused, route_hash};
+use super::outbox::{Batch, Outbox, Refused, route_hash};
 use super::pool::Pool;
 use super::{Session, check_uid};
 use crate::error::{Error, Result, code, text};
@@ -178,17 +179,38 @@ impl Core {
         self.outbox.offer(&self.pool.settings().bounds, packet, push)
     }
 
-    pub(crate) fn poll_room(&self, cx: &mut Context<'_>, more: usize) -> Poll<()> {
-        self.outbox.poll_room(cx, &self.pool.settings().bounds, more)
+    /// Waits until there may be room for `more` bytes, or the session is closed.
+    pub(crate) async fn room(&self, more: usize) {
+        let settings = self.pool.settings();
+        let since = Instant::now();
+        poll_fn(|cx| self.outbox.poll_room(cx, &settings.bounds, more)).await;
+        settings.meters.wait.record_time(since.elapsed());
+    }
+
+    /// The writer takes what there is to write.
+    pub(crate) fn take_batch(&self) -> (Option<Batch>, Option<CloseReason>) {
+        let (batch, closed) = self.outbox.take();
+        if let Some(batch) = &batch {
+            let settings = self.pool.settings();
+            if !settings.meters.capacity.is_empty() {
+                let free = settings.bounds.messages.saturating_sub(batch.len());
+                settings.meters.capacity.record(free as f64);
+            }
+        }
+        (batch, closed)
     }
 
     /// Takes a packet of a sender that does not wait: a full outbox is this client's problem alone.
     pub(crate) fn push(&self, route: &str, packet: &Bytes) -> Result<()> {
         match self.outbox.push(&self.pool.settings().bounds, packet, route_hash(route)) {
-            Ok(()) => Ok(()),
+            Ok(0) => Ok(()),
+            Ok(replaced) => {
+                self.pool.settings().meters.replaced.record(f64::from(replaced));
+                Ok(())
+            }
             Err(refused) => {
                 if refused != Refused::Closed {
-                    self.pool.count_outbox_drop();
+                    self.pool.settings().meters.dropped.record(1.0);
                 }
                 if refused == Refused::TooSlow {
                     tracing::warn!(

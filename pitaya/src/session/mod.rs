@@ -12,19 +12,19 @@ mod pool;
 mod testing;
 mod uid;
 
-pub(crate) use self::callback::panicked;
+pub(crate) use self::callback::{contained, panicked};
 pub use self::core::CloseReason;
 pub(crate) use self::core::{CallId, Core};
 pub use self::data::SessionData;
 pub use self::outbox::Policy;
 pub(crate) use self::outbox::{Batch, Bounds, Refused};
 pub use self::pool::SessionPool;
-pub(crate) use self::pool::{Pool, Settings};
+pub(crate) use self::pool::{OutboxMeters, Pool, Settings};
 pub use self::testing::Pushes;
 pub use self::uid::check_uid;
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -135,7 +135,7 @@ impl<D> Session<D> {
         loop {
             match self.core.offer(&packet, push) {
                 Err(Refused::Full) => {
-                    poll_fn(|cx| self.core.poll_room(cx, packet.len())).await;
+                    self.core.room(packet.len()).await;
                 }
                 Ok(()) => return Ok(()),
                 Err(_) => return Err(Error::new(code::CLOSED, text::BROKEN_PIPE)),
@@ -274,7 +274,13 @@ impl<D: SessionData> Session<D> {
 impl<D: SessionData> Session<D> {
     /// A session without a connection, and what is pushed to it: for tests of handlers.
     pub fn test() -> (Self, Pushes) {
-        testing::session()
+        testing::session(&Pool::new())
+    }
+
+    /// As [`test`](Self::test), in a pool: so that groups and [`Users`](crate::group::Users) over the same pool
+    /// find the session once it is bound.
+    pub fn test_in(pool: &SessionPool) -> (Self, Pushes) {
+        testing::session(&pool.0)
     }
 }
 

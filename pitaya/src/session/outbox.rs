@@ -317,19 +317,22 @@ impl Outbox {
     }
 
     /// Takes a push, or does what the policy says. Never waits.
-    pub(crate) fn push(&self, bounds: &Bounds, packet: &Bytes, push: u64) -> Result<(), Refused> {
+    /// Gives how many older pushes gave way.
+    pub(crate) fn push(&self, bounds: &Bounds, packet: &Bytes, push: u64) -> Result<u32, Refused> {
         match self.offer(bounds, packet, push) {
+            Ok(()) => Ok(0),
             Err(Refused::Full) => match bounds.policy {
                 Policy::Disconnect => Err(Refused::TooSlow),
                 Policy::Drop => Err(Refused::Dropped),
                 Policy::Latest => self.replace(bounds, packet, push),
             },
-            other => other,
+            Err(other) => Err(other),
         }
     }
 
-    fn replace(&self, bounds: &Bounds, packet: &Bytes, push: u64) -> Result<(), Refused> {
+    fn replace(&self, bounds: &Bounds, packet: &Bytes, push: u64) -> Result<u32, Refused> {
         let mut inner = self.lock();
+        let mut gone = 0;
         while inner.full(bounds, packet.len()) {
             let items = &inner.batch.items;
             let victim = items
@@ -338,10 +341,11 @@ impl Outbox {
                 .or_else(|| items.iter().position(|i| i.push() != 0));
             let Some(victim) = victim else { return Err(Refused::Dropped) };
             inner.batch.remove(victim);
+            gone += 1;
         }
         inner.batch.push_shared(packet.clone(), push);
         inner.wake_writer();
-        Ok(())
+        Ok(gone)
     }
 
     /// Ready when there may be room for `more` bytes, or the outbox is closed.

@@ -16,6 +16,7 @@ use super::core::Core;
 use super::outbox::Bounds;
 use super::{CloseReason, Policy, Session};
 use crate::error::{Error, Result, code, text};
+use crate::metrics::{CHANNEL_CAPACITY, Handle, Metrics, OUTBOX_DROPPED, OUTBOX_WAIT};
 use crate::serialize::{Format, Message};
 use crate::services::Services;
 use crate::wire::{Compression, Dictionary, message, packet};
@@ -28,8 +29,30 @@ pub(crate) struct Settings {
     pub(crate) dictionary: Dictionary,
     pub(crate) bounds: Bounds,
     pub(crate) expose_errors: bool,
+    pub(crate) meters: OutboxMeters,
     pub(crate) kick: Bytes,
     pub(crate) heartbeat: Bytes,
+}
+
+/// What outboxes report.
+#[derive(Debug, Default)]
+pub(crate) struct OutboxMeters {
+    pub(super) wait: Handle,
+    pub(super) dropped: Handle,
+    pub(super) replaced: Handle,
+    pub(super) capacity: Handle,
+}
+
+impl OutboxMeters {
+    pub(crate) fn new(metrics: &Metrics) -> Self {
+        let dropped = |reason| metrics.handle(&OUTBOX_DROPPED, &[("reason", reason)]);
+        Self {
+            wait: metrics.handle(&OUTBOX_WAIT, &[]),
+            dropped: dropped("full"),
+            replaced: dropped("replaced"),
+            capacity: metrics.handle(&CHANNEL_CAPACITY, &[("channel", "agent_chsend")]),
+        }
+    }
 }
 
 impl Settings {
@@ -40,6 +63,7 @@ impl Settings {
             dictionary: Dictionary::default(),
             bounds: Bounds { messages: 100, bytes: 1 << 20, policy: Policy::Disconnect },
             expose_errors: false,
+            meters: OutboxMeters::default(),
             kick: Bytes::from_static(&packet::KICK),
             heartbeat: Bytes::from_static(&packet::HEARTBEAT),
         }
@@ -61,7 +85,6 @@ pub(crate) struct Pool {
     /// Keyed by what clients choose: the default hasher resists them.
     users: DashMap<Arc<str>, Arc<Core>>,
     callbacks: Callbacks,
-    outbox_drops: AtomicU64,
     /// The routes of the app, which are a room further out: kept here so that a call finds them through its
     /// session, without counting references that all threads share.
     routes: OnceLock<Arc<dyn Any + Send + Sync>>,
@@ -76,7 +99,6 @@ impl Pool {
             sessions: DashMap::default(),
             users: DashMap::default(),
             callbacks: Callbacks::default(),
-            outbox_drops: AtomicU64::new(0),
             routes: OnceLock::new(),
         })
     }
@@ -135,10 +157,6 @@ impl Pool {
         message::encode_push(&mut packet, route, body, &settings.dictionary, &settings.compression)
             .map_err(|error| Error::new(code::INTERNAL, format!("push `{route}`: {error}")))?;
         Ok(packet.freeze())
-    }
-
-    pub(crate) fn count_outbox_drop(&self) {
-        self.outbox_drops.fetch_add(1, Relaxed);
     }
 
     /// Makes `core` the session of `uid`; gives the session that was. Under the lock of the entry the new
@@ -203,6 +221,11 @@ impl fmt::Debug for Pool {
 pub struct SessionPool(pub(crate) Arc<Pool>);
 
 impl SessionPool {
+    /// A pool without an app, for tests: see [`Session::test_in`].
+    pub fn test() -> Self {
+        Self(Pool::new())
+    }
+
     /// The open session with this id.
     pub fn by_id(&self, id: u64) -> Option<Session> {
         self.0.by_id(id).map(|core| Session::new(core, 0))

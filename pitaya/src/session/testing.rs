@@ -16,8 +16,8 @@ pub struct Pushes {
     core: Arc<Core>,
 }
 
-pub(super) fn session<D>() -> (Session<D>, Pushes) {
-    let core = Pool::new().create("test");
+pub(super) fn session<D>(pool: &Arc<Pool>) -> (Session<D>, Pushes) {
+    let core = pool.create("test");
     (Session::new(Arc::clone(&core), 0), Pushes { core })
 }
 

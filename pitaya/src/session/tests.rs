@@ -1,1 +1,196 @@
+//! The outbox, without any I/O.
 
+use std::task::{Context, Poll, Waker};
+
+use bytes::{Bytes, BytesMut};
+use proptest::prelude::*;
+
+use super::outbox::{Batch, Bounds, Outbox, Policy, Refused};
+use super::{CloseReason, check_uid};
+
+fn bounds(messages: usize, bytes: usize, policy: Policy) -> Bounds {
+    Bounds { messages, bytes, policy }
+}
+
+fn packet(size: usize, fill: u8) -> Bytes {
+    Bytes::from(vec![fill; size])
+}
+
+fn put(outbox: &Outbox, bounds: &Bounds, bytes: &[u8]) -> Result<(), Refused> {
+    outbox
+        .encode::<()>(bounds, |out| {
+            out.extend_from_slice(bytes);
+            Ok(())
+        })
+        .map(|encoded| encoded.unwrap())
+}
+
+/// All bytes of a batch, as a writer would write them.
+fn flat(batch: &Batch) -> Vec<u8> {
+    if let Some(bytes) = batch.contiguous() {
+        return bytes.to_vec();
+    }
+    let mut slices = [std::io::IoSlice::new(&[]); 64];
+    let count = batch.slices(&mut slices);
+    slices[..count].iter().flat_map(|slice| slice.to_vec()).collect()
+}
+
+/// The writer has found the socket full.
+fn block(outbox: &Outbox, bounds: &Bounds) -> Option<Batch> {
+    let (batch, _) = outbox.take();
+    outbox.wrote(bounds, 0, 0, true);
+    batch
+}
+
+#[test]
+fn encoded_and_shared_packets_leave_in_the_order_they_came() {
+    let (outbox, bounds) = (Outbox::new(), bounds(100, 1 << 20, Policy::Disconnect));
+    put(&outbox, &bounds, b"one").unwrap();
+    outbox.push(&bounds, &packet(1000, 2), 7).unwrap();
+    put(&outbox, &bounds, b"three").unwrap();
+    outbox.push(&bounds, &packet(3, 4), 7).unwrap();
+    let batch = outbox.take().0.unwrap();
+    let expected = [&b"one"[..], &[2; 1000], b"three", &[4; 3]].concat();
+    assert_eq!(flat(&batch), expected);
+    assert_eq!(outbox.depth(), (4, expected.len()));
+}
+
+#[test]
+fn a_failed_encoding_leaves_nothing_behind() {
+    let (outbox, bounds) = (Outbox::new(), bounds(100, 1 << 20, Policy::Disconnect));
+    let failed = outbox.encode(&bounds, |out| {
+        out.extend_from_slice(b"half");
+        Err("no")
+    });
+    assert_eq!(failed.unwrap(), Err("no"));
+    assert!(outbox.take().0.is_none());
+}
+
+#[test]
+fn the_bound_in_messages_holds_only_once_the_writer_found_the_socket_full_since() {
+    let (outbox, bounds) = (Outbox::new(), bounds(10, 1 << 20, Policy::Disconnect));
+    for _ in 0..150 {
+        outbox.push(&bounds, &packet(5, 1), 7).unwrap();
+    }
+    let batch = block(&outbox, &bounds);
+    assert_eq!(outbox.push(&bounds, &packet(5, 1), 7), Err(Refused::TooSlow));
+    // The client takes it all: there is room again.
+    outbox.wrote(&bounds, 150, batch.unwrap().len() * 5, false);
+    outbox.push(&bounds, &packet(5, 1), 7).unwrap();
+}
+
+#[test]
+fn a_writer_that_was_blocked_before_the_outbox_filled_does_not_count() {
+    let (outbox, bounds) = (Outbox::new(), bounds(10, 1 << 20, Policy::Disconnect));
+    put(&outbox, &bounds, b"x").unwrap();
+    let _batch = block(&outbox, &bounds);
+    for _ in 0..50 {
+        outbox.push(&bounds, &packet(5, 1), 7).unwrap();
+    }
+}
+
+#[test]
+fn the_bound_in_bytes_always_holds_but_for_a_packet_alone() {
+    let (outbox, bounds) = (Outbox::new(), bounds(100, 1000, Policy::Drop));
+    outbox.push(&bounds, &packet(5000, 1), 7).unwrap();
+    assert_eq!(outbox.push(&bounds, &packet(1, 1), 7), Err(Refused::Dropped));
+    assert_eq!(put(&outbox, &bounds, b"reply"), Err(Refused::Full));
+}
+
+#[test]
+fn latest_replaces_an_older_push_of_the_route_and_never_a_reply() {
+    let (outbox, bounds) = (Outbox::new(), bounds(100, 40, Policy::Latest));
+    put(&outbox, &bounds, &[9; 10]).unwrap();
+    outbox.push(&bounds, &packet(10, 1), 1).unwrap();
+    outbox.push(&bounds, &packet(10, 2), 3).unwrap();
+    outbox.push(&bounds, &packet(10, 3), 1).unwrap();
+    outbox.push(&bounds, &packet(10, 4), 3).unwrap(); // replaces 2
+    outbox.push(&bounds, &packet(10, 5), 5).unwrap(); // no older push of its route: the oldest gives way
+    let batch = outbox.take().0.unwrap();
+    assert_eq!(flat(&batch), [[9; 10], [3; 10], [4; 10], [5; 10]].concat());
+}
+
+#[test]
+fn one_heartbeat_waits_at_most_and_it_needs_no_room() {
+    let (outbox, bounds) = (Outbox::new(), bounds(1, 10, Policy::Drop));
+    put(&outbox, &bounds, &[1; 10]).unwrap();
+    for _ in 0..3 {
+        outbox.heartbeat(&packet(4, 3));
+    }
+    assert_eq!(outbox.depth(), (2, 14));
+    outbox.take();
+    outbox.heartbeat(&packet(4, 3));
+    assert_eq!(outbox.depth(), (3, 18));
+}
+
+#[test]
+fn closing_is_final_keeps_what_is_in_and_wakes_whoever_waits() {
+    let (outbox, bounds) = (Outbox::new(), bounds(1, 10, Policy::Drop));
+    put(&outbox, &bounds, &[1; 10]).unwrap();
+    let mut cx = Context::from_waker(Waker::noop());
+    assert_eq!(outbox.poll_room(&mut cx, &bounds, 1), Poll::Pending);
+    assert!(outbox.close(CloseReason::Kicked, Some(&packet(4, 5))));
+    assert!(!outbox.close(CloseReason::Server, None));
+    assert_eq!(outbox.poll_room(&mut cx, &bounds, 1), Poll::Ready(()));
+    assert_eq!(put(&outbox, &bounds, b"late"), Err(Refused::Closed));
+    let (batch, reason) = outbox.take();
+    assert_eq!(flat(&batch.unwrap()), [&[1; 10][..], &[5; 4]].concat());
+    assert_eq!(reason, Some(CloseReason::Kicked));
+}
+
+#[test]
+fn uids_are_ids() {
+    for uid in ["ann", "ann-7", "a_b", "123", "é"] {
+        assert!(check_uid(uid).is_ok(), "{uid}");
+    }
+    for uid in ["", "a.b", "a*", "a>", "a b", "a/b", "a\n", &"x".repeat(129)] {
+        assert!(check_uid(uid).is_err(), "{uid}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_written_in_whatever_pieces_is_what_was_put_in(
+        sizes in prop::collection::vec((0usize..600, any::<bool>()), 1..40),
+        steps in prop::collection::vec(1usize..700, 1..200),
+    ) {
+        let (outbox, bounds) = (Outbox::new(), bounds(1000, 1 << 20, Policy::Disconnect));
+        let mut expected = BytesMut::new();
+        for (n, (size, shared)) in sizes.iter().enumerate() {
+            let bytes = packet(*size + 1, n as u8);
+            expected.extend_from_slice(&bytes);
+            if *shared {
+                outbox.push(&bounds, &bytes, 1).unwrap();
+            } else {
+                put(&outbox, &bounds, &bytes).unwrap();
+            }
+        }
+        let mut batch = outbox.take().0.unwrap();
+        let (mut written, mut packets) = (BytesMut::new(), 0);
+        for step in steps.into_iter().cycle() {
+            if batch.is_empty() {
+                break;
+            }
+            let bytes = flat(&batch);
+            let step = step.min(bytes.len());
+            written.extend_from_slice(&bytes[..step]);
+            packets += batch.advance(step);
+        }
+        prop_assert_eq!(written, expected);
+        prop_assert_eq!(packets, sizes.len());
+    }
+
+    #[test]
+    fn packets_of_a_packet_link_come_out_one_by_one(sizes in prop::collection::vec((1usize..600, any::<bool>()), 1..40)) {
+        let (outbox, bounds) = (Outbox::new(), bounds(1000, 1 << 20, Policy::Disconnect));
+        for (n, (size, shared)) in sizes.iter().enumerate() {
+            let bytes = packet(*size, n as u8);
+            if *shared { outbox.push(&bounds, &bytes, 1).map(drop).unwrap() } else { put(&outbox, &bounds, &bytes).unwrap() }
+        }
+        let mut batch = outbox.take().0.unwrap();
+        for (n, (size, _)) in sizes.iter().enumerate() {
+            prop_assert_eq!(batch.pop(), Some(packet(*size, n as u8)));
+        }
+        prop_assert!(batch.is_empty());
+    }
+}

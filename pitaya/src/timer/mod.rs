@@ -1,1 +1,277 @@
-//! Placeholder of the `timer` room.
+//! Timers: work that the server does on its own, again and again or once.
+//!
+//! [`Timers`] is a service of the app: a component has it as a field, a handler or a remote takes it as an
+//! argument. A timer counts from the moment it is made and runs once the app has started; it ends when it is
+//! stopped, when its count is reached, or when the app stops. Dropping its [`Timer`] does not stop it.
+//!
+//! The runs of one timer never overlap. They are due at whole multiples of the interval since it was made, so a
+//! timer does not drift; one that was held up makes up for what it missed, one run a tick.
+
+mod schedule;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::schedule::{Schedule, later};
+use crate::component::service;
+use crate::error::{Error, Result, code};
+use crate::session::contained;
+
+/// The shortest tick.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// Makes timers: a service of the app, cheap to clone.
+///
+/// ```
+/// use std::time::Duration;
+/// use pitaya::prelude::*;
+/// use pitaya::timer::Timers;
+///
+/// fn watch(timers: &Timers) -> Result<()> {
+///     let timer = timers.every(Duration::from_secs(60), || async { println!("a minute") })?;
+///     timers.after(Duration::from_secs(600), async move { timer.stop() });
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Timers(Arc<Inner>);
+
+service!(Timers);
+
+struct Inner {
+    tick: Duration,
+    clock: Clock,
+    ids: AtomicU64,
+    state: Mutex<State>,
+}
+
+type Clock = Box<dyn Fn() -> SystemTime + Send + Sync>;
+/// A timer's whole life, given what ends all timers.
+type Life = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>;
+
+enum State {
+    /// Before the app has started.
+    Waiting(Vec<Life>),
+    Running {
+        runtime: Handle,
+        tracker: TaskTracker,
+        cancel: CancellationToken,
+    },
+}
+
+/// A timer. Dropping it changes nothing; [`stop`](Self::stop) it to end it.
+#[derive(Debug, Clone)]
+pub struct Timer {
+    id: u64,
+    stop: CancellationToken,
+}
+
+impl Timer {
+    /// The id: counted from 1 in each app, never used twice.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Ends the timer: it does not run again. A run that has begun comes to its own end, so this may be called
+    /// by the timer itself. Stopping twice is nothing.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+}
+
+impl Timers {
+    /// How often conditions are checked, and how soon a timer that is late runs again, unless told otherwise.
+    pub const TICK: Duration = Duration::from_secs(1);
+
+    /// Timers that wait until [`start`](Self::start).
+    pub(crate) fn new() -> Self {
+        Self::make(Self::TICK, Box::new(SystemTime::now))
+    }
+
+    /// The same with a tick of its own.
+    ///
+    /// # Errors
+    /// `PIT-500` if it is shorter than 1 ms.
+    pub(crate) fn with_tick(tick: Duration) -> Result<Self> {
+        if tick < SHORTEST {
+            return Err(Error::new(code::INTERNAL, "the tick of timers must be 1 ms or more"));
+        }
+        Ok(Self::make(tick, Box::new(SystemTime::now)))
+    }
+
+    fn make(tick: Duration, clock: Clock) -> Self {
+        let state = Mutex::new(State::Waiting(Vec::new()));
+        Self(Arc::new(Inner { tick, clock, ids: AtomicU64::new(0), state }))
+    }
+
+    /// Timers without an app, for tests of components: they run from now on, on the current runtime.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn test() -> Self {
+        let timers = Self::new();
+        timers.start(&TaskTracker::new(), &CancellationToken::new());
+        timers
+    }
+
+    /// Runs `f` every `interval`, for the first time after one.
+    ///
+    /// A panic of `f` is logged, and the timer goes on.
+    ///
+    /// # Errors
+    /// `PIT-500` if the interval is zero.
+    pub fn every<F, Fut>(&self, interval: Duration, f: F) -> Result<Timer>
+    where
+        F: FnMut() -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.repeat(interval, None, f)
+    }
+
+    /// Runs `f` every `interval`, `count` times in all; with a count of 0, never.
+    ///
+    /// # Errors
+    /// As [`every`](Self::every).
+    pub fn count<F, Fut>(&self, interval: Duration, count: u64, f: F) -> Result<Timer>
+    where
+        F: FnMut() -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.repeat(interval, Some(count), f)
+    }
+
+    /// Runs `work` once, after `delay`. If the timer is stopped before that, `work` is dropped unpolled.
+    pub fn after<Fut>(&self, delay: Duration, work: Fut) -> Timer
+    where
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let due = later(Instant::now(), delay);
+        self.add(|stop| {
+            Box::new(move |cancel| {
+                Box::pin(async move {
+                    if reached(due, &stop, &cancel).await {
+                        run(move || work).await;
+                    }
+                })
+            })
+        })
+    }
+
+    /// Runs `f` at every tick (1 s, unless the app was told otherwise) at which `condition` holds. It is given
+    /// the time of day. Ticks that pass during a run of `f` are skipped.
+    pub fn when<C, F, Fut>(&self, mut condition: C, mut f: F) -> Timer
+    where
+        C: FnMut(SystemTime) -> bool + Send + 'static,
+        F: FnMut() -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let mut schedule = Schedule::new(Instant::now(), self.0.tick, self.0.tick);
+        let inner = Arc::clone(&self.0);
+        self.add(|stop| {
+            Box::new(move |cancel| {
+                Box::pin(async move {
+                    while reached(schedule.skip_to(Instant::now()), &stop, &cancel).await {
+                        schedule.ran(Instant::now());
+                        run(|| {
+                            let due = condition((inner.clock)());
+                            let work = due.then(&mut f);
+                            async {
+                                if let Some(work) = work {
+                                    work.await;
+                                }
+                            }
+                        })
+                        .await;
+                    }
+                })
+            })
+        })
+    }
+
+    fn repeat<F, Fut>(&self, interval: Duration, count: Option<u64>, mut f: F) -> Result<Timer>
+    where
+        F: FnMut() -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        if interval.is_zero() {
+            return Err(Error::new(code::INTERNAL, "the interval of a timer must be more than zero"));
+        }
+        let mut schedule = Schedule::new(Instant::now(), interval, self.0.tick);
+        Ok(self.add(|stop| {
+            Box::new(move |cancel| {
+                Box::pin(async move {
+                    let mut left = count;
+                    while left != Some(0) && reached(schedule.next(), &stop, &cancel).await {
+                        left = left.map(|left| left - 1);
+                        schedule.ran(Instant::now());
+                        run(&mut f).await;
+                    }
+                })
+            })
+        }))
+    }
+
+    fn add(&self, life: impl FnOnce(CancellationToken) -> Life) -> Timer {
+        let timer = Timer { id: self.0.ids.fetch_add(1, Relaxed) + 1, stop: CancellationToken::new() };
+        let life = life(timer.stop.clone());
+        match &mut *self.0.state.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Waiting(waiting) => waiting.push(life),
+            State::Running { runtime, tracker, cancel } => {
+                tracker.spawn_on(life(cancel.clone()), runtime);
+            }
+        }
+        timer
+    }
+
+    /// Runs the timers made so far, and those to come, until `cancel`; a run that has begun by then is left to
+    /// `tracker`. A second start changes nothing.
+    pub(crate) fn start(&self, tracker: &TaskTracker, cancel: &CancellationToken) {
+        let waiting = {
+            let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let State::Waiting(waiting) = &mut *state else { return };
+            let waiting = std::mem::take(waiting);
+            *state = State::Running {
+                runtime: Handle::current(),
+                tracker: tracker.clone(),
+                cancel: cancel.clone(),
+            };
+            waiting
+        };
+        for life in waiting {
+            tracker.spawn(life(cancel.clone()));
+        }
+    }
+}
+
+/// Waits until `due`; `false` if the timer ended first.
+async fn reached(due: Instant, stop: &CancellationToken, cancel: &CancellationToken) -> bool {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => false,
+        () = cancel.cancelled() => false,
+        () = sleep_until(due) => true,
+    }
+}
+
+/// One run. A panic has been logged when this returns.
+async fn run<Fut: Future<Output = ()> + Send + 'static>(f: impl FnOnce() -> Fut) {
+    let _ = contained("timer", || Box::pin(f())).await;
+}
+
+impl fmt::Debug for Timers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timers").field("tick", &self.0.tick).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

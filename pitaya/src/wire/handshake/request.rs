@@ -31,7 +31,7 @@ impl Request {
         let text = utf8::mend_json(body);
         let mut json = serde_json::Deserializer::from_str(&text);
         let mut request = Self::default();
-        Into(&mut request).deserialize(&mut json)?;
+        Merge(&mut request).deserialize(&mut json)?;
         json.end()?;
         Ok(request)
     }
@@ -68,7 +68,7 @@ impl Serialize for Sys {
 }
 
 /// Reads an object into what is there already, so that one given twice adds to the first.
-struct Into<'a, T>(&'a mut T);
+struct Merge<'a, T>(&'a mut T);
 
 trait Fields: Sized {
     const NAMES: &'static [&'static str];
@@ -84,7 +84,7 @@ impl Fields for Request {
 
     fn set<'de, A: MapAccess<'de>>(&mut self, at: usize, map: &mut A) -> Result<(), A::Error> {
         if at == 0 {
-            return map.next_value_seed(Into(&mut self.sys));
+            return map.next_value_seed(Merge(&mut self.sys));
         }
         match (
             map.next_value::<Option<Map<String, Value>>>()?,
@@ -120,7 +120,7 @@ impl Fields for Sys {
     }
 }
 
-impl<'de, T: Fields> DeserializeSeed<'de> for Into<'_, T> {
+impl<'de, T: Fields> DeserializeSeed<'de> for Merge<'_, T> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -128,7 +128,7 @@ impl<'de, T: Fields> DeserializeSeed<'de> for Into<'_, T> {
     }
 }
 
-impl<'de, T: Fields> Visitor<'de> for Into<'_, T> {
+impl<'de, T: Fields> Visitor<'de> for Merge<'_, T> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

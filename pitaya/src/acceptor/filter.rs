@@ -1,0 +1,229 @@
+//! What reads and changes packets before the connection handles them.
+
+use std::{borrow::Cow, fmt, io, sync::Arc};
+
+use tokio::time::Instant;
+
+use super::{Acceptor, BoxFuture, Incoming, ListenOptions, Listening, Peer};
+use crate::wire::packet::Kind;
+
+/// Makes one [`Filter`] for each connection of an acceptor; see [`Acceptor::wrap`].
+///
+/// # Example
+/// ```
+/// use pitaya::acceptor::{Filter, FilterPacket, Peer, Verdict, Wrapper};
+/// use tokio::time::Instant;
+///
+/// /// Undoes an XOR that this game's clients apply to every body.
+/// struct Unmask(u8);
+///
+/// impl Wrapper for Unmask {
+///     fn wrap(&self, _peer: &Peer) -> Box<dyn Filter> {
+///         let key = self.0;
+///         Box::new(move |packet: &mut FilterPacket<'_>, _now: Instant| {
+///             for byte in packet.body_mut() {
+///                 *byte ^= key;
+///             }
+///             Verdict::Pass
+///         })
+///     }
+/// }
+/// ```
+pub trait Wrapper: Send + Sync + 'static {
+    /// The filter of one connection. `peer` is known from the PROXY header already, where there is one.
+    fn wrap(&self, peer: &Peer) -> Box<dyn Filter>;
+}
+
+/// Sees each whole packet of one connection, in order, before anything else does.
+///
+/// That includes handshakes, acknowledgements and heartbeats; only what is no packet at all is refused earlier. It is called on
+/// the connection's task and must not block. A closure of the same arguments is a filter.
+pub trait Filter: Send {
+    /// Decides on one packet, and may change its body. `now` is the moment it was read.
+    fn incoming(&mut self, packet: &mut FilterPacket<'_>, now: Instant) -> Verdict;
+}
+
+impl<F> Filter for F
+where
+    F: FnMut(&mut FilterPacket<'_>, Instant) -> Verdict + Send,
+{
+    fn incoming(&mut self, packet: &mut FilterPacket<'_>, now: Instant) -> Verdict {
+        self(packet, now)
+    }
+}
+
+/// What becomes of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It goes on, to the next filter and then to the connection.
+    Pass,
+    /// It vanishes: no answer, and no sign of life to the heartbeat either. The reason is counted.
+    Drop(DropReason),
+    /// The connection is closed.
+    Close,
+}
+
+/// Why a filter dropped a packet, for the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// The client sends faster than it may.
+    RateLimit,
+    /// Any other reason of a wrapper's own.
+    Filter,
+}
+
+/// A whole packet on its way in. Reading the body costs nothing; the first change copies it.
+#[derive(Debug)]
+pub struct FilterPacket<'a> {
+    kind: Kind,
+    body: Cow<'a, [u8]>,
+}
+
+impl<'a> FilterPacket<'a> {
+    /// A packet over bytes that stay where they are. For the tests of filters, too.
+    pub fn new(kind: Kind, body: &'a [u8]) -> Self {
+        Self {
+            kind,
+            body: Cow::Borrowed(body),
+        }
+    }
+
+    /// What the packet is for.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The body, as the filters before this one left it.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The body to change in place. The first call copies it.
+    pub fn body_mut(&mut self) -> &mut Vec<u8> {
+        self.body.to_mut()
+    }
+
+    /// Puts another body in its place.
+    pub fn set_body(&mut self, body: Vec<u8>) {
+        self.body = Cow::Owned(body);
+    }
+
+    /// The body if a filter changed it; `None` says that the original bytes are still good.
+    pub fn into_changed(self) -> Option<Vec<u8>> {
+        match self.body {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(body) => Some(body),
+        }
+    }
+}
+
+/// A [`Wrapper`] from a closure that makes the filter of one connection, often a closure itself.
+///
+/// # Example
+/// ```
+/// use pitaya::acceptor::{Acceptor, FilterPacket, Tcp, Verdict, wrapper_fn};
+/// use tokio::time::Instant;
+///
+/// // each connection may send 10 MB, then it is closed
+/// let acceptor = Tcp::bind("0.0.0.0:3250").wrap(wrapper_fn(|_peer| {
+///     let mut left: usize = 10_000_000;
+///     move |packet: &mut FilterPacket<'_>, _now: Instant| match left.checked_sub(packet.body().len()) {
+///         Some(rest) => {
+///             left = rest;
+///             Verdict::Pass
+///         }
+///         None => Verdict::Close,
+///     }
+/// }));
+/// ```
+pub fn wrapper_fn<M, F>(make: M) -> impl Wrapper
+where
+    M: Fn(&Peer) -> F + Send + Sync + 'static,
+    F: Filter + 'static,
+{
+    WrapperFn(make)
+}
+
+struct WrapperFn<M>(M);
+
+impl<M, F> Wrapper for WrapperFn<M>
+where
+    M: Fn(&Peer) -> F + Send + Sync + 'static,
+    F: Filter + 'static,
+{
+    fn wrap(&self, peer: &Peer) -> Box<dyn Filter> {
+        Box::new((self.0)(peer))
+    }
+}
+
+/// An acceptor with a wrapper before it; [`Acceptor::wrap`] makes it.
+pub struct Wrapped<A> {
+    inner: A,
+    wrapper: Arc<dyn Wrapper>,
+}
+
+impl<A> Wrapped<A> {
+    pub(super) fn new(inner: A, wrapper: Arc<dyn Wrapper>) -> Self {
+        Self { inner, wrapper }
+    }
+}
+
+impl<A: Acceptor> Acceptor for Wrapped<A> {
+    fn listen(&mut self, options: &ListenOptions) -> BoxFuture<'_, io::Result<Listening>> {
+        self.inner.listen(options)
+    }
+
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>> {
+        let accept = self.inner.accept();
+        let wrapper = &self.wrapper;
+        Box::pin(async move {
+            let mut incoming = accept.await?;
+            incoming.add_wrapper(Arc::clone(wrapper));
+            Ok(incoming)
+        })
+    }
+}
+
+impl<A: fmt::Debug> fmt::Debug for Wrapped<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wrapped")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_that_is_only_read_is_not_copied() {
+        let bytes = b"body".to_vec();
+        let packet = FilterPacket::new(Kind::Data, &bytes);
+        assert_eq!(packet.body().as_ptr(), bytes.as_ptr());
+        assert_eq!(packet.into_changed(), None);
+    }
+
+    #[test]
+    fn the_first_change_copies_and_the_next_does_not() {
+        let bytes = b"body".to_vec();
+        let mut packet = FilterPacket::new(Kind::Data, &bytes);
+        packet.body_mut()[0] = b'B';
+        let copy = packet.body().as_ptr();
+        assert_ne!(copy, bytes.as_ptr());
+        packet.body_mut()[1] = b'O';
+        assert_eq!(packet.body().as_ptr(), copy);
+        assert_eq!(packet.into_changed().unwrap(), b"BOdy");
+        assert_eq!(bytes, b"body");
+    }
+
+    #[test]
+    fn a_body_can_be_replaced_by_a_longer_one() {
+        let mut packet = FilterPacket::new(Kind::Handshake, b"{}");
+        packet.set_body(b"{\"user\":{}}".to_vec());
+        assert_eq!(packet.kind(), Kind::Handshake);
+        assert_eq!(packet.body(), b"{\"user\":{}}");
+    }
+}

@@ -1,0 +1,289 @@
+//! A connection from accept to the link that carries its packets.
+
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{BoxFuture, Filter, Wrapper};
+
+/// Who is at the other end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    address: String,
+    socket: Option<SocketAddr>,
+}
+
+impl Peer {
+    /// A peer without an internet address, under any text that tells it from others in logs.
+    pub fn new(address: impl Into<String>) -> Self {
+        Self {
+            address: address.into(),
+            socket: None,
+        }
+    }
+
+    /// The address as text: `203.0.113.7:40512`, `[2001:db8::7]:40512`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The internet address, if it has one.
+    pub fn socket(&self) -> Option<SocketAddr> {
+        self.socket
+    }
+
+    /// `"ipv6"` if the address text has more than one colon, else `"ipv4"`, as the session's key `ipversion` holds it.
+    pub fn ip_version(&self) -> &'static str {
+        if self.address.matches(':').count() > 1 {
+            "ipv6"
+        } else {
+            "ipv4"
+        }
+    }
+}
+
+impl From<SocketAddr> for Peer {
+    /// An IPv4 address that came through an IPv6 socket (`::ffff:203.0.113.7`) is written as the IPv4 address it is.
+    fn from(socket: SocketAddr) -> Self {
+        let socket = SocketAddr::new(socket.ip().to_canonical(), socket.port());
+        Self {
+            address: socket.to_string(),
+            socket: Some(socket),
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.address)
+    }
+}
+
+/// A connection that was accepted and not yet set up.
+#[must_use = "a connection that is not opened is closed"]
+pub struct Incoming {
+    peer: Peer,
+    set_up: BoxFuture<'static, Result<(Link, Peer), OpenError>>,
+    wrappers: Vec<Arc<dyn Wrapper>>,
+}
+
+impl Incoming {
+    /// A connection whose set-up is a future: what the peer has to say before its first packet is read there. The future gives
+    /// the peer as the set-up learned it, with a PROXY header's address for one; `peer` is who it is until then.
+    pub fn new<F>(peer: Peer, set_up: F) -> Self
+    where
+        F: Future<Output = Result<(Link, Peer), OpenError>> + Send + 'static,
+    {
+        Self {
+            peer,
+            set_up: Box::pin(set_up),
+            wrappers: Vec::new(),
+        }
+    }
+
+    /// A connection that needs no set-up.
+    pub fn ready(peer: Peer, link: Link) -> Self {
+        let same = peer.clone();
+        Self::new(peer, std::future::ready(Ok((link, same))))
+    }
+
+    /// Who connected, as the socket says it.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// Sets the connection up. It belongs into the connection's own task, because a peer may take all of `deadline`.
+    ///
+    /// # Errors
+    /// [`OpenError::Deadline`] if the peer took too long, else what went wrong. The connection is closed by then and concerns
+    /// nobody else.
+    pub async fn open(self, deadline: Duration) -> Result<Opened, OpenError> {
+        let (link, peer) = tokio::time::timeout(deadline, self.set_up)
+            .await
+            .map_err(|_| OpenError::Deadline)??;
+        let filters = self.wrappers.iter().map(|w| w.wrap(&peer)).collect();
+        Ok(Opened {
+            link,
+            peer,
+            filters,
+        })
+    }
+
+    pub(super) fn add_wrapper(&mut self, wrapper: Arc<dyn Wrapper>) {
+        self.wrappers.push(wrapper);
+    }
+}
+
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Incoming")
+            .field("peer", &self.peer)
+            .field("wrappers", &self.wrappers.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A connection that is ready for packets.
+#[non_exhaustive]
+pub struct Opened {
+    /// What carries the packets.
+    pub link: Link,
+    /// Who is at the other end: behind a balancer, the address from the PROXY header.
+    pub peer: Peer,
+    /// What looks at each packet before the connection does, in this order.
+    pub filters: Vec<Box<dyn Filter>>,
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened")
+            .field("link", &self.link)
+            .field("peer", &self.peer)
+            .field("filters", &self.filters.len())
+            .finish()
+    }
+}
+
+/// What carries a connection's packets.
+#[non_exhaustive]
+pub enum Link {
+    /// A stream of bytes; the connection finds the packets in it.
+    Bytes(Box<dyn ByteStream>),
+    /// Whole packets, one a message.
+    Packets(Box<dyn PacketStream>),
+}
+
+impl Link {
+    /// A link over a stream of bytes.
+    pub fn bytes(stream: impl ByteStream) -> Self {
+        Self::Bytes(Box::new(stream))
+    }
+
+    /// A link that carries whole packets.
+    pub fn packets(stream: impl PacketStream) -> Self {
+        Self::Packets(Box::new(stream))
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bytes(_) => "Bytes",
+            Self::Packets(_) => "Packets",
+        })
+    }
+}
+
+/// A stream of bytes: anything that tokio reads and writes.
+pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> ByteStream for T {}
+
+/// A transport whose messages are packets, header included.
+///
+/// All methods are called by one task; the wakers of reading and writing may be the same.
+pub trait PacketStream: Send + 'static {
+    /// The next message: header and body of one packet, as far as the peer kept to it (the connection checks that). `None` once
+    /// the peer has closed.
+    ///
+    /// It may flush what was queued before it reads. Who wants the answers to several packets in one write therefore takes all
+    /// packets until `Pending` before queueing answers.
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>>;
+
+    /// Ready when there is room to queue another packet.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Queues one packet, header included. Writes nothing.
+    ///
+    /// # Errors
+    /// Once the stream is closed, by either side.
+    fn start_send(&mut self, packet: Bytes) -> io::Result<()>;
+
+    /// Writes everything queued, with as few writes as the transport allows.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Flushes, says goodbye in the transport's own way and closes the writing half. It does not wait for the peer's answer, only
+    /// for room to write; the caller sets a deadline. Idempotent.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Sets the longest packet body accepted from now on, in bytes. A longer message ends the stream with an error before it is
+    /// held in memory. Streams that have no such limit ignore it.
+    fn set_max_packet(&mut self, bytes: usize) {
+        let _ = bytes;
+    }
+}
+
+/// Why a connection was closed before its first packet.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The peer took longer than the deadline for set-up.
+    #[error("the client did not finish connecting in time")]
+    Deadline,
+    /// Reading or writing failed, or the peer went away.
+    #[error("connecting failed: {0}")]
+    Io(#[from] io::Error),
+    /// The PROXY header is missing, malformed, or names no internet address.
+    #[error("bad PROXY header: {0}")]
+    Proxy(String),
+    /// The TLS handshake failed.
+    #[error("TLS handshake failed: {0}")]
+    Tls(io::Error),
+    /// The HTTP request is not one to upgrade to WebSocket; it was answered with this status.
+    #[error("WebSocket upgrade refused with {status}: {reason}")]
+    Upgrade {
+        /// The HTTP status of the answer.
+        status: u16,
+        /// What is wrong with the request.
+        reason: String,
+    },
+}
+
+impl OpenError {
+    /// One word for metrics: `deadline`, `io`, `proxy`, `tls` or `upgrade`.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Deadline => "deadline",
+            Self::Io(_) => "io",
+            Self::Proxy(_) => "proxy",
+            Self::Tls(_) => "tls",
+            Self::Upgrade { .. } => "upgrade",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ip_version_is_ipv6_where_the_text_has_more_than_one_colon() {
+        let of = |text: &str| Peer::from(text.parse::<SocketAddr>().unwrap()).ip_version();
+        assert_eq!(of("127.0.0.1:1"), "ipv4");
+        assert_eq!(of("[2001:db8::1]:1"), "ipv6");
+        assert_eq!(Peer::new("unix").ip_version(), "ipv4");
+    }
+
+    #[test]
+    fn an_ipv4_address_over_an_ipv6_socket_is_written_as_ipv4() {
+        let peer = Peer::from("[::ffff:203.0.113.7]:40512".parse::<SocketAddr>().unwrap());
+        assert_eq!(peer.address(), "203.0.113.7:40512");
+        assert_eq!(peer.ip_version(), "ipv4");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_set_up_that_never_ends_is_cut_at_the_deadline() {
+        let incoming = Incoming::new(Peer::new("silent"), std::future::pending());
+        let start = tokio::time::Instant::now();
+        let error = incoming.open(Duration::from_secs(5)).await.unwrap_err();
+        assert!(matches!(error, OpenError::Deadline));
+        assert_eq!(start.elapsed(), Duration::from_secs(5));
+    }
+}

@@ -1,0 +1,307 @@
+//! How fast a client may send (protocol.md, "Rate limiting").
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{DropReason, Filter, FilterPacket, Peer, Verdict, Wrapper};
+use crate::wire::packet::Kind;
+
+/// A wrapper that drops what a connection sends beyond `limit` packets in any `interval`.
+///
+/// A dropped packet vanishes: its request is never answered, and it does not count, so that a client which keeps trying is let in
+/// again as soon as one that never stopped to send at the allowed pace. Each connection has its own count, from its first packet
+/// on, bound or not. Data packets are counted; handshakes, acknowledgements and heartbeats always pass.
+///
+/// # Example
+/// ```
+/// use pitaya::acceptor::{Acceptor, RateLimit, Tcp};
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), pitaya::acceptor::RateLimitError> {
+/// let limit = RateLimit::new(20, Duration::from_secs(1))?;
+/// let acceptor = Tcp::bind("0.0.0.0:3250").wrap(limit);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct RateLimit {
+    limit: NonZeroUsize,
+    interval: Duration,
+    count_all: bool,
+    disabled: bool,
+}
+
+impl RateLimit {
+    /// At most `limit` packets in any `interval`; an interval of zero limits nothing. The memory of a connection grows with
+    /// what it sends, up to 16 bytes for each of `limit`.
+    ///
+    /// # Errors
+    /// A limit of 0, which would drop everything for ever.
+    pub fn new(limit: usize, interval: Duration) -> Result<Self, RateLimitError> {
+        Ok(Self {
+            limit: NonZeroUsize::new(limit).ok_or(RateLimitError::ZeroLimit)?,
+            interval,
+            count_all: false,
+            disabled: false,
+        })
+    }
+
+    /// Whether every packet counts, as in the original framework, and not data packets alone. Heartbeats may be dropped then, and
+    /// a flooding client may be found silent. A handshake and an acknowledgement count, but are never dropped, because a client
+    /// without them could never go on.
+    #[must_use]
+    pub fn count_all_packets(mut self, yes: bool) -> Self {
+        self.count_all = yes;
+        self
+    }
+
+    /// Whether the limit is off: everything passes and nothing is counted.
+    #[must_use]
+    pub fn disabled(mut self, yes: bool) -> Self {
+        self.disabled = yes;
+        self
+    }
+}
+
+impl Wrapper for RateLimit {
+    fn wrap(&self, _peer: &Peer) -> Box<dyn Filter> {
+        if self.disabled {
+            return Box::new(|_: &mut FilterPacket<'_>, _: Instant| Verdict::Pass);
+        }
+        Box::new(Limiter {
+            log: SlidingLog::new(self.limit, self.interval),
+            count_all: self.count_all,
+        })
+    }
+}
+
+/// The limiter of one connection.
+struct Limiter {
+    log: SlidingLog,
+    count_all: bool,
+}
+
+impl Filter for Limiter {
+    fn incoming(&mut self, packet: &mut FilterPacket<'_>, now: Instant) -> Verdict {
+        let kind = packet.kind();
+        let counted = self.count_all || kind == Kind::Data;
+        if !counted || self.log.allow(now) {
+            return Verdict::Pass;
+        }
+        match kind {
+            Kind::Handshake | Kind::HandshakeAck => Verdict::Pass,
+            _ => Verdict::Drop(DropReason::RateLimit),
+        }
+    }
+}
+
+/// Why a [`RateLimit`] cannot be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RateLimitError {
+    /// The limit is 0.
+    #[error("a rate limit of 0 would drop every packet; use 1 or more, or disable the limit")]
+    ZeroLimit,
+}
+
+/// The times of the last `limit` accepted packets, and the rule over them.
+///
+/// While fewer than `limit` are known, a packet is accepted. After that it is accepted if the oldest is at least `interval` ago,
+/// whose place it then takes. What is refused leaves no trace.
+#[derive(Debug, Clone)]
+pub struct SlidingLog {
+    /// Grows as packets come, so that a large limit costs a quiet connection nothing; then a ring.
+    times: Vec<Instant>,
+    /// Where the oldest is, once the ring is full.
+    oldest: usize,
+    limit: NonZeroUsize,
+    interval: Duration,
+}
+
+impl SlidingLog {
+    /// An empty log.
+    pub fn new(limit: NonZeroUsize, interval: Duration) -> Self {
+        Self {
+            times: Vec::new(),
+            oldest: 0,
+            limit,
+            interval,
+        }
+    }
+
+    /// Whether one more is allowed at `now`, which must not lie before the last call's; it is remembered if so.
+    pub fn allow(&mut self, now: Instant) -> bool {
+        let limit = self.limit.get();
+        if self.times.len() < limit {
+            if self.times.len() == self.times.capacity() {
+                // doubling, but never past the limit
+                let more = self.times.len().max(4).min(limit - self.times.len());
+                self.times.reserve_exact(more);
+            }
+            self.times.push(now);
+            return true;
+        }
+        let oldest = &mut self.times[self.oldest];
+        if now.saturating_duration_since(*oldest) < self.interval {
+            return false;
+        }
+        *oldest = now;
+        self.oldest = (self.oldest + 1) % limit;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn log(limit: usize, interval: Duration) -> SlidingLog {
+        SlidingLog::new(NonZeroUsize::new(limit).unwrap(), interval)
+    }
+
+    fn run(limit: usize, interval_ms: u64, arrivals: &[u64]) -> Vec<bool> {
+        let start = Instant::now();
+        let mut log = log(limit, Duration::from_millis(interval_ms));
+        arrivals
+            .iter()
+            .map(|ms| log.allow(start + Duration::from_millis(*ms)))
+            .collect()
+    }
+
+    fn verdict(filter: &mut dyn Filter, kind: Kind, now: Instant) -> Verdict {
+        filter.incoming(&mut FilterPacket::new(kind, b"x"), now)
+    }
+
+    const DROPPED: Verdict = Verdict::Drop(DropReason::RateLimit);
+
+    #[test]
+    fn a_packet_exactly_one_interval_after_the_oldest_is_allowed() {
+        assert_eq!(
+            run(1, 1000, &[0, 999, 1000, 1999, 2000]),
+            [true, false, true, false, true]
+        );
+    }
+
+    #[test]
+    fn what_is_refused_does_not_extend_the_wait() {
+        assert_eq!(
+            run(1, 1000, &[0, 900, 950, 1000]),
+            [true, false, false, true]
+        );
+    }
+
+    #[test]
+    fn an_interval_of_zero_never_limits() {
+        assert_eq!(run(1, 0, &[0, 0, 0]), [true; 3]);
+    }
+
+    #[test]
+    fn slots_are_freed_one_by_one_as_their_packets_age() {
+        assert_eq!(
+            run(2, 1000, &[0, 600, 700, 1000, 1100, 1600, 1700]),
+            [true, true, false, true, false, true, false]
+        );
+    }
+
+    #[test]
+    fn a_limit_of_zero_is_refused() {
+        assert_eq!(
+            RateLimit::new(0, SECOND).unwrap_err(),
+            RateLimitError::ZeroLimit
+        );
+    }
+
+    #[test]
+    fn a_large_limit_costs_a_quiet_connection_no_memory() {
+        let mut log = log(1_000_000, SECOND);
+        assert_eq!(log.times.capacity(), 0);
+        assert!(log.allow(Instant::now()));
+        assert!(log.times.capacity() <= 8);
+    }
+
+    #[test]
+    fn only_data_counts_and_everything_else_passes() {
+        let now = Instant::now();
+        let mut filter = RateLimit::new(1, SECOND).unwrap().wrap(&Peer::new("test"));
+        for kind in [Kind::Handshake, Kind::HandshakeAck, Kind::Heartbeat] {
+            assert_eq!(verdict(&mut *filter, kind, now), Verdict::Pass);
+        }
+        assert_eq!(verdict(&mut *filter, Kind::Data, now), Verdict::Pass);
+        assert_eq!(verdict(&mut *filter, Kind::Data, now), DROPPED);
+        assert_eq!(verdict(&mut *filter, Kind::Heartbeat, now), Verdict::Pass);
+        assert_eq!(
+            verdict(&mut *filter, Kind::Data, now + SECOND),
+            Verdict::Pass
+        );
+    }
+
+    #[test]
+    fn counting_all_packets_still_drops_no_handshake_and_no_ack() {
+        let now = Instant::now();
+        let limit = RateLimit::new(2, SECOND).unwrap().count_all_packets(true);
+        let mut filter = limit.wrap(&Peer::new("test"));
+        assert_eq!(verdict(&mut *filter, Kind::Handshake, now), Verdict::Pass);
+        assert_eq!(
+            verdict(&mut *filter, Kind::HandshakeAck, now),
+            Verdict::Pass
+        );
+        assert_eq!(verdict(&mut *filter, Kind::Data, now), DROPPED);
+        assert_eq!(verdict(&mut *filter, Kind::Heartbeat, now), DROPPED);
+        assert_eq!(verdict(&mut *filter, Kind::Handshake, now), Verdict::Pass);
+        assert_eq!(
+            verdict(&mut *filter, Kind::HandshakeAck, now),
+            Verdict::Pass
+        );
+    }
+
+    #[test]
+    fn each_connection_has_its_own_count() {
+        let now = Instant::now();
+        let limit = RateLimit::new(1, SECOND).unwrap();
+        let (mut one, mut two) = (limit.wrap(&Peer::new("1")), limit.wrap(&Peer::new("2")));
+        assert_eq!(verdict(&mut *one, Kind::Data, now), Verdict::Pass);
+        assert_eq!(verdict(&mut *one, Kind::Data, now), DROPPED);
+        assert_eq!(verdict(&mut *two, Kind::Data, now), Verdict::Pass);
+    }
+
+    #[test]
+    fn a_disabled_limit_passes_everything() {
+        let now = Instant::now();
+        let limit = RateLimit::new(1, SECOND).unwrap().disabled(true);
+        let mut filter = limit.wrap(&Peer::new("test"));
+        for _ in 0..10 {
+            assert_eq!(verdict(&mut *filter, Kind::Data, now), Verdict::Pass);
+        }
+    }
+
+    proptest! {
+        /// The reference keeps every accepted time, and asks of each packet whether `limit` of them are younger than `interval`.
+        #[test]
+        fn the_ring_decides_as_a_log_of_all_accepted_times_would(
+            limit in 1_usize..12,
+            interval in 0_u64..50,
+            steps in prop::collection::vec(0_u64..20, 0..300),
+        ) {
+            let start = Instant::now();
+            let mut log = log(limit, Duration::from_millis(interval));
+            let mut accepted: VecDeque<u64> = VecDeque::new();
+            let mut at = 0;
+            for step in steps {
+                at += step;
+                let recent = accepted.iter().filter(|t| at - **t < interval).count();
+                let expected = recent < limit;
+                prop_assert_eq!(log.allow(start + Duration::from_millis(at)), expected);
+                if expected {
+                    accepted.push_back(at);
+                }
+                prop_assert!(log.times.capacity() <= limit);
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! A WebSocket as a [`PacketStream`].
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use futures_util::{Sink, Stream};
+use tokio_websockets::{CloseCode, Config, Error, Limits, Message, ServerBuilder, WebSocketStream};
+
+use crate::{
+    acceptor::{ByteStream, PacketStream},
+    wire::packet::HEADER,
+};
+
+/// Queued bytes at which [`PacketStream::poll_ready`] writes first. Below it everything leaves in one write.
+const FLUSH_AT: usize = 64 << 10;
+/// Pings of the peer whose answers may be queued unwritten, before nothing more is read. Else a peer that sends pings and reads
+/// nothing would fill our memory.
+const PONGS: u32 = 16;
+
+/// Messages over a stream that has been upgraded.
+pub(super) struct Messages<S> {
+    socket: WebSocketStream<S>,
+    /// Pings read since the queue was last written out.
+    pongs: u32,
+    /// Nothing more is read after an error; the library would go on after some.
+    failed: bool,
+    closing: bool,
+}
+
+impl<S: ByteStream> Messages<S> {
+    /// `max_packet` is the longest packet body to accept, in bytes.
+    pub(super) fn new(stream: S, max_packet: usize) -> Self {
+        let socket = ServerBuilder::new()
+            .config(
+                Config::default()
+                    // one message is one frame, whatever its length
+                    .frame_size(usize::MAX)
+                    .flush_threshold(FLUSH_AT),
+            )
+            .limits(limits(max_packet))
+            .serve(stream);
+        Self {
+            socket,
+            pongs: 0,
+            failed: false,
+            closing: false,
+        }
+    }
+
+    fn socket(&mut self) -> Pin<&mut WebSocketStream<S>> {
+        Pin::new(&mut self.socket)
+    }
+}
+
+/// A message is the packet with its header.
+fn limits(max_packet: usize) -> Limits {
+    Limits::default().max_payload_len(Some(max_packet.saturating_add(HEADER)))
+}
+
+fn into_io(error: Error) -> io::Error {
+    match error {
+        Error::Io(error) => error,
+        Error::AlreadyClosed => io::ErrorKind::NotConnected.into(),
+        other => io::Error::new(io::ErrorKind::InvalidData, other),
+    }
+}
+
+impl<S: ByteStream> PacketStream for Messages<S> {
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        if self.failed {
+            return Poll::Ready(None);
+        }
+        loop {
+            if self.pongs >= PONGS {
+                ready!(self.poll_flush(cx))?;
+            }
+            let message = match ready!(self.socket().poll_next(cx)) {
+                Some(Ok(message)) => message,
+                Some(Err(error)) => {
+                    self.failed = true;
+                    return Poll::Ready(Some(Err(into_io(error))));
+                }
+                None => return Poll::Ready(None),
+            };
+            if message.is_binary() || message.is_text() {
+                return Poll::Ready(Some(Ok(message.into_payload().into())));
+            }
+            // the library has queued the answers to a ping and a close; after a close the next poll ends the stream
+            if message.is_ping() {
+                self.pongs += 1;
+            }
+        }
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket().poll_ready(cx).map_err(into_io)
+    }
+
+    fn start_send(&mut self, packet: Bytes) -> io::Result<()> {
+        self.socket()
+            .start_send(Message::binary(packet))
+            .map_err(into_io)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.socket().poll_flush(cx)).map_err(into_io)?;
+        self.pongs = 0;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.closing {
+            self.closing = true;
+            // refused if the peer was first; its close is answered already
+            let _ = self
+                .socket()
+                .start_send(Message::close(Some(CloseCode::NORMAL_CLOSURE), ""));
+        }
+        ready!(self.poll_flush(cx))?;
+        Pin::new(self.socket.get_mut()).poll_shutdown(cx)
+    }
+
+    fn set_max_packet(&mut self, bytes: usize) {
+        *self.socket.limits_mut() = limits(bytes);
+    }
+}

@@ -1,0 +1,441 @@
+//! Upgrades over real sockets, and messages over a stream in memory that counts writes.
+
+use std::{
+    future::poll_fn,
+    net::SocketAddr,
+    pin::Pin,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf},
+    net::TcpStream,
+};
+use tokio_websockets::{ClientBuilder, CloseCode, Message, WebSocketStream};
+
+use super::*;
+use crate::acceptor::{
+    PacketStream,
+    tests::{DEADLINE, accept, connect, listen},
+};
+
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
+/// An upgrade request with these headers beside the ones it needs.
+fn request(more: &str) -> String {
+    format!(
+        "GET /any/path?x=1 HTTP/1.1\r\nHost: game.example\r\nConnection: keep-alive, Upgrade\r\n\
+         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n{more}\r\n"
+    )
+}
+
+/// What the server makes of a request, and all it answers before it is closed or has opened.
+async fn exchange(mut acceptor: WebSocket, sent: &[u8]) -> (Option<u16>, String) {
+    let mut client = connect(listen(&mut acceptor).await).await;
+    let opening = tokio::spawn(accept(&mut acceptor).await.open(DEADLINE));
+    client.write_all(sent).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        if client.read_buf(&mut answer).await.unwrap() == 0 {
+            break;
+        }
+    }
+    drop(client);
+    let status = match opening.await.unwrap() {
+        Ok(_) => None,
+        Err(OpenError::Upgrade { status, .. }) => Some(status),
+        Err(other) => panic!("{other}"),
+    };
+    (status, String::from_utf8(answer).unwrap())
+}
+
+fn any() -> WebSocket {
+    WebSocket::bind("127.0.0.1:0")
+}
+
+#[tokio::test]
+async fn a_good_request_is_upgraded_on_any_path() {
+    let (refused, answer) = exchange(any(), request("").as_bytes()).await;
+    assert_eq!(refused, None);
+    assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+    // the example of RFC 6455, section 1.3
+    assert!(answer.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{answer}");
+}
+
+#[tokio::test]
+async fn bad_requests_are_refused_with_the_version_we_speak() {
+    let good = request("");
+    for (status, sent) in [
+        (405, good.replace("GET", "POST")),
+        (405, "HEAD / HTTP/1.1\r\n\r\n".into()),
+        (400, "GET / HTTP/1.1\r\nHost: game.example\r\n\r\n".into()),
+        (400, good.replace("Upgrade: websocket", "Upgrade: h2c")),
+        (400, good.replace("keep-alive, Upgrade", "close")),
+        (400, good.replace("Version: 13", "Version: 8")),
+        (400, good.replace(KEY, "short")),
+        (400, good.replace("HTTP/1.1", "HTTP/1.0")),
+        (400, good.replace("Host:", "Ho st:")),
+        (400, format!("{good}early data")),
+        (400, "\u{16}\u{3}\u{1}\r\n\r\n".into()),
+        (400, "\r\n\r\n".into()),
+    ] {
+        let (refused, answer) = exchange(any(), sent.as_bytes()).await;
+        assert_eq!(refused, Some(status), "{sent}");
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
+        assert!(answer.contains("Sec-Websocket-Version: 13\r\n"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_of_more_than_8_kib_is_refused_unread() {
+    let most = 8192 - request("X: \r\n").len();
+    let longest = request(&format!("X: {}\r\n", "x".repeat(most)));
+    assert_eq!(longest.len(), 8192);
+    assert_eq!(exchange(any(), longest.as_bytes()).await.0, None);
+    let longer = request(&format!("X: {}\r\n", "x".repeat(most + 1)));
+    let (refused, answer) = exchange(any(), longer.as_bytes()).await;
+    assert_eq!(refused, Some(431));
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+}
+
+#[tokio::test]
+async fn origins_are_any_by_default_and_else_as_listed() {
+    let from = |origin: &str| request(&format!("Origin: {origin}\r\n")).into_bytes();
+    let listed = || any().origins(["https://game.example", "http://localhost:3000"]);
+    assert_eq!(exchange(any(), &from("https://evil.example")).await.0, None);
+    assert_eq!(
+        exchange(listed(), &from("HTTPS://Game.example")).await.0,
+        None
+    );
+    assert_eq!(exchange(listed(), request("").as_bytes()).await.0, None);
+    for bad in [
+        "https://evil.example",
+        "http://game.example",
+        "http://localhost",
+        "null",
+    ] {
+        assert_eq!(exchange(listed(), &from(bad)).await.0, Some(403), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn origins_of_the_configuration_hold_where_the_builder_says_nothing() {
+    let options = ListenOptions {
+        origins: Arc::new(["https://game.example".into()]),
+        ..ListenOptions::default()
+    };
+    let sent = request("Origin: https://evil.example\r\n");
+    for (mut acceptor, welcome) in [(any(), false), (any().origins([""; 0]), true)] {
+        let listening = acceptor.listen(&options).await.unwrap();
+        let mut client = connect(listening.socket.unwrap()).await;
+        client.write_all(sent.as_bytes()).await.unwrap();
+        client.shutdown().await.unwrap();
+        let opened = accept(&mut acceptor).await.open(DEADLINE).await;
+        assert_eq!(opened.is_ok(), welcome);
+    }
+}
+
+/// Connects a real client; gives both ends.
+async fn pair(acceptor: &mut WebSocket) -> (WebSocketStream<TcpStream>, Box<dyn PacketStream>) {
+    let address = listen(acceptor).await;
+    pair_at(acceptor, address).await
+}
+
+async fn pair_at(
+    acceptor: &mut WebSocket,
+    address: SocketAddr,
+) -> (WebSocketStream<TcpStream>, Box<dyn PacketStream>) {
+    let stream = connect(address).await;
+    let opening = tokio::spawn(accept(acceptor).await.open(DEADLINE));
+    let client = ClientBuilder::new()
+        .uri(&format!("ws://{address}/"))
+        .unwrap();
+    let (client, _) = client.connect_on(stream).await.unwrap();
+    let Link::Packets(server) = opening.await.unwrap().unwrap().link else {
+        panic!("expected packets");
+    };
+    (client, server)
+}
+
+async fn recv(server: &mut dyn PacketStream) -> Option<io::Result<Bytes>> {
+    poll_fn(|cx| server.poll_recv(cx)).await
+}
+
+async fn flush(server: &mut dyn PacketStream) {
+    poll_fn(|cx| server.poll_flush(cx)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_is_a_packet_binary_or_text_whole_or_in_fragments() {
+    let (mut client, mut server) = pair(&mut any()).await;
+    let packet = b"\x01\0\0\x02{}".as_slice();
+    client.send(Message::binary(packet)).await.unwrap();
+    client
+        .send(Message::text("\u{1}\0\0\u{2}{}"))
+        .await
+        .unwrap();
+    client
+        .send(Message::binary(b"not a packet".as_slice()))
+        .await
+        .unwrap();
+    assert_eq!(recv(&mut *server).await.unwrap().unwrap(), packet);
+    assert_eq!(recv(&mut *server).await.unwrap().unwrap(), packet);
+    assert_eq!(recv(&mut *server).await.unwrap().unwrap(), "not a packet");
+
+    server.start_send(Bytes::from_static(packet)).unwrap();
+    flush(&mut *server).await;
+    let answer = client.next().await.unwrap().unwrap();
+    assert!(answer.is_binary());
+    assert_eq!(&**answer.as_payload(), packet);
+}
+
+#[tokio::test]
+async fn a_ping_is_answered_and_yields_no_packet() {
+    let (mut client, mut server) = pair(&mut any()).await;
+    client.send(Message::ping("are you there")).await.unwrap();
+    client.send(Message::binary("packet")).await.unwrap();
+    assert_eq!(recv(&mut *server).await.unwrap().unwrap(), "packet");
+    flush(&mut *server).await;
+    let pong = client.next().await.unwrap().unwrap();
+    assert!(pong.is_pong());
+    assert_eq!(&**pong.as_payload(), b"are you there");
+}
+
+#[tokio::test]
+async fn a_close_of_the_client_is_answered_and_ends_the_stream() {
+    let (mut client, mut server) = pair(&mut any()).await;
+    client
+        .send(Message::close(Some(CloseCode::NORMAL_CLOSURE), "bye"))
+        .await
+        .unwrap();
+    assert!(recv(&mut *server).await.is_none());
+    assert!(server.start_send(Bytes::from_static(b"late")).is_err());
+    poll_fn(|cx| server.poll_close(cx)).await.unwrap();
+    assert!(client.next().await.unwrap().unwrap().is_close());
+}
+
+#[tokio::test]
+async fn closing_flushes_says_goodbye_and_does_not_wait_for_the_client() {
+    let (mut client, mut server) = pair(&mut any()).await;
+    server
+        .start_send(Bytes::from_static(b"last words"))
+        .unwrap();
+    poll_fn(|cx| server.poll_close(cx)).await.unwrap();
+    poll_fn(|cx| server.poll_close(cx)).await.unwrap();
+    assert!(server.start_send(Bytes::from_static(b"late")).is_err());
+    drop(server);
+    assert_eq!(
+        &**client.next().await.unwrap().unwrap().as_payload(),
+        b"last words"
+    );
+    let close = client.next().await.unwrap().unwrap();
+    assert_eq!(close.as_close().unwrap().0, CloseCode::NORMAL_CLOSURE);
+}
+
+#[tokio::test]
+async fn a_message_may_be_as_long_as_a_packet_may_and_the_limit_can_be_raised() {
+    let mut acceptor = any();
+    let options = ListenOptions {
+        max_packet_before_ack: 10,
+        ..ListenOptions::default()
+    };
+    let address = acceptor.listen(&options).await.unwrap().socket.unwrap();
+
+    let (mut client, mut server) = pair_at(&mut acceptor, address).await;
+    client.send(Message::binary(vec![0; 14])).await.unwrap();
+    assert_eq!(recv(&mut *server).await.unwrap().unwrap().len(), 14);
+    server.set_max_packet(20);
+    client.send(Message::binary(vec![0; 24])).await.unwrap();
+    assert_eq!(recv(&mut *server).await.unwrap().unwrap().len(), 24);
+    client.send(Message::binary(vec![0; 25])).await.unwrap();
+    let error = recv(&mut *server).await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    assert!(recv(&mut *server).await.is_none());
+    poll_fn(|cx| server.poll_close(cx)).await.unwrap();
+    let close = client.next().await.unwrap().unwrap();
+    assert_eq!(close.as_close().unwrap().0, CloseCode::MESSAGE_TOO_BIG);
+}
+
+#[tokio::test]
+async fn fragments_together_are_held_to_the_same_limit() {
+    let (mut client, server) = tokio::io::duplex(1024);
+    let mut server = Messages::new(server, 10);
+    // two unfinished fragments of 10 bytes under a mask of zeros
+    client
+        .write_all(b"\x02\x8a\0\0\0\00123456789")
+        .await
+        .unwrap();
+    client
+        .write_all(b"\x00\x8a\0\0\0\00123456789")
+        .await
+        .unwrap();
+    assert!(recv(&mut server).await.unwrap().is_err());
+    assert!(recv(&mut server).await.is_none());
+}
+
+#[tokio::test]
+async fn a_client_that_stalls_in_the_upgrade_does_not_hold_up_the_next() {
+    let mut acceptor = any();
+    let address = listen(&mut acceptor).await;
+    let mut slow = connect(address).await;
+    slow.write_all(b"GET / HT").await.unwrap();
+    let stalled = tokio::spawn(accept(&mut acceptor).await.open(DEADLINE));
+    let _served = pair_at(&mut acceptor, address).await;
+    assert!(!stalled.is_finished());
+    stalled.abort();
+}
+
+#[tokio::test]
+async fn a_proxy_header_may_come_before_the_upgrade() {
+    let mut acceptor = any().proxy_protocol(true);
+    let mut client = connect(listen(&mut acceptor).await).await;
+    let header = "PROXY TCP4 203.0.113.7 10.0.0.1 40520 3250\r\n";
+    let sent = [header, &request("")].concat();
+    client.write_all(sent.as_bytes()).await.unwrap();
+    let opened = accept(&mut acceptor).await.open(DEADLINE).await.unwrap();
+    assert_eq!(opened.peer.address(), "203.0.113.7:40520");
+    assert!(matches!(opened.link, Link::Packets(_)));
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn with_certificates_it_is_wss() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = made.signing_key.serialize_pem();
+    let tls = Tls::from_pem(made.cert.pem().as_bytes(), key.as_bytes()).unwrap();
+    let mut acceptor = any().tls(tls);
+    let listening = acceptor.listen(&ListenOptions::default()).await.unwrap();
+    assert_eq!(listening.label, "wss");
+    let stream = connect(listening.socket.unwrap()).await;
+    let opening = tokio::spawn(accept(&mut acceptor).await.open(DEADLINE));
+
+    let mut roots = tokio_rustls::rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+    let config = tokio_rustls::rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let stream = tokio_rustls::TlsConnector::from(Arc::new(config))
+        .connect("localhost".try_into().unwrap(), stream)
+        .await
+        .unwrap();
+    let client = ClientBuilder::new().uri("wss://localhost/").unwrap();
+    let (mut client, _) = client.connect_on(stream).await.unwrap();
+    let Link::Packets(mut server) = opening.await.unwrap().unwrap().link else {
+        panic!("expected packets");
+    };
+    client.send(Message::binary("over wss")).await.unwrap();
+    assert_eq!(recv(&mut *server).await.unwrap().unwrap(), "over wss");
+}
+
+/// Counts the writes that reach the stream below.
+struct Counting {
+    stream: DuplexStream,
+    writes: Arc<AtomicUsize>,
+}
+
+impl AsyncRead for Counting {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Counting {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Messages over memory, the client's end of it, and the count of writes.
+fn counted(buffer: usize) -> (Messages<Counting>, DuplexStream, Arc<AtomicUsize>) {
+    let (client, stream) = tokio::io::duplex(buffer);
+    let writes = Arc::new(AtomicUsize::new(0));
+    let counting = Counting {
+        stream,
+        writes: Arc::clone(&writes),
+    };
+    (Messages::new(counting, 1000), client, writes)
+}
+
+#[tokio::test]
+async fn the_answers_to_one_read_leave_in_one_write() {
+    let (mut server, mut client, writes) = counted(1 << 16);
+    let mut sent = Vec::new();
+    for _ in 0..16 {
+        sent.extend_from_slice(b"\x82\x85\0\0\0\0hello");
+    }
+    client.write_all(&sent).await.unwrap();
+    let mut answers = 0;
+    while let Some(Some(packet)) = recv(&mut server).now_or_never() {
+        assert_eq!(packet.unwrap(), "hello");
+        answers += 1;
+    }
+    for _ in 0..answers {
+        poll_fn(|cx| server.poll_ready(cx)).await.unwrap();
+        server.start_send(Bytes::from_static(b"world")).unwrap();
+    }
+    assert_eq!((answers, writes.load(Ordering::Relaxed)), (16, 0));
+    flush(&mut server).await;
+    assert_eq!(writes.load(Ordering::Relaxed), 1);
+    let mut received = vec![0; 16 * 7];
+    client.read_exact(&mut received).await.unwrap();
+    assert_eq!(received, b"\x82\x05world".repeat(16));
+}
+
+#[tokio::test]
+async fn a_client_that_pings_and_never_reads_is_not_read_any_further() {
+    let (mut server, mut client, _) = counted(256);
+    let flood = tokio::spawn(async move {
+        let mut pings = 0;
+        while client.write_all(b"\x89\x85\0\0\0\0hello").await.is_ok() {
+            pings += 1;
+        }
+        pings
+    });
+    for _ in 0..100 {
+        assert!(recv(&mut server).now_or_never().is_none());
+        tokio::task::yield_now().await;
+    }
+    assert!(!flood.is_finished());
+    drop(server);
+    let pings = flood.await.unwrap();
+    assert!(pings < 100, "{pings}");
+}

@@ -1,0 +1,46 @@
+//! Settings that are one of a few names.
+
+use super::kind::Named;
+
+/// Which of the built-in serializers a server speaks: `pitaya.serializertype`.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum SerializerType {
+    /// JSON, `1` in the original's configuration.
+    #[default]
+    Json,
+    /// Protobuf, `2` in the original's configuration.
+    Protobuf,
+    /// MessagePack, which the original does not have.
+    MessagePack,
+}
+
+impl Named for SerializerType {
+    const NAME: &'static str = "serializer";
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("json", Self::Json),
+        ("protobuf", Self::Protobuf),
+        ("msgpack", Self::MessagePack),
+        ("1", Self::Json),
+        ("2", Self::Protobuf),
+    ];
+}
+
+/// What becomes of a push that finds the session's outbox full: `pitaya.session.outbox.policy`.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum OutboxPolicy {
+    /// The client is too slow for the game: its connection is closed.
+    #[default]
+    Disconnect,
+    /// The push is dropped and counted.
+    Drop,
+    /// Only the newest push of each route is kept.
+    Latest,
+}
+
+impl Named for OutboxPolicy {
+    const NAME: &'static str = "policy";
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("disconnect", Self::Disconnect), ("drop", Self::Drop), ("latest", Self::Latest)];
+}

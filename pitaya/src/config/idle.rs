@@ -1,0 +1,156 @@
+//! The keys that are accepted without effect: those of parts that this version does not have, and those that
+//! tune machinery which works differently here. They are typed and checked like the others, so that a file of the
+//! original loads and its mistakes are still found; they have no field.
+
+use std::time::Duration;
+
+use super::key::{Key, Rule};
+use super::kind::{Count, Flag, Kind, List, Number, Raw, Span, Text};
+
+const DISPATCH: &str = "sessions never wait for each other here: there are no shared dispatch queues to size";
+const CLUSTER: &str = "this version has no cluster mode";
+const NEVER: &str = "the client library used here has no such setting";
+const UNUSED: &str = "the original reads it and does not use it";
+const ETCD_GROUPS: &str = "this version keeps groups in memory only";
+const BINDINGS: &str = "this version has no binding storage";
+const WORKER: &str = "this version has no reliable RPC";
+const EXPORTER: &str = "this version has no metrics exporters";
+
+fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn texts(text: &str) -> Vec<String> {
+    vec![text.to_owned()]
+}
+
+/// Reads a value only to see that it is one, and gives its shown form.
+fn seen<K: Kind>(raw: Raw<'_>, rule: &Rule<K::Value>) -> Result<String, String> {
+    let value = K::parse(raw)?;
+    rule.check::<K>(&value).map_err(|allowed| format!("must be {allowed}"))?;
+    Ok(K::show(&value))
+}
+
+macro_rules! idle {
+    ($($name:literal: $kind:ty = $default:expr, $why:expr, $help:literal $(, $rule:ident($($arg:expr),*))*;)+) => {
+        /// The rows, in the order they are printed.
+        pub(super) static IDLE: &[Key] = &[$({
+            const RULE: Rule<<$kind as Kind>::Value> = Rule::new()$(.$rule($($arg),*))*;
+            Key {
+                name: $name,
+                help: $help,
+                kind: <$kind as Kind>::NAME,
+                table: <$kind as Kind>::TABLE,
+                aliases: RULE.aliases,
+                allowed: RULE.text(),
+                secret: RULE.secret,
+                no_effect: Some($why),
+                read: |config, raw| {
+                    config.loaded.idle.insert($name, seen::<$kind>(raw, &RULE)?);
+                    Ok(())
+                },
+                show: |config| match config.loaded.idle.get($name) {
+                    Some(text) => text.clone(),
+                    None => <$kind as Kind>::show(&$default.into()),
+                },
+                check: |_| Ok(()), // reading has checked it, and code cannot set it
+            }
+        }),+];
+    };
+}
+
+idle! {
+    "pitaya.buffer.handler.localprocess": Count<u32> = 20u32, DISPATCH, "Size of the queue of local messages.";
+    "pitaya.buffer.handler.remoteprocess": Count<u32> = 20u32, DISPATCH, "Size of the queue of messages to forward.";
+    "pitaya.concurrency.handler.dispatch": Count<u32> = 25u32, DISPATCH, "Number of dispatchers.";
+    "pitaya.session.unique": Flag = true, CLUSTER, "Closes older sessions of a user on other frontends.";
+
+    "pitaya.metrics.prometheus.enabled": Flag = false, EXPORTER, "Serves the metrics to Prometheus.";
+    "pitaya.metrics.prometheus.port": Count<u16> = 9090u16, EXPORTER, "The port for that.";
+    "pitaya.metrics.statsd.enabled": Flag = false, EXPORTER, "Sends the metrics to statsd.";
+    "pitaya.metrics.statsd.host": Text = "localhost:9125", EXPORTER, "Its address.";
+    "pitaya.metrics.statsd.prefix": Text = "pitaya.", EXPORTER, "What every name begins with.";
+    "pitaya.metrics.statsd.rate": Number = 1.0, EXPORTER, "The share of reports that is sent.",
+        allowed("between 0 and 1", |v| (0.0..=1.0).contains(v));
+
+    "pitaya.cluster.info.region": Text = "", CLUSTER, "The region of this server.";
+
+    "pitaya.cluster.rpc.client.grpc.dialtimeout": Span = secs(5), UNUSED, "The longest a connection may take.";
+    "pitaya.cluster.rpc.client.grpc.lazyconnection": Flag = false, CLUSTER, "Connects on the first call.";
+    "pitaya.cluster.rpc.client.grpc.requesttimeout": Span = secs(5), CLUSTER, "The longest a call may take.";
+    "pitaya.cluster.rpc.client.nats.connect": Text = "nats://localhost:4222", CLUSTER, "Addresses of NATS.",
+        allowed("an address", |v| !v.trim().is_empty());
+    "pitaya.cluster.rpc.client.nats.requesttimeout": Span = secs(5), CLUSTER, "The longest a call may take.",
+        allowed("more than 0s", |v| !v.is_zero());
+    "pitaya.cluster.rpc.client.nats.connectiontimeout": Span = secs(2), CLUSTER, "The longest a connection may take.";
+    "pitaya.cluster.rpc.client.nats.maxreconnectionretries": Count<i64> = 15, CLUSTER, "Attempts to connect.",
+        allowed("at least -1", |v| *v >= -1);
+    "pitaya.cluster.rpc.client.nats.websocketcompression": Flag = true, NEVER, "Compresses NATS over WebSocket.";
+    "pitaya.cluster.rpc.client.nats.reconnectjitter": Span = millis(100), CLUSTER, "Random part of the pause between attempts.";
+    "pitaya.cluster.rpc.client.nats.reconnectjittertls": Span = secs(1), CLUSTER, "The same with TLS.";
+    "pitaya.cluster.rpc.client.nats.reconnectwait": Span = secs(1), CLUSTER, "Pause between attempts.";
+    "pitaya.cluster.rpc.client.nats.pinginterval": Span = secs(120), CLUSTER, "Pause between pings.";
+    "pitaya.cluster.rpc.client.nats.maxpingsoutstanding": Count<u32> = 3u32, CLUSTER, "Pings without an answer before a reconnect.";
+
+    "pitaya.cluster.rpc.server.nats.connect": Text = "nats://localhost:4222", CLUSTER, "Addresses of NATS.",
+        allowed("an address", |v| !v.trim().is_empty());
+    "pitaya.cluster.rpc.server.nats.services": Count<u32> = 30u32, CLUSTER, "RPCs served at once.";
+    "pitaya.cluster.rpc.server.nats.connectiontimeout": Span = secs(2), CLUSTER, "The longest a connection may take.";
+    "pitaya.cluster.rpc.server.nats.maxreconnectionretries": Count<i64> = 15, CLUSTER, "Attempts to connect.",
+        allowed("at least -1", |v| *v >= -1);
+    "pitaya.cluster.rpc.server.nats.websocketcompression": Flag = true, NEVER, "Compresses NATS over WebSocket.";
+    "pitaya.cluster.rpc.server.nats.reconnectjitter": Span = millis(100), CLUSTER, "Random part of the pause between attempts.";
+    "pitaya.cluster.rpc.server.nats.reconnectjittertls": Span = secs(1), CLUSTER, "The same with TLS.";
+    "pitaya.cluster.rpc.server.nats.reconnectwait": Span = secs(1), CLUSTER, "Pause between attempts.";
+    "pitaya.cluster.rpc.server.nats.pinginterval": Span = secs(120), CLUSTER, "Pause between pings.";
+    "pitaya.cluster.rpc.server.nats.maxpingsoutstanding": Count<u32> = 3u32, CLUSTER, "Pings without an answer before a reconnect.";
+    "pitaya.cluster.rpc.server.nats.buffer.messages": Count<u32> = 75u32, CLUSTER, "Size of the queue of requests.",
+        allowed("at least 1", |v| *v >= 1);
+    "pitaya.cluster.rpc.server.nats.buffer.push": Count<u32> = 100u32, CLUSTER, "Size of the queue of pushes.",
+        allowed("at least 1", |v| *v >= 1);
+    "pitaya.cluster.rpc.server.grpc.port": Count<u16> = 3434u16, CLUSTER, "The port of the gRPC server.";
+
+    "pitaya.cluster.sd.etcd.endpoints": List = texts("localhost:2379"), CLUSTER, "Addresses of etcd.";
+    "pitaya.cluster.sd.etcd.user": Text = "", CLUSTER, "The user for etcd.";
+    "pitaya.cluster.sd.etcd.pass": Text = "", CLUSTER, "Its password.", secret();
+    "pitaya.cluster.sd.etcd.dialtimeout": Span = secs(5), CLUSTER, "The longest a connection may take.";
+    "pitaya.cluster.sd.etcd.prefix": Text = "pitaya/", CLUSTER, "What every key begins with.";
+    "pitaya.cluster.sd.etcd.heartbeat.ttl": Span = secs(60), CLUSTER, "How long a server stays known after it is lost.";
+    "pitaya.cluster.sd.etcd.heartbeat.log": Flag = false, CLUSTER, "Logs renewals.";
+    "pitaya.cluster.sd.etcd.syncservers.interval": Span = secs(120), CLUSTER, "Pause between full readings of the server list.";
+    "pitaya.cluster.sd.etcd.syncservers.parallelism": Count<u32> = 10u32, CLUSTER, "Servers read at once.";
+    "pitaya.cluster.sd.etcd.revoke.timeout": Span = secs(5), CLUSTER, "The longest leaving may take.";
+    "pitaya.cluster.sd.etcd.grantlease.timeout": Span = secs(60), CLUSTER, "The longest a new lease may take.";
+    "pitaya.cluster.sd.etcd.grantlease.maxretries": Count<u32> = 15u32, CLUSTER, "Attempts at a new lease.";
+    "pitaya.cluster.sd.etcd.grantlease.retryinterval": Span = secs(5), CLUSTER, "Pause between them.";
+    "pitaya.cluster.sd.etcd.shutdown.delay": Span = millis(300), CLUSTER, "Pause after leaving, before the stop.";
+    "pitaya.cluster.sd.etcd.servertypesblacklist": List = Vec::new(), CLUSTER, "Server types that are not looked at.",
+        also(&["pitaya.cluster.sd.etcd.servertypeblacklist"]);
+
+    "pitaya.groups.etcd.dialtimeout": Span = secs(5), ETCD_GROUPS, "The longest a connection may take.";
+    "pitaya.groups.etcd.endpoints": List = texts("localhost:2379"), ETCD_GROUPS, "Addresses of etcd.";
+    "pitaya.groups.etcd.prefix": Text = "pitaya/", ETCD_GROUPS, "What every key begins with.";
+    "pitaya.groups.etcd.transactiontimeout": Span = secs(5), ETCD_GROUPS, "The longest a transaction may take.";
+
+    "pitaya.modules.bindingstorage.etcd.dialtimeout": Span = secs(5), BINDINGS, "The longest a connection may take.";
+    "pitaya.modules.bindingstorage.etcd.endpoints": List = texts("localhost:2379"), BINDINGS, "Addresses of etcd.";
+    "pitaya.modules.bindingstorage.etcd.prefix": Text = "pitaya/", BINDINGS, "What every key begins with.";
+    "pitaya.modules.bindingstorage.etcd.leasettl": Span = secs(5 * 3600), BINDINGS, "How long a binding stays known.";
+
+    "pitaya.worker.redis.serverurl": Text = "localhost:6379", WORKER, "The address of Redis.",
+        also(&["pitaya.worker.redis.url"]);
+    "pitaya.worker.redis.pool": Count<u32> = 10u32, WORKER, "Connections to Redis.";
+    "pitaya.worker.redis.password": Text = "", WORKER, "Its password.", secret();
+    "pitaya.worker.namespace": Text = "", WORKER, "What every key begins with.";
+    "pitaya.worker.concurrency": Count<u32> = 1u32, WORKER, "Jobs done at once.";
+    "pitaya.worker.retry.enabled": Flag = true, WORKER, "Does a failed job again.";
+    "pitaya.worker.retry.max": Count<u32> = 2u32, WORKER, "How often.";
+    "pitaya.worker.retry.exponential": Count<u32> = 5u32, WORKER, "How fast the pause grows.";
+    "pitaya.worker.retry.mindelay": Count<u32> = 10u32, WORKER, "The shortest pause, in seconds.";
+    "pitaya.worker.retry.maxdelay": Count<u32> = 10u32, WORKER, "The longest pause, in seconds.";
+    "pitaya.worker.retry.maxrandom": Count<u32> = 0u32, WORKER, "Random part of the pause, in seconds.";
+}

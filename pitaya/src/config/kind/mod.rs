@@ -1,0 +1,279 @@
+//! How the value of a key is read and shown: one [`Kind`] for each form a value may have.
+//!
+//! Reading is forgiving where nothing can be misread (`"10"` is a number, `"true"` a switch, a list may be a
+//! comma string), because the same value has to come from a file and from the environment. What could mean two
+//! things is refused with a sentence that says what to write.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+
+use super::custom::{self, CustomMetric};
+use super::is_label_name;
+
+mod size;
+mod span;
+
+pub(super) use size::Size;
+pub(super) use span::{Deadline, Span};
+
+/// A value as a layer gives it.
+#[derive(Clone, Copy)]
+pub(super) enum Raw<'a> {
+    Toml(&'a toml::Value),
+    Text(&'a str),
+}
+
+impl<'a> Raw<'a> {
+    /// The text of a string, from either layer.
+    fn text(self) -> Option<&'a str> {
+        match self {
+            Self::Toml(toml::Value::String(text)) => Some(text.trim()),
+            Self::Toml(_) => None,
+            Self::Text(text) => Some(text.trim()),
+        }
+    }
+
+    /// The value as one would write it, for messages.
+    pub(super) fn show(self) -> String {
+        match self {
+            Self::Text(text) => quoted(text),
+            Self::Toml(toml::Value::String(text)) => quoted(text),
+            Self::Toml(toml::Value::Integer(number)) => number.to_string(),
+            Self::Toml(toml::Value::Float(number)) => number.to_string(),
+            Self::Toml(toml::Value::Boolean(on)) => on.to_string(),
+            Self::Toml(toml::Value::Datetime(when)) => when.to_string(),
+            Self::Toml(toml::Value::Array(_)) => "[…]".into(),
+            Self::Toml(toml::Value::Table(_)) => "{…}".into(),
+        }
+    }
+}
+
+/// One form of value. `show` gives TOML that `parse` reads back as the same value.
+pub(super) trait Kind {
+    type Value;
+    /// What the documentation calls it.
+    const NAME: &'static str;
+    /// Whether a TOML table is the value itself, not a section with keys below it.
+    const TABLE: bool = false;
+
+    /// Reads a value; the error completes the sentence "it …".
+    fn parse(raw: Raw<'_>) -> Result<Self::Value, String>;
+    fn show(value: &Self::Value) -> String;
+    /// A limit that every value of this kind keeps; the error completes "must be …".
+    fn check(_value: &Self::Value) -> Result<(), &'static str> {
+        Ok(())
+    }
+}
+
+/// A string in TOML's basic form, whose escapes are those of JSON.
+pub(super) fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// A switch.
+pub(super) struct Flag;
+
+impl Kind for Flag {
+    type Value = bool;
+    const NAME: &'static str = "bool";
+
+    fn parse(raw: Raw<'_>) -> Result<bool, String> {
+        let text = match raw {
+            Raw::Toml(toml::Value::Boolean(on)) => return Ok(*on),
+            Raw::Toml(toml::Value::Integer(number)) => number.to_string(),
+            _ => raw.text().unwrap_or_default().to_ascii_lowercase(),
+        };
+        match text.as_str() {
+            "true" | "t" | "1" => Ok(true),
+            "false" | "f" | "0" => Ok(false),
+            _ => Err("must be true or false".into()),
+        }
+    }
+
+    fn show(value: &bool) -> String {
+        value.to_string()
+    }
+}
+
+/// A whole number of type `T`.
+pub(super) struct Count<T>(PhantomData<T>);
+
+impl<T: TryFrom<i64> + std::fmt::Display> Kind for Count<T> {
+    type Value = T;
+    const NAME: &'static str = "int";
+
+    fn parse(raw: Raw<'_>) -> Result<T, String> {
+        let number = match raw {
+            Raw::Toml(toml::Value::Integer(number)) => Some(*number),
+            _ => raw.text().and_then(|text| text.parse().ok()),
+        };
+        let number: i64 = number.ok_or("must be a whole number")?;
+        T::try_from(number)
+            .map_err(|_| if number < 0 { "must not be negative".into() } else { "is too big".to_owned() })
+    }
+
+    fn show(value: &T) -> String {
+        value.to_string()
+    }
+}
+
+/// A number with a fraction.
+pub(super) struct Number;
+
+impl Kind for Number {
+    type Value = f64;
+    const NAME: &'static str = "float";
+
+    #[expect(clippy::cast_precision_loss, reason = "a configured integer is small")]
+    fn parse(raw: Raw<'_>) -> Result<f64, String> {
+        let number = match raw {
+            Raw::Toml(toml::Value::Float(number)) => Some(*number),
+            Raw::Toml(toml::Value::Integer(number)) => Some(*number as f64),
+            _ => raw.text().and_then(|text| text.parse().ok()),
+        };
+        number.filter(|number| number.is_finite()).ok_or_else(|| "must be a number".into())
+    }
+
+    fn show(value: &f64) -> String {
+        format!("{value:?}")
+    }
+}
+
+/// Any text. A bare number or switch counts as its text.
+pub(super) struct Text;
+
+impl Kind for Text {
+    type Value = String;
+    const NAME: &'static str = "string";
+
+    fn parse(raw: Raw<'_>) -> Result<String, String> {
+        match raw {
+            Raw::Text(text) => Ok(text.to_owned()),
+            Raw::Toml(toml::Value::String(text)) => Ok(text.clone()),
+            Raw::Toml(toml::Value::Array(_) | toml::Value::Table(_)) => Err("must be a string".into()),
+            Raw::Toml(_) => Ok(raw.show()),
+        }
+    }
+
+    fn show(value: &String) -> String {
+        quoted(value)
+    }
+}
+
+/// A list of texts: an array, or a comma string. Blanks around an entry and empty entries are dropped.
+pub(super) struct List;
+
+impl Kind for List {
+    type Value = Vec<String>;
+    const NAME: &'static str = "list of strings";
+
+    fn parse(raw: Raw<'_>) -> Result<Vec<String>, String> {
+        const WRONG: &str = "must be a list of strings, or one string with commas";
+        let entries: Vec<&str> = match raw {
+            Raw::Toml(toml::Value::Array(entries)) => {
+                entries.iter().map(toml::Value::as_str).collect::<Option<_>>().ok_or(WRONG)?
+            }
+            _ => raw.text().ok_or(WRONG)?.split(',').collect(),
+        };
+        Ok(entries.into_iter().map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect())
+    }
+
+    fn show(value: &Vec<String>) -> String {
+        format!("[{}]", value.iter().map(|entry| quoted(entry)).collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// Label names with their values: a table, or `name=value,name=value`.
+pub(super) struct Labels;
+
+impl Kind for Labels {
+    type Value = BTreeMap<String, String>;
+    const NAME: &'static str = "table of strings";
+    const TABLE: bool = true;
+
+    fn parse(raw: Raw<'_>) -> Result<Self::Value, String> {
+        const WRONG: &str = "must be a table of strings, or one string `name=value,name=value`";
+        let labels: BTreeMap<String, String> = match raw {
+            Raw::Toml(toml::Value::Table(table)) => table
+                .iter()
+                .map(|(name, value)| Ok((name.clone(), Text::parse(Raw::Toml(value))?)))
+                .collect::<Result<_, String>>()
+                .map_err(|_| WRONG)?,
+            _ => List::parse(Raw::Text(raw.text().ok_or(WRONG)?))?
+                .iter()
+                .map(|pair| pair.split_once('='))
+                .map(|pair| pair.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())))
+                .collect::<Option<_>>()
+                .ok_or(WRONG)?,
+        };
+        Ok(labels)
+    }
+
+    fn show(value: &Self::Value) -> String {
+        let pairs: Vec<_> =
+            value.iter().map(|(name, value)| format!("{} = {}", quoted(name), quoted(value))).collect();
+        if pairs.is_empty() { "{}".into() } else { format!("{{ {} }}", pairs.join(", ")) }
+    }
+
+    fn check(value: &Self::Value) -> Result<(), &'static str> {
+        if value.keys().all(|name| is_label_name(name)) {
+            Ok(())
+        } else {
+            Err("names of letters, digits and `_` that do not begin with a digit")
+        }
+    }
+}
+
+/// Definitions of custom metrics: an array of tables, from a file only.
+pub(super) struct Specs;
+
+impl Kind for Specs {
+    type Value = Vec<CustomMetric>;
+    const NAME: &'static str = "list of tables";
+
+    fn parse(raw: Raw<'_>) -> Result<Self::Value, String> {
+        match raw {
+            Raw::Toml(toml::Value::Array(specs)) => specs.iter().map(custom::parse).collect(),
+            Raw::Toml(_) => Err("must be a list of tables".into()),
+            Raw::Text(_) => Err("cannot come from the environment, only from a file or from code".into()),
+        }
+    }
+
+    fn show(value: &Self::Value) -> String {
+        format!("[{}]", value.iter().map(custom::show).collect::<Vec<_>>().join(", "))
+    }
+
+    fn check(value: &Self::Value) -> Result<(), &'static str> {
+        value.iter().try_for_each(custom::check)
+    }
+}
+
+/// An enum whose values have names.
+pub(super) trait Named: Copy + PartialEq + 'static {
+    const NAME: &'static str;
+    /// Every name with its value; the first name of a value is the one that is shown.
+    const NAMES: &'static [(&'static str, Self)];
+}
+
+/// One of the names of `T`.
+pub(super) struct Choice<T>(PhantomData<T>);
+
+impl<T: Named> Kind for Choice<T> {
+    type Value = T;
+    const NAME: &'static str = T::NAME;
+
+    fn parse(raw: Raw<'_>) -> Result<T, String> {
+        let text = match raw {
+            Raw::Toml(toml::Value::Integer(number)) => number.to_string(),
+            _ => raw.text().unwrap_or_default().to_ascii_lowercase(),
+        };
+        T::NAMES.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| {
+            let names: Vec<_> = T::NAMES.iter().map(|(name, _)| *name).collect();
+            format!("must be one of {}", names.join(", "))
+        })
+    }
+
+    fn show(value: &T) -> String {
+        quoted(T::NAMES.iter().find(|(_, named)| named == value).map_or("", |(name, _)| name))
+    }
+}

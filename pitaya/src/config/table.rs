@@ -1,0 +1,255 @@
+//! The table of the keys that do something: one row makes the field, its default, its documentation and
+//! everything else that is known of the key.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use super::choices::{OutboxPolicy, SerializerType};
+use super::custom::CustomMetric;
+use super::key::{Key, Rule};
+use super::kind::{Choice, Count, Deadline, Flag, Kind, Labels, List, Size, Span, Specs, Text};
+use super::load::Loaded;
+
+const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+fn some_time(value: &Duration) -> bool {
+    !value.is_zero()
+}
+
+fn at_least_one(value: &usize) -> bool {
+    *value >= 1
+}
+
+/// The biggest body that the three length bytes of a packet can announce.
+const BIGGEST_PACKET: usize = (1 << 24) - 1;
+
+fn packet_size(value: &usize) -> bool {
+    (1..=BIGGEST_PACKET).contains(value)
+}
+
+macro_rules! keys {
+    ($(
+        $(#[doc = $help:literal])+
+        $field:ident: $ty:ty as $kind:ty = $default:expr, $name:literal $(, $rule:ident($($arg:expr),*))*;
+    )+) => {
+        /// Every setting, typed.
+        ///
+        /// A fresh one ([`Config::default`]) has every default; [`Config::load`] layers a file and the
+        /// environment over it; code may then set any field, and [`Config::validate`] checks the result.
+        /// Two configurations are equal if all their fields are, wherever they come from. Secrets and passwords
+        /// in addresses are masked in `Debug` as they are in [`Config::print`].
+        #[non_exhaustive]
+        #[derive(Clone)]
+        pub struct Config {
+            $(
+                $(#[doc = $help])+
+                #[doc = ""]
+                #[doc = concat!(" Key: `", $name, "`.")]
+                pub $field: $ty,
+            )+
+            pub(super) loaded: Loaded,
+        }
+
+        impl Default for Config {
+            fn default() -> Self {
+                Self { $($field: $default,)+ loaded: Loaded::default() }
+            }
+        }
+
+        impl PartialEq for Config {
+            fn eq(&self, other: &Self) -> bool {
+                $(self.$field == other.$field)&&+
+            }
+        }
+
+        impl fmt::Debug for Config {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut shown = f.debug_map();
+                for key in KEYS {
+                    shown.entry(&format_args!("{}", key.name), &format_args!("{}", key.mask(&(key.show)(self))));
+                }
+                shown.finish_non_exhaustive()
+            }
+        }
+
+        /// The rows, in the order they are printed.
+        pub(super) static KEYS: &[Key] = &[$({
+            const RULE: Rule<$ty> = Rule::<$ty>::new()$(.$rule($($arg),*))*;
+            Key {
+                name: $name,
+                help: concat!($($help),+),
+                kind: <$kind as Kind>::NAME,
+                table: <$kind as Kind>::TABLE,
+                aliases: RULE.aliases,
+                allowed: RULE.text(),
+                secret: RULE.secret,
+                no_effect: None,
+                read: |config, raw| {
+                    config.$field = <$kind as Kind>::parse(raw)?;
+                    Ok(())
+                },
+                show: |config| <$kind as Kind>::show(&config.$field),
+                check: |config| RULE.check::<$kind>(&config.$field),
+            }
+        }),+];
+    };
+}
+
+keys! {
+    /// The serializer of the server: json, protobuf or msgpack (1 and 2 stand for the first two).
+    serializer_type: SerializerType as Choice<SerializerType> = SerializerType::Json, "pitaya.serializertype";
+
+    /// Checks decoded messages with their validation rules before the handler.
+    struct_validation: bool as Flag = false, "pitaya.defaultpipelines.structvalidation.enabled";
+
+    /// Pause between heartbeats; a client silent for twice as long is closed.
+    heartbeat_interval: Duration as Span = secs(30), "pitaya.heartbeat.interval",
+        allowed("whole seconds, at least 1s", |v| v.subsec_nanos() == 0 && v.as_secs() >= 1);
+
+    /// Compresses outgoing messages and handshake replies where that makes them smaller.
+    message_compression: bool as Flag = true, "pitaya.handler.messages.compression",
+        also(&["pitaya.handler.messages.compression.enabled"]);
+
+    /// Bodies below this many bytes are not offered to the compressor at all.
+    message_compression_threshold: usize as Size = 128, "pitaya.handler.messages.compression.threshold";
+
+    /// The longest a handler may run before its call fails with PIT-408.
+    handler_timeout: Duration as Span = secs(60), "pitaya.handler.timeout",
+        allowed("more than 0s", some_time);
+
+    /// Messages that may wait to be written to one client.
+    agent_messages: usize as Count<usize> = 100, "pitaya.buffer.agent.messages",
+        allowed("at least 1", at_least_one);
+
+    /// The longest one write to a client may take; zero or less stands for 10s.
+    agent_write_timeout: Duration as Deadline = secs(10), "pitaya.buffer.agent.conntimeout",
+        also(&["pitaya.buffer.agent.writetimeout"]), allowed("more than 0s", some_time);
+
+    /// Calls of concurrent routes that may run at once in one session.
+    session_concurrent: usize as Count<usize> = 64, "pitaya.session.concurrent",
+        allowed("at least 1", at_least_one);
+
+    /// Starts forwarded requests on arrival instead of in the order of the session.
+    session_concurrent_forward: bool as Flag = false, "pitaya.session.concurrentforward";
+
+    /// Received messages of one session that may wait; beyond that its connection is not read.
+    session_pending: usize as Count<usize> = 64, "pitaya.session.pending",
+        allowed("at least 1", at_least_one);
+
+    /// Bytes that may wait to be written to one client.
+    session_outbox_bytes: usize as Size = 1 << 20, "pitaya.session.outbox.bytes",
+        allowed("at least 1KiB", |v| *v >= 1024);
+
+    /// What becomes of a push to a full outbox: disconnect, drop, or latest (keep the newest of each route).
+    session_outbox_policy: OutboxPolicy as Choice<OutboxPolicy> = OutboxPolicy::Disconnect,
+        "pitaya.session.outbox.policy";
+
+    /// On SIGTERM, waits for the sessions to end before stopping.
+    drain_enabled: bool as Flag = false, "pitaya.session.drain.enabled";
+
+    /// The longest such a wait.
+    drain_timeout: Duration as Span = secs(6 * 3600), "pitaya.session.drain.timeout";
+
+    /// Pause between two looks at (and log lines of) the sessions that remain.
+    drain_period: Duration as Span = secs(5), "pitaya.session.drain.period",
+        allowed("more than 0s", some_time);
+
+    /// The longest each step of a stop may take.
+    stop_timeout: Duration as Span = secs(10), "pitaya.stop.timeout",
+        allowed("more than 0s", some_time);
+
+    /// Expects a PROXY protocol header on every connection of every acceptor.
+    proxy_protocol: bool as Flag = false, "pitaya.acceptor.proxyprotocol";
+
+    /// The Origin headers that WebSocket clients may have; an empty list allows any.
+    ws_origins: Vec<String> as List = Vec::new(), "pitaya.acceptor.ws.origins";
+
+    /// Packets that the rate-limit wrapper lets one connection send in an interval.
+    rate_limit: usize as Count<usize> = 20, "pitaya.conn.ratelimiting.limit",
+        allowed("at least 1", at_least_one);
+
+    /// That interval.
+    rate_limit_interval: Duration as Span = secs(1), "pitaya.conn.ratelimiting.interval",
+        allowed("more than 0s", some_time);
+
+    /// Switches the rate-limit wrapper off where it is installed.
+    rate_limit_force_disable: bool as Flag = false, "pitaya.conn.ratelimiting.forcedisable";
+
+    /// Counts every packet but handshake and ack, as the original does, instead of data packets only.
+    rate_limit_all_packets: bool as Flag = false, "pitaya.conn.ratelimiting.allpackets";
+
+    /// Size limit of a packet before the handshake is acknowledged.
+    limit_packet_before_ack: usize as Size = 64 << 10, "pitaya.limit.packet.before_ack",
+        allowed("1 to 16777215 bytes", packet_size);
+
+    /// Size limit of a packet after it.
+    limit_packet_after_ack: usize as Size = 1 << 20, "pitaya.limit.packet.after_ack",
+        allowed("1 to 16777215 bytes", packet_size);
+
+    /// Size limit of a message after inflating.
+    limit_inflated: usize as Size = 4 << 20, "pitaya.limit.inflated",
+        allowed("at least 1", at_least_one);
+
+    /// The longest a PROXY header, a TLS handshake and an HTTP upgrade may take.
+    limit_header_deadline: Duration as Span = secs(5), "pitaya.limit.header.deadline",
+        allowed("more than 0s", some_time);
+
+    /// The longest from the connection to the handshake's ack.
+    limit_handshake_deadline: Duration as Span = secs(10), "pitaya.limit.handshake.deadline",
+        allowed("more than 0s", some_time);
+
+    /// The longest from the first to the last byte of one packet.
+    limit_packet_deadline: Duration as Span = secs(30), "pitaya.limit.packet.deadline",
+        allowed("more than 0s", some_time);
+
+    /// Connections that a server holds at once; 0 means no limit.
+    limit_connections: usize as Count<usize> = 0, "pitaya.limit.connections";
+
+    /// Sends the text of foreign errors and of panics to clients, for development.
+    errors_expose: bool as Flag = false, "pitaya.errors.expose";
+
+    /// Uses the route dictionary for incoming messages only, for clients that fail on compressed push routes.
+    dictionary_inbound_only: bool as Flag = false, "pitaya.dictionary.inboundonly";
+
+    /// Pause between two searches for groups whose time is over.
+    groups_memory_tick: Duration as Span = secs(30), "pitaya.groups.memory.tickduration",
+        allowed("more than 0s", some_time);
+
+    /// The grain of timers: how often they are looked at.
+    timer_precision: Duration as Span = secs(1), "pitaya.timer.precision",
+        allowed("at least 1ms", |v| v.as_millis() >= 1);
+
+    /// How long a process of the binary module has to end after SIGTERM.
+    binary_grace: Duration as Span = secs(15), "pitaya.binary.grace";
+
+    /// Pause between two reports of the metrics that are sampled.
+    metrics_period: Duration as Span = secs(15), "pitaya.metrics.period",
+        allowed("more than 0s", some_time);
+
+    /// The label `game` of every metric.
+    metrics_game: String as Text = String::new(), "pitaya.metrics.game";
+
+    /// Labels with fixed values, for every metric.
+    metrics_const_labels: BTreeMap<String, String> as Labels = BTreeMap::new(), "pitaya.metrics.constLabels",
+        also(&["pitaya.metrics.constTags"]);
+
+    /// Labels that a report may set, for every metric, with the value they have otherwise.
+    metrics_additional_labels: BTreeMap<String, String> as Labels = BTreeMap::new(),
+        "pitaya.metrics.additionalLabels",
+        also(&["pitaya.metrics.additionalTags", "pitaya.metrics.prometheus.additionalTags"]);
+
+    /// Counters of the application's own.
+    metrics_custom_counters: Vec<CustomMetric> as Specs = Vec::new(), "pitaya.metrics.custom.counters";
+
+    /// Gauges of the application's own.
+    metrics_custom_gauges: Vec<CustomMetric> as Specs = Vec::new(), "pitaya.metrics.custom.gauges";
+
+    /// Summaries of the application's own.
+    metrics_custom_summaries: Vec<CustomMetric> as Specs = Vec::new(), "pitaya.metrics.custom.summaries";
+
+    /// Histograms of the application's own.
+    metrics_custom_histograms: Vec<CustomMetric> as Specs = Vec::new(), "pitaya.metrics.custom.histograms";
+}

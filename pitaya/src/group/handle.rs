@@ -1,0 +1,271 @@
+//! What users of the framework hold.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{Delivery, GroupError, GroupStore, MemoryStore, Users};
+use crate::component::service;
+use crate::error::{Error, Result, code, text};
+use crate::serialize::{Message, Push};
+use crate::session::{SessionPool, check_uid};
+
+/// The longest name in bytes.
+const MAX_NAME: usize = 128;
+
+/// The groups of an app: a service, as a component's field or as an argument. Cheap to clone.
+///
+/// ```
+/// use pitaya::group::Groups;
+/// use pitaya::prelude::*;
+///
+/// #[message(push = "onMessage")]
+/// struct ChatMessage { text: String }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
+/// let pool = SessionPool::test();
+/// let groups = Groups::in_memory(&pool); // an app makes its own
+/// let (session, pushes) = Session::<()>::test_in(&pool);
+/// session.bind("ann").await?;
+///
+/// let lobby = groups.group("lobby");
+/// lobby.ensure().await?;
+/// lobby.add("ann").await?;
+/// lobby.push(&ChatMessage { text: "hello".into() }).await?;
+/// assert_eq!(pushes.take_as::<ChatMessage>()?[0].text, "hello");
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Groups(Arc<Inner>);
+
+struct Inner {
+    store: Box<dyn GroupStore>,
+    users: Users,
+}
+
+service!(Groups);
+
+impl Groups {
+    /// Groups kept in `store`, of the users that `users` reaches.
+    pub fn new(store: impl GroupStore, users: Users) -> Self {
+        Self(Arc::new(Inner { store: Box::new(store), users }))
+    }
+
+    /// Groups in memory over the sessions of a pool: for tests of components.
+    pub fn in_memory(pool: &SessionPool) -> Self {
+        Self::new(MemoryStore::new(), Users::new(pool))
+    }
+
+    /// The group of a name. It need not exist: this only names it.
+    pub fn group(&self, name: &str) -> Group {
+        Group { groups: self.clone(), name: name.into() }
+    }
+
+    /// The users behind the groups.
+    pub fn users(&self) -> &Users {
+        &self.0.users
+    }
+
+    /// Runs the store's housekeeping until `cancel`.
+    pub(crate) fn start(&self, tracker: &TaskTracker, cancel: CancellationToken) {
+        let groups = self.clone();
+        tracker.spawn(async move {
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => {}
+                () = groups.0.store.run() => {}
+            }
+        });
+    }
+}
+
+impl fmt::Debug for Groups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Groups").finish_non_exhaustive()
+    }
+}
+
+/// One group, by name.
+///
+/// Every operation fails with `illegal group name` if the name is empty, longer than 128 bytes, or has a `/` or
+/// a control character, which would break a key of the registry; and, where not said otherwise, with
+/// `group not found` if the group does not exist or its time is over. These errors are `PIT-000`.
+#[derive(Clone)]
+pub struct Group {
+    groups: Groups,
+    name: Arc<str>,
+}
+
+impl Group {
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn store(&self) -> Result<&dyn GroupStore> {
+        let bad = |c: char| c.is_control() || c == '/';
+        if self.name.is_empty() || self.name.len() > MAX_NAME || self.name.contains(bad) {
+            return Err(Error::new(code::UNKNOWN, text::ILLEGAL_GROUP));
+        }
+        Ok(&*self.groups.0.store)
+    }
+
+    /// Makes the group, without members.
+    ///
+    /// # Errors
+    /// `group already exists`.
+    pub async fn create(&self) -> Result<()> {
+        Ok(self.store()?.create(&self.name, None).await?)
+    }
+
+    /// Makes the group; it is gone after `ttl`, members and all, unless [renewed](Self::renew_ttl).
+    ///
+    /// # Errors
+    /// `group already exists`.
+    pub async fn create_with_ttl(&self, ttl: Duration) -> Result<()> {
+        Ok(self.store()?.create(&self.name, Some(ttl)).await?)
+    }
+
+    /// Makes the group unless it exists.
+    ///
+    /// # Errors
+    /// Only an illegal name, or what the store has against it.
+    pub async fn ensure(&self) -> Result<()> {
+        match self.store()?.create(&self.name, None).await {
+            Ok(()) | Err(GroupError::Exists) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Adds a user. The user need not be online.
+    ///
+    /// # Errors
+    /// `member already exists in group`, `empty uid`, or `illegal uid` for what [`check_uid`] refuses.
+    pub async fn add(&self, uid: &str) -> Result<()> {
+        let store = self.store()?;
+        not_empty(uid)?;
+        check_uid(uid)?;
+        Ok(store.add(&self.name, uid).await?)
+    }
+
+    /// Removes a user.
+    ///
+    /// # Errors
+    /// `member not found in the group`.
+    pub async fn remove(&self, uid: &str) -> Result<()> {
+        Ok(self.store()?.remove(&self.name, uid).await?)
+    }
+
+    /// Removes all users; the group stays.
+    ///
+    /// # Errors
+    /// As every operation.
+    pub async fn remove_all(&self) -> Result<()> {
+        Ok(self.store()?.remove_all(&self.name).await?)
+    }
+
+    /// The uids of the members; in memory, in the order in which they were added.
+    ///
+    /// # Errors
+    /// As every operation.
+    pub async fn members(&self) -> Result<Vec<String>> {
+        let members = self.store()?.members(&self.name).await?;
+        Ok(members.iter().map(|uid| uid.to_string()).collect())
+    }
+
+    /// Whether a user is a member.
+    ///
+    /// # Errors
+    /// `empty uid`.
+    pub async fn contains(&self, uid: &str) -> Result<bool> {
+        let store = self.store()?;
+        not_empty(uid)?;
+        Ok(store.contains(&self.name, uid).await?)
+    }
+
+    /// The number of members.
+    ///
+    /// # Errors
+    /// As every operation.
+    pub async fn count(&self) -> Result<usize> {
+        Ok(self.store()?.count(&self.name).await?)
+    }
+
+    /// Begins the group's time to live anew, with the length that it was made with.
+    ///
+    /// # Errors
+    /// `memory group TTL not found` if it was made without one.
+    pub async fn renew_ttl(&self) -> Result<()> {
+        Ok(self.store()?.renew_ttl(&self.name).await?)
+    }
+
+    /// Removes the group and its members.
+    ///
+    /// # Errors
+    /// As every operation.
+    pub async fn delete(&self) -> Result<()> {
+        Ok(self.store()?.delete(&self.name).await?)
+    }
+
+    /// Sends a message to all members, on the route of its type. It is encoded once, and the members share the
+    /// bytes. Never waits for a client: a full outbox meets `pitaya.session.outbox.policy`.
+    ///
+    /// # Errors
+    /// `PIT-000` if the message cannot be serialized. Members that were not reached, those who are offline
+    /// above all, are no error but part of the [`Delivery`].
+    pub async fn push<P: Push>(&self, message: &P) -> Result<Delivery> {
+        self.push_to(P::ROUTE, message).await
+    }
+
+    /// Sends a message to all members, on a route. [`Bytes`](crate::Bytes) are sent as they are.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push); also `PIT-500` if the route is longer than 255 bytes.
+    pub async fn push_to<M: Message>(&self, route: &str, message: &M) -> Result<Delivery> {
+        self.multicast_to(route, message, |_| true).await
+    }
+
+    /// Sends a message to the members whose uid passes `filter`.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub async fn multicast<P: Push>(
+        &self,
+        message: &P,
+        filter: impl Fn(&str) -> bool + Send,
+    ) -> Result<Delivery> {
+        self.multicast_to(P::ROUTE, message, filter).await
+    }
+
+    /// Sends a message to the members whose uid passes `filter`, on a route.
+    ///
+    /// # Errors
+    /// As [`push_to`](Self::push_to).
+    pub async fn multicast_to<M: Message>(
+        &self,
+        route: &str,
+        message: &M,
+        filter: impl Fn(&str) -> bool + Send,
+    ) -> Result<Delivery> {
+        let members = self.store()?.members(&self.name).await?;
+        let users = &self.groups.0.users;
+        let packet = users.encode(route, message)?;
+        Ok(users.deliver(members.iter().map(|uid| &**uid).filter(|uid| filter(uid)), route, &packet))
+    }
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Group").field(&self.name).finish()
+    }
+}
+
+fn not_empty(uid: &str) -> Result<()> {
+    if uid.is_empty() {
+        return Err(Error::new(code::UNKNOWN, text::EMPTY_UID));
+    }
+    Ok(())
+}

@@ -1,0 +1,211 @@
+//! Groups in the memory of this process.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use tokio::time::{Instant, sleep};
+
+use super::{GroupError, GroupStore, Members, StoreFuture};
+
+/// A shorter tick would keep a core busy.
+const SHORTEST_TICK: Duration = Duration::from_millis(1);
+
+/// Keeps groups in memory: the default, and enough where one server owns its groups.
+///
+/// Members are in the order in which they were added. A group with a time to live is gone for everybody the
+/// moment its time is over; its memory is freed by whoever asks for it next, or by the next sweep. There is no
+/// bound on groups or members besides memory.
+pub struct MemoryStore {
+    /// Names may come from clients: the default hasher resists them.
+    groups: DashMap<Box<str>, Group, std::hash::RandomState>,
+    tick: Duration,
+}
+
+#[derive(Default)]
+struct Group {
+    next: u64,
+    order: BTreeMap<u64, Arc<str>>,
+    places: HashMap<Arc<str>, u64>,
+    /// The members as they were last asked for; gone with every change.
+    snapshot: Option<Members>,
+    ttl: Option<Ttl>,
+}
+
+struct Ttl {
+    length: Duration,
+    /// `None` where the clock cannot count that far: it never ends.
+    ends: Option<Instant>,
+}
+
+impl Ttl {
+    fn new(length: Duration) -> Self {
+        Self { length, ends: Instant::now().checked_add(length) }
+    }
+}
+
+impl Group {
+    fn expired(&self, now: Instant) -> bool {
+        self.ttl.as_ref().and_then(|ttl| ttl.ends).is_some_and(|ends| ends <= now)
+    }
+
+    fn members(&mut self) -> Members {
+        Arc::clone(self.snapshot.get_or_insert_with(|| self.order.values().map(Arc::clone).collect()))
+    }
+
+    fn add(&mut self, uid: &str) -> Result<(), GroupError> {
+        if self.places.contains_key(uid) {
+            return Err(GroupError::MemberExists);
+        }
+        let uid: Arc<str> = uid.into();
+        self.snapshot = None;
+        self.order.insert(self.next, Arc::clone(&uid));
+        self.places.insert(uid, self.next);
+        self.next += 1;
+        Ok(())
+    }
+
+    fn remove(&mut self, uid: &str) -> Result<(), GroupError> {
+        let place = self.places.remove(uid).ok_or(GroupError::MemberNotFound)?;
+        self.snapshot = None;
+        self.order.remove(&place);
+        Ok(())
+    }
+
+    fn remove_all(&mut self) {
+        self.snapshot = None;
+        self.order.clear();
+        self.places.clear();
+    }
+}
+
+impl MemoryStore {
+    /// How often expired groups are swept out, unless told otherwise.
+    pub const TICK: Duration = Duration::from_secs(30);
+
+    /// A store that sweeps every [`TICK`](Self::TICK).
+    pub fn new() -> Self {
+        Self::with_tick(Self::TICK)
+    }
+
+    /// A store that sweeps every `tick`, at least 1 ms (`pitaya.groups.memory.tickduration`).
+    pub fn with_tick(tick: Duration) -> Self {
+        Self { groups: DashMap::default(), tick: tick.max(SHORTEST_TICK) }
+    }
+
+    /// Does something with a group that lives.
+    fn with<T>(
+        &self,
+        name: &str,
+        f: impl FnOnce(&mut Group) -> Result<T, GroupError>,
+    ) -> Result<T, GroupError> {
+        let now = Instant::now();
+        match self.groups.get_mut(name) {
+            None => return Err(GroupError::NotFound),
+            Some(group) if group.expired(now) => {} // removed below: the lock must go first
+            Some(mut group) => return f(&mut group),
+        }
+        self.groups.remove_if(name, |_, group| group.expired(now));
+        Err(GroupError::NotFound)
+    }
+
+    fn sweep(&self) {
+        let now = Instant::now();
+        self.groups.retain(|_, group| !group.expired(now));
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").field("groups", &self.groups.len()).field("tick", &self.tick).finish()
+    }
+}
+
+impl GroupStore for MemoryStore {
+    fn create<'a>(&'a self, group: &'a str, ttl: Option<Duration>) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            let new = Group { ttl: ttl.map(Ttl::new), ..Group::default() };
+            match self.groups.entry(group.into()) {
+                Entry::Occupied(old) if !old.get().expired(Instant::now()) => Err(GroupError::Exists),
+                Entry::Occupied(mut old) => {
+                    old.insert(new);
+                    Ok(())
+                }
+                Entry::Vacant(place) => {
+                    place.insert(new);
+                    Ok(())
+                }
+            }
+        })
+    }
+
+    fn members<'a>(&'a self, group: &'a str) -> StoreFuture<'a, Members> {
+        Box::pin(async move { self.with(group, |group| Ok(group.members())) })
+    }
+
+    fn contains<'a>(&'a self, group: &'a str, uid: &'a str) -> StoreFuture<'a, bool> {
+        Box::pin(async move { self.with(group, |group| Ok(group.places.contains_key(uid))) })
+    }
+
+    fn add<'a>(&'a self, group: &'a str, uid: &'a str) -> StoreFuture<'a, ()> {
+        Box::pin(async move { self.with(group, |group| group.add(uid)) })
+    }
+
+    fn remove<'a>(&'a self, group: &'a str, uid: &'a str) -> StoreFuture<'a, ()> {
+        Box::pin(async move { self.with(group, |group| group.remove(uid)) })
+    }
+
+    fn remove_all<'a>(&'a self, group: &'a str) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            self.with(group, |group| {
+                group.remove_all();
+                Ok(())
+            })
+        })
+    }
+
+    fn count<'a>(&'a self, group: &'a str) -> StoreFuture<'a, usize> {
+        Box::pin(async move { self.with(group, |group| Ok(group.places.len())) })
+    }
+
+    fn renew_ttl<'a>(&'a self, group: &'a str) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            self.with(group, |group| {
+                let ttl = group.ttl.as_mut().ok_or(GroupError::NoTtl)?;
+                *ttl = Ttl::new(ttl.length);
+                Ok(())
+            })
+        })
+    }
+
+    fn delete<'a>(&'a self, group: &'a str) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            // An expired group goes too, but was not there to delete.
+            let (_, group) = self.groups.remove(group).ok_or(GroupError::NotFound)?;
+            if group.expired(Instant::now()) { Err(GroupError::NotFound) } else { Ok(()) }
+        })
+    }
+
+    fn run(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            loop {
+                sleep(self.tick).await;
+                self.sweep();
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+//! Where groups are kept.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::GroupError;
+
+/// What a store answers, in time.
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, GroupError>> + Send + 'a>>;
+
+/// The uids of a group, shared: a broadcast reads them without a copy.
+pub type Members = Arc<[Arc<str>]>;
+
+/// Keeps groups and their members. Names and uids that reach a store have been checked: names by
+/// [`Groups`](super::Groups), added uids by [`check_uid`](crate::session::check_uid).
+///
+/// Every operation but [`create`](Self::create) fails with [`GroupError::NotFound`] for a group that does not
+/// exist or whose time is over.
+pub trait GroupStore: Send + Sync + 'static {
+    /// Makes an empty group, which is gone after `ttl` if that is given and not renewed.
+    ///
+    /// Fails with [`GroupError::Exists`].
+    fn create<'a>(&'a self, group: &'a str, ttl: Option<Duration>) -> StoreFuture<'a, ()>;
+
+    /// The members, in an order that stays the same while nobody comes or goes.
+    fn members<'a>(&'a self, group: &'a str) -> StoreFuture<'a, Members>;
+
+    /// Whether a user is a member.
+    fn contains<'a>(&'a self, group: &'a str, uid: &'a str) -> StoreFuture<'a, bool>;
+
+    /// Adds a member.
+    ///
+    /// Fails with [`GroupError::MemberExists`].
+    fn add<'a>(&'a self, group: &'a str, uid: &'a str) -> StoreFuture<'a, ()>;
+
+    /// Removes a member.
+    ///
+    /// Fails with [`GroupError::MemberNotFound`].
+    fn remove<'a>(&'a self, group: &'a str, uid: &'a str) -> StoreFuture<'a, ()>;
+
+    /// Removes all members; the group stays.
+    fn remove_all<'a>(&'a self, group: &'a str) -> StoreFuture<'a, ()>;
+
+    /// The number of members.
+    fn count<'a>(&'a self, group: &'a str) -> StoreFuture<'a, usize>;
+
+    /// Begins the group's time to live anew.
+    ///
+    /// Fails with [`GroupError::NoTtl`].
+    fn renew_ttl<'a>(&'a self, group: &'a str) -> StoreFuture<'a, ()>;
+
+    /// Removes the group and its members.
+    fn delete<'a>(&'a self, group: &'a str) -> StoreFuture<'a, ()>;
+
+    /// The store's own housekeeping. The app runs it from start to stop, and then drops it.
+    fn run(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {})
+    }
+}

@@ -1,0 +1,103 @@
+//! The two times that every handled message is measured by.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use super::{HANDLER_DELAY, Handle, Metrics, RESPONSE_TIME};
+
+/// Codes of one route that are kept apart. An application's codes are few; should they hold something without a
+/// bound, the rest are reported as [`OTHER_CODES`].
+const MOST_CODES: usize = 64;
+const OTHER_CODES: &str = "other";
+
+/// The instruments of one route, looked up once.
+///
+/// Make them for routes that exist only: what clients send has no bound, so unknown routes must share one
+/// (`RouteTimings::local(metrics, "")`).
+pub struct RouteTimings {
+    metrics: Metrics,
+    route: Arc<str>,
+    ok: Handle,
+    delay: Handle,
+    failed: RwLock<Vec<(Box<str>, Handle)>>,
+}
+
+impl RouteTimings {
+    /// For a route that is handled here.
+    #[must_use]
+    pub fn local(metrics: &Metrics, route: &str) -> Self {
+        Self::new(metrics, route, "local")
+    }
+
+    /// For a route whose messages are forwarded to another server.
+    #[must_use]
+    pub fn remote(metrics: &Metrics, route: &str) -> Self {
+        Self::new(metrics, route, "remote")
+    }
+
+    fn new(metrics: &Metrics, route: &str, place: &str) -> Self {
+        Self {
+            metrics: metrics.clone(),
+            route: route.into(),
+            ok: response(metrics, route, "ok", ""),
+            delay: metrics.handle(&HANDLER_DELAY, &[("route", route), ("type", place)]),
+            failed: RwLock::default(),
+        }
+    }
+
+    /// Whether nobody takes the times, so that the clock need not be read.
+    #[must_use]
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.ok.is_empty()
+    }
+
+    /// The message waited this long for its handler.
+    #[inline]
+    pub fn delayed(&self, time: Duration) {
+        self.delay.record_time(time);
+    }
+
+    /// The message was answered this long after it arrived.
+    #[inline]
+    pub fn succeeded(&self, time: Duration) {
+        self.ok.record_time(time);
+    }
+
+    /// The message failed with this code.
+    pub fn failed(&self, code: &str, time: Duration) {
+        if self.is_empty() {
+            return;
+        }
+        let known = self.failed.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, handle)) = known.iter().find(|(other, _)| **other == *code) {
+            return handle.record_time(time);
+        }
+        drop(known);
+        self.first_of_code(code).record_time(time);
+    }
+
+    #[cold]
+    fn first_of_code(&self, code: &str) -> Handle {
+        let mut known = self.failed.write().unwrap_or_else(PoisonError::into_inner);
+        let code = if known.len() < MOST_CODES { code } else { OTHER_CODES };
+        if let Some((_, handle)) = known.iter().find(|(other, _)| **other == *code) {
+            return handle.clone();
+        }
+        let handle = response(&self.metrics, &self.route, "failed", code);
+        known.push((code.into(), handle.clone()));
+        handle
+    }
+}
+
+fn response(metrics: &Metrics, route: &str, status: &str, code: &str) -> Handle {
+    let labels = [("route", route), ("status", status), ("type", "handler"), ("code", code)];
+    metrics.handle(&RESPONSE_TIME, &labels)
+}
+
+impl fmt::Debug for RouteTimings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RouteTimings").field("route", &self.route).finish_non_exhaustive()
+    }
+}

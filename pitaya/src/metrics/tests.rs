@@ -1,0 +1,275 @@
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::*;
+use crate::config::Config;
+
+static HITS: Metric = Metric::counter("test", "hits", "Hits").labels(&["place", "kind"]);
+static SIZES: Metric = Metric::histogram("test", "sizes", "Sizes", &[1.0, 10.0]);
+
+fn hub(config: &str) -> (Arc<Memory>, Metrics) {
+    let memory = Arc::new(Memory::new());
+    let metrics = Metrics::new(&Config::parse(config).unwrap(), "room", vec![memory.clone()]).unwrap();
+    (memory, metrics)
+}
+
+fn refusal(config: &str) -> MetricError {
+    Metrics::new(&Config::parse(config).unwrap(), "room", vec![]).unwrap_err()
+}
+
+#[test]
+fn names_are_distinct_and_well_formed() {
+    let mut names = BTreeSet::new();
+    for metric in ALL {
+        assert_eq!(metric.check_names(), Ok(()));
+        assert!(names.insert(metric.name()), "{}", metric.name());
+    }
+}
+
+#[test]
+fn the_names_of_the_original_are_kept() {
+    for (metric, name) in [
+        (&RESPONSE_TIME, "pitaya_handler_response_time_ns"),
+        (&HANDLER_DELAY, "pitaya_handler_handler_delay_ns"),
+        (&CONNECTED_CLIENTS, "pitaya_acceptor_connected_clients"),
+        (&EXCEEDED_RATE_LIMITING, "pitaya_acceptor_exceeded_rate_limiting"),
+        (&CHANNEL_CAPACITY, "pitaya_channel_channel_capacity"),
+        (&TASKS, "pitaya_sys_goroutines"),
+    ] {
+        assert_eq!(metric.full_name(), name);
+    }
+}
+
+#[test]
+fn without_a_reporter_handles_are_empty_but_mistakes_are_still_found() {
+    let metrics = Metrics::default();
+    assert!(metrics.is_empty());
+    assert!(metrics.instrument(&HITS, &[("place", "a"), ("kind", "b")]).unwrap().is_empty());
+    assert!(matches!(metrics.count(&HITS, &[], 1.0), Err(MetricError::WrongLabels { .. })));
+    assert!(matches!(metrics.custom_gauge("level", &[], 1.0), Err(MetricError::NotKnown { .. })));
+}
+
+#[test]
+fn labels_may_come_in_any_order_and_must_be_exactly_the_metric_s() {
+    let (memory, metrics) = hub("");
+    metrics.count(&HITS, &[("kind", "b"), ("place", "a")], 1.0).unwrap();
+    metrics.count(&HITS, &[("place", "a"), ("kind", "b")], 2.0).unwrap();
+    assert_eq!(memory.all().len(), 1);
+    assert_eq!(memory.value("hits", &[("place", "a")]), Some(3.0));
+    for wrong in [
+        &[("place", "a")][..],
+        &[("place", "a"), ("kind", "b"), ("more", "c")],
+        &[("place", "a"), ("place", "b")],
+        &[("place", "a"), ("kind", "b"), ("kind", "b")],
+    ] {
+        let error = metrics.count(&HITS, wrong, 1.0).unwrap_err();
+        assert!(
+            error.to_string().starts_with("pitaya_test_hits has the labels [place, kind], not ["),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn constant_and_additional_labels_are_on_every_metric() {
+    let (memory, metrics) = hub(
+        "[pitaya.metrics]\ngame = 'chess'\nconstLabels = { zone = 'z0' }\nadditionalLabels = { build = 'none' }",
+    );
+    metrics.gauge(&CONNECTED_CLIENTS, &[], 3.0).unwrap();
+    metrics.gauge(&CONNECTED_CLIENTS, &[("build", "7")], 4.0).unwrap();
+    let labels: Vec<_> = memory.all().into_iter().map(|sample| sample.labels).collect();
+    let expected = |build: &str| {
+        [("build", build), ("game", "chess"), ("serverType", "room"), ("zone", "z0")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec()
+    };
+    assert_eq!(labels, [expected("7"), expected("none")]);
+    assert_eq!(memory.value(CONNECTED_CLIENTS.name(), &[("build", "7")]), Some(4.0));
+}
+
+#[test]
+fn a_label_for_all_metrics_must_not_be_one_of_a_metric_s_own() {
+    let error = refusal("pitaya.metrics.constLabels = { route = 'x' }");
+    assert!(matches!(error, MetricError::LabelTaken { label, .. } if label == "route"));
+    let error = refusal("pitaya.metrics.additionalLabels = { serverType = 'x' }");
+    assert!(matches!(error, MetricError::LabelTaken { label, .. } if label == "serverType"));
+}
+
+#[test]
+fn custom_metrics_of_every_kind_come_from_the_configuration() {
+    let (memory, metrics) = hub("
+        [[pitaya.metrics.custom.counters]]
+        subsystem = 'room'
+        name = 'c'
+        [[pitaya.metrics.custom.gauges]]
+        subsystem = 'room'
+        name = 'g'
+        labels = ['l']
+        [[pitaya.metrics.custom.summaries]]
+        name = 's'
+        objectives = { '0.5' = 0.1 }
+        [[pitaya.metrics.custom.histograms]]
+        subsystem = 'room'
+        name = 'h'
+        buckets = [1, 2]");
+    metrics.custom_counter("c", &[], 2.0).unwrap();
+    metrics.custom_gauge("g", &[("l", "1")], 5.0).unwrap();
+    metrics.custom_summary("s", &[], 7.0).unwrap();
+    metrics.custom_histogram("h", &[], 1.5).unwrap();
+    assert_eq!(memory.value("pitaya_room_c", &[]), Some(2.0));
+    assert_eq!(memory.value("pitaya_room_g", &[("l", "1")]), Some(5.0));
+    assert_eq!(memory.sum("pitaya_s", &[]), 7.0);
+    let sample = memory.all().into_iter().find(|sample| sample.name == "pitaya_room_h").unwrap();
+    assert_eq!(sample.buckets, [(1.0, 0), (2.0, 1)]);
+
+    assert!(matches!(metrics.custom_gauge("c", &[], 1.0), Err(MetricError::WrongKind { .. })));
+    assert!(matches!(metrics.custom_gauge("g", &[], 1.0), Err(MetricError::WrongLabels { .. })));
+}
+
+#[test]
+fn a_name_is_defined_once() {
+    let (_, metrics) = hub("");
+    metrics.define(HITS.clone()).unwrap();
+    assert!(matches!(metrics.define(HITS.clone()), Err(MetricError::Redefined { .. })));
+    metrics.custom_counter("hits", &[("place", "a"), ("kind", "b")], 1.0).unwrap();
+    let error = refusal("[[pitaya.metrics.custom.gauges]]\nname = 'connected_clients'");
+    assert_eq!(
+        error.to_string(),
+        "connected_clients is already the name of pitaya_acceptor_connected_clients"
+    );
+    let bad = Metric::counter("test", "a b", "");
+    assert!(matches!(metrics.define(bad), Err(MetricError::BadName { .. })));
+}
+
+#[test]
+fn memory_refuses_two_definitions_of_one_name() {
+    static OTHER: Metric = Metric::gauge("test", "hits", "Hits");
+    let (_, metrics) = hub("");
+    metrics.count(&HITS, &[("place", "a"), ("kind", "b")], 1.0).unwrap();
+    assert!(matches!(metrics.gauge(&OTHER, &[], 1.0), Err(MetricError::Redefined { .. })));
+}
+
+#[test]
+fn a_counter_takes_no_negative_amount() {
+    let (memory, metrics) = hub("");
+    let labels = [("place", "a"), ("kind", "b")];
+    assert!(matches!(metrics.count(&HITS, &labels, -1.0), Err(MetricError::BadValue { .. })));
+    let handle = metrics.instrument(&HITS, &labels).unwrap();
+    for value in [-1.0, f64::NAN, 2.0] {
+        handle.record(value);
+    }
+    assert_eq!(memory.value("hits", &[]), Some(2.0));
+}
+
+#[test]
+fn histograms_count_what_is_at_most_each_bound() {
+    let (memory, metrics) = hub("");
+    for value in [0.5, 1.0, 2.0, 10.0, 11.0] {
+        metrics.histogram(&SIZES, &[], value).unwrap();
+    }
+    let [sample] = &memory.all()[..] else { panic!("one series") };
+    assert_eq!(sample.buckets, [(1.0, 2), (10.0, 4)]);
+    assert_eq!((sample.count, sample.sum), (5, 24.5));
+}
+
+#[test]
+fn handles_and_reports_meet_in_one_series_from_any_thread() {
+    let (memory, metrics) = hub("");
+    let labels = [("place", "a"), ("kind", "b")];
+    let handle = metrics.instrument(&HITS, &labels).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..1000).for_each(|_| handle.record(1.0)));
+        }
+    });
+    metrics.count(&HITS, &labels, 1.0).unwrap();
+    assert_eq!(memory.value("hits", &labels), Some(4001.0));
+    assert_eq!(memory.count("hits", &labels), 4001);
+}
+
+#[test]
+fn memory_bounds_its_label_sets() {
+    let (memory, metrics) = hub("");
+    let mut refused = 0;
+    for n in 0..10_010 {
+        let n = n.to_string();
+        let result = metrics.count(&HITS, &[("place", &n), ("kind", "")], 1.0);
+        refused += usize::from(matches!(result, Err(MetricError::TooManySeries { .. })));
+    }
+    assert_eq!((refused, memory.all().len()), (10, 10_000));
+}
+
+/// A reporter without instruments that fails on demand.
+#[derive(Default)]
+struct Slow {
+    seen: Mutex<Vec<(String, usize, f64)>>,
+    fails: bool,
+}
+
+impl Reporter for Slow {
+    fn report(&self, metric: &Metric, labels: &[(&str, &str)], value: f64) -> Result<(), MetricError> {
+        if self.fails {
+            return Err(MetricError::Reporter { metric: metric.full_name(), why: "broken".into() });
+        }
+        self.seen.lock().unwrap().push((metric.full_name(), labels.len(), value));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_reporter_without_instruments_gets_every_value_by_report() {
+    let slow = Arc::new(Slow::default());
+    let metrics = Metrics::new(&Config::default(), "room", vec![slow.clone()]).unwrap();
+    metrics.handle(&HITS, &[("place", "a"), ("kind", "b")]).record(2.0);
+    assert_eq!(*slow.seen.lock().unwrap(), [("pitaya_test_hits".to_owned(), 3, 2.0)]);
+}
+
+#[test]
+fn a_reporter_that_refuses_keeps_no_value_from_the_others() {
+    let (slow, memory) = (Arc::new(Slow { fails: true, ..Slow::default() }), Arc::new(Memory::new()));
+    let metrics = Metrics::new(&Config::default(), "room", vec![slow, memory.clone()]).unwrap();
+    assert!(metrics.gauge(&CONNECTED_CLIENTS, &[], 1.0).is_err());
+    assert_eq!(memory.value("connected_clients", &[]), Some(1.0));
+}
+
+#[test]
+fn a_sample_reports_tasks_clients_and_levels() {
+    let (memory, metrics) = hub("");
+    let level = metrics.level(&OUTBOX_MESSAGES, &[]).unwrap();
+    level.add(5);
+    level.clone().sub(2);
+    metrics.sample(7, 11);
+    assert_eq!(memory.value(OUTBOX_MESSAGES.name(), &[]), Some(3.0));
+    assert_eq!(memory.value(TASKS.name(), &[]), Some(7.0));
+    assert_eq!(memory.value(CONNECTED_CLIENTS.name(), &[]), Some(11.0));
+    assert!(metrics.level(&RESPONSE_TIME, &[]).is_err());
+}
+
+#[test]
+fn a_route_s_times_are_told_apart_by_outcome() {
+    let (memory, metrics) = hub("");
+    let timings = RouteTimings::local(&metrics, "room.join");
+    timings.delayed(Duration::from_nanos(5));
+    timings.succeeded(Duration::from_micros(1));
+    for _ in 0..2 {
+        timings.failed("PIT-400", Duration::from_nanos(3));
+    }
+    let route = ("route", "room.join");
+    assert_eq!(memory.sum("handler_delay_ns", &[route, ("type", "local")]), 5.0);
+    assert_eq!(memory.sum("response_time_ns", &[route, ("status", "ok"), ("code", "")]), 1000.0);
+    assert_eq!(memory.sum("response_time_ns", &[("status", "failed"), ("code", "PIT-400")]), 6.0);
+    assert_eq!(memory.count("response_time_ns", &[("type", "handler")]), 3);
+    assert!(RouteTimings::remote(&Metrics::default(), "a.b").is_empty());
+}
+
+#[test]
+fn codes_without_a_bound_end_in_one_series() {
+    let (memory, metrics) = hub("");
+    let timings = RouteTimings::local(&metrics, "room.join");
+    for n in 0..100 {
+        timings.failed(&format!("E-{n}"), Duration::from_nanos(1));
+    }
+    assert_eq!(memory.count("response_time_ns", &[("code", "other")]), 36);
+    assert_eq!(memory.count("response_time_ns", &[("status", "failed")]), 100);
+}

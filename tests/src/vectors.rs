@@ -1,0 +1,237 @@
+//! The golden vectors of the client protocol: finding, reading, running and reporting them.
+//!
+//! A test hands [`run`] the name of a kind and a check for one entry. The file alone decides what is run: a new entry of a known
+//! kind is a new case. A kind nobody knows, a known kind without entries and an entry that compared nothing are failures, and each
+//! failure names its entry.
+//!
+//! The folder is `tests/vectors/`, or the one that `PITAYA_VECTORS` names.
+
+use std::cell::Cell;
+use std::fmt::Debug;
+use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+mod case;
+
+pub use case::{Case, Checked, hex, same_json, to_hex};
+
+/// A kind of vectors and the test file of this package that runs it.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// The key in the file.
+    pub name: &'static str,
+    /// The file's stem: `tests/{home}.rs` calls [`run`] with this kind's name in quotes.
+    pub home: &'static str,
+}
+
+const fn kind(name: &'static str, home: &'static str) -> Kind {
+    Kind { name, home }
+}
+
+/// Every kind there is. A key of the file that is not here is a failure.
+pub const KINDS: &[Kind] = &[
+    kind("packet_decode", "wire_vectors"),
+    kind("packet_encode", "wire_vectors"),
+    kind("tcp_stream", "wire_vectors"),
+    kind("ws_message", "wire_vectors"),
+    kind("message_decode", "wire_vectors"),
+    kind("message_encode", "wire_vectors"),
+    kind("compression", "wire_vectors"),
+    kind("is_compressed_magic", "wire_vectors"),
+    kind("handshake_response", "wire_vectors"),
+    kind("handshake_request", "wire_vectors"),
+    kind("route_decode", "route_vectors"),
+    kind("error_payload", "conversation_vectors"),
+    kind("rate_limit", "rate_limit_vectors"),
+    kind("conversation", "conversation_vectors"),
+    kind("heartbeat_drop", "conversation_vectors"),
+];
+
+/// Kinds whose rooms are not built yet, so that no test runs them. To be empty once they are.
+pub const AWAITED: &[&str] = &[];
+
+/// The folder that the vectors are read from.
+#[must_use]
+pub fn folder() -> PathBuf {
+    std::env::var_os("PITAYA_VECTORS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors"),
+        PathBuf::from,
+    )
+}
+
+/// Every kind of every `*.json` file of the folder with its entries, `meta` left out. Files of the cluster protocol
+/// (`cluster*.json`) are not for this module.
+///
+/// # Panics
+/// If there is no such file, or one is not an object of arrays.
+#[must_use]
+pub fn load() -> Map<String, Value> {
+    let folder = folder();
+    let listing = std::fs::read_dir(&folder)
+        .unwrap_or_else(|e| panic!("vectors: cannot list {}: {e}", folder.display()));
+    let mut files: Vec<PathBuf> = listing
+        .map(|entry| entry.expect("vectors: a folder entry").path())
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.ends_with(".json") && !name.starts_with("cluster")
+        })
+        .collect();
+    files.sort();
+    assert!(
+        !files.is_empty(),
+        "vectors: no file in {}",
+        folder.display()
+    );
+    let mut all = Map::new();
+    for file in files {
+        let text = std::fs::read(&file)
+            .unwrap_or_else(|e| panic!("vectors: cannot read {}: {e}", file.display()));
+        let read: Map<String, Value> = serde_json::from_slice(&text)
+            .unwrap_or_else(|e| panic!("vectors: {} is not an object: {e}", file.display()));
+        for (kind, entries) in read {
+            if kind == "meta" {
+                continue;
+            }
+            let Value::Array(entries) = entries else {
+                panic!("vectors: {kind} in {} is not an array", file.display());
+            };
+            match all.entry(kind).or_insert_with(|| Value::Array(Vec::new())) {
+                Value::Array(known) => known.extend(entries),
+                _ => unreachable!("only arrays go in"),
+            }
+        }
+    }
+    all
+}
+
+/// Runs `check` for every entry of a kind and prints how many there were.
+///
+/// # Panics
+/// With every failure by name, if a check fails or panics, compares nothing, or the kind has no entries.
+pub fn run(kind: &str, check: impl Fn(&Case<'_>) -> Checked) {
+    let all = load();
+    let entries = all.get(kind).and_then(Value::as_array);
+    let (done, failures) = run_entries(kind, entries.map_or(&[][..], Vec::as_slice), check);
+    // Written past the test harness, which keeps what a passing test prints to itself.
+    let _ = writeln!(std::io::stderr(), "vectors: {kind}: {done}");
+    assert!(
+        failures.is_empty(),
+        "{} of {kind} failed:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+}
+
+fn run_entries(
+    kind: &str,
+    entries: &[Value],
+    check: impl Fn(&Case<'_>) -> Checked,
+) -> (String, Vec<String>) {
+    let (mut failures, mut compared) = (Vec::new(), 0);
+    for (number, entry) in entries.iter().enumerate() {
+        let case = Case::new(kind, number, entry);
+        let outcome = catch_unwind(AssertUnwindSafe(|| check(&case)))
+            .unwrap_or_else(|panic| Err(format!("panicked: {}", panic_text(&*panic))));
+        match outcome {
+            Ok(()) if case.compared() == 0 => failures.push(format!("{case}: compared nothing")),
+            Ok(()) => {}
+            Err(why) => failures.push(format!("{case}: {why}")),
+        }
+        compared += case.compared();
+    }
+    if entries.is_empty() {
+        failures.push(format!("{kind}: no entries, so nothing was compared"));
+    }
+    (
+        format!("{} cases, {compared} comparisons", entries.len()),
+        failures,
+    )
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no text")
+}
+
+/// What is wrong with the kinds that the file has, given the ones we know and the test sources beside this package: kinds nobody
+/// knows, kinds that nobody runs.
+#[must_use]
+pub fn unclaimed(all: &Map<String, Value>) -> Vec<String> {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut wrong: Vec<String> = all
+        .keys()
+        .filter(|name| KINDS.iter().all(|kind| kind.name != *name))
+        .map(|name| format!("{name}: no test knows this kind"))
+        .collect();
+    for Kind { name, home } in KINDS {
+        let source = std::fs::read_to_string(tests.join(home).with_extension("rs"));
+        let runs = source.is_ok_and(|text| text.contains(&format!("\"{name}\"")));
+        if !runs && !AWAITED.contains(name) {
+            wrong.push(format!("{name}: tests/{home}.rs does not run it"));
+        }
+    }
+    wrong
+}
+
+/// Counts the comparisons of one entry.
+#[derive(Debug, Default)]
+struct Count(Cell<usize>);
+
+impl Count {
+    fn same<T: PartialEq + Debug>(&self, what: &str, got: &T, want: &T) -> Checked {
+        self.0.set(self.0.get() + 1);
+        if got == want {
+            Ok(())
+        } else {
+            Err(format!("{what}: got {got:?}, want {want:?}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn failures(entries: Value, check: impl Fn(&Case<'_>) -> Checked) -> Vec<String> {
+        run_entries("k", entries.as_array().expect("entries"), check).1
+    }
+
+    #[test]
+    fn a_failure_a_panic_and_an_idle_check_each_name_their_entry() {
+        let entries = json!([{"name": "good"}, {"name": "bad"}, {"route": "r"}, {"name": "idle"}]);
+        let failed = failures(entries, |case| match case.name().as_str() {
+            "good" => case.same("it", &1, &1),
+            "bad" => case.same("it", &1, &2),
+            "idle" => Ok(()),
+            other => panic!("oh: {other}"),
+        });
+        assert_eq!(
+            failed,
+            [
+                "k/bad: it: got 1, want 2",
+                "k/#2 (r): panicked: oh: #2 (r)",
+                "k/idle: compared nothing"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_kind_without_entries_is_a_failure() {
+        let failed = failures(json!([]), |_| Ok(()));
+        assert_eq!(failed, ["k: no entries, so nothing was compared"]);
+    }
+
+    #[test]
+    fn a_kind_nobody_knows_is_a_failure() {
+        let mut all = load();
+        all.insert("news".to_owned(), json!([]));
+        assert_eq!(unclaimed(&all), ["news: no test knows this kind"]);
+    }
+}

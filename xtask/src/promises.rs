@@ -1,0 +1,117 @@
+//! `cargo xtask promises`: runs every test that `tests/PROMISES.md` names. It fails where one does not exist, is
+//! ignored or fails, and where a row is open that must not be.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use crate::{cargo, root};
+
+/// The rows that may be open.
+const MAY_BE_OPEN: &[u32] = &[
+    2, 4, 5, 18, 19, 20, 21, 22, 23, 30, 31, 32, 34, 39, 41, 42, 43, 44, 45, 47, 48, 49, 50, 51, 53, 56, 65, 66,
+];
+
+/// One row: its number and the tests it names.
+struct Row {
+    number: u32,
+    tests: Vec<String>,
+    open: bool,
+}
+
+pub(crate) fn main() -> ExitCode {
+    match promises() {
+        Ok(summary) => {
+            println!("{summary}");
+            ExitCode::SUCCESS
+        }
+        Err(problems) => {
+            eprintln!("{problems}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn promises() -> Result<String, String> {
+    let path = root().join("tests/PROMISES.md");
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let rows = rows(&text);
+    let mut problems = Vec::new();
+    for number in 1..=66 {
+        match rows.iter().find(|row| row.number == number) {
+            None => problems.push(format!("row {number} is missing")),
+            Some(row) if row.open && !MAY_BE_OPEN.contains(&number) => {
+                problems.push(format!("row {number} is open"));
+            }
+            Some(row) if !row.open && row.tests.is_empty() => {
+                problems.push(format!("row {number} names no test and is not open"));
+            }
+            Some(_) => {}
+        }
+    }
+    // target → names, so that each target runs once
+    let mut targets: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for test in rows.iter().flat_map(|row| &row.tests) {
+        let (target, name) = test.split_once("::").ok_or_else(|| format!("`{test}` names no target"))?;
+        let names = targets.entry(target.to_owned()).or_default();
+        if !names.contains(&name.to_owned()) {
+            names.push(name.to_owned());
+        }
+    }
+    let mut passed = 0;
+    for (target, names) in &targets {
+        let results = run(target, names)?;
+        for name in names {
+            match results.get(name.as_str()).map(String::as_str) {
+                Some("ok") => passed += 1,
+                Some(other) => problems.push(format!("`{target}::{name}`: {other}")),
+                None => problems.push(format!("`{target}::{name}` does not exist")),
+            }
+        }
+    }
+    if problems.is_empty() {
+        let open = rows.iter().filter(|row| row.open).count();
+        Ok(format!("{} promises proved by {passed} tests, {open} open", rows.len() - open))
+    } else {
+        Err(problems.join("\n"))
+    }
+}
+
+/// The rows of the table: `| number | promise | proof |`.
+fn rows(text: &str) -> Vec<Row> {
+    text.lines()
+        .filter_map(|line| {
+            let cells: Vec<&str> = line.trim().trim_matches('|').split('|').map(str::trim).collect();
+            let number = cells.first()?.parse().ok()?;
+            let proof = cells.last()?;
+            let tests = proof.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+            Some(Row { number, tests, open: proof.starts_with("open") })
+        })
+        .collect()
+}
+
+/// Runs tests of one target; gives name → result. A target is a package's library (`pitaya`), or a file of the
+/// integration tests (`sessions`).
+fn run(target: &str, names: &[String]) -> Result<BTreeMap<String, String>, String> {
+    let mut command = cargo();
+    command.args(["test", "--quiet", "--all-features"]);
+    match target {
+        "pitaya" => command.args(["-p", "pitaya", "--lib"]),
+        "pitaya_macros_core" => command.args(["-p", "pitaya-macros-core", "--lib"]),
+        "ui" => command.args(["-p", "pitaya-ui-tests", "--tests"]),
+        file => command.args(["-p", "pitaya-tests", "--test", file]),
+    };
+    command.args(["--", "--exact", "--format", "pretty"]).args(names).env("CI", "1");
+    let output = command.output().map_err(|error| format!("cargo: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let results: BTreeMap<String, String> = text
+        .lines()
+        .filter_map(|line| {
+            let (name, result) = line.strip_prefix("test ")?.rsplit_once(" ... ")?;
+            Some((name.trim_end_matches(" - should panic").to_owned(), result.to_owned()))
+        })
+        .collect();
+    if results.is_empty() {
+        return Err(format!("target `{target}`: no test ran\n{}", String::from_utf8_lossy(&output.stderr)));
+    }
+    Ok(results)
+}

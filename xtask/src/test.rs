@@ -1,0 +1,102 @@
+//! `cargo xtask test`: everything that CI runs. It installs what the tests need, or says what to install.
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use crate::{cargo, root, run};
+
+/// The features of the framework, each of which must build alone.
+const FEATURES: &[&str] = &["websocket", "tls", "garde", "testing"];
+
+/// Runs all steps; stops at the first that fails.
+pub(crate) fn main(args: &[String]) -> ExitCode {
+    let only = args.first().map(String::as_str);
+    let steps: [(&str, fn() -> Result<(), String>); 8] = [
+        ("needs", needs),
+        ("format", || run(cargo().args(["fmt", "--all", "--check"]))),
+        ("clippy", || {
+            run(cargo().args(["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]))
+        }),
+        ("features", features),
+        ("docs", || {
+            let mut doc = cargo();
+            doc.args(["doc", "--workspace", "--no-deps", "--all-features"]).env("RUSTDOCFLAGS", "-D warnings");
+            run(&mut doc)
+        }),
+        ("tests", || {
+            run(cargo().args(["test", "--workspace", "--all-features", "--all-targets", "--exclude", "pitaya-bench"]))
+        }),
+        ("doctests", || run(cargo().args(["test", "--workspace", "--all-features", "--doc"]))),
+        ("javascript", || {
+            run(Command::new("node").args(["--test"]).current_dir(root().join("tests/browser")))
+        }),
+    ];
+    for (name, step) in steps {
+        if only.is_some_and(|only| only != name) {
+            continue;
+        }
+        eprintln!("== {name}");
+        if let Err(error) = step() {
+            eprintln!("== {name} failed: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    eprintln!("== all is well");
+    ExitCode::SUCCESS
+}
+
+/// The framework with each feature alone, and with none.
+fn features() -> Result<(), String> {
+    run(cargo().args(["check", "-p", "pitaya", "--no-default-features"]))?;
+    for feature in FEATURES {
+        run(cargo().args(["check", "-p", "pitaya", "--no-default-features", "--features", feature]))?;
+    }
+    Ok(())
+}
+
+/// A browser, and what drives it.
+fn needs() -> Result<(), String> {
+    let mut packages = Vec::new();
+    if std::env::var_os("CHROMIUM").is_none() && !Path::new("/usr/bin/chromium").exists() {
+        packages.push("chromium");
+    }
+    if !works("node") {
+        packages.push("nodejs");
+    }
+    if !works("npm") {
+        packages.push("npm");
+    }
+    if !packages.is_empty() {
+        install(&packages)?;
+    }
+    let browser = root().join("tests/browser");
+    if !browser.join("node_modules/playwright-core").exists() {
+        run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(browser))?;
+    }
+    Ok(())
+}
+
+fn works(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+fn install(packages: &[&str]) -> Result<(), String> {
+    let list = packages.join(" ");
+    let help = format!("install what the tests need: apt-get install -y {list}");
+    if !works("apt-get") {
+        return Err(help);
+    }
+    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
+    let apt = |args: &[&str]| {
+        let mut command = if root { Command::new("apt-get") } else { Command::new("sudo") };
+        if !root {
+            command.args(["-n", "apt-get"]);
+        }
+        command.args(args).env("DEBIAN_FRONTEND", "noninteractive");
+        run(&mut command)
+    };
+    apt(&["update"]).map_err(|_| help.clone())?;
+    let mut args = vec!["install", "-y", "--no-install-recommends"];
+    args.extend(packages);
+    apt(&args).map_err(|_| help)
+}
