@@ -7,11 +7,24 @@
 
 mod attr;
 mod block;
+mod component;
 mod errors;
 mod handler;
+mod marker;
+mod message;
 mod names;
+mod pitaya_error;
 mod remote;
+mod session;
 
+pub use component::component;
 pub use errors::Expansion;
 pub use handler::handler;
+pub use marker::marker;
+pub use message::message;
+pub use pitaya_error::pitaya_error;
 pub use remote::remote;
+pub use session::session;
+
+#[cfg(test)]
+mod tests;
