@@ -23,7 +23,14 @@ pub mod wire;
 pub use bytes::Bytes;
 pub use error::{AnyError, BoxError, Error, Result, ResultExt};
 
+pub use pitaya_macros::{Component, PitayaError, handler, message, remote, session};
 pub use route::Route;
+
+/// Links crates in whose components nothing else names: `pitaya::link!(connector, room);`.
+#[macro_export]
+macro_rules! link {
+    ($($krate:ident),* $(,)?) => { $(use $krate as _;)* };
+}
 
 /// What most programs need: `use pitaya::prelude::*;`.
 pub mod prelude {
@@ -36,14 +43,15 @@ pub mod prelude {
     pub use crate::serialize::{Message, Push};
     pub use crate::session::{Session, SessionData, SessionPool};
 
+    pub use crate::{Component, PitayaError, handler, message, remote, session};
     pub use bytes::Bytes;
 }
 
 /// For generated code: not public API.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::component::private::*;
     pub use crate::app::App;
+    pub use crate::component::private::*;
     pub use crate::component::{
         Component, Fake, FromServices, Handler, HandlerArg, HandlerCall, Remote, RemoteArg, RemoteCall,
         Reply, Rpc,
@@ -53,4 +61,13 @@ pub mod __private {
     pub use crate::services::Services;
     pub use crate::session::SessionData;
     pub use {bytes, inventory, prost, serde};
+
+    /// Checks a message by its rules: the bridge from `garde`, for `#[message(validate)]`.
+    #[cfg(feature = "garde")]
+    pub fn validate<T: garde::Validate>(message: &T) -> Result<()>
+    where
+        T::Context: Default,
+    {
+        message.validate().map_err(|report| Error::new(crate::error::code::UNKNOWN, report.to_string()))
+    }
 }

@@ -207,7 +207,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
 
     fn parse(&mut self) -> Option<Got> {
         let (got, used) = {
-            let (packet, used) = packet::split(&self.read, packet::MAX_BODY).expect("a packet of the server")?;
+            let (packet, used) =
+                packet::split(&self.read, packet::MAX_BODY).expect("a packet of the server")?;
             let got = match packet.kind {
                 Kind::Handshake => Got::Handshake(Bytes::copy_from_slice(packet.body)),
                 Kind::Heartbeat => Got::Heartbeat,
@@ -259,6 +260,7 @@ pub fn request(id: u64, route: &str, body: &[u8]) -> Bytes {
 /// If the route is too long.
 pub fn notify(route: &str, body: &[u8]) -> Bytes {
     let mut out = BytesMut::new();
-    message::encode_notify(&mut out, route, body, &Dictionary::default(), &Compression::Off).expect("a notify");
+    message::encode_notify(&mut out, route, body, &Dictionary::default(), &Compression::Off)
+        .expect("a notify");
     out.freeze()
 }

@@ -56,10 +56,8 @@ pub const AWAITED: &[&str] = &[];
 /// The folder that the vectors are read from.
 #[must_use]
 pub fn folder() -> PathBuf {
-    std::env::var_os("PITAYA_VECTORS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors"),
-        PathBuf::from,
-    )
+    std::env::var_os("PITAYA_VECTORS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors"), PathBuf::from)
 }
 
 /// Every kind of every `*.json` file of the folder with its entries, `meta` left out. Files of the cluster protocol
@@ -80,15 +78,11 @@ pub fn load() -> Map<String, Value> {
         })
         .collect();
     files.sort();
-    assert!(
-        !files.is_empty(),
-        "vectors: no file in {}",
-        folder.display()
-    );
+    assert!(!files.is_empty(), "vectors: no file in {}", folder.display());
     let mut all = Map::new();
     for file in files {
-        let text = std::fs::read(&file)
-            .unwrap_or_else(|e| panic!("vectors: cannot read {}: {e}", file.display()));
+        let text =
+            std::fs::read(&file).unwrap_or_else(|e| panic!("vectors: cannot read {}: {e}", file.display()));
         let read: Map<String, Value> = serde_json::from_slice(&text)
             .unwrap_or_else(|e| panic!("vectors: {} is not an object: {e}", file.display()));
         for (kind, entries) in read {
@@ -117,19 +111,10 @@ pub fn run(kind: &str, check: impl Fn(&Case<'_>) -> Checked) {
     let (done, failures) = run_entries(kind, entries.map_or(&[][..], Vec::as_slice), check);
     // Written past the test harness, which keeps what a passing test prints to itself.
     let _ = writeln!(std::io::stderr(), "vectors: {kind}: {done}");
-    assert!(
-        failures.is_empty(),
-        "{} of {kind} failed:\n{}",
-        failures.len(),
-        failures.join("\n")
-    );
+    assert!(failures.is_empty(), "{} of {kind} failed:\n{}", failures.len(), failures.join("\n"));
 }
 
-fn run_entries(
-    kind: &str,
-    entries: &[Value],
-    check: impl Fn(&Case<'_>) -> Checked,
-) -> (String, Vec<String>) {
+fn run_entries(kind: &str, entries: &[Value], check: impl Fn(&Case<'_>) -> Checked) -> (String, Vec<String>) {
     let (mut failures, mut compared) = (Vec::new(), 0);
     for (number, entry) in entries.iter().enumerate() {
         let case = Case::new(kind, number, entry);
@@ -145,10 +130,7 @@ fn run_entries(
     if entries.is_empty() {
         failures.push(format!("{kind}: no entries, so nothing was compared"));
     }
-    (
-        format!("{} cases, {compared} comparisons", entries.len()),
-        failures,
-    )
+    (format!("{} cases, {compared} comparisons", entries.len()), failures)
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
@@ -186,11 +168,7 @@ struct Count(Cell<usize>);
 impl Count {
     fn same<T: PartialEq + Debug>(&self, what: &str, got: &T, want: &T) -> Checked {
         self.0.set(self.0.get() + 1);
-        if got == want {
-            Ok(())
-        } else {
-            Err(format!("{what}: got {got:?}, want {want:?}"))
-        }
+        if got == want { Ok(()) } else { Err(format!("{what}: got {got:?}, want {want:?}")) }
     }
 }
 
@@ -214,11 +192,7 @@ mod tests {
         });
         assert_eq!(
             failed,
-            [
-                "k/bad: it: got 1, want 2",
-                "k/#2 (r): panicked: oh: #2 (r)",
-                "k/idle: compared nothing"
-            ]
+            ["k/bad: it: got 1, want 2", "k/#2 (r): panicked: oh: #2 (r)", "k/idle: compared nothing"]
         );
     }
 

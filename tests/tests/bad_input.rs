@@ -51,9 +51,19 @@ async fn short_packets_and_a_hang_up_in_the_middle_are_no_harm() {
 #[tokio::test]
 async fn undecodable_messages_close() {
     for message in [
-        &b"\x00\x01"[..], b"", b"\x00", b"\x00\x81", b"\x00\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01\x01a",
-        b"\x08\x00\x00", b"\x0e\x00\x00", b"\x00\x01\x05ab", b"\x02\xffa", b"\x03\x00\x09", b"\x03\x00",
-        b"\x12\x01a\xde\xad\xbe\xef", b"\x12\x01a",
+        &b"\x00\x01"[..],
+        b"",
+        b"\x00",
+        b"\x00\x81",
+        b"\x00\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01\x01a",
+        b"\x08\x00\x00",
+        b"\x0e\x00\x00",
+        b"\x00\x01\x05ab",
+        b"\x02\xffa",
+        b"\x03\x00\x09",
+        b"\x03\x00",
+        b"\x12\x01a\xde\xad\xbe\xef",
+        b"\x12\x01a",
     ] {
         case("undecodable", |address| async move {
             let mut client = Raw::ready(address).await;

@@ -65,7 +65,12 @@ async fn read_end(stream: &mut DuplexStream) -> Checked<Vec<u8>> {
 
 async fn converse(case: &Case<'_>) -> Checked {
     let (acceptor, dialer) = memory();
-    let app = App::builder().server_type("connector").acceptor(acceptor).start().await.map_err(|e| e.to_string())?;
+    let app = App::builder()
+        .server_type("connector")
+        .acceptor(acceptor)
+        .start()
+        .await
+        .map_err(|e| e.to_string())?;
     let mut stream = dialer.connect();
     let steps = case.get("steps")?.as_array().ok_or("steps")?;
     let refused = case.opt("port_should").is_some() && case.refused()?;
@@ -109,7 +114,8 @@ fn vectors_conversation() {
 
 async fn silence(case: &Case<'_>) -> Checked {
     let seconds = |field: &str| case.get(field)?.as_f64().ok_or_else(|| format!("{field} is no number"));
-    let (accepted, last, closed) = (seconds("accepted_at_s")?, seconds("last_packet_at_s")?, seconds("closed_at_s")?);
+    let (accepted, last, closed) =
+        (seconds("accepted_at_s")?, seconds("last_packet_at_s")?, seconds("closed_at_s")?);
     let interval = seconds("interval_s")?;
     let mut config = pitaya::config::Config::default();
     config.heartbeat_interval = std::time::Duration::from_secs_f64(interval);
@@ -144,7 +150,12 @@ async fn silence(case: &Case<'_>) -> Checked {
     receive.read_to_end(&mut beats).await.map_err(|error| error.to_string())?;
     let took = begin.elapsed().as_secs_f64() + accepted;
     case.holds(&format!("closed at {took} s, not at {closed} s"), (took - closed).abs() < 0.05)?;
-    case.bytes("heartbeats before", &beats, &hex("03000000")?.repeat(usize::try_from(case.u64("heartbeats_sent_before_close")?).map_err(|e| e.to_string())?))?;
+    case.bytes(
+        "heartbeats before",
+        &beats,
+        &hex("03000000")?
+            .repeat(usize::try_from(case.u64("heartbeats_sent_before_close")?).map_err(|e| e.to_string())?),
+    )?;
     talk.abort();
     app.stop().await;
     Ok(())
@@ -155,7 +166,12 @@ fn vectors_heartbeat_drop() {
     run("heartbeat_drop", |case| block_on(silence(case)));
 }
 
-async fn error_payload(case: &Case<'_>, format: pitaya::serialize::Format, expected: &[u8], exact: bool) -> Checked {
+async fn error_payload(
+    case: &Case<'_>,
+    format: pitaya::serialize::Format,
+    expected: &[u8],
+    exact: bool,
+) -> Checked {
     let mut config = pitaya::config::Config::default();
     config.message_compression = false;
     let (acceptor, dialer) = memory();
@@ -172,7 +188,9 @@ async fn error_payload(case: &Case<'_>, format: pitaya::serialize::Format, expec
     let mut client = pitaya_tests::raw::Raw::over(dialer.connect());
     client.handshake().await;
     let wanted = serde_json::json!({"code": case.str("code")?, "msg": case.str("msg")?, "metadata": case.get("metadata")?});
-    client.send(&pitaya_tests::raw::request(1, "connector.failing.fail", wanted.to_string().as_bytes())).await;
+    client
+        .send(&pitaya_tests::raw::request(1, "connector.failing.fail", wanted.to_string().as_bytes()))
+        .await;
     let head = read(&mut client.stream, 4).await?;
     let length = usize::from(head[2]) << 8 | usize::from(head[3]);
     let message = read(&mut client.stream, length).await?;

@@ -11,10 +11,13 @@ async fn the_pipeline_example_checks_rules_runs_hooks_and_signs_replies() {
     let mut client = Raw::ready(app.socket_addrs()[0]).await;
     let route = "metagameDemo.metagameHandler.CreatePlayerCheat";
     assert_eq!(
-        client.ask(route, r#"{"name":"  ann ","email":"ann@example.com","softCurrency":10,"hardCurrency":5}"#).await,
+        client
+            .ask(route, r#"{"name":"  ann ","email":"ann@example.com","softCurrency":10,"hardCurrency":5}"#)
+            .await,
         r#"{"msg":"created ann with 10 and 5!"}"#
     );
-    let refused = client.call(route, r#"{"name":"ann","email":"no","softCurrency":2000,"hardCurrency":5}"#).await;
+    let refused =
+        client.call(route, r#"{"name":"ann","email":"no","softCurrency":2000,"hardCurrency":5}"#).await;
     assert!(matches!(refused, Got::Response { error: true, .. }));
     assert!(refused.text().starts_with(r#"{"code":"PIT-000","msg":""#), "{refused:?}");
     assert!(refused.text().contains("email") && refused.text().contains("soft"), "{refused:?}");

@@ -70,7 +70,8 @@ async fn authentication_may_bind_the_session_or_refuse_with_a_code_and_a_payload
     let ring = arena::start_with(config(), |builder| {
         builder.authenticate(|session, request| async move {
             tokio::task::yield_now().await;
-            let user = request.user.as_ref().and_then(|user| user.get("token")).and_then(|token| token.as_str());
+            let user =
+                request.user.as_ref().and_then(|user| user.get("token")).and_then(|token| token.as_str());
             match user {
                 Some("good") => session.bind("ann").await.map_err(|_| Refusal::new()),
                 _ => Err(Refusal::new().with_code(403).with_payload(serde_json::json!({"why": "token"}))),
@@ -112,7 +113,20 @@ async fn nothing_is_read_while_the_hook_judges_and_its_deadline_holds() {
 #[tokio::test]
 async fn every_bad_handshake_body_gets_the_refusal_and_a_close() {
     let ring = arena::start(config()).await;
-    for body in ["", "asiodjasd", "[]", "5", "\"x\"", "{", "{} x", "{}{}", "{}\0", r#"{"user":[]}"#, r#"{"sys":5}"#, "\u{feff}{}"] {
+    for body in [
+        "",
+        "asiodjasd",
+        "[]",
+        "5",
+        "\"x\"",
+        "{",
+        "{} x",
+        "{}{}",
+        "{}\0",
+        r#"{"user":[]}"#,
+        r#"{"sys":5}"#,
+        "\u{feff}{}",
+    ] {
         let mut client = Raw::connect(ring.tcp).await;
         client.packet(Kind::Handshake, body.as_bytes()).await;
         let got = client.closed().await;

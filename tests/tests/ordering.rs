@@ -81,7 +81,15 @@ async fn at_the_bound_of_concurrent_calls_the_connection_stops_reading_until_one
         bodies.push(client.next().await.unwrap().text().to_owned());
     }
     bodies.sort();
-    assert_eq!(bodies, [&*text("a"), &*text("b"), &*text("c"), "later"].map(ToOwned::to_owned).into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>());
+    assert_eq!(
+        bodies,
+        [&*text("a"), &*text("b"), &*text("c"), "later"]
+            .map(ToOwned::to_owned)
+            .into_iter()
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect::<Vec<_>>()
+    );
     ring.app.stop().await;
 }
 
@@ -98,7 +106,8 @@ async fn at_the_bound_of_waiting_messages_the_connection_stops_reading_and_goes_
     }
     ring.witness.open("first");
     ring.witness.wrote("99").await;
-    let notes: Vec<_> = ring.witness.lines().into_iter().filter_map(|line| line.parse::<u32>().ok()).collect();
+    let notes: Vec<_> =
+        ring.witness.lines().into_iter().filter_map(|line| line.parse::<u32>().ok()).collect();
     assert_eq!(notes, (0..100).collect::<Vec<_>>());
     ring.app.stop().await;
 }

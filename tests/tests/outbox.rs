@@ -84,7 +84,10 @@ async fn the_policy_drop_drops_pushes_and_keeps_the_client() {
     assert!(sent < 200_000 && !session.is_closed());
     for n in 0..sent {
         let Some(got @ Got::Push { .. }) = slow.next().await else { panic!("push {n}") };
-        assert!(got.text().starts_with(&format!(r#"{{"text":"{n}-"#)), "in order, none lost before the first drop");
+        assert!(
+            got.text().starts_with(&format!(r#"{{"text":"{n}-"#)),
+            "in order, none lost before the first drop"
+        );
     }
     assert_eq!(slow.ask("arena.raw", "fine").await, "fine");
     ring.app.stop().await;
@@ -126,7 +129,8 @@ async fn a_burst_of_150_notifies_that_each_push_to_a_group_disconnects_no_health
         client.ask("arena.enter", "").await;
         clients.push(client);
     }
-    let burst: Vec<u8> = (0..150).flat_map(|n| notify("arena.say", text(&n.to_string()).as_bytes())).collect();
+    let burst: Vec<u8> =
+        (0..150).flat_map(|n| notify("arena.say", text(&n.to_string()).as_bytes())).collect();
     clients[0].send(&burst).await;
     for client in &mut clients {
         for n in 0..150 {

@@ -43,9 +43,11 @@ fn check(entry: &Value) -> Result<(), String> {
     };
     let start = Instant::now();
     let mut log = SlidingLog::new(limit, interval);
-    let arrivals = list("arrival_ms")?.iter().map(Value::as_u64);
-    let decide = |at: u64| log.allow(start + Duration::from_millis(at));
-    let decided: Vec<Option<bool>> = arrivals.map(|at| at.map(decide)).collect();
+    let mut decide = |at: u64| log.allow(start + Duration::from_millis(at));
+    let decided: Vec<Option<bool>> = list("arrival_ms")?
+        .iter()
+        .map(|at| at.as_u64().map(&mut decide))
+        .collect();
     let expected: Vec<Option<bool>> = list("accepted")?.iter().map(Value::as_bool).collect();
     if decided.is_empty() || decided.contains(&None) {
         return Err(format!("{name}: asserts nothing"));

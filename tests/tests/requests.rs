@@ -106,7 +106,8 @@ async fn a_notify_is_never_answered_and_a_request_without_id_is_one() {
 async fn sixteen_requests_of_one_write_are_answered_in_their_order() {
     let ring = arena::start(config()).await;
     let mut client = Raw::ready(ring.tcp).await;
-    let burst: Vec<u8> = (1..=16).flat_map(|id| pitaya_tests::raw::request(id, "arena.raw", &[id as u8])).collect();
+    let burst: Vec<u8> =
+        (1..=16).flat_map(|id| pitaya_tests::raw::request(id, "arena.raw", &[id as u8])).collect();
     client.send(&burst).await;
     for wanted in 1..=16 {
         let Some(Got::Response { id, .. }) = client.next().await else { panic!("no answer {wanted}") };

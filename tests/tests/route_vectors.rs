@@ -10,11 +10,7 @@ fn vectors_route_decode() {
         let Ok(got) = got else {
             return Ok(());
         };
-        case.same(
-            "server",
-            &got.server.unwrap_or_default(),
-            &case.str("server_type")?,
-        )?;
+        case.same("server", &got.server.unwrap_or_default(), &case.str("server_type")?)?;
         case.same("service", &got.service, &case.str("service")?)?;
         case.same("method", &got.method, &case.str("method")?)
     });

@@ -83,12 +83,16 @@ async fn an_inherent_block_has_a_typed_client_too() {
 async fn calls_that_cannot_be_made_say_why() {
     let ring = arena::start(config()).await;
     let error = ring.app.rpc_raw("test.room.nothing", Bytes::new()).await.unwrap_err();
-    assert_eq!((error.code(), error.msg(), &error.metadata()["route"][..]), ("PIT-404", "route not found", "room.nothing"));
+    assert_eq!(
+        (error.code(), error.msg(), &error.metadata()["route"][..]),
+        ("PIT-404", "route not found", "room.nothing")
+    );
     let error = ring.app.rpc_raw("elsewhere.room.enter", Bytes::new()).await.unwrap_err();
     assert_eq!(error.msg(), "RPC server is not running");
     let error = ring.app.rpc_raw("nonsense", Bytes::new()).await.unwrap_err();
     assert_eq!(error.code(), "PIT-400");
-    let error = ring.app.rpc_to("nobody", &ArenaClient::REVERSE, &Text { text: String::new() }).await.unwrap_err();
+    let error =
+        ring.app.rpc_to("nobody", &ArenaClient::REVERSE, &Text { text: String::new() }).await.unwrap_err();
     assert_eq!(error.msg(), "can't find any server with the provided ID");
     let error = ring.app.rpc_raw("test.arena.raw", Bytes::new()).await.unwrap_err();
     assert_eq!(error.code(), "PIT-404", "a handler is no remote");
@@ -126,11 +130,15 @@ async fn a_client_can_be_faked_by_an_implementation_or_by_closures() {
     assert_eq!(entered.members, ["a@0", "b@1"]);
     assert_eq!(room.whereami().await.unwrap().text, "test.room.whereami");
 
-    let arena = ArenaClient::fake(Fake::new().on(&ArenaClient::REVERSE, |msg: Text| async move {
-        Ok(Text { text: format!("<{}>", msg.text) })
-    }));
+    let arena =
+        ArenaClient::fake(Fake::new().on(&ArenaClient::REVERSE, |msg: Text| async move {
+            Ok(Text { text: format!("<{}>", msg.text) })
+        }));
     assert_eq!(arena.reverse(&Text { text: "x".into() }).await.unwrap().text, "<x>");
-    assert_eq!(arena.on("some-server").by("key").reverse(&Text { text: "y".into() }).await.unwrap().text, "<y>");
+    assert_eq!(
+        arena.on("some-server").by("key").reverse(&Text { text: "y".into() }).await.unwrap().text,
+        "<y>"
+    );
 }
 
 #[derive(Component)]

@@ -38,7 +38,11 @@ async fn uids_that_would_break_a_subject_or_a_key_are_refused() {
     let ring = arena::start(config()).await;
     let mut client = Raw::ready(ring.tcp).await;
     for uid in ["", "a.b", "a*", ">", "a b", "a/b"] {
-        assert_eq!(client.ask("arena.bind", text(uid)).await, r#"{"code":"PIT-000","msg":"illegal uid"}"#, "{uid}");
+        assert_eq!(
+            client.ask("arena.bind", text(uid)).await,
+            r#"{"code":"PIT-000","msg":"illegal uid"}"#,
+            "{uid}"
+        );
     }
     assert_eq!(client.ask("arena.bind", text("fine")).await, text("fine"));
     ring.app.stop().await;
@@ -133,9 +137,14 @@ async fn callbacks_run_in_their_order_and_an_error_undoes_the_bind() {
     assert_eq!(
         ring.witness.lines(),
         [
-            "bind first evil false", "bind second evil false",
-            "bind first late false", "bind second late false", "after late true",
-            "bind first good false", "bind second good false", "after good true",
+            "bind first evil false",
+            "bind second evil false",
+            "bind first late false",
+            "bind second late false",
+            "after late true",
+            "bind first good false",
+            "bind second good false",
+            "after good true",
         ]
     );
     ring.app.stop().await;

@@ -67,7 +67,10 @@ async fn a_frontend_without_an_acceptor_and_a_backend_with_one_are_refused() {
 #[tokio::test]
 async fn duplicate_routes_are_all_named_with_both_places() {
     let msg = error(App::builder().server_type("twice").acceptor(Tcp::bind("127.0.0.1:0"))).await;
-    assert!(msg.contains("handler route `twice.same.route` is defined twice: tests/tests/start.rs:"), "{msg}");
+    assert!(
+        msg.contains("handler route `twice.same.route` is defined twice: tests/tests/start.rs:"),
+        "{msg}"
+    );
     assert!(msg.contains("`twice.same.other` is defined twice"), "{msg}");
     assert_eq!(msg.matches("start.rs:").count(), 4, "{msg}");
 }
@@ -76,8 +79,13 @@ async fn duplicate_routes_are_all_named_with_both_places() {
 async fn a_component_that_nobody_can_make_is_named_and_registering_it_helps() {
     let msg = error(App::builder().server_type("unmade").acceptor(Tcp::bind("127.0.0.1:0"))).await;
     assert!(msg.contains("start::Unmade") && msg.contains("derive `Component`"), "{msg}");
-    let app =
-        App::builder().server_type("unmade").acceptor(Tcp::bind("127.0.0.1:0")).register(Unmade).start().await.unwrap();
+    let app = App::builder()
+        .server_type("unmade")
+        .acceptor(Tcp::bind("127.0.0.1:0"))
+        .register(Unmade)
+        .start()
+        .await
+        .unwrap();
     let mut client = Raw::ready(app.socket_addrs()[0]).await;
     assert_eq!(client.ask("unmade.nothing", "").await, "{}");
     app.stop().await;
@@ -85,7 +93,8 @@ async fn a_component_that_nobody_can_make_is_named_and_registering_it_helps() {
 
 #[tokio::test]
 async fn without_collecting_only_registered_components_are_served() {
-    let msg = error(App::builder().server_type("unmade").no_collect().acceptor(Tcp::bind("127.0.0.1:0"))).await;
+    let msg =
+        error(App::builder().server_type("unmade").no_collect().acceptor(Tcp::bind("127.0.0.1:0"))).await;
     assert!(msg.contains("no component is registered"), "{msg}");
     let app = App::builder()
         .server_type("twice")
@@ -197,7 +206,8 @@ impl Stillborn {
 
 #[tokio::test]
 async fn an_init_that_fails_keeps_the_app_from_starting() {
-    let error = App::builder().server_type("stillborn").acceptor(Tcp::bind("127.0.0.1:0")).start().await.unwrap_err();
+    let error =
+        App::builder().server_type("stillborn").acceptor(Tcp::bind("127.0.0.1:0")).start().await.unwrap_err();
     assert_eq!(error.code(), "LIFE-1");
     assert!(error.msg().contains("Stillborn") && error.msg().contains("no database"), "{error}");
 }
@@ -221,7 +231,8 @@ async fn post_build_hooks_run_in_their_order_before_anything_is_served() {
     assert_eq!(*log.lock().unwrap(), ["one test false", "two"]);
     ring.app.stop().await;
     let witness = Arc::new(Witness::default());
-    let failing = arena::builder(config(), &witness).post_build(|_| async { Err(Error::new("HOOK-1", "no")) });
+    let failing =
+        arena::builder(config(), &witness).post_build(|_| async { Err(Error::new("HOOK-1", "no")) });
     assert_eq!(failing.start().await.unwrap_err().code(), "HOOK-1");
 }
 

@@ -39,9 +39,7 @@ fn packets(stream: &[u8]) -> (Vec<Packet<'_>>, Option<PacketError>, &[u8]) {
 
 fn same_packet(case: &Case<'_>, got: Packet<'_>, want: &Value) -> Checked {
     case.same("type", &Some(got.kind as u64), &want["type"].as_u64())?;
-    let body = hex(want["data_hex"]
-        .as_str()
-        .ok_or("a packet without data_hex")?)?;
+    let body = hex(want["data_hex"].as_str().ok_or("a packet without data_hex")?)?;
     if let Some(len) = want.get("length") {
         case.same("length", &Some(got.body.len() as u64), &len.as_u64())?;
     }
@@ -105,10 +103,8 @@ fn vectors_tcp_stream() {
     run("tcp_stream", |case| {
         let stream = case.hex("hex")?;
         let want = case.get("messages_hex")?.as_array().ok_or("messages_hex")?;
-        let want: Vec<_> = want
-            .iter()
-            .map(|message| hex(message.as_str().unwrap_or("?")))
-            .collect::<Checked<_>>()?;
+        let want: Vec<_> =
+            want.iter().map(|message| hex(message.as_str().unwrap_or("?"))).collect::<Checked<_>>()?;
         let (seen, error, rest) = packets(&stream);
         let seen: Vec<_> = seen
             .into_iter()
@@ -155,11 +151,7 @@ fn vectors_message_decode() {
         case.same("route", &route, &case.str("route")?.as_bytes())?;
         let coded = matches!(message.route, Route::Code(_));
         case.same("coded", &coded, &case.bool("route_compressed")?)?;
-        case.same(
-            "compressed",
-            &message.compressed,
-            &case.bool("data_compressed")?,
-        )?;
+        case.same("compressed", &message.compressed, &case.bool("data_compressed")?)?;
         case.same("error", &message.error, &case.bool("err")?)?;
         case.bytes("body", &body, &case.hex("data_hex")?)
     });
@@ -180,14 +172,8 @@ fn vectors_message_encode() {
             return case.holds("refused", refused);
         };
         let mut out = BytesMut::new();
-        let sent = Message {
-            kind,
-            id,
-            route: dictionary.outgoing(route),
-            error,
-            compressed: false,
-            body: &body,
-        };
+        let sent =
+            Message { kind, id, route: dictionary.outgoing(route), error, compressed: false, body: &body };
         let encoded = message::encode(&mut out, &sent, &compression);
         case.same("refused", &encoded.is_err(), &refused)?;
         let packet = as_packet(&sent, route, &dictionary, &compression);
@@ -210,10 +196,7 @@ fn vectors_message_encode() {
             let plain = message.plain_body(LIMIT).map_err(text)?;
             case.bytes(whose, &plain, &body)?;
         }
-        case.holds(
-            "strictly shorter",
-            !got.compressed || got.body.len() < body.len(),
-        )?;
+        case.holds("strictly shorter", !got.compressed || got.body.len() < body.len())?;
         case.holds(
             "deflated where it clearly helps",
             got.compressed || theirs.body.len() + BREAK_EVEN >= body.len(),
@@ -222,22 +205,13 @@ fn vectors_message_encode() {
 }
 
 /// The message through the function that writes it as a whole packet.
-fn as_packet(
-    sent: &Message<'_>,
-    route: &str,
-    dictionary: &Dictionary,
-    c: &Compression,
-) -> Checked<BytesMut> {
+fn as_packet(sent: &Message<'_>, route: &str, dictionary: &Dictionary, c: &Compression) -> Checked<BytesMut> {
     let mut out = BytesMut::new();
     match sent.kind {
-        message::Kind::Request => {
-            message::encode_request(&mut out, sent.id, route, sent.body, dictionary, c)
-        }
+        message::Kind::Request => message::encode_request(&mut out, sent.id, route, sent.body, dictionary, c),
         message::Kind::Notify => message::encode_notify(&mut out, route, sent.body, dictionary, c),
         message::Kind::Push => message::encode_push(&mut out, route, sent.body, dictionary, c),
-        message::Kind::Response => {
-            message::encode_response(&mut out, sent.id, sent.error, sent.body, c)
-        }
+        message::Kind::Response => message::encode_response(&mut out, sent.id, sent.error, sent.body, c),
     }
     .map_err(text)?;
     Ok(out)
@@ -299,17 +273,10 @@ fn vectors_handshake_response() {
             true => zlib::inflate(body, LIMIT).map_err(text)?,
             false => body.to_vec(),
         };
-        case.same(
-            "json",
-            &&*String::from_utf8_lossy(&json),
-            &case.str("json")?,
-        )?;
+        case.same("json", &&*String::from_utf8_lossy(&json), &case.str("json")?)?;
         let near = want_body.len().abs_diff(body.len()) <= BREAK_EVEN;
         let as_theirs = zlib::looks_compressed(body) == case.bool("body_compressed")?;
-        case.holds(
-            "deflated where theirs is, except near break-even",
-            as_theirs || near,
-        )?;
+        case.holds("deflated where theirs is, except near break-even", as_theirs || near)?;
         for (whose, body) in [("ours", body), ("theirs", want_body)] {
             let read = Reply::parse(body, LIMIT).map_err(text)?;
             case.same(&format!("{whose}, read"), &read, &reply)?;
@@ -326,11 +293,7 @@ fn vectors_handshake_request() {
         case.same("type", &packet.kind, &packet::Kind::Handshake)?;
         let got = Request::parse(packet.body);
         case.same("accepted", &got.is_ok(), &case.bool("accepted")?)?;
-        let code = if got.is_ok() {
-            handshake::OK
-        } else {
-            handshake::REFUSED
-        };
+        let code = if got.is_ok() { handshake::OK } else { handshake::REFUSED };
         case.same("reply", &u64::from(code), &case.u64("reply_code")?)?;
         let Ok(got) = got else {
             return Ok(());

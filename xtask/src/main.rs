@@ -39,6 +39,11 @@ fn cargo() -> Command {
 
 /// Runs a command with its output shown.
 fn run(command: &mut Command) -> Result<(), String> {
-    let status = command.status().map_err(|error| format!("{}: {error}", command.get_program().to_string_lossy()))?;
-    if status.success() { Ok(()) } else { Err(format!("{} ended with {status}", command.get_program().to_string_lossy())) }
+    let status =
+        command.status().map_err(|error| format!("{}: {error}", command.get_program().to_string_lossy()))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{} ended with {status}", command.get_program().to_string_lossy()))
+    }
 }

@@ -15,16 +15,32 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
         ("needs", needs),
         ("format", || run(cargo().args(["fmt", "--all", "--check"]))),
         ("clippy", || {
-            run(cargo().args(["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]))
+            run(cargo().args([
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--all-features",
+                "--",
+                "-D",
+                "warnings",
+            ]))
         }),
         ("features", features),
         ("docs", || {
             let mut doc = cargo();
-            doc.args(["doc", "--workspace", "--no-deps", "--all-features"]).env("RUSTDOCFLAGS", "-D warnings");
+            doc.args(["doc", "--workspace", "--no-deps", "--all-features"])
+                .env("RUSTDOCFLAGS", "-D warnings");
             run(&mut doc)
         }),
         ("tests", || {
-            run(cargo().args(["test", "--workspace", "--all-features", "--all-targets", "--exclude", "pitaya-bench"]))
+            run(cargo().args([
+                "test",
+                "--workspace",
+                "--all-features",
+                "--all-targets",
+                "--exclude",
+                "pitaya-bench",
+            ]))
         }),
         ("doctests", || run(cargo().args(["test", "--workspace", "--all-features", "--doc"]))),
         ("javascript", || {

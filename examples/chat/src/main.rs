@@ -18,11 +18,15 @@ async fn main() -> Result<()> {
     let socket = std::env::var("CHAT_WS").unwrap_or_else(|_| "0.0.0.0:3250".to_owned());
     let web = std::env::var("CHAT_WEB").unwrap_or_else(|_| "0.0.0.0:3251".to_owned());
 
-    let app = App::builder().config(config).server_type("chat").acceptor(WebSocket::bind(socket)).start().await?;
+    let app =
+        App::builder().config(config).server_type("chat").acceptor(WebSocket::bind(socket)).start().await?;
     let listener = TcpListener::bind(&web).await.internal()?;
     let port = listener.local_addr().internal()?.port();
     tokio::spawn(page::serve(listener));
-    println!("The chat listens on {}. Open http://localhost:{port}/web/ in two tabs.", app.addresses().join(", "));
+    println!(
+        "The chat listens on {}. Open http://localhost:{port}/web/ in two tabs.",
+        app.addresses().join(", ")
+    );
     app.wait().await;
     Ok(())
 }

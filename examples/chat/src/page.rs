@@ -57,7 +57,9 @@ async fn answer(stream: TcpStream) -> io::Result<()> {
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let path = target.split('?').next().unwrap_or_default();
     let reply = match (method, FILES.iter().find(|(known, ..)| *known == path)) {
-        ("GET" | "HEAD", Some((_, kind, body))) => response("200 OK", &format!("Content-Type: {kind}\r\n"), body),
+        ("GET" | "HEAD", Some((_, kind, body))) => {
+            response("200 OK", &format!("Content-Type: {kind}\r\n"), body)
+        }
         ("GET" | "HEAD", None) if path == "/" => response("302 Found", "Location: /web/\r\n", b""),
         ("GET" | "HEAD", None) => response("404 Not Found", "", b"not found"),
         _ => response("405 Method Not Allowed", "Allow: GET, HEAD\r\n", b""),

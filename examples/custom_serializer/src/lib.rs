@@ -15,7 +15,11 @@ impl Serializer for PrettyJson {
         "pretty-json"
     }
 
-    fn serialize(&self, value: &dyn erased_serde::Serialize, out: &mut Vec<u8>) -> Result<(), pitaya::BoxError> {
+    fn serialize(
+        &self,
+        value: &dyn erased_serde::Serialize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), pitaya::BoxError> {
         Ok(serde_json::to_writer_pretty(out, value)?)
     }
 

@@ -45,7 +45,9 @@ pub struct Metagame;
 impl Metagame {
     /// Makes a player, if the rules allow it.
     pub async fn create_player_cheat(&self, msg: CreatePlayer) -> Result<Reply> {
-        Ok(Reply { msg: format!("created {} with {} and {}", msg.name, msg.soft_currency, msg.hard_currency) })
+        Ok(Reply {
+            msg: format!("created {} with {} and {}", msg.name, msg.soft_currency, msg.hard_currency),
+        })
     }
 
     /// Takes nothing.

@@ -48,23 +48,12 @@ impl AcceptBackoff {
     /// Takes note of an error.
     pub fn failed(&mut self, error: &io::Error) -> Pause {
         use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-        if matches!(
-            error.kind(),
-            ConnectionAborted | ConnectionReset | Interrupted
-        ) {
-            return Pause {
-                wait: Duration::ZERO,
-                log: false,
-            };
+        if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+            return Pause { wait: Duration::ZERO, log: false };
         }
-        let wait = FIRST
-            .saturating_mul(1 << self.failures.min(16))
-            .min(LONGEST);
+        let wait = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
-        Pause {
-            wait,
-            log: self.failures == 1,
-        }
+        Pause { wait, log: self.failures == 1 }
     }
 }
 
@@ -79,9 +68,7 @@ mod tests {
     #[test]
     fn the_wait_doubles_from_5_ms_to_1_s_and_only_the_first_error_is_logged() {
         let mut backoff = AcceptBackoff::new();
-        let pauses: Vec<_> = (0..40)
-            .map(|_| backoff.failed(&out_of_descriptors()))
-            .collect();
+        let pauses: Vec<_> = (0..40).map(|_| backoff.failed(&out_of_descriptors())).collect();
         let millis: Vec<_> = pauses.iter().take(10).map(|p| p.wait.as_millis()).collect();
         assert_eq!(millis, [5, 10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
         assert_eq!(pauses[39].wait, LONGEST);

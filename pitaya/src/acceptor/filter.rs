@@ -84,10 +84,7 @@ pub struct FilterPacket<'a> {
 impl<'a> FilterPacket<'a> {
     /// A packet over bytes that stay where they are. For the tests of filters, too.
     pub fn new(kind: Kind, body: &'a [u8]) -> Self {
-        Self {
-            kind,
-            body: Cow::Borrowed(body),
-        }
+        Self { kind, body: Cow::Borrowed(body) }
     }
 
     /// What the packet is for.
@@ -188,9 +185,7 @@ impl<A: Acceptor> Acceptor for Wrapped<A> {
 
 impl<A: fmt::Debug> fmt::Debug for Wrapped<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wrapped")
-            .field("inner", &self.inner)
-            .finish_non_exhaustive()
+        f.debug_struct("Wrapped").field("inner", &self.inner).finish_non_exhaustive()
     }
 }
 

@@ -23,10 +23,7 @@ pub struct Peer {
 impl Peer {
     /// A peer without an internet address, under any text that tells it from others in logs.
     pub fn new(address: impl Into<String>) -> Self {
-        Self {
-            address: address.into(),
-            socket: None,
-        }
+        Self { address: address.into(), socket: None }
     }
 
     /// The address as text: `203.0.113.7:40512`, `[2001:db8::7]:40512`.
@@ -41,11 +38,7 @@ impl Peer {
 
     /// `"ipv6"` if the address text has more than one colon, else `"ipv4"`, as the session's key `ipversion` holds it.
     pub fn ip_version(&self) -> &'static str {
-        if self.address.matches(':').count() > 1 {
-            "ipv6"
-        } else {
-            "ipv4"
-        }
+        if self.address.matches(':').count() > 1 { "ipv6" } else { "ipv4" }
     }
 }
 
@@ -53,10 +46,7 @@ impl From<SocketAddr> for Peer {
     /// An IPv4 address that came through an IPv6 socket (`::ffff:203.0.113.7`) is written as the IPv4 address it is.
     fn from(socket: SocketAddr) -> Self {
         let socket = SocketAddr::new(socket.ip().to_canonical(), socket.port());
-        Self {
-            address: socket.to_string(),
-            socket: Some(socket),
-        }
+        Self { address: socket.to_string(), socket: Some(socket) }
     }
 }
 
@@ -81,11 +71,7 @@ impl Incoming {
     where
         F: Future<Output = Result<(Link, Peer), OpenError>> + Send + 'static,
     {
-        Self {
-            peer,
-            set_up: Box::pin(set_up),
-            wrappers: Vec::new(),
-        }
+        Self { peer, set_up: Box::pin(set_up), wrappers: Vec::new() }
     }
 
     /// A connection that needs no set-up.
@@ -105,15 +91,10 @@ impl Incoming {
     /// [`OpenError::Deadline`] if the peer took too long, else what went wrong. The connection is closed by then and concerns
     /// nobody else.
     pub async fn open(self, deadline: Duration) -> Result<Opened, OpenError> {
-        let (link, peer) = tokio::time::timeout(deadline, self.set_up)
-            .await
-            .map_err(|_| OpenError::Deadline)??;
+        let (link, peer) =
+            tokio::time::timeout(deadline, self.set_up).await.map_err(|_| OpenError::Deadline)??;
         let filters = self.wrappers.iter().map(|w| w.wrap(&peer)).collect();
-        Ok(Opened {
-            link,
-            peer,
-            filters,
-        })
+        Ok(Opened { link, peer, filters })
     }
 
     pub(super) fn add_wrapper(&mut self, wrapper: Arc<dyn Wrapper>) {

@@ -172,19 +172,11 @@ pub struct Listening {
 impl Listening {
     /// An address that is no internet address, as a path.
     pub fn new(label: &'static str, address: impl Into<String>) -> Self {
-        Self {
-            label,
-            address: address.into(),
-            socket: None,
-        }
+        Self { label, address: address.into(), socket: None }
     }
 
     /// An internet address.
     pub fn at(label: &'static str, socket: SocketAddr) -> Self {
-        Self {
-            label,
-            address: socket.to_string(),
-            socket: Some(socket),
-        }
+        Self { label, address: socket.to_string(), socket: Some(socket) }
     }
 }

@@ -82,9 +82,7 @@ async fn read_v2(stream: &mut Exact<'_>) -> Result<Header, OpenError> {
 /// A whole line, with its line end.
 fn parse_v1(line: &[u8]) -> Result<Option<SocketAddr>, OpenError> {
     // what follows UNKNOWN is ignored, whatever it is
-    let unknown = line
-        .strip_prefix(b"PROXY UNKNOWN")
-        .and_then(|rest| rest.strip_suffix(b"\r\n"));
+    let unknown = line.strip_prefix(b"PROXY UNKNOWN").and_then(|rest| rest.strip_suffix(b"\r\n"));
     if unknown.is_some_and(|rest| rest.first().is_none_or(|byte| *byte == b' ')) {
         return Ok(None);
     }
@@ -204,10 +202,7 @@ mod tests {
         let source = Some(address("203.0.113.7:40520"));
         assert_eq!(parse_v2(&v2_header(0x21, 0x11, IPV4)).unwrap(), source);
         let with_extensions = [IPV4, &[0x04, 0x00, 0x02, 1, 2, 0xff, 0xff]].concat();
-        assert_eq!(
-            parse_v2(&v2_header(0x21, 0x11, &with_extensions)).unwrap(),
-            source
-        );
+        assert_eq!(parse_v2(&v2_header(0x21, 0x11, &with_extensions)).unwrap(), source);
         let mut v6 = [0_u8; 36];
         v6[..2].copy_from_slice(&[0x20, 0x01]);
         v6[15] = 7;

@@ -68,10 +68,7 @@ impl Wrapper for RateLimit {
         if self.disabled {
             return Box::new(|_: &mut FilterPacket<'_>, _: Instant| Verdict::Pass);
         }
-        Box::new(Limiter {
-            log: SlidingLog::new(self.limit, self.interval),
-            count_all: self.count_all,
-        })
+        Box::new(Limiter { log: SlidingLog::new(self.limit, self.interval), count_all: self.count_all })
     }
 }
 
@@ -121,12 +118,7 @@ pub struct SlidingLog {
 impl SlidingLog {
     /// An empty log.
     pub fn new(limit: NonZeroUsize, interval: Duration) -> Self {
-        Self {
-            times: Vec::new(),
-            oldest: 0,
-            limit,
-            interval,
-        }
+        Self { times: Vec::new(), oldest: 0, limit, interval }
     }
 
     /// Whether one more is allowed at `now`, which must not lie before the last call's; it is remembered if so.
@@ -168,10 +160,7 @@ mod tests {
     fn run(limit: usize, interval_ms: u64, arrivals: &[u64]) -> Vec<bool> {
         let start = Instant::now();
         let mut log = log(limit, Duration::from_millis(interval_ms));
-        arrivals
-            .iter()
-            .map(|ms| log.allow(start + Duration::from_millis(*ms)))
-            .collect()
+        arrivals.iter().map(|ms| log.allow(start + Duration::from_millis(*ms))).collect()
     }
 
     fn verdict(filter: &mut dyn Filter, kind: Kind, now: Instant) -> Verdict {
@@ -182,18 +171,12 @@ mod tests {
 
     #[test]
     fn a_packet_exactly_one_interval_after_the_oldest_is_allowed() {
-        assert_eq!(
-            run(1, 1000, &[0, 999, 1000, 1999, 2000]),
-            [true, false, true, false, true]
-        );
+        assert_eq!(run(1, 1000, &[0, 999, 1000, 1999, 2000]), [true, false, true, false, true]);
     }
 
     #[test]
     fn what_is_refused_does_not_extend_the_wait() {
-        assert_eq!(
-            run(1, 1000, &[0, 900, 950, 1000]),
-            [true, false, false, true]
-        );
+        assert_eq!(run(1, 1000, &[0, 900, 950, 1000]), [true, false, false, true]);
     }
 
     #[test]
@@ -211,10 +194,7 @@ mod tests {
 
     #[test]
     fn a_limit_of_zero_is_refused() {
-        assert_eq!(
-            RateLimit::new(0, SECOND).unwrap_err(),
-            RateLimitError::ZeroLimit
-        );
+        assert_eq!(RateLimit::new(0, SECOND).unwrap_err(), RateLimitError::ZeroLimit);
     }
 
     #[test]
@@ -235,10 +215,7 @@ mod tests {
         assert_eq!(verdict(&mut *filter, Kind::Data, now), Verdict::Pass);
         assert_eq!(verdict(&mut *filter, Kind::Data, now), DROPPED);
         assert_eq!(verdict(&mut *filter, Kind::Heartbeat, now), Verdict::Pass);
-        assert_eq!(
-            verdict(&mut *filter, Kind::Data, now + SECOND),
-            Verdict::Pass
-        );
+        assert_eq!(verdict(&mut *filter, Kind::Data, now + SECOND), Verdict::Pass);
     }
 
     #[test]
@@ -247,17 +224,11 @@ mod tests {
         let limit = RateLimit::new(2, SECOND).unwrap().count_all_packets(true);
         let mut filter = limit.wrap(&Peer::new("test"));
         assert_eq!(verdict(&mut *filter, Kind::Handshake, now), Verdict::Pass);
-        assert_eq!(
-            verdict(&mut *filter, Kind::HandshakeAck, now),
-            Verdict::Pass
-        );
+        assert_eq!(verdict(&mut *filter, Kind::HandshakeAck, now), Verdict::Pass);
         assert_eq!(verdict(&mut *filter, Kind::Data, now), DROPPED);
         assert_eq!(verdict(&mut *filter, Kind::Heartbeat, now), DROPPED);
         assert_eq!(verdict(&mut *filter, Kind::Handshake, now), Verdict::Pass);
-        assert_eq!(
-            verdict(&mut *filter, Kind::HandshakeAck, now),
-            Verdict::Pass
-        );
+        assert_eq!(verdict(&mut *filter, Kind::HandshakeAck, now), Verdict::Pass);
     }
 
     #[test]

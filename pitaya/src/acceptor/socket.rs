@@ -87,10 +87,7 @@ impl Door {
 
     pub(super) async fn accept(&self) -> io::Result<(TcpStream, SocketAddr, SetUp)> {
         let Source::Listening(listener) = &self.source else {
-            return Err(io::Error::new(
-                io::ErrorKind::NotConnected,
-                "accept was called before listen",
-            ));
+            return Err(io::Error::new(io::ErrorKind::NotConnected, "accept was called before listen"));
         };
         let (stream, socket) = listener.accept().await?;
         let set_up = SetUp {
@@ -117,7 +114,7 @@ pub(super) struct SetUp {
 pub(super) enum Established {
     Plain(TcpStream),
     #[cfg(feature = "tls")]
-    Secure(tokio_rustls::server::TlsStream<TcpStream>),
+    Secure(Box<tokio_rustls::server::TlsStream<TcpStream>>),
 }
 
 impl SetUp {
@@ -136,7 +133,7 @@ impl SetUp {
         #[cfg(feature = "tls")]
         if let Some(tls) = self.tls {
             let stream = tls.accept(stream).await.map_err(OpenError::Tls)?;
-            return Ok((Established::Secure(stream), peer));
+            return Ok((Established::Secure(Box::new(stream)), peer));
         }
         Ok((Established::Plain(stream), peer))
     }
@@ -145,20 +142,14 @@ impl SetUp {
 /// Small packets leave at once, and a peer that vanished is noticed some day.
 fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE)
-        .with_interval(KEEPALIVE);
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
     SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
 /// Listens at the first address of the name that can be bound.
 async fn bind(address: &str) -> io::Result<TcpListener> {
-    let explain = |error: io::Error| {
-        io::Error::new(
-            error.kind(),
-            format!("cannot listen at {address:?}: {error}"),
-        )
-    };
+    let explain =
+        |error: io::Error| io::Error::new(error.kind(), format!("cannot listen at {address:?}: {error}"));
     let mut last = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
     for socket in lookup_host(address).await.map_err(explain)? {
         match bind_socket(socket) {
@@ -170,11 +161,7 @@ async fn bind(address: &str) -> io::Result<TcpListener> {
 }
 
 fn bind_socket(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // on Windows this would let another process take the port over
     #[cfg(unix)]
     socket.set_reuse_address(true)?;

@@ -28,16 +28,12 @@ impl Tcp {
     /// An acceptor for this address, `host:port`, with port 0 for any free one. It is bound when the app starts, and an address
     /// that cannot be bound fails the start.
     pub fn bind(address: impl Into<String>) -> Self {
-        Self {
-            door: Door::bind(address.into()),
-        }
+        Self { door: Door::bind(address.into()) }
     }
 
     /// An acceptor over a socket that listens already, one inherited from a service manager for instance.
     pub fn from_listener(listener: StdListener) -> Self {
-        Self {
-            door: Door::from_listener(listener),
-        }
+        Self { door: Door::from_listener(listener) }
     }
 
     /// Speaks TLS with these certificates.
@@ -72,7 +68,7 @@ impl Acceptor for Tcp {
                 let link = match stream {
                     Established::Plain(stream) => Link::bytes(stream),
                     #[cfg(feature = "tls")]
-                    Established::Secure(stream) => Link::bytes(stream),
+                    Established::Secure(stream) => Link::Bytes(stream),
                 };
                 Ok((link, peer))
             }))

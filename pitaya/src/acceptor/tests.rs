@@ -88,10 +88,7 @@ async fn an_address_that_cannot_be_bound_is_named() {
     let taken = listen(&mut first).await.to_string();
     for address in [taken.as_str(), "no port", "127.0.0.1:99999"] {
         let mut acceptor = Tcp::bind(address);
-        let error = acceptor
-            .listen(&ListenOptions::default())
-            .await
-            .unwrap_err();
+        let error = acceptor.listen(&ListenOptions::default()).await.unwrap_err();
         assert!(error.to_string().contains(address), "{error}");
     }
 }
@@ -193,11 +190,7 @@ async fn a_missing_or_bad_proxy_header_closes_the_connection() {
 
 #[tokio::test]
 async fn a_connection_that_ends_inside_the_header_is_an_error() {
-    for sent in [
-        &b""[..],
-        b"PROXY TCP4 203.0",
-        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb",
-    ] {
+    for sent in [&b""[..], b"PROXY TCP4 203.0", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb"] {
         let mut acceptor = Tcp::bind("127.0.0.1:0").proxy_protocol(true);
         let mut client = connect(listen(&mut acceptor).await).await;
         client.write_all(sent).await.unwrap();
@@ -210,20 +203,14 @@ async fn a_connection_that_ends_inside_the_header_is_an_error() {
 #[tokio::test]
 async fn the_builder_overrides_the_configuration_of_the_proxy_protocol() {
     for (configured, built) in [(true, Some(false)), (false, Some(true)), (true, None)] {
-        let options = ListenOptions {
-            proxy_protocol: configured,
-            ..ListenOptions::default()
-        };
+        let options = ListenOptions { proxy_protocol: configured, ..ListenOptions::default() };
         let mut acceptor = Tcp::bind("127.0.0.1:0");
         if let Some(built) = built {
             acceptor = acceptor.proxy_protocol(built);
         }
         let listening = acceptor.listen(&options).await.unwrap();
         let mut client = connect(listening.socket.unwrap()).await;
-        client
-            .write_all(b"PROXY TCP4 203.0.113.7 10.0.0.1 40520 3250\r\n")
-            .await
-            .unwrap();
+        client.write_all(b"PROXY TCP4 203.0.113.7 10.0.0.1 40520 3250\r\n").await.unwrap();
         let opened = accept(&mut acceptor).await.open(DEADLINE).await.unwrap();
         let is_proxied = opened.peer.address() == "203.0.113.7:40520";
         assert_eq!(is_proxied, built.unwrap_or(configured));
@@ -243,9 +230,7 @@ async fn a_client_that_stalls_in_the_proxy_header_does_not_hold_up_the_next() {
     open_bytes(accept(&mut acceptor).await).await;
     assert!(!stalled.is_finished());
 
-    slow.write_all(b"P4 203.0.113.7 10.0.0.1 1 2\r\n")
-        .await
-        .unwrap();
+    slow.write_all(b"P4 203.0.113.7 10.0.0.1 1 2\r\n").await.unwrap();
     let opened = stalled.await.unwrap().unwrap();
     assert_eq!(opened.peer.address(), "203.0.113.7:1");
 }
@@ -260,9 +245,7 @@ async fn filters_apply_in_the_order_they_are_listed_and_see_what_the_one_before_
             }
         })
     };
-    let mut acceptor = Tcp::bind("127.0.0.1:0")
-        .wrap(append(b'a'))
-        .wrap(append(b'b'));
+    let mut acceptor = Tcp::bind("127.0.0.1:0").wrap(append(b'a')).wrap(append(b'b'));
     let _client = connect(listen(&mut acceptor).await).await;
     let opened = accept(&mut acceptor).await.open(DEADLINE).await.unwrap();
     let mut packet = FilterPacket::new(Kind::Data, b">");
@@ -279,13 +262,9 @@ async fn a_wrapper_knows_the_client_behind_the_balancer() {
         seen.send(peer.clone()).unwrap();
         |_: &mut FilterPacket<'_>, _: Instant| Verdict::Close
     });
-    let mut acceptor: Box<dyn Acceptor> =
-        Box::new(Tcp::bind("127.0.0.1:0").proxy_protocol(true).wrap(watch));
+    let mut acceptor: Box<dyn Acceptor> = Box::new(Tcp::bind("127.0.0.1:0").proxy_protocol(true).wrap(watch));
     let mut client = connect(listen(&mut acceptor).await).await;
-    client
-        .write_all(b"PROXY TCP6 2001:db8::7 2001:db8::1 40520 3250\r\n")
-        .await
-        .unwrap();
+    client.write_all(b"PROXY TCP6 2001:db8::7 2001:db8::1 40520 3250\r\n").await.unwrap();
     let opened = accept(&mut acceptor).await.open(DEADLINE).await.unwrap();
     assert_eq!(opened.filters.len(), 1);
     let peer = peers.recv().await.unwrap();

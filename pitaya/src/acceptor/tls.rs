@@ -63,10 +63,7 @@ impl Tls {
     ///
     /// # Errors
     /// [`TlsError`] names the file that is missing, unreadable or not what it should be, also where its name is empty.
-    pub fn from_pem_files(
-        cert: impl Into<PathBuf>,
-        key: impl Into<PathBuf>,
-    ) -> Result<Self, TlsError> {
+    pub fn from_pem_files(cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Self, TlsError> {
         Self::new(Identity::from_files(cert.into(), key.into())?)
     }
 
@@ -116,25 +113,18 @@ impl Tls {
 
     /// Takes the certificates of `new` in place of its own, for handshakes from then on.
     pub fn replace(&self, new: &Self) {
-        self.chosen
-            .identities
-            .store(new.chosen.identities.load_full());
+        self.chosen.identities.store(new.chosen.identities.load_full());
     }
 
     fn new(identity: Identity) -> Result<Self, TlsError> {
-        let chosen = Arc::new(Chosen {
-            identities: ArcSwap::from_pointee(vec![identity]),
-        });
+        let chosen = Arc::new(Chosen { identities: ArcSwap::from_pointee(vec![identity]) });
         // the provider is named, because another crate of the user's program may enable a second one, and rustls would not choose
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| TlsError::new(None, error.to_string()))?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&chosen) as Arc<dyn ResolvesServerCert>);
-        Ok(Self {
-            acceptor: TlsAcceptor::from(Arc::new(config)),
-            chosen,
-        })
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), chosen })
     }
 
     pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
@@ -146,9 +136,7 @@ impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let identities = self.chosen.identities.load();
         let files: Vec<_> = identities.iter().map(|one| &one.files).collect();
-        f.debug_struct("Tls")
-            .field("files", &files)
-            .finish_non_exhaustive()
+        f.debug_struct("Tls").field("files", &files).finish_non_exhaustive()
     }
 }
 
@@ -165,11 +153,7 @@ impl Identity {
         }
     }
 
-    fn from_pem(
-        cert: &[u8],
-        key: &[u8],
-        files: Option<(PathBuf, PathBuf)>,
-    ) -> Result<Self, TlsError> {
+    fn from_pem(cert: &[u8], key: &[u8], files: Option<(PathBuf, PathBuf)>) -> Result<Self, TlsError> {
         let (cert_file, key_file) = files.clone().unzip();
         let certs = CertificateDer::pem_slice_iter(cert)
             .collect::<Result<Vec<_>, _>>()
@@ -177,9 +161,8 @@ impl Identity {
         if certs.is_empty() {
             return Err(TlsError::new(cert_file, "it holds no certificate"));
         }
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| {
-            TlsError::new(key_file, format!("it holds no private key: {error}"))
-        })?;
+        let key = PrivateKeyDer::from_pem_slice(key)
+            .map_err(|error| TlsError::new(key_file, format!("it holds no private key: {error}")))?;
         Self::certified(certs, key, files)
     }
 
@@ -193,10 +176,7 @@ impl Identity {
             let key_file = files.as_ref().map(|(_, key)| key.clone());
             TlsError::new(key_file, explain(&error))
         })?;
-        Ok(Self {
-            key: Arc::new(key),
-            files,
-        })
+        Ok(Self { key: Arc::new(key), files })
     }
 
     /// Whether the certificate is for this name.
@@ -210,9 +190,7 @@ impl Identity {
 
 fn explain(error: &rustls::Error) -> String {
     match error {
-        rustls::Error::InconsistentKeys(_) => {
-            "the private key does not belong to the certificate".into()
-        }
+        rustls::Error::InconsistentKeys(_) => "the private key does not belong to the certificate".into(),
         other => other.to_string(),
     }
 }
@@ -237,8 +215,7 @@ impl ResolvesServerCert for Chosen {
             return Some(Arc::clone(&first.key));
         };
         let schemes = hello.signature_schemes();
-        let fits =
-            |one: &&Identity| one.is_for(&name) && one.key.key.choose_scheme(schemes).is_some();
+        let fits = |one: &&Identity| one.is_for(&name) && one.key.key.choose_scheme(schemes).is_some();
         let chosen = identities.iter().find(fits).unwrap_or(first);
         Some(Arc::clone(&chosen.key))
     }
@@ -259,10 +236,7 @@ pub struct TlsError {
 
 impl TlsError {
     fn new(file: Option<PathBuf>, reason: impl Into<String>) -> Self {
-        Self {
-            file,
-            reason: reason.into(),
-        }
+        Self { file, reason: reason.into() }
     }
 
     /// The file it is about, if the certificates come from files.

@@ -53,14 +53,7 @@ impl WebSocket {
     }
 
     fn new(door: Door) -> Self {
-        Self {
-            door,
-            origins: None,
-            rules: Rules {
-                origins: Arc::new([]),
-                max_packet: 0,
-            },
-        }
+        Self { door, origins: None, rules: Rules { origins: Arc::new([]), max_packet: 0 } }
     }
 
     /// Speaks TLS with these certificates, which makes it `wss`.
@@ -95,10 +88,7 @@ impl Acceptor for WebSocket {
         let options = options.clone();
         Box::pin(async move {
             self.rules = Rules {
-                origins: self
-                    .origins
-                    .clone()
-                    .unwrap_or_else(|| Arc::clone(&options.origins)),
+                origins: self.origins.clone().unwrap_or_else(|| Arc::clone(&options.origins)),
                 max_packet: options.max_packet_before_ack,
             };
             self.door.listen(&options, "ws", "wss").await
@@ -114,7 +104,7 @@ impl Acceptor for WebSocket {
                 let link = match stream {
                     Established::Plain(stream) => open(stream, &rules).await?,
                     #[cfg(feature = "tls")]
-                    Established::Secure(stream) => open(stream, &rules).await?,
+                    Established::Secure(stream) => open(*stream, &rules).await?,
                 };
                 Ok((link, peer))
             }))

@@ -22,8 +22,8 @@ mod settings;
 mod start;
 mod stop;
 
-pub use builder::Builder;
 pub use crate::connection::Refusal;
+pub use builder::Builder;
 pub use running::Running;
 
 use std::fmt;
@@ -171,7 +171,11 @@ impl App {
     ///
     /// # Errors
     /// As [`Rpc::call`].
-    pub async fn rpc<Req: Message, Rep: Message>(&self, route: &Route<Req, Rep>, request: &Req) -> Result<Rep> {
+    pub async fn rpc<Req: Message, Rep: Message>(
+        &self,
+        route: &Route<Req, Rep>,
+        request: &Req,
+    ) -> Result<Rep> {
         self.inner.rpc.call(route, request).await
     }
 

@@ -45,7 +45,12 @@ enum Wish {
 }
 
 impl Running {
-    pub(super) fn new(app: App, listening: Vec<Listening>, accepting: CancellationToken, lives: Lives) -> Self {
+    pub(super) fn new(
+        app: App,
+        listening: Vec<Listening>,
+        accepting: CancellationToken,
+        lives: Lives,
+    ) -> Self {
         Self { app, listening, accepting, lives: LivesOf(lives) }
     }
 
@@ -147,7 +152,8 @@ pub(super) async fn sample(app: App) {
         let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
         let sessions = app.inner.pool.all();
         app.inner.metrics.sample(tasks, sessions.len());
-        let (messages, bytes) = sessions.iter().map(|core| core.outbox().depth()).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        let (messages, bytes) =
+            sessions.iter().map(|core| core.outbox().depth()).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
         app.inner.metrics.handle(&OUTBOX_MESSAGES, &[]).record(messages as f64);
         app.inner.metrics.handle(&OUTBOX_BYTES, &[]).record(bytes as f64);
     }

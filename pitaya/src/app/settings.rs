@@ -3,8 +3,8 @@
 use crate::acceptor::ListenOptions;
 use crate::config::{Config, OutboxPolicy, SerializerType};
 use crate::connection::{FrontLimits, machine};
-use crate::serialize::Format;
 use crate::metrics::Metrics;
+use crate::serialize::Format;
 use crate::session::{Bounds, OutboxMeters, Policy, Settings};
 use crate::wire::{Compression, Dictionary};
 
@@ -16,7 +16,12 @@ pub(super) fn format(config: &Config) -> Format {
     }
 }
 
-pub(super) fn sessions(config: &Config, metrics: &Metrics, format: Format, dictionary: Dictionary) -> Settings {
+pub(super) fn sessions(
+    config: &Config,
+    metrics: &Metrics,
+    format: Format,
+    dictionary: Dictionary,
+) -> Settings {
     let compression = if config.message_compression {
         Compression::On { threshold: config.message_compression_threshold }
     } else {

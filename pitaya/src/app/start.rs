@@ -13,7 +13,7 @@ use crate::component::{Built, Local, Plan, Rpc, Table};
 use crate::connection::{Front, Handshaking, Meters};
 use crate::dispatch::Dispatcher;
 use crate::error::{Error, Result, code};
-use crate::group::{Groups, Users};
+use crate::group::{Groups, MemoryStore, Users};
 use crate::metrics::Metrics;
 use crate::serialize::Format;
 use crate::session::SessionPool;
@@ -46,7 +46,8 @@ pub(super) async fn start(mut builder: Builder) -> Result<Running> {
     modules.init(&app.inner.services).await?;
     for (name, life) in &built.lives {
         life.init().await.map_err(|error| {
-            Error::new(error.code().to_owned(), format!("component `{name}`: {}", error.msg())).with_source(error)
+            Error::new(error.code().to_owned(), format!("component `{name}`: {}", error.msg()))
+                .with_source(error)
         })?;
     }
     modules.after_init().await;
@@ -54,6 +55,7 @@ pub(super) async fn start(mut builder: Builder) -> Result<Running> {
         life.after_init().await;
     }
     app.timers()?.start(&app.inner.tasks, &app.inner.cancel);
+    app.groups()?.start(&app.inner.tasks, app.inner.cancel.clone());
 
     let meters = Meters::new(&app.inner.metrics, &tables);
     let front = Arc::new(Front {
@@ -135,9 +137,10 @@ fn assemble(builder: &mut Builder) -> Result<App> {
     services.insert_arc(Arc::clone(&config));
     services.insert(metrics);
     services.insert(SessionPool(Arc::clone(&builder.pool)));
-    services.insert(Groups::memory(SessionPool(Arc::clone(&builder.pool)), config.groups_memory_tick));
-    services.insert(Users::new(SessionPool(Arc::clone(&builder.pool))));
-    services.insert(Timers::new(config.timer_precision));
+    let users = Users::new(&SessionPool(Arc::clone(&builder.pool)));
+    services.insert(Groups::new(MemoryStore::with_tick(config.groups_memory_tick), users.clone()));
+    services.insert(users);
+    services.insert(Timers::with_tick(config.timer_precision)?);
     services.insert(std::mem::take(&mut builder.modules));
     services.insert(WeakApp(OnceLock::from(Arc::downgrade(&inner))));
     Ok(App { inner })
@@ -188,7 +191,8 @@ fn handshaking(builder: &mut Builder, format: &Format, dictionary: &Dictionary) 
         payload: None,
     };
     let refuse = handshake::Reply { code: handshake::REFUSED, ..template.clone() };
-    let encode = |reply: &handshake::Reply| reply.encode(compression).map_err(|error| broken(error.to_string()));
+    let encode =
+        |reply: &handshake::Reply| reply.encode(compression).map_err(|error| broken(error.to_string()));
     Ok(Handshaking {
         validators: std::mem::take(&mut builder.validators),
         authenticate: builder.authenticate.take(),

@@ -214,7 +214,11 @@ impl<K: Kind> Call<K> {
         Ok(())
     }
 
-    async fn run_after<M: Message>(&self, reply: Result<Option<M>>, session: Option<Session>) -> Result<Value<M>> {
+    async fn run_after<M: Message>(
+        &self,
+        reply: Result<Option<M>>,
+        session: Option<Session>,
+    ) -> Result<Value<M>> {
         let boxed = reply.map(|value| match value {
             Some(value) => Box::new(value) as Box<dyn Any + Send>,
             None => Box::new(()),

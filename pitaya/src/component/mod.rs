@@ -23,14 +23,14 @@ pub use fake::Fake;
 pub use reply::Reply;
 pub use rpc::Rpc;
 
-pub(crate) use build::{Instance, LifecycleDyn};
 #[doc(hidden)]
 pub use build::HasServices;
+pub(crate) use build::{Instance, LifecycleDyn};
 pub(crate) use call::{CallInfo, Done, Outcome, ReplyTo};
 pub(crate) use method::{Bound, MethodInfo};
 pub(crate) use rpc::{Local, RemoteTarget};
 pub(crate) use service::service;
-pub(crate) use table::{Entry, Registration, Table, Tables};
+pub(crate) use table::{Built, Entry, EntryId, Plan, Registration, Table, Tables};
 
 /// For generated code.
 #[doc(hidden)]

@@ -105,7 +105,13 @@ impl Lane {
 
     /// Takes a message: starts it if nothing is before it, else keeps it.
     #[inline]
-    pub(super) fn arrive(&mut self, scope: Scope<'_>, arrival: Arrival, body: &Body<'_>, cx: &mut Context<'_>) {
+    pub(super) fn arrive(
+        &mut self,
+        scope: Scope<'_>,
+        arrival: Arrival,
+        body: &Body<'_>,
+        cx: &mut Context<'_>,
+    ) {
         if let Ok(id) = arrival.target {
             if scope.front.dispatcher.entry(id).info.concurrent {
                 return self.start_beside(scope, id, &arrival, body);
@@ -123,7 +129,8 @@ impl Lane {
     pub(super) fn run(&mut self, scope: Scope<'_>, budget: usize, cx: &mut Context<'_>) {
         loop {
             if let Some(running) = &mut self.running {
-                let Poll::Ready(done) = dispatch::poll(scope.route(running.entry), &mut running.future, cx) else {
+                let Poll::Ready(done) = dispatch::poll(scope.route(running.entry), &mut running.future, cx)
+                else {
                     break;
                 };
                 let Some(Running { entry, mid, at, .. }) = self.running.take() else { break };
@@ -162,7 +169,14 @@ impl Lane {
     }
 
     #[inline]
-    fn start(&mut self, scope: Scope<'_>, arrival: Arrival, body: &Body<'_>, waited: bool, cx: &mut Context<'_>) {
+    fn start(
+        &mut self,
+        scope: Scope<'_>,
+        arrival: Arrival,
+        body: &Body<'_>,
+        waited: bool,
+        cx: &mut Context<'_>,
+    ) {
         self.started += 1;
         let Arrival { target, mid, at } = arrival;
         let id = match target {

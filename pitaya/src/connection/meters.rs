@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use crate::component::{EntryId, Tables};
 use crate::error::Error;
 use crate::metrics::{
-    CONCURRENT_CALLS, CONCURRENT_WAIT, CONNECTED_CLIENTS, EXCEEDED_RATE_LIMITING, Handle, Level, Metrics, PENDING_DROPPED,
-    PENDING_MESSAGES, RouteTimings,
+    CONCURRENT_CALLS, CONCURRENT_WAIT, CONNECTED_CLIENTS, EXCEEDED_RATE_LIMITING, Handle, Level, Metrics,
+    PENDING_DROPPED, PENDING_MESSAGES, RouteTimings,
 };
 
 /// The instruments of all connections of an app.
@@ -30,7 +30,12 @@ impl Meters {
     pub(crate) fn new(metrics: &Metrics, tables: &Tables) -> Self {
         let level = |metric| metrics.level(metric, &[]).unwrap_or_default();
         Self {
-            routes: tables.handlers.entries().iter().map(|e| RouteTimings::local(metrics, e.route())).collect(),
+            routes: tables
+                .handlers
+                .entries()
+                .iter()
+                .map(|e| RouteTimings::local(metrics, e.route()))
+                .collect(),
             unknown: RouteTimings::local(metrics, ""),
             silent: metrics.is_empty(),
             connected: metrics.handle(&CONNECTED_CLIENTS, &[]),

@@ -180,6 +180,9 @@ pub fn decode(bytes: &[u8]) -> Result<Message<'_>, MessageError> {
 fn take_id(bytes: &[u8]) -> Result<(u64, &[u8]), MessageError> {
     match bytes {
         [byte @ ..0x80, rest @ ..] => Ok((u64::from(*byte), rest)),
+        [low @ 0x80..=0xff, high @ 0..=0x7f, rest @ ..] => {
+            Ok((u64::from(low & 0x7f) | u64::from(*high) << 7, rest))
+        }
         _ => take_long_id(bytes),
     }
 }

@@ -20,12 +20,7 @@ pub struct Case<'a> {
 
 impl<'a> Case<'a> {
     pub(super) fn new(kind: &'a str, number: usize, entry: &'a Value) -> Self {
-        Self {
-            kind,
-            number,
-            entry,
-            count: Count::default(),
-        }
+        Self { kind, number, entry, count: Count::default() }
     }
 
     pub(super) fn compared(&self) -> usize {
@@ -79,8 +74,7 @@ impl<'a> Case<'a> {
     /// # Errors
     /// If it is not there.
     pub fn get(&self, field: &str) -> Checked<&'a Value> {
-        self.opt(field)
-            .ok_or_else(|| format!("the entry has no {field}"))
+        self.opt(field).ok_or_else(|| format!("the entry has no {field}"))
     }
 
     /// A string.
@@ -89,9 +83,7 @@ impl<'a> Case<'a> {
     /// If it is not there or not a string.
     pub fn str(&self, field: &str) -> Checked<&'a str> {
         let value = self.get(field)?;
-        value
-            .as_str()
-            .ok_or_else(|| format!("{field} is not a string: {value}"))
+        value.as_str().ok_or_else(|| format!("{field} is not a string: {value}"))
     }
 
     /// A boolean.
@@ -100,9 +92,7 @@ impl<'a> Case<'a> {
     /// If it is not there or not a boolean.
     pub fn bool(&self, field: &str) -> Checked<bool> {
         let value = self.get(field)?;
-        value
-            .as_bool()
-            .ok_or_else(|| format!("{field} is not a boolean: {value}"))
+        value.as_bool().ok_or_else(|| format!("{field} is not a boolean: {value}"))
     }
 
     /// A whole number, as a number or as decimal digits in a string.
@@ -200,9 +190,7 @@ pub fn same_json(a: &Value, b: &Value) -> bool {
             x.len() == y.len() && x.iter().zip(y).all(|(x, y)| same_json(x, y))
         }
         (Value::Object(x), Value::Object(y)) => {
-            x.len() == y.len()
-                && x.iter()
-                    .all(|(key, x)| y.get(key).is_some_and(|y| same_json(x, y)))
+            x.len() == y.len() && x.iter().all(|(key, x)| y.get(key).is_some_and(|y| same_json(x, y)))
         }
         _ => a == b,
     }

@@ -17,11 +17,7 @@ fn make(name: &str) -> Made<KeyPair> {
 }
 
 fn tls(made: &Made<KeyPair>) -> Tls {
-    Tls::from_pem(
-        made.cert.pem().as_bytes(),
-        made.signing_key.serialize_pem().as_bytes(),
-    )
-    .unwrap()
+    Tls::from_pem(made.cert.pem().as_bytes(), made.signing_key.serialize_pem().as_bytes()).unwrap()
 }
 
 /// Connects as a client that trusts these certificates.
@@ -62,10 +58,7 @@ async fn shown(
 }
 
 fn write(folder: &TempDir, made: &Made<KeyPair>) -> (PathBuf, PathBuf) {
-    let (cert, key) = (
-        folder.path().join("cert.pem"),
-        folder.path().join("key.pem"),
-    );
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
     fs::write(&cert, made.cert.pem()).unwrap();
     fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     (cert, key)
@@ -74,18 +67,15 @@ fn write(folder: &TempDir, made: &Made<KeyPair>) -> (PathBuf, PathBuf) {
 #[tokio::test]
 async fn tls_1_2_and_1_3_carry_bytes_both_ways() {
     let made = make("localhost");
-    for (asked, got) in [
-        (&version::TLS12, ProtocolVersion::TLSv1_2),
-        (&version::TLS13, ProtocolVersion::TLSv1_3),
-    ] {
+    for (asked, got) in
+        [(&version::TLS12, ProtocolVersion::TLSv1_2), (&version::TLS13, ProtocolVersion::TLSv1_3)]
+    {
         let mut acceptor = Tcp::bind("127.0.0.1:0").tls(tls(&made));
         let listening = acceptor.listen(&ListenOptions::default()).await.unwrap();
         assert_eq!(listening.label, "tls");
         let client = connect(listening.socket.unwrap()).await;
         let server = tokio::spawn(accept(&mut acceptor).await.open(DEADLINE));
-        let mut client = handshake(client, &[&made], "localhost", &[asked])
-            .await
-            .unwrap();
+        let mut client = handshake(client, &[&made], "localhost", &[asked]).await.unwrap();
         assert_eq!(client.get_ref().1.protocol_version(), Some(got));
         let Link::Bytes(mut server) = server.await.unwrap().unwrap().link else {
             panic!("expected a byte stream");
@@ -103,18 +93,11 @@ async fn tls_1_2_and_1_3_carry_bytes_both_ways() {
 #[tokio::test]
 async fn the_proxy_header_comes_before_tls() {
     let made = make("localhost");
-    let mut acceptor = Tcp::bind("127.0.0.1:0")
-        .tls(tls(&made))
-        .proxy_protocol(true);
+    let mut acceptor = Tcp::bind("127.0.0.1:0").tls(tls(&made)).proxy_protocol(true);
     let mut client = connect(listen(&mut acceptor).await).await;
     let server = tokio::spawn(accept(&mut acceptor).await.open(DEADLINE));
-    client
-        .write_all(b"PROXY TCP4 203.0.113.7 10.0.0.1 40520 3250\r\n")
-        .await
-        .unwrap();
-    handshake(client, &[&made], "localhost", &[&version::TLS13])
-        .await
-        .unwrap();
+    client.write_all(b"PROXY TCP4 203.0.113.7 10.0.0.1 40520 3250\r\n").await.unwrap();
+    handshake(client, &[&made], "localhost", &[&version::TLS13]).await.unwrap();
     let opened = server.await.unwrap().unwrap();
     assert_eq!(opened.peer.address(), "203.0.113.7:40520");
 }
@@ -128,18 +111,13 @@ async fn what_is_not_tls_is_refused_and_a_stalling_client_holds_up_nobody() {
     let stalled = tokio::spawn(accept(&mut acceptor).await.open(DEADLINE));
 
     let mut plain = connect(address).await;
-    plain
-        .write_all(b"\x01\0\0\x02{} is a handshake")
-        .await
-        .unwrap();
+    plain.write_all(b"\x01\0\0\x02{} is a handshake").await.unwrap();
     let refused = accept(&mut acceptor).await.open(DEADLINE).await;
     assert!(matches!(refused, Err(OpenError::Tls(_))));
 
     let quick = connect(address).await;
     let server = tokio::spawn(accept(&mut acceptor).await.open(DEADLINE));
-    handshake(quick, &[&made], "localhost", &[&version::TLS13])
-        .await
-        .unwrap();
+    handshake(quick, &[&made], "localhost", &[&version::TLS13]).await.unwrap();
     server.await.unwrap().unwrap();
     assert!(!stalled.is_finished());
     stalled.abort();
@@ -152,20 +130,12 @@ async fn a_client_gets_the_certificate_of_the_name_it_asks_for_and_else_the_firs
     let mut acceptor = Tcp::bind("127.0.0.1:0").tls(both);
     let address = listen(&mut acceptor).await;
     let trusted = [&one, &two];
-    let first = shown(&mut acceptor, address, &trusted, "one.example")
-        .await
-        .unwrap();
+    let first = shown(&mut acceptor, address, &trusted, "one.example").await.unwrap();
     assert_eq!(&first, one.cert.der());
-    let second = shown(&mut acceptor, address, &trusted, "two.example")
-        .await
-        .unwrap();
+    let second = shown(&mut acceptor, address, &trusted, "two.example").await.unwrap();
     assert_eq!(&second, two.cert.der());
     // the first is shown, which is not for this name
-    assert!(
-        shown(&mut acceptor, address, &trusted, "three.example")
-            .await
-            .is_err()
-    );
+    assert!(shown(&mut acceptor, address, &trusted, "three.example").await.is_err());
 }
 
 #[tokio::test]
@@ -180,14 +150,10 @@ async fn reload_shows_the_new_certificate_to_new_handshakes_only() {
 
     let client = connect(address).await;
     let server = tokio::spawn(accept(&mut acceptor).await.open(DEADLINE));
-    let mut client = handshake(client, &trusted, "localhost", &[&version::TLS13])
-        .await
-        .unwrap();
+    let mut client = handshake(client, &trusted, "localhost", &[&version::TLS13]).await.unwrap();
     write(&folder, &new);
     tls.reload().unwrap();
-    let after = shown(&mut acceptor, address, &trusted, "localhost")
-        .await
-        .unwrap();
+    let after = shown(&mut acceptor, address, &trusted, "localhost").await.unwrap();
     assert_eq!(&after, new.cert.der());
 
     let Link::Bytes(mut server) = server.await.unwrap().unwrap().link else {
@@ -216,9 +182,7 @@ async fn a_broken_file_keeps_the_old_certificate_and_is_named() {
     fs::remove_file(&key).unwrap();
     assert_eq!(tls.reload().unwrap_err().file(), Some(&*key));
 
-    let still = shown(&mut acceptor, address, &[&old], "localhost")
-        .await
-        .unwrap();
+    let still = shown(&mut acceptor, address, &[&old], "localhost").await.unwrap();
     assert_eq!(&still, old.cert.der());
 }
 
@@ -232,9 +196,7 @@ async fn certificates_from_memory_are_exchanged_by_replace() {
     let mut acceptor = Tcp::bind("127.0.0.1:0").tls(tls.clone());
     let address = listen(&mut acceptor).await;
     tls.replace(&ready);
-    let after = shown(&mut acceptor, address, &[&old, &new], "localhost")
-        .await
-        .unwrap();
+    let after = shown(&mut acceptor, address, &[&old, &new], "localhost").await.unwrap();
     assert_eq!(&after, new.cert.der());
 }
 
@@ -243,10 +205,7 @@ fn files_that_are_empty_missing_or_swapped_are_refused_by_name() {
     let folder = TempDir::new().unwrap();
     let (cert, key) = write(&folder, &make("localhost"));
     let empty = Tls::from_pem_files("", &key).unwrap_err();
-    assert!(
-        empty.to_string().contains("certificate file is empty"),
-        "{empty}"
-    );
+    assert!(empty.to_string().contains("certificate file is empty"), "{empty}");
     let empty = Tls::from_pem_files(&cert, "").unwrap_err();
     assert!(empty.to_string().contains("key file is empty"), "{empty}");
     let missing = folder.path().join("missing.pem");

@@ -43,12 +43,7 @@ impl<S: ByteStream> Messages<S> {
             )
             .limits(limits(max_packet))
             .serve(stream);
-        Self {
-            socket,
-            pongs: 0,
-            failed: false,
-            closing: false,
-        }
+        Self { socket, pongs: 0, failed: false, closing: false }
     }
 
     fn socket(&mut self) -> Pin<&mut WebSocketStream<S>> {
@@ -101,9 +96,7 @@ impl<S: ByteStream> PacketStream for Messages<S> {
     }
 
     fn start_send(&mut self, packet: Bytes) -> io::Result<()> {
-        self.socket()
-            .start_send(Message::binary(packet))
-            .map_err(into_io)
+        self.socket().start_send(Message::binary(packet)).map_err(into_io)
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -116,9 +109,7 @@ impl<S: ByteStream> PacketStream for Messages<S> {
         if !self.closing {
             self.closing = true;
             // refused if the peer was first; its close is answered already
-            let _ = self
-                .socket()
-                .start_send(Message::close(Some(CloseCode::NORMAL_CLOSURE), ""));
+            let _ = self.socket().start_send(Message::close(Some(CloseCode::NORMAL_CLOSURE), ""));
         }
         ready!(self.poll_flush(cx))?;
         Pin::new(self.socket.get_mut()).poll_shutdown(cx)

@@ -19,10 +19,7 @@ const LONGEST_HEAD: usize = 8 << 10;
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Reads one request and answers it: the stream speaks WebSocket afterwards, or an error was sent and it is closed.
-pub(super) async fn upgrade<S: ByteStream>(
-    stream: &mut S,
-    origins: &[String],
-) -> Result<(), OpenError> {
+pub(super) async fn upgrade<S: ByteStream>(stream: &mut S, origins: &[String]) -> Result<(), OpenError> {
     let answer = match read_head(stream).await? {
         Ok(head) => answer(&head, origins).await,
         Err(refusal) => Err(refusal),
@@ -35,10 +32,7 @@ pub(super) async fn upgrade<S: ByteStream>(
         }
         Err(refusal) => {
             refusal.send(stream).await?;
-            Err(OpenError::Upgrade {
-                status: refusal.status.as_u16(),
-                reason: refusal.reason,
-            })
+            Err(OpenError::Upgrade { status: refusal.status.as_u16(), reason: refusal.reason })
         }
     }
 }
@@ -93,10 +87,7 @@ async fn answer(head: &[u8], origins: &[String]) -> Result<Vec<u8>, Refusal> {
 /// Lets the library parse the request and write its answer, over memory: it would read a head of any length from the stream
 /// itself, and answer every error alike.
 async fn negotiate(head: &[u8]) -> Result<(Request<()>, Vec<u8>), Refusal> {
-    let exchange = Exchange {
-        head: Cursor::new(head),
-        answer: Vec::with_capacity(160),
-    };
+    let exchange = Exchange { head: Cursor::new(head), answer: Vec::with_capacity(160) };
     match ServerBuilder::new().accept(exchange).await {
         Ok((request, stream)) => Ok((request, stream.into_inner().answer)),
         Err(error) => Err(Refusal::bad(error.to_string())),
@@ -128,10 +119,7 @@ struct Refusal {
 
 impl Refusal {
     fn new(status: StatusCode, reason: impl Into<String>) -> Self {
-        Self {
-            status,
-            reason: reason.into(),
-        }
+        Self { status, reason: reason.into() }
     }
 
     fn bad(reason: impl Into<String>) -> Self {
@@ -175,11 +163,7 @@ impl AsyncRead for Exchange<'_> {
 }
 
 impl AsyncWrite for Exchange<'_> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.answer).poll_write(cx, buf)
     }
 

@@ -1,0 +1,282 @@
+//! How a client introduces itself and where it connects to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, ToSocketAddrs};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::Client;
+use super::close::ConnectError;
+use super::handshake::{agree, heartbeat, shake_hands};
+use super::shared::{Agreed, Shared};
+use super::task::{Limits, Task};
+#[cfg(feature = "tls")]
+use super::tls::Tls;
+use super::transport::{Bytes, Transport};
+#[cfg(feature = "websocket")]
+use super::websocket::{Address, upgrade};
+use crate::serialize::Format;
+use crate::wire::Compression;
+use crate::wire::handshake::{Request, Sys};
+use crate::wire::packet::MAX_BODY;
+
+/// Messages that may wait for the connection's task before callers wait too.
+const OUTGOING: usize = 64;
+
+/// Made by [`Client::builder`]; a `connect_…` method makes the [`Client`].
+///
+/// A builder can be kept and cloned, to connect many clients that are alike.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    sys: Sys,
+    user: Result<Option<Map<String, Value>>, String>,
+    serializer: Option<Format>,
+    compression: Compression,
+    request_timeout: Duration,
+    connect_timeout: Duration,
+    push_queue: usize,
+    limits: Limits,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            sys: Sys {
+                platform: "rust".to_owned(),
+                lib_version: env!("CARGO_PKG_VERSION").to_owned(),
+                ..Sys::default()
+            },
+            user: Ok(None),
+            serializer: None,
+            compression: Compression::Off,
+            request_timeout: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(10),
+            push_queue: 1024,
+            limits: Limits { packet: MAX_BODY, inflated: MAX_BODY },
+        }
+    }
+}
+
+impl Builder {
+    /// The user data of the handshake: anything that serializes as a JSON object, or as `null` for none. What is something
+    /// else makes connecting fail with [`ConnectError::User`].
+    ///
+    /// ```
+    /// use pitaya::client::Client;
+    /// let builder = Client::builder().handshake_user(serde_json::json!({ "token": "x" }));
+    /// ```
+    #[must_use]
+    pub fn handshake_user(mut self, user: impl Serialize) -> Self {
+        self.user = match serde_json::to_value(user) {
+            Ok(Value::Object(user)) => Ok(Some(user)),
+            Ok(Value::Null) => Ok(None),
+            Ok(other) => Err(format!("not a JSON object: {other}")),
+            Err(error) => Err(error.to_string()),
+        };
+        self
+    }
+
+    /// The platform that the handshake names; `rust` by default.
+    #[must_use]
+    pub fn platform(mut self, platform: impl Into<String>) -> Self {
+        self.sys.platform = platform.into();
+        self
+    }
+
+    /// The version of the program that the handshake names; empty by default.
+    #[must_use]
+    pub fn client_version(mut self, version: impl Into<String>) -> Self {
+        self.sys.client_version = version.into();
+        self
+    }
+
+    /// The build number that the handshake names; empty by default.
+    #[must_use]
+    pub fn client_build_number(mut self, number: impl Into<String>) -> Self {
+        self.sys.client_build_number = number.into();
+        self
+    }
+
+    /// The version of the client library that the handshake names; this crate's by default.
+    #[must_use]
+    pub fn lib_version(mut self, version: impl Into<String>) -> Self {
+        self.sys.lib_version = version.into();
+        self
+    }
+
+    /// The serializer that the server must speak. Without this, the server's word counts and any of the three built-in ones
+    /// will do; a serializer of your own has to be given here.
+    #[must_use]
+    pub fn serializer(mut self, serializer: impl Into<Format>) -> Self {
+        self.serializer = Some(serializer.into());
+        self
+    }
+
+    /// Whether the bodies that this client sends are deflated where that makes them shorter; off by default. What the server
+    /// deflates is always understood.
+    #[must_use]
+    pub fn compress(mut self, yes: bool) -> Self {
+        self.compression = if yes { Compression::default() } else { Compression::Off };
+        self
+    }
+
+    /// How long a request, or a notify that finds no room, waits; 5 seconds by default. See also
+    /// [`Client::with_request_timeout`].
+    #[must_use]
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.request_timeout = timeout;
+        self
+    }
+
+    /// How long connecting may take, with TLS, upgrade and handshake; 10 seconds by default.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// How many unread pushes a subscriber's queue holds, and how many are kept for later subscribers; 1024 by default, at
+    /// least 1. See [`Client`](Client#pushes).
+    #[must_use]
+    pub fn push_queue(mut self, pushes: usize) -> Self {
+        self.push_queue = pushes;
+        self
+    }
+
+    /// The longest packet that the server may send, in bytes without its header; by default, and at most, 16777215. A longer
+    /// one ends the connection.
+    #[must_use]
+    pub fn max_packet(mut self, bytes: usize) -> Self {
+        self.limits.packet = bytes.min(MAX_BODY);
+        self
+    }
+
+    /// What a body of the server may inflate to, in bytes; 16777215 by default. A longer one ends the connection.
+    #[must_use]
+    pub fn max_inflated(mut self, bytes: usize) -> Self {
+        self.limits.inflated = bytes;
+        self
+    }
+
+    /// Connects over TCP.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn connect_tcp(&self, address: impl ToSocketAddrs) -> Result<Client, ConnectError> {
+        self.in_time(async { Ok(Box::new(Bytes(tcp(address).await?)) as _) }).await
+    }
+
+    /// Connects over TLS on TCP. The server's certificate must be for `server_name`.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    pub async fn connect_tls(
+        &self,
+        address: impl ToSocketAddrs,
+        server_name: &str,
+        tls: impl Into<Tls>,
+    ) -> Result<Client, ConnectError> {
+        let tls = tls.into();
+        self.in_time(async {
+            let stream = tls.connect(server_name, tcp(address).await?).await?;
+            Ok(Box::new(Bytes(stream)) as _)
+        })
+        .await
+    }
+
+    /// Connects over WebSocket to `ws://host:port/path`; without a port, to 80.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    #[cfg(feature = "websocket")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "websocket")))]
+    pub async fn connect_ws(&self, url: &str) -> Result<Client, ConnectError> {
+        let address = Address::parse(url, "ws", 80)?;
+        self.in_time(async {
+            let stream = tcp((address.host.as_str(), address.port)).await?;
+            Ok(Box::new(upgrade(stream, &address, self.limits.packet).await?) as _)
+        })
+        .await
+    }
+
+    /// Connects over WebSocket on TLS to `wss://host:port/path`; without a port, to 443. The server's certificate must be for
+    /// that host.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    #[cfg(all(feature = "websocket", feature = "tls"))]
+    #[cfg_attr(docsrs, doc(cfg(all(feature = "websocket", feature = "tls"))))]
+    pub async fn connect_wss(&self, url: &str, tls: impl Into<Tls>) -> Result<Client, ConnectError> {
+        let (tls, address) = (tls.into(), Address::parse(url, "wss", 443)?);
+        self.in_time(async {
+            let stream = tcp((address.host.as_str(), address.port)).await?;
+            let stream = tls.connect(&address.host, stream).await?;
+            Ok(Box::new(upgrade(stream, &address, self.limits.packet).await?) as _)
+        })
+        .await
+    }
+
+    /// Connects over any stream of bytes: a Unix socket, a pipe in memory.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn connect_stream(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    ) -> Result<Client, ConnectError> {
+        self.in_time(async { Ok(Box::new(Bytes(stream)) as _) }).await
+    }
+
+    async fn in_time(
+        &self,
+        open: impl Future<Output = Result<Box<dyn Transport>, ConnectError>>,
+    ) -> Result<Client, ConnectError> {
+        let connect = async { self.introduce(open.await?).await };
+        match tokio::time::timeout(self.connect_timeout, connect).await {
+            Ok(connected) => connected,
+            Err(_) => Err(ConnectError::Timeout(self.connect_timeout)),
+        }
+    }
+
+    async fn introduce(&self, mut transport: Box<dyn Transport>) -> Result<Client, ConnectError> {
+        let user = self.user.clone().map_err(ConnectError::User)?;
+        let request = Request { sys: self.sys.clone(), user };
+        let mut input = BytesMut::new();
+        let reply = shake_hands(&mut *transport, &request, self.limits, &mut input).await?;
+        let shared = Arc::new(Shared::new(Agreed {
+            format: agree(self.serializer.as_ref(), &reply.serializer)?,
+            heartbeat: heartbeat(&reply),
+            dictionary: reply.dictionary,
+            compression: self.compression,
+            push_queue: self.push_queue,
+        }));
+        let (sender, outgoing) = mpsc::channel(OUTGOING);
+        let stop = CancellationToken::new();
+        let task = Task {
+            transport,
+            shared: Arc::clone(&shared),
+            limits: self.limits,
+            input,
+            output: BytesMut::new(),
+            outgoing,
+            stop: Box::pin(stop.clone().cancelled_owned()),
+        };
+        tokio::spawn(task.run());
+        let last = Arc::new(stop.clone().drop_guard());
+        Ok(Client { shared, sender, stop, _last: last, request_timeout: self.request_timeout })
+    }
+}
+
+async fn tcp(address: impl ToSocketAddrs) -> Result<TcpStream, ConnectError> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?; // a request is not held back for the next one
+    Ok(stream)
+}

@@ -1,0 +1,160 @@
+//! Why a client could not connect, and why a connection is over.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::error::{Error, IntoError, code};
+use crate::wire::handshake::HandshakeError;
+
+/// The text of a request that waited long enough; its code is `PIT-504`.
+pub const REQUEST_TIMEOUT: &str = "request timeout";
+
+/// Why there is no connection.
+///
+/// `?` turns it into an [`Error`] where one is wanted: `PIT-400` if the two sides do not understand each other or the server
+/// refused, `PIT-503` if there is no server, `PIT-504` if it took too long.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The address cannot be understood.
+    #[error("not an address: {0}")]
+    Address(String),
+    /// The transport failed: nobody listens, a bad certificate, a refused upgrade, a broken connection.
+    #[error("the connection failed: {0}")]
+    Io(#[from] io::Error),
+    /// Connecting, with the handshake, took longer than allowed.
+    #[error("no connection after {0:?}")]
+    Timeout(Duration),
+    /// The server refused the handshake.
+    #[error("the server refused the handshake with code {code}")]
+    Refused {
+        /// What the server answered instead of 200; 400 unless its hook chose another.
+        code: u32,
+        /// What a hook of the server wants this client to know.
+        payload: Option<Value>,
+    },
+    /// The server closed before it answered the handshake.
+    #[error("the server closed the connection instead of answering the handshake")]
+    Closed,
+    /// The server sent something else than a handshake reply.
+    #[error("not a handshake reply: {0}")]
+    Protocol(String),
+    /// The server speaks a serializer that this client does not.
+    #[error("{}", serializer(.server, .client.as_deref()))]
+    Serializer {
+        /// The name that the server gave.
+        server: String,
+        /// The one that was asked for; `None` if there was no wish and the name is not one of ours.
+        client: Option<String>,
+    },
+    /// The user data of the handshake is not a JSON object, or cannot be sent.
+    #[error("the user data of the handshake: {0}")]
+    User(String),
+}
+
+fn serializer(server: &str, client: Option<&str>) -> String {
+    match client {
+        Some(client) => format!("the server speaks `{server}`, this client was told to speak `{client}`"),
+        None => {
+            format!("the server speaks `{server}`: give the client that serializer with `.serializer(…)`")
+        }
+    }
+}
+
+impl From<HandshakeError> for ConnectError {
+    fn from(error: HandshakeError) -> Self {
+        Self::Protocol(error.to_string())
+    }
+}
+
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        let code = match &error {
+            ConnectError::Io(_) | ConnectError::Closed => code::UNAVAILABLE,
+            ConnectError::Timeout(_) => code::CLIENT_TIMEOUT,
+            _ => code::BAD_REQUEST,
+        };
+        Self::new(code, error.to_string()).with_source(error)
+    }
+}
+
+impl IntoError for ConnectError {
+    fn into_error(self) -> Error {
+        self.into()
+    }
+}
+
+/// Why a connection is over, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// This side wanted it: [`Client::disconnect`](super::Client::disconnect), or the last handle was dropped.
+    Disconnected,
+    /// The server sent a kick.
+    Kicked,
+    /// The server closed the connection, between two packets.
+    ServerClosed,
+    /// The server was silent for more than three heartbeat intervals.
+    Timeout,
+    /// The server sent what the protocol does not allow.
+    Protocol,
+    /// The transport failed.
+    Io,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disconnected => "closed by this client",
+            Self::Kicked => "kicked by the server",
+            Self::ServerClosed => "closed by the server",
+            Self::Timeout => "the server is silent",
+            Self::Protocol => "the server broke the protocol",
+            Self::Io => "the transport failed",
+        })
+    }
+}
+
+/// The end of a connection. It comes once; the first reason stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Closed {
+    /// Why.
+    pub reason: CloseReason,
+    /// What else is known, for people; may be empty.
+    pub detail: String,
+}
+
+impl Closed {
+    pub(super) fn new(reason: CloseReason, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+
+    /// What the server broke.
+    pub(super) fn protocol(error: impl fmt::Display) -> Self {
+        Self::new(CloseReason::Protocol, error.to_string())
+    }
+
+    /// A failed transport. Data that is not of the protocol comes as this kind of error too.
+    pub(super) fn io(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::InvalidData => Self::protocol(error),
+            _ => Self::new(CloseReason::Io, error.to_string()),
+        }
+    }
+
+    /// What a call on this connection fails with: `PIT-499`.
+    pub(super) fn error(&self) -> Error {
+        Error::new(code::CLOSED, format!("the connection is over: {self}"))
+    }
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.reason, f)?;
+        if self.detail.is_empty() { Ok(()) } else { write!(f, " ({})", self.detail) }
+    }
+}

@@ -1,0 +1,173 @@
+//! Pushes on their way from the connection to who waits for them.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use super::close::Closed;
+
+/// What the pushes of one queue may weigh together, in bytes; a single one may be heavier.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// Takes a lock whose data is whole between any two statements: a panic elsewhere does not matter.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A push as it came.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub(super) route: Arc<str>,
+    pub(super) body: Bytes,
+}
+
+impl Item {
+    fn weight(&self) -> usize {
+        self.route.len() + self.body.len()
+    }
+}
+
+/// The newest pushes, bounded in number and in bytes: what is too much costs the oldest.
+#[derive(Debug)]
+pub(super) struct Ring {
+    items: VecDeque<Item>,
+    bytes: usize,
+    max: usize,
+    /// How many were lost.
+    pub(super) missed: u64,
+}
+
+impl Ring {
+    pub(super) fn new(max: usize) -> Self {
+        Self { items: VecDeque::new(), bytes: 0, max: max.max(1), missed: 0 }
+    }
+
+    pub(super) fn push(&mut self, item: Item) {
+        self.bytes += item.weight();
+        self.items.push_back(item);
+        while self.items.len() > self.max || (self.bytes > MAX_BYTES && self.items.len() > 1) {
+            self.pop();
+            self.missed += 1;
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Item> {
+        let item = self.items.pop_front()?;
+        self.bytes -= item.weight();
+        Some(item)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter()
+    }
+
+    /// Takes out the pushes of one route, in their order.
+    pub(super) fn take_route(&mut self, route: &str) -> Vec<Item> {
+        let (taken, left): (Vec<_>, Vec<_>) = self.items.drain(..).partition(|item| *item.route == *route);
+        self.items = left.into();
+        self.bytes = self.items.iter().map(Item::weight).sum();
+        taken
+    }
+}
+
+/// One subscriber's queue: the connection's task puts in and never waits, the subscriber takes out.
+#[derive(Debug)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    /// There is one subscriber, so one permit is enough and none is lost.
+    news: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    ring: Ring,
+    closed: Option<Closed>,
+}
+
+/// What a subscriber finds.
+#[derive(Debug)]
+pub(super) enum Found {
+    Item(Item),
+    /// So many were dropped before the next one.
+    Missed(u64),
+    Nothing,
+    Closed(Closed),
+}
+
+impl Queue {
+    pub(super) fn new(max: usize, first: impl IntoIterator<Item = Item>, closed: Option<Closed>) -> Self {
+        let mut ring = Ring::new(max);
+        for item in first {
+            ring.push(item);
+        }
+        Self { state: Mutex::new(State { ring, closed }), news: Notify::new() }
+    }
+
+    pub(super) fn push(&self, item: Item) {
+        lock(&self.state).ring.push(item);
+        self.news.notify_one();
+    }
+
+    pub(super) fn close(&self, closed: &Closed) {
+        lock(&self.state).closed = Some(closed.clone());
+        self.news.notify_one();
+    }
+
+    pub(super) fn take(&self) -> Found {
+        let mut state = lock(&self.state);
+        if state.ring.missed > 0 {
+            return Found::Missed(std::mem::take(&mut state.ring.missed));
+        }
+        match (state.ring.pop(), &state.closed) {
+            (Some(item), _) => Found::Item(item),
+            (None, Some(closed)) => Found::Closed(closed.clone()),
+            (None, None) => Found::Nothing,
+        }
+    }
+
+    /// Waits until something may have changed.
+    pub(super) async fn news(&self) {
+        self.news.notified().await;
+    }
+
+    /// Takes out everything, and how many were missed.
+    pub(super) fn drain(&self) -> (Vec<Item>, u64) {
+        let mut state = lock(&self.state);
+        let items = std::iter::from_fn(|| state.ring.pop()).collect();
+        (items, std::mem::take(&mut state.ring.missed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(route: &str, len: usize) -> Item {
+        Item { route: route.into(), body: Bytes::from(vec![0; len]) }
+    }
+
+    #[test]
+    fn too_many_and_too_heavy_cost_the_oldest_but_one_always_fits() {
+        let mut ring = Ring::new(2);
+        for len in 1..=3 {
+            ring.push(item("a", len));
+        }
+        assert_eq!((ring.missed, ring.pop().unwrap().body.len()), (1, 2));
+        ring.push(item("a", MAX_BYTES + 1));
+        assert_eq!((ring.missed, ring.items.len()), (2, 1));
+        ring.pop();
+        assert_eq!(ring.bytes, 0);
+    }
+
+    #[test]
+    fn a_route_is_taken_in_order_and_the_rest_stays() {
+        let mut ring = Ring::new(10);
+        for (route, len) in [("a", 1), ("b", 2), ("a", 3)] {
+            ring.push(item(route, len));
+        }
+        let taken: Vec<_> = ring.take_route("a").iter().map(|i| i.body.len()).collect();
+        assert_eq!((taken, ring.items.len(), ring.bytes), (vec![1, 3], 1, 3));
+    }
+}

@@ -1,0 +1,245 @@
+//! What the handles of a client, its subscribers and its task have in common.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{oneshot, watch};
+
+use super::close::{CloseReason, Closed};
+use super::queue::{Item, Queue, Ring, lock};
+use crate::error::Error;
+use crate::serialize::Format;
+use crate::wire::{Compression, Dictionary};
+
+/// An answer, inflated but not read.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) error: bool,
+    pub(super) body: Bytes,
+}
+
+/// What the handshake settled.
+#[derive(Debug)]
+pub(super) struct Agreed {
+    pub(super) format: Format,
+    pub(super) dictionary: Dictionary,
+    pub(super) heartbeat: Option<Duration>,
+    pub(super) compression: Compression,
+    pub(super) push_queue: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) agreed: Agreed,
+    state: Mutex<State>,
+    closed: watch::Sender<Option<Closed>>,
+}
+
+#[derive(Debug)]
+struct State {
+    next_id: u32,
+    waiting: HashMap<u32, oneshot::Sender<Answer>>,
+    routes: HashMap<Arc<str>, Vec<Arc<Queue>>>,
+    every: Vec<Arc<Queue>>,
+    /// Pushes that nobody subscribed to yet.
+    kept: Ring,
+    closed: Option<Closed>,
+}
+
+impl Shared {
+    pub(super) fn new(agreed: Agreed) -> Self {
+        let state = Mutex::new(State {
+            next_id: 1,
+            waiting: HashMap::new(),
+            routes: HashMap::new(),
+            every: Vec::new(),
+            kept: Ring::new(agreed.push_queue),
+            closed: None,
+        });
+        Self { agreed, state, closed: watch::Sender::new(None) }
+    }
+
+    // ---- requests
+
+    /// A new id, under which an answer is awaited until the ticket is dropped.
+    pub(super) fn expect(&self) -> Result<Ticket<'_>, Error> {
+        let mut state = lock(&self.state);
+        if let Some(closed) = &state.closed {
+            return Err(closed.error());
+        }
+        // Fewer than 2^32 callers wait at one time: memory ends before.
+        let id = loop {
+            let id = state.next_id;
+            state.next_id = id.wrapping_add(1);
+            if id != 0 && !state.waiting.contains_key(&id) {
+                break id;
+            }
+        };
+        let (answer, receiver) = oneshot::channel();
+        state.waiting.insert(id, answer);
+        Ok(Ticket { id, receiver, shared: self })
+    }
+
+    /// Hands an answer to its request; one that nobody waits for (any longer) is dropped.
+    pub(super) fn answer(&self, id: u64, answer: Answer) {
+        let waiting = u32::try_from(id).ok().and_then(|id| lock(&self.state).waiting.remove(&id));
+        if waiting.is_none_or(|waiting| waiting.send(answer).is_err()) {
+            tracing::trace!(id, "an answer that nobody waits for");
+        }
+    }
+
+    /// Number of requests without an answer.
+    pub(super) fn in_flight(&self) -> usize {
+        lock(&self.state).waiting.len()
+    }
+
+    // ---- pushes
+
+    /// Hands a push to its subscribers, or keeps it.
+    pub(super) fn deliver(&self, route: &str, body: Bytes) {
+        let mut state = lock(&self.state);
+        // The subscribers' own copy of the name costs nothing.
+        let known = state.routes.get_key_value(route).map(|(route, _)| Arc::clone(route));
+        let item = Item { route: known.unwrap_or_else(|| route.into()), body };
+        for queue in &state.every {
+            queue.push(item.clone());
+        }
+        match state.routes.get(route) {
+            Some(queues) => queues.iter().for_each(|queue| queue.push(item.clone())),
+            None => state.kept.push(item),
+        }
+    }
+
+    pub(super) fn subscribe(&self, route: &str) -> Arc<Queue> {
+        let mut state = lock(&self.state);
+        let kept = state.kept.take_route(route);
+        let queue = Arc::new(Queue::new(self.agreed.push_queue, kept, state.closed.clone()));
+        state.routes.entry(route.into()).or_default().push(Arc::clone(&queue));
+        queue
+    }
+
+    pub(super) fn subscribe_all(&self) -> Arc<Queue> {
+        let mut state = lock(&self.state);
+        let kept = state.kept.iter().cloned();
+        let queue = Arc::new(Queue::new(self.agreed.push_queue, kept, state.closed.clone()));
+        state.every.push(Arc::clone(&queue));
+        queue
+    }
+
+    /// Ends a subscription. What the last subscriber of a route has not read is kept for the next one.
+    pub(super) fn unsubscribe(&self, route: &str, queue: &Arc<Queue>) {
+        let mut state = lock(&self.state);
+        let Some(queues) = state.routes.get_mut(route) else {
+            return;
+        };
+        queues.retain(|other| !Arc::ptr_eq(other, queue));
+        if queues.is_empty() {
+            state.routes.remove(route);
+            let (unread, missed) = queue.drain();
+            state.kept.missed += missed;
+            unread.into_iter().for_each(|item| state.kept.push(item));
+        }
+    }
+
+    pub(super) fn unsubscribe_all(&self, queue: &Arc<Queue>) {
+        lock(&self.state).every.retain(|other| !Arc::ptr_eq(other, queue));
+    }
+
+    /// Pushes that were dropped before anybody subscribed to them.
+    pub(super) fn kept_missed(&self) -> u64 {
+        lock(&self.state).kept.missed
+    }
+
+    // ---- the end
+
+    /// Ends everything that waits. Only the first reason counts.
+    pub(super) fn close(&self, closed: Closed) {
+        let mut state = lock(&self.state);
+        if state.closed.is_some() {
+            return;
+        }
+        tracing::debug!(%closed, in_flight = state.waiting.len(), "a client's connection is over");
+        state.closed = Some(closed.clone());
+        state.waiting.clear();
+        for queue in state.every.iter().chain(state.routes.values().flatten()) {
+            queue.close(&closed);
+        }
+        drop(state);
+        self.closed.send_replace(Some(closed));
+    }
+
+    pub(super) fn closed(&self) -> Option<Closed> {
+        lock(&self.state).closed.clone()
+    }
+
+    pub(super) async fn wait_closed(&self) -> Closed {
+        let mut closed = self.closed.subscribe();
+        // The sender is a part of `self`, so it does not go away under this wait.
+        let found = closed.wait_for(Option::is_some).await.ok().and_then(|closed| closed.clone());
+        found.unwrap_or_else(|| Closed::new(CloseReason::Disconnected, ""))
+    }
+
+    /// What a call fails with whose connection has gone.
+    pub(super) fn closed_error(&self) -> Error {
+        self.closed().unwrap_or_else(|| Closed::new(CloseReason::Disconnected, "")).error()
+    }
+}
+
+/// The right to one answer.
+#[derive(Debug)]
+pub(super) struct Ticket<'a> {
+    pub(super) id: u32,
+    receiver: oneshot::Receiver<Answer>,
+    shared: &'a Shared,
+}
+
+impl Ticket<'_> {
+    pub(super) async fn answer(&mut self) -> Result<Answer, Error> {
+        (&mut self.receiver).await.map_err(|_| self.shared.closed_error())
+    }
+}
+
+/// A request that was given up, or answered, leaves nothing behind.
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        lock(&self.shared.state).waiting.remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shared() -> Shared {
+        Shared::new(Agreed {
+            format: Format::Json,
+            dictionary: Dictionary::default(),
+            heartbeat: None,
+            compression: Compression::Off,
+            push_queue: 4,
+        })
+    }
+
+    #[test]
+    fn ids_begin_at_one_and_skip_zero_and_those_in_use() {
+        let shared = shared();
+        let first = shared.expect().unwrap();
+        assert_eq!(first.id, 1);
+        lock(&shared.state).next_id = u32::MAX;
+        let (last, next) = (shared.expect().unwrap(), shared.expect().unwrap());
+        assert_eq!((last.id, next.id, shared.in_flight()), (u32::MAX, 2, 3));
+        drop((first, last, next));
+        assert_eq!(shared.in_flight(), 0);
+    }
+
+    #[test]
+    fn the_first_reason_to_close_stays() {
+        let shared = shared();
+        shared.close(Closed::new(CloseReason::Kicked, ""));
+        shared.close(Closed::new(CloseReason::Io, ""));
+        assert_eq!(shared.closed().unwrap().reason, CloseReason::Kicked);
+        assert_eq!(shared.expect().unwrap_err().code(), "PIT-499");
+    }
+}
