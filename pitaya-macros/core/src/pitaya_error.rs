@@ -140,6 +140,12 @@ fn expand(input: &DeriveInput, sink: &Sink<'_>) -> TokenStream {
                 #said
             }
         }
+        #[automatically_derived]
+        impl #private::IntoError for #name {
+            fn into_error(self) -> #private::Error {
+                #private::coded(self)
+            }
+        }
         const _: () = {
             use #private as __p;
             __p::inventory::submit! { __p::ErrorRecognizer::of::<#name>() }

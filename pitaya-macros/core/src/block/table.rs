@@ -83,12 +83,13 @@ fn call(method: &Method, surface: Surface, target: &TokenStream) -> TokenStream 
         let var = respan(var, span);
         quote_spanned!(span=> let #var = #var.give(&mut call).await?;)
     });
-    let body = if method.args.is_empty() { quote!(_) } else { quote!(body) };
+    let site = Span::mixed_site();
+    let body = if method.args.is_empty() { quote_spanned!(site=> _) } else { quote_spanned!(site=> body) };
     let at_name = place(method.ident.span());
     let boxed = quote_spanned!(at_name=> ::std::boxed::Box::pin);
     let at_ret = if method.replies { place_of(&method.ret) } else { at_name };
     let finish = quote_spanned!(at_ret=> call.finish(reply).await);
-    quote! {
+    quote_spanned! {site=>
         |this, mut call, #body| {
             #(#holds)*
             #boxed(async move {

@@ -43,7 +43,7 @@ pub(crate) fn structure(ctx: &Ctx, args: &Args, input: &DeriveInput, sink: &Sink
         derives.remove("Default");
         added.push(("Message", quote!(#private::prost::Message)));
         let path = ctx.path_text("prost");
-        prost = Some(quote!(#[prost(prost_path = #path, skip_debug)]));
+        prost = Some(quote!(#[prost(prost_path = #path)] #[prost(skip_debug)]));
     }
     let derives = derives.with(&added);
     let name = &item.ident;
