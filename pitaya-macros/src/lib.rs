@@ -1,32 +1,222 @@
-//! Entry points.
+//! The macros of the `pitaya` framework. Use them through `pitaya`, which re-exports them all: what they generate
+//! names its items.
+//!
+//! Here are the entry points and their documentation; the expanders are in `pitaya-macros-core`. The examples of these
+//! docs are compiled as `ui-tests/tests/pass/docs_*.rs`: a doctest here could not depend on `pitaya`, which depends
+//! on this crate.
+
+use pitaya_macros_core as core;
 use proc_macro::TokenStream;
-/// Handlers.
+
+/// Makes the methods of an impl block into handlers: routes that clients call.
+///
+/// ```text
+/// #[handler(server = "connector")]        // routes connector.entry.join and connector.entry.say
+/// impl Entry {
+///     /// Signs in.                        (becomes the documentation of the route)
+///     pub async fn join(&self, session: Session<Player>, msg: Join) -> Result<Joined> { … }
+///
+///     #[route("say")]                      // the last part of the route, if it is not the function's name
+///     #[concurrent]                        // starts on arrival, beside the session's other messages
+///     pub async fn say_something(&self, msg: Say) { … }      // no reply: notify-only
+///
+///     pub async fn raw(&self, body: Bytes) -> Result<Bytes> { … }   // no serializer: bytes in, bytes out
+///
+///     #[skip]
+///     pub fn members(&self) -> usize { … } // public, but no handler
+///
+///     fn helper(&self) { … }               // private: a helper
+/// }
+/// ```
+///
+/// Keys:
+/// - `server = "…"`: the server type that serves the block. Without it, every type does.
+/// - `service = "…"`: the middle part of the routes; otherwise the type's name in `snake_case`.
+/// - `rename_all = "…"`: how names of methods are written: `lowercase`, `UPPERCASE`, `PascalCase`, `camelCase`,
+///   `snake_case` or `SCREAMING_SNAKE_CASE`. `#[route]` wins over it.
+/// - `crate = path`: where `pitaya` is, if it is not `::pitaya`.
+///
+/// A handler is a `pub async fn` that takes `&self`, extractors (`Session<_>`, `Context`, `State<_>`, types of yours
+/// with `Extract<Handler>`) in any order and at most one message, all by value. It returns `Result<T, E>` or
+/// `Result<Option<T>, E>` where `T` is a message and `E: IntoError`, or nothing at all: then it is notify-only.
+///
+/// The block itself stays as it is, so that handlers are called in unit tests like any method. A type may have any
+/// number of blocks. It is built by the app if it derives [`Component`](macro@Component), or registered by hand.
 #[proc_macro_attribute]
-pub fn handler(a: TokenStream, i: TokenStream) -> TokenStream {
-    pitaya_macros_core::handler(a.into(), i.into()).into()
+pub fn handler(args: TokenStream, item: TokenStream) -> TokenStream {
+    core::handler(args.into(), item.into()).into_tokens().into()
 }
-/// Remotes.
+
+/// Makes methods into remotes: calls between servers, with a typed client.
+///
+/// On a trait it is a contract, which both sides share; on an implementation of that contract it registers it; on an
+/// impl block of a type's own methods it is both at once.
+///
+/// ```text
+/// /// What any server may ask of a room server.
+/// #[remote(server = "room")]               // → RoomApiClient, RoomApiClient::ENTER: Route<Enter, Joined>
+/// pub trait RoomApi {
+///     async fn enter(&self, req: Enter) -> Result<Joined>;
+///     async fn post(&self, req: Post, cx: Context) -> Result<()>;
+/// }
+///
+/// #[remote]
+/// impl RoomApi for Room {
+///     async fn enter(&self, req: Enter) -> Result<Joined> { … }
+///     async fn post(&self, req: Post, cx: Context) -> Result<()> { … }
+/// }
+///
+/// #[remote(server = "shop")]               // → ShopClient
+/// impl Shop {
+///     pub async fn buy(&self, order: Order, #[extract] player: LoadedPlayer) -> Result<Receipt> { … }
+/// }
+/// ```
+///
+/// The keys are those of [`handler`](macro@handler). A contract needs `server`, and its service is its name without
+/// a trailing `Api`; an implementation of a contract takes no keys but `crate`. Without `server`, an impl block serves
+/// on every server type, and its client calls the caller's own type.
+///
+/// A remote takes what a handler takes, but no `Session`: it is called by a server. The client must know which
+/// argument is the message without seeing its type, so an extractor of yours is marked `#[extract]`.
+///
+/// The client has a method and a `Route` constant for each remote, `on(&server_id)`, `by(&key)` and `timeout(…)` to say
+/// where a call goes and how long it may take, and `fake(…)` for tests: with an implementation of the contract, or,
+/// for an impl block, with closures by route (`Fake`). A method without a reply is called like one that replies `()`.
 #[proc_macro_attribute]
-pub fn remote(a: TokenStream, i: TokenStream) -> TokenStream {
-    pitaya_macros_core::remote(a.into(), i.into()).into()
+pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
+    core::remote(args.into(), item.into()).into_tokens().into()
 }
-/// Messages.
+
+/// Makes a struct into a message: what handlers and remotes take and give, and what is pushed.
+///
+/// ```text
+/// #[message]
+/// pub struct Join { pub name: String, pub room: Option<String> }
+///
+/// #[message(push = "onMessage")]           // `session.push(&ChatMessage { … })` needs no route
+/// pub struct ChatMessage { pub from: String, pub text: String }
+///
+/// #[message(proto)]                        // Protobuf too, and JSON as Protobuf-minded clients write it
+/// pub struct Enter { #[tag(1)] pub uid: String, #[tag(2, sint32)] pub level: i32, #[tag(3, enum(Team))] pub team: i32 }
+///
+/// #[message(proto)]
+/// pub enum Team { Red = 0, Blue = 1 }      // a field's type; travels as its number
+/// ```
+///
+/// Keys:
+/// - `proto`: the message has a Protobuf form; each field has its `#[tag(n)]`. In JSON and MessagePack, fields with
+///   their default are left out, and may be absent.
+/// - `push = "…"`: the route that clients listen on, 1 to 255 bytes.
+/// - `lenient`: fields that are absent have their default. Otherwise a field that is neither `Option` nor
+///   `#[serde(default)]` must be there. Unknown fields are always ignored.
+/// - `validate`: the rules of `garde::Validate`, which you derive, are checked before the handler runs (feature
+///   `garde`).
+/// - `crate = path`: where `pitaya` is, if it is not `::pitaya`.
+///
+/// It derives `Clone`, `Debug`, and serde's traits; write other derives below it. The serde attributes that the
+/// message's schema can state are allowed: `rename_all` and `default` on the struct; `rename`, `default`, `skip` and, where
+/// the field may be absent, `skip_serializing_if` on fields. The schema (names, types, docs, tags) is data that
+/// documentation and clients in other languages are made from, so an attribute that would make the bytes differ
+/// from it is refused, with what to do instead.
+///
+/// Types of fields in Protobuf: `bool`, `i32`, `i64`, `u32`, `u64`, `f32`, `f64`, `String`, `Vec<u8>`, `Bytes`; `Option` and
+/// `Vec` of these; maps; messages in an `Option`, an `Option<Box<_>>` or a `Vec`. `i32` and `i64` are varints unless the
+/// tag says `sint…` or `sfixed…`, `u32` and `u64` unless it says `fixed…`.
 #[proc_macro_attribute]
-pub fn message(a: TokenStream, i: TokenStream) -> TokenStream {
-    pitaya_macros_core::message(a.into(), i.into()).into()
+pub fn message(args: TokenStream, item: TokenStream) -> TokenStream {
+    core::message(args.into(), item.into()).into_tokens().into()
 }
-/// Session data.
+
+/// Makes a struct into a typed view of session data.
+///
+/// ```text
+/// #[session]
+/// #[derive(Default)]
+/// pub struct Player { name: String, room: Option<String> }
+///
+/// // in a handler: session: Session<Player>
+/// session.update(|p| p.name = "ann".into()).await?;
+/// ```
+///
+/// It derives `Clone`, `Debug` and serde's traits; the type must be `Default`, because a key that is not in the session
+/// yet has its default. On the wire the fields are keys of the session's JSON map, so every attribute of serde may
+/// be used. The key `crate = path` says where `pitaya` is, if it is not `::pitaya`.
 #[proc_macro_attribute]
-pub fn session(a: TokenStream, i: TokenStream) -> TokenStream {
-    pitaya_macros_core::session(a.into(), i.into()).into()
+pub fn session(args: TokenStream, item: TokenStream) -> TokenStream {
+    core::session(args.into(), item.into()).into_tokens().into()
 }
-/// Components.
+
+/// Makes a struct into a component that the app builds by itself: one instance for each app.
+///
+/// ```text
+/// #[derive(Component)]
+/// pub struct Entry {
+///     room: RoomApiClient,                 // every field comes from the app (`FromServices`) …
+///     db: State<Db>,                       // … such as what was given with `.state(db)` …
+///     #[component(default)]
+///     online: AtomicU64,                   // … or is `Default`
+/// }
+/// ```
+///
+/// A field that the app has not got is an error at start that names the component and the field. On the struct,
+/// `#[component(crate = path)]` says where `pitaya` is, if it is not `::pitaya`.
 #[proc_macro_derive(Component, attributes(component))]
-pub fn component(i: TokenStream) -> TokenStream {
-    pitaya_macros_core::component(i.into()).into()
+pub fn component(item: TokenStream) -> TokenStream {
+    core::component(item.into()).into_tokens().into()
 }
-/// Errors.
+
+/// Gives an error of yours codes that clients see, so that handlers can return it.
+///
+/// ```text
+/// #[derive(Debug, thiserror::Error, PitayaError)]
+/// pub enum ChatError {
+///     #[error("{room} is full")]
+///     #[pitaya(code = "CHAT-001", metadata(room))]
+///     Full { room: String },
+///     #[error("no such room")]
+///     #[pitaya(code = "CHAT-002")]
+///     NoRoom,
+///     #[error(transparent)]
+///     #[pitaya(transparent)]               // passes on the code, text and metadata of the error it holds
+///     Other(#[from] pitaya::Error),
+/// }
+/// ```
+///
+/// The text that clients see is the error's `Display`; the error itself goes to the log as the source. `metadata(key =
+/// field, other)` adds pairs, said by `Display`. On a struct, or on an enum for all variants without one,
+/// `#[pitaya(code = "…")]` stands on the type itself; `#[pitaya(crate = path)]` says where `pitaya` is, if it is not `::pitaya`.
+///
+/// The type is also recognised inside of other errors: `AnyError` and `.internal()?` find its code among the sources.
 #[proc_macro_derive(PitayaError, attributes(pitaya))]
-pub fn pitaya_error(i: TokenStream) -> TokenStream {
-    pitaya_macros_core::pitaya_error(i.into()).into()
+pub fn pitaya_error(item: TokenStream) -> TokenStream {
+    core::pitaya_error(item.into()).into_tokens().into()
+}
+
+/// Says the last part of a method's route: `#[route("join")]`. Belongs on a method in a [`handler`](macro@handler) or
+/// [`remote`](macro@remote) block or contract; letters, digits and `_`.
+#[proc_macro_attribute]
+pub fn route(_args: TokenStream, item: TokenStream) -> TokenStream {
+    core::marker("route", item.into()).into_tokens().into()
+}
+
+/// Keeps a `pub` function of a [`handler`](macro@handler) or [`remote`](macro@remote) block from becoming a route.
+#[proc_macro_attribute]
+pub fn skip(_args: TokenStream, item: TokenStream) -> TokenStream {
+    core::marker("skip", item.into()).into_tokens().into()
+}
+
+/// Lets a handler start as soon as its message arrives. Otherwise the messages of one session are handled one at a
+/// time, in the order they came. Belongs on a method in a [`handler`](macro@handler) block.
+#[proc_macro_attribute]
+pub fn concurrent(_args: TokenStream, item: TokenStream) -> TokenStream {
+    core::marker("concurrent", item.into()).into_tokens().into()
+}
+
+/// Links crates in whose components nothing else names: `pitaya::link!(connector, room);`.
+///
+/// The linker leaves out a crate of which nothing is used, and with it all its components. One `link!` in the
+/// binary, at module level, names each crate once.
+#[proc_macro]
+pub fn link(crates: TokenStream) -> TokenStream {
+    core::link(crates.into()).into_tokens().into()
 }

@@ -261,10 +261,52 @@ impl<T, E: Into<BoxError>> ResultExt<T> for std::result::Result<T, E> {
     }
 }
 
+/// What `#[derive(PitayaError)]` makes.
+#[doc(hidden)]
+pub trait CodedError: TravellingError {
+    /// Its code, text and metadata, without itself as the source.
+    fn describe(&self) -> Error;
+}
+
+/// What a type has to be already to be given codes.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an error yet, so it cannot be given codes",
+    label = "needs `std::error::Error`, `Send` and `Sync`",
+    note = "derive `thiserror::Error` for `{Self}`, or implement `Display` and `std::error::Error`"
+)]
+pub trait TravellingError: StdError + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<E: StdError + Send + Sync + 'static> TravellingError for E {}
+
+/// A derived error as it travels, with itself as the source.
+#[doc(hidden)]
+pub fn coded<E: CodedError>(error: E) -> Error {
+    error.describe().with_source(BoxError::from(error))
+}
+
+/// What callers see of an error that a derived one holds.
+#[doc(hidden)]
+pub fn describe(error: &(dyn StdError + 'static)) -> Error {
+    find(error).unwrap_or_else(|| {
+        let mut hidden = Error::new(code::UNKNOWN, text::INTERNAL);
+        hidden.0.public = false;
+        hidden
+    })
+}
+
 /// How a derived error is recognised behind a `dyn Error`. The macro submits one for each type.
 #[doc(hidden)]
-#[allow(missing_debug_implementations)]
-pub struct ErrorRecognizer(pub fn(&(dyn StdError + 'static)) -> Option<Error>);
+#[derive(Debug)]
+pub struct ErrorRecognizer(fn(&(dyn StdError + 'static)) -> Option<Error>);
+
+impl ErrorRecognizer {
+    /// Recognises `E`.
+    pub const fn of<E: CodedError>() -> Self {
+        Self(|error| error.downcast_ref::<E>().map(CodedError::describe))
+    }
+}
 
 inventory::collect!(ErrorRecognizer);
 

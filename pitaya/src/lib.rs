@@ -18,19 +18,16 @@ pub mod serialize;
 pub mod services;
 pub mod session;
 pub mod timer;
+mod validate;
 pub mod wire;
 
 pub use bytes::Bytes;
 pub use error::{AnyError, BoxError, Error, Result, ResultExt};
 
-pub use pitaya_macros::{Component, PitayaError, handler, message, remote, session};
+pub use pitaya_macros::{
+    Component, PitayaError, concurrent, handler, link, message, remote, route, session, skip,
+};
 pub use route::Route;
-
-/// Links crates in whose components nothing else names: `pitaya::link!(connector, room);`.
-#[macro_export]
-macro_rules! link {
-    ($($krate:ident),* $(,)?) => { $(use $krate as _;)* };
-}
 
 /// What most programs need: `use pitaya::prelude::*;`.
 pub mod prelude {
@@ -46,7 +43,7 @@ pub mod prelude {
     pub use crate::session::{Session, SessionData, SessionPool};
     pub use crate::timer::Timers;
 
-    pub use crate::{Component, PitayaError, handler, message, remote, session};
+    pub use pitaya_macros::{Component, PitayaError, handler, message, remote, session};
     pub use bytes::Bytes;
 }
 
@@ -59,18 +56,11 @@ pub mod __private {
         Component, Fake, FromServices, Handler, HandlerArg, HandlerCall, Remote, RemoteArg, RemoteCall,
         Reply, Rpc,
     };
-    pub use crate::error::{Error, ErrorRecognizer, IntoError, Result};
+    pub use crate::error::{CodedError, Error, ErrorRecognizer, IntoError, Result, coded, describe};
     pub use crate::serialize::{Codecs, Field, FieldType, Message, Push, Schema, Type};
     pub use crate::services::Services;
     pub use crate::session::SessionData;
     pub use {bytes, inventory, prost, serde};
 
-    /// Checks a message by its rules: the bridge from `garde`, for `#[message(validate)]`.
-    #[cfg(feature = "garde")]
-    pub fn validate<T: garde::Validate>(message: &T) -> Result<()>
-    where
-        T::Context: Default,
-    {
-        message.validate().map_err(|report| Error::new(crate::error::code::UNKNOWN, report.to_string()))
-    }
+    pub use crate::validate::validate;
 }

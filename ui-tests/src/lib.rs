@@ -1,1 +1,2 @@
-//! Placeholder.
+//! What must not compile and how the compiler says so, and what must compile whatever the user's crate is like.
+//! See `tests/ui.rs`.

@@ -1,32 +1,32 @@
-//! The expanders behind `pitaya-macros`: each is a function from tokens to tokens, so that tests and
-//! `cargo xtask expand` can call them.
+//! The expanders of the `pitaya` macros, as an ordinary library.
 //!
-//! Each macro parses its input, makes a model of it, and expands the model. Mistakes are gathered on the way
-//! ([`errors::Sink`]) and reported all at once; the user's item is always kept.
+//! A proc-macro crate can export nothing but its macros, while the snapshots of expansions and `cargo xtask expand`
+//! need to call them: so each macro is a function here, over [`proc_macro2`] tokens, that gives an [`Expansion`].
+//! Each goes the same way: read the item (bodies stay tokens), check it and note all mistakes, write the code. The
+//! user's item is always in the result.
 
-mod args;
+mod attr;
 mod block;
 mod component;
-mod error;
-pub mod errors;
-mod expand;
+mod errors;
 mod handler;
+mod link;
+mod marker;
 mod message;
-mod method;
+mod names;
+mod pitaya_error;
 mod remote;
 mod session;
 
-use proc_macro2::TokenStream;
-
 pub use component::component;
-pub use error::pitaya_error;
+pub use errors::Expansion;
 pub use handler::handler;
+pub use link::link;
+pub use marker::marker;
 pub use message::message;
+pub use pitaya_error::pitaya_error;
 pub use remote::remote;
 pub use session::session;
 
-/// What a macro makes: the tokens, with its errors in them.
-pub(crate) fn output(item: TokenStream, errors: errors::Sink, made: Option<TokenStream>) -> TokenStream {
-    let errors = errors.into_tokens();
-    quote::quote!(#item #made #errors)
-}
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,70 @@
-//! `#[session]`.
+//! `#[session]`: a typed view of a session's data.
+
 use proc_macro2::TokenStream;
 use quote::quote;
-/// Expands `#[session]`.
-pub fn session(_args: TokenStream, item: TokenStream) -> TokenStream {
-    let Ok(s) = syn::parse2::<syn::ItemStruct>(item.clone()) else { return item };
-    let name = &s.ident;
-    quote! { #[derive(::core::clone::Clone, ::core::fmt::Debug, ::pitaya::__private::serde::Serialize, ::pitaya::__private::serde::Deserialize)] #[serde(crate = "::pitaya::__private::serde", default)] #s impl ::pitaya::__private::SessionData for #name {} }
+use syn::{Data, DeriveInput, Fields};
+
+use crate::attr::{Args, Ctx, Key};
+use crate::block::{misplaced, place};
+use crate::errors::{Errors, Expansion, Sink};
+use crate::message::Derives;
+
+/// Expands `#[session(args)] item`.
+pub fn session(args: TokenStream, item: TokenStream) -> Expansion {
+    let errors = Errors::default();
+    let sink = errors.sink();
+    let args = Args::parse(args, "#[session]", &[Key::CRATE], &sink);
+    let tokens = match syn::parse2::<DeriveInput>(item.clone()) {
+        Ok(input) => expand(&Ctx::new(&args), input, &sink),
+        Err(_) => {
+            sink.on(misplaced(&item), "session data is a type: put `#[session]` on a `struct` with named fields");
+            item
+        }
+    };
+    errors.expansion(tokens)
+}
+
+fn expand(ctx: &Ctx, mut input: DeriveInput, sink: &Sink<'_>) -> TokenStream {
+    let name = &input.ident;
+    if !input.generics.params.is_empty() {
+        sink.on(&input.generics, format!("session data `{name}` has one form, so it cannot be generic: write its types out"));
+    }
+    let fields = match &mut input.data {
+        Data::Struct(data) => match &mut data.fields {
+            Fields::Named(fields) => Some(fields),
+            Fields::Unit => None,
+            Fields::Unnamed(fields) => {
+                sink.on(fields, format!("session data is a map, so the fields of `{name}` need names: write `{{ name: … }}`"));
+                None
+            }
+        },
+        Data::Enum(_) | Data::Union(_) => {
+            sink.on(name, format!("session data is a map from names to values: make `{name}` a `struct` with named fields"));
+            None
+        }
+    };
+    let _ = fields;
+    if sink.failed() {
+        return quote!(#input);
+    }
+    let private = ctx.private();
+    let serde = ctx.path_text("serde");
+    let mut derives = Derives::take(&input.attrs);
+    input.attrs = std::mem::take(&mut derives.rest);
+    let derives = derives.with(&[
+        ("Clone", quote!(::core::clone::Clone)),
+        ("Debug", quote!(::core::fmt::Debug)),
+        ("Serialize", quote!(#private::serde::Serialize)),
+        ("Deserialize", quote!(#private::serde::Deserialize)),
+    ]);
+    let name = &input.ident;
+    let implementation = quote::quote_spanned!(place(name.span())=> impl #private::SessionData for #name {});
+    quote! {
+        #derives
+        // What is not there yet has its default: sessions outlive versions of the server.
+        #[serde(crate = #serde, default)]
+        #input
+        #[automatically_derived]
+        #implementation
+    }
 }

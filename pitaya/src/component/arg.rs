@@ -53,7 +53,7 @@ pub trait Slot: Send {
 
 macro_rules! arguments {
     (
-        $(#[$doc:meta])* $arg:ident, $call:ident, $kind:ident, $held:ident, $hold:ident, $is_message:ident, $hooked:ident,
+        $(#[$doc:meta])* $arg:ident, $call:ident, $kind:ident, $held:ident, $hold:ident,
         |$decode_call:ident, $decode_body:ident| $decode:expr
     ) => {
         $(#[$doc])*
@@ -134,11 +134,6 @@ macro_rules! arguments {
             $held(T::hold(call, body))
         }
 
-        #[doc(hidden)]
-        pub const fn $is_message<T: $arg<M>, M>() -> bool {
-            T::IS_MESSAGE
-        }
-
         impl<T: $arg<M>, M> $held<T, M> {
             #[doc(hidden)]
             #[inline]
@@ -176,7 +171,7 @@ arguments! {
         note = "to receive `{Self}` as the message, annotate it with `#[pitaya::message]`",
         note = "to make `{Self}` from the call, implement `Extract<Handler>` for it"
     )]
-    HandlerArg, HandlerCall, Handler, HeldHandlerArg, handler_arg, is_handler_message, hooked,
+    HandlerArg, HandlerCall, Handler, HeldHandlerArg, handler_arg,
     |call, body| call.format().decode(body)
 }
 
@@ -191,7 +186,7 @@ arguments! {
         note = "a remote takes extractors (`Context`, `State<_>`, …) and at most one message, by value",
         note = "to receive `{Self}` as the message, annotate it with `#[pitaya::message]`"
     )]
-    RemoteArg, RemoteCall, Remote, HeldRemoteArg, remote_arg, is_remote_message, hooked,
+    RemoteArg, RemoteCall, Remote, HeldRemoteArg, remote_arg,
     |_call, body| rpc::decode(body)
 }
 

@@ -7,7 +7,7 @@
 // Types that only generated code names need no `Debug`.
 #[allow(missing_debug_implementations)]
 mod arg;
-#[allow(missing_debug_implementations)]
+mod ask;
 mod build;
 #[allow(missing_debug_implementations)]
 mod call;
@@ -41,12 +41,13 @@ pub(crate) use table::{Built, Entry, EntryId, Plan, Registration, Table, Tables}
 #[doc(hidden)]
 pub mod private {
     pub use super::arg::{
-        HeldHandlerArg, HeldRemoteArg, Slot, handler_arg, is_handler_message, is_remote_message, remote_arg,
+        HeldHandlerArg, HeldRemoteArg, Slot, handler_arg, remote_arg,
     };
+    pub use super::ask::{Ask, Calling, Otherwise, OtherwiseCall, count, first, is_default};
     pub use super::build::{ComponentType, field, probe};
     pub use super::call::Done;
     pub use super::method::{Block, BlockKind, Method, Methods};
-    pub use super::reply::{check_reply, reply_schema};
+    pub use super::reply::{notify, reply_schema};
 }
 
 #[cfg(test)]

@@ -53,9 +53,11 @@ impl<T: Message, E: IntoError + Send> Reply for Result<Option<T>, E> {
     }
 }
 
-/// For generated code: nothing but the bound, at the return type's place.
+/// For generated code: whether nothing is ever answered.
 #[doc(hidden)]
-pub const fn check_reply<R: Reply>() {}
+pub const fn notify<R: Reply>() -> bool {
+    R::NOTIFY
+}
 
 /// For generated code: the schema of the reply; `None` for notify-only methods.
 #[doc(hidden)]

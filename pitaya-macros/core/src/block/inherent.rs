@@ -1,0 +1,52 @@
+//! `#[handler] impl T` and `#[remote] impl T`: the block itself, its table, and the client of its remotes.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::{ItemImpl, parse_quote};
+
+use super::parse::Block;
+use super::{Names, Surface, named_type, read_methods, table};
+use crate::attr::{Args, Ctx, doc_text};
+use crate::errors::Sink;
+use crate::remote::client::{self, Client, Stand};
+
+/// Expands a block of a type's own methods.
+pub(crate) fn expand(args: &Args, block: &Block<ItemImpl>, surface: Surface, sink: &Sink<'_>) -> TokenStream {
+    let kept = kept(block);
+    let ctx = Ctx::new(args);
+    let Some((ty, name)) = named_type(&block.header, surface, sink) else { return kept };
+    let names = Names::new(args, &name, surface, sink);
+    let body = sink.child();
+    let methods = read_methods(block.functions(), &names, surface, &body);
+    if methods.is_empty() && !body.failed() {
+        body.on(
+            ty,
+            format!(
+                "nothing in this block is a {0}: a {0} is a `pub async fn` with `&self`; private functions are helpers",
+                surface.word()
+            ),
+        );
+    }
+    let doc = doc_text(&block.header.attrs);
+    let client = (surface == Surface::Remote).then(|| {
+        let client = Client {
+            ctx: &ctx,
+            vis: parse_quote!(pub),
+            name: &name,
+            names: &names,
+            methods: &methods,
+            stand: Stand::Closures,
+        };
+        client::expand(&client, sink)
+    });
+    // The table has what is right, whatever else is wrong: so the compiler checks it in the same run.
+    let table = table::block(&ctx.private(), ty, &methods, &names, &doc, surface);
+    quote!(#kept #client #table)
+}
+
+/// The user's block. That handlers need not await and are `pub` in private modules is what we ask for.
+pub(crate) fn kept(block: &Block<ItemImpl>) -> TokenStream {
+    let mut item = block.stripped();
+    item.attrs.insert(0, parse_quote!(#[allow(clippy::unused_async, unreachable_pub)]));
+    item.to_token_stream()
+}

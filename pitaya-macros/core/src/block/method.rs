@@ -1,0 +1,227 @@
+//! What is known of one method of a block, once nothing is wrong with it.
+
+use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{Attribute, Ident, LitStr, ReturnType, Type, Visibility, parse_quote};
+
+use super::Surface;
+use super::parse::{Body, Function};
+use super::signature;
+use crate::attr::{doc_text, is_marker};
+use crate::errors::Sink;
+use crate::names::{Rename, check_part};
+
+/// A route of a block.
+pub(crate) struct Method {
+    pub(crate) ident: Ident,
+    /// The last part of the route.
+    pub(crate) name: String,
+    /// Where that name comes from.
+    pub(crate) name_span: Span,
+    pub(crate) doc: String,
+    /// Docs, conditions and deprecation, for what is generated beside the method.
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) concurrent: bool,
+    pub(crate) args: Vec<Arg>,
+    pub(crate) ret: Type,
+    /// Whether a return type is written.
+    pub(crate) replies: bool,
+}
+
+/// An argument of a route, without the receiver.
+pub(crate) struct Arg {
+    pub(crate) ty: Type,
+    /// Whether the macro takes it for the message; only remotes need to know.
+    pub(crate) message: bool,
+}
+
+/// Types that are known for extractors by their name. What the macro cannot know is marked `#[extract]`.
+const EXTRACTORS: [&str; 4] = ["Session", "Context", "State", "App"];
+
+impl Method {
+    /// Reads a function of a block; `None` if it is a helper, or if something is wrong with it.
+    pub(crate) fn read(function: &Function, surface: Surface, rename: Rename, sink: &Sink<'_>) -> Option<Self> {
+        let sink = sink.child();
+        let markers = Markers::read(function, surface, &sink);
+        let exposed = surface == Surface::Contract || matches!(function.vis, Visibility::Public(_));
+        if !exposed || markers.skip {
+            helper_has_no_markers(function, surface, &markers, &sink);
+            return None;
+        }
+        signature::check(function, surface, &sink);
+        let sig = &function.sig;
+        let (name, name_span) = match &markers.route {
+            Some(text) => {
+                check_part(&text.value(), "a part of a route", text.span(), &sink);
+                (text.value(), text.span())
+            }
+            None => {
+                let name = rename.apply(&sig.ident.unraw().to_string());
+                if !name.is_ascii() {
+                    sink.on(&sig.ident, format!("`{name}` cannot be a part of a route: name it with `#[route(\"…\")]`"));
+                }
+                (name, sig.ident.span())
+            }
+        };
+        if let (Body::Block(body), Surface::Contract) = (&function.body, surface) {
+            sink.at(
+                body.span(),
+                format!(
+                    "`{0}` is only promised here: write `;` for its body, and the body into `#[remote] impl … for …`",
+                    sig.ident
+                ),
+            );
+        }
+        let args = read_args(function, surface, &sink);
+        let ret = match &sig.output {
+            ReturnType::Default => parse_quote!(()),
+            ReturnType::Type(_, ty) => (**ty).clone(),
+        };
+        let kept = ["doc", "cfg", "deprecated"];
+        (!sink.failed()).then(|| Self {
+            ident: sig.ident.clone(),
+            name,
+            name_span,
+            doc: doc_text(&function.attrs),
+            attrs: function.attrs.iter().filter(|a| kept.iter().any(|k| a.path().is_ident(k))).cloned().collect(),
+            concurrent: markers.concurrent,
+            args,
+            ret,
+            replies: matches!(sig.output, ReturnType::Type(..)),
+        })
+    }
+
+    /// What the macro takes for the message.
+    pub(crate) fn message(&self) -> Option<&Type> {
+        self.args.iter().find(|arg| arg.message).map(|arg| &arg.ty)
+    }
+
+    /// The attributes of one name.
+    pub(crate) fn attrs(&self, names: &[&str]) -> TokenStream {
+        self.attrs.iter().filter(|a| names.iter().any(|n| a.path().is_ident(n))).map(|a| a.to_token_stream()).collect()
+    }
+}
+
+struct Markers {
+    route: Option<LitStr>,
+    concurrent: bool,
+    skip: bool,
+}
+
+impl Markers {
+    fn read(function: &Function, surface: Surface, sink: &Sink<'_>) -> Self {
+        let mut markers = Self { route: None, concurrent: false, skip: false };
+        let mut seen: Vec<&str> = Vec::new();
+        for attr in &function.markers {
+            let Some(name) = super::parse::MARKERS.into_iter().find(|m| is_marker(attr, m)) else { continue };
+            if seen.contains(&name) {
+                sink.on(attr, format!("`#[{name}]` is given twice: keep one of them"));
+                continue;
+            }
+            seen.push(name);
+            match name {
+                "route" => match attr.parse_args::<LitStr>() {
+                    Ok(text) => markers.route = Some(text),
+                    Err(_) => sink.on(attr, "`#[route]` takes the last part of the route: write `#[route(\"join\")]`"),
+                },
+                "extract" => sink.on(
+                    attr,
+                    "`#[extract]` belongs on an argument: write `#[extract] player: Player`",
+                ),
+                _ if attr.meta.require_path_only().is_err() => {
+                    sink.on(attr, format!("`#[{name}]` takes no value: write just `#[{name}]`"));
+                }
+                "concurrent" if surface != Surface::Handler => sink.on(
+                    attr,
+                    "remotes always run concurrently: remove `#[concurrent]`, which is for handlers, whose session \
+                     would wait for them",
+                ),
+                "concurrent" => markers.concurrent = true,
+                "skip" if surface == Surface::Contract => {
+                    sink.on(attr, "every method of a contract is a remote: remove `#[skip]` or move the method elsewhere");
+                }
+                _ => markers.skip = true,
+            }
+        }
+        markers
+    }
+}
+
+/// A helper with a marker is a route that somebody forgot to expose.
+fn helper_has_no_markers(function: &Function, surface: Surface, markers: &Markers, sink: &Sink<'_>) {
+    let name = &function.sig.ident;
+    let word = surface.word();
+    for attr in &function.markers {
+        if is_marker(attr, "skip") && !markers.skip {
+            continue; // reported already
+        }
+        if markers.skip && !is_marker(attr, "skip") {
+            sink.on(attr, format!("`{name}` is skipped, so it is no {word}: remove either marker"));
+        } else if !markers.skip {
+            sink.on(attr, format!("`{name}` is a helper, because it is not `pub`: write `pub async fn {name}` to make it a {word}"));
+        } else if !matches!(function.vis, Visibility::Public(_)) {
+            sink.on(attr, format!("`{name}` is a helper anyway, because it is not `pub`: remove `#[skip]`"));
+        }
+    }
+}
+
+fn read_args(function: &Function, surface: Surface, sink: &Sink<'_>) -> Vec<Arg> {
+    let mut args = Vec::new();
+    for (arg, extract) in function.sig.inputs.iter().zip(&function.extract) {
+        let syn::FnArg::Typed(arg) = arg else { continue };
+        if let Some(extract) = extract {
+            if extract.meta.require_path_only().is_err() {
+                sink.on(extract, "`#[extract]` takes no value: write just `#[extract]`");
+            } else if surface == Surface::Handler {
+                sink.on(
+                    extract,
+                    "a handler needs no `#[extract]`: its arguments are told apart by their types; remove it",
+                );
+            }
+        }
+        let known = last_name(&arg.ty).is_some_and(|name| EXTRACTORS.contains(&name.as_str()));
+        let message = extract.is_none() && !known;
+        if surface != Surface::Handler && extract.is_none() && last_name(&arg.ty).is_some_and(|n| n == "Session") {
+            sink.on(
+                &arg.ty,
+                format!(
+                    "remote `{}` cannot take a `Session`: it is called by a server, not by a client; \
+                     write what it needs, such as the uid, into its message",
+                    function.sig.ident
+                ),
+            );
+        }
+        args.push(Arg { ty: (*arg.ty).clone(), message });
+    }
+    if surface != Surface::Handler {
+        let second = args.iter().filter(|arg| arg.message).nth(1);
+        if let Some(second) = second {
+            sink.on(
+                &second.ty,
+                format!(
+                    "remote `{}` takes two messages, but a call carries one: put both into one `#[message]` struct, \
+                     or mark an extractor of yours `#[extract]`",
+                    function.sig.ident
+                ),
+            );
+        }
+    }
+    args
+}
+
+/// The last name of a path type.
+pub(crate) fn last_name(ty: &Type) -> Option<String> {
+    match ty {
+        Type::Path(path) => path.path.segments.last().map(|s| s.ident.to_string()),
+        Type::Group(group) => last_name(&group.elem),
+        Type::Paren(paren) => last_name(&paren.elem),
+        _ => None,
+    }
+}
+
+/// The first span of a type, for what is generated about it.
+pub(crate) fn place_of(ty: &Type) -> Span {
+    super::place(ty.span())
+}

@@ -1,0 +1,203 @@
+//! What `#[handler]` and `#[remote]` share: reading a block, what its methods may be, and the table of them.
+
+pub(crate) mod inherent;
+pub(crate) mod method;
+pub(crate) mod parse;
+pub(crate) mod signature;
+pub(crate) mod table;
+
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
+use quote::quote;
+use syn::ext::IdentExt;
+use syn::{Attribute, Ident, ItemImpl, Type};
+
+use self::method::Method;
+use self::parse::Function;
+use crate::attr::{Args, Key, named};
+use crate::errors::Sink;
+use crate::names::{Rename, check_part, service_of};
+
+/// What a block is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Surface {
+    /// `#[handler] impl T`.
+    Handler,
+    /// `#[remote] impl T`.
+    Remote,
+    /// `#[remote] trait T`.
+    Contract,
+}
+
+impl Surface {
+    /// What one method is called in messages.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Handler => "handler",
+            Self::Remote | Self::Contract => "remote",
+        }
+    }
+
+    pub(crate) fn attribute(self) -> &'static str {
+        match self {
+            Self::Handler => "#[handler]",
+            Self::Remote | Self::Contract => "#[remote]",
+        }
+    }
+
+    /// How a method begins.
+    pub(crate) fn opening(self) -> &'static str {
+        match self {
+            Self::Contract => "async fn",
+            _ => "pub async fn",
+        }
+    }
+}
+
+/// The keys of `#[handler]` and `#[remote]`.
+pub(crate) const KEYS: [Key; 4] = [
+    Key::text("server", "server = \"room\""),
+    Key::text("service", "service = \"room\""),
+    Key::text("rename_all", "rename_all = \"camelCase\""),
+    Key::CRATE,
+];
+
+/// The names of a block on the wire.
+pub(crate) struct Names {
+    /// `None`: every server type.
+    pub(crate) server: Option<String>,
+    pub(crate) service: String,
+    pub(crate) rename: Rename,
+}
+
+impl Names {
+    pub(crate) fn new(args: &Args, type_name: &Ident, surface: Surface, sink: &Sink<'_>) -> Self {
+        let server = args.text("server").map(|text| {
+            check_part(&text.value(), "a server type", text.span(), sink);
+            text.value()
+        });
+        let service = match args.text("service") {
+            Some(text) => {
+                check_part(&text.value(), "a service", text.span(), sink);
+                text.value()
+            }
+            None => {
+                let name = service_of(&type_name.unraw().to_string(), surface == Surface::Contract);
+                if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+                    sink.on(
+                        type_name,
+                        format!(
+                            "the service of `{type_name}` would be `{name}`, which cannot be a part of a route: \
+                             name it with `service = \"…\"`"
+                        ),
+                    );
+                }
+                name
+            }
+        };
+        let rename = args.text("rename_all").map(|text| Rename::parse(text, sink)).unwrap_or_default();
+        Self { server, service, rename }
+    }
+
+    /// The route of a method, with the server type if there is one.
+    pub(crate) fn route(&self, method: &str) -> String {
+        match &self.server {
+            Some(server) => format!("{server}.{}.{method}", self.service),
+            None => format!("{}.{method}", self.service),
+        }
+    }
+
+    /// The route of the block.
+    pub(crate) fn base(&self) -> String {
+        match &self.server {
+            Some(server) => format!("{server}.{}", self.service),
+            None => self.service.clone(),
+        }
+    }
+}
+
+/// The type of an impl block, which must be one named type, with its name.
+pub(crate) fn named_type<'a>(item: &'a ItemImpl, surface: Surface, sink: &Sink<'_>) -> Option<(&'a Type, Ident)> {
+    let ty = &*item.self_ty;
+    if !item.generics.params.is_empty() || item.generics.where_clause.is_some() {
+        let at = match &item.generics.where_clause {
+            Some(clause) if item.generics.params.is_empty() => quote!(#clause),
+            _ => {
+                let generics = &item.generics;
+                quote!(#generics)
+            }
+        };
+        sink.on(
+            at,
+            format!(
+                "a component is one value of one type, so its {} block cannot be generic: write the type out, \
+                 as in `impl Shop<PgStore>`",
+                surface.attribute()
+            ),
+        );
+        return None;
+    }
+    let name = match ty {
+        Type::Path(path) if path.qself.is_none() => path.path.segments.last().map(|s| s.ident.clone()),
+        _ => None,
+    };
+    if name.is_none() {
+        sink.on(
+            ty,
+            format!("a component is a struct or an enum: put {} on `impl TheType`", surface.attribute()),
+        );
+    }
+    Some((ty, name?))
+}
+
+/// The conditions that an item is compiled under; they guard all that is made of it.
+pub(crate) fn cfgs(attrs: &[Attribute]) -> TokenStream {
+    let cfgs = named(attrs, "cfg");
+    quote!(#(#cfgs)*)
+}
+
+/// A place of the user, with the hygiene of the macro: errors are shown there, and lints know it for generated.
+pub(crate) fn place(span: Span) -> Span {
+    Span::mixed_site().located_at(span)
+}
+
+/// The first words of an item that an attribute cannot be on, such as `pub async fn join`.
+pub(crate) fn misplaced(item: &TokenStream) -> TokenStream {
+    let mut trees = item.clone().into_iter().peekable();
+    while matches!(trees.peek(), Some(TokenTree::Punct(p)) if p.as_char() == '#') {
+        trees.nth(1);
+    }
+    let words = trees.take_while(|tree| match tree {
+        TokenTree::Group(group) => group.delimiter() == Delimiter::None,
+        TokenTree::Punct(_) => false,
+        _ => true,
+    });
+    words.collect()
+}
+
+/// The methods of a block that are routes, without those that something is wrong with.
+pub(crate) fn read_methods<'a>(
+    functions: impl IntoIterator<Item = &'a Function>,
+    names: &Names,
+    surface: Surface,
+    sink: &Sink<'_>,
+) -> Vec<Method> {
+    let read = |function| Method::read(function, surface, names.rename, sink);
+    let methods: Vec<_> = functions.into_iter().filter_map(read).collect();
+    for (i, method) in methods.iter().enumerate() {
+        let conditional = |m: &Method| named(&m.attrs, "cfg").next().is_some();
+        let first = methods[..i].iter().find(|m| m.name == method.name && !conditional(m));
+        if let (Some(first), false) = (first, conditional(method)) {
+            sink.at(
+                method.name_span,
+                format!(
+                    "`{}` and `{}` have the same route `{}`: give one of them another, as in `#[route(\"{}_2\")]`",
+                    first.ident,
+                    method.ident,
+                    names.route(&method.name),
+                    method.name
+                ),
+            );
+        }
+    }
+    methods
+}

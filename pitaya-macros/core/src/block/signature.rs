@@ -1,0 +1,153 @@
+//! What the signature of a handler or a remote may be.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::{FnArg, ReceiverKind, ReturnType, Safety, Type};
+
+use super::Surface;
+use super::parse::Function;
+use crate::errors::Sink;
+
+/// Notes everything that is wrong with a signature.
+pub(crate) fn check(function: &Function, surface: Surface, sink: &Sink<'_>) {
+    let sig = &function.sig;
+    let (word, name, opening) = (surface.word(), &sig.ident, surface.opening());
+    if let Some(token) = &sig.constness {
+        sink.on(token, format!("{word} `{name}` runs at run time: write `{opening} {name}`"));
+    }
+    if let Safety::Unsafe(token) = &sig.safety {
+        sink.on(token, format!("{word} `{name}` is called by the framework, which cannot promise anything: write `{opening} {name}`"));
+    }
+    if let Some(abi) = &sig.abi {
+        sink.on(abi, format!("{word} `{name}` is called from Rust: write `{opening} {name}`"));
+    }
+    if sig.asyncness.is_none() && sig.constness.is_none() {
+        let helper = match surface {
+            Surface::Contract => "",
+            _ => "; a helper is private, or marked `#[skip]`",
+        };
+        sink.on(sig.fn_token, format!("{word} `{name}` must be async: write `{opening} {name}`{helper}"));
+    }
+    if !sig.generics.params.is_empty() {
+        sink.on(
+            &sig.generics,
+            format!("{word} `{name}` cannot be generic, because its route has one message: write the types out"),
+        );
+    } else if let Some(clause) = &sig.generics.where_clause {
+        sink.on(clause, format!("{word} `{name}` cannot have conditions, because its route always exists: remove them"));
+    }
+    if let Some(variadic) = &sig.variadic {
+        sink.on(variadic, format!("{word} `{name}` takes a fixed list of arguments: remove `...`"));
+    }
+    receiver(function, surface, sink);
+    for arg in &sig.inputs {
+        if let FnArg::Typed(arg) = arg {
+            argument(&arg.ty, function, surface, sink);
+        }
+    }
+    if let ReturnType::Type(_, ty) = &sig.output {
+        reply(ty, function, surface, sink);
+    }
+}
+
+fn receiver(function: &Function, surface: Surface, sink: &Sink<'_>) {
+    let (word, name) = (surface.word(), &function.sig.ident);
+    match function.sig.inputs.first() {
+        Some(FnArg::Receiver(receiver)) => match &receiver.kind {
+            ReceiverKind::Reference(_, None, None) => {}
+            ReceiverKind::Reference(_, Some(_), None) => {
+                sink.on(receiver, format!("{word} `{name}` needs no lifetime: write `&self`"));
+            }
+            ReceiverKind::Reference(..) => sink.on(
+                receiver,
+                format!(
+                    "{word} `{name}` must take `&self`, because calls run at the same time on one value: \
+                     write `&self` and keep what changes in a `Mutex` or an atomic"
+                ),
+            ),
+            _ => sink.on(
+                receiver,
+                format!("{word} `{name}` must take `&self`, because the component stays for the next call: write `&self`"),
+            ),
+        },
+        _ => sink.at(
+            function.sig.ident.span(),
+            format!("{word} `{name}` must take `&self` first: write `{} {name}(&self, …)`", surface.opening()),
+        ),
+    }
+}
+
+fn argument(ty: &Type, function: &Function, surface: Surface, sink: &Sink<'_>) {
+    let (word, name) = (surface.word(), &function.sig.ident);
+    match borrowed(ty.to_token_stream()) {
+        Some(Found::Borrow) => {
+            let owned = match ty {
+                Type::Reference(reference) if reference.elem.to_token_stream().to_string() == "str" => "String".to_owned(),
+                Type::Reference(reference) => tidy(&reference.elem),
+                _ => "a type that owns its data".to_owned(),
+            };
+            let owned = if owned.contains(' ') { owned } else { format!("`{owned}`") };
+            sink.on(ty, format!("{word} `{name}` owns its arguments: write {owned} instead of `{}`", tidy(ty)));
+        }
+        Some(Found::Impl) => sink.on(ty, format!("{word} `{name}` needs to know the type: write it out instead of `{}`", tidy(ty))),
+        Some(Found::SelfType) => sink.on(ty, format!("`Self` cannot be an argument of {word} `{name}`: write the type by its name")),
+        None => {}
+    }
+}
+
+fn reply(ty: &Type, function: &Function, surface: Surface, sink: &Sink<'_>) {
+    let (word, name) = (surface.word(), &function.sig.ident);
+    match borrowed(ty.to_token_stream()) {
+        Some(Found::Borrow) => sink.on(ty, format!("the reply of {word} `{name}` must own its data: write a type without `&` and lifetimes")),
+        Some(Found::Impl) => {
+            let note = if function.sig.asyncness.is_none() { return } else { "write it out" };
+            sink.on(ty, format!("{word} `{name}` needs to know the type of its reply: {note} instead of `{}`", tidy(ty)));
+        }
+        Some(Found::SelfType) => sink.on(ty, format!("`Self` cannot be in the reply of {word} `{name}`: write the type by its name")),
+        None => {}
+    }
+}
+
+enum Found {
+    Borrow,
+    Impl,
+    SelfType,
+}
+
+/// The first thing in a type that cannot stand outside of its function.
+fn borrowed(tokens: TokenStream) -> Option<Found> {
+    let mut trees = tokens.into_iter().peekable();
+    while let Some(tree) = trees.next() {
+        match tree {
+            TokenTree::Punct(punct) if punct.as_char() == '&' => {
+                let lifetime = matches!(trees.peek(), Some(TokenTree::Punct(p)) if p.as_char() == '\'');
+                if !lifetime {
+                    return Some(Found::Borrow);
+                }
+            }
+            TokenTree::Punct(punct) if punct.as_char() == '\'' => {
+                if !matches!(trees.next(), Some(TokenTree::Ident(name)) if name == "static") {
+                    return Some(Found::Borrow);
+                }
+            }
+            TokenTree::Ident(name) if name == "impl" => return Some(Found::Impl),
+            TokenTree::Ident(name) if name == "Self" => return Some(Found::SelfType),
+            TokenTree::Group(group) => {
+                if let Some(found) = borrowed(group.stream()) {
+                    return Some(found);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// A type as one writes it.
+pub(crate) fn tidy(ty: &Type) -> String {
+    let mut text = ty.to_token_stream().to_string();
+    for (spaced, tight) in [(" <", "<"), ("< ", "<"), (" >", ">"), ("& ", "&"), (" ::", "::"), (":: ", "::"), (" ,", ",")] {
+        text = text.replace(spaced, tight);
+    }
+    text
+}

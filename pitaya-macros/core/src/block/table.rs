@@ -1,0 +1,230 @@
+//! The generated table of a block: one entry a method, with the code that calls it.
+//!
+//! An entry is thin; what it calls in `__private` is generic and does the work. All that an entry asks of one
+//! type has that type's place, so that the compiler says once that the type does not fit, and there.
+
+use proc_macro2::{Literal, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+
+use super::method::{Arg, Method, place_of};
+use super::{Names, Surface, cfgs, place};
+use super::signature::tidy;
+
+/// The name under which generated code has `__private`.
+pub(crate) fn alias(private: &TokenStream) -> TokenStream {
+    quote! {
+        #[allow(unused_imports)]
+        use #private as __p;
+        #[allow(unused_imports)]
+        use __p::Otherwise as _;
+    }
+}
+
+/// One entry. `target` is how its method is called.
+pub(crate) fn entry(method: &Method, surface: Surface, target: &TokenStream) -> TokenStream {
+    let cfgs = cfgs(&method.attrs);
+    let (name, doc, concurrent, ret) = (&method.name, &method.doc, method.concurrent, &method.ret);
+    let at_name = method.ident.span();
+    // `line!` tells the line of its caller only if it stands there with the user's own hygiene.
+    let line = quote_spanned!(at_name=> ::core::line!());
+    let at_ret = if method.replies { place_of(ret) } else { place(at_name) };
+    let notify = quote_spanned!(at_ret=> __p::notify::<#ret>());
+    let reply = quote_spanned!(at_ret=> __p::reply_schema::<#ret>);
+    let message = message(&method.args);
+    let call = call(method, surface, target);
+    quote! {
+        #cfgs
+        __p::Method {
+            name: #name,
+            doc: #doc,
+            line: #line,
+            concurrent: #concurrent,
+            notify: #notify,
+            message: #message,
+            reply: #reply,
+            call: #call,
+        }
+    }
+}
+
+fn message(args: &[Arg]) -> TokenStream {
+    let asked = args.iter().map(|arg| ask(&arg.ty, &quote!(MESSAGE)));
+    quote!(|| __p::first(&[#(#asked),*]))
+}
+
+fn ask(ty: &syn::Type, what: &TokenStream) -> TokenStream {
+    let span = place_of(ty);
+    quote_spanned!(span=> <__p::Ask<#ty>>::#what)
+}
+
+fn call(method: &Method, surface: Surface, target: &TokenStream) -> TokenStream {
+    let arg_fn = match surface {
+        Surface::Handler => format_ident!("handler_arg"),
+        Surface::Remote | Surface::Contract => format_ident!("remote_arg"),
+    };
+    let vars: Vec<_> = (0..method.args.len()).map(|i| format_ident!("a{i}", span = Span::mixed_site())).collect();
+    let types = method.args.iter().map(|arg| &arg.ty);
+    let holds = vars.iter().zip(types.clone()).map(|(var, ty)| {
+        let span = place_of(ty);
+        let var = respan(var, span);
+        quote_spanned!(span=> let mut #var = __p::#arg_fn::<#ty, _>(&call, body);)
+    });
+    let slots: Vec<_> = vars
+        .iter()
+        .zip(types.clone())
+        .map(|(var, ty)| {
+            let span = place_of(ty);
+            let var = respan(var, span);
+            quote_spanned!(span=> &mut #var)
+        })
+        .collect();
+    let gives = vars.iter().zip(types).map(|(var, ty)| {
+        let span = place_of(ty);
+        let var = respan(var, span);
+        quote_spanned!(span=> let #var = #var.give(&mut call).await?;)
+    });
+    let site = Span::mixed_site();
+    let body = if method.args.is_empty() { quote_spanned!(site=> _) } else { quote_spanned!(site=> body) };
+    let at_name = place(method.ident.span());
+    let boxed = quote_spanned!(at_name=> ::std::boxed::Box::pin);
+    let at_ret = if method.replies { place_of(&method.ret) } else { at_name };
+    let finish = quote_spanned!(at_ret=> call.finish(reply).await);
+    quote_spanned! {site=>
+        |this, mut call, #body| {
+            #(#holds)*
+            #boxed(async move {
+                let reply = async {
+                    call.before(&mut [#(#slots),*]).await?;
+                    #(#gives)*
+                    ::core::result::Result::Ok(#target(&this, #(#vars),*).await)
+                }
+                .await;
+                #finish
+            })
+        }
+    }
+}
+
+fn respan(var: &syn::Ident, span: Span) -> syn::Ident {
+    syn::Ident::new(&var.to_string(), span)
+}
+
+/// What only the types can tell, each as a constant of its own at the argument's place.
+pub(crate) fn checks(method: &Method, surface: Surface) -> TokenStream {
+    let cfgs = cfgs(&method.attrs);
+    let checks = match surface {
+        Surface::Handler => one_message(method),
+        Surface::Remote | Surface::Contract => right_guess(method),
+    };
+    checks.into_iter().map(|check| quote!(#cfgs #check)).collect()
+}
+
+fn one_message(method: &Method) -> Vec<TokenStream> {
+    let is_message: Vec<_> = method.args.iter().map(|arg| ask(&arg.ty, &quote!(IS_MESSAGE))).collect();
+    let text = format!(
+        "handler `{}` takes two messages, but a call carries one: put both into one `#[message]` struct",
+        method.ident
+    );
+    (1..method.args.len())
+        .map(|i| {
+            let (before, this) = (&is_message[..i], &is_message[i]);
+            let span = place_of(&method.args[i].ty);
+            quote_spanned! {span=>
+                const _: () = ::core::assert!(!#this || __p::count(&[#(#before),*]) != 1, #text);
+            }
+        })
+        .collect()
+}
+
+fn right_guess(method: &Method) -> Vec<TokenStream> {
+    let check = |arg: &Arg| {
+        let (ty, text) = (&arg.ty, tidy(&arg.ty));
+        let span = place_of(ty);
+        let is_message = ask(ty, &quote!(IS_MESSAGE));
+        let is_extractor = ask(ty, &quote!(IS_EXTRACTOR));
+        if arg.message {
+            let text = format!(
+                "`{text}` is an extractor, but the client of remote `{}` would take it for the message: \
+                 mark it `#[extract]`",
+                method.ident
+            );
+            quote_spanned!(span=> const _: () = ::core::assert!(#is_message || !#is_extractor, #text);)
+        } else {
+            let text = format!(
+                "`{text}` is a message, but the client of remote `{}` takes it for an extractor: remove \
+                 `#[extract]`, or give the type another name if it has none",
+                method.ident
+            );
+            quote_spanned!(span=> const _: () = ::core::assert!(!#is_message, #text);)
+        }
+    };
+    method.args.iter().map(check).collect()
+}
+
+/// The table of an impl block and its registration.
+pub(crate) fn block(
+    private: &TokenStream,
+    ty: &syn::Type,
+    methods: &[Method],
+    names: &Names,
+    doc: &str,
+    surface: Surface,
+) -> TokenStream {
+    let alias = alias(private);
+    let kind = match surface {
+        Surface::Handler => quote!(Handler),
+        Surface::Remote | Surface::Contract => quote!(Remote),
+    };
+    let entries = methods.iter().map(|method| {
+        let ident = &method.ident;
+        entry(method, surface, &quote!(<#ty>::#ident))
+    });
+    let checks = methods.iter().map(|method| checks(method, surface));
+    let server = match &names.server {
+        Some(server) => quote!(::core::option::Option::Some(#server)),
+        None => quote!(::core::option::Option::None),
+    };
+    let service = Literal::string(&names.service);
+    let submit = submit(ty, &kind, &server, &quote!(#service), doc, &quote!(__METHODS));
+    quote! {
+        #[allow(deprecated, clippy::all, clippy::pedantic)]
+        const _: () = {
+            #alias
+            #(#checks)*
+            static __METHODS: &[__p::Method<#ty, __p::#kind>] = &[#(#entries),*];
+            #submit
+        };
+    }
+}
+
+/// The registration of a block.
+pub(crate) fn submit(
+    ty: &syn::Type,
+    kind: &TokenStream,
+    server: &TokenStream,
+    service: &TokenStream,
+    doc: &str,
+    methods: &TokenStream,
+) -> TokenStream {
+    let make = if kind.to_string() == "Handler" { quote!(handlers) } else { quote!(remotes) };
+    quote! {
+        __p::inventory::submit! {
+            __p::Block {
+                kind: __p::BlockKind::#kind,
+                server: #server,
+                service: #service,
+                doc: #doc,
+                file: ::core::file!(),
+                component: || {
+                    #[allow(unused_imports)]
+                    use __p::probe::*;
+                    __p::ComponentType::new::<#ty>(
+                        (&&Probe::<#ty>::NEW).build(),
+                        (&&Probe::<#ty>::NEW).lifecycle(),
+                    )
+                },
+                methods: || __p::Methods::#make(#methods),
+            }
+        }
+    }
+}

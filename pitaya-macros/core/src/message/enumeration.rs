@@ -1,0 +1,96 @@
+//! `#[message(proto)] enum`: a set of names with numbers, for fields of messages.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::ext::IdentExt;
+use syn::{DataEnum, DeriveInput, Fields};
+
+use super::Derives;
+use crate::attr::{Args, Ctx};
+use crate::errors::Sink;
+
+/// The enum with its derives, and what makes it the type of a field. It travels as its number, in every format.
+pub(crate) fn expand(
+    ctx: &Ctx,
+    args: &Args,
+    input: &DeriveInput,
+    data: &DataEnum,
+    sink: &Sink<'_>,
+) -> Option<TokenStream> {
+    let name = &input.ident;
+    if !args.has("proto") {
+        sink.on(
+            name,
+            format!(
+                "`{name}` has several shapes, and a message has one: write a `struct` with an `Option` for each; or, if \
+                 its variants are only names, `#[message(proto)]` and a number for each"
+            ),
+        );
+        return None;
+    }
+    for key in ["push", "validate", "lenient"] {
+        if let Some(span) = args.span(key) {
+            sink.at(span, format!("an enum is a field of messages, so it has no `{key}`: write it on the message"));
+        }
+    }
+    for variant in &data.variants {
+        let ident = &variant.ident;
+        if !matches!(variant.fields, Fields::Unit) {
+            sink.on(variant, format!("`{ident}` travels as a number, so it has no fields: write `{ident} = …`"));
+        } else if variant.discriminant.is_none() {
+            sink.on(ident, format!("`{ident}` needs its number on the wire: write `{ident} = 1`, with a number of its own"));
+        }
+    }
+    let zero = |expr: &syn::Expr| quote!(#expr).to_string() == "0";
+    match data.variants.first() {
+        None => sink.on(name, format!("`{name}` has no value: write a variant with the number 0")),
+        Some(first) if first.discriminant.as_ref().is_some_and(|(_, expr)| !zero(expr)) => sink.on(
+            first,
+            format!("the first variant is what an absent field means, so its number is 0: write `{} = 0`", first.ident),
+        ),
+        Some(_) => {}
+    }
+    let serde_attrs = input.attrs.iter().chain(data.variants.iter().flat_map(|v| &v.attrs));
+    for attr in serde_attrs.filter(|a| a.path().is_ident("serde")) {
+        sink.on(attr, format!("`{name}` travels as its number, so its names never do: remove `#[serde(…)]`"));
+    }
+    if sink.failed() {
+        return None;
+    }
+    let private = ctx.private();
+    let mut item = input.clone();
+    let mut derives = Derives::take(&input.attrs);
+    item.attrs = std::mem::take(&mut derives.rest);
+    derives.remove("Default");
+    let derives = derives.with(&[
+        ("Clone", quote!(::core::clone::Clone)),
+        ("Copy", quote!(::core::marker::Copy)),
+        ("Debug", quote!(::core::fmt::Debug)),
+        ("PartialEq", quote!(::core::cmp::PartialEq)),
+        ("Eq", quote!(::core::cmp::Eq)),
+        ("Hash", quote!(::core::hash::Hash)),
+        ("PartialOrd", quote!(::core::cmp::PartialOrd)),
+        ("Ord", quote!(::core::cmp::Ord)),
+        ("Serialize", quote!(#private::serde::Serialize)),
+        ("Deserialize", quote!(#private::serde::Deserialize)),
+        ("Enumeration", quote!(#private::prost::Enumeration)),
+    ]);
+    let (serde, prost) = (ctx.path_text("serde"), ctx.path_text("prost"));
+    let text = name.unraw().to_string();
+    let variants = data.variants.iter().map(|variant| {
+        let (ident, label) = (&variant.ident, variant.ident.unraw().to_string());
+        let cfgs = crate::block::cfgs(&variant.attrs);
+        quote!(#cfgs (#label, #name::#ident as i32))
+    });
+    Some(quote! {
+        #derives
+        #[serde(crate = #serde, into = "i32", try_from = "i32")]
+        #[prost(prost_path = #prost)]
+        #[repr(i32)]
+        #item
+        #[automatically_derived]
+        impl #private::FieldType for #name {
+            const TYPE: #private::Type = #private::Type::Enum(#text, &[#(#variants),*]);
+        }
+    })
+}

@@ -1,0 +1,174 @@
+//! `#[message]`: a type that travels, with its code for each format and its shape as data.
+
+mod enumeration;
+mod expand;
+mod fields;
+mod proto;
+mod serde_attr;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{Attribute, Data, DeriveInput, Fields, LitStr, Meta, Path, Token};
+use syn::punctuated::Punctuated;
+
+use crate::attr::{Args, Ctx, Key};
+use crate::block::misplaced;
+use crate::errors::{Errors, Expansion, Sink};
+
+const KEYS: [Key; 5] = [
+    Key::flag("proto"),
+    Key::text("push", "push = \"onMessage\""),
+    Key::flag("lenient"),
+    Key::flag("validate"),
+    Key::CRATE,
+];
+
+/// The longest route that a push can have, in bytes: its length travels as one byte.
+const MAX_ROUTE: usize = 255;
+
+/// Expands `#[message(args)] item`.
+pub fn message(args: TokenStream, item: TokenStream) -> Expansion {
+    let errors = Errors::default();
+    let sink = errors.sink();
+    let args = Args::parse(args, "#[message]", &KEYS, &sink);
+    let tokens = match syn::parse2::<DeriveInput>(item.clone()) {
+        Ok(input) => expand(&args, input, &sink),
+        Err(_) => {
+            sink.on(misplaced(&item), "a message is a type: put `#[message]` on a `struct` with named fields");
+            item
+        }
+    };
+    errors.expansion(tokens)
+}
+
+/// The item without what only our macros and derives know, for when it cannot be expanded.
+fn bare(input: &DeriveInput) -> TokenStream {
+    let mut input = input.clone();
+    let strip = |attrs: &mut Vec<Attribute>| {
+        attrs.retain(|a| !["tag", "serde", "prost", "garde"].iter().any(|name| a.path().is_ident(name)));
+    };
+    strip(&mut input.attrs);
+    match &mut input.data {
+        Data::Struct(data) => data.fields.iter_mut().for_each(|field| strip(&mut field.attrs)),
+        Data::Enum(data) => {
+            for variant in &mut data.variants {
+                strip(&mut variant.attrs);
+                variant.fields.iter_mut().for_each(|field| strip(&mut field.attrs));
+            }
+        }
+        Data::Union(_) => {}
+    }
+    let mut derives = Derives::take(&input.attrs);
+    input.attrs = std::mem::take(&mut derives.rest);
+    let kept = ["Clone", "Copy", "Debug", "Default", "PartialEq", "Eq", "Hash", "PartialOrd", "Ord"];
+    derives.written.retain(|path| kept.iter().any(|name| is(path, name)));
+    let added = [("Clone", quote!(::core::clone::Clone)), ("Debug", quote!(::core::fmt::Debug))];
+    let derives = derives.with(&added);
+    quote!(#derives #input)
+}
+
+fn expand(args: &Args, input: DeriveInput, sink: &Sink<'_>) -> TokenStream {
+    let ctx = Ctx::new(args);
+    let name = &input.ident;
+    if !input.generics.params.is_empty() {
+        sink.on(
+            &input.generics,
+            format!("message `{name}` has one form on the wire, so it cannot be generic: write its types out"),
+        );
+    }
+    if let Some(text) = args.text("push") {
+        check_push(text, sink);
+    }
+    let made = match &input.data {
+        Data::Struct(data) => match &data.fields {
+            Fields::Unnamed(fields) => {
+                sink.on(fields, format!("the fields of message `{name}` need names on the wire: write `{{ name: … }}`"));
+                None
+            }
+            Fields::Named(_) | Fields::Unit => expand::structure(&ctx, args, &input, sink),
+        },
+        Data::Enum(data) => enumeration::expand(&ctx, args, &input, data, sink),
+        Data::Union(data) => {
+            sink.on(data.union_token, format!("message `{name}` cannot be a union: write a `struct`"));
+            None
+        }
+    };
+    match made {
+        Some(made) if !sink.failed() => made,
+        _ => {
+            let bare = bare(&input);
+            let stand_in = stand_in(&ctx, &input);
+            quote!(#bare #stand_in)
+        }
+    }
+}
+
+/// Keeps the type a message for the rest of the crate while something is wrong with it, so that each use of it
+/// is not one more error.
+fn stand_in(ctx: &Ctx, input: &DeriveInput) -> TokenStream {
+    if !input.generics.params.is_empty() {
+        return TokenStream::new();
+    }
+    let (private, name) = (ctx.private(), &input.ident);
+    quote! {
+        impl #private::Message for #name {
+            const CODECS: #private::Codecs<Self> = ::core::panic!("the message has errors");
+            const SCHEMA: &'static #private::Schema = &#private::Schema::new("", "", &[]);
+        }
+        impl #private::FieldType for #name {
+            const TYPE: #private::Type = #private::Type::Any;
+        }
+    }
+}
+
+fn check_push(text: &LitStr, sink: &Sink<'_>) {
+    let route = text.value();
+    if route.is_empty() {
+        sink.on(text, "a push needs a route that clients listen on: write `push = \"onMessage\"`");
+    } else if route.len() > MAX_ROUTE {
+        sink.on(
+            text,
+            format!("the route of a push has at most {MAX_ROUTE} bytes, and this has {}: write a shorter one", route.len()),
+        );
+    }
+}
+
+/// The derives that the user wrote, and the other attributes.
+pub(crate) struct Derives {
+    written: Vec<Path>,
+    pub(crate) rest: Vec<Attribute>,
+}
+
+impl Derives {
+    pub(crate) fn take(attrs: &[Attribute]) -> Self {
+        let mut derives = Self { written: Vec::new(), rest: Vec::new() };
+        for attr in attrs {
+            let list = attr.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated);
+            match (&attr.meta, list) {
+                (Meta::List(meta), Ok(list)) if meta.path.is_ident("derive") => derives.written.extend(list),
+                _ => derives.rest.push(attr.clone()),
+            }
+        }
+        derives
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.written.iter().any(|path| is(path, name))
+    }
+
+    /// Takes a derive away that something else makes.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.written.retain(|path| !is(path, name));
+    }
+
+    /// What the user wrote and what we add, which the user may have written too.
+    pub(crate) fn with(&self, added: &[(&str, TokenStream)]) -> TokenStream {
+        let written = &self.written;
+        let added = added.iter().filter(|(name, _)| !self.has(name)).map(|(_, path)| path);
+        quote!(#[derive(#(#written,)* #(#added),*)])
+    }
+}
+
+fn is(path: &Path, name: &str) -> bool {
+    path.segments.last().is_some_and(|s| s.ident == name)
+}

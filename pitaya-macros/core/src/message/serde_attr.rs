@@ -1,0 +1,166 @@
+//! The serde attributes of messages: those that the schema can state.
+//!
+//! The schema is data from which documentation and clients in other languages are made. An attribute that makes
+//! the bytes differ from it is refused, each with what to do instead.
+
+use syn::meta::ParseNestedMeta;
+use syn::{Attribute, LitStr};
+
+use crate::errors::Sink;
+
+/// What the serde attributes of a container say.
+#[derive(Default)]
+pub(crate) struct Container {
+    pub(crate) rename_all: Option<String>,
+    pub(crate) default: bool,
+}
+
+/// What the serde attributes of a field say.
+#[derive(Default)]
+pub(crate) struct Field {
+    pub(crate) rename: Option<String>,
+    pub(crate) default: bool,
+    pub(crate) skip: bool,
+    /// `skip_serializing_if`, with its place.
+    pub(crate) skip_if: Option<proc_macro2::Span>,
+}
+
+/// Why an attribute is refused.
+fn reason(key: &str) -> &'static str {
+    match key {
+        "flatten" => "it mixes the fields of two types: write the fields out, or nest the type",
+        "with" | "serialize_with" | "deserialize_with" | "into" | "from" | "try_from" | "remote" => {
+            "it gives the bytes another type than the field has: give the field the type that travels"
+        }
+        "tag" | "untagged" | "content" => "it gives a message one of several shapes: write a field for each, as `Option`",
+        "alias" => "it gives one field several names: keep one",
+        "skip_serializing" | "skip_deserializing" => "it gives the two directions different fields: write `skip`, or two messages",
+        "deny_unknown_fields" => "messages ignore what they do not know, so that they can grow: remove it",
+        "transparent" => "it takes the message's own shape away: use the inner type",
+        "rename_all_fields" => "it is for enums: write `rename_all`",
+        "borrow" => "messages own their data: write `String` or `Vec<u8>`",
+        "crate" => "the macro says it: remove it",
+        _ => "it is not known to `#[message]`, which takes `rename`, `rename_all`, `default`, `skip` and `skip_serializing_if`",
+    }
+}
+
+fn refuse(meta: &ParseNestedMeta<'_>, sink: &Sink<'_>) -> syn::Result<()> {
+    let key = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
+    sink.on(&meta.path, format!("the schema of a message cannot state `{key}`: {}", reason(&key)));
+    swallow(meta)
+}
+
+/// Reads over a value that nobody looks at.
+fn swallow(meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
+    if meta.input.peek(syn::Token![=]) {
+        meta.value()?.parse::<syn::Expr>()?;
+    } else if meta.input.peek(syn::token::Paren) {
+        let inner;
+        syn::parenthesized!(inner in meta.input);
+        inner.parse::<proc_macro2::TokenStream>()?;
+    }
+    Ok(())
+}
+
+/// One name for both directions.
+fn one_name(meta: &ParseNestedMeta<'_>, sink: &Sink<'_>) -> syn::Result<Option<String>> {
+    if meta.input.peek(syn::token::Paren) {
+        sink.on(
+            &meta.path,
+            "the schema of a message has one name for both directions: write `rename = \"…\"` or `rename_all = \"…\"`",
+        );
+        swallow(meta)?;
+        return Ok(None);
+    }
+    Ok(Some(meta.value()?.parse::<LitStr>()?.value()))
+}
+
+fn each(attrs: &[Attribute], sink: &Sink<'_>, mut read: impl FnMut(ParseNestedMeta<'_>) -> syn::Result<()>) {
+    for attr in attrs.iter().filter(|a| a.path().is_ident("serde")) {
+        sink.ok(attr.parse_nested_meta(&mut read));
+    }
+}
+
+pub(crate) fn container(attrs: &[Attribute], sink: &Sink<'_>) -> Container {
+    let mut found = Container::default();
+    each(attrs, sink, |meta| {
+        if meta.path.is_ident("rename_all") {
+            found.rename_all = one_name(&meta, sink)?;
+        } else if meta.path.is_ident("default") {
+            found.default = true;
+            swallow(&meta)?;
+        } else if meta.path.is_ident("rename") {
+            sink.on(&meta.path, "a message is known by its routes, not by a name on the wire: remove `rename`");
+            swallow(&meta)?;
+        } else {
+            refuse(&meta, sink)?;
+        }
+        Ok(())
+    });
+    found
+}
+
+pub(crate) fn field(attrs: &[Attribute], sink: &Sink<'_>) -> Field {
+    let mut found = Field::default();
+    each(attrs, sink, |meta| {
+        if meta.path.is_ident("rename") {
+            found.rename = one_name(&meta, sink)?;
+        } else if meta.path.is_ident("default") {
+            found.default = true;
+            swallow(&meta)?;
+        } else if meta.path.is_ident("skip") {
+            found.skip = true;
+        } else if meta.path.is_ident("skip_serializing_if") {
+            found.skip_if = meta.path.get_ident().map(syn::Ident::span);
+            swallow(&meta)?;
+        } else {
+            refuse(&meta, sink)?;
+        }
+        Ok(())
+    });
+    found
+}
+
+/// A field's name by serde's `rename_all`.
+pub(crate) fn rename(rule: Option<&str>, name: &str) -> String {
+    let words = || name.split('_').filter(|word| !word.is_empty());
+    let title = |word: &str| {
+        let mut chars = word.chars();
+        chars.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + chars.as_str())
+    };
+    match rule {
+        Some("UPPERCASE" | "SCREAMING_SNAKE_CASE") => name.to_ascii_uppercase(),
+        Some("PascalCase") => words().map(title).collect(),
+        Some("camelCase") => {
+            let pascal: String = words().map(title).collect();
+            let mut chars = pascal.chars();
+            chars.next().map_or_else(String::new, |first| first.to_ascii_lowercase().to_string() + chars.as_str())
+        }
+        Some("kebab-case") => name.replace('_', "-"),
+        Some("SCREAMING-KEBAB-CASE") => name.to_ascii_uppercase().replace('_', "-"),
+        _ => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rename;
+
+    #[test]
+    fn fields_are_renamed_as_serde_renames_them() {
+        let rules = [
+            ("lowercase", "room_id"),
+            ("UPPERCASE", "ROOM_ID"),
+            ("PascalCase", "RoomId"),
+            ("camelCase", "roomId"),
+            ("snake_case", "room_id"),
+            ("SCREAMING_SNAKE_CASE", "ROOM_ID"),
+            ("kebab-case", "room-id"),
+            ("SCREAMING-KEBAB-CASE", "ROOM-ID"),
+        ];
+        for (rule, expected) in rules {
+            assert_eq!(rename(Some(rule), "room_id"), expected, "{rule}");
+        }
+        assert_eq!(rename(None, "room_id"), "room_id");
+    }
+}

@@ -1,0 +1,208 @@
+//! `#[derive(PitayaError)]`: errors with a code for each variant.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream};
+use syn::{Attribute, Data, DeriveInput, Fields, Ident, LitInt, LitStr, Member, Path, Token, parse_quote};
+
+use crate::block::place;
+use crate::errors::{Errors, Expansion, Sink};
+
+/// Expands `#[derive(PitayaError)]`; the item is not repeated.
+pub fn pitaya_error(item: TokenStream) -> Expansion {
+    let errors = Errors::default();
+    let sink = errors.sink();
+    let tokens = match syn::parse2::<DeriveInput>(item) {
+        Ok(input) => expand(&input, &sink),
+        Err(error) => {
+            sink.absorb(error);
+            TokenStream::new()
+        }
+    };
+    errors.expansion(tokens)
+}
+
+/// `#[pitaya(code = "CHAT-001", metadata(room = name))]`, `#[pitaya(transparent)]`, `#[pitaya(crate = path)]`.
+#[derive(Default)]
+struct Says {
+    code: Option<LitStr>,
+    metadata: Vec<(LitStr, Member)>,
+    transparent: Option<Ident>,
+    krate: Option<Path>,
+}
+
+/// `key = field` or `"some key" = field`.
+struct Pair(LitStr, Member);
+
+impl Parse for Pair {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let key = if input.peek(LitStr) {
+            input.parse()?
+        } else {
+            let ident = input.call(Ident::parse_any)?;
+            LitStr::new(&ident.unraw().to_string(), ident.span())
+        };
+        let member = if input.parse::<Option<Token![=]>>()?.is_none() {
+            Member::Named(Ident::new(&key.value(), key.span()))
+        } else if input.peek(LitInt) {
+            Member::Unnamed(input.parse()?)
+        } else {
+            Member::Named(input.parse()?)
+        };
+        Ok(Self(key, member))
+    }
+}
+
+const KEYS: &str = "`code`, `metadata` and `transparent`";
+
+impl Says {
+    fn read(attrs: &[Attribute], container: bool, sink: &Sink<'_>) -> Self {
+        let mut says = Self::default();
+        for attr in attrs.iter().filter(|a| a.path().is_ident("pitaya")) {
+            let read = attr.parse_nested_meta(|meta| {
+                let key = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
+                match key.as_str() {
+                    "code" => {
+                        let text: LitStr = meta.value()?.parse().map_err(|e| {
+                            syn::Error::new(e.span(), "`code` takes a string: write `code = \"CHAT-001\"`")
+                        })?;
+                        if text.value().is_empty() {
+                            sink.on(&text, "a code is what clients compare: write one, such as `\"CHAT-001\"`");
+                        }
+                        if says.code.replace(text).is_some() {
+                            sink.on(&meta.path, "`code` is given twice: keep one of them");
+                        }
+                    }
+                    "metadata" => {
+                        let inner;
+                        syn::parenthesized!(inner in meta.input);
+                        let pairs = inner.parse_terminated(Pair::parse, Token![,])?;
+                        says.metadata.extend(pairs.into_iter().map(|Pair(key, member)| (key, member)));
+                    }
+                    "transparent" => says.transparent = meta.path.get_ident().cloned(),
+                    "crate" if container => says.krate = Some(meta.value()?.call(Path::parse_mod_style)?),
+                    _ => return Err(syn::Error::new_spanned(&meta.path, format!("unknown key `{key}`: `#[pitaya]` takes {KEYS}"))),
+                }
+                Ok(())
+            });
+            sink.ok(read);
+        }
+        says
+    }
+}
+
+fn expand(input: &DeriveInput, sink: &Sink<'_>) -> TokenStream {
+    let name = &input.ident;
+    if !input.generics.params.is_empty() {
+        sink.on(&input.generics, format!("`{name}` is recognised by its type, so it cannot be generic: write the types out"));
+    }
+    let general = Says::read(&input.attrs, true, sink);
+    let krate = general.krate.clone().unwrap_or_else(|| parse_quote!(::pitaya));
+    let private = quote!(#krate::__private);
+    let arms: Vec<_> = match &input.data {
+        Data::Struct(data) => {
+            vec![arm(&private, &quote!(Self), name, &data.fields, &general, None, sink)]
+        }
+        Data::Enum(data) => data
+            .variants
+            .iter()
+            .map(|variant| {
+                let says = Says::read(&variant.attrs, false, sink);
+                let (ident, cfgs) = (&variant.ident, crate::block::cfgs(&variant.attrs));
+                let arm = arm(&private, &quote!(Self::#ident), ident, &variant.fields, &says, general.code.as_ref(), sink);
+                quote!(#cfgs #arm)
+            })
+            .collect(),
+        Data::Union(data) => {
+            sink.on(data.union_token, format!("an error cannot be a union: make `{name}` an `enum`"));
+            Vec::new()
+        }
+    };
+    let said = if sink.failed() {
+        quote!(::core::panic!("the error has errors"))
+    } else if arms.is_empty() {
+        quote!(match *self {})
+    } else {
+        quote!(match self { #(#arms)* })
+    };
+    if !input.generics.params.is_empty() {
+        return TokenStream::new();
+    }
+    let implementation = quote_spanned! {place(name.span())=>
+        impl #private::CodedError for #name
+    };
+    quote! {
+        #[automatically_derived]
+        #[allow(deprecated, clippy::all, clippy::pedantic)]
+        #implementation {
+            fn describe(&self) -> #private::Error {
+                #said
+            }
+        }
+        #[automatically_derived]
+        impl #private::IntoError for #name {
+            fn into_error(self) -> #private::Error {
+                #private::coded(self)
+            }
+        }
+        const _: () = {
+            use #private as __p;
+            __p::inventory::submit! { __p::ErrorRecognizer::of::<#name>() }
+        };
+    }
+}
+
+/// One arm: the pattern binds what the metadata needs.
+fn arm(
+    private: &TokenStream,
+    path: &TokenStream,
+    ident: &Ident,
+    fields: &Fields,
+    says: &Says,
+    general: Option<&LitStr>,
+    sink: &Sink<'_>,
+) -> TokenStream {
+    if let Some(key) = &says.transparent {
+        let mut members = fields.members();
+        let (Some(member), None) = (members.next(), members.next()) else {
+            sink.on(key, format!("`{ident}` passes another error on, so it holds that and nothing else: write `{ident}(TheError)`"));
+            return TokenStream::new();
+        };
+        if let Some(code) = &says.code {
+            sink.on(code, format!("`{ident}` passes on the code of the error it holds: remove `code`, or `transparent`"));
+        }
+        return quote!(#path { #member: inner } => #private::describe(inner),);
+    }
+    let Some(code) = says.code.as_ref().or(general) else {
+        sink.on(ident, format!("clients need a code for `{ident}`: write `#[pitaya(code = \"…\")]`, or `#[pitaya(transparent)]` if it passes another error on"));
+        return TokenStream::new();
+    };
+    let mut bound: Vec<(Member, Ident)> = Vec::new();
+    let mut pairs = Vec::new();
+    for (i, (key, member)) in says.metadata.iter().enumerate() {
+        if !fields.members().any(|m| m == *member) {
+            let has: Vec<_> = fields.members().map(|m| quote!(#m).to_string()).collect();
+            let instead = if has.is_empty() {
+                "remove it".to_owned()
+            } else {
+                format!("write one of {}", crate::attr::list(has.iter().map(String::as_str), "or"))
+            };
+            sink.on(member, format!("`{ident}` has no field `{}`: {instead}", quote!(#member)));
+            continue;
+        }
+        let var = format_ident!("m{i}", span = proc_macro2::Span::mixed_site());
+        let span = match member {
+            Member::Named(ident) => ident.span(),
+            Member::Unnamed(index) => index.span,
+        };
+        pairs.push(quote_spanned!(place(span)=> .with_metadata(#key, ::std::string::ToString::to_string(#var))));
+        bound.push((member.clone(), var));
+    }
+    let patterns = bound.iter().map(|(member, var)| quote!(#member: #var));
+    quote! {
+        #path { #(#patterns,)* .. } => {
+            #private::Error::new(#code, ::std::string::ToString::to_string(self)) #(#pairs)*
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The typed client of a block of remotes: a constant and a method for each.
+
+use heck::ToShoutySnakeCase;
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::ext::IdentExt;
+use syn::{GenericArgument, Ident, PathArguments, Type, Visibility};
+
+use crate::attr::Ctx;
+use crate::block::method::{Method, last_name};
+use crate::block::{Names, cfgs};
+use crate::errors::Sink;
+
+/// The client's own methods, whose names a remote cannot have.
+const RESERVED: [&str; 7] = ["on", "by", "timeout", "reliable", "call", "fake", "clone"];
+
+/// Who answers in tests.
+#[derive(Clone, Copy)]
+pub(crate) enum Stand {
+    /// An implementation of the contract.
+    Contract,
+    /// A closure for each route.
+    Closures,
+}
+
+/// What a client is made of.
+pub(crate) struct Client<'a> {
+    pub(crate) ctx: &'a Ctx,
+    pub(crate) vis: Visibility,
+    /// The type or the contract.
+    pub(crate) name: &'a Ident,
+    pub(crate) names: &'a Names,
+    pub(crate) methods: &'a [Method],
+    pub(crate) stand: Stand,
+}
+
+/// The client, with what belongs to it.
+pub(crate) fn expand(client: &Client<'_>, sink: &Sink<'_>) -> TokenStream {
+    let Client { ctx, vis, name, names, methods, stand } = client;
+    let (krate, private) = (&ctx.krate, ctx.private());
+    let ident = format_ident!("{name}Client", span = name.span());
+    let methods: Vec<_> = free(methods, sink);
+    let consts = methods.iter().map(|method| constant(krate, names, method));
+    let calls = methods.iter().map(|method| call(krate, &private, names, method));
+    let own = own_methods();
+    let fake = fake(&private, name, *stand);
+    let doc = format!(
+        "Typed client of `{}`. Calls go to any server that serves it, unless [`on`](Self::on) or [`by`](Self::by) \
+         chooses one.",
+        names.base()
+    );
+    quote! {
+        #[doc = #doc]
+        #[allow(unreachable_pub)]
+        #[derive(::core::clone::Clone, ::core::fmt::Debug)]
+        #vis struct #ident {
+            rpc: #private::Rpc,
+        }
+        #[automatically_derived]
+        #[allow(deprecated, dead_code, unreachable_pub, clippy::all, clippy::pedantic)]
+        impl #ident {
+            #(#consts)*
+            #(#calls)*
+            #own
+            #fake
+        }
+        #[automatically_derived]
+        impl #private::FromServices for #ident {
+            fn from_services(services: &#private::Services) -> #private::Result<Self> {
+                let rpc = <#private::Rpc as #private::FromServices>::from_services(services)?;
+                ::core::result::Result::Ok(Self { rpc })
+            }
+        }
+    }
+}
+
+/// The methods whose names are free on the client.
+fn free<'a>(methods: &'a [Method], sink: &Sink<'_>) -> Vec<&'a Method> {
+    let mut free: Vec<&Method> = Vec::new();
+    for method in methods {
+        let ident = &method.ident;
+        let name = ident.unraw().to_string();
+        let twin = free.iter().find(|m| const_name(m) == const_name(method) && m.ident != method.ident);
+        if RESERVED.contains(&name.as_str()) {
+            sink.on(
+                ident,
+                format!(
+                    "`{name}` is a method of every client: call the function otherwise and keep the route, as in \
+                     `#[route(\"{}\")] … fn {name}_it`",
+                    method.name
+                ),
+            );
+        } else if let Some(twin) = twin {
+            sink.on(
+                ident,
+                format!(
+                    "`{}` and `{name}` would have one constant `{}` on the client: call one of them otherwise",
+                    twin.ident,
+                    const_name(method)
+                ),
+            );
+        } else {
+            free.push(method);
+        }
+    }
+    free
+}
+
+fn const_name(method: &Method) -> Ident {
+    Ident::new(&method.ident.unraw().to_string().to_shouty_snake_case(), method.ident.span())
+}
+
+fn request(method: &Method) -> TokenStream {
+    method.message().map_or_else(|| quote!(()), |ty| quote!(#ty))
+}
+
+/// The message of a reply. It is read off the type as written, so that a type that does not fit is reported at
+/// its place once, and not for each use in the client.
+fn reply(krate: &syn::Path, ret: &Type) -> TokenStream {
+    let first = |ty: &Type, name: &str| -> Option<Type> {
+        let Type::Path(path) = ty else { return None };
+        if last_name(ty)? != name {
+            return None;
+        }
+        match &path.path.segments.last()?.arguments {
+            PathArguments::AngleBracketed(args) => args.args.iter().find_map(|arg| match arg {
+                GenericArgument::Type(ty) => Some(ty.clone()),
+                _ => None,
+            }),
+            _ => None,
+        }
+    };
+    match ret {
+        Type::Tuple(tuple) if tuple.elems.is_empty() => quote!(()),
+        _ => match first(ret, "Result") {
+            Some(ok) => {
+                let ok = first(&ok, "Option").unwrap_or(ok);
+                quote!(#ok)
+            }
+            None => quote!(<#ret as #krate::__private::Reply>::Ok),
+        },
+    }
+}
+
+fn constant(krate: &syn::Path, names: &Names, method: &Method) -> TokenStream {
+    let (cfgs, name, route) = (cfgs(&method.attrs), const_name(method), names.route(&method.name));
+    let (request, reply) = (request(method), reply(krate, &method.ret));
+    let doc = format!("The route `{route}`.");
+    quote! {
+        #cfgs
+        #[doc = #doc]
+        pub const #name: #krate::Route<#request, #reply> = #krate::Route::new(#route);
+    }
+}
+
+fn call(krate: &syn::Path, private: &TokenStream, names: &Names, method: &Method) -> TokenStream {
+    let (ident, name, reply) = (&method.ident, const_name(method), reply(krate, &method.ret));
+    let attrs = method.attrs(&["doc", "cfg", "deprecated"]);
+    let gap = (!method.doc.is_empty()).then(|| quote!(#[doc = ""]));
+    let doc = format!(
+        "Calls `{}`. Fails with the remote's own error, or with the one that kept the call from it.",
+        names.route(&method.name)
+    );
+    let (param, request) = match method.message() {
+        Some(ty) => (quote!(, req: &#ty), quote!(req)),
+        None => (quote!(), quote!(&())),
+    };
+    quote! {
+        #attrs
+        #gap
+        #[doc = #doc]
+        pub async fn #ident(&self #param) -> #krate::Result<#reply> {
+            #[allow(unused_imports)]
+            use #private::OtherwiseCall as _;
+            #private::Calling(&self.rpc, &Self::#name).call(#request).await
+        }
+    }
+}
+
+fn own_methods() -> TokenStream {
+    quote! {
+        /// The same client, for the server with this id.
+        #[must_use]
+        pub fn on(&self, server_id: &str) -> Self {
+            Self { rpc: self.rpc.on(server_id) }
+        }
+        /// The same client, for the server that this key chooses: one key, one server, while the servers stay.
+        #[must_use]
+        pub fn by(&self, key: &str) -> Self {
+            Self { rpc: self.rpc.by(key) }
+        }
+        /// The same client, whose calls fail with `PIT-408` after this time.
+        #[must_use]
+        pub fn timeout(&self, timeout: ::core::time::Duration) -> Self {
+            Self { rpc: self.rpc.timeout(timeout) }
+        }
+    }
+}
+
+fn fake(private: &TokenStream, name: &Ident, stand: Stand) -> TokenStream {
+    match stand {
+        Stand::Contract => quote! {
+            /// A client for tests: the implementation answers, without a network.
+            #[must_use]
+            pub fn fake<Implementation: #name>(implementation: Implementation) -> Self {
+                let (server, service) = <Implementation as #name>::__PATH;
+                let methods = <Implementation as #name>::__METHODS;
+                Self { rpc: #private::Rpc::fake(#private::Fake::contract(server, service, implementation, methods)) }
+            }
+        },
+        Stand::Closures => quote! {
+            /// A client for tests: closures answer, without a network.
+            #[must_use]
+            pub fn fake(fake: #private::Fake) -> Self {
+                Self { rpc: #private::Rpc::fake(fake) }
+            }
+        },
+    }
+}

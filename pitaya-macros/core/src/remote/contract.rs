@@ -1,0 +1,155 @@
+//! A contract trait, and the implementation of one.
+//!
+//! The trait carries its table in two hidden constants, so that an implementation registers with nothing to
+//! import but the trait.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{ItemImpl, ItemTrait, Path, ReturnType, Token, parse_quote};
+use syn::spanned::Spanned;
+
+use super::client::{self, Client, Stand};
+use crate::attr::{Args, Ctx, doc_text};
+use crate::block::method::Method;
+use crate::block::parse::{Block, BlockItem, Function};
+use crate::block::{Names, Surface, inherent, named_type, place, read_methods, table};
+use crate::errors::Sink;
+
+/// Expands `#[remote] trait T`.
+pub(crate) fn declaration(args: &Args, block: &Block<ItemTrait>, sink: &Sink<'_>) -> TokenStream {
+    let header = &block.header;
+    let (ctx, name) = (Ctx::new(args), &header.ident);
+    if !args.has("server") {
+        sink.at(
+            Span::call_site(),
+            format!("the contract `{name}` does not say which servers serve it: write `#[remote(server = \"…\")]`"),
+        );
+    }
+    if !header.generics.params.is_empty() {
+        sink.on(&header.generics, format!("the contract `{name}` cannot be generic, because its routes have one message each: write the types out"));
+    }
+    for item in &block.items {
+        if let BlockItem::Other(other) = item {
+            sink.on(other, format!("the contract `{name}` holds remotes only: move this elsewhere, or write an `async fn`"));
+        }
+    }
+    let names = Names::new(args, name, Surface::Contract, sink);
+    let body = sink.child();
+    let methods = read_methods(block.functions(), &names, Surface::Contract, &body);
+    if block.items.is_empty() {
+        body.on(name, format!("the contract `{name}` promises nothing: write its remotes as `async fn name(&self, …) -> Result<…>;`"));
+    }
+    let client = Client {
+        ctx: &ctx,
+        vis: header.vis.clone(),
+        name,
+        names: &names,
+        methods: &methods,
+        stand: Stand::Contract,
+    };
+    let client = client::expand(&client, sink);
+    let kept = trait_with_table(&ctx, block, &methods, &names);
+    let alias = table::alias(&ctx.private());
+    let checks = methods.iter().map(|method| table::checks(method, Surface::Contract));
+    quote! {
+        #kept
+        #[allow(deprecated, clippy::all, clippy::pedantic)]
+        const _: () = {
+            #alias
+            #(#checks)*
+        };
+        #client
+    }
+}
+
+fn trait_with_table(ctx: &Ctx, block: &Block<ItemTrait>, methods: &[Method], names: &Names) -> TokenStream {
+    let private = ctx.private();
+    let name = &block.header.ident;
+    let items = block.items.iter().map(|item| match item {
+        BlockItem::Fn(function) if methods.iter().any(|m| m.ident == function.sig.ident) => promised(function),
+        other => other.to_token_stream(),
+    });
+    let (server, service) = (names.server.as_deref().unwrap_or_default(), &names.service);
+    let entries = methods.iter().map(|method| {
+        let ident = &method.ident;
+        table::entry(method, Surface::Contract, &quote!(<Self as #name>::#ident))
+    });
+    let alias = table::alias(&private);
+    let hidden = quote! {
+        #[doc(hidden)]
+        const __PATH: (&'static str, &'static str) = (#server, #service);
+        #[doc(hidden)]
+        #[allow(deprecated, clippy::all, clippy::pedantic)]
+        const __METHODS: &'static [#private::Method<Self, #private::Remote>] = {
+            #alias
+            &[#(#entries),*]
+        };
+    };
+    let mut item = block.with_items(items.chain([hidden]));
+    if item.supertraits.is_empty() {
+        item.colon_token = Some(Token![:](Span::mixed_site()));
+    }
+    // A message crosses threads and outlives the call that brought it, and so does whoever handles it.
+    for bound in ["Sized", "Send", "Sync"] {
+        let bound = syn::Ident::new(bound, Span::mixed_site());
+        item.supertraits.push(parse_quote!(::core::marker::#bound));
+    }
+    item.supertraits.push(parse_quote!('static));
+    item.to_token_stream()
+}
+
+/// `async fn f() -> T;` as a promise of a future that is `Send`, which implementations may write `async fn`.
+fn promised(function: &Function) -> TokenStream {
+    let mut function = function.clone();
+    let at = function.sig.asyncness.take().map_or_else(Span::mixed_site, |token| place(token.span()));
+    let output = match &function.sig.output {
+        ReturnType::Default => quote!(()),
+        ReturnType::Type(_, ty) => ty.to_token_stream(),
+    };
+    let promise = quote_spanned! {at=>
+        -> impl ::core::future::Future<Output = #output> + ::core::marker::Send
+    };
+    function.sig.output = syn::parse2(promise).unwrap_or(ReturnType::Default);
+    function.to_token_stream()
+}
+
+/// Expands `#[remote] impl T for S`.
+pub(crate) fn implementation(args: &Args, block: &Block<ItemImpl>, contract: &Path, sink: &Sink<'_>) -> TokenStream {
+    let kept = inherent::kept(block);
+    for key in ["server", "service", "rename_all"] {
+        if let Some(span) = args.span(key) {
+            sink.at(span, format!("the contract says its `{key}` already: remove it here, and write just `#[remote]`"));
+        }
+    }
+    for function in block.functions() {
+        let misplaced = function.markers.iter().chain(function.extract.iter().flatten());
+        for marker in misplaced {
+            let name = marker.path().segments.last().map(|s| s.ident.to_string()).unwrap_or_default();
+            sink.on(marker, format!("the contract says what its methods are: move `#[{name}]` there"));
+        }
+    }
+    let Some((ty, _)) = named_type(&block.header, Surface::Remote, sink) else { return kept };
+    let ctx = Ctx::new(args);
+    let alias = table::alias(&ctx.private());
+    let at = contract.segments.last().map_or_else(Span::call_site, |s| place(s.ident.span()));
+    let of = |what: &str| {
+        let what = syn::Ident::new(what, at);
+        quote!(<#ty as #contract>::#what)
+    };
+    let (path, methods) = (of("__PATH"), of("__METHODS"));
+    let submit = table::submit(
+        ty,
+        &quote!(Remote),
+        &quote!(::core::option::Option::Some(#path.0)),
+        &quote!(#path.1),
+        &doc_text(&block.header.attrs),
+        &methods,
+    );
+    quote! {
+        #kept
+        const _: () = {
+            #alias
+            #submit
+        };
+    }
+}

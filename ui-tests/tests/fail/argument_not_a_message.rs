@@ -1,0 +1,21 @@
+//! An argument that is neither an extractor nor a message. Mistakes: 1.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+struct Unknown;
+
+#[handler]
+impl Entry {
+    pub async fn join(&self, _session: Session, _msg: Unknown) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,21 @@
+//! A field that the app has not got, and one that has no default. Mistakes: 2.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+struct Db;
+
+#[derive(Component)]
+struct Shop {
+    db: Db,
+    #[component(default)]
+    other: Db,
+}
+
+fn main() {}

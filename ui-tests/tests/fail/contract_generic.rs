@@ -1,0 +1,17 @@
+//! A contract that is generic. Mistakes: 1.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+#[remote(server = "room")]
+trait RoomApi<T> {
+    async fn enter(&self, msg: Join) -> Result<Join>;
+}
+
+fn main() {}

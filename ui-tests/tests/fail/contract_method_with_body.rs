@@ -1,0 +1,21 @@
+//! A contract with a body, and one with more than remotes. Mistakes: 2.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+#[remote(server = "room")]
+trait RoomApi {
+    const LIMIT: usize;
+    async fn enter(&self, msg: Join) -> Result<Join> {
+        Ok(msg)
+    }
+    async fn leave(&self) -> Result<()>;
+}
+
+fn main() {}

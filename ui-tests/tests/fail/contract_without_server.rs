@@ -1,0 +1,17 @@
+//! A contract that does not say who serves it. Mistakes: 1.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+#[remote]
+trait RoomApi {
+    async fn enter(&self, msg: Join) -> Result<Join>;
+}
+
+fn main() {}

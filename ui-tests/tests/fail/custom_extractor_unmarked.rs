@@ -1,0 +1,27 @@
+//! A remote with an extractor that the macro cannot know. Mistakes: 1.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+struct Loaded;
+
+impl Extract<Remote> for Loaded {
+    async fn extract(_call: &mut Call<Remote>) -> Result<Self> {
+        Ok(Self)
+    }
+}
+
+#[remote(server = "room")]
+impl Entry {
+    pub async fn join(&self, _player: Loaded) -> Result<Join> {
+        Ok(Join { name: String::new() })
+    }
+}
+
+fn main() {}

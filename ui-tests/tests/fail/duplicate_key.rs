@@ -1,0 +1,17 @@
+//! A key twice. Mistakes: 1.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+#[handler(server = "connector", server = "room")]
+impl Entry {
+    pub async fn join(&self, _msg: Join) {}
+}
+
+fn main() {}

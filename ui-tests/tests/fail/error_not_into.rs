@@ -1,0 +1,19 @@
+//! An error that clients could not read. Mistakes: 1.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+#[handler]
+impl Entry {
+    pub async fn join(&self, _msg: Join) -> Result<Join, std::io::Error> {
+        Ok(Join { name: String::new() })
+    }
+}
+
+fn main() {}

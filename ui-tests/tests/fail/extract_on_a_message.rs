@@ -1,0 +1,19 @@
+//! A message that is marked as an extractor. Mistakes: 1.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+#[remote(server = "room")]
+impl Entry {
+    pub async fn join(&self, #[extract] _msg: Join) -> Result<Join> {
+        Ok(Join { name: String::new() })
+    }
+}
+
+fn main() {}

@@ -1,0 +1,17 @@
+//! `#[remote]` on the implementation of a trait that is no contract. Mistakes: 1.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+trait RoomApi {}
+
+#[remote]
+impl RoomApi for Entry {}
+
+fn main() {}

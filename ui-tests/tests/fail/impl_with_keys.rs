@@ -1,0 +1,25 @@
+//! What only the contract says, on its implementation. Mistakes: 3.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+#[remote(server = "room")]
+trait RoomApi {
+    async fn enter(&self, msg: Join) -> Result<()>;
+}
+
+#[remote(server = "room", service = "rooms")]
+impl RoomApi for Entry {
+    #[route("go")]
+    async fn enter(&self, _msg: Join) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,25 @@
+//! All mistakes of a block at once; what is right is still checked by its types. Mistakes: 6.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+struct Unknown;
+
+#[handler(serve = "connector")]
+impl Entry {
+    pub fn not_async(&self, _msg: Join) {}
+    pub async fn no_self(_msg: Join) {}
+    #[route("a b")]
+    pub async fn bad_name(&self) {}
+    pub async fn generic<T>(&self) {}
+    pub async fn unknown(&self, _msg: Unknown) {}
+    pub async fn right(&self, _msg: Join) {}
+}
+
+fn main() {}

@@ -1,0 +1,18 @@
+//! Enums as messages. Mistakes: 1.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+#[message]
+enum Shape {
+    Round(Join),
+    Square,
+}
+
+fn main() {}

@@ -1,0 +1,17 @@
+//! A handler with `&mut self`. Mistakes: 1.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+#[handler]
+impl Entry {
+    pub async fn join(&mut self, _msg: Join) {}
+}
+
+fn main() {}

@@ -1,0 +1,19 @@
+//! A handler that is not async. Mistakes: 1.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+#[handler]
+impl Entry {
+    pub fn join(&self, _msg: Join) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {}

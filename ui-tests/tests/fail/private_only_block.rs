@@ -1,0 +1,17 @@
+//! A block whose functions are all private. Mistakes: 1.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+#[handler]
+impl Entry {
+    async fn join(&self, _msg: Join) {}
+}
+
+fn main() {}

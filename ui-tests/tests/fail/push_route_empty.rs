@@ -1,0 +1,22 @@
+//! Push routes that no client could listen on. Mistakes: 2.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+#[message(push = "")]
+struct Empty {
+    name: String,
+}
+
+#[message(push = "012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890")]
+struct Long {
+    name: String,
+}
+
+fn main() {}

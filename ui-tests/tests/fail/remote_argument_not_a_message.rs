@@ -1,0 +1,26 @@
+//! Arguments of remotes that are no messages. Mistakes: 2.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+struct Unknown;
+
+#[remote(server = "room")]
+trait RoomApi {
+    async fn enter(&self, msg: Unknown) -> Result<Join>;
+}
+
+#[remote(server = "room")]
+impl Entry {
+    pub async fn leave(&self, _msg: Unknown) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,26 @@
+//! Replies of remotes that are no messages. Mistakes: 2.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+struct Player;
+
+#[remote(server = "room")]
+trait RoomApi {
+    async fn enter(&self, msg: Join) -> Result<Player>;
+}
+
+#[remote(server = "room")]
+impl Entry {
+    pub async fn leave(&self, _msg: Join) -> Result<Option<Player>> {
+        Ok(None)
+    }
+}
+
+fn main() {}

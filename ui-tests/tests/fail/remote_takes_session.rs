@@ -1,0 +1,22 @@
+//! Remotes that ask for the session of a client. Mistakes: 2.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+#[remote(server = "room")]
+trait RoomApi {
+    async fn enter(&self, session: Session, msg: Join) -> Result<Join>;
+}
+
+#[remote(server = "room")]
+impl Entry {
+    pub async fn leave(&self, _msg: Join, _session: pitaya::session::Session<()>) {}
+}
+
+fn main() {}

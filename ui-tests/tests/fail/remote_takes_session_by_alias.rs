@@ -1,0 +1,19 @@
+//! A session by another name. Mistakes: 1.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+type Caller = Session<()>;
+
+#[remote(server = "room")]
+impl Entry {
+    pub async fn leave(&self, _msg: Join, #[extract] _caller: Caller) {}
+}
+
+fn main() {}

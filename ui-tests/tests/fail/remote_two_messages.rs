@@ -1,0 +1,17 @@
+//! A remote that takes two messages. Mistakes: 1.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+#[remote(server = "room")]
+trait RoomApi {
+    async fn enter(&self, msg: Join, other: Join) -> Result<Join>;
+}
+
+fn main() {}

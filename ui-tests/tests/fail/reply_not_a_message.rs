@@ -1,0 +1,21 @@
+//! A reply that is not a message. Mistakes: 1.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+struct Player;
+
+#[handler]
+impl Entry {
+    pub async fn join(&self, _msg: Join) -> Result<Player> {
+        Ok(Player)
+    }
+}
+
+fn main() {}

@@ -1,0 +1,19 @@
+//! A return type that is no reply at all. Mistakes: 1.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+#[handler]
+impl Entry {
+    pub async fn join(&self, _msg: Join) -> Join {
+        Join { name: String::new() }
+    }
+}
+
+fn main() {}

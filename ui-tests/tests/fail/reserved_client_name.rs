@@ -1,0 +1,23 @@
+//! Remotes with names that every client has. Mistakes: 3.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+#[remote(server = "room")]
+trait RoomApi {
+    async fn on(&self, msg: Join) -> Result<Join>;
+    async fn timeout(&self) -> Result<Join>;
+}
+
+#[remote(server = "room")]
+impl Entry {
+    pub async fn fake(&self) {}
+}
+
+fn main() {}

@@ -1,0 +1,19 @@
+//! Two methods with one route. Mistakes: 1.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+#[handler]
+impl Entry {
+    pub async fn join(&self, _msg: Join) {}
+    #[route("join")]
+    pub async fn enter(&self, _msg: Join) {}
+}
+
+fn main() {}

@@ -1,0 +1,22 @@
+//! A handler that takes two messages. Mistakes: 1.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+#[message]
+struct Other {
+    name: String,
+}
+
+#[handler]
+impl Entry {
+    pub async fn join(&self, _msg: Join, _session: Session, _other: Other) {}
+}
+
+fn main() {}

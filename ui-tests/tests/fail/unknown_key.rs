@@ -1,0 +1,17 @@
+//! A key that does not exist. Mistakes: 1.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+#[handler(servr = "connector")]
+impl Entry {
+    pub async fn join(&self, _msg: Join) {}
+}
+
+fn main() {}

@@ -1,0 +1,17 @@
+//! Keys with values of the wrong kind. Mistakes: 3.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+#[handler(server = connector, service, rename_all = "shouting")]
+impl Entry {
+    pub async fn join(&self, _msg: Join) {}
+}
+
+fn main() {}

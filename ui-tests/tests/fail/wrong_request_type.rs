@@ -1,0 +1,26 @@
+//! A call with another message than the remote takes. Mistakes: 1.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Entry;
+
+#[message]
+struct Join {
+    name: String,
+}
+
+#[message]
+struct Leave {
+    name: String,
+}
+
+#[remote(server = "room")]
+trait RoomApi {
+    async fn enter(&self, msg: Join) -> Result<Join>;
+}
+
+async fn call(room: &RoomApiClient) -> Result<Join> {
+    room.enter(&Leave { name: String::new() }).await
+}
+
+fn main() {}
