@@ -31,7 +31,7 @@ pub use rpc::Rpc;
 #[doc(hidden)]
 pub use build::HasServices;
 pub(crate) use build::{Instance, LifecycleDyn};
-pub(crate) use call::{CallInfo, Done, Outcome, ReplyTo};
+pub(crate) use call::{CallInfo, Done, ReplyTo};
 pub(crate) use method::{Bound, MethodInfo};
 pub(crate) use rpc::{Local, RemoteTarget};
 pub(crate) use service::service;
