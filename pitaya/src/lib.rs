@@ -43,8 +43,8 @@ pub mod prelude {
     pub use crate::session::{Session, SessionData, SessionPool};
     pub use crate::timer::Timers;
 
-    pub use pitaya_macros::{Component, PitayaError, handler, message, remote, session};
     pub use bytes::Bytes;
+    pub use pitaya_macros::{Component, PitayaError, handler, message, remote, session};
 }
 
 /// For generated code: not public API.

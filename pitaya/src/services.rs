@@ -7,10 +7,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::error::{Error, Result, code};
 
+/// A value with the name of its type.
+type Named = (&'static str, Arc<dyn Any + Send + Sync>);
+
 /// One value for each type. Shared by everything of one app; two apps of a process have two.
 #[derive(Default)]
 pub struct Services {
-    map: RwLock<HashMap<TypeId, (&'static str, Arc<dyn Any + Send + Sync>)>>,
+    map: RwLock<HashMap<TypeId, Named>>,
 }
 
 impl Services {

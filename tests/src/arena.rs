@@ -1,5 +1,7 @@
 //! The server that most tests talk to: handlers that do what a test asks for.
 
+#![allow(clippy::missing_errors_doc, clippy::missing_panics_doc)] // their errors and panics are what they are for
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -86,7 +88,7 @@ impl Witness {
 }
 
 /// The component of the tests.
-#[derive(Component)]
+#[derive(Debug, Component)]
 pub struct Arena {
     witness: State<Arc<Witness>>,
     groups: Groups,

@@ -195,10 +195,10 @@ struct Shift(u8);
 impl Filter for Shift {
     fn incoming(&mut self, packet: &mut FilterPacket<'_>, _: tokio::time::Instant) -> Verdict {
         // The last byte of a data packet is the last of its body.
-        if packet.kind() == Kind::Data {
-            if let Some(last) = packet.body_mut().last_mut() {
-                *last = last.wrapping_mul(10).wrapping_add(self.0);
-            }
+        if packet.kind() == Kind::Data
+            && let Some(last) = packet.body_mut().last_mut()
+        {
+            *last = last.wrapping_mul(10).wrapping_add(self.0);
         }
         Verdict::Pass
     }

@@ -198,7 +198,11 @@ async fn a_flood_of_everything_random_hurts_nobody() {
         .map(|n| {
             let mut bytes = if n % 2 == 0 { [HANDSHAKE, ACK].concat() } else { Vec::new() };
             for _ in 0..(next() % 300) {
-                bytes.push(if next() % 4 == 0 { (next() % 6) as u8 } else { next() as u8 });
+                bytes.push(if next() % 4 == 0 {
+                    next().to_le_bytes()[0] % 6
+                } else {
+                    next().to_le_bytes()[0]
+                });
             }
             bytes
         })

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use pitaya::app::Refusal;
-use pitaya::prelude::*;
 use pitaya::wire::packet::Kind;
 use pitaya_tests::arena::{self, config};
 use pitaya_tests::raw::{ACK, Got, HANDSHAKE, Raw, request};

@@ -106,8 +106,9 @@ async fn a_notify_is_never_answered_and_a_request_without_id_is_one() {
 async fn sixteen_requests_of_one_write_are_answered_in_their_order() {
     let ring = arena::start(config()).await;
     let mut client = Raw::ready(ring.tcp).await;
-    let burst: Vec<u8> =
-        (1..=16).flat_map(|id| pitaya_tests::raw::request(id, "arena.raw", &[id as u8])).collect();
+    let burst: Vec<u8> = (1..=16)
+        .flat_map(|id| pitaya_tests::raw::request(id, "arena.raw", &[u8::try_from(id).unwrap()]))
+        .collect();
     client.send(&burst).await;
     for wanted in 1..=16 {
         let Some(Got::Response { id, .. }) = client.next().await else { panic!("no answer {wanted}") };
@@ -133,7 +134,7 @@ async fn packets_may_come_in_any_pieces() {
 async fn large_bodies_travel_both_ways_in_one_piece() {
     let ring = arena::start(config()).await;
     let mut client = Raw::ready(ring.tcp).await;
-    let body: Vec<u8> = (0..900_000u32).map(|n| (n * 31 % 251) as u8).collect();
+    let body: Vec<u8> = (0..900_000u32).map(|n| u8::try_from(n * 31 % 251).unwrap()).collect();
     let got = soon("the answer", client.call("arena.raw", &body)).await;
     assert!(matches!(got, Got::Response { error: false, body: back, .. } if back == body));
     ring.app.stop().await;
@@ -160,7 +161,7 @@ async fn compressed_requests_are_understood_and_large_answers_are_compressed() {
     assert_eq!(client.ask("arena.raw", &text).await, text);
     // A compressed request: the route, then zlib data of "bla" × 13.
     let route = b"arena.raw";
-    let mut message = vec![0x10, 0x05, route.len() as u8];
+    let mut message = vec![0x10, 0x05, 9];
     message.extend_from_slice(route);
     message.extend_from_slice(b"\x78\x9c\x4b\xca\x49\x4c\x22\x02\x01\x00\x33\xff\x0f\x64");
     client.packet(pitaya::wire::packet::Kind::Data, &message).await;

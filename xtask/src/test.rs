@@ -8,10 +8,12 @@ use crate::{cargo, root, run};
 /// The features of the framework, each of which must build alone.
 const FEATURES: &[&str] = &["websocket", "tls", "garde", "testing"];
 
+type Step = fn() -> Result<(), String>;
+
 /// Runs all steps; stops at the first that fails.
 pub(crate) fn main(args: &[String]) -> ExitCode {
     let only = args.first().map(String::as_str);
-    let steps: [(&str, fn() -> Result<(), String>); 8] = [
+    let steps: [(&str, Step); 8] = [
         ("needs", needs),
         ("format", || run(cargo().args(["fmt", "--all", "--check"]))),
         ("clippy", || {

@@ -65,7 +65,7 @@ pub struct ChatMessage {
 }
 
 /// The room.
-#[derive(Component)]
+#[derive(Debug, Component)]
 pub struct Room {
     groups: Groups,
     timers: Timers,

@@ -51,7 +51,7 @@ pub struct Sum {
 }
 
 /// The component.
-#[derive(Component)]
+#[derive(Debug, Component)]
 pub struct Calculator;
 
 #[handler(server = "calc")]

@@ -38,7 +38,7 @@ pub struct Reply {
 }
 
 /// The component.
-#[derive(Component)]
+#[derive(Debug, Component)]
 pub struct Metagame;
 
 #[handler(server = "metagameDemo", service = "metagameHandler", rename_all = "PascalCase")]

@@ -8,7 +8,7 @@ use pitaya::config::Config;
 use pitaya::prelude::*;
 
 /// The component.
-#[derive(Component)]
+#[derive(Debug, Component)]
 pub struct Room;
 
 #[handler(server = "room")]

@@ -186,8 +186,7 @@ pub(crate) fn named<'a>(attrs: &'a [Attribute], name: &'a str) -> impl Iterator<
 /// (`#[pitaya::route]`).
 pub(crate) fn is_marker(attr: &Attribute, name: &str) -> bool {
     let path = attr.path();
-    path.is_ident(name)
-        || (path.segments.len() > 1 && path.segments.last().is_some_and(|s| s.ident == name))
+    path.is_ident(name) || (path.segments.len() > 1 && path.segments.last().is_some_and(|s| s.ident == name))
 }
 
 /// The paths that generated code starts from.

@@ -37,12 +37,21 @@ fn expand(input: &DeriveInput, sink: &Sink<'_>) -> TokenStream {
     let text = name.unraw().to_string();
     let built = match &input.data {
         Data::Struct(data) => {
-            let fields: Vec<_> =
-                data.fields.iter().enumerate().map(|(i, field)| value(&private, &text, i, field, sink)).collect();
+            let fields: Vec<_> = data
+                .fields
+                .iter()
+                .enumerate()
+                .map(|(i, field)| value(&private, &text, i, field, sink))
+                .collect();
             quote!(Self { #(#fields),* })
         }
         Data::Enum(data) => {
-            sink.on(data.enum_token, format!("the app cannot choose a variant of `{name}`: make it a `struct`, or `.register(…)` one"));
+            sink.on(
+                data.enum_token,
+                format!(
+                    "the app cannot choose a variant of `{name}`: make it a `struct`, or `.register(…)` one"
+                ),
+            );
             quote!()
         }
         Data::Union(data) => {
@@ -79,7 +88,13 @@ fn container_args(input: &DeriveInput, sink: &Sink<'_>) -> Args {
     Args::parse(tokens, "#[component]", &[Key::CRATE], sink)
 }
 
-fn value(private: &TokenStream, component: &str, index: usize, field: &Field, sink: &Sink<'_>) -> TokenStream {
+fn value(
+    private: &TokenStream,
+    component: &str,
+    index: usize,
+    field: &Field,
+    sink: &Sink<'_>,
+) -> TokenStream {
     let tokens = named(&field.attrs, "component").filter_map(|attr| sink.ok(attr.meta.require_list()));
     let tokens = tokens.map(|list| list.tokens.clone()).collect();
     let args = Args::parse(tokens, "#[component]", &[Key::flag("default")], sink);

@@ -68,7 +68,10 @@ impl Says {
                             syn::Error::new(e.span(), "`code` takes a string: write `code = \"CHAT-001\"`")
                         })?;
                         if text.value().is_empty() {
-                            sink.on(&text, "a code is what clients compare: write one, such as `\"CHAT-001\"`");
+                            sink.on(
+                                &text,
+                                "a code is what clients compare: write one, such as `\"CHAT-001\"`",
+                            );
                         }
                         if says.code.replace(text).is_some() {
                             sink.on(&meta.path, "`code` is given twice: keep one of them");
@@ -82,7 +85,12 @@ impl Says {
                     }
                     "transparent" => says.transparent = meta.path.get_ident().cloned(),
                     "crate" if container => says.krate = Some(meta.value()?.call(Path::parse_mod_style)?),
-                    _ => return Err(syn::Error::new_spanned(&meta.path, format!("unknown key `{key}`: `#[pitaya]` takes {KEYS}"))),
+                    _ => {
+                        return Err(syn::Error::new_spanned(
+                            &meta.path,
+                            format!("unknown key `{key}`: `#[pitaya]` takes {KEYS}"),
+                        ));
+                    }
                 }
                 Ok(())
             });
@@ -95,7 +103,10 @@ impl Says {
 fn expand(input: &DeriveInput, sink: &Sink<'_>) -> TokenStream {
     let name = &input.ident;
     if !input.generics.params.is_empty() {
-        sink.on(&input.generics, format!("`{name}` is recognised by its type, so it cannot be generic: write the types out"));
+        sink.on(
+            &input.generics,
+            format!("`{name}` is recognised by its type, so it cannot be generic: write the types out"),
+        );
     }
     let general = Says::read(&input.attrs, true, sink);
     let krate = general.krate.clone().unwrap_or_else(|| parse_quote!(::pitaya));
@@ -110,7 +121,15 @@ fn expand(input: &DeriveInput, sink: &Sink<'_>) -> TokenStream {
             .map(|variant| {
                 let says = Says::read(&variant.attrs, false, sink);
                 let (ident, cfgs) = (&variant.ident, crate::block::cfgs(&variant.attrs));
-                let arm = arm(&private, &quote!(Self::#ident), ident, &variant.fields, &says, general.code.as_ref(), sink);
+                let arm = arm(
+                    &private,
+                    &quote!(Self::#ident),
+                    ident,
+                    &variant.fields,
+                    &says,
+                    general.code.as_ref(),
+                    sink,
+                );
                 quote!(#cfgs #arm)
             })
             .collect(),
@@ -170,7 +189,12 @@ fn arm(
             return TokenStream::new();
         };
         if let Some(code) = &says.code {
-            sink.on(code, format!("`{ident}` passes on the code of the error it holds: remove `code`, or `transparent`"));
+            sink.on(
+                code,
+                format!(
+                    "`{ident}` passes on the code of the error it holds: remove `code`, or `transparent`"
+                ),
+            );
         }
         return quote!(#path { #member: inner } => #private::describe(inner),);
     }
@@ -196,7 +220,9 @@ fn arm(
             Member::Named(ident) => ident.span(),
             Member::Unnamed(index) => index.span,
         };
-        pairs.push(quote_spanned!(place(span)=> .with_metadata(#key, ::std::string::ToString::to_string(#var))));
+        pairs.push(
+            quote_spanned!(place(span)=> .with_metadata(#key, ::std::string::ToString::to_string(#var))),
+        );
         bound.push((member.clone(), var));
     }
     let patterns = bound.iter().map(|(member, var)| quote!(#member: #var));

@@ -17,7 +17,10 @@ pub fn session(args: TokenStream, item: TokenStream) -> Expansion {
     let tokens = match syn::parse2::<DeriveInput>(item.clone()) {
         Ok(input) => expand(&Ctx::new(&args), input, &sink),
         Err(_) => {
-            sink.on(misplaced(&item), "session data is a type: put `#[session]` on a `struct` with named fields");
+            sink.on(
+                misplaced(&item),
+                "session data is a type: put `#[session]` on a `struct` with named fields",
+            );
             item
         }
     };
@@ -27,19 +30,29 @@ pub fn session(args: TokenStream, item: TokenStream) -> Expansion {
 fn expand(ctx: &Ctx, mut input: DeriveInput, sink: &Sink<'_>) -> TokenStream {
     let name = &input.ident;
     if !input.generics.params.is_empty() {
-        sink.on(&input.generics, format!("session data `{name}` has one form, so it cannot be generic: write its types out"));
+        sink.on(
+            &input.generics,
+            format!("session data `{name}` has one form, so it cannot be generic: write its types out"),
+        );
     }
     let fields = match &mut input.data {
-        Data::Struct(data) => match &mut data.fields {
-            Fields::Named(fields) => Some(fields),
-            Fields::Unit => None,
-            Fields::Unnamed(fields) => {
-                sink.on(fields, format!("session data is a map, so the fields of `{name}` need names: write `{{ name: … }}`"));
-                None
+        Data::Struct(data) => {
+            match &mut data.fields {
+                Fields::Named(fields) => Some(fields),
+                Fields::Unit => None,
+                Fields::Unnamed(fields) => {
+                    sink.on(fields, format!("session data is a map, so the fields of `{name}` need names: write `{{ name: … }}`"));
+                    None
+                }
             }
-        },
+        }
         Data::Enum(_) | Data::Union(_) => {
-            sink.on(name, format!("session data is a map from names to values: make `{name}` a `struct` with named fields"));
+            sink.on(
+                name,
+                format!(
+                    "session data is a map from names to values: make `{name}` a `struct` with named fields"
+                ),
+            );
             None
         }
     };

@@ -72,8 +72,8 @@ pub trait OtherwiseCall<Req, Rep> {
 }
 
 impl<Req, Rep> OtherwiseCall<Req, Rep> for Calling<'_, Req, Rep> {
-    fn call(&self, _request: &Req) -> impl Future<Output = Result<Rep>> + Send {
-        async { Err(Error::internal("neither a message")) }
+    async fn call(&self, _request: &Req) -> Result<Rep> {
+        Err(Error::internal("neither a message"))
     }
 }
 

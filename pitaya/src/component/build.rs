@@ -229,6 +229,7 @@ impl fmt::Debug for ComponentType {
 /// resolution (an inherent-looking call prefers the impl that needs fewer references). So a type that is neither
 /// is an error at start that names it, not a compile error.
 #[doc(hidden)]
+#[allow(missing_debug_implementations)]
 pub mod probe {
     use super::*;
     use std::marker::PhantomData;

@@ -62,12 +62,15 @@ impl fmt::Debug for Bound {
     }
 }
 
+/// Binds methods to an instance.
+pub(crate) type Bind = Box<dyn Fn(&Instance) -> Option<Vec<Bound>> + Send + Sync>;
+
 /// The methods of one block, without its component's type. For generated code.
 #[doc(hidden)]
 pub struct Methods {
     pub(crate) infos: Vec<MethodInfo>,
     /// `None` if the instance is of another type, which no registration can bring about.
-    pub(crate) bind: Box<dyn Fn(&Instance) -> Option<Vec<Bound>> + Send + Sync>,
+    pub(crate) bind: Bind,
 }
 
 impl Methods {

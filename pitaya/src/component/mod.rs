@@ -40,9 +40,7 @@ pub(crate) use table::{Built, Entry, EntryId, Plan, Registration, Table, Tables}
 /// For generated code.
 #[doc(hidden)]
 pub mod private {
-    pub use super::arg::{
-        HeldHandlerArg, HeldRemoteArg, Slot, handler_arg, remote_arg,
-    };
+    pub use super::arg::{HeldHandlerArg, HeldRemoteArg, Slot, handler_arg, remote_arg};
     pub use super::ask::{Ask, Calling, Otherwise, OtherwiseCall, count, first, is_default};
     pub use super::build::{ComponentType, field, probe};
     pub use super::call::Done;

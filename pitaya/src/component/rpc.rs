@@ -138,12 +138,10 @@ pub(crate) struct Local {
 
 impl Local {
     fn find(&self, request: &RemoteRequest) -> Result<&Arc<super::Entry>> {
-        if let Some(id) = &request.server_id {
-            if *id != self.server_id {
-                return Err(
-                    Error::new(code::INTERNAL, text::NO_SERVER_WITH_ID).with_metadata("server", &**id)
-                );
-            }
+        if let Some(id) = &request.server_id
+            && *id != self.server_id
+        {
+            return Err(Error::new(code::INTERNAL, text::NO_SERVER_WITH_ID).with_metadata("server", &**id));
         }
         let parts = crate::route::parse(&request.route)?;
         let tables =

@@ -161,10 +161,10 @@ impl Connection {
                 }
             }
             let max_after = self.machine.max_body();
-            if max_after != max_body {
-                if let Link::Packets(stream) = &mut self.link {
-                    stream.set_max_packet(max_after + packet::HEADER);
-                }
+            if max_after != max_body
+                && let Link::Packets(stream) = &mut self.link
+            {
+                stream.set_max_packet(max_after + packet::HEADER);
             }
         }
         Ok(Read::More)

@@ -112,10 +112,10 @@ impl Lane {
         body: &Body<'_>,
         cx: &mut Context<'_>,
     ) {
-        if let Ok(id) = arrival.target {
-            if scope.front.dispatcher.entry(id).info.concurrent {
-                return self.start_beside(scope, id, &arrival, body);
-            }
+        if let Ok(id) = arrival.target
+            && scope.front.dispatcher.entry(id).info.concurrent
+        {
+            return self.start_beside(scope, id, &arrival, body);
         }
         if self.running.is_some() || !self.waiting.is_empty() {
             scope.front.meters.queued();

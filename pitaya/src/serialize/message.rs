@@ -5,6 +5,9 @@ use bytes::Bytes;
 use super::{Codecs, Schema};
 use crate::error::Error;
 
+/// What checks the values of a message's fields.
+pub type Rules<T> = fn(&T) -> Result<(), Error>;
+
 /// A value that can be the argument or the reply of a handler or a remote.
 ///
 /// Implemented by `#[message]`; also by `()`, the empty message, and by [`Bytes`], which pass through raw.
@@ -21,7 +24,7 @@ pub trait Message: Sized + Send + Sync + 'static {
     const SCHEMA: &'static Schema;
 
     /// Checks the values of the fields, where the type has rules (`#[message(validate)]`).
-    const VALIDATE: Option<fn(&Self) -> Result<(), Error>> = None;
+    const VALIDATE: Option<Rules<Self>> = None;
 }
 
 /// A message that the server sends on its own, with the route that clients listen on.

@@ -10,7 +10,7 @@ mod payload;
 mod schema;
 
 pub use codec::{CodecError, Codecs};
-pub use message::{Message, Push};
+pub use message::{Message, Push, Rules};
 pub(crate) use payload::ErrorPayload;
 pub use schema::{Field, FieldType, Schema, Type};
 

@@ -54,7 +54,7 @@ impl ErrorPayload {
             }
             Format::Custom(own) => {
                 let mut bytes = Vec::new();
-                own.serialize(self, &mut bytes).map_err(|e| CodecError::new(e))?;
+                own.serialize(self, &mut bytes).map_err(CodecError::new)?;
                 out.extend_from_slice(&bytes);
             }
         }
@@ -73,7 +73,7 @@ impl ErrorPayload {
                     value = Some(erased_serde::deserialize(deserializer)?);
                     Ok(())
                 })
-                .map_err(|e| CodecError::new(e))?;
+                .map_err(CodecError::new)?;
                 value.ok_or_else(|| CodecError::new("the serializer did not show its deserializer"))
             }
         }

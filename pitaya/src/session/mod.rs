@@ -66,6 +66,11 @@ impl<D> Session<D> {
         Self { core, call, data: PhantomData }
     }
 
+    #[cfg(test)]
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
     /// The same session with another view of its data.
     pub fn with_data<E>(&self) -> Session<E> {
         Session::new(Arc::clone(&self.core), self.call)

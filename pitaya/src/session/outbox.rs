@@ -256,10 +256,11 @@ impl Inner {
     }
 
     fn borrow_buffers(&mut self) {
-        if self.batch.arena.capacity() == 0 && self.batch.is_empty() {
-            if let Some(spare) = SPARE.take() {
-                self.batch = spare;
-            }
+        if self.batch.arena.capacity() == 0
+            && self.batch.is_empty()
+            && let Some(spare) = SPARE.take()
+        {
+            self.batch = spare;
         }
     }
 }

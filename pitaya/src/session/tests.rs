@@ -157,7 +157,7 @@ proptest! {
         let (outbox, bounds) = (Outbox::new(), bounds(1000, 1 << 20, Policy::Disconnect));
         let mut expected = BytesMut::new();
         for (n, (size, shared)) in sizes.iter().enumerate() {
-            let bytes = packet(*size + 1, n as u8);
+            let bytes = packet(*size + 1, u8::try_from(n).unwrap());
             expected.extend_from_slice(&bytes);
             if *shared {
                 outbox.push(&bounds, &bytes, 1).unwrap();
@@ -184,12 +184,12 @@ proptest! {
     fn packets_of_a_packet_link_come_out_one_by_one(sizes in prop::collection::vec((1usize..600, any::<bool>()), 1..40)) {
         let (outbox, bounds) = (Outbox::new(), bounds(1000, 1 << 20, Policy::Disconnect));
         for (n, (size, shared)) in sizes.iter().enumerate() {
-            let bytes = packet(*size, n as u8);
+            let bytes = packet(*size, u8::try_from(n).unwrap());
             if *shared { outbox.push(&bounds, &bytes, 1).map(drop).unwrap() } else { put(&outbox, &bounds, &bytes).unwrap() }
         }
         let mut batch = outbox.take().0.unwrap();
         for (n, (size, _)) in sizes.iter().enumerate() {
-            prop_assert_eq!(batch.pop(), Some(packet(*size, n as u8)));
+            prop_assert_eq!(batch.pop(), Some(packet(*size, u8::try_from(n).unwrap())));
         }
         prop_assert!(batch.is_empty());
     }

@@ -47,6 +47,6 @@ pub(crate) fn expand(args: &Args, block: &Block<ItemImpl>, surface: Surface, sin
 /// The user's block. That handlers need not await and are `pub` in private modules is what we ask for.
 pub(crate) fn kept(block: &Block<ItemImpl>) -> TokenStream {
     let mut item = block.stripped();
-    item.attrs.insert(0, parse_quote!(#[allow(clippy::unused_async, unreachable_pub)]));
+    item.attrs.insert(0, parse_quote!(#[allow(clippy::missing_errors_doc, clippy::missing_panics_doc, clippy::unused_async, unreachable_pub)]));
     item.to_token_stream()
 }

@@ -42,7 +42,12 @@ const EXTRACTORS: [&str; 4] = ["Session", "Context", "State", "App"];
 
 impl Method {
     /// Reads a function of a block; `None` if it is a helper, or if something is wrong with it.
-    pub(crate) fn read(function: &Function, surface: Surface, rename: Rename, sink: &Sink<'_>) -> Option<Self> {
+    pub(crate) fn read(
+        function: &Function,
+        surface: Surface,
+        rename: Rename,
+        sink: &Sink<'_>,
+    ) -> Option<Self> {
         let sink = sink.child();
         let markers = Markers::read(function, surface, &sink);
         let exposed = surface == Surface::Contract || matches!(function.vis, Visibility::Public(_));
@@ -60,7 +65,10 @@ impl Method {
             None => {
                 let name = rename.apply(&sig.ident.unraw().to_string());
                 if !name.is_ascii() {
-                    sink.on(&sig.ident, format!("`{name}` cannot be a part of a route: name it with `#[route(\"…\")]`"));
+                    sink.on(
+                        &sig.ident,
+                        format!("`{name}` cannot be a part of a route: name it with `#[route(\"…\")]`"),
+                    );
                 }
                 (name, sig.ident.span())
             }
@@ -85,7 +93,12 @@ impl Method {
             name,
             name_span,
             doc: doc_text(&function.attrs),
-            attrs: function.attrs.iter().filter(|a| kept.iter().any(|k| a.path().is_ident(k))).cloned().collect(),
+            attrs: function
+                .attrs
+                .iter()
+                .filter(|a| kept.iter().any(|k| a.path().is_ident(k)))
+                .cloned()
+                .collect(),
             concurrent: markers.concurrent,
             args,
             ret,
@@ -100,7 +113,11 @@ impl Method {
 
     /// The attributes of one name.
     pub(crate) fn attrs(&self, names: &[&str]) -> TokenStream {
-        self.attrs.iter().filter(|a| names.iter().any(|n| a.path().is_ident(n))).map(|a| a.to_token_stream()).collect()
+        self.attrs
+            .iter()
+            .filter(|a| names.iter().any(|n| a.path().is_ident(n)))
+            .map(|a| a.to_token_stream())
+            .collect()
     }
 }
 
@@ -183,7 +200,10 @@ fn read_args(function: &Function, surface: Surface, sink: &Sink<'_>) -> Vec<Arg>
         }
         let known = last_name(&arg.ty).is_some_and(|name| EXTRACTORS.contains(&name.as_str()));
         let message = extract.is_none() && !known;
-        if surface != Surface::Handler && extract.is_none() && last_name(&arg.ty).is_some_and(|n| n == "Session") {
+        if surface != Surface::Handler
+            && extract.is_none()
+            && last_name(&arg.ty).is_some_and(|n| n == "Session")
+        {
             sink.on(
                 &arg.ty,
                 format!(

@@ -116,7 +116,11 @@ impl Names {
 }
 
 /// The type of an impl block, which must be one named type, with its name.
-pub(crate) fn named_type<'a>(item: &'a ItemImpl, surface: Surface, sink: &Sink<'_>) -> Option<(&'a Type, Ident)> {
+pub(crate) fn named_type<'a>(
+    item: &'a ItemImpl,
+    surface: Surface,
+    sink: &Sink<'_>,
+) -> Option<(&'a Type, Ident)> {
     let ty = &*item.self_ty;
     if !item.generics.params.is_empty() || item.generics.where_clause.is_some() {
         let at = match &item.generics.where_clause {

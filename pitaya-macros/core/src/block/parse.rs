@@ -126,8 +126,10 @@ fn raw_item(input: ParseStream<'_>) -> syn::Result<TokenStream> {
 
 impl Parse for Function {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let (markers, attrs) =
-            input.call(Attribute::parse_outer)?.into_iter().partition(|a| MARKERS.iter().any(|m| is_marker(a, m)));
+        let (markers, attrs) = input
+            .call(Attribute::parse_outer)?
+            .into_iter()
+            .partition(|a| MARKERS.iter().any(|m| is_marker(a, m)));
         let vis = input.parse()?;
         let mut sig: Signature = input.parse()?;
         let body = if input.peek(Token![;]) {

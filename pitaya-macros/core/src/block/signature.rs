@@ -31,10 +31,15 @@ pub(crate) fn check(function: &Function, surface: Surface, sink: &Sink<'_>) {
     if !sig.generics.params.is_empty() {
         sink.on(
             &sig.generics,
-            format!("{word} `{name}` cannot be generic, because its route has one message: write the types out"),
+            format!(
+                "{word} `{name}` cannot be generic, because its route has one message: write the types out"
+            ),
         );
     } else if let Some(clause) = &sig.generics.where_clause {
-        sink.on(clause, format!("{word} `{name}` cannot have conditions, because its route always exists: remove them"));
+        sink.on(
+            clause,
+            format!("{word} `{name}` cannot have conditions, because its route always exists: remove them"),
+        );
     }
     if let Some(variadic) = &sig.variadic {
         sink.on(variadic, format!("{word} `{name}` takes a fixed list of arguments: remove `...`"));
@@ -82,15 +87,24 @@ fn argument(ty: &Type, function: &Function, surface: Surface, sink: &Sink<'_>) {
     match borrowed(ty.to_token_stream()) {
         Some(Found::Borrow) => {
             let owned = match ty {
-                Type::Reference(reference) if reference.elem.to_token_stream().to_string() == "str" => "String".to_owned(),
+                Type::Reference(reference) if reference.elem.to_token_stream().to_string() == "str" => {
+                    "String".to_owned()
+                }
                 Type::Reference(reference) => tidy(&reference.elem),
                 _ => "a type that owns its data".to_owned(),
             };
             let owned = if owned.contains(' ') { owned } else { format!("`{owned}`") };
-            sink.on(ty, format!("{word} `{name}` owns its arguments: write {owned} instead of `{}`", tidy(ty)));
+            sink.on(
+                ty,
+                format!("{word} `{name}` owns its arguments: write {owned} instead of `{}`", tidy(ty)),
+            );
         }
-        Some(Found::Impl) => sink.on(ty, format!("{word} `{name}` needs to know the type: write it out instead of `{}`", tidy(ty))),
-        Some(Found::SelfType) => sink.on(ty, format!("`Self` cannot be an argument of {word} `{name}`: write the type by its name")),
+        Some(Found::Impl) => sink.on(
+            ty,
+            format!("{word} `{name}` needs to know the type: write it out instead of `{}`", tidy(ty)),
+        ),
+        Some(Found::SelfType) => sink
+            .on(ty, format!("`Self` cannot be an argument of {word} `{name}`: write the type by its name")),
         None => {}
     }
 }
@@ -98,12 +112,22 @@ fn argument(ty: &Type, function: &Function, surface: Surface, sink: &Sink<'_>) {
 fn reply(ty: &Type, function: &Function, surface: Surface, sink: &Sink<'_>) {
     let (word, name) = (surface.word(), &function.sig.ident);
     match borrowed(ty.to_token_stream()) {
-        Some(Found::Borrow) => sink.on(ty, format!("the reply of {word} `{name}` must own its data: write a type without `&` and lifetimes")),
+        Some(Found::Borrow) => sink.on(
+            ty,
+            format!("the reply of {word} `{name}` must own its data: write a type without `&` and lifetimes"),
+        ),
         Some(Found::Impl) => {
             let note = if function.sig.asyncness.is_none() { return } else { "write it out" };
-            sink.on(ty, format!("{word} `{name}` needs to know the type of its reply: {note} instead of `{}`", tidy(ty)));
+            sink.on(
+                ty,
+                format!(
+                    "{word} `{name}` needs to know the type of its reply: {note} instead of `{}`",
+                    tidy(ty)
+                ),
+            );
         }
-        Some(Found::SelfType) => sink.on(ty, format!("`Self` cannot be in the reply of {word} `{name}`: write the type by its name")),
+        Some(Found::SelfType) => sink
+            .on(ty, format!("`Self` cannot be in the reply of {word} `{name}`: write the type by its name")),
         None => {}
     }
 }
@@ -125,10 +149,11 @@ fn borrowed(tokens: TokenStream) -> Option<Found> {
                     return Some(Found::Borrow);
                 }
             }
-            TokenTree::Punct(punct) if punct.as_char() == '\'' => {
-                if !matches!(trees.next(), Some(TokenTree::Ident(name)) if name == "static") {
-                    return Some(Found::Borrow);
-                }
+            TokenTree::Punct(punct)
+                if punct.as_char() == '\''
+                    && !matches!(trees.next(), Some(TokenTree::Ident(name)) if name == "static") =>
+            {
+                return Some(Found::Borrow);
             }
             TokenTree::Ident(name) if name == "impl" => return Some(Found::Impl),
             TokenTree::Ident(name) if name == "Self" => return Some(Found::SelfType),
@@ -146,7 +171,9 @@ fn borrowed(tokens: TokenStream) -> Option<Found> {
 /// A type as one writes it.
 pub(crate) fn tidy(ty: &Type) -> String {
     let mut text = ty.to_token_stream().to_string();
-    for (spaced, tight) in [(" <", "<"), ("< ", "<"), (" >", ">"), ("& ", "&"), (" ::", "::"), (":: ", "::"), (" ,", ",")] {
+    for (spaced, tight) in
+        [(" <", "<"), ("< ", "<"), (" >", ">"), ("& ", "&"), (" ::", "::"), (":: ", "::"), (" ,", ",")]
+    {
         text = text.replace(spaced, tight);
     }
     text

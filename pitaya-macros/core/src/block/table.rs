@@ -7,8 +7,8 @@ use proc_macro2::{Literal, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 
 use super::method::{Arg, Method, place_of};
-use super::{Names, Surface, cfgs, place};
 use super::signature::tidy;
+use super::{Names, Surface, cfgs, place};
 
 /// The name under which generated code has `__private`.
 pub(crate) fn alias(private: &TokenStream) -> TokenStream {
@@ -62,7 +62,8 @@ fn call(method: &Method, surface: Surface, target: &TokenStream) -> TokenStream 
         Surface::Handler => format_ident!("handler_arg"),
         Surface::Remote | Surface::Contract => format_ident!("remote_arg"),
     };
-    let vars: Vec<_> = (0..method.args.len()).map(|i| format_ident!("a{i}", span = Span::mixed_site())).collect();
+    let vars: Vec<_> =
+        (0..method.args.len()).map(|i| format_ident!("a{i}", span = Span::mixed_site())).collect();
     let types = method.args.iter().map(|arg| &arg.ty);
     let holds = vars.iter().zip(types.clone()).map(|(var, ty)| {
         let span = place_of(ty);

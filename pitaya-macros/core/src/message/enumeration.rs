@@ -30,15 +30,26 @@ pub(crate) fn expand(
     }
     for key in ["push", "validate", "lenient"] {
         if let Some(span) = args.span(key) {
-            sink.at(span, format!("an enum is a field of messages, so it has no `{key}`: write it on the message"));
+            sink.at(
+                span,
+                format!("an enum is a field of messages, so it has no `{key}`: write it on the message"),
+            );
         }
     }
     for variant in &data.variants {
         let ident = &variant.ident;
         if !matches!(variant.fields, Fields::Unit) {
-            sink.on(variant, format!("`{ident}` travels as a number, so it has no fields: write `{ident} = …`"));
+            sink.on(
+                variant,
+                format!("`{ident}` travels as a number, so it has no fields: write `{ident} = …`"),
+            );
         } else if variant.discriminant.is_none() {
-            sink.on(ident, format!("`{ident}` needs its number on the wire: write `{ident} = 1`, with a number of its own"));
+            sink.on(
+                ident,
+                format!(
+                    "`{ident}` needs its number on the wire: write `{ident} = 1`, with a number of its own"
+                ),
+            );
         }
     }
     let zero = |expr: &syn::Expr| quote!(#expr).to_string() == "0";
@@ -46,7 +57,10 @@ pub(crate) fn expand(
         None => sink.on(name, format!("`{name}` has no value: write a variant with the number 0")),
         Some(first) if first.discriminant.as_ref().is_some_and(|(_, expr)| !zero(expr)) => sink.on(
             first,
-            format!("the first variant is what an absent field means, so its number is 0: write `{} = 0`", first.ident),
+            format!(
+                "the first variant is what an absent field means, so its number is 0: write `{} = 0`",
+                first.ident
+            ),
         ),
         Some(_) => {}
     }

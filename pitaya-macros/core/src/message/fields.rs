@@ -2,8 +2,8 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
-use syn::{Attribute, Field, Ident, Type, parse_quote};
 use syn::ext::IdentExt;
+use syn::{Attribute, Field, Ident, Type, parse_quote};
 
 use super::proto::{self, Empty, Tag};
 use super::serde_attr;
@@ -61,17 +61,17 @@ pub(crate) fn read(ctx: &Ctx, rules: &Rules, field: &mut Field, sink: &Sink<'_>)
     if (rules.lenient || rules.proto) && !serde.default && !serde.skip && !rules.container.default {
         added.push(parse_quote!(#[serde(default)]));
     }
-    if let (true, Some(tag)) = (rules.proto, &tag) {
-        if let Some(form) = proto::form(&field.ty, tag, &sink) {
-            let prost = form.prost;
-            added.push(parse_quote!(#[prost(#prost)]));
-            let by = match form.empty {
-                Empty::By(path) => path.to_owned(),
-                Empty::Equal => ctx.path_text("is_default"),
-            };
-            if serde.skip_if.is_none() {
-                added.push(parse_quote!(#[serde(skip_serializing_if = #by)]));
-            }
+    if let (true, Some(tag)) = (rules.proto, &tag)
+        && let Some(form) = proto::form(&field.ty, tag, &sink)
+    {
+        let prost = form.prost;
+        added.push(parse_quote!(#[prost(#prost)]));
+        let by = match form.empty {
+            Empty::By(path) => path.to_owned(),
+            Empty::Equal => ctx.path_text("is_default"),
+        };
+        if serde.skip_if.is_none() {
+            added.push(parse_quote!(#[serde(skip_serializing_if = #by)]));
         }
     }
     let cfgs = field.attrs.iter().filter(|a| a.path().is_ident("cfg")).cloned().collect();
@@ -82,7 +82,9 @@ pub(crate) fn read(ctx: &Ctx, rules: &Rules, field: &mut Field, sink: &Sink<'_>)
     }
     let plain = ident.unraw().to_string();
     Some(WireField {
-        name: serde.rename.unwrap_or_else(|| serde_attr::rename(rules.container.rename_all.as_deref(), &plain)),
+        name: serde
+            .rename
+            .unwrap_or_else(|| serde_attr::rename(rules.container.rename_all.as_deref(), &plain)),
         doc,
         ty: field.ty.clone(),
         tag: tag.as_ref().map(|tag| (tag.number, tag.span)),
@@ -122,7 +124,9 @@ pub(crate) fn check_unique(fields: &[(Ident, WireField)], sink: &Sink<'_>) {
         if !field.cfgs.is_empty() {
             continue; // one of several that are never there together
         }
-        if let (Some(first), Some((number, span))) = (same(|a, b| a.tag.is_some() && a.tag.map(|t| t.0) == b.tag.map(|t| t.0)), field.tag) {
+        if let (Some(first), Some((number, span))) =
+            (same(|a, b| a.tag.is_some() && a.tag.map(|t| t.0) == b.tag.map(|t| t.0)), field.tag)
+        {
             let taken = |n: &u32| fields.iter().any(|(_, f)| f.tag.is_some_and(|(tag, _)| tag == *n));
             let free = (1..).find(|n| !taken(n)).unwrap_or(1);
             sink.at(
@@ -133,7 +137,10 @@ pub(crate) fn check_unique(fields: &[(Ident, WireField)], sink: &Sink<'_>) {
         if let Some(first) = same(|a, b| a.name == b.name) {
             sink.on(
                 ident,
-                format!("`{first}` and `{ident}` have the same name `{}` on the wire: rename one of them", field.name),
+                format!(
+                    "`{first}` and `{ident}` have the same name `{}` on the wire: rename one of them",
+                    field.name
+                ),
             );
         }
     }

@@ -8,8 +8,8 @@ mod serde_attr;
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Attribute, Data, DeriveInput, Fields, LitStr, Meta, Path, Token};
 use syn::punctuated::Punctuated;
+use syn::{Attribute, Data, DeriveInput, Fields, LitStr, Meta, Path, Token};
 
 use crate::attr::{Args, Ctx, Key};
 use crate::block::misplaced;
@@ -34,7 +34,10 @@ pub fn message(args: TokenStream, item: TokenStream) -> Expansion {
     let tokens = match syn::parse2::<DeriveInput>(item.clone()) {
         Ok(input) => expand(&args, input, &sink),
         Err(_) => {
-            sink.on(misplaced(&item), "a message is a type: put `#[message]` on a `struct` with named fields");
+            sink.on(
+                misplaced(&item),
+                "a message is a type: put `#[message]` on a `struct` with named fields",
+            );
             item
         }
     };
@@ -73,7 +76,9 @@ fn expand(args: &Args, input: DeriveInput, sink: &Sink<'_>) -> TokenStream {
     if !input.generics.params.is_empty() {
         sink.on(
             &input.generics,
-            format!("message `{name}` has one form on the wire, so it cannot be generic: write its types out"),
+            format!(
+                "message `{name}` has one form on the wire, so it cannot be generic: write its types out"
+            ),
         );
     }
     if let Some(text) = args.text("push") {
@@ -82,7 +87,10 @@ fn expand(args: &Args, input: DeriveInput, sink: &Sink<'_>) -> TokenStream {
     let made = match &input.data {
         Data::Struct(data) => match &data.fields {
             Fields::Unnamed(fields) => {
-                sink.on(fields, format!("the fields of message `{name}` need names on the wire: write `{{ name: … }}`"));
+                sink.on(
+                    fields,
+                    format!("the fields of message `{name}` need names on the wire: write `{{ name: … }}`"),
+                );
                 None
             }
             Fields::Named(_) | Fields::Unit => expand::structure(&ctx, args, &input, sink),
@@ -128,7 +136,10 @@ fn check_push(text: &LitStr, sink: &Sink<'_>) {
     } else if route.len() > MAX_ROUTE {
         sink.on(
             text,
-            format!("the route of a push has at most {MAX_ROUTE} bytes, and this has {}: write a shorter one", route.len()),
+            format!(
+                "the route of a push has at most {MAX_ROUTE} bytes, and this has {}: write a shorter one",
+                route.len()
+            ),
         );
     }
 }

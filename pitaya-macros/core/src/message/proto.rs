@@ -130,7 +130,9 @@ fn scalar(ty: &Type) -> Option<Scalar> {
         ("String", []) => Scalar::Named("string"),
         ("Bytes", []) => Scalar::Bytes("bytes"),
         ("Vec", [byte]) if path_of(byte)?.0 == "u8" => Scalar::Bytes("vec"),
-        ("i8" | "i16" | "u8" | "u16" | "i128" | "u128" | "isize" | "usize" | "char" | "str", []) => return None,
+        ("i8" | "i16" | "u8" | "u16" | "i128" | "u128" | "isize" | "usize" | "char" | "str", []) => {
+            return None;
+        }
         (_, []) => Scalar::Message,
         _ => return None,
     })
@@ -201,7 +203,10 @@ pub(crate) fn form(ty: &Type, tag: &Tag, sink: &Sink<'_>) -> Option<Form> {
     });
     if let Some(path) = tag.enumeration() {
         if !matches!(scalar(inner), Some(Scalar::Named("int32"))) {
-            sink.on(inner, format!("an enum travels as its number: write `i32` instead of `{}`", tidy(inner)));
+            sink.on(
+                inner,
+                format!("an enum travels as its number: write `i32` instead of `{}`", tidy(inner)),
+            );
             return None;
         }
         let path = quote!(#path).to_string().replace(' ', "");
@@ -211,10 +216,10 @@ pub(crate) fn form(ty: &Type, tag: &Tag, sink: &Sink<'_>) -> Option<Form> {
         Some((name, args)) if name == "Box" && args.len() == 1 => Some(args[0]),
         _ => None,
     };
-    if let (Some(inner), Some(_)) = (boxed, &label) {
-        if matches!(scalar(inner), Some(Scalar::Message)) {
-            return wrapped(quote!(#label message, boxed), empty);
-        }
+    if let (Some(inner), Some(_)) = (boxed, &label)
+        && matches!(scalar(inner), Some(Scalar::Message))
+    {
+        return wrapped(quote!(#label message, boxed), empty);
     }
     let Some(own) = scalar(inner) else { return no_form(ty, sink) };
     if matches!(own, Scalar::Message) && label.is_none() {

@@ -32,15 +32,21 @@ fn reason(key: &str) -> &'static str {
         "with" | "serialize_with" | "deserialize_with" | "into" | "from" | "try_from" | "remote" => {
             "it gives the bytes another type than the field has: give the field the type that travels"
         }
-        "tag" | "untagged" | "content" => "it gives a message one of several shapes: write a field for each, as `Option`",
+        "tag" | "untagged" | "content" => {
+            "it gives a message one of several shapes: write a field for each, as `Option`"
+        }
         "alias" => "it gives one field several names: keep one",
-        "skip_serializing" | "skip_deserializing" => "it gives the two directions different fields: write `skip`, or two messages",
+        "skip_serializing" | "skip_deserializing" => {
+            "it gives the two directions different fields: write `skip`, or two messages"
+        }
         "deny_unknown_fields" => "messages ignore what they do not know, so that they can grow: remove it",
         "transparent" => "it takes the message's own shape away: use the inner type",
         "rename_all_fields" => "it is for enums: write `rename_all`",
         "borrow" => "messages own their data: write `String` or `Vec<u8>`",
         "crate" => "the macro says it: remove it",
-        _ => "it is not known to `#[message]`, which takes `rename`, `rename_all`, `default`, `skip` and `skip_serializing_if`",
+        _ => {
+            "it is not known to `#[message]`, which takes `rename`, `rename_all`, `default`, `skip` and `skip_serializing_if`"
+        }
     }
 }
 
@@ -90,7 +96,10 @@ pub(crate) fn container(attrs: &[Attribute], sink: &Sink<'_>) -> Container {
             found.default = true;
             swallow(&meta)?;
         } else if meta.path.is_ident("rename") {
-            sink.on(&meta.path, "a message is known by its routes, not by a name on the wire: remove `rename`");
+            sink.on(
+                &meta.path,
+                "a message is known by its routes, not by a name on the wire: remove `rename`",
+            );
             swallow(&meta)?;
         } else {
             refuse(&meta, sink)?;
@@ -134,7 +143,9 @@ pub(crate) fn rename(rule: Option<&str>, name: &str) -> String {
         Some("camelCase") => {
             let pascal: String = words().map(title).collect();
             let mut chars = pascal.chars();
-            chars.next().map_or_else(String::new, |first| first.to_ascii_lowercase().to_string() + chars.as_str())
+            chars
+                .next()
+                .map_or_else(String::new, |first| first.to_ascii_lowercase().to_string() + chars.as_str())
         }
         Some("kebab-case") => name.replace('_', "-"),
         Some("SCREAMING-KEBAB-CASE") => name.to_ascii_uppercase().replace('_', "-"),

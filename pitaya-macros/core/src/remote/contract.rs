@@ -5,8 +5,8 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{ItemImpl, ItemTrait, Path, ReturnType, Token, parse_quote};
 use syn::spanned::Spanned;
+use syn::{ItemImpl, ItemTrait, Path, ReturnType, Token, parse_quote};
 
 use super::client::{self, Client, Stand};
 use crate::attr::{Args, Ctx, doc_text};
@@ -22,7 +22,9 @@ pub(crate) fn declaration(args: &Args, block: &Block<ItemTrait>, sink: &Sink<'_>
     if !args.has("server") {
         sink.at(
             Span::call_site(),
-            format!("the contract `{name}` does not say which servers serve it: write `#[remote(server = \"…\")]`"),
+            format!(
+                "the contract `{name}` does not say which servers serve it: write `#[remote(server = \"…\")]`"
+            ),
         );
     }
     if !header.generics.params.is_empty() {
@@ -30,7 +32,12 @@ pub(crate) fn declaration(args: &Args, block: &Block<ItemTrait>, sink: &Sink<'_>
     }
     for item in &block.items {
         if let BlockItem::Other(other) = item {
-            sink.on(other, format!("the contract `{name}` holds remotes only: move this elsewhere, or write an `async fn`"));
+            sink.on(
+                other,
+                format!(
+                    "the contract `{name}` holds remotes only: move this elsewhere, or write an `async fn`"
+                ),
+            );
         }
     }
     let names = Names::new(args, name, Surface::Contract, sink);
@@ -66,7 +73,9 @@ fn trait_with_table(ctx: &Ctx, block: &Block<ItemTrait>, methods: &[Method], nam
     let private = ctx.private();
     let name = &block.header.ident;
     let items = block.items.iter().map(|item| match item {
-        BlockItem::Fn(function) if methods.iter().any(|m| m.ident == function.sig.ident) => promised(function),
+        BlockItem::Fn(function) if methods.iter().any(|m| m.ident == function.sig.ident) => {
+            promised(function)
+        }
         other => other.to_token_stream(),
     });
     let (server, service) = (names.server.as_deref().unwrap_or_default(), &names.service);
@@ -114,11 +123,19 @@ fn promised(function: &Function) -> TokenStream {
 }
 
 /// Expands `#[remote] impl T for S`.
-pub(crate) fn implementation(args: &Args, block: &Block<ItemImpl>, contract: &Path, sink: &Sink<'_>) -> TokenStream {
+pub(crate) fn implementation(
+    args: &Args,
+    block: &Block<ItemImpl>,
+    contract: &Path,
+    sink: &Sink<'_>,
+) -> TokenStream {
     let kept = inherent::kept(block);
     for key in ["server", "service", "rename_all"] {
         if let Some(span) = args.span(key) {
-            sink.at(span, format!("the contract says its `{key}` already: remove it here, and write just `#[remote]`"));
+            sink.at(
+                span,
+                format!("the contract says its `{key}` already: remove it here, and write just `#[remote]`"),
+            );
         }
     }
     for function in block.functions() {
