@@ -1,0 +1,114 @@
+//! Hooks around handlers, and what they report.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use pitaya::acceptor::Tcp;
+use pitaya::metrics::Memory;
+use pitaya::pipeline::{Incoming, Outgoing};
+use pitaya::prelude::*;
+use pitaya_tests::arena::{self, Text, config};
+use pitaya_tests::raw::Raw;
+
+pitaya::link!(pitaya_tests);
+
+static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn log(line: impl Into<String>) {
+    LOG.lock().unwrap().push(line.into());
+}
+
+#[derive(Component)]
+struct Piped;
+
+#[handler(server = "piped")]
+impl Piped {
+    /// The text back.
+    pub async fn echo(&self, msg: Text) -> Result<Text> {
+        log(format!("handler {}", msg.text));
+        Ok(msg)
+    }
+
+    /// Raw bytes back.
+    pub async fn raw(&self, body: Bytes) -> Result<Bytes> {
+        Ok(body)
+    }
+}
+
+async fn first(call: &mut Incoming) -> Result<()> {
+    if let Some(text) = call.message_mut::<Text>() {
+        log(format!("first {} {}", call_route(&text.text), text.text));
+        text.text.push('1');
+    }
+    if let Some(body) = call.message_mut::<Bytes>() {
+        *body = Bytes::from([&body[..], b"+"].concat());
+    }
+    Ok(())
+}
+
+fn call_route(text: &str) -> usize {
+    text.len()
+}
+
+async fn second(call: &mut Incoming) -> Result<()> {
+    let Some(text) = call.message::<Text>() else { return Ok(()) };
+    log(format!("second {}", text.text));
+    if text.text.starts_with("stop") { Err(Error::new("P-1", "stopped")) } else { Ok(()) }
+}
+
+async fn third(call: &mut Outgoing) {
+    log(format!("third {:?}", call.error().map(Error::code)));
+    if let Some(text) = call.reply_mut::<Text>() {
+        text.text.push('3');
+    }
+}
+
+async fn fourth(call: &mut Outgoing) {
+    log(format!("fourth {:?}", call.reply::<Text>().map(|text| text.text.clone())));
+    if call.error().is_some_and(|error| error.code() == "P-1") {
+        call.fail(Error::new("P-2", "replaced"));
+    }
+}
+
+#[tokio::test]
+async fn hooks_run_in_their_order_may_change_message_and_reply_and_an_error_before_ends_the_call() {
+    let app = App::builder()
+        .config(config())
+        .server_type("piped")
+        .acceptor(Tcp::bind("127.0.0.1:0"))
+        .before(first)
+        .before(second)
+        .after(third)
+        .after(fourth)
+        .start()
+        .await
+        .unwrap();
+    let mut client = Raw::ready(app.socket_addrs()[0]).await;
+    assert_eq!(client.ask("piped.echo", r#"{"text":"x"}"#).await, r#"{"text":"x13"}"#);
+    let expected = ["first 1 x", "second x1", "handler x1", "third None", r#"fourth Some("x13")"#];
+    assert_eq!(LOG.lock().unwrap().drain(..).collect::<Vec<_>>(), expected);
+    assert_eq!(client.ask("piped.echo", r#"{"text":"stop"}"#).await, r#"{"code":"P-2","msg":"replaced"}"#);
+    let expected = ["first 4 stop", "second stop1", r#"third Some("P-1")"#, "fourth None"];
+    assert_eq!(LOG.lock().unwrap().drain(..).collect::<Vec<_>>(), expected);
+    assert_eq!(client.ask("piped.raw", "raw").await, "raw+");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_message_waited_and_what_room_the_outbox_had_is_reported() {
+    let memory = Arc::new(Memory::new());
+    let reporter = Arc::clone(&memory);
+    let ring = arena::start_with(config(), |builder| builder.reporter(reporter)).await;
+    let mut client = Raw::ready(ring.tcp).await;
+    client.notify("arena.gated", r#"{"text":"wait"}"#).await;
+    ring.witness.wrote("begin wait").await;
+    client.request("arena.raw", "behind").await;
+    // The wait is what is measured.
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    ring.witness.open("wait");
+    assert_eq!(client.next().await.unwrap().text(), "behind");
+    let delay = memory.sum("handler_delay_ns", &[("route", "test.arena.raw")]);
+    assert!(delay >= 50e6, "{delay}");
+    assert!(memory.count("channel_capacity", &[("channel", "agent_chsend")]) > 0);
+    ring.app.stop().await;
+}
