@@ -72,8 +72,9 @@ pub trait OtherwiseCall<Req, Rep> {
 }
 
 impl<Req, Rep> OtherwiseCall<Req, Rep> for Calling<'_, Req, Rep> {
-    async fn call(&self, _request: &Req) -> Result<Rep> {
-        Err(Error::internal("neither a message"))
+    #[allow(clippy::manual_async_fn)] // an `async fn` would hold the request, which need not be `Sync`
+    fn call(&self, _request: &Req) -> impl Future<Output = Result<Rep>> + Send {
+        async { Err(Error::internal("neither a message")) }
     }
 }
 
