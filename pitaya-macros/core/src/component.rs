@@ -94,6 +94,6 @@ fn value(private: &TokenStream, component: &str, index: usize, field: &Field, si
         return quote!(#cfgs #member: #value);
     }
     let services = format_ident!("services", span = proc_macro2::Span::mixed_site());
-    let value = quote_spanned!(span=> #private::field::<#ty>(#services, #component, #label)?);
+    let value = quote_spanned!(span=> #private::fits::component_field::<#ty>(#services, #component, #label)?);
     quote!(#cfgs #member: #value)
 }
