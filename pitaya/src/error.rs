@@ -261,39 +261,42 @@ impl<T, E: Into<BoxError>> ResultExt<T> for std::result::Result<T, E> {
     }
 }
 
-/// What `#[derive(PitayaError)]` makes.
+/// What a variant of a derived error says: its code and metadata, or the error whose it passes on.
 #[doc(hidden)]
-pub trait CodedError: TravellingError {
-    /// Its code, text and metadata, without itself as the source.
-    fn describe(&self) -> Error;
+#[derive(Debug)]
+pub enum Coded<'a> {
+    /// A code, and metadata.
+    Code(&'static str, Vec<(&'static str, String)>),
+    /// What the error inside says.
+    Inner(&'a (dyn StdError + 'static)),
 }
 
-/// What a type has to be already to be given codes.
+/// What `#[derive(PitayaError)]` makes.
 #[doc(hidden)]
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an error yet, so it cannot be given codes",
-    label = "needs `std::error::Error`, `Send` and `Sync`",
-    note = "derive `thiserror::Error` for `{Self}`, or implement `Display` and `std::error::Error`"
-)]
-pub trait TravellingError: StdError + Send + Sync + 'static {}
+pub trait CodedError: StdError + Send + Sync + 'static {
+    /// What the variant says.
+    fn coded(&self) -> Coded<'_>;
+}
 
-#[diagnostic::do_not_recommend]
-impl<E: StdError + Send + Sync + 'static> TravellingError for E {}
+/// A derived error as it travels, without a source.
+fn travelling<E: CodedError>(error: &E) -> Error {
+    match error.coded() {
+        Coded::Code(code, metadata) => {
+            let error = Error::new(code, error.to_string());
+            metadata.into_iter().fold(error, |error, (key, value)| error.with_metadata(key, value))
+        }
+        Coded::Inner(inner) => find(inner).unwrap_or_else(|| {
+            let mut hidden = Error::new(code::UNKNOWN, text::INTERNAL);
+            hidden.0.public = false;
+            hidden
+        }),
+    }
+}
 
 /// A derived error as it travels, with itself as the source.
 #[doc(hidden)]
 pub fn coded<E: CodedError>(error: E) -> Error {
-    error.describe().with_source(BoxError::from(error))
-}
-
-/// What callers see of an error that a derived one holds.
-#[doc(hidden)]
-pub fn describe(error: &(dyn StdError + 'static)) -> Error {
-    find(error).unwrap_or_else(|| {
-        let mut hidden = Error::new(code::UNKNOWN, text::INTERNAL);
-        hidden.0.public = false;
-        hidden
-    })
+    travelling(&error).with_source(BoxError::from(error))
 }
 
 /// How a derived error is recognised behind a `dyn Error`. The macro submits one for each type.
@@ -304,7 +307,7 @@ pub struct ErrorRecognizer(fn(&(dyn StdError + 'static)) -> Option<Error>);
 impl ErrorRecognizer {
     /// Recognises `E`.
     pub const fn of<E: CodedError>() -> Self {
-        Self(|error| error.downcast_ref::<E>().map(CodedError::describe))
+        Self(|error| error.downcast_ref::<E>().map(travelling))
     }
 }
 

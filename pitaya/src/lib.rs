@@ -56,11 +56,10 @@ pub mod __private {
         Component, Fake, FromServices, Handler, HandlerArg, HandlerCall, Remote, RemoteArg, RemoteCall,
         Reply, Rpc,
     };
-    pub use crate::error::{CodedError, Error, ErrorRecognizer, IntoError, Result, coded, describe};
+    pub use crate::error::{Coded, CodedError, Error, ErrorRecognizer, IntoError, Result, coded};
     pub use crate::serialize::{Codecs, Field, FieldType, Message, Push, Schema, Type};
     pub use crate::services::Services;
     pub use crate::session::SessionData;
     pub use {bytes, inventory, prost, serde};
 
-    pub use crate::validate::validate;
 }

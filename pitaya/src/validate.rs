@@ -25,9 +25,3 @@ where
         self.validate().map_err(|report| Error::new(code::UNKNOWN, report.to_string()))
     }
 }
-
-/// For generated code: checks a message by its rules.
-#[doc(hidden)]
-pub fn validate<T: Rules>(message: &T) -> Result<()> {
-    message.check()
-}

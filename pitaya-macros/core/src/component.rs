@@ -109,6 +109,6 @@ fn value(
         return quote!(#cfgs #member: #value);
     }
     let services = format_ident!("services", span = proc_macro2::Span::mixed_site());
-    let value = quote_spanned!(span=> #private::field::<#ty>(#services, #component, #label)?);
+    let value = quote_spanned!(span=> #private::fits::component_field::<#ty>(#services, #component, #label)?);
     quote!(#cfgs #member: #value)
 }

@@ -24,7 +24,7 @@ pub fn handler(args: TokenStream, item: TokenStream) -> Expansion {
                 strip_markers(item)
             }
         },
-        Ok(Target::Trait(_) | Target::Other(_)) => {
+        Ok(Target::Trait(_) | Target::Other) => {
             sink.on(
                 misplaced(&item),
                 "a handler is a method of a component: write it as `pub async fn` in an `impl` block, and put \

@@ -119,17 +119,13 @@ fn expand(input: &DeriveInput, sink: &Sink<'_>) -> TokenStream {
             .variants
             .iter()
             .map(|variant| {
-                let says = Says::read(&variant.attrs, false, sink);
+                let sink = sink.child();
+                let says = Says::read(&variant.attrs, false, &sink);
+                if sink.failed() {
+                    return TokenStream::new();
+                }
                 let (ident, cfgs) = (&variant.ident, crate::block::cfgs(&variant.attrs));
-                let arm = arm(
-                    &private,
-                    &quote!(Self::#ident),
-                    ident,
-                    &variant.fields,
-                    &says,
-                    general.code.as_ref(),
-                    sink,
-                );
+                let arm = arm(&private, &quote!(Self::#ident), ident, &variant.fields, &says, general.code.as_ref(), &sink);
                 quote!(#cfgs #arm)
             })
             .collect(),
@@ -155,7 +151,7 @@ fn expand(input: &DeriveInput, sink: &Sink<'_>) -> TokenStream {
         #[automatically_derived]
         #[allow(deprecated, clippy::all, clippy::pedantic)]
         #implementation {
-            fn describe(&self) -> #private::Error {
+            fn coded(&self) -> #private::Coded<'_> {
                 #said
             }
         }
@@ -196,7 +192,7 @@ fn arm(
                 ),
             );
         }
-        return quote!(#path { #member: inner } => #private::describe(inner),);
+        return quote!(#path { #member: inner } => #private::Coded::Inner(inner),);
     }
     let Some(code) = says.code.as_ref().or(general) else {
         sink.on(ident, format!("clients need a code for `{ident}`: write `#[pitaya(code = \"…\")]`, or `#[pitaya(transparent)]` if it passes another error on"));
@@ -220,15 +216,13 @@ fn arm(
             Member::Named(ident) => ident.span(),
             Member::Unnamed(index) => index.span,
         };
-        pairs.push(
-            quote_spanned!(place(span)=> .with_metadata(#key, ::std::string::ToString::to_string(#var))),
-        );
+        pairs.push(quote_spanned!(place(span)=> (#key, ::std::string::ToString::to_string(#var))));
         bound.push((member.clone(), var));
     }
     let patterns = bound.iter().map(|(member, var)| quote!(#member: #var));
     quote! {
         #path { #(#patterns,)* .. } => {
-            #private::Error::new(#code, ::std::string::ToString::to_string(self)) #(#pairs)*
+            #private::Coded::Code(#code, ::std::vec![#(#pairs),*])
         }
     }
 }

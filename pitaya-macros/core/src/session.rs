@@ -35,28 +35,17 @@ fn expand(ctx: &Ctx, mut input: DeriveInput, sink: &Sink<'_>) -> TokenStream {
             format!("session data `{name}` has one form, so it cannot be generic: write its types out"),
         );
     }
-    let fields = match &mut input.data {
-        Data::Struct(data) => {
-            match &mut data.fields {
-                Fields::Named(fields) => Some(fields),
-                Fields::Unit => None,
-                Fields::Unnamed(fields) => {
-                    sink.on(fields, format!("session data is a map, so the fields of `{name}` need names: write `{{ name: … }}`"));
-                    None
-                }
+    match &input.data {
+        Data::Struct(data) => match &data.fields {
+            Fields::Named(_) | Fields::Unit => {}
+            Fields::Unnamed(fields) => {
+                sink.on(fields, format!("session data is a map, so the fields of `{name}` need names: write `{{ name: … }}`"));
             }
         }
         Data::Enum(_) | Data::Union(_) => {
-            sink.on(
-                name,
-                format!(
-                    "session data is a map from names to values: make `{name}` a `struct` with named fields"
-                ),
-            );
-            None
+            sink.on(name, format!("session data is a map from names to values: make `{name}` a `struct` with named fields"));
         }
-    };
-    let _ = fields;
+    }
     if sink.failed() {
         return quote!(#input);
     }
@@ -72,11 +61,20 @@ fn expand(ctx: &Ctx, mut input: DeriveInput, sink: &Sink<'_>) -> TokenStream {
     ]);
     let name = &input.ident;
     let implementation = quote::quote_spanned!(place(name.span())=> impl #private::SessionData for #name {});
+    // What is not there yet has its default: sessions outlive versions of the server.
+    let default = format!("{name}::__default");
     quote! {
         #derives
-        // What is not there yet has its default: sessions outlive versions of the server.
-        #[serde(crate = #serde, default)]
+        #[serde(crate = #serde, default = #default)]
         #input
+        #[automatically_derived]
+        impl #name {
+            fn __default() -> Self {
+                #[allow(unused_imports)]
+                use #private::Begun as _;
+                <#private::Initial<Self>>::value()
+            }
+        }
         #[automatically_derived]
         #implementation
     }

@@ -1,60 +1,85 @@
-//! For generated code: questions about types that are no errors.
+//! For generated code: what it asks of types without failing.
 //!
-//! The compiler should say once that a type does not fit, at the place where the user wrote it. What generated code
-//! asks besides must therefore not fail for such a type. It asks an inherent item that exists only for types that
-//! fit; for the others, name resolution goes on to a trait of the same names, which everything implements.
+//! The compiler should say once that a type does not fit, at the place where the user wrote it: that is what
+//! [`super::fits`] is for. What generated code does with the type besides must not fail a second time. It asks an
+//! inherent item that exists only for types that fit; for the others, name resolution goes on to a trait with items
+//! of the same names, which every type implements.
 
+use std::any::Any;
 use std::future::Future;
 use std::marker::PhantomData;
 
-use super::{Extract, Remote, Rpc};
+use super::arg::{HeldHandlerArg, HeldRemoteArg, Slot};
+use super::{
+    Call, Done, Extract, HandlerArg, HandlerCall, Kind, Remote, RemoteArg, RemoteCall, Reply, Rpc, via,
+};
 use crate::error::{Error, Result};
 use crate::route::Route;
-use crate::serialize::{Message, Schema};
+use crate::serialize::{Body, Message, Schema};
 
 /// What a type is, among the arguments of a method.
-#[doc(hidden)]
 #[derive(Debug)]
 pub struct Ask<T>(PhantomData<fn() -> T>);
 
 impl<T: Message> Ask<T> {
+    /// Its schema, if it is a message.
     pub const MESSAGE: Option<&'static Schema> = Some(T::SCHEMA);
+    /// Whether it is a message.
     pub const IS_MESSAGE: bool = true;
 }
 
 impl<T: Extract<Remote>> Ask<T> {
+    /// Whether it is an extractor of remotes.
     pub const IS_EXTRACTOR: bool = true;
 }
 
-/// The other answers.
-#[doc(hidden)]
-pub trait Otherwise {
-    const MESSAGE: Option<&'static Schema> = None;
-    const IS_MESSAGE: bool = false;
-    const IS_EXTRACTOR: bool = false;
-}
+/// The argument of a method.
+#[derive(Debug)]
+pub struct Take<T, M>(PhantomData<fn() -> (T, M)>);
 
-impl<T> Otherwise for Ask<T> {}
-
-/// How many are true.
-#[doc(hidden)]
-pub const fn count(answers: &[bool]) -> usize {
-    let (mut i, mut count) = (0, 0);
-    while i < answers.len() {
-        count += answers[i] as usize;
-        i += 1;
+impl<T: HandlerArg<M>, M> Take<T, M> {
+    /// Decodes it, if it is a message.
+    #[inline]
+    pub fn handler(call: &HandlerCall, body: &Body<'_>) -> HeldHandlerArg<T, M> {
+        super::arg::handler_arg(call, body)
     }
-    count
 }
 
-/// The first that is there.
-#[doc(hidden)]
-pub fn first(schemas: &[Option<&'static Schema>]) -> Option<&'static Schema> {
-    schemas.iter().copied().flatten().next()
+impl<T: RemoteArg<M>, M> Take<T, M> {
+    /// Decodes it, if it is a message.
+    #[inline]
+    pub fn remote(call: &RemoteCall, body: &Body<'_>) -> HeldRemoteArg<T, M> {
+        super::arg::remote_arg(call, body)
+    }
+}
+
+/// What a method returns.
+#[derive(Debug)]
+pub struct Answer<R>(PhantomData<fn() -> R>);
+
+impl<R: Reply> Answer<R> {
+    /// Whether nothing is ever answered.
+    pub const NOTIFY: bool = R::NOTIFY;
+
+    /// The schema of the reply; `None` for notify-only methods.
+    pub fn schema() -> Option<&'static Schema> {
+        (!R::NOTIFY).then_some(<R::Ok as Message>::SCHEMA)
+    }
+
+    /// Ends the call of a handler.
+    #[inline]
+    pub fn handled(call: HandlerCall, reply: Result<R>) -> impl Future<Output = Done> + Send {
+        call.finish(reply)
+    }
+
+    /// Ends the call of a remote.
+    #[inline]
+    pub fn remoted(call: RemoteCall, reply: Result<R>) -> impl Future<Output = Done> + Send {
+        call.finish(reply)
+    }
 }
 
 /// A call of a typed client.
-#[doc(hidden)]
 #[derive(Debug)]
 pub struct Calling<'a, Req, Rep>(pub &'a Rpc, pub &'a Route<Req, Rep>);
 
@@ -65,21 +90,119 @@ impl<Req: Message, Rep: Message> Calling<'_, Req, Rep> {
     }
 }
 
-/// Calls of what is not a message: reported elsewhere, and never run.
-#[doc(hidden)]
-pub trait OtherwiseCall<Req, Rep> {
-    fn call(&self, request: &Req) -> impl Future<Output = Result<Rep>> + Send;
-}
+/// Session data as it begins.
+#[derive(Debug)]
+pub struct Initial<D>(PhantomData<fn() -> D>);
 
-impl<Req, Rep> OtherwiseCall<Req, Rep> for Calling<'_, Req, Rep> {
-    #[allow(clippy::manual_async_fn)] // an `async fn` would hold the request, which need not be `Sync`
-    fn call(&self, _request: &Req) -> impl Future<Output = Result<Rep>> + Send {
-        async { Err(Error::internal("neither a message")) }
+impl<D: Default> Initial<D> {
+    /// The default.
+    pub fn value() -> D {
+        D::default()
     }
 }
 
+/// How many are true.
+pub const fn count(answers: &[bool]) -> usize {
+    let (mut i, mut count) = (0, 0);
+    while i < answers.len() {
+        count += answers[i] as usize;
+        i += 1;
+    }
+    count
+}
+
+/// The first that is there.
+pub fn first(schemas: &[Option<&'static Schema>]) -> Option<&'static Schema> {
+    schemas.iter().copied().flatten().next()
+}
+
 /// Whether a value is what an absent field means.
-#[doc(hidden)]
 pub fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+/// The other answers. What they do is never run: the type they are for does not compile.
+#[allow(missing_docs)]
+pub mod otherwise {
+    use super::*;
+
+    pub trait Asked {
+        const MESSAGE: Option<&'static Schema> = None;
+        const IS_MESSAGE: bool = false;
+        const IS_EXTRACTOR: bool = false;
+    }
+
+    impl<T> Asked for Ask<T> {}
+
+    pub trait Taken<T> {
+        fn handler(_call: &HandlerCall, _body: &Body<'_>) -> Unfit<T> {
+            Unfit(PhantomData)
+        }
+        fn remote(_call: &RemoteCall, _body: &Body<'_>) -> Unfit<T> {
+            Unfit(PhantomData)
+        }
+    }
+
+    impl<T> Taken<T> for Take<T, via::Message> {}
+
+    pub trait Answered<R> {
+        const NOTIFY: bool = true;
+
+        fn schema() -> Option<&'static Schema> {
+            None
+        }
+        fn handled(call: HandlerCall, _reply: Result<R>) -> impl Future<Output = Done> + Send {
+            call.finish(Err::<(), _>(never()))
+        }
+        fn remoted(call: RemoteCall, _reply: Result<R>) -> impl Future<Output = Done> + Send {
+            call.finish(Err::<(), _>(never()))
+        }
+    }
+
+    impl<R> Answered<R> for Answer<R> {}
+
+    pub trait Called<Req, Rep> {
+        fn call(&self, _request: &Req) -> impl Future<Output = Result<Rep>> + Send {
+            async { Err(never()) }
+        }
+    }
+
+    impl<Req, Rep> Called<Req, Rep> for Calling<'_, Req, Rep> {}
+
+    pub trait Begun<D> {
+        /// # Panics
+        /// Always: see the trait's docs.
+        fn value() -> D {
+            unreachable!("session data without a default does not compile")
+        }
+    }
+
+    impl<D> Begun<D> for Initial<D> {}
+
+    /// An argument that is none.
+    #[derive(Debug)]
+    pub struct Unfit<T>(PhantomData<fn() -> T>);
+
+    impl<T> Unfit<T> {
+        pub fn give<K: Kind>(self, _call: &mut Call<K>) -> impl Future<Output = Result<T>> + Send + use<T, K> {
+            async { Err(never()) }
+        }
+    }
+
+    impl<T> Slot for Unfit<T> {
+        fn is_message(&self) -> bool {
+            false
+        }
+        fn check(&mut self, _validate: bool) -> Result<()> {
+            Ok(())
+        }
+        fn take(&mut self) -> Option<Box<dyn Any + Send>> {
+            None
+        }
+        fn put(&mut self, _value: Box<dyn Any + Send>) {}
+    }
+
+    fn never() -> Error {
+        Error::internal("a type that does not fit was compiled")
+    }
 }

@@ -13,7 +13,7 @@ mod build;
 mod call;
 mod context;
 mod fake;
-#[allow(missing_debug_implementations)]
+pub mod fits;
 mod method;
 mod reply;
 mod rpc;
@@ -22,7 +22,7 @@ mod table;
 
 pub use arg::{Extract, HandlerArg, RemoteArg, via};
 pub use build::{Component, FromServices, Lifecycle, State};
-pub use call::{Call, Handler, HandlerCall, Kind, Remote, RemoteCall};
+pub use call::{Call, Done, Handler, HandlerCall, Kind, Remote, RemoteCall};
 pub use context::Context;
 pub use fake::Fake;
 pub use reply::Reply;
@@ -31,7 +31,7 @@ pub use rpc::Rpc;
 #[doc(hidden)]
 pub use build::HasServices;
 pub(crate) use build::{Instance, LifecycleDyn};
-pub(crate) use call::{CallInfo, Done, ReplyTo};
+pub(crate) use call::{CallInfo, Outcome, ReplyTo};
 pub(crate) use method::{Bound, MethodInfo};
 pub(crate) use rpc::{Local, RemoteTarget};
 pub(crate) use service::service;
@@ -40,12 +40,14 @@ pub(crate) use table::{Built, Entry, EntryId, Plan, Registration, Table, Tables}
 /// For generated code.
 #[doc(hidden)]
 pub mod private {
-    pub use super::arg::{HeldHandlerArg, HeldRemoteArg, Slot, handler_arg, remote_arg};
-    pub use super::ask::{Ask, Calling, Otherwise, OtherwiseCall, count, first, is_default};
-    pub use super::build::{ComponentType, field, probe};
-    pub use super::call::Done;
+    pub use super::arg::{HeldHandlerArg, HeldRemoteArg, Slot};
+    pub use super::ask::{
+        Answer, Ask, Calling, Initial, Take, count, first, is_default,
+        otherwise::{Answered, Asked, Begun, Called, Taken},
+    };
+    pub use super::build::{ComponentType, probe};
     pub use super::method::{Block, BlockKind, Method, Methods};
-    pub use super::reply::{notify, reply_schema};
+    pub use super::fits;
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What handlers and remotes may return.
 
 use crate::error::{IntoError, Result};
-use crate::serialize::{Message, Schema};
+use crate::serialize::Message;
 
 /// What a handler or a remote returns: `Result<T, E>`, `Result<Option<T>, E>`, or nothing.
 ///
@@ -51,16 +51,4 @@ impl<T: Message, E: IntoError + Send> Reply for Result<Option<T>, E> {
     fn into_result(self) -> Result<Option<T>> {
         self.map_err(E::into_error)
     }
-}
-
-/// For generated code: whether nothing is ever answered.
-#[doc(hidden)]
-pub const fn notify<R: Reply>() -> bool {
-    R::NOTIFY
-}
-
-/// For generated code: the schema of the reply; `None` for notify-only methods.
-#[doc(hidden)]
-pub fn reply_schema<R: Reply>() -> Option<&'static Schema> {
-    (!R::NOTIFY).then_some(R::Ok::SCHEMA)
 }

@@ -22,7 +22,7 @@ pub(crate) struct Block<H> {
 pub(crate) enum Target {
     Impl(Block<ItemImpl>),
     Trait(Block<ItemTrait>),
-    Other(TokenStream),
+    Other,
 }
 
 pub(crate) enum BlockItem {
@@ -53,7 +53,7 @@ pub(crate) enum Body {
 impl Target {
     /// Reads an item. An error is one of syntax, which the compiler reports too.
     pub(crate) fn parse(tokens: TokenStream) -> syn::Result<Self> {
-        let Some((header, body)) = split_body(tokens.clone()) else { return Ok(Self::Other(tokens)) };
+        let Some((header, body)) = split_body(tokens) else { return Ok(Self::Other) };
         match syn::parse2::<Item>(header) {
             Ok(Item::Impl(mut header)) => {
                 header.brace_token.span = body.delim_span();
@@ -65,7 +65,7 @@ impl Target {
                 let items = read_items(&mut header.attrs, body.stream())?;
                 Ok(Self::Trait(Block { header, items }))
             }
-            Ok(_) => Ok(Self::Other(tokens)),
+            Ok(_) => Ok(Self::Other),
             Err(error) => Err(error),
         }
     }

@@ -16,7 +16,7 @@ pub(crate) fn alias(private: &TokenStream) -> TokenStream {
         #[allow(unused_imports)]
         use #private as __p;
         #[allow(unused_imports)]
-        use __p::Otherwise as _;
+        use __p::{Answered as _, Asked as _, Taken as _};
     }
 }
 
@@ -28,8 +28,8 @@ pub(crate) fn entry(method: &Method, surface: Surface, target: &TokenStream) -> 
     // `line!` tells the line of its caller only if it stands there with the user's own hygiene.
     let line = quote_spanned!(at_name=> ::core::line!());
     let at_ret = if method.replies { place_of(ret) } else { place(at_name) };
-    let notify = quote_spanned!(at_ret=> __p::notify::<#ret>());
-    let reply = quote_spanned!(at_ret=> __p::reply_schema::<#ret>);
+    let notify = quote_spanned!(at_ret=> <__p::Answer<#ret>>::NOTIFY);
+    let reply = quote_spanned!(at_ret=> <__p::Answer<#ret>>::schema);
     let message = message(&method.args);
     let call = call(method, surface, target);
     quote! {
@@ -58,9 +58,9 @@ fn ask(ty: &syn::Type, what: &TokenStream) -> TokenStream {
 }
 
 fn call(method: &Method, surface: Surface, target: &TokenStream) -> TokenStream {
-    let arg_fn = match surface {
-        Surface::Handler => format_ident!("handler_arg"),
-        Surface::Remote | Surface::Contract => format_ident!("remote_arg"),
+    let (take, finish) = match surface {
+        Surface::Handler => (format_ident!("handler"), format_ident!("handled")),
+        Surface::Remote | Surface::Contract => (format_ident!("remote"), format_ident!("remoted")),
     };
     let vars: Vec<_> =
         (0..method.args.len()).map(|i| format_ident!("a{i}", span = Span::mixed_site())).collect();
@@ -68,7 +68,7 @@ fn call(method: &Method, surface: Surface, target: &TokenStream) -> TokenStream 
     let holds = vars.iter().zip(types.clone()).map(|(var, ty)| {
         let span = place_of(ty);
         let var = respan(var, span);
-        quote_spanned!(span=> let mut #var = __p::#arg_fn::<#ty, _>(&call, body);)
+        quote_spanned!(span=> let mut #var = <__p::Take<#ty, _>>::#take(&call, body);)
     });
     let slots: Vec<_> = vars
         .iter()
@@ -86,22 +86,24 @@ fn call(method: &Method, surface: Surface, target: &TokenStream) -> TokenStream 
     });
     let site = Span::mixed_site();
     let body = if method.args.is_empty() { quote_spanned!(site=> _) } else { quote_spanned!(site=> body) };
+    // The future has the place of the name: that is what the compiler points at if it is not `Send`.
     let at_name = place(method.ident.span());
-    let boxed = quote_spanned!(at_name=> ::std::boxed::Box::pin);
-    let at_ret = if method.replies { place_of(&method.ret) } else { at_name };
-    let finish = quote_spanned!(at_ret=> call.finish(reply).await);
+    let ret = &method.ret;
+    let called = quote_spanned! {at_name=>
+        ::std::boxed::Box::pin(async move {
+            let reply = async {
+                call.before(&mut [#(#slots),*]).await?;
+                #(#gives)*
+                ::core::result::Result::Ok(#target(&this, #(#vars),*).await)
+            }
+            .await;
+            <__p::Answer<#ret>>::#finish(call, reply).await
+        })
+    };
     quote_spanned! {site=>
         |this, mut call, #body| {
             #(#holds)*
-            #boxed(async move {
-                let reply = async {
-                    call.before(&mut [#(#slots),*]).await?;
-                    #(#gives)*
-                    ::core::result::Result::Ok(#target(&this, #(#vars),*).await)
-                }
-                .await;
-                #finish
-            })
+            #called
         }
     }
 }
@@ -113,11 +115,26 @@ fn respan(var: &syn::Ident, span: Span) -> syn::Ident {
 /// What only the types can tell, each as a constant of its own at the argument's place.
 pub(crate) fn checks(method: &Method, surface: Surface) -> TokenStream {
     let cfgs = cfgs(&method.attrs);
-    let checks = match surface {
-        Surface::Handler => one_message(method),
-        Surface::Remote | Surface::Contract => right_guess(method),
+    let (fit, told_apart) = match surface {
+        Surface::Handler => (format_ident!("handler_argument"), one_message(method)),
+        Surface::Remote | Surface::Contract => (format_ident!("remote_argument"), right_guess(method)),
     };
-    checks.into_iter().map(|check| quote!(#cfgs #check)).collect()
+    let fits = method.args.iter().map(|arg| {
+        let ty = &arg.ty;
+        quote_spanned!(place_of(ty)=> __p::fits::#fit::<#ty, _>();)
+    });
+    let ret = &method.ret;
+    let at_ret = if method.replies { place_of(ret) } else { place(method.ident.span()) };
+    let reply = quote_spanned!(at_ret=> __p::fits::reply::<#ret>(););
+    let told_apart = told_apart.into_iter().map(|check| quote!(#cfgs #check));
+    quote! {
+        #cfgs
+        const _: () = {
+            #(#fits)*
+            #reply
+        };
+        #(#told_apart)*
+    }
 }
 
 fn one_message(method: &Method) -> Vec<TokenStream> {

@@ -54,12 +54,16 @@ fn bare(input: &DeriveInput) -> TokenStream {
     match &mut input.data {
         Data::Struct(data) => data.fields.iter_mut().for_each(|field| strip(&mut field.attrs)),
         Data::Enum(data) => {
+            let plain = data.variants.iter().all(|v| v.fields.is_empty());
             for variant in &mut data.variants {
+                if !plain {
+                    variant.discriminant = None;
+                }
                 strip(&mut variant.attrs);
                 variant.fields.iter_mut().for_each(|field| strip(&mut field.attrs));
             }
         }
-        Data::Union(_) => {}
+        Data::Union(_) => return quote!(#input),
     }
     let mut derives = Derives::take(&input.attrs);
     input.attrs = std::mem::take(&mut derives.rest);

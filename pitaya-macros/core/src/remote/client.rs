@@ -171,7 +171,7 @@ fn call(krate: &syn::Path, private: &TokenStream, names: &Names, method: &Method
         #[doc = #doc]
         pub async fn #ident(&self #param) -> #krate::Result<#reply> {
             #[allow(unused_imports)]
-            use #private::OtherwiseCall as _;
+            use #private::Called as _;
             #private::Calling(&self.rpc, &Self::#name).call(#request).await
         }
     }
@@ -203,8 +203,7 @@ fn fake(private: &TokenStream, name: &Ident, stand: Stand) -> TokenStream {
             /// A client for tests: the implementation answers, without a network.
             #[must_use]
             pub fn fake<Implementation: #name>(implementation: Implementation) -> Self {
-                let (server, service) = <Implementation as #name>::__PATH;
-                let methods = <Implementation as #name>::__METHODS;
+                let (server, service, methods) = <Implementation as #name>::__MARKED_WITH_REMOTE;
                 Self { rpc: #private::Rpc::fake(#private::Fake::contract(server, service, implementation, methods)) }
             }
         },

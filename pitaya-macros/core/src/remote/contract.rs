@@ -46,6 +46,9 @@ pub(crate) fn declaration(args: &Args, block: &Block<ItemTrait>, sink: &Sink<'_>
     if block.items.is_empty() {
         body.on(name, format!("the contract `{name}` promises nothing: write its remotes as `async fn name(&self, …) -> Result<…>;`"));
     }
+    if !header.generics.params.is_empty() {
+        return block.with_items(block.items.iter().map(ToTokens::to_token_stream)).to_token_stream();
+    }
     let client = Client {
         ctx: &ctx,
         vis: header.vis.clone(),
@@ -86,12 +89,14 @@ fn trait_with_table(ctx: &Ctx, block: &Block<ItemTrait>, methods: &[Method], nam
     let alias = table::alias(&private);
     let hidden = quote! {
         #[doc(hidden)]
-        const __PATH: (&'static str, &'static str) = (#server, #service);
-        #[doc(hidden)]
         #[allow(deprecated, clippy::all, clippy::pedantic)]
-        const __METHODS: &'static [#private::Method<Self, #private::Remote>] = {
+        const __MARKED_WITH_REMOTE: (
+            &'static str,
+            &'static str,
+            &'static [#private::Method<Self, #private::Remote>],
+        ) = {
             #alias
-            &[#(#entries),*]
+            (#server, #service, &[#(#entries),*])
         };
     };
     let mut item = block.with_items(items.chain([hidden]));
@@ -149,23 +154,21 @@ pub(crate) fn implementation(
     let ctx = Ctx::new(args);
     let alias = table::alias(&ctx.private());
     let at = contract.segments.last().map_or_else(Span::call_site, |s| place(s.ident.span()));
-    let of = |what: &str| {
-        let what = syn::Ident::new(what, at);
-        quote!(<#ty as #contract>::#what)
-    };
-    let (path, methods) = (of("__PATH"), of("__METHODS"));
+    // What the compiler does not find if the trait is no contract: so its name says what is missing.
+    let marked = syn::Ident::new("__MARKED_WITH_REMOTE", at);
     let submit = table::submit(
         ty,
         &quote!(Remote),
-        &quote!(::core::option::Option::Some(#path.0)),
-        &quote!(#path.1),
+        &quote!(::core::option::Option::Some(__CONTRACT.0)),
+        &quote!(__CONTRACT.1),
         &doc_text(&block.header.attrs),
-        &methods,
+        &quote!(__CONTRACT.2),
     );
     quote! {
         #kept
         const _: () = {
             #alias
+            const __CONTRACT: (&str, &str, &[__p::Method<#ty, __p::Remote>]) = <#ty as #contract>::#marked;
             #submit
         };
     }

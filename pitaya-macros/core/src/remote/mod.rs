@@ -21,7 +21,7 @@ pub fn remote(args: TokenStream, item: TokenStream) -> Expansion {
             Some((path, _)) => contract::implementation(&args, &block, path, &sink),
         },
         Ok(Target::Trait(block)) => contract::declaration(&args, &block, &sink),
-        Ok(Target::Other(_)) => {
+        Ok(Target::Other) => {
             sink.on(
                 misplaced(&item),
                 "`#[remote]` goes on a `trait` (the contract), on `impl TheContract for TheType`, or on `impl TheType`: \
