@@ -61,5 +61,4 @@ pub mod __private {
     pub use crate::services::Services;
     pub use crate::session::SessionData;
     pub use {bytes, inventory, prost, serde};
-
 }

@@ -125,7 +125,15 @@ fn expand(input: &DeriveInput, sink: &Sink<'_>) -> TokenStream {
                     return TokenStream::new();
                 }
                 let (ident, cfgs) = (&variant.ident, crate::block::cfgs(&variant.attrs));
-                let arm = arm(&private, &quote!(Self::#ident), ident, &variant.fields, &says, general.code.as_ref(), &sink);
+                let arm = arm(
+                    &private,
+                    &quote!(Self::#ident),
+                    ident,
+                    &variant.fields,
+                    &says,
+                    general.code.as_ref(),
+                    &sink,
+                );
                 quote!(#cfgs #arm)
             })
             .collect(),

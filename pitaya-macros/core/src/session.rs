@@ -36,14 +36,21 @@ fn expand(ctx: &Ctx, mut input: DeriveInput, sink: &Sink<'_>) -> TokenStream {
         );
     }
     match &input.data {
-        Data::Struct(data) => match &data.fields {
-            Fields::Named(_) | Fields::Unit => {}
-            Fields::Unnamed(fields) => {
-                sink.on(fields, format!("session data is a map, so the fields of `{name}` need names: write `{{ name: … }}`"));
+        Data::Struct(data) => {
+            match &data.fields {
+                Fields::Named(_) | Fields::Unit => {}
+                Fields::Unnamed(fields) => {
+                    sink.on(fields, format!("session data is a map, so the fields of `{name}` need names: write `{{ name: … }}`"));
+                }
             }
         }
         Data::Enum(_) | Data::Union(_) => {
-            sink.on(name, format!("session data is a map from names to values: make `{name}` a `struct` with named fields"));
+            sink.on(
+                name,
+                format!(
+                    "session data is a map from names to values: make `{name}` a `struct` with named fields"
+                ),
+            );
         }
     }
     if sink.failed() {

@@ -130,7 +130,7 @@ macro_rules! arguments {
 
         #[doc(hidden)]
         #[inline]
-        pub fn $hold<T: $arg<M>, M>(call: &$call, body: &Body<'_>) -> $held<T, M> {
+        pub(super) fn $hold<T: $arg<M>, M>(call: &$call, body: &Body<'_>) -> $held<T, M> {
             $held(T::hold(call, body))
         }
 

@@ -123,7 +123,7 @@ pub fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 
 /// The other answers. What they do is never run: the type they are for does not compile.
 #[allow(missing_docs)]
-pub mod otherwise {
+pub(crate) mod otherwise {
     use super::*;
 
     pub trait Asked {
@@ -184,7 +184,10 @@ pub mod otherwise {
     pub struct Unfit<T>(PhantomData<fn() -> T>);
 
     impl<T> Unfit<T> {
-        pub fn give<K: Kind>(self, _call: &mut Call<K>) -> impl Future<Output = Result<T>> + Send + use<T, K> {
+        pub fn give<K: Kind>(
+            self,
+            _call: &mut Call<K>,
+        ) -> impl Future<Output = Result<T>> + Send + use<T, K> {
             async { Err(never()) }
         }
     }

@@ -14,6 +14,7 @@ mod call;
 mod context;
 mod fake;
 pub mod fits;
+#[allow(missing_debug_implementations)]
 mod method;
 mod reply;
 mod rpc;
@@ -31,7 +32,7 @@ pub use rpc::Rpc;
 #[doc(hidden)]
 pub use build::HasServices;
 pub(crate) use build::{Instance, LifecycleDyn};
-pub(crate) use call::{CallInfo, Outcome, ReplyTo};
+pub(crate) use call::{CallInfo, ReplyTo};
 pub(crate) use method::{Bound, MethodInfo};
 pub(crate) use rpc::{Local, RemoteTarget};
 pub(crate) use service::service;
@@ -46,8 +47,8 @@ pub mod private {
         otherwise::{Answered, Asked, Begun, Called, Taken},
     };
     pub use super::build::{ComponentType, probe};
-    pub use super::method::{Block, BlockKind, Method, Methods};
     pub use super::fits;
+    pub use super::method::{Block, BlockKind, Method, Methods};
 }
 
 #[cfg(test)]
