@@ -126,11 +126,11 @@ macro_rules! arguments {
         }
 
         #[doc(hidden)]
+        #[allow(missing_debug_implementations)] // it holds what may have none
         pub struct $held<T: $arg<M>, M>(T::Held);
 
-        #[doc(hidden)]
         #[inline]
-        pub fn $hold<T: $arg<M>, M>(call: &$call, body: &Body<'_>) -> $held<T, M> {
+        pub(super) fn $hold<T: $arg<M>, M>(call: &$call, body: &Body<'_>) -> $held<T, M> {
             $held(T::hold(call, body))
         }
 
