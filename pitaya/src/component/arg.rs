@@ -126,9 +126,9 @@ macro_rules! arguments {
         }
 
         #[doc(hidden)]
+        #[allow(missing_debug_implementations)] // it holds what may have none
         pub struct $held<T: $arg<M>, M>(T::Held);
 
-        #[doc(hidden)]
         #[inline]
         pub(super) fn $hold<T: $arg<M>, M>(call: &$call, body: &Body<'_>) -> $held<T, M> {
             $held(T::hold(call, body))

@@ -123,7 +123,7 @@ pub fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 
 /// The other answers. What they do is never run: the type they are for does not compile.
 #[allow(missing_docs)]
-pub(crate) mod otherwise {
+pub(super) mod otherwise {
     use super::*;
 
     pub trait Asked {

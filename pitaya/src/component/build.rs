@@ -141,7 +141,6 @@ impl HasServices for Call<super::Remote> {
 }
 
 /// For generated code: a field from the services, with its name in the error.
-#[doc(hidden)]
 pub(super) fn field<T: FromServices>(services: &Services, component: &str, field: &str) -> Result<T> {
     T::from_services(services).map_err(|error| {
         Error::new(error.code().to_owned(), format!("field `{component}.{field}`: {}", error.msg()))

@@ -1,0 +1,6 @@
+//! Crates that nothing else names.
+pitaya::link!(pitaya, serde_json);
+pitaya::link!(r#std,);
+pitaya::link!();
+
+fn main() {}

@@ -1,0 +1,117 @@
+//! No lint fires in a crate that denies what it can.
+#![deny(missing_docs, missing_debug_implementations, unreachable_pub, unused_qualifications, warnings)]
+#![deny(clippy::all, clippy::pedantic)]
+#![forbid(unsafe_code)]
+
+mod inner {
+    //! In a private module, where nothing `pub` is reachable.
+    use pitaya::prelude::*;
+
+    /// Joins.
+    #[message]
+    pub(crate) struct Join {
+        /// A name.
+        pub(crate) name: String,
+    }
+
+    #[derive(Debug, Component)]
+    pub(crate) struct Entry;
+
+    #[handler(server = "connector")]
+    impl Entry {
+        /// Joins.
+        pub async fn join(&self, msg: Join) -> Result<Join> {
+            Ok(msg)
+        }
+    }
+
+    #[remote(server = "connector")]
+    impl Entry {
+        /// Joins.
+        pub async fn enter(&self, msg: Join) -> Result<Join> {
+            Ok(msg)
+        }
+    }
+}
+
+/// What others see.
+pub mod api {
+    use pitaya::prelude::*;
+
+    pub use crate::inner::*;
+
+    /// A place.
+    #[message(proto)]
+    pub struct Place {
+        /// Across.
+        #[tag(1)]
+        pub x: f64,
+        /// Whose.
+        #[tag(2, enum(Team))]
+        pub team: i32,
+    }
+
+    /// A team.
+    #[message(proto)]
+    pub enum Team {
+        /// Nobody's.
+        None = 0,
+    }
+
+    /// Seen by all.
+    #[message(lenient, push = "onSeen")]
+    pub struct Seen {
+        /// Where.
+        pub place: Option<Place>,
+    }
+
+    /// A player.
+    #[session]
+    #[derive(Default)]
+    pub struct Player {
+        name: String,
+    }
+
+    /// What any server may ask.
+    #[remote(server = "room")]
+    pub trait RoomApi {
+        /// Moves.
+        async fn step(&self, req: Place) -> Result<Seen>;
+        /// Leaves.
+        async fn leave(&self);
+    }
+
+    /// The room.
+    #[derive(Debug, Component)]
+    pub struct Room;
+
+    #[remote]
+    impl RoomApi for Room {
+        async fn step(&self, req: Place) -> Result<Seen> {
+            Ok(Seen { place: Some(req) })
+        }
+        async fn leave(&self) {}
+    }
+
+    #[handler]
+    impl Room {
+        /// Says who plays.
+        ///
+        /// # Errors
+        /// None.
+        pub async fn who(&self, session: Session<Player>) -> Result<Option<Seen>> {
+            let _ = session.data()?.name;
+            Ok(None)
+        }
+    }
+
+    /// Fails.
+    #[derive(Debug, thiserror::Error, PitayaError)]
+    #[error("full")]
+    #[pitaya(code = "ROOM-1")]
+    pub struct Full;
+}
+
+fn main() {
+    let _ = (&inner::Entry, inner::EntryClient::ENTER, api::RoomApiClient::STEP);
+}
