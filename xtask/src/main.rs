@@ -1,6 +1,7 @@
 //! What a developer does with this repository besides building it: `cargo xtask …`.
 
 mod bench;
+mod expand;
 mod promises;
 mod test;
 
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
     match args.first().map(String::as_str) {
         Some("test") => test::main(&args[1..]),
         Some("bench") => bench::main(&args[1..]),
+        Some("expand") => expand::main(&args[1..]),
         Some("promises") => promises::main(),
         _ => {
             eprintln!("{USAGE}");

@@ -1,7 +1,7 @@
 //! Components: what the macros emit, and how it becomes the two tables of an app.
 //!
 //! A component is a type of the user whose methods are handlers (for clients) or remotes (for servers). The
-//! macros turn each annotated impl block into a [`Block`], collected at link time; at start an app builds one
+//! macros turn each annotated impl block into a block, collected at link time; at start an app builds one
 //! instance of each component of its server type and makes two tables of their methods.
 
 // Types that only generated code names need no `Debug`.
