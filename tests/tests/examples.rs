@@ -34,7 +34,8 @@ async fn the_pipeline_example_checks_rules_runs_hooks_and_signs_replies() {
 
 #[tokio::test]
 async fn the_rate_limiting_example_answers_five_of_ten_and_another_connection_is_unaffected() {
-    let app = rate_limiting::app(Config::default(), "127.0.0.1:0").unwrap().start().await.unwrap();
+    let app =
+        rate_limiting::app(rate_limiting::config().unwrap(), "127.0.0.1:0").unwrap().start().await.unwrap();
     let mut client = Raw::ready(app.socket_addrs()[0]).await;
     for _ in 0..10 {
         client.request("room.room.ping", "").await;

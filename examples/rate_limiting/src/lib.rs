@@ -1,6 +1,4 @@
-//! Rate limiting: each connection may send five requests a minute; the rest vanish.
-
-use std::time::Duration;
+//! Rate limiting: each connection may send five requests a minute, as `config.toml` says; the rest vanish.
 
 use pitaya::acceptor::{Acceptor, RateLimit, Tcp};
 use pitaya::app::Builder;
@@ -19,11 +17,19 @@ impl Room {
     }
 }
 
+/// `config.toml`, and over it the environment: `PITAYA_CONN_RATELIMITING_LIMIT=50`, say.
+///
+/// # Errors
+/// If a value is not allowed.
+pub fn config() -> Result<Config> {
+    Config::load(concat!(env!("CARGO_MANIFEST_DIR"), "/config.toml")).internal()
+}
+
 /// The app, listening on `address`.
 ///
 /// # Errors
-/// If the limit makes no sense, which five a minute does.
+/// If the limit is 0.
 pub fn app(config: Config, address: &str) -> Result<Builder> {
-    let limit = RateLimit::new(5, Duration::from_secs(60)).internal()?;
+    let limit = RateLimit::from_config(&config).internal()?;
     Ok(App::builder().config(config).server_type("room").acceptor(Tcp::bind(address).wrap(limit)))
 }

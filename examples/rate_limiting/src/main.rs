@@ -1,6 +1,6 @@
 //! Starts the rate limiting example on port 3250.
 
-use pitaya::config::{Config, print_if_asked};
+use pitaya::config::print_if_asked;
 use pitaya::prelude::*;
 
 pitaya::link!(rate_limiting);
@@ -8,7 +8,7 @@ pitaya::link!(rate_limiting);
 #[tokio::main]
 async fn main() -> Result<()> {
     tracing_subscriber::fmt().with_env_filter("info").init();
-    let config = Config::from_env().internal()?;
+    let config = rate_limiting::config()?;
     if print_if_asked(&config) {
         return Ok(());
     }

@@ -5,6 +5,7 @@ use std::{num::NonZeroUsize, time::Duration};
 use tokio::time::Instant;
 
 use super::{DropReason, Filter, FilterPacket, Peer, Verdict, Wrapper};
+use crate::config::Config;
 use crate::wire::packet::Kind;
 
 /// A wrapper that drops what a connection sends beyond `limit` packets in any `interval`.
@@ -44,6 +45,26 @@ impl RateLimit {
             count_all: false,
             disabled: false,
         })
+    }
+
+    /// What `pitaya.conn.ratelimiting.*` says: limit, interval, which packets count, and whether it is switched off.
+    ///
+    /// ```
+    /// use pitaya::acceptor::{Acceptor, RateLimit, Tcp};
+    /// use pitaya::config::Config;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let config = Config::from_env()?; // PITAYA_CONN_RATELIMITING_LIMIT=50, say
+    /// let acceptor = Tcp::bind("0.0.0.0:3250").wrap(RateLimit::from_config(&config)?);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`new`](Self::new). Values that were loaded are checked already; only code can set a limit of 0.
+    pub fn from_config(config: &Config) -> Result<Self, RateLimitError> {
+        Ok(Self::new(config.rate_limit, config.rate_limit_interval)?
+            .count_all_packets(config.rate_limit_all_packets)
+            .disabled(config.rate_limit_force_disable))
     }
 
     /// Whether every packet counts, as in the original framework, and not data packets alone. Heartbeats may be dropped then, and
@@ -168,6 +189,34 @@ mod tests {
     }
 
     const DROPPED: Verdict = Verdict::Drop(DropReason::RateLimit);
+
+    #[test]
+    fn the_configuration_says_the_limit_what_counts_and_whether_it_is_off() {
+        let peer = Peer::new("test");
+        let mut config = Config::default();
+        config.rate_limit = 1;
+        config.rate_limit_interval = SECOND;
+        let now = Instant::now();
+        let wrap = |config: &Config| RateLimit::from_config(config).unwrap().wrap(&peer);
+
+        let mut limited = wrap(&config);
+        assert_eq!(verdict(&mut *limited, Kind::Heartbeat, now), Verdict::Pass);
+        assert_eq!(verdict(&mut *limited, Kind::Data, now), Verdict::Pass);
+        assert_eq!(verdict(&mut *limited, Kind::Data, now + SECOND / 2), DROPPED);
+        assert_eq!(verdict(&mut *limited, Kind::Data, now + SECOND), Verdict::Pass);
+
+        config.rate_limit_all_packets = true;
+        let mut all = wrap(&config);
+        assert_eq!(verdict(&mut *all, Kind::Heartbeat, now), Verdict::Pass);
+        assert_eq!(verdict(&mut *all, Kind::Data, now), DROPPED);
+
+        config.rate_limit_force_disable = true;
+        let mut off = wrap(&config);
+        assert!((0..9).all(|_| verdict(&mut *off, Kind::Data, now) == Verdict::Pass));
+
+        config.rate_limit = 0;
+        assert_eq!(RateLimit::from_config(&config).unwrap_err(), RateLimitError::ZeroLimit);
+    }
 
     #[test]
     fn a_packet_exactly_one_interval_after_the_oldest_is_allowed() {

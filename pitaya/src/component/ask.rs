@@ -9,10 +9,11 @@ use std::any::Any;
 use std::future::Future;
 use std::marker::PhantomData;
 
+use bytes::Bytes;
+
 use super::arg::{HeldHandlerArg, HeldRemoteArg, Slot};
-use super::{
-    Call, Done, Extract, HandlerArg, HandlerCall, Kind, Remote, RemoteArg, RemoteCall, Reply, Rpc, via,
-};
+use super::around::Step;
+use super::{Call, Extract, HandlerArg, HandlerCall, Kind, Remote, RemoteArg, RemoteCall, Reply, Rpc, via};
 use crate::error::{Error, Result};
 use crate::route::Route;
 use crate::serialize::{Body, Message, Schema};
@@ -68,13 +69,19 @@ impl<R: Reply> Answer<R> {
 
     /// Ends the call of a handler.
     #[inline]
-    pub fn handled(call: HandlerCall, reply: Result<R>) -> impl Future<Output = Done> + Send {
+    pub fn handled<'a>(call: &'a HandlerCall, reply: Result<R>) -> Step<'a, ()>
+    where
+        R: 'a,
+    {
         call.finish(reply)
     }
 
     /// Ends the call of a remote.
     #[inline]
-    pub fn remoted(call: RemoteCall, reply: Result<R>) -> impl Future<Output = Done> + Send {
+    pub fn remoted<'a>(call: &'a RemoteCall, reply: Result<R>) -> Step<'a, Bytes>
+    where
+        R: 'a,
+    {
         call.finish(reply)
     }
 }
@@ -151,10 +158,10 @@ pub(super) mod otherwise {
         fn schema() -> Option<&'static Schema> {
             None
         }
-        fn handled(call: HandlerCall, _reply: Result<R>) -> impl Future<Output = Done> + Send {
+        fn handled(call: &HandlerCall, _reply: Result<R>) -> Step<'_, ()> {
             call.finish(Err::<(), _>(never()))
         }
-        fn remoted(call: RemoteCall, _reply: Result<R>) -> impl Future<Output = Done> + Send {
+        fn remoted(call: &RemoteCall, _reply: Result<R>) -> Step<'_, Bytes> {
             call.finish(Err::<(), _>(never()))
         }
     }

@@ -79,14 +79,12 @@ impl Fake {
         server: &str,
         service: &str,
         implementation: S,
-        methods: &'static [Method<S, Remote>],
+        methods: &'static [Method<Remote>],
     ) -> Self {
         let mut fake = Self::new();
         let services = Arc::new(Services::default());
         let instance: super::Instance = Arc::new(implementation);
-        let methods = Methods::remotes(methods);
-        let bound = (methods.bind)(&instance).unwrap_or_default();
-        for (info, call) in methods.infos.into_iter().zip(bound) {
+        for (info, call) in Methods::remotes(methods).0 {
             let route = format!("{server}.{service}.{}", info.name);
             fake.answers.insert(route.clone(), answer(route, info, call, &instance, &services));
         }

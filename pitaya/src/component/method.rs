@@ -1,18 +1,15 @@
 //! What the macros write down about annotated impl blocks.
 
-use std::any::Any;
-use std::fmt;
-use std::sync::Arc;
-
-use futures_util::future::BoxFuture;
-
-use super::build::{ComponentType, Instance};
-use super::{Done, Handler, HandlerCall, Kind, Remote, RemoteCall};
+use super::build::ComponentType;
+use super::{Call, Calling, Handler, Kind, Remote};
 use crate::serialize::{Body, Schema};
+
+/// The code that calls a method: it decodes what it is given, and finds its component through the call.
+pub(crate) type CallFn<K> = fn(Call<K>, &Body<'_>) -> Calling<K>;
 
 /// One method, with the code that calls it. For generated code.
 #[doc(hidden)]
-pub struct Method<S, K: Kind> {
+pub struct Method<K: Kind> {
     /// The last part of the route.
     pub name: &'static str,
     /// The documentation.
@@ -28,7 +25,7 @@ pub struct Method<S, K: Kind> {
     /// What it answers.
     pub reply: fn() -> Option<&'static Schema>,
     /// Calls it.
-    pub call: fn(Arc<S>, super::Call<K>, &Body<'_>) -> BoxFuture<'static, Done>,
+    pub call: CallFn<K>,
 }
 
 /// What an app knows of a method, whatever its component's type.
@@ -43,81 +40,41 @@ pub(crate) struct MethodInfo {
     pub(crate) reply: Option<&'static Schema>,
 }
 
-pub(crate) type HandlerFn = Arc<dyn Fn(HandlerCall, &Body<'_>) -> BoxFuture<'static, Done> + Send + Sync>;
-pub(crate) type RemoteFn = Arc<dyn Fn(RemoteCall, &Body<'_>) -> BoxFuture<'static, Done> + Send + Sync>;
-
-/// A method bound to its instance.
-#[derive(Clone)]
+/// The code of a handler or of a remote.
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Bound {
-    Handler(HandlerFn),
-    Remote(RemoteFn),
+    Handler(CallFn<Handler>),
+    Remote(CallFn<Remote>),
 }
 
-impl fmt::Debug for Bound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Handler(_) => "handler",
-            Self::Remote(_) => "remote",
-        })
-    }
-}
-
-/// Binds methods to an instance.
-pub(crate) type Bind = Box<dyn Fn(&Instance) -> Option<Vec<Bound>> + Send + Sync>;
-
-/// The methods of one block, without its component's type. For generated code.
+/// The methods of one block, handlers and remotes alike. For generated code.
 #[doc(hidden)]
-pub struct Methods {
-    pub(crate) infos: Vec<MethodInfo>,
-    /// `None` if the instance is of another type, which no registration can bring about.
-    pub(crate) bind: Bind,
-}
+pub struct Methods(pub(crate) Vec<(MethodInfo, Bound)>);
 
 impl Methods {
     /// The methods of a handler block.
-    pub fn handlers<S: Any + Send + Sync>(methods: &'static [Method<S, Handler>]) -> Self {
-        Self {
-            infos: infos(methods),
-            bind: Box::new(move |instance| {
-                let this: Arc<S> = Arc::clone(instance).downcast().ok()?;
-                let bind = |method: &'static Method<S, Handler>| {
-                    let (this, call) = (Arc::clone(&this), method.call);
-                    Bound::Handler(Arc::new(move |info, body| call(Arc::clone(&this), info, body)))
-                };
-                Some(methods.iter().map(bind).collect())
-            }),
-        }
+    pub fn handlers(methods: &'static [Method<Handler>]) -> Self {
+        Self(methods.iter().map(|method| (MethodInfo::of(method), Bound::Handler(method.call))).collect())
     }
 
     /// The methods of a remote block.
-    pub fn remotes<S: Any + Send + Sync>(methods: &'static [Method<S, Remote>]) -> Self {
-        Self {
-            infos: infos(methods),
-            bind: Box::new(move |instance| {
-                let this: Arc<S> = Arc::clone(instance).downcast().ok()?;
-                let bind = |method: &'static Method<S, Remote>| {
-                    let (this, call) = (Arc::clone(&this), method.call);
-                    Bound::Remote(Arc::new(move |info, body| call(Arc::clone(&this), info, body)))
-                };
-                Some(methods.iter().map(bind).collect())
-            }),
-        }
+    pub fn remotes(methods: &'static [Method<Remote>]) -> Self {
+        Self(methods.iter().map(|method| (MethodInfo::of(method), Bound::Remote(method.call))).collect())
     }
 }
 
-fn infos<S, K: Kind>(methods: &'static [Method<S, K>]) -> Vec<MethodInfo> {
-    methods
-        .iter()
-        .map(|m| MethodInfo {
-            name: m.name,
-            doc: m.doc,
-            line: m.line,
-            concurrent: m.concurrent,
-            notify: m.notify,
-            message: (m.message)(),
-            reply: (m.reply)(),
-        })
-        .collect()
+impl MethodInfo {
+    fn of<K: Kind>(method: &Method<K>) -> Self {
+        Self {
+            name: method.name,
+            doc: method.doc,
+            line: method.line,
+            concurrent: method.concurrent,
+            notify: method.notify,
+            message: (method.message)(),
+            reply: (method.reply)(),
+        }
+    }
 }
 
 /// Handlers or remotes.

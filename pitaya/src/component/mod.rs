@@ -7,6 +7,8 @@
 // Types that only generated code names need no `Debug`.
 #[allow(missing_debug_implementations)]
 mod arg;
+#[allow(missing_debug_implementations)]
+mod around;
 mod ask;
 mod build;
 #[allow(missing_debug_implementations)]
@@ -23,7 +25,7 @@ mod table;
 
 pub use arg::{Extract, HandlerArg, RemoteArg, via};
 pub use build::{Component, FromServices, Lifecycle, State};
-pub use call::{Call, Done, Handler, HandlerCall, Kind, Remote, RemoteCall};
+pub use call::{Call, Handler, HandlerCall, Kind, Remote, RemoteCall};
 pub use context::Context;
 pub use fake::Fake;
 pub use reply::Reply;
@@ -32,7 +34,7 @@ pub use rpc::Rpc;
 #[doc(hidden)]
 pub use build::HasServices;
 pub(crate) use build::{Instance, LifecycleDyn};
-pub(crate) use call::{CallInfo, ReplyTo};
+pub(crate) use call::{Calling, Client};
 pub(crate) use method::{Bound, MethodInfo};
 pub(crate) use rpc::{Local, RemoteTarget};
 pub(crate) use service::service;
@@ -42,6 +44,7 @@ pub(crate) use table::{Built, Entry, EntryId, Plan, Registration, Table, Tables}
 #[doc(hidden)]
 pub mod private {
     pub use super::arg::{HeldHandlerArg, HeldRemoteArg, Slot};
+    pub use super::around::Step;
     pub use super::ask::{
         Answer, Ask, Calling, Initial, Take, count, first, is_default,
         otherwise::{Answered, Asked, Begun, Called, Taken},

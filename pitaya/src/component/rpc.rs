@@ -7,7 +7,6 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 
-use super::call::Outcome;
 use super::method::Bound;
 use super::{Call, Fake, FromServices, Tables};
 use crate::error::{Error, Result, code, text};
@@ -180,13 +179,6 @@ pub(crate) async fn run_remote(
         return Err(Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND));
     };
     let call = async { method(Call::remote(services, Arc::clone(entry)), &Body::shared(body)).await };
-    let done = std::panic::AssertUnwindSafe(call).catch_unwind().await;
-    match done {
-        Ok(done) => match done.outcome {
-            Outcome::Body(bytes) => Ok(bytes),
-            Outcome::Sent => Ok(Bytes::new()),
-            Outcome::Failed(error) => Err(error),
-        },
-        Err(panic) => Err(panicked("remote", &*panic)),
-    }
+    let result = std::panic::AssertUnwindSafe(call).catch_unwind().await;
+    result.unwrap_or_else(|panic| Err(panicked(entry.route(), &*panic)))
 }

@@ -27,17 +27,24 @@ pub struct Entry {
 
 /// An entry of a table, by its place there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct EntryId(usize);
+pub(crate) struct EntryId(u32);
 
 impl EntryId {
     pub(crate) fn index(self) -> usize {
-        self.0
+        self.0 as usize
     }
 }
 
 impl Entry {
     pub(crate) fn route(&self) -> &str {
         &self.route
+    }
+
+    /// Neither hooks nor rules concern calls of it.
+    #[inline]
+    pub(crate) fn plain(&self) -> bool {
+        let Pipeline { before, after, validate, .. } = &self.pipeline;
+        before.is_empty() && after.is_empty() && !validate
     }
 }
 
@@ -59,7 +66,7 @@ impl Table {
     /// An entry by its place.
     #[inline]
     pub(crate) fn entry(&self, id: EntryId) -> &Arc<Entry> {
-        &self.entries[id.0]
+        &self.entries[id.index()]
     }
 
     pub(crate) fn entries(&self) -> &[Arc<Entry>] {
@@ -182,16 +189,14 @@ impl Plan<'_> {
     }
 
     fn mount(&self, block: &Block, instance: &Instance, tables: &mut Tables) {
-        let methods = (block.methods)();
-        let Some(bound) = (methods.bind)(instance) else { return };
         let (table, pipeline) = match block.kind {
             BlockKind::Handler => (&mut tables.handlers, &self.handler_pipeline),
             BlockKind::Remote => (&mut tables.remotes, &self.remote_pipeline),
         };
-        for (info, call) in methods.infos.into_iter().zip(bound) {
+        for (info, call) in (block.methods)().0 {
             let short = format!("{}.{}", block.service, info.name);
             let route: Arc<str> = format!("{}.{short}", self.server_type).into();
-            let id = EntryId(table.entries.len());
+            let Ok(id) = u32::try_from(table.entries.len()).map(EntryId) else { return };
             table.by_route.insert(short.into_bytes().into(), id);
             table.by_route.insert(route.as_bytes().into(), id);
             let instance = Arc::clone(instance);
@@ -223,7 +228,7 @@ fn duplicates(server_type: &str, blocks: &[&&'static Block]) -> BTreeSet<String>
     let mut seen: HashMap<(BlockKind, String), String> = HashMap::new();
     let mut problems = BTreeSet::new();
     for block in blocks {
-        for info in (block.methods)().infos {
+        for (info, _) in (block.methods)().0 {
             let route = format!("{server_type}.{}.{}", block.service, info.name);
             let place = format!("{}:{}", block.file, info.line);
             if let Some(first) = seen.insert((block.kind, route.clone()), place.clone()) {

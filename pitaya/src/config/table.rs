@@ -167,13 +167,12 @@ keys! {
     /// The Origin headers that WebSocket clients may have; an empty list allows any.
     ws_origins: Vec<String> as List = Vec::new(), "pitaya.acceptor.ws.origins";
 
-    /// Packets that the rate-limit wrapper lets one connection send in an interval.
+    /// Packets that the rate-limit wrapper (`RateLimit::from_config`) lets one connection send in an interval.
     rate_limit: usize as Count<usize> = 20, "pitaya.conn.ratelimiting.limit",
         allowed("at least 1", at_least_one);
 
-    /// That interval.
-    rate_limit_interval: Duration as Span = secs(1), "pitaya.conn.ratelimiting.interval",
-        allowed("more than 0s", some_time);
+    /// That interval; 0 limits nothing.
+    rate_limit_interval: Duration as Span = secs(1), "pitaya.conn.ratelimiting.interval";
 
     /// Switches the rate-limit wrapper off where it is installed.
     rate_limit_force_disable: bool as Flag = false, "pitaya.conn.ratelimiting.forcedisable";

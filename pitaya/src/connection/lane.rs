@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Front;
-use crate::component::{CallInfo, Done, Entry, EntryId, ReplyTo};
+use super::meters::Tally;
+use crate::component::{Calling, Client, Entry, EntryId, Handler};
 use crate::dispatch::{self, Started};
-use crate::error::{Error, code, text};
+use crate::error::{Error, Result, code, text};
 use crate::serialize::{Body, ErrorPayload};
 use crate::session::{CallId, Core, Refused, panicked};
 use crate::wire::message;
@@ -41,7 +41,7 @@ struct Running {
     entry: Option<EntryId>,
     mid: u64,
     at: Instant,
-    future: BoxFuture<'static, Done>,
+    future: Calling<Handler>,
     until: Instant,
 }
 
@@ -53,6 +53,8 @@ pub(super) struct Lane {
     concurrent: Option<Box<JoinSet<()>>>,
     /// Handlers started since the last yield.
     started: usize,
+    /// What was answered and is not reported yet.
+    tally: Tally,
 }
 
 /// What a lane needs of its connection.
@@ -63,9 +65,9 @@ pub(super) struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    fn info(&self, call: CallId, mid: u64, entry: EntryId) -> CallInfo {
-        let reply_to = if mid == 0 { ReplyTo::Nobody } else { ReplyTo::Client };
-        CallInfo { core: Arc::clone(self.core), call, mid, reply_to, entry }
+    #[inline]
+    fn client(&self, call: CallId, mid: u64, id: EntryId, entry: &Entry) -> Client {
+        Client { core: Arc::clone(self.core), call, mid, entry: id, plain: entry.plain() }
     }
 
     fn route(&self, entry: Option<EntryId>) -> &str {
@@ -129,12 +131,12 @@ impl Lane {
     pub(super) fn run(&mut self, scope: Scope<'_>, budget: usize, cx: &mut Context<'_>) {
         loop {
             if let Some(running) = &mut self.running {
-                let Poll::Ready(done) = dispatch::poll(scope.route(running.entry), &mut running.future, cx)
+                let Poll::Ready(result) = dispatch::poll(scope.route(running.entry), &mut running.future, cx)
                 else {
                     break;
                 };
                 let Some(Running { entry, mid, at, .. }) = self.running.take() else { break };
-                self.finished(scope, entry, mid, at, done, cx);
+                self.finished(scope, entry, mid, at, result, cx);
             } else if self.waiting.is_empty() {
                 // A queue that was long once is not kept.
                 self.waiting = VecDeque::new();
@@ -146,6 +148,7 @@ impl Lane {
                 self.start(scope, next.arrival, &Body::shared(&next.body), true, cx);
             }
         }
+        self.report(scope);
         if let Some(set) = &mut self.concurrent {
             while let Poll::Ready(Some(_)) = set.poll_join_next(cx) {}
         }
@@ -160,7 +163,7 @@ impl Lane {
         let route = scope.route(running.entry);
         dispatch::discard(route, running.future);
         tracing::warn!(route, session = scope.core.id(), "a handler took too long and was cut off");
-        self.finished(scope, running.entry, running.mid, running.at, timed_out(), cx);
+        self.finished(scope, running.entry, running.mid, running.at, Err(timed_out()), cx);
     }
 
     /// Forgets the messages that wait; gives their number.
@@ -181,21 +184,42 @@ impl Lane {
         let Arrival { target, mid, at } = arrival;
         let id = match target {
             Ok(id) => id,
-            Err(error) => return self.finished(scope, None, mid, at, Done::failed(error), cx),
+            Err(error) => return self.finished(scope, None, mid, at, Err(error), cx),
         };
         let entry = scope.front.dispatcher.entry(id);
         if let Some(refused) = refused(entry, mid) {
-            return self.finished(scope, Some(id), mid, at, refused, cx);
+            return self.finished(scope, Some(id), mid, at, Err(refused), cx);
         }
-        scope.front.meters.started(id, at, waited);
+        if waited {
+            scope.front.meters.waited(id, at);
+        }
         let call = scope.core.begin_lane_call();
-        match dispatch::start(entry, scope.info(call, mid, id), body, cx) {
-            Started::Done(done) => self.finished(scope, Some(id), mid, at, done, cx),
+        let started = dispatch::start(entry, scope.client(call, mid, id, entry), body, cx);
+        match started {
+            Started::Done(Ok(())) if !waited => {
+                if !self.tally.add(id, at) {
+                    self.report(scope);
+                    self.tally.add(id, at);
+                }
+                return scope.core.end_lane_call();
+            }
+            _ if !waited => scope.front.meters.did_not_wait(id),
+            _ => {}
+        }
+        match started {
+            Started::Done(result) => self.finished(scope, Some(id), mid, at, result, cx),
             Started::Running(future) => {
                 let until = Instant::now() + scope.front.limits.handler;
                 self.running = Some(Running { entry: Some(id), mid, at, future, until });
             }
         }
+    }
+
+    /// Reports what was answered; the answers leave as soon as the lane rests.
+    #[inline]
+    fn report(&mut self, scope: Scope<'_>) {
+        scope.front.meters.answered(&self.tally);
+        self.tally.clear();
     }
 
     /// A call is over. If it failed, the client is answered here.
@@ -206,19 +230,18 @@ impl Lane {
         entry: Option<EntryId>,
         mid: u64,
         at: Instant,
-        done: Done,
+        result: Result<()>,
         cx: &mut Context<'_>,
     ) {
-        scope.front.meters.finished(entry, at, done.error());
-        if let Some(error) = done.error() {
-            log(scope.core, scope.route(entry), error);
-            if mid != 0 && !answer(scope.core, mid, error) {
+        scope.front.meters.finished(entry, at, result.as_ref().err());
+        if let Err(error) = result {
+            log(scope.core, scope.route(entry), &error);
+            if mid != 0 && !answer(scope.core, mid, &error) {
                 // The outbox is full: the answer waits for room in this lane, as a reply would.
-                let error = error.without_source();
                 let core = Arc::clone(scope.core);
-                let mut future: BoxFuture<'static, Done> = Box::pin(async move {
+                let mut future: Calling<Handler> = Box::pin(async move {
                     answer_later(&core, mid, &error).await;
-                    Done::sent()
+                    Ok(())
                 });
                 if future.as_mut().poll(cx).is_pending() {
                     let until = Instant::now() + scope.front.limits.handler;
@@ -235,26 +258,26 @@ impl Lane {
         let (mid, at) = (arrival.mid, arrival.at);
         let running = core.begin_concurrent_call();
         let entry = front.dispatcher.entry(id);
-        front.meters.started(id, at, false);
+        front.meters.did_not_wait(id);
         front.meters.beside_started(at);
-        let info = scope.info(running.id(), mid, id);
+        let client = scope.client(running.id(), mid, id, entry);
         // Decoding is the user's code too, and the body is only borrowed: it happens here and now.
         let made = match refused(entry, mid) {
             Some(refused) => Err(refused),
-            None => catch_unwind(AssertUnwindSafe(|| dispatch::call(entry, info, body)))
-                .map_err(|panic| Done::failed(panicked(entry.route(), &*panic))),
+            None => catch_unwind(AssertUnwindSafe(|| dispatch::call(entry, client, body)))
+                .map_err(|panic| panicked(entry.route(), &*panic)),
         };
         let task = async move {
             let limit = front.limits.handler;
-            let done = match made {
+            let result = match made {
                 Ok(future) => within(limit, front.dispatcher.entry(id).route(), future).await,
-                Err(done) => done,
+                Err(error) => Err(error),
             };
-            front.meters.finished(Some(id), at, done.error());
-            if let Some(error) = done.error() {
-                log(&core, front.dispatcher.entry(id).route(), error);
-                if mid != 0 && !answer(&core, mid, error) {
-                    answer_later(&core, mid, error).await;
+            front.meters.finished(Some(id), at, result.as_ref().err());
+            if let Err(error) = result {
+                log(&core, front.dispatcher.entry(id).route(), &error);
+                if mid != 0 && !answer(&core, mid, &error) {
+                    answer_later(&core, mid, &error).await;
                 }
             }
             front.meters.beside_ended();
@@ -265,20 +288,20 @@ impl Lane {
 }
 
 /// Why a message may not even start.
-fn refused(entry: &Entry, mid: u64) -> Option<Done> {
-    (entry.info.notify && mid != 0)
-        .then(|| Done::failed(Error::new(code::BAD_REQUEST, text::REQUEST_ON_NOTIFY)))
+#[inline]
+fn refused(entry: &Entry, mid: u64) -> Option<Error> {
+    (entry.info.notify && mid != 0).then(|| Error::new(code::BAD_REQUEST, text::REQUEST_ON_NOTIFY))
 }
 
-fn timed_out() -> Done {
-    Done::failed(Error::new(code::TIMEOUT, text::HANDLER_TIMEOUT))
+fn timed_out() -> Error {
+    Error::new(code::TIMEOUT, text::HANDLER_TIMEOUT)
 }
 
-async fn within(limit: Duration, route: &str, future: BoxFuture<'static, Done>) -> Done {
+async fn within(limit: Duration, route: &str, future: Calling<Handler>) -> Result<()> {
     match tokio::time::timeout(limit, AssertUnwindSafe(future).catch_unwind()).await {
-        Ok(Ok(done)) => done,
-        Ok(Err(panic)) => Done::failed(panicked(route, &*panic)),
-        Err(_) => timed_out(),
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => Err(panicked(route, &*panic)),
+        Err(_) => Err(timed_out()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What connections report.
 
-use std::time::Instant as Clock;
+use std::time::{Duration, Instant as Clock};
 
 use tokio::time::Instant;
 
@@ -10,6 +10,40 @@ use crate::metrics::{
     CONCURRENT_CALLS, CONCURRENT_WAIT, CONNECTED_CLIENTS, EXCEEDED_RATE_LIMITING, Handle, Level, Metrics,
     PENDING_DROPPED, PENDING_MESSAGES, RouteTimings,
 };
+
+/// Calls of one route whose messages came with one read, and which were done as soon as they began. Their answers
+/// leave with one write, so they have one response time, and one look at the clock is enough for all.
+#[derive(Debug)]
+pub(super) struct Tally {
+    entry: Option<EntryId>,
+    arrived: Instant,
+    calls: u64,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self { entry: None, arrived: Instant::now(), calls: 0 }
+    }
+}
+
+impl Tally {
+    /// Counts a call; gives `false`, and does not, if it is not of the same route and read as those before.
+    #[inline]
+    pub(super) fn add(&mut self, entry: EntryId, arrived: Instant) -> bool {
+        if self.entry.is_none() {
+            *self = Self { entry: Some(entry), arrived, calls: 0 };
+        }
+        let same = self.entry == Some(entry) && self.arrived == arrived;
+        self.calls += u64::from(same);
+        same
+    }
+
+    /// Forgets all calls.
+    #[inline]
+    pub(super) fn clear(&mut self) {
+        self.entry = None;
+    }
+}
 
 /// The instruments of all connections of an app.
 #[derive(Debug)]
@@ -47,13 +81,27 @@ impl Meters {
         }
     }
 
-    /// A handler starts for a message that arrived at `arrived`; `waited` if it was in the queue.
-    #[inline]
-    pub(crate) fn started(&self, entry: EntryId, arrived: Instant, waited: bool) {
+    /// A handler starts for a message that waited in the queue since it arrived.
+    pub(crate) fn waited(&self, entry: EntryId, arrived: Instant) {
         if !self.silent {
-            // What was not queued did not wait: one look at the clock less for most messages.
-            let time = if waited { arrived.elapsed() } else { std::time::Duration::ZERO };
-            self.routes[entry.index()].delayed(time);
+            self.routes[entry.index()].delayed(arrived.elapsed());
+        }
+    }
+
+    /// A handler started at once for a message.
+    #[inline]
+    pub(crate) fn did_not_wait(&self, entry: EntryId) {
+        self.routes[entry.index()].delayed(Duration::ZERO);
+    }
+
+    /// Calls that started at once and were done at once: their answers leave together, now.
+    #[inline]
+    pub(super) fn answered(&self, tally: &Tally) {
+        if let Some(entry) = tally.entry
+            && !self.silent
+        {
+            let time = Clock::now().saturating_duration_since(tally.arrived.into_std());
+            self.routes[entry.index()].succeeded_together(time, tally.calls);
         }
     }
 

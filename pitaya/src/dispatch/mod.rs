@@ -9,10 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures_util::future::BoxFuture;
-
-use crate::component::{Bound, CallInfo, Done, Entry, EntryId, HandlerCall, Tables};
-use crate::error::{Error, code, text};
+use crate::component::{Bound, Calling, Client, Entry, EntryId, Handler, HandlerCall, Tables};
+use crate::error::{Error, Result, code, text};
 use crate::route::parse;
 use crate::serialize::Body;
 use crate::session::panicked;
@@ -25,10 +23,10 @@ pub(crate) struct Dispatcher {
 
 /// A handler that was started.
 pub(crate) enum Started {
-    /// It came to its end at once.
-    Done(Done),
+    /// It came to its end at once; its reply is in the outbox.
+    Done(Result<()>),
     /// It goes on.
-    Running(BoxFuture<'static, Done>),
+    Running(Calling<Handler>),
 }
 
 impl Dispatcher {
@@ -77,36 +75,37 @@ impl fmt::Debug for Dispatcher {
 
 /// Starts a handler and polls it once: most are done then, and their body was never copied.
 #[inline]
-pub(crate) fn start(entry: &Entry, info: CallInfo, body: &Body<'_>, cx: &mut Context<'_>) -> Started {
+pub(crate) fn start(entry: &Entry, client: Client, body: &Body<'_>, cx: &mut Context<'_>) -> Started {
     let begin = AssertUnwindSafe(|| {
-        let mut future = call(entry, info, body);
+        let mut future = call(entry, client, body);
         match future.as_mut().poll(cx) {
-            Poll::Ready(done) => Started::Done(done),
+            Poll::Ready(result) => Started::Done(result),
             Poll::Pending => Started::Running(future),
         }
     });
-    catch_unwind(begin).unwrap_or_else(|panic| Started::Done(Done::failed(panicked(entry.route(), &*panic))))
+    catch_unwind(begin).unwrap_or_else(|panic| Started::Done(Err(panicked(entry.route(), &*panic))))
 }
 
 /// Makes the future of a handler; decodes its message now.
-pub(crate) fn call(entry: &Entry, info: CallInfo, body: &Body<'_>) -> BoxFuture<'static, Done> {
-    match &entry.call {
-        Bound::Handler(method) => method(HandlerCall::new(info), body),
+#[inline]
+pub(crate) fn call(entry: &Entry, client: Client, body: &Body<'_>) -> Calling<Handler> {
+    match entry.call {
+        Bound::Handler(method) => method(HandlerCall::new(client), body),
         Bound::Remote(_) => {
             let error = Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND);
-            Box::pin(std::future::ready(Done::failed(error)))
+            Box::pin(std::future::ready(Err(error)))
         }
     }
 }
 
 /// Polls a handler that goes on.
-pub(crate) fn poll(what: &str, future: &mut BoxFuture<'static, Done>, cx: &mut Context<'_>) -> Poll<Done> {
+pub(crate) fn poll(what: &str, future: &mut Calling<Handler>, cx: &mut Context<'_>) -> Poll<Result<()>> {
     catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
-        .unwrap_or_else(|panic| Poll::Ready(Done::failed(panicked(what, &*panic))))
+        .unwrap_or_else(|panic| Poll::Ready(Err(panicked(what, &*panic))))
 }
 
 /// Drops a handler; a panic in that is logged and goes no further.
-pub(crate) fn discard(what: &str, future: BoxFuture<'static, Done>) {
+pub(crate) fn discard(what: &str, future: Calling<Handler>) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(future))) {
         let _ = panicked(what, &*panic);
     }

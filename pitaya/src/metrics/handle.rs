@@ -35,6 +35,14 @@ impl Handle {
         }
     }
 
+    /// Takes one value `times` times.
+    #[inline]
+    pub fn record_many(&self, value: f64, times: u64) {
+        for target in &self.targets {
+            target.record_many(value, times);
+        }
+    }
+
     /// Takes a time, in nanoseconds.
     #[inline]
     pub fn record_time(&self, time: Duration) {

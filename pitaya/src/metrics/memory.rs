@@ -249,17 +249,23 @@ impl Series {
 
 impl Instrument for Series {
     fn record(&self, value: f64) {
+        self.record_many(value, 1);
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "nothing happens 2^53 times at once")]
+    fn record_many(&self, value: f64, times: u64) {
         if self.kind == MetricKind::Gauge {
             self.last.store(value.to_bits(), Ordering::Relaxed);
         } else if value.is_nan() || self.kind == MetricKind::Counter && value <= 0.0 {
             return;
         }
         let shard = &self.shards[shard() % self.shards.len()];
-        shard.count.fetch_add(1, Ordering::Relaxed);
+        shard.count.fetch_add(times, Ordering::Relaxed);
+        let sum = value * times as f64;
         let mut old = shard.sum.load(Ordering::Relaxed);
         while let Err(now) = shard.sum.compare_exchange_weak(
             old,
-            (f64::from_bits(old) + value).to_bits(),
+            (f64::from_bits(old) + sum).to_bits(),
             Ordering::Relaxed,
             Ordering::Relaxed,
         ) {
@@ -268,7 +274,7 @@ impl Instrument for Series {
         if !self.buckets.is_empty() {
             let at = self.buckets.partition_point(|(bound, _)| *bound < value);
             if let Some((_, count)) = self.buckets.get(at) {
-                count.fetch_add(1, Ordering::Relaxed);
+                count.fetch_add(times, Ordering::Relaxed);
             }
         }
     }

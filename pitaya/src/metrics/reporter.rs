@@ -48,6 +48,14 @@ pub trait Reporter: Send + Sync + 'static {
 pub trait Instrument: Send + Sync + 'static {
     /// Takes one value. A counter ignores what is not a positive number.
     fn record(&self, value: f64);
+
+    /// Takes one value `times` times: what the answers to all messages of one read have in common is recorded at
+    /// once.
+    fn record_many(&self, value: f64, times: u64) {
+        for _ in 0..times {
+            self.record(value);
+        }
+    }
 }
 
 /// Why a metric cannot be reported.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use super::handle::nanos;
 use super::{HANDLER_DELAY, Handle, Metrics, RESPONSE_TIME};
 
 /// Codes of one route that are kept apart. An application's codes are few; should they hold something without a
@@ -63,6 +64,15 @@ impl RouteTimings {
     #[inline]
     pub fn succeeded(&self, time: Duration) {
         self.ok.record_time(time);
+    }
+
+    /// So many messages did not wait, and were answered together this long after they arrived.
+    #[inline]
+    pub fn succeeded_together(&self, time: Duration, messages: u64) {
+        if !self.is_empty() {
+            self.delay.record_many(0.0, messages);
+            self.ok.record_many(nanos(time), messages);
+        }
     }
 
     /// The message failed with this code.

@@ -142,8 +142,15 @@ impl Core {
 
     /// A new call of the lane; it runs until [`end_lane_call`](Self::end_lane_call).
     pub(crate) fn begin_lane_call(&self) -> CallId {
-        let call = self.calls.fetch_add(1, Relaxed) + 1;
+        let call = self.next_call();
         self.lane.store(call, Relaxed);
+        call
+    }
+
+    /// Only the connection's task begins calls, so that no other one comes between.
+    fn next_call(&self) -> CallId {
+        let call = self.calls.load(Relaxed) + 1;
+        self.calls.store(call, Relaxed);
         call
     }
 
@@ -153,7 +160,7 @@ impl Core {
 
     /// A new call beside the lane; it runs until the guard is dropped.
     pub(crate) fn begin_concurrent_call(self: &Arc<Self>) -> ConcurrentCall {
-        let call = self.calls.fetch_add(1, Relaxed) + 1;
+        let call = self.next_call();
         self.state().concurrent.push(call);
         ConcurrentCall { core: Arc::clone(self), call }
     }

@@ -20,8 +20,13 @@ pub(crate) fn alias(private: &TokenStream) -> TokenStream {
     }
 }
 
-/// One entry. `target` is how its method is called.
-pub(crate) fn entry(method: &Method, surface: Surface, target: &TokenStream) -> TokenStream {
+/// One entry: of the method of a type, called as a method of `target`, which is the type or a trait of it.
+pub(crate) fn entry(
+    method: &Method,
+    surface: Surface,
+    ty: &TokenStream,
+    target: &TokenStream,
+) -> TokenStream {
     let cfgs = cfgs(&method.attrs);
     let (name, doc, concurrent, ret) = (&method.name, &method.doc, method.concurrent, &method.ret);
     let at_name = method.ident.span();
@@ -31,7 +36,7 @@ pub(crate) fn entry(method: &Method, surface: Surface, target: &TokenStream) -> 
     let notify = quote_spanned!(at_ret=> <__p::Answer<#ret>>::NOTIFY);
     let reply = quote_spanned!(at_ret=> <__p::Answer<#ret>>::schema);
     let message = message(&method.args);
-    let call = call(method, surface, target);
+    let call = call(method, surface, ty, target);
     quote! {
         #cfgs
         __p::Method {
@@ -57,7 +62,7 @@ fn ask(ty: &syn::Type, what: &TokenStream) -> TokenStream {
     quote_spanned!(span=> <__p::Ask<#ty>>::#what)
 }
 
-fn call(method: &Method, surface: Surface, target: &TokenStream) -> TokenStream {
+fn call(method: &Method, surface: Surface, ty: &TokenStream, target: &TokenStream) -> TokenStream {
     let (take, finish) = match surface {
         Surface::Handler => (format_ident!("handler"), format_ident!("handled")),
         Surface::Remote | Surface::Contract => (format_ident!("remote"), format_ident!("remoted")),
@@ -94,14 +99,14 @@ fn call(method: &Method, surface: Surface, target: &TokenStream) -> TokenStream 
             let reply = async {
                 call.before(&mut [#(#slots),*]).await?;
                 #(#gives)*
-                ::core::result::Result::Ok(#target(&this, #(#vars),*).await)
+                ::core::result::Result::Ok(#target(call.component::<#ty>()?, #(#vars),*).await)
             }
             .await;
-            <__p::Answer<#ret>>::#finish(call, reply).await
+            <__p::Answer<#ret>>::#finish(&call, reply).await
         })
     };
     quote_spanned! {site=>
-        |this, mut call, #body| {
+        |mut call, #body| {
             #(#holds)*
             #called
         }
@@ -195,7 +200,7 @@ pub(crate) fn block(
     };
     let entries = methods.iter().map(|method| {
         let ident = &method.ident;
-        entry(method, surface, &quote!(<#ty>::#ident))
+        entry(method, surface, &quote!(#ty), &quote!(<#ty>::#ident))
     });
     let checks = methods.iter().map(|method| checks(method, surface));
     let server = match &names.server {
@@ -209,7 +214,7 @@ pub(crate) fn block(
         const _: () = {
             #alias
             #(#checks)*
-            static __METHODS: &[__p::Method<#ty, __p::#kind>] = &[#(#entries),*];
+            static __METHODS: &[__p::Method<__p::#kind>] = &[#(#entries),*];
             #submit
         };
     }

@@ -84,7 +84,7 @@ fn trait_with_table(ctx: &Ctx, block: &Block<ItemTrait>, methods: &[Method], nam
     let (server, service) = (names.server.as_deref().unwrap_or_default(), &names.service);
     let entries = methods.iter().map(|method| {
         let ident = &method.ident;
-        table::entry(method, Surface::Contract, &quote!(<Self as #name>::#ident))
+        table::entry(method, Surface::Contract, &quote!(Self), &quote!(<Self as #name>::#ident))
     });
     let alias = table::alias(&private);
     let hidden = quote! {
@@ -93,7 +93,7 @@ fn trait_with_table(ctx: &Ctx, block: &Block<ItemTrait>, methods: &[Method], nam
         const __MARKED_WITH_REMOTE: (
             &'static str,
             &'static str,
-            &'static [#private::Method<Self, #private::Remote>],
+            &'static [#private::Method<#private::Remote>],
         ) = {
             #alias
             (#server, #service, &[#(#entries),*])
@@ -168,7 +168,7 @@ pub(crate) fn implementation(
         #kept
         const _: () = {
             #alias
-            const __CONTRACT: (&str, &str, &[__p::Method<#ty, __p::Remote>]) = <#ty as #contract>::#marked;
+            const __CONTRACT: (&str, &str, &[__p::Method<__p::Remote>]) = <#ty as #contract>::#marked;
             #submit
         };
     }

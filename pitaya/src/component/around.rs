@@ -1,0 +1,251 @@
+//! What goes on around a method: its rules and the hooks before it, the hooks after it and its answer.
+//!
+//! For most calls there are no hooks, and there is room for the answer; they are done in a few lines of plain code.
+//! What few calls need is boxed, so that it does not size every one.
+
+use std::any::Any;
+use std::mem;
+use std::pin::Pin;
+use std::task;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::future::BoxFuture;
+
+use super::arg::Slot;
+use super::call::Client;
+use super::reply::Reply;
+use super::{Call, Handler, Kind, Remote};
+use crate::error::{Error, Result, code, text};
+use crate::pipeline::{Incoming, Outgoing, as_bytes};
+use crate::serialize::{CodecError, Message, rpc};
+use crate::session::{Refused, Session};
+use crate::wire::{EncodeError, message};
+
+/// For generated code: what is done at once, or takes its time.
+#[must_use]
+pub enum Step<'a, T> {
+    /// It is done. `None` once that was told.
+    Done(Option<Result<T>>),
+    /// It takes its time.
+    Later(BoxFuture<'a, Result<T>>),
+}
+
+impl<'a, T> Step<'a, T> {
+    #[inline]
+    fn done(result: Result<T>) -> Self {
+        Self::Done(Some(result))
+    }
+
+    #[cold]
+    fn later(future: impl Future<Output = Result<T>> + Send + 'a) -> Self {
+        Self::Later(Box::pin(future))
+    }
+}
+
+impl<T: Unpin> Future for Step<'_, T> {
+    type Output = Result<T>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> task::Poll<Result<T>> {
+        match &mut *self {
+            Self::Done(result) => mem::take(result).map_or(task::Poll::Pending, task::Poll::Ready),
+            Self::Later(future) => future.as_mut().poll(cx),
+        }
+    }
+}
+
+/// A reply on its way out: the method's own, or bytes of a hook.
+enum Value<M> {
+    Typed(M),
+    Bytes(Bytes),
+    /// A notify-only method's.
+    Nothing,
+}
+
+impl<M: Message> Value<M> {
+    /// What a method returned; it must be something unless the method is notify-only.
+    #[inline]
+    fn of<R: Reply<Ok = M>>(reply: Option<M>) -> Result<Self> {
+        match reply {
+            Some(value) => Ok(Self::Typed(value)),
+            None if R::NOTIFY => Ok(Self::Nothing),
+            None => Err(null()),
+        }
+    }
+
+    #[inline]
+    fn encode(
+        &self,
+        out: &mut BytesMut,
+        encode: impl FnOnce(&M, &mut BytesMut) -> Result<(), CodecError>,
+    ) -> Result<(), CodecError> {
+        match self {
+            Self::Typed(value) => encode(value, out),
+            Self::Nothing => Ok(()),
+            Self::Bytes(bytes) => {
+                out.extend_from_slice(bytes);
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cold]
+fn null() -> Error {
+    Error::new(code::UNKNOWN, text::NULL_REPLY)
+}
+
+/// The reply could not be said.
+#[cold]
+fn unsayable(error: CodecError) -> Error {
+    let source = error.into_inner();
+    let code = if source.is::<EncodeError>() { code::INTERNAL } else { code::UNKNOWN };
+    Error::new(code, source.to_string()).with_source(source)
+}
+
+/// Decode errors, and rules where they are wanted.
+#[inline]
+fn check(args: &mut [&mut dyn Slot], rules: bool) -> Result<()> {
+    args.iter_mut().try_for_each(|arg| arg.check(rules))
+}
+
+impl<K: Kind> Call<K> {
+    /// Decode errors, rules and the hooks before.
+    fn prepare<'a>(
+        &'a self,
+        args: &'a mut [&'a mut dyn Slot],
+        session: impl FnOnce() -> Option<Session>,
+    ) -> Step<'a, ()> {
+        let pipeline = &self.entry().pipeline;
+        if pipeline.before.is_empty() {
+            return Step::done(check(args, pipeline.validate));
+        }
+        Step::later(self.run_before(args, session()))
+    }
+
+    async fn run_before(&self, args: &mut [&mut dyn Slot], session: Option<Session>) -> Result<()> {
+        check(args, self.entry().pipeline.validate)?;
+        let message = args.iter_mut().find(|arg| arg.is_message());
+        let (message, value) = match message {
+            Some(arg) => {
+                let value = arg.take();
+                (Some(arg), value)
+            }
+            None => (None, None),
+        };
+        let incoming = Incoming::new(self.context(), session, value);
+        let value = self.entry().pipeline.run_before(incoming).await?;
+        if let (Some(arg), Some(value)) = (message, value) {
+            arg.put(value);
+        }
+        Ok(())
+    }
+
+    async fn run_after<R: Reply>(
+        &self,
+        reply: Result<Option<R::Ok>>,
+        session: Option<Session>,
+    ) -> Result<Value<R::Ok>> {
+        let boxed = reply.map(|value| match value {
+            Some(value) => Box::new(value) as Box<dyn Any + Send>,
+            None => Box::new(()),
+        });
+        let outgoing = Outgoing::new(self.context(), session, boxed);
+        let value = self.entry().pipeline.run_after(outgoing).await?;
+        match value.downcast::<R::Ok>() {
+            Ok(value) => Ok(Value::Typed(*value)),
+            Err(value) if value.is::<()>() => Value::of::<R>(None),
+            Err(value) => Ok(Value::Bytes(as_bytes(value)?)),
+        }
+    }
+}
+
+impl Call<Handler> {
+    /// For generated code: decode errors, rules and the hooks before.
+    #[doc(hidden)]
+    #[inline(always)] // where the arguments are known, little is left of it
+    pub fn before<'a>(&'a self, args: &'a mut [&'a mut dyn Slot]) -> Step<'a, ()> {
+        if self.caller.plain {
+            return Step::done(check(args, false));
+        }
+        self.prepare(args, || Some(self.session()))
+    }
+
+    /// For generated code: the hooks after, and the reply into the outbox.
+    #[doc(hidden)]
+    #[inline]
+    pub fn finish<'a, R: Reply + 'a>(&'a self, reply: Result<R>) -> Step<'a, ()> {
+        let reply = reply.and_then(R::into_result);
+        if !self.caller.plain && !self.entry().pipeline.after.is_empty() {
+            let session = self.session();
+            return Step::later(async move {
+                let value = self.run_after::<R>(reply, Some(session)).await?;
+                self.caller.answer(value).await
+            });
+        }
+        match reply.and_then(Value::of::<R>) {
+            Ok(value) => self.caller.answer(value),
+            Err(error) => Step::done(Err(error)),
+        }
+    }
+}
+
+impl Client {
+    /// Writes the reply into the outbox, as soon as there is room.
+    #[inline]
+    fn answer<M: Message>(&self, value: Value<M>) -> Step<'_, ()> {
+        match self.send(&value) {
+            Some(result) => Step::done(result),
+            None => Step::later(async move {
+                loop {
+                    self.core.room(1).await;
+                    if let Some(result) = self.send(&value) {
+                        return result;
+                    }
+                }
+            }),
+        }
+    }
+
+    /// Encodes the reply straight into the outbox; `None` if there is no room now.
+    #[inline]
+    fn send<M: Message>(&self, value: &Value<M>) -> Option<Result<()>> {
+        if self.mid == 0 {
+            return Some(Ok(()));
+        }
+        let settings = self.core.pool().settings();
+        let sent = self.core.encode(|out| {
+            message::encode_response_with(out, self.mid, false, &settings.compression, |out| {
+                value.encode(out, |value, out| settings.format.encode(value, out))
+            })
+        });
+        match sent {
+            Ok(sent) => Some(sent.map_err(unsayable)),
+            Err(Refused::Full) => None,
+            Err(_) => Some(Ok(())), // the session is closed: nobody is there to answer
+        }
+    }
+}
+
+impl Call<Remote> {
+    /// For generated code: decode errors, rules and the hooks before.
+    #[doc(hidden)]
+    pub fn before<'a>(&'a self, args: &'a mut [&'a mut dyn Slot]) -> Step<'a, ()> {
+        self.prepare(args, || None)
+    }
+
+    /// For generated code: the hooks after, and the reply as bytes.
+    #[doc(hidden)]
+    pub fn finish<'a, R: Reply + 'a>(&'a self, reply: Result<R>) -> Step<'a, Bytes> {
+        let reply = reply.and_then(R::into_result);
+        let bytes = |value: Value<R::Ok>| {
+            let mut out = BytesMut::new();
+            value.encode(&mut out, rpc::encode).map_err(unsayable)?;
+            Ok(out.freeze())
+        };
+        if !self.entry().pipeline.after.is_empty() {
+            return Step::later(async move { bytes(self.run_after::<R>(reply, None).await?) });
+        }
+        Step::done(reply.and_then(Value::of::<R>).and_then(bytes))
+    }
+}
