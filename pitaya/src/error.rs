@@ -148,6 +148,11 @@ impl Error {
         &self.0.metadata
     }
 
+    /// Whether the text was written for callers.
+    pub(crate) fn is_public(&self) -> bool {
+        self.0.public
+    }
+
     /// The text that leaves this server: a foreign error's own only if `expose` is on.
     pub(crate) fn outgoing_msg(&self, expose: bool) -> Cow<'_, str> {
         match &self.0.source {

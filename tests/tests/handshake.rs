@@ -69,9 +69,8 @@ async fn authentication_may_bind_the_session_or_refuse_with_a_code_and_a_payload
     let ring = arena::start_with(config(), |builder| {
         builder.authenticate(|session, request| async move {
             tokio::task::yield_now().await;
-            let user =
-                request.user.as_ref().and_then(|user| user.get("token")).and_then(|token| token.as_str());
-            match user {
+            let user: Option<serde_json::Value> = request.user().map_err(|_| Refusal::new())?;
+            match user.as_ref().and_then(|user| user["token"].as_str()) {
                 Some("good") => session.bind("ann").await.map_err(|_| Refusal::new()),
                 _ => Err(Refusal::new().with_code(403).with_payload(serde_json::json!({"why": "token"}))),
             }
@@ -146,7 +145,7 @@ async fn what_the_client_said_is_kept_on_the_session() {
     let session = ring.app.sessions().by_uid("ann").unwrap();
     let handshake = session.handshake().unwrap();
     assert_eq!(handshake.sys.platform, "ios");
-    assert_eq!(handshake.user.as_ref().unwrap()["age"], 30);
+    assert_eq!(handshake.user_json(), Some(r#"{"age":30}"#));
     assert!(session.remote_addr().starts_with("127.0.0.1:"));
     ring.app.stop().await;
 }

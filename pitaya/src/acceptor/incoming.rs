@@ -178,6 +178,18 @@ pub trait PacketStream: Send + 'static {
     /// packets until `Pending` before queueing answers.
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>>;
 
+    /// Whether a part of a message has come and the rest has not, as far as the stream can tell: asked after `Pending`. It
+    /// makes `pitaya.limit.packet.deadline` hold. Streams that cannot tell say no.
+    fn is_partial(&self) -> bool {
+        false
+    }
+
+    /// How many bytes the transport below has taken so far: a client that takes them slowly makes progress, and its
+    /// write deadline begins anew. Streams that do not know say 0; for them whole flushes are progress.
+    fn written(&self) -> u64 {
+        0
+    }
+
     /// Ready when there is room to queue another packet.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 

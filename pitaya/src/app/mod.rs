@@ -68,6 +68,8 @@ struct Inner {
     shutdown: CancellationToken,
     /// Ends the tasks of a running app.
     cancel: CancellationToken,
+    /// Cuts off the sessions that did not end in time.
+    kill: CancellationToken,
 }
 
 /// One route that an app serves, as data.

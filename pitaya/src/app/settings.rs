@@ -55,6 +55,7 @@ pub(super) fn front(config: &Config) -> FrontLimits {
         write: config.agent_write_timeout,
         handler: config.handler_timeout,
         pending: config.session_pending,
+        pending_bytes: config.session_pending_bytes,
         concurrent: config.session_concurrent,
         inflated: config.limit_inflated,
         connections: config.limit_connections,

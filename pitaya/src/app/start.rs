@@ -1,8 +1,11 @@
 //! Starting: checks first, then the parts in their order, the acceptors last.
 
+use std::io;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 
+use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -10,13 +13,13 @@ use super::builder::Builder;
 use super::{App, Inner, Running, WeakApp, settings};
 use crate::acceptor::{AcceptBackoff, Acceptor, Listening};
 use crate::component::{Built, LifecycleDyn, Local, Plan, Rpc, Table, Tables};
-use crate::connection::{Front, Handshaking, Meters};
+use crate::connection::{Front, Handshaking, Loud, Meters};
 use crate::dispatch::Dispatcher;
 use crate::error::{Error, Result, code};
 use crate::group::{Groups, MemoryStore, Users};
 use crate::metrics::Metrics;
 use crate::serialize::Format;
-use crate::session::SessionPool;
+use crate::session::{SessionPool, panicked};
 use crate::timer::Timers;
 use crate::wire::{Dictionary, handshake};
 
@@ -87,7 +90,10 @@ async fn begin(
         handshaking,
         limits: settings::front(&builder.config),
         meters,
+        loud: Loud::default(),
         tasks: app.inner.tasks.clone(),
+        stopping: app.inner.cancel.clone(),
+        kill: app.inner.kill.clone(),
         open: AtomicUsize::new(0),
     });
     let accepting = app.inner.cancel.child_token();
@@ -153,6 +159,7 @@ fn assemble(builder: &mut Builder) -> Result<App> {
         tasks: TaskTracker::new(),
         shutdown: CancellationToken::new(),
         cancel: CancellationToken::new(),
+        kill: CancellationToken::new(),
     });
     services.insert_arc(local);
     services.insert(rpc);
@@ -255,10 +262,11 @@ async fn listen(
 async fn accept(mut acceptor: Box<dyn Acceptor>, front: Arc<Front>, accepting: CancellationToken) {
     let mut backoff = AcceptBackoff::new();
     loop {
+        let accept = AssertUnwindSafe(acceptor.accept()).catch_unwind();
         let accepted = tokio::select! {
             biased;
             () = accepting.cancelled() => return,
-            accepted = acceptor.accept() => accepted,
+            accepted = accept => accepted.unwrap_or_else(|panic| Err(io::Error::other(panicked("an acceptor", &*panic)))),
         };
         match accepted {
             Ok(incoming) => {
@@ -270,6 +278,7 @@ async fn accept(mut acceptor: Box<dyn Acceptor>, front: Arc<Front>, accepting: C
             }
             Err(error) => {
                 let pause = backoff.failed(&error);
+                front.meters.refused("accept");
                 if pause.log {
                     tracing::warn!(%error, "a connection could not be accepted");
                 }

@@ -9,6 +9,9 @@ use super::Running;
 use crate::module::Drained;
 use crate::session::CloseReason;
 
+/// What is cut off is gone with its next poll, unless it never gives its thread back.
+const CUT: Duration = Duration::from_secs(1);
+
 /// Closes the acceptors and waits for the sessions to go.
 pub(super) async fn drain(running: &Running, impatient: &CancellationToken) {
     running.accepting.cancel();
@@ -30,13 +33,19 @@ pub(super) async fn stop(running: Running, impatient: &CancellationToken) {
     let limit = app.stop_timeout();
     app.inner.shutdown.cancel();
     running.accepting.cancel();
+    // First what keeps sessions from beginning, then what ends those that have begun: so that none is missed.
+    // Timers and samplers go; connections end by themselves, after their last handler and callback.
+    app.inner.cancel.cancel();
     for core in app.inner.pool.all() {
         core.close(CloseReason::Shutdown);
     }
-    // Timers and samplers go; connections end by themselves, after their last handler and callback.
-    app.inner.cancel.cancel();
     app.inner.tasks.close();
     step("connections", limit, impatient, app.inner.tasks.wait()).await;
+    // Who is not done by now is cut off, for what comes next takes away what it needs.
+    app.inner.kill.cancel();
+    if tokio::time::timeout(CUT, app.inner.tasks.wait()).await.is_err() {
+        tracing::error!("a handler blocks its thread: it cannot be cut off");
+    }
     for (name, life) in running.lives.0.iter().rev() {
         step(name, limit, impatient, life.before_shutdown()).await;
     }

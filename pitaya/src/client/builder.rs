@@ -248,7 +248,11 @@ impl Builder {
 
     async fn introduce(&self, mut transport: Box<dyn Transport>) -> Result<Client, ConnectError> {
         let user = self.user.clone().map_err(ConnectError::User)?;
-        let request = Request { sys: self.sys.clone(), user };
+        let mut request = Request::default();
+        request.sys = self.sys.clone();
+        if let Some(user) = user {
+            request = request.with_user(&user).map_err(|error| ConnectError::User(error.to_string()))?;
+        }
         let mut input = BytesMut::new();
         let reply = shake_hands(&mut *transport, &request, self.limits, &mut input).await?;
         let shared = Arc::new(Shared::new(Agreed {

@@ -139,6 +139,10 @@ keys! {
     session_pending: usize as Count<usize> = 64, "pitaya.session.pending",
         allowed("at least 1", at_least_one);
 
+    /// The bytes of their bodies that may wait, as they came.
+    session_pending_bytes: usize as Size = 1 << 20, "pitaya.session.pendingbytes",
+        allowed("at least 1KiB", |v| *v >= 1024);
+
     /// Bytes that may wait to be written to one client.
     session_outbox_bytes: usize as Size = 1 << 20, "pitaya.session.outbox.bytes",
         allowed("at least 1KiB", |v| *v >= 1024);

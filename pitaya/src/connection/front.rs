@@ -1,17 +1,22 @@
 //! What all connections of an app have in common, and how one begins.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::loud::Loud;
 use super::meters::Meters;
 use super::{Connection, Handshaking, machine};
 use crate::acceptor::Incoming;
 use crate::dispatch::Dispatcher;
-use crate::session::{Core, Pool};
+use crate::session::{CloseReason, Core, Pool, panicked};
+use crate::wire::zlib;
 
 /// The bounds of connections; each is a configuration key.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +30,8 @@ pub(crate) struct FrontLimits {
     pub(crate) handler: Duration,
     /// Messages of one session that wait.
     pub(crate) pending: usize,
+    /// The bytes of their bodies.
+    pub(crate) pending_bytes: usize,
     /// Concurrent handlers of one session.
     pub(crate) concurrent: usize,
     /// Bytes of an inflated body.
@@ -41,7 +48,12 @@ pub(crate) struct Front {
     pub(crate) handshaking: Handshaking,
     pub(crate) limits: FrontLimits,
     pub(crate) meters: Meters,
+    pub(crate) loud: Loud,
     pub(crate) tasks: TaskTracker,
+    /// The app stops: no session begins any more.
+    pub(crate) stopping: CancellationToken,
+    /// The app has waited long enough for the sessions that it closed.
+    pub(crate) kill: CancellationToken,
     pub(crate) open: AtomicUsize,
 }
 
@@ -69,16 +81,32 @@ impl Front {
         let accepted = Instant::now();
         let Some(counted) = Counted::new(self) else {
             tracing::warn!(peer = %incoming.peer(), "refused: `pitaya.limit.connections` is reached");
+            self.meters.refused("limit");
             return;
         };
         let front = Arc::clone(self);
         self.tasks.spawn(async move {
             // The set-up is a future of its own, boxed, so that it does not size the steady one.
-            let opened = Box::pin(front.open(incoming, accepted)).await;
+            let opened = Box::pin(Arc::clone(&front).begin(incoming, accepted)).await;
             if let Some(connection) = opened {
                 connection.run(counted).await;
             }
         });
+    }
+
+    /// Sets a connection up, unless the app stops first. A panic in what users made for that costs this client only.
+    async fn begin(self: Arc<Self>, incoming: Incoming, accepted: Instant) -> Option<Connection> {
+        let (front, stopping) = (Arc::clone(&self), self.stopping.clone());
+        let open = AssertUnwindSafe(self.open(incoming, accepted)).catch_unwind();
+        tokio::select! {
+            biased;
+            () = stopping.cancelled() => None,
+            opened = open => opened.unwrap_or_else(|panic| {
+                panicked("the set-up of a connection", &*panic);
+                front.meters.refused("panic");
+                None
+            }),
+        }
     }
 
     async fn open(self: Arc<Self>, incoming: Incoming, accepted: Instant) -> Option<Connection> {
@@ -87,15 +115,33 @@ impl Front {
             Ok(opened) => opened,
             Err(error) => {
                 tracing::debug!(%peer, %error, "a connection could not be set up");
+                self.meters.refused(error.label());
                 return None;
             }
         };
         let core = self.pool.create(opened.peer.address());
+        core.outbox().hold();
+        if self.stopping.is_cancelled() {
+            // It came after the stop closed all sessions that there were.
+            core.close(CloseReason::Shutdown);
+        }
         if let Err(error) = core.data().set("ipversion", opened.peer.ip_version()) {
             tracing::error!(%error, "session data");
         }
         self.meters.connected(self.pool.count());
         Some(Connection::new(self, core, opened.link, opened.filters, accepted))
+    }
+
+    /// The body of a message that says it is compressed. One that is not breaks the protocol.
+    pub(super) fn inflate(&self, core: &Core, body: &[u8]) -> Option<Vec<u8>> {
+        match zlib::inflate(body, self.limits.inflated) {
+            Ok(inflated) => Some(inflated),
+            Err(error) => {
+                tracing::debug!(session = core.id(), %error, "undecodable message");
+                core.close(CloseReason::Protocol);
+                None
+            }
+        }
     }
 
     /// A connection is closed; its handlers may go on.

@@ -12,8 +12,8 @@ use futures_util::FutureExt;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::Front;
 use super::meters::Tally;
+use super::{Front, FrontLimits};
 use crate::component::{Calling, Client, Entry, EntryId, Handler};
 use crate::dispatch::{self, Started};
 use crate::error::{Error, Result, code, text};
@@ -28,12 +28,16 @@ pub(super) struct Arrival {
     /// The id of a request; 0 is none.
     pub(super) mid: u64,
     pub(super) at: Instant,
+    /// It was read earlier, when nothing more could be taken.
+    pub(super) waited: bool,
 }
 
 /// A message that waits for the ones before it.
 struct Waiting {
     arrival: Arrival,
     body: Bytes,
+    /// It is inflated when its turn comes: until then it takes no more room than it took on the wire.
+    compressed: bool,
 }
 
 /// A handler, or an answer that waits for room, that goes on.
@@ -48,6 +52,8 @@ struct Running {
 #[derive(Default)]
 pub(super) struct Lane {
     waiting: VecDeque<Waiting>,
+    /// The bytes of their bodies.
+    waiting_bytes: usize,
     running: Option<Running>,
     /// Made when the first concurrent message comes: most sessions have none.
     concurrent: Option<Box<JoinSet<()>>>,
@@ -76,9 +82,26 @@ impl Scope<'_> {
 }
 
 impl Lane {
-    /// Messages that wait.
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting.len()
+    /// Whether as much waits as may, in number or in bytes.
+    #[inline]
+    pub(super) fn full(&self, limits: &FrontLimits) -> bool {
+        self.waiting.len() >= limits.pending
+            || self.waiting_bytes >= limits.pending_bytes
+            || self.beside() >= limits.concurrent
+    }
+
+    /// Whether a message of this route would wait for others.
+    #[inline]
+    pub(super) fn makes_wait(&self, scope: Scope<'_>, target: &Result<EntryId, Error>) -> bool {
+        let beside = target.as_ref().is_ok_and(|id| scope.front.dispatcher.entry(*id).info.concurrent);
+        !beside && (self.running.is_some() || !self.waiting.is_empty())
+    }
+
+    /// Keeps a message whose turn has not come.
+    pub(super) fn wait(&mut self, scope: Scope<'_>, arrival: Arrival, body: Bytes, compressed: bool) {
+        scope.front.meters.queued();
+        self.waiting_bytes += body.len();
+        self.waiting.push_back(Waiting { arrival: Arrival { waited: true, ..arrival }, body, compressed });
     }
 
     /// Concurrent handlers that run.
@@ -105,9 +128,9 @@ impl Lane {
         self.running.as_ref().map(|running| running.until)
     }
 
-    /// Takes a message: starts it if nothing is before it, else keeps it.
+    /// Starts a message that [need not wait](Self::makes_wait).
     #[inline]
-    pub(super) fn arrive(
+    pub(super) fn begin(
         &mut self,
         scope: Scope<'_>,
         arrival: Arrival,
@@ -119,12 +142,7 @@ impl Lane {
         {
             return self.start_beside(scope, id, &arrival, body);
         }
-        if self.running.is_some() || !self.waiting.is_empty() {
-            scope.front.meters.queued();
-            self.waiting.push_back(Waiting { arrival, body: body.to_bytes() });
-        } else {
-            self.start(scope, arrival, body, false, cx);
-        }
+        self.start(scope, arrival, body, cx);
     }
 
     /// Lets the running handler go on, and those that wait after it, up to `budget` of them.
@@ -141,11 +159,17 @@ impl Lane {
                 // A queue that was long once is not kept.
                 self.waiting = VecDeque::new();
                 break;
-            } else if self.started >= budget {
+            } else if self.started >= budget || scope.core.close_reason().is_some() {
+                // Of a closed session only the handler that runs comes to its end.
                 break;
             } else if let Some(next) = self.waiting.pop_front() {
                 scope.front.meters.unqueued(1);
-                self.start(scope, next.arrival, &Body::shared(&next.body), true, cx);
+                self.waiting_bytes -= next.body.len();
+                if !next.compressed {
+                    self.start(scope, next.arrival, &Body::shared(&next.body), cx);
+                } else if let Some(body) = scope.front.inflate(scope.core, &next.body) {
+                    self.start(scope, next.arrival, &Body::borrowed(&body), cx);
+                }
             }
         }
         self.report(scope);
@@ -166,22 +190,24 @@ impl Lane {
         self.finished(scope, running.entry, running.mid, running.at, Err(timed_out()), cx);
     }
 
+    /// Drops all handlers that still go on.
+    pub(super) fn cut(&mut self, scope: Scope<'_>) {
+        if let Some(running) = self.running.take() {
+            dispatch::discard(scope.route(running.entry), running.future);
+        }
+        self.concurrent = None;
+    }
+
     /// Forgets the messages that wait; gives their number.
     pub(super) fn drop_waiting(&mut self) -> usize {
+        self.waiting_bytes = 0;
         std::mem::take(&mut self.waiting).len()
     }
 
     #[inline]
-    fn start(
-        &mut self,
-        scope: Scope<'_>,
-        arrival: Arrival,
-        body: &Body<'_>,
-        waited: bool,
-        cx: &mut Context<'_>,
-    ) {
+    fn start(&mut self, scope: Scope<'_>, arrival: Arrival, body: &Body<'_>, cx: &mut Context<'_>) {
         self.started += 1;
-        let Arrival { target, mid, at } = arrival;
+        let Arrival { target, mid, at, waited } = arrival;
         let id = match target {
             Ok(id) => id,
             Err(error) => return self.finished(scope, None, mid, at, Err(error), cx),
@@ -235,7 +261,7 @@ impl Lane {
     ) {
         scope.front.meters.finished(entry, at, result.as_ref().err());
         if let Err(error) = result {
-            log(scope.core, scope.route(entry), &error);
+            scope.front.loud.log(scope.route(entry), scope.core.id(), &error);
             if mid != 0 && !answer(scope.core, mid, &error) {
                 // The outbox is full: the answer waits for room in this lane, as a reply would.
                 let core = Arc::clone(scope.core);
@@ -258,8 +284,12 @@ impl Lane {
         let (mid, at) = (arrival.mid, arrival.at);
         let running = core.begin_concurrent_call();
         let entry = front.dispatcher.entry(id);
-        front.meters.did_not_wait(id);
-        front.meters.beside_started(at);
+        if arrival.waited {
+            front.meters.waited(id, at);
+        } else {
+            front.meters.did_not_wait(id);
+        }
+        let beside = Beside::new(&front, at);
         let client = scope.client(running.id(), mid, id, entry);
         // Decoding is the user's code too, and the body is only borrowed: it happens here and now.
         let made = match refused(entry, mid) {
@@ -268,6 +298,7 @@ impl Lane {
                 .map_err(|panic| panicked(entry.route(), &*panic)),
         };
         let task = async move {
+            let front = &beside.0;
             let limit = front.limits.handler;
             let result = match made {
                 Ok(future) => within(limit, front.dispatcher.entry(id).route(), future).await,
@@ -275,12 +306,11 @@ impl Lane {
             };
             front.meters.finished(Some(id), at, result.as_ref().err());
             if let Err(error) = result {
-                log(&core, front.dispatcher.entry(id).route(), &error);
+                front.loud.log(front.dispatcher.entry(id).route(), core.id(), &error);
                 if mid != 0 && !answer(&core, mid, &error) {
                     answer_later(&core, mid, &error).await;
                 }
             }
-            front.meters.beside_ended();
             drop(running);
         };
         self.concurrent.get_or_insert_default().spawn(task);
@@ -297,11 +327,31 @@ fn timed_out() -> Error {
     Error::new(code::TIMEOUT, text::HANDLER_TIMEOUT)
 }
 
-async fn within(limit: Duration, route: &str, future: Calling<Handler>) -> Result<()> {
-    match tokio::time::timeout(limit, AssertUnwindSafe(future).catch_unwind()).await {
+async fn within(limit: Duration, route: &str, mut future: Calling<Handler>) -> Result<()> {
+    match tokio::time::timeout(limit, AssertUnwindSafe(&mut future).catch_unwind()).await {
         Ok(Ok(result)) => result,
         Ok(Err(panic)) => Err(panicked(route, &*panic)),
-        Err(_) => Err(timed_out()),
+        Err(_) => {
+            tracing::warn!(route, "a handler took too long and was cut off");
+            dispatch::discard(route, future);
+            Err(timed_out())
+        }
+    }
+}
+
+/// A call beside the lane is counted for as long as it is there.
+struct Beside(Arc<Front>);
+
+impl Beside {
+    fn new(front: &Arc<Front>, arrived: Instant) -> Self {
+        front.meters.beside_started(arrived);
+        Self(Arc::clone(front))
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        self.0.meters.beside_ended();
     }
 }
 
@@ -331,10 +381,4 @@ async fn answer_later(core: &Core, mid: u64, error: &Error) {
             return;
         }
     }
-}
-
-#[cold]
-fn log(core: &Core, route: &str, error: &Error) {
-    let source = std::error::Error::source(error);
-    tracing::debug!(route, session = core.id(), %error, source, "a call failed");
 }

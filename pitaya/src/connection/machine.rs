@@ -30,6 +30,8 @@ enum Phase {
     Handshaken,
     /// Messages flow.
     Working,
+    /// The session is closed; what is left is written, and nothing is expected any more.
+    Closing,
 }
 
 /// What to do about a packet.
@@ -111,8 +113,7 @@ impl Machine {
                 self.phase = Phase::Working;
                 Step::Nothing
             }
-            (Kind::HandshakeAck, Phase::Working) => Step::Nothing,
-            (Kind::Kick, _) => Step::Nothing,
+            (Kind::HandshakeAck, Phase::Working) | (Kind::Kick, _) | (_, Phase::Closing) => Step::Nothing,
             (Kind::Handshake, _) => Step::Violation("a second handshake"),
             (Kind::HandshakeAck, _) => Step::Violation("an ack without a handshake"),
             (Kind::Data, _) => Step::Violation("data before the ack"),
@@ -141,20 +142,39 @@ impl Machine {
         }
     }
 
-    /// When to call [`tick`](Self::tick) next.
-    pub(crate) fn deadline(&self) -> Instant {
+    /// The session is closed: no time matters any more.
+    pub(crate) fn close(&mut self) {
+        self.phase = Phase::Closing;
+    }
+
+    /// When to call [`tick`](Self::tick) next; never, once the session is closed.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        if self.phase == Phase::Closing {
+            return None;
+        }
         let mut at = self.next_beat;
         if self.phase != Phase::Working {
             at = at.min(self.handshake_by);
         }
         match self.packet_by {
-            Some(by) if !self.paused => at.min(by),
-            _ => at,
+            Some(by) if !self.paused => Some(at.min(by)),
+            _ => Some(at),
         }
     }
 
-    /// Time has passed.
+    /// Time has passed. A close is said once.
     pub(crate) fn tick(&mut self, now: Instant) -> Tick {
+        if self.phase == Phase::Closing {
+            return Tick::Nothing;
+        }
+        let tick = self.judge(now);
+        if matches!(tick, Tick::Close(..)) {
+            self.close();
+        }
+        tick
+    }
+
+    fn judge(&mut self, now: Instant) -> Tick {
         if self.phase != Phase::Working && now >= self.handshake_by {
             return Tick::Close(CloseReason::Timeout, "no handshake and ack in time");
         }
@@ -164,8 +184,9 @@ impl Machine {
         if now < self.next_beat {
             return Tick::Nothing;
         }
-        // The close comes at the first beat more than two intervals after the last packet.
-        if !self.paused && now.duration_since(self.last_seen) > 2 * self.limits.heartbeat {
+        // The close comes at the first beat more than two intervals after the last packet. It is the beat's own time that
+        // counts: timers fire a little late, and who answers each beat at the next one must not be called silent for that.
+        if !self.paused && self.next_beat.duration_since(self.last_seen) > 2 * self.limits.heartbeat {
             return Tick::Close(CloseReason::Timeout, "the client was silent");
         }
         while self.next_beat <= now {
@@ -218,6 +239,21 @@ mod tests {
     }
 
     #[test]
+    fn a_close_is_said_once_and_nothing_is_expected_after_it() {
+        let now = Instant::now();
+        let late = now + 3 * T;
+        for mut machine in [Machine::new(limits(), now), working(now)] {
+            let beats = [1, 2, 3].map(|n| machine.tick(now + n * T));
+            assert!(beats.iter().any(|tick| matches!(tick, Tick::Close(..))));
+            assert_eq!((machine.deadline(), machine.tick(late)), (None, Tick::Nothing));
+            assert_eq!(machine.packet(Kind::Data, late), Step::Nothing);
+        }
+        let mut closed = working(now);
+        closed.close();
+        assert_eq!((closed.deadline(), closed.tick(late)), (None, Tick::Nothing));
+    }
+
+    #[test]
     fn a_larger_packet_is_allowed_only_after_the_ack() {
         let now = Instant::now();
         assert_eq!(Machine::new(limits(), now).max_body(), 64);
@@ -229,7 +265,7 @@ mod tests {
         let now = Instant::now();
         let mut machine = Machine::new(limits(), now);
         machine.packet(Kind::Heartbeat, now + Duration::from_secs(9));
-        assert_eq!(machine.deadline(), now + Duration::from_secs(10));
+        assert_eq!(machine.deadline(), Some(now + Duration::from_secs(10)));
         assert!(matches!(machine.tick(now + Duration::from_secs(10)), Tick::Close(CloseReason::Timeout, _)));
     }
 
@@ -243,6 +279,23 @@ mod tests {
     }
 
     #[test]
+    fn a_timer_that_fires_late_shortens_nobody_s_time() {
+        let (now, late) = (Instant::now(), Duration::from_millis(7));
+        let mut machine = working(now);
+        assert_eq!(machine.tick(now + T + late), Tick::Heartbeat);
+        assert_eq!(machine.tick(now + 2 * T + late), Tick::Heartbeat);
+        assert!(matches!(machine.tick(now + 3 * T + late), Tick::Close(..)));
+        // A client that answers each beat one interval later.
+        let mut machine = working(now);
+        for n in 1..9 {
+            assert_eq!(machine.tick(now + n * T + late), Tick::Heartbeat);
+            machine.packet(Kind::Heartbeat, now + n * T + 2 * late);
+            let ahead = machine.tick(now + n * T + 3 * late);
+            assert_eq!(ahead, Tick::Nothing);
+        }
+    }
+
+    #[test]
     fn silence_is_not_held_against_a_client_we_do_not_read() {
         let now = Instant::now();
         let mut machine = working(now);
@@ -250,6 +303,7 @@ mod tests {
         assert_eq!(machine.tick(now + 9 * T), Tick::Heartbeat);
         machine.pause(false, now + 9 * T);
         assert_eq!(machine.tick(now + 10 * T), Tick::Heartbeat);
+        assert_eq!(machine.tick(now + 11 * T), Tick::Heartbeat);
         assert!(matches!(machine.tick(now + 12 * T), Tick::Close(..)));
     }
 
@@ -260,7 +314,7 @@ mod tests {
         let begun = now + Duration::from_secs(5);
         machine.partial(true, begun);
         machine.partial(true, begun + Duration::from_secs(20));
-        assert_eq!(machine.deadline(), now + T);
+        assert_eq!(machine.deadline(), Some(now + T));
         assert_eq!(machine.tick(now + T), Tick::Heartbeat);
         assert!(matches!(machine.tick(begun + T), Tick::Close(CloseReason::Timeout, _)));
     }

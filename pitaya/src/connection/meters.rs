@@ -4,11 +4,12 @@ use std::time::{Duration, Instant as Clock};
 
 use tokio::time::Instant;
 
+use crate::acceptor::DropReason;
 use crate::component::{EntryId, Tables};
 use crate::error::Error;
 use crate::metrics::{
-    CONCURRENT_CALLS, CONCURRENT_WAIT, CONNECTED_CLIENTS, EXCEEDED_RATE_LIMITING, Handle, Level, Metrics,
-    PENDING_DROPPED, PENDING_MESSAGES, RouteTimings,
+    CONCURRENT_CALLS, CONCURRENT_WAIT, CONNECTED_CLIENTS, EXCEEDED_RATE_LIMITING, FILTERED_PACKETS, Handle,
+    Level, Metrics, PENDING_DROPPED, PENDING_MESSAGES, REFUSED_CONNECTIONS, RouteTimings,
 };
 
 /// Calls of one route whose messages came with one read, and which were done as soon as they began. Their answers
@@ -54,6 +55,8 @@ pub(crate) struct Meters {
     silent: bool,
     connected: Handle,
     limited: Handle,
+    filtered: Handle,
+    metrics: Metrics,
     dropped: Handle,
     pending: Level,
     concurrent: Level,
@@ -73,6 +76,8 @@ impl Meters {
             unknown: RouteTimings::local(metrics, ""),
             silent: metrics.is_empty(),
             connected: metrics.handle(&CONNECTED_CLIENTS, &[]),
+            filtered: metrics.handle(&FILTERED_PACKETS, &[]),
+            metrics: metrics.clone(),
             limited: metrics.handle(&EXCEEDED_RATE_LIMITING, &[]),
             dropped: metrics.handle(&PENDING_DROPPED, &[]),
             pending: level(&PENDING_MESSAGES),
@@ -119,8 +124,17 @@ impl Meters {
         }
     }
 
-    pub(crate) fn rate_limited(&self) {
-        self.limited.record(1.0);
+    pub(super) fn filtered(&self, reason: DropReason) {
+        match reason {
+            DropReason::RateLimit => self.limited.record(1.0),
+            DropReason::Filter => self.filtered.record(1.0),
+        }
+    }
+
+    /// A connection came to no session.
+    #[cold]
+    pub(crate) fn refused(&self, reason: &'static str) {
+        self.metrics.handle(&REFUSED_CONNECTIONS, &[("reason", reason)]).record(1.0);
     }
 
     #[expect(clippy::cast_precision_loss, reason = "there are fewer than 2^53 clients")]

@@ -13,6 +13,7 @@ mod goodbye;
 mod handshake;
 mod input;
 mod lane;
+mod loud;
 pub(crate) mod machine;
 mod meters;
 mod output;
@@ -20,15 +21,18 @@ mod output;
 pub(crate) use front::{Front, FrontLimits};
 pub use handshake::Refusal;
 pub(crate) use handshake::{Authenticate, Handshaking, Validator, authenticate};
+pub(crate) use loud::Loud;
 pub(crate) use meters::Meters;
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, Sleep};
 
@@ -37,8 +41,9 @@ use self::lane::{Arrival, Lane, Scope};
 use self::machine::{Machine, Step, Tick};
 use self::output::{Output, Wrote};
 use crate::acceptor::{Filter, Link};
+use crate::dispatch;
 use crate::serialize::Body;
-use crate::session::{CloseReason, Core, Session};
+use crate::session::{CloseReason, Core, Session, panicked};
 use crate::wire::{handshake as wire, message};
 
 /// How many handlers may start before the task lets others run.
@@ -51,8 +56,11 @@ pub(crate) struct Connection {
     link: Link,
     filters: Vec<Box<dyn Filter>>,
     machine: Machine,
-    /// What was read and is not yet used.
+    /// What was read and is not yet used, and since when.
     rest: BytesMut,
+    rest_since: Instant,
+    /// The same of a link that brings whole packets.
+    early: VecDeque<Bytes>,
     lane: Lane,
     judging: Option<BoxFuture<'static, Result<(), Refusal>>>,
     output: Output,
@@ -69,7 +77,7 @@ impl Connection {
         accepted: Instant,
     ) -> Self {
         let machine = Machine::new(front.limits.machine, accepted);
-        let armed = machine.deadline();
+        let armed = machine.deadline().unwrap_or(accepted);
         Self {
             front,
             core,
@@ -77,6 +85,8 @@ impl Connection {
             filters,
             machine,
             rest: BytesMut::new(),
+            rest_since: accepted,
+            early: VecDeque::new(),
             lane: Lane::default(),
             judging: None,
             output: Output::default(),
@@ -87,23 +97,63 @@ impl Connection {
 
     /// Serves the client until the session is over, its last handler included. `counted` goes with the socket.
     pub(crate) async fn run(mut self, counted: impl Send) {
-        let reason = poll_fn(|cx| self.poll(cx)).await;
-        self.core.close(reason); // if the client was first
-        let Self { front, core, mut lane, link, .. } = self;
+        let reason = poll_fn(|cx| self.contained_poll(cx)).await;
+        self.core.close(reason.unwrap_or(CloseReason::Server)); // if the client was first
+        // What comes after is boxed: it does not size the steady state.
+        Box::pin(self.end(reason, counted)).await;
+    }
+
+    /// Polls; `None` is a panic in what users made: a filter, a link, a reporter. It has been logged.
+    fn contained_poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<CloseReason>> {
+        match catch_unwind(AssertUnwindSafe(|| self.poll(cx))) {
+            Ok(poll) => poll.map(Some),
+            Err(panic) => {
+                panicked("a connection", &*panic);
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    /// The end of a closed session: its socket goes at once; its handlers come to theirs, then its callbacks run.
+    async fn end(self, reason: Option<CloseReason>, counted: impl Send) {
+        let Self { front, core, mut lane, link, judging, rest, early, filters, output, .. } = self;
+        drop((rest, early, output));
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(filters))) {
+            panicked("a wrapper", &*panic);
+        }
+        if let Some(judging) = judging {
+            dispatch::discard("the authentication hook", judging);
+        }
+        core.abandon();
         front.closed(&core, lane.drop_waiting());
-        // The socket goes now, whatever the handlers do.
-        let goodbye = async move {
-            if reason.flushes() {
-                Box::pin(goodbye::goodbye(link)).await;
+        let goodbye = async {
+            if reason.is_some_and(CloseReason::flushes) {
+                goodbye::goodbye(link).await;
+            } else if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(link))) {
+                panicked("a link", &*panic);
             }
             drop(counted);
         };
-        tokio::join!(goodbye, finish(Scope { front: &front, core: &core }, &mut lane));
-        core.run_close_callbacks().await;
+        let scope = Scope { front: &front, core: &core };
+        let rest = async {
+            tokio::join!(goodbye, finish(scope, &mut lane));
+            core.run_close_callbacks(front.limits.handler).await;
+        };
+        tokio::select! {
+            biased;
+            () = rest => {}
+            () = front.kill.cancelled() => {
+                tracing::warn!(session = core.id(), "a session was cut off: the server does not wait for it any longer");
+            }
+        }
+        lane.cut(scope);
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         let now = Instant::now();
+        if self.core.close_reason().is_some() {
+            self.machine.close();
+        }
         self.tick(now, cx);
         if let Poll::Ready(reason) = self.write(cx) {
             return Poll::Ready(reason);
@@ -157,7 +207,7 @@ impl Connection {
     /// Sets the timer, unless it fires early enough as it is.
     fn arm(&mut self, cx: &mut Context<'_>) {
         let others = [self.output.deadline(), self.lane.deadline()];
-        let next = others.into_iter().flatten().fold(self.machine.deadline(), Instant::min);
+        let Some(next) = others.into_iter().chain([self.machine.deadline()]).flatten().min() else { return };
         if next < self.armed || self.timer.is_elapsed() {
             self.armed = next;
             self.timer.as_mut().reset(next);
@@ -201,11 +251,10 @@ impl Connection {
         match judged {
             Ok(()) => {
                 self.machine.handshake_accepted();
-                self.core.outbox().control(&self.front.handshaking.accept);
+                self.core.outbox().accepted(&self.front.handshaking.accept);
             }
             Err(refusal) => {
-                self.core.outbox().control(&self.front.handshaking.refuse(refusal));
-                self.core.close(CloseReason::Refused);
+                self.core.refuse(&self.front.handshaking.refuse(refusal));
             }
         }
     }
@@ -237,26 +286,25 @@ impl Connection {
     /// Whether we read now.
     fn reads(&self) -> bool {
         self.judging.is_none()
-            && self.lane.waiting() < self.front.limits.pending
-            && self.lane.beside() < self.front.limits.concurrent
+            && !self.lane.full(&self.front.limits)
             && self.lane.started() < HANDLED_PER_POLL
             && self.core.close_reason().is_none()
     }
 
-    /// One whole packet. `Err` closes the connection.
+    /// One whole packet, with the times when it was read and now. `Err` closes the connection.
     fn packet(
         &mut self,
         packet: input::Packet<'_>,
-        now: Instant,
+        times: (Instant, Instant),
         cx: &mut Context<'_>,
     ) -> Result<(), CloseReason> {
-        match self.machine.packet(packet.kind, now) {
+        match self.machine.packet(packet.kind, times.1) {
             Step::Nothing => Ok(()),
             Step::Handshake => {
                 self.handshake(packet.body.as_slice(), cx);
                 Ok(())
             }
-            Step::Message => self.message(&packet.body, now, cx),
+            Step::Message => self.message(&packet.body, times, cx),
             Step::Violation(why) => {
                 tracing::debug!(session = self.core.id(), why, "protocol violation");
                 Err(CloseReason::Protocol)
@@ -264,7 +312,12 @@ impl Connection {
         }
     }
 
-    fn message(&mut self, body: &Body<'_>, now: Instant, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+    fn message(
+        &mut self,
+        body: &Body<'_>,
+        (arrived, now): (Instant, Instant),
+        cx: &mut Context<'_>,
+    ) -> Result<(), CloseReason> {
         let bad = |error: &dyn std::fmt::Display| {
             tracing::debug!(%error, "undecodable message");
             CloseReason::Protocol
@@ -280,13 +333,14 @@ impl Connection {
         let settings = self.core.pool().settings();
         let route = settings.dictionary.resolve(message.route).map_err(|e| bad(&e))?;
         let target = self.front.dispatcher.resolve(route);
-        let arrival = Arrival { target, mid, at: now };
+        let arrival = Arrival { target, mid, at: arrived, waited: arrived != now };
         let scope = Scope { front: &self.front, core: &self.core };
-        if message.compressed {
-            let inflated = message.plain_body(self.front.limits.inflated).map_err(|e| bad(&e))?;
-            self.lane.arrive(scope, arrival, &Body::borrowed(&inflated), cx);
-        } else {
-            self.lane.arrive(scope, arrival, &body.part(message.body), cx);
+        if self.lane.makes_wait(scope, &arrival.target) {
+            self.lane.wait(scope, arrival, body.part(message.body).to_bytes(), message.compressed);
+        } else if !message.compressed {
+            self.lane.begin(scope, arrival, &body.part(message.body), cx);
+        } else if let Some(inflated) = self.front.inflate(&self.core, message.body) {
+            self.lane.begin(scope, arrival, &Body::borrowed(&inflated), cx);
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The one writer of a connection: from the outbox into the link.
 
 use std::io::{self, IoSlice};
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -23,8 +24,12 @@ pub(super) struct Output {
     /// Packets fed to a packet link and not yet flushed, and their bytes.
     fed: (usize, usize),
     progress: usize,
+    /// What a packet link had written when it was last asked.
+    written: u64,
     /// Until when there must be progress; `None` while nothing waits for the client.
     until: Option<Instant>,
+    /// The session is closed: until `until` all must be out, and progress does not put it off any more.
+    last: bool,
 }
 
 /// What a round of writing left.
@@ -57,18 +62,22 @@ impl Output {
             }
             let wrote = match link {
                 Link::Bytes(stream) => self.write_bytes(core, &mut **stream, cx)?,
-                Link::Packets(stream) => self.write_packets(core, &mut **stream, cx)?,
+                Link::Packets(stream) => {
+                    let wrote = self.write_packets(core, &mut **stream, cx)?;
+                    let more = stream.written() - mem::replace(&mut self.written, stream.written());
+                    self.progress = self.progress.saturating_add(usize::try_from(more).unwrap_or(usize::MAX));
+                    wrote
+                }
             };
             if wrote == Wrote::Blocked {
-                if self.until.is_none() {
+                let closed = core.close_reason();
+                let begins_to_end = closed.is_some() && !mem::replace(&mut self.last, closed.is_some());
+                let goes_on = self.progress >= PROGRESS && !self.last;
+                if self.until.is_none() || begins_to_end || goes_on {
                     self.until = Some(Instant::now() + deadline);
                     self.progress = 0;
                 }
-                if self.progress >= PROGRESS {
-                    self.until = Some(Instant::now() + deadline);
-                    self.progress = 0;
-                }
-                return Ok((Wrote::Blocked, core.close_reason()));
+                return Ok((Wrote::Blocked, closed));
             }
         }
     }
@@ -117,6 +126,7 @@ impl Output {
         }
         // TLS holds what does not fill a record; on a plain socket this is nothing.
         if stream.as_mut().poll_flush(cx)?.is_pending() {
+            core.outbox().wrote(bounds, 0, 0, true);
             return Ok(Wrote::Blocked);
         }
         if let Some(batch) = self.batch.take() {
@@ -150,7 +160,7 @@ impl Output {
             core.outbox().wrote(bounds, 0, 0, true);
             return Ok(Wrote::Blocked);
         }
-        let (packets, bytes) = std::mem::take(&mut self.fed);
+        let (packets, bytes) = mem::take(&mut self.fed);
         self.progress += bytes;
         core.outbox().wrote(bounds, packets, bytes, false);
         Ok(Wrote::All)

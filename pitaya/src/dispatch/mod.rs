@@ -9,6 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures_util::future::BoxFuture;
+
 use crate::component::{Bound, Calling, Client, Entry, EntryId, Handler, HandlerCall, Tables};
 use crate::error::{Error, Result, code, text};
 use crate::route::parse;
@@ -105,7 +107,7 @@ pub(crate) fn poll(what: &str, future: &mut Calling<Handler>, cx: &mut Context<'
 }
 
 /// Drops a handler; a panic in that is logged and goes no further.
-pub(crate) fn discard(what: &str, future: Calling<Handler>) {
+pub(crate) fn discard<T>(what: &str, future: BoxFuture<'static, T>) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(future))) {
         let _ = panicked(what, &*panic);
     }

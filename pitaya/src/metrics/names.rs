@@ -27,6 +27,19 @@ pub static CONNECTED_CLIENTS: Metric =
 pub static EXCEEDED_RATE_LIMITING: Metric =
     Metric::counter("acceptor", "exceeded_rate_limiting", "Packets dropped by the rate limiter");
 
+/// Packets that another wrapper dropped.
+pub static FILTERED_PACKETS: Metric = Metric::counter(
+    "acceptor",
+    "filtered_packets",
+    "Packets dropped by a wrapper other than the rate limiter",
+);
+
+/// Connections that came to no session. `reason` is `limit` (`pitaya.limit.connections`), `accept` (the acceptor
+/// failed), or what went wrong in setting up: `deadline`, `io`, `proxy`, `tls`, `upgrade`, `panic`.
+pub static REFUSED_CONNECTIONS: Metric =
+    Metric::counter("acceptor", "refused_connections", "Connections that came to no session")
+        .labels(&["reason"]);
+
 /// Free places of a bounded queue at the moment something is put into it; `channel` names the queue. The
 /// original's name for a client's outbox is `agent_chsend`.
 pub static CHANNEL_CAPACITY: Metric = Metric::histogram(
@@ -79,11 +92,13 @@ pub static CONCURRENT_WAIT: Metric = Metric::summary(
 );
 
 /// All of the above.
-pub static ALL: [&Metric; 14] = [
+pub static ALL: [&Metric; 16] = [
     &RESPONSE_TIME,
     &HANDLER_DELAY,
     &CONNECTED_CLIENTS,
     &EXCEEDED_RATE_LIMITING,
+    &FILTERED_PACKETS,
+    &REFUSED_CONNECTIONS,
     &CHANNEL_CAPACITY,
     &TASKS,
     &OUTBOX_MESSAGES,

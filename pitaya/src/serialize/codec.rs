@@ -1,5 +1,6 @@
 //! What a message type knows about each format, as constants.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::buf::BufMut;
@@ -205,11 +206,12 @@ fn json_encode<T: Serialize>(value: &T, out: &mut BytesMut) -> Result<(), CodecE
 
 fn json_decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, CodecError> {
     serde_json::from_slice(body).or_else(|error| {
-        // A body that is not UTF-8 is mended, not refused (docs/protocol.md, "Data handling").
-        if std::str::from_utf8(body).is_ok() {
-            return Err(CodecError::new(error));
+        // Text that is not Unicode, halves of pairs in escapes included, is mended and not refused
+        // (docs/protocol.md, "Data handling").
+        match utf8::mend_json(body) {
+            Cow::Borrowed(_) => Err(CodecError::new(error)),
+            Cow::Owned(mended) => serde_json::from_str(&mended).map_err(CodecError::new),
         }
-        serde_json::from_str(&utf8::mend_json(body)).map_err(CodecError::new)
     })
 }
 

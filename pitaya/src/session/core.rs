@@ -5,8 +5,10 @@ use std::future::poll_fn;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::callback::{self, Once, contained};
@@ -209,15 +211,16 @@ impl Core {
 
     /// Takes a packet of a sender that does not wait: a full outbox is this client's problem alone.
     pub(crate) fn push(&self, route: &str, packet: &Bytes) -> Result<()> {
-        match self.outbox.push(&self.pool.settings().bounds, packet, route_hash(route)) {
-            Ok(0) => Ok(()),
-            Ok(replaced) => {
-                self.pool.settings().meters.replaced.record(f64::from(replaced));
-                Ok(())
-            }
+        let settings = self.pool.settings();
+        let (taken, replaced) = self.outbox.push(&settings.bounds, packet, route_hash(route));
+        if replaced > 0 {
+            settings.meters.replaced.record(f64::from(replaced));
+        }
+        match taken {
+            Ok(()) => Ok(()),
             Err(refused) => {
                 if refused != Refused::Closed {
-                    self.pool.settings().meters.dropped.record(1.0);
+                    settings.meters.dropped.record(1.0);
                 }
                 if refused == Refused::TooSlow {
                     tracing::warn!(
@@ -243,12 +246,28 @@ impl Core {
         self.close_with(reason, Some(&self.pool.settings().kick))
     }
 
+    /// Answers the handshake with a refusal, and closes.
+    pub(crate) fn refuse(&self, reply: &Bytes) {
+        if self.outbox.refused(reply, CloseReason::Refused) {
+            self.pool.forget(self);
+        }
+    }
+
     fn close_with(&self, reason: CloseReason, last: Option<&Bytes>) -> bool {
         let first = self.outbox.close(reason, last);
         if first {
             self.pool.forget(self);
         }
         first
+    }
+
+    /// What is left unwritten is lost; it is counted.
+    pub(crate) fn abandon(&self) {
+        let (messages, _) = self.outbox.depth();
+        if messages > 0 {
+            #[expect(clippy::cast_precision_loss, reason = "an outbox is short")]
+            self.pool.settings().meters.unwritten.record(messages as f64);
+        }
     }
 
     pub(crate) fn close_reason(&self) -> Option<CloseReason> {
@@ -265,9 +284,9 @@ impl Core {
         }
     }
 
-    /// Runs the close callbacks, the session's and then the pool's. Called once, by the connection, after the
-    /// last handler.
-    pub(crate) async fn run_close_callbacks(self: &Arc<Self>) {
+    /// Runs the close callbacks, the session's and then the pool's, each for at most `limit`. Called once, by the
+    /// connection, after the last handler.
+    pub(crate) async fn run_close_callbacks(self: &Arc<Self>, limit: Duration) {
         loop {
             let own = {
                 let mut state = self.state();
@@ -282,13 +301,20 @@ impl Core {
             };
             for callback in own {
                 let session = Session::new(Arc::clone(self), 0);
-                // A panic has been logged; the next callback still runs.
-                let _ = contained("on_close", || callback(session)).await;
+                self.on_closed(limit, || callback(session)).await;
             }
         }
         for callback in self.pool.callbacks().on_close.all().iter() {
             let session = Session::new(Arc::clone(self), 0);
-            let _ = contained("on_close", || callback(session)).await;
+            self.on_closed(limit, || callback(session)).await;
+        }
+    }
+
+    /// Runs one close callback. After a panic, which has been logged, or when its time is over, the next one's turn
+    /// comes.
+    async fn on_closed(&self, limit: Duration, callback: impl FnOnce() -> BoxFuture<'static, ()>) {
+        if tokio::time::timeout(limit, contained("on_close", callback)).await.is_err() {
+            tracing::warn!(session = self.id, ?limit, "a close callback took too long and was cut off");
         }
     }
 

@@ -20,6 +20,8 @@ use super::CloseReason;
 
 /// Shared packets up to this size are copied: the bookkeeping of sharing one costs more.
 const COPY_BELOW: usize = 256;
+/// Encoded packets beyond this size are not copied: their buffer goes along.
+const SHARE_ABOVE: usize = 16 * 1024;
 /// The most memory that an emptied buffer may keep for the next session of its thread.
 const SPARE_LIMIT: usize = 256 * 1024;
 
@@ -92,6 +94,8 @@ pub(crate) struct Batch {
 thread_local! {
     /// The buffer of the last batch this thread wrote, for the next session that needs one.
     static SPARE: Cell<Option<Batch>> = const { Cell::new(None) };
+    /// What a packet is encoded into. Taken out while it is in use, so that an encoding within another makes its own.
+    static SCRATCH: Cell<Option<BytesMut>> = const { Cell::new(None) };
 }
 
 impl Batch {
@@ -104,12 +108,17 @@ impl Batch {
         self.items.len()
     }
 
-    fn push_shared(&mut self, bytes: Bytes, push: u64) {
+    fn push_local(&mut self, bytes: &[u8], push: u64) {
         self.bytes += bytes.len();
+        self.arena.extend_from_slice(bytes);
+        self.items.push_back(Item::Local { len: bytes.len(), push });
+    }
+
+    fn push_shared(&mut self, bytes: Bytes, push: u64) {
         if bytes.len() <= COPY_BELOW {
-            self.arena.extend_from_slice(&bytes);
-            self.items.push_back(Item::Local { len: bytes.len(), push });
+            self.push_local(&bytes, push);
         } else {
+            self.bytes += bytes.len();
             self.shared += 1;
             self.items.push_back(Item::Shared { bytes, push });
         }
@@ -194,6 +203,14 @@ impl Batch {
         Some(packet)
     }
 
+    /// Puts all of another batch behind this one.
+    fn append(&mut self, mut other: Self) {
+        self.arena.extend_from_slice(&other.arena);
+        self.items.append(&mut other.items);
+        self.shared += other.shared;
+        self.bytes += other.bytes;
+    }
+
     /// Removes the packet at `at`.
     fn remove(&mut self, at: usize) {
         let before: usize =
@@ -230,6 +247,8 @@ pub(crate) struct Outbox {
 #[derive(Debug, Default)]
 struct Inner {
     batch: Batch,
+    /// The handshake is not answered yet: what is pushed waits, for the reply must be the first that a client sees.
+    held: bool,
     /// Packets and bytes that the writer has taken and not yet written.
     writing: (usize, usize),
     /// The writer ran since the outbox filled, and found the socket full.
@@ -247,6 +266,13 @@ impl Inner {
         let messages = self.writing.0 + self.batch.len();
         let bytes = self.writing.1 + self.batch.bytes;
         bytes > 0 && (bytes + more > bounds.bytes || (self.blocked && messages >= bounds.messages))
+    }
+
+    /// Puts a packet before all others.
+    fn put_first(&mut self, packet: &Bytes) {
+        let rest = mem::take(&mut self.batch);
+        self.batch.push_shared(packet.clone(), 0);
+        self.batch.append(rest);
     }
 
     fn wake_writer(&mut self) {
@@ -274,14 +300,30 @@ impl Outbox {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a packet that `write` encodes at the end of the arena, if there is room.
+    /// Takes a packet that `write` encodes, if there is room.
     ///
-    /// The size is known only afterwards, so the bound in bytes may be passed by the size of one packet.
+    /// `write` is in part the user's code: it runs before anything is locked, so that it neither holds up others nor
+    /// meets them. The bound in bytes may be passed by the size of one packet.
+    #[inline]
     pub(crate) fn encode<E>(
         &self,
         bounds: &Bounds,
         write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
     ) -> Result<Result<(), E>, Refused> {
+        let mut scratch = SCRATCH.take().unwrap_or_default();
+        scratch.clear();
+        let done = match write(&mut scratch) {
+            Ok(()) => self.put(bounds, &mut scratch).map(Ok),
+            Err(error) => Ok(Err(error)),
+        };
+        if scratch.capacity() <= SPARE_LIMIT {
+            SCRATCH.set(Some(scratch));
+        }
+        done
+    }
+
+    /// Takes a packet, and its buffer with it if it is a large one.
+    fn put(&self, bounds: &Bounds, packet: &mut BytesMut) -> Result<(), Refused> {
         let mut inner = self.lock();
         if inner.closed.is_some() {
             return Err(Refused::Closed);
@@ -290,16 +332,13 @@ impl Outbox {
             return Err(Refused::Full);
         }
         inner.borrow_buffers();
-        let before = inner.batch.arena.len();
-        if let Err(error) = write(&mut inner.batch.arena) {
-            inner.batch.arena.truncate(before);
-            return Ok(Err(error));
+        if packet.len() > SHARE_ABOVE {
+            inner.batch.push_shared(packet.split().freeze(), 0);
+        } else {
+            inner.batch.push_local(packet, 0);
         }
-        let len = inner.batch.arena.len() - before;
-        inner.batch.bytes += len;
-        inner.batch.items.push_back(Item::Local { len, push: 0 });
         inner.wake_writer();
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Takes a packet if there is room. Used by senders that will wait otherwise.
@@ -317,22 +356,23 @@ impl Outbox {
         Ok(())
     }
 
-    /// Takes a push, or does what the policy says. Never waits.
-    /// Gives how many older pushes gave way.
-    pub(crate) fn push(&self, bounds: &Bounds, packet: &Bytes, push: u64) -> Result<u32, Refused> {
+    /// Takes a push, or does what the policy says. Never waits. Gives also how many older pushes gave way.
+    pub(crate) fn push(&self, bounds: &Bounds, packet: &Bytes, push: u64) -> (Result<(), Refused>, u32) {
         match self.offer(bounds, packet, push) {
-            Ok(()) => Ok(0),
             Err(Refused::Full) => match bounds.policy {
-                Policy::Disconnect => Err(Refused::TooSlow),
-                Policy::Drop => Err(Refused::Dropped),
+                Policy::Disconnect => (Err(Refused::TooSlow), 0),
+                Policy::Drop => (Err(Refused::Dropped), 0),
                 Policy::Latest => self.replace(bounds, packet, push),
             },
-            Err(other) => Err(other),
+            taken => (taken, 0),
         }
     }
 
-    fn replace(&self, bounds: &Bounds, packet: &Bytes, push: u64) -> Result<u32, Refused> {
+    fn replace(&self, bounds: &Bounds, packet: &Bytes, push: u64) -> (Result<(), Refused>, u32) {
         let mut inner = self.lock();
+        if inner.closed.is_some() {
+            return (Err(Refused::Closed), 0);
+        }
         let mut gone = 0;
         while inner.full(bounds, packet.len()) {
             let items = &inner.batch.items;
@@ -340,13 +380,13 @@ impl Outbox {
                 .iter()
                 .position(|i| i.push() == push)
                 .or_else(|| items.iter().position(|i| i.push() != 0));
-            let Some(victim) = victim else { return Err(Refused::Dropped) };
+            let Some(victim) = victim else { return (Err(Refused::Dropped), gone) };
             inner.batch.remove(victim);
             gone += 1;
         }
         inner.batch.push_shared(packet.clone(), push);
         inner.wake_writer();
-        Ok(gone)
+        (Ok(()), gone)
     }
 
     /// Ready when there may be room for `more` bytes, or the outbox is closed.
@@ -361,13 +401,28 @@ impl Outbox {
         Poll::Pending
     }
 
-    /// Puts in a packet that has a place of its own: a handshake reply.
-    pub(crate) fn control(&self, packet: &Bytes) {
+    /// Keeps everything until the handshake is answered.
+    pub(crate) fn hold(&self) {
+        self.lock().held = true;
+    }
+
+    /// Puts in the reply that accepts the handshake, before whatever was pushed meanwhile, and lets go of it all.
+    pub(crate) fn accepted(&self, reply: &Bytes) {
         let mut inner = self.lock();
         if inner.closed.is_none() {
-            inner.batch.push_shared(packet.clone(), 0);
+            inner.held = false;
+            inner.put_first(reply);
             inner.wake_writer();
         }
+    }
+
+    /// Puts in the reply that refuses the handshake, instead of whatever was pushed meanwhile, and closes.
+    pub(crate) fn refused(&self, reply: &Bytes, reason: CloseReason) -> bool {
+        let closed = self.close(reason, None);
+        if closed {
+            self.lock().put_first(reply);
+        }
+        closed
     }
 
     /// Puts in a heartbeat, unless one is waiting already.
@@ -387,7 +442,10 @@ impl Outbox {
             if inner.closed.is_some() {
                 return false;
             }
-            if let Some(last) = last {
+            if mem::take(&mut inner.held) {
+                // A client whose handshake is not answered would not understand anything else.
+                inner.batch = Batch::default();
+            } else if let Some(last) = last {
                 inner.batch.push_shared(last.clone(), 0);
             }
             inner.closed = Some(reason);
@@ -407,7 +465,7 @@ impl Outbox {
     pub(crate) fn take(&self) -> (Option<Batch>, Option<CloseReason>) {
         let mut inner = self.lock();
         inner.writer = None;
-        if inner.batch.is_empty() {
+        if inner.held || inner.batch.is_empty() {
             return (None, inner.closed);
         }
         let batch = mem::take(&mut inner.batch);
@@ -419,7 +477,7 @@ impl Outbox {
     /// The writer rests until there is something to do; gives `false`, and does not, if there is already.
     pub(crate) fn park(&self, cx: &Context<'_>, writing: bool, closing: bool) -> bool {
         let mut inner = self.lock();
-        if (!writing && !inner.batch.is_empty()) || (!closing && inner.closed.is_some()) {
+        if (!writing && !inner.held && !inner.batch.is_empty()) || (!closing && inner.closed.is_some()) {
             return false;
         }
         inner.writer = Some(cx.waker().clone());

@@ -40,6 +40,7 @@ pub(crate) struct OutboxMeters {
     pub(super) wait: Handle,
     pub(super) dropped: Handle,
     pub(super) replaced: Handle,
+    pub(super) unwritten: Handle,
     pub(super) capacity: Handle,
 }
 
@@ -50,6 +51,7 @@ impl OutboxMeters {
             wait: metrics.handle(&OUTBOX_WAIT, &[]),
             dropped: dropped("full"),
             replaced: dropped("replaced"),
+            unwritten: dropped("closed"),
             capacity: metrics.handle(&CHANNEL_CAPACITY, &[("channel", "agent_chsend")]),
         }
     }

@@ -46,9 +46,9 @@ fn block(outbox: &Outbox, bounds: &Bounds) -> Option<Batch> {
 fn encoded_and_shared_packets_leave_in_the_order_they_came() {
     let (outbox, bounds) = (Outbox::new(), bounds(100, 1 << 20, Policy::Disconnect));
     put(&outbox, &bounds, b"one").unwrap();
-    outbox.push(&bounds, &packet(1000, 2), 7).unwrap();
+    outbox.push(&bounds, &packet(1000, 2), 7).0.unwrap();
     put(&outbox, &bounds, b"three").unwrap();
-    outbox.push(&bounds, &packet(3, 4), 7).unwrap();
+    outbox.push(&bounds, &packet(3, 4), 7).0.unwrap();
     let batch = outbox.take().0.unwrap();
     let expected = [&b"one"[..], &[2; 1000], b"three", &[4; 3]].concat();
     assert_eq!(flat(&batch), expected);
@@ -70,13 +70,13 @@ fn a_failed_encoding_leaves_nothing_behind() {
 fn the_bound_in_messages_holds_only_once_the_writer_found_the_socket_full_since() {
     let (outbox, bounds) = (Outbox::new(), bounds(10, 1 << 20, Policy::Disconnect));
     for _ in 0..150 {
-        outbox.push(&bounds, &packet(5, 1), 7).unwrap();
+        outbox.push(&bounds, &packet(5, 1), 7).0.unwrap();
     }
     let batch = block(&outbox, &bounds);
-    assert_eq!(outbox.push(&bounds, &packet(5, 1), 7), Err(Refused::TooSlow));
+    assert_eq!(outbox.push(&bounds, &packet(5, 1), 7).0, Err(Refused::TooSlow));
     // The client takes it all: there is room again.
     outbox.wrote(&bounds, 150, batch.unwrap().len() * 5, false);
-    outbox.push(&bounds, &packet(5, 1), 7).unwrap();
+    outbox.push(&bounds, &packet(5, 1), 7).0.unwrap();
 }
 
 #[test]
@@ -85,15 +85,15 @@ fn a_writer_that_was_blocked_before_the_outbox_filled_does_not_count() {
     put(&outbox, &bounds, b"x").unwrap();
     let _batch = block(&outbox, &bounds);
     for _ in 0..50 {
-        outbox.push(&bounds, &packet(5, 1), 7).unwrap();
+        outbox.push(&bounds, &packet(5, 1), 7).0.unwrap();
     }
 }
 
 #[test]
 fn the_bound_in_bytes_always_holds_but_for_a_packet_alone() {
     let (outbox, bounds) = (Outbox::new(), bounds(100, 1000, Policy::Drop));
-    outbox.push(&bounds, &packet(5000, 1), 7).unwrap();
-    assert_eq!(outbox.push(&bounds, &packet(1, 1), 7), Err(Refused::Dropped));
+    outbox.push(&bounds, &packet(5000, 1), 7).0.unwrap();
+    assert_eq!(outbox.push(&bounds, &packet(1, 1), 7).0, Err(Refused::Dropped));
     assert_eq!(put(&outbox, &bounds, b"reply"), Err(Refused::Full));
 }
 
@@ -101,11 +101,11 @@ fn the_bound_in_bytes_always_holds_but_for_a_packet_alone() {
 fn latest_replaces_an_older_push_of_the_route_and_never_a_reply() {
     let (outbox, bounds) = (Outbox::new(), bounds(100, 40, Policy::Latest));
     put(&outbox, &bounds, &[9; 10]).unwrap();
-    outbox.push(&bounds, &packet(10, 1), 1).unwrap();
-    outbox.push(&bounds, &packet(10, 2), 3).unwrap();
-    outbox.push(&bounds, &packet(10, 3), 1).unwrap();
-    outbox.push(&bounds, &packet(10, 4), 3).unwrap(); // replaces 2
-    outbox.push(&bounds, &packet(10, 5), 5).unwrap(); // no older push of its route: the oldest gives way
+    outbox.push(&bounds, &packet(10, 1), 1).0.unwrap();
+    outbox.push(&bounds, &packet(10, 2), 3).0.unwrap();
+    outbox.push(&bounds, &packet(10, 3), 1).0.unwrap();
+    outbox.push(&bounds, &packet(10, 4), 3).0.unwrap(); // replaces 2
+    outbox.push(&bounds, &packet(10, 5), 5).0.unwrap(); // no older push of its route: the oldest gives way
     let batch = outbox.take().0.unwrap();
     assert_eq!(flat(&batch), [[9; 10], [3; 10], [4; 10], [5; 10]].concat());
 }
@@ -160,7 +160,7 @@ proptest! {
             let bytes = packet(*size + 1, u8::try_from(n).unwrap());
             expected.extend_from_slice(&bytes);
             if *shared {
-                outbox.push(&bounds, &bytes, 1).unwrap();
+                outbox.push(&bounds, &bytes, 1).0.unwrap();
             } else {
                 put(&outbox, &bounds, &bytes).unwrap();
             }
@@ -185,7 +185,7 @@ proptest! {
         let (outbox, bounds) = (Outbox::new(), bounds(1000, 1 << 20, Policy::Disconnect));
         for (n, (size, shared)) in sizes.iter().enumerate() {
             let bytes = packet(*size, u8::try_from(n).unwrap());
-            if *shared { outbox.push(&bounds, &bytes, 1).map(drop).unwrap() } else { put(&outbox, &bounds, &bytes).unwrap() }
+            if *shared { outbox.push(&bounds, &bytes, 1).0.unwrap() } else { put(&outbox, &bounds, &bytes).unwrap() }
         }
         let mut batch = outbox.take().0.unwrap();
         for (n, (size, _)) in sizes.iter().enumerate() {

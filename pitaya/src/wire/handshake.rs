@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
-
 use super::zlib::InflateError;
 use super::{DictionaryError, PacketError};
 
@@ -15,12 +13,15 @@ mod tests;
 pub use reply::{OK, REFUSED, Reply};
 
 /// What a client tells of itself. Every part is optional.
-#[derive(Clone, Debug, Default, PartialEq)]
+///
+/// What it tells of its user is kept as the text that came, which is small: a tree of values would take up to a hundred
+/// times as much, and everybody may send one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// Of the client program.
     pub sys: Sys,
-    /// Free-form data of the application; integers keep all their digits.
-    pub user: Option<Map<String, Value>>,
+    /// A JSON object, checked.
+    user: Option<Box<str>>,
 }
 
 /// A client program. What it does not tell is empty.

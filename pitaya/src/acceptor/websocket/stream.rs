@@ -1,13 +1,14 @@
 //! A WebSocket as a [`PacketStream`].
 
 use std::{
-    io,
+    io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use futures_util::{Sink, Stream};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_websockets::{CloseCode, Config, Error, Limits, Message, ServerBuilder, WebSocketStream};
 
 use crate::{
@@ -23,7 +24,7 @@ const PONGS: u32 = 16;
 
 /// Messages over a stream that has been upgraded.
 pub(super) struct Messages<S> {
-    socket: WebSocketStream<S>,
+    socket: WebSocketStream<Watched<S>>,
     /// Pings read since the queue was last written out.
     pongs: u32,
     /// Nothing more is read after an error; the library would go on after some.
@@ -42,12 +43,70 @@ impl<S: ByteStream> Messages<S> {
                     .flush_threshold(FLUSH_AT),
             )
             .limits(limits(max_packet))
-            .serve(stream);
+            .serve(Watched { stream, unfinished: false, written: 0 });
         Self { socket, pongs: 0, failed: false, closing: false }
     }
 
-    fn socket(&mut self) -> Pin<&mut WebSocketStream<S>> {
+    fn socket(&mut self) -> Pin<&mut WebSocketStream<Watched<S>>> {
         Pin::new(&mut self.socket)
+    }
+}
+
+/// A stream that counts what is written, and notices whether something was read since the last message was whole. What the read that brought a
+/// message had of the next one is noticed with the read after it.
+struct Watched<S> {
+    stream: S,
+    unfinished: bool,
+    written: u64,
+}
+
+impl<S> Watched<S> {
+    fn wrote(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.written += bytes as u64;
+        }
+        written
+    }
+}
+
+impl<S: ByteStream> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.unfinished |= buf.filled().len() > before;
+        read
+    }
+}
+
+impl<S: ByteStream> AsyncWrite for Watched<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.wrote(written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.wrote(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 }
 
@@ -74,7 +133,10 @@ impl<S: ByteStream> PacketStream for Messages<S> {
                 ready!(self.poll_flush(cx))?;
             }
             let message = match ready!(self.socket().poll_next(cx)) {
-                Some(Ok(message)) => message,
+                Some(Ok(message)) => {
+                    self.socket.get_mut().unfinished = false;
+                    message
+                }
                 Some(Err(error)) => {
                     self.failed = true;
                     return Poll::Ready(Some(Err(into_io(error))));
@@ -89,6 +151,14 @@ impl<S: ByteStream> PacketStream for Messages<S> {
                 self.pongs += 1;
             }
         }
+    }
+
+    fn is_partial(&self) -> bool {
+        self.socket.get_ref().unfinished
+    }
+
+    fn written(&self) -> u64 {
+        self.socket.get_ref().written
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -70,7 +70,7 @@ async fn answer(head: &[u8], origins: &[String]) -> Result<Vec<u8>, Refusal> {
         let reason = "the method is not GET";
         return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, reason));
     }
-    let (request, answer) = negotiate(head).await?;
+    let (request, answer) = negotiate(&with_plain_target(head)).await?;
     if request.version() != http::Version::HTTP_11 {
         return Err(Refusal::bad("the version is not HTTP/1.1"));
     }
@@ -82,6 +82,17 @@ async fn answer(head: &[u8], origins: &[String]) -> Result<Vec<u8>, Refusal> {
         return Err(Refusal::new(StatusCode::FORBIDDEN, reason));
     }
     Ok(answer)
+}
+
+/// The head with `/` for its request target: any target is served, and the library panics at some.
+fn with_plain_target(head: &[u8]) -> Vec<u8> {
+    let mut parts = head.splitn(3, |byte| *byte == b' ');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(method), Some(target), Some(rest)) if !target.is_empty() && !target.contains(&b'\n') => {
+            [method, b" / ", rest].concat()
+        }
+        _ => head.to_vec(),
+    }
 }
 
 /// Lets the library parse the request and write its answer, over memory: it would read a head of any length from the stream

@@ -21,7 +21,7 @@ async fn the_client_says_who_it_is_and_learns_what_the_server_is() {
     let client = client.unwrap();
     assert_eq!((&*request.sys.platform, &*request.sys.client_version), ("bot", "1.2"));
     assert_eq!(&*request.sys.client_build_number, "7");
-    assert_eq!(request.user.unwrap()["big"], 9_007_199_254_740_993_u64);
+    assert_eq!(request.user::<serde_json::Value>().unwrap().unwrap()["big"], 9_007_199_254_740_993_u64);
     assert_eq!((client.serializer_name(), client.dictionary().code("a.b")), ("msgpack", Some(5)));
     assert_eq!(client.heartbeat(), Some(Duration::from_secs(30)));
     assert!(client.is_connected());

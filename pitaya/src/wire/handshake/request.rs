@@ -5,8 +5,10 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{HandshakeError, Request, Sys};
@@ -24,7 +26,7 @@ impl Request {
     ///
     /// let request = Request::parse(br#"{"SYS":{"platform":"ios","build":null},"user":{"age":30}}"#)?;
     /// assert_eq!(request.sys.platform, "ios");
-    /// assert_eq!(request.user.unwrap()["age"], 30);
+    /// assert_eq!(request.user::<serde_json::Value>()?.unwrap()["age"], 30);
     /// # Ok::<(), pitaya::wire::handshake::HandshakeError>(())
     /// ```
     pub fn parse(body: &[u8]) -> Result<Self, HandshakeError> {
@@ -34,6 +36,40 @@ impl Request {
         Merge(&mut request).deserialize(&mut json)?;
         json.end()?;
         Ok(request)
+    }
+
+    /// A request that says this of the user.
+    ///
+    /// # Errors
+    /// [`HandshakeError::Json`] for a value that has no JSON form, or another one than an object.
+    pub fn with_user(mut self, user: &impl Serialize) -> Result<Self, HandshakeError> {
+        self.user = Some(object(serde_json::value::to_raw_value(user)?)?);
+        Ok(self)
+    }
+
+    /// What the client told of its user, as a type of the application; `None` if it told nothing. Integers keep all
+    /// their digits.
+    ///
+    /// ```
+    /// use pitaya::wire::handshake::Request;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Login { token: String }
+    ///
+    /// let request = Request::parse(br#"{"user":{"token":"t-1"}}"#)?;
+    /// assert_eq!(request.user::<Login>()?.unwrap().token, "t-1");
+    /// # Ok::<(), pitaya::wire::handshake::HandshakeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`HandshakeError::Json`] if it is not of that type.
+    pub fn user<T: DeserializeOwned>(&self) -> Result<Option<T>, HandshakeError> {
+        Ok(self.user.as_deref().map(serde_json::from_str).transpose()?)
+    }
+
+    /// The same as JSON: an object.
+    pub fn user_json(&self) -> Option<&str> {
+        self.user.as_deref()
     }
 
     /// The body of a client's handshake packet.
@@ -50,6 +86,7 @@ impl Serialize for Request {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("sys", &self.sys)?;
         if let Some(user) = &self.user {
+            let user: &RawValue = serde_json::from_str(user).map_err(serde::ser::Error::custom)?;
             map.serialize_entry("user", user)?;
         }
         map.end()
@@ -86,11 +123,80 @@ impl Fields for Request {
         if at == 0 {
             return map.next_value_seed(Merge(&mut self.sys));
         }
-        match (map.next_value::<Option<Map<String, Value>>>()?, &mut self.user) {
-            (Some(more), Some(user)) => user.extend(more),
-            (user, slot) => *slot = user,
-        }
+        let user =
+            map.next_value::<Option<Box<RawValue>>>()?.map(object).transpose().map_err(Error::custom)?;
+        self.user = match (user, &self.user) {
+            (Some(more), Some(first)) => Some(merged(first, &more).map_err(Error::custom)?),
+            (user, _) => user,
+        };
         Ok(())
+    }
+}
+
+/// The text of a JSON object that can be read later.
+fn object(raw: Box<RawValue>) -> serde_json::Result<Box<str>> {
+    if !raw.get().starts_with('{') {
+        return Err(Error::custom("`user` is not an object"));
+    }
+    serde_json::from_str::<Readable>(raw.get())?;
+    Ok(Box::<str>::from(raw))
+}
+
+/// Two objects as one; the second one's members win.
+fn merged(first: &str, more: &str) -> serde_json::Result<Box<str>> {
+    let mut all: Map<String, Value> = serde_json::from_str(first)?;
+    all.extend(serde_json::from_str::<Map<String, Value>>(more)?);
+    Ok(serde_json::to_string(&all)?.into())
+}
+
+/// Any JSON value, looked at and not kept. What could not become a [`Value`] is an error.
+struct Readable;
+
+impl<'de> Deserialize<'de> for Readable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Readable {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self, A::Error> {
+        while seq.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        while map.next_entry::<Self, Self>()?.is_some() {}
+        Ok(self)
     }
 }
 

@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::wire::{Dictionary, packet};
@@ -47,7 +47,7 @@ fn keys_match_in_any_case() {
         [&r.sys.platform, &r.sys.lib_version, &r.sys.client_build_number, &r.sys.client_version],
         ["p", "l", "b", "v"]
     );
-    assert_eq!(r.user, json!({"K": 1}).as_object().cloned());
+    assert_eq!(r.user::<Value>().unwrap(), Some(json!({"K": 1})));
 }
 
 #[test]
@@ -56,8 +56,8 @@ fn what_is_given_twice_adds_to_the_first() {
         r#"{"sys":{"platform":"a"},"user":{"x":1,"y":1},"sys":{"libVersion":"b"},"sys":null,"user":{"y":2},"sys":{"platform":null}}"#,
     );
     assert_eq!((&*r.sys.platform, &*r.sys.lib_version), ("a", "b"));
-    assert_eq!(r.user, json!({"x": 1, "y": 2}).as_object().cloned());
-    assert_eq!(parse(r#"{"user":{"x":1},"user":null}"#).user, None);
+    assert_eq!(r.user::<Value>().unwrap(), Some(json!({"x": 1, "y": 2})));
+    assert_eq!(parse(r#"{"user":{"x":1},"user":null}"#).user_json(), None);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn text_that_is_not_unicode_is_mended() {
     let r = Request::parse(b"{\"sys\":{\"platform\":\"a\xffb\"},\"user\":{\"k\xfe\":\"\\ud800x\"}}");
     let r = r.unwrap();
     assert_eq!(r.sys.platform, "a\u{fffd}b");
-    assert_eq!(r.user.unwrap()["k\u{fffd}"], "\u{fffd}x");
+    assert_eq!(r.user::<Value>().unwrap().unwrap()["k\u{fffd}"], "\u{fffd}x");
 }
 
 #[test]
@@ -101,6 +101,16 @@ fn the_wrong_shape_is_refused() {
         assert!(Request::parse(body.as_bytes()).is_err(), "{body:.40}");
     }
     assert!(Request::parse(b"{}\xff").is_err(), "only strings are mended");
+}
+
+#[test]
+fn what_is_said_of_a_user_is_kept_as_the_text_that_came() {
+    let many = format!(r#"{{"user":{{"a":[{}0]}}}}"#, r#"{"":0},"#.repeat(9000));
+    let r = parse(&many);
+    assert_eq!(r.user_json().unwrap().len(), many.len() - r#"{"user":}"#.len());
+    assert_eq!(r.user::<Value>().unwrap().unwrap()["a"].as_array().unwrap().len(), 9001);
+    assert!(r.user::<u8>().is_err());
+    assert!(Request::default().with_user(&1).is_err());
 }
 
 #[test]
@@ -193,8 +203,8 @@ proptest! {
     fn any_text_survives_a_round_trip(platform in ".*", key in ".*", value in ".*") {
         let sent = Request {
             sys: Sys { platform, ..Sys::default() },
-            user: Some([(key, Value::from(value))].into_iter().collect()),
-        };
+            ..Request::default()
+        }.with_user(&json!({ key: value })).unwrap();
         prop_assert_eq!(Request::parse(&sent.to_json().unwrap()).unwrap(), sent);
     }
 }
