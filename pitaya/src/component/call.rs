@@ -11,6 +11,7 @@ use super::reply::Reply;
 use super::{Context, Entry, EntryId, Tables};
 use crate::error::{Error, Result, code, text};
 use crate::pipeline::{Incoming, Outgoing, as_bytes};
+use crate::route::{Handler, Remote};
 use crate::serialize::{CodecError, Format, Message, rpc};
 use crate::services::Services;
 use crate::session::{CallId, Core, Refused, Session};
@@ -23,14 +24,6 @@ pub trait Kind: sealed::Sealed + Send + Sync + 'static {
     #[doc(hidden)]
     fn entry(caller: &Self::Caller) -> &Entry;
 }
-
-/// A client calls: there is a session.
-#[derive(Debug, Clone, Copy)]
-pub enum Handler {}
-
-/// A server calls: there is none.
-#[derive(Debug, Clone, Copy)]
-pub enum Remote {}
 
 mod sealed {
     pub trait Sealed {}

@@ -21,9 +21,10 @@ mod rpc;
 mod service;
 mod table;
 
+pub use crate::route::{Handler, Remote};
 pub use arg::{Extract, HandlerArg, RemoteArg, via};
 pub use build::{Component, FromServices, Lifecycle, State};
-pub use call::{Call, Done, Handler, HandlerCall, Kind, Remote, RemoteCall};
+pub use call::{Call, Done, HandlerCall, Kind, RemoteCall};
 pub use context::Context;
 pub use fake::Fake;
 pub use reply::Reply;
@@ -43,7 +44,7 @@ pub(crate) use table::{Built, Entry, EntryId, Plan, Registration, Table, Tables}
 pub mod private {
     pub use super::arg::{HeldHandlerArg, HeldRemoteArg, Slot};
     pub use super::ask::{
-        Answer, Ask, Calling, Initial, Take, count, first, is_default,
+        Answer, Ask, Calling, Initial, Take, first, is_default,
         otherwise::{Answered, Asked, Begun, Called, Taken},
     };
     pub use super::build::{ComponentType, probe};

@@ -1,4 +1,4 @@
-//! An argument that is neither an extractor nor a message. Mistakes: 1.
+//! An argument that is neither an extractor nor a message.
 use pitaya::prelude::*;
 
 #[derive(Component)]

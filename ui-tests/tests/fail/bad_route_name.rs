@@ -1,4 +1,4 @@
-//! Names that cannot be in a route. Mistakes: 4.
+//! Names that cannot be in a route.
 use pitaya::prelude::*;
 
 #[derive(Component)]

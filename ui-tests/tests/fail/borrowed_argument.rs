@@ -1,4 +1,4 @@
-//! Arguments that are borrowed, or not named. Mistakes: 3.
+//! Arguments that are borrowed, or not named.
 use pitaya::prelude::*;
 
 #[derive(Component)]

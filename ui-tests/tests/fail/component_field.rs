@@ -1,4 +1,4 @@
-//! A field that the app has not got, and one that has no default. Mistakes: 2.
+//! A field that the app has not got, and one that has no default.
 use pitaya::prelude::*;
 
 #[derive(Component)]

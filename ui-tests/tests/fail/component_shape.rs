@@ -1,4 +1,4 @@
-//! Types that the app cannot make. Mistakes: 4.
+//! Types that the app cannot make.
 use pitaya::prelude::*;
 
 #[derive(Component)]

@@ -1,4 +1,4 @@
-//! A contract that is generic. Mistakes: 1.
+//! A contract that is generic.
 use pitaya::prelude::*;
 
 #[derive(Component)]

@@ -1,4 +1,4 @@
-//! A contract with a body, and one with more than remotes. Mistakes: 2.
+//! A contract with a body, and one with more than remotes.
 use pitaya::prelude::*;
 
 #[derive(Component)]

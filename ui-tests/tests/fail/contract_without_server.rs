@@ -1,4 +1,4 @@
-//! A contract that does not say who serves it. Mistakes: 1.
+//! A contract that does not say who serves it.
 use pitaya::prelude::*;
 
 #[derive(Component)]

@@ -1,4 +1,4 @@
-//! A remote with an extractor that the macro cannot know. Mistakes: 1.
+//! A remote with an extractor that the macro cannot know.
 use pitaya::prelude::*;
 
 #[derive(Component)]

@@ -1,4 +1,4 @@
-//! A key twice. Mistakes: 1.
+//! A key twice.
 use pitaya::prelude::*;
 
 #[derive(Component)]

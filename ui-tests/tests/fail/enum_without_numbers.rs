@@ -1,4 +1,4 @@
-//! Enums whose numbers are missing or wrong. Mistakes: 4.
+//! Enums whose numbers are missing or wrong.
 use pitaya::prelude::*;
 
 #[derive(Component)]

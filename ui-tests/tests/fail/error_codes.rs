@@ -1,4 +1,4 @@
-//! Errors whose codes are missing or wrong. Mistakes: 6.
+//! Errors whose codes are missing or wrong.
 use pitaya::prelude::*;
 
 #[derive(Component)]

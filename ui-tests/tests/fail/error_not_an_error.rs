@@ -1,4 +1,4 @@
-//! Codes for a type that is no error. Mistakes: 1.
+//! Codes for a type that is no error.
 use pitaya::prelude::*;
 
 #[derive(Component)]

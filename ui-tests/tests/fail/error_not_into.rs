@@ -1,4 +1,4 @@
-//! An error that clients could not read. Mistakes: 1.
+//! An error that clients could not read.
 use pitaya::prelude::*;
 
 #[derive(Component)]

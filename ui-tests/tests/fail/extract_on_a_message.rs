@@ -1,4 +1,4 @@
-//! A message that is marked as an extractor. Mistakes: 1.
+//! A message that is marked as an extractor.
 use pitaya::prelude::*;
 
 #[derive(Component)]

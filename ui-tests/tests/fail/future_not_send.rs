@@ -1,4 +1,4 @@
-//! A handler that holds an `Rc` while it waits. Mistakes: 1.
+//! A handler that holds an `Rc` while it waits.
 use pitaya::prelude::*;
 
 #[derive(Component)]

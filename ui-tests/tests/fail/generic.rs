@@ -1,4 +1,4 @@
-//! A generic handler. Mistakes: 1.
+//! A generic handler.
 use pitaya::prelude::*;
 
 #[derive(Component)]

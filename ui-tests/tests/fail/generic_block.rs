@@ -1,4 +1,4 @@
-//! A block of a generic type. Mistakes: 2.
+//! A block of a generic type.
 use pitaya::prelude::*;
 
 #[derive(Component)]

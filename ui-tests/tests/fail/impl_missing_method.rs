@@ -1,4 +1,4 @@
-//! An implementation that lacks a remote of its contract. Mistakes: 1.
+//! An implementation that lacks a remote of its contract.
 use pitaya::prelude::*;
 
 #[derive(Component)]

@@ -1,4 +1,4 @@
-//! An implementation that holds an `Rc` while it waits. Mistakes: 1.
+//! An implementation that holds an `Rc` while it waits.
 use pitaya::prelude::*;
 
 #[derive(Component)]

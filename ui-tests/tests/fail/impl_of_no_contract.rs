@@ -1,4 +1,4 @@
-//! `#[remote]` on the implementation of a trait that is no contract. Mistakes: 1.
+//! `#[remote]` on the implementation of a trait that is no contract.
 use pitaya::prelude::*;
 
 #[derive(Component)]

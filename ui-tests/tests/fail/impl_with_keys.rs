@@ -1,4 +1,4 @@
-//! What only the contract says, on its implementation. Mistakes: 3.
+//! What only the contract says, on its implementation.
 use pitaya::prelude::*;
 
 #[derive(Component)]

@@ -1,4 +1,4 @@
-//! Crates that are not written by their names. Mistakes: 1.
+//! Crates that are not written by their names.
 use pitaya::prelude::*;
 
 #[derive(Component)]

@@ -1,4 +1,4 @@
-//! All mistakes of a block at once; what is right is still checked by its types. Mistakes: 6.
+//! All mistakes of a block at once; what is right is still checked by its types.
 use pitaya::prelude::*;
 
 #[derive(Component)]

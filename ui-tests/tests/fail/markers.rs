@@ -1,4 +1,4 @@
-//! Markers where they mean nothing. Mistakes: 7.
+//! Markers where they mean nothing.
 use pitaya::prelude::*;
 
 #[derive(Component)]

@@ -1,4 +1,4 @@
-//! Enums as messages. Mistakes: 1.
+//! Enums as messages.
 use pitaya::prelude::*;
 
 #[derive(Component)]

@@ -1,4 +1,4 @@
-//! Serde attributes that the schema of a message cannot state. Mistakes: 9.
+//! Serde attributes that the schema of a message cannot state.
 use pitaya::prelude::*;
 
 #[derive(Component)]

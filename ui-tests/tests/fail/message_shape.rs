@@ -1,4 +1,4 @@
-//! Items that have no named fields, or several forms. Mistakes: 4.
+//! Items that have no named fields, or several forms.
 use pitaya::prelude::*;
 
 #[derive(Component)]

@@ -1,4 +1,4 @@
-//! A handler with `&mut self`. Mistakes: 1.
+//! A handler with `&mut self`.
 use pitaya::prelude::*;
 
 #[derive(Component)]

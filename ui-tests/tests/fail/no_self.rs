@@ -1,4 +1,4 @@
-//! A handler without `&self`. Mistakes: 1.
+//! A handler without `&self`.
 use pitaya::prelude::*;
 
 #[derive(Component)]

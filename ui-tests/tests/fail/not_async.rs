@@ -1,4 +1,4 @@
-//! A handler that is not async. Mistakes: 1.
+//! A handler that is not async.
 use pitaya::prelude::*;
 
 #[derive(Component)]

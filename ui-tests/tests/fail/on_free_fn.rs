@@ -1,4 +1,4 @@
-//! Both attributes on free functions. Mistakes: 2.
+//! Both attributes on free functions.
 use pitaya::prelude::*;
 
 #[derive(Component)]

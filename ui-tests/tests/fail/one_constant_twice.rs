@@ -1,4 +1,4 @@
-//! Two remotes whose constants would have one name. Mistakes: 1.
+//! Two remotes whose constants would have one name.
 use pitaya::prelude::*;
 
 #[derive(Component)]

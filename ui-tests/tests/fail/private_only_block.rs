@@ -1,4 +1,4 @@
-//! A block whose functions are all private. Mistakes: 1.
+//! A block whose functions are all private.
 use pitaya::prelude::*;
 
 #[derive(Component)]

@@ -1,4 +1,4 @@
-//! Tags that are missing, wrong or shared. Mistakes: 7.
+//! Tags that are missing, wrong or shared.
 use pitaya::prelude::*;
 
 #[derive(Component)]

@@ -1,4 +1,4 @@
-//! Types that have no form in Protobuf. Mistakes: 6.
+//! Types that have no form in Protobuf.
 use pitaya::prelude::*;
 
 #[derive(Component)]

@@ -1,4 +1,4 @@
-//! Push routes that no client could listen on. Mistakes: 2.
+//! Push routes that no client could listen on.
 use pitaya::prelude::*;
 
 #[derive(Component)]

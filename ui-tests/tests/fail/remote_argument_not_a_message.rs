@@ -1,4 +1,4 @@
-//! Arguments of remotes that are no messages. Mistakes: 2.
+//! Arguments of remotes that are no messages.
 use pitaya::prelude::*;
 
 #[derive(Component)]

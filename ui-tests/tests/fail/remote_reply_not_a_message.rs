@@ -1,4 +1,4 @@
-//! Replies of remotes that are no messages. Mistakes: 2.
+//! Replies of remotes that are no messages.
 use pitaya::prelude::*;
 
 #[derive(Component)]

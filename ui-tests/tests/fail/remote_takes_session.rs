@@ -1,4 +1,4 @@
-//! Remotes that ask for the session of a client. Mistakes: 2.
+//! Remotes that ask for the session of a client.
 use pitaya::prelude::*;
 
 #[derive(Component)]

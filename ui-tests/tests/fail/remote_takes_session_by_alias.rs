@@ -1,4 +1,4 @@
-//! A session by another name. Mistakes: 1.
+//! A session by another name.
 use pitaya::prelude::*;
 
 #[derive(Component)]

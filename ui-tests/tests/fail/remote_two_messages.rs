@@ -1,4 +1,4 @@
-//! A remote that takes two messages. Mistakes: 1.
+//! A remote that takes two messages.
 use pitaya::prelude::*;
 
 #[derive(Component)]

@@ -1,4 +1,4 @@
-//! A reply that is not a message. Mistakes: 1.
+//! A reply that is not a message.
 use pitaya::prelude::*;
 
 #[derive(Component)]

@@ -1,4 +1,4 @@
-//! A return type that is no reply at all. Mistakes: 1.
+//! A return type that is no reply at all.
 use pitaya::prelude::*;
 
 #[derive(Component)]

@@ -1,4 +1,4 @@
-//! Remotes with names that every client has. Mistakes: 3.
+//! Remotes with names that every client has.
 use pitaya::prelude::*;
 
 #[derive(Component)]

@@ -1,4 +1,4 @@
-//! Two methods with one route. Mistakes: 1.
+//! Two methods with one route.
 use pitaya::prelude::*;
 
 #[derive(Component)]

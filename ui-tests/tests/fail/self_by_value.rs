@@ -1,4 +1,4 @@
-//! A handler that takes the component away. Mistakes: 1.
+//! A handler that takes the component away.
 use pitaya::prelude::*;
 
 #[derive(Component)]

@@ -1,4 +1,4 @@
-//! Session data that is no map. Mistakes: 3.
+//! Session data that is no map.
 use pitaya::prelude::*;
 
 #[derive(Component)]

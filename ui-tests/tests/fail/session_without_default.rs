@@ -1,4 +1,4 @@
-//! Session data that cannot start empty. Mistakes: 1.
+//! Session data that cannot start empty.
 use pitaya::prelude::*;
 
 #[derive(Component)]

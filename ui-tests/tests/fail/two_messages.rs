@@ -1,4 +1,4 @@
-//! A handler that takes two messages. Mistakes: 1.
+//! A handler that takes two messages.
 use pitaya::prelude::*;
 
 #[derive(Component)]

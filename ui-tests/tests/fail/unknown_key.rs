@@ -1,4 +1,4 @@
-//! A key that does not exist. Mistakes: 1.
+//! A key that does not exist.
 use pitaya::prelude::*;
 
 #[derive(Component)]

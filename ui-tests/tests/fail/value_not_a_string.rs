@@ -1,4 +1,4 @@
-//! Keys with values of the wrong kind. Mistakes: 3.
+//! Keys with values of the wrong kind.
 use pitaya::prelude::*;
 
 #[derive(Component)]

@@ -1,4 +1,4 @@
-//! A call with another message than the remote takes. Mistakes: 1.
+//! A call with another message than the remote takes.
 use pitaya::prelude::*;
 
 #[derive(Component)]

@@ -7,6 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Ident, LitStr, ReturnType, Type, Visibility, parse_quote};
 
 use super::Surface;
+use super::constants::makes_a_constant;
 use super::parse::{Body, Function};
 use super::signature;
 use crate::attr::{doc_text, is_marker};
@@ -33,7 +34,7 @@ pub(crate) struct Method {
 /// An argument of a route, without the receiver.
 pub(crate) struct Arg {
     pub(crate) ty: Type,
-    /// Whether the macro takes it for the message; only remotes need to know.
+    /// Whether the macro takes it for the message, whose type the route's constant has.
     pub(crate) message: bool,
 }
 
@@ -57,6 +58,17 @@ impl Method {
         }
         signature::check(function, surface, &sink);
         let sig = &function.sig;
+        if !makes_a_constant(&sig.ident) {
+            sink.on(
+                &sig.ident,
+                format!(
+                    "`{0}` makes no name for the constant of its route: call it otherwise, and keep the route with \
+                     `#[route(\"…\")]`",
+                    sig.ident
+                ),
+            );
+            return None;
+        }
         let (name, name_span) = match &markers.route {
             Some(text) => {
                 check_part(&text.value(), "a part of a route", text.span(), &sink);
@@ -64,7 +76,7 @@ impl Method {
             }
             None => {
                 let name = rename.apply(&sig.ident.unraw().to_string());
-                if !name.is_ascii() {
+                if name.is_empty() || !name.is_ascii() {
                     sink.on(
                         &sig.ident,
                         format!("`{name}` cannot be a part of a route: name it with `#[route(\"…\")]`"),
@@ -191,11 +203,6 @@ fn read_args(function: &Function, surface: Surface, sink: &Sink<'_>) -> Vec<Arg>
         if let Some(extract) = extract {
             if extract.meta.require_path_only().is_err() {
                 sink.on(extract, "`#[extract]` takes no value: write just `#[extract]`");
-            } else if surface == Surface::Handler {
-                sink.on(
-                    extract,
-                    "a handler needs no `#[extract]`: its arguments are told apart by their types; remove it",
-                );
             }
         }
         let known = last_name(&arg.ty).is_some_and(|name| EXTRACTORS.contains(&name.as_str()));
@@ -215,18 +222,16 @@ fn read_args(function: &Function, surface: Surface, sink: &Sink<'_>) -> Vec<Arg>
         }
         args.push(Arg { ty: (*arg.ty).clone(), message });
     }
-    if surface != Surface::Handler {
-        let second = args.iter().filter(|arg| arg.message).nth(1);
-        if let Some(second) = second {
-            sink.on(
-                &second.ty,
-                format!(
-                    "remote `{}` takes two messages, but a call carries one: put both into one `#[message]` struct, \
-                     or mark an extractor of yours `#[extract]`",
-                    function.sig.ident
-                ),
-            );
-        }
+    for second in args.iter().filter(|arg| arg.message).skip(1) {
+        sink.on(
+            &second.ty,
+            format!(
+                "{} `{}` takes two messages, but a call carries one: put both into one `#[message]` struct, \
+                 or mark an extractor of yours `#[extract]`",
+                surface.word(),
+                function.sig.ident
+            ),
+        );
     }
     args
 }

@@ -5,6 +5,7 @@ use quote::ToTokens;
 use syn::{FnArg, ReceiverKind, ReturnType, Safety, Type};
 
 use super::Surface;
+use super::method::last_name;
 use super::parse::Function;
 use crate::errors::Sink;
 
@@ -128,7 +129,23 @@ fn reply(ty: &Type, function: &Function, surface: Surface, sink: &Sink<'_>) {
         }
         Some(Found::SelfType) => sink
             .on(ty, format!("`Self` cannot be in the reply of {word} `{name}`: write the type by its name")),
-        None => {}
+        None if can_fail(ty) => {}
+        None => sink.on(
+            ty,
+            format!(
+                "{word} `{name}` may fail, so it returns a `Result`: write `Result<{}>`, or nothing at all if it never \
+                 answers (an alias of a result has a name that ends in `Result`)",
+                tidy(ty)
+            ),
+        ),
+    }
+}
+
+/// Whether a return type is `()`, or a `Result` by its name: the constants of routes read the reply off it.
+fn can_fail(ty: &Type) -> bool {
+    match ty {
+        Type::Tuple(tuple) => tuple.elems.is_empty(),
+        _ => last_name(ty).is_some_and(|name| name.ends_with("Result")),
     }
 }
 
