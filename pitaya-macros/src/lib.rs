@@ -117,7 +117,8 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 ///   `garde`).
 /// - `crate = path`: where `pitaya` is, if it is not `::pitaya`.
 ///
-/// It derives `Clone`, `Debug`, and serde's traits; write other derives below it. The serde attributes that the
+/// An empty message is written `struct Ping {}`, because it is a map on the wire. The macro derives `Clone`, `Debug`,
+/// and serde's traits; write other derives below it. The serde attributes that the
 /// message's schema can state are allowed: `rename_all` and `default` on the struct; `rename`, `default`, `skip` and, where
 /// the field may be absent, `skip_serializing_if` on fields. The schema (names, types, docs, tags) is data that
 /// documentation and clients in other languages are made from, so an attribute that would make the bytes differ

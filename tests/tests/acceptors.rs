@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use pitaya::acceptor::{Acceptor, Filter, FilterPacket, RateLimit, Tcp, Tls, Verdict, WebSocket, wrapper_fn};
 use pitaya::client::{self, Client};
-use pitaya::prelude::*;
 use pitaya::wire::packet::Kind;
 use pitaya_tests::arena::{self, Arena, OnText, Text, config};
 use pitaya_tests::raw::{Got, Raw};

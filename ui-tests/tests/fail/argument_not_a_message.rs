@@ -13,6 +13,7 @@ struct Unknown;
 
 #[handler]
 impl Entry {
+    //~v MISTAKE
     pub async fn join(&self, _session: Session, _msg: Unknown) -> Result<()> {
         Ok(())
     }

@@ -11,8 +11,11 @@ struct Join {
 
 #[handler]
 impl Entry {
+    //~v MISTAKE
     pub async fn join(&self, _msg: &Join) {}
+    //~v MISTAKE
     pub async fn say(&self, _text: &str) {}
+    //~v MISTAKE
     pub async fn shout(&self, _msg: impl Message) {}
 }
 

@@ -13,8 +13,10 @@ struct Db;
 
 #[derive(Component)]
 struct Shop {
+    //~v MISTAKE
     db: Db,
     #[component(default)]
+    //~v MISTAKE
     other: Db,
 }
 

@@ -10,6 +10,7 @@ struct Join {
 }
 
 #[remote(server = "room")]
+//~v MISTAKE
 trait RoomApi {}
 
 fn main() {}

@@ -11,7 +11,9 @@ struct Join {
 
 #[remote(server = "room")]
 trait RoomApi {
+    //~v MISTAKE
     const LIMIT: usize;
+    //~v MISTAKE
     async fn enter(&self, msg: Join) -> Result<Join> {
         Ok(msg)
     }

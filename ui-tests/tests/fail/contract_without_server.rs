@@ -9,6 +9,7 @@ struct Join {
     name: String,
 }
 
+//~v ATTRIBUTE
 #[remote]
 trait RoomApi {
     async fn enter(&self, msg: Join) -> Result<Join>;

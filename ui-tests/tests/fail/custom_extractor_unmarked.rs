@@ -19,6 +19,7 @@ impl Extract<Remote> for Loaded {
 
 #[remote(server = "room")]
 impl Entry {
+    //~v MISTAKE
     pub async fn join(&self, _player: Loaded) -> Result<Join> {
         Ok(Join { name: String::new() })
     }

@@ -9,6 +9,7 @@ struct Join {
     name: String,
 }
 
+//~v MISTAKE
 #[handler(server = "connector", server = "room")]
 impl Entry {
     pub async fn join(&self, _msg: Join) {}

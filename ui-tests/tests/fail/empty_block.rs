@@ -10,6 +10,7 @@ struct Join {
 }
 
 #[handler]
+//~v MISTAKE
 impl Entry {}
 
 fn main() {}

@@ -10,6 +10,7 @@ struct Join {
 }
 
 #[derive(Debug, PitayaError)]
+//~v MISTAKE
 enum ChatError {
     #[pitaya(code = "CHAT-001")]
     Full,

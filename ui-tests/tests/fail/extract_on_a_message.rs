@@ -11,6 +11,7 @@ struct Join {
 
 #[remote(server = "room")]
 impl Entry {
+    //~v MISTAKE
     pub async fn join(&self, #[extract] _msg: Join) -> Result<Join> {
         Ok(Join { name: String::new() })
     }

@@ -13,11 +13,16 @@ struct Join {
 #[allow(non_snake_case)]
 impl Entry {
     const LIMIT: usize = 1;
+    //~v MISTAKE
     pub async fn limit(&self) {}
     pub async fn enter_room(&self, _msg: Join) {}
+    //~v MISTAKE
     pub async fn enterRoom(&self, _msg: Join) {}
+    //~v MISTAKE
     pub async fn A(&self) {}
+    //~v MISTAKE
     pub async fn _1(&self) {}
+    //~v MISTAKE
     pub async fn elsewhere(&self) {}
 }
 

@@ -19,7 +19,9 @@ impl Extract<Handler> for Uid {
 
 #[handler]
 impl Entry {
+    //~v MISTAKE
     pub async fn join(&self, _uid: Uid) {}
+    //~v MISTAKE
     pub async fn say(&self, #[extract] _msg: Join) {}
 }
 

@@ -14,6 +14,7 @@ trait Joins {
 }
 
 #[handler]
+//~v MISTAKE
 impl Joins for Entry {
     fn join(&self) {}
 }

@@ -16,6 +16,7 @@ trait RoomApi {
 }
 
 #[remote]
+//~v MISTAKE
 impl RoomApi for Entry {
     async fn enter(&self, msg: Join) -> Result<Join> {
         Ok(msg)

@@ -16,6 +16,7 @@ trait RoomApi {
 
 #[remote]
 impl RoomApi for Entry {
+    //~v MISTAKE
     async fn enter(&self, msg: Join) -> Result<()> {
         let name = std::rc::Rc::new(msg.name);
         other().await;

@@ -12,6 +12,7 @@ struct Join {
 trait RoomApi {}
 
 #[remote]
+//~v MISTAKE
 impl RoomApi for Entry {}
 
 fn main() {}

@@ -9,6 +9,13 @@ struct Join {
     name: String,
 }
 
+//~v MISTAKE
 pitaya::link!("room");
+
+//~v MISTAKE
+pitaya::link!(rooms::room);
+
+//~v MISTAKE
+pitaya::link!(std serde_json);
 
 fn main() {}

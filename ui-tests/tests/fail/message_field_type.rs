@@ -14,6 +14,7 @@ struct Place;
 
 #[message]
 struct Say {
+    //~v MISTAKE
     place: Place,
 }
 

@@ -10,6 +10,7 @@ struct Join {
 }
 
 #[message]
+//~v MISTAKE
 enum Shape {
     Round(Join),
     Square,

@@ -11,6 +11,7 @@ struct Join {
 
 #[handler]
 impl Entry {
+    //~v MISTAKE
     pub async fn join(&mut self, _msg: Join) {}
 }
 

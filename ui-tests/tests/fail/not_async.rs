@@ -11,6 +11,7 @@ struct Join {
 
 #[handler]
 impl Entry {
+    //~v MISTAKE
     pub fn join(&self, _msg: Join) -> Result<()> {
         Ok(())
     }

@@ -10,9 +10,11 @@ struct Join {
 }
 
 #[handler]
+//~v MISTAKE
 pub async fn join(_msg: Join) {}
 
 #[remote(server = "room")]
+//~v MISTAKE
 async fn enter(_msg: Join) {}
 
 fn main() {}

@@ -13,6 +13,7 @@ struct Join {
 #[allow(non_snake_case)]
 trait RoomApi {
     async fn enter_room(&self, msg: Join) -> Result<Join>;
+    //~v MISTAKE
     async fn enterRoom(&self, msg: Join) -> Result<Join>;
 }
 

@@ -10,6 +10,7 @@ struct Join {
 }
 
 #[handler]
+//~v MISTAKE
 impl Entry {
     async fn join(&self, _msg: Join) {}
 }

@@ -13,6 +13,7 @@ type Caller = Session<()>;
 
 #[remote(server = "room")]
 impl Entry {
+    //~v MISTAKE
     pub async fn leave(&self, _msg: Join, #[extract] _caller: Caller) {}
 }
 

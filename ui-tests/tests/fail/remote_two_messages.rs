@@ -11,6 +11,7 @@ struct Join {
 
 #[remote(server = "room")]
 trait RoomApi {
+    //~v MISTAKE
     async fn enter(&self, msg: Join, other: Join) -> Result<Join>;
 }
 

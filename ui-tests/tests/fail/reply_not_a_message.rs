@@ -13,6 +13,7 @@ struct Player;
 
 #[handler]
 impl Entry {
+    //~v MISTAKE
     pub async fn join(&self, _msg: Join) -> Result<Player> {
         Ok(Player)
     }

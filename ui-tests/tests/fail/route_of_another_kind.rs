@@ -24,11 +24,17 @@ trait RoomApi {
 }
 
 async fn call(client: Client, app: App, join: Join) -> Result<()> {
+    //~v MISTAKE
     client.request(&RoomApiClient::ENTER, &join).await?;
+    //~v MISTAKE
     client.notify(&RoomApiClient::ENTER, &join).await?;
+    //~v MISTAKE
     client.request(&Entry::SAY, &join).await?;
+    //~v MISTAKE
     client.notify(&Entry::JOIN, &join).await?;
+    //~v MISTAKE
     app.rpc(&Entry::JOIN, &join).await?;
+    //~v MISTAKE
     client.request(&Entry::JOIN, &()).await?;
     Ok(())
 }

@@ -12,6 +12,7 @@ struct Join {
 #[handler]
 impl Entry {
     pub async fn join(&self, _msg: Join) {}
+    //~v MISTAKE
     #[route("join")]
     pub async fn enter(&self, _msg: Join) {}
 }

@@ -10,6 +10,7 @@ struct Join {
 }
 
 #[session]
+//~v MISTAKE
 struct Player {
     name: String,
 }

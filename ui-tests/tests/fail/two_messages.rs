@@ -16,6 +16,7 @@ struct Other {
 
 #[handler]
 impl Entry {
+    //~v MISTAKE
     pub async fn join(&self, _msg: Join, _session: Session, _other: Other) {}
 }
 

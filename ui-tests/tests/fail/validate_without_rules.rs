@@ -9,6 +9,7 @@ struct Join {
     name: String,
 }
 
+//~v MISTAKE
 #[message(validate)]
 struct Say {
     text: String,

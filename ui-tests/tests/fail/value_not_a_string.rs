@@ -9,6 +9,9 @@ struct Join {
     name: String,
 }
 
+//~v MISTAKE
+//~v MISTAKE
+//~v MISTAKE
 #[handler(server = connector, service, rename_all = "shouting")]
 impl Entry {
     pub async fn join(&self, _msg: Join) {}

@@ -20,6 +20,7 @@ trait RoomApi {
 }
 
 async fn call(room: &RoomApiClient) -> Result<Join> {
+    //~v MISTAKE
     room.enter(&Leave { name: String::new() }).await
 }
 

@@ -119,7 +119,7 @@ pub(crate) fn constant(ctx: &Ctx, names: &Names, method: &Method, surface: Surfa
     };
     let attrs = method.attrs(&["doc", "cfg", "deprecated"]);
     let gap = (!method.doc.is_empty()).then(|| quote!(#[doc = ""]));
-    let doc = format!("The route `{route}`.");
+    let doc = format!(" The route `{route}`.");
     // The place of the name: the compiler points there if the user has such a constant in another block.
     let item = quote_spanned! {place(method.ident.span())=>
         pub const #name: #krate::Route<#request, #reply #kind> = #krate::Route::new(#route);

@@ -23,7 +23,7 @@ pub(crate) fn expand(args: &Args, block: &Block<ItemImpl>, surface: Surface, sin
         body.on(
             ty,
             format!(
-                "nothing in this block is a {0}: a {0} is a `pub async fn` with `&self`; private functions are helpers",
+                "nothing in this block is a {0}, because private functions are helpers: write `pub async fn name(&self, …)`",
                 surface.word()
             ),
         );

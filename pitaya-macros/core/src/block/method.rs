@@ -8,7 +8,7 @@ use syn::{Attribute, Ident, LitStr, ReturnType, Type, Visibility, parse_quote};
 
 use super::Surface;
 use super::constants::makes_a_constant;
-use super::parse::{Body, Function};
+use super::parse::{Body, Function, MARKERS, conditional};
 use super::signature;
 use crate::attr::{doc_text, is_marker};
 use crate::errors::Sink;
@@ -51,6 +51,7 @@ impl Method {
     ) -> Option<Self> {
         let sink = sink.child();
         let markers = Markers::read(function, surface, &sink);
+        no_conditional_markers(function, &sink);
         let exposed = surface == Surface::Contract || matches!(function.vis, Visibility::Public(_));
         if !exposed || markers.skip {
             helper_has_no_markers(function, surface, &markers, &sink);
@@ -144,7 +145,7 @@ impl Markers {
         let mut markers = Self { route: None, concurrent: false, skip: false };
         let mut seen: Vec<&str> = Vec::new();
         for attr in &function.markers {
-            let Some(name) = super::parse::MARKERS.into_iter().find(|m| is_marker(attr, m)) else { continue };
+            let Some(name) = MARKERS.into_iter().find(|m| is_marker(attr, m)) else { continue };
             if seen.contains(&name) {
                 sink.on(attr, format!("`#[{name}]` is given twice: keep one of them"));
                 continue;
@@ -178,12 +179,27 @@ impl Markers {
     }
 }
 
+/// What a `cfg_attr` says is not known here, so it can neither be a marker nor take the method away.
+fn no_conditional_markers(function: &Function, sink: &Sink<'_>) {
+    for meta in function.markers.iter().filter_map(conditional) {
+        let name = meta.path().segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
+        sink.on(
+            meta,
+            format!(
+                "`{name}` decides what is made of `{0}`, so it cannot have a condition: write two functions, each \
+                 under a `#[cfg(…)]` of its own",
+                function.sig.ident
+            ),
+        );
+    }
+}
+
 /// A helper with a marker is a route that somebody forgot to expose.
 fn helper_has_no_markers(function: &Function, surface: Surface, markers: &Markers, sink: &Sink<'_>) {
     let name = &function.sig.ident;
     let word = surface.word();
     for attr in &function.markers {
-        if is_marker(attr, "skip") && !markers.skip {
+        if is_marker(attr, "skip") && !markers.skip || conditional(attr).is_some() {
             continue; // reported already
         }
         if markers.skip && !is_marker(attr, "skip") {
@@ -200,10 +216,8 @@ fn read_args(function: &Function, surface: Surface, sink: &Sink<'_>) -> Vec<Arg>
     let mut args = Vec::new();
     for (arg, extract) in function.sig.inputs.iter().zip(&function.extract) {
         let syn::FnArg::Typed(arg) = arg else { continue };
-        if let Some(extract) = extract {
-            if extract.meta.require_path_only().is_err() {
-                sink.on(extract, "`#[extract]` takes no value: write just `#[extract]`");
-            }
+        if let Some(extract) = extract.as_ref().filter(|extract| extract.meta.require_path_only().is_err()) {
+            sink.on(extract, "`#[extract]` takes no value: write just `#[extract]`");
         }
         let known = last_name(&arg.ty).is_some_and(|name| EXTRACTORS.contains(&name.as_str()));
         let message = extract.is_none() && !known;

@@ -154,14 +154,14 @@ fn right_guess(method: &Method, surface: Surface) -> Vec<TokenStream> {
                  mark it `#[extract]`",
                 method.ident
             );
-            quote_spanned!(span=> const _: () = ::core::assert!(#is_message || !#is_extractor, #text);)
+            quote_spanned!(span=> const _: () = if #is_extractor && !#is_message { ::core::panic!(#text) };)
         } else {
             let text = format!(
                 "`{text}` is a message, but the route of {word} `{}` takes it for an extractor: remove \
                  `#[extract]`, or give the type another name if it has none",
                 method.ident
             );
-            quote_spanned!(span=> const _: () = ::core::assert!(!#is_message, #text);)
+            quote_spanned!(span=> const _: () = if #is_message { ::core::panic!(#text) };)
         }
     };
     method.args.iter().map(check).collect()
@@ -213,24 +213,24 @@ pub(crate) fn submit(
     methods: &TokenStream,
 ) -> TokenStream {
     let make = if kind.to_string() == "Handler" { quote!(handlers) } else { quote!(remotes) };
+    // The block is a constant of its own, because inside of the macro nothing would format it.
     quote! {
-        __p::inventory::submit! {
-            __p::Block {
-                kind: __p::BlockKind::#kind,
-                server: #server,
-                service: #service,
-                doc: #doc,
-                file: ::core::file!(),
-                component: || {
-                    #[allow(unused_imports)]
-                    use __p::probe::*;
-                    __p::ComponentType::new::<#ty>(
-                        (&&Probe::<#ty>::NEW).build(),
-                        (&&Probe::<#ty>::NEW).lifecycle(),
-                    )
-                },
-                methods: || __p::Methods::#make(#methods),
-            }
-        }
+        const __BLOCK: __p::Block = __p::Block {
+            kind: __p::BlockKind::#kind,
+            server: #server,
+            service: #service,
+            doc: #doc,
+            file: ::core::file!(),
+            component: || {
+                #[allow(unused_imports)]
+                use __p::probe::*;
+                __p::ComponentType::new::<#ty>(
+                    (&&Probe::<#ty>::NEW).build(),
+                    (&&Probe::<#ty>::NEW).lifecycle(),
+                )
+            },
+            methods: || __p::Methods::#make(#methods),
+        };
+        __p::inventory::submit! { __BLOCK }
     }
 }

@@ -45,7 +45,7 @@ pub(crate) fn expand(client: &Client<'_>, sink: &Sink<'_>) -> TokenStream {
     let own = own_methods();
     let fake = fake(&private, name, *stand);
     let doc = format!(
-        "Typed client of `{}`. Calls go to any server that serves it, unless [`on`](Self::on) or [`by`](Self::by) \
+        " Typed client of `{}`. Calls go to any server that serves it, unless [`on`](Self::on) or [`by`](Self::by) \
          chooses one.",
         names.base()
     );
@@ -99,7 +99,7 @@ fn call(krate: &syn::Path, private: &TokenStream, names: &Names, method: &Method
     let attrs = method.attrs(&["doc", "cfg", "deprecated"]);
     let gap = (!method.doc.is_empty()).then(|| quote!(#[doc = ""]));
     let doc = format!(
-        "Calls `{}`. Fails with the remote's own error, or with the one that kept the call from it.",
+        " Calls `{}`. Fails with the remote's own error, or with the one that kept the call from it.",
         names.route(&method.name)
     );
     let (param, request) = match method.message() {
@@ -144,7 +144,7 @@ fn fake(private: &TokenStream, name: &Ident, stand: Stand) -> TokenStream {
             /// A client for tests: the implementation answers, without a network.
             #[must_use]
             pub fn fake<Implementation: #name>(implementation: Implementation) -> Self {
-                let (server, service, methods) = <Implementation as #name>::__MARKED_WITH_REMOTE;
+                let (server, service, methods) = <Implementation as #name>::__WRITE_REMOTE_ON_THIS_TRAIT;
                 Self { rpc: #private::Rpc::fake(#private::Fake::contract(server, service, implementation, methods)) }
             }
         },
