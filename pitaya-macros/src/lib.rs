@@ -11,8 +11,8 @@ use proc_macro::TokenStream;
 /// Makes the methods of an impl block into handlers: routes that clients call.
 ///
 /// ```text
-/// #[handler(server = "connector")]        // routes connector.entry.join and connector.entry.say
-/// impl Entry {
+/// #[handler(server = "connector")]        // routes connector.entry.join, connector.entry.say, …
+/// impl Entry {                             // → Entry::JOIN: Route<Join, Joined, Handler>, …
 ///     /// Signs in.                        (becomes the documentation of the route)
 ///     pub async fn join(&self, session: Session<Player>, msg: Join) -> Result<Joined> { … }
 ///
@@ -36,9 +36,15 @@ use proc_macro::TokenStream;
 ///   `snake_case` or `SCREAMING_SNAKE_CASE`. `#[route]` wins over it.
 /// - `crate = path`: where `pitaya` is, if it is not `::pitaya`.
 ///
-/// A handler is a `pub async fn` that takes `&self`, extractors (`Session<_>`, `Context`, `State<_>`, types of yours
-/// with `Extract<Handler>`) in any order and at most one message, all by value. It returns `Result<T, E>` or
-/// `Result<Option<T>, E>` where `T` is a message and `E: IntoError`, or nothing at all: then it is notify-only.
+/// A handler is a `pub async fn` that takes `&self`, extractors (`Session<_>`, `Context`, `State<_>`, `App`, and any
+/// other type with `Extract<Handler>` if it is marked `#[extract]`; the framework's services, such as `Groups`, need no
+/// mark beside a message) in any order and at most one message, all by value.
+/// It returns `Result<T, E>` or `Result<Option<T>, E>` where `T` is a message and `E: IntoError`, or nothing at all:
+/// then it is notify-only.
+///
+/// Each handler gives the type a constant, the route with its types: `Entry::JOIN` is a `Route<Join, Joined, Handler>`
+/// and goes into `client.request(&Entry::JOIN, &join)`; of a notify-only one it is a `Route<Say, (), Notify>` and goes
+/// into `client.notify(&Entry::SAY_SOMETHING, &say)`. Neither is accepted where a server calls a remote.
 ///
 /// The block itself stays as it is, so that handlers are called in unit tests like any method. A type may have any
 /// number of blocks. It is built by the app if it derives [`Component`](macro@Component), or registered by hand.
@@ -76,8 +82,7 @@ pub fn handler(args: TokenStream, item: TokenStream) -> TokenStream {
 /// a trailing `Api`; an implementation of a contract takes no keys but `crate`. Without `server`, an impl block serves
 /// on every server type, and its client calls the caller's own type.
 ///
-/// A remote takes what a handler takes, but no `Session`: it is called by a server. The client must know which
-/// argument is the message without seeing its type, so an extractor of yours is marked `#[extract]`.
+/// A remote takes what a handler takes, but no `Session`: it is called by a server.
 ///
 /// The client has a method and a `Route` constant for each remote, `on(&server_id)`, `by(&key)` and `timeout(…)` to say
 /// where a call goes and how long it may take, and `fake(…)` for tests: with an implementation of the contract, or,
@@ -113,7 +118,8 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 ///   `garde`).
 /// - `crate = path`: where `pitaya` is, if it is not `::pitaya`.
 ///
-/// It derives `Clone`, `Debug`, and serde's traits; write other derives below it. The serde attributes that the
+/// An empty message is written `struct Ping {}`, because it is a map on the wire. The macro derives `Clone`, `Debug`,
+/// and serde's traits; write other derives below it. The serde attributes that the
 /// message's schema can state are allowed: `rename_all` and `default` on the struct; `rename`, `default`, `skip` and, where
 /// the field may be absent, `skip_serializing_if` on fields. The schema (names, types, docs, tags) is data that
 /// documentation and clients in other languages are made from, so an attribute that would make the bytes differ

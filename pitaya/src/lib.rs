@@ -38,7 +38,7 @@ pub mod prelude {
     pub use crate::error::{AnyError, Error, Result, ResultExt};
     pub use crate::group::{Groups, Users};
     pub use crate::module::{Module, Modules, SessionModule};
-    pub use crate::route::Route;
+    pub use crate::route::{Notify, Route};
     pub use crate::serialize::{Message, Push};
     pub use crate::session::{Session, SessionData, SessionPool};
     pub use crate::timer::Timers;
@@ -57,6 +57,7 @@ pub mod __private {
         Reply, Rpc,
     };
     pub use crate::error::{Coded, CodedError, Error, ErrorRecognizer, IntoError, Result, coded};
+    pub use crate::route::{Notify, Route};
     pub use crate::serialize::{Codecs, Field, FieldType, Message, Push, Schema, Type};
     pub use crate::services::Services;
     pub use crate::session::SessionData;

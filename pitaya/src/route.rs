@@ -64,15 +64,46 @@ pub fn parse(route: &str) -> Result<Parts<'_>, RouteError> {
     }
 }
 
-/// A route with the types of its request and its reply: what a typed client is made of.
+/// A client calls a handler, and there is a session: the kind of a call, and of a route.
+#[derive(Debug, Clone, Copy)]
+pub enum Handler {}
+
+/// A client tells a handler something and gets no answer: the kind of a notify-only handler's route.
+#[derive(Debug, Clone, Copy)]
+pub enum Notify {}
+
+/// A server calls a remote, and there is no session: the kind of a call, and of a route.
+#[derive(Debug, Clone, Copy)]
+pub enum Remote {}
+
+/// A route with the types of its request and its reply, and with its kind: what typed calls are made of.
 ///
-/// The macros write these as constants (`RoomApiClient::ENTER`); a wrong argument does not compile.
-pub struct Route<Req, Rep> {
+/// The macros write these as constants: `Entry::JOIN: Route<Join, Joined, Handler>` for a handler that answers,
+/// `Entry::SAY: Route<Say, (), Notify>` for one that does not, `RoomApiClient::ENTER: Route<Enter, Joined>` for a
+/// remote. `client.request` takes the first, `client.notify` the second, `app.rpc` the third: neither a wrong message
+/// nor a wrong way to call compiles.
+///
+/// ```
+/// use pitaya::prelude::*;
+///
+/// #[message] pub struct Join { pub name: String }
+///
+/// #[derive(Component)] pub struct Entry;
+///
+/// #[handler(server = "connector")]
+/// impl Entry {
+///     pub async fn join(&self, msg: Join) -> Result<Join> { Ok(msg) }
+/// }
+///
+/// // In a client: `client.request(&Entry::JOIN, &Join { name: "ann".into() }).await?`.
+/// assert_eq!(Entry::JOIN.path(), "connector.entry.join");
+/// ```
+pub struct Route<Req, Rep, K = Remote> {
     path: Cow<'static, str>,
-    types: PhantomData<fn(Req) -> Rep>,
+    types: PhantomData<fn(Req, K) -> Rep>,
 }
 
-impl<Req, Rep> Route<Req, Rep> {
+impl<Req, Rep, K> Route<Req, Rep, K> {
     /// A route by its full text, `server.service.method`.
     pub const fn new(path: &'static str) -> Self {
         Self { path: Cow::Borrowed(path), types: PhantomData }
@@ -89,19 +120,19 @@ impl<Req, Rep> Route<Req, Rep> {
     }
 }
 
-impl<Req, Rep> Clone for Route<Req, Rep> {
+impl<Req, Rep, K> Clone for Route<Req, Rep, K> {
     fn clone(&self) -> Self {
         Self { path: self.path.clone(), types: PhantomData }
     }
 }
 
-impl<Req, Rep> fmt::Debug for Route<Req, Rep> {
+impl<Req, Rep, K> fmt::Debug for Route<Req, Rep, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Route({})", self.path)
     }
 }
 
-impl<Req, Rep> fmt::Display for Route<Req, Rep> {
+impl<Req, Rep, K> fmt::Display for Route<Req, Rep, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path)
     }

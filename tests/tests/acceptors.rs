@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use pitaya::acceptor::{Acceptor, Filter, FilterPacket, RateLimit, Tcp, Tls, Verdict, WebSocket, wrapper_fn};
 use pitaya::client::{self, Client};
-use pitaya::prelude::*;
 use pitaya::wire::packet::Kind;
-use pitaya_tests::arena::{self, OnText, Text, config};
+use pitaya_tests::arena::{self, Arena, OnText, Text, config};
 use pitaya_tests::raw::{Got, Raw};
 use pitaya_tests::{memory, soon, until};
 use tokio::io::AsyncWriteExt;
@@ -20,11 +19,8 @@ fn certificate() -> (String, String) {
     (made.cert.pem(), made.signing_key.serialize_pem())
 }
 
-const TYPED: Route<Text, Text> = Route::new("test.arena.typed");
-const BIND: Route<Text, Text> = Route::new("test.arena.bind");
-
 async fn talks(client: &Client) {
-    let reply = client.request(&TYPED, &Text { text: "é".into() }).await.unwrap();
+    let reply = client.request(&Arena::TYPED, &Text { text: "é".into() }).await.unwrap();
     assert_eq!(reply.text, "é");
 }
 
@@ -52,7 +48,7 @@ async fn one_app_serves_tcp_websocket_and_both_with_tls_at_once() {
     ];
     for (n, client) in clients.iter().enumerate() {
         talks(client).await;
-        client.request(&BIND, &Text { text: format!("u{n}") }).await.unwrap();
+        client.request(&Arena::BIND, &Text { text: format!("u{n}") }).await.unwrap();
         // The same push and kick on every transport.
         let mut pushes = client.pushes::<OnText>();
         let session = ring.app.sessions().by_uid(&format!("u{n}")).unwrap();

@@ -1,14 +1,12 @@
 //! The project's own client against its own server, over TCP and over WebSocket.
 
+use pitaya::Bytes;
 use pitaya::acceptor::WebSocket;
 use pitaya::client::{Client, CloseReason};
 use pitaya::config::Config;
-use pitaya::{Bytes, Route};
-use pitaya_tests::arena::{self, Number, OnText, Text};
+use pitaya_tests::arena::{self, Arena, Number, OnText, Text};
 
 pitaya::link!(pitaya_tests);
-
-const TYPED: Route<Text, Text> = Route::new("test.arena.typed");
 
 fn text(text: &str) -> Text {
     Text { text: text.to_owned() }
@@ -18,23 +16,24 @@ fn text(text: &str) -> Text {
 async fn tour(client: &Client) {
     assert_eq!((client.serializer_name(), client.is_connected()), ("json", true));
     for sent in [text("hi"), text(&"x".repeat(10_000))] {
-        assert_eq!(client.request(&TYPED, &sent).await.unwrap(), sent);
+        assert_eq!(client.request(&Arena::TYPED, &sent).await.unwrap(), sent);
     }
-    client.request_to::<_, ()>("arena.empty", &()).await.unwrap();
+    client.request(&Arena::EMPTY, &()).await.unwrap();
     let bytes = Bytes::from_static(b"\x00\xff");
+    assert_eq!(client.request(&Arena::RAW, &bytes).await.unwrap(), bytes);
     assert_eq!(client.request_raw("arena.raw", bytes.clone()).await.unwrap(), bytes);
 
-    let error = client.request_to::<_, Text>("arena.fail", &()).await.unwrap_err();
+    let error = client.request(&Arena::FAIL, &()).await.unwrap_err();
     assert_eq!((error.code(), error.msg(), &*error.metadata()["some"]), ("T-1", "as asked", "meta"));
 
-    client.request_to::<_, ()>("arena.push", &Number { n: 100 }).await.unwrap();
+    client.request(&Arena::PUSH, &Number { n: 100 }).await.unwrap();
     let mut pushes = client.pushes::<OnText>();
     for n in 0..100 {
         assert_eq!(pushes.next().await.unwrap().text, n.to_string());
     }
 
     // The kick may overtake the answer.
-    let _ = client.request_to::<_, ()>("arena.kick", &()).await;
+    let _ = client.request(&Arena::KICK, &()).await;
     assert_eq!(client.closed().await.reason, CloseReason::Kicked);
     assert_eq!(pushes.next().await.unwrap_err().code(), "PIT-499");
 }
@@ -64,7 +63,7 @@ async fn a_disconnect_is_quick_and_delivers_what_was_sent() {
         ("tcp", Client::builder().connect_tcp(ring.tcp).await.unwrap()),
         ("ws", Client::builder().connect_ws(&ws).await.unwrap()),
     ] {
-        client.notify("arena.note", &text(name)).await.unwrap();
+        client.notify(&Arena::NOTE, &text(name)).await.unwrap();
         let closed = client.disconnect().await;
         assert_eq!((closed.reason, &*closed.detail), (CloseReason::Disconnected, ""), "{name}");
         ring.witness.wrote(name).await;

@@ -44,8 +44,6 @@ impl Shop {
     }
 }
 
-const BUY: Route<Buy, Bought> = Route::new("shop.shop.buy");
-
 #[tokio::test]
 async fn requests_pushes_and_errors_travel_in_every_serializer_which_the_handshake_names() {
     for (format, name) in
@@ -61,10 +59,10 @@ async fn requests_pushes_and_errors_travel_in_every_serializer_which_the_handsha
         let client = Client::builder().compress(true).connect_tcp(app.socket_addrs()[0]).await.unwrap();
         assert_eq!(client.serializer_name(), name);
         let mut sales = client.pushes::<Sale>();
-        let bought = client.request(&BUY, &Buy { item: "sword".into(), count: 3 }).await.unwrap();
+        let bought = client.request(&Shop::BUY, &Buy { item: "sword".into(), count: 3 }).await.unwrap();
         assert_eq!(bought.total, 21, "{name}");
         assert_eq!(soon("the push", sales.next()).await.unwrap().item, "sword");
-        let error = client.request(&BUY, &Buy { item: "shield".into(), count: -1 }).await.unwrap_err();
+        let error = client.request(&Shop::BUY, &Buy { item: "shield".into(), count: -1 }).await.unwrap_err();
         assert_eq!(
             (error.code(), error.msg(), &error.metadata()["item"][..]),
             ("SHOP-1", "less than nothing", "shield")
@@ -100,8 +98,8 @@ async fn every_call_is_reported_with_route_status_and_code_and_the_clients_are_c
         .unwrap();
     let client = Client::builder().connect_tcp(app.socket_addrs()[0]).await.unwrap();
     until("one client", || memory.value("connected_clients", &[]) == Some(1.0)).await;
-    client.request(&BUY, &Buy { item: "a".into(), count: 1 }).await.unwrap();
-    client.request(&BUY, &Buy { item: "a".into(), count: -1 }).await.unwrap_err();
+    client.request(&Shop::BUY, &Buy { item: "a".into(), count: 1 }).await.unwrap();
+    client.request(&Shop::BUY, &Buy { item: "a".into(), count: -1 }).await.unwrap_err();
     client.request_raw("shop.shop.nothing", Bytes::new()).await.unwrap_err();
     let count = |status: &str, code: &str, route: &str| {
         memory.count(

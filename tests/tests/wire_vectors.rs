@@ -299,6 +299,7 @@ fn vectors_handshake_request() {
             return Ok(());
         };
         let sys = case.get("sys")?;
+        let user: Value = got.user().ok().flatten().unwrap_or(Value::Null);
         for (field, got) in [
             ("platform", got.sys.platform),
             ("libVersion", got.sys.lib_version),
@@ -307,7 +308,6 @@ fn vectors_handshake_request() {
         ] {
             case.same(field, &Some(&*got), &sys[field].as_str())?;
         }
-        let user: Value = got.user().ok().flatten().unwrap_or(Value::Null);
         let want = case.get("user")?;
         case.holds(&format!("user: {user} is {want}"), same_json(&user, want))
     });

@@ -58,7 +58,14 @@ impl Args {
     /// Reads arguments; `attribute` is the attribute as users write it, for messages.
     pub(crate) fn parse(tokens: TokenStream, attribute: &str, keys: &[Key], sink: &Sink<'_>) -> Self {
         let mut args = Self::default();
-        let Some(parsed) = sink.ok(split.parse2(tokens)) else { return args };
+        let parsed = split.parse2(tokens).map_err(|error| {
+            let examples = list(keys.iter().map(|key| key.example), "or");
+            syn::Error::new(
+                error.span(),
+                format!("`{attribute}` takes keys with commas between: write {examples}"),
+            )
+        });
+        let Some(parsed) = sink.ok(parsed) else { return args };
         for Arg { key, value } in parsed {
             let name = key.unraw().to_string();
             let Some(known) = keys.iter().find(|k| k.name == name) else {
@@ -185,7 +192,10 @@ pub(crate) fn named<'a>(attrs: &'a [Attribute], name: &'a str) -> impl Iterator<
 /// Whether an attribute is one of our markers, by its plain name or by a path that ends in it
 /// (`#[pitaya::route]`).
 pub(crate) fn is_marker(attr: &Attribute, name: &str) -> bool {
-    let path = attr.path();
+    is_marker_path(attr.path(), name)
+}
+
+pub(crate) fn is_marker_path(path: &Path, name: &str) -> bool {
     path.is_ident(name) || (path.segments.len() > 1 && path.segments.last().is_some_and(|s| s.ident == name))
 }
 

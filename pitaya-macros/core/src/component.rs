@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Data, DeriveInput, Field, Index};
+use syn::{Attribute, Data, DeriveInput, Field, Index};
 
 use crate::attr::{Args, Ctx, Key, named};
 use crate::block::method::place_of;
@@ -82,9 +82,27 @@ fn implement(private: &TokenStream, name: &syn::Ident, result: &TokenStream) -> 
     }
 }
 
+/// The arguments of all `#[component(…)]` of an item, as of one.
+fn arguments(attrs: &[Attribute], example: &str, sink: &Sink<'_>) -> TokenStream {
+    let mut all = TokenStream::new();
+    for attr in named(attrs, "component") {
+        match attr.meta.require_list() {
+            Ok(list) if list.tokens.is_empty() => {}
+            Ok(list) => {
+                let tokens = &list.tokens;
+                all.extend(quote!(#tokens,));
+            }
+            Err(_) => sink.on(
+                attr,
+                format!("`#[component]` says nothing without its arguments: write `#[component({example})]`"),
+            ),
+        }
+    }
+    all
+}
+
 fn container_args(input: &DeriveInput, sink: &Sink<'_>) -> Args {
-    let tokens = named(&input.attrs, "component").filter_map(|attr| sink.ok(attr.meta.require_list()));
-    let tokens = tokens.map(|list| list.tokens.clone()).collect();
+    let tokens = arguments(&input.attrs, "crate = path::to::pitaya", sink);
     Args::parse(tokens, "#[component]", &[Key::CRATE], sink)
 }
 
@@ -95,8 +113,7 @@ fn value(
     field: &Field,
     sink: &Sink<'_>,
 ) -> TokenStream {
-    let tokens = named(&field.attrs, "component").filter_map(|attr| sink.ok(attr.meta.require_list()));
-    let tokens = tokens.map(|list| list.tokens.clone()).collect();
+    let tokens = arguments(&field.attrs, "default", sink);
     let args = Args::parse(tokens, "#[component]", &[Key::flag("default")], sink);
     let (member, label) = match &field.ident {
         Some(ident) => (ident.to_token_stream(), ident.unraw().to_string()),

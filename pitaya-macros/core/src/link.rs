@@ -1,7 +1,7 @@
 //! `link!`: naming crates, so that the linker keeps their components.
 
 use proc_macro2::{TokenStream, TokenTree};
-use quote::quote;
+use quote::quote_spanned;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Ident, Token};
@@ -12,23 +12,28 @@ use crate::errors::{Errors, Expansion};
 pub fn link(crates: TokenStream) -> Expansion {
     let errors = Errors::default();
     let sink = errors.sink();
-    let mut names = Vec::new();
+    let mut names: Vec<Ident> = Vec::new();
     let read = |input: ParseStream<'_>| {
         while !input.is_empty() {
             match input.call(Ident::parse_any) {
                 Ok(name) => names.push(name),
                 Err(_) => {
                     let tree: TokenTree = input.parse()?;
-                    sink.on(tree, "a crate is written by its name: `pitaya::link!(connector, room);`");
+                    sink.on(
+                        tree,
+                        "a crate stands there by its name: write `pitaya::link!(connector, room);`",
+                    );
                 }
             }
             if !input.is_empty() && input.parse::<Token![,]>().is_err() {
                 let rest: TokenStream = input.parse()?;
-                sink.on(rest, "crates are separated by commas, and written by their names: `pitaya::link!(connector, room);`");
+                names.pop();
+                sink.on(rest, "crates have commas between them, and stand there by their names: write `pitaya::link!(connector, room);`");
             }
         }
         Ok(())
     };
     let _ = sink.ok(read.parse2(crates));
-    errors.expansion(quote!(#(use #names as _;)*))
+    let uses = names.iter().map(|name| quote_spanned!(name.span()=> use ::#name as _;));
+    errors.expansion(uses.collect())
 }

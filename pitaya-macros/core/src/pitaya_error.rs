@@ -3,9 +3,12 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Data, DeriveInput, Fields, Ident, LitInt, LitStr, Member, Path, Token, parse_quote};
+use syn::parse::{Parse, ParseBuffer, ParseStream};
+use syn::{
+    Attribute, Data, DeriveInput, Fields, Ident, LitInt, LitStr, Member, Path, Token, parse_quote, token,
+};
 
+use crate::block::method::place_of;
 use crate::block::place;
 use crate::errors::{Errors, Expansion, Sink};
 
@@ -38,18 +41,25 @@ struct Pair(LitStr, Member);
 impl Parse for Pair {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let key = if input.peek(LitStr) {
-            input.parse()?
+            let key: LitStr = input.parse()?;
+            if !input.peek(Token![=]) {
+                let message = format!("`{0}` is of no field: write `\"{0}\" = field`", key.value());
+                return Err(syn::Error::new(key.span(), message));
+            }
+            key
         } else {
-            let ident = input.call(Ident::parse_any)?;
-            LitStr::new(&ident.unraw().to_string(), ident.span())
+            let ident = input.call(Ident::parse_any).map_err(|error| {
+                syn::Error::new(error.span(), "`metadata` takes fields: write `metadata(room, key = field)`")
+            })?;
+            let key = LitStr::new(&ident.unraw().to_string(), ident.span());
+            if !input.peek(Token![=]) {
+                return Ok(Self(key, Member::Named(ident)));
+            }
+            key
         };
-        let member = if input.parse::<Option<Token![=]>>()?.is_none() {
-            Member::Named(Ident::new(&key.value(), key.span()))
-        } else if input.peek(LitInt) {
-            Member::Unnamed(input.parse()?)
-        } else {
-            Member::Named(input.parse()?)
-        };
+        input.parse::<Token![=]>()?;
+        let member =
+            if input.peek(LitInt) { Member::Unnamed(input.parse()?) } else { Member::Named(input.parse()?) };
         Ok(Self(key, member))
     }
 }
@@ -60,11 +70,18 @@ impl Says {
     fn read(attrs: &[Attribute], container: bool, sink: &Sink<'_>) -> Self {
         let mut says = Self::default();
         for attr in attrs.iter().filter(|a| a.path().is_ident("pitaya")) {
+            if attr.meta.require_list().is_err() {
+                sink.on(
+                    attr,
+                    "`#[pitaya]` says nothing without its arguments: write `#[pitaya(code = \"…\")]`",
+                );
+                continue;
+            }
             let read = attr.parse_nested_meta(|meta| {
                 let key = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
                 match key.as_str() {
                     "code" => {
-                        let text: LitStr = meta.value()?.parse().map_err(|e| {
+                        let text: LitStr = meta.value().and_then(ParseBuffer::parse).map_err(|e| {
                             syn::Error::new(e.span(), "`code` takes a string: write `code = \"CHAT-001\"`")
                         })?;
                         if text.value().is_empty() {
@@ -78,10 +95,18 @@ impl Says {
                         }
                     }
                     "metadata" => {
+                        if !meta.input.peek(token::Paren) {
+                            let message = "`metadata` takes fields: write `metadata(room, key = field)`";
+                            return Err(syn::Error::new_spanned(&meta.path, message));
+                        }
                         let inner;
                         syn::parenthesized!(inner in meta.input);
                         let pairs = inner.parse_terminated(Pair::parse, Token![,])?;
                         says.metadata.extend(pairs.into_iter().map(|Pair(key, member)| (key, member)));
+                    }
+                    "transparent" if !meta.input.is_empty() && !meta.input.peek(Token![,]) => {
+                        let message = "`transparent` takes no value: write just `transparent`";
+                        return Err(syn::Error::new_spanned(&meta.path, message));
                     }
                     "transparent" => says.transparent = meta.path.get_ident().cloned(),
                     "crate" if container => says.krate = Some(meta.value()?.call(Path::parse_mod_style)?),
@@ -149,7 +174,7 @@ fn expand(input: &DeriveInput, sink: &Sink<'_>) -> TokenStream {
     } else {
         quote!(match self { #(#arms)* })
     };
-    if !input.generics.params.is_empty() {
+    if !input.generics.params.is_empty() || matches!(input.data, Data::Union(_)) {
         return TokenStream::new();
     }
     let implementation = quote_spanned! {place(name.span())=>
@@ -200,7 +225,10 @@ fn arm(
                 ),
             );
         }
-        return quote!(#path { #member: inner } => #private::Coded::Inner(inner),);
+        let at = fields.iter().next().map_or_else(|| key.span(), |field| place_of(&field.ty));
+        let inner = Ident::new("inner", place(at));
+        let passed = quote_spanned!(at=> #private::Coded::Inner(#inner));
+        return quote!(#path { #member: #inner } => #passed,);
     }
     let Some(code) = says.code.as_ref().or(general) else {
         sink.on(ident, format!("clients need a code for `{ident}`: write `#[pitaya(code = \"…\")]`, or `#[pitaya(transparent)]` if it passes another error on"));
@@ -219,11 +247,11 @@ fn arm(
             sink.on(member, format!("`{ident}` has no field `{}`: {instead}", quote!(#member)));
             continue;
         }
-        let var = format_ident!("m{i}", span = proc_macro2::Span::mixed_site());
         let span = match member {
             Member::Named(ident) => ident.span(),
             Member::Unnamed(index) => index.span,
         };
+        let var = format_ident!("m{i}", span = place(span));
         pairs.push(quote_spanned!(place(span)=> (#key, ::std::string::ToString::to_string(#var))));
         bound.push((member.clone(), var));
     }

@@ -38,7 +38,13 @@ fn expand(ctx: &Ctx, mut input: DeriveInput, sink: &Sink<'_>) -> TokenStream {
     match &input.data {
         Data::Struct(data) => {
             match &data.fields {
-                Fields::Named(_) | Fields::Unit => {}
+                Fields::Named(_) => {}
+                Fields::Unit => {
+                    sink.on(
+                        name,
+                        format!("session data is a map, if an empty one: write `struct {name} {{}}`"),
+                    );
+                }
                 Fields::Unnamed(fields) => {
                     sink.on(fields, format!("session data is a map, so the fields of `{name}` need names: write `{{ name: … }}`"));
                 }
@@ -60,12 +66,15 @@ fn expand(ctx: &Ctx, mut input: DeriveInput, sink: &Sink<'_>) -> TokenStream {
     let serde = ctx.path_text("serde");
     let mut derives = Derives::take(&input.attrs);
     input.attrs = std::mem::take(&mut derives.rest);
-    let derives = derives.with(&[
-        ("Clone", quote!(::core::clone::Clone)),
-        ("Debug", quote!(::core::fmt::Debug)),
-        ("Serialize", quote!(#private::serde::Serialize)),
-        ("Deserialize", quote!(#private::serde::Deserialize)),
-    ]);
+    let derives = derives.with(
+        &[
+            ("Clone", quote!(::core::clone::Clone)),
+            ("Debug", quote!(::core::fmt::Debug)),
+            ("Serialize", quote!(#private::serde::Serialize)),
+            ("Deserialize", quote!(#private::serde::Deserialize)),
+        ],
+        &input.ident,
+    );
     let name = &input.ident;
     let implementation = quote::quote_spanned!(place(name.span())=> impl #private::SessionData for #name {});
     // What is not there yet has its default: sessions outlive versions of the server.

@@ -34,7 +34,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use self::pushes::unreadable;
 use self::shared::Shared;
 use crate::error::{BoxError, Error, Result, code};
-use crate::route::Route;
+use crate::route::{Handler, Notify, Route};
 use crate::serialize::{Body, ErrorPayload, Message, Push};
 use crate::wire::{Dictionary, message};
 
@@ -46,11 +46,21 @@ use crate::wire::{Dictionary, message};
 ///
 /// ```no_run
 /// use pitaya::client::Client;
-/// use pitaya::{Bytes, Route};
+/// use pitaya::prelude::*;
 ///
-/// // In place of bytes one has `#[message]` types, and the routes that the macros write:
-/// // `client.request(&Entry::JOIN, &Join { … })`, `client.pushes::<ChatMessage>()`.
-/// const ECHO: Route<Bytes, Bytes> = Route::new("connector.echo.say");
+/// #[message] pub struct Join { pub name: String }
+/// #[message] pub struct Joined { pub members: Vec<String> }
+/// #[message] pub struct Say { pub text: String }
+/// #[message(push = "onMessage")] pub struct ChatMessage { pub from: String, pub text: String }
+///
+/// // The server's side, whose routes the macro writes as constants.
+/// #[derive(Component)] pub struct Entry;
+///
+/// #[handler(server = "connector")]
+/// impl Entry {
+///     pub async fn join(&self, msg: Join) -> Result<Joined> { Ok(Joined { members: vec![msg.name] }) }
+///     pub async fn say(&self, msg: Say) {}
+/// }
 ///
 /// # async fn run() -> pitaya::Result<()> {
 /// let client = Client::builder()
@@ -59,10 +69,10 @@ use crate::wire::{Dictionary, message};
 ///     .compress(true)
 ///     .connect_tcp("127.0.0.1:3250")
 ///     .await?;
-/// let mut says = client.pushes_raw("onSay");
-/// let answer = client.request(&ECHO, &Bytes::from_static(b"{}")).await?;
-/// client.notify_raw("connector.echo.tell", answer).await?;
-/// println!("{:?}", says.next().await?);
+/// let mut messages = client.pushes::<ChatMessage>();
+/// let joined = client.request(&Entry::JOIN, &Join { name: "ann".into() }).await?;
+/// client.notify(&Entry::SAY, &Say { text: format!("{} are here", joined.members.len()) }).await?;
+/// println!("{}", messages.next().await?.text);
 /// client.disconnect().await;
 /// # Ok(())
 /// # }
@@ -101,14 +111,15 @@ impl Client {
 
     // ---- requests
 
-    /// Sends a request and waits for its answer. The types are those of the route.
+    /// Sends a request and waits for its answer. The types are those of the route, which is the constant of a handler
+    /// that answers, such as `Entry::JOIN`.
     ///
     /// # Errors
     /// What the server answered, with its code, text and metadata. Made by this side: `PIT-504` without an answer in time,
     /// `PIT-499` if the connection is over, `PIT-400` if the message cannot be sent or the answer not be read.
     pub async fn request<Req: Message, Rep: Message>(
         &self,
-        route: &Route<Req, Rep>,
+        route: &Route<Req, Rep, Handler>,
         message: &Req,
     ) -> Result<Rep> {
         self.request_to(route.path(), message).await
@@ -143,12 +154,22 @@ impl Client {
         if answer.error { Err(self.read_error(&answer.body)) } else { Ok(answer.body) }
     }
 
-    /// Sends a message that gets no answer, to a route as in [`request_to`](Self::request_to). It is on its way when this
-    /// returns, in the order of the calls; [`disconnect`](Self::disconnect) waits for it.
+    /// Sends a message that gets no answer. The type is that of the route, which is the constant of a notify-only handler,
+    /// such as `Entry::SAY`. It is on its way when this returns, in the order of the calls;
+    /// [`disconnect`](Self::disconnect) waits for it.
     ///
     /// # Errors
     /// `PIT-504` if the connection takes nothing in time, `PIT-499` if it is over, `PIT-400` if the message cannot be sent.
-    pub async fn notify<Req: Message>(&self, route: &str, message: &Req) -> Result<()> {
+    pub async fn notify<Req: Message>(&self, route: &Route<Req, (), Notify>, message: &Req) -> Result<()> {
+        self.notify_to(route.path(), message).await
+    }
+
+    /// [`notify`](Self::notify) to a route that is text, as in [`request_to`](Self::request_to). A handler that answers may
+    /// be told, too: its answer is dropped.
+    ///
+    /// # Errors
+    /// Those of [`notify`](Self::notify).
+    pub async fn notify_to<Req: Message>(&self, route: &str, message: &Req) -> Result<()> {
         self.notify_raw(route, self.encode(message)?).await
     }
 

@@ -33,6 +33,16 @@ pub mod via {
 ///         Ok(Self(call.session::<()>().uid()?))
 ///     }
 /// }
+///
+/// #[derive(Component)] struct Entry;
+///
+/// #[handler]
+/// impl Entry {
+///     // The mark tells the macro which argument is the message without seeing their types.
+///     pub async fn leave(&self, #[extract] uid: Uid) {
+///         println!("{} leaves", uid.0);
+///     }
+/// }
 /// ```
 pub trait Extract<K: Kind>: Sized + Send + 'static {
     /// Makes the argument. An error ends the call: it is what the caller gets.
@@ -169,7 +179,7 @@ arguments! {
         label = "neither an extractor nor a message",
         note = "a handler takes extractors (`Session<_>`, `Context`, `State<_>`, …) and at most one message, by value",
         note = "to receive `{Self}` as the message, annotate it with `#[pitaya::message]`",
-        note = "to make `{Self}` from the call, implement `Extract<Handler>` for it"
+        note = "to make `{Self}` from the call, implement `Extract<Handler>` for it and mark the argument `#[extract]`"
     )]
     HandlerArg, HandlerCall, Handler, HeldHandlerArg, handler_arg,
     |call, body| call.format().decode(body)

@@ -5,10 +5,12 @@
 
 use std::any::Any;
 use std::mem;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::arg::Slot;
@@ -18,7 +20,7 @@ use super::{Call, Handler, Kind, Remote};
 use crate::error::{Error, Result, code, text};
 use crate::pipeline::{Incoming, Outgoing, as_bytes};
 use crate::serialize::{CodecError, Message, rpc};
-use crate::session::{Refused, Session};
+use crate::session::{Refused, Session, panicked};
 use crate::wire::{EncodeError, message};
 
 /// For generated code: what is done at once, or takes its time.
@@ -51,6 +53,28 @@ impl<T: Unpin> Future for Step<'_, T> {
             Self::Done(result) => mem::take(result).map_or(task::Poll::Pending, task::Poll::Ready),
             Self::Later(future) => future.as_mut().poll(cx),
         }
+    }
+}
+
+/// For generated code: what a panic of the method, or of what is done before it, becomes.
+#[derive(Debug, Clone, Copy)]
+pub struct Guard {
+    /// There are hooks after, which want to see every end of a call.
+    hooks: bool,
+}
+
+impl Guard {
+    /// Runs a call up to its reply. Where there are hooks after, a panic is an error that they see; elsewhere it goes
+    /// on to whoever polls the call.
+    #[inline]
+    pub async fn run<R>(self, work: impl Future<Output = Result<R>>) -> Result<R> {
+        if !self.hooks {
+            return work.await;
+        }
+        AssertUnwindSafe(work)
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|panic| Err(panicked("a handler or a remote", &*panic)))
     }
 }
 
@@ -161,6 +185,13 @@ impl<K: Kind> Call<K> {
 }
 
 impl Call<Handler> {
+    /// For generated code: what contains a panic.
+    #[doc(hidden)]
+    #[inline]
+    pub fn guard(&self) -> Guard {
+        Guard { hooks: !self.caller.plain && !self.entry().pipeline.after.is_empty() }
+    }
+
     /// For generated code: decode errors, rules and the hooks before.
     #[doc(hidden)]
     #[inline(always)] // where the arguments are known, little is left of it
@@ -228,6 +259,12 @@ impl Client {
 }
 
 impl Call<Remote> {
+    /// For generated code: what contains a panic.
+    #[doc(hidden)]
+    pub fn guard(&self) -> Guard {
+        Guard { hooks: !self.entry().pipeline.after.is_empty() }
+    }
+
     /// For generated code: decode errors, rules and the hooks before.
     #[doc(hidden)]
     pub fn before<'a>(&'a self, args: &'a mut [&'a mut dyn Slot]) -> Step<'a, ()> {

@@ -13,7 +13,9 @@ use bytes::Bytes;
 
 use super::arg::{HeldHandlerArg, HeldRemoteArg, Slot};
 use super::around::Step;
-use super::{Call, Extract, HandlerArg, HandlerCall, Kind, Remote, RemoteArg, RemoteCall, Reply, Rpc, via};
+use super::{
+    Call, Extract, Handler, HandlerArg, HandlerCall, Kind, Remote, RemoteArg, RemoteCall, Reply, Rpc, via,
+};
 use crate::error::{Error, Result};
 use crate::route::Route;
 use crate::serialize::{Body, Message, Schema};
@@ -29,9 +31,14 @@ impl<T: Message> Ask<T> {
     pub const IS_MESSAGE: bool = true;
 }
 
+impl<T: Extract<Handler>> Ask<T> {
+    /// Whether it is an extractor of handlers.
+    pub const EXTRACTS_FROM_HANDLER: bool = true;
+}
+
 impl<T: Extract<Remote>> Ask<T> {
     /// Whether it is an extractor of remotes.
-    pub const IS_EXTRACTOR: bool = true;
+    pub const EXTRACTS_FROM_REMOTE: bool = true;
 }
 
 /// The argument of a method.
@@ -108,16 +115,6 @@ impl<D: Default> Initial<D> {
     }
 }
 
-/// How many are true.
-pub const fn count(answers: &[bool]) -> usize {
-    let (mut i, mut count) = (0, 0);
-    while i < answers.len() {
-        count += answers[i] as usize;
-        i += 1;
-    }
-    count
-}
-
 /// The first that is there.
 pub fn first(schemas: &[Option<&'static Schema>]) -> Option<&'static Schema> {
     schemas.iter().copied().flatten().next()
@@ -136,7 +133,8 @@ pub(super) mod otherwise {
     pub trait Asked {
         const MESSAGE: Option<&'static Schema> = None;
         const IS_MESSAGE: bool = false;
-        const IS_EXTRACTOR: bool = false;
+        const EXTRACTS_FROM_HANDLER: bool = false;
+        const EXTRACTS_FROM_REMOTE: bool = false;
     }
 
     impl<T> Asked for Ask<T> {}

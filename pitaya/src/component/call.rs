@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 
 use super::{Context, Entry, EntryId, Tables};
 use crate::error::{Error, Result};
+use crate::route::{Handler, Remote};
 use crate::serialize::Format;
 use crate::services::Services;
 use crate::session::{CallId, Core, Session};
@@ -21,14 +22,6 @@ pub trait Kind: sealed::Sealed + Send + Sync + 'static {
     #[doc(hidden)]
     fn entry(caller: &Self::Caller) -> &Entry;
 }
-
-/// A client calls: there is a session.
-#[derive(Debug, Clone, Copy)]
-pub enum Handler {}
-
-/// A server calls: there is none.
-#[derive(Debug, Clone, Copy)]
-pub enum Remote {}
 
 mod sealed {
     pub trait Sealed {}

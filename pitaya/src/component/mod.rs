@@ -23,9 +23,10 @@ mod rpc;
 mod service;
 mod table;
 
+pub use crate::route::{Handler, Remote};
 pub use arg::{Extract, HandlerArg, RemoteArg, via};
 pub use build::{Component, FromServices, Lifecycle, State};
-pub use call::{Call, Handler, HandlerCall, Kind, Remote, RemoteCall};
+pub use call::{Call, HandlerCall, Kind, RemoteCall};
 pub use context::Context;
 pub use fake::Fake;
 pub use reply::Reply;
@@ -46,7 +47,7 @@ pub mod private {
     pub use super::arg::{HeldHandlerArg, HeldRemoteArg, Slot};
     pub use super::around::Step;
     pub use super::ask::{
-        Answer, Ask, Calling, Initial, Take, count, first, is_default,
+        Answer, Ask, Calling, Initial, Take, first, is_default,
         otherwise::{Answered, Asked, Begun, Called, Taken},
     };
     pub use super::build::{ComponentType, probe};

@@ -2,7 +2,8 @@
 //!
 //! A hook before sees the decoded message, and may change or refuse it; a hook after sees the reply or the
 //! error, and may change either. They run in the order in which they were added. An error of a hook before
-//! ends the call there; the hooks after always run, all of them, each on what the one before left.
+//! ends the call there; the hooks after run all of them, each on what the one before left, whether the call
+//! succeeded, failed or panicked. Only a call that is cut off, because it took longer than it may, ends without them.
 //!
 //! ```
 //! use pitaya::pipeline::{Incoming, Outgoing};

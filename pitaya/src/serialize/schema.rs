@@ -105,7 +105,7 @@ pub enum Type {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a message",
     label = "its shape is not known",
-    note = "fields are bool, numbers, String, Bytes, Option, Vec, maps, serde_json::Value, and types with `#[pitaya::message]`"
+    note = "annotate `{Self}` with `#[pitaya::message]`; other fields are bool, numbers, String, Bytes, Option, Vec, maps, serde_json::Value"
 )]
 pub trait FieldType {
     /// Its type in the schema.

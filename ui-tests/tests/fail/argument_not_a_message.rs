@@ -1,4 +1,4 @@
-//! An argument that is neither an extractor nor a message. Mistakes: 1.
+//! An argument that is neither an extractor nor a message.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -13,6 +13,7 @@ struct Unknown;
 
 #[handler]
 impl Entry {
+    //~v MISTAKE
     pub async fn join(&self, _session: Session, _msg: Unknown) -> Result<()> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Names that cannot be in a route. Mistakes: 4.
+//! Names that cannot be in a route.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -9,10 +9,14 @@ struct Join {
     name: String,
 }
 
+//~v MISTAKE
+//~v MISTAKE
 #[handler(server = "my server", service = "a.b")]
 impl Entry {
+    //~v MISTAKE
     #[route("join!")]
     pub async fn join(&self, _msg: Join) {}
+    //~v ATTRIBUTE
     #[route(say)]
     pub async fn say(&self, _msg: Join) {}
 }

@@ -1,4 +1,4 @@
-//! Arguments that are borrowed, or not named. Mistakes: 3.
+//! Arguments that are borrowed, or not named.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -11,8 +11,11 @@ struct Join {
 
 #[handler]
 impl Entry {
+    //~v MISTAKE
     pub async fn join(&self, _msg: &Join) {}
+    //~v MISTAKE
     pub async fn say(&self, _text: &str) {}
+    //~v MISTAKE
     pub async fn shout(&self, _msg: impl Message) {}
 }
 

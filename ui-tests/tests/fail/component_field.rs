@@ -1,4 +1,4 @@
-//! A field that the app has not got, and one that has no default. Mistakes: 2.
+//! A field that the app has not got, and one that has no default.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -13,8 +13,10 @@ struct Db;
 
 #[derive(Component)]
 struct Shop {
+    //~v MISTAKE
     db: Db,
     #[component(default)]
+    //~v MISTAKE
     other: Db,
 }
 

@@ -1,4 +1,4 @@
-//! Types that the app cannot make. Mistakes: 4.
+//! Types that the app cannot make.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -10,21 +10,28 @@ struct Join {
 }
 
 #[derive(Component)]
+//~v MISTAKE
 struct Shop<T> {
     state: State<T>,
 }
 
 #[derive(Component)]
+//~v MISTAKE
 enum Choice {
     A,
 }
 
 #[derive(Component)]
 struct Keys {
+    //~v MISTAKE
     #[component(defualt)]
     a: u8,
+    //~v MISTAKE
     #[component(default, default)]
     b: u8,
+    //~v ATTRIBUTE
+    #[component]
+    c: u8,
 }
 
 fn main() {}

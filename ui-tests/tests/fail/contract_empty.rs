@@ -1,4 +1,4 @@
-//! A contract that promises nothing. Mistakes: 1.
+//! A contract that promises nothing.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -10,6 +10,7 @@ struct Join {
 }
 
 #[remote(server = "room")]
+//~v MISTAKE
 trait RoomApi {}
 
 fn main() {}

@@ -1,4 +1,4 @@
-//! A contract that is generic. Mistakes: 1.
+//! A contract that is generic.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -10,6 +10,7 @@ struct Join {
 }
 
 #[remote(server = "room")]
+//~v MISTAKE
 trait RoomApi<T> {
     async fn enter(&self, msg: Join) -> Result<Join>;
 }

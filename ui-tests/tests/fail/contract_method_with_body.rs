@@ -1,4 +1,4 @@
-//! A contract with a body, and one with more than remotes. Mistakes: 2.
+//! A contract with a body, and one with more than remotes.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -11,7 +11,9 @@ struct Join {
 
 #[remote(server = "room")]
 trait RoomApi {
+    //~v MISTAKE
     const LIMIT: usize;
+    //~v MISTAKE
     async fn enter(&self, msg: Join) -> Result<Join> {
         Ok(msg)
     }

@@ -1,4 +1,4 @@
-//! A contract that does not say who serves it. Mistakes: 1.
+//! A contract that does not say who serves it.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -9,6 +9,7 @@ struct Join {
     name: String,
 }
 
+//~v ATTRIBUTE
 #[remote]
 trait RoomApi {
     async fn enter(&self, msg: Join) -> Result<Join>;

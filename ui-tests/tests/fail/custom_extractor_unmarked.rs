@@ -1,4 +1,4 @@
-//! A remote with an extractor that the macro cannot know. Mistakes: 1.
+//! A remote with an extractor that the macro cannot know.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -19,6 +19,7 @@ impl Extract<Remote> for Loaded {
 
 #[remote(server = "room")]
 impl Entry {
+    //~v MISTAKE
     pub async fn join(&self, _player: Loaded) -> Result<Join> {
         Ok(Join { name: String::new() })
     }

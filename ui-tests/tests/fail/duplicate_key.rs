@@ -1,4 +1,4 @@
-//! A key twice. Mistakes: 1.
+//! A key twice.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -9,6 +9,7 @@ struct Join {
     name: String,
 }
 
+//~v MISTAKE
 #[handler(server = "connector", server = "room")]
 impl Entry {
     pub async fn join(&self, _msg: Join) {}

@@ -1,4 +1,4 @@
-//! A block without anything. Mistakes: 1.
+//! A block without anything.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -10,6 +10,7 @@ struct Join {
 }
 
 #[handler]
+//~v MISTAKE
 impl Entry {}
 
 fn main() {}

@@ -1,4 +1,4 @@
-//! Enums whose numbers are missing or wrong. Mistakes: 4.
+//! Enums whose numbers are missing or wrong.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -11,24 +11,35 @@ struct Join {
 
 #[message(proto)]
 enum Team {
+    //~v MISTAKE
     Red,
     Blue = 1,
 }
 
 #[message(proto)]
 enum Color {
+    //~v MISTAKE
     Red = 1,
 }
 
 #[message(proto)]
 enum Shape {
     Square = 0,
+    //~v MISTAKE
     Round(u8) = 1,
 }
 
+//~v MISTAKE
 #[message(proto, push = "onKind")]
 enum Kind {
     A = 0,
+}
+
+#[message(proto)]
+enum Same {
+    A = 0,
+    //~v MISTAKE
+    B = 0,
 }
 
 fn main() {}

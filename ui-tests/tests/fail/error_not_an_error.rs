@@ -1,4 +1,4 @@
-//! Codes for a type that is no error. Mistakes: 1.
+//! Codes for a type that is no error.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -10,6 +10,7 @@ struct Join {
 }
 
 #[derive(Debug, PitayaError)]
+//~v MISTAKE
 enum ChatError {
     #[pitaya(code = "CHAT-001")]
     Full,

@@ -1,4 +1,4 @@
-//! An error that clients could not read. Mistakes: 1.
+//! An error that clients could not read.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -11,6 +11,7 @@ struct Join {
 
 #[handler]
 impl Entry {
+    //~v MISTAKE
     pub async fn join(&self, _msg: Join) -> Result<Join, std::io::Error> {
         Ok(Join { name: String::new() })
     }

@@ -1,4 +1,4 @@
-//! A message that is marked as an extractor. Mistakes: 1.
+//! A message that is marked as an extractor.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -11,6 +11,7 @@ struct Join {
 
 #[remote(server = "room")]
 impl Entry {
+    //~v MISTAKE
     pub async fn join(&self, #[extract] _msg: Join) -> Result<Join> {
         Ok(Join { name: String::new() })
     }

@@ -1,4 +1,4 @@
-//! A handler that holds an `Rc` while it waits. Mistakes: 1.
+//! A handler that holds an `Rc` while it waits.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -11,6 +11,7 @@ struct Join {
 
 #[handler]
 impl Entry {
+    //~v MISTAKE
     pub async fn join(&self, msg: Join) {
         let name = std::rc::Rc::new(msg.name);
         other().await;

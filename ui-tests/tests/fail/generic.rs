@@ -1,4 +1,4 @@
-//! A generic handler. Mistakes: 1.
+//! A generic handler.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -11,6 +11,7 @@ struct Join {
 
 #[handler]
 impl Entry {
+    //~v MISTAKE
     pub async fn join<T: Message>(&self, _msg: T) {}
 }
 

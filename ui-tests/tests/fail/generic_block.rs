@@ -1,4 +1,4 @@
-//! A block of a generic type. Mistakes: 2.
+//! A block of a generic type.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -12,12 +12,14 @@ struct Join {
 struct Shop<T>(T);
 
 #[handler]
+//~v MISTAKE
 impl<T: Send + Sync> Shop<T> {
     pub async fn join(&self, _msg: Join) {}
 }
 
 #[handler]
 impl Shop<u8>
+//~v MISTAKE
 where
     u8: Send,
 {

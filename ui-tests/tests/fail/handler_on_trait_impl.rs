@@ -1,4 +1,4 @@
-//! `#[handler]` on the implementation of a trait. Mistakes: 1.
+//! `#[handler]` on the implementation of a trait.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -14,6 +14,7 @@ trait Joins {
 }
 
 #[handler]
+//~v MISTAKE
 impl Joins for Entry {
     fn join(&self) {}
 }

@@ -1,4 +1,4 @@
-//! An implementation that lacks a remote of its contract. Mistakes: 1.
+//! An implementation that lacks a remote of its contract.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -16,6 +16,7 @@ trait RoomApi {
 }
 
 #[remote]
+//~v MISTAKE
 impl RoomApi for Entry {
     async fn enter(&self, msg: Join) -> Result<Join> {
         Ok(msg)

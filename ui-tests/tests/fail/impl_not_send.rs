@@ -1,4 +1,4 @@
-//! An implementation that holds an `Rc` while it waits. Mistakes: 1.
+//! An implementation that holds an `Rc` while it waits.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -16,6 +16,7 @@ trait RoomApi {
 
 #[remote]
 impl RoomApi for Entry {
+    //~v MISTAKE
     async fn enter(&self, msg: Join) -> Result<()> {
         let name = std::rc::Rc::new(msg.name);
         other().await;

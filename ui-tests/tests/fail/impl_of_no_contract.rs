@@ -1,4 +1,4 @@
-//! `#[remote]` on the implementation of a trait that is no contract. Mistakes: 1.
+//! `#[remote]` on the implementation of a trait that is no contract.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -12,6 +12,7 @@ struct Join {
 trait RoomApi {}
 
 #[remote]
+//~v MISTAKE
 impl RoomApi for Entry {}
 
 fn main() {}

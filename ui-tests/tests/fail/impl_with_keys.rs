@@ -1,4 +1,4 @@
-//! What only the contract says, on its implementation. Mistakes: 3.
+//! What only the contract says, on its implementation.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -14,8 +14,11 @@ trait RoomApi {
     async fn enter(&self, msg: Join) -> Result<()>;
 }
 
+//~v MISTAKE
+//~v MISTAKE
 #[remote(server = "room", service = "rooms")]
 impl RoomApi for Entry {
+    //~v ATTRIBUTE
     #[route("go")]
     async fn enter(&self, _msg: Join) -> Result<()> {
         Ok(())

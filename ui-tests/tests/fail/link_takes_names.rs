@@ -1,4 +1,4 @@
-//! Crates that are not written by their names. Mistakes: 1.
+//! Crates that are not written by their names.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -9,6 +9,13 @@ struct Join {
     name: String,
 }
 
+//~v MISTAKE
 pitaya::link!("room");
+
+//~v MISTAKE
+pitaya::link!(rooms::room);
+
+//~v MISTAKE
+pitaya::link!(std serde_json);
 
 fn main() {}

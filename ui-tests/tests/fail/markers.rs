@@ -1,4 +1,4 @@
-//! Markers where they mean nothing. Mistakes: 7.
+//! Markers where they mean nothing.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -11,23 +11,29 @@ struct Join {
 
 #[handler]
 impl Entry {
+    //~v ATTRIBUTE
     #[route("helps")]
     fn help(&self) {}
     #[skip]
+    //~v ATTRIBUTE
     #[concurrent]
     pub fn skipped(&self) {}
+    //~v ATTRIBUTE
     #[concurrent(yes)]
     pub async fn join(&self, #[extract] _session: Session) {}
     #[route("a")]
+    //~v ATTRIBUTE
     #[route("b")]
     pub async fn enter(&self) {}
 }
 
-#[route("free")]
+#[pitaya::route("free")]
+//~v MISTAKE
 fn free() {}
 
 #[remote(server = "room")]
 trait Api {
+    //~v ATTRIBUTE
     #[concurrent]
     async fn run(&self) -> Result<()>;
 }

@@ -1,4 +1,4 @@
-//! A field whose shape is not known. Mistakes: 1.
+//! A field whose shape is not known.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -14,6 +14,7 @@ struct Place;
 
 #[message]
 struct Say {
+    //~v MISTAKE
     place: Place,
 }
 

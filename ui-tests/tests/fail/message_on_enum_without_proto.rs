@@ -1,4 +1,4 @@
-//! Enums as messages. Mistakes: 1.
+//! Enums as messages.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -10,6 +10,7 @@ struct Join {
 }
 
 #[message]
+//~v MISTAKE
 enum Shape {
     Round(Join),
     Square,

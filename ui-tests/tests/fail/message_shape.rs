@@ -1,4 +1,4 @@
-//! Items that have no named fields, or several forms. Mistakes: 4.
+//! Items that have no named fields, or several forms.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -10,19 +10,27 @@ struct Join {
 }
 
 #[message]
+//~v MISTAKE
 struct Pair(String, String);
 
 #[message]
+//~v MISTAKE
 struct Boxed<T> {
     inner: T,
 }
 
 #[message]
+//~v MISTAKE
 union Either {
     a: u8,
 }
 
 #[message]
+//~v MISTAKE
+struct Ping;
+
+#[message]
+//~v MISTAKE
 fn say() {}
 
 fn main() {}

@@ -1,4 +1,4 @@
-//! A handler with `&mut self`. Mistakes: 1.
+//! A handler with `&mut self`.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -11,6 +11,7 @@ struct Join {
 
 #[handler]
 impl Entry {
+    //~v MISTAKE
     pub async fn join(&mut self, _msg: Join) {}
 }
 

@@ -1,4 +1,4 @@
-//! A handler without `&self`. Mistakes: 1.
+//! A handler without `&self`.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -11,6 +11,7 @@ struct Join {
 
 #[handler]
 impl Entry {
+    //~v MISTAKE
     pub async fn join(_msg: Join) {}
 }
 

@@ -1,4 +1,4 @@
-//! A handler that is not async. Mistakes: 1.
+//! A handler that is not async.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -11,6 +11,7 @@ struct Join {
 
 #[handler]
 impl Entry {
+    //~v MISTAKE
     pub fn join(&self, _msg: Join) -> Result<()> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Both attributes on free functions. Mistakes: 2.
+//! Both attributes on free functions.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -10,9 +10,11 @@ struct Join {
 }
 
 #[handler]
+//~v MISTAKE
 pub async fn join(_msg: Join) {}
 
 #[remote(server = "room")]
+//~v MISTAKE
 async fn enter(_msg: Join) {}
 
 fn main() {}

@@ -1,4 +1,4 @@
-//! Two remotes whose constants would have one name. Mistakes: 1.
+//! Two remotes whose constants would have one name.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -13,6 +13,7 @@ struct Join {
 #[allow(non_snake_case)]
 trait RoomApi {
     async fn enter_room(&self, msg: Join) -> Result<Join>;
+    //~v MISTAKE
     async fn enterRoom(&self, msg: Join) -> Result<Join>;
 }
 

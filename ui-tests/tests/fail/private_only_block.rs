@@ -1,4 +1,4 @@
-//! A block whose functions are all private. Mistakes: 1.
+//! A block whose functions are all private.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -10,6 +10,7 @@ struct Join {
 }
 
 #[handler]
+//~v MISTAKE
 impl Entry {
     async fn join(&self, _msg: Join) {}
 }

@@ -1,4 +1,4 @@
-//! Tags that are missing, wrong or shared. Mistakes: 7.
+//! Tags that are missing, wrong or shared.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -11,24 +11,31 @@ struct Join {
 
 #[message(proto)]
 struct Say {
+    //~v MISTAKE
     no_tag: String,
     #[tag(1)]
     one: String,
+    //~v MISTAKE
     #[tag(1)]
     shared: String,
+    //~v MISTAKE
     #[tag(0)]
     zero: String,
+    //~v MISTAKE
     #[tag(19500)]
     reserved: String,
+    //~v ATTRIBUTE
     #[tag("five")]
     five: String,
     #[tag(6)]
+    //~v ATTRIBUTE
     #[tag(7)]
     twice: String,
 }
 
 #[message]
 struct NotProto {
+    //~v ATTRIBUTE
     #[tag(1)]
     one: String,
 }

@@ -1,4 +1,4 @@
-//! Types that have no form in Protobuf. Mistakes: 6.
+//! Types that have no form in Protobuf.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -18,15 +18,21 @@ struct Place {
 #[message(proto)]
 struct Say {
     #[tag(1)]
+    //~v MISTAKE
     place: Place,
     #[tag(2)]
+    //~v MISTAKE
     size: usize,
+    //~v MISTAKE
     #[tag(3, fixed32)]
     signed: i32,
     #[tag(4, enum(Team))]
+    //~v MISTAKE
     team: Team,
     #[tag(5)]
+    //~v MISTAKE
     nested: Option<Vec<i32>>,
+    //~v MISTAKE
     #[tag(6, sint32)]
     text: String,
 }

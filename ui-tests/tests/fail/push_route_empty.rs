@@ -1,4 +1,4 @@
-//! Push routes that no client could listen on. Mistakes: 2.
+//! Push routes that no client could listen on.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -9,11 +9,13 @@ struct Join {
     name: String,
 }
 
+//~v MISTAKE
 #[message(push = "")]
 struct Empty {
     name: String,
 }
 
+//~v MISTAKE
 #[message(push = "012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890")]
 struct Long {
     name: String,

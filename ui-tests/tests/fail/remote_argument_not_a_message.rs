@@ -1,4 +1,4 @@
-//! Arguments of remotes that are no messages. Mistakes: 2.
+//! Arguments of remotes that are no messages.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -13,11 +13,13 @@ struct Unknown;
 
 #[remote(server = "room")]
 trait RoomApi {
+    //~v MISTAKE
     async fn enter(&self, msg: Unknown) -> Result<Join>;
 }
 
 #[remote(server = "room")]
 impl Entry {
+    //~v MISTAKE
     pub async fn leave(&self, _msg: Unknown) -> Result<()> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Replies of remotes that are no messages. Mistakes: 2.
+//! Replies of remotes that are no messages.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -13,11 +13,13 @@ struct Player;
 
 #[remote(server = "room")]
 trait RoomApi {
+    //~v MISTAKE
     async fn enter(&self, msg: Join) -> Result<Player>;
 }
 
 #[remote(server = "room")]
 impl Entry {
+    //~v MISTAKE
     pub async fn leave(&self, _msg: Join) -> Result<Option<Player>> {
         Ok(None)
     }

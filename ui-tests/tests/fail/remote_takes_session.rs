@@ -1,4 +1,4 @@
-//! Remotes that ask for the session of a client. Mistakes: 2.
+//! Remotes that ask for the session of a client.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -11,11 +11,13 @@ struct Join {
 
 #[remote(server = "room")]
 trait RoomApi {
+    //~v MISTAKE
     async fn enter(&self, session: Session, msg: Join) -> Result<Join>;
 }
 
 #[remote(server = "room")]
 impl Entry {
+    //~v MISTAKE
     pub async fn leave(&self, _msg: Join, _session: pitaya::session::Session<()>) {}
 }
 

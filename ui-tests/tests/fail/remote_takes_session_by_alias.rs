@@ -1,4 +1,4 @@
-//! A session by another name. Mistakes: 1.
+//! A session by another name.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -13,6 +13,7 @@ type Caller = Session<()>;
 
 #[remote(server = "room")]
 impl Entry {
+    //~v MISTAKE
     pub async fn leave(&self, _msg: Join, #[extract] _caller: Caller) {}
 }
 

@@ -1,4 +1,4 @@
-//! A remote that takes two messages. Mistakes: 1.
+//! A remote that takes two messages.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -11,6 +11,7 @@ struct Join {
 
 #[remote(server = "room")]
 trait RoomApi {
+    //~v MISTAKE
     async fn enter(&self, msg: Join, other: Join) -> Result<Join>;
 }
 

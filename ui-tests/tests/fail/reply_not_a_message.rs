@@ -1,4 +1,4 @@
-//! A reply that is not a message. Mistakes: 1.
+//! A reply that is not a message.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -13,6 +13,7 @@ struct Player;
 
 #[handler]
 impl Entry {
+    //~v MISTAKE
     pub async fn join(&self, _msg: Join) -> Result<Player> {
         Ok(Player)
     }

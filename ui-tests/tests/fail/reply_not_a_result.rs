@@ -1,4 +1,4 @@
-//! A return type that is no reply at all. Mistakes: 1.
+//! A return type that is no reply at all.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -11,6 +11,7 @@ struct Join {
 
 #[handler]
 impl Entry {
+    //~v MISTAKE
     pub async fn join(&self, _msg: Join) -> Join {
         Join { name: String::new() }
     }

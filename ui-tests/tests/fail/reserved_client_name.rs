@@ -1,4 +1,4 @@
-//! Remotes with names that every client has. Mistakes: 3.
+//! Remotes with names that every client has.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -11,12 +11,15 @@ struct Join {
 
 #[remote(server = "room")]
 trait RoomApi {
+    //~v MISTAKE
     async fn on(&self, msg: Join) -> Result<Join>;
+    //~v MISTAKE
     async fn timeout(&self) -> Result<Join>;
 }
 
 #[remote(server = "room")]
 impl Entry {
+    //~v MISTAKE
     pub async fn fake(&self) {}
 }
 

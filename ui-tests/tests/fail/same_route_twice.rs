@@ -1,4 +1,4 @@
-//! Two methods with one route. Mistakes: 1.
+//! Two methods with one route.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -12,6 +12,7 @@ struct Join {
 #[handler]
 impl Entry {
     pub async fn join(&self, _msg: Join) {}
+    //~v MISTAKE
     #[route("join")]
     pub async fn enter(&self, _msg: Join) {}
 }

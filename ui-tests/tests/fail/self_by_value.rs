@@ -1,4 +1,4 @@
-//! A handler that takes the component away. Mistakes: 1.
+//! A handler that takes the component away.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -11,6 +11,7 @@ struct Join {
 
 #[handler]
 impl Entry {
+    //~v MISTAKE
     pub async fn join(self, _msg: Join) {}
 }
 

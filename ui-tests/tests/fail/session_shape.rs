@@ -1,4 +1,4 @@
-//! Session data that is no map. Mistakes: 3.
+//! Session data that is no map.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -10,17 +10,25 @@ struct Join {
 }
 
 #[session]
+//~v MISTAKE
 enum Player {
     One,
 }
 
 #[session]
+//~v MISTAKE
 struct Pair(String, String);
 
 #[session]
 #[derive(Default)]
+//~v MISTAKE
 struct Boxed<T> {
     inner: T,
 }
+
+#[session]
+#[derive(Default)]
+//~v MISTAKE
+struct Nothing;
 
 fn main() {}

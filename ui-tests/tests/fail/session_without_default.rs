@@ -1,4 +1,4 @@
-//! Session data that cannot start empty. Mistakes: 1.
+//! Session data that cannot start empty.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -10,6 +10,7 @@ struct Join {
 }
 
 #[session]
+//~v MISTAKE
 struct Player {
     name: String,
 }

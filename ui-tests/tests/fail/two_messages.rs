@@ -1,4 +1,4 @@
-//! A handler that takes two messages. Mistakes: 1.
+//! A handler that takes two messages.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -16,6 +16,7 @@ struct Other {
 
 #[handler]
 impl Entry {
+    //~v MISTAKE
     pub async fn join(&self, _msg: Join, _session: Session, _other: Other) {}
 }
 

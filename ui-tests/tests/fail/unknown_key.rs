@@ -1,4 +1,4 @@
-//! A key that does not exist. Mistakes: 1.
+//! A key that does not exist.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -9,6 +9,7 @@ struct Join {
     name: String,
 }
 
+//~v MISTAKE
 #[handler(servr = "connector")]
 impl Entry {
     pub async fn join(&self, _msg: Join) {}

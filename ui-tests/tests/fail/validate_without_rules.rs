@@ -1,4 +1,4 @@
-//! Validation of a message without rules. Mistakes: 1.
+//! Validation of a message without rules.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -9,6 +9,7 @@ struct Join {
     name: String,
 }
 
+//~v MISTAKE
 #[message(validate)]
 struct Say {
     text: String,

@@ -1,4 +1,4 @@
-//! Keys with values of the wrong kind. Mistakes: 3.
+//! Keys with values of the wrong kind.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -9,6 +9,9 @@ struct Join {
     name: String,
 }
 
+//~v MISTAKE
+//~v MISTAKE
+//~v MISTAKE
 #[handler(server = connector, service, rename_all = "shouting")]
 impl Entry {
     pub async fn join(&self, _msg: Join) {}

@@ -1,4 +1,4 @@
-//! A call with another message than the remote takes. Mistakes: 1.
+//! A call with another message than the remote takes.
 use pitaya::prelude::*;
 
 #[derive(Component)]
@@ -20,6 +20,7 @@ trait RoomApi {
 }
 
 async fn call(room: &RoomApiClient) -> Result<Join> {
+    //~v MISTAKE
     room.enter(&Leave { name: String::new() }).await
 }
 

@@ -18,7 +18,7 @@ struct Entry {
 impl Entry {
     pub async fn join(&self, _msg: Join) {}
     #[cfg(any())]
-    pub async fn gone(&self, _msg: Gone, _other: Gone) -> Gone {}
+    pub async fn gone(&self, _msg: Gone, #[extract] _other: Gone) -> Result<Gone> {}
     #[cfg(all())]
     pub async fn either(&self) {}
     #[cfg(any())]
@@ -45,7 +45,7 @@ impl Entry {
         Ok(())
     }
     #[cfg(any())]
-    pub async fn never(&self, req: Gone) -> Gone {}
+    pub async fn never(&self, req: Gone) -> Result<Gone> {}
 }
 
 fn main() {

@@ -65,6 +65,11 @@ impl ::core::fmt::Display for Failed {
 
 impl ::std::error::Error for Failed {}
 
+type Told = ::core::result::Result<framework::Bytes, framework::AnyError>;
+type ToldResult = Told;
+
+framework::link!(std);
+
 #[framework::handler(server = "connector", crate = names::by_another_name)]
 impl Entry {
     pub async fn join(
@@ -76,6 +81,13 @@ impl Entry {
         ::core::result::Result::Err(Failed::One { what: 1 })
     }
     pub async fn say(&self) {}
+    #[route("told")]
+    #[concurrent]
+    pub async fn tell(&self, #[extract] _db: framework::component::State<u8>, body: framework::Bytes) -> ToldResult {
+        ::core::result::Result::Ok(body)
+    }
+    #[skip]
+    pub fn helper(&self) {}
 }
 
 #[framework::remote(server = "room", crate = names::by_another_name)]
@@ -98,7 +110,7 @@ impl Entry {
 }
 
 fn main() {
-    let _ = (RoomApiClient::ENTER, EntryClient::LEAVE, Team::Blue);
+    let _ = (Entry::JOIN, Entry::SAY, Entry::TELL, RoomApiClient::ENTER, EntryClient::LEAVE, Team::Blue);
     let _ = Entry { room: EntryClient::fake(framework::component::Fake::new()).into_room(), count: 0 };
 }
 

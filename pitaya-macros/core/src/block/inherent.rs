@@ -1,11 +1,12 @@
-//! `#[handler] impl T` and `#[remote] impl T`: the block itself, its table, and the client of its remotes.
+//! `#[handler] impl T` and `#[remote] impl T`: the block itself, its table, and the routes of its handlers or the
+//! client of its remotes.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{ItemImpl, parse_quote};
 
 use super::parse::Block;
-use super::{Names, Surface, named_type, read_methods, table};
+use super::{Names, Surface, constants, named_type, read_methods, table};
 use crate::attr::{Args, Ctx, doc_text};
 use crate::errors::Sink;
 use crate::remote::client::{self, Client, Stand};
@@ -22,26 +23,29 @@ pub(crate) fn expand(args: &Args, block: &Block<ItemImpl>, surface: Surface, sin
         body.on(
             ty,
             format!(
-                "nothing in this block is a {0}: a {0} is a `pub async fn` with `&self`; private functions are helpers",
+                "nothing in this block is a {0}, because private functions are helpers: write `pub async fn name(&self, …)`",
                 surface.word()
             ),
         );
     }
     let doc = doc_text(&block.header.attrs);
-    let client = (surface == Surface::Remote).then(|| {
-        let client = Client {
-            ctx: &ctx,
-            vis: parse_quote!(pub),
-            name: &name,
-            names: &names,
-            methods: &methods,
-            stand: Stand::Closures,
-        };
-        client::expand(&client, sink)
-    });
+    let routes = match surface {
+        Surface::Handler => constants::of_handlers(&ctx, ty, block, &names, &methods, sink),
+        Surface::Remote | Surface::Contract => {
+            let client = Client {
+                ctx: &ctx,
+                vis: parse_quote!(pub),
+                name: &name,
+                names: &names,
+                methods: &methods,
+                stand: Stand::Closures,
+            };
+            client::expand(&client, sink)
+        }
+    };
     // The table has what is right, whatever else is wrong: so the compiler checks it in the same run.
     let table = table::block(&ctx.private(), ty, &methods, &names, &doc, surface);
-    quote!(#kept #client #table)
+    quote!(#kept #routes #table)
 }
 
 /// The user's block. That handlers need not await and are `pub` in private modules is what we ask for.

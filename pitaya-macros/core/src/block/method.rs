@@ -7,7 +7,8 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Ident, LitStr, ReturnType, Type, Visibility, parse_quote};
 
 use super::Surface;
-use super::parse::{Body, Function};
+use super::constants::makes_a_constant;
+use super::parse::{Body, Function, MARKERS, conditional};
 use super::signature;
 use crate::attr::{doc_text, is_marker};
 use crate::errors::Sink;
@@ -33,12 +34,15 @@ pub(crate) struct Method {
 /// An argument of a route, without the receiver.
 pub(crate) struct Arg {
     pub(crate) ty: Type,
-    /// Whether the macro takes it for the message; only remotes need to know.
+    /// Whether the macro takes it for the message, whose type the route's constant has.
     pub(crate) message: bool,
 }
 
 /// Types that are known for extractors by their name. What the macro cannot know is marked `#[extract]`.
 const EXTRACTORS: [&str; 4] = ["Session", "Context", "State", "App"];
+/// Services of the framework whose names an application's message may have as well. They are taken for extractors where
+/// another argument can be the message.
+const SERVICES: [&str; 7] = ["Groups", "Users", "Timers", "Modules", "SessionPool", "Metrics", "Rpc"];
 
 impl Method {
     /// Reads a function of a block; `None` if it is a helper, or if something is wrong with it.
@@ -50,6 +54,7 @@ impl Method {
     ) -> Option<Self> {
         let sink = sink.child();
         let markers = Markers::read(function, surface, &sink);
+        no_conditional_markers(function, &sink);
         let exposed = surface == Surface::Contract || matches!(function.vis, Visibility::Public(_));
         if !exposed || markers.skip {
             helper_has_no_markers(function, surface, &markers, &sink);
@@ -57,6 +62,17 @@ impl Method {
         }
         signature::check(function, surface, &sink);
         let sig = &function.sig;
+        if !makes_a_constant(&sig.ident) {
+            sink.on(
+                &sig.ident,
+                format!(
+                    "`{0}` makes no name for the constant of its route: call it otherwise, and keep the route with \
+                     `#[route(\"…\")]`",
+                    sig.ident
+                ),
+            );
+            return None;
+        }
         let (name, name_span) = match &markers.route {
             Some(text) => {
                 check_part(&text.value(), "a part of a route", text.span(), &sink);
@@ -64,7 +80,7 @@ impl Method {
             }
             None => {
                 let name = rename.apply(&sig.ident.unraw().to_string());
-                if !name.is_ascii() {
+                if name.is_empty() || !name.is_ascii() {
                     sink.on(
                         &sig.ident,
                         format!("`{name}` cannot be a part of a route: name it with `#[route(\"…\")]`"),
@@ -132,7 +148,7 @@ impl Markers {
         let mut markers = Self { route: None, concurrent: false, skip: false };
         let mut seen: Vec<&str> = Vec::new();
         for attr in &function.markers {
-            let Some(name) = super::parse::MARKERS.into_iter().find(|m| is_marker(attr, m)) else { continue };
+            let Some(name) = MARKERS.into_iter().find(|m| is_marker(attr, m)) else { continue };
             if seen.contains(&name) {
                 sink.on(attr, format!("`#[{name}]` is given twice: keep one of them"));
                 continue;
@@ -166,12 +182,27 @@ impl Markers {
     }
 }
 
+/// What a `cfg_attr` says is not known here, so it can neither be a marker nor take the method away.
+fn no_conditional_markers(function: &Function, sink: &Sink<'_>) {
+    for meta in function.markers.iter().filter_map(conditional) {
+        let name = meta.path().segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
+        sink.on(
+            meta,
+            format!(
+                "`{name}` decides what is made of `{0}`, so it cannot have a condition: write two functions, each \
+                 under a `#[cfg(…)]` of its own",
+                function.sig.ident
+            ),
+        );
+    }
+}
+
 /// A helper with a marker is a route that somebody forgot to expose.
 fn helper_has_no_markers(function: &Function, surface: Surface, markers: &Markers, sink: &Sink<'_>) {
     let name = &function.sig.ident;
     let word = surface.word();
     for attr in &function.markers {
-        if is_marker(attr, "skip") && !markers.skip {
+        if is_marker(attr, "skip") && !markers.skip || conditional(attr).is_some() {
             continue; // reported already
         }
         if markers.skip && !is_marker(attr, "skip") {
@@ -188,15 +219,8 @@ fn read_args(function: &Function, surface: Surface, sink: &Sink<'_>) -> Vec<Arg>
     let mut args = Vec::new();
     for (arg, extract) in function.sig.inputs.iter().zip(&function.extract) {
         let syn::FnArg::Typed(arg) = arg else { continue };
-        if let Some(extract) = extract {
-            if extract.meta.require_path_only().is_err() {
-                sink.on(extract, "`#[extract]` takes no value: write just `#[extract]`");
-            } else if surface == Surface::Handler {
-                sink.on(
-                    extract,
-                    "a handler needs no `#[extract]`: its arguments are told apart by their types; remove it",
-                );
-            }
+        if let Some(extract) = extract.as_ref().filter(|extract| extract.meta.require_path_only().is_err()) {
+            sink.on(extract, "`#[extract]` takes no value: write just `#[extract]`");
         }
         let known = last_name(&arg.ty).is_some_and(|name| EXTRACTORS.contains(&name.as_str()));
         let message = extract.is_none() && !known;
@@ -215,18 +239,20 @@ fn read_args(function: &Function, surface: Surface, sink: &Sink<'_>) -> Vec<Arg>
         }
         args.push(Arg { ty: (*arg.ty).clone(), message });
     }
-    if surface != Surface::Handler {
-        let second = args.iter().filter(|arg| arg.message).nth(1);
-        if let Some(second) = second {
-            sink.on(
-                &second.ty,
-                format!(
-                    "remote `{}` takes two messages, but a call carries one: put both into one `#[message]` struct, \
-                     or mark an extractor of yours `#[extract]`",
-                    function.sig.ident
-                ),
-            );
-        }
+    let service = |arg: &Arg| last_name(&arg.ty).is_some_and(|name| SERVICES.contains(&name.as_str()));
+    if args.iter().any(|arg| arg.message && !service(arg)) {
+        args.iter_mut().filter(|arg| service(arg)).for_each(|arg| arg.message = false);
+    }
+    for second in args.iter().filter(|arg| arg.message).skip(1) {
+        sink.on(
+            &second.ty,
+            format!(
+                "{} `{}` takes two messages, but a call carries one: put both into one `#[message]` struct, \
+                 or mark an extractor of yours `#[extract]`",
+                surface.word(),
+                function.sig.ident
+            ),
+        );
     }
     args
 }

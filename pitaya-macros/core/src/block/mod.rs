@@ -1,5 +1,6 @@
 //! What `#[handler]` and `#[remote]` share: reading a block, what its methods may be, and the table of them.
 
+pub(crate) mod constants;
 pub(crate) mod inherent;
 pub(crate) mod method;
 pub(crate) mod parse;

@@ -4,9 +4,13 @@
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens, TokenStreamExt};
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{Attribute, FnArg, ImplItem, Item, ItemImpl, ItemTrait, Signature, Token, TraitItem, Visibility};
+use syn::punctuated::Punctuated;
+use syn::{
+    Attribute, FnArg, ImplItem, Item, ItemImpl, ItemTrait, Meta, Path, Signature, Token, TraitItem,
+    Visibility,
+};
 
-use crate::attr::is_marker;
+use crate::attr::{is_marker, is_marker_path};
 
 /// The markers that we take away from what is re-emitted, with the place each belongs to.
 pub(crate) const MARKERS: [&str; 4] = ["route", "skip", "concurrent", "extract"];
@@ -129,7 +133,7 @@ impl Parse for Function {
         let (markers, attrs) = input
             .call(Attribute::parse_outer)?
             .into_iter()
-            .partition(|a| MARKERS.iter().any(|m| is_marker(a, m)));
+            .partition(|a| MARKERS.iter().any(|m| is_marker(a, m)) || conditional(a).is_some());
         let vis = input.parse()?;
         let mut sig: Signature = input.parse()?;
         let body = if input.peek(Token![;]) {
@@ -144,6 +148,17 @@ impl Parse for Function {
         let extract = sig.inputs.iter_mut().map(take_extract).collect();
         Ok(Self { attrs, vis, sig, body, markers, extract })
     }
+}
+
+/// What a `cfg_attr` would make of a method, if it is a marker of ours or would take the method away.
+pub(crate) fn conditional(attr: &Attribute) -> Option<Meta> {
+    if !attr.path().is_ident("cfg_attr") {
+        return None;
+    }
+    let metas = attr.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).ok()?;
+    let ours =
+        |path: &Path| path.is_ident("cfg") || MARKERS.iter().any(|marker| is_marker_path(path, marker));
+    metas.into_iter().skip(1).find(|meta| ours(meta.path()))
 }
 
 fn take_extract(arg: &mut FnArg) -> Option<Attribute> {

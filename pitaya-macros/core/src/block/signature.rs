@@ -2,9 +2,10 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{FnArg, ReceiverKind, ReturnType, Safety, Type};
+use syn::{Attribute, FnArg, ReceiverKind, ReturnType, Safety, Type};
 
 use super::Surface;
+use super::method::last_name;
 use super::parse::Function;
 use crate::errors::Sink;
 
@@ -21,7 +22,8 @@ pub(crate) fn check(function: &Function, surface: Surface, sink: &Sink<'_>) {
     if let Some(abi) = &sig.abi {
         sink.on(abi, format!("{word} `{name}` is called from Rust: write `{opening} {name}`"));
     }
-    if sig.asyncness.is_none() && sig.constness.is_none() {
+    let said = sig.constness.is_some() || sig.abi.is_some() || matches!(sig.safety, Safety::Unsafe(_));
+    if sig.asyncness.is_none() && !said {
         let helper = match surface {
             Surface::Contract => "",
             _ => "; a helper is private, or marked `#[skip]`",
@@ -47,6 +49,14 @@ pub(crate) fn check(function: &Function, surface: Surface, sink: &Sink<'_>) {
     receiver(function, surface, sink);
     for arg in &sig.inputs {
         if let FnArg::Typed(arg) = arg {
+            for condition in arg.attrs.iter().filter(|a| is_condition(a)) {
+                sink.on(
+                    condition,
+                    format!(
+                        "the arguments of {word} `{name}` are always there: write two functions, each under its condition"
+                    ),
+                );
+            }
             argument(&arg.ty, function, surface, sink);
         }
     }
@@ -61,6 +71,9 @@ fn receiver(function: &Function, surface: Surface, sink: &Sink<'_>) {
         Some(FnArg::Receiver(receiver)) => match &receiver.kind {
             ReceiverKind::Reference(_, None, None) => {}
             ReceiverKind::Reference(_, Some(_), None) => {
+                if !function.sig.generics.params.is_empty() {
+                    return; // reported already
+                }
                 sink.on(receiver, format!("{word} `{name}` needs no lifetime: write `&self`"));
             }
             ReceiverKind::Reference(..) => sink.on(
@@ -82,9 +95,25 @@ fn receiver(function: &Function, surface: Surface, sink: &Sink<'_>) {
     }
 }
 
+/// Whether an attribute may take away what it stands on.
+fn is_condition(attr: &Attribute) -> bool {
+    attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr")
+}
+
 fn argument(ty: &Type, function: &Function, surface: Surface, sink: &Sink<'_>) {
     let (word, name) = (surface.word(), &function.sig.ident);
+    let unsized_type = matches!(ty, Type::TraitObject(_) | Type::Slice(_));
     match borrowed(ty.to_token_stream()) {
+        None | Some(Found::SelfType) if unsized_type => sink.on(
+            ty,
+            format!(
+                "{word} `{name}` owns its arguments: write a type that has a size instead of `{}`",
+                tidy(ty)
+            ),
+        ),
+        Some(Found::Unknown) => {
+            sink.on(ty, format!("{word} `{name}` needs to know the type: write it out instead of `_`"));
+        }
         Some(Found::Borrow) => {
             let owned = match ty {
                 Type::Reference(reference) if reference.elem.to_token_stream().to_string() == "str" => {
@@ -128,11 +157,33 @@ fn reply(ty: &Type, function: &Function, surface: Surface, sink: &Sink<'_>) {
         }
         Some(Found::SelfType) => sink
             .on(ty, format!("`Self` cannot be in the reply of {word} `{name}`: write the type by its name")),
-        None => {}
+        Some(Found::Unknown) => sink.on(
+            ty,
+            format!("{word} `{name}` needs to know the type of its reply: write it out instead of `_`"),
+        ),
+        None if can_fail(ty) => {}
+        None => sink.on(
+            ty,
+            format!(
+                "{word} `{name}` may fail, so it returns a `Result`: write `Result<{}>`, or nothing at all if it never \
+                 answers (an alias of a result has a name that ends in `Result`)",
+                tidy(ty)
+            ),
+        ),
+    }
+}
+
+/// Whether a return type is `()`, or a `Result` by its name: the constants of routes read the reply off it.
+fn can_fail(ty: &Type) -> bool {
+    match ty {
+        Type::Tuple(tuple) => tuple.elems.is_empty(),
+        _ => last_name(ty).is_some_and(|name| name.ends_with("Result")),
     }
 }
 
 enum Found {
+    /// `_`.
+    Unknown,
     Borrow,
     Impl,
     SelfType,
@@ -155,6 +206,7 @@ fn borrowed(tokens: TokenStream) -> Option<Found> {
             {
                 return Some(Found::Borrow);
             }
+            TokenTree::Ident(name) if name == "_" => return Some(Found::Unknown),
             TokenTree::Ident(name) if name == "impl" => return Some(Found::Impl),
             TokenTree::Ident(name) if name == "Self" => return Some(Found::SelfType),
             TokenTree::Group(group) => {

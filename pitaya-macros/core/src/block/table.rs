@@ -96,11 +96,12 @@ fn call(method: &Method, surface: Surface, ty: &TokenStream, target: &TokenStrea
     let ret = &method.ret;
     let called = quote_spanned! {at_name=>
         ::std::boxed::Box::pin(async move {
-            let reply = async {
+            let guard = call.guard();
+            let reply = guard.run(async {
                 call.before(&mut [#(#slots),*]).await?;
                 #(#gives)*
                 ::core::result::Result::Ok(#target(call.component::<#ty>()?, #(#vars),*).await)
-            }
+            })
             .await;
             <__p::Answer<#ret>>::#finish(&call, reply).await
         })
@@ -120,9 +121,9 @@ fn respan(var: &syn::Ident, span: Span) -> syn::Ident {
 /// What only the types can tell, each as a constant of its own at the argument's place.
 pub(crate) fn checks(method: &Method, surface: Surface) -> TokenStream {
     let cfgs = cfgs(&method.attrs);
-    let (fit, told_apart) = match surface {
-        Surface::Handler => (format_ident!("handler_argument"), one_message(method)),
-        Surface::Remote | Surface::Contract => (format_ident!("remote_argument"), right_guess(method)),
+    let fit = match surface {
+        Surface::Handler => format_ident!("handler_argument"),
+        Surface::Remote | Surface::Contract => format_ident!("remote_argument"),
     };
     let fits = method.args.iter().map(|arg| {
         let ty = &arg.ty;
@@ -131,7 +132,7 @@ pub(crate) fn checks(method: &Method, surface: Surface) -> TokenStream {
     let ret = &method.ret;
     let at_ret = if method.replies { place_of(ret) } else { place(method.ident.span()) };
     let reply = quote_spanned!(at_ret=> __p::fits::reply::<#ret>(););
-    let told_apart = told_apart.into_iter().map(|check| quote!(#cfgs #check));
+    let told_apart = right_guess(method, surface).into_iter().map(|check| quote!(#cfgs #check));
     quote! {
         #cfgs
         const _: () = {
@@ -142,43 +143,31 @@ pub(crate) fn checks(method: &Method, surface: Surface) -> TokenStream {
     }
 }
 
-fn one_message(method: &Method) -> Vec<TokenStream> {
-    let is_message: Vec<_> = method.args.iter().map(|arg| ask(&arg.ty, &quote!(IS_MESSAGE))).collect();
-    let text = format!(
-        "handler `{}` takes two messages, but a call carries one: put both into one `#[message]` struct",
-        method.ident
-    );
-    (1..method.args.len())
-        .map(|i| {
-            let (before, this) = (&is_message[..i], &is_message[i]);
-            let span = place_of(&method.args[i].ty);
-            quote_spanned! {span=>
-                const _: () = ::core::assert!(!#this || __p::count(&[#(#before),*]) != 1, #text);
-            }
-        })
-        .collect()
-}
-
-fn right_guess(method: &Method) -> Vec<TokenStream> {
+/// The macro tells the message from the extractors by their names; these constants compare that with the types.
+fn right_guess(method: &Method, surface: Surface) -> Vec<TokenStream> {
+    let (word, extracts) = match surface {
+        Surface::Handler => ("handler", format_ident!("EXTRACTS_FROM_HANDLER")),
+        Surface::Remote | Surface::Contract => ("remote", format_ident!("EXTRACTS_FROM_REMOTE")),
+    };
     let check = |arg: &Arg| {
         let (ty, text) = (&arg.ty, tidy(&arg.ty));
         let span = place_of(ty);
         let is_message = ask(ty, &quote!(IS_MESSAGE));
-        let is_extractor = ask(ty, &quote!(IS_EXTRACTOR));
+        let is_extractor = ask(ty, &quote!(#extracts));
         if arg.message {
             let text = format!(
-                "`{text}` is an extractor, but the client of remote `{}` would take it for the message: \
+                "`{text}` is an extractor, but the route of {word} `{}` would take it for the message: \
                  mark it `#[extract]`",
                 method.ident
             );
-            quote_spanned!(span=> const _: () = ::core::assert!(#is_message || !#is_extractor, #text);)
+            quote_spanned!(span=> const _: () = if #is_extractor && !#is_message { ::core::panic!(#text) };)
         } else {
             let text = format!(
-                "`{text}` is a message, but the client of remote `{}` takes it for an extractor: remove \
+                "`{text}` is a message, but the route of {word} `{}` takes it for an extractor: remove \
                  `#[extract]`, or give the type another name if it has none",
                 method.ident
             );
-            quote_spanned!(span=> const _: () = ::core::assert!(!#is_message, #text);)
+            quote_spanned!(span=> const _: () = if #is_message { ::core::panic!(#text) };)
         }
     };
     method.args.iter().map(check).collect()
@@ -230,24 +219,24 @@ pub(crate) fn submit(
     methods: &TokenStream,
 ) -> TokenStream {
     let make = if kind.to_string() == "Handler" { quote!(handlers) } else { quote!(remotes) };
+    // The block is a constant of its own, because inside of the macro nothing would format it.
     quote! {
-        __p::inventory::submit! {
-            __p::Block {
-                kind: __p::BlockKind::#kind,
-                server: #server,
-                service: #service,
-                doc: #doc,
-                file: ::core::file!(),
-                component: || {
-                    #[allow(unused_imports)]
-                    use __p::probe::*;
-                    __p::ComponentType::new::<#ty>(
-                        (&&Probe::<#ty>::NEW).build(),
-                        (&&Probe::<#ty>::NEW).lifecycle(),
-                    )
-                },
-                methods: || __p::Methods::#make(#methods),
-            }
-        }
+        const __BLOCK: __p::Block = __p::Block {
+            kind: __p::BlockKind::#kind,
+            server: #server,
+            service: #service,
+            doc: #doc,
+            file: ::core::file!(),
+            component: || {
+                #[allow(unused_imports)]
+                use __p::probe::*;
+                __p::ComponentType::new::<#ty>(
+                    (&&Probe::<#ty>::NEW).build(),
+                    (&&Probe::<#ty>::NEW).lifecycle(),
+                )
+            },
+            methods: || __p::Methods::#make(#methods),
+        };
+        __p::inventory::submit! { __BLOCK }
     }
 }

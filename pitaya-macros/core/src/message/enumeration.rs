@@ -52,6 +52,19 @@ pub(crate) fn expand(
             );
         }
     }
+    let number = |variant: &syn::Variant| {
+        let (_, expr) = variant.discriminant.as_ref()?;
+        Some(quote!(#expr).to_string())
+    };
+    for (i, variant) in data.variants.iter().enumerate() {
+        let twin = data.variants.iter().take(i).find(|v| number(v).is_some() && number(v) == number(variant));
+        if let (Some(twin), true) = (twin, crate::block::cfgs(&variant.attrs).is_empty()) {
+            sink.on(
+                variant,
+                format!("`{}` has this number already: write another for `{}`", twin.ident, variant.ident),
+            );
+        }
+    }
     let zero = |expr: &syn::Expr| quote!(#expr).to_string() == "0";
     match data.variants.first() {
         None => sink.on(name, format!("`{name}` has no value: write a variant with the number 0")),
@@ -76,19 +89,22 @@ pub(crate) fn expand(
     let mut derives = Derives::take(&input.attrs);
     item.attrs = std::mem::take(&mut derives.rest);
     derives.remove("Default");
-    let derives = derives.with(&[
-        ("Clone", quote!(::core::clone::Clone)),
-        ("Copy", quote!(::core::marker::Copy)),
-        ("Debug", quote!(::core::fmt::Debug)),
-        ("PartialEq", quote!(::core::cmp::PartialEq)),
-        ("Eq", quote!(::core::cmp::Eq)),
-        ("Hash", quote!(::core::hash::Hash)),
-        ("PartialOrd", quote!(::core::cmp::PartialOrd)),
-        ("Ord", quote!(::core::cmp::Ord)),
-        ("Serialize", quote!(#private::serde::Serialize)),
-        ("Deserialize", quote!(#private::serde::Deserialize)),
-        ("Enumeration", quote!(#private::prost::Enumeration)),
-    ]);
+    let derives = derives.with(
+        &[
+            ("Clone", quote!(::core::clone::Clone)),
+            ("Copy", quote!(::core::marker::Copy)),
+            ("Debug", quote!(::core::fmt::Debug)),
+            ("PartialEq", quote!(::core::cmp::PartialEq)),
+            ("Eq", quote!(::core::cmp::Eq)),
+            ("Hash", quote!(::core::hash::Hash)),
+            ("PartialOrd", quote!(::core::cmp::PartialOrd)),
+            ("Ord", quote!(::core::cmp::Ord)),
+            ("Serialize", quote!(#private::serde::Serialize)),
+            ("Deserialize", quote!(#private::serde::Deserialize)),
+            ("Enumeration", quote!(#private::prost::Enumeration)),
+        ],
+        name,
+    );
     let (serde, prost) = (ctx.path_text("serde"), ctx.path_text("prost"));
     let text = name.unraw().to_string();
     let variants = data.variants.iter().map(|variant| {

@@ -45,8 +45,8 @@ pub(crate) fn structure(ctx: &Ctx, args: &Args, input: &DeriveInput, sink: &Sink
         let path = ctx.path_text("prost");
         prost = Some(quote!(#[prost(prost_path = #path)] #[prost(skip_debug)]));
     }
-    let derives = derives.with(&added);
     let name = &item.ident;
+    let derives = derives.with(&added, name);
     let codecs = if rules.proto { quote!(serde_and_proto) } else { quote!(serde) };
     let schema = schema(&private, args, input, &rules, wire.iter().map(|(_, field)| field));
     let validate = args.span("validate").map(|span| {

@@ -9,6 +9,7 @@ use super::proto::{self, Empty, Tag};
 use super::serde_attr;
 use crate::attr::{Args, Ctx, doc_text};
 use crate::block::method::last_name;
+use crate::block::signature::tidy;
 use crate::errors::Sink;
 
 /// A field that travels.
@@ -46,6 +47,16 @@ pub(crate) fn read(ctx: &Ctx, rules: &Rules, field: &mut Field, sink: &Sink<'_>)
     let ident = field.ident.clone()?;
     let serde = serde_attr::field(&field.attrs, &sink);
     let tag = take_tag(rules, field, &ident, &sink);
+    if let Type::Reference(reference) = &field.ty {
+        let owned = match tidy(&reference.elem).as_str() {
+            "str" => "String".to_owned(),
+            other => other.to_owned(),
+        };
+        sink.on(
+            &field.ty,
+            format!("messages own their data: write `{owned}` instead of `{}`", tidy(&field.ty)),
+        );
+    }
     let optional = last_name(&field.ty).is_some_and(|name| name == "Option");
     let default = serde.default || rules.lenient || rules.proto || rules.container.default;
     if serde.skip && rules.proto {
@@ -61,7 +72,7 @@ pub(crate) fn read(ctx: &Ctx, rules: &Rules, field: &mut Field, sink: &Sink<'_>)
     if (rules.lenient || rules.proto) && !serde.default && !serde.skip && !rules.container.default {
         added.push(parse_quote!(#[serde(default)]));
     }
-    if let (true, Some(tag)) = (rules.proto, &tag)
+    if let (true, Some(tag), false) = (rules.proto, &tag, sink.failed())
         && let Some(form) = proto::form(&field.ty, tag, &sink)
     {
         let prost = form.prost;

@@ -6,10 +6,10 @@ mod fields;
 mod proto;
 mod serde_attr;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Data, DeriveInput, Fields, LitStr, Meta, Path, Token};
+use syn::{Attribute, Data, DeriveInput, Fields, Ident, LitStr, Meta, Path, Token};
 
 use crate::attr::{Args, Ctx, Key};
 use crate::block::misplaced;
@@ -48,17 +48,18 @@ pub fn message(args: TokenStream, item: TokenStream) -> Expansion {
 fn bare(input: &DeriveInput) -> TokenStream {
     let mut input = input.clone();
     let strip = |attrs: &mut Vec<Attribute>| {
-        attrs.retain(|a| !["tag", "serde", "prost", "garde"].iter().any(|name| a.path().is_ident(name)));
+        attrs.retain(|a| {
+            let ours = ["tag", "serde", "prost", "garde"].iter().any(|name| a.path().is_ident(name));
+            !ours && !serde_attr::is_conditional(a)
+        });
     };
     strip(&mut input.attrs);
     match &mut input.data {
         Data::Struct(data) => data.fields.iter_mut().for_each(|field| strip(&mut field.attrs)),
         Data::Enum(data) => {
-            let plain = data.variants.iter().all(|v| v.fields.is_empty());
             for variant in &mut data.variants {
-                if !plain {
-                    variant.discriminant = None;
-                }
+                // Numbers that are wrong would be one more error each.
+                variant.discriminant = None;
                 strip(&mut variant.attrs);
                 variant.fields.iter_mut().for_each(|field| strip(&mut field.attrs));
             }
@@ -70,7 +71,7 @@ fn bare(input: &DeriveInput) -> TokenStream {
     let kept = ["Clone", "Copy", "Debug", "Default", "PartialEq", "Eq", "Hash", "PartialOrd", "Ord"];
     derives.written.retain(|path| kept.iter().any(|name| is(path, name)));
     let added = [("Clone", quote!(::core::clone::Clone)), ("Debug", quote!(::core::fmt::Debug))];
-    let derives = derives.with(&added);
+    let derives = derives.with(&added, &input.ident);
     quote!(#derives #input)
 }
 
@@ -89,16 +90,24 @@ fn expand(args: &Args, input: DeriveInput, sink: &Sink<'_>) -> TokenStream {
         check_push(text, sink);
     }
     let made = match &input.data {
-        Data::Struct(data) => match &data.fields {
-            Fields::Unnamed(fields) => {
-                sink.on(
-                    fields,
-                    format!("the fields of message `{name}` need names on the wire: write `{{ name: … }}`"),
-                );
-                None
+        Data::Struct(data) => {
+            match &data.fields {
+                Fields::Unnamed(fields) => {
+                    sink.on(
+                        fields,
+                        format!(
+                            "the fields of message `{name}` need names on the wire: write `{{ name: … }}`"
+                        ),
+                    );
+                    None
+                }
+                Fields::Unit => {
+                    sink.on(name, format!("message `{name}` is a map on the wire, if an empty one: write `struct {name} {{}}`"));
+                    None
+                }
+                Fields::Named(_) => expand::structure(&ctx, args, &input, sink),
             }
-            Fields::Named(_) | Fields::Unit => expand::structure(&ctx, args, &input, sink),
-        },
+        }
         Data::Enum(data) => enumeration::expand(&ctx, args, &input, data, sink),
         Data::Union(data) => {
             sink.on(data.union_token, format!("message `{name}` cannot be a union: write a `struct`"));
@@ -176,12 +185,22 @@ impl Derives {
         self.written.retain(|path| !is(path, name));
     }
 
-    /// What the user wrote and what we add, which the user may have written too.
-    pub(crate) fn with(&self, added: &[(&str, TokenStream)]) -> TokenStream {
+    /// What the user wrote and what we add to the type `name`, which the user may have written too. What a derive of
+    /// ours has against the type is shown at its name.
+    pub(crate) fn with(&self, added: &[(&str, TokenStream)], name: &Ident) -> TokenStream {
         let written = &self.written;
-        let added = added.iter().filter(|(name, _)| !self.has(name)).map(|(_, path)| path);
+        let added = added.iter().filter(|(derive, _)| !self.has(derive));
+        let added = added.map(|(_, path)| shown_at(path.clone(), name.span()));
         quote!(#[derive(#(#written,)* #(#added),*)])
     }
+}
+
+fn shown_at(path: TokenStream, place: Span) -> TokenStream {
+    let shown = path.into_iter().map(|mut tree| {
+        tree.set_span(tree.span().located_at(place));
+        tree
+    });
+    shown.collect()
 }
 
 fn is(path: &Path, name: &str) -> bool {

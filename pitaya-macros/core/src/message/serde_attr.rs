@@ -4,8 +4,11 @@
 //! the bytes differ from it is refused, each with what to do instead.
 
 use syn::meta::ParseNestedMeta;
-use syn::{Attribute, LitStr};
+use syn::parse::ParseBuffer;
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Lit, Meta, Token};
 
+use crate::attr::list;
 use crate::errors::Sink;
 
 /// What the serde attributes of a container say.
@@ -58,7 +61,7 @@ fn refuse(meta: &ParseNestedMeta<'_>, sink: &Sink<'_>) -> syn::Result<()> {
 
 /// Reads over a value that nobody looks at.
 fn swallow(meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
-    if meta.input.peek(syn::Token![=]) {
+    if meta.input.peek(Token![=]) {
         meta.value()?.parse::<syn::Expr>()?;
     } else if meta.input.peek(syn::token::Paren) {
         let inner;
@@ -78,20 +81,63 @@ fn one_name(meta: &ParseNestedMeta<'_>, sink: &Sink<'_>) -> syn::Result<Option<S
         swallow(meta)?;
         return Ok(None);
     }
-    Ok(Some(meta.value()?.parse::<LitStr>()?.value()))
+    let key = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
+    let text = meta.value().and_then(ParseBuffer::parse::<Lit>);
+    let Ok(Lit::Str(text)) = text else {
+        sink.on(&meta.path, format!("`{key}` takes a string: write `{key} = \"…\"`"));
+        return Ok(None);
+    };
+    Ok(Some(text.value()))
 }
 
+/// The rules of `rename_all` that serde has.
+const RULES: [&str; 8] = [
+    "lowercase",
+    "UPPERCASE",
+    "PascalCase",
+    "camelCase",
+    "snake_case",
+    "SCREAMING_SNAKE_CASE",
+    "kebab-case",
+    "SCREAMING-KEBAB-CASE",
+];
+
 fn each(attrs: &[Attribute], sink: &Sink<'_>, mut read: impl FnMut(ParseNestedMeta<'_>) -> syn::Result<()>) {
-    for attr in attrs.iter().filter(|a| a.path().is_ident("serde")) {
-        sink.ok(attr.parse_nested_meta(&mut read));
+    for attr in attrs {
+        if attr.path().is_ident("serde") {
+            match attr.meta.require_list() {
+                Ok(_) => drop(sink.ok(attr.parse_nested_meta(&mut read))),
+                Err(_) => sink.on(attr, "`#[serde]` says nothing without its arguments: remove it"),
+            }
+        } else if is_conditional(attr) {
+            sink.on(
+                attr,
+                "the schema of a message cannot state a condition: write two fields, each under a `#[cfg(…)]` of its own",
+            );
+        } else if attr.path().is_ident("prost") {
+            sink.on(attr, "`#[message]` writes what Protobuf needs by itself: remove this, and write `#[tag(…)]` on fields");
+        }
     }
+}
+
+/// A `cfg_attr` whose attribute would change the bytes, which nobody but the compiler knows.
+pub(crate) fn is_conditional(attr: &Attribute) -> bool {
+    let metas = attr.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
+    let ours = |meta: &Meta| ["serde", "tag", "prost", "cfg"].iter().any(|name| meta.path().is_ident(name));
+    attr.path().is_ident("cfg_attr") && metas.iter().flatten().skip(1).any(ours)
 }
 
 pub(crate) fn container(attrs: &[Attribute], sink: &Sink<'_>) -> Container {
     let mut found = Container::default();
     each(attrs, sink, |meta| {
         if meta.path.is_ident("rename_all") {
-            found.rename_all = one_name(&meta, sink)?;
+            found.rename_all = one_name(&meta, sink)?.filter(|rule| {
+                let known = RULES.contains(&rule.as_str());
+                if !known {
+                    sink.on(&meta.path, format!("unknown case `{rule}`: write one of {}", list(RULES, "or")));
+                }
+                known
+            });
         } else if meta.path.is_ident("default") {
             found.default = true;
             swallow(&meta)?;
@@ -119,6 +165,10 @@ pub(crate) fn field(attrs: &[Attribute], sink: &Sink<'_>) -> Field {
             swallow(&meta)?;
         } else if meta.path.is_ident("skip") {
             found.skip = true;
+            if meta.input.peek(Token![=]) {
+                sink.on(&meta.path, "`skip` takes no value: write just `skip`");
+                swallow(&meta)?;
+            }
         } else if meta.path.is_ident("skip_serializing_if") {
             found.skip_if = meta.path.get_ident().map(syn::Ident::span);
             swallow(&meta)?;

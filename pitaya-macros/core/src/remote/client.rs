@@ -1,14 +1,14 @@
 //! The typed client of a block of remotes: a constant and a method for each.
 
-use heck::ToShoutySnakeCase;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::ext::IdentExt;
-use syn::{GenericArgument, Ident, PathArguments, Type, Visibility};
+use syn::{Ident, Visibility};
 
 use crate::attr::Ctx;
-use crate::block::method::{Method, last_name};
-use crate::block::{Names, cfgs};
+use crate::block::constants::{self, const_name, reply};
+use crate::block::method::Method;
+use crate::block::{Names, Surface};
 use crate::errors::Sink;
 
 /// The client's own methods, whose names a remote cannot have.
@@ -39,13 +39,13 @@ pub(crate) fn expand(client: &Client<'_>, sink: &Sink<'_>) -> TokenStream {
     let Client { ctx, vis, name, names, methods, stand } = client;
     let (krate, private) = (&ctx.krate, ctx.private());
     let ident = format_ident!("{name}Client", span = name.span());
-    let methods: Vec<_> = free(methods, sink);
-    let consts = methods.iter().map(|method| constant(krate, names, method));
+    let methods = constants::distinct(free(methods, sink), sink);
+    let consts = methods.iter().map(|method| constants::constant(ctx, names, method, Surface::Remote));
     let calls = methods.iter().map(|method| call(krate, &private, names, method));
     let own = own_methods();
     let fake = fake(&private, name, *stand);
     let doc = format!(
-        "Typed client of `{}`. Calls go to any server that serves it, unless [`on`](Self::on) or [`by`](Self::by) \
+        " Typed client of `{}`. Calls go to any server that serves it, unless [`on`](Self::on) or [`by`](Self::by) \
          chooses one.",
         names.base()
     );
@@ -57,7 +57,7 @@ pub(crate) fn expand(client: &Client<'_>, sink: &Sink<'_>) -> TokenStream {
             rpc: #private::Rpc,
         }
         #[automatically_derived]
-        #[allow(deprecated, dead_code, unreachable_pub, clippy::all, clippy::pedantic)]
+        #[allow(dead_code, deprecated, private_interfaces, unreachable_pub, clippy::all, clippy::pedantic)]
         impl #ident {
             #(#consts)*
             #(#calls)*
@@ -76,81 +76,22 @@ pub(crate) fn expand(client: &Client<'_>, sink: &Sink<'_>) -> TokenStream {
 
 /// The methods whose names are free on the client.
 fn free<'a>(methods: &'a [Method], sink: &Sink<'_>) -> Vec<&'a Method> {
-    let mut free: Vec<&Method> = Vec::new();
-    for method in methods {
-        let ident = &method.ident;
-        let name = ident.unraw().to_string();
-        let twin = free.iter().find(|m| const_name(m) == const_name(method) && m.ident != method.ident);
-        if RESERVED.contains(&name.as_str()) {
+    let is_free = |method: &&Method| {
+        let name = method.ident.unraw().to_string();
+        let reserved = RESERVED.contains(&name.as_str());
+        if reserved {
             sink.on(
-                ident,
+                &method.ident,
                 format!(
                     "`{name}` is a method of every client: call the function otherwise and keep the route, as in \
                      `#[route(\"{}\")] … fn {name}_it`",
                     method.name
                 ),
             );
-        } else if let Some(twin) = twin {
-            sink.on(
-                ident,
-                format!(
-                    "`{}` and `{name}` would have one constant `{}` on the client: call one of them otherwise",
-                    twin.ident,
-                    const_name(method)
-                ),
-            );
-        } else {
-            free.push(method);
         }
-    }
-    free
-}
-
-fn const_name(method: &Method) -> Ident {
-    Ident::new(&method.ident.unraw().to_string().to_shouty_snake_case(), method.ident.span())
-}
-
-fn request(method: &Method) -> TokenStream {
-    method.message().map_or_else(|| quote!(()), |ty| quote!(#ty))
-}
-
-/// The message of a reply. It is read off the type as written, so that a type that does not fit is reported at
-/// its place once, and not for each use in the client.
-fn reply(krate: &syn::Path, ret: &Type) -> TokenStream {
-    let first = |ty: &Type, name: &str| -> Option<Type> {
-        let Type::Path(path) = ty else { return None };
-        if last_name(ty)? != name {
-            return None;
-        }
-        match &path.path.segments.last()?.arguments {
-            PathArguments::AngleBracketed(args) => args.args.iter().find_map(|arg| match arg {
-                GenericArgument::Type(ty) => Some(ty.clone()),
-                _ => None,
-            }),
-            _ => None,
-        }
+        !reserved
     };
-    match ret {
-        Type::Tuple(tuple) if tuple.elems.is_empty() => quote!(()),
-        _ => match first(ret, "Result") {
-            Some(ok) => {
-                let ok = first(&ok, "Option").unwrap_or(ok);
-                quote!(#ok)
-            }
-            None => quote!(<#ret as #krate::__private::Reply>::Ok),
-        },
-    }
-}
-
-fn constant(krate: &syn::Path, names: &Names, method: &Method) -> TokenStream {
-    let (cfgs, name, route) = (cfgs(&method.attrs), const_name(method), names.route(&method.name));
-    let (request, reply) = (request(method), reply(krate, &method.ret));
-    let doc = format!("The route `{route}`.");
-    quote! {
-        #cfgs
-        #[doc = #doc]
-        pub const #name: #krate::Route<#request, #reply> = #krate::Route::new(#route);
-    }
+    methods.iter().filter(is_free).collect()
 }
 
 fn call(krate: &syn::Path, private: &TokenStream, names: &Names, method: &Method) -> TokenStream {
@@ -158,7 +99,7 @@ fn call(krate: &syn::Path, private: &TokenStream, names: &Names, method: &Method
     let attrs = method.attrs(&["doc", "cfg", "deprecated"]);
     let gap = (!method.doc.is_empty()).then(|| quote!(#[doc = ""]));
     let doc = format!(
-        "Calls `{}`. Fails with the remote's own error, or with the one that kept the call from it.",
+        " Calls `{}`. Fails with the remote's own error, or with the one that kept the call from it.",
         names.route(&method.name)
     );
     let (param, request) = match method.message() {
@@ -203,7 +144,7 @@ fn fake(private: &TokenStream, name: &Ident, stand: Stand) -> TokenStream {
             /// A client for tests: the implementation answers, without a network.
             #[must_use]
             pub fn fake<Implementation: #name>(implementation: Implementation) -> Self {
-                let (server, service, methods) = <Implementation as #name>::__MARKED_WITH_REMOTE;
+                let (server, service, methods) = <Implementation as #name>::__WRITE_REMOTE_ON_THIS_TRAIT;
                 Self { rpc: #private::Rpc::fake(#private::Fake::contract(server, service, implementation, methods)) }
             }
         },

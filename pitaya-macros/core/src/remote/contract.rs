@@ -30,6 +30,12 @@ pub(crate) fn declaration(args: &Args, block: &Block<ItemTrait>, sink: &Sink<'_>
     if !header.generics.params.is_empty() {
         sink.on(&header.generics, format!("the contract `{name}` cannot be generic, because its routes have one message each: write the types out"));
     }
+    if let Some(token) = &header.unsafety {
+        sink.on(
+            token,
+            format!("the contract `{name}` promises nothing that is unsafe: write `trait {name}`"),
+        );
+    }
     for item in &block.items {
         if let BlockItem::Other(other) = item {
             sink.on(
@@ -90,7 +96,7 @@ fn trait_with_table(ctx: &Ctx, block: &Block<ItemTrait>, methods: &[Method], nam
     let hidden = quote! {
         #[doc(hidden)]
         #[allow(deprecated, clippy::all, clippy::pedantic)]
-        const __MARKED_WITH_REMOTE: (
+        const __WRITE_REMOTE_ON_THIS_TRAIT: (
             &'static str,
             &'static str,
             &'static [#private::Method<#private::Remote>],
@@ -155,7 +161,7 @@ pub(crate) fn implementation(
     let alias = table::alias(&ctx.private());
     let at = contract.segments.last().map_or_else(Span::call_site, |s| place(s.ident.span()));
     // What the compiler does not find if the trait is no contract: so its name says what is missing.
-    let marked = syn::Ident::new("__MARKED_WITH_REMOTE", at);
+    let marked = syn::Ident::new("__WRITE_REMOTE_ON_THIS_TRAIT", at);
     let submit = table::submit(
         ty,
         &quote!(Remote),

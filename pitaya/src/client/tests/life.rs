@@ -122,7 +122,7 @@ async fn a_disconnect_sends_what_was_sent_before_and_ends_every_handle() {
     let (client, mut server) = connected().await;
     let other = client.clone();
     for _ in 0..50 {
-        client.notify("a.b", &()).await.unwrap();
+        client.notify_to("a.b", &()).await.unwrap();
     }
     let (closed, ()) = tokio::join!(client.disconnect(), async {
         for _ in 0..50 {
@@ -132,7 +132,7 @@ async fn a_disconnect_sends_what_was_sent_before_and_ends_every_handle() {
         drop(server);
     });
     assert_eq!(closed.reason, CloseReason::Disconnected);
-    assert_eq!(other.notify("a.b", &()).await.unwrap_err().code(), "PIT-499");
+    assert_eq!(other.notify_to("a.b", &()).await.unwrap_err().code(), "PIT-499");
 }
 
 #[tokio::test(start_paused = true)]
@@ -168,7 +168,7 @@ async fn the_last_handle_takes_the_connection_with_it() {
     let mut says = client.pushes::<Say>();
     let other = client.clone();
     drop(client);
-    other.notify("a.b", &()).await.unwrap();
+    other.notify_to("a.b", &()).await.unwrap();
     drop(other);
     server.message().await;
     assert_eq!(server.packet().await, None);

@@ -4,9 +4,9 @@ use futures_util::future::join_all;
 use futures_util::poll;
 
 use super::*;
-use crate::route::Route;
+use crate::route::{Handler, Route};
 
-static ECHO: Route<Say, Say> = Route::new("room.room.echo");
+static ECHO: Route<Say, Say, Handler> = Route::new("room.room.echo");
 
 #[tokio::test]
 async fn a_typed_request_gets_a_typed_answer() {
@@ -110,8 +110,8 @@ async fn a_request_that_is_given_up_leaves_nothing_behind() {
 async fn routes_of_the_dictionary_travel_as_codes_both_ways() {
     let said = Reply { dictionary: dictionary(&[("a.b", 1), ("onSay", 2)]), ..reply() };
     let (client, mut server) = connected_with(&Client::builder(), said).await;
-    client.notify("a.b", &()).await.unwrap();
-    client.notify("a.c", &()).await.unwrap();
+    client.notify_to("a.b", &()).await.unwrap();
+    client.notify_to("a.c", &()).await.unwrap();
     let got = server.message().await;
     assert_eq!((got.kind, &*got.route, got.coded), (message::Kind::Notify, "a.b", true));
     assert_eq!(got.body, b"{}");
@@ -189,14 +189,14 @@ async fn requests_in_flight_at_the_end_fail_as_do_later_ones() {
         assert_eq!((error.code(), error.msg()), ("PIT-499", "the connection is over: kicked by the server"));
     }
     assert_eq!(client.request_raw("a.b", Bytes::new()).await.unwrap_err().code(), "PIT-499");
-    assert_eq!(client.notify("a.b", &()).await.unwrap_err().code(), "PIT-499");
+    assert_eq!(client.notify_to("a.b", &()).await.unwrap_err().code(), "PIT-499");
 }
 
 #[tokio::test]
 async fn what_cannot_be_sent_is_refused_here() {
     let (client, mut server) = connected().await;
     let long = "x".repeat(256);
-    assert_eq!(client.notify(&long, &()).await.unwrap_err().code(), "PIT-400");
+    assert_eq!(client.notify_to(&long, &()).await.unwrap_err().code(), "PIT-400");
     let huge = Bytes::from(vec![0; MAX_BODY]);
     assert_eq!(client.request_raw("a.b", huge).await.unwrap_err().code(), "PIT-400");
     assert_eq!(client.in_flight(), 0);
