@@ -25,7 +25,9 @@ use super::close::ConnectError;
 pub struct Tls(Arc<ClientConfig>);
 
 impl Tls {
-    /// Trusts the certificates of a PEM file, and no others: an authority's, or a self-signed server's own.
+    /// Trusts the certificates of a PEM file, and no others: an authority's, or a self-signed server's own. The latter
+    /// must be one of a server and not of an authority (`basicConstraints=critical,CA:FALSE`), which is not what
+    /// `openssl req -x509` makes unless it is told so with `-addext`.
     ///
     /// # Errors
     /// [`ConnectError::Io`], of kind `InvalidData`, if the text has no certificate or one that cannot be read.

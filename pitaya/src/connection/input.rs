@@ -64,7 +64,7 @@ impl Connection {
             let rest = mem::take(&mut self.rest);
             self.rest = self.consume_owned(rest, (self.rest_since, now), cx)?;
             if !self.reads() {
-                return Ok(Read::Stopped);
+                return self.read_ahead(now, cx);
             }
         }
         let mut scratch = SCRATCH.take().unwrap_or_else(|| vec![0; READ].into());
@@ -141,7 +141,7 @@ impl Connection {
                 self.rest = self.consume_owned(rest, (now, now), cx)?;
             }
             if !self.reads() {
-                return Ok(Read::Stopped);
+                return self.read_ahead(now, cx);
             }
             if full {
                 return Ok(Read::More);
@@ -198,7 +198,7 @@ impl Connection {
     fn read_packets(&mut self, now: Instant, cx: &mut Context<'_>) -> Result<Read, CloseReason> {
         for _ in 0..PACKETS {
             if !self.reads() {
-                return Ok(Read::Stopped);
+                return self.read_ahead(now, cx);
             }
             let max_body = self.machine.max_body();
             let Link::Packets(stream) = &mut self.link else { return Ok(Read::Stopped) };

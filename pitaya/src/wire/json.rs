@@ -20,6 +20,43 @@ pub fn write<T: Serialize + ?Sized>(out: impl Write, value: &T) -> serde_json::R
     value.serialize(&mut serde_json::Serializer::with_formatter(out, Escaping))
 }
 
+/// Appends `value` as JSON in which no character needs more than three bytes: those above U+FFFF are written as pairs of
+/// `\\u` escapes. Every JSON parser reads them as what they are; the original's JavaScript client cannot decode them
+/// otherwise.
+///
+/// # Errors
+/// As [`write`].
+///
+/// ```
+/// let mut out = Vec::new();
+/// pitaya::wire::json::write_narrow(&mut out, "a🎉ä")?;
+/// assert_eq!(out, r#""a\ud83c\udf89ä""#.as_bytes());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+pub fn write_narrow<T: Serialize + ?Sized>(out: impl Write, value: &T) -> serde_json::Result<()> {
+    value.serialize(&mut serde_json::Serializer::with_formatter(out, Narrow))
+}
+
+struct Narrow;
+
+impl Formatter for Narrow {
+    #[inline]
+    fn write_string_fragment<W: Write + ?Sized>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        // Only characters above U+FFFF have such a byte, and few texts have any.
+        if fragment.bytes().all(|byte| byte < 0xf0) {
+            return out.write_all(fragment.as_bytes());
+        }
+        let mut buffer = [0; 2];
+        for c in fragment.chars() {
+            match c.encode_utf16(&mut buffer) {
+                [high, low] => write!(out, "\\u{high:04x}\\u{low:04x}")?,
+                _ => out.write_all(c.encode_utf8(&mut [0; 4]).as_bytes())?,
+            }
+        }
+        Ok(())
+    }
+}
+
 struct Escaping;
 
 impl Formatter for Escaping {

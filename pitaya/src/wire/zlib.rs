@@ -108,7 +108,12 @@ impl Deflater {
         // One byte less than the body is all the room it gets: data that does not shrink stops there.
         self.out.reserve(body.len().saturating_sub(1));
         let done = self.zlib.compress_vec(body, &mut self.out, FlushCompress::Finish);
-        (matches!(done, Ok(Status::StreamEnd)) && self.out.len() < body.len()).then_some(self.out.as_slice())
+        let ended = matches!(done, Ok(Status::StreamEnd));
+        if !ended {
+            // The library's reset forgets a block that is still open: what came next would be garbage.
+            self.zlib = Compress::new(LEVEL, true);
+        }
+        (ended && self.out.len() < body.len()).then_some(self.out.as_slice())
     }
 }
 
@@ -217,6 +222,23 @@ mod tests {
         assert_eq!(out, "kept");
         assert!(deflate(&[7; 1000], &mut out));
         assert_eq!(inflate(&out[4..], 1000), Ok(vec![7; 1000]));
+    }
+
+    #[test]
+    fn what_was_given_up_half_way_does_not_harm_what_comes_next() {
+        let mut x = 1_u32;
+        let mut random = || {
+            x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            x.to_be_bytes()[0]
+        };
+        let text = b"bla".repeat(300);
+        for len in (62_000..64_000).step_by(125).chain((185_000..197_000).step_by(1_500)) {
+            let noise: Vec<u8> = std::iter::repeat_with(&mut random).take(len).collect();
+            let mut out = BytesMut::new();
+            assert!(!deflate(&noise, &mut out), "{len}");
+            assert!(deflate(&text, &mut out));
+            assert_eq!(inflate(&out, 900).as_ref(), Ok(&text), "after {len} bytes of noise");
+        }
     }
 
     #[test]

@@ -53,6 +53,10 @@ async fn read_head<S: ByteStream>(stream: &mut S) -> io::Result<Result<Vec<u8>, 
         if (&mut *stream).take(room as u64).read_buf(&mut head).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        if !head.first().is_some_and(u8::is_ascii_alphabetic) {
+            // Most often the beginning of TLS: who tries that first need not wait for a deadline to try the other.
+            return Ok(Err(Refusal::bad("this is no HTTP request")));
+        }
         let end = head[unseen..].windows(END.len()).position(|at| at == END);
         if let Some(at) = end {
             if unseen + at + END.len() < head.len() {

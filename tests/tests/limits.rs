@@ -1,0 +1,230 @@
+//! What bounds a stranger, and what must not hit a client that does nothing wrong.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pitaya::acceptor::{Acceptor, DropReason, Filter, FilterPacket, Peer, Tcp, Verdict, WebSocket, Wrapper};
+use pitaya::config::Config;
+use pitaya::metrics::Memory;
+use pitaya::wire::Compression;
+use pitaya::wire::zlib;
+use pitaya_tests::arena::{self, config};
+use pitaya_tests::memory::memory;
+use pitaya_tests::raw::{ACK, Got, HANDSHAKE, HEARTBEAT, Raw, notify};
+use pitaya_tests::{soon, until};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::sleep;
+
+pitaya::link!(pitaya_tests);
+
+/// A masked binary frame; the mask is zero, so that the payload is as it is.
+fn frame(payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x82];
+    match u8::try_from(payload.len()) {
+        Ok(short) if short < 126 => frame.push(0x80 | short),
+        _ => {
+            frame.push(0x80 | 126);
+            frame.extend_from_slice(&u16::try_from(payload.len()).unwrap().to_be_bytes());
+        }
+    }
+    frame.extend_from_slice(&[0; 4]);
+    frame.extend_from_slice(payload);
+    frame
+}
+
+const PING: &[u8] = &[0x89, 0x80, 0, 0, 0, 0];
+
+/// An upgraded connection, with this request target.
+async fn websocket(at: std::net::SocketAddr, target: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    let head = format!(
+        "GET {target} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        let byte =
+            soon("the upgrade", stream.read_u8()).await.unwrap_or_else(|error| panic!("{target}: {error}"));
+        answer.push(byte);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 101 "), "{target}: {}", String::from_utf8_lossy(&answer));
+    stream
+}
+
+#[tokio::test]
+async fn an_upgrade_is_answered_whatever_its_target_looks_like() {
+    let ring = arena::start_with(config(), |b| b.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
+    let at = ring.app.socket_addrs()[1];
+    for target in
+        ["/", "/a/b?c=d", "[", "http://", "x:y:z", "/\"<>", "/^`", "/?q=\"", "*", "//", "%", "\u{e9}"]
+    {
+        let mut stream = websocket(at, target).await;
+        stream.write_all(&frame(HANDSHAKE)).await.unwrap();
+        assert_eq!(soon("the reply", stream.read_u8()).await.unwrap(), 0x82, "{target}");
+    }
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn a_websocket_message_that_dribbles_in_is_cut_off_and_pings_are_not_taken_for_one() {
+    let mut config = config();
+    config.limit_packet_deadline = Duration::from_millis(300);
+    let ring = arena::start_with(config, |b| b.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
+    let at = ring.app.socket_addrs()[1];
+
+    let mut pinging = websocket(at, "/").await;
+    pinging.write_all(&[frame(HANDSHAKE), frame(ACK)].concat()).await.unwrap();
+    let mut dribbling = websocket(at, "/").await;
+    dribbling.write_all(&[frame(HANDSHAKE), frame(ACK)].concat()).await.unwrap();
+    until("both sessions", || ring.app.sessions().count() == 2).await;
+
+    let begun = tokio::time::Instant::now();
+    let long = frame(&[4; 5000]);
+    for byte in long {
+        // It is cut off long before it is through.
+        if dribbling.write_all(&[byte]).await.is_err() || ring.app.sessions().count() == 1 {
+            break;
+        }
+        pinging.write_all(PING).await.unwrap();
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert_eq!(ring.app.sessions().count(), 1);
+    pinging.write_all(&frame(HEARTBEAT)).await.unwrap();
+    sleep(Duration::from_millis(50)).await;
+    assert_eq!(ring.app.sessions().count(), 1, "the one that pings is still there");
+    ring.app.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_steady_upload_in_pieces_that_fit_no_packet_goes_on_for_as_long_as_it_likes() {
+    let mut config = config();
+    config.limit_packet_deadline = Duration::from_secs(30);
+    let (acceptor, dialer) = memory();
+    let ring = arena::start_with(config, |b| b.acceptor(acceptor)).await;
+    let mut client = Raw::over(dialer.connect());
+    client.handshake().await;
+    let packet = notify("arena.raw", &[b'x'; 1000]);
+    let stream = packet.repeat(100);
+    // Each piece ends one packet and begins the next; each packet takes two seconds, all of them minutes.
+    for piece in stream.chunks(packet.len() / 2 + 1) {
+        client.send(piece).await;
+        sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(client.ask("arena.raw", "still here").await, "still here");
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn messages_that_wait_are_bounded_in_bytes_and_wait_as_they_came() {
+    let memory = Arc::new(Memory::new());
+    let mut config = config();
+    config.session_pending_bytes = 64 * 1024;
+    config.metrics_period = Duration::from_millis(20);
+    let reporter = Arc::clone(&memory);
+    let ring = arena::start_with(config, |b| b.reporter(reporter)).await;
+    let waiting = || memory.value("pending_messages", &[]).unwrap_or_default();
+
+    // Large ones: seven make more than 64 KiB.
+    let mut client = Raw::ready(ring.tcp).await;
+    client.request("arena.gated", r#"{"text":"large"}"#).await;
+    ring.witness.wrote("begin large").await;
+    let large = vec![b'x'; 10_000];
+    let mut sent = Vec::new();
+    for n in 0..40_u8 {
+        let mut body = large.clone();
+        body[0] = n;
+        sent.push(client.request("arena.raw", &body).await);
+    }
+    until("seven to wait", || waiting() == 7.0).await;
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!(waiting(), 7.0);
+    ring.witness.open("large");
+    assert!(matches!(client.next().await, Some(Got::Response { id: 1, .. })));
+    for (n, id) in sent.into_iter().enumerate() {
+        let Some(Got::Response { id: got, body, .. }) = client.next().await else {
+            panic!("no answer to {n}")
+        };
+        assert_eq!((got, usize::from(body[0]), body.len()), (id, n, 10_000), "in their order");
+    }
+
+    // Small ones that inflate to much: all of them may wait, for they take little room until their turn comes.
+    let mut client = Raw::ready(ring.tcp).await;
+    client.request("arena.gated", r#"{"text":"small"}"#).await;
+    ring.witness.wrote("begin small").await;
+    let much = vec![b'y'; 100_000];
+    for id in 2..22 {
+        let mut packet = bytes::BytesMut::new();
+        let on = Compression::On { threshold: 1 };
+        pitaya::wire::message::encode_request(&mut packet, id, "arena.raw", &much, &Default::default(), &on)
+            .unwrap();
+        assert!(packet.len() < 1000);
+        client.send(&packet).await;
+    }
+    until("twenty to wait", || waiting() == 20.0).await;
+    ring.witness.open("small");
+    assert!(matches!(client.next().await, Some(Got::Response { id: 1, .. })));
+    for id in 2..22 {
+        let Some(Got::Response { id: got, body, .. }) = client.next().await else {
+            panic!("no answer to {id}")
+        };
+        assert_eq!((got, &body[..]), (id, &much[..]));
+    }
+
+    // One that does not inflate is found when its turn comes, and breaks the protocol then as it would have at once.
+    client.request("arena.gated", r#"{"text":"bad"}"#).await;
+    ring.witness.wrote("begin bad").await;
+    assert!(zlib::inflate(b"not zlib", 10).is_err());
+    let mut bad = notify("arena.raw", b"not zlib").to_vec();
+    bad[4] |= 0x10;
+    client.send(&bad).await;
+    until("one to wait", || waiting() == 1.0).await;
+    ring.witness.open("bad");
+    assert!(matches!(&client.closed().await[..], [Got::Response { error: false, .. }]));
+    ring.app.stop().await;
+}
+
+struct Sieve;
+
+impl Wrapper for Sieve {
+    fn wrap(&self, _: &Peer) -> Box<dyn Filter> {
+        Box::new(|packet: &mut FilterPacket<'_>, _: tokio::time::Instant| match packet.body() {
+            [b'?', ..] => Verdict::Drop(DropReason::Filter),
+            _ => Verdict::Pass,
+        })
+    }
+}
+
+#[tokio::test]
+async fn dropped_packets_and_refused_connections_are_counted_by_their_reason() {
+    let memory = Arc::new(Memory::new());
+    let mut config = Config::default();
+    config.limit_connections = 2;
+    let reporter = Arc::clone(&memory);
+    let ring = arena::start_with(config, |b| {
+        b.reporter(reporter)
+            .acceptor(Tcp::bind("127.0.0.1:0").wrap(Sieve))
+            .acceptor(Tcp::bind("127.0.0.1:0").proxy_protocol(true))
+    })
+    .await;
+    let [_, sieve, proxy] = ring.app.socket_addrs()[..] else { panic!("three acceptors") };
+    let mut client = Raw::ready(sieve).await;
+    for _ in 0..3 {
+        client.send(b"\x03\0\0\x01?").await;
+    }
+    assert_eq!(client.ask("arena.raw", "on").await, "on");
+    assert_eq!(memory.sum("filtered_packets", &[]), 3.0);
+
+    let mut bad = Raw::connect(proxy).await;
+    bad.send(b"no header at all\r\n").await;
+    bad.closed().await;
+    let refused = |reason| memory.sum("refused_connections", &[("reason", reason)]);
+    until("the bad header to be counted", || refused("proxy") == 1.0).await;
+
+    let _second = Raw::ready(ring.tcp).await;
+    assert_eq!(Raw::connect(ring.tcp).await.closed().await, []);
+    until("the third to be counted", || refused("limit") == 1.0).await;
+    ring.app.stop().await;
+}
