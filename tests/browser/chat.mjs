@@ -11,6 +11,8 @@ import { chromium } from 'playwright-core';
 
 const STEP_TIMEOUT_MS = 15_000;
 const BURST = 50;
+/** A name that is more than a uid may hold. */
+const BOB = 'Bob Müller 日本';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -117,11 +119,11 @@ await step('ann opens the page and joins', async () => {
 });
 
 await step('bob joins in a second tab, and ann sees it, once', async () => {
-  bob = await openTab('bob');
+  bob = await openTab(BOB);
   await bob.join();
   await bob.seesMembers(2);
   await ann.seesMembers(2);
-  await ann.sees('bob joined');
+  await ann.sees(`${BOB} joined`);
 });
 
 await step('a message with an emoji from ann is seen by bob, and by ann herself', async () => {
@@ -143,7 +145,7 @@ await step('HTML in a message is shown as text and not run', async () => {
   const html = '<img src=x onerror="window.hacked=1"><b>bold</b><script>window.hacked=1</script>';
   await bob.say(html);
   for (const tab of [ann, bob]) {
-    await tab.seesMessage('bob', html);
+    await tab.seesMessage(BOB, html);
     const made = await tab.log.locator('.what *').count();
     expect(made === 0, `${made} elements were made of the message in the tab of ${tab.name}`);
     const hacked = await tab.page.evaluate(() => 'hacked' in window);
@@ -179,8 +181,8 @@ await step(`a burst of ${BURST} messages arrives in order`, async () => {
 
 await step("reloading bob's tab is a leave and a join for ann", async () => {
   await bob.page.reload();
-  await ann.sees('bob left');
-  await ann.sees('bob joined', 2);
+  await ann.sees(`${BOB} left`);
+  await ann.sees(`${BOB} joined`, 2);
   await bob.page.getByRole('status').getByText('Connected', { exact: true }).waitFor();
   await ann.seesMembers(2);
   await bob.seesMembers(2);
@@ -188,18 +190,18 @@ await step("reloading bob's tab is a leave and a join for ann", async () => {
 
 await step('bob can be heard after the reload', async () => {
   await bob.say('back again');
-  await ann.seesMessage('bob', 'back again');
+  await ann.seesMessage(BOB, 'back again');
 });
 
 await step("closing bob's tab is a leave for ann", async () => {
   await bob.page.context().close();
-  await ann.sees('bob left', 2);
+  await ann.sees(`${BOB} left`, 2);
   await ann.seesMembers(1);
 });
 
 await step('nobody was announced twice', async () => {
   const notices = await ann.log.locator('.notice').allTextContents();
-  const told = notices.filter((text) => text.startsWith('bob ')).map((text) => text.split(' ')[1].slice(0, 4));
+  const told = notices.filter((text) => text.startsWith(BOB)).map((text) => text.slice(BOB.length + 1, BOB.length + 5));
   expect(/^join,left,join,left$/.test(told.join()), notices.join(' | '));
 });
 

@@ -1,10 +1,13 @@
 //! A chat room: one page, one socket, everybody hears everybody.
 //!
 //! The routes, pushes and JSON are those of the original framework's chat demo, so that its page can talk to
-//! this server too. Our own page sends a name with `room.join`; the original's sends none and gets a number.
+//! this server too. Our own page sends a name with `room.join`; the original's sends none and gets a number. One push
+//! more, which that page does not know, tells ours how everybody likes to be called.
 
 pub mod page;
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pitaya::group::Groups;
@@ -48,6 +51,13 @@ pub struct Members {
     pub members: Vec<String>,
 }
 
+/// How those who are in the room like to be called.
+#[message(push = "onNames")]
+pub struct Names {
+    /// The name of each uid.
+    pub names: BTreeMap<String, String>,
+}
+
 /// Somebody came.
 #[message(push = "onNewUser")]
 pub struct NewUser {
@@ -69,7 +79,12 @@ pub struct ChatMessage {
 pub struct Room {
     groups: Groups,
     timers: Timers,
+    #[component(default)]
+    names: Called,
 }
+
+/// The name of each uid in the room.
+type Called = Arc<Mutex<BTreeMap<String, String>>>;
 
 impl Lifecycle for Room {
     async fn init(&self) -> Result<()> {
@@ -95,19 +110,24 @@ impl Room {
         let uid = uid_for(&msg.name, session.id());
         session.bind(&uid).await?;
         let room = self.groups.group(ROOM);
+        let name = if msg.name.trim().is_empty() { format!("guest {uid}") } else { msg.name };
+        names(&self.names).insert(uid.clone(), name);
+        let list = Names { names: names(&self.names).clone() };
+        room.push(&list).await?;
         room.push(&NewUser { content: format!("New user: {uid}") }).await?;
         room.add(&uid).await?;
-        let (groups, leaver) = (self.groups.clone(), uid.clone());
+        let (groups, called, leaver) = (self.groups.clone(), Arc::clone(&self.names), uid.clone());
         let left = session.on_close(move |_| async move {
-            if let Err(error) = leave(&groups, &leaver).await {
+            if let Err(error) = leave(&groups, &called, &leaver).await {
                 tracing::warn!(%error, uid = leaver, "leaving the room");
             }
         });
         if let Err(error) = left {
             // The client went while it was joining: it must not stay behind as a ghost.
-            leave(&self.groups, &uid).await?;
+            leave(&self.groups, &self.names, &uid).await?;
             return Err(error);
         }
+        session.push(&list).await?;
         room.push(&Members { members: room.members().await? }).await?;
         Ok(Joined { code: 0, result: "success".to_owned(), uid })
     }
@@ -119,7 +139,12 @@ impl Room {
     }
 }
 
-async fn leave(groups: &Groups, uid: &str) -> Result<()> {
+fn names(called: &Called) -> MutexGuard<'_, BTreeMap<String, String>> {
+    called.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn leave(groups: &Groups, called: &Called, uid: &str) -> Result<()> {
+    names(called).remove(uid);
     let room = groups.group(ROOM);
     room.remove(uid).await?;
     room.push(&Members { members: room.members().await? }).await?;

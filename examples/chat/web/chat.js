@@ -2,7 +2,7 @@
 //
 // Routes: the request `room.join {name}`, the notify `room.message {name, content}`;
 // pushes `onMembers {members}` (everybody's uid), `onNewUser {content}` and
-// `onMessage {name, content}`.
+// `onMessage {name, content}`; and `onNames {names}`, how each uid likes to be called.
 
 import { PitayaClient } from './pitaya.js';
 import { Log, memberItem } from './view.js';
@@ -13,7 +13,7 @@ const client = new PitayaClient({ reconnect: true });
 const log = new Log($('log'), $('newest'));
 
 /** What the page knows of the room; `members` is null until the first list has come. */
-const room = { name: '', uid: undefined, joined: false, members: null };
+const room = { name: '', uid: undefined, joined: false, members: null, names: new Map() };
 /** What was said here and has not come back yet: tells one's own lines from a namesake's. */
 let unechoed = [];
 
@@ -120,9 +120,18 @@ addEventListener('pageshow', (event) => {
 
 /** "ann-3" was called ann; a bare number is a guest's session. */
 function calledName(uid) {
+  const name = room.names.get(uid);
+  if (name) return name;
   if (/^\d+$/.test(uid)) return `guest ${uid}`;
   return uid.replace(/-\d+$/, '') || uid;
 }
+
+client.on('onNames', (push) => {
+  if (typeof push?.names !== 'object' || push.names === null) return;
+  // Those who have left keep theirs, for the line that says so.
+  for (const [uid, name] of Object.entries(push.names)) room.names.set(uid, String(name));
+  showMembers();
+});
 
 client.on('onMembers', (push) => {
   if (!Array.isArray(push?.members)) return;
@@ -184,6 +193,8 @@ function say() {
 
 function setState(state, text) {
   $('state').dataset.state = state;
+  $('room').dataset.state = state;
+  $('text').placeholder = state === 'online' ? 'Write a message' : 'Not connected';
   $('state').textContent = text;
   $('lost').hidden = true;
   $('say').querySelector('button').disabled = state !== 'online';
