@@ -25,7 +25,7 @@ pub fn write<T: Serialize + ?Sized>(out: impl Write, value: &T) -> serde_json::R
 /// otherwise.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 ///
 /// ```
 /// let mut out = Vec::new();
