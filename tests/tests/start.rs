@@ -212,6 +212,83 @@ async fn an_init_that_fails_keeps_the_app_from_starting() {
     assert!(error.msg().contains("Stillborn") && error.msg().contains("no database"), "{error}");
 }
 
+/// Components of one server type, in the order of their names, that write down what they live through.
+macro_rules! mortals {
+    ($server:literal, $log:ident: $($name:ident { $($call:ident => $end:expr),* })+) => {
+        static $log: Mutex<Vec<String>> = Mutex::new(Vec::new());
+        $(
+            #[derive(Component)]
+            struct $name;
+
+            impl $name {
+                fn lives(call: &str) -> Result<()> {
+                    $log.lock().unwrap().push(format!("{} {call}", stringify!($name)));
+                    match call {
+                        $(stringify!($call) => $end,)*
+                        _ => Ok(()),
+                    }
+                }
+            }
+
+            impl Lifecycle for $name {
+                async fn init(&self) -> Result<()> {
+                    Self::lives("init")
+                }
+                async fn after_init(&self) {
+                    Self::lives("after_init").unwrap();
+                }
+                async fn before_shutdown(&self) {
+                    Self::lives("before_shutdown").unwrap();
+                }
+                async fn shutdown(&self) {
+                    Self::lives("shutdown").unwrap();
+                }
+            }
+
+            #[handler(server = $server)]
+            impl $name {
+                /// A route.
+                pub async fn on(&self) {}
+            }
+        )+
+    };
+}
+
+mortals! { "mortal", MORTAL:
+    First {}
+    Second { init => panic!("no luck") }
+    Third {}
+}
+
+#[tokio::test]
+async fn when_an_init_fails_only_what_began_before_it_is_shut_down_and_a_panic_in_it_is_its_error() {
+    let msg = error(App::builder().server_type("mortal").acceptor(Tcp::bind("127.0.0.1:0"))).await;
+    assert!(msg.contains("start::Second") && msg.contains("no luck"), "{msg}");
+    let expected = ["First init", "Second init", "First before_shutdown", "First shutdown"];
+    assert_eq!(*MORTAL.lock().unwrap(), expected);
+}
+
+mortals! { "fragile", FRAGILE:
+    Calm {}
+    Dire { after_init => panic!("one"), before_shutdown => panic!("two"), shutdown => panic!("three") }
+    Even {}
+}
+
+#[tokio::test]
+async fn a_panic_in_the_life_of_one_component_leaves_the_others_theirs() {
+    let app = App::builder().server_type("fragile").acceptor(Tcp::bind("127.0.0.1:0")).start().await.unwrap();
+    app.stop().await;
+    let all = ["Calm", "Dire", "Even"];
+    let mut expected = Vec::new();
+    for call in ["init", "after_init"] {
+        expected.extend(all.map(|name| format!("{name} {call}")));
+    }
+    for call in ["before_shutdown", "shutdown"] {
+        expected.extend(all.iter().rev().map(|name| format!("{name} {call}")));
+    }
+    assert_eq!(*FRAGILE.lock().unwrap(), expected);
+}
+
 #[tokio::test]
 async fn post_build_hooks_run_in_their_order_before_anything_is_served() {
     let log = Arc::new(Mutex::new(Vec::new()));

@@ -37,12 +37,7 @@ pub(super) async fn stop(running: Running, impatient: &CancellationToken) {
     app.inner.cancel.cancel();
     app.inner.tasks.close();
     step("connections", limit, impatient, app.inner.tasks.wait()).await;
-    for (name, life) in running.lives.0.iter().rev() {
-        step(name, limit, impatient, life.before_shutdown()).await;
-    }
-    for (name, life) in running.lives.0.iter().rev() {
-        step(name, limit, impatient, life.shutdown()).await;
-    }
+    running.lives.stop(limit, impatient).await;
     if let Ok(modules) = app.modules() {
         modules.stop(limit, impatient).await;
     }
@@ -50,7 +45,13 @@ pub(super) async fn stop(running: Running, impatient: &CancellationToken) {
     tracing::info!(server_type = app.server_type(), server_id = app.server_id(), "stopped");
 }
 
-async fn step(what: &str, limit: Duration, impatient: &CancellationToken, work: impl Future<Output = ()>) {
+/// One step of a stop: it has its time, and is not waited for any more once a second signal came.
+pub(super) async fn step(
+    what: &str,
+    limit: Duration,
+    impatient: &CancellationToken,
+    work: impl Future<Output = ()>,
+) {
     tokio::select! {
         biased;
         () = work => {}

@@ -6,11 +6,13 @@ use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::{Call, Extract, Kind};
 use crate::error::{Error, Result, code};
 use crate::services::Services;
+use crate::session::contained;
 
 /// A type whose methods are handlers or remotes, and which the app can make by itself. Derive it: every field
 /// comes from the app ([`FromServices`]), or has `#[component(default)]`.
@@ -25,7 +27,8 @@ pub trait Component: Sized + Send + Sync + 'static {
 /// The life of a component; implement it where there is something to do.
 ///
 /// `init` of all components runs first, in the order of their names, then `after_init` of all; at stop
-/// `before_shutdown` and `shutdown` run in reverse.
+/// `before_shutdown` of all runs in reverse, then `shutdown` of all. If an `init` fails, only the components whose
+/// `init` came before are shut down. A panic in `init` is its error; any other is logged, and the others go on.
 pub trait Lifecycle: Send + Sync + 'static {
     /// Before anything is served. If it fails the app does not start.
     ///
@@ -147,7 +150,7 @@ pub(super) fn field<T: FromServices>(services: &Services, component: &str, field
     })
 }
 
-/// The life of a component, whatever its type.
+/// The life of a component, whatever its type; a panic goes no further, and is logged.
 pub(crate) trait LifecycleDyn: Send + Sync {
     fn init(&self) -> BoxFuture<'_, Result<()>>;
     fn after_init(&self) -> BoxFuture<'_, ()>;
@@ -157,17 +160,25 @@ pub(crate) trait LifecycleDyn: Send + Sync {
 
 impl<T: Lifecycle> LifecycleDyn for T {
     fn init(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(Lifecycle::init(self))
+        Box::pin(async move { contained(type_name::<T>(), || Box::pin(Lifecycle::init(self))).await? })
     }
     fn after_init(&self) -> BoxFuture<'_, ()> {
-        Box::pin(Lifecycle::after_init(self))
+        told(type_name::<T>(), || Box::pin(Lifecycle::after_init(self)))
     }
     fn before_shutdown(&self) -> BoxFuture<'_, ()> {
-        Box::pin(Lifecycle::before_shutdown(self))
+        told(type_name::<T>(), || Box::pin(Lifecycle::before_shutdown(self)))
     }
     fn shutdown(&self) -> BoxFuture<'_, ()> {
-        Box::pin(Lifecycle::shutdown(self))
+        told(type_name::<T>(), || Box::pin(Lifecycle::shutdown(self)))
     }
+}
+
+/// A call that cannot fail but by a panic, which has been logged.
+fn told<'a>(
+    what: &'static str,
+    start: impl FnOnce() -> BoxFuture<'a, ()> + Send + 'a,
+) -> BoxFuture<'a, ()> {
+    Box::pin(contained(what, start).map(drop))
 }
 
 /// One instance of a component, whatever its type.
