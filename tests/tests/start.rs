@@ -109,6 +109,22 @@ async fn without_collecting_only_registered_components_are_served() {
 }
 
 #[tokio::test]
+async fn what_is_given_twice_is_named_together_with_what_else_is_wrong() {
+    let builder = App::builder()
+        .server_type("unmade")
+        .state(7_u32)
+        .state(8_u32)
+        .state("another type")
+        .register(Unmade)
+        .register(Unmade);
+    let msg = error(builder).await;
+    assert!(msg.contains("state `u32` was given twice"), "{msg}");
+    assert!(msg.contains("`start::Unmade` was registered twice"), "{msg}");
+    assert!(msg.contains("a frontend needs an acceptor"), "{msg}");
+    assert_eq!(msg.lines().count(), 3, "{msg}");
+}
+
+#[tokio::test]
 async fn a_server_type_that_is_not_linked_in_is_told_which_are() {
     let msg = error(App::builder().server_type("nowhere").acceptor(Tcp::bind("127.0.0.1:0"))).await;
     assert!(msg.contains("`nowhere`") && msg.contains("test") && msg.contains("link!"), "{msg}");

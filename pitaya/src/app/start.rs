@@ -26,6 +26,9 @@ pub(super) async fn start(mut builder: Builder) -> Result<Running> {
     let format = builder.format.take().unwrap_or_else(|| settings::format(&builder.config));
     let app = assemble(&mut builder)?;
     let mut built = plan(&mut builder, &app).build()?;
+    for note in &built.notes {
+        tracing::warn!("{note}");
+    }
     check_format(&format, &built.tables.handlers)?;
     let dictionary = Dictionary::new(builder.dictionary.drain(..))
         .map_err(|error| broken(error.to_string()))?
@@ -155,7 +158,9 @@ fn assemble(builder: &mut Builder) -> Result<App> {
     services.insert(metrics);
     services.insert(SessionPool(Arc::clone(&builder.pool)));
     let users = Users::new(&SessionPool(Arc::clone(&builder.pool)));
-    services.insert(Groups::new(MemoryStore::with_tick(config.groups_memory_tick), users.clone()));
+    let store = builder.group_store.take();
+    let store = store.unwrap_or_else(|| Box::new(MemoryStore::with_tick(config.groups_memory_tick)));
+    services.insert(Groups::boxed(store, users.clone()));
     services.insert(users);
     services.insert(Timers::with_tick(config.timer_precision)?);
     services.insert(std::mem::take(&mut builder.modules));

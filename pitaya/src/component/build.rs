@@ -58,7 +58,7 @@ pub trait Lifecycle: Send + Sync + 'static {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a component",
     label = "the app cannot provide this",
-    note = "use `State<T>` for a value given with `.state(…)`, or mark the field `#[component(default)]`"
+    note = "use `State<T>` for a value given with `.state(…)`, one of the app's own (`Groups`, `Timers`, `SessionPool`, `Arc<Config>`, …), or mark the field `#[component(default)]`"
 )]
 pub trait FromServices: Sized {
     /// Takes the value.
@@ -70,6 +70,9 @@ pub trait FromServices: Sized {
 
 /// A value of yours, given to the app with `.state(value)`: as a component's field or as an argument.
 ///
+/// It is found by its type, so a trait object is given, and taken, in its box:
+/// `.state::<Arc<dyn Store>>(Arc::new(…))` and `State<Arc<dyn Store>>`.
+///
 /// ```
 /// use pitaya::prelude::*;
 ///
@@ -78,19 +81,16 @@ pub trait FromServices: Sized {
 /// #[derive(Component)]
 /// struct Shop { db: State<Db> }
 /// ```
-pub struct State<T: ?Sized>(Arc<T>);
+pub struct State<T>(Arc<T>);
 
-impl<T: ?Sized> State<T> {
+impl<T> State<T> {
     /// A state made by hand, for tests of components.
-    pub fn new(value: T) -> Self
-    where
-        T: Sized,
-    {
+    pub fn new(value: T) -> Self {
         Self(Arc::new(value))
     }
 }
 
-impl<T: ?Sized> Deref for State<T> {
+impl<T> Deref for State<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -98,13 +98,13 @@ impl<T: ?Sized> Deref for State<T> {
     }
 }
 
-impl<T: ?Sized> Clone for State<T> {
+impl<T> Clone for State<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<T: ?Sized + fmt::Debug> fmt::Debug for State<T> {
+impl<T: fmt::Debug> fmt::Debug for State<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("State").field(&self.0).finish()
     }
@@ -206,6 +206,11 @@ impl ComponentType {
             build: build.map(|f| f.0),
             lifecycle: lifecycle.map(|f| f.0),
         }
+    }
+
+    /// What tells it from all others, sorted by name.
+    pub(super) fn key(&self) -> (&'static str, TypeId) {
+        (self.name, self.id)
     }
 
     pub(crate) fn lifecycle(&self, instance: &Instance) -> Option<Arc<dyn LifecycleDyn>> {
