@@ -92,6 +92,18 @@ async fn authentication_may_bind_the_session_or_refuse_with_a_code_and_a_payload
 }
 
 #[tokio::test]
+async fn a_refusal_is_never_taken_for_a_welcome() {
+    let ring = arena::start_with(config(), |builder| {
+        builder.authenticate(|_, _| async { Err(Refusal::new().with_code(200)) })
+    })
+    .await;
+    let mut client = Raw::connect(ring.tcp).await;
+    client.send(HANDSHAKE).await;
+    assert_eq!(client.closed().await.first().map(|got| got.text().to_owned()).as_deref(), Some(REFUSED));
+    ring.app.stop().await;
+}
+
+#[tokio::test]
 async fn nothing_is_read_while_the_hook_judges_and_its_deadline_holds() {
     let mut config = config();
     config.limit_handshake_deadline = std::time::Duration::from_millis(300);

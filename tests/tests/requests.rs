@@ -87,6 +87,26 @@ async fn an_emoji_in_two_surrogates_is_mended_and_other_garbage_replaced() {
 }
 
 #[tokio::test]
+async fn narrow_json_writes_an_emoji_in_escapes_and_reads_it_in_any_form() {
+    let ring = arena::start_with(config(), |b| b.serializer(pitaya::serialize::NarrowJson)).await;
+    let mut client = Raw::connect(ring.tcp).await;
+    assert!(client.handshake().await.ends_with(br#""serializer":"json"}}"#));
+    let narrow = r#"{"text":"\ud83d\ude00ä"}"#;
+    for body in [
+        &b"{\"text\":\"\xed\xa0\xbd\xed\xb8\x80\xc3\xa4\"}"[..],
+        "{\"text\":\"😀ä\"}".as_bytes(),
+        narrow.as_bytes(),
+    ] {
+        assert_eq!(client.ask("arena.typed", body).await, narrow);
+    }
+    assert_eq!(
+        client.ask("arena.fail", "").await,
+        r#"{"code":"T-1","msg":"as asked","metadata":{"some":"meta"}}"#
+    );
+    ring.app.stop().await;
+}
+
+#[tokio::test]
 async fn a_notify_is_never_answered_and_a_request_without_id_is_one() {
     let ring = arena::start(config()).await;
     let mut client = Raw::ready(ring.tcp).await;

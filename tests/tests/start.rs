@@ -95,7 +95,7 @@ async fn a_component_that_nobody_can_make_is_named_and_registering_it_helps() {
 async fn without_collecting_only_registered_components_are_served() {
     let msg =
         error(App::builder().server_type("unmade").no_collect().acceptor(Tcp::bind("127.0.0.1:0"))).await;
-    assert!(msg.contains("no component is registered"), "{msg}");
+    assert!(msg.contains("no component of this server type is registered"), "{msg}");
     let app = App::builder()
         .server_type("twice")
         .no_collect()
@@ -106,6 +106,22 @@ async fn without_collecting_only_registered_components_are_served() {
         .expect("one of the two alone is no duplicate");
     assert_eq!(app.handlers().len(), 2);
     app.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_given_twice_is_named_together_with_what_else_is_wrong() {
+    let builder = App::builder()
+        .server_type("unmade")
+        .state(7_u32)
+        .state(8_u32)
+        .state("another type")
+        .register(Unmade)
+        .register(Unmade);
+    let msg = error(builder).await;
+    assert!(msg.contains("state `u32` was given twice"), "{msg}");
+    assert!(msg.contains("`start::Unmade` was registered twice"), "{msg}");
+    assert!(msg.contains("a frontend needs an acceptor"), "{msg}");
+    assert_eq!(msg.lines().count(), 3, "{msg}");
 }
 
 #[tokio::test]
@@ -210,6 +226,83 @@ async fn an_init_that_fails_keeps_the_app_from_starting() {
         App::builder().server_type("stillborn").acceptor(Tcp::bind("127.0.0.1:0")).start().await.unwrap_err();
     assert_eq!(error.code(), "LIFE-1");
     assert!(error.msg().contains("Stillborn") && error.msg().contains("no database"), "{error}");
+}
+
+/// Components of one server type, in the order of their names, that write down what they live through.
+macro_rules! mortals {
+    ($server:literal, $log:ident: $($name:ident { $($call:ident => $end:expr),* })+) => {
+        static $log: Mutex<Vec<String>> = Mutex::new(Vec::new());
+        $(
+            #[derive(Component)]
+            struct $name;
+
+            impl $name {
+                fn lives(call: &str) -> Result<()> {
+                    $log.lock().unwrap().push(format!("{} {call}", stringify!($name)));
+                    match call {
+                        $(stringify!($call) => $end,)*
+                        _ => Ok(()),
+                    }
+                }
+            }
+
+            impl Lifecycle for $name {
+                async fn init(&self) -> Result<()> {
+                    Self::lives("init")
+                }
+                async fn after_init(&self) {
+                    Self::lives("after_init").unwrap();
+                }
+                async fn before_shutdown(&self) {
+                    Self::lives("before_shutdown").unwrap();
+                }
+                async fn shutdown(&self) {
+                    Self::lives("shutdown").unwrap();
+                }
+            }
+
+            #[handler(server = $server)]
+            impl $name {
+                /// A route.
+                pub async fn on(&self) {}
+            }
+        )+
+    };
+}
+
+mortals! { "mortal", MORTAL:
+    First {}
+    Second { init => panic!("no luck") }
+    Third {}
+}
+
+#[tokio::test]
+async fn when_an_init_fails_only_what_began_before_it_is_shut_down_and_a_panic_in_it_is_its_error() {
+    let msg = error(App::builder().server_type("mortal").acceptor(Tcp::bind("127.0.0.1:0"))).await;
+    assert!(msg.contains("start::Second") && msg.contains("no luck"), "{msg}");
+    let expected = ["First init", "Second init", "First before_shutdown", "First shutdown"];
+    assert_eq!(*MORTAL.lock().unwrap(), expected);
+}
+
+mortals! { "fragile", FRAGILE:
+    Calm {}
+    Dire { after_init => panic!("one"), before_shutdown => panic!("two"), shutdown => panic!("three") }
+    Even {}
+}
+
+#[tokio::test]
+async fn a_panic_in_the_life_of_one_component_leaves_the_others_theirs() {
+    let app = App::builder().server_type("fragile").acceptor(Tcp::bind("127.0.0.1:0")).start().await.unwrap();
+    app.stop().await;
+    let all = ["Calm", "Dire", "Even"];
+    let mut expected = Vec::new();
+    for call in ["init", "after_init"] {
+        expected.extend(all.map(|name| format!("{name} {call}")));
+    }
+    for call in ["before_shutdown", "shutdown"] {
+        expected.extend(all.iter().rev().map(|name| format!("{name} {call}")));
+    }
+    assert_eq!(*FRAGILE.lock().unwrap(), expected);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! How an app is put together.
 
+use std::any::type_name;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use crate::component::Registration;
 use crate::config::Config;
 use crate::connection::{Authenticate, Refusal, Validator, authenticate};
 use crate::error::{BoxError, Result};
+use crate::group::GroupStore;
 use crate::metrics::Reporter;
 use crate::module::{Module, Modules, SessionModule};
 use crate::pipeline::{After, Before, Pipeline};
@@ -40,6 +42,7 @@ pub struct Builder {
     pub(super) validators: Vec<(String, Validator)>,
     pub(super) authenticate: Option<Authenticate>,
     pub(super) modules: Modules,
+    pub(super) group_store: Option<Box<dyn GroupStore>>,
     pub(super) reporters: Vec<Arc<dyn Reporter>>,
     pub(super) post_build: Vec<PostBuild>,
     pub(super) services: Arc<Services>,
@@ -65,6 +68,7 @@ impl Default for Builder {
             validators: Vec::new(),
             authenticate: None,
             modules: Modules::default(),
+            group_store: None,
             reporters: Vec::new(),
             post_build: Vec::new(),
             services: Arc::clone(pool.services()),
@@ -128,17 +132,31 @@ impl Builder {
         self
     }
 
-    /// A value of yours, for `State<T>` fields and arguments.
+    /// A value of yours, for `State<T>` fields and arguments. One of each type: a second one is an error at start.
     #[must_use]
-    pub fn state<T: Send + Sync + 'static>(self, state: T) -> Self {
+    pub fn state<T: Send + Sync + 'static>(mut self, state: T) -> Self {
+        if self.services.find::<T>().is_some() {
+            self.problems.push(format!(
+                "state `{}` was given twice: there is one value of each type; wrap the second in a type of its own",
+                type_name::<T>()
+            ));
+        }
         self.services.insert(state);
         self
     }
 
-    /// A component made by hand, in place of one the app would make.
+    /// A component made by hand, in place of one the app would make. One of each type: a second one is an error at
+    /// start. One whose blocks all name other server types than the app's is not served, which is logged.
     #[must_use]
     pub fn register<S: Send + Sync + 'static>(mut self, component: S) -> Self {
-        self.registered.push(Registration::new(component));
+        let own = Registration::new(component);
+        if self.registered.iter().any(|other| other.is_like(&own)) {
+            self.problems.push(format!(
+                "component `{}` was registered twice: an app has one instance of each component",
+                type_name::<S>()
+            ));
+        }
+        self.registered.push(own);
         self
     }
 
@@ -226,6 +244,21 @@ impl Builder {
     pub fn session_module<M: SessionModule>(mut self, name: impl Into<String>, module: M) -> Self {
         let added = self.modules.register_session(name, module);
         self.note(added);
+        self
+    }
+
+    /// Where the groups are kept, in place of the memory of this process: a [`GroupStore`] of yours. The app runs
+    /// its [housekeeping](GroupStore::run) from start to stop.
+    ///
+    /// ```
+    /// use pitaya::group::MemoryStore;
+    /// use pitaya::prelude::*;
+    ///
+    /// let app = App::builder().group_store(MemoryStore::new()); // which is the default
+    /// ```
+    #[must_use]
+    pub fn group_store(mut self, store: impl GroupStore) -> Self {
+        self.group_store = Some(Box::new(store));
         self
     }
 

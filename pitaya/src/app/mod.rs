@@ -17,6 +17,7 @@
 //! [`Builder::run`] serves until a signal; [`Builder::start`] gives a [`Running`] with the bound addresses.
 
 mod builder;
+mod lives;
 mod running;
 mod settings;
 mod start;

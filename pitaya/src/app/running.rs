@@ -3,18 +3,14 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::lives::Lives;
 use super::{App, stop};
 use crate::acceptor::Listening;
-use crate::component::LifecycleDyn;
 use crate::metrics::{OUTBOX_BYTES, OUTBOX_MESSAGES};
-
-/// The life of one component, by its name.
-pub(super) type Lives = Vec<(&'static str, Arc<dyn LifecycleDyn>)>;
 
 /// An app that serves. It is an [`App`] too.
 ///
@@ -24,16 +20,7 @@ pub struct Running {
     app: App,
     listening: Vec<Listening>,
     pub(super) accepting: CancellationToken,
-    pub(super) lives: LivesOf,
-}
-
-/// Component lives; what they are is nobody's business in a log.
-pub(super) struct LivesOf(pub(super) Lives);
-
-impl std::fmt::Debug for LivesOf {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
-    }
+    pub(super) lives: Lives,
 }
 
 /// Why a running app stops.
@@ -52,7 +39,7 @@ impl Running {
         accepting: CancellationToken,
         lives: Lives,
     ) -> Self {
-        Self { app, listening, accepting, lives: LivesOf(lives) }
+        Self { app, listening, accepting, lives }
     }
 
     /// The app, as a handle to keep.

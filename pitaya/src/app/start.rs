@@ -10,9 +10,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::builder::Builder;
+use super::lives::Lives;
 use super::{App, Inner, Running, WeakApp, settings};
 use crate::acceptor::{AcceptBackoff, Acceptor, Listening};
-use crate::component::{Built, LifecycleDyn, Local, Plan, Rpc, Table, Tables};
+use crate::component::{Built, Local, Plan, Rpc, Table, Tables};
 use crate::connection::{Front, Handshaking, Loud, Meters};
 use crate::dispatch::Dispatcher;
 use crate::error::{Error, Result, code};
@@ -28,6 +29,9 @@ pub(super) async fn start(mut builder: Builder) -> Result<Running> {
     let format = builder.format.take().unwrap_or_else(|| settings::format(&builder.config));
     let app = assemble(&mut builder)?;
     let mut built = plan(&mut builder, &app).build()?;
+    for note in &built.notes {
+        tracing::warn!("{note}");
+    }
     check_format(&format, &built.tables.handlers)?;
     let dictionary = Dictionary::new(builder.dictionary.drain(..))
         .map_err(|error| broken(error.to_string()))?
@@ -42,16 +46,17 @@ pub(super) async fn start(mut builder: Builder) -> Result<Running> {
         let _ = local.tables.set(Arc::clone(&tables));
     }
 
-    let started = begin(&mut builder, &app, &built.lives, tables, handshaking).await;
+    let mut lives = Lives::new(std::mem::take(&mut built.lives));
+    let started = begin(&mut builder, &app, &mut lives, tables, handshaking).await;
     match started {
         Ok((listening, accepting)) => {
             tracing::info!(server_type = app.server_type(), server_id = app.server_id(), "started");
-            Ok(Running::new(app, listening, accepting, built.lives))
+            Ok(Running::new(app, listening, accepting, lives))
         }
         Err(error) => {
             // What has begun comes to its end, in the order of a stop.
             let accepting = app.inner.cancel.child_token();
-            Running::new(app, Vec::new(), accepting, built.lives).stop().await;
+            Running::new(app, Vec::new(), accepting, lives).stop().await;
             Err(error)
         }
     }
@@ -61,7 +66,7 @@ pub(super) async fn start(mut builder: Builder) -> Result<Running> {
 async fn begin(
     builder: &mut Builder,
     app: &App,
-    lives: &[(&'static str, Arc<dyn LifecycleDyn>)],
+    lives: &mut Lives,
     tables: Arc<Tables>,
     handshaking: Handshaking,
 ) -> Result<(Vec<Listening>, CancellationToken)> {
@@ -70,16 +75,9 @@ async fn begin(
     }
     let modules = app.modules()?;
     modules.init(&app.inner.services).await?;
-    for (name, life) in lives {
-        life.init().await.map_err(|error| {
-            Error::new(error.code().to_owned(), format!("component `{name}`: {}", error.msg()))
-                .with_source(error)
-        })?;
-    }
+    lives.init().await?;
     modules.after_init().await;
-    for (_, life) in lives {
-        life.after_init().await;
-    }
+    lives.after_init().await;
     app.timers()?.start(&app.inner.tasks, &app.inner.cancel);
     app.groups()?.start(&app.inner.tasks, app.inner.cancel.clone());
 
@@ -167,7 +165,9 @@ fn assemble(builder: &mut Builder) -> Result<App> {
     services.insert(metrics);
     services.insert(SessionPool(Arc::clone(&builder.pool)));
     let users = Users::new(&SessionPool(Arc::clone(&builder.pool)));
-    services.insert(Groups::new(MemoryStore::with_tick(config.groups_memory_tick), users.clone()));
+    let store = builder.group_store.take();
+    let store = store.unwrap_or_else(|| Box::new(MemoryStore::with_tick(config.groups_memory_tick)));
+    services.insert(Groups::boxed(store, users.clone()));
     services.insert(users);
     services.insert(Timers::with_tick(config.timer_precision)?);
     services.insert(std::mem::take(&mut builder.modules));

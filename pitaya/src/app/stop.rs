@@ -46,12 +46,7 @@ pub(super) async fn stop(running: Running, impatient: &CancellationToken) {
     if tokio::time::timeout(CUT, app.inner.tasks.wait()).await.is_err() {
         tracing::error!("a handler blocks its thread: it cannot be cut off");
     }
-    for (name, life) in running.lives.0.iter().rev() {
-        step(name, limit, impatient, life.before_shutdown()).await;
-    }
-    for (name, life) in running.lives.0.iter().rev() {
-        step(name, limit, impatient, life.shutdown()).await;
-    }
+    running.lives.stop(limit, impatient).await;
     if let Ok(modules) = app.modules() {
         modules.stop(limit, impatient).await;
     }
@@ -59,7 +54,13 @@ pub(super) async fn stop(running: Running, impatient: &CancellationToken) {
     tracing::info!(server_type = app.server_type(), server_id = app.server_id(), "stopped");
 }
 
-async fn step(what: &str, limit: Duration, impatient: &CancellationToken, work: impl Future<Output = ()>) {
+/// One step of a stop: it has its time, and is not waited for any more once a second signal came.
+pub(super) async fn step(
+    what: &str,
+    limit: Duration,
+    impatient: &CancellationToken,
+    work: impl Future<Output = ()>,
+) {
     tokio::select! {
         biased;
         () = work => {}

@@ -6,11 +6,13 @@ use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::{Call, Extract, Kind};
 use crate::error::{Error, Result, code};
 use crate::services::Services;
+use crate::session::contained;
 
 /// A type whose methods are handlers or remotes, and which the app can make by itself. Derive it: every field
 /// comes from the app ([`FromServices`]), or has `#[component(default)]`.
@@ -25,7 +27,8 @@ pub trait Component: Sized + Send + Sync + 'static {
 /// The life of a component; implement it where there is something to do.
 ///
 /// `init` of all components runs first, in the order of their names, then `after_init` of all; at stop
-/// `before_shutdown` and `shutdown` run in reverse.
+/// `before_shutdown` of all runs in reverse, then `shutdown` of all. If an `init` fails, only the components whose
+/// `init` came before are shut down. A panic in `init` is its error; any other is logged, and the others go on.
 pub trait Lifecycle: Send + Sync + 'static {
     /// Before anything is served. If it fails the app does not start.
     ///
@@ -55,7 +58,7 @@ pub trait Lifecycle: Send + Sync + 'static {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a component",
     label = "the app cannot provide this",
-    note = "use `State<T>` for a value given with `.state(…)`, or mark the field `#[component(default)]`"
+    note = "use `State<T>` for a value given with `.state(…)`, one of the app's own (`Groups`, `Timers`, `SessionPool`, `Arc<Config>`, …), or mark the field `#[component(default)]`"
 )]
 pub trait FromServices: Sized {
     /// Takes the value.
@@ -67,6 +70,9 @@ pub trait FromServices: Sized {
 
 /// A value of yours, given to the app with `.state(value)`: as a component's field or as an argument.
 ///
+/// It is found by its type, so a trait object is given, and taken, in its box:
+/// `.state::<Arc<dyn Store>>(Arc::new(…))` and `State<Arc<dyn Store>>`.
+///
 /// ```
 /// use pitaya::prelude::*;
 ///
@@ -75,19 +81,16 @@ pub trait FromServices: Sized {
 /// #[derive(Component)]
 /// struct Shop { db: State<Db> }
 /// ```
-pub struct State<T: ?Sized>(Arc<T>);
+pub struct State<T>(Arc<T>);
 
-impl<T: ?Sized> State<T> {
+impl<T> State<T> {
     /// A state made by hand, for tests of components.
-    pub fn new(value: T) -> Self
-    where
-        T: Sized,
-    {
+    pub fn new(value: T) -> Self {
         Self(Arc::new(value))
     }
 }
 
-impl<T: ?Sized> Deref for State<T> {
+impl<T> Deref for State<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -95,13 +98,13 @@ impl<T: ?Sized> Deref for State<T> {
     }
 }
 
-impl<T: ?Sized> Clone for State<T> {
+impl<T> Clone for State<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<T: ?Sized + fmt::Debug> fmt::Debug for State<T> {
+impl<T: fmt::Debug> fmt::Debug for State<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("State").field(&self.0).finish()
     }
@@ -147,7 +150,7 @@ pub(super) fn field<T: FromServices>(services: &Services, component: &str, field
     })
 }
 
-/// The life of a component, whatever its type.
+/// The life of a component, whatever its type; a panic goes no further, and is logged.
 pub(crate) trait LifecycleDyn: Send + Sync {
     fn init(&self) -> BoxFuture<'_, Result<()>>;
     fn after_init(&self) -> BoxFuture<'_, ()>;
@@ -157,17 +160,22 @@ pub(crate) trait LifecycleDyn: Send + Sync {
 
 impl<T: Lifecycle> LifecycleDyn for T {
     fn init(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(Lifecycle::init(self))
+        Box::pin(async move { contained(type_name::<T>(), || Box::pin(Lifecycle::init(self))).await? })
     }
     fn after_init(&self) -> BoxFuture<'_, ()> {
-        Box::pin(Lifecycle::after_init(self))
+        told(type_name::<T>(), || Box::pin(Lifecycle::after_init(self)))
     }
     fn before_shutdown(&self) -> BoxFuture<'_, ()> {
-        Box::pin(Lifecycle::before_shutdown(self))
+        told(type_name::<T>(), || Box::pin(Lifecycle::before_shutdown(self)))
     }
     fn shutdown(&self) -> BoxFuture<'_, ()> {
-        Box::pin(Lifecycle::shutdown(self))
+        told(type_name::<T>(), || Box::pin(Lifecycle::shutdown(self)))
     }
+}
+
+/// A call that cannot fail but by a panic, which has been logged.
+fn told<'a>(what: &'static str, start: impl FnOnce() -> BoxFuture<'a, ()> + Send + 'a) -> BoxFuture<'a, ()> {
+    Box::pin(contained(what, start).map(drop))
 }
 
 /// One instance of a component, whatever its type.
@@ -195,6 +203,11 @@ impl ComponentType {
             build: build.map(|f| f.0),
             lifecycle: lifecycle.map(|f| f.0),
         }
+    }
+
+    /// What tells it from all others, sorted by name.
+    pub(super) fn key(&self) -> (&'static str, TypeId) {
+        (self.name, self.id)
     }
 
     pub(crate) fn lifecycle(&self, instance: &Instance) -> Option<Arc<dyn LifecycleDyn>> {

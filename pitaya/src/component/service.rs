@@ -1,5 +1,12 @@
 //! Services of the app as fields of components and as arguments.
 
+use std::sync::Arc;
+
+use super::{Call, Extract, HasServices, Kind};
+use crate::config::Config;
+use crate::error::Result;
+use crate::services::Services;
+
 /// Makes a service that is cheap to clone a component's field and an argument of handlers and remotes.
 macro_rules! service {
     ($service:ty) => {
@@ -28,3 +35,23 @@ macro_rules! service {
 }
 
 pub(crate) use service;
+
+// Of rooms that do not know components.
+service!(crate::session::SessionPool);
+service!(crate::metrics::Metrics);
+
+/// The configuration of the app, shared.
+impl super::FromServices for Arc<Config> {
+    fn from_services(services: &Services) -> Result<Self> {
+        services.get()
+    }
+}
+
+impl<K: Kind> Extract<K> for Arc<Config>
+where
+    Call<K>: HasServices,
+{
+    async fn extract(call: &mut Call<K>) -> Result<Self> {
+        call.get_services().get()
+    }
+}

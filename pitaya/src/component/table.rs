@@ -103,6 +103,33 @@ impl Registration {
     pub(crate) fn new<S: Send + Sync + 'static>(component: S) -> Self {
         Self { id: TypeId::of::<S>(), name: type_name::<S>(), instance: Arc::new(component) }
     }
+
+    /// Whether both are of one type.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+
+    /// What is to be said of it, if none of its blocks is of this server type: an error if it has none at all.
+    fn unserved(&self, server_type: &str, linked: &[&Block]) -> Option<Result<String, String>> {
+        let mut servers = BTreeSet::new();
+        for block in linked.iter().filter(|block| (block.component)().id == self.id) {
+            match block.server {
+                Some(server) if server != server_type => servers.insert(server),
+                _ => return None,
+            };
+        }
+        if servers.is_empty() {
+            return Some(Err(format!(
+                "`{}` was registered, but has no `#[handler]` or `#[remote]` block",
+                self.name
+            )));
+        }
+        let servers = servers.into_iter().map(|server| format!("`{server}`")).collect::<Vec<_>>().join(", ");
+        Some(Ok(format!(
+            "`{}` was registered, but serves server type {servers}, and this app is a `{server_type}`: it is not served",
+            self.name
+        )))
+    }
 }
 
 /// The instances of an app, in the order of their names, with their life.
@@ -110,6 +137,8 @@ impl Registration {
 pub(crate) struct Built {
     pub(crate) tables: Tables,
     pub(crate) lives: Vec<(&'static str, Arc<dyn LifecycleDyn>)>,
+    /// What was probably not meant, but keeps nobody from starting.
+    pub(crate) notes: Vec<String>,
 }
 
 /// What to build from.
@@ -139,23 +168,24 @@ impl Plan<'_> {
             .filter(|block| block.server.is_none_or(|server| server == self.server_type))
             .filter(|block| self.collect || registered.contains_key(&(block.component)().id))
             .collect();
-        if mine.is_empty() {
-            return Err(self.nothing(&linked));
-        }
-
+        let mut built = Built::default();
         let mut problems = duplicates(self.server_type, &mine);
-        for own in &self.registered {
-            if !linked.iter().any(|block| (block.component)().id == own.id) {
-                problems.insert(format!(
-                    "`{}` was registered, but has no `#[handler]` or `#[remote]` block",
-                    own.name
-                ));
+        for said in self.registered.iter().filter_map(|own| own.unserved(self.server_type, &linked)) {
+            match said {
+                Ok(note) => built.notes.push(note),
+                Err(problem) => drop(problems.insert(problem)),
             }
         }
-        let mut instances: BTreeMap<&'static str, (ComponentType, Instance)> = BTreeMap::new();
+        if mine.is_empty() {
+            problems.extend(built.notes);
+            problems.insert(self.nothing(&linked));
+            return Err(all(problems));
+        }
+        // By name for the order of their life, by type because a name need not be one type's alone.
+        let mut instances: BTreeMap<(&'static str, TypeId), (ComponentType, Instance)> = BTreeMap::new();
         for block in &mine {
             let component = (block.component)();
-            if instances.contains_key(component.name) {
+            if instances.contains_key(&component.key()) {
                 continue;
             }
             let instance = match registered.get(&component.id) {
@@ -164,7 +194,7 @@ impl Plan<'_> {
             };
             match instance {
                 Ok(instance) => {
-                    instances.insert(component.name, (component, instance));
+                    instances.insert(component.key(), (component, instance));
                 }
                 Err(error) => {
                     problems.insert(error.msg().to_owned());
@@ -172,18 +202,16 @@ impl Plan<'_> {
             }
         }
         if !problems.is_empty() {
-            return Err(Error::new(code::INTERNAL, problems.into_iter().collect::<Vec<_>>().join("\n")));
+            return Err(all(problems));
         }
 
-        let mut built = Built::default();
         for block in mine {
-            let name = (block.component)().name;
-            let Some((_, instance)) = instances.get(name) else { continue };
+            let Some((_, instance)) = instances.get(&(block.component)().key()) else { continue };
             self.mount(block, instance, &mut built.tables);
         }
         built.lives = instances
             .iter()
-            .filter_map(|(name, (component, instance))| Some((*name, component.lifecycle(instance)?)))
+            .filter_map(|((name, _), (component, instance))| Some((*name, component.lifecycle(instance)?)))
             .collect();
         Ok(built)
     }
@@ -204,13 +232,13 @@ impl Plan<'_> {
         }
     }
 
-    fn nothing(&self, linked: &[&Block]) -> Error {
+    fn nothing(&self, linked: &[&Block]) -> String {
         let types: BTreeSet<_> = linked.iter().filter_map(|b| b.server).collect();
-        let msg = if linked.is_empty() {
+        if linked.is_empty() {
             "no component is linked in: name its crate once, with `pitaya::link!(the_crate);`, or register one with `.register(…)`"
                 .to_owned()
         } else if !self.collect {
-            "no component is registered: `.no_collect()` leaves out what is linked in; add `.register(…)`"
+            "no component of this server type is registered: `.no_collect()` leaves out what is linked in; add `.register(…)`"
                 .to_owned()
         } else {
             format!(
@@ -218,9 +246,12 @@ impl Plan<'_> {
                 self.server_type,
                 types.into_iter().collect::<Vec<_>>().join(", ")
             )
-        };
-        Error::new(code::INTERNAL, msg)
+        }
     }
+}
+
+fn all(problems: BTreeSet<String>) -> Error {
+    Error::new(code::INTERNAL, problems.into_iter().collect::<Vec<_>>().join("\n"))
 }
 
 /// Routes that are defined twice, each with both places.

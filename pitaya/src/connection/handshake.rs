@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::error::BoxError;
 use crate::session::{Session, panicked};
-use crate::wire::handshake::{Reply, Request};
+use crate::wire::handshake::{self, Reply, Request};
 
 /// A handshake that was refused: what the client is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,13 +24,13 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal with code 400 and nothing else.
     pub fn new() -> Self {
-        Self { code: 400, payload: None }
+        Self { code: handshake::REFUSED, payload: None }
     }
 
-    /// With another code.
+    /// With another code. Clients take 200 for a welcome, so that is no refusal: it becomes 400.
     #[must_use]
     pub fn with_code(mut self, code: u32) -> Self {
-        self.code = code;
+        self.code = if code == handshake::OK { handshake::REFUSED } else { code };
         self
     }
 

@@ -51,7 +51,11 @@ service!(Groups);
 impl Groups {
     /// Groups kept in `store`, of the users that `users` reaches.
     pub fn new(store: impl GroupStore, users: Users) -> Self {
-        Self(Arc::new(Inner { store: Box::new(store), users }))
+        Self::boxed(Box::new(store), users)
+    }
+
+    pub(crate) fn boxed(store: Box<dyn GroupStore>, users: Users) -> Self {
+        Self(Arc::new(Inner { store, users }))
     }
 
     /// Groups in memory over the sessions of a pool: for tests of components.

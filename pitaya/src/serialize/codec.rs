@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Body, Format};
 use crate::error::BoxError;
-use crate::wire::{EncodeError, json, utf8};
+use crate::wire::{EncodeError, utf8};
 
 /// The deepest nesting that MessagePack bodies may have; JSON's own limit is the same.
 const MAX_DEPTH: usize = 128;
@@ -201,7 +201,7 @@ impl<T: Serialize + DeserializeOwned> Serde<T> {
 }
 
 fn json_encode<T: Serialize>(value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
-    json::write_narrow(out.writer(), value).map_err(CodecError::new)
+    serde_json::to_writer(out.writer(), value).map_err(CodecError::new)
 }
 
 fn json_decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, CodecError> {

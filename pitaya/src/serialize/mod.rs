@@ -6,11 +6,13 @@
 
 mod codec;
 mod message;
+mod narrow;
 mod payload;
 mod schema;
 
 pub use codec::{CodecError, Codecs};
 pub use message::{Message, Push, Rules};
+pub use narrow::NarrowJson;
 pub(crate) use payload::ErrorPayload;
 pub use schema::{Field, FieldType, Schema, Type};
 

@@ -39,10 +39,11 @@ pub(crate) struct Arg {
 }
 
 /// Types that are known for extractors by their name. What the macro cannot know is marked `#[extract]`.
-const EXTRACTORS: [&str; 4] = ["Session", "Context", "State", "App"];
+const EXTRACTORS: [&str; 5] = ["Session", "Context", "State", "App", "Arc"];
 /// Services of the framework whose names an application's message may have as well. They are taken for extractors where
-/// another argument can be the message.
-const SERVICES: [&str; 7] = ["Groups", "Users", "Timers", "Modules", "SessionPool", "Metrics", "Rpc"];
+/// there is another argument beside them.
+const SERVICES: [&str; 8] =
+    ["Groups", "Users", "Timers", "Modules", "SessionPool", "Metrics", "Config", "Rpc"];
 
 impl Method {
     /// Reads a function of a block; `None` if it is a helper, or if something is wrong with it.
@@ -240,7 +241,7 @@ fn read_args(function: &Function, surface: Surface, sink: &Sink<'_>) -> Vec<Arg>
         args.push(Arg { ty: (*arg.ty).clone(), message });
     }
     let service = |arg: &Arg| last_name(&arg.ty).is_some_and(|name| SERVICES.contains(&name.as_str()));
-    if args.iter().any(|arg| arg.message && !service(arg)) {
+    if args.iter().filter(|arg| arg.message).count() > 1 {
         args.iter_mut().filter(|arg| service(arg)).for_each(|arg| arg.message = false);
     }
     for second in args.iter().filter(|arg| arg.message).skip(1) {

@@ -1,0 +1,61 @@
+//! The life of an app's components, in step with the app's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::stop::step;
+use crate::component::LifecycleDyn;
+use crate::error::{Error, Result};
+
+/// The lives of the components, each with its name, in the order in which they begin.
+pub(super) struct Lives {
+    all: Vec<(&'static str, Arc<dyn LifecycleDyn>)>,
+    /// How many, from the first, have come through `init`.
+    alive: usize,
+}
+
+impl Lives {
+    pub(super) fn new(all: Vec<(&'static str, Arc<dyn LifecycleDyn>)>) -> Self {
+        Self { all, alive: 0 }
+    }
+
+    /// `init` of all, in order, up to the first that fails.
+    pub(super) async fn init(&mut self) -> Result<()> {
+        for (name, life) in &self.all {
+            life.init().await.map_err(|error| {
+                // The text is for whoever starts the server, so a foreign error's own is shown.
+                let msg = format!("component `{name}`: {}", error.outgoing_msg(true));
+                Error::new(error.code().to_owned(), msg).with_source(error)
+            })?;
+            self.alive += 1;
+        }
+        Ok(())
+    }
+
+    /// `after_init` of all, in order.
+    pub(super) async fn after_init(&self) {
+        for (_, life) in &self.all {
+            life.after_init().await;
+        }
+    }
+
+    /// `before_shutdown` of all that came through `init`, in reverse, then `shutdown`. Each call has `limit`, and
+    /// ends when `impatient` does.
+    pub(super) async fn stop(&self, limit: Duration, impatient: &CancellationToken) {
+        let alive = &self.all[..self.alive];
+        for (name, life) in alive.iter().rev() {
+            step(name, limit, impatient, life.before_shutdown()).await;
+        }
+        for (name, life) in alive.iter().rev() {
+            step(name, limit, impatient, life.shutdown()).await;
+        }
+    }
+}
+
+impl std::fmt::Debug for Lives {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.all.iter().map(|(name, _)| name)).finish()
+    }
+}

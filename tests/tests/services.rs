@@ -1,0 +1,150 @@
+//! What an app gives its components, and what it is given in place of its own.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use pitaya::acceptor::Tcp;
+use pitaya::config::Config;
+use pitaya::group::{GroupError, GroupStore, Members, StoreFuture};
+use pitaya::metrics::Metrics;
+use pitaya::prelude::*;
+use pitaya_tests::arena::{self, Text, config};
+use pitaya_tests::raw::Raw;
+use pitaya_tests::until;
+
+pitaya::link!(pitaya_tests);
+
+/// One group, whatever it is called, and what was asked of it.
+#[derive(Clone, Default)]
+struct OneGroup(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    members: Mutex<Vec<Arc<str>>>,
+    asked: Mutex<Vec<String>>,
+    runs: AtomicUsize,
+}
+
+impl OneGroup {
+    fn asked(&self, what: String) {
+        self.0.asked.lock().unwrap().push(what);
+    }
+}
+
+impl GroupStore for OneGroup {
+    fn create<'a>(&'a self, group: &'a str, _: Option<Duration>) -> StoreFuture<'a, ()> {
+        self.asked(format!("create {group}"));
+        Box::pin(async { Err(GroupError::Exists) })
+    }
+    fn members<'a>(&'a self, group: &'a str) -> StoreFuture<'a, Members> {
+        self.asked(format!("members {group}"));
+        Box::pin(async { Ok(self.0.members.lock().unwrap().clone().into()) })
+    }
+    fn contains<'a>(&'a self, _: &'a str, uid: &'a str) -> StoreFuture<'a, bool> {
+        Box::pin(async move { Ok(self.0.members.lock().unwrap().iter().any(|member| **member == *uid)) })
+    }
+    fn add<'a>(&'a self, group: &'a str, uid: &'a str) -> StoreFuture<'a, ()> {
+        self.asked(format!("add {group} {uid}"));
+        self.0.members.lock().unwrap().push(uid.into());
+        Box::pin(async { Ok(()) })
+    }
+    fn remove<'a>(&'a self, _: &'a str, uid: &'a str) -> StoreFuture<'a, ()> {
+        self.0.members.lock().unwrap().retain(|member| **member != *uid);
+        Box::pin(async { Ok(()) })
+    }
+    fn remove_all<'a>(&'a self, _: &'a str) -> StoreFuture<'a, ()> {
+        self.0.members.lock().unwrap().clear();
+        Box::pin(async { Ok(()) })
+    }
+    fn count<'a>(&'a self, _: &'a str) -> StoreFuture<'a, usize> {
+        Box::pin(async { Ok(self.0.members.lock().unwrap().len()) })
+    }
+    fn renew_ttl<'a>(&'a self, _: &'a str) -> StoreFuture<'a, ()> {
+        Box::pin(async { Err(GroupError::NoTtl) })
+    }
+    fn delete<'a>(&'a self, _: &'a str) -> StoreFuture<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+    fn run(&self) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.0.runs.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async {})
+    }
+}
+
+#[tokio::test]
+async fn the_groups_of_an_app_are_kept_in_the_store_it_was_given() {
+    let store = OneGroup::default();
+    let own = store.clone();
+    let ring = arena::start_with(config(), |builder| builder.group_store(own)).await;
+    let mut client = Raw::ready(ring.tcp).await;
+    client.ask("arena.bind", r#"{"text":"ann"}"#).await;
+    client.ask("arena.enter", "").await;
+    client.notify("arena.say", r#"{"text":"hello"}"#).await;
+    assert_eq!(client.next().await.unwrap().text(), r#"{"text":"hello"}"#);
+    let expected = ["create arena", "add arena ann", "members arena"];
+    assert_eq!(*store.0.asked.lock().unwrap(), expected);
+    assert_eq!(ring.app.groups().unwrap().group("any").members().await.unwrap(), ["ann"]);
+    until("the housekeeping", || store.0.runs.load(Ordering::Relaxed) == 1).await;
+    ring.app.stop().await;
+}
+
+#[derive(Component)]
+struct Provided {
+    sessions: SessionPool,
+    metrics: Metrics,
+    config: Arc<Config>,
+}
+
+#[handler(server = "provided")]
+impl Provided {
+    /// What it has as fields.
+    pub async fn fields(&self) -> Result<Text> {
+        Ok(told(&self.sessions, &self.metrics, &self.config))
+    }
+
+    /// What it gets as arguments.
+    pub async fn arguments(
+        &self,
+        sessions: SessionPool,
+        metrics: Metrics,
+        config: Arc<Config>,
+    ) -> Result<Text> {
+        Ok(told(&sessions, &metrics, &config))
+    }
+}
+
+#[remote(server = "provided")]
+impl Provided {
+    /// What a remote gets as arguments.
+    pub async fn remotely(
+        &self,
+        sessions: SessionPool,
+        metrics: Metrics,
+        config: Arc<Config>,
+    ) -> Result<Text> {
+        Ok(told(&sessions, &metrics, &config))
+    }
+}
+
+fn told(sessions: &SessionPool, metrics: &Metrics, config: &Config) -> Text {
+    Text { text: format!("{} {} {:?}", sessions.count(), metrics.is_empty(), config.heartbeat_interval) }
+}
+
+#[tokio::test]
+async fn sessions_metrics_and_configuration_are_fields_and_arguments() {
+    let mut config = config();
+    config.heartbeat_interval = Duration::from_secs(7);
+    let app = App::builder()
+        .config(config)
+        .server_type("provided")
+        .acceptor(Tcp::bind("127.0.0.1:0"))
+        .start()
+        .await
+        .unwrap();
+    let mut client = Raw::ready(app.socket_addrs()[0]).await;
+    assert_eq!(client.ask("provided.fields", "").await, r#"{"text":"1 true 7s"}"#);
+    assert_eq!(client.ask("provided.arguments", "").await, r#"{"text":"1 true 7s"}"#);
+    assert_eq!(app.rpc(&ProvidedClient::REMOTELY, &()).await.unwrap().text, "1 true 7s");
+    app.stop().await;
+}
