@@ -155,7 +155,7 @@ async fn main() -> Result<()> {
 
 /// The app that the arguments ask for.
 fn app(mut args: impl Iterator<Item = String>) -> Result<Builder> {
-    let mut config = Config::from_env().internal()?;
+    let mut config = Config::from_env()?;
     let (mut app, mut tls, mut cert, mut key) = (App::builder(), None, None, None);
     while let Some(flag) = args.next() {
         let value = args.next().ok_or_else(|| usage(&flag))?;

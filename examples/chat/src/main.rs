@@ -12,7 +12,7 @@ pitaya::link!(chat);
 #[tokio::main]
 async fn main() -> Result<()> {
     tracing_subscriber::fmt().with_env_filter("info").init();
-    let mut config = Config::from_env().internal()?;
+    let mut config = Config::from_env()?;
     if std::env::var_os("PITAYA_HANDLER_MESSAGES_COMPRESSION").is_none() {
         config.message_compression = false; // nor can it inflate
     }

@@ -8,7 +8,7 @@ pitaya::link!(pipeline);
 #[tokio::main]
 async fn main() -> Result<()> {
     tracing_subscriber::fmt().with_env_filter("info").init();
-    let config = Config::from_env().internal()?;
+    let config = Config::from_env()?;
     if print_if_asked(&config) {
         return Ok(());
     }

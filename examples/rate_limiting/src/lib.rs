@@ -22,7 +22,7 @@ impl Room {
 /// # Errors
 /// If a value is not allowed.
 pub fn config() -> Result<Config> {
-    Config::load(concat!(env!("CARGO_MANIFEST_DIR"), "/config.toml")).internal()
+    Ok(Config::load(concat!(env!("CARGO_MANIFEST_DIR"), "/config.toml"))?)
 }
 
 /// The app, listening on `address`.

@@ -113,3 +113,10 @@ fn list(problems: &[Problem]) -> String {
         }
     }
 }
+
+/// A configuration that cannot be used keeps an app from starting.
+impl From<ConfigError> for crate::error::Error {
+    fn from(error: ConfigError) -> Self {
+        Self::new(crate::error::code::INTERNAL, error.to_string()).with_source(error)
+    }
+}

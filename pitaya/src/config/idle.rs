@@ -77,6 +77,8 @@ idle! {
     "pitaya.metrics.statsd.rate": Number = 1.0, EXPORTER, "The share of reports that is sent.",
         allowed("between 0 and 1", |v| (0.0..=1.0).contains(v));
 
+    "pitaya.session.concurrentforward": Flag = false, CLUSTER,
+        "Starts forwarded requests on arrival instead of in the order of the session.";
     "pitaya.cluster.info.region": Text = "", CLUSTER, "The region of this server.";
 
     "pitaya.cluster.rpc.client.grpc.dialtimeout": Span = secs(5), UNUSED, "The longest a connection may take.";

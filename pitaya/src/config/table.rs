@@ -132,9 +132,6 @@ keys! {
     session_concurrent: usize as Count<usize> = 64, "pitaya.session.concurrent",
         allowed("at least 1", at_least_one);
 
-    /// Starts forwarded requests on arrival instead of in the order of the session.
-    session_concurrent_forward: bool as Flag = false, "pitaya.session.concurrentforward";
-
     /// Received messages of one session that may wait; beyond that its connection is not read.
     session_pending: usize as Count<usize> = 64, "pitaya.session.pending",
         allowed("at least 1", at_least_one);

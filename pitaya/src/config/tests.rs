@@ -327,3 +327,10 @@ fn secrets_are_never_shown() {
     let message = error("[pitaya.worker.redis]\npassword = ['hunter2']");
     assert!(message.contains("*** (file (text)) must be a string"), "{message}");
 }
+
+#[test]
+fn a_bad_configuration_is_an_error_of_the_app_that_says_what_is_wrong() {
+    let error = crate::Error::from(Config::parse("pitaya.heartbeat.interval = 7").unwrap_err());
+    assert_eq!(error.code(), "PIT-500");
+    assert!(error.msg().contains("pitaya.heartbeat.interval"), "{}", error.msg());
+}

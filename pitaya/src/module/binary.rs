@@ -19,6 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::Module;
 use super::lines::Lines;
 use super::registry::broken;
+use crate::config::Config;
 use crate::error::{Error, Result, code, text};
 use crate::services::Services;
 
@@ -80,6 +81,15 @@ impl BinaryModule {
             end: watch::Sender::new(None),
             keeper: Mutex::new(None),
         }
+    }
+
+    /// The same with the grace of the configuration, `pitaya.binary.grace`.
+    pub fn from_config<A: Into<OsString>>(
+        path: impl Into<PathBuf>,
+        args: impl IntoIterator<Item = A>,
+        config: &Config,
+    ) -> Self {
+        Self::new(path, args, config.binary_grace)
     }
 
     /// Waits until the program has ended, and its output is logged. Gives how it ended, `None` if the system

@@ -32,7 +32,7 @@ impl SessionModule for Held {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let config = Config::from_env().internal()?;
+    let config = Config::from_env()?;
     let witness = Arc::new(Witness::default());
     let held = std::env::var("HELD").unwrap_or_default();
     let app = arena::builder(config, &witness)
