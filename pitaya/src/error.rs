@@ -63,6 +63,10 @@ pub mod text {
     pub const PUSHING_TO_USERS: &str = "failed to push message to users";
     pub const KICKING_USERS: &str = "failed to kick users";
     pub const ILLEGAL_GROUP: &str = "illegal group name";
+    pub const NO_CONTEXT: &str = "no context found";
+    pub const CANNOT_DECODE_ROUTE: &str = "cannot decode route";
+    pub const INVALID_RPC_TYPE: &str = "invalid rpc type";
+    pub const RPC_TIMEOUT: &str = "rpc client: request timeout";
     pub const BINARY_TIMEOUT: &str = "timeout waiting to binary process to terminate";
 }
 

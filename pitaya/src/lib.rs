@@ -4,10 +4,12 @@
 pub mod acceptor;
 pub mod app;
 pub mod client;
+pub mod cluster;
 pub mod component;
 pub mod config;
 mod connection;
 mod dispatch;
+pub mod duration;
 pub mod error;
 pub mod group;
 pub mod metrics;

@@ -1,8 +1,8 @@
-//! The golden vectors of the client protocol: finding, reading, running and reporting them.
+//! The golden vectors of the two protocols: finding, reading, running and reporting them.
 //!
 //! A test hands [`run`] the name of a kind and a check for one entry. The file alone decides what is run: a new entry of a known
 //! kind is a new case. A kind nobody knows, a known kind without entries and an entry that compared nothing are failures, and each
-//! failure names its entry.
+//! failure names its entry. Kinds that no test can run yet are on the list of those [awaited](Suite::awaited), and are counted.
 //!
 //! The folder is `tests/vectors/`, or the one that `PITAYA_VECTORS` names.
 
@@ -31,8 +31,48 @@ const fn kind(name: &'static str, home: &'static str) -> Kind {
     Kind { name, home }
 }
 
-/// Every kind there is. A key of the file that is not here is a failure.
-pub const KINDS: &[Kind] = &[
+/// The vectors of one protocol.
+#[derive(Clone, Copy, Debug)]
+pub struct Suite {
+    /// What the names of its files begin with. The first suite of [`SUITES`] that fits has a file.
+    pub files: &'static str,
+    /// The kinds that are run. A key of the files that is neither here nor awaited is a failure.
+    pub kinds: &'static [Kind],
+    /// Kinds that no test runs yet, and what they wait for.
+    pub awaited: &'static [(&'static str, &'static str)],
+}
+
+/// Every suite.
+pub const SUITES: [&Suite; 2] = [&CLUSTER, &CLIENT];
+
+/// What servers say to each other.
+pub const CLUSTER: Suite = Suite {
+    files: "cluster",
+    kinds: &[
+        kind("protobuf", "cluster_vectors"),
+        kind("recorded_from_go", "cluster_vectors"),
+        kind("strings", "cluster_vectors"),
+        kind("go_duration_format", "cluster_vectors"),
+        kind("go_duration_parse", "cluster_vectors"),
+        kind("go_route_decode", "cluster_vectors"),
+        kind("go_server_json", "cluster_vectors"),
+        kind("go_server_json_parse", "cluster_vectors"),
+        kind("go_metadata_encode", "cluster_vectors"),
+        kind("go_json_number_after_one_hop", "cluster_vectors"),
+    ],
+    awaited: &[
+        ("go_answers", "a server that takes requests of others"),
+        ("grpc_address_choice", "gRPC"),
+        ("redis_keys", "reliable RPC"),
+        ("redis_jobs", "reliable RPC"),
+        ("retry_delay", "reliable RPC"),
+    ],
+};
+
+/// What a client and a server say to each other.
+pub const CLIENT: Suite = Suite { files: "", kinds: CLIENT_KINDS, awaited: &[] };
+
+const CLIENT_KINDS: &[Kind] = &[
     kind("packet_decode", "wire_vectors"),
     kind("packet_encode", "wire_vectors"),
     kind("tcp_stream", "wire_vectors"),
@@ -50,8 +90,8 @@ pub const KINDS: &[Kind] = &[
     kind("heartbeat_drop", "conversation_vectors"),
 ];
 
-/// Kinds whose rooms are not built yet, so that no test runs them. To be empty once they are.
-pub const AWAITED: &[&str] = &[];
+/// Keys of the files that say what the vectors are.
+const NOTES: [&str; 3] = ["meta", "about", "proto_check"];
 
 /// The folder that the vectors are read from.
 #[must_use]
@@ -60,13 +100,13 @@ pub fn folder() -> PathBuf {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors"), PathBuf::from)
 }
 
-/// Every kind of every `*.json` file of the folder with its entries, `meta` left out. Files of the cluster protocol
-/// (`cluster*.json`) are not for this module.
+/// Every kind of every `*.json` file of a suite with its entries, notes left out. A kind whose entries come in parts is one list:
+/// each entry then names its part in `of`, and one that is but a text has it in `text`.
 ///
 /// # Panics
-/// If there is no such file, or one is not an object of arrays.
+/// If there is no such file, or a kind of one has no entries in any of these forms.
 #[must_use]
-pub fn load() -> Map<String, Value> {
+pub fn load(suite: &Suite) -> Map<String, Value> {
     let folder = folder();
     let listing = std::fs::read_dir(&folder)
         .unwrap_or_else(|e| panic!("vectors: cannot list {}: {e}", folder.display()));
@@ -74,23 +114,25 @@ pub fn load() -> Map<String, Value> {
         .map(|entry| entry.expect("vectors: a folder entry").path())
         .filter(|path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.ends_with(".json") && !name.starts_with("cluster")
+            let of = SUITES.iter().find(|suite| name.starts_with(suite.files));
+            name.ends_with(".json") && of.is_some_and(|of| of.files == suite.files)
         })
         .collect();
     files.sort();
-    assert!(!files.is_empty(), "vectors: no file in {}", folder.display());
+    assert!(!files.is_empty(), "vectors: no file {}*.json in {}", suite.files, folder.display());
     let mut all = Map::new();
     for file in files {
         let text =
             std::fs::read(&file).unwrap_or_else(|e| panic!("vectors: cannot read {}: {e}", file.display()));
         let read: Map<String, Value> = serde_json::from_slice(&text)
             .unwrap_or_else(|e| panic!("vectors: {} is not an object: {e}", file.display()));
-        for (kind, entries) in read {
-            if kind == "meta" {
-                continue;
-            }
-            let Value::Array(entries) = entries else {
-                panic!("vectors: {kind} in {} is not an array", file.display());
+        for (kind, entries) in read.into_iter().filter(|(kind, _)| !NOTES.contains(&kind.as_str())) {
+            let entries = match entries {
+                Value::Array(entries) => entries,
+                Value::Object(parts) => {
+                    parts.into_iter().flat_map(|(of, entries)| part(&of, entries)).collect()
+                }
+                _ => panic!("vectors: {kind} in {} is not an array", file.display()),
             };
             match all.entry(kind).or_insert_with(|| Value::Array(Vec::new())) {
                 Value::Array(known) => known.extend(entries),
@@ -101,12 +143,27 @@ pub fn load() -> Map<String, Value> {
     all
 }
 
+/// The entries of one part of a kind.
+fn part(of: &str, entries: Value) -> Vec<Value> {
+    let Value::Array(entries) = entries else { panic!("vectors: the part {of} is not an array") };
+    let named = |entry| match entry {
+        Value::Object(mut entry) => {
+            entry.insert("of".to_owned(), of.into());
+            Value::Object(entry)
+        }
+        text => serde_json::json!({ "of": of, "text": text }),
+    };
+    entries.into_iter().map(named).collect()
+}
+
 /// Runs `check` for every entry of a kind and prints how many there were.
 ///
 /// # Panics
-/// With every failure by name, if a check fails or panics, compares nothing, or the kind has no entries.
+/// With every failure by name, if a check fails or panics, compares nothing, or the kind has no entries; and if no suite has the
+/// kind.
 pub fn run(kind: &str, check: impl Fn(&Case<'_>) -> Checked) {
-    let all = load();
+    let suite = SUITES.into_iter().find(|suite| suite.kinds.iter().any(|known| known.name == kind));
+    let all = load(suite.unwrap_or_else(|| panic!("vectors: no suite has the kind {kind}")));
     let entries = all.get(kind).and_then(Value::as_array);
     let (done, failures) = run_entries(kind, entries.map_or(&[][..], Vec::as_slice), check);
     // Written past the test harness, which keeps what a passing test prints to itself.
@@ -141,20 +198,24 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
         .unwrap_or("no text")
 }
 
-/// What is wrong with the kinds that the file has, given the ones we know and the test sources beside this package: kinds nobody
-/// knows, kinds that nobody runs.
+/// What is wrong with the kinds that the files of a suite have, given the ones it knows and the test sources beside this package:
+/// kinds nobody knows, kinds that nobody runs. Those awaited are printed with their number, so that nothing is silently skipped.
 #[must_use]
-pub fn unclaimed(all: &Map<String, Value>) -> Vec<String> {
+pub fn unclaimed(suite: &Suite, all: &Map<String, Value>) -> Vec<String> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let mut wrong: Vec<String> = all
-        .keys()
-        .filter(|name| KINDS.iter().all(|kind| kind.name != *name))
-        .map(|name| format!("{name}: no test knows this kind"))
-        .collect();
-    for Kind { name, home } in KINDS {
+    let mut wrong = Vec::new();
+    for (name, entries) in all {
+        let awaited = suite.awaited.iter().find(|(awaited, _)| awaited == name);
+        if let Some((_, what)) = awaited {
+            let cases = entries.as_array().map_or(0, Vec::len);
+            let _ = writeln!(std::io::stderr(), "vectors: {name}: {cases} cases await {what}");
+        } else if suite.kinds.iter().all(|kind| kind.name != name) {
+            wrong.push(format!("{name}: no test knows this kind"));
+        }
+    }
+    for Kind { name, home } in suite.kinds {
         let source = std::fs::read_to_string(tests.join(home).with_extension("rs"));
-        let runs = source.is_ok_and(|text| text.contains(&format!("\"{name}\"")));
-        if !runs && !AWAITED.contains(name) {
+        if !source.is_ok_and(|text| text.contains(&format!("\"{name}\""))) {
             wrong.push(format!("{name}: tests/{home}.rs does not run it"));
         }
     }
@@ -204,8 +265,25 @@ mod tests {
 
     #[test]
     fn a_kind_nobody_knows_is_a_failure() {
-        let mut all = load();
-        all.insert("news".to_owned(), json!([]));
-        assert_eq!(unclaimed(&all), ["news: no test knows this kind"]);
+        for suite in SUITES {
+            let mut all = load(suite);
+            all.insert("news".to_owned(), json!([]));
+            assert_eq!(unclaimed(suite, &all), ["news: no test knows this kind"]);
+        }
+    }
+
+    #[test]
+    fn a_known_kind_that_no_test_runs_is_a_failure() {
+        const NEWS: &[Kind] = &[kind("news", "cluster_vectors")];
+        let suite = Suite { files: "cluster", kinds: NEWS, awaited: &[] };
+        assert_eq!(unclaimed(&suite, &Map::new()), ["news: tests/cluster_vectors.rs does not run it"]);
+    }
+
+    #[test]
+    fn entries_in_parts_name_their_part() {
+        assert_eq!(
+            part("p", json!([{"a": 1}, "t"])),
+            [json!({"a": 1, "of": "p"}), json!({"of": "p", "text": "t"})]
+        );
     }
 }

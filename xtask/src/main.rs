@@ -3,6 +3,7 @@
 mod bench;
 mod expand;
 mod promises;
+mod protos;
 mod test;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ const USAGE: &str = "\
 cargo xtask test [STEP]   everything that CI runs, or one step of it
 cargo xtask promises      every test that tests/PROMISES.md names
 cargo xtask expand FILE   what the macros make of a file
+cargo xtask protos        the code of docs/pitaya.proto, anew
 cargo xtask bench         measures; see benches/README.md";
 
 fn main() -> ExitCode {
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
         Some("bench") => bench::main(&args[1..]),
         Some("expand") => expand::main(&args[1..]),
         Some("promises") => promises::main(),
+        Some("protos") => protos::main(),
         _ => {
             eprintln!("{USAGE}");
             ExitCode::from(2)

@@ -23,6 +23,7 @@
 
 mod error;
 mod handle;
+pub mod key;
 mod memory;
 mod store;
 mod users;

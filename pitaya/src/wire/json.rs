@@ -1,11 +1,12 @@
-//! JSON as the original writes it: `<`, `>`, `&`, U+2028 and U+2029 escaped, no white space (protocol.md, "Handshake" and "Errors").
+//! JSON as the original writes it: `<`, `>`, `&`, U+2028 and U+2029 escaped, whole numbers without a fraction, no white space
+//! (protocol.md, "Handshake" and "Errors"; cluster.md, "JSON").
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
-/// Writes `value` as JSON with the original's escapes.
+/// Writes `value` as JSON with the original's escapes and its form of numbers.
 ///
 /// # Errors
 /// What the value's own serialization, or `out`, gives.
@@ -73,6 +74,28 @@ impl Formatter for Escaping {
         }
         out.write_all(rest.as_bytes())
     }
+
+    // A peer that reads an integer accepts `7` and refuses `7.0`.
+    fn write_f64<W: Write + ?Sized>(&mut self, out: &mut W, value: f64) -> io::Result<()> {
+        let size = value.abs();
+        if size != 0.0 && !(1e-6..1e21).contains(&size) {
+            return out.write_all(exponent(&format!("{value:e}")).as_bytes());
+        }
+        write!(out, "{value}")
+    }
+
+    fn write_f32<W: Write + ?Sized>(&mut self, out: &mut W, value: f32) -> io::Result<()> {
+        let size = value.abs();
+        if size != 0.0 && !(1e-6..1e21).contains(&size) {
+            return out.write_all(exponent(&format!("{value:e}")).as_bytes());
+        }
+        write!(out, "{value}")
+    }
+}
+
+/// A positive exponent has a sign.
+fn exponent(text: &str) -> String {
+    if text.contains("e-") { text.to_owned() } else { text.replace('e', "e+") }
 }
 
 #[cfg(test)]
@@ -85,6 +108,18 @@ mod tests {
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "{\"\\u003ck\\u003e\":\"\\u2028é\\u2029\\\"\\n\u{7f}\\u0026\",\"n\":[1,null,1.5]}"
+        );
+    }
+
+    #[test]
+    fn numbers_have_no_fraction_they_do_not_need_and_signed_exponents() {
+        let mut out = Vec::new();
+        let value =
+            serde_json::json!([7.0, -0.5, 1e20, 1e21, -2.5e30, 1e-6, 1.5e-7, u64::MAX, 0.0, f32::MAX]);
+        super::write(&mut out, &value).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "[7,-0.5,100000000000000000000,1e+21,-2.5e+30,0.000001,1.5e-7,18446744073709551615,0,3.4028234663852886e+38]"
         );
     }
 }

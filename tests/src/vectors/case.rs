@@ -27,14 +27,17 @@ impl<'a> Case<'a> {
         self.count.0.get()
     }
 
-    /// The entry's `name`, else its number with its route or its hex.
+    /// The entry's `name` or `case`, else its number with what tells it from the others best.
     #[must_use]
     pub fn name(&self) -> String {
-        match self.opt("name").and_then(Value::as_str) {
+        match self.opt("name").or_else(|| self.opt("case")).and_then(Value::as_str) {
             Some(name) => name.to_owned(),
-            None => match self.opt("route").or_else(|| self.opt("hex")) {
-                Some(Value::String(what)) => format!("#{} ({what})", self.number),
-                _ => format!("#{}", self.number),
+            None => match ["what", "text", "route", "in_answer_to", "subject", "string", "in", "json", "hex"]
+                .into_iter()
+                .find_map(|field| self.opt(field)?.as_str())
+            {
+                Some(what) => format!("#{} ({what})", self.number),
+                None => format!("#{}", self.number),
             },
         }
     }
@@ -105,6 +108,15 @@ impl<'a> Case<'a> {
             .as_u64()
             .or_else(|| value.as_str()?.parse().ok())
             .ok_or_else(|| format!("{field} is not a whole number: {value}"))
+    }
+
+    /// A whole number with a sign.
+    ///
+    /// # Errors
+    /// If it is not there or not such a number.
+    pub fn i64(&self, field: &str) -> Checked<i64> {
+        let value = self.get(field)?;
+        value.as_i64().ok_or_else(|| format!("{field} is not a whole number: {value}"))
     }
 
     /// Bytes written in hex.

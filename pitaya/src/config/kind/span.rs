@@ -3,18 +3,7 @@
 use std::time::Duration;
 
 use super::{Kind, Raw, quoted};
-
-/// The units, longest first, with their nanoseconds. `ms` stands before `m` so that it is tried first.
-const UNITS: [(&str, u64); 8] = [
-    ("ns", 1),
-    ("us", 1_000),
-    ("µs", 1_000),
-    ("μs", 1_000),
-    ("ms", 1_000_000),
-    ("h", 3_600_000_000_000),
-    ("m", 60_000_000_000),
-    ("s", 1_000_000_000),
-];
+use crate::duration;
 
 /// Adding more than this to a clock may overflow it; it is about 292 years.
 const LONGEST: Duration = Duration::from_nanos(i64::MAX.unsigned_abs());
@@ -76,45 +65,15 @@ fn signed(raw: Raw<'_>) -> Result<(bool, Duration), String> {
         Raw::Toml(toml::Value::Integer(number)) => number.to_string(),
         _ => raw.text().ok_or(WRONG)?.to_owned(),
     };
-    let (negative, text) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(&text)),
-    };
-    if text == "0" {
-        return Ok((negative, Duration::ZERO));
-    }
-    if text.parse::<f64>().is_ok() {
+    match duration::parse(&text) {
+        Ok(nanos) => Ok((nanos < 0, Duration::from_nanos(nanos.unsigned_abs()))),
         // The original reads a bare number in a file as nanoseconds, and refuses one in the environment.
-        return Err(format!("has no unit; write \"{text}s\" for seconds or \"{text}ms\" for milliseconds"));
-    }
-    parts(text).map(|span| (negative, span)).ok_or_else(|| WRONG.to_owned())
-}
-
-/// The sum of `number unit` parts; none for anything else, or beyond [`LONGEST`].
-fn parts(mut rest: &str) -> Option<Duration> {
-    if rest.is_empty() {
-        return None;
-    }
-    let mut total: u128 = 0;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-        let (number, tail) = rest.split_at(digits);
-        let (unit, nanos) = UNITS.into_iter().find(|(unit, _)| tail.starts_with(unit))?;
-        rest = &tail[unit.len()..];
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
-            return None;
+        Err(_) if text.parse::<f64>().is_ok() => {
+            let number = text.trim_start_matches(['-', '+']);
+            Err(format!("has no unit; write \"{number}s\" for seconds or \"{number}ms\" for milliseconds"))
         }
-        let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-        total = total.saturating_add(u128::from(whole) * u128::from(nanos));
-        let mut place = nanos;
-        for digit in fraction.bytes() {
-            place /= 10; // what is below a nanosecond is cut off
-            total = total.saturating_add(u128::from(digit - b'0') * u128::from(place));
-        }
+        Err(_) => Err(WRONG.to_owned()),
     }
-    let nanos = u64::try_from(total).ok()?;
-    Some(Duration::from_nanos(nanos)).filter(|span| *span <= LONGEST)
 }
 
 /// The shortest text with whole numbers: `1m30s`, `300ms`, `0s`.
@@ -122,14 +81,13 @@ fn plain(value: Duration) -> String {
     let mut nanos = value.as_nanos();
     let mut text = String::new();
     for (unit, size) in [
-        ("h", UNITS[5].1),
-        ("m", UNITS[6].1),
-        ("s", UNITS[7].1),
-        ("ms", UNITS[4].1),
-        ("us", UNITS[1].1),
+        ("h", 3_600_000_000_000),
+        ("m", 60_000_000_000),
+        ("s", 1_000_000_000),
+        ("ms", 1_000_000),
+        ("us", 1_000),
         ("ns", 1),
     ] {
-        let size = u128::from(size);
         if nanos >= size {
             text += &format!("{}{unit}", nanos / size);
             nanos %= size;

@@ -1,0 +1,230 @@
+//! What of a call's context travels with it (`docs/cluster.md`, "Context").
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::Server;
+use crate::duration;
+use crate::error::{Error, Result, code, text};
+use crate::wire::{json, utf8};
+
+mod deadline;
+#[cfg(test)]
+mod tests;
+
+pub use deadline::Deadline;
+
+/// The keys of the framework. Applications have any other, and cannot set these.
+pub mod reserved {
+    /// The id of the server that calls.
+    pub const PEER_ID: &str = "peer.id";
+    /// Its type.
+    pub const PEER_SERVICE: &str = "peer.service";
+    /// The id by which all calls that one client message led to are recognised.
+    pub const REQUEST_ID: &str = "request.id";
+    /// The time the caller waits, as a duration of the original: always a string.
+    pub const TIMEOUT: &str = "reqTimeout";
+    /// The route of the call, for metrics. Each hop has its own; we do not send it.
+    pub const ROUTE: &str = "req-route";
+    /// When the call began, for metrics. Each hop has its own; we do not send it.
+    pub const START_TIME: &str = "req-start-time";
+    /// What tracing carries along: an object of strings.
+    pub const SPAN: &str = "otel-span";
+
+    /// All of them.
+    pub(super) const ALL: [&str; 7] = [PEER_ID, PEER_SERVICE, REQUEST_ID, TIMEOUT, ROUTE, START_TIME, SPAN];
+}
+
+/// Context values, as one JSON object. Copied, never shared: what a callee or a later call adds is not seen here.
+/// A copy costs nothing until one of the two changes.
+///
+/// Each has a valid `reqTimeout` or none: reading refuses anything else, and only a [`Duration`] can be set.
+///
+/// ```
+/// use pitaya::cluster::Metadata;
+///
+/// let mut context = Metadata::decode(br#"{"peer.id":"room-1","tenant":7}"#)?;
+/// assert_eq!(context.get::<u32>("tenant")?, Some(7));
+/// context.insert("tenant", 8)?;
+/// assert_eq!(context.encode(), r#"{"peer.id":"room-1","tenant":8}"#);
+/// # Ok::<(), pitaya::Error>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Metadata(Arc<BTreeMap<String, Value>>);
+
+impl Metadata {
+    /// Without any value.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads what came with a request.
+    ///
+    /// # Errors
+    /// All `PIT-500`: `no context found` if there are no bytes; JSON that is broken, `null` or no object; a
+    /// `reqTimeout` that is no string, or no duration.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        if bytes.is_empty() {
+            return Err(Error::new(code::INTERNAL, text::NO_CONTEXT));
+        }
+        let values: BTreeMap<String, Value> = serde_json::from_str(&utf8::mend_json(bytes))
+            .map_err(|error| broken(&format!("is no JSON object: {error}")))?;
+        match values.get(reserved::TIMEOUT) {
+            None => {}
+            Some(Value::String(text)) => {
+                duration::parse(text).map_err(|error| Error::new(code::INTERNAL, error.to_string()))?;
+            }
+            Some(_) => return Err(broken(&format!("has a `{}` that is no string", reserved::TIMEOUT))),
+        }
+        Ok(Self(Arc::new(values)))
+    }
+
+    /// What goes with a request: JSON with sorted keys, as the original writes it. Nothing at all if there are no
+    /// values; a callee would refuse that, but [`for_call`](Self::for_call) always sets some.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        if self.0.is_empty() {
+            return Bytes::new();
+        }
+        let mut out = Vec::with_capacity(128);
+        // JSON values can always be written, and a `Vec` takes them all.
+        let written = json::write(&mut out, &*self.0);
+        debug_assert!(written.is_ok(), "{written:?}");
+        out.into()
+    }
+
+    /// A value, typed; `None` if there is none.
+    ///
+    /// A whole number may have become one with a fraction on a server of the original, which prints and reads it
+    /// without: beyond 2⁵³ it is not exact.
+    ///
+    /// # Errors
+    /// `PIT-500`, with the key: the value is of another type.
+    pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        let Some(value) = self.0.get(key) else { return Ok(None) };
+        T::deserialize(value).map(Some).map_err(|error| {
+            Error::new(code::INTERNAL, format!("the context value `{key}` has another type: {error}"))
+        })
+    }
+
+    /// Sets a value, for every call that is made with this context from now on and for those that they lead to.
+    ///
+    /// # Errors
+    /// `PIT-500`: the key is one of the [`reserved`] ones, or the value has no JSON form.
+    pub fn insert(&mut self, key: impl Into<String>, value: impl Serialize) -> Result<()> {
+        let key = key.into();
+        if reserved::ALL.contains(&&*key) {
+            return Err(Error::new(
+                code::INTERNAL,
+                format!("the context key `{key}` is the framework's own; choose another"),
+            ));
+        }
+        let value = serde_json::to_value(value).map_err(|error| {
+            Error::new(code::INTERNAL, format!("the context value `{key}` has no JSON form: {error}"))
+        })?;
+        self.set(&key, value);
+        Ok(())
+    }
+
+    /// Removes a value, and says whether it was there. The [`reserved`] ones stay.
+    pub fn remove(&mut self, key: &str) -> bool {
+        !reserved::ALL.contains(&key)
+            && self.0.contains_key(key)
+            && Arc::make_mut(&mut self.0).remove(key).is_some()
+    }
+
+    /// All keys, sorted.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// The id of the server that called.
+    #[must_use]
+    pub fn peer_id(&self) -> Option<&str> {
+        self.text(reserved::PEER_ID)
+    }
+
+    /// The type of the server that called.
+    #[must_use]
+    pub fn peer_service(&self) -> Option<&str> {
+        self.text(reserved::PEER_SERVICE)
+    }
+
+    /// The id of the client message that all this began with. An empty one is none.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.text(reserved::REQUEST_ID).filter(|id| !id.is_empty())
+    }
+
+    /// Sets that id: where a client's message enters the cluster, and where a call came without one.
+    pub fn set_request_id(&mut self, id: impl Into<String>) {
+        self.set(reserved::REQUEST_ID, Value::String(id.into()));
+    }
+
+    /// How long the caller waits; `None` if it does not say, and then it may be for ever. What is zero or less has no
+    /// time left.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        let nanos = duration::parse(self.text(reserved::TIMEOUT)?).unwrap_or(0); // reading has checked it
+        Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(0)))
+    }
+
+    /// The context of a call that `caller` makes while it handles the call that has this one, or that begins with an
+    /// empty one.
+    ///
+    /// It has every value of this one, the request's id among them, says who calls and that it waits for `timeout`,
+    /// which is to be what remains ([`Deadline::within`]). What belongs to one hop only (route, start) is left out,
+    /// and so is a span of a shape that makes callees lose the whole context.
+    #[must_use]
+    pub fn for_call(&self, caller: &Server, timeout: Duration) -> Self {
+        let mut values: BTreeMap<String, Value> = self
+            .0
+            .iter()
+            .filter(|(key, value)| match key.as_str() {
+                reserved::ROUTE | reserved::START_TIME => false,
+                reserved::SPAN => value.is_object(),
+                reserved::REQUEST_ID => value.is_string(),
+                _ => true,
+            })
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        for (key, value) in [
+            (reserved::PEER_ID, caller.id.to_string()),
+            (reserved::PEER_SERVICE, caller.server_type.to_string()),
+            (reserved::TIMEOUT, duration::text(timeout)),
+        ] {
+            values.insert(key.to_owned(), Value::String(value));
+        }
+        Self(Arc::new(values))
+    }
+
+    fn text(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.as_str()
+    }
+
+    fn set(&mut self, key: &str, value: Value) {
+        Arc::make_mut(&mut self.0).insert(key.to_owned(), value);
+    }
+}
+
+/// A new id for a client's message: 22 letters and digits.
+///
+/// ```
+/// let id = pitaya::cluster::metadata::new_request_id();
+/// assert!(id.len() == 22 && id.bytes().all(|c| c.is_ascii_alphanumeric()));
+/// ```
+#[must_use]
+pub fn new_request_id() -> String {
+    std::iter::repeat_with(fastrand::alphanumeric).take(22).collect()
+}
+
+fn broken(why: &str) -> Error {
+    Error::new(code::INTERNAL, format!("the context {why}"))
+}

@@ -1,0 +1,231 @@
+// Made of docs/pitaya.proto by `cargo xtask protos`. Do not edit.
+
+#![allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction, unused_qualifications)]
+
+/// Why a call failed. Present but empty, it still says that the call failed.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Error {
+    /// A code such as `PIT-404`; an empty one stands for `PIT-000`.
+    #[prost(string, tag = "1")]
+    pub code: ::prost::alloc::string::String,
+    /// What happened, in words.
+    #[prost(string, tag = "2")]
+    pub msg: ::prost::alloc::string::String,
+    /// What else the caller is told. In no order.
+    #[prost(btree_map = "string, string", tag = "3")]
+    pub metadata: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+}
+/// A client's session, as its frontend knows it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Session {
+    /// The session's number on that frontend.
+    #[prost(int64, tag = "1")]
+    pub id: i64,
+    /// The user; empty as long as nobody is bound.
+    #[prost(string, tag = "2")]
+    pub uid: ::prost::alloc::string::String,
+    /// The session's data: a JSON object, or nothing.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub data: ::prost::bytes::Bytes,
+}
+/// What is called, and with what.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Msg {
+    /// The client's number of the message; 0 in a notify and in a call of a server.
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    /// Three parts; two parts in calls of `sys`.
+    #[prost(string, tag = "2")]
+    pub route: ::prost::alloc::string::String,
+    /// The argument as it is.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub data: ::prost::bytes::Bytes,
+    /// Never sent.
+    #[prost(string, tag = "4")]
+    pub reply: ::prost::alloc::string::String,
+    /// Request or notify.
+    #[prost(enumeration = "MsgType", tag = "5")]
+    pub r#type: i32,
+}
+/// A call.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Request {
+    /// Who calls.
+    #[prost(enumeration = "RpcType", tag = "1")]
+    pub r#type: i32,
+    /// The client's session, in a call of a client.
+    #[prost(message, optional, tag = "2")]
+    pub session: ::core::option::Option<Session>,
+    /// What is called. A request without it is no call.
+    #[prost(message, optional, tag = "3")]
+    pub msg: ::core::option::Option<Msg>,
+    /// The sender's id if it is a frontend.
+    #[prost(string, tag = "4")]
+    pub frontend_id: ::prost::alloc::string::String,
+    /// The call's context: a JSON object, never nothing.
+    #[prost(bytes = "bytes", tag = "5")]
+    pub metadata: ::prost::bytes::Bytes,
+}
+/// The answer to a call. No bytes at all are an empty success.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Response {
+    /// The reply as it is.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub data: ::prost::bytes::Bytes,
+    /// Why there is none; the data then means nothing.
+    #[prost(message, optional, tag = "2")]
+    pub error: ::core::option::Option<Error>,
+}
+/// A message to a user.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Push {
+    /// What the client knows it by.
+    #[prost(string, tag = "1")]
+    pub route: ::prost::alloc::string::String,
+    /// The user.
+    #[prost(string, tag = "2")]
+    pub uid: ::prost::alloc::string::String,
+    /// The message as it is.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub data: ::prost::bytes::Bytes,
+}
+/// A wish to disconnect a user.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct KickMsg {
+    /// The user.
+    #[prost(string, tag = "1")]
+    pub user_id: ::prost::alloc::string::String,
+}
+/// The answer to that wish.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct KickAnswer {
+    /// Whether the user was disconnected.
+    #[prost(bool, tag = "1")]
+    pub kicked: bool,
+}
+/// The news that a user is bound to a session.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BindMsg {
+    /// The user.
+    #[prost(string, tag = "1")]
+    pub uid: ::prost::alloc::string::String,
+    /// The id of the frontend that has the session.
+    #[prost(string, tag = "2")]
+    pub fid: ::prost::alloc::string::String,
+    /// When it was bound, in nanoseconds since 1970 of that frontend's clock; 0 if it does not say. Only our servers
+    /// send it, so that of two binds at one moment both sides see the same one win; the others skip it.
+    #[prost(int64, tag = "100")]
+    pub bound_at: i64,
+}
+/// The documentation of a server's routes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Doc {
+    /// A JSON text.
+    #[prost(string, tag = "1")]
+    pub doc: ::prost::alloc::string::String,
+}
+/// A question for that documentation.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DocMsg {
+    /// Whether messages are to be named as Protobuf knows them.
+    #[prost(bool, tag = "1")]
+    pub get_protos: bool,
+}
+/// The description of one Protobuf file.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProtoDescriptor {
+    /// A `FileDescriptorProto`, gzipped.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub desc: ::prost::bytes::Bytes,
+}
+/// The name of one Protobuf message.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProtoName {
+    /// Its full name, with its package.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// The descriptions of Protobuf files.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProtoDescriptors {
+    /// One for each name that was asked for, in that order.
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    pub desc: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+}
+/// The names of Protobuf messages.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProtoNames {
+    /// Full names, with their packages.
+    #[prost(string, repeated, tag = "1")]
+    pub name: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// The kind of a client's message. Only the first two travel between servers; a receiver takes every other number
+/// for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum MsgType {
+    /// Answered with what its handler returns.
+    MsgRequest = 0,
+    /// Answered with `ack`.
+    MsgNotify = 1,
+    /// Not sent between servers.
+    MsgResponse = 2,
+    /// Not sent between servers.
+    MsgPush = 3,
+}
+impl MsgType {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::MsgRequest => "MsgRequest",
+            Self::MsgNotify => "MsgNotify",
+            Self::MsgResponse => "MsgResponse",
+            Self::MsgPush => "MsgPush",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MsgRequest" => Some(Self::MsgRequest),
+            "MsgNotify" => Some(Self::MsgNotify),
+            "MsgResponse" => Some(Self::MsgResponse),
+            "MsgPush" => Some(Self::MsgPush),
+            _ => None,
+        }
+    }
+}
+/// Who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RpcType {
+    /// A client, through its frontend: a handler is called.
+    Sys = 0,
+    /// A server: a remote is called.
+    User = 1,
+}
+impl RpcType {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Sys => "Sys",
+            Self::User => "User",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "Sys" => Some(Self::Sys),
+            "User" => Some(Self::User),
+            _ => None,
+        }
+    }
+}

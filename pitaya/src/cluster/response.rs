@@ -1,0 +1,231 @@
+//! Answers: how ours are made, and how those of others are read (`docs/cluster.md`, "Answers").
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use prost::Message as _;
+
+use super::protos::{Error as Travelling, Response};
+use super::{Server, TransportError};
+use crate::duration;
+use crate::error::{Error, Result, code};
+
+/// The reply to a notify, and to a push or a kick whose sender waits.
+pub const ACK: Bytes = Bytes::from_static(b"ack");
+
+/// The reply of `sys.bindsession` and `sys.pushsession`: an answer within the answer, whose reply is [`ACK`].
+pub const NESTED_ACK: Bytes = Bytes::from_static(b"\x0a\x03ack");
+
+/// The reply of `sys.kick`: a [`KickAnswer`](super::protos::KickAnswer) that says yes.
+pub const KICKED: Bytes = Bytes::from_static(b"\x08\x01");
+
+impl Response {
+    /// The answer to a call with this result. Of a foreign error only `expose` shows the text.
+    ///
+    /// ```
+    /// use pitaya::Error;
+    /// use pitaya::cluster::protos::Response;
+    ///
+    /// let response = Response::of(Err(Error::new("CHAT-001", "join a room first")), false);
+    /// assert_eq!(response.into_result().unwrap_err().code(), "CHAT-001");
+    /// ```
+    #[must_use]
+    pub fn of(result: Result<Bytes>, expose: bool) -> Self {
+        match result {
+            Ok(data) => Self { data, error: None },
+            Err(error) => {
+                let msg = error.outgoing_msg(expose).into_owned();
+                let error =
+                    Travelling { code: error.code().to_owned(), msg, metadata: error.metadata().clone() };
+                Self { data: Bytes::new(), error: Some(error) }
+            }
+        }
+    }
+
+    /// What the call came to. An error that is there decides, empty or not; without a code it has `PIT-000`.
+    ///
+    /// # Errors
+    /// The callee's.
+    pub fn into_result(self) -> Result<Bytes> {
+        let Some(error) = self.error else { return Ok(self.data) };
+        let code = if error.code.is_empty() { code::UNKNOWN.to_owned() } else { error.code };
+        Err(error
+            .metadata
+            .into_iter()
+            .fold(Error::new(code, error.msg), |error, (key, value)| error.with_metadata(key, value)))
+    }
+}
+
+/// Reads an answer: no bytes at all are an empty success.
+///
+/// # Errors
+/// The callee's, or `PIT-000` if these bytes are no answer.
+///
+/// ```
+/// use pitaya::cluster::response;
+/// assert_eq!(response::read(b"\x0a\x03ack"[..].into())?, response::ACK);
+/// assert!(response::read(b"\x12\x00"[..].into()).is_err());
+/// # Ok::<(), pitaya::Error>(())
+/// ```
+pub fn read(bytes: Bytes) -> Result<Bytes> {
+    Response::decode(bytes)
+        .map_err(|error| {
+            Error::new(code::UNKNOWN, format!("cannot decode response: {error}")).with_source(error)
+        })?
+        .into_result()
+}
+
+/// Writes an answer.
+#[must_use]
+pub fn write(result: Result<Bytes>, expose: bool) -> Bytes {
+    Response::of(result, expose).encode_to_vec().into()
+}
+
+/// A call that got no answer, for messages.
+#[derive(Debug, Clone, Copy)]
+pub struct Unanswered<'a> {
+    /// What was called.
+    pub route: &'a str,
+    /// How long it was waited for.
+    pub timeout: Duration,
+    /// Who called.
+    pub caller: &'a Server,
+    /// Who was called.
+    pub callee: &'a Server,
+}
+
+impl Unanswered<'_> {
+    /// What the caller is told.
+    ///
+    /// | reason | code |
+    /// |---|---|
+    /// | no answer in time | `PIT-408`, with the names and the time as metadata |
+    /// | nobody there, no connection | `PIT-503` |
+    /// | too many bytes | `PIT-400` |
+    /// | anything else | `PIT-000` |
+    #[must_use]
+    pub fn error(&self, why: TransportError) -> Error {
+        let code = match &why {
+            TransportError::Timeout => code::TIMEOUT,
+            TransportError::NoResponders | TransportError::Unavailable => code::UNAVAILABLE,
+            TransportError::TooLarge { .. } => code::BAD_REQUEST,
+            TransportError::BadAddress(_) | TransportError::Other(_) => code::UNKNOWN,
+        };
+        let error = Error::new(code, why.to_string());
+        if why != TransportError::Timeout {
+            return error;
+        }
+        error
+            .with_metadata("timeout", duration::text(self.timeout))
+            .with_metadata("route", self.route)
+            .with_metadata("server", &*self.caller.id)
+            .with_metadata("peer.id", &*self.callee.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::cluster::protos::KickAnswer;
+    use proptest::prelude::*;
+
+    fn server(id: &str) -> Server {
+        Server {
+            id: id.into(),
+            server_type: "room".into(),
+            metadata: BTreeMap::new(),
+            frontend: false,
+            hostname: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_answers_of_sys_are_the_bytes_that_peers_know() {
+        assert_eq!(write(Ok(ACK), false), NESTED_ACK);
+        assert_eq!(KickAnswer { kicked: true }.encode_to_vec(), KICKED);
+        assert_eq!(write(Ok(KICKED), false), &b"\x0a\x02\x08\x01"[..]);
+        assert_eq!(write(Ok(NESTED_ACK), false), &b"\x0a\x05\x0a\x03ack"[..]);
+    }
+
+    #[test]
+    fn an_empty_success_is_no_bytes_and_back() {
+        assert_eq!(write(Ok(Bytes::new()), false), Bytes::new());
+        assert_eq!(read(Bytes::new()).unwrap(), Bytes::new());
+    }
+
+    #[test]
+    fn an_error_keeps_code_text_and_metadata() {
+        let sent = Error::new("A-1", "no").with_metadata("k", "v").with_metadata("empty", "");
+        let got = read(write(Err(sent), false)).unwrap_err();
+        assert_eq!((got.code(), got.msg(), &*got.metadata()["k"]), ("A-1", "no", "v"));
+        assert_eq!(got.metadata()["empty"], "");
+    }
+
+    #[test]
+    fn a_foreign_error_shows_its_text_only_if_it_may() {
+        for (expose, text) in [(false, "internal error"), (true, "disk on fire")] {
+            let got = read(write(Err(Error::internal("disk on fire")), expose)).unwrap_err();
+            assert_eq!((got.code(), got.msg()), (code::UNKNOWN, text));
+        }
+    }
+
+    #[test]
+    fn an_error_that_is_there_decides_and_has_a_code() {
+        for bytes in [&b"\x12\x00"[..], b"\x0a\x03nok\x12\x05\x12\x03nok"] {
+            assert_eq!(read(Bytes::copy_from_slice(bytes)).unwrap_err().code(), code::UNKNOWN);
+        }
+    }
+
+    #[test]
+    fn a_call_without_an_answer_says_why() {
+        let (caller, callee) = (server("a"), server("b"));
+        let call = Unanswered {
+            route: "room.room.join",
+            timeout: Duration::from_millis(1500),
+            caller: &caller,
+            callee: &callee,
+        };
+        let error = call.error(TransportError::Timeout);
+        assert_eq!((error.code(), error.msg()), ("PIT-408", "rpc client: request timeout"));
+        let metadata: Vec<_> = error.metadata().iter().map(|(key, value)| (&**key, &**value)).collect();
+        assert_eq!(
+            metadata,
+            [("peer.id", "b"), ("route", "room.room.join"), ("server", "a"), ("timeout", "1.5s")]
+        );
+        for (why, code) in [
+            (TransportError::NoResponders, "PIT-503"),
+            (TransportError::Unavailable, "PIT-503"),
+            (TransportError::TooLarge { size: 2, limit: 1 }, "PIT-400"),
+            (TransportError::BadAddress("*".into()), "PIT-000"),
+            (TransportError::Other("x".into()), "PIT-000"),
+        ] {
+            let text = why.to_string();
+            let error = call.error(why);
+            assert_eq!((error.code(), error.msg()), (code, &*text));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..128)) {
+            let _ = read(bytes.into());
+        }
+
+        #[test]
+        fn a_result_is_read_back(
+            data in proptest::collection::vec(any::<u8>(), 0..32), code in ".{1,8}", msg in ".*",
+            metadata in proptest::collection::btree_map(".*", ".*", 0..4), fails: bool,
+        ) {
+            let error = metadata.iter().fold(Error::new(code.clone(), msg.clone()), |e, (k, v)| e.with_metadata(k, v));
+            match read(write(if fails { Err(error) } else { Ok(data.clone().into()) }, false)) {
+                Ok(got) => prop_assert!(!fails && got == data),
+                Err(got) => {
+                    prop_assert!(fails && got.code() == code && got.msg() == msg);
+                    prop_assert_eq!(got.metadata(), &metadata);
+                }
+            }
+        }
+    }
+}

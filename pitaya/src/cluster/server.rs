@@ -1,0 +1,207 @@
+//! One server as the others see it (`docs/cluster.md`, "Discovery").
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
+use super::key;
+use super::subject::{BadPart, bad, check_name};
+use crate::wire::json;
+
+mod read;
+
+/// The metadata key by which a server says, with the value `true`, that it takes no new work: routers skip it.
+pub const DRAINING: &str = "draining";
+
+/// A server of the cluster: what discovery makes known of it. It does not change; a server that changes is made
+/// known again, and replaces what was known.
+///
+/// ```
+/// use pitaya::cluster::Server;
+///
+/// let json = br#"{"id":"room-1","type":"room","metadata":{},"frontend":false,"hostname":"h"}"#;
+/// let server = Server::from_entry("servers/room/room-1", json)?;
+/// assert_eq!(&*server.id, "room-1");
+/// assert_eq!(server.to_json(), json);
+/// # Ok::<(), pitaya::cluster::server::ServerError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Unique in the cluster; a UUID unless the app chose one.
+    pub id: Arc<str>,
+    /// The first part of its routes.
+    pub server_type: Arc<str>,
+    /// What else is to be known, such as its gRPC address.
+    pub metadata: BTreeMap<String, String>,
+    /// Whether clients connect to it.
+    pub frontend: bool,
+    /// The name of its machine; empty if it is not known.
+    pub hostname: String,
+}
+
+/// Why an entry of the registry is no server.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// The key is not `servers/<type>/<id>`.
+    #[error("`{0}` is not the key of a server")]
+    Key(String),
+    /// The value is not the JSON of a server.
+    #[error("the value is not the JSON of a server: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Key and value name two servers.
+    #[error("the key is that of `{key}`, but the value is that of `{value}`")]
+    Mismatch {
+        /// Type and id in the key.
+        key: String,
+        /// Type and id in the value.
+        value: String,
+    },
+}
+
+impl Server {
+    /// What is put into the registry: JSON, byte by byte as the original writes it. Without metadata it has an empty
+    /// object there.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(128);
+        // Strings, a flag and a map of strings can always be written, and a `Vec` takes them all.
+        let written = json::write(&mut out, self);
+        debug_assert!(written.is_ok(), "{written:?}");
+        out
+    }
+
+    /// Reads that JSON, as tolerantly as the original does: names in any case, unknown ones skipped, missing ones
+    /// empty, the last of two wins. An empty string stands for no metadata, which other implementations write.
+    ///
+    /// What is read may have an empty id or type; see [`from_entry`](Self::from_entry).
+    ///
+    /// # Errors
+    /// [`ServerError::Json`]: it is no JSON, no object, or a field has the wrong type.
+    pub fn from_json(json: &[u8]) -> Result<Self, ServerError> {
+        Ok(read::server(json)?)
+    }
+
+    /// Reads an entry of the registry: a key without the prefix, and its value. Both have to name the same server,
+    /// since later only the key tells which one has gone.
+    ///
+    /// # Errors
+    /// See [`ServerError`].
+    pub fn from_entry(key: &str, value: &[u8]) -> Result<Self, ServerError> {
+        let (server_type, id) = key::parse_server(key).ok_or_else(|| ServerError::Key(key.to_owned()))?;
+        let server = Self::from_json(value)?;
+        if (&*server.server_type, &*server.id) != (server_type, id) {
+            return Err(ServerError::Mismatch {
+                key: format!("{server_type}/{id}"),
+                value: format!("{}/{}", server.server_type, server.id),
+            });
+        }
+        Ok(server)
+    }
+
+    /// The key it is registered under, without the prefix.
+    ///
+    /// # Errors
+    /// Its type or its id cannot be a part of it.
+    pub fn key(&self) -> Result<String, BadPart> {
+        key::server(&self.server_type, &self.id)
+    }
+
+    /// Whether a server of ours may be like this.
+    ///
+    /// # Errors
+    /// Its type or its id would break a key, a subject or, if the type has a dot, a route.
+    pub fn check(&self) -> Result<(), BadPart> {
+        check_name(&self.id)?;
+        check_name(&self.server_type)?;
+        if self.server_type.contains('.') {
+            return Err(bad(&self.server_type, "has a dot, and it is the first part of routes"));
+        }
+        Ok(())
+    }
+
+    /// Whether it takes no new work.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.metadata.get(DRAINING).is_some_and(|value| value == "true")
+    }
+}
+
+impl Serialize for Server {
+    /// The fields in the order in which the original writes them.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Server", 5)?;
+        fields.serialize_field("id", &*self.id)?;
+        fields.serialize_field("type", &*self.server_type)?;
+        fields.serialize_field("metadata", &self.metadata)?;
+        fields.serialize_field("frontend", &self.frontend)?;
+        fields.serialize_field("hostname", &self.hostname)?;
+        fields.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn server(server_type: &str, id: &str) -> Server {
+        Server {
+            id: id.into(),
+            server_type: server_type.into(),
+            metadata: BTreeMap::new(),
+            frontend: false,
+            hostname: String::new(),
+        }
+    }
+
+    #[test]
+    fn an_entry_whose_key_and_value_differ_is_refused() {
+        let value = server("room", "a").to_json();
+        assert_eq!(Server::from_entry("servers/room/a", &value).unwrap(), server("room", "a"));
+        for key in ["servers/room/b", "servers/hall/a"] {
+            assert!(matches!(Server::from_entry(key, &value), Err(ServerError::Mismatch { .. })), "{key}");
+        }
+        assert!(matches!(Server::from_entry("servers/room", &value), Err(ServerError::Key(_))));
+        for value in ["", "null", "{}", "\"\"", "[]", "7", "{\"id\":\"a\"}", "{\"id\":\"a\",\"type\":null}"] {
+            assert!(Server::from_entry("servers/room/a", value.as_bytes()).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_would_break_a_key_a_subject_or_a_route_is_refused() {
+        assert_eq!(server("room", "room-1.eu").check(), Ok(()));
+        for (server_type, id) in
+            [("", "a"), ("room", ""), ("a/b", "a"), ("room", "a b"), ("room", "*"), ("a.b", "a")]
+        {
+            assert!(server(server_type, id).check().is_err(), "{server_type}/{id}");
+        }
+        assert!(server("a/b", "c").key().is_err());
+    }
+
+    #[test]
+    fn a_server_says_when_it_drains() {
+        let mut it = server("room", "a");
+        assert!(!it.is_draining());
+        it.metadata.insert(DRAINING.into(), "true".into());
+        assert!(it.is_draining());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(
+            id in ".*", server_type in ".*", hostname in ".*", frontend: bool,
+            metadata in proptest::collection::btree_map(".*", ".*", 0..4),
+        ) {
+            let server = Server { id: id.into(), server_type: server_type.into(), metadata, frontend, hostname };
+            prop_assert_eq!(Server::from_json(&server.to_json()).unwrap(), server);
+        }
+
+        #[test]
+        fn no_entry_makes_the_reader_panic(key in ".*", value in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = Server::from_entry(&key, &value);
+            let _ = Server::from_entry("servers/room/a", &value);
+        }
+    }
+}
