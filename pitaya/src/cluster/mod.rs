@@ -1,17 +1,18 @@
-//! Clusters: what servers say to each other, without saying it.
-//!
-//! These are the pure parts: formats that are made and read, the same over every transport, as Go servers of the
-//! original write them. Discovery, transports and what an app does with them come with the cluster itself; a server of
-//! this version stands alone. `docs/cluster.md` has the protocol in words.
+//! The cluster: servers that find each other, call each other, and reach each other's users.
 //!
 //! | part | holds |
 //! |---|---|
 //! | [`server`] | one server as the others see it |
-//! | [`protos`] | what servers say |
+//! | [`Servers`] | all that are known, kept true by a [`Discovery`] |
+//! | [`Transport`] | how they reach each other |
+//! | [`protos`] | what they say |
 //! | [`request`] [`response`] | how calls and their answers are made and read |
 //! | [`metadata`] | what of a call's context travels with it |
 //! | [`subject`] [`key`] | the formats of addresses and of the registry's keys |
+//!
+//! `docs/cluster.md` has the protocol in words.
 
+mod discovery;
 mod failure;
 pub mod key;
 pub mod metadata;
@@ -19,8 +20,13 @@ pub mod protos;
 pub mod request;
 pub mod response;
 pub mod server;
+mod servers;
 pub mod subject;
+mod transport;
 
+pub use discovery::Discovery;
 pub use failure::TransportError;
 pub use metadata::Metadata;
 pub use server::Server;
+pub use servers::{Change, Servers, View};
+pub use transport::{Address, Receiver, Transport};
