@@ -54,6 +54,13 @@ pub mod text {
     pub const BROKEN_PIPE: &str = "broken low-level pipe";
     pub const SESSION_NOT_FOUND: &str = "session not found";
     pub const FRONT_CANT_PUSH_TO_FRONT: &str = "frontend session can't push to front";
+    pub const ON_CLOSE_ON_BACKEND: &str = "onclose callbacks are not allowed on backend servers";
+    pub const FRONTEND_TYPE_NOT_SPECIFIED: &str =
+        "for using SendPushToUsers from a backend server you have to specify a valid frontendType";
+    pub const RPC_MAY_BE_LOCAL: &str = "you are making a rpc that may be processed locally, either specify a different server type or specify a server id";
+    pub const SERVER_NOT_FOUND: &str = "server not found";
+    pub const NO_SERVER_TYPE: &str =
+        "no server type chosen for sending RPC, send a full route in the format server.service.component";
     pub const EMPTY_UID: &str = "empty uid";
     pub const GROUP_EXISTS: &str = "group already exists";
     pub const GROUP_NOT_FOUND: &str = "group not found";

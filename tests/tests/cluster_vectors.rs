@@ -241,7 +241,11 @@ fn vectors_go_metadata_encode() {
                 frontend: false,
                 hostname: String::new(),
             };
-            let made = Metadata::new().for_call(&caller, read.timeout().unwrap_or(Duration::ZERO));
+            let made = Metadata::new().for_call(
+                &caller.id,
+                &caller.server_type,
+                read.timeout().unwrap_or(Duration::ZERO),
+            );
             case.bytes("made", &made.encode(), want.as_bytes())?;
         }
         Ok(())

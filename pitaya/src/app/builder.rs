@@ -1,6 +1,7 @@
 //! How an app is put together.
 
 use std::any::type_name;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use futures_util::future::BoxFuture;
 
 use super::{App, Running, start};
 use crate::acceptor::Acceptor;
+use crate::cluster::{Discovery, Router, Routers, Transport};
 use crate::component::Registration;
 use crate::config::Config;
 use crate::connection::{Authenticate, Refusal, Validator, authenticate};
@@ -43,6 +45,10 @@ pub struct Builder {
     pub(super) authenticate: Option<Authenticate>,
     pub(super) modules: Modules,
     pub(super) group_store: Option<Box<dyn GroupStore>>,
+    pub(super) discovery: Option<Box<dyn Discovery>>,
+    pub(super) transport: Option<Box<dyn Transport>>,
+    pub(super) routers: Routers,
+    pub(super) metadata: BTreeMap<String, String>,
     pub(super) reporters: Vec<Arc<dyn Reporter>>,
     pub(super) post_build: Vec<PostBuild>,
     pub(super) services: Arc<Services>,
@@ -69,6 +75,10 @@ impl Default for Builder {
             authenticate: None,
             modules: Modules::default(),
             group_store: None,
+            discovery: None,
+            transport: None,
+            routers: Routers::default(),
+            metadata: BTreeMap::new(),
             reporters: Vec::new(),
             post_build: Vec::new(),
             services: Arc::clone(pool.services()),
@@ -259,6 +269,53 @@ impl Builder {
     #[must_use]
     pub fn group_store(mut self, store: impl GroupStore) -> Self {
         self.group_store = Some(Box::new(store));
+        self
+    }
+
+    /// How this server finds the others of its cluster, and they it. Together with a [`transport`](Self::transport) it
+    /// makes the app a server of a cluster; without both it stands alone.
+    ///
+    /// ```
+    /// use pitaya::cluster::{MemoryBroker, MemoryRegistry};
+    /// use pitaya::prelude::*;
+    ///
+    /// // A cluster within one process. Servers of several find each other over etcd and NATS.
+    /// let (registry, broker) = (MemoryRegistry::new(), MemoryBroker::new());
+    /// let room = App::builder()
+    ///     .server_type("room")
+    ///     .backend()
+    ///     .discovery(registry.discovery())
+    ///     .transport(broker.transport());
+    /// ```
+    #[must_use]
+    pub fn discovery(mut self, discovery: impl Discovery) -> Self {
+        self.discovery = Some(Box::new(discovery));
+        self
+    }
+
+    /// How this server reaches the others of its cluster: see [`discovery`](Self::discovery).
+    #[must_use]
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Some(Box::new(transport));
+        self
+    }
+
+    /// How servers of a type are chosen for calls; by chance if nothing is said. A second router of one type is an
+    /// error at start.
+    #[must_use]
+    pub fn router(mut self, server_type: impl Into<String>, router: Router) -> Self {
+        let server_type = server_type.into();
+        if !self.routers.set(server_type.clone(), router) {
+            self.problems
+                .push(format!("server type `{server_type}` was given two routers: there is one for each"));
+        }
+        self
+    }
+
+    /// Something that the other servers of the cluster learn of this one.
+    #[must_use]
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.insert(key.into(), value.into());
         self
     }
 

@@ -5,28 +5,39 @@
 //! | [`server`] | one server as the others see it |
 //! | [`Servers`] | all that are known, kept true by a [`Discovery`] |
 //! | [`Transport`] | how they reach each other |
+//! | [`Router`] | which one is called |
 //! | [`protos`] | what they say |
 //! | [`request`] [`response`] | how calls and their answers are made and read |
-//! | [`metadata`] | what of a call's context travels with it |
 //! | [`subject`] [`key`] | the formats of addresses and of the registry's keys |
 //!
 //! `docs/cluster.md` has the protocol in words.
 
+mod callee;
 mod discovery;
 mod failure;
 pub mod key;
-pub mod metadata;
+mod meters;
+mod node;
+mod owner;
 pub mod protos;
 pub mod request;
 pub mod response;
+mod router;
 pub mod server;
 mod servers;
 pub mod subject;
+mod sys;
 mod transport;
+mod unique;
+mod users;
 
+pub(crate) use callee::Callee;
 pub use discovery::Discovery;
 pub use failure::TransportError;
-pub use metadata::Metadata;
+pub(crate) use meters::Meters;
+pub(crate) use node::{Cluster, Limits, Node, Parts};
+pub(crate) use router::Routers;
+pub use router::{Router, Routing};
 pub use server::Server;
 pub use servers::{Change, Servers, View};
 pub use transport::{Address, Receiver, Transport};

@@ -238,13 +238,19 @@ impl Client {
         }
     }
 
-    /// Encodes the reply straight into the outbox; `None` if there is no room now.
+    /// Encodes the reply straight into the outbox, or on a backend for the frontend that waits; `None` if there is no
+    /// room now.
     #[inline]
     fn send<M: Message>(&self, value: &Value<M>) -> Option<Result<()>> {
         if self.mid == 0 {
             return Some(Ok(()));
         }
         let settings = self.core.pool().settings();
+        if let Some(back) = self.core.back() {
+            let mut out = BytesMut::new();
+            let encoded = value.encode(&mut out, |value, out| settings.format.encode(value, out));
+            return Some(encoded.map(|()| back.reply(out.freeze())).map_err(unsayable));
+        }
         let sent = self.core.encode(|out| {
             message::encode_response_with(out, self.mid, false, &settings.compression, |out| {
                 value.encode(out, |value, out| settings.format.encode(value, out))

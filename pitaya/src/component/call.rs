@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use super::{Context, Entry, EntryId, Tables};
+use crate::context::Current;
 use crate::error::{Error, Result};
 use crate::route::{Handler, Remote};
 use crate::serialize::Format;
@@ -21,6 +22,8 @@ pub trait Kind: sealed::Sealed + Send + Sync + 'static {
     type Output: Send;
     #[doc(hidden)]
     fn entry(caller: &Self::Caller) -> &Entry;
+    #[doc(hidden)]
+    fn current(caller: &Self::Caller) -> Current;
 }
 
 mod sealed {
@@ -31,12 +34,16 @@ mod sealed {
 
 impl Kind for Handler {
     type Caller = Client;
-    /// Nothing: the reply is in the session's outbox by then.
+    /// Nothing: the reply is in the session's outbox by then, or on a backend in the copy of the session.
     type Output = ();
 
     #[inline]
     fn entry(caller: &Client) -> &Entry {
         Tables::of(&caller.core).handlers.entry(caller.entry)
+    }
+
+    fn current(caller: &Client) -> Current {
+        caller.core.back().map(|back| back.current().clone()).unwrap_or_default()
     }
 }
 
@@ -47,6 +54,10 @@ impl Kind for Remote {
 
     fn entry(caller: &Peer) -> &Entry {
         &caller.entry
+    }
+
+    fn current(caller: &Peer) -> Current {
+        caller.current.clone()
     }
 }
 
@@ -68,6 +79,7 @@ pub struct Client {
 pub struct Peer {
     services: Arc<Services>,
     entry: Arc<Entry>,
+    current: Current,
 }
 
 /// A call of a client.
@@ -96,7 +108,7 @@ impl<K: Kind> Call<K> {
 
     /// The context, as an argument has it.
     pub fn context(&self) -> Context {
-        Context::new(Arc::clone(&self.entry().route))
+        Context::new(Arc::clone(&self.entry().route), K::current(&self.caller))
     }
 
     /// For generated code: the instance whose method is called.
@@ -136,8 +148,8 @@ impl Call<Handler> {
 }
 
 impl Call<Remote> {
-    pub(crate) fn remote(services: Arc<Services>, entry: Arc<Entry>) -> Self {
-        Self { caller: Peer { services, entry } }
+    pub(crate) fn remote(services: Arc<Services>, entry: Arc<Entry>, current: Current) -> Self {
+        Self { caller: Peer { services, entry, current } }
     }
 
     /// The services of the app.

@@ -67,7 +67,6 @@ idle! {
     "pitaya.buffer.handler.localprocess": Count<u32> = 20u32, DISPATCH, "Size of the queue of local messages.";
     "pitaya.buffer.handler.remoteprocess": Count<u32> = 20u32, DISPATCH, "Size of the queue of messages to forward.";
     "pitaya.concurrency.handler.dispatch": Count<u32> = 25u32, DISPATCH, "Number of dispatchers.";
-    "pitaya.session.unique": Flag = true, CLUSTER, "Closes older sessions of a user on other frontends.";
 
     "pitaya.metrics.prometheus.enabled": Flag = false, EXPORTER, "Serves the metrics to Prometheus.";
     "pitaya.metrics.prometheus.port": Count<u16> = 9090u16, EXPORTER, "The port for that.";
@@ -77,8 +76,6 @@ idle! {
     "pitaya.metrics.statsd.rate": Number = 1.0, EXPORTER, "The share of reports that is sent.",
         allowed("between 0 and 1", |v| (0.0..=1.0).contains(v));
 
-    "pitaya.session.concurrentforward": Flag = false, CLUSTER,
-        "Starts forwarded requests on arrival instead of in the order of the session.";
     "pitaya.cluster.info.region": Text = "", CLUSTER, "The region of this server.";
 
     "pitaya.cluster.rpc.client.grpc.dialtimeout": Span = secs(5), UNUSED, "The longest a connection may take.";
@@ -86,8 +83,6 @@ idle! {
     "pitaya.cluster.rpc.client.grpc.requesttimeout": Span = secs(5), CLUSTER, "The longest a call may take.";
     "pitaya.cluster.rpc.client.nats.connect": Text = "nats://localhost:4222", CLUSTER, "Addresses of NATS.",
         allowed("an address", |v| !v.trim().is_empty());
-    "pitaya.cluster.rpc.client.nats.requesttimeout": Span = secs(5), CLUSTER, "The longest a call may take.",
-        allowed("more than 0s", |v| !v.is_zero());
     "pitaya.cluster.rpc.client.nats.connectiontimeout": Span = secs(2), CLUSTER, "The longest a connection may take.";
     "pitaya.cluster.rpc.client.nats.maxreconnectionretries": Count<i64> = 15, CLUSTER, "Attempts to connect.",
         allowed("at least -1", |v| *v >= -1);

@@ -132,6 +132,17 @@ keys! {
     session_concurrent: usize as Count<usize> = 64, "pitaya.session.concurrent",
         allowed("at least 1", at_least_one);
 
+    /// Messages that are passed on to other servers start on arrival, as those of concurrent routes do, instead of in
+    /// the order of their session.
+    session_concurrent_forward: bool as Flag = false, "pitaya.session.concurrentforward";
+
+    /// A user has one session at most on all frontends of a type: a newer bind kicks the older session, wherever it is.
+    session_unique: bool as Flag = true, "pitaya.session.unique";
+
+    /// The longest a call of another server waits for its answer, unless the caller says otherwise.
+    cluster_request_timeout: Duration as Span = secs(5), "pitaya.cluster.rpc.client.nats.requesttimeout",
+        allowed("more than 0s", some_time);
+
     /// Received messages of one session that may wait; beyond that its connection is not read.
     session_pending: usize as Count<usize> = 64, "pitaya.session.pending",
         allowed("at least 1", at_least_one);

@@ -65,7 +65,7 @@ impl Groups {
 
     /// The group of a name. It need not exist: this only names it.
     pub fn group(&self, name: &str) -> Group {
-        Group { groups: self.clone(), name: name.into() }
+        Group { groups: self.clone(), name: name.into(), users: self.0.users.clone() }
     }
 
     /// The users behind the groups.
@@ -101,12 +101,19 @@ impl fmt::Debug for Groups {
 pub struct Group {
     groups: Groups,
     name: Arc<str>,
+    users: Users,
 }
 
 impl Group {
     /// The name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The same group, whose messages go to its members on another type of frontends: see [`Users::at`].
+    #[must_use]
+    pub fn at(&self, frontend_type: &str) -> Self {
+        Self { users: self.users.at(frontend_type), ..self.clone() }
     }
 
     fn store(&self) -> Result<&dyn GroupStore> {
@@ -255,9 +262,9 @@ impl Group {
         filter: impl Fn(&str) -> bool + Send,
     ) -> Result<Delivery> {
         let members = self.store()?.members(&self.name).await?;
-        let users = &self.groups.0.users;
-        let packet = users.encode(route, message)?;
-        Ok(users.deliver(members.iter().map(|uid| &**uid).filter(|uid| filter(uid)), route, &packet))
+        let body = self.users.encode(message)?;
+        let uids = members.iter().map(|uid| &**uid).filter(|uid| filter(uid)).collect();
+        self.users.deliver(uids, route, body).await
     }
 }
 

@@ -32,6 +32,7 @@ pub use error::GroupError;
 pub use handle::{Group, Groups};
 pub use memory::MemoryStore;
 pub use store::{GroupStore, Members, StoreFuture};
+pub(crate) use users::Elsewhere;
 pub use users::{Delivery, Users};
 
 #[cfg(test)]
