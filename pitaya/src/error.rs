@@ -51,6 +51,7 @@ pub mod text {
     pub const ILLEGAL_UID: &str = "illegal uid";
     pub const ALREADY_BOUND: &str = "session is already bound to an uid";
     pub const NOT_BOUND: &str = "you have to bind an UID to the session to do that";
+    pub const OUTBOX_FULL: &str = "the outbox of the client is full";
     pub const BROKEN_PIPE: &str = "broken low-level pipe";
     pub const SESSION_NOT_FOUND: &str = "session not found";
     pub const FRONT_CANT_PUSH_TO_FRONT: &str = "frontend session can't push to front";
@@ -184,14 +185,19 @@ impl Error {
     }
 }
 
+/// For people: what `main` prints of an error that it returns, with everything that is known of it.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
-            .field("code", &self.0.code)
-            .field("msg", &self.0.msg)
-            .field("metadata", &self.0.metadata)
-            .field("source", &self.0.source)
-            .finish()
+        write!(f, "{self}")?;
+        for (key, value) in &self.0.metadata {
+            write!(f, "\n  {key} = {value}")?;
+        }
+        let mut source = self.source();
+        while let Some(error) = source {
+            write!(f, "\n  because: {error}")?;
+            source = error.source();
+        }
+        Ok(())
     }
 }
 

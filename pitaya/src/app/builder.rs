@@ -257,6 +257,14 @@ impl Builder {
         self
     }
 
+    /// The same; its life begins before that of all modules so far.
+    #[must_use]
+    pub fn session_module_before<M: SessionModule>(mut self, name: impl Into<String>, module: M) -> Self {
+        let added = self.modules.register_session_before(name, module);
+        self.note(added);
+        self
+    }
+
     /// Where the groups are kept, in place of the memory of this process: a [`GroupStore`] of yours. The app runs
     /// its [housekeeping](GroupStore::run) from start to stop.
     ///

@@ -1,13 +1,14 @@
 //! One call, as extractors and generated code see it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
 
 use super::{Context, Entry, EntryId, Tables};
 use crate::context::Current;
 use crate::error::{Error, Result};
+use crate::pipeline::Carried;
 use crate::route::{Handler, Remote};
 use crate::serialize::Format;
 use crate::services::Services;
@@ -24,6 +25,8 @@ pub trait Kind: sealed::Sealed + Send + Sync + 'static {
     fn entry(caller: &Self::Caller) -> &Entry;
     #[doc(hidden)]
     fn current(caller: &Self::Caller) -> Current;
+    #[doc(hidden)]
+    fn services(caller: &Self::Caller) -> &Arc<Services>;
 }
 
 mod sealed {
@@ -45,6 +48,10 @@ impl Kind for Handler {
     fn current(caller: &Client) -> Current {
         caller.core.back().map(|back| back.current().clone()).unwrap_or_default()
     }
+
+    fn services(caller: &Client) -> &Arc<Services> {
+        caller.core.pool().services()
+    }
 }
 
 impl Kind for Remote {
@@ -58,6 +65,10 @@ impl Kind for Remote {
 
     fn current(caller: &Peer) -> Current {
         caller.current.clone()
+    }
+
+    fn services(caller: &Peer) -> &Arc<Services> {
+        &caller.services
     }
 }
 
@@ -93,6 +104,8 @@ pub(crate) type Calling<K> = BoxFuture<'static, Result<<K as Kind>::Output>>;
 /// One call. Extractors of users read it; handlers see what extractors make of it.
 pub struct Call<K: Kind> {
     pub(super) caller: K::Caller,
+    /// What its hooks have in common; nothing where there are none.
+    carried: Mutex<Option<Box<Carried>>>,
 }
 
 impl<K: Kind> Call<K> {
@@ -109,6 +122,15 @@ impl<K: Kind> Call<K> {
     /// The context, as an argument has it.
     pub fn context(&self) -> Context {
         Context::new(Arc::clone(&self.entry().route), K::current(&self.caller))
+    }
+
+    /// What a hook before handed on ([`Incoming::put`](crate::pipeline::Incoming::put)), for extractors.
+    pub fn passed<T: Clone + 'static>(&self) -> Option<T> {
+        self.carried().as_ref()?.get().cloned()
+    }
+
+    pub(super) fn carried(&self) -> MutexGuard<'_, Option<Box<Carried>>> {
+        self.carried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// For generated code: the instance whose method is called.
@@ -128,7 +150,7 @@ fn stranger() -> Error {
 impl Call<Handler> {
     #[inline]
     pub(crate) fn new(caller: Client) -> Self {
-        Self { caller }
+        Self { caller, carried: Mutex::new(None) }
     }
 
     /// The session of the client that calls.
@@ -149,7 +171,7 @@ impl Call<Handler> {
 
 impl Call<Remote> {
     pub(crate) fn remote(services: Arc<Services>, entry: Arc<Entry>, current: Current) -> Self {
-        Self { caller: Peer { services, entry, current } }
+        Self { caller: Peer { services, entry, current }, carried: Mutex::new(None) }
     }
 
     /// The services of the app.

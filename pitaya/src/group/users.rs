@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use crate::component::service;
 use crate::error::{Error, Result, code, text};
 use crate::serialize::{Message, Push};
-use crate::session::{CloseReason, Pool, SessionPool};
+use crate::session::{CloseReason, Pool, Session, SessionPool};
 
 /// Reaches users by uid: a service of the app, as a component's field or as an argument.
 ///
@@ -191,6 +191,11 @@ impl Users {
         let frontend_type =
             frontend_type.ok_or_else(|| Error::new(code::UNKNOWN, text::FRONTEND_TYPE_NOT_SPECIFIED))?;
         Ok(Some((&**elsewhere, frontend_type)))
+    }
+
+    /// The session here of a user.
+    pub(super) fn session(&self, uid: &str) -> Option<Session> {
+        self.pool.by_uid(uid).map(|core| Session::new(core, 0))
     }
 
     /// Encodes a message for any number of users.

@@ -260,7 +260,10 @@ impl Core {
                     );
                     self.close(CloseReason::TooSlow);
                 }
-                Err(Error::new(code::CLOSED, text::BROKEN_PIPE))
+                Err(match refused {
+                    Refused::Dropped | Refused::Full => Error::new(code::UNAVAILABLE, text::OUTBOX_FULL),
+                    Refused::Closed | Refused::TooSlow => Error::new(code::CLOSED, text::BROKEN_PIPE),
+                })
             }
         }
     }

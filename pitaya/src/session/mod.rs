@@ -130,7 +130,8 @@ impl<D> Session<D> {
     /// handle it never waits, and `pitaya.session.outbox.policy` decides.
     ///
     /// # Errors
-    /// `PIT-499` if the session is closed or the push was not taken; `PIT-000` if it cannot be serialized. On a
+    /// `PIT-499` if the session is closed, or was for being too slow; `PIT-503` if the outbox was full and the policy is
+    /// to drop; `PIT-000` if the message cannot be serialized. On a
     /// backend `PIT-401` if the session is not bound, for only by its user it can be reached; `can't find any server
     /// with the provided ID` if its frontend has gone; `PIT-503` without a connection. That it was sent does not mean
     /// that it arrives.
