@@ -389,4 +389,15 @@ mod tests {
         let error = Err::<(), _>(Error::new("X-2", "kept")).internal().unwrap_err();
         assert_eq!((error.code(), error.msg()), ("X-2", "kept"));
     }
+
+    #[test]
+    fn what_main_prints_of_an_error_is_for_people_and_has_all_that_is_known() {
+        let error = Error::new("APP-1", "two lines\nof text").with_metadata("key", "value");
+        let source = std::io::Error::other(Error::new("LOW-1", "the cause"));
+        let error = error.with_source(source);
+        assert_eq!(
+            format!("{error:?}"),
+            "APP-1: two lines\nof text\n  key = value\n  because: LOW-1: the cause"
+        );
+    }
 }

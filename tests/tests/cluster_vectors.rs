@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use pitaya::cluster::protos::*;
 use pitaya::cluster::request::{Incoming, session_data, write_session_data};
-use pitaya::cluster::{Metadata, Server, key, response, subject};
+use pitaya::cluster::{Server, key, response, subject};
+use pitaya::context::Metadata;
 use pitaya::wire::json;
 use pitaya::{duration, group, route};
 use pitaya_tests::vectors::{self, Case, Checked, run, same_json};

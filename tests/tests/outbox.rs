@@ -82,6 +82,8 @@ async fn the_policy_drop_drops_pushes_and_keeps_the_client() {
     let session = ring.app.sessions().by_uid("slow").unwrap();
     let sent = push_until_refused(&session, 200_000).await;
     assert!(sent < 200_000 && !session.is_closed());
+    let refused = session.push(&OnText { text: "x".repeat(1000) }).await.unwrap_err();
+    assert_eq!((refused.code(), refused.msg()), ("PIT-503", "the outbox of the client is full"));
     for n in 0..sent {
         let Some(got @ Got::Push { .. }) = slow.next().await else { panic!("push {n}") };
         assert!(

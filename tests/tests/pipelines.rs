@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use pitaya::acceptor::Tcp;
 use pitaya::metrics::Memory;
-use pitaya::pipeline::{Incoming, Outgoing};
+use pitaya::pipeline::{Before, Incoming, Outgoing};
 use pitaya::prelude::*;
 use pitaya_tests::arena::{self, Text, config};
 use pitaya_tests::raw::Raw;
@@ -91,6 +92,70 @@ async fn hooks_run_in_their_order_may_change_message_and_reply_and_an_error_befo
     let expected = ["first 4 stop", "second stop1", r#"third Some("P-1")"#, "fourth None"];
     assert_eq!(LOG.lock().unwrap().drain(..).collect::<Vec<_>>(), expected);
     assert_eq!(client.ask("piped.raw", "raw").await, "raw+");
+    app.stop().await;
+}
+
+/// Who a hook before found to be calling.
+#[derive(Clone)]
+struct Caller(String);
+
+/// An extractor of what a hook handed on.
+struct Known(Caller);
+
+impl Extract<Handler> for Known {
+    async fn extract(call: &mut Call<Handler>) -> Result<Self> {
+        call.passed().map(Self).ok_or_else(|| Error::new("P-3", "nobody was found"))
+    }
+}
+
+/// A hook with something of its own.
+struct Finds(&'static str);
+
+impl Before for Finds {
+    fn before<'a>(&'a self, call: &'a mut Incoming) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let greeting = call.state::<String>()?;
+            call.put(Caller(format!("{} {}", *greeting, self.0)));
+            Ok(())
+        })
+    }
+}
+
+#[derive(Component)]
+struct Knows;
+
+#[handler(server = "knows")]
+impl Knows {
+    /// Who was found, after a while.
+    pub async fn who(&self, #[extract] known: Known) -> Result<Text> {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        Ok(Text { text: known.0.0 })
+    }
+}
+
+async fn signs(call: &mut Outgoing) {
+    let by = call.get::<Caller>().map(|caller| caller.0.clone());
+    let slow = call.elapsed() >= Duration::from_millis(30);
+    if let Some(text) = call.reply_mut::<Text>() {
+        text.text = format!("{} by {by:?}, slow: {slow}", text.text);
+    }
+}
+
+#[tokio::test]
+async fn hooks_hand_values_on_to_each_other_and_to_extractors_and_know_the_apps_state_and_the_time() {
+    let app = App::builder()
+        .config(config())
+        .server_type("knows")
+        .acceptor(Tcp::bind("127.0.0.1:0"))
+        .state("hello".to_owned())
+        .before(Finds("ann"))
+        .after(signs)
+        .start()
+        .await
+        .unwrap();
+    let mut client = Raw::ready(app.socket_addrs()[0]).await;
+    let expected = r#"{"text":"hello ann by Some(\"hello ann\"), slow: true"}"#;
+    assert_eq!(client.ask("knows.who", "{}").await, expected);
     app.stop().await;
 }
 
