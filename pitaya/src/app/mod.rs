@@ -180,6 +180,15 @@ impl App {
         State::from_services(&self.inner.services)
     }
 
+    /// A service of the app, as a component's field has it: the client of a contract, [`Groups`], [`Users`] and the
+    /// rest. For code that is no component.
+    ///
+    /// # Errors
+    /// `PIT-500`, with the name of the type, if the app does not have it.
+    pub fn service<T: FromServices>(&self) -> Result<T> {
+        T::from_services(&self.inner.services)
+    }
+
     /// The handlers of this app, by route.
     pub fn handlers(&self) -> Vec<RouteInfo> {
         self.inner.tables.get().map(|tables| infos(tables.handlers.entries())).unwrap_or_default()

@@ -12,6 +12,8 @@
 //!
 //! `docs/cluster.md` has the protocol in words.
 
+mod answering;
+mod broker;
 mod callee;
 mod discovery;
 mod failure;
@@ -20,6 +22,7 @@ mod meters;
 mod node;
 mod owner;
 pub mod protos;
+mod registry;
 pub mod request;
 pub mod response;
 mod router;
@@ -31,11 +34,13 @@ mod transport;
 mod unique;
 mod users;
 
+pub use broker::{MemoryBroker, MemoryTransport};
 pub(crate) use callee::Callee;
 pub use discovery::Discovery;
 pub use failure::TransportError;
 pub(crate) use meters::Meters;
 pub(crate) use node::{Cluster, Limits, Node, Parts};
+pub use registry::{MemoryDiscovery, MemoryRegistry};
 pub(crate) use router::Routers;
 pub use router::{Router, Routing};
 pub use server::Server;
