@@ -288,7 +288,7 @@ impl Builder {
     /// use pitaya::prelude::*;
     ///
     /// // A cluster within one process. Servers of several find each other over etcd and NATS.
-    /// let (registry, broker) = (MemoryRegistry::new(), MemoryBroker::new());
+    /// let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());
     /// let room = App::builder()
     ///     .server_type("room")
     ///     .backend()

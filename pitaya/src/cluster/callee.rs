@@ -146,6 +146,9 @@ impl Node {
             return tokio::time::timeout(limit, work).await.unwrap_or_else(|_| cut());
         };
         let started = Instant::now();
+        if deadline.is_over(started) {
+            return over();
+        }
         let mut work = Box::pin(work);
         match tokio::time::timeout_at(until, &mut work).await {
             Ok(result) => result,

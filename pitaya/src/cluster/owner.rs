@@ -27,9 +27,7 @@ impl Frontend {
     }
 
     fn server(&self) -> Result<Arc<Server>> {
-        self.node.servers.get(&self.id).ok_or_else(|| {
-            Error::new(code::UNKNOWN, text::NO_SERVER_WITH_ID).with_metadata("server", &*self.id)
-        })
+        self.node.servers.get(&self.id).ok_or_else(|| Error::new(code::UNKNOWN, text::NO_SERVER_WITH_ID))
     }
 
     async fn ask(&self, route: &str, body: Vec<u8>) -> Result<()> {
