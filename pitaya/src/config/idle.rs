@@ -15,7 +15,6 @@ const HEARTBEATS: &str = "renewals are logged at the level trace";
 const ONE_READING: &str = "the list is read whole, with one request";
 const NEVER: &str = "the client library used here has no such setting";
 const UNUSED: &str = "the original reads it and does not use it";
-const ETCD_GROUPS: &str = "this version keeps groups in memory only";
 const BINDINGS: &str = "this version has no binding storage";
 const WORKER: &str = "this version has no reliable RPC";
 const EXPORTER: &str = "this version has no metrics exporters";
@@ -106,11 +105,6 @@ idle! {
 
     "pitaya.cluster.sd.etcd.heartbeat.log": Flag = false, HEARTBEATS, "Logs renewals.";
     "pitaya.cluster.sd.etcd.syncservers.parallelism": Count<u32> = 10u32, ONE_READING, "Servers read at once.";
-
-    "pitaya.groups.etcd.dialtimeout": Span = secs(5), ETCD_GROUPS, "The longest a connection may take.";
-    "pitaya.groups.etcd.endpoints": List = texts("localhost:2379"), ETCD_GROUPS, "Addresses of etcd.";
-    "pitaya.groups.etcd.prefix": Text = "pitaya/", ETCD_GROUPS, "What every key begins with.";
-    "pitaya.groups.etcd.transactiontimeout": Span = secs(5), ETCD_GROUPS, "The longest a transaction may take.";
 
     "pitaya.modules.bindingstorage.etcd.dialtimeout": Span = secs(5), BINDINGS, "The longest a connection may take.";
     "pitaya.modules.bindingstorage.etcd.endpoints": List = texts("localhost:2379"), BINDINGS, "Addresses of etcd.";

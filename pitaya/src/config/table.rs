@@ -309,6 +309,21 @@ keys! {
     groups_memory_tick: Duration as Span = secs(30), "pitaya.groups.memory.tickduration",
         allowed("more than 0s", some_time);
 
+    /// Addresses of the etcd of the groups, as host:port or URLs: for `EtcdStore`.
+    groups_etcd_endpoints: Vec<String> as List = vec!["localhost:2379".to_owned()], "pitaya.groups.etcd.endpoints",
+        allowed("at least one address", |v| !v.is_empty());
+
+    /// What its keys begin with.
+    groups_etcd_prefix: String as Text = "pitaya/".to_owned(), "pitaya.groups.etcd.prefix";
+
+    /// The longest a connection to it may take.
+    groups_etcd_dial_timeout: Duration as Span = secs(5), "pitaya.groups.etcd.dialtimeout",
+        allowed("more than 0s", some_time);
+
+    /// The longest one operation may take.
+    groups_etcd_transaction_timeout: Duration as Span = secs(5), "pitaya.groups.etcd.transactiontimeout",
+        allowed("more than 0s", some_time);
+
     /// The grain of timers: how often they are looked at.
     timer_precision: Duration as Span = secs(1), "pitaya.timer.precision",
         allowed("at least 1ms", |v| v.as_millis() >= 1);
