@@ -3,6 +3,7 @@
 pub mod arena;
 pub mod memory;
 pub mod raw;
+pub mod transport;
 pub mod vectors;
 
 use std::future::Future;

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`server`] | one server as the others see it |
 //! | [`Servers`] | all that are known, kept true by a [`Discovery`] |
-//! | [`Transport`] | how they reach each other |
+//! | [`Transport`] | how they reach each other: within a process ([`MemoryTransport`]) |
 //! | [`protos`] | what they say |
 //! | [`request`] [`response`] | how calls and their answers are made and read |
 //! | [`metadata`] | what of a call's context travels with it |
@@ -12,9 +12,11 @@
 //!
 //! `docs/cluster.md` has the protocol in words.
 
+mod answering;
 mod discovery;
 mod failure;
 pub mod key;
+mod memory;
 pub mod metadata;
 pub mod protos;
 pub mod request;
@@ -26,6 +28,7 @@ mod transport;
 
 pub use discovery::Discovery;
 pub use failure::TransportError;
+pub use memory::{MemoryBroker, MemoryTransport};
 pub use metadata::Metadata;
 pub use server::Server;
 pub use servers::{Change, Servers, View};
