@@ -2,6 +2,7 @@
 
 pub mod arena;
 pub mod memory;
+pub mod nats;
 pub mod raw;
 pub mod transport;
 pub mod vectors;

@@ -63,6 +63,12 @@ pub(super) fn deliver(receiver: &dyn Receiver, kind: Kind, body: Bytes) -> Bytes
     answer.unwrap_or_else(failed)
 }
 
+/// Says that the connection is back.
+#[cfg(feature = "nats")]
+pub(super) fn reconnected(receiver: &dyn Receiver) {
+    unharmed("that the connection is back", || receiver.reconnected());
+}
+
 fn unharmed<T>(what: &str, handle: impl FnOnce() -> T) -> Option<T> {
     let handled = catch_unwind(AssertUnwindSafe(handle)).ok();
     if handled.is_none() {

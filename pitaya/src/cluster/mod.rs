@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`server`] | one server as the others see it |
 //! | [`Servers`] | all that are known, kept true by a [`Discovery`] |
-//! | [`Transport`] | how they reach each other: within a process ([`MemoryTransport`]) |
+//! | [`Transport`] | how they reach each other: over NATS (`NatsTransport`), within a process ([`MemoryTransport`]) |
 //! | [`protos`] | what they say |
 //! | [`request`] [`response`] | how calls and their answers are made and read |
 //! | [`metadata`] | what of a call's context travels with it |
@@ -18,6 +18,8 @@ mod failure;
 pub mod key;
 mod memory;
 pub mod metadata;
+#[cfg(feature = "nats")]
+mod nats;
 pub mod protos;
 pub mod request;
 pub mod response;
@@ -30,6 +32,8 @@ pub use discovery::Discovery;
 pub use failure::TransportError;
 pub use memory::{MemoryBroker, MemoryTransport};
 pub use metadata::Metadata;
+#[cfg(feature = "nats")]
+pub use nats::{BadNatsOption, NatsCounts, NatsOptions, NatsTls, NatsTransport};
 pub use server::Server;
 pub use servers::{Change, Servers, View};
 pub use transport::{Address, Receiver, Transport};
