@@ -2,7 +2,9 @@
 
 pub mod arena;
 pub mod memory;
+pub mod nats;
 pub mod raw;
+pub mod transport;
 pub mod vectors;
 
 use std::future::Future;

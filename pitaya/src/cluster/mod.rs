@@ -3,8 +3,8 @@
 //! | part | holds |
 //! |---|---|
 //! | [`server`] | one server as the others see it |
-//! | [`Servers`] | all that are known, kept true by a [`Discovery`] |
-//! | [`Transport`] | how they reach each other |
+//! | [`Servers`] | all that are known, kept true by a [`Discovery`]: over etcd (`EtcdDiscovery`), within a process ([`MemoryRegistry`]) |
+//! | [`Transport`] | how they reach each other: over NATS (`NatsTransport`), within a process ([`MemoryBroker`]) |
 //! | [`Router`] | which one is called |
 //! | [`protos`] | what they say |
 //! | [`request`] [`response`] | how calls and their answers are made and read |
@@ -16,9 +16,13 @@ mod answering;
 mod broker;
 mod callee;
 mod discovery;
+#[cfg(feature = "etcd")]
+mod etcd;
 mod failure;
 pub mod key;
 mod meters;
+#[cfg(feature = "nats")]
+mod nats;
 mod node;
 mod owner;
 pub mod protos;
@@ -37,8 +41,14 @@ mod users;
 pub use broker::{MemoryBroker, MemoryTransport};
 pub(crate) use callee::Callee;
 pub use discovery::Discovery;
+#[cfg(feature = "etcd")]
+#[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
+pub use etcd::{EtcdDiscovery, EtcdOptions};
 pub use failure::TransportError;
 pub(crate) use meters::Meters;
+#[cfg(feature = "nats")]
+#[cfg_attr(docsrs, doc(cfg(feature = "nats")))]
+pub use nats::{BadNatsOption, NatsCounts, NatsOptions, NatsTls, NatsTransport};
 pub(crate) use node::{Cluster, Limits, Node, Parts};
 pub use registry::{MemoryDiscovery, MemoryRegistry};
 pub(crate) use router::Routers;
