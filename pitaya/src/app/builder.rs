@@ -47,6 +47,9 @@ pub struct Builder {
     pub(super) group_store: Option<Box<dyn GroupStore>>,
     pub(super) discovery: Option<Box<dyn Discovery>>,
     pub(super) transport: Option<Box<dyn Transport>>,
+    /// Over etcd and NATS, as the configuration says.
+    #[cfg(feature = "cluster")]
+    pub(super) cluster: bool,
     pub(super) routers: Routers,
     pub(super) metadata: BTreeMap<String, String>,
     pub(super) reporters: Vec<Arc<dyn Reporter>>,
@@ -77,6 +80,8 @@ impl Default for Builder {
             group_store: None,
             discovery: None,
             transport: None,
+            #[cfg(feature = "cluster")]
+            cluster: false,
             routers: Routers::default(),
             metadata: BTreeMap::new(),
             reporters: Vec::new(),
@@ -298,6 +303,26 @@ impl Builder {
     #[must_use]
     pub fn discovery(mut self, discovery: impl Discovery) -> Self {
         self.discovery = Some(Box::new(discovery));
+        self
+    }
+
+    /// Makes the app a server of a cluster over etcd and NATS, as the configuration says: `pitaya.cluster.sd.etcd.…` and
+    /// `pitaya.cluster.rpc.client.nats.…`. It is [`discovery`](Self::discovery) with an
+    /// [`EtcdDiscovery`](crate::cluster::EtcdDiscovery) and [`transport`](Self::transport) with a
+    /// [`NatsTransport`](crate::cluster::NatsTransport); where one of the two is given, it stays. Needs the feature
+    /// `cluster`.
+    ///
+    /// ```no_run
+    /// # use pitaya::prelude::*;
+    /// # async fn example() -> Result<()> {
+    /// App::builder().server_type("room").backend().cluster().run().await
+    /// # }
+    /// ```
+    #[cfg(feature = "cluster")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cluster")))]
+    #[must_use]
+    pub fn cluster(mut self) -> Self {
+        self.cluster = true;
         self
     }
 

@@ -18,6 +18,10 @@ pub(super) fn node(
     metrics: &Metrics,
     tasks: &TaskTracker,
 ) -> Result<Option<Arc<Node>>> {
+    #[cfg(feature = "cluster")]
+    if builder.cluster {
+        over_etcd_and_nats(builder)?;
+    }
     let (discovery, transport) = match (builder.discovery.take(), builder.transport.take()) {
         (Some(discovery), Some(transport)) => (discovery, transport),
         (None, None) => return Ok(None),
@@ -48,6 +52,24 @@ pub(super) fn node(
         meters: Meters::new(metrics),
         tasks: tasks.clone(),
     })))
+}
+
+/// What the configuration says, for what was not given in another way.
+#[cfg(feature = "cluster")]
+fn over_etcd_and_nats(builder: &mut Builder) -> Result<()> {
+    use crate::cluster::{EtcdDiscovery, EtcdOptions, NatsOptions, NatsTransport};
+
+    if builder.discovery.is_none() {
+        let options = EtcdOptions::from_config(&builder.config);
+        builder.discovery = Some(Box::new(EtcdDiscovery::new(options)));
+    }
+    if builder.transport.is_none() {
+        let options = NatsOptions::from_config(&builder.config);
+        let transport = NatsTransport::new(options)
+            .map_err(|error| Error::new(code::INTERNAL, error.to_string()).with_source(error))?;
+        builder.transport = Some(Box::new(transport));
+    }
+    Ok(())
 }
 
 fn half(what: &str) -> Error {

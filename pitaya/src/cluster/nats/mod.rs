@@ -148,6 +148,11 @@ impl Transport for NatsTransport {
         self.state.link.load().as_ref().is_some_and(|link| link.is_up())
     }
 
+    fn dropped(&self) -> u64 {
+        let NatsCounts { slow_consumers, refused_requests, .. } = self.counts();
+        slow_consumers + refused_requests
+    }
+
     fn drain(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.state.drain())
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::{self, Addresses, Login};
+use crate::config::Config;
 
 /// How to reach the brokers. All has defaults; give what differs:
 ///
@@ -58,6 +59,25 @@ pub struct NatsOptions {
     /// How many pushes to one user may wait; 65 536. The client has one bound for all it takes in, so the greater of
     /// this and [`messages`](Self::messages) holds. What comes beyond is dropped and counted.
     pub pushes: usize,
+}
+
+impl NatsOptions {
+    /// What the keys `pitaya.cluster.rpc.client.nats.…` of a configuration say.
+    #[must_use]
+    pub fn from_config(config: &Config) -> Self {
+        Self {
+            addresses: config.nats_connect.clone(),
+            connection_timeout: config.nats_connection_timeout,
+            // -1 is without end.
+            first_connect_retries: u32::try_from(config.nats_max_reconnection_retries).unwrap_or(u32::MAX),
+            reconnect_wait: config.nats_reconnect_wait,
+            reconnect_jitter: config.nats_reconnect_jitter,
+            ping_interval: config.nats_ping_interval,
+            max_pings_outstanding: config.nats_max_pings_outstanding,
+            messages: config.nats_buffer_messages,
+            ..Self::default()
+        }
+    }
 }
 
 /// How the connection to a broker is encrypted. It is in any case if the broker demands it.
