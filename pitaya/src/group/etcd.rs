@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use etcd_client::{
-    Client, Compare, CompareOp, ConnectOptions, DeleteOptions, GetOptions, GetResponse, PutOptions, Txn, TxnOp,
-    TxnOpResponse, TxnResponse,
+    Client, Compare, CompareOp, ConnectOptions, DeleteOptions, GetOptions, GetResponse, PutOptions, Txn,
+    TxnOp, TxnOpResponse, TxnResponse,
 };
 use tokio::sync::OnceCell;
 
@@ -151,7 +151,9 @@ impl EtcdStore {
         let limit = self.options.transaction_timeout;
         Box::pin(async move {
             tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-                Err(GroupError::Store(format!("etcd did not answer an operation of groups within {limit:?}").into()))
+                Err(GroupError::Store(
+                    format!("etcd did not answer an operation of groups within {limit:?}").into(),
+                ))
             })
         })
     }
@@ -229,7 +231,9 @@ impl GroupStore for EtcdStore {
             let prefix = self.members_prefix(group);
             let options = GetOptions::new().with_prefix().with_keys_only();
             let done = self.on_group(group, [TxnOp::get(prefix.clone(), Some(options))]).await?;
-            let uid = |key: &[u8]| key.strip_prefix(prefix.as_bytes()).map(|uid| String::from_utf8_lossy(uid).into());
+            let uid = |key: &[u8]| {
+                key.strip_prefix(prefix.as_bytes()).map(|uid| String::from_utf8_lossy(uid).into())
+            };
             Ok(read(&done).map_or(&[][..], |got| got.kvs()).iter().filter_map(|kv| uid(kv.key())).collect())
         })
     }
