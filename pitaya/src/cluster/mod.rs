@@ -3,7 +3,7 @@
 //! | part | holds |
 //! |---|---|
 //! | [`server`] | one server as the others see it |
-//! | [`Servers`] | all that are known, kept true by a [`Discovery`] |
+//! | [`Servers`] | all that are known, kept true by a [`Discovery`], such as one [in memory](MemoryRegistry) |
 //! | [`Transport`] | how they reach each other |
 //! | [`protos`] | what they say |
 //! | [`request`] [`response`] | how calls and their answers are made and read |
@@ -15,6 +15,7 @@
 mod discovery;
 mod failure;
 pub mod key;
+mod memory;
 pub mod metadata;
 pub mod protos;
 pub mod request;
@@ -26,6 +27,7 @@ mod transport;
 
 pub use discovery::Discovery;
 pub use failure::TransportError;
+pub use memory::{MemoryDiscovery, MemoryRegistry};
 pub use metadata::Metadata;
 pub use server::Server;
 pub use servers::{Change, Servers, View};
