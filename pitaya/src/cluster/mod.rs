@@ -3,7 +3,7 @@
 //! | part | holds |
 //! |---|---|
 //! | [`server`] | one server as the others see it |
-//! | [`Servers`] | all that are known, kept true by a [`Discovery`], such as one [in memory](MemoryRegistry) |
+//! | [`Servers`] | all that are known, kept true by a [`Discovery`]: over etcd, or [in memory](MemoryRegistry) |
 //! | [`Transport`] | how they reach each other |
 //! | [`protos`] | what they say |
 //! | [`request`] [`response`] | how calls and their answers are made and read |
@@ -13,6 +13,8 @@
 //! `docs/cluster.md` has the protocol in words.
 
 mod discovery;
+#[cfg(feature = "etcd")]
+mod etcd;
 mod failure;
 pub mod key;
 mod memory;
@@ -26,6 +28,9 @@ pub mod subject;
 mod transport;
 
 pub use discovery::Discovery;
+#[cfg(feature = "etcd")]
+#[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
+pub use etcd::{EtcdDiscovery, EtcdOptions};
 pub use failure::TransportError;
 pub use memory::{MemoryDiscovery, MemoryRegistry};
 pub use metadata::Metadata;
