@@ -1,6 +1,6 @@
 //! Discovery within one process: several apps that find each other without a registry of their own.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
 
@@ -35,7 +35,7 @@ impl MemoryDiscovery {
         Self { registry, place: Mutex::new(Place::New) }
     }
 
-    fn place(&self) -> std::sync::MutexGuard<'_, Place> {
+    fn place(&self) -> MutexGuard<'_, Place> {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

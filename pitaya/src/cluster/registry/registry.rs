@@ -153,7 +153,7 @@ impl MemoryRegistry {
     pub(super) fn join(&self, own: Arc<Server>, servers: Arc<Servers>) -> Result<Member> {
         let mut state = self.state();
         if state.cut_off.contains(&own.id) {
-            return Err(unreachable(&own.id));
+            return Err(cut_off_error(&own.id));
         }
         let member = state.next;
         state.next += 1;
@@ -183,11 +183,8 @@ impl MemoryRegistry {
             return Err(Error::new(code::INTERNAL, "a server cannot change its id or its type"));
         }
         joined.servers.put(Server::clone(&own));
-        joined.own = own;
-        if state.catch_up(member) {
-            return Ok(());
-        }
-        Err(unreachable(&state.members[&member].own.id))
+        joined.own = Arc::clone(&own);
+        if state.catch_up(member) { Ok(()) } else { Err(cut_off_error(&own.id)) }
     }
 
     pub(super) fn leave(&self, member: Member) {
@@ -304,7 +301,7 @@ impl State {
     }
 }
 
-fn unreachable(id: &str) -> Error {
+fn cut_off_error(id: &str) -> Error {
     Error::new(code::UNAVAILABLE, format!("the registry in memory is cut off from `{id}`"))
 }
 
