@@ -1,8 +1,11 @@
 //! What the integration tests share: a raw client of the protocol, and a server to talk to.
 
 pub mod arena;
+pub mod cable;
+pub mod etcd;
 pub mod memory;
 pub mod nats;
+pub mod programs;
 pub mod raw;
 pub mod transport;
 pub mod vectors;

@@ -1,5 +1,6 @@
 //! The frontend that has a session, as a backend asks it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -27,7 +28,22 @@ impl Frontend {
     }
 
     fn server(&self) -> Result<Arc<Server>> {
-        self.node.servers.get(&self.id).ok_or_else(|| Error::new(code::UNKNOWN, text::NO_SERVER_WITH_ID))
+        let known = self.node.servers.get(&self.id);
+        known.or_else(|| self.newcomer()).ok_or_else(|| Error::new(code::UNKNOWN, text::NO_SERVER_WITH_ID))
+    }
+
+    /// A frontend that passed its first messages on before discovery has told of it here. The call came from it, and says
+    /// what it is.
+    fn newcomer(&self) -> Option<Arc<Server>> {
+        let metadata = &self.current.metadata;
+        let server_type = metadata.peer_service().filter(|_| metadata.peer_id() == Some(&*self.id))?;
+        Some(Arc::new(Server {
+            id: (*self.id).into(),
+            server_type: server_type.into(),
+            metadata: BTreeMap::new(),
+            frontend: true,
+            hostname: String::new(),
+        }))
     }
 
     async fn ask(&self, route: &str, body: Vec<u8>) -> Result<()> {
