@@ -27,7 +27,7 @@ pub(super) enum NotConnected {
 }
 
 /// How long the client waits before it makes, by itself, a lost connection again. In that time what takes in over it
-/// has ended; otherwise the broker could go on to send to who does not listen any more.
+/// has ended; otherwise messages could come over it and over the one that takes its place.
 const AGAIN: Duration = Duration::from_millis(100);
 
 /// Connects to the first of `servers`, in any order, that answers.
