@@ -132,9 +132,13 @@ async fn a_call_that_waits_when_the_broker_dies_is_told() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frozen_broker_is_noticed_and_recovered_from() {
     let Some(nats) = Nats::start().await else { return };
-    let trio =
-        Trio::start(|| transport_with(&nats, |options| options.ping_interval = Duration::from_millis(100)))
-            .await;
+    let trio = Trio::start(|| {
+        transport_with(&nats, |options| {
+            options.ping_interval = Duration::from_millis(100);
+            options.connection_timeout = Duration::from_millis(200);
+        })
+    })
+    .await;
     let Trio { one, two, back: backend } = &trio;
     one.transport.serve_user("ann").await.unwrap();
     nats.freeze();

@@ -78,7 +78,7 @@ async fn no_request_is_lost_by_a_server_that_drains_while_it_is_called() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_is_about_to_go_is_left_without_losing_or_doubling_anything() {
-    let config = "lame_duck_grace_period: 2s\nlame_duck_duration: 30s";
+    let config = "lame_duck_grace_period: 60s\nlame_duck_duration: 120s";
     let Some([mut one, two]) = Nats::start_two(config).await else { return };
     let moving = Peer::start(server("front", "moving", true), transport(&one)).await;
     let staying = Peer::start(server("front", "staying", true), transport(&two)).await;

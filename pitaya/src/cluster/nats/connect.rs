@@ -27,12 +27,15 @@ pub(super) enum NotConnected {
 }
 
 /// How long the client waits before it makes, by itself, a lost connection again. In that time what takes in over it
-/// has ended; otherwise the broker could go on to send to who does not listen any more.
+/// has ended; otherwise messages could come over it and over the one that takes its place.
 const AGAIN: Duration = Duration::from_millis(100);
+
+/// How many brokers it tries besides those it was given, which it may have been told of since.
+const OTHERS: usize = 3;
 
 /// Connects to the first of `servers`, in any order, that answers.
 ///
-/// The client is told to give up when it has lost the connection and tried each of the `servers` once; that is how it
+/// The client is told to give up when it has lost the connection and tried the brokers it knows once; that is how it
 /// ends. Until then calls that wait may still get their answers. To go on is ours: the client would send what was
 /// queued when the connection was lost whenever it is back, hours later, and could not be told to stop trying.
 pub(super) async fn connect(
@@ -51,7 +54,7 @@ pub(super) async fn connect(
         .subscription_capacity(options.messages.max(options.pushes))
         // each call brings its own
         .request_timeout(None)
-        .max_reconnects(servers.len().max(1))
+        .max_reconnects(servers.len() + OTHERS)
         .reconnect_delay_callback(move |_| if watched.was_made() { AGAIN } else { Duration::ZERO })
         .require_tls(options.tls.required)
         .event_callback(move |event| {

@@ -30,6 +30,15 @@ impl Intake {
     /// The next message, with the place of its subscription; nothing more after the end. What was sent to us before
     /// the end is still given; if the connection is lost, what had arrived.
     pub(super) async fn next(&mut self) -> Option<(usize, Message)> {
+        loop {
+            let next = self.take().await?;
+            if !self.link.part.has_come(&next.1) {
+                return Some(next);
+            }
+        }
+    }
+
+    async fn take(&mut self) -> Option<(usize, Message)> {
         if !self.ended {
             let Self { subscribers, end, .. } = &mut *self;
             let next = tokio::select! {

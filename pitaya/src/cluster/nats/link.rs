@@ -17,6 +17,7 @@ use super::address::Login;
 use super::connect::{NotConnected, connect};
 use super::echo::Echo;
 use super::options::NatsOptions;
+use super::overlap::Part;
 use super::signals::Signals;
 use crate::cluster::TransportError;
 
@@ -28,6 +29,8 @@ const UNANSWERED: u64 = 100_000;
 pub(super) struct Link {
     pub(super) client: Client,
     pub(super) signals: Arc<Signals>,
+    /// Whether another takes in the same.
+    pub(super) part: Part,
     /// The brokers that it was told of, those found by themselves included.
     pub(super) servers: Vec<ServerAddr>,
     /// What came over the connection before has been handed over: what comes over this one may be.
@@ -43,7 +46,8 @@ pub(super) struct Link {
 }
 
 /// The connection was lost, or closed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was lost at once")]
 pub(super) struct Gone;
 
 impl From<Gone> for TransportError {
@@ -59,6 +63,7 @@ impl Link {
         servers: &[ServerAddr],
         name: &str,
         signals: Arc<Signals>,
+        part: Part,
     ) -> Result<Self, NotConnected> {
         let client = connect(options, login, servers, name, &signals).await?;
         let lost = |error: &dyn std::fmt::Display| NotConnected::Now(error.to_string());
@@ -70,6 +75,7 @@ impl Link {
         Ok(Self {
             client,
             signals,
+            part,
             servers: pool.into_iter().map(|server| server.addr).collect(),
             go: CancellationToken::new(),
             deaf: finish.child_token(),
@@ -111,10 +117,9 @@ impl Link {
         answered.await.map_err(|_| Gone)
     }
 
-    /// Subscribes; the broker may not have seen it yet. In a group of its own a server gets each message once, also
-    /// while two of its connections are subscribed.
-    pub(super) async fn subscribe(&self, subject: String, group: &str) -> Result<Subscriber, TransportError> {
-        let subscribed = self.while_up(self.client.queue_subscribe(subject, group.to_owned())).await?;
+    /// Subscribes; the broker may not have seen it yet.
+    pub(super) async fn subscribe(&self, subject: String) -> Result<Subscriber, TransportError> {
+        let subscribed = self.while_up(self.client.subscribe(subject)).await?;
         subscribed.map_err(|error| TransportError::Other(error.to_string()))
     }
 

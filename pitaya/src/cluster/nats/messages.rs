@@ -16,7 +16,6 @@ pub(super) const SERVER: &[Kind] = &[Kind::Bound, Kind::Broadcast];
 #[derive(Clone)]
 pub(super) struct Taker {
     pub(super) own: Arc<Server>,
-    pub(super) group: Arc<str>,
     pub(super) receiver: Arc<dyn Receiver>,
 }
 

@@ -7,6 +7,7 @@
 //! | `link` `echo` | one connection, and the proof that it lives |
 //! | `signals` | what the client says of it, and the counters |
 //! | `intake` | takes in messages, without losing any at the end |
+//! | `overlap` | and none twice while one connection takes the place of another |
 //! | `requests` `messages` `users` | what is done with them |
 //! | `state` `keeper` | what outlives a connection, and makes the next |
 
@@ -25,6 +26,7 @@ mod keeper;
 mod link;
 mod messages;
 mod options;
+mod overlap;
 mod requests;
 mod signals;
 mod state;
@@ -49,7 +51,7 @@ use super::{Address, Receiver, Server, Transport, TransportError, subject};
 ///   Another connection is made for as long as it takes, to any of the brokers. What had not been sent by then is not
 ///   sent any more.
 /// - **A broker that is about to go** (lame duck mode) is left before it goes: another connection is made and
-///   subscribed first. Each message comes over one of both, since they are a queue group of their own.
+///   subscribed first. What comes over both is handed over once.
 /// - **Requests** are handled beside each other, up to [`NatsOptions::messages`] at a time.
 /// - **An answer that is too large** for the broker becomes an error, `PIT-500`.
 ///
@@ -84,7 +86,7 @@ impl NatsTransport {
 
     async fn begin(&self, own: Arc<Server>, receiver: Arc<dyn Receiver>) -> Result<(), TransportError> {
         own.check()?;
-        let taker = Taker { own, group: Arc::clone(&self.state.group), receiver };
+        let taker = Taker { own, receiver };
         if self.state.taker.set(taker.clone()).is_err() {
             return Err(TransportError::Other("this transport was started before".to_owned()));
         }

@@ -20,6 +20,8 @@ pub struct NatsCounts {
     pub oversized_answers: u64,
     /// Answers that were ready while there was no connection.
     pub lost_answers: u64,
+    /// Subscriptions, at least, that the broker did not allow.
+    pub refused_subscriptions: u64,
     /// How often the connection was made anew after it was lost.
     pub reconnects: u64,
     /// How often another connection took over without a loss: the broker was about to go.
@@ -33,6 +35,7 @@ pub(super) struct Counts {
     pub(super) refused_requests: AtomicU64,
     pub(super) oversized_answers: AtomicU64,
     pub(super) lost_answers: AtomicU64,
+    pub(super) refused_subscriptions: AtomicU64,
     pub(super) reconnects: AtomicU64,
     pub(super) moves: AtomicU64,
     slow_said: Seldom,
@@ -48,6 +51,7 @@ impl Counts {
             refused_requests: self.refused_requests.load(Relaxed),
             oversized_answers: self.oversized_answers.load(Relaxed),
             lost_answers: self.lost_answers.load(Relaxed),
+            refused_subscriptions: self.refused_subscriptions.load(Relaxed),
             reconnects: self.reconnects.load(Relaxed),
             moves: self.moves.load(Relaxed),
         }
@@ -101,6 +105,8 @@ pub(super) struct Signals {
     pub(super) gone: CancellationToken,
     /// It will be lost, or is to be replaced: there is time to make another first.
     pub(super) leaving: CancellationToken,
+    /// The client has ended, and all that it had to tell before has been heard.
+    pub(super) heard_all: CancellationToken,
     made: AtomicBool,
     refused: Mutex<BTreeSet<String>>,
     pub(super) counts: Arc<Counts>,
@@ -112,6 +118,7 @@ impl Signals {
         Self {
             gone: closing.child_token(),
             leaving: CancellationToken::new(),
+            heard_all: CancellationToken::new(),
             made: AtomicBool::new(false),
             refused: Mutex::default(),
             counts,
@@ -131,7 +138,11 @@ impl Signals {
     /// Hears what the client has to tell. Its events may be lost if there are many: nothing relies on one alone.
     pub(super) fn hear(&self, event: Event) {
         match event {
-            Event::Disconnected | Event::Closed => self.gone.cancel(),
+            Event::Disconnected => self.gone.cancel(),
+            Event::Closed => {
+                self.heard_all.cancel();
+                self.gone.cancel();
+            }
             Event::LameDuckMode => self.leaving.cancel(),
             Event::SlowConsumer(_) | Event::ServerError(ServerError::SlowConsumer(_)) => self.counts.slow(),
             Event::ServerError(error) => {
@@ -140,6 +151,7 @@ impl Signals {
                     let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
                     // one entry for each subscription, so it is as bounded as they are
                     refused.insert(subject.to_owned());
+                    self.counts.refused_subscriptions.fetch_add(1, Relaxed);
                 }
                 self.say(&text);
             }

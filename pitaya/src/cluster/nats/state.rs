@@ -10,13 +10,15 @@ use tokio_util::task::TaskTracker;
 use super::address::Addresses;
 use super::connect::NotConnected;
 use super::intake::Intake;
-use super::link::Link;
+use super::link::{Gone, Link};
 use super::messages::{SERVER, Taker};
 use super::options::NatsOptions;
+use super::overlap::Part;
 use super::requests;
 use super::signals::{Counts, Signals};
 use super::users::Users;
-use crate::cluster::{TransportError, subject};
+use crate::cluster::subject::{self, BadPart};
+use crate::cluster::{Server, TransportError};
 
 /// See the module.
 pub(super) struct State {
@@ -26,8 +28,6 @@ pub(super) struct State {
     pub(super) link: ArcSwapOption<Link>,
     pub(super) users: Users,
     pub(super) counts: Arc<Counts>,
-    /// The queue group of this server alone.
-    pub(super) group: Arc<str>,
     pub(super) taker: OnceLock<Taker>,
     /// What takes in requests, and what is not answered yet.
     pub(super) requests: TaskTracker,
@@ -51,7 +51,6 @@ impl State {
             link: ArcSwapOption::empty(),
             users: Users::default(),
             counts: Arc::default(),
-            group: uuid::Uuid::new_v4().simple().to_string().into(),
             taker: OnceLock::new(),
             requests: TaskTracker::new(),
             closing: CancellationToken::new(),
@@ -59,16 +58,18 @@ impl State {
         }
     }
 
-    /// A connection to one of the servers, with all subscriptions, which the broker has seen.
+    /// A connection to one of the servers, with all subscriptions, which the broker has seen. Another may have them
+    /// too: then this one is a part of both.
     pub(super) async fn open(
         self: &Arc<Self>,
         taker: &Taker,
         servers: &[ServerAddr],
+        part: Part,
     ) -> Result<Arc<Link>, NotConnected> {
         let signals = Arc::new(Signals::new(&self.closing, Arc::clone(&self.counts)));
         let name = format!("{}/{}", taker.own.server_type, taker.own.id);
         let login = self.addresses.login.as_ref();
-        let link = Arc::new(Link::open(&self.options, login, servers, &name, signals).await?);
+        let link = Arc::new(Link::open(&self.options, login, servers, &name, signals, part).await?);
         match self.subscribe(taker, &link).await {
             Ok(()) => Ok(link),
             Err(error) => {
@@ -79,19 +80,13 @@ impl State {
     }
 
     async fn subscribe(self: &Arc<Self>, taker: &Taker, link: &Arc<Link>) -> Result<(), NotConnected> {
-        let own = &taker.own;
-        let never = |error: subject::BadPart| NotConnected::Ever(error.to_string());
         let lost = |error: TransportError| NotConnected::Now(error.to_string());
-        let gone = |_| NotConnected::Now("the connection was lost at once".to_owned());
+        let gone = |gone: Gone| NotConnected::Now(gone.to_string());
 
-        let requests = subject::rpc(&own.server_type, &own.id).map_err(never)?;
-        let mut others = vec![subject::bindings(&own.server_type).map_err(never)?];
-        if own.frontend {
-            others.push(subject::broadcast(&own.server_type, &own.id).map_err(never)?);
-        }
-
+        let (requests, others) =
+            subjects(&taker.own).map_err(|error| NotConnected::Ever(error.to_string()))?;
         if !self.listening().drained {
-            let subscriber = link.subscribe(requests.clone(), &self.group).await.map_err(lost)?;
+            let subscriber = link.subscribe(requests).await.map_err(lost)?;
             let intake = Intake::new(Arc::clone(link), vec![subscriber], link.deaf.clone());
             self.listen(
                 link,
@@ -99,23 +94,48 @@ impl State {
             );
         }
         let mut subscribers = Vec::new();
-        for subject in &others {
-            subscribers.push(link.subscribe(subject.clone(), &self.group).await.map_err(lost)?);
+        for subject in others {
+            subscribers.push(link.subscribe(subject).await.map_err(lost)?);
         }
         let intake = Intake::new(Arc::clone(link), subscribers, link.finish.clone());
         link.loops.spawn(taker.clone().take(intake, Arc::clone(link), SERVER));
         link.round_trip().await.map_err(gone)?;
-        // the users' subscriptions, and more time to hear what the broker has said of the others
         let users = self.users.attach(link, taker.clone());
         let subscribed = users.await.is_ok();
         link.round_trip().await.map_err(gone)?;
-        if !subscribed {
-            return Err(NotConnected::Now("the connection was lost at once".to_owned()));
+        if subscribed { Ok(()) } else { Err(gone(Gone)) }
+    }
+
+    /// Whether the broker lets us take in what is for this server.
+    ///
+    /// It refuses a subscription by an error, which the client tells to a task of its own, whenever that comes to run.
+    /// Only when a client has ended it is known that all was told; so this asks over a connection of its own. What it
+    /// takes in comes over the other one too.
+    pub(super) async fn may_subscribe(&self, taker: &Taker) -> Result<(), NotConnected> {
+        let (requests, mut all) =
+            subjects(&taker.own).map_err(|error| NotConnected::Ever(error.to_string()))?;
+        all.push(requests);
+        let signals = Arc::new(Signals::new(&self.closing, Arc::clone(&self.counts)));
+        let (login, servers) = (self.addresses.login.as_ref(), &self.addresses.servers);
+        let link =
+            Link::open(&self.options, login, servers, "permissions", Arc::clone(&signals), Part::default())
+                .await?;
+        let asked = async {
+            let mut subscribers = Vec::new();
+            for subject in &all {
+                subscribers.push(link.subscribe(subject.clone()).await?);
+            }
+            link.round_trip().await.map_err(TransportError::from)
+        };
+        asked.await.map_err(|error| NotConnected::Now(error.to_string()))?;
+        let _ = link.client.drain().await;
+        if tokio::time::timeout(self.options.patience(), signals.heard_all.cancelled()).await.is_err() {
+            return Err(NotConnected::Now(Gone.to_string()));
         }
-        match others.iter().chain([&requests]).find(|subject| link.signals.was_refused(subject)) {
+        match all.iter().find(|subject| signals.was_refused(subject)) {
             None => Ok(()),
-            Some(refused) => {
-                Err(NotConnected::Ever(format!("the broker does not let us subscribe to `{refused}`")))
+            Some(subject) => {
+                Err(NotConnected::Ever(format!("the broker does not let us subscribe to `{subject}`")))
             }
         }
     }
@@ -169,4 +189,13 @@ impl State {
     fn listening(&self) -> std::sync::MutexGuard<'_, Listening> {
         self.listening.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where a server takes in its requests, and all else but its users' messages.
+fn subjects(own: &Server) -> Result<(String, Vec<String>), BadPart> {
+    let mut others = vec![subject::bindings(&own.server_type)?];
+    if own.frontend {
+        others.push(subject::broadcast(&own.server_type, &own.id)?);
+    }
+    Ok((subject::rpc(&own.server_type, &own.id)?, others))
 }

@@ -60,7 +60,8 @@ impl Users {
             && marked.await.is_ok()
             && link.round_trip().await.is_ok()
         {
-            // What the broker refuses it says before it sends our message back, but another task hears it.
+            // What the broker refuses it says before it sends our message back; but another task hears it, perhaps
+            // later. Then it is counted, and in the log.
             yield_now().await;
             yield_now().await;
             for subject in subjects {
@@ -173,8 +174,8 @@ async fn obey(mut orders: mpsc::UnboundedReceiver<Order>, link: Arc<Link>, taker
             }
             Some(Order::Forget(uid)) => {
                 if let Some(task) = tasks.remove(&uid) {
-                    // Its subscriptions end with it. They are to have ended before the same user is served again:
-                    // the broker would give the old ones a part of what comes.
+                    // Its subscriptions end with it. They are to have ended before the same user is served again,
+                    // or what comes would come twice.
                     task.abort();
                     let _ = task.await;
                 }
@@ -193,8 +194,8 @@ async fn obey(mut orders: mpsc::UnboundedReceiver<Order>, link: Arc<Link>, taker
 
 async fn subscribe(link: &Arc<Link>, taker: &Taker, uid: &str) -> Result<Intake, TransportError> {
     let [push, kick] = subjects(&taker.own, uid)?;
-    let push = link.subscribe(push, &taker.group).await?;
-    let kick = link.subscribe(kick, &taker.group).await?;
+    let push = link.subscribe(push).await?;
+    let kick = link.subscribe(kick).await?;
     Ok(Intake::new(Arc::clone(link), vec![push, kick], link.finish.clone()))
 }
 
