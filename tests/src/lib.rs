@@ -4,6 +4,7 @@ pub mod arena;
 pub mod memory;
 pub mod raw;
 pub mod vectors;
+pub mod ws;
 
 use std::future::Future;
 use std::time::Duration;
