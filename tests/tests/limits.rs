@@ -71,6 +71,21 @@ async fn a_websocket_message_that_dribbles_in_is_cut_off_and_pings_are_not_taken
     ring.app.stop().await;
 }
 
+#[tokio::test]
+async fn the_beginning_of_a_websocket_message_that_comes_with_the_end_of_another_is_cut_off_too() {
+    let mut config = config();
+    config.limit_packet_deadline = Duration::from_millis(300);
+    let ring = arena::start_with(config, |b| b.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
+    let mut stream = websocket(ring.app.socket_addrs()[1], "/").await;
+    let begun = tokio::time::Instant::now();
+    stream.write_all(&[&frame(HANDSHAKE), &frame(ACK), &frame(HEARTBEAT)[..7]].concat()).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = soon("the close", stream.read_to_end(&mut answer)).await;
+    assert!(begun.elapsed() < Duration::from_secs(10), "not by silence");
+    until("the session to go", || ring.app.sessions().count() == 0).await;
+    ring.app.stop().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_steady_upload_in_pieces_that_fit_no_packet_goes_on_for_as_long_as_it_likes() {
     let mut config = config();
