@@ -35,3 +35,8 @@ pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     })
     .await;
 }
+
+/// Waits until every task rests. For tests whose time is paused: it goes on only when nothing else can.
+pub async fn rest() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
