@@ -18,17 +18,17 @@ use pitaya_tests::vectors::{self, Case, Checked};
 use prost::Message as _;
 
 #[message(proto, lenient)]
-pub struct Ask {
+struct Ask {
     #[tag(1)]
-    pub msg: String,
+    msg: String,
 }
 
 #[message(proto, lenient)]
-pub struct Answer {
+struct Answer {
     #[tag(1)]
-    pub code: i32,
+    code: i32,
     #[tag(2)]
-    pub msg: String,
+    msg: String,
 }
 
 fn got(msg: impl Into<String>) -> Answer {
@@ -36,7 +36,7 @@ fn got(msg: impl Into<String>) -> Answer {
 }
 
 #[derive(Component)]
-pub struct R;
+struct R;
 
 #[remote(server = "room")]
 impl R {
@@ -59,7 +59,7 @@ impl R {
 }
 
 #[derive(Component)]
-pub struct H;
+struct H;
 
 #[handler(server = "room")]
 impl H {
@@ -81,7 +81,7 @@ impl H {
 
 /// So that the frontend has something to serve.
 #[derive(Component)]
-pub struct C;
+struct C;
 
 #[handler(server = "conn")]
 impl C {

@@ -330,12 +330,10 @@ mod tests {
 
     #[test]
     fn no_password_is_printed_and_a_configuration_is_taken_over() {
-        let config = Config {
-            etcd_user: "bob".into(),
-            etcd_pass: "hunter2".into(),
-            groups_etcd_endpoints: vec!["http://bob:hunter2@c:3".into()],
-            ..Config::default()
-        };
+        let mut config = Config::default();
+        config.etcd_user = "bob".into();
+        config.etcd_pass = "hunter2".into();
+        config.groups_etcd_endpoints = vec!["http://bob:hunter2@c:3".into()];
         let options = EtcdGroupOptions::from_config(&config);
         let printed = format!("{options:?}");
         assert!(printed.contains("bob") && !printed.contains("hunter2"), "{printed}");

@@ -1,7 +1,6 @@
 //! A cluster within the test: servers of two types, `gate` in front and `hall` behind.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use pitaya::acceptor::Tcp;
@@ -16,14 +15,14 @@ use pitaya_tests::raw::Raw;
 /// What a player's session remembers.
 #[session]
 #[derive(Default)]
-pub struct Player {
-    pub name: String,
-    pub gold: i64,
+pub(crate) struct Player {
+    pub(crate) name: String,
+    pub(crate) gold: i64,
 }
 
 /// What one hall asks of another, and a gate of a hall.
 #[remote(server = "hall")]
-pub trait HallApi {
+pub(crate) trait HallApi {
     /// The text back, with the id of the server.
     async fn echo(&self, req: Text) -> Result<Text>;
     /// What the context says.
@@ -39,7 +38,7 @@ pub trait HallApi {
 }
 
 #[derive(Component)]
-pub struct Hall {
+pub(crate) struct Hall {
     halls: HallApiClient,
     app: App,
     users: Users,
@@ -216,13 +215,13 @@ fn report(delivery: &Delivery) -> String {
     format!("{} {:?}", delivery.sent, delivery.failed)
 }
 
-pub fn text(text: impl Into<String>) -> Text {
+pub(crate) fn text(text: impl Into<String>) -> Text {
     Text { text: text.into() }
 }
 
 /// What clients ask of their gate itself.
 #[derive(Component)]
-pub struct Gate {
+pub(crate) struct Gate {
     halls: HallApiClient,
     app: App,
     users: Users,
@@ -297,22 +296,20 @@ impl Gate {
 
 /// What servers of one cluster have in common.
 #[derive(Clone, Default)]
-pub struct World {
-    pub registry: MemoryRegistry,
-    pub broker: MemoryBroker,
-    pub witness: Arc<Witness>,
+pub(crate) struct World {
+    pub(crate) registry: MemoryRegistry,
+    pub(crate) broker: MemoryBroker,
+    pub(crate) witness: Arc<Witness>,
 }
 
 /// A server that runs.
-pub struct Served {
-    pub app: Running,
+pub(crate) struct Served {
+    pub(crate) app: Running,
 }
-
-static NAMES: AtomicUsize = AtomicUsize::new(0);
 
 impl World {
     /// A server of a type, not started yet.
-    pub fn server(&self, server_type: &str, id: &str, config: Config) -> Builder {
+    pub(crate) fn server(&self, server_type: &str, id: &str, config: Config) -> Builder {
         App::builder()
             .config(config)
             .server_type(server_type)
@@ -322,23 +319,18 @@ impl World {
             .transport(self.broker.transport())
     }
 
-    pub async fn gate(&self, id: &str) -> Served {
+    pub(crate) async fn gate(&self, id: &str) -> Served {
         let app = self.server("gate", id, config()).acceptor(Tcp::bind("127.0.0.1:0"));
         Served { app: app.start().await.unwrap() }
     }
 
-    pub async fn hall(&self, id: &str) -> Served {
+    pub(crate) async fn hall(&self, id: &str) -> Served {
         Served { app: self.server("hall", id, config()).backend().start().await.unwrap() }
     }
 }
 
 impl Served {
-    pub async fn client(&self) -> Raw {
+    pub(crate) async fn client(&self) -> Raw {
         Raw::ready(self.app.socket_addrs()[0]).await
     }
-}
-
-/// A name that no other test has.
-pub fn name() -> String {
-    format!("name-{}", NAMES.fetch_add(1, Ordering::Relaxed))
 }

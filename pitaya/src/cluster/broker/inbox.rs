@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::broker::{Caller, Item, LARGEST, Letter, MemoryBroker, WAITING, What};
+use super::hub::{Caller, Item, LARGEST, Letter, MemoryBroker, WAITING, What};
 use crate::cluster::Receiver;
 use crate::cluster::answering::{Answering, Pace, deliver, fitting, overloaded};
 

@@ -12,14 +12,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-mod broker;
+mod hub;
 mod inbox;
 #[cfg(test)]
 mod tests;
 
-pub use broker::MemoryBroker;
+pub use hub::MemoryBroker;
 
-use self::broker::{Caller, Inbox, Item, LARGEST, WAITING, What};
+use self::hub::{Caller, Inbox, Item, LARGEST, WAITING, What};
 use self::inbox::Desk;
 use super::answering::Kind;
 use super::{Address, Receiver, Server, Transport, TransportError, subject};
