@@ -282,25 +282,31 @@ impl Core {
 
     /// Answers the handshake with a refusal, and closes.
     pub(crate) fn refuse(&self, reply: &Bytes) {
-        if self.outbox.refused(reply, CloseReason::Refused) {
-            self.pool.forget(self);
-        }
+        self.closed(self.outbox.refused(reply, CloseReason::Refused));
     }
 
     fn close_with(&self, reason: CloseReason, last: Option<&Bytes>) -> bool {
         if self.back.is_some() {
             return false; // a copy: its frontend closes the session
         }
-        let first = self.outbox.close(reason, last);
-        if first {
-            self.pool.forget(self);
-        }
-        first
+        self.closed(self.outbox.close(reason, last))
     }
 
-    /// What is left unwritten is lost; it is counted.
+    /// The outbox is closed, and has thrown so much away for it; `None` if it was closed before.
+    fn closed(&self, discarded: Option<usize>) -> bool {
+        let Some(discarded) = discarded else { return false };
+        self.lost(discarded);
+        self.pool.forget(self);
+        true
+    }
+
+    /// What is left unwritten is lost.
     pub(crate) fn abandon(&self) {
-        let (messages, _) = self.outbox.depth();
+        self.lost(self.outbox.depth().0);
+    }
+
+    /// Messages that will never be written are counted.
+    fn lost(&self, messages: usize) {
         if messages > 0 {
             #[expect(clippy::cast_precision_loss, reason = "an outbox is short")]
             self.pool.settings().meters.unwritten.record(messages as f64);
