@@ -1,9 +1,11 @@
 //! Messages that are passed on, and calls of servers.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pitaya::cluster::Router;
+use pitaya::metrics::Memory;
 use pitaya::prelude::*;
 use pitaya_tests::arena::config;
 use pitaya_tests::raw::Got;
@@ -232,4 +234,83 @@ async fn a_server_that_comes_is_called_and_one_that_has_gone_is_not() {
     assert!(gate.app.is_ready().await);
     gate.app.stop().await;
     two.app.stop().await;
+}
+
+#[tokio::test]
+async fn servers_are_counted_by_type_and_calls_are_timed_on_both_sides() {
+    let world = World::default();
+    let (front, back) = (Arc::new(Memory::new()), Arc::new(Memory::new()));
+    let hall = world
+        .server("hall", "hall-1", config())
+        .backend()
+        .reporter(Arc::clone(&back) as _)
+        .start()
+        .await
+        .unwrap();
+    let gate = world
+        .server("gate", "gate-1", config())
+        .reporter(Arc::clone(&front) as _)
+        .acceptor(pitaya::acceptor::Tcp::bind("127.0.0.1:0"))
+        .start()
+        .await
+        .unwrap();
+    let other = world.hall("hall-2").await;
+    assert_eq!(front.value("count_servers", &[("type", "hall")]), Some(2.0));
+    assert_eq!(front.value("count_servers", &[("type", "gate")]), Some(1.0));
+    other.app.stop().await;
+    assert_eq!(front.value("count_servers", &[("type", "hall")]), Some(1.0));
+
+    let mut client = pitaya_tests::raw::Raw::ready(gate.socket_addrs()[0]).await;
+    client.ask("hall.hall.say", r#"{"text":"x"}"#).await;
+    client.ask("hall.hall.fail", "{}").await;
+    client.ask("gate.gate.ask", r#"{"text":"x"}"#).await;
+    let times = |memory: &Memory, route: &str, kind: &str, status: &str, code: &str| {
+        let labels = [("route", route), ("type", kind), ("status", status), ("code", code)];
+        memory.count("response_time_ns", &labels)
+    };
+    assert_eq!(times(&front, "hall.hall.say", "rpc", "ok", ""), 1);
+    assert_eq!(times(&front, "hall.hall.fail", "rpc", "failed", "H-1"), 1);
+    assert_eq!(times(&front, "hall.hall.echo", "rpc", "ok", ""), 1);
+    assert_eq!(times(&front, "gate.gate.ask", "handler", "ok", ""), 1);
+    assert_eq!(times(&back, "hall.hall.say", "handler", "ok", ""), 1);
+    assert_eq!(times(&back, "hall.hall.fail", "handler", "failed", "H-1"), 1);
+    assert_eq!(times(&back, "hall.hall.echo", "remote", "ok", ""), 1);
+    gate.stop().await;
+    hall.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_drains_is_called_no_more_and_its_sessions_are_served_to_the_end() {
+    let world = World::default();
+    let (one, two) = (world.hall("hall-1").await, world.hall("hall-2").await);
+    let gate = world.gate("gate-1").await;
+    let mut client = gate.client().await;
+    client.request("hall.hall.slow", r#"{"text":"first"}"#).await;
+    world.witness.wrote("begin first").await;
+    one.app.drain().await;
+    for _ in 0..20 {
+        let mut other = gate.client().await;
+        assert_eq!(other.ask("hall.hall.say", r#"{"text":"x"}"#).await, r#"{"text":"hall-2 x"}"#);
+    }
+    world.witness.open("first");
+    assert_eq!(client.next().await.unwrap().text(), r#"{"text":"first"}"#);
+    for app in [gate.app, one.app, two.app] {
+        app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_stops_answers_what_it_has_taken_in() {
+    let world = World::default();
+    let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
+    let mut client = gate.client().await;
+    client.request("hall.hall.slow", r#"{"text":"last"}"#).await;
+    world.witness.wrote("begin last").await;
+    let stopping = tokio::spawn(hall.app.stop());
+    pitaya_tests::until("it has left", || gate.app.servers().unwrap().view().of_type("hall").is_empty())
+        .await;
+    world.witness.open("last");
+    assert_eq!(client.next().await.unwrap().text(), r#"{"text":"last"}"#);
+    stopping.await.unwrap();
+    gate.app.stop().await;
 }
