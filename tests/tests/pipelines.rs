@@ -1,7 +1,7 @@
 //! Hooks around handlers, and what they report.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use pitaya::acceptor::Tcp;
@@ -10,6 +10,7 @@ use pitaya::pipeline::{Before, Incoming, Outgoing};
 use pitaya::prelude::*;
 use pitaya_tests::arena::{self, Text, config};
 use pitaya_tests::raw::Raw;
+use pitaya_tests::until;
 
 pitaya::link!(pitaya_tests);
 
@@ -160,20 +161,27 @@ async fn hooks_hand_values_on_to_each_other_and_to_extractors_and_know_the_apps_
 }
 
 #[tokio::test]
-async fn what_a_message_waited_and_what_room_the_outbox_had_is_reported() {
+async fn what_a_message_waited_for_its_handler_is_reported() {
     let memory = Arc::new(Memory::new());
     let reporter = Arc::clone(&memory);
-    let ring = arena::start_with(config(), |builder| builder.reporter(reporter)).await;
+    let mut config = config();
+    config.metrics_period = Duration::from_millis(1);
+    let ring = arena::start_with(config, |builder| builder.reporter(reporter)).await;
     let mut client = Raw::ready(ring.tcp).await;
     client.notify("arena.gated", r#"{"text":"wait"}"#).await;
     ring.witness.wrote("begin wait").await;
+    let asked = Instant::now();
     client.request("arena.raw", "behind").await;
-    // The wait is what is measured.
-    tokio::time::sleep(Duration::from_millis(60)).await;
+    until("it to wait", || memory.value("pending_messages", &[]) == Some(1.0)).await;
+    let waits = Instant::now();
+    tokio::time::sleep(Duration::from_millis(50)).await; // the wait is what is measured
+    let at_least = waits.elapsed();
     ring.witness.open("wait");
     assert_eq!(client.next().await.unwrap().text(), "behind");
-    let delay = memory.sum("handler_delay_ns", &[("route", "test.arena.raw")]);
-    assert!(delay >= 50e6, "{delay}");
-    assert!(memory.count("channel_capacity", &[("channel", "agent_chsend")]) > 0);
+    let at_most = asked.elapsed();
+    let labels = [("route", "test.arena.raw"), ("type", "local")];
+    assert_eq!(memory.count("handler_delay_ns", &labels), 1);
+    let delay = Duration::from_nanos(memory.sum("handler_delay_ns", &labels) as u64);
+    assert!(at_least <= delay && delay <= at_most, "{at_least:?} to {at_most:?}, not {delay:?}");
     ring.app.stop().await;
 }

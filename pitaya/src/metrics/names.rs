@@ -41,8 +41,8 @@ pub static REFUSED_CONNECTIONS: Metric =
     Metric::counter("acceptor", "refused_connections", "Connections that came to no session")
         .labels(&["reason"]);
 
-/// Free places of a bounded queue at the moment something is put into it; `channel` names the queue. The
-/// original's name for a client's outbox is `agent_chsend`.
+/// Free places of a bounded queue; `channel` names the queue. The original's name for a client's outbox is
+/// `agent_chsend`: reported whenever its writer takes all that is in it, so the lowest since it did so before.
 pub static CHANNEL_CAPACITY: Metric = Metric::histogram(
     "channel",
     "channel_capacity",
