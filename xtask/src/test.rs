@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 use crate::{cargo, root, run};
 
 /// The features of the framework, each of which must build alone.
-const FEATURES: &[&str] = &["websocket", "tls", "garde", "testing"];
+const FEATURES: &[&str] = &["websocket", "tls", "garde", "testing", "nats", "nats-creds"];
 
 type Step = fn() -> Result<(), String>;
 
@@ -72,11 +72,15 @@ fn features() -> Result<(), String> {
     Ok(())
 }
 
-/// A browser, and what drives it.
+/// A browser and what drives it, and a broker.
 fn needs() -> Result<(), String> {
     let mut packages = Vec::new();
     if std::env::var_os("CHROMIUM").is_none() && !Path::new("/usr/bin/chromium").exists() {
         packages.push("chromium");
+    }
+    // Debian keeps it where only root looks
+    if !works("nats-server") && !works("/usr/sbin/nats-server") {
+        packages.push("nats-server");
     }
     if !works("node") {
         packages.push("nodejs");
