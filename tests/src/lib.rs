@@ -1,10 +1,11 @@
-//! What the integration tests share: a raw client of the protocol, and a server to talk to.
+//! What the integration tests share: a raw client of the protocol, a server to talk to, and an etcd.
 
 pub mod arena;
 pub mod cable;
 pub mod etcd;
 pub mod memory;
 pub mod nats;
+pub mod node;
 pub mod programs;
 pub mod raw;
 pub mod transport;

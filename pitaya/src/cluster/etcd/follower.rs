@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -32,6 +33,13 @@ pub(super) enum Event<'a> {
     Deleted { key: &'a [u8], revision: i64 },
 }
 
+/// A server that may have gone.
+struct Held {
+    server_type: Arc<str>,
+    /// When it has.
+    until: Instant,
+}
+
 /// What an entry is.
 enum Read<'a> {
     Own,
@@ -53,8 +61,8 @@ pub(super) struct Follower {
     listed: i64,
     /// Until when nobody is taken for gone.
     hold_until: Option<Instant>,
-    /// Id and type of those that would have gone meanwhile.
-    held: BTreeMap<Arc<str>, Arc<str>>,
+    /// Those that would have gone meanwhile.
+    held: BTreeMap<Arc<str>, Held>,
     /// The entries that are no servers, with their revisions: each is told and counted once.
     strangers: BTreeMap<Vec<u8>, i64>,
     skipped: Arc<AtomicU64>,
@@ -113,14 +121,12 @@ impl Follower {
                 Read::Unwanted => {}
             }
         }
-        if self.hold_until.is_some() {
-            for server in view.all().filter(|server| server.id != self.own.id) {
-                if found.contains_key(&server.id) {
-                    self.held.remove(&server.id);
-                } else {
-                    self.held.insert(Arc::clone(&server.id), Arc::clone(&server.server_type));
-                    found.insert(Arc::clone(&server.id), Server::clone(server));
-                }
+        let own_id = Arc::clone(&self.own.id);
+        for server in view.all().filter(|server| server.id != own_id) {
+            if found.contains_key(&server.id) {
+                self.held.remove(&server.id);
+            } else if self.holds(server) {
+                found.insert(Arc::clone(&server.id), Server::clone(server));
             }
         }
         if self.stays {
@@ -166,34 +172,43 @@ impl Follower {
         if self.is_own(server_type, id) {
             return Seen::OwnDeleted(revision);
         }
-        if self.hold_until.is_some() {
-            if let Some(server) = self.servers.get(id).filter(|server| &*server.server_type == server_type) {
-                self.held.insert(Arc::clone(&server.id), Arc::clone(&server.server_type));
-            }
-        } else {
+        let known = self.servers.get(id).filter(|server| &*server.server_type == server_type);
+        if known.is_some_and(|server| !self.holds(&server)) {
             self.servers.remove(server_type, id);
         }
         Seen::Others
     }
 
-    /// Nobody is taken for gone before `until`: those whose leases ran out because of etcd come back.
-    pub(super) fn hold(&mut self, until: Instant) {
-        self.hold_until = Some(until);
+    /// Whether one that seems to be gone is kept, for as long as there is doubt.
+    fn holds(&mut self, server: &Server) -> bool {
+        let Some(until) = self.hold_until else { return false };
+        let server_type = Arc::clone(&server.server_type);
+        self.held.entry(Arc::clone(&server.id)).or_insert(Held { server_type, until });
+        true
+    }
+
+    /// Etcd is back after a silence, in which leases may have run out: nobody is taken for gone before the servers have
+    /// had time to come back, which is `grace`. Those that are held already lose none of theirs by the silence, nor do
+    /// they get more.
+    pub(super) fn doubt(&mut self, silence: Duration, grace: Duration, now: Instant) {
+        self.hold_until = Some(now + grace);
+        for held in self.held.values_mut() {
+            held.until = (held.until + silence).min(now + grace);
+        }
     }
 
     /// When [`tick`](Self::tick) has something to do.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.hold_until
+        self.held.values().map(|held| held.until).chain(self.hold_until).min()
     }
 
-    /// Those that have not come back are gone.
+    /// Those that have not come back in time are gone. Not to be said during a silence, in which nobody can.
     pub(super) fn tick(&mut self, now: Instant) {
-        if self.hold_until.is_none_or(|until| now < until) {
-            return;
+        if self.hold_until.is_some_and(|until| until <= now) {
+            self.hold_until = None;
         }
-        self.hold_until = None;
-        for (id, server_type) in std::mem::take(&mut self.held) {
-            self.servers.remove(&server_type, &id);
+        for (id, held) in self.held.extract_if(.., |_, held| held.until <= now) {
+            self.servers.remove(&held.server_type, &id);
         }
     }
 

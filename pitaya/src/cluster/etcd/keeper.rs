@@ -101,7 +101,9 @@ impl Keeper {
     /// Goes on until nobody can tell it anything any more, or the first registration has failed for good.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         while self.proceed(Instant::now()) {
-            let deadline = [self.machine.deadline(), self.follower.deadline()].into_iter().flatten().min();
+            // Time counts against nobody while etcd is silent.
+            let gone_at = self.follower.deadline().filter(|at| *at < self.machine.silent_at());
+            let deadline = self.machine.deadline().into_iter().chain(gone_at).min();
             tokio::select! {
                 biased;
                 command = commands.recv() => match command {
@@ -121,7 +123,9 @@ impl Keeper {
 
     /// Brings what is to be done into line with what is known. Gives whether there is anything left to do.
     fn proceed(&mut self, now: Instant) -> bool {
-        self.follower.tick(now);
+        if now < self.machine.silent_at() {
+            self.follower.tick(now);
+        }
         if let Some(request) = self.machine.next(now) {
             self.request = Some(self.begin(request));
         }
@@ -226,8 +230,8 @@ impl Keeper {
     }
 
     fn hear(&mut self, revision: Option<i64>, now: Instant) {
-        if self.machine.hear(revision, now) {
-            self.follower.hold(now + self.machine.grace());
+        if let Some(silence) = self.machine.hear(revision, now) {
+            self.follower.doubt(silence, self.machine.grace(), now);
         }
     }
 

@@ -303,21 +303,27 @@ impl Machine {
         self.registrations
     }
 
-    /// Something came from etcd, perhaps a list with its revision. To be said before it is used. Gives whether others
-    /// may seem to be gone because of etcd and not because of them: it was silent for as long as their leases last, or
-    /// has forgotten what it knew.
-    pub(super) fn hear(&mut self, revision: Option<i64>, now: Instant) -> bool {
-        // Kept alive three times in their time, leases have at least two thirds of it left when etcd falls silent.
-        let silent = now.saturating_duration_since(self.heard) >= self.limits.ttl * 2 / 3;
+    /// Something came from etcd, perhaps a list with its revision. To be said before it is used. If others may seem to
+    /// be gone because of etcd and not because of them, gives how long it was silent: as long as their leases last,
+    /// or for any time if it has forgotten what it knew.
+    pub(super) fn hear(&mut self, revision: Option<i64>, now: Instant) -> Option<Duration> {
+        let silence = now.saturating_duration_since(self.heard);
+        let silent = now >= self.silent_at();
         self.heard = now;
-        let Some(revision) = revision else { return silent };
+        let Some(revision) = revision else { return silent.then_some(silence) };
         let anew = revision < std::mem::replace(&mut self.revision, revision);
         if anew {
             // What was known of revisions is of another time.
             self.own_deleted_at = 0;
             self.put_at = 0;
         }
-        silent || anew
+        (silent || anew).then_some(silence)
+    }
+
+    /// From when on leases may have run out because of etcd, unless it is heard of.
+    pub(super) fn silent_at(&self) -> Instant {
+        // Kept alive three times in their time, leases have at least two thirds of it left when etcd falls silent.
+        self.heard + self.limits.ttl * 2 / 3
     }
 
     /// How long others need to come back after such a loss.

@@ -8,6 +8,8 @@ use crate::cluster::Change;
 
 const PREFIX: &str = "pitaya/";
 
+const GRACE: Duration = Duration::from_secs(10);
+
 fn server(server_type: &str, id: &str, note: &str) -> Server {
     let json = format!(r#"{{"id":"{id}","type":"{server_type}","metadata":{{"note":"{note}"}}}}"#);
     Server::from_json(json.as_bytes()).unwrap()
@@ -187,6 +189,7 @@ fn the_own_server_stays_in_its_view_whatever_the_registry_says_until_it_leaves()
     it.list(5, &[]);
     assert!(matches!(it.delete(6, "servers/room/own"), Seen::OwnDeleted(6)));
     it.put(7, "servers/hall/own", &value("hall", "own"));
+    assert_eq!((it.servers.view().of_type("room").len(), it.skipped()), (1, 1));
     it.delete(8, "servers/hall/own");
     let thief = server("room", "own", "thief").to_json();
     assert!(matches!(it.put(9, "servers/room/own", &thief), Seen::OwnPut(9, OwnEntry { same: false, .. })));
@@ -207,7 +210,7 @@ fn while_the_registry_is_doubted_nobody_is_taken_for_gone_and_then_those_who_did
     it.list(5, &[("servers/room/a", &a), ("servers/room/b", &b), ("servers/room/c", &c)]);
     it.heard();
     let now = Instant::now();
-    it.follower.hold(now + Duration::from_secs(10));
+    it.follower.doubt(Duration::from_secs(60), GRACE, now);
     it.list(6, &[("servers/room/a", &a)]);
     it.delete(7, "servers/room/a");
     it.put(8, "servers/room/b", &b);
@@ -220,6 +223,26 @@ fn while_the_registry_is_doubted_nobody_is_taken_for_gone_and_then_those_who_did
     assert_eq!(it.heard(), ["-a", "-c"]);
     it.delete(11, "servers/room/b");
     assert_eq!(it.heard(), ["-b"]);
+}
+
+#[test]
+fn one_silence_after_another_lengthens_the_grace_by_their_time_and_no_more() {
+    let mut it = Fixture::new(&[]);
+    it.list(5, &[("servers/room/a", &value("room", "a"))]);
+    let start = Instant::now();
+    let second = Duration::from_secs(1);
+    it.follower.doubt(60 * second, GRACE, start);
+    it.delete(6, "servers/room/a");
+    // Every other second is one of silence.
+    let mut now = start;
+    for _ in 0..9 {
+        now += 2 * second;
+        it.follower.doubt(second, GRACE, now);
+        it.follower.tick(now);
+        assert_eq!(it.ids(), ["a", "own"]);
+    }
+    it.follower.tick(now + second);
+    assert_eq!(it.ids(), ["own"]);
 }
 
 /// What happens to a registry, and when the follower looks.
@@ -281,7 +304,7 @@ proptest! {
                     None
                 }
                 Act::Doubt => {
-                    it.follower.hold(now + Duration::from_secs(10));
+                    it.follower.doubt(Duration::from_secs(3), GRACE, now);
                     None
                 }
                 Act::Pass(seconds) => {

@@ -204,10 +204,11 @@ fn one_that_left_while_the_registry_was_away_gives_its_lease_back_later() {
 #[test]
 fn a_registry_that_was_silent_as_long_as_leases_last_or_was_emptied_is_doubted() {
     let mut world = joined();
-    assert!(!world.machine.hear(None, world.now + TTL / 2));
-    assert!(world.machine.hear(None, world.now + TTL / 2 + TTL));
-    assert!(!world.machine.hear(Some(20), world.now + TTL / 2 + TTL));
-    assert!(world.machine.hear(Some(3), world.now + TTL / 2 + TTL));
+    let start = world.machine.heard;
+    assert_eq!(world.machine.hear(None, start + TTL / 2), None);
+    assert_eq!(world.machine.hear(None, start + TTL / 2 + TTL), Some(TTL));
+    assert_eq!(world.machine.hear(Some(20), start + TTL / 2 + TTL), None);
+    assert_eq!(world.machine.hear(Some(3), start + TTL / 2 + TTL), Some(Duration::ZERO));
 }
 
 #[test]
@@ -281,7 +282,7 @@ fn another_server_with_the_same_id_is_not_fought_but_survived() {
 fn revisions_of_a_registry_that_was_set_up_anew_are_not_compared_with_the_old_ones() {
     let (mut machine, now) = putting();
     machine.answered(Answer::Put(22), now);
-    assert!(machine.hear(Some(3), now));
+    assert!(machine.hear(Some(3), now).is_some());
     machine.seen(Seen::OwnDeleted(4), now);
     assert_eq!(machine.next(now), Some(Request::Put(7)));
 }
