@@ -1,26 +1,58 @@
-//! Clusters: what servers say to each other, without saying it.
-//!
-//! These are the pure parts: formats that are made and read, the same over every transport, as Go servers of the
-//! original write them. Discovery, transports and what an app does with them come with the cluster itself; a server of
-//! this version stands alone. `docs/cluster.md` has the protocol in words.
+//! The cluster: servers that find each other, call each other, and reach each other's users.
 //!
 //! | part | holds |
 //! |---|---|
 //! | [`server`] | one server as the others see it |
-//! | [`protos`] | what servers say |
+//! | [`Servers`] | all that are known, kept true by a [`Discovery`]: over etcd (`EtcdDiscovery`), within a process ([`MemoryRegistry`]) |
+//! | [`Transport`] | how they reach each other: over NATS (`NatsTransport`), within a process ([`MemoryBroker`]) |
+//! | [`Router`] | which one is called |
+//! | [`protos`] | what they say |
 //! | [`request`] [`response`] | how calls and their answers are made and read |
-//! | [`metadata`] | what of a call's context travels with it |
 //! | [`subject`] [`key`] | the formats of addresses and of the registry's keys |
+//!
+//! `docs/cluster.md` has the protocol in words.
 
+mod answering;
+mod broker;
+mod callee;
+mod discovery;
+#[cfg(feature = "etcd")]
+mod etcd;
 mod failure;
 pub mod key;
-pub mod metadata;
+mod meters;
+#[cfg(feature = "nats")]
+mod nats;
+mod node;
+mod owner;
 pub mod protos;
+mod registry;
 pub mod request;
 pub mod response;
+mod router;
 pub mod server;
+mod servers;
 pub mod subject;
+mod sys;
+mod transport;
+mod unique;
+mod users;
 
+pub use broker::{MemoryBroker, MemoryTransport};
+pub(crate) use callee::Callee;
+pub use discovery::Discovery;
+#[cfg(feature = "etcd")]
+#[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
+pub use etcd::{EtcdDiscovery, EtcdOptions};
 pub use failure::TransportError;
-pub use metadata::Metadata;
+pub(crate) use meters::Meters;
+#[cfg(feature = "nats")]
+#[cfg_attr(docsrs, doc(cfg(feature = "nats")))]
+pub use nats::{BadNatsOption, NatsCounts, NatsOptions, NatsTls, NatsTransport};
+pub(crate) use node::{Cluster, Limits, Node, Parts};
+pub use registry::{MemoryDiscovery, MemoryRegistry};
+pub(crate) use router::Routers;
+pub use router::{Router, Routing};
 pub use server::Server;
+pub use servers::{Change, Servers, View};
+pub use transport::{Address, Receiver, Transport};

@@ -14,6 +14,10 @@ mod read;
 /// The metadata key by which a server says, with the value `true`, that it takes no new work: routers skip it.
 pub const DRAINING: &str = "draining";
 
+/// The metadata key by which a frontend of ours says, with the value `1`, that it takes messages to many of its users
+/// (`docs/cluster.md`, "Broadcasts").
+pub const BROADCASTS: &str = "broadcasts";
+
 /// A server of the cluster: what discovery makes known of it. It does not change; a server that changes is made
 /// known again, and replaces what was known.
 ///

@@ -73,6 +73,16 @@ pub fn bindings(server_type: &str) -> Result<String, BadPart> {
     Ok(format!("pitaya/{server_type}/bindings"))
 }
 
+/// Where a frontend of ours takes in messages to many of its users.
+///
+/// # Errors
+/// The type or the id cannot be a part of it.
+pub fn broadcast(frontend_type: &str, id: &str) -> Result<String, BadPart> {
+    check_name(frontend_type)?;
+    check_name(id)?;
+    Ok(format!("pitaya/{frontend_type}/broadcast/{id}"))
+}
+
 fn user(frontend_type: &str, uid: &str, what: &str) -> Result<String, BadPart> {
     check_name(frontend_type)?;
     check(uid)?;
@@ -134,6 +144,7 @@ mod tests {
         assert_eq!(push("connector", "alice").unwrap(), "pitaya/connector/user/alice/push");
         assert_eq!(kick("connector", "alice").unwrap(), "pitaya/connector/user/alice/kick");
         assert_eq!(bindings("connector").unwrap(), "pitaya/connector/bindings");
+        assert_eq!(broadcast("connector", "id").unwrap(), "pitaya/connector/broadcast/id");
     }
 
     #[test]

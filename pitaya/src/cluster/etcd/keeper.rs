@@ -1,0 +1,324 @@
+//! The task that keeps a server registered and its list of servers true: the shell around [`Machine`] and
+//! [`Follower`].
+
+use std::future::pending;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use etcd_client::{Error as EtcdError, GetResponse, KeyValue, WatchResponse, WatchStream};
+use futures_util::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use super::EtcdOptions;
+use super::follower::{Entry, Event, Follower};
+use super::link::Link;
+use super::machine::{Answer, Fault, Machine, Request, Seen};
+use crate::cluster::Server;
+use crate::error::{Error, Result, code};
+
+/// What the task is told.
+pub(super) enum Command {
+    /// The own server says something else of itself; answered when etcd has it.
+    Announce(Arc<Server>, oneshot::Sender<Result<()>>),
+    /// The own server is to be known no more; answered when etcd has forgotten it.
+    Leave(oneshot::Sender<()>),
+}
+
+/// What others may look at while the task runs.
+#[derive(Default)]
+pub(super) struct Shared {
+    link: Mutex<Option<Link>>,
+    pub(super) registrations: AtomicU64,
+    pub(super) failures: AtomicU64,
+    pub(super) skipped: Arc<AtomicU64>,
+}
+
+impl Shared {
+    /// The connection that there is now.
+    pub(super) fn link(&self) -> Option<Link> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_link(&self, link: Option<Link>) {
+        *self.link.lock().unwrap_or_else(PoisonError::into_inner) = link;
+    }
+}
+
+/// What came of a request, with what is not the machine's.
+enum Outcome {
+    Connected(Link),
+    Listed(i64, GetResponse),
+    Watching(WatchStream),
+    Answer(Answer),
+}
+
+/// Who waits to hear that the own server is told of.
+struct Announced {
+    version: u64,
+    /// How often etcd had failed when it began to wait.
+    failed: u64,
+    answer: oneshot::Sender<Result<()>>,
+}
+
+pub(super) struct Keeper {
+    options: Arc<EtcdOptions>,
+    own: Arc<Server>,
+    /// The own key, with the prefix.
+    key: String,
+    machine: Machine,
+    follower: Follower,
+    shared: Arc<Shared>,
+    waiting: Waiting,
+    link: Option<Link>,
+    watch: Option<WatchStream>,
+    request: Option<BoxFuture<'static, Outcome>>,
+}
+
+/// Who waits for what.
+#[derive(Default)]
+struct Waiting {
+    joined: Option<oneshot::Sender<Result<()>>>,
+    announced: Vec<Announced>,
+    left: Vec<oneshot::Sender<()>>,
+}
+
+impl Keeper {
+    /// `key` is the own one, with the prefix; `joined` hears what came of the first registration.
+    pub(super) fn new(
+        options: Arc<EtcdOptions>,
+        own: Arc<Server>,
+        key: String,
+        machine: Machine,
+        follower: Follower,
+        shared: Arc<Shared>,
+        joined: oneshot::Sender<Result<()>>,
+    ) -> Self {
+        let waiting = Waiting { joined: Some(joined), ..Waiting::default() };
+        Self { options, own, key, machine, follower, shared, waiting, link: None, watch: None, request: None }
+    }
+
+    /// Goes on until nobody can tell it anything any more, or the first registration has failed for good.
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        while self.proceed(Instant::now()) {
+            // Time counts against nobody while etcd is silent.
+            let gone_at = self.follower.deadline().filter(|at| *at < self.machine.silent_at());
+            let deadline = self.machine.deadline().into_iter().chain(gone_at).min();
+            tokio::select! {
+                biased;
+                command = commands.recv() => match command {
+                    Some(command) => self.obey(command),
+                    None => break,
+                },
+                outcome = maybe(self.request.as_mut(), |request| request) => {
+                    self.request = None;
+                    self.finish(outcome);
+                }
+                message = next_message(self.watch.as_mut()), if self.machine.reads_watch() => self.look_at(message),
+                () = maybe(deadline, sleep_until) => {}
+            }
+        }
+        self.shared.set_link(None);
+    }
+
+    /// Brings what is to be done into line with what is known. Gives whether there is anything left to do.
+    fn proceed(&mut self, now: Instant) -> bool {
+        if now < self.machine.silent_at() {
+            self.follower.tick(now);
+        }
+        if let Some(request) = self.machine.next(now) {
+            self.request = Some(self.begin(request));
+        }
+        if !self.machine.busy() {
+            self.request = None;
+        }
+        if !self.machine.watching() {
+            self.watch = None;
+        }
+        if !self.machine.connected() && self.link.take().is_some() {
+            self.shared.set_link(None);
+        }
+        self.shared.registrations.store(self.machine.registrations(), Ordering::Relaxed);
+        self.shared.failures.store(self.machine.failed(), Ordering::Relaxed);
+        self.tell()
+    }
+
+    fn begin(&mut self, request: Request) -> BoxFuture<'static, Outcome> {
+        if let Request::Connect(endpoint) = request {
+            let options = Arc::clone(&self.options);
+            return Box::pin(async move {
+                Link::connect(options, endpoint).await.map_or_else(failed, Outcome::Connected)
+            });
+        }
+        let Some(link) = self.link.clone() else {
+            // The machine asks for nothing without a connection.
+            let fault = Fault { text: "there is no connection to etcd".to_owned(), refused: false };
+            return Box::pin(async move { failed(fault) });
+        };
+        let (key, value) = (self.key.clone(), self.own.to_json());
+        Box::pin(async move {
+            Outcome::Answer(match request {
+                Request::Grant => link.grant().await,
+                Request::Keep(lease) => link.keep(lease).await,
+                Request::Put(lease) => link.put(key, value, lease).await,
+                Request::Revoke(lease) => link.revoke(lease).await,
+                Request::List => {
+                    return match link.list().await {
+                        Ok((revision, list)) => Outcome::Listed(revision, list),
+                        Err(fault) => failed(fault),
+                    };
+                }
+                Request::Watch(from) => return link.watch(from).await.map_or_else(failed, Outcome::Watching),
+                Request::Connect(_) => Answer::Connected,
+            })
+        })
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        let now = Instant::now();
+        let answer = match outcome {
+            Outcome::Connected(link) => {
+                self.shared.set_link(Some(link.clone()));
+                self.link = Some(link);
+                Answer::Connected
+            }
+            Outcome::Listed(revision, list) => {
+                self.hear(Some(revision), now);
+                let own = self.follower.list(revision, list.kvs().iter().map(entry));
+                Answer::Listed { revision, own }
+            }
+            Outcome::Watching(watch) => {
+                self.watch = Some(watch);
+                Answer::Watching
+            }
+            Outcome::Answer(answer) => answer,
+        };
+        if !matches!(answer, Answer::Failed(_)) {
+            self.hear(None, now);
+        }
+        self.machine.answered(answer, now);
+    }
+
+    fn look_at(&mut self, message: std::result::Result<Option<WatchResponse>, EtcdError>) {
+        let now = Instant::now();
+        let Some(link) = &self.link else { return };
+        let response = match message {
+            Ok(Some(response)) => response,
+            Ok(None) => return self.machine.seen(Seen::Broken(link.ended("")), now),
+            Err(error) => return self.machine.seen(Seen::Broken(link.explain(&error)), now),
+        };
+        if response.compact_revision() > 0 {
+            tracing::info!(
+                "the registry has forgotten the changes that were to follow; the list is read anew"
+            );
+            return self.machine.seen(Seen::Compacted, now);
+        }
+        if response.canceled() {
+            return self.machine.seen(Seen::Broken(link.ended(response.cancel_reason())), now);
+        }
+        self.hear(None, now);
+        for kv in response.events().iter().filter_map(|event| event.kv()) {
+            // A deletion resets the version. (The client panics at a kind of event that it does not know.)
+            let event = if kv.version() == 0 {
+                Event::Deleted { key: kv.key(), revision: kv.mod_revision() }
+            } else {
+                Event::Put(entry(kv))
+            };
+            let seen = self.follower.apply(event);
+            self.machine.seen(seen, now);
+        }
+    }
+
+    fn hear(&mut self, revision: Option<i64>, now: Instant) {
+        if let Some(silence) = self.machine.hear(revision, now) {
+            self.follower.doubt(silence, self.machine.grace(), now);
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Announce(own, answer) => {
+                self.own = Arc::clone(&own);
+                self.follower.announce(own);
+                let announced =
+                    Announced { version: self.machine.announce(), failed: self.machine.failed(), answer };
+                if self.machine.connected() && self.machine.stays() {
+                    self.waiting.announced.push(announced);
+                } else {
+                    announced.in_vain();
+                }
+            }
+            Command::Leave(answer) => {
+                self.follower.leave();
+                self.machine.leave();
+                self.waiting.announced.drain(..).for_each(Announced::in_vain);
+                self.waiting.left.push(answer);
+                if let Some(joined) = self.waiting.joined.take() {
+                    let _ = joined
+                        .send(Err(Error::new(code::UNAVAILABLE, "the server left before it had joined")));
+                }
+            }
+        }
+    }
+
+    /// Tells those who wait what they wait for. Gives whether there is anything left to do.
+    fn tell(&mut self) -> bool {
+        let (told, failed) = (self.machine.told(), self.machine.failed());
+        for announced in std::mem::take(&mut self.waiting.announced) {
+            if told.is_some_and(|version| version >= announced.version) {
+                let _ = announced.answer.send(Ok(()));
+            } else if failed != announced.failed {
+                announced.in_vain();
+            } else {
+                self.waiting.announced.push(announced);
+            }
+        }
+        if self.machine.left() {
+            for left in self.waiting.left.drain(..) {
+                let _ = left.send(());
+            }
+        }
+        if self.machine.joined()
+            && let Some(joined) = self.waiting.joined.take()
+        {
+            let _ = joined.send(Ok(()));
+        }
+        let Some(fault) = self.machine.gave_up() else { return true };
+        if let Some(joined) = self.waiting.joined.take() {
+            let _ = joined.send(Err(Error::new(code::UNAVAILABLE, fault.text.clone())));
+        }
+        false
+    }
+}
+
+impl Announced {
+    fn in_vain(self) {
+        let text = "the registry is not there now; it is told as soon as it is back";
+        let _ = self.answer.send(Err(Error::new(code::UNAVAILABLE, text)));
+    }
+}
+
+fn entry(kv: &KeyValue) -> Entry<'_> {
+    Entry { key: kv.key(), value: kv.value(), revision: kv.mod_revision(), lease: kv.lease() }
+}
+
+fn failed(fault: Fault) -> Outcome {
+    Outcome::Answer(Answer::Failed(fault))
+}
+
+async fn next_message(
+    watch: Option<&mut WatchStream>,
+) -> std::result::Result<Option<WatchResponse>, EtcdError> {
+    match watch {
+        Some(watch) => watch.message().await,
+        None => pending().await,
+    }
+}
+
+/// What comes of `value`, if there is one; never, if there is none.
+async fn maybe<T, F: Future>(value: Option<T>, begin: impl FnOnce(T) -> F) -> F::Output {
+    match value {
+        Some(value) => begin(value).await,
+        None => pending().await,
+    }
+}

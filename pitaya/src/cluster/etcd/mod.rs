@@ -1,0 +1,244 @@
+//! Discovery over etcd (`docs/cluster.md`, "Discovery").
+//!
+//! | part | does |
+//! |---|---|
+//! | `options` | what is to be known before |
+//! | `machine` | which request comes next: pure |
+//! | `follower` | what entries and changes mean for the list of servers: pure |
+//! | `link` | the requests, on one connection |
+//! | `keeper` | the task that has them all |
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Discovery, Server, Servers};
+use crate::error::{Error, Result, code};
+
+mod follower;
+mod keeper;
+mod link;
+mod machine;
+mod options;
+
+use follower::Follower;
+use keeper::{Command, Keeper, Shared};
+use machine::{Limits, Machine};
+pub use options::EtcdOptions;
+
+/// The longest time that is reckoned with: longer ones overflow when they are added up, and nobody waits for them.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Makes the own server known in etcd, and the others to it. It speaks the protocol of the original
+/// (`docs/cluster.md`, "Discovery" and "Keys"), so that both are in one cluster.
+///
+/// It needs etcd 3.2 or later. An etcd that goes away or freezes ends nothing: what is known stays, and a few seconds
+/// after it is back the server is registered again. See [`EtcdOptions`] for the times.
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use pitaya::cluster::{Discovery, EtcdDiscovery, EtcdOptions, Server, Servers};
+///
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let discovery = EtcdDiscovery::new(EtcdOptions {
+///     endpoints: vec!["etcd-1:2379".into(), "etcd-2:2379".into()],
+///     ..EtcdOptions::default()
+/// });
+/// let servers = Arc::new(Servers::default());
+/// let own = Server::from_json(br#"{"id":"room-1","type":"room","frontend":false,"hostname":"h"}"#)?;
+/// discovery.join(Arc::new(own), servers.clone()).await?;
+/// println!("{} rooms", servers.view().of_type("room").len());
+/// discovery.close().await;
+/// # Ok(()) }
+/// ```
+///
+/// # Building
+/// The feature `etcd` compiles etcd's protocol files, for which `protoc` and its standard files are needed:
+/// `apt-get install protobuf-compiler libprotobuf-dev`, `brew install protobuf`, or `PROTOC=/path/to/protoc`. A program
+/// that is built needs neither.
+pub struct EtcdDiscovery {
+    options: Arc<EtcdOptions>,
+    shared: Arc<Shared>,
+    started: AtomicBool,
+    /// The task, from `join` to `close`.
+    task: Mutex<Option<Task>>,
+    /// Held by whoever leaves or closes, so that the second one waits for the first.
+    ending: tokio::sync::Mutex<Ending>,
+}
+
+struct Task {
+    own: Arc<Server>,
+    commands: mpsc::Sender<Command>,
+    handle: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Ending {
+    left: bool,
+    closed: bool,
+}
+
+impl EtcdDiscovery {
+    /// One that does nothing until it [joins](Discovery::join).
+    #[must_use]
+    pub fn new(options: EtcdOptions) -> Self {
+        Self {
+            options: Arc::new(options),
+            shared: Arc::default(),
+            started: AtomicBool::new(false),
+            task: Mutex::default(),
+            ending: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// How many entries that are no servers were met and skipped. One that stays as it is counts once.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.shared.skipped.load(Ordering::Relaxed)
+    }
+
+    /// How often the own server was registered: once at first, once for each change that was announced, and once each
+    /// time its entry was lost.
+    #[must_use]
+    pub fn registrations(&self) -> u64 {
+        self.shared.registrations.load(Ordering::Relaxed)
+    }
+
+    /// How often etcd was lost, or could not be reached.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.shared.failures.load(Ordering::Relaxed)
+    }
+
+    fn start(&self, own: Arc<Server>, servers: Arc<Servers>) -> Result<oneshot::Receiver<Result<()>>> {
+        own.check()?;
+        let key = format!("{}{}", self.options.prefix, own.key()?);
+        if self.options.endpoints.is_empty() {
+            let text = "etcd has no endpoints; set `pitaya.cluster.sd.etcd.endpoints`";
+            return Err(Error::new(code::UNAVAILABLE, text));
+        }
+        // After a close too: there would be nobody to end it.
+        if self.started.swap(true, Ordering::Relaxed) {
+            return Err(Error::new(code::INTERNAL, "a discovery joins once; make a new one"));
+        }
+        let machine = Machine::new(self.limits(), fastrand::Rng::new(), Instant::now());
+        let follower = Follower::new(
+            servers,
+            Arc::clone(&own),
+            self.options.prefix.clone(),
+            &self.options.blacklist,
+            Arc::clone(&self.shared.skipped),
+        );
+        let (tell, joined) = oneshot::channel();
+        let (options, shared) = (Arc::clone(&self.options), Arc::clone(&self.shared));
+        let keeper = Keeper::new(options, Arc::clone(&own), key, machine, follower, shared, tell);
+        let (commands, receiver) = mpsc::channel(16);
+        let task = Task { own, commands, handle: tokio::spawn(keeper.run(receiver)) };
+        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+        Ok(joined)
+    }
+
+    fn limits(&self) -> Limits {
+        let options = &self.options;
+        let sync = options.sync_interval.min(LONGEST);
+        Limits {
+            endpoints: (0..options.endpoints.len()).map(|endpoint| options.shown(endpoint)).collect(),
+            request: options.dial_timeout.min(LONGEST),
+            try_: options.grant_lease_timeout.min(LONGEST),
+            retry: options.retry_interval.min(LONGEST),
+            max_retries: options.max_retries,
+            sync: (!sync.is_zero()).then_some(sync),
+            ttl: options.heartbeat_ttl.min(LONGEST),
+        }
+    }
+
+    /// The task and what it is told through, if it was started and not closed.
+    fn task(&self) -> Option<(Arc<Server>, mpsc::Sender<Command>)> {
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        task.as_ref().map(|task| (Arc::clone(&task.own), task.commands.clone()))
+    }
+
+    async fn leave_once(&self, ending: &mut Ending) {
+        if ending.left {
+            return;
+        }
+        let Some((_, commands)) = self.task() else { return };
+        let (tell, left) = oneshot::channel();
+        // A task that has ended has nothing registered.
+        if commands.send(Command::Leave(tell)).await.is_err() {
+            return;
+        }
+        if timeout(self.options.revoke_timeout.min(LONGEST), left).await.is_err() {
+            tracing::warn!(
+                "the registry could not be told that this server leaves; its entry runs out by itself"
+            );
+        }
+        sleep(self.options.shutdown_delay.min(LONGEST)).await;
+        ending.left = true;
+    }
+}
+
+impl Discovery for EtcdDiscovery {
+    fn join(&self, own: Arc<Server>, servers: Arc<Servers>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let joined = self.start(own, servers)?;
+            let ended = || Error::new(code::UNAVAILABLE, "the discovery was closed before it had joined");
+            joined.await.unwrap_or_else(|_| Err(ended()))
+        })
+    }
+
+    fn announce(&self, own: Arc<Server>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let gone = || Error::new(code::UNAVAILABLE, "the server has not joined, or has left");
+            let (known, commands) = self.task().ok_or_else(gone)?;
+            if (&own.id, &own.server_type) != (&known.id, &known.server_type) {
+                return Err(Error::new(code::INTERNAL, "a server cannot change its id or its type"));
+            }
+            let (tell, told) = oneshot::channel();
+            commands.send(Command::Announce(own, tell)).await.map_err(|_| gone())?;
+            // The task ends when nobody can tell it anything: who waits for it must not keep it.
+            drop(commands);
+            told.await.unwrap_or_else(|_| Err(gone()))
+        })
+    }
+
+    fn leave(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move { self.leave_once(&mut *self.ending.lock().await).await })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let mut ending = self.ending.lock().await;
+            if ending.closed {
+                return;
+            }
+            self.leave_once(&mut ending).await;
+            ending.closed = true;
+            self.started.store(true, Ordering::Relaxed);
+            let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(Task { commands, handle, .. }) = task {
+                drop(commands);
+                let _ = handle.await;
+            }
+        })
+    }
+
+    fn is_ready(&self) -> BoxFuture<'_, bool> {
+        Box::pin(async move {
+            let Some(link) = self.shared.link() else { return false };
+            matches!(timeout(self.options.revoke_timeout.min(LONGEST), link.ready()).await, Ok(Ok(())))
+        })
+    }
+}
+
+impl fmt::Debug for EtcdDiscovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EtcdDiscovery").field("options", &self.options).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,330 @@
+//! The servers that are known: what discovery writes and everybody else reads.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use foldhash::fast::RandomState;
+
+use super::Server;
+use super::server::BROADCASTS;
+
+/// One reading of all servers: it does not change while it is held.
+#[derive(Debug, Default)]
+pub struct View {
+    /// Sorted, so that whoever walks them does so in one order everywhere.
+    by_id: BTreeMap<Arc<str>, Arc<Server>>,
+    by_type: HashMap<Arc<str>, Group, RandomState>,
+}
+
+/// The servers of one type.
+#[derive(Debug, Default)]
+struct Group {
+    all: Arc<[Arc<Server>]>,
+    /// Those that take new work.
+    open: Arc<[Arc<Server>]>,
+    /// Whether each of its frontends takes broadcasts.
+    broadcasts: bool,
+}
+
+impl View {
+    fn new(by_id: BTreeMap<Arc<str>, Arc<Server>>) -> Self {
+        let mut lists: HashMap<Arc<str>, Vec<Arc<Server>>, RandomState> = HashMap::default();
+        for server in by_id.values() {
+            lists.entry(Arc::clone(&server.server_type)).or_default().push(Arc::clone(server));
+        }
+        let group = |all: Vec<Arc<Server>>| Group {
+            open: all.iter().filter(|server| !server.is_draining()).cloned().collect(),
+            broadcasts: all
+                .iter()
+                .filter(|server| server.frontend)
+                .all(|server| server.metadata.get(BROADCASTS).is_some_and(|version| version == "1")),
+            all: all.into(),
+        };
+        let by_type = lists.into_iter().map(|(server_type, all)| (server_type, group(all))).collect();
+        Self { by_id, by_type }
+    }
+
+    /// The server with this id.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Arc<Server>> {
+        self.by_id.get(id)
+    }
+
+    /// All servers of a type, by id.
+    #[must_use]
+    pub fn of_type(&self, server_type: &str) -> &[Arc<Server>] {
+        self.by_type.get(server_type).map_or(&[], |group| &group.all)
+    }
+
+    /// Those of them that take new work: all but the ones that drain.
+    #[must_use]
+    pub fn open(&self, server_type: &str) -> &[Arc<Server>] {
+        self.by_type.get(server_type).map_or(&[], |group| &group.open)
+    }
+
+    /// Whether every frontend of a type takes broadcasts (`docs/cluster.md`, "Broadcasts"), and there is one.
+    #[must_use]
+    pub fn takes_broadcasts(&self, frontend_type: &str) -> bool {
+        self.by_type
+            .get(frontend_type)
+            .is_some_and(|group| group.broadcasts && group.all.iter().any(|server| server.frontend))
+    }
+
+    /// All servers, by id.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Server>> {
+        self.by_id.values()
+    }
+
+    /// How many servers there are of each type.
+    #[must_use]
+    pub fn count_by_type(&self) -> BTreeMap<&str, usize> {
+        self.by_type.iter().map(|(server_type, group)| (&**server_type, group.all.len())).collect()
+    }
+}
+
+/// One thing that happened to the list of servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A server has come.
+    Added(Arc<Server>),
+    /// A server says something else of itself than before.
+    Replaced {
+        /// What it said.
+        old: Arc<Server>,
+        /// What it says.
+        new: Arc<Server>,
+    },
+    /// A server has gone.
+    Removed(Arc<Server>),
+}
+
+impl Change {
+    /// The server that it is about, as it is now, or was at last.
+    #[must_use]
+    pub fn server(&self) -> &Arc<Server> {
+        match self {
+            Self::Added(server) | Self::Removed(server) | Self::Replaced { new: server, .. } => server,
+        }
+    }
+}
+
+type Listener = Arc<dyn Fn(&Change) + Send + Sync>;
+
+/// The servers of the cluster as they are known here, the own one included: a [`Discovery`](super::Discovery) keeps
+/// it true, everybody else reads it.
+///
+/// Reading costs one atomic load and never waits. When the registry is lost, what was known stays.
+///
+/// ```
+/// use pitaya::cluster::{Server, Servers};
+///
+/// let servers = Servers::default();
+/// servers.put(Server::from_json(br#"{"id":"room-1","type":"room"}"#)?);
+/// assert_eq!(&*servers.view().open("room")[0].id, "room-1");
+/// # Ok::<(), pitaya::cluster::server::ServerError>(())
+/// ```
+#[derive(Default)]
+pub struct Servers {
+    view: ArcSwap<View>,
+    listeners: Mutex<Vec<Listener>>,
+    /// Held over a change and the calls it leads to, so that listeners hear of changes in their order.
+    changing: Mutex<()>,
+}
+
+impl Servers {
+    /// What is known now.
+    #[must_use]
+    pub fn view(&self) -> Arc<View> {
+        self.view.load_full()
+    }
+
+    /// What is known now, for as long as one looks at it: cheaper than [`view`](Self::view), not to be kept over an
+    /// await.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&View) -> R) -> R {
+        look(&self.view.load())
+    }
+
+    /// The server with this id.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<Arc<Server>> {
+        self.look(|view| view.get(id).cloned())
+    }
+
+    /// Calls `listener` for every change from now on, in their order, in the task that keeps the list: it is not to
+    /// wait, nor to change the list.
+    pub fn on_change(&self, listener: impl Fn(&Change) + Send + Sync + 'static) {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(listener));
+    }
+
+    /// A server is there, or says something else than before. For implementations of
+    /// [`Discovery`](super::Discovery).
+    pub fn put(&self, server: Server) {
+        self.change(|by_id| put(by_id, server).into_iter().collect());
+    }
+
+    /// A server has gone. The type is compared too: if the id has come back as a server of another type, that one
+    /// stays.
+    pub fn remove(&self, server_type: &str, id: &str) {
+        self.change(|by_id| {
+            let known = by_id.get(id).is_some_and(|server| &*server.server_type == server_type);
+            let removed = if known { by_id.remove(id) } else { None };
+            removed.map(Change::Removed).into_iter().collect()
+        });
+    }
+
+    /// These servers are there and no others: after the whole list was read.
+    pub fn replace_all(&self, servers: impl IntoIterator<Item = Server>) {
+        self.change(|by_id| {
+            let servers: BTreeMap<Arc<str>, Server> =
+                servers.into_iter().map(|server| (Arc::clone(&server.id), server)).collect();
+            let gone: Vec<_> = by_id.keys().filter(|id| !servers.contains_key(*id)).cloned().collect();
+            let mut changes: Vec<_> =
+                gone.iter().filter_map(|id| by_id.remove(id)).map(Change::Removed).collect();
+            changes.extend(servers.into_values().filter_map(|server| put(by_id, server)));
+            changes
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<Arc<str>, Arc<Server>>) -> Vec<Change>) {
+        let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut by_id = self.view.load().by_id.clone();
+        let changes = change(&mut by_id);
+        if changes.is_empty() {
+            return;
+        }
+        self.view.store(Arc::new(View::new(by_id)));
+        let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for change in &changes {
+            match change {
+                Change::Added(server) => {
+                    tracing::info!(server_type = %server.server_type, server_id = %server.id, "a server has come");
+                }
+                Change::Replaced { new, .. } => {
+                    tracing::debug!(server_type = %new.server_type, server_id = %new.id, "a server has changed");
+                }
+                Change::Removed(server) => {
+                    tracing::info!(server_type = %server.server_type, server_id = %server.id, "a server has gone");
+                }
+            }
+            listeners.iter().for_each(|listener| listener(change));
+        }
+    }
+}
+
+/// Puts a server in; gives what that changed.
+fn put(by_id: &mut BTreeMap<Arc<str>, Arc<Server>>, server: Server) -> Option<Change> {
+    let server = Arc::new(server);
+    match by_id.insert(Arc::clone(&server.id), Arc::clone(&server)) {
+        None => Some(Change::Added(server)),
+        Some(old) if old == server => None,
+        Some(old) => Some(Change::Replaced { old, new: server }),
+    }
+}
+
+impl fmt::Debug for Servers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.view.load().by_id.values()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::server::DRAINING;
+    use super::*;
+
+    fn server(server_type: &str, id: &str) -> Server {
+        Server {
+            id: id.into(),
+            server_type: server_type.into(),
+            metadata: BTreeMap::new(),
+            frontend: server_type == "connector",
+            hostname: String::new(),
+        }
+    }
+
+    fn with(mut server: Server, key: &str, value: &str) -> Server {
+        server.metadata.insert(key.into(), value.into());
+        server
+    }
+
+    fn ids(servers: &[Arc<Server>]) -> Vec<&str> {
+        servers.iter().map(|server| &*server.id).collect()
+    }
+
+    #[test]
+    fn servers_are_found_by_id_and_by_type_in_one_order() {
+        let servers = Servers::default();
+        for id in ["b", "a", "c"] {
+            servers.put(server("room", id));
+        }
+        servers.put(server("hall", "h"));
+        let view = servers.view();
+        assert_eq!(ids(view.of_type("room")), ["a", "b", "c"]);
+        assert_eq!(&*servers.get("h").unwrap().server_type, "hall");
+        assert!(view.of_type("nothing").is_empty() && servers.get("x").is_none());
+        assert_eq!(view.count_by_type(), BTreeMap::from([("hall", 1), ("room", 3)]));
+    }
+
+    #[test]
+    fn a_server_that_drains_takes_no_new_work_but_stays() {
+        let servers = Servers::default();
+        servers.put(server("room", "a"));
+        servers.put(server("room", "b"));
+        servers.put(with(server("room", "a"), DRAINING, "true"));
+        let view = servers.view();
+        assert_eq!((ids(view.of_type("room")), ids(view.open("room"))), (vec!["a", "b"], vec!["b"]));
+    }
+
+    #[test]
+    fn broadcasts_are_taken_only_where_every_frontend_of_the_type_takes_them() {
+        let servers = Servers::default();
+        assert!(!servers.view().takes_broadcasts("connector"));
+        servers.put(with(server("connector", "ours"), BROADCASTS, "1"));
+        assert!(servers.view().takes_broadcasts("connector"));
+        servers.put(server("connector", "theirs"));
+        assert!(!servers.view().takes_broadcasts("connector"));
+        servers.put(with(server("connector", "theirs"), BROADCASTS, "2"));
+        assert!(!servers.view().takes_broadcasts("connector"), "another version of it is not ours");
+        servers.remove("connector", "theirs");
+        assert!(servers.view().takes_broadcasts("connector"));
+        servers.put(server("room", "r"));
+        assert!(!servers.view().takes_broadcasts("room"), "it has no frontend");
+    }
+
+    #[test]
+    fn listeners_hear_of_each_change_once_and_in_order() {
+        let servers = Servers::default();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        servers.on_change({
+            let heard = Arc::clone(&heard);
+            move |change| {
+                heard.lock().unwrap().push(match change {
+                    Change::Added(server) => format!("+{}", server.id),
+                    Change::Replaced { new, .. } => format!("~{}", new.id),
+                    Change::Removed(server) => format!("-{}", server.id),
+                });
+            }
+        });
+        servers.put(server("room", "a"));
+        servers.put(server("room", "a")); // as it was
+        servers.put(with(server("room", "a"), "k", "v"));
+        servers.remove("hall", "a"); // of another type
+        servers.remove("room", "x"); // not there
+        servers.replace_all([server("room", "b"), with(server("room", "a"), "k", "v")]);
+        servers.replace_all([server("room", "b"), server("room", "c")]);
+        servers.remove("room", "b");
+        assert_eq!(*heard.lock().unwrap(), ["+a", "~a", "+b", "-a", "+c", "-b"]);
+    }
+
+    #[test]
+    fn a_view_that_is_held_does_not_change() {
+        let servers = Servers::default();
+        servers.put(server("room", "a"));
+        let view = servers.view();
+        servers.remove("room", "a");
+        assert_eq!(ids(view.of_type("room")), ["a"]);
+        assert!(servers.view().of_type("room").is_empty());
+    }
+}

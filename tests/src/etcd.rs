@@ -1,0 +1,258 @@
+//! A real etcd for tests: one for a whole test binary, or one of a test's own that it may kill and freeze.
+//!
+//! It lives no longer than the test binary, however that ends: a shell beside it waits for the end of a pipe that only
+//! the test binary holds, then kills it and removes its data.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use etcd_client::Client;
+use pitaya::cluster::EtcdOptions;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
+
+use crate::soon;
+
+/// Starts what follows, prints its process id, and ends it when it is told so, or nobody is there to tell it any more:
+/// then it removes the folder too.
+const GUARD: &str = r#"
+    exec 2>/dev/null
+    folder=$1; shift
+    "$@" >"$folder/log" 2>&1 &
+    echo $!
+    read -r told
+    kill -KILL $!
+    wait $!
+    [ "$told" = keep ] || rm -rf "$folder"
+"#;
+
+/// A running etcd, or one that was killed and may be started again on the same data.
+#[derive(Debug)]
+pub struct Etcd {
+    port: u16,
+    peer_port: u16,
+    tls: Option<(PathBuf, PathBuf)>,
+    folder: PathBuf,
+    process: Mutex<Option<Guarded>>,
+}
+
+#[derive(Debug)]
+struct Guarded {
+    shell: Child,
+    etcd: Pid,
+}
+
+impl Etcd {
+    /// The one of this test binary; tests share it, each under a [`prefix`] of its own. None if etcd is not
+    /// installed, which is told, and is a failure where `CI` is set.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn shared() -> Option<&'static Self> {
+        static SHARED: OnceCell<Option<Etcd>> = OnceCell::const_new();
+        SHARED.get_or_init(Self::start).await.as_ref()
+    }
+
+    /// One of the test's own. None as for [`shared`](Self::shared).
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start() -> Option<Self> {
+        Self::start_with(None).await
+    }
+
+    /// One of the test's own that speaks TLS with this certificate and key, in PEM.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start_tls(cert: &Path, key: &Path) -> Option<Self> {
+        Self::start_with(Some((cert.to_owned(), key.to_owned()))).await
+    }
+
+    async fn start_with(tls: Option<(PathBuf, PathBuf)>) -> Option<Self> {
+        let installed = Command::new("etcd").arg("--version").output();
+        if !installed.is_ok_and(|output| output.status.success()) {
+            assert!(std::env::var_os("CI").is_none(), "etcd is not installed: apt-get install etcd-server");
+            eprintln!(
+                "\n*** SKIPPED: etcd is not installed, and nothing of it is tested: apt-get install etcd-server\n"
+            );
+            return None;
+        }
+        // A free port may be taken by somebody else before etcd has it.
+        for _ in 0..5 {
+            let etcd = Self {
+                port: free_port(),
+                peer_port: free_port(),
+                tls: tls.clone(),
+                folder: new_folder(),
+                process: Mutex::new(None),
+            };
+            if etcd.run().await {
+                return Some(etcd);
+            }
+        }
+        panic!("etcd does not start");
+    }
+
+    /// Its address: `http://127.0.0.1:…`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
+    }
+
+    /// Its port on this machine.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The options that reach it, with a prefix.
+    #[must_use]
+    pub fn options(&self, prefix: &str) -> EtcdOptions {
+        EtcdOptions { endpoints: vec![self.url()], prefix: prefix.to_owned(), ..EtcdOptions::default() }
+    }
+
+    /// A client of its own, to look from outside and to play the stranger.
+    ///
+    /// # Panics
+    /// If it cannot connect.
+    pub async fn client(&self) -> Client {
+        soon("a connection to etcd", Client::connect([self.url()], None)).await.expect("etcd is there")
+    }
+
+    /// Kills it: whoever was connected notices, its data stays.
+    pub fn kill(&self) {
+        let guarded = self.process.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Guarded { mut shell, .. }) = guarded {
+            if let Some(mut stdin) = shell.stdin.take() {
+                let _ = stdin.write_all(b"keep\n");
+            }
+            let _ = shell.wait();
+        }
+    }
+
+    /// Starts it again, on the data it had, at the address it had.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn restart(&self) {
+        self.kill();
+        assert!(self.run().await, "etcd does not start again: {}", self.log());
+    }
+
+    /// Kills it and takes all its data.
+    ///
+    /// # Panics
+    /// If the data cannot be removed.
+    pub fn erase(&self) {
+        self.kill();
+        std::fs::remove_dir_all(self.folder.join("data")).expect("its data can be removed");
+    }
+
+    /// Stops it where it is: connections stay, nothing is answered.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// What it has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(guarded) = &*self.process.lock().unwrap_or_else(PoisonError::into_inner) {
+            kill_process(guarded.etcd, signal).expect("it is a process of ours");
+        }
+    }
+
+    /// Runs it; gives whether it serves.
+    async fn run(&self) -> bool {
+        let (url, peer_url) = (self.url(), format!("http://127.0.0.1:{}", self.peer_port));
+        let mut command = Command::new("sh");
+        command.args(["-c", GUARD, "guard"]).arg(&self.folder);
+        command.args(["etcd", "--unsafe-no-fsync", "--log-level=error", "--name=test", "--data-dir"]);
+        command.arg(self.folder.join("data"));
+        command.arg(format!("--listen-client-urls={url}")).arg(format!("--advertise-client-urls={url}"));
+        command.arg(format!("--listen-peer-urls={peer_url}"));
+        command.arg(format!("--initial-advertise-peer-urls={peer_url}"));
+        command.arg(format!("--initial-cluster=test={peer_url}"));
+        if let Some((cert, key)) = &self.tls {
+            command.arg("--cert-file").arg(cert).arg("--key-file").arg(key);
+        }
+        let mut shell =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("there is a shell");
+        let etcd = pid(shell.stdout.take().expect("it was asked for"));
+        *self.process.lock().unwrap_or_else(PoisonError::into_inner) = Some(Guarded { shell, etcd });
+        soon("etcd", async {
+            loop {
+                if TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() && self.answers().await {
+                    return true;
+                }
+                if !Path::new(&format!("/proc/{}/fd/0", etcd.as_raw_nonzero())).exists() {
+                    return false;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        })
+        .await
+    }
+
+    async fn answers(&self) -> bool {
+        // Over TLS its certificate would have to be trusted; whoever wants that tries again.
+        if self.tls.is_some() {
+            return true;
+        }
+        let Ok(client) = Client::connect([self.url()], None).await else { return false };
+        match client.kv_client().get("ready", None).await {
+            // It may want to know who asks; it answers all the same.
+            Err(etcd_client::Error::GRpcStatus(status)) => status.message().contains("user name is empty"),
+            answer => answer.is_ok(),
+        }
+    }
+}
+
+impl Drop for Etcd {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A prefix that no other test of this binary has.
+#[must_use]
+pub fn prefix() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("test-{}/", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn pid(output: ChildStdout) -> Pid {
+    let mut line = String::new();
+    BufReader::new(output).read_line(&mut line).expect("the shell tells");
+    Pid::from_raw(line.trim().parse().expect("a number")).expect("a process")
+}
+
+fn new_folder() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("pitaya-etcd-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let folder = std::env::temp_dir().join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("there is room for etcd's data");
+    folder
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    listener.local_addr().expect("it is bound").port()
+}

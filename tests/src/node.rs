@@ -1,0 +1,70 @@
+//! One server as discovery knows it, without an app.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pitaya::cluster::{Change, Discovery, EtcdDiscovery, EtcdOptions, Server, Servers};
+
+use crate::soon;
+
+/// A server with nothing but an id and a type.
+#[must_use]
+pub fn server(server_type: &str, id: &str) -> Server {
+    Server {
+        id: id.into(),
+        server_type: server_type.into(),
+        metadata: std::collections::BTreeMap::new(),
+        frontend: false,
+        hostname: String::new(),
+    }
+}
+
+/// A server that has joined, and what it has heard of the others.
+#[derive(Debug)]
+pub struct Node {
+    /// Its discovery.
+    pub discovery: EtcdDiscovery,
+    /// Its list.
+    pub servers: Arc<Servers>,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl Node {
+    /// Joins.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub async fn join(options: EtcdOptions, own: Server) -> Self {
+        let node =
+            Self { discovery: EtcdDiscovery::new(options), servers: Arc::default(), heard: Arc::default() };
+        let heard = Arc::clone(&node.heard);
+        node.servers.on_change(move |change| {
+            let text = match change {
+                Change::Added(server) => format!("+{}", server.id),
+                Change::Replaced { new, .. } => format!("~{}", new.id),
+                Change::Removed(server) => format!("-{}", server.id),
+            };
+            heard.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+        });
+        let joined = node.discovery.join(Arc::new(own), Arc::clone(&node.servers));
+        soon("the server to join", joined).await.expect("it joins");
+        node
+    }
+
+    /// The ids it knows, in order.
+    #[must_use]
+    pub fn sees(&self) -> Vec<String> {
+        self.servers.view().all().map(|server| server.id.to_string()).collect()
+    }
+
+    /// What it has heard since it was asked last: `+id`, `~id`, `-id`.
+    #[must_use]
+    pub fn heard(&self) -> Vec<String> {
+        std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The last of it; empty if it has heard nothing.
+    #[must_use]
+    pub fn heard_last(&self) -> String {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).last().cloned().unwrap_or_default()
+    }
+}
