@@ -20,6 +20,10 @@ use super::protos::BindMsg;
 use crate::error::{Error, Result, code};
 use crate::session::{CloseReason, Core, Directory};
 
+/// The last time that moves the clock, in the year 2116. A later one is no server's: it would leave the clock no room to
+/// go on, and from then on all binds would be of one moment.
+const LAST: i64 = 1 << 62;
+
 /// The binds of this frontend, with their times. One lock over all of it: a bind takes its time and is entered in one
 /// step, or news that came between would be judged by neither.
 #[derive(Debug, Default)]
@@ -37,6 +41,17 @@ struct State {
 struct Bound {
     session: u64,
     at: i64,
+}
+
+/// What news of a bind on another server mean here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// Nothing.
+    Nothing,
+    /// This session has to go.
+    Replaced(u64),
+    /// The bind here, of this time, is the later one: whoever told does not know of it.
+    Later(i64),
 }
 
 impl Binds {
@@ -61,18 +76,19 @@ impl Binds {
         }
     }
 
-    /// A user was bound on another server: gives the session here that has to go.
-    fn hear(&self, own: &str, news: &BindMsg) -> Option<u64> {
+    /// A user was bound on another server.
+    fn hear(&self, own: &str, news: &BindMsg) -> Heard {
         let mut state = self.lock();
-        state.clock = state.clock.max(news.bound_at);
-        let bound = *state.bound.get(&*news.uid)?;
+        if news.bound_at <= LAST {
+            state.clock = state.clock.max(news.bound_at);
+        }
+        let Some(bound) = state.bound.get(&*news.uid).copied() else { return Heard::Nothing };
         // Servers that do not say when are obeyed, as they obey each other.
-        let later = news.bound_at == 0 || (news.bound_at, &*news.fid) > (bound.at, own);
-        if !later {
-            return None;
+        if news.bound_at != 0 && (news.bound_at, &*news.fid) < (bound.at, own) {
+            return Heard::Later(bound.at);
         }
         state.bound.remove(&*news.uid);
-        Some(bound.session)
+        Heard::Replaced(bound.session)
     }
 
     /// All binds, sorted by user.
@@ -86,18 +102,24 @@ impl Binds {
 
 impl Node {
     /// A user was bound somewhere, perhaps here.
-    pub(super) fn heard(&self, news: &BindMsg) {
+    pub(super) fn heard(self: &Arc<Self>, news: &BindMsg) {
         let own = self.own();
         if *news.fid == *own.id || !self.limits.unique {
             return;
         }
-        if let Some(core) = self.binds.hear(&own.id, news).and_then(|session| self.pool.by_id(session)) {
-            tracing::info!(
-                session = core.id(),
-                server = news.fid,
-                "the user was bound on another server: kicked"
-            );
-            core.kick(CloseReason::Replaced);
+        match self.binds.hear(&own.id, news) {
+            Heard::Nothing => {}
+            Heard::Later(at) => {
+                // After a broker was lost, frontends are back one after the other: news of this bind may have been for
+                // nobody yet. They are told again until the older bind has heard them, and nobody answers those.
+                let (node, uid) = (Arc::clone(self), news.uid.clone());
+                self.tasks.spawn(async move { node.tell(&uid, at).await });
+            }
+            Heard::Replaced(session) => {
+                let Some(core) = self.pool.by_id(session) else { return };
+                tracing::info!(session, server = news.fid, "the user was bound on another server: kicked");
+                core.kick(CloseReason::Replaced);
+            }
         }
     }
 
@@ -163,13 +185,17 @@ mod tests {
         let binds = Binds::default();
         let uid: Arc<str> = "ann".into();
         assert_eq!(binds.enter(&uid, 1, 100), 100);
-        assert_eq!(binds.hear("f1", &news("ann", "f2", 99)), None, "older");
-        assert_eq!(binds.hear("f1", &news("ann", "f0", 100)), None, "as old, from a smaller id");
-        assert_eq!(binds.hear("f1", &news("bob", "f2", 500)), None, "another user");
-        assert_eq!(binds.hear("f1", &news("ann", "f2", 100)), Some(1), "as old, from a greater id");
-        assert_eq!(binds.hear("f1", &news("ann", "f2", 100)), None, "it has gone");
+        assert_eq!(binds.hear("f1", &news("ann", "f2", 99)), Heard::Later(100), "older");
+        assert_eq!(binds.hear("f1", &news("ann", "f0", 100)), Heard::Later(100), "as old, from a smaller id");
+        assert_eq!(binds.hear("f1", &news("bob", "f2", 500)), Heard::Nothing, "another user");
+        assert_eq!(
+            binds.hear("f1", &news("ann", "f2", 100)),
+            Heard::Replaced(1),
+            "as old, from a greater id"
+        );
+        assert_eq!(binds.hear("f1", &news("ann", "f2", 100)), Heard::Nothing, "it has gone");
         binds.enter(&uid, 2, 0);
-        assert_eq!(binds.hear("f1", &news("ann", "f0", 0)), Some(2));
+        assert_eq!(binds.hear("f1", &news("ann", "f0", 0)), Heard::Replaced(2));
     }
 
     #[test]
@@ -179,8 +205,18 @@ mod tests {
         binds.hear("f1", &news("ann", "f2", 1_000_000));
         assert_eq!(binds.enter(&uid, 1, 5), 1_000_001);
         assert_eq!(binds.enter(&uid, 2, 5), 1_000_002);
-        binds.hear("f1", &news("bob", "f2", i64::MAX));
-        assert_eq!(binds.enter(&uid, 3, 5), i64::MAX, "no clock is run over");
+        binds.hear("f1", &news("bob", "f2", LAST));
+        assert_eq!(binds.enter(&uid, 3, 5), LAST + 1);
+    }
+
+    #[test]
+    fn a_time_that_no_server_has_leaves_the_clock_room() {
+        let binds = Binds::default();
+        let uid: Arc<str> = "ann".into();
+        for none in [i64::MAX, LAST + 1] {
+            assert_eq!(binds.hear("f1", &news("bob", "f2", none)), Heard::Nothing);
+            assert!(binds.enter(&uid, 1, 5) < 10);
+        }
     }
 
     #[test]
@@ -195,34 +231,57 @@ mod tests {
         assert!(binds.all().is_empty());
     }
 
+    /// Two frontends; of each, whether its session is there and whether it hears the other.
+    struct Pair {
+        fronts: [(&'static str, Binds); 2],
+        bound_at: [Option<i64>; 2],
+        alive: [bool; 2],
+        hears: [bool; 2],
+    }
+
+    impl Pair {
+        fn bind(&mut self, at: usize, now: i64) {
+            self.bound_at[at] = Some(self.fronts[at].1.enter(&"ann".into(), 1, now));
+            self.alive[at] = true;
+        }
+
+        /// The news of a bind at `from` come to the other, if that hears them.
+        fn tell(&mut self, from: usize) {
+            let to = 1 - from;
+            let Some(at) = self.bound_at[from].filter(|_| self.hears[to]) else { return };
+            match self.fronts[to].1.hear(self.fronts[to].0, &news("ann", self.fronts[from].0, at)) {
+                Heard::Nothing => {}
+                Heard::Replaced(_) => self.alive[to] = false,
+                Heard::Later(_) => self.tell(to),
+            }
+        }
+    }
+
     proptest! {
-        /// Two frontends with clocks that differ, a bind of one user on each, and the news of both in every order: exactly
-        /// one session stays.
+        /// Two frontends with clocks that differ, a bind of one user on each, and the news of both in every order; some do
+        /// not hear them, because they have lost the broker. They are back one after the other, and tell of their binds
+        /// again. Exactly one session stays.
         #[test]
-        fn of_two_binds_exactly_one_stays_in_whatever_order_the_news_arrive(
-            clocks in (0i64..4, 0i64..4), order in Just([0, 1, 2, 3]).prop_shuffle(),
+        fn of_two_binds_exactly_one_stays_in_whatever_order_the_news_arrive_and_if_they_are_lost(
+            clocks in (0i64..4, 0i64..4), order in Just([0, 1, 2, 3]).prop_shuffle(), hears: [bool; 2], first in 0usize..2,
         ) {
-            let fronts = [("f1", Binds::default(), clocks.0), ("f2", Binds::default(), clocks.1)];
-            let uid: Arc<str> = "ann".into();
-            let mut sent: [Option<i64>; 2] = [None, None];
-            let mut alive = [false, false];
+            let fronts = [("f1", Binds::default()), ("f2", Binds::default())];
+            let mut pair = Pair { fronts, bound_at: [None; 2], alive: [false; 2], hears };
             // Steps 0 and 1: a bind on each; 2 and 3: the news of it on the other, once there is any.
             let mut steps: Vec<usize> = order.to_vec();
             while !steps.is_empty() {
-                let at = steps.iter().position(|step| *step < 2 || sent[step - 2].is_some()).unwrap();
-                let step = steps.remove(at);
-                if step < 2 {
-                    sent[step] = Some(fronts[step].1.enter(&uid, 1, fronts[step].2));
-                    alive[step] = true;
-                } else {
-                    let (from, to) = (step - 2, 3 - step);
-                    let told = news("ann", fronts[from].0, sent[from].unwrap());
-                    if fronts[to].1.hear(fronts[to].0, &told).is_some() {
-                        alive[to] = false;
-                    }
+                let at = steps.iter().position(|step| *step < 2 || pair.bound_at[step - 2].is_some()).unwrap();
+                match steps.remove(at) {
+                    step @ (0 | 1) => pair.bind(step, [clocks.0, clocks.1][step]),
+                    step => pair.tell(step - 2),
                 }
             }
-            prop_assert_eq!(alive.iter().filter(|alive| **alive).count(), 1);
+            for back in [first, 1 - first] {
+                if !std::mem::replace(&mut pair.hears[back], true) && pair.alive[back] {
+                    pair.tell(back);
+                }
+            }
+            prop_assert_eq!(pair.alive.iter().filter(|alive| **alive).count(), 1);
         }
     }
 }
