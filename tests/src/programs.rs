@@ -30,6 +30,12 @@ impl Ground {
         Some(Self { nats, etcd, prefix: etcd::prefix() })
     }
 
+    /// The same with a registry of its own, that the test may kill and freeze. It lives as long as the test binary.
+    pub async fn start_apart() -> Option<Self> {
+        let (nats, etcd) = (Nats::start().await?, Etcd::start().await?);
+        Some(Self { nats, etcd: Box::leak(Box::new(etcd)), prefix: etcd::prefix() })
+    }
+
     /// What the keys of this cluster begin with.
     #[must_use]
     pub fn prefix(&self) -> &str {
@@ -66,6 +72,20 @@ impl Ground {
     /// # Panics
     /// If it does not say within [`PATIENCE`](crate::PATIENCE) that it is ready.
     pub async fn server(&self, program: &Path, server_type: &str, frontend: bool) -> Program {
+        self.server_with(program, server_type, frontend, &[]).await
+    }
+
+    /// The same with more variables of the environment.
+    ///
+    /// # Panics
+    /// As [`server`](Self::server).
+    pub async fn server_with(
+        &self,
+        program: &Path,
+        server_type: &str,
+        frontend: bool,
+        env: &[(&str, &str)],
+    ) -> Program {
         for _ in 0..ATTEMPTS {
             let port = free_port();
             let nats = self.nats.url();
@@ -76,6 +96,7 @@ impl Ground {
                 .env("PITAYA_CLUSTER_SD_ETCD_ENDPOINTS", self.etcd.url())
                 .env("PITAYA_CLUSTER_RPC_CLIENT_NATS_CONNECT", &nats)
                 .env("PITAYA_CLUSTER_RPC_SERVER_NATS_CONNECT", &nats)
+                .envs(env.iter().copied())
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::piped())
@@ -102,6 +123,22 @@ impl Ground {
             eprintln!("{} did not start: {}", program.display(), said.join("\n"));
         }
         panic!("{} did not start in {ATTEMPTS} attempts", program.display());
+    }
+
+    /// Type and id of every server that is registered.
+    ///
+    /// # Panics
+    /// If the registry is not there.
+    pub async fn registered(&self) -> Vec<(String, String)> {
+        let mut etcd = self.etcd.client().await;
+        let list = etcd_client::GetOptions::new().with_prefix().with_keys_only();
+        let under = format!("{}servers/", self.prefix);
+        let keys = etcd.get(under.clone(), Some(list)).await.expect("the registry answers");
+        let parts = |key: &str| {
+            let (server_type, id) = key.strip_prefix(&under)?.split_once('/')?;
+            Some((server_type.to_owned(), id.to_owned()))
+        };
+        keys.kvs().iter().filter_map(|kv| parts(kv.key_str().ok()?)).collect()
     }
 }
 
@@ -133,6 +170,26 @@ impl Program {
     /// Whether it still runs.
     pub fn runs(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// The memory it holds, in bytes.
+    ///
+    /// # Panics
+    /// If it has ended.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        let kilobytes: usize = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kilobytes * 1024
+    }
+
+    /// Kills it, without a chance to say anything.
+    ///
+    /// # Panics
+    /// If it cannot be killed.
+    pub async fn kill(mut self) {
+        self.child.kill().await.expect("it is ours");
     }
 
     /// Asks it to end, as an operator would, and waits until it has.

@@ -50,15 +50,7 @@ impl Town {
 
     /// Type and id of every server that is registered.
     pub(crate) async fn servers(&self) -> Vec<(String, String)> {
-        let mut etcd = self.ground.etcd().client().await;
-        let list = etcd_client::GetOptions::new().with_prefix().with_keys_only();
-        let keys = etcd.get(format!("{}servers/", self.ground.prefix()), Some(list)).await.unwrap();
-        let parts = |key: &str| {
-            let mut parts = key.rsplit('/');
-            let (id, server_type) = (parts.next().unwrap(), parts.next().unwrap());
-            (server_type.to_owned(), id.to_owned())
-        };
-        keys.kvs().iter().map(|kv| parts(kv.key_str().unwrap())).collect()
+        self.ground.registered().await
     }
 }
 

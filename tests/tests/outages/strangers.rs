@@ -1,0 +1,94 @@
+//! Users whose names would break subjects.
+
+use pitaya_tests::raw::Raw;
+use pitaya_tests::soon;
+
+use crate::askers::{code, pushed};
+use crate::town::Town;
+
+fn uids(uids: &[&str]) -> String {
+    serde_json::json!({ "uids": uids }).to_string()
+}
+
+fn text(text: &str) -> String {
+    serde_json::json!({ "text": text }).to_string()
+}
+
+async fn bound(town: &Town, uid: &str) -> Raw {
+    let mut client = town.gate.client().await;
+    assert_eq!(client.ask("gate.gate.bind", text(uid)).await, text(uid));
+    client
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_uid_that_would_break_a_subject_is_refused_everywhere_by_name_and_harms_nobody() {
+    let Some(town) = Town::start().await else { return };
+    let long = "x".repeat(300);
+    let bad = [
+        "",
+        " ",
+        "a b",
+        "a\tb",
+        "a\nb",
+        "a\r\nPUB x 0",
+        "a\0b",
+        ".",
+        "a.",
+        ".a",
+        "a..b",
+        "*",
+        ">",
+        "a.*.b",
+        "a.>.b",
+        "a.>",
+        &long,
+    ];
+    let mut asks = town.gate.client().await;
+    for from in ["gate.gate", "hall.hall"] {
+        for uid in bad {
+            let said = asks.ask(&format!("{from}.bind"), text(uid)).await;
+            assert_eq!(said, r#"{"code":"PIT-000","msg":"illegal uid"}"#, "{from} {uid:?}");
+        }
+    }
+    // It is bound to nobody, and may be bound to somebody yet.
+    assert_eq!(asks.ask("hall.hall.bind", text("asks")).await, text("asks"));
+
+    let (mut ann, mut bob) = (bound(&town, "ann").await, bound(&town, "bob").await);
+    let mut all = vec!["ann"];
+    all.extend(bad);
+    all.push("bob");
+    for from in ["gate.gate", "hall.hall"] {
+        assert_eq!(asks.ask(&format!("{from}.tell"), uids(&all)).await, uids(&bad), "{from}");
+        for client in [&mut ann, &mut bob] {
+            assert_eq!(soon("a push", pushed(client)).await, text("hello"));
+        }
+    }
+    assert_eq!(asks.ask("hall.hall.ban", uids(&bad)).await, uids(&bad));
+    assert_eq!(asks.ask("gate.gate.ban", uids(&bad)).await, uids(&bad));
+    for client in [&mut ann, &mut bob] {
+        assert_eq!(client.ask("hall.hall.raw", "still here").await, "still here");
+    }
+    town.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_type_that_would_break_a_subject_is_refused_at_start_and_in_calls() {
+    let Some(town) = Town::start().await else { return };
+    for server_type in ["a.*.b", "a.>.b", "a b", "*", ">", "a/b"] {
+        let app = pitaya::prelude::App::builder().server_type(server_type).backend().cluster();
+        let error = app.start().await.unwrap_err().to_string();
+        assert!(error.contains(&format!("server type `{server_type}`")), "{error}");
+    }
+    let long = "x".repeat(300);
+    let app = pitaya::prelude::App::builder().server_type(&*long).backend().cluster();
+    let error = app.start().await.unwrap_err().to_string();
+    assert!(error.contains("longer than 256 bytes"), "{error}");
+    let mut client = town.gate.client().await;
+    let long = "x".repeat(200);
+    for server_type in ["*", ">", "a b", "nobody", "a/b", &long] {
+        let said = client.ask(&format!("{server_type}.hall.raw"), "hello").await;
+        assert!(["PIT-400", "PIT-404", "PIT-500"].contains(&&*code(&said)), "{server_type}: {said}");
+    }
+    assert_eq!(client.ask("hall.hall.raw", "still here").await, "still here");
+    town.stop().await;
+}

@@ -1,0 +1,121 @@
+//! A gate and a hall within the test, over a real broker and a real registry.
+
+use std::sync::Arc;
+
+use pitaya::acceptor::Tcp;
+use pitaya::app::{Builder, Running};
+use pitaya::group::Delivery;
+use pitaya::metrics::Memory;
+use pitaya::prelude::*;
+use pitaya_tests::arena::{Text, config};
+use pitaya_tests::programs::Ground;
+use pitaya_tests::raw::Raw;
+
+fn text(text: impl Into<String>) -> Text {
+    Text { text: text.into() }
+}
+
+/// Users of a push or a kick.
+#[message]
+pub(crate) struct Uids {
+    pub(crate) uids: Vec<String>,
+}
+
+/// What there is on both.
+macro_rules! desk {
+    ($name:ident, $server:literal) => {
+        #[derive(Component)]
+        pub(crate) struct $name {
+            users: Users,
+        }
+
+        #[handler(server = $server)]
+        impl $name {
+            /// The bytes back.
+            pub async fn raw(&self, body: Bytes) -> Result<Bytes> {
+                Ok(body)
+            }
+
+            /// Binds the player.
+            pub async fn bind(&self, session: Session, msg: Text) -> Result<Text> {
+                session.bind(&msg.text).await?;
+                Ok(msg)
+            }
+
+            /// Tells users of the gates; gives those that were not told.
+            pub async fn tell(&self, msg: Uids) -> Result<Uids> {
+                let Delivery { failed: uids, .. } =
+                    self.users.at("gate").push_to(&msg.uids, "onTold", &text("hello")).await?;
+                Ok(Uids { uids })
+            }
+
+            /// Kicks users of the gates; gives those that were not kicked.
+            pub async fn ban(&self, msg: Uids) -> Result<Uids> {
+                let Delivery { failed: uids, .. } = self.users.at("gate").kick(&msg.uids).await?;
+                Ok(Uids { uids })
+            }
+        }
+    };
+}
+
+desk!(Gate, "gate");
+desk!(Hall, "hall");
+
+/// A server of the town.
+pub(crate) struct Served {
+    pub(crate) app: Running,
+    pub(crate) metrics: Arc<Memory>,
+}
+
+impl Served {
+    pub(crate) async fn client(&self) -> Raw {
+        Raw::ready(self.app.socket_addrs()[0]).await
+    }
+
+    /// How many messages of a kind were not understood.
+    pub(crate) fn unreadable(&self, kind: &str) -> u32 {
+        let counted = self.metrics.value("unreadable_messages", &[("kind", kind)]).unwrap_or_default();
+        // a counter: whole, and small here
+        format!("{counted}").parse().expect("a number")
+    }
+
+    pub(crate) fn subject(&self) -> String {
+        format!("pitaya/servers/{}/{}", self.app.server_type(), self.app.server_id())
+    }
+}
+
+/// All of it.
+pub(crate) struct Town {
+    pub(crate) ground: Ground,
+    pub(crate) gate: Served,
+    pub(crate) hall: Served,
+}
+
+impl Town {
+    pub(crate) async fn start() -> Option<Self> {
+        let ground = Ground::start().await?;
+        let hall = serve(&ground, "hall", Builder::backend).await;
+        let gate = serve(&ground, "gate", |app| app.acceptor(Tcp::bind("127.0.0.1:0"))).await;
+        Some(Self { ground, gate, hall })
+    }
+
+    /// Another hall.
+    pub(crate) async fn another_hall(&self) -> Served {
+        serve(&self.ground, "hall", Builder::backend).await
+    }
+
+    pub(crate) async fn stop(self) {
+        self.gate.app.stop().await;
+        self.hall.app.stop().await;
+    }
+}
+
+async fn serve(ground: &Ground, server_type: &str, kind: impl FnOnce(Builder) -> Builder) -> Served {
+    let mut config = config();
+    config.nats_connect = ground.nats.url();
+    config.etcd_endpoints = vec![ground.etcd().url()];
+    config.etcd_prefix = ground.prefix().to_owned();
+    let metrics = Arc::new(Memory::new());
+    let app = App::builder().config(config).server_type(server_type).reporter(Arc::clone(&metrics) as _);
+    Served { app: kind(app).cluster().start().await.unwrap(), metrics }
+}
