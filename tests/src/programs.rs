@@ -52,7 +52,7 @@ impl Ground {
     ///
     /// # Panics
     /// If it does not come to that.
-    pub async fn registered(&self, server_type: &str, count: i64) {
+    pub async fn until_registered(&self, server_type: &str, count: i64) {
         let mut client = self.etcd.client().await;
         let key = format!("{}servers/{server_type}/", self.prefix);
         soon("servers to register", async {

@@ -108,12 +108,12 @@ async fn as_processes_over_nats_and_etcd_they_do_the_same() {
             .expect("the program starts")
     };
     let _rooms = [start(&["room"]), start(&["room"])];
-    ground.registered("room", 2).await;
+    ground.until_registered("room", 2).await;
     let ports =
         [pitaya_tests::programs::free_port(), pitaya_tests::programs::free_port()].map(|p| p.to_string());
     let _connectors =
         [start(&["connector", "--port", &ports[0]]), start(&["connector", "--port", &ports[1]])];
-    ground.registered("connector", 2).await;
+    ground.until_registered("connector", 2).await;
     let at = ports.map(|port| format!("127.0.0.1:{port}").parse::<SocketAddr>().unwrap());
     for address in at {
         soon("a connector to listen", async {
