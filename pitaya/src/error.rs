@@ -51,9 +51,17 @@ pub mod text {
     pub const ILLEGAL_UID: &str = "illegal uid";
     pub const ALREADY_BOUND: &str = "session is already bound to an uid";
     pub const NOT_BOUND: &str = "you have to bind an UID to the session to do that";
+    pub const OUTBOX_FULL: &str = "the outbox of the client is full";
     pub const BROKEN_PIPE: &str = "broken low-level pipe";
     pub const SESSION_NOT_FOUND: &str = "session not found";
     pub const FRONT_CANT_PUSH_TO_FRONT: &str = "frontend session can't push to front";
+    pub const ON_CLOSE_ON_BACKEND: &str = "onclose callbacks are not allowed on backend servers";
+    pub const FRONTEND_TYPE_NOT_SPECIFIED: &str =
+        "for using SendPushToUsers from a backend server you have to specify a valid frontendType";
+    pub const RPC_MAY_BE_LOCAL: &str = "you are making a rpc that may be processed locally, either specify a different server type or specify a server id";
+    pub const SERVER_NOT_FOUND: &str = "server not found";
+    pub const NO_SERVER_TYPE: &str =
+        "no server type chosen for sending RPC, send a full route in the format server.service.component";
     pub const EMPTY_UID: &str = "empty uid";
     pub const GROUP_EXISTS: &str = "group already exists";
     pub const GROUP_NOT_FOUND: &str = "group not found";
@@ -177,14 +185,19 @@ impl Error {
     }
 }
 
+/// For people: what `main` prints of an error that it returns, with everything that is known of it.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
-            .field("code", &self.0.code)
-            .field("msg", &self.0.msg)
-            .field("metadata", &self.0.metadata)
-            .field("source", &self.0.source)
-            .finish()
+        write!(f, "{self}")?;
+        for (key, value) in &self.0.metadata {
+            write!(f, "\n  {key} = {value}")?;
+        }
+        let mut source = self.source();
+        while let Some(error) = source {
+            write!(f, "\n  because: {error}")?;
+            source = error.source();
+        }
+        Ok(())
     }
 }
 
@@ -375,5 +388,16 @@ mod tests {
     fn an_error_of_ours_passes_through_internal_unchanged() {
         let error = Err::<(), _>(Error::new("X-2", "kept")).internal().unwrap_err();
         assert_eq!((error.code(), error.msg()), ("X-2", "kept"));
+    }
+
+    #[test]
+    fn what_main_prints_of_an_error_is_for_people_and_has_all_that_is_known() {
+        let error = Error::new("APP-1", "two lines\nof text").with_metadata("key", "value");
+        let source = std::io::Error::other(Error::new("LOW-1", "the cause"));
+        let error = error.with_source(source);
+        assert_eq!(
+            format!("{error:?}"),
+            "APP-1: two lines\nof text\n  key = value\n  because: LOW-1: the cause"
+        );
     }
 }

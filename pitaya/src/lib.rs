@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod component;
 pub mod config;
 mod connection;
+pub mod context;
 mod dispatch;
 pub mod duration;
 pub mod error;
@@ -55,8 +56,8 @@ pub mod __private {
     pub use crate::app::App;
     pub use crate::component::private::*;
     pub use crate::component::{
-        Component, Fake, FromServices, Handler, HandlerArg, HandlerCall, Remote, RemoteArg, RemoteCall,
-        Reply, Rpc,
+        Component, Context, Fake, FromServices, Handler, HandlerArg, HandlerCall, Remote, RemoteArg,
+        RemoteCall, Reply, Rpc,
     };
     pub use crate::error::{Coded, CodedError, Error, ErrorRecognizer, IntoError, Result, coded};
     pub use crate::route::{Notify, Route};

@@ -29,16 +29,6 @@ pub struct Number {
     pub n: u64,
 }
 
-/// What a process holds.
-#[message]
-#[derive(PartialEq)]
-pub struct Stats {
-    /// Live sessions.
-    pub sessions: usize,
-    /// Live tasks.
-    pub tasks: usize,
-}
-
 /// A push with a text.
 #[message(push = "onText")]
 pub struct OnText {
@@ -255,12 +245,6 @@ impl Arena {
         if let Err(error) = self.groups.group("arena").push(&OnText { text: msg.text }).await {
             self.witness.write(format!("say failed: {error}"));
         }
-    }
-
-    /// What the process holds: live sessions, tokio's live tasks.
-    pub async fn stats(&self, app: App) -> Result<Stats> {
-        let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
-        Ok(Stats { sessions: app.sessions().count(), tasks })
     }
 
     /// Takes from a channel that never empties.

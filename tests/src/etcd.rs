@@ -48,7 +48,7 @@ struct Guarded {
 }
 
 impl Etcd {
-    /// The one of this test binary; tests share it, each under a [prefix](prefix) of its own. None if etcd is not
+    /// The one of this test binary; tests share it, each under a [`prefix`] of its own. None if etcd is not
     /// installed, which is told, and is a failure where `CI` is set.
     ///
     /// # Panics

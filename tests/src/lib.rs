@@ -4,9 +4,13 @@ pub mod arena;
 pub mod cable;
 pub mod etcd;
 pub mod memory;
+pub mod nats;
 pub mod node;
+pub mod programs;
 pub mod raw;
+pub mod transport;
 pub mod vectors;
+pub mod ws;
 
 use std::future::Future;
 use std::time::Duration;
@@ -36,4 +40,9 @@ pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
         }
     })
     .await;
+}
+
+/// Waits until every task rests. For tests whose time is paused: it goes on only when nothing else can.
+pub async fn rest() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
 }

@@ -59,9 +59,9 @@ pub const CLUSTER: Suite = Suite {
         kind("go_server_json_parse", "cluster_vectors"),
         kind("go_metadata_encode", "cluster_vectors"),
         kind("go_json_number_after_one_hop", "cluster_vectors"),
+        kind("go_answers", "answer_vectors"),
     ],
     awaited: &[
-        ("go_answers", "a server that takes requests of others"),
         ("grpc_address_choice", "gRPC"),
         ("redis_keys", "reliable RPC"),
         ("redis_jobs", "reliable RPC"),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use pitaya::cluster::protos::*;
 use pitaya::cluster::request::{Incoming, session_data, write_session_data};
-use pitaya::cluster::{Metadata, Server, key, response, subject};
+use pitaya::cluster::{Server, key, response, subject};
+use pitaya::context::Metadata;
 use pitaya::wire::json;
 use pitaya::{duration, group, route};
 use pitaya_tests::vectors::{self, Case, Checked, run, same_json};
@@ -241,7 +242,11 @@ fn vectors_go_metadata_encode() {
                 frontend: false,
                 hostname: String::new(),
             };
-            let made = Metadata::new().for_call(&caller, read.timeout().unwrap_or(Duration::ZERO));
+            let made = Metadata::new().for_call(
+                &caller.id,
+                &caller.server_type,
+                read.timeout().unwrap_or(Duration::ZERO),
+            );
             case.bytes("made", &made.encode(), want.as_bytes())?;
         }
         Ok(())

@@ -11,6 +11,7 @@ use pitaya::wire::zlib;
 use pitaya_tests::arena::{self, config};
 use pitaya_tests::memory::memory;
 use pitaya_tests::raw::{ACK, Got, HANDSHAKE, HEARTBEAT, Raw, notify};
+use pitaya_tests::ws::{PING, frame, upgrade};
 use pitaya_tests::{soon, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -18,38 +19,10 @@ use tokio::time::sleep;
 
 pitaya::link!(pitaya_tests);
 
-/// A masked binary frame; the mask is zero, so that the payload is as it is.
-fn frame(payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![0x82];
-    match u8::try_from(payload.len()) {
-        Ok(short) if short < 126 => frame.push(0x80 | short),
-        _ => {
-            frame.push(0x80 | 126);
-            frame.extend_from_slice(&u16::try_from(payload.len()).unwrap().to_be_bytes());
-        }
-    }
-    frame.extend_from_slice(&[0; 4]);
-    frame.extend_from_slice(payload);
-    frame
-}
-
-const PING: &[u8] = &[0x89, 0x80, 0, 0, 0, 0];
-
 /// An upgraded connection, with this request target.
 async fn websocket(at: std::net::SocketAddr, target: &str) -> TcpStream {
     let mut stream = TcpStream::connect(at).await.unwrap();
-    let head = format!(
-        "GET {target} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"\r\n\r\n") {
-        let byte =
-            soon("the upgrade", stream.read_u8()).await.unwrap_or_else(|error| panic!("{target}: {error}"));
-        answer.push(byte);
-    }
-    assert!(answer.starts_with(b"HTTP/1.1 101 "), "{target}: {}", String::from_utf8_lossy(&answer));
+    upgrade(&mut stream, target).await.unwrap_or_else(|error| panic!("{target}: {error}"));
     stream
 }
 
@@ -95,6 +68,21 @@ async fn a_websocket_message_that_dribbles_in_is_cut_off_and_pings_are_not_taken
     pinging.write_all(&frame(HEARTBEAT)).await.unwrap();
     sleep(Duration::from_millis(50)).await;
     assert_eq!(ring.app.sessions().count(), 1, "the one that pings is still there");
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn the_beginning_of_a_websocket_message_that_comes_with_the_end_of_another_is_cut_off_too() {
+    let mut config = config();
+    config.limit_packet_deadline = Duration::from_millis(300);
+    let ring = arena::start_with(config, |b| b.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
+    let mut stream = websocket(ring.app.socket_addrs()[1], "/").await;
+    let begun = tokio::time::Instant::now();
+    stream.write_all(&[&frame(HANDSHAKE), &frame(ACK), &frame(HEARTBEAT)[..7]].concat()).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = soon("the close", stream.read_to_end(&mut answer)).await;
+    assert!(begun.elapsed() < Duration::from_secs(10), "not by silence");
+    until("the session to go", || ring.app.sessions().count() == 0).await;
     ring.app.stop().await;
 }
 

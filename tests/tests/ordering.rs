@@ -1,9 +1,17 @@
 //! The order of one session's messages, and what does not wait for it.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+
+use pitaya::metrics::Memory;
 use pitaya::session::CloseReason;
 use pitaya_tests::arena::{self, config};
-use pitaya_tests::raw::{Got, Raw};
-use pitaya_tests::{soon, until};
+use pitaya_tests::memory::memory;
+use pitaya_tests::raw::{Got, Raw, notify, request};
+use pitaya_tests::{rest, soon, until};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, WriteHalf};
+use tokio::time::timeout;
 
 pitaya::link!(pitaya_tests);
 
@@ -60,55 +68,118 @@ async fn concurrent_routes_neither_wait_nor_hold() {
     ring.app.stop().await;
 }
 
-#[tokio::test]
+/// How many messages a client sends to a connection that takes few: more bytes of them than any buffer on the way has.
+const MANY: usize = 300;
+
+/// The body of one of many: a text and nothing else, but long.
+fn long(n: usize) -> String {
+    text(&n.to_string()) + &" ".repeat(2000)
+}
+
+/// Sends what is taken before every task rests; gives how much that is.
+async fn send_what_is_taken(stream: &mut DuplexStream, bytes: &[u8]) -> usize {
+    let mut taken = 0;
+    while let Ok(wrote) = timeout(Duration::from_millis(1), stream.write(&bytes[taken..])).await {
+        taken += wrote.expect("the server is there");
+        if taken == bytes.len() {
+            break;
+        }
+    }
+    taken
+}
+
+/// The same client in two: one that reads, and what it writes to.
+fn split(client: Raw<DuplexStream>) -> (Raw<impl AsyncRead + AsyncWrite + Unpin>, WriteHalf<DuplexStream>) {
+    let (from, to) = tokio::io::split(client.stream);
+    (Raw::over(tokio::io::join(from, tokio::io::sink())), to)
+}
+
+#[tokio::test(start_paused = true)]
 async fn at_the_bound_of_concurrent_calls_the_connection_stops_reading_until_one_ends() {
+    const BOUND: usize = 4;
     let mut config = config();
-    config.session_concurrent = 2;
-    let ring = arena::start(config).await;
-    let mut client = Raw::ready(ring.tcp).await;
-    for name in ["a", "b", "c"] {
-        client.request("arena.beside", text(name)).await;
+    config.session_concurrent = BOUND;
+    let (acceptor, dialer) = memory();
+    let ring = arena::start_with(config, |builder| builder.acceptor(acceptor)).await;
+    let mut client = Raw::over(dialer.connect());
+    client.handshake().await;
+    let all: Vec<u8> =
+        (0..MANY).flat_map(|n| request(n as u64 + 1, "arena.beside", long(n).as_bytes())).collect();
+    let begun = || ring.witness.lines().iter().filter(|line| line.starts_with("begin")).count();
+
+    let sent = send_what_is_taken(&mut client.stream, &all).await;
+    assert!(sent < all.len(), "nothing is read any more");
+    assert_eq!((begun(), ring.witness.running.load(SeqCst)), (BOUND, BOUND));
+    for n in 0..10 {
+        // Each one that ends makes room for one more, and for no other.
+        ring.witness.open(&n.to_string());
+        rest().await;
+        assert_eq!((begun(), ring.witness.running.load(SeqCst)), (BOUND + n + 1, BOUND));
     }
-    ring.witness.wrote("begin b").await;
-    client.request("arena.raw", "later").await;
-    assert!(!ring.witness.lines().contains(&"begin c".to_owned()));
-    ring.witness.open("a");
-    ring.witness.wrote("begin c").await;
-    ring.witness.open("b");
-    ring.witness.open("c");
-    let mut bodies = Vec::new();
-    for _ in 0..4 {
-        bodies.push(client.next().await.unwrap().text().to_owned());
+
+    let (mut client, mut to) = split(client);
+    (10..MANY).for_each(|n| ring.witness.open(&n.to_string()));
+    let answers = async {
+        let mut answers = Vec::new();
+        for _ in 0..MANY {
+            let Some(Got::Response { id, error: false, body }) = client.next().await else {
+                panic!("an answer is missing")
+            };
+            assert_eq!(body, text(&(id - 1).to_string()));
+            answers.push(id);
+        }
+        answers
+    };
+    let (written, mut answers) = tokio::join!(to.write_all(&all[sent..]), answers);
+    written.unwrap();
+    answers.sort_unstable();
+    assert_eq!(answers, (1..=MANY as u64).collect::<Vec<_>>(), "each is answered once");
+
+    let lines = ring.witness.lines();
+    let begins: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix("begin ")).collect();
+    assert_eq!(begins, (0..MANY).map(|n| n.to_string()).collect::<Vec<_>>(), "they begin in their order");
+    let mut running = 0;
+    for line in &lines {
+        running = if line.starts_with("begin") { running + 1 } else { running - 1 };
+        assert!(running <= BOUND, "never more than the bound at once");
     }
-    bodies.sort();
-    assert_eq!(
-        bodies,
-        [&*text("a"), &*text("b"), &*text("c"), "later"]
-            .map(ToOwned::to_owned)
-            .into_iter()
-            .collect::<std::collections::BTreeSet<_>>()
-            .into_iter()
-            .collect::<Vec<_>>()
-    );
     ring.app.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn at_the_bound_of_waiting_messages_the_connection_stops_reading_and_goes_on_later() {
+    const BOUND: usize = 4;
+    let metrics = Arc::new(Memory::new());
+    let reporter = Arc::clone(&metrics);
     let mut config = config();
-    config.session_pending = 4;
-    let ring = arena::start(config).await;
-    let mut client = Raw::ready(ring.tcp).await;
+    config.session_pending = BOUND;
+    config.metrics_period = Duration::from_millis(1);
+    let (acceptor, dialer) = memory();
+    let ring = arena::start_with(config, |builder| builder.acceptor(acceptor).reporter(reporter)).await;
+    let mut client = Raw::over(dialer.connect());
+    client.handshake().await;
     client.notify("arena.gated", text("first")).await;
     ring.witness.wrote("begin first").await;
-    for n in 0..100 {
-        client.notify("arena.note", text(&n.to_string())).await;
+    let all: Vec<u8> = (0..MANY).flat_map(|n| notify("arena.note", long(n).as_bytes())).collect();
+
+    let sent = send_what_is_taken(&mut client.stream, &all).await;
+    assert!(sent < all.len(), "nothing is read any more");
+    for _ in 0..10 {
+        rest().await;
+        assert_eq!(metrics.value("pending_messages", &[]), Some(BOUND as f64), "so many wait, and no more");
     }
+    assert_eq!(send_what_is_taken(&mut client.stream, &all[sent..]).await, 0);
+    assert_eq!(ring.witness.lines(), ["begin first"]);
+
     ring.witness.open("first");
-    ring.witness.wrote("99").await;
-    let notes: Vec<_> =
-        ring.witness.lines().into_iter().filter_map(|line| line.parse::<u32>().ok()).collect();
-    assert_eq!(notes, (0..100).collect::<Vec<_>>());
+    client.send(&all[sent..]).await;
+    assert_eq!(client.ask("arena.raw", "after them").await, "after them");
+    let lines = ring.witness.lines();
+    let notes: Vec<_> = (0..MANY).map(|n| n.to_string()).collect();
+    assert_eq!(
+        (&lines[..2], &lines[2..]),
+        (&["begin first".to_owned(), "end first".to_owned()][..], &notes[..])
+    );
     ring.app.stop().await;
 }
 
@@ -118,7 +189,7 @@ async fn a_kick_reaches_a_client_whose_handler_hangs() {
     let mut client = Raw::ready(ring.tcp).await;
     client.ask("arena.bind", text("ann")).await;
     client.request("arena.hang", "").await;
-    until("the handler to run", || ring.witness.running.load(std::sync::atomic::Ordering::SeqCst) == 1).await;
+    until("the handler to run", || ring.witness.running.load(SeqCst) == 1).await;
     ring.app.sessions().by_uid("ann").unwrap().kick().await.unwrap();
     assert_eq!(client.closed().await, [Got::Kick]);
 }
@@ -126,12 +197,12 @@ async fn a_kick_reaches_a_client_whose_handler_hangs() {
 #[tokio::test]
 async fn heartbeats_pushes_and_a_kick_get_through_a_handler_that_never_empties_a_busy_channel() {
     let mut config = config();
-    config.heartbeat_interval = std::time::Duration::from_secs(1);
+    config.heartbeat_interval = Duration::from_secs(1);
     let ring = arena::start(config).await;
     let mut client = Raw::ready(ring.tcp).await;
     client.ask("arena.bind", text("ann")).await;
     client.request("arena.busy", "").await;
-    until("the handler to run", || ring.witness.running.load(std::sync::atomic::Ordering::SeqCst) == 1).await;
+    until("the handler to run", || ring.witness.running.load(SeqCst) == 1).await;
     let session = ring.app.sessions().by_uid("ann").unwrap();
     session.push(&arena::OnText { text: "through".into() }).await.unwrap();
     let push = client.next().await.unwrap();
@@ -146,9 +217,9 @@ async fn heartbeats_pushes_and_a_kick_get_through_a_handler_that_never_empties_a
 #[tokio::test]
 async fn a_handler_outlives_its_connection_and_close_callbacks_run_after_it() {
     let ring = arena::start(config()).await;
-    let witness = std::sync::Arc::clone(&ring.witness);
+    let witness = Arc::clone(&ring.witness);
     ring.app.sessions().on_close(move |session| {
-        let witness = std::sync::Arc::clone(&witness);
+        let witness = Arc::clone(&witness);
         async move { witness.write(format!("closed {:?}", session.close_reason().unwrap())) }
     });
     let mut client = Raw::ready(ring.tcp).await;
@@ -173,11 +244,11 @@ async fn a_handler_outlives_its_connection_and_close_callbacks_run_after_it() {
 #[tokio::test]
 async fn a_handler_that_takes_too_long_is_cut_off_and_the_next_message_is_handled() {
     let mut config = config();
-    config.handler_timeout = std::time::Duration::from_millis(200);
+    config.handler_timeout = Duration::from_millis(200);
     let ring = arena::start(config).await;
     let mut client = Raw::ready(ring.tcp).await;
     assert_eq!(client.ask("arena.hang", "").await, r#"{"code":"PIT-408","msg":"handler timeout"}"#);
     assert_eq!(client.ask("arena.raw", "next").await, "next");
-    assert_eq!(ring.witness.running.load(std::sync::atomic::Ordering::SeqCst), 0);
+    assert_eq!(ring.witness.running.load(SeqCst), 0);
     soon("the stop", ring.app.stop()).await;
 }

@@ -1,12 +1,15 @@
 //! What is written to clients: bounded, in order, and a slow client is its own problem alone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use pitaya::config::OutboxPolicy;
+use pitaya::metrics::Memory;
 use pitaya::prelude::*;
 use pitaya::session::CloseReason;
 use pitaya_tests::arena::{self, OnText, config};
 use pitaya_tests::raw::{Got, Raw, notify};
-use pitaya_tests::{soon, until};
+use pitaya_tests::{PATIENCE, until};
 
 pitaya::link!(pitaya_tests);
 
@@ -75,13 +78,15 @@ async fn the_default_policy_disconnects_a_client_that_is_pushed_to_and_never_rea
 #[tokio::test]
 async fn the_policy_drop_drops_pushes_and_keeps_the_client() {
     let mut config = config();
-    config.session_outbox_policy = pitaya::config::OutboxPolicy::Drop;
+    config.session_outbox_policy = OutboxPolicy::Drop;
     let ring = arena::start(config).await;
     let mut slow = Raw::ready(ring.tcp).await;
     slow.ask("arena.bind", text("slow")).await;
     let session = ring.app.sessions().by_uid("slow").unwrap();
     let sent = push_until_refused(&session, 200_000).await;
     assert!(sent < 200_000 && !session.is_closed());
+    let refused = session.push(&OnText { text: "x".repeat(1000) }).await.unwrap_err();
+    assert_eq!((refused.code(), refused.msg()), ("PIT-503", "the outbox of the client is full"));
     for n in 0..sent {
         let Some(got @ Got::Push { .. }) = slow.next().await else { panic!("push {n}") };
         assert!(
@@ -96,7 +101,7 @@ async fn the_policy_drop_drops_pushes_and_keeps_the_client() {
 #[tokio::test]
 async fn the_policy_latest_keeps_the_newest_push() {
     let mut config = config();
-    config.session_outbox_policy = pitaya::config::OutboxPolicy::Latest;
+    config.session_outbox_policy = OutboxPolicy::Latest;
     let ring = arena::start(config).await;
     let mut slow = Raw::ready(ring.tcp).await;
     slow.ask("arena.bind", text("slow")).await;
@@ -142,26 +147,60 @@ async fn a_burst_of_150_notifies_that_each_push_to_a_group_disconnects_no_health
     ring.app.stop().await;
 }
 
+async fn member(ring: &arena::Ring, uid: &str) -> Raw {
+    let mut client = Raw::ready(ring.tcp).await;
+    client.ask("arena.bind", text(uid)).await;
+    client.ask("arena.enter", "").await;
+    client
+}
+
 #[tokio::test]
 async fn a_broadcast_reaches_members_only_and_a_stuck_member_holds_up_nobody() {
-    let ring = arena::start(config()).await;
-    let mut members = Vec::new();
-    for n in 0..3 {
-        let mut client = Raw::ready(ring.tcp).await;
-        client.ask("arena.bind", text(&format!("u{n}"))).await;
-        client.ask("arena.enter", "").await;
-        members.push(client);
+    for policy in [OutboxPolicy::Drop, OutboxPolicy::Disconnect] {
+        let metrics = Arc::new(Memory::new());
+        let reporter = Arc::clone(&metrics);
+        let mut config = config();
+        config.session_outbox_policy = policy;
+        config.agent_write_timeout = PATIENCE * 10; // it is the full outbox that tells, not the time
+        let ring = arena::start_with(config, |builder| builder.reporter(reporter)).await;
+        let mut stuck = member(&ring, "stuck").await;
+        let mut healthy = [member(&ring, "ann").await, member(&ring, "bob").await];
+        let mut outsider = Raw::ready(ring.tcp).await;
+        let session = ring.app.sessions().by_uid("stuck").unwrap();
+        let lost = || metrics.sum("outbox_dropped_messages", &[("reason", "full")]);
+
+        // Until its socket takes nothing more and its outbox is full, and on from there.
+        let (mut said, mut beyond) = (0, 0);
+        while beyond < 30 {
+            let news = text(&format!("{said} {}", "x".repeat(50_000)));
+            outsider.notify("arena.say", &news).await;
+            for client in &mut healthy {
+                assert_eq!(client.next().await.unwrap().text(), news, "before anything else is said");
+            }
+            said += 1;
+            beyond += usize::from(lost() > 0.0);
+            assert!(said < 5000, "it takes all of it");
+        }
+        assert_eq!(outsider.ask("arena.raw", "done").await, "done");
+        outsider.request("arena.raw", "nothing else").await;
+        assert_eq!(outsider.next().await.unwrap().text(), "nothing else", "nothing for who is no member");
+
+        if policy == OutboxPolicy::Disconnect {
+            assert_eq!((session.close_reason(), lost()), (Some(CloseReason::TooSlow), 1.0));
+            assert_eq!(ring.app.sessions().count(), 3);
+        } else {
+            // It has what found room, in order, and is served as before once it reads.
+            let mut came = Vec::new();
+            stuck.request("arena.raw", "at last").await;
+            while let Some(Got::Push { body, .. }) = stuck.next().await {
+                let body = String::from_utf8(body.to_vec()).unwrap();
+                came.push(body[9..].split(' ').next().unwrap().parse::<usize>().unwrap());
+            }
+            assert!(came.is_sorted() && came.len() as f64 == said as f64 - lost(), "{came:?} of {said}");
+            assert_eq!(stuck.ask("arena.raw", "as before").await, "as before");
+        }
+        ring.app.stop().await;
     }
-    let mut outsider = Raw::ready(ring.tcp).await;
-    for n in 0..100 {
-        members[0].notify("arena.say", text(&n.to_string())).await;
-    }
-    for n in 0..100 {
-        assert_eq!(soon("a push", members[1].next()).await.unwrap().text(), text(&n.to_string()));
-    }
-    outsider.request("arena.raw", "nothing before").await;
-    assert_eq!(outsider.next().await.unwrap().text(), "nothing before");
-    ring.app.stop().await;
 }
 
 #[tokio::test]

@@ -1,12 +1,15 @@
 //! Sessions: binding, data, callbacks, and every way to end one from everywhere at once.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use pitaya::prelude::*;
 use pitaya::session::CloseReason;
 use pitaya_tests::arena::{self, config};
 use pitaya_tests::raw::{Got, Raw};
 use pitaya_tests::{soon, until};
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
 
 pitaya::link!(pitaya_tests);
 
@@ -72,7 +75,7 @@ async fn an_old_session_that_never_reads_and_whose_handler_hangs_does_not_hold_u
     let mut old = Raw::ready(ring.tcp).await;
     old.ask("arena.bind", text("ann")).await;
     old.request("arena.flood", "").await;
-    until("the flood", || ring.witness.running.load(std::sync::atomic::Ordering::SeqCst) == 1).await;
+    until("the flood", || ring.witness.running.load(SeqCst) == 1).await;
     let mut new = Raw::ready(ring.tcp).await;
     assert_eq!(new.ask("arena.bind", text("ann")).await, text("ann"));
     assert_eq!(new.ask("arena.whoami", "").await, text("ann"));
@@ -80,26 +83,96 @@ async fn an_old_session_that_never_reads_and_whose_handler_hangs_does_not_hold_u
     ring.app.stop().await;
 }
 
-#[tokio::test]
-async fn of_many_binds_of_one_uid_at_once_exactly_one_session_stays() {
-    let ring = arena::start(config()).await;
-    let tasks: Vec<_> = (0..40)
-        .map(|_| {
-            let address = ring.tcp;
-            tokio::spawn(async move {
-                let mut client = Raw::ready(address).await;
-                client.request("arena.bind", text("ann")).await;
-                client
-            })
-        })
-        .collect();
-    let mut clients = Vec::new();
-    for task in tasks {
-        clients.push(task.await.unwrap());
+/// What somebody does to a session while others do something else.
+async fn act(session: Session, what: usize) -> Result<()> {
+    match what % 3 {
+        0 => session.bind("ann").await,
+        1 => session.kick().await,
+        _ => {
+            session.close();
+            Ok(())
+        }
     }
-    until("all but one to go", || ring.app.sessions().count() == 1).await;
-    let left = ring.app.sessions().by_uid("ann").expect("one is bound");
-    assert!(!left.is_closed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_binds_of_one_uid_at_once_exactly_one_session_stays() {
+    const SESSIONS: usize = 16;
+    let ring = arena::start(config()).await;
+    let pool = ring.app.sessions();
+    let closed = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&closed);
+    pool.on_close(move |_| {
+        counted.fetch_add(1, SeqCst);
+        std::future::ready(())
+    });
+    // A bind is no single step.
+    pool.on_bind(|_| async {
+        tokio::task::yield_now().await;
+        Ok(())
+    });
+    pool.on_after_bind(|_| async {
+        tokio::task::yield_now().await;
+        Ok(())
+    });
+    for round in 0..30 {
+        let mut clients = Vec::new();
+        for _ in 0..SESSIONS {
+            clients.push(Raw::ready(ring.tcp).await);
+        }
+        let sessions = pool.all();
+        assert_eq!(sessions.len(), SESSIONS, "round {round}: nothing is left of the one before");
+
+        // All bind; of every four, one is kicked and one closed at the same time; in every other round none is.
+        let start = Arc::new(Barrier::new(SESSIONS * 2));
+        let mut tasks = JoinSet::new();
+        for (n, session) in sessions.iter().enumerate() {
+            let other = if round % 2 == 0 { 0 } else { n % 4 };
+            for what in [0, if other < 3 { other } else { 0 }] {
+                let (session, start) = (session.clone(), Arc::clone(&start));
+                tasks.spawn(async move {
+                    start.wait().await;
+                    (n, what, act(session, what).await)
+                });
+            }
+        }
+        let mut bound = [0; SESSIONS];
+        for (n, what, done) in tasks.join_all().await {
+            match done {
+                Ok(()) => bound[n] += usize::from(what == 0),
+                Err(error) if error.code() == "PIT-499" => {} // closed before
+                Err(error) => assert!(what == 0 && error.msg().contains("already bound"), "{error}"),
+            }
+        }
+        assert!(bound.iter().all(|times| *times <= 1), "round {round}: none is bound twice: {bound:?}");
+
+        // Whoever is open is the one that is found, or was never bound; nobody else is found.
+        let found = pool.by_uid("ann");
+        assert!(found.as_ref().is_none_or(|one| !one.is_closed() && one.uid().unwrap() == "ann"));
+        assert!(round % 2 == 1 || found.is_some(), "round {round}: the last one stays");
+        for (n, session) in sessions.iter().enumerate() {
+            let is_found = found.as_ref().is_some_and(|one| one.id() == session.id());
+            assert_eq!(
+                session.is_closed(),
+                !is_found,
+                "round {round}: session {n}, bound {} times",
+                bound[n]
+            );
+        }
+        assert_eq!(pool.count(), usize::from(found.is_some()), "round {round}");
+
+        // One more: it takes the place of whoever is left, and the sockets of all others are closed.
+        let mut last = Raw::ready(ring.tcp).await;
+        assert_eq!(last.ask("arena.bind", text("ann")).await, text("ann"));
+        for client in &mut clients {
+            client.closed().await;
+        }
+        assert_eq!(pool.by_uid("ann").map(|one| one.id()), pool.all().first().map(Session::id));
+        drop((last, clients));
+        let all = (round + 1) * (SESSIONS + 1);
+        until("each to be closed once", || closed.load(SeqCst) == all && pool.count() == 0).await;
+        assert!(pool.by_uid("ann").is_none());
+    }
     ring.app.stop().await;
 }
 

@@ -5,6 +5,7 @@ mod expand;
 mod promises;
 mod protos;
 mod test;
+mod up;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -14,6 +15,7 @@ cargo xtask test [STEP]   everything that CI runs, or one step of it
 cargo xtask promises      every test that tests/PROMISES.md names
 cargo xtask expand FILE   what the macros make of a file
 cargo xtask protos        the code of docs/pitaya.proto, anew
+cargo xtask up            starts NATS and etcd, for clusters on this machine
 cargo xtask bench         measures; see benches/README.md";
 
 fn main() -> ExitCode {
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
         Some("expand") => expand::main(&args[1..]),
         Some("promises") => promises::main(),
         Some("protos") => protos::main(),
+        Some("up") => up::main(),
         _ => {
             eprintln!("{USAGE}");
             ExitCode::from(2)

@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 use crate::{cargo, root, run};
 
 /// The features of the framework, each of which must build alone.
-const FEATURES: &[&str] = &["websocket", "tls", "garde", "testing"];
+const FEATURES: &[&str] = &["websocket", "tls", "garde", "testing", "nats", "nats-creds", "etcd", "cluster"];
 
 type Step = fn() -> Result<(), String>;
 
@@ -72,7 +72,7 @@ fn features() -> Result<(), String> {
     Ok(())
 }
 
-/// A browser, and what drives it.
+/// A browser and what drives it; what the cluster's tests talk to, and what its build needs.
 fn needs() -> Result<(), String> {
     let mut packages = Vec::new();
     if std::env::var_os("CHROMIUM").is_none() && !Path::new("/usr/bin/chromium").exists() {
@@ -83,6 +83,13 @@ fn needs() -> Result<(), String> {
     }
     if !works("npm") {
         packages.push("npm");
+    }
+    for (program, package) in
+        [("protoc", "protobuf-compiler"), ("nats-server", "nats-server"), ("etcd", "etcd-server")]
+    {
+        if !works(program) {
+            packages.push(package);
+        }
     }
     if !packages.is_empty() {
         install(&packages)?;

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::{DropReason, Filter, FilterPacket, Peer, Verdict, Wrapper};
 use crate::config::Config;
+use crate::error::{Error, code};
 use crate::wire::packet::Kind;
 
 /// A wrapper that drops what a connection sends beyond `limit` packets in any `interval`.
@@ -120,6 +121,12 @@ pub enum RateLimitError {
     /// The limit is 0.
     #[error("a rate limit of 0 would drop every packet; use 1 or more, or disable the limit")]
     ZeroLimit,
+}
+
+impl From<RateLimitError> for Error {
+    fn from(error: RateLimitError) -> Self {
+        Self::new(code::INTERNAL, error.to_string()).with_source(error)
+    }
 }
 
 /// The times of the last `limit` accepted packets, and the rule over them.

@@ -21,6 +21,8 @@ use tokio_rustls::{
     server::TlsStream,
 };
 
+use crate::error::{Error, code};
+
 /// What an acceptor needs to speak TLS 1.2 and 1.3: one certificate chain with its key, or several.
 ///
 /// With several, a client gets the first whose names cover the server name it asks for, and the first of all if none does or it
@@ -256,6 +258,12 @@ impl fmt::Display for TlsError {
 }
 
 impl std::error::Error for TlsError {}
+
+impl From<TlsError> for Error {
+    fn from(error: TlsError) -> Self {
+        Self::new(code::INTERNAL, error.to_string()).with_source(error)
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! Packets over WebSocket, `ws` or `wss`: one message, one packet (protocol.md, "Transports").
 
+mod frames;
 mod stream;
 mod upgrade;
 

@@ -1,6 +1,7 @@
 //! How an app is put together.
 
 use std::any::type_name;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use futures_util::future::BoxFuture;
 
 use super::{App, Running, start};
 use crate::acceptor::Acceptor;
+use crate::cluster::{Discovery, Router, Routers, Transport};
 use crate::component::Registration;
 use crate::config::Config;
 use crate::connection::{Authenticate, Refusal, Validator, authenticate};
@@ -43,6 +45,13 @@ pub struct Builder {
     pub(super) authenticate: Option<Authenticate>,
     pub(super) modules: Modules,
     pub(super) group_store: Option<Box<dyn GroupStore>>,
+    pub(super) discovery: Option<Box<dyn Discovery>>,
+    pub(super) transport: Option<Box<dyn Transport>>,
+    /// Over etcd and NATS, as the configuration says.
+    #[cfg(feature = "cluster")]
+    pub(super) cluster: bool,
+    pub(super) routers: Routers,
+    pub(super) metadata: BTreeMap<String, String>,
     pub(super) reporters: Vec<Arc<dyn Reporter>>,
     pub(super) post_build: Vec<PostBuild>,
     pub(super) services: Arc<Services>,
@@ -69,6 +78,12 @@ impl Default for Builder {
             authenticate: None,
             modules: Modules::default(),
             group_store: None,
+            discovery: None,
+            transport: None,
+            #[cfg(feature = "cluster")]
+            cluster: false,
+            routers: Routers::default(),
+            metadata: BTreeMap::new(),
             reporters: Vec::new(),
             post_build: Vec::new(),
             services: Arc::clone(pool.services()),
@@ -247,6 +262,14 @@ impl Builder {
         self
     }
 
+    /// The same; its life begins before that of all modules so far.
+    #[must_use]
+    pub fn session_module_before<M: SessionModule>(mut self, name: impl Into<String>, module: M) -> Self {
+        let added = self.modules.register_session_before(name, module);
+        self.note(added);
+        self
+    }
+
     /// Where the groups are kept, in place of the memory of this process: a [`GroupStore`] of yours. The app runs
     /// its [housekeeping](GroupStore::run) from start to stop.
     ///
@@ -259,6 +282,73 @@ impl Builder {
     #[must_use]
     pub fn group_store(mut self, store: impl GroupStore) -> Self {
         self.group_store = Some(Box::new(store));
+        self
+    }
+
+    /// How this server finds the others of its cluster, and they it. Together with a [`transport`](Self::transport) it
+    /// makes the app a server of a cluster; without both it stands alone.
+    ///
+    /// ```
+    /// use pitaya::cluster::{MemoryBroker, MemoryRegistry};
+    /// use pitaya::prelude::*;
+    ///
+    /// // A cluster within one process. Servers of several find each other over etcd and NATS.
+    /// let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());
+    /// let room = App::builder()
+    ///     .server_type("room")
+    ///     .backend()
+    ///     .discovery(registry.discovery())
+    ///     .transport(broker.transport());
+    /// ```
+    #[must_use]
+    pub fn discovery(mut self, discovery: impl Discovery) -> Self {
+        self.discovery = Some(Box::new(discovery));
+        self
+    }
+
+    /// Makes the app a server of a cluster over etcd and NATS, as the configuration says: `pitaya.cluster.sd.etcd.…` and
+    /// `pitaya.cluster.rpc.client.nats.…`. It is [`discovery`](Self::discovery) with an
+    /// [`EtcdDiscovery`](crate::cluster::EtcdDiscovery) and [`transport`](Self::transport) with a
+    /// [`NatsTransport`](crate::cluster::NatsTransport); where one of the two is given, it stays. Needs the feature
+    /// `cluster`.
+    ///
+    /// ```no_run
+    /// # use pitaya::prelude::*;
+    /// # async fn example() -> Result<()> {
+    /// App::builder().server_type("room").backend().cluster().run().await
+    /// # }
+    /// ```
+    #[cfg(feature = "cluster")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cluster")))]
+    #[must_use]
+    pub fn cluster(mut self) -> Self {
+        self.cluster = true;
+        self
+    }
+
+    /// How this server reaches the others of its cluster: see [`discovery`](Self::discovery).
+    #[must_use]
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Some(Box::new(transport));
+        self
+    }
+
+    /// How servers of a type are chosen for calls; by chance if nothing is said. A second router of one type is an
+    /// error at start.
+    #[must_use]
+    pub fn router(mut self, server_type: impl Into<String>, router: Router) -> Self {
+        let server_type = server_type.into();
+        if !self.routers.set(server_type.clone(), router) {
+            self.problems
+                .push(format!("server type `{server_type}` was given two routers: there is one for each"));
+        }
+        self
+    }
+
+    /// Something that the other servers of the cluster learn of this one.
+    #[must_use]
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.insert(key.into(), value.into());
         self
     }
 

@@ -17,6 +17,7 @@
 //! [`Builder::run`] serves until a signal; [`Builder::start`] gives a [`Running`] with the bound addresses.
 
 mod builder;
+mod cluster;
 mod lives;
 mod running;
 mod settings;
@@ -35,6 +36,7 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::cluster::{Node, Servers};
 use crate::component::{Call, Entry, Extract, FromServices, HasServices, Kind, Rpc, State, Tables};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -63,6 +65,8 @@ struct Inner {
     services: Arc<Services>,
     rpc: Rpc,
     tables: OnceLock<Arc<Tables>>,
+    /// This server's place in its cluster, if it is in one.
+    node: Option<Arc<Node>>,
     metrics: Metrics,
     tasks: TaskTracker,
     /// Ends the wait of [`Running::wait`]: someone wants the app to stop.
@@ -147,6 +151,22 @@ impl App {
         self.inner.services.get()
     }
 
+    /// The servers of the cluster, as they are known here; `None` if this server stands alone.
+    pub fn servers(&self) -> Option<&Servers> {
+        self.inner.node.as_ref().map(|node| &**node.servers())
+    }
+
+    /// Whether this server can do its part: it runs, and in a cluster its registry and its broker answer.
+    pub async fn is_ready(&self) -> bool {
+        let cluster = async {
+            match &self.inner.node {
+                Some(node) => node.is_ready().await,
+                None => true,
+            }
+        };
+        self.is_running() && cluster.await
+    }
+
     /// The metrics.
     pub fn metrics(&self) -> &Metrics {
         &self.inner.metrics
@@ -158,6 +178,15 @@ impl App {
     /// `PIT-500` if there is none of this type.
     pub fn state<T: Send + Sync + 'static>(&self) -> Result<State<T>> {
         State::from_services(&self.inner.services)
+    }
+
+    /// A service of the app, as a component's field has it: the client of a contract, [`Groups`], [`Users`] and the
+    /// rest. For code that is no component.
+    ///
+    /// # Errors
+    /// `PIT-500`, with the name of the type, if the app does not have it.
+    pub fn service<T: FromServices>(&self) -> Result<T> {
+        T::from_services(&self.inner.services)
     }
 
     /// The handlers of this app, by route.

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::lives::Lives;
 use super::{App, stop};
 use crate::acceptor::Listening;
-use crate::metrics::{OUTBOX_BYTES, OUTBOX_MESSAGES};
+use crate::metrics::{DROPPED_MESSAGES, OUTBOX_BYTES, OUTBOX_MESSAGES};
 
 /// An app that serves. It is an [`App`] too.
 ///
@@ -168,5 +168,8 @@ pub(super) async fn sample(app: App) {
             sessions.iter().map(|core| core.outbox().depth()).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
         app.inner.metrics.handle(&OUTBOX_MESSAGES, &[]).record(messages as f64);
         app.inner.metrics.handle(&OUTBOX_BYTES, &[]).record(bytes as f64);
+        if let Some(node) = &app.inner.node {
+            app.inner.metrics.handle(&DROPPED_MESSAGES, &[]).record(node.transport().dropped() as f64);
+        }
     }
 }

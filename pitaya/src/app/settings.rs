@@ -57,6 +57,7 @@ pub(super) fn front(config: &Config) -> FrontLimits {
         pending: config.session_pending,
         pending_bytes: config.session_pending_bytes,
         concurrent: config.session_concurrent,
+        concurrent_forward: config.session_concurrent_forward,
         inflated: config.limit_inflated,
         connections: config.limit_connections,
     }

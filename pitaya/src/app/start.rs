@@ -13,6 +13,7 @@ use super::builder::Builder;
 use super::lives::Lives;
 use super::{App, Inner, Running, WeakApp, settings};
 use crate::acceptor::{AcceptBackoff, Acceptor, Listening};
+use crate::cluster::Cluster;
 use crate::component::{Built, Local, Plan, Rpc, Table, Tables};
 use crate::connection::{Front, Handshaking, Loud, Meters};
 use crate::dispatch::Dispatcher;
@@ -74,17 +75,25 @@ async fn begin(
         hook(app.clone()).await?;
     }
     let modules = app.modules()?;
+    if let Some(node) = &app.inner.node {
+        node.connect().await?;
+    }
     modules.init(&app.inner.services).await?;
     lives.init().await?;
+    if let Some(node) = &app.inner.node {
+        node.serve(Arc::clone(&tables));
+        node.join().await?;
+    }
     modules.after_init().await;
     lives.after_init().await;
     app.timers()?.start(&app.inner.tasks, &app.inner.cancel);
     app.groups()?.start(&app.inner.tasks, app.inner.cancel.clone());
 
+    let forward = app.inner.node.clone().map(|node| Arc::new(Cluster(node)) as _);
     let meters = Meters::new(&app.inner.metrics, &tables);
     let front = Arc::new(Front {
         pool: Arc::clone(&builder.pool),
-        dispatcher: Dispatcher::new(&builder.server_type, tables),
+        dispatcher: Dispatcher::new(&builder.server_type, tables, forward),
         handshaking,
         limits: settings::front(&builder.config),
         meters,
@@ -138,13 +147,22 @@ fn assemble(builder: &mut Builder) -> Result<App> {
         builder.server_id.take().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()).into();
     let metrics = Metrics::new(&config, &builder.server_type, std::mem::take(&mut builder.reporters))
         .map_err(|error| broken(error.to_string()))?;
+    let tasks = TaskTracker::new();
+    let node = super::cluster::node(builder, &server_id, &metrics, &tasks)?;
     let local = Arc::new(Local {
         server_id: Arc::clone(&server_id),
         server_type: builder.server_type.as_str().into(),
         services: Arc::clone(&services),
         tables: OnceLock::new(),
     });
-    let rpc = Rpc::new(Arc::clone(&local) as _);
+    let cluster = node.clone().map(Cluster);
+    let rpc = Rpc::new(match &cluster {
+        Some(cluster) => Arc::new(cluster.clone()) as _,
+        None => Arc::clone(&local) as _,
+    });
+    if let Some(cluster) = &cluster {
+        builder.pool.set_directory(Arc::new(cluster.clone()));
+    }
     let inner = Arc::new(Inner {
         server_id,
         server_type: builder.server_type.as_str().into(),
@@ -153,8 +171,9 @@ fn assemble(builder: &mut Builder) -> Result<App> {
         services: Arc::clone(&services),
         rpc: rpc.clone(),
         tables: OnceLock::new(),
+        node,
         metrics: metrics.clone(),
-        tasks: TaskTracker::new(),
+        tasks,
         shutdown: CancellationToken::new(),
         cancel: CancellationToken::new(),
         kill: CancellationToken::new(),
@@ -164,7 +183,11 @@ fn assemble(builder: &mut Builder) -> Result<App> {
     services.insert_arc(Arc::clone(&config));
     services.insert(metrics);
     services.insert(SessionPool(Arc::clone(&builder.pool)));
-    let users = Users::new(&SessionPool(Arc::clone(&builder.pool)));
+    let sessions = SessionPool(Arc::clone(&builder.pool));
+    let users = match cluster {
+        Some(cluster) => Users::anywhere(&sessions, Arc::new(cluster)),
+        None => Users::new(&sessions),
+    };
     let store = builder.group_store.take();
     let store = store.unwrap_or_else(|| Box::new(MemoryStore::with_tick(config.groups_memory_tick)));
     services.insert(Groups::boxed(store, users.clone()));

@@ -15,6 +15,9 @@ const CUT: Duration = Duration::from_secs(1);
 /// Closes the acceptors and waits for the sessions to go.
 pub(super) async fn drain(running: &Running, impatient: &CancellationToken) {
     running.accepting.cancel();
+    if let Some(node) = &running.app().inner.node {
+        node.drains().await;
+    }
     let Ok(modules) = running.modules() else { return };
     let config = running.config();
     let sessions = running.sessions();
@@ -33,6 +36,11 @@ pub(super) async fn stop(running: Running, impatient: &CancellationToken) {
     let limit = app.stop_timeout();
     app.inner.shutdown.cancel();
     running.accepting.cancel();
+    if let Some(node) = &app.inner.node {
+        // The others see it go, then it takes in no more, and answers what it has taken in.
+        step("leaving the cluster", limit, impatient, node.leave()).await;
+        step("calls of other servers", limit, impatient, node.transport().drain()).await;
+    }
     // First what keeps sessions from beginning, then what ends those that have begun: so that none is missed.
     // Timers and samplers go; connections end by themselves, after their last handler and callback.
     app.inner.cancel.cancel();
@@ -49,6 +57,9 @@ pub(super) async fn stop(running: Running, impatient: &CancellationToken) {
     running.lives.stop(limit, impatient).await;
     if let Ok(modules) = app.modules() {
         modules.stop(limit, impatient).await;
+    }
+    if let Some(node) = &app.inner.node {
+        step("the cluster", limit, impatient, node.close()).await;
     }
     app.inner.services.clear();
     tracing::info!(server_type = app.server_type(), server_id = app.server_id(), "stopped");

@@ -3,37 +3,56 @@
 //! | part | holds |
 //! |---|---|
 //! | [`server`] | one server as the others see it |
-//! | [`Servers`] | all that are known, kept true by a [`Discovery`]: over etcd, or [in memory](MemoryRegistry) |
-//! | [`Transport`] | how they reach each other |
+//! | [`Servers`] | all that are known, kept true by a [`Discovery`]: over etcd (`EtcdDiscovery`), within a process ([`MemoryRegistry`]) |
+//! | [`Transport`] | how they reach each other: over NATS (`NatsTransport`), within a process ([`MemoryBroker`]) |
+//! | [`Router`] | which one is called |
 //! | [`protos`] | what they say |
 //! | [`request`] [`response`] | how calls and their answers are made and read |
-//! | [`metadata`] | what of a call's context travels with it |
 //! | [`subject`] [`key`] | the formats of addresses and of the registry's keys |
 //!
 //! `docs/cluster.md` has the protocol in words.
 
+mod answering;
+mod broker;
+mod callee;
 mod discovery;
 #[cfg(feature = "etcd")]
 mod etcd;
 mod failure;
 pub mod key;
-mod memory;
-pub mod metadata;
+mod meters;
+#[cfg(feature = "nats")]
+mod nats;
+mod node;
+mod owner;
 pub mod protos;
+mod registry;
 pub mod request;
 pub mod response;
+mod router;
 pub mod server;
 mod servers;
 pub mod subject;
+mod sys;
 mod transport;
+mod unique;
+mod users;
 
+pub use broker::{MemoryBroker, MemoryTransport};
+pub(crate) use callee::Callee;
 pub use discovery::Discovery;
 #[cfg(feature = "etcd")]
 #[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
 pub use etcd::{EtcdDiscovery, EtcdOptions};
 pub use failure::TransportError;
-pub use memory::{MemoryDiscovery, MemoryRegistry};
-pub use metadata::Metadata;
+pub(crate) use meters::Meters;
+#[cfg(feature = "nats")]
+#[cfg_attr(docsrs, doc(cfg(feature = "nats")))]
+pub use nats::{BadNatsOption, NatsCounts, NatsOptions, NatsTls, NatsTransport};
+pub(crate) use node::{Cluster, Limits, Node, Parts};
+pub use registry::{MemoryDiscovery, MemoryRegistry};
+pub(crate) use router::Routers;
+pub use router::{Router, Routing};
 pub use server::Server;
 pub use servers::{Change, Servers, View};
 pub use transport::{Address, Receiver, Transport};

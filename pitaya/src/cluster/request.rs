@@ -1,13 +1,12 @@
 //! Requests: how ours are made, and how those of others are read (`docs/cluster.md`, "Requests").
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use prost::Message as _;
 use serde_json::{Map, Value};
 
+use super::Server;
 use super::protos::{Msg, MsgType, Request, RpcType, Session};
-use super::{Metadata, Server};
+use crate::context::Metadata;
 use crate::error::{Error, Result, code, text};
 use crate::route::{self, Parts};
 use crate::wire::{json, utf8};
@@ -54,12 +53,13 @@ impl Request {
     ///
     /// ```
     /// use pitaya::cluster::protos::{KickMsg, Request};
-    /// use pitaya::cluster::{Metadata, Server, request::sys};
+    /// use pitaya::cluster::{Server, request::sys};
+    /// use pitaya::context::Metadata;
     /// use prost::Message;
     ///
     /// # let own = Server { id: "room-1".into(), server_type: "room".into(), metadata: Default::default(), frontend: false, hostname: String::new() };
     /// let kick = KickMsg { user_id: "ann".into() }.encode_to_vec();
-    /// let context = Metadata::new().for_call(&own, std::time::Duration::from_secs(5));
+    /// let context = Metadata::new().for_call(&own.id, &own.server_type, std::time::Duration::from_secs(5));
     /// let request = Request::called(sys::KICK, kick.into(), &own, &context);
     /// assert_eq!(request.metadata, r#"{"peer.id":"room-1","peer.service":"room","reqTimeout":"5s"}"#);
     /// ```
@@ -185,16 +185,13 @@ pub fn session_data(bytes: &[u8]) -> Result<Map<String, Value>> {
 /// ```
 #[must_use]
 pub fn write_session_data(data: &Map<String, Value>) -> Bytes {
-    let sorted: BTreeMap<&String, &Value> = data.iter().collect();
-    let mut out = Vec::with_capacity(64);
-    // JSON values can always be written, and a `Vec` takes them all.
-    let written = json::write(&mut out, &sorted);
-    debug_assert!(written.is_ok(), "{written:?}");
-    out.into()
+    json::object(data)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use proptest::prelude::*;
 

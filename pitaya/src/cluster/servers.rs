@@ -100,6 +100,16 @@ pub enum Change {
     Removed(Arc<Server>),
 }
 
+impl Change {
+    /// The server that it is about, as it is now, or was at last.
+    #[must_use]
+    pub fn server(&self) -> &Arc<Server> {
+        match self {
+            Self::Added(server) | Self::Removed(server) | Self::Replaced { new: server, .. } => server,
+        }
+    }
+}
+
 type Listener = Arc<dyn Fn(&Change) + Send + Sync>;
 
 /// The servers of the cluster as they are known here, the own one included: a [`Discovery`](super::Discovery) keeps

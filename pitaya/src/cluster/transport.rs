@@ -63,6 +63,11 @@ pub trait Transport: Send + Sync + 'static {
     /// Whether there is a connection now, as far as is known.
     fn is_connected(&self) -> bool;
 
+    /// How many messages were not taken in fast enough and dropped, since the start.
+    fn dropped(&self) -> u64 {
+        0
+    }
+
     /// Takes in no more requests. Those that have arrived are handed over, and it returns when all are answered.
     fn drain(&self) -> BoxFuture<'_, ()>;
 

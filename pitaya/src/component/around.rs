@@ -7,6 +7,7 @@ use std::any::Any;
 use std::mem;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task;
 
 use bytes::{Bytes, BytesMut};
@@ -18,7 +19,7 @@ use super::call::Client;
 use super::reply::Reply;
 use super::{Call, Handler, Kind, Remote};
 use crate::error::{Error, Result, code, text};
-use crate::pipeline::{Incoming, Outgoing, as_bytes};
+use crate::pipeline::{Carried, Incoming, Outgoing, as_bytes};
 use crate::serialize::{CodecError, Message, rpc};
 use crate::session::{Refused, Session, panicked};
 use crate::wire::{EncodeError, message};
@@ -157,12 +158,26 @@ impl<K: Kind> Call<K> {
             }
             None => (None, None),
         };
-        let incoming = Incoming::new(self.context(), session, value);
-        let value = self.entry().pipeline.run_before(incoming).await?;
+        let mut incoming = Incoming::new(self.context(), session, value, self.take_carried());
+        let done = self.entry().pipeline.run_before(&mut incoming).await;
+        let (value, carried) = incoming.into_parts();
+        *self.carried() = Some(carried);
         if let (Some(arg), Some(value)) = (message, value) {
             arg.put(value);
         }
-        Ok(())
+        done
+    }
+
+    fn take_carried(&self) -> Box<Carried> {
+        let carried = self.carried().take();
+        carried.unwrap_or_else(|| Box::new(Carried::new(Arc::clone(K::services(&self.caller)))))
+    }
+
+    /// What contains a panic, where there are hooks after; from here on the time of the call counts.
+    #[cold]
+    fn hooked(&self) -> Guard {
+        *self.carried() = Some(self.take_carried());
+        Guard { hooks: !self.entry().pipeline.after.is_empty() }
     }
 
     async fn run_after<R: Reply>(
@@ -174,7 +189,7 @@ impl<K: Kind> Call<K> {
             Some(value) => Box::new(value) as Box<dyn Any + Send>,
             None => Box::new(()),
         });
-        let outgoing = Outgoing::new(self.context(), session, boxed);
+        let outgoing = Outgoing::new(self.context(), session, boxed, self.take_carried());
         let value = self.entry().pipeline.run_after(outgoing).await?;
         match value.downcast::<R::Ok>() {
             Ok(value) => Ok(Value::Typed(*value)),
@@ -189,7 +204,7 @@ impl Call<Handler> {
     #[doc(hidden)]
     #[inline]
     pub fn guard(&self) -> Guard {
-        Guard { hooks: !self.caller.plain && !self.entry().pipeline.after.is_empty() }
+        if self.caller.plain { Guard { hooks: false } } else { self.hooked() }
     }
 
     /// For generated code: decode errors, rules and the hooks before.
@@ -238,13 +253,19 @@ impl Client {
         }
     }
 
-    /// Encodes the reply straight into the outbox; `None` if there is no room now.
+    /// Encodes the reply straight into the outbox, or on a backend for the frontend that waits; `None` if there is no
+    /// room now.
     #[inline]
     fn send<M: Message>(&self, value: &Value<M>) -> Option<Result<()>> {
         if self.mid == 0 {
             return Some(Ok(()));
         }
         let settings = self.core.pool().settings();
+        if let Some(back) = self.core.back() {
+            let mut out = BytesMut::new();
+            let encoded = value.encode(&mut out, |value, out| settings.format.encode(value, out));
+            return Some(encoded.map(|()| back.reply(out.freeze())).map_err(unsayable));
+        }
         let sent = self.core.encode(|out| {
             message::encode_response_with(out, self.mid, false, &settings.compression, |out| {
                 value.encode(out, |value, out| settings.format.encode(value, out))
@@ -262,7 +283,7 @@ impl Call<Remote> {
     /// For generated code: what contains a panic.
     #[doc(hidden)]
     pub fn guard(&self) -> Guard {
-        Guard { hooks: !self.entry().pipeline.after.is_empty() }
+        if self.entry().plain() { Guard { hooks: false } } else { self.hooked() }
     }
 
     /// For generated code: decode errors, rules and the hooks before.

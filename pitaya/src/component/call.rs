@@ -1,12 +1,14 @@
 //! One call, as extractors and generated code see it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
 
 use super::{Context, Entry, EntryId, Tables};
+use crate::context::Current;
 use crate::error::{Error, Result};
+use crate::pipeline::Carried;
 use crate::route::{Handler, Remote};
 use crate::serialize::Format;
 use crate::services::Services;
@@ -21,6 +23,10 @@ pub trait Kind: sealed::Sealed + Send + Sync + 'static {
     type Output: Send;
     #[doc(hidden)]
     fn entry(caller: &Self::Caller) -> &Entry;
+    #[doc(hidden)]
+    fn current(caller: &Self::Caller) -> Current;
+    #[doc(hidden)]
+    fn services(caller: &Self::Caller) -> &Arc<Services>;
 }
 
 mod sealed {
@@ -31,12 +37,20 @@ mod sealed {
 
 impl Kind for Handler {
     type Caller = Client;
-    /// Nothing: the reply is in the session's outbox by then.
+    /// Nothing: the reply is in the session's outbox by then, or on a backend in the copy of the session.
     type Output = ();
 
     #[inline]
     fn entry(caller: &Client) -> &Entry {
         Tables::of(&caller.core).handlers.entry(caller.entry)
+    }
+
+    fn current(caller: &Client) -> Current {
+        caller.core.back().map(|back| back.current().clone()).unwrap_or_default()
+    }
+
+    fn services(caller: &Client) -> &Arc<Services> {
+        caller.core.pool().services()
     }
 }
 
@@ -47,6 +61,14 @@ impl Kind for Remote {
 
     fn entry(caller: &Peer) -> &Entry {
         &caller.entry
+    }
+
+    fn current(caller: &Peer) -> Current {
+        caller.current.clone()
+    }
+
+    fn services(caller: &Peer) -> &Arc<Services> {
+        &caller.services
     }
 }
 
@@ -68,6 +90,7 @@ pub struct Client {
 pub struct Peer {
     services: Arc<Services>,
     entry: Arc<Entry>,
+    current: Current,
 }
 
 /// A call of a client.
@@ -81,6 +104,8 @@ pub(crate) type Calling<K> = BoxFuture<'static, Result<<K as Kind>::Output>>;
 /// One call. Extractors of users read it; handlers see what extractors make of it.
 pub struct Call<K: Kind> {
     pub(super) caller: K::Caller,
+    /// What its hooks have in common; nothing where there are none.
+    carried: Mutex<Option<Box<Carried>>>,
 }
 
 impl<K: Kind> Call<K> {
@@ -96,7 +121,16 @@ impl<K: Kind> Call<K> {
 
     /// The context, as an argument has it.
     pub fn context(&self) -> Context {
-        Context::new(Arc::clone(&self.entry().route))
+        Context::new(Arc::clone(&self.entry().route), K::current(&self.caller))
+    }
+
+    /// What a hook before handed on ([`Incoming::put`](crate::pipeline::Incoming::put)), for extractors.
+    pub fn passed<T: Clone + 'static>(&self) -> Option<T> {
+        self.carried().as_ref()?.get().cloned()
+    }
+
+    pub(super) fn carried(&self) -> MutexGuard<'_, Option<Box<Carried>>> {
+        self.carried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// For generated code: the instance whose method is called.
@@ -116,7 +150,7 @@ fn stranger() -> Error {
 impl Call<Handler> {
     #[inline]
     pub(crate) fn new(caller: Client) -> Self {
-        Self { caller }
+        Self { caller, carried: Mutex::new(None) }
     }
 
     /// The session of the client that calls.
@@ -136,8 +170,8 @@ impl Call<Handler> {
 }
 
 impl Call<Remote> {
-    pub(crate) fn remote(services: Arc<Services>, entry: Arc<Entry>) -> Self {
-        Self { caller: Peer { services, entry } }
+    pub(crate) fn remote(services: Arc<Services>, entry: Arc<Entry>, current: Current) -> Self {
+        Self { caller: Peer { services, entry, current }, carried: Mutex::new(None) }
     }
 
     /// The services of the app.

@@ -9,8 +9,9 @@ use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 
 use super::method::{Bound, Method, Methods};
-use super::rpc::{RemoteRequest, run_remote};
+use super::rpc::{RemoteRequest, run_remote, within};
 use super::{Entry, Remote, RemoteTarget};
+use crate::context::Current;
 use crate::error::{Error, Result, code, text};
 use crate::pipeline::Pipeline;
 use crate::route::Route;
@@ -104,14 +105,17 @@ fn answer(
     let services = Arc::clone(services);
     Box::new(move |body| {
         let (entry, services) = (Arc::clone(&entry), Arc::clone(&services));
-        Box::pin(async move { run_remote(&entry, services, &body).await })
+        Box::pin(async move { run_remote(&entry, services, &body, Current::get()).await })
     })
 }
 
 impl RemoteTarget for Fake {
     fn call(&self, request: RemoteRequest) -> BoxFuture<'_, Result<Bytes>> {
         match self.answers.get(&request.route) {
-            Some(answer) => answer(request.body),
+            Some(answer) => {
+                let RemoteRequest { route, body, timeout, current, .. } = request;
+                Box::pin(within(timeout, route, current.scope(answer(body))))
+            }
             None => Box::pin(async move {
                 Err(Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND).with_metadata("route", request.route))
             }),

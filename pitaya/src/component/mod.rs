@@ -37,7 +37,7 @@ pub use build::HasServices;
 pub(crate) use build::{Instance, LifecycleDyn};
 pub(crate) use call::{Calling, Client};
 pub(crate) use method::{Bound, MethodInfo};
-pub(crate) use rpc::{Local, RemoteTarget};
+pub(crate) use rpc::{Local, RemoteRequest, RemoteTarget, run_remote};
 pub(crate) use service::service;
 pub(crate) use table::{Built, Entry, EntryId, Plan, Registration, Table, Tables};
 

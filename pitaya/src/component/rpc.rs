@@ -1,14 +1,19 @@
 //! Typed calls of remotes: what generated clients are made of.
 
 use std::fmt;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::method::Bound;
-use super::{Call, Fake, FromServices, Tables};
+use super::{Call, Context, Fake, FromServices, Tables};
+use crate::context::Current;
+use crate::duration;
 use crate::error::{Error, Result, code, text};
 use crate::route::Route;
 use crate::serialize::{Body, Message, rpc};
@@ -23,8 +28,11 @@ pub(crate) struct RemoteRequest {
     /// The server, if the caller pinned one.
     pub(crate) server_id: Option<Arc<str>>,
     /// The key that chooses the server, if the caller gave one.
-    #[allow(dead_code)] // read by the router, which comes with the cluster
     pub(crate) key: Option<Arc<str>>,
+    /// How long the caller wants to wait, if it said so.
+    pub(crate) timeout: Option<Duration>,
+    /// What goes along.
+    pub(crate) current: Current,
 }
 
 /// Where calls of remotes go.
@@ -39,11 +47,12 @@ pub struct Rpc {
     server_id: Option<Arc<str>>,
     key: Option<Arc<str>>,
     timeout: Option<Duration>,
+    current: Option<Current>,
 }
 
 impl Rpc {
     pub(crate) fn new(target: Arc<dyn RemoteTarget>) -> Self {
-        Self { target, server_id: None, key: None, timeout: None }
+        Self { target, server_id: None, key: None, timeout: None, current: None }
     }
 
     /// Calls that a stand-in answers.
@@ -69,11 +78,20 @@ impl Rpc {
         Self { timeout: Some(timeout), ..self.clone() }
     }
 
+    /// The same, with this context instead of that of the call which is handled now: for tasks that a method spawned,
+    /// and for what it put in.
+    #[must_use]
+    pub fn with(&self, context: &Context) -> Self {
+        Self { current: Some(context.current().clone()), ..self.clone() }
+    }
+
     /// Calls a remote.
     ///
     /// # Errors
     /// The remote's own; `PIT-404` if there is no such remote, `PIT-408` if it took too long, `PIT-000` if the
-    /// request or the reply could not be encoded or decoded.
+    /// request or the reply could not be encoded or decoded. In a cluster also `PIT-500` if there is no server of this
+    /// type, `PIT-503` if the server or the connection has gone, and `PIT-000` for a call of a server's own type that
+    /// neither [`on`](Self::on) nor [`by`](Self::by) sends to another.
     pub async fn call<Req: Message, Rep: Message>(
         &self,
         route: &Route<Req, Rep>,
@@ -91,21 +109,16 @@ impl Rpc {
     /// # Errors
     /// As [`call`](Self::call), but for encoding.
     pub async fn call_raw(&self, route: &str, body: Bytes) -> Result<Bytes> {
+        let current = self.current.clone().unwrap_or_else(Current::get);
         let request = RemoteRequest {
             route: route.to_owned(),
             body,
             server_id: self.server_id.clone(),
             key: self.key.clone(),
+            timeout: self.timeout,
+            current,
         };
-        let call = self.target.call(request);
-        match self.timeout {
-            None => call.await,
-            Some(timeout) => tokio::time::timeout(timeout, call).await.unwrap_or_else(|_| {
-                Err(Error::new(code::TIMEOUT, "rpc client: request timeout")
-                    .with_metadata("route", route)
-                    .with_metadata("timeout", format!("{timeout:?}")))
-            }),
-        }
+        self.target.call(request).await
     }
 }
 
@@ -161,11 +174,28 @@ impl Local {
 
 impl RemoteTarget for Local {
     fn call(&self, request: RemoteRequest) -> BoxFuture<'_, Result<Bytes>> {
-        Box::pin(async move {
+        let RemoteRequest { timeout, ref route, .. } = request;
+        let route = route.clone();
+        let call = async move {
             let entry = self.find(&request)?;
-            run_remote(entry, Arc::clone(&self.services), &request.body).await
-        })
+            run_remote(entry, Arc::clone(&self.services), &request.body, request.current).await
+        };
+        Box::pin(within(timeout, route, call))
     }
+}
+
+/// A call that nobody else limits in time.
+pub(super) async fn within(
+    timeout: Option<Duration>,
+    route: String,
+    call: impl Future<Output = Result<Bytes>>,
+) -> Result<Bytes> {
+    let Some(timeout) = timeout else { return call.await };
+    tokio::time::timeout(timeout, call).await.unwrap_or_else(|_| {
+        Err(Error::new(code::TIMEOUT, text::RPC_TIMEOUT)
+            .with_metadata("route", route)
+            .with_metadata("timeout", duration::text(timeout)))
+    })
 }
 
 /// One remote, from bytes to bytes; a panic is its `PIT-000`.
@@ -173,12 +203,13 @@ pub(crate) async fn run_remote(
     entry: &Arc<super::Entry>,
     services: Arc<Services>,
     body: &Bytes,
+    current: Current,
 ) -> Result<Bytes> {
-    use futures_util::FutureExt;
     let Bound::Remote(method) = &entry.call else {
         return Err(Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND));
     };
-    let call = async { method(Call::remote(services, Arc::clone(entry)), &Body::shared(body)).await };
-    let result = std::panic::AssertUnwindSafe(call).catch_unwind().await;
+    let call = Call::remote(services, Arc::clone(entry), current.clone());
+    let call = async { method(call, &Body::shared(body)).await };
+    let result = current.scope(AssertUnwindSafe(call).catch_unwind()).await;
     result.unwrap_or_else(|panic| Err(panicked(entry.route(), &*panic)))
 }

@@ -8,10 +8,13 @@ use super::key::{Key, Rule};
 use super::kind::{Count, Flag, Kind, List, Number, Raw, Span, Text};
 
 const DISPATCH: &str = "sessions never wait for each other here: there are no shared dispatch queues to size";
-const CLUSTER: &str = "this version has no cluster mode";
+const GRPC: &str = "this version has no gRPC";
+const ONE_CONNECTION: &str = "one connection serves both directions: set the key of the client";
+const TASKS: &str = "every call has a task of its own, and every session a queue of its own";
+const HEARTBEATS: &str = "renewals are logged at the level trace";
+const ONE_READING: &str = "the list is read whole, with one request";
 const NEVER: &str = "the client library used here has no such setting";
 const UNUSED: &str = "the original reads it and does not use it";
-const ETCD_GROUPS: &str = "this version keeps groups in memory only";
 const BINDINGS: &str = "this version has no binding storage";
 const WORKER: &str = "this version has no reliable RPC";
 const EXPORTER: &str = "this version has no metrics exporters";
@@ -67,7 +70,6 @@ idle! {
     "pitaya.buffer.handler.localprocess": Count<u32> = 20u32, DISPATCH, "Size of the queue of local messages.";
     "pitaya.buffer.handler.remoteprocess": Count<u32> = 20u32, DISPATCH, "Size of the queue of messages to forward.";
     "pitaya.concurrency.handler.dispatch": Count<u32> = 25u32, DISPATCH, "Number of dispatchers.";
-    "pitaya.session.unique": Flag = true, CLUSTER, "Closes older sessions of a user on other frontends.";
 
     "pitaya.metrics.prometheus.enabled": Flag = false, EXPORTER, "Serves the metrics to Prometheus.";
     "pitaya.metrics.prometheus.port": Count<u16> = 9090u16, EXPORTER, "The port for that.";
@@ -77,66 +79,32 @@ idle! {
     "pitaya.metrics.statsd.rate": Number = 1.0, EXPORTER, "The share of reports that is sent.",
         allowed("between 0 and 1", |v| (0.0..=1.0).contains(v));
 
-    "pitaya.session.concurrentforward": Flag = false, CLUSTER,
-        "Starts forwarded requests on arrival instead of in the order of the session.";
-    "pitaya.cluster.info.region": Text = "", CLUSTER, "The region of this server.";
+    "pitaya.cluster.info.region": Text = "", GRPC, "The region of this server.";
 
     "pitaya.cluster.rpc.client.grpc.dialtimeout": Span = secs(5), UNUSED, "The longest a connection may take.";
-    "pitaya.cluster.rpc.client.grpc.lazyconnection": Flag = false, CLUSTER, "Connects on the first call.";
-    "pitaya.cluster.rpc.client.grpc.requesttimeout": Span = secs(5), CLUSTER, "The longest a call may take.";
-    "pitaya.cluster.rpc.client.nats.connect": Text = "nats://localhost:4222", CLUSTER, "Addresses of NATS.",
-        allowed("an address", |v| !v.trim().is_empty());
-    "pitaya.cluster.rpc.client.nats.requesttimeout": Span = secs(5), CLUSTER, "The longest a call may take.",
-        allowed("more than 0s", |v| !v.is_zero());
-    "pitaya.cluster.rpc.client.nats.connectiontimeout": Span = secs(2), CLUSTER, "The longest a connection may take.";
-    "pitaya.cluster.rpc.client.nats.maxreconnectionretries": Count<i64> = 15, CLUSTER, "Attempts to connect.",
-        allowed("at least -1", |v| *v >= -1);
+    "pitaya.cluster.rpc.client.grpc.lazyconnection": Flag = false, GRPC, "Connects on the first call.";
+    "pitaya.cluster.rpc.client.grpc.requesttimeout": Span = secs(5), GRPC, "The longest a call may take.";
     "pitaya.cluster.rpc.client.nats.websocketcompression": Flag = true, NEVER, "Compresses NATS over WebSocket.";
-    "pitaya.cluster.rpc.client.nats.reconnectjitter": Span = millis(100), CLUSTER, "Random part of the pause between attempts.";
-    "pitaya.cluster.rpc.client.nats.reconnectjittertls": Span = secs(1), CLUSTER, "The same with TLS.";
-    "pitaya.cluster.rpc.client.nats.reconnectwait": Span = secs(1), CLUSTER, "Pause between attempts.";
-    "pitaya.cluster.rpc.client.nats.pinginterval": Span = secs(120), CLUSTER, "Pause between pings.";
-    "pitaya.cluster.rpc.client.nats.maxpingsoutstanding": Count<u32> = 3u32, CLUSTER, "Pings without an answer before a reconnect.";
+    "pitaya.cluster.rpc.client.nats.reconnectjittertls": Span = secs(1), NEVER, "The same with TLS.";
 
-    "pitaya.cluster.rpc.server.nats.connect": Text = "nats://localhost:4222", CLUSTER, "Addresses of NATS.",
+    "pitaya.cluster.rpc.server.nats.connect": Text = "nats://localhost:4222", ONE_CONNECTION, "Addresses of NATS.",
         allowed("an address", |v| !v.trim().is_empty());
-    "pitaya.cluster.rpc.server.nats.services": Count<u32> = 30u32, CLUSTER, "RPCs served at once.";
-    "pitaya.cluster.rpc.server.nats.connectiontimeout": Span = secs(2), CLUSTER, "The longest a connection may take.";
-    "pitaya.cluster.rpc.server.nats.maxreconnectionretries": Count<i64> = 15, CLUSTER, "Attempts to connect.",
+    "pitaya.cluster.rpc.server.nats.services": Count<u32> = 30u32, TASKS, "RPCs served at once.";
+    "pitaya.cluster.rpc.server.nats.connectiontimeout": Span = secs(2), ONE_CONNECTION, "The longest a connection may take.";
+    "pitaya.cluster.rpc.server.nats.maxreconnectionretries": Count<i64> = 15, ONE_CONNECTION, "Attempts to connect.",
         allowed("at least -1", |v| *v >= -1);
     "pitaya.cluster.rpc.server.nats.websocketcompression": Flag = true, NEVER, "Compresses NATS over WebSocket.";
-    "pitaya.cluster.rpc.server.nats.reconnectjitter": Span = millis(100), CLUSTER, "Random part of the pause between attempts.";
-    "pitaya.cluster.rpc.server.nats.reconnectjittertls": Span = secs(1), CLUSTER, "The same with TLS.";
-    "pitaya.cluster.rpc.server.nats.reconnectwait": Span = secs(1), CLUSTER, "Pause between attempts.";
-    "pitaya.cluster.rpc.server.nats.pinginterval": Span = secs(120), CLUSTER, "Pause between pings.";
-    "pitaya.cluster.rpc.server.nats.maxpingsoutstanding": Count<u32> = 3u32, CLUSTER, "Pings without an answer before a reconnect.";
-    "pitaya.cluster.rpc.server.nats.buffer.messages": Count<u32> = 75u32, CLUSTER, "Size of the queue of requests.",
+    "pitaya.cluster.rpc.server.nats.reconnectjitter": Span = millis(100), ONE_CONNECTION, "Random part of the pause between attempts.";
+    "pitaya.cluster.rpc.server.nats.reconnectjittertls": Span = secs(1), ONE_CONNECTION, "The same with TLS.";
+    "pitaya.cluster.rpc.server.nats.reconnectwait": Span = secs(1), ONE_CONNECTION, "Pause between attempts.";
+    "pitaya.cluster.rpc.server.nats.pinginterval": Span = secs(120), ONE_CONNECTION, "Pause between pings.";
+    "pitaya.cluster.rpc.server.nats.maxpingsoutstanding": Count<u32> = 3u32, ONE_CONNECTION, "Pings without an answer before a reconnect.";
+    "pitaya.cluster.rpc.server.nats.buffer.push": Count<u32> = 100u32, TASKS, "Size of the queue of pushes.",
         allowed("at least 1", |v| *v >= 1);
-    "pitaya.cluster.rpc.server.nats.buffer.push": Count<u32> = 100u32, CLUSTER, "Size of the queue of pushes.",
-        allowed("at least 1", |v| *v >= 1);
-    "pitaya.cluster.rpc.server.grpc.port": Count<u16> = 3434u16, CLUSTER, "The port of the gRPC server.";
+    "pitaya.cluster.rpc.server.grpc.port": Count<u16> = 3434u16, GRPC, "The port of the gRPC server.";
 
-    "pitaya.cluster.sd.etcd.endpoints": List = texts("localhost:2379"), CLUSTER, "Addresses of etcd.";
-    "pitaya.cluster.sd.etcd.user": Text = "", CLUSTER, "The user for etcd.";
-    "pitaya.cluster.sd.etcd.pass": Text = "", CLUSTER, "Its password.", secret();
-    "pitaya.cluster.sd.etcd.dialtimeout": Span = secs(5), CLUSTER, "The longest a connection may take.";
-    "pitaya.cluster.sd.etcd.prefix": Text = "pitaya/", CLUSTER, "What every key begins with.";
-    "pitaya.cluster.sd.etcd.heartbeat.ttl": Span = secs(60), CLUSTER, "How long a server stays known after it is lost.";
-    "pitaya.cluster.sd.etcd.heartbeat.log": Flag = false, CLUSTER, "Logs renewals.";
-    "pitaya.cluster.sd.etcd.syncservers.interval": Span = secs(120), CLUSTER, "Pause between full readings of the server list.";
-    "pitaya.cluster.sd.etcd.syncservers.parallelism": Count<u32> = 10u32, CLUSTER, "Servers read at once.";
-    "pitaya.cluster.sd.etcd.revoke.timeout": Span = secs(5), CLUSTER, "The longest leaving may take.";
-    "pitaya.cluster.sd.etcd.grantlease.timeout": Span = secs(60), CLUSTER, "The longest a new lease may take.";
-    "pitaya.cluster.sd.etcd.grantlease.maxretries": Count<u32> = 15u32, CLUSTER, "Attempts at a new lease.";
-    "pitaya.cluster.sd.etcd.grantlease.retryinterval": Span = secs(5), CLUSTER, "Pause between them.";
-    "pitaya.cluster.sd.etcd.shutdown.delay": Span = millis(300), CLUSTER, "Pause after leaving, before the stop.";
-    "pitaya.cluster.sd.etcd.servertypesblacklist": List = Vec::new(), CLUSTER, "Server types that are not looked at.",
-        also(&["pitaya.cluster.sd.etcd.servertypeblacklist"]);
-
-    "pitaya.groups.etcd.dialtimeout": Span = secs(5), ETCD_GROUPS, "The longest a connection may take.";
-    "pitaya.groups.etcd.endpoints": List = texts("localhost:2379"), ETCD_GROUPS, "Addresses of etcd.";
-    "pitaya.groups.etcd.prefix": Text = "pitaya/", ETCD_GROUPS, "What every key begins with.";
-    "pitaya.groups.etcd.transactiontimeout": Span = secs(5), ETCD_GROUPS, "The longest a transaction may take.";
+    "pitaya.cluster.sd.etcd.heartbeat.log": Flag = false, HEARTBEATS, "Logs renewals.";
+    "pitaya.cluster.sd.etcd.syncservers.parallelism": Count<u32> = 10u32, ONE_READING, "Servers read at once.";
 
     "pitaya.modules.bindingstorage.etcd.dialtimeout": Span = secs(5), BINDINGS, "The longest a connection may take.";
     "pitaya.modules.bindingstorage.etcd.endpoints": List = texts("localhost:2379"), BINDINGS, "Addresses of etcd.";

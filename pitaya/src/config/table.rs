@@ -15,6 +15,10 @@ const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
 fn some_time(value: &Duration) -> bool {
     !value.is_zero()
 }
@@ -132,6 +136,93 @@ keys! {
     session_concurrent: usize as Count<usize> = 64, "pitaya.session.concurrent",
         allowed("at least 1", at_least_one);
 
+    /// Messages that are passed on to other servers start on arrival, as those of concurrent routes do, instead of in
+    /// the order of their session.
+    session_concurrent_forward: bool as Flag = false, "pitaya.session.concurrentforward";
+
+    /// A user has one session at most on all frontends of a type: a newer bind kicks the older session, wherever it is.
+    session_unique: bool as Flag = true, "pitaya.session.unique";
+
+    /// The longest a call of another server waits for its answer, unless the caller says otherwise.
+    cluster_request_timeout: Duration as Span = secs(5), "pitaya.cluster.rpc.client.nats.requesttimeout",
+        allowed("more than 0s", some_time);
+
+    /// Addresses of NATS, separated by commas.
+    nats_connect: String as Text = "nats://localhost:4222".to_owned(), "pitaya.cluster.rpc.client.nats.connect",
+        allowed("an address", |v| !v.trim().is_empty());
+
+    /// The longest a connection to NATS may take.
+    nats_connection_timeout: Duration as Span = secs(2), "pitaya.cluster.rpc.client.nats.connectiontimeout",
+        allowed("more than 0s", some_time);
+
+    /// Attempts at the first connection to NATS; -1 means without end. One that is lost later is made again without end.
+    nats_max_reconnection_retries: i64 as Count<i64> = 15, "pitaya.cluster.rpc.client.nats.maxreconnectionretries",
+        allowed("at least -1", |v| *v >= -1);
+
+    /// Pause between two attempts.
+    nats_reconnect_wait: Duration as Span = secs(1), "pitaya.cluster.rpc.client.nats.reconnectwait";
+
+    /// The random part of it.
+    nats_reconnect_jitter: Duration as Span = millis(100), "pitaya.cluster.rpc.client.nats.reconnectjitter";
+
+    /// Pause between two pings, by which a connection is noticed that is lost without a word.
+    nats_ping_interval: Duration as Span = secs(120), "pitaya.cluster.rpc.client.nats.pinginterval",
+        allowed("more than 0s", some_time);
+
+    /// Pings without an answer after which a connection counts as lost.
+    nats_max_pings_outstanding: u32 as Count<u32> = 3, "pitaya.cluster.rpc.client.nats.maxpingsoutstanding";
+
+    /// Messages of other servers that may wait here for being taken in; what comes beyond is dropped and counted. The
+    /// original's default is 75, which a few busy frontends exceed.
+    nats_buffer_messages: usize as Count<usize> = 65536, "pitaya.cluster.rpc.server.nats.buffer.messages",
+        allowed("at least 1", at_least_one);
+
+    /// Addresses of etcd, as host:port or URLs.
+    etcd_endpoints: Vec<String> as List = vec!["localhost:2379".to_owned()], "pitaya.cluster.sd.etcd.endpoints",
+        allowed("at least one address", |v| !v.is_empty());
+
+    /// The user for etcd; sent only together with a password.
+    etcd_user: String as Text = String::new(), "pitaya.cluster.sd.etcd.user";
+
+    /// Its password.
+    etcd_pass: String as Text = String::new(), "pitaya.cluster.sd.etcd.pass", secret();
+
+    /// The longest a connection to etcd may take.
+    etcd_dial_timeout: Duration as Span = secs(5), "pitaya.cluster.sd.etcd.dialtimeout",
+        allowed("more than 0s", some_time);
+
+    /// What every key of the registry begins with.
+    etcd_prefix: String as Text = "pitaya/".to_owned(), "pitaya.cluster.sd.etcd.prefix";
+
+    /// How long this server stays known after it is lost.
+    etcd_heartbeat_ttl: Duration as Span = secs(60), "pitaya.cluster.sd.etcd.heartbeat.ttl",
+        allowed("at least 1s", |v| v.as_secs() >= 1);
+
+    /// Pause between two readings of the whole list of servers, in case a change was missed.
+    etcd_sync_interval: Duration as Span = secs(120), "pitaya.cluster.sd.etcd.syncservers.interval",
+        allowed("more than 0s", some_time);
+
+    /// The longest that leaving may take.
+    etcd_revoke_timeout: Duration as Span = secs(5), "pitaya.cluster.sd.etcd.revoke.timeout",
+        allowed("more than 0s", some_time);
+
+    /// The longest one attempt to register may take.
+    etcd_grant_lease_timeout: Duration as Span = secs(60), "pitaya.cluster.sd.etcd.grantlease.timeout",
+        allowed("more than 0s", some_time);
+
+    /// Attempts to register at start. A registration that is lost later is made again without end.
+    etcd_grant_lease_max_retries: u32 as Count<u32> = 15, "pitaya.cluster.sd.etcd.grantlease.maxretries";
+
+    /// Pause between them.
+    etcd_grant_lease_retry_interval: Duration as Span = secs(5), "pitaya.cluster.sd.etcd.grantlease.retryinterval";
+
+    /// Pause after leaving, in which the others see it, before this server stops answering.
+    etcd_shutdown_delay: Duration as Span = millis(300), "pitaya.cluster.sd.etcd.shutdown.delay";
+
+    /// Server types that are not looked at.
+    etcd_server_types_blacklist: Vec<String> as List = Vec::new(), "pitaya.cluster.sd.etcd.servertypesblacklist",
+        also(&["pitaya.cluster.sd.etcd.servertypeblacklist"]);
+
     /// Received messages of one session that may wait; beyond that its connection is not read.
     session_pending: usize as Count<usize> = 64, "pitaya.session.pending",
         allowed("at least 1", at_least_one);
@@ -216,6 +307,21 @@ keys! {
 
     /// Pause between two searches for groups whose time is over.
     groups_memory_tick: Duration as Span = secs(30), "pitaya.groups.memory.tickduration",
+        allowed("more than 0s", some_time);
+
+    /// Addresses of the etcd of the groups, as host:port or URLs: for `EtcdStore`.
+    groups_etcd_endpoints: Vec<String> as List = vec!["localhost:2379".to_owned()], "pitaya.groups.etcd.endpoints",
+        allowed("at least one address", |v| !v.is_empty());
+
+    /// What its keys begin with.
+    groups_etcd_prefix: String as Text = "pitaya/".to_owned(), "pitaya.groups.etcd.prefix";
+
+    /// The longest a connection to it may take.
+    groups_etcd_dial_timeout: Duration as Span = secs(5), "pitaya.groups.etcd.dialtimeout",
+        allowed("more than 0s", some_time);
+
+    /// The longest one operation may take.
+    groups_etcd_transaction_timeout: Duration as Span = secs(5), "pitaya.groups.etcd.transactiontimeout",
         allowed("more than 0s", some_time);
 
     /// The grain of timers: how often they are looked at.

@@ -178,16 +178,16 @@ fn unknown_keys_are_noted_with_the_name_that_was_meant() {
 #[test]
 fn keys_without_meaning_are_accepted_checked_and_named_so() {
     let config = with_env(
-        "pitaya.cluster.sd.etcd.endpoints = 'a:1, b:2'",
+        "pitaya.modules.bindingstorage.etcd.endpoints = 'a:1, b:2'",
         [("PITAYA_CONCURRENCY_HANDLER_DISPATCH", "50")],
     )
     .unwrap();
     let [first, second] = config.notes() else { panic!("{:?}", config.notes()) };
     assert!(first.starts_with("pitaya.concurrency.handler.dispatch is set (env PITAYA_CONCURRENCY_HANDLER_DISPATCH) but has no effect"));
-    assert!(second.starts_with("pitaya.cluster.sd.etcd.endpoints is set"));
+    assert!(second.starts_with("pitaya.modules.bindingstorage.etcd.endpoints is set"));
     let printed = config.print();
     assert!(printed.contains("pitaya.concurrency.handler.dispatch = 50"));
-    assert!(printed.contains("pitaya.cluster.sd.etcd.endpoints = [\"a:1\", \"b:2\"]"));
+    assert!(printed.contains("pitaya.modules.bindingstorage.etcd.endpoints = [\"a:1\", \"b:2\"]"));
     assert!(printed.contains("No effect: "));
     assert!(error("pitaya.concurrency.handler.dispatch = 'many'").contains("must be a whole number"));
     assert!(error("pitaya.metrics.statsd.rate = 2").contains("must be between 0 and 1"));

@@ -34,6 +34,8 @@ pub(crate) struct FrontLimits {
     pub(crate) pending_bytes: usize,
     /// Concurrent handlers of one session.
     pub(crate) concurrent: usize,
+    /// Messages for other servers start on arrival, as those of concurrent routes do.
+    pub(crate) concurrent_forward: bool,
     /// Bytes of an inflated body.
     pub(crate) inflated: usize,
     /// Open connections; 0 is no bound.

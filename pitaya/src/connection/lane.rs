@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::meters::Tally;
 use super::{Front, FrontLimits};
 use crate::component::{Calling, Client, Entry, EntryId, Handler};
-use crate::dispatch::{self, Started};
+use crate::dispatch::{self, Forwarded, Started, Target};
 use crate::error::{Error, Result, code, text};
 use crate::serialize::{Body, ErrorPayload};
 use crate::session::{CallId, Core, Refused, panicked};
@@ -23,8 +23,7 @@ use crate::wire::message;
 
 /// A message that was read: where it goes, and what a reply needs.
 pub(super) struct Arrival {
-    /// The handler, or why there is none.
-    pub(super) target: Result<EntryId, Error>,
+    pub(super) target: Target,
     /// The id of a request; 0 is none.
     pub(super) mid: u64,
     pub(super) at: Instant,
@@ -76,6 +75,30 @@ impl Scope<'_> {
         Client { core: Arc::clone(self.core), call, mid, entry: id, plain: entry.plain() }
     }
 
+    /// Whether messages for it start on arrival.
+    #[inline]
+    fn beside(&self, target: &Target) -> bool {
+        match target {
+            Target::Here(id) => self.front.dispatcher.entry(*id).info.concurrent,
+            Target::Elsewhere(_) => self.front.limits.concurrent_forward,
+            Target::Nowhere(_) => false,
+        }
+    }
+
+    /// Sends a message on, then its reply to the client.
+    fn forward(&self, route: Box<str>, mid: u64, body: &Body<'_>) -> Calling<Handler> {
+        let core = Arc::clone(self.core);
+        let message = Forwarded { core: Arc::clone(&core), route, body: body.to_bytes(), mid };
+        let answer = self.front.dispatcher.forward(message);
+        Box::pin(async move {
+            let reply = answer.await?;
+            if mid != 0 {
+                reply_raw(&core, mid, &reply).await?;
+            }
+            Ok(())
+        })
+    }
+
     fn route(&self, entry: Option<EntryId>) -> &str {
         entry.map_or("", |entry| self.front.dispatcher.entry(entry).route())
     }
@@ -92,9 +115,8 @@ impl Lane {
 
     /// Whether a message of this route would wait for others.
     #[inline]
-    pub(super) fn makes_wait(&self, scope: Scope<'_>, target: &Result<EntryId, Error>) -> bool {
-        let beside = target.as_ref().is_ok_and(|id| scope.front.dispatcher.entry(*id).info.concurrent);
-        !beside && (self.running.is_some() || !self.waiting.is_empty())
+    pub(super) fn makes_wait(&self, scope: Scope<'_>, target: &Target) -> bool {
+        !scope.beside(target) && (self.running.is_some() || !self.waiting.is_empty())
     }
 
     /// Keeps a message whose turn has not come.
@@ -137,10 +159,8 @@ impl Lane {
         body: &Body<'_>,
         cx: &mut Context<'_>,
     ) {
-        if let Ok(id) = arrival.target
-            && scope.front.dispatcher.entry(id).info.concurrent
-        {
-            return self.start_beside(scope, id, &arrival, body);
+        if scope.beside(&arrival.target) {
+            return self.start_beside(scope, arrival, body);
         }
         self.start(scope, arrival, body, cx);
     }
@@ -209,8 +229,9 @@ impl Lane {
         self.started += 1;
         let Arrival { target, mid, at, waited } = arrival;
         let id = match target {
-            Ok(id) => id,
-            Err(error) => return self.finished(scope, None, mid, at, Err(error), cx),
+            Target::Here(id) => id,
+            Target::Elsewhere(route) => return self.start_forward(scope, route, (mid, at), body, cx),
+            Target::Nowhere(error) => return self.finished(scope, None, mid, at, Err(error), cx),
         };
         let entry = scope.front.dispatcher.entry(id);
         if let Some(refused) = refused(entry, mid) {
@@ -279,34 +300,61 @@ impl Lane {
         scope.core.end_lane_call();
     }
 
-    fn start_beside(&mut self, scope: Scope<'_>, id: EntryId, arrival: &Arrival, body: &Body<'_>) {
-        let (front, core) = (Arc::clone(scope.front), Arc::clone(scope.core));
-        let (mid, at) = (arrival.mid, arrival.at);
-        let running = core.begin_concurrent_call();
-        let entry = front.dispatcher.entry(id);
-        if arrival.waited {
-            front.meters.waited(id, at);
-        } else {
-            front.meters.did_not_wait(id);
+    /// Sends a message on to a server of another type; the lane waits for its answer.
+    fn start_forward(
+        &mut self,
+        scope: Scope<'_>,
+        route: Box<str>,
+        (mid, at): (u64, Instant),
+        body: &Body<'_>,
+        cx: &mut Context<'_>,
+    ) {
+        let mut future = scope.forward(route, mid, body);
+        match dispatch::poll("a forwarded message", &mut future, cx) {
+            Poll::Ready(result) => self.finished(scope, None, mid, at, result, cx),
+            Poll::Pending => {
+                let until = Instant::now() + scope.front.limits.handler;
+                self.running = Some(Running { entry: None, mid, at, future, until });
+            }
         }
-        let beside = Beside::new(&front, at);
-        let client = scope.client(running.id(), mid, id, entry);
+    }
+
+    fn start_beside(&mut self, scope: Scope<'_>, arrival: Arrival, body: &Body<'_>) {
+        let (front, core) = (Arc::clone(scope.front), Arc::clone(scope.core));
+        let Arrival { target, mid, at, waited } = arrival;
+        let running = core.begin_concurrent_call();
         // Decoding is the user's code too, and the body is only borrowed: it happens here and now.
-        let made = match refused(entry, mid) {
-            Some(refused) => Err(refused),
-            None => catch_unwind(AssertUnwindSafe(|| dispatch::call(entry, client, body)))
-                .map_err(|panic| panicked(entry.route(), &*panic)),
+        let (entry, made) = match target {
+            Target::Here(id) => {
+                let entry = front.dispatcher.entry(id);
+                if waited {
+                    front.meters.waited(id, at);
+                } else {
+                    front.meters.did_not_wait(id);
+                }
+                let client = scope.client(running.id(), mid, id, entry);
+                let made = match refused(entry, mid) {
+                    Some(refused) => Err(refused),
+                    None => catch_unwind(AssertUnwindSafe(|| dispatch::call(entry, client, body)))
+                        .map_err(|panic| panicked(entry.route(), &*panic)),
+                };
+                (Some(id), made)
+            }
+            Target::Elsewhere(route) => (None, Ok(scope.forward(route, mid, body))),
+            Target::Nowhere(error) => (None, Err(error)),
         };
+        let beside = Beside::new(&front, at);
         let task = async move {
             let front = &beside.0;
-            let limit = front.limits.handler;
+            let scope = Scope { front, core: &core };
+            let route = scope.route(entry);
             let result = match made {
-                Ok(future) => within(limit, front.dispatcher.entry(id).route(), future).await,
+                Ok(future) => within(front.limits.handler, route, future).await,
                 Err(error) => Err(error),
             };
-            front.meters.finished(Some(id), at, result.as_ref().err());
+            front.meters.finished(entry, at, result.as_ref().err());
             if let Err(error) = result {
-                front.loud.log(front.dispatcher.entry(id).route(), core.id(), &error);
+                front.loud.log(route, core.id(), &error);
                 if mid != 0 && !answer(&core, mid, &error) {
                     answer_later(&core, mid, &error).await;
                 }
@@ -371,6 +419,18 @@ fn answer(core: &Core, mid: u64, error: &Error) -> bool {
             true
         }
         Err(_) => false,
+    }
+}
+
+/// Answers a request with a body that is encoded already, as soon as there is room.
+async fn reply_raw(core: &Core, mid: u64, body: &[u8]) -> Result<()> {
+    let compression = &core.pool().settings().compression;
+    loop {
+        match core.encode(|out| message::encode_response(out, mid, false, body, compression)) {
+            Ok(sent) => return sent.map_err(|error| Error::new(code::INTERNAL, error.to_string())),
+            Err(Refused::Full) => core.room(1).await,
+            Err(_) => return Ok(()), // the session is closed: nobody is there to answer
+        }
     }
 }
 

@@ -5,22 +5,54 @@
 //! `PIT-000`.
 
 use std::fmt;
+use std::future::ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use crate::component::{Bound, Calling, Client, Entry, EntryId, Handler, HandlerCall, Tables};
 use crate::error::{Error, Result, code, text};
-use crate::route::parse;
+use crate::route::{Parts, parse};
 use crate::serialize::Body;
-use crate::session::panicked;
+use crate::session::{Core, panicked};
 
-/// The handlers of one app.
+/// The handlers of one app, and the way to those of other server types.
 pub(crate) struct Dispatcher {
     server_type: Box<str>,
     tables: Arc<Tables>,
+    forward: Option<Arc<dyn Forward>>,
+}
+
+/// Where a message of a client goes.
+#[derive(Debug)]
+pub(crate) enum Target {
+    /// To a handler here.
+    Here(EntryId),
+    /// To a server of another type, which the route names.
+    Elsewhere(Box<str>),
+    /// Nowhere, and why.
+    Nowhere(Error),
+}
+
+/// A message of a client for a server of another type.
+pub(crate) struct Forwarded {
+    /// The session it came with.
+    pub(crate) core: Arc<Core>,
+    /// The full route.
+    pub(crate) route: Box<str>,
+    /// The body, as the client sent it.
+    pub(crate) body: Bytes,
+    /// The id of a request; 0 is a notify.
+    pub(crate) mid: u64,
+}
+
+/// Sends messages of clients to servers of other types: the cluster.
+pub(crate) trait Forward: Send + Sync {
+    /// Sends a message, and waits for its answer: the body of the reply, or that a notify was handled.
+    fn forward(&self, message: Forwarded) -> BoxFuture<'static, Result<Bytes>>;
 }
 
 /// A handler that was started.
@@ -32,14 +64,17 @@ pub(crate) enum Started {
 }
 
 impl Dispatcher {
-    pub(crate) fn new(server_type: &str, tables: Arc<Tables>) -> Self {
-        Self { server_type: server_type.into(), tables }
+    pub(crate) fn new(server_type: &str, tables: Arc<Tables>, forward: Option<Arc<dyn Forward>>) -> Self {
+        Self { server_type: server_type.into(), tables, forward }
     }
 
-    /// The handler of a route as it came from the wire.
+    /// Where a route goes, as it came from the wire.
     #[inline]
-    pub(crate) fn resolve(&self, route: &[u8]) -> Result<EntryId, Error> {
-        self.tables.handlers.find(route).ok_or_else(|| self.unknown(route))
+    pub(crate) fn resolve(&self, route: &[u8]) -> Target {
+        match self.tables.handlers.find(route) {
+            Some(id) => Target::Here(id),
+            None => self.not_here(route),
+        }
     }
 
     /// A handler.
@@ -48,25 +83,38 @@ impl Dispatcher {
         self.tables.handlers.entry(id)
     }
 
-    #[cold]
-    fn unknown(&self, route: &[u8]) -> Error {
-        let Ok(route) = std::str::from_utf8(route) else {
-            return Error::new(code::BAD_REQUEST, text::INVALID_ROUTE);
-        };
-        let parts = match parse(route) {
-            Ok(parts) => parts,
-            Err(error) => return error.into(),
-        };
-        let server = parts.server.unwrap_or(&self.server_type);
-        if server != &*self.server_type {
-            // Where the cluster will take over: only servers of that type can know the route.
-            return Error::new(code::INTERNAL, text::NO_SERVERS);
+    /// Sends a message to a server of another type.
+    pub(crate) fn forward(&self, message: Forwarded) -> BoxFuture<'static, Result<Bytes>> {
+        match &self.forward {
+            Some(forward) => forward.forward(message),
+            None => Box::pin(ready(Err(Error::new(code::INTERNAL, text::NO_SERVERS)))),
         }
-        Error::new(
-            code::NOT_FOUND,
-            format!("pitaya/handler: {server}.{}.{} not found", parts.service, parts.method),
-        )
     }
+
+    #[inline(never)]
+    fn not_here(&self, route: &[u8]) -> Target {
+        let Ok(route) = std::str::from_utf8(route) else {
+            return Target::Nowhere(Error::new(code::BAD_REQUEST, text::INVALID_ROUTE));
+        };
+        match parse(route) {
+            Err(error) => Target::Nowhere(error.into()),
+            Ok(parts) => match parts.server {
+                Some(server) if *server != *self.server_type => match self.forward {
+                    Some(_) => Target::Elsewhere(route.into()),
+                    None => Target::Nowhere(Error::new(code::INTERNAL, text::NO_SERVERS)),
+                },
+                _ => Target::Nowhere(unknown_handler(&self.server_type, parts)),
+            },
+        }
+    }
+}
+
+/// There is no such handler on a server of this type.
+pub(crate) fn unknown_handler(server_type: &str, parts: Parts<'_>) -> Error {
+    Error::new(
+        code::NOT_FOUND,
+        format!("pitaya/handler: {server_type}.{}.{} not found", parts.service, parts.method),
+    )
 }
 
 impl fmt::Debug for Dispatcher {
@@ -95,7 +143,7 @@ pub(crate) fn call(entry: &Entry, client: Client, body: &Body<'_>) -> Calling<Ha
         Bound::Handler(method) => method(HandlerCall::new(client), body),
         Bound::Remote(_) => {
             let error = Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND);
-            Box::pin(std::future::ready(Err(error)))
+            Box::pin(ready(Err(error)))
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -11,7 +12,7 @@ use super::{Delivery, GroupError, GroupStore, MemoryStore, Users};
 use crate::component::service;
 use crate::error::{Error, Result, code, text};
 use crate::serialize::{Message, Push};
-use crate::session::{SessionPool, check_uid};
+use crate::session::{Session, SessionPool, check_uid};
 
 /// The longest name in bytes.
 const MAX_NAME: usize = 128;
@@ -65,7 +66,7 @@ impl Groups {
 
     /// The group of a name. It need not exist: this only names it.
     pub fn group(&self, name: &str) -> Group {
-        Group { groups: self.clone(), name: name.into() }
+        Group { groups: self.clone(), name: name.into(), users: self.0.users.clone() }
     }
 
     /// The users behind the groups.
@@ -101,12 +102,19 @@ impl fmt::Debug for Groups {
 pub struct Group {
     groups: Groups,
     name: Arc<str>,
+    users: Users,
 }
 
 impl Group {
     /// The name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The same group, whose messages go to its members on another type of frontends: see [`Users::at`].
+    #[must_use]
+    pub fn at(&self, frontend_type: &str) -> Self {
+        Self { users: self.users.at(frontend_type), ..self.clone() }
     }
 
     fn store(&self) -> Result<&dyn GroupStore> {
@@ -153,6 +161,54 @@ impl Group {
         not_empty(uid)?;
         check_uid(uid)?;
         Ok(store.add(&self.name, uid).await?)
+    }
+
+    /// Adds the user of a session, for as long as the session lasts: when it is over the user leaves. If a newer
+    /// session of the same user has taken its place by then, the user leaves with that one. A user that is in already
+    /// stays in, and leaves all the same.
+    ///
+    /// ```
+    /// # use pitaya::group::Groups;
+    /// # use pitaya::prelude::*;
+    /// async fn join(session: Session, groups: &Groups) -> Result<()> {
+    ///     session.bind("ann").await?;
+    ///     let lobby = groups.group("lobby");
+    ///     lobby.ensure().await?;
+    ///     lobby.join(&session).await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// `PIT-401` if the session is not bound, `PIT-499` if it is over. On a backend `onclose callbacks are not allowed
+    /// on backend servers`: [`add`](Self::add) the user there, and take it out where its sessions close.
+    pub async fn join<D>(&self, session: &Session<D>) -> Result<()> {
+        let uid = session.uid()?;
+        match self.add(&uid).await {
+            Ok(()) => {}
+            Err(error) if error.msg() == text::MEMBER_EXISTS => {}
+            Err(error) => return Err(error),
+        }
+        let leaves = self.clone().leave_with(uid.clone(), &session.with_data());
+        if leaves.is_err() {
+            // It ended while it joined, so that nobody else takes the user out.
+            self.remove(&uid).await?;
+        }
+        leaves
+    }
+
+    /// Takes a user out when a session is over; or when a newer session of the user is, if there is one by then.
+    fn leave_with(self, uid: String, session: &Session) -> Result<()> {
+        session.on_close(move |over| -> BoxFuture<'static, ()> {
+            Box::pin(async move {
+                let newer = self.users.session(&uid).filter(|newer| newer.id() != over.id());
+                if newer.is_some_and(|newer| self.clone().leave_with(uid.clone(), &newer).is_ok()) {
+                    return;
+                }
+                if let Err(error) = self.remove(&uid).await {
+                    tracing::debug!(uid, group = self.name(), %error, "a user could not leave a group");
+                }
+            })
+        })
     }
 
     /// Removes a user.
@@ -255,9 +311,9 @@ impl Group {
         filter: impl Fn(&str) -> bool + Send,
     ) -> Result<Delivery> {
         let members = self.store()?.members(&self.name).await?;
-        let users = &self.groups.0.users;
-        let packet = users.encode(route, message)?;
-        Ok(users.deliver(members.iter().map(|uid| &**uid).filter(|uid| filter(uid)), route, &packet))
+        let body = self.users.encode(message)?;
+        let uids = members.iter().map(|uid| &**uid).filter(|uid| filter(uid)).collect();
+        self.users.deliver(uids, route, body).await
     }
 }
 

@@ -22,6 +22,8 @@
 //! ```
 
 mod error;
+#[cfg(feature = "etcd")]
+mod etcd;
 mod handle;
 pub mod key;
 mod memory;
@@ -29,9 +31,13 @@ mod store;
 mod users;
 
 pub use error::GroupError;
+#[cfg(feature = "etcd")]
+#[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
+pub use etcd::{EtcdGroupOptions, EtcdStore};
 pub use handle::{Group, Groups};
 pub use memory::MemoryStore;
 pub use store::{GroupStore, Members, StoreFuture};
+pub(crate) use users::Elsewhere;
 pub use users::{Delivery, Users};
 
 #[cfg(test)]

@@ -326,6 +326,34 @@ async fn housekeeping_runs_from_start_to_cancel() {
 }
 
 #[tokio::test]
+async fn a_user_that_joined_with_a_session_leaves_with_it_or_with_the_one_that_took_its_place() {
+    let (pool, groups) = groups();
+    let limit = Duration::from_secs(1);
+    let lobby = groups.group("lobby");
+    lobby.create().await.unwrap();
+    let unbound = Session::<()>::test_in(&pool).0;
+    assert_eq!(lobby.join(&unbound).await.unwrap_err().code(), code::NOT_BOUND);
+
+    let (first, _pushes) = online(&pool, "ann").await;
+    lobby.join(&first).await.unwrap();
+    lobby.join(&first).await.unwrap();
+    assert_eq!(lobby.members().await.unwrap(), ["ann"]);
+    let (second, _pushes) = online(&pool, "ann").await;
+    assert!(first.is_closed());
+    first.core().run_close_callbacks(limit).await;
+    assert_eq!(lobby.members().await.unwrap(), ["ann"], "the newer session keeps the place");
+    second.close();
+    second.core().run_close_callbacks(limit).await;
+    assert!(lobby.members().await.unwrap().is_empty());
+
+    let (third, _pushes) = online(&pool, "bob").await;
+    third.close();
+    third.core().run_close_callbacks(limit).await;
+    assert_eq!(lobby.join(&third).await.unwrap_err().code(), code::CLOSED);
+    assert!(lobby.members().await.unwrap().is_empty(), "who ended while joining leaves nothing behind");
+}
+
+#[tokio::test]
 async fn groups_and_users_are_services_of_the_app() {
     let (_pool, groups) = groups();
     let services = Services::default();

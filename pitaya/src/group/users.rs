@@ -1,13 +1,16 @@
 //! Users, reached by uid.
 
+use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 
 use crate::component::service;
 use crate::error::{Error, Result, code, text};
 use crate::serialize::{Message, Push};
-use crate::session::{CloseReason, Pool, SessionPool};
+use crate::session::{CloseReason, Pool, Session, SessionPool};
 
 /// Reaches users by uid: a service of the app, as a component's field or as an argument.
 ///
@@ -22,9 +25,31 @@ use crate::session::{CloseReason, Pool, SessionPool};
 ///     users.push(&["ann", "bob"], &Gift { coins: 3 }).await?.complete()
 /// }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Users {
     pool: Arc<Pool>,
+    /// Whoever reaches users of other servers; `None` in a server that stands alone.
+    elsewhere: Option<Arc<dyn Elsewhere>>,
+    /// The type of the frontends that have the users, if it is not this server's own.
+    frontend_type: Option<Arc<str>>,
+}
+
+/// Reaches users of other servers: the cluster.
+pub(crate) trait Elsewhere: Send + Sync {
+    /// The type of this server, if it is a frontend.
+    fn frontend_type(&self) -> Option<Arc<str>>;
+
+    /// Sends a push to users of a type of frontends; gives those for whom it is not on its way.
+    fn push<'a>(
+        &'a self,
+        frontend_type: &'a str,
+        uids: Vec<&'a str>,
+        route: &'a str,
+        body: Bytes,
+    ) -> BoxFuture<'a, Vec<&'a str>>;
+
+    /// The same for a kick.
+    fn kick<'a>(&'a self, frontend_type: &'a str, uids: Vec<&'a str>) -> BoxFuture<'a, Vec<&'a str>>;
 }
 
 service!(Users);
@@ -53,6 +78,20 @@ impl Delivery {
         }
     }
 
+    /// Counts those who are not here.
+    fn count_others(&mut self, all: &[&str], failed: &[&str]) {
+        self.sent += all.len() - failed.len();
+        self.failed.extend(failed.iter().map(|uid| (*uid).to_owned()));
+    }
+
+    /// Puts those that failed into the order in which they were given.
+    fn in_order<'a>(&mut self, given: impl Iterator<Item = &'a str>) {
+        if self.failed.len() > 1 {
+            let place: HashMap<&str, usize> = given.enumerate().map(|(n, uid)| (uid, n)).collect();
+            self.failed.sort_by_key(|uid| place.get(&**uid).copied());
+        }
+    }
+
     /// For callers that need everybody to be reached.
     ///
     /// # Errors
@@ -69,15 +108,38 @@ impl Delivery {
 impl Users {
     /// Over the sessions of a pool.
     pub fn new(pool: &SessionPool) -> Self {
-        Self { pool: Arc::clone(&pool.0) }
+        Self { pool: Arc::clone(&pool.0), elsewhere: None, frontend_type: None }
+    }
+
+    pub(crate) fn anywhere(pool: &SessionPool, elsewhere: Arc<dyn Elsewhere>) -> Self {
+        Self { elsewhere: Some(elsewhere), ..Self::new(pool) }
+    }
+
+    /// The users of another type of frontends. In a cluster a user may be on a frontend of each type at once. A frontend
+    /// reaches those of its own type unless told otherwise; a backend must say which.
+    ///
+    /// ```
+    /// # use pitaya::group::Users;
+    /// # use pitaya::prelude::*;
+    /// # #[message(push = "onGift")] struct Gift { coins: u32 }
+    /// # async fn give(users: &Users) -> Result<()> {
+    /// users.at("connector").push(&["ann"], &Gift { coins: 3 }).await?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn at(&self, frontend_type: &str) -> Self {
+        Self { frontend_type: Some(frontend_type.into()), ..self.clone() }
     }
 
     /// Sends a message to users, on the route of its type. It is encoded once. Never waits for a client: a full
     /// outbox meets `pitaya.session.outbox.policy`.
     ///
+    /// In a cluster, users of other servers count as sent to once the message is on its way: nobody confirms that it
+    /// arrives, or that they are connected at all.
+    ///
     /// # Errors
-    /// `PIT-000` if the message cannot be serialized. Users that were not reached are no error but part of the
-    /// [`Delivery`].
+    /// `PIT-000` if the message cannot be serialized, or on a backend without [`at`](Self::at). Users that were not
+    /// reached are no error but part of the [`Delivery`].
     pub async fn push<P: Push>(&self, uids: &[impl AsRef<str> + Sync], message: &P) -> Result<Delivery> {
         self.push_to(uids, P::ROUTE, message).await
     }
@@ -86,49 +148,94 @@ impl Users {
     ///
     /// # Errors
     /// As [`push`](Self::push); also `PIT-500` if the route is longer than 255 bytes.
-    #[allow(clippy::unused_async)] // users of other servers are reached through the cluster
     pub async fn push_to<M: Message>(
         &self,
         uids: &[impl AsRef<str> + Sync],
         route: &str,
         message: &M,
     ) -> Result<Delivery> {
-        let packet = self.pool.encode_push(route, message)?;
-        Ok(self.deliver(uids.iter().map(AsRef::as_ref), route, &packet))
+        let body = self.pool.encode_body(message)?;
+        self.deliver(uids.iter().map(AsRef::as_ref).collect(), route, body).await
     }
 
-    /// Kicks users: each client is told, then disconnected.
+    /// Kicks users: each client is told, then disconnected. Of users that are here, whatever the type of this server;
+    /// others as [`push`](Self::push) reaches them.
     ///
     /// # Errors
-    /// None by itself today; users that were not reached are part of the [`Delivery`].
-    #[allow(clippy::unused_async)] // users of other servers are reached through the cluster
+    /// `PIT-000` on a backend without [`at`](Self::at). Users that were not reached are part of the [`Delivery`].
     pub async fn kick(&self, uids: &[impl AsRef<str> + Sync]) -> Result<Delivery> {
         let mut delivery = Delivery::new(text::KICKING_USERS);
-        for uid in uids {
-            let uid = uid.as_ref();
-            let kicked = self.pool.by_uid(uid).is_some_and(|core| core.kick(CloseReason::Kicked));
-            delivery.count(uid, kicked);
+        let far = self.far()?;
+        let mut others = Vec::new();
+        for uid in uids.iter().map(AsRef::as_ref) {
+            match (self.pool.by_uid(uid), &far) {
+                (Some(core), _) => delivery.count(uid, core.kick(CloseReason::Kicked)),
+                (None, Some(_)) => others.push(uid),
+                (None, None) => delivery.count(uid, false),
+            }
         }
+        if let Some((elsewhere, frontend_type)) = far
+            && !others.is_empty()
+        {
+            let failed = elsewhere.kick(&frontend_type, others.clone()).await;
+            delivery.count_others(&others, &failed);
+        }
+        delivery.in_order(uids.iter().map(AsRef::as_ref));
         Ok(delivery)
     }
 
-    /// Encodes a message for any number of users.
-    pub(super) fn encode<M: Message>(&self, route: &str, message: &M) -> Result<Bytes> {
-        self.pool.encode_push(route, message)
+    /// Whoever reaches users of other servers, and on which type of them; `None` in a server that stands alone.
+    fn far(&self) -> Result<Option<(&dyn Elsewhere, Arc<str>)>> {
+        let Some(elsewhere) = &self.elsewhere else { return Ok(None) };
+        let frontend_type = self.frontend_type.clone().or_else(|| elsewhere.frontend_type());
+        let frontend_type =
+            frontend_type.ok_or_else(|| Error::new(code::UNKNOWN, text::FRONTEND_TYPE_NOT_SPECIFIED))?;
+        Ok(Some((&**elsewhere, frontend_type)))
     }
 
-    /// Gives everybody the same packet.
-    pub(super) fn deliver<'a>(
-        &self,
-        uids: impl Iterator<Item = &'a str>,
-        route: &str,
-        packet: &Bytes,
-    ) -> Delivery {
+    /// The session here of a user.
+    pub(super) fn session(&self, uid: &str) -> Option<Session> {
+        self.pool.by_uid(uid).map(|core| Session::new(core, 0))
+    }
+
+    /// Encodes a message for any number of users.
+    pub(super) fn encode<M: Message>(&self, message: &M) -> Result<Bytes> {
+        self.pool.encode_body(message)
+    }
+
+    /// Gives everybody the same message.
+    pub(super) async fn deliver(&self, uids: Vec<&str>, route: &str, body: Bytes) -> Result<Delivery> {
         let mut delivery = Delivery::new(text::PUSHING_TO_USERS);
-        for uid in uids {
-            let sent = self.pool.by_uid(uid).is_some_and(|core| core.push(route, packet).is_ok());
-            delivery.count(uid, sent);
+        let far = self.far()?;
+        // Of another type of frontends nobody is here.
+        let here = match (&far, &self.elsewhere) {
+            (Some((_, frontend_type)), Some(elsewhere)) => {
+                elsewhere.frontend_type().as_ref() == Some(frontend_type)
+            }
+            _ => true,
+        };
+        let packet = self.pool.frame_push(route, &body)?;
+        let mut others = Vec::new();
+        for uid in &uids {
+            match self.pool.by_uid(uid).filter(|_| here) {
+                Some(core) => delivery.count(uid, core.push(route, &packet).is_ok()),
+                None if far.is_some() => others.push(*uid),
+                None => delivery.count(uid, false),
+            }
         }
-        delivery
+        if let Some((elsewhere, frontend_type)) = far
+            && !others.is_empty()
+        {
+            let failed = elsewhere.push(&frontend_type, others.clone(), route, body).await;
+            delivery.count_others(&others, &failed);
+            delivery.in_order(uids.into_iter());
+        }
+        Ok(delivery)
+    }
+}
+
+impl fmt::Debug for Users {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Users").field("frontend_type", &self.frontend_type).finish_non_exhaustive()
     }
 }

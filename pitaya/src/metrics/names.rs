@@ -9,7 +9,8 @@ use super::Metric;
 const TIMES: &[(f64, f64)] = &[(0.7, 0.02), (0.95, 0.005), (0.99, 0.001)];
 
 /// From a message's arrival to the reply's place in the outbox, or to the end of a notify's handler.
-/// `status` is `ok` or `failed`, `type` is `handler`, `code` is empty if all is well.
+/// `status` is `ok` or `failed`, `code` is empty if all is well. `type` is `handler` for a client's message, `rpc` for
+/// a call of another server (one that a client's message became among them), `remote` for a call that came from one.
 pub static RESPONSE_TIME: Metric =
     Metric::summary("handler", "response_time_ns", "Time from a message to its answer, in ns", TIMES)
         .labels(&["route", "status", "type", "code"]);
@@ -40,8 +41,8 @@ pub static REFUSED_CONNECTIONS: Metric =
     Metric::counter("acceptor", "refused_connections", "Connections that came to no session")
         .labels(&["reason"]);
 
-/// Free places of a bounded queue at the moment something is put into it; `channel` names the queue. The
-/// original's name for a client's outbox is `agent_chsend`.
+/// Free places of a bounded queue; `channel` names the queue. The original's name for a client's outbox is
+/// `agent_chsend`: reported whenever its writer takes all that is in it, so the lowest since it did so before.
 pub static CHANNEL_CAPACITY: Metric = Metric::histogram(
     "channel",
     "channel_capacity",
@@ -91,8 +92,21 @@ pub static CONCURRENT_WAIT: Metric = Metric::summary(
     TIMES,
 );
 
+/// Servers that are known, of each type.
+pub static COUNT_SERVERS: Metric =
+    Metric::gauge("service_discovery", "count_servers", "Servers known, by type").labels(&["type"]);
+
+/// Messages of other servers that cannot be understood. `kind` is `request`, `push`, `kick`, `binding` or `broadcast`.
+pub static UNREADABLE_MESSAGES: Metric =
+    Metric::counter("rpc_server", "unreadable_messages", "Messages of other servers that are none")
+        .labels(&["kind"]);
+
+/// Messages of other servers that this one did not take in fast enough, since it started.
+pub static DROPPED_MESSAGES: Metric =
+    Metric::gauge("rpc_server", "dropped_messages", "Messages of other servers that were dropped");
+
 /// All of the above.
-pub static ALL: [&Metric; 16] = [
+pub static ALL: [&Metric; 19] = [
     &RESPONSE_TIME,
     &HANDLER_DELAY,
     &CONNECTED_CLIENTS,
@@ -109,4 +123,7 @@ pub static ALL: [&Metric; 16] = [
     &PENDING_DROPPED,
     &CONCURRENT_CALLS,
     &CONCURRENT_WAIT,
+    &COUNT_SERVERS,
+    &UNREADABLE_MESSAGES,
+    &DROPPED_MESSAGES,
 ];

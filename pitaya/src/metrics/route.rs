@@ -19,6 +19,7 @@ const OTHER_CODES: &str = "other";
 pub struct RouteTimings {
     metrics: Metrics,
     route: Arc<str>,
+    kind: &'static str,
     ok: Handle,
     delay: Handle,
     failed: RwLock<Vec<(Box<str>, Handle)>>,
@@ -28,20 +29,28 @@ impl RouteTimings {
     /// For a route that is handled here.
     #[must_use]
     pub fn local(metrics: &Metrics, route: &str) -> Self {
-        Self::new(metrics, route, "local")
+        Self::new(metrics, route, "handler", "local")
     }
 
-    /// For a route whose messages are forwarded to another server.
+    /// For a route of another server that is called from here: a client's message that is passed on, or a call of
+    /// this server's own.
     #[must_use]
-    pub fn remote(metrics: &Metrics, route: &str) -> Self {
-        Self::new(metrics, route, "remote")
+    pub fn called(metrics: &Metrics, route: &str) -> Self {
+        Self::new(metrics, route, "rpc", "remote")
     }
 
-    fn new(metrics: &Metrics, route: &str, place: &str) -> Self {
+    /// For a remote that is served here.
+    #[must_use]
+    pub fn served(metrics: &Metrics, route: &str) -> Self {
+        Self::new(metrics, route, "remote", "remote")
+    }
+
+    fn new(metrics: &Metrics, route: &str, kind: &'static str, place: &str) -> Self {
         Self {
             metrics: metrics.clone(),
             route: route.into(),
-            ok: response(metrics, route, "ok", ""),
+            kind,
+            ok: response(metrics, route, kind, "ok", ""),
             delay: metrics.handle(&HANDLER_DELAY, &[("route", route), ("type", place)]),
             failed: RwLock::default(),
         }
@@ -95,14 +104,14 @@ impl RouteTimings {
         if let Some((_, handle)) = known.iter().find(|(other, _)| **other == *code) {
             return handle.clone();
         }
-        let handle = response(&self.metrics, &self.route, "failed", code);
+        let handle = response(&self.metrics, &self.route, self.kind, "failed", code);
         known.push((code.into(), handle.clone()));
         handle
     }
 }
 
-fn response(metrics: &Metrics, route: &str, status: &str, code: &str) -> Handle {
-    let labels = [("route", route), ("status", status), ("type", "handler"), ("code", code)];
+fn response(metrics: &Metrics, route: &str, kind: &str, status: &str, code: &str) -> Handle {
+    let labels = [("route", route), ("status", status), ("type", kind), ("code", code)];
     metrics.handle(&RESPONSE_TIME, &labels)
 }
 

@@ -260,7 +260,7 @@ fn a_route_s_times_are_told_apart_by_outcome() {
     assert_eq!(memory.sum("response_time_ns", &[route, ("status", "ok"), ("code", "")]), 1000.0);
     assert_eq!(memory.sum("response_time_ns", &[("status", "failed"), ("code", "PIT-400")]), 6.0);
     assert_eq!(memory.count("response_time_ns", &[("type", "handler")]), 3);
-    assert!(RouteTimings::remote(&Metrics::default(), "a.b").is_empty());
+    assert!(RouteTimings::called(&Metrics::default(), "a.b").is_empty());
 }
 
 #[test]

@@ -78,9 +78,25 @@ impl Modules {
     /// # Errors
     /// As [`register_after`](Self::register_after).
     pub fn register_session<M: SessionModule>(&self, name: impl Into<String>, module: M) -> Result<()> {
+        self.add_session(name.into(), module, Place::Last)
+    }
+
+    /// Adds a module with sessions of its own, before all others.
+    ///
+    /// # Errors
+    /// As [`register_after`](Self::register_after).
+    pub fn register_session_before<M: SessionModule>(
+        &self,
+        name: impl Into<String>,
+        module: M,
+    ) -> Result<()> {
+        self.add_session(name.into(), module, Place::First)
+    }
+
+    fn add_session<M: SessionModule>(&self, name: String, module: M, place: Place) -> Result<()> {
         let module = Arc::new(module);
-        let entry = Entry::new(name.into(), &module);
-        self.add(Entry { sessions: Some(module), ..entry }, Place::Last)
+        let entry = Entry::new(name, &module);
+        self.add(Entry { sessions: Some(module), ..entry }, place)
     }
 
     fn add(&self, entry: Entry, place: Place) -> Result<()> {

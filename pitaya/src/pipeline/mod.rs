@@ -6,6 +6,8 @@
 //! succeeded, failed or panicked. Only a call that is cut off, because it took longer than it may, ends without them.
 //!
 //! ```
+//! use std::time::Duration;
+//!
 //! use pitaya::pipeline::{Incoming, Outgoing};
 //! use pitaya::prelude::*;
 //!
@@ -19,32 +21,62 @@
 //!     Ok(())
 //! }
 //!
-//! async fn log_failures(call: &mut Outgoing) {
-//!     if let Some(error) = call.error() {
-//!         println!("{} failed: {error}", call.context().route());
+//! async fn log_slow(call: &mut Outgoing) {
+//!     if call.elapsed() > Duration::from_millis(50) {
+//!         println!("{} took {:?}", call.context().route(), call.elapsed());
 //!     }
 //! }
 //!
-//! let app = App::builder().before(trim).after(log_failures);
+//! let app = App::builder().before(trim).after(log_slow);
 //! ```
+//!
+//! A hook with something of its own is a type that implements [`Before`] or [`After`]. What hooks of one call tell each
+//! other they [`put`](Incoming::put) into it; what the app has, they take from [`state`](Incoming::state).
 
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-use crate::component::Context;
+use crate::component::{Context, FromServices, State};
 use crate::error::{Error, Result};
+use crate::services::Services;
 use crate::session::Session;
+
+/// What the hooks of one call have in common, from the first hook before to the last one after.
+pub(crate) struct Carried {
+    started: Instant,
+    values: Vec<Box<dyn Any + Send + Sync>>,
+    services: Arc<Services>,
+}
+
+impl Carried {
+    pub(crate) fn new(services: Arc<Services>) -> Self {
+        Self { started: Instant::now(), values: Vec::new(), services }
+    }
+
+    fn put<T: Send + Sync + 'static>(&mut self, value: T) {
+        match self.values.iter_mut().find_map(|known| known.downcast_mut::<T>()) {
+            Some(known) => *known = value,
+            None => self.values.push(Box::new(value)),
+        }
+    }
+
+    pub(crate) fn get<T: 'static>(&self) -> Option<&T> {
+        self.values.iter().find_map(|value| value.downcast_ref())
+    }
+}
 
 /// A call on its way to the method.
 pub struct Incoming {
     context: Context,
     session: Option<Session>,
     message: Option<Box<dyn Any + Send>>,
+    carried: Box<Carried>,
 }
 
 impl Incoming {
@@ -52,12 +84,37 @@ impl Incoming {
         context: Context,
         session: Option<Session>,
         message: Option<Box<dyn Any + Send>>,
+        carried: Box<Carried>,
     ) -> Self {
-        Self { context, session, message }
+        Self { context, session, message, carried }
     }
 
-    pub(crate) fn into_message(self) -> Option<Box<dyn Any + Send>> {
-        self.message
+    pub(crate) fn into_parts(self) -> (Option<Box<dyn Any + Send>>, Box<Carried>) {
+        (self.message, self.carried)
+    }
+
+    /// Hands a value on: to the hooks that come later in this call, those after among them, and to extractors
+    /// ([`Call::passed`](crate::component::Call::passed)). There is one of each type; a second takes its place.
+    pub fn put<T: Send + Sync + 'static>(&mut self, value: T) {
+        self.carried.put(value);
+    }
+
+    /// What an earlier hook handed on.
+    pub fn get<T: 'static>(&self) -> Option<&T> {
+        self.carried.get()
+    }
+
+    /// How long the call has taken so far.
+    pub fn elapsed(&self) -> Duration {
+        self.carried.started.elapsed()
+    }
+
+    /// A value that the app was given with [`Builder::state`](crate::app::Builder::state).
+    ///
+    /// # Errors
+    /// `PIT-500` if there is none of this type.
+    pub fn state<T: Send + Sync + 'static>(&self) -> Result<State<T>> {
+        State::from_services(&self.carried.services)
     }
 
     /// The route and what else is known of the call.
@@ -97,6 +154,7 @@ pub struct Outgoing {
     context: Context,
     session: Option<Session>,
     reply: Result<Box<dyn Any + Send>>,
+    carried: Box<Carried>,
 }
 
 impl Outgoing {
@@ -104,8 +162,32 @@ impl Outgoing {
         context: Context,
         session: Option<Session>,
         reply: Result<Box<dyn Any + Send>>,
+        carried: Box<Carried>,
     ) -> Self {
-        Self { context, session, reply }
+        Self { context, session, reply, carried }
+    }
+
+    /// Hands a value on to the hooks that come later.
+    pub fn put<T: Send + Sync + 'static>(&mut self, value: T) {
+        self.carried.put(value);
+    }
+
+    /// What an earlier hook handed on, a hook before perhaps.
+    pub fn get<T: 'static>(&self) -> Option<&T> {
+        self.carried.get()
+    }
+
+    /// How long the call has taken, from before its first hook.
+    pub fn elapsed(&self) -> Duration {
+        self.carried.started.elapsed()
+    }
+
+    /// A value that the app was given with [`Builder::state`](crate::app::Builder::state).
+    ///
+    /// # Errors
+    /// `PIT-500` if there is none of this type.
+    pub fn state<T: Send + Sync + 'static>(&self) -> Result<State<T>> {
+        State::from_services(&self.carried.services)
     }
 
     pub(crate) fn into_reply(self) -> Result<Box<dyn Any + Send>> {
@@ -216,11 +298,11 @@ pub(crate) struct Pipeline {
 
 impl Pipeline {
     /// Runs the hooks before, until one refuses.
-    pub(crate) async fn run_before(&self, mut call: Incoming) -> Result<Option<Box<dyn Any + Send>>> {
+    pub(crate) async fn run_before(&self, call: &mut Incoming) -> Result<()> {
         for hook in &self.before {
-            hook.before(&mut call).await?;
+            hook.before(call).await?;
         }
-        Ok(call.into_message())
+        Ok(())
     }
 
     /// Runs all hooks after.

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 
+use super::back::Back;
 use super::callback::{self, Once, contained};
 use super::data::Data;
 use super::outbox::{Batch, Outbox, Refused, route_hash};
@@ -71,6 +73,8 @@ impl CloseReason {
 #[derive(Default)]
 struct State {
     uid: Option<Arc<str>>,
+    /// The user that the cluster was told of, until it is told that it has left.
+    listed: Option<Arc<str>>,
     handshake: Option<Arc<handshake::Request>>,
     /// `None` once they have run.
     on_close: Option<Vec<Once>>,
@@ -88,12 +92,33 @@ pub(crate) struct Core {
     lane: AtomicU64,
     calls: AtomicU64,
     state: Mutex<State>,
+    /// Set on a backend: the session is on another server.
+    back: Option<Box<Back>>,
 }
 
 impl Core {
     pub(super) fn new(id: u64, pool: Arc<Pool>, remote_addr: &str) -> Self {
+        Self::make(id, pool, remote_addr, None)
+    }
+
+    /// A backend's copy of a session that is on another server.
+    pub(super) fn copy(
+        id: u64,
+        pool: Arc<Pool>,
+        uid: Option<&str>,
+        data: Map<String, Value>,
+        back: Back,
+    ) -> Self {
+        let core = Self::make(id, pool, "", Some(Box::new(back)));
+        core.state().uid = uid.map(Arc::from);
+        core.data.replace(data);
+        core
+    }
+
+    fn make(id: u64, pool: Arc<Pool>, remote_addr: &str, back: Option<Box<Back>>) -> Self {
         Self {
             id,
+            back,
             pool,
             remote_addr: remote_addr.into(),
             outbox: Outbox::new(),
@@ -114,6 +139,12 @@ impl Core {
 
     pub(crate) fn pool(&self) -> &Arc<Pool> {
         &self.pool
+    }
+
+    /// What only a backend's copy has.
+    #[inline]
+    pub(crate) fn back(&self) -> Option<&Back> {
+        self.back.as_deref()
     }
 
     pub(crate) fn outbox(&self) -> &Outbox {
@@ -229,7 +260,10 @@ impl Core {
                     );
                     self.close(CloseReason::TooSlow);
                 }
-                Err(Error::new(code::CLOSED, text::BROKEN_PIPE))
+                Err(match refused {
+                    Refused::Dropped | Refused::Full => Error::new(code::UNAVAILABLE, text::OUTBOX_FULL),
+                    Refused::Closed | Refused::TooSlow => Error::new(code::CLOSED, text::BROKEN_PIPE),
+                })
             }
         }
     }
@@ -248,22 +282,31 @@ impl Core {
 
     /// Answers the handshake with a refusal, and closes.
     pub(crate) fn refuse(&self, reply: &Bytes) {
-        if self.outbox.refused(reply, CloseReason::Refused) {
-            self.pool.forget(self);
-        }
+        self.closed(self.outbox.refused(reply, CloseReason::Refused));
     }
 
     fn close_with(&self, reason: CloseReason, last: Option<&Bytes>) -> bool {
-        let first = self.outbox.close(reason, last);
-        if first {
-            self.pool.forget(self);
+        if self.back.is_some() {
+            return false; // a copy: its frontend closes the session
         }
-        first
+        self.closed(self.outbox.close(reason, last))
     }
 
-    /// What is left unwritten is lost; it is counted.
+    /// The outbox is closed, and has thrown so much away for it; `None` if it was closed before.
+    fn closed(&self, discarded: Option<usize>) -> bool {
+        let Some(discarded) = discarded else { return false };
+        self.lost(discarded);
+        self.pool.forget(self);
+        true
+    }
+
+    /// What is left unwritten is lost.
     pub(crate) fn abandon(&self) {
-        let (messages, _) = self.outbox.depth();
+        self.lost(self.outbox.depth().0);
+    }
+
+    /// Messages that will never be written are counted.
+    fn lost(&self, messages: usize) {
         if messages > 0 {
             #[expect(clippy::cast_precision_loss, reason = "an outbox is short")]
             self.pool.settings().meters.unwritten.record(messages as f64);
@@ -333,12 +376,38 @@ impl Core {
         // Undoes the bind unless it came to its end: an error, a panic or a cut-off handler.
         let mut undo = Unbind { core: self, uid: Some(Arc::clone(&uid)) };
         self.run_checks("on_bind", &self.pool.callbacks().on_bind).await?;
-        if let Some(old) = self.pool.swap_user(&uid, self)? {
-            old.replaced();
+        match &self.back {
+            Some(back) => back.owner().bind(self.id, &uid).await?,
+            None => self.enter(&uid).await?,
         }
         self.run_checks("on_after_bind", &self.pool.callbacks().on_after_bind).await?;
         undo.uid = None;
         Ok(())
+    }
+
+    /// Makes this the session of a user, here and in the cluster.
+    async fn enter(self: &Arc<Self>, uid: &Arc<str>) -> Result<()> {
+        let Some(directory) = self.pool.directory() else {
+            if let Some(old) = self.pool.swap_user(uid, self)? {
+                old.replaced();
+            }
+            return Ok(());
+        };
+        directory.entering(uid).await?;
+        self.state().listed = Some(Arc::clone(uid));
+        if let Some(old) = self.pool.swap_user(uid, self)? {
+            old.replaced();
+        }
+        directory.entered(uid, self).await;
+        Ok(())
+    }
+
+    /// Tells the cluster, once, that the user has left.
+    pub(super) fn unlist(&self) {
+        let listed = self.state().listed.take();
+        if let (Some(uid), Some(directory)) = (listed, self.pool.directory()) {
+            directory.left(&uid, self);
+        }
     }
 
     async fn run_checks(
@@ -356,7 +425,11 @@ impl Core {
     /// Another session has taken this one's uid.
     fn replaced(&self) {
         tracing::info!(session = self.id, "replaced by a newer session of the same uid");
-        self.close(CloseReason::Replaced);
+        if self.pool.directory().is_some_and(|directory| directory.kicks()) {
+            self.kick(CloseReason::Replaced);
+        } else {
+            self.close(CloseReason::Replaced);
+        }
     }
 }
 
@@ -368,7 +441,10 @@ struct Unbind<'a> {
 impl Drop for Unbind<'_> {
     fn drop(&mut self) {
         if let Some(uid) = self.uid.take() {
-            self.core.pool.forget_user(&uid, self.core);
+            if self.core.back.is_none() {
+                self.core.pool.forget_user(&uid, self.core);
+                self.core.unlist();
+            }
             self.core.state().uid = None;
         }
     }

@@ -3,7 +3,11 @@
 //! A [`Session`] is a cheap handle, the same whatever the transport. It has an id, a uid once it is bound, data
 //! that lives as long as the connection, and the ways to reach the client: push, kick, close. The
 //! [`SessionPool`] finds sessions by id and by uid and holds the callbacks that concern them all.
+//!
+//! In a cluster a session lives on the frontend that has the client. A handler on another server has a copy for as long
+//! as it runs, by which it binds, pushes, kicks and changes the data of the session on its frontend.
 
+mod back;
 mod callback;
 mod core;
 mod data;
@@ -12,6 +16,7 @@ mod pool;
 mod testing;
 mod uid;
 
+pub(crate) use self::back::{Back, Owner};
 pub(crate) use self::callback::{contained, panicked};
 pub use self::core::CloseReason;
 pub(crate) use self::core::{CallId, Core};
@@ -19,7 +24,7 @@ pub use self::data::SessionData;
 pub use self::outbox::Policy;
 pub(crate) use self::outbox::{Batch, Bounds, Refused};
 pub use self::pool::SessionPool;
-pub(crate) use self::pool::{OutboxMeters, Pool, Settings};
+pub(crate) use self::pool::{Directory, OutboxMeters, Pool, Settings};
 pub use self::testing::Pushes;
 pub use self::uid::check_uid;
 
@@ -35,7 +40,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result, code, text};
 use crate::serialize::{Message, Push};
-use crate::wire::handshake;
+use crate::wire::{handshake, json};
 
 /// A client's session, with a typed view `D` of its data.
 ///
@@ -76,9 +81,20 @@ impl<D> Session<D> {
         Session::new(Arc::clone(&self.core), self.call)
     }
 
-    /// The id: counted from 1 in each app, never used twice.
+    /// The id: counted from 1 on each frontend, never used twice there. On a backend it is the id that the session has
+    /// on its [frontend](Self::frontend_id).
     pub fn id(&self) -> u64 {
         self.core.id()
+    }
+
+    /// Whether the session is on this server. On a backend it is a copy.
+    pub fn is_frontend(&self) -> bool {
+        self.core.back().is_none()
+    }
+
+    /// On a backend, the id of the server that has the session; `None` on that server itself.
+    pub fn frontend_id(&self) -> Option<&str> {
+        self.core.back().map(Back::frontend_id)
     }
 
     /// The uid this session is bound to.
@@ -102,7 +118,8 @@ impl<D> Session<D> {
     ///
     /// # Errors
     /// `illegal uid` for a uid that [`check_uid`] refuses, `session is already bound to an uid`,
-    /// `PIT-499` if the session has been closed, or the error of a callback, which unbinds the session again.
+    /// `PIT-499` if the session has been closed, or the error of a callback, which unbinds the session again. On a
+    /// backend also `session not found` if it has gone from its frontend, and what keeps a call from being answered.
     pub async fn bind(&self, uid: &str) -> Result<()> {
         self.core.bind(uid).await
     }
@@ -113,7 +130,11 @@ impl<D> Session<D> {
     /// handle it never waits, and `pitaya.session.outbox.policy` decides.
     ///
     /// # Errors
-    /// `PIT-499` if the session is closed or the push was not taken; `PIT-000` if it cannot be serialized.
+    /// `PIT-499` if the session is closed, or was for being too slow; `PIT-503` if the outbox was full and the policy is
+    /// to drop; `PIT-000` if the message cannot be serialized. On a
+    /// backend `PIT-401` if the session is not bound, for only by its user it can be reached; `can't find any server
+    /// with the provided ID` if its frontend has gone; `PIT-503` without a connection. That it was sent does not mean
+    /// that it arrives.
     pub async fn push<P: Push>(&self, message: &P) -> Result<()> {
         self.push_to(P::ROUTE, message).await
     }
@@ -123,12 +144,16 @@ impl<D> Session<D> {
     /// # Errors
     /// As [`push`](Self::push); also `PIT-500` if the route is longer than 255 bytes.
     pub async fn push_to<M: Message>(&self, route: &str, message: &M) -> Result<()> {
-        let packet = self.core.pool().encode_push(route, message)?;
-        self.push_packet(route, packet).await
+        let pool = self.core.pool();
+        if let Some(back) = self.core.back() {
+            let uid = self.uid()?;
+            return back.owner().push(&uid, route, pool.encode_body(message)?).await;
+        }
+        self.push_packet(route, pool.encode_push(route, message)?).await
     }
 
     /// Sends a packet that is encoded already.
-    pub(crate) async fn push_packet(&self, route: &str, packet: Bytes) -> Result<()> {
+    async fn push_packet(&self, route: &str, packet: Bytes) -> Result<()> {
         if !self.core.is_running(self.call) {
             return self.core.push(route, &packet);
         }
@@ -147,12 +172,15 @@ impl<D> Session<D> {
     }
 
     /// Tells the client that it is kicked, then closes the connection. What was sent before is still
-    /// delivered, within the write deadline. Returns at once.
+    /// delivered, within the write deadline. Returns at once; on a backend, when its frontend has done it.
     ///
     /// # Errors
-    /// `PIT-499` if the session is closed already.
-    #[allow(clippy::unused_async)] // a backend session asks its frontend
+    /// `PIT-499` if the session is closed already. On a backend `PIT-401` if the session is not bound, `session not
+    /// found` if it has gone, and what keeps a call from being answered.
     pub async fn kick(&self) -> Result<()> {
+        if let Some(back) = self.core.back() {
+            return back.owner().kick(&self.uid()?).await;
+        }
         if self.core.kick(CloseReason::Kicked) {
             Ok(())
         } else {
@@ -161,7 +189,8 @@ impl<D> Session<D> {
     }
 
     /// Closes the connection without a kick. What was sent before is still delivered, within the write
-    /// deadline. Returns at once; closing twice is nothing.
+    /// deadline. Returns at once; closing twice is nothing. On a backend it does nothing, since only a frontend has a
+    /// connection to close: [`kick`](Self::kick) there.
     pub fn close(&self) {
         self.core.close(CloseReason::Server);
     }
@@ -180,12 +209,16 @@ impl<D> Session<D> {
     /// [`SessionPool::on_close`]. Callbacks run in the order in which they were added.
     ///
     /// # Errors
-    /// `PIT-499` if the session is over already: the callback would never run.
+    /// `PIT-499` if the session is over already: the callback would never run. On a backend `onclose callbacks are not
+    /// allowed on backend servers`: it does not learn of it.
     pub fn on_close<F, Fut>(&self, f: F) -> Result<()>
     where
         F: FnOnce(Session) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
+        if !self.is_frontend() {
+            return Err(Error::new(code::UNKNOWN, text::ON_CLOSE_ON_BACKEND));
+        }
         if self.core.on_close(Box::new(move |session| Box::pin(f(session)))) {
             Ok(())
         } else {
@@ -193,12 +226,13 @@ impl<D> Session<D> {
         }
     }
 
-    /// What the client said in its handshake; `None` before it did.
+    /// What the client said in its handshake; `None` before it did, and on a backend.
     pub fn handshake(&self) -> Option<Arc<handshake::Request>> {
         self.core.handshake()
     }
 
-    /// The client's address as text, for example `127.0.0.1:40312`; behind a PROXY header, the one given there.
+    /// The client's address as text, for example `127.0.0.1:40312`; behind a PROXY header, the one given there. Empty
+    /// on a backend.
     pub fn remote_addr(&self) -> &str {
         self.core.remote_addr()
     }
@@ -244,13 +278,20 @@ impl<D> Session<D> {
         self.core.data().replace(data);
     }
 
-    /// Sends the data of a backend's session to the frontend that owns it.
+    /// Sends the data of a backend's copy to the session itself, whose data it replaces, all of it: of two backends
+    /// that do so at once, the later wins. [`update`](Self::update) does it by itself;
+    /// [`set`](Self::set), [`remove`](Self::remove) and the like need it.
     ///
     /// # Errors
-    /// `frontend session can't push to front`: on a frontend the data is where it belongs already.
-    #[allow(clippy::unused_async)] // a backend session asks its frontend
+    /// `frontend session can't push to front`: on a frontend the data is where it belongs already. `session not found`
+    /// if the session has gone, and what keeps a call from being answered.
     pub async fn push_to_front(&self) -> Result<()> {
-        Err(Error::new(code::UNKNOWN, text::FRONT_CANT_PUSH_TO_FRONT))
+        let Some(back) = self.core.back() else {
+            return Err(Error::new(code::UNKNOWN, text::FRONT_CANT_PUSH_TO_FRONT));
+        };
+        let data = json::object(&self.core.data().snapshot());
+        let uid = self.core.uid();
+        back.owner().replace_data(self.id(), uid.as_deref().unwrap_or_default(), data).await
     }
 }
 
@@ -266,11 +307,17 @@ impl<D: SessionData> Session<D> {
     /// Changes the data through `D`, as one step: no other change comes between. Keys outside `D` stay as they
     /// are. `f` must not touch the data of the same session in another way.
     ///
+    /// On a backend the copy is changed, then [sent to the frontend](Self::push_to_front).
+    ///
     /// # Errors
-    /// `PIT-500` if a value does not fit its field.
-    #[allow(clippy::unused_async)] // a backend session tells its frontend
-    pub async fn update<R>(&self, f: impl FnOnce(&mut D) -> R) -> Result<R> {
-        self.core.data().update(f)
+    /// `PIT-500` if a value does not fit its field. On a backend also those of
+    /// [`push_to_front`](Self::push_to_front); the copy is changed all the same.
+    pub async fn update<R: Send>(&self, f: impl FnOnce(&mut D) -> R + Send) -> Result<R> {
+        let result = self.core.data().update(f)?;
+        if !self.is_frontend() {
+            self.push_to_front().await?;
+        }
+        Ok(result)
     }
 }
 

@@ -417,12 +417,10 @@ impl Outbox {
     }
 
     /// Puts in the reply that refuses the handshake, instead of whatever was pushed meanwhile, and closes.
-    pub(crate) fn refused(&self, reply: &Bytes, reason: CloseReason) -> bool {
-        let closed = self.close(reason, None);
-        if closed {
-            self.lock().put_first(reply);
-        }
-        closed
+    pub(crate) fn refused(&self, reply: &Bytes, reason: CloseReason) -> Option<usize> {
+        let discarded = self.close(reason, None)?;
+        self.lock().put_first(reply);
+        Some(discarded)
     }
 
     /// Puts in a heartbeat, unless one is waiting already.
@@ -434,17 +432,18 @@ impl Outbox {
         }
     }
 
-    /// Closes for good, with a last packet perhaps. What is in stays, for the writer to flush. Gives `false`
-    /// if it was closed already.
-    pub(crate) fn close(&self, reason: CloseReason, last: Option<&Bytes>) -> bool {
+    /// Closes for good, with a last packet perhaps. What is in stays, for the writer to flush, unless it waits for a
+    /// handshake. Gives how many packets are thrown away for that; `None` if it was closed already.
+    pub(crate) fn close(&self, reason: CloseReason, last: Option<&Bytes>) -> Option<usize> {
+        let mut discarded = 0;
         let waiting = {
             let mut inner = self.lock();
             if inner.closed.is_some() {
-                return false;
+                return None;
             }
             if mem::take(&mut inner.held) {
                 // A client whose handshake is not answered would not understand anything else.
-                inner.batch = Batch::default();
+                discarded = mem::take(&mut inner.batch).len();
             } else if let Some(last) = last {
                 inner.batch.push_shared(last.clone(), 0);
             }
@@ -453,7 +452,7 @@ impl Outbox {
             mem::take(&mut inner.waiting)
         };
         waiting.into_iter().for_each(Waker::wake);
-        true
+        Some(discarded)
     }
 
     /// Why it is closed, if it is.

@@ -10,7 +10,10 @@ use bytes::{Bytes, BytesMut};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use foldhash::fast::RandomState;
+use futures_util::future::BoxFuture;
+use serde_json::{Map, Value};
 
+use super::back::Back;
 use super::callback::{Check, List, Tell, check, tell};
 use super::core::Core;
 use super::outbox::Bounds;
@@ -79,6 +82,21 @@ pub(super) struct Callbacks {
     pub(super) on_close: List<Tell>,
 }
 
+/// Who has to know where users are: the cluster.
+pub(crate) trait Directory: Send + Sync {
+    /// A user is about to be bound here. Done when what others send to it from now on would arrive.
+    fn entering<'a>(&'a self, uid: &'a str) -> BoxFuture<'a, Result<()>>;
+
+    /// A user was bound here; the others hear of it.
+    fn entered<'a>(&'a self, uid: &'a Arc<str>, core: &'a Arc<Core>) -> BoxFuture<'a, ()>;
+
+    /// The session of a user is over, or its bind failed: once for each [`entering`](Self::entering) that succeeded.
+    fn left(&self, uid: &str, core: &Core);
+
+    /// Whether a session is kicked, and not only closed, when another takes its place.
+    fn kicks(&self) -> bool;
+}
+
 pub(crate) struct Pool {
     settings: OnceLock<Settings>,
     services: Arc<Services>,
@@ -90,6 +108,7 @@ pub(crate) struct Pool {
     /// The routes of the app, which are a room further out: kept here so that a call finds them through its
     /// session, without counting references that all threads share.
     routes: OnceLock<Arc<dyn Any + Send + Sync>>,
+    directory: OnceLock<Arc<dyn Directory>>,
 }
 
 impl Pool {
@@ -102,6 +121,7 @@ impl Pool {
             users: DashMap::default(),
             callbacks: Callbacks::default(),
             routes: OnceLock::new(),
+            directory: OnceLock::new(),
         })
     }
 
@@ -125,6 +145,15 @@ impl Pool {
         self.routes.get()?.downcast_ref()
     }
 
+    /// Sets who has to know where users are. Before the first session; a second call changes nothing.
+    pub(crate) fn set_directory(&self, directory: Arc<dyn Directory>) {
+        let _ = self.directory.set(directory);
+    }
+
+    pub(super) fn directory(&self) -> Option<&Arc<dyn Directory>> {
+        self.directory.get()
+    }
+
     pub(crate) fn services(&self) -> &Arc<Services> {
         &self.services
     }
@@ -141,15 +170,30 @@ impl Pool {
         core
     }
 
-    /// Encodes a push once, for any number of sessions.
-    pub(crate) fn encode_push<M: Message>(&self, route: &str, message: &M) -> Result<Bytes> {
-        let settings = self.settings();
+    /// A copy of a session of another server, for one call of it. It is not found here, nor counted.
+    pub(crate) fn copy(
+        self: &Arc<Self>,
+        id: u64,
+        uid: Option<&str>,
+        data: Map<String, Value>,
+        back: Back,
+    ) -> Arc<Core> {
+        Arc::new(Core::copy(id, Arc::clone(self), uid, data, back))
+    }
+
+    /// Encodes the body of a push.
+    pub(crate) fn encode_body<M: Message>(&self, message: &M) -> Result<Bytes> {
         let mut body = BytesMut::new();
-        settings
+        self.settings()
             .format
             .encode(message, &mut body)
             .map_err(|error| Error::new(code::UNKNOWN, error.to_string()).with_source(error.into_inner()))?;
-        self.frame_push(route, &body)
+        Ok(body.freeze())
+    }
+
+    /// Encodes a push once, for any number of sessions.
+    pub(crate) fn encode_push<M: Message>(&self, route: &str, message: &M) -> Result<Bytes> {
+        self.frame_push(route, &self.encode_body(message)?)
     }
 
     /// Frames a push whose body is encoded already.
@@ -188,6 +232,7 @@ impl Pool {
         if let Some(uid) = core.uid() {
             self.forget_user(&uid, core);
         }
+        core.unlist();
     }
 
     pub(crate) fn by_id(&self, id: u64) -> Option<Arc<Core>> {

@@ -129,8 +129,8 @@ fn closing_is_final_keeps_what_is_in_and_wakes_whoever_waits() {
     put(&outbox, &bounds, &[1; 10]).unwrap();
     let mut cx = Context::from_waker(Waker::noop());
     assert_eq!(outbox.poll_room(&mut cx, &bounds, 1), Poll::Pending);
-    assert!(outbox.close(CloseReason::Kicked, Some(&packet(4, 5))));
-    assert!(!outbox.close(CloseReason::Server, None));
+    assert_eq!(outbox.close(CloseReason::Kicked, Some(&packet(4, 5))), Some(0));
+    assert_eq!(outbox.close(CloseReason::Server, None), None);
     assert_eq!(outbox.poll_room(&mut cx, &bounds, 1), Poll::Ready(()));
     assert_eq!(put(&outbox, &bounds, b"late"), Err(Refused::Closed));
     let (batch, reason) = outbox.take();

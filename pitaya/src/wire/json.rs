@@ -1,10 +1,13 @@
 //! JSON as the original writes it: `<`, `>`, `&`, U+2028 and U+2029 escaped, whole numbers without a fraction, no white space
 //! (protocol.md, "Handshake" and "Errors"; cluster.md, "JSON").
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::ser::Formatter;
+use serde_json::{Map, Value};
 
 /// Writes `value` as JSON with the original's escapes and its form of numbers.
 ///
@@ -36,6 +39,23 @@ pub fn write<T: Serialize + ?Sized>(out: impl Write, value: &T) -> serde_json::R
 /// ```
 pub fn write_narrow<T: Serialize + ?Sized>(out: impl Write, value: &T) -> serde_json::Result<()> {
     value.serialize(&mut serde_json::Serializer::with_formatter(out, Narrow))
+}
+
+/// Writes an object, its keys sorted, as [`write()`] does.
+///
+/// ```
+/// let object = serde_json::json!({"b": 1.0, "a": "<"});
+/// # let object = object.as_object().unwrap();
+/// assert_eq!(pitaya::wire::json::object(object), r#"{"a":"\u003c","b":1}"#);
+/// ```
+#[must_use]
+pub fn object(object: &Map<String, Value>) -> Bytes {
+    let sorted: BTreeMap<&String, &Value> = object.iter().collect();
+    let mut out = Vec::with_capacity(64);
+    let written = write(&mut out, &sorted);
+    // JSON values can always be written, and a `Vec` takes them all.
+    debug_assert!(written.is_ok(), "{written:?}");
+    out.into()
 }
 
 struct Narrow;

@@ -1,10 +1,9 @@
-//! The arena as a process of its own, for tests of signals and of what a process holds. Its configuration comes
-//! from the environment; it prints the addresses it listens on, in one line, and serves until a signal.
+//! The arena as a process of its own, for tests of signals. Its configuration comes from the environment; it prints
+//! the address it listens on and serves until a signal.
 
 use std::io::Write;
 use std::sync::Arc;
 
-use pitaya::acceptor::{Tcp, WebSocket};
 use pitaya::config::Config;
 use pitaya::prelude::*;
 use pitaya_tests::arena::{self, Witness};
@@ -35,15 +34,10 @@ async fn main() -> Result<()> {
     let config = Config::from_env()?;
     let witness = Arc::new(Witness::default());
     let held = std::env::var("HELD").unwrap_or_default();
-    let app = arena::builder(config, &witness)
-        .acceptor(WebSocket::bind("127.0.0.1:0"))
-        .acceptor(Tcp::bind("127.0.0.1:0").proxy_protocol(true))
-        .session_module("held", Held(held))
-        .start()
-        .await?;
-    let addresses = app.addresses().join(" ");
+    let app = arena::builder(config, &witness).session_module("held", Held(held)).start().await?;
+    let address = app.addresses()[0].to_owned();
     let wait = app.wait(); // signals are listened to before anybody knows where to find us
-    println!("{addresses}");
+    println!("{address}");
     wait.await;
     println!("stopped");
     Ok(())

@@ -12,7 +12,7 @@ use crate::block::{Names, Surface};
 use crate::errors::Sink;
 
 /// The client's own methods, whose names a remote cannot have.
-const RESERVED: [&str; 7] = ["on", "by", "timeout", "reliable", "call", "fake", "clone"];
+const RESERVED: [&str; 8] = ["on", "by", "with", "timeout", "reliable", "call", "fake", "clone"];
 
 /// Who answers in tests.
 #[derive(Clone, Copy)]
@@ -42,7 +42,7 @@ pub(crate) fn expand(client: &Client<'_>, sink: &Sink<'_>) -> TokenStream {
     let methods = constants::distinct(free(methods, sink), sink);
     let consts = methods.iter().map(|method| constants::constant(ctx, names, method, Surface::Remote));
     let calls = methods.iter().map(|method| call(krate, &private, names, method));
-    let own = own_methods();
+    let own = own_methods(&private);
     let fake = fake(&private, name, *stand);
     let doc = format!(
         " Typed client of `{}`. Calls go to any server that serves it, unless [`on`](Self::on) or [`by`](Self::by) \
@@ -118,8 +118,13 @@ fn call(krate: &syn::Path, private: &TokenStream, names: &Names, method: &Method
     }
 }
 
-fn own_methods() -> TokenStream {
+fn own_methods(private: &TokenStream) -> TokenStream {
     quote! {
+        /// The same client, whose calls have this context instead of that of the call which is handled now.
+        #[must_use]
+        pub fn with(&self, context: &#private::Context) -> Self {
+            Self { rpc: self.rpc.with(context) }
+        }
         /// The same client, for the server with this id.
         #[must_use]
         pub fn on(&self, server_id: &str) -> Self {

@@ -11,6 +11,7 @@ use futures_util::{Sink, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_websockets::{CloseCode, Config, Error, Limits, Message, ServerBuilder, WebSocketStream};
 
+use super::frames::Frames;
 use crate::{
     acceptor::{ByteStream, PacketStream},
     wire::packet::HEADER,
@@ -43,7 +44,7 @@ impl<S: ByteStream> Messages<S> {
                     .flush_threshold(FLUSH_AT),
             )
             .limits(limits(max_packet))
-            .serve(Watched { stream, unfinished: false, written: 0 });
+            .serve(Watched { stream, read: Frames::default(), written: 0 });
         Self { socket, pongs: 0, failed: false, closing: false }
     }
 
@@ -52,11 +53,10 @@ impl<S: ByteStream> Messages<S> {
     }
 }
 
-/// A stream that counts what is written, and notices whether something was read since the last message was whole. What the read that brought a
-/// message had of the next one is noticed with the read after it.
+/// A stream that counts what is written, and follows the frames that are read.
 struct Watched<S> {
     stream: S,
-    unfinished: bool,
+    read: Frames,
     written: u64,
 }
 
@@ -77,7 +77,7 @@ impl<S: ByteStream> AsyncRead for Watched<S> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.unfinished |= buf.filled().len() > before;
+        self.read.passed(&buf.filled()[before..]);
         read
     }
 }
@@ -133,10 +133,7 @@ impl<S: ByteStream> PacketStream for Messages<S> {
                 ready!(self.poll_flush(cx))?;
             }
             let message = match ready!(self.socket().poll_next(cx)) {
-                Some(Ok(message)) => {
-                    self.socket.get_mut().unfinished = false;
-                    message
-                }
+                Some(Ok(message)) => message,
                 Some(Err(error)) => {
                     self.failed = true;
                     return Poll::Ready(Some(Err(into_io(error))));
@@ -154,7 +151,7 @@ impl<S: ByteStream> PacketStream for Messages<S> {
     }
 
     fn is_partial(&self) -> bool {
-        self.socket.get_ref().unfinished
+        self.socket.get_ref().read.are_partial()
     }
 
     fn written(&self) -> u64 {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cluster::key;
+use crate::config::Config;
 
 /// How etcd is reached, and how the own server keeps itself known there. The defaults are those of the original.
 ///
@@ -80,6 +81,27 @@ impl Default for EtcdOptions {
 }
 
 impl EtcdOptions {
+    /// What the keys `pitaya.cluster.sd.etcd.…` of a configuration say.
+    #[must_use]
+    pub fn from_config(config: &Config) -> Self {
+        Self {
+            endpoints: config.etcd_endpoints.clone(),
+            user: config.etcd_user.clone(),
+            pass: config.etcd_pass.clone(),
+            dial_timeout: config.etcd_dial_timeout,
+            prefix: config.etcd_prefix.clone(),
+            heartbeat_ttl: config.etcd_heartbeat_ttl,
+            sync_interval: config.etcd_sync_interval,
+            revoke_timeout: config.etcd_revoke_timeout,
+            shutdown_delay: config.etcd_shutdown_delay,
+            grant_lease_timeout: config.etcd_grant_lease_timeout,
+            max_retries: config.etcd_grant_lease_max_retries,
+            retry_interval: config.etcd_grant_lease_retry_interval,
+            blacklist: config.etcd_server_types_blacklist.clone(),
+            ca_file: None,
+        }
+    }
+
     /// The address of an endpoint, with its scheme.
     pub(super) fn url(&self, endpoint: usize) -> String {
         let address = self.endpoints.get(endpoint).map_or("", String::as_str).trim();

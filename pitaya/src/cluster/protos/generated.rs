@@ -120,6 +120,19 @@ pub struct BindMsg {
     #[prost(int64, tag = "100")]
     pub bound_at: i64,
 }
+/// A message to many users of one frontend. Only our servers send and take it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Broadcast {
+    /// What the clients know it by.
+    #[prost(string, tag = "1")]
+    pub route: ::prost::alloc::string::String,
+    /// The users; those that this frontend does not have are skipped.
+    #[prost(string, repeated, tag = "2")]
+    pub uids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The message as it is.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub data: ::prost::bytes::Bytes,
+}
 /// The documentation of a server's routes.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Doc {

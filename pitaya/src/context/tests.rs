@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -5,18 +6,9 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::*;
+use crate::error::{Result, code};
 
 const SECOND: Duration = Duration::from_secs(1);
-
-fn caller() -> Server {
-    Server {
-        id: "room-1".into(),
-        server_type: "room".into(),
-        metadata: BTreeMap::new(),
-        frontend: false,
-        hostname: String::new(),
-    }
-}
 
 fn decode(json: &str) -> Result<Metadata> {
     Metadata::decode(json.as_bytes())
@@ -101,7 +93,7 @@ fn a_call_carries_everything_on_but_what_belongs_to_one_hop() {
             "metric-tags":{"a":"b"},"tenant":[1,null]}"#,
     )
     .unwrap();
-    let outgoing = incoming.for_call(&caller(), 2 * SECOND);
+    let outgoing = incoming.for_call("room-1", "room", 2 * SECOND);
     assert_eq!(
         outgoing.encode(),
         r#"{"metric-tags":{"a":"b"},"otel-span":{"traceparent":"t"},"peer.id":"room-1","peer.service":"room","reqTimeout":"2s","request.id":"R","tenant":[1,null]}"#
@@ -109,7 +101,7 @@ fn a_call_carries_everything_on_but_what_belongs_to_one_hop() {
     assert_eq!((incoming.peer_id(), incoming.timeout()), (Some("conn-1"), Some(5 * SECOND)));
     assert_eq!((outgoing.peer_service(), outgoing.request_id()), (Some("room"), Some("R")));
     assert_eq!(
-        Metadata::new().for_call(&caller(), 5 * SECOND).encode(),
+        Metadata::new().for_call("room-1", "room", 5 * SECOND).encode(),
         r#"{"peer.id":"room-1","peer.service":"room","reqTimeout":"5s"}"#
     );
 }
@@ -119,7 +111,7 @@ fn what_makes_callees_lose_their_context_is_not_passed_on() {
     let incoming = decode(r#"{"otel-span":"x","request.id":7,"peer.id":{}}"#).unwrap();
     assert_eq!((incoming.request_id(), incoming.peer_id()), (None, None));
     assert_eq!(
-        incoming.for_call(&caller(), SECOND).encode(),
+        incoming.for_call("room-1", "room", SECOND).encode(),
         r#"{"peer.id":"room-1","peer.service":"room","reqTimeout":"1s"}"#
     );
 }
@@ -160,13 +152,13 @@ fn what_remains_of_a_deadline_shrinks_from_hop_to_hop() {
 
     let next = decode(r#"{"reqTimeout":"5s"}"#).unwrap();
     let left = deadline.within(5 * SECOND, start + 3 * SECOND).unwrap();
-    let hop = Metadata::decode(&next.for_call(&caller(), left).encode()).unwrap();
+    let hop = Metadata::decode(&next.for_call("room-1", "room", left).encode()).unwrap();
     assert_eq!(hop.timeout(), Some(2 * SECOND));
 }
 
 #[test]
 fn times_beyond_the_format_are_the_longest_of_it() {
-    let context = Metadata::new().for_call(&caller(), Duration::MAX);
+    let context = Metadata::new().for_call("room-1", "room", Duration::MAX);
     assert_eq!(context.timeout(), Some(Duration::from_nanos(i64::MAX.unsigned_abs())));
 }
 

@@ -9,16 +9,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::Server;
 use crate::duration;
 use crate::error::{Error, Result, code, text};
 use crate::wire::{json, utf8};
-
-mod deadline;
-#[cfg(test)]
-mod tests;
-
-pub use deadline::Deadline;
 
 /// The keys of the framework. Applications have any other, and cannot set these.
 pub mod reserved {
@@ -38,7 +31,7 @@ pub mod reserved {
     pub const SPAN: &str = "otel-span";
 
     /// All of them.
-    pub(super) const ALL: [&str; 7] = [PEER_ID, PEER_SERVICE, REQUEST_ID, TIMEOUT, ROUTE, START_TIME, SPAN];
+    pub(crate) const ALL: [&str; 7] = [PEER_ID, PEER_SERVICE, REQUEST_ID, TIMEOUT, ROUTE, START_TIME, SPAN];
 }
 
 /// Context values, as one JSON object. Copied, never shared: what a callee or a later call adds is not seen here.
@@ -47,7 +40,7 @@ pub mod reserved {
 /// Each has a valid `reqTimeout` or none: reading refuses anything else, and only a [`Duration`] can be set.
 ///
 /// ```
-/// use pitaya::cluster::Metadata;
+/// use pitaya::context::Metadata;
 ///
 /// let mut context = Metadata::decode(br#"{"peer.id":"room-1","tenant":7}"#)?;
 /// assert_eq!(context.get::<u32>("tenant")?, Some(7));
@@ -56,7 +49,11 @@ pub mod reserved {
 /// # Ok::<(), pitaya::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Metadata(Arc<BTreeMap<String, Value>>);
+pub struct Metadata(Option<Arc<Values>>);
+
+type Values = BTreeMap<String, Value>;
+
+static EMPTY: Values = Values::new();
 
 impl Metadata {
     /// Without any value.
@@ -74,7 +71,7 @@ impl Metadata {
         if bytes.is_empty() {
             return Err(Error::new(code::INTERNAL, text::NO_CONTEXT));
         }
-        let values: BTreeMap<String, Value> = serde_json::from_str(&utf8::mend_json(bytes))
+        let values: Values = serde_json::from_str(&utf8::mend_json(bytes))
             .map_err(|error| broken(&format!("is no JSON object: {error}")))?;
         match values.get(reserved::TIMEOUT) {
             None => {}
@@ -83,19 +80,20 @@ impl Metadata {
             }
             Some(_) => return Err(broken(&format!("has a `{}` that is no string", reserved::TIMEOUT))),
         }
-        Ok(Self(Arc::new(values)))
+        Ok(Self::of(values))
     }
 
     /// What goes with a request: JSON with sorted keys, as the original writes it. Nothing at all if there are no
     /// values; a callee would refuse that, but [`for_call`](Self::for_call) always sets some.
     #[must_use]
     pub fn encode(&self) -> Bytes {
-        if self.0.is_empty() {
+        let values = self.values();
+        if values.is_empty() {
             return Bytes::new();
         }
         let mut out = Vec::with_capacity(128);
         // JSON values can always be written, and a `Vec` takes them all.
-        let written = json::write(&mut out, &*self.0);
+        let written = json::write(&mut out, values);
         debug_assert!(written.is_ok(), "{written:?}");
         out.into()
     }
@@ -108,7 +106,7 @@ impl Metadata {
     /// # Errors
     /// `PIT-500`, with the key: the value is of another type.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
-        let Some(value) = self.0.get(key) else { return Ok(None) };
+        let Some(value) = self.values().get(key) else { return Ok(None) };
         T::deserialize(value).map(Some).map_err(|error| {
             Error::new(code::INTERNAL, format!("the context value `{key}` has another type: {error}"))
         })
@@ -136,13 +134,13 @@ impl Metadata {
     /// Removes a value, and says whether it was there. The [`reserved`] ones stay.
     pub fn remove(&mut self, key: &str) -> bool {
         !reserved::ALL.contains(&key)
-            && self.0.contains_key(key)
-            && Arc::make_mut(&mut self.0).remove(key).is_some()
+            && self.values().contains_key(key)
+            && self.values_mut().remove(key).is_some()
     }
 
     /// All keys, sorted.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.values().keys().map(String::as_str)
     }
 
     /// The id of the server that called.
@@ -176,16 +174,16 @@ impl Metadata {
         Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(0)))
     }
 
-    /// The context of a call that `caller` makes while it handles the call that has this one, or that begins with an
+    /// The context of a call that a server, `peer_id` of type `peer_service`, makes while it handles the call that has this one, or that begins with an
     /// empty one.
     ///
     /// It has every value of this one, the request's id among them, says who calls and that it waits for `timeout`,
-    /// which is to be what remains ([`Deadline::within`]). What belongs to one hop only (route, start) is left out,
+    /// which is to be what remains ([`super::Deadline::within`]). What belongs to one hop only (route, start) is left out,
     /// and so is a span of a shape that makes callees lose the whole context.
     #[must_use]
-    pub fn for_call(&self, caller: &Server, timeout: Duration) -> Self {
-        let mut values: BTreeMap<String, Value> = self
-            .0
+    pub fn for_call(&self, peer_id: &str, peer_service: &str, timeout: Duration) -> Self {
+        let mut values: Values = self
+            .values()
             .iter()
             .filter(|(key, value)| match key.as_str() {
                 reserved::ROUTE | reserved::START_TIME => false,
@@ -196,28 +194,40 @@ impl Metadata {
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
         for (key, value) in [
-            (reserved::PEER_ID, caller.id.to_string()),
-            (reserved::PEER_SERVICE, caller.server_type.to_string()),
+            (reserved::PEER_ID, peer_id.to_owned()),
+            (reserved::PEER_SERVICE, peer_service.to_owned()),
             (reserved::TIMEOUT, duration::text(timeout)),
         ] {
             values.insert(key.to_owned(), Value::String(value));
         }
-        Self(Arc::new(values))
+        Self::of(values)
+    }
+
+    fn of(values: Values) -> Self {
+        Self((!values.is_empty()).then(|| Arc::new(values)))
+    }
+
+    fn values(&self) -> &Values {
+        self.0.as_deref().unwrap_or(&EMPTY)
+    }
+
+    fn values_mut(&mut self) -> &mut Values {
+        Arc::make_mut(self.0.get_or_insert_default())
     }
 
     fn text(&self, key: &str) -> Option<&str> {
-        self.0.get(key)?.as_str()
+        self.values().get(key)?.as_str()
     }
 
     fn set(&mut self, key: &str, value: Value) {
-        Arc::make_mut(&mut self.0).insert(key.to_owned(), value);
+        self.values_mut().insert(key.to_owned(), value);
     }
 }
 
 /// A new id for a client's message: 22 letters and digits.
 ///
 /// ```
-/// let id = pitaya::cluster::metadata::new_request_id();
+/// let id = pitaya::context::new_request_id();
 /// assert!(id.len() == 22 && id.bytes().all(|c| c.is_ascii_alphanumeric()));
 /// ```
 #[must_use]

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 ///
 /// ```
 /// use std::time::Duration;
-/// use pitaya::cluster::metadata::Deadline;
+/// use pitaya::context::Deadline;
 /// use tokio::time::Instant;
 ///
 /// let arrived = Instant::now();

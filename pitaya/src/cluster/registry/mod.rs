@@ -7,12 +7,12 @@ use futures_util::future::BoxFuture;
 use super::{Discovery, Server, Servers};
 use crate::error::{Error, Result, code};
 
-mod registry;
+mod hub;
 #[cfg(test)]
 mod tests;
 
-use registry::Member;
-pub use registry::MemoryRegistry;
+use hub::Member;
+pub use hub::MemoryRegistry;
 
 /// One app's place in a [`MemoryRegistry`]: what [`MemoryRegistry::discovery`] gives.
 ///

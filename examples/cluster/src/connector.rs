@@ -1,0 +1,34 @@
+//! In front: players connect here.
+
+use pitaya::prelude::*;
+
+use crate::api::{Enter, Join, Joined, Leave, Player, RoomApiClient};
+
+/// The entry of the game.
+#[derive(Debug, Component)]
+pub struct Entry {
+    rooms: RoomApiClient,
+}
+
+#[handler(server = "connector")]
+impl Entry {
+    /// Signs in and enters a room. When the player goes, it leaves.
+    pub async fn join(&self, session: Session<Player>, msg: Join) -> Result<Joined> {
+        let uid = format!("player-{}", session.id());
+        session.bind(&uid).await?; // a uid is an id, never a display name
+        session
+            .update(|player| {
+                player.name.clone_from(&msg.name);
+                player.room = Some(msg.room.clone())
+            })
+            .await?;
+        let room = self.rooms.by(&msg.room);
+        let (leave, leaves) = (Leave { uid: uid.clone(), room: msg.room.clone() }, room.clone());
+        session.on_close(move |_| async move {
+            if let Err(error) = leaves.leave(&leave).await {
+                tracing::warn!(%error, "a player could not leave");
+            }
+        })?;
+        room.enter(&Enter { uid, name: msg.name, room: msg.room }).await
+    }
+}

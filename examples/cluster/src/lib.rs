@@ -1,0 +1,30 @@
+//! A chat over several servers: players connect to connectors, rooms are on room servers.
+//!
+//! Everything is the same whether the servers are processes of their own over etcd and NATS, or apps within one
+//! process: see `main.rs`.
+
+pub mod api;
+pub mod connector;
+pub mod room;
+
+use pitaya::app::Builder;
+use pitaya::cluster::Router;
+
+use api::Player;
+
+/// What makes an app a connector.
+#[must_use]
+pub fn connector(app: Builder) -> Builder {
+    // What a player says is handled where the room is, as the calls that name the room are.
+    let by_room = Router::by_key(|call| {
+        let player = call.session?.with_data::<Player>().data().ok()?;
+        player.room
+    });
+    app.server_type("connector").router("room", by_room)
+}
+
+/// What makes an app a room server.
+#[must_use]
+pub fn room(app: Builder) -> Builder {
+    app.server_type("room").backend()
+}

@@ -1,0 +1,77 @@
+//! Starts servers of the cluster.
+//!
+//! ```text
+//! cargo run -p cluster -- --embedded            a connector on port 3250 and two rooms, within one process
+//! cargo run -p cluster -- connector --port 3250 a connector, over etcd and NATS (`cargo xtask up` starts both)
+//! cargo run -p cluster -- room                  a room server; start as many as you like
+//! ```
+
+use std::process::ExitCode;
+
+use pitaya::acceptor::Tcp;
+use pitaya::app::Builder;
+use pitaya::cluster::{MemoryBroker, MemoryRegistry};
+use pitaya::config::{Config, print_if_asked};
+use pitaya::prelude::*;
+
+pitaya::link!(cluster);
+
+const USAGE: &str = "usage: cluster --embedded | connector [--port PORT] | room";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_env_filter("info").init();
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<()> {
+    let config = Config::from_env()?;
+    if print_if_asked(&config) {
+        return Ok(());
+    }
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args[..] {
+        ["--embedded"] => embedded(config).await,
+        ["connector"] => connector(config, "3250").await,
+        ["connector", "--port", port] => connector(config, port).await,
+        ["room"] => over_the_network(cluster::room(App::builder().config(config)))?.run().await,
+        _ => Err(Error::new("CLUSTER-001", USAGE)),
+    }
+}
+
+async fn connector(config: Config, port: &str) -> Result<()> {
+    let app = App::builder().config(config).acceptor(Tcp::bind(format!("0.0.0.0:{port}")));
+    over_the_network(cluster::connector(app))?.run().await
+}
+
+#[cfg(feature = "servers")]
+#[expect(clippy::unnecessary_wraps, reason = "it may be built without")]
+fn over_the_network(app: Builder) -> Result<Builder> {
+    Ok(app.cluster())
+}
+
+#[cfg(not(feature = "servers"))]
+fn over_the_network(_: Builder) -> Result<Builder> {
+    Err(Error::new("CLUSTER-002", "built without the feature `servers`: start it with --embedded"))
+}
+
+/// A connector and two rooms in this process: no other server is needed.
+async fn embedded(config: Config) -> Result<()> {
+    let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());
+    let app = || {
+        App::builder().config(config.clone()).discovery(registry.discovery()).transport(broker.transport())
+    };
+    let rooms = [cluster::room(app()).start().await?, cluster::room(app()).start().await?];
+    cluster::connector(app().acceptor(Tcp::bind("0.0.0.0:3250"))).run().await?;
+    for room in rooms {
+        room.stop().await;
+    }
+    Ok(())
+}

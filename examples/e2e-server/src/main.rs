@@ -1,0 +1,61 @@
+//! Starts the server of end-to-end suites: see `flags.rs`. It says `all modules started!` on standard error when it is
+//! ready, and next to nothing else.
+
+use std::process::ExitCode;
+
+use e2e_server::flags::Flags;
+use e2e_server::log::Lossy;
+use pitaya::acceptor::{Tcp, Tls};
+use pitaya::config::Config;
+use pitaya::prelude::*;
+use pitaya::serialize::Format;
+
+pitaya::link!(e2e_server);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let flags = match Flags::parse(std::env::args().skip(1)) {
+        Ok(flags) => flags,
+        Err(said) => {
+            eprintln!("{said}");
+            return ExitCode::from(2);
+        }
+    };
+    match serve(flags).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(flags: Flags) -> Result<()> {
+    let level = if flags.debug { "debug" } else { "error" };
+    tracing_subscriber::fmt().with_env_filter(level).with_ansi(false).with_writer(Lossy::start()).init();
+    if flags.grpc {
+        return Err(Error::new("E2E-001", "gRPC is not there yet: start it with -grpc=false"));
+    }
+    let mut config = Config::from_env()?;
+    config.etcd_prefix = flags.sd_prefix;
+    let format = match &*flags.serializer {
+        "json" => Format::Json,
+        "protobuf" => Format::Protobuf,
+        other => return Err(Error::new("E2E-002", format!("-serializer {other}: json or protobuf"))),
+    };
+    let app = App::builder().config(config).server_type(flags.server_type).serializer(format).cluster();
+    let app = if flags.frontend {
+        let tcp = Tcp::bind(format!("0.0.0.0:{}", flags.port));
+        match (flags.tls_cert, flags.tls_key) {
+            (Some(cert), Some(key)) => app.acceptor(tcp.tls(Tls::from_pem_files(cert, key).internal()?)),
+            (None, None) => app.acceptor(tcp),
+            _ => return Err(Error::new("E2E-003", "-tlscert and -tlskey go together")),
+        }
+    } else {
+        app.backend()
+    };
+    let app = app.start().await?;
+    eprintln!("all modules started!");
+    app.wait().await;
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! The app as a server of a cluster.
+
+use std::sync::Arc;
+
+use tokio_util::task::TaskTracker;
+
+use super::Builder;
+use crate::cluster::server::BROADCASTS;
+use crate::cluster::{Limits, Meters, Node, Parts, Server};
+use crate::config::Config;
+use crate::error::{Error, Result, code};
+use crate::metrics::Metrics;
+
+/// This server's place in its cluster; `None` if it stands alone.
+pub(super) fn node(
+    builder: &mut Builder,
+    id: &Arc<str>,
+    metrics: &Metrics,
+    tasks: &TaskTracker,
+) -> Result<Option<Arc<Node>>> {
+    #[cfg(feature = "cluster")]
+    if builder.cluster {
+        over_etcd_and_nats(builder)?;
+    }
+    let (discovery, transport) = match (builder.discovery.take(), builder.transport.take()) {
+        (Some(discovery), Some(transport)) => (discovery, transport),
+        (None, None) => return Ok(None),
+        (Some(_), None) => return Err(half("a discovery and no transport: add `.transport(…)`")),
+        (None, Some(_)) => return Err(half("a transport and no discovery: add `.discovery(…)`")),
+    };
+    let frontend = builder.frontend != Some(false);
+    let mut metadata = std::mem::take(&mut builder.metadata);
+    if frontend {
+        metadata.insert(BROADCASTS.to_owned(), "1".to_owned());
+    }
+    let own = Server {
+        id: Arc::clone(id),
+        server_type: builder.server_type.as_str().into(),
+        metadata,
+        frontend,
+        hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+    };
+    own.check().map_err(|error| Error::new(code::INTERNAL, error.to_string()))?;
+    Ok(Some(Node::new(Parts {
+        own,
+        discovery,
+        transport,
+        routers: std::mem::take(&mut builder.routers),
+        limits: limits(&builder.config),
+        pool: Arc::clone(&builder.pool),
+        services: Arc::clone(&builder.services),
+        meters: Meters::new(metrics),
+        tasks: tasks.clone(),
+    })))
+}
+
+/// What the configuration says, for what was not given in another way.
+#[cfg(feature = "cluster")]
+fn over_etcd_and_nats(builder: &mut Builder) -> Result<()> {
+    use crate::cluster::{EtcdDiscovery, EtcdOptions, NatsOptions, NatsTransport};
+
+    if builder.discovery.is_none() {
+        let options = EtcdOptions::from_config(&builder.config);
+        builder.discovery = Some(Box::new(EtcdDiscovery::new(options)));
+    }
+    if builder.transport.is_none() {
+        let options = NatsOptions::from_config(&builder.config);
+        let transport = NatsTransport::new(options)
+            .map_err(|error| Error::new(code::INTERNAL, error.to_string()).with_source(error))?;
+        builder.transport = Some(Box::new(transport));
+    }
+    Ok(())
+}
+
+fn half(what: &str) -> Error {
+    Error::new(code::INTERNAL, format!("the app has {what}"))
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        request: config.cluster_request_timeout,
+        handler: config.handler_timeout,
+        unique: config.session_unique,
+    }
+}

@@ -1,0 +1,195 @@
+//! How what has come is handed to the [`Receiver`]: the same for every transport.
+//!
+//! Nothing that is handed over may end the task that takes things in, or the server would be deaf while it seems
+//! alive: panics stop here.
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
+use super::{Receiver, response};
+use crate::error::{Error, code};
+
+/// A request that is being answered. It ends with an answer, whatever happens.
+pub(super) struct Answering(Option<BoxFuture<'static, Bytes>>);
+
+impl Answering {
+    /// Hands a request over.
+    pub(super) fn begin(receiver: &dyn Receiver, body: Bytes) -> Self {
+        Self(unharmed("a request", || receiver.request(body)))
+    }
+
+    /// Goes as far as it can without waiting. Most requests are answered then, and need no task of their own.
+    pub(super) async fn once(&mut self) -> Poll<Bytes> {
+        poll_fn(|context| Poll::Ready(Pin::new(&mut *self).poll(context))).await
+    }
+}
+
+impl Future for Answering {
+    type Output = Bytes;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Bytes> {
+        let Some(future) = &mut self.0 else { return Poll::Ready(failed()) };
+        match unharmed("a request", || future.as_mut().poll(context)) {
+            Some(Poll::Pending) => Poll::Pending,
+            Some(Poll::Ready(answer)) => Poll::Ready(answer),
+            None => Poll::Ready(failed()),
+        }
+    }
+}
+
+/// What comes besides requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Push,
+    Kick,
+    Bound,
+    Broadcast,
+}
+
+/// Hands such a message over; gives what its sender is told if it waits.
+pub(super) fn deliver(receiver: &dyn Receiver, kind: Kind, body: Bytes) -> Bytes {
+    let answer = match kind {
+        Kind::Push => unharmed("a push", || receiver.push(body)),
+        Kind::Kick => unharmed("a kick", || receiver.kick(body)),
+        Kind::Bound => unharmed("a binding", || receiver.bound(body)).map(|()| response::ACK),
+        Kind::Broadcast => unharmed("a broadcast", || receiver.broadcast(body)).map(|()| response::ACK),
+    };
+    answer.unwrap_or_else(failed)
+}
+
+/// Says that the connection is back.
+#[cfg(feature = "nats")]
+pub(super) fn reconnected(receiver: &dyn Receiver) {
+    unharmed("that the connection is back", || receiver.reconnected());
+}
+
+fn unharmed<T>(what: &str, handle: impl FnOnce() -> T) -> Option<T> {
+    let handled = catch_unwind(AssertUnwindSafe(handle)).ok();
+    if handled.is_none() {
+        tracing::error!("handling {what} of another server panicked");
+    }
+    handled
+}
+
+fn failed() -> Bytes {
+    response::write(Err(Error::new(code::INTERNAL, "handling the request panicked")), false)
+}
+
+/// The answer to a request that finds more of them waiting than may.
+pub(super) fn overloaded() -> Bytes {
+    response::write(Err(Error::new(code::UNAVAILABLE, "too many requests wait for their answers")), false)
+}
+
+/// The answer that can be sent: an error if this one is larger than one message may be. The caller would wait in vain
+/// for it otherwise.
+pub(super) fn fitting(answer: Bytes, limit: usize) -> (Bytes, bool) {
+    if answer.len() <= limit {
+        return (answer, true);
+    }
+    let text =
+        format!("the answer has {} bytes, more than the {limit} that one message may have", answer.len());
+    (response::write(Err(Error::new(code::INTERNAL, text)), false), false)
+}
+
+/// Whether requests begin in the task that takes them in.
+///
+/// That saves the task of their own which most do not need. But one that computes for long before it first waits
+/// keeps the others from beginning, and one processor would do the work of all. So after such a one the next requests
+/// are tasks at once, until one is tried again.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    apart: u32,
+}
+
+impl Pace {
+    /// What a request may take before it first waits: a hundred times what a task costs.
+    const LONG: Duration = Duration::from_micros(50);
+    /// How many are tasks at once after one that took long.
+    const APART: u32 = 127;
+
+    /// Whether the next one begins in place.
+    pub(super) fn in_place(&mut self) -> bool {
+        match self.apart.checked_sub(1) {
+            Some(left) => {
+                self.apart = left;
+                false
+            }
+            None => true,
+        }
+    }
+
+    /// One that began in place took this long.
+    pub(super) fn took(&mut self, time: Duration) {
+        if time > Self::LONG {
+            self.apart = Self::APART;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Panics;
+
+    impl Receiver for Panics {
+        fn request(&self, body: Bytes) -> BoxFuture<'static, Bytes> {
+            assert!(!body.is_empty(), "on purpose, at once");
+            Box::pin(async move {
+                if body.len() > 1 {
+                    tokio::task::yield_now().await;
+                }
+                panic!("on purpose, later")
+            })
+        }
+        fn push(&self, _: Bytes) -> Bytes {
+            panic!("on purpose")
+        }
+        fn kick(&self, _: Bytes) -> Bytes {
+            panic!("on purpose")
+        }
+        fn bound(&self, _: Bytes) {
+            panic!("on purpose")
+        }
+        fn broadcast(&self, _: Bytes) {
+            panic!("on purpose")
+        }
+        fn reconnected(&self) {}
+    }
+
+    #[tokio::test]
+    async fn a_receiver_that_panics_answers_with_an_error() {
+        for body in ["", "1", "12"] {
+            let answer = Answering::begin(&Panics, body.into()).await;
+            assert_eq!(response::read(answer).unwrap_err().code(), code::INTERNAL, "{body:?}");
+        }
+        for kind in [Kind::Push, Kind::Kick, Kind::Bound, Kind::Broadcast] {
+            assert!(response::read(deliver(&Panics, kind, Bytes::new())).is_err(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_too_large_becomes_an_error() {
+        let answer = Bytes::from(vec![0; 100]);
+        assert_eq!(fitting(answer.clone(), 100), (answer.clone(), true));
+        let (instead, fits) = fitting(answer, 99);
+        let error = response::read(instead).unwrap_err();
+        assert!(!fits && error.code() == code::INTERNAL && error.msg().contains("100 bytes"), "{error}");
+    }
+
+    #[test]
+    fn after_a_request_that_took_long_the_next_are_tasks() {
+        let mut pace = Pace::default();
+        assert!(pace.in_place());
+        pace.took(Pace::LONG);
+        assert!(pace.in_place());
+        pace.took(Pace::LONG * 2);
+        assert_eq!((0..1000).filter(|_| pace.in_place()).count(), 1000 - Pace::APART as usize);
+    }
+}

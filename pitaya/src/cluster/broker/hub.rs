@@ -1,0 +1,260 @@
+//! What lies between the transports of one process.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use super::MemoryTransport;
+use crate::cluster::TransportError;
+use crate::cluster::answering::Kind;
+
+/// How many messages may wait for one server: as many as the NATS client lets wait for a subscription.
+pub(super) const WAITING: usize = 65_536;
+
+/// The largest message in bytes: what NATS takes unless it is told otherwise, so that what works here works there.
+pub(super) const LARGEST: usize = 1024 * 1024;
+
+/// Carries messages between apps of one process. A clone is a handle to the same broker.
+///
+/// It is never lost, and nothing is lost on it. Whom a message reaches, and in which order, follows from the order of
+/// the calls and from nothing else: with one thread, paused time and the same calls a run is the same each time.
+///
+/// A message may have 1 MiB, and 65 536 messages may wait for one server; what comes then is dropped and counted
+/// ([`dropped`](Self::dropped)), a request fails at once.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use futures_util::future::BoxFuture;
+/// use pitaya::Bytes;
+/// use pitaya::cluster::{MemoryBroker, Receiver, Server, Transport};
+///
+/// /// Answers with what was asked.
+/// struct Echo;
+///
+/// impl Receiver for Echo {
+///     fn request(&self, body: Bytes) -> BoxFuture<'static, Bytes> {
+///         Box::pin(async move { body })
+///     }
+///     fn push(&self, _: Bytes) -> Bytes {
+///         Bytes::new()
+///     }
+///     fn kick(&self, _: Bytes) -> Bytes {
+///         Bytes::new()
+///     }
+///     fn bound(&self, _: Bytes) {}
+///     fn broadcast(&self, _: Bytes) {}
+///     fn reconnected(&self) {}
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = |id: &str| Server::from_entry(
+///     &format!("servers/room/{id}"),
+///     format!(r#"{{"id":"{id}","type":"room"}}"#).as_bytes(),
+/// );
+/// let (a, b) = (server("a")?, server("b")?);
+///
+/// let broker = MemoryBroker::new();
+/// let (first, second) = (broker.transport(), broker.transport());
+/// first.start(Arc::new(a), Arc::new(Echo)).await?;
+/// second.start(Arc::new(b.clone()), Arc::new(Echo)).await?;
+/// let answer = first.request(&b, Bytes::from("hello"), Duration::from_secs(1)).await?;
+/// assert_eq!(answer, "hello");
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Default)]
+pub struct MemoryBroker {
+    net: Arc<Net>,
+}
+
+#[derive(Default)]
+struct Net {
+    places: Mutex<Places>,
+    dropped: AtomicU64,
+}
+
+/// Who takes in what. Ordered, by subject and then by the order in which transports were started, so that nothing
+/// depends on the order of a hash.
+#[derive(Default)]
+struct Places {
+    last: u64,
+    subjects: BTreeMap<String, BTreeMap<u64, Inbox>>,
+}
+
+/// Where a started transport takes in.
+#[derive(Clone)]
+pub(super) struct Inbox {
+    pub(super) server: Arc<str>,
+    pub(super) items: mpsc::Sender<Item>,
+}
+
+/// What a transport takes in.
+pub(super) enum Item {
+    Letter(Letter),
+    /// All that was sent before has been taken in.
+    Mark(oneshot::Sender<()>),
+}
+
+/// One message on its way from a server to another.
+#[derive(Clone)]
+pub(super) struct Letter {
+    pub(super) from: Arc<str>,
+    pub(super) to: Arc<str>,
+    pub(super) what: What,
+    pub(super) body: Bytes,
+}
+
+#[derive(Clone)]
+pub(super) enum What {
+    Request(Caller),
+    Answer,
+    Message(Kind),
+}
+
+/// Who waits for an answer. Only the first counts.
+#[derive(Clone)]
+pub(super) struct Caller(Arc<Mutex<Option<oneshot::Sender<Bytes>>>>);
+
+impl Caller {
+    pub(super) fn new() -> (Self, oneshot::Receiver<Bytes>) {
+        let (sender, receiver) = oneshot::channel();
+        (Self(Arc::new(Mutex::new(Some(sender)))), receiver)
+    }
+
+    fn answer(&self, body: Bytes) {
+        let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sender) = sender {
+            // a caller that has gone needs no answer
+            let _ = sender.send(body);
+        }
+    }
+}
+
+/// Where a letter goes.
+enum Goal<'a> {
+    Inbox(&'a Inbox),
+    Caller(&'a Caller),
+}
+
+impl MemoryBroker {
+    /// A broker that nobody uses yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A transport over this broker, for one app.
+    #[must_use]
+    pub fn transport(&self) -> MemoryTransport {
+        MemoryTransport::new(self.clone())
+    }
+
+    /// How many messages were dropped because too many waited for one server.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.net.dropped.load(Ordering::Relaxed)
+    }
+
+    /// A number for a transport that starts, and the subject of its requests, which only one server may have.
+    pub(super) fn enter(&self, requests: String, inbox: Inbox) -> Result<u64, TransportError> {
+        let mut places = self.places();
+        if places.subjects.contains_key(&requests) {
+            let text = format!("a server with the id `{}` is on this broker already", inbox.server);
+            return Err(TransportError::Other(text));
+        }
+        places.last += 1;
+        let number = places.last;
+        places.subjects.insert(requests, BTreeMap::from([(number, inbox)]));
+        Ok(number)
+    }
+
+    pub(super) fn subscribe(&self, subject: String, number: u64, inbox: Inbox) {
+        self.places().subjects.entry(subject).or_default().insert(number, inbox);
+    }
+
+    pub(super) fn unsubscribe(&self, subject: &str, number: u64) {
+        let mut places = self.places();
+        if let Some(takers) = places.subjects.get_mut(subject) {
+            takers.remove(&number);
+            if takers.is_empty() {
+                places.subjects.remove(subject);
+            }
+        }
+    }
+
+    pub(super) fn leave(&self, number: u64) {
+        self.places().subjects.retain(|_, takers| {
+            takers.remove(&number);
+            !takers.is_empty()
+        });
+    }
+
+    /// Sends to all who take in what comes to this subject.
+    ///
+    /// # Errors
+    /// Nobody does; or too many messages wait there for a request to be taken in.
+    pub(super) fn send(
+        &self,
+        subject: &str,
+        from: &Arc<str>,
+        what: &What,
+        body: &Bytes,
+    ) -> Result<(), TransportError> {
+        // Under the lock: two messages that are sent one after the other cannot overtake each other.
+        let places = self.places();
+        let takers = places.subjects.get(subject).ok_or(TransportError::NoResponders)?;
+        let mut taken = false;
+        for inbox in takers.values() {
+            let to = Arc::clone(&inbox.server);
+            let letter = Letter { from: Arc::clone(from), to, what: what.clone(), body: body.clone() };
+            taken |= self.carry(letter, &Goal::Inbox(inbox));
+        }
+        if taken { Ok(()) } else { Err(TransportError::Unavailable) }
+    }
+
+    /// Sends an answer to a request.
+    pub(super) fn answer(&self, from: &Arc<str>, to: &Arc<str>, caller: &Caller, body: Bytes) {
+        let letter = Letter { from: Arc::clone(from), to: Arc::clone(to), what: What::Answer, body };
+        self.carry(letter, &Goal::Caller(caller));
+    }
+
+    /// Every message passes here, and nowhere else. What delays, drops, doubles or keeps back messages between two
+    /// servers has its place here; time is tokio's, so that it can be paused.
+    fn carry(&self, letter: Letter, goal: &Goal<'_>) -> bool {
+        tracing::trace!(from = &*letter.from, to = &*letter.to, bytes = letter.body.len(), "carried");
+        self.arrive(letter, goal)
+    }
+
+    fn arrive(&self, letter: Letter, goal: &Goal<'_>) -> bool {
+        match goal {
+            Goal::Caller(caller) => {
+                caller.answer(letter.body);
+                true
+            }
+            Goal::Inbox(inbox) => {
+                let taken = inbox.items.try_send(Item::Letter(letter)).is_ok();
+                if !taken {
+                    self.net.dropped.fetch_add(1, Ordering::Relaxed);
+                }
+                taken
+            }
+        }
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.net.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for MemoryBroker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let subjects = self.places().subjects.len();
+        f.debug_struct("MemoryBroker").field("subjects", &subjects).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,84 @@
+//! The task that takes in what comes for one server.
+
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::hub::{Caller, Item, LARGEST, Letter, MemoryBroker, WAITING, What};
+use crate::cluster::Receiver;
+use crate::cluster::answering::{Answering, Pace, deliver, fitting, overloaded};
+
+/// What a letter needs to be handled.
+#[derive(Clone)]
+pub(super) struct Desk {
+    pub(super) broker: MemoryBroker,
+    pub(super) receiver: Arc<dyn Receiver>,
+    /// The requests that are being answered.
+    pub(super) running: TaskTracker,
+    pub(super) closed: CancellationToken,
+}
+
+impl Desk {
+    /// Takes in until it is closed.
+    pub(super) async fn serve(self, mut items: mpsc::Receiver<Item>) {
+        let mut pace = Pace::default();
+        loop {
+            let item = tokio::select! {
+                biased;
+                () = self.closed.cancelled() => return,
+                item = items.recv() => item,
+            };
+            match item {
+                None => return,
+                Some(Item::Mark(reached)) => {
+                    let _ = reached.send(());
+                }
+                Some(Item::Letter(letter)) => self.handle(letter, &mut pace).await,
+            }
+        }
+    }
+
+    async fn handle(&self, letter: Letter, pace: &mut Pace) {
+        let Letter { from, to, what, body } = letter;
+        match what {
+            What::Message(kind) => drop(deliver(&*self.receiver, kind, body)),
+            What::Request(caller) => {
+                let back = Back { broker: self.broker.clone(), from: to, to: from, caller };
+                if self.running.len() >= WAITING {
+                    return back.send(overloaded());
+                }
+                let mut answering = Answering::begin(&*self.receiver, body);
+                if pace.in_place() {
+                    let began = Instant::now();
+                    let first = answering.once().await;
+                    pace.took(began.elapsed());
+                    if let Poll::Ready(answer) = first {
+                        return back.send(answer);
+                    }
+                }
+                self.running.spawn(async move { back.send(answering.await) });
+            }
+            What::Answer => {}
+        }
+    }
+}
+
+/// The way back to a caller.
+struct Back {
+    broker: MemoryBroker,
+    from: Arc<str>,
+    to: Arc<str>,
+    caller: Caller,
+}
+
+impl Back {
+    fn send(self, answer: Bytes) {
+        let (answer, _) = fitting(answer, LARGEST);
+        self.broker.answer(&self.from, &self.to, &self.caller, answer);
+    }
+}

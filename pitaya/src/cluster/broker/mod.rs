@@ -1,0 +1,248 @@
+//! A transport within one process: for tests, and for several apps in one program.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::pending;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+mod hub;
+mod inbox;
+#[cfg(test)]
+mod tests;
+
+pub use hub::MemoryBroker;
+
+use self::hub::{Caller, Inbox, Item, LARGEST, WAITING, What};
+use self::inbox::Desk;
+use super::answering::Kind;
+use super::{Address, Receiver, Server, Transport, TransportError, subject};
+
+/// The transport of one app over a [`MemoryBroker`]. It is made by [`MemoryBroker::transport`].
+///
+/// When it is dropped its server is gone from the broker.
+pub struct MemoryTransport {
+    broker: MemoryBroker,
+    post: OnceLock<Post>,
+    running: TaskTracker,
+    closed: CancellationToken,
+}
+
+/// What a started transport has.
+struct Post {
+    own: Arc<Server>,
+    number: u64,
+    inbox: Inbox,
+    users: Mutex<BTreeMap<String, usize>>,
+}
+
+impl MemoryTransport {
+    pub(super) fn new(broker: MemoryBroker) -> Self {
+        Self { broker, post: OnceLock::new(), running: TaskTracker::new(), closed: CancellationToken::new() }
+    }
+
+    fn enter(&self, own: Arc<Server>, receiver: Arc<dyn Receiver>) -> Result<(), TransportError> {
+        own.check()?;
+        let (items, taken) = mpsc::channel(WAITING);
+        let inbox = Inbox { server: Arc::clone(&own.id), items };
+        let number = self.broker.enter(subject::rpc(&own.server_type, &own.id)?, inbox.clone())?;
+        let bindings = subject::bindings(&own.server_type)?;
+        let broadcasts = subject::broadcast(&own.server_type, &own.id)?;
+        let frontend = own.frontend;
+        let post = Post { own, number, inbox: inbox.clone(), users: Mutex::default() };
+        if self.post.set(post).is_err() {
+            self.broker.leave(number);
+            return Err(TransportError::Other("this transport was started before".to_owned()));
+        }
+        self.broker.subscribe(bindings, number, inbox.clone());
+        if frontend {
+            self.broker.subscribe(broadcasts, number, inbox);
+        }
+        let desk = Desk {
+            broker: self.broker.clone(),
+            receiver,
+            running: self.running.clone(),
+            closed: self.closed.clone(),
+        };
+        tokio::spawn(desk.serve(taken));
+        Ok(())
+    }
+
+    /// What it has, if it takes part.
+    fn post(&self) -> Result<&Post, TransportError> {
+        if self.closed.is_cancelled() {
+            return Err(TransportError::Unavailable);
+        }
+        self.post.get().ok_or(TransportError::Unavailable)
+    }
+
+    fn send(&self, to: Address<'_>, body: &Bytes) -> Result<(), TransportError> {
+        let post = self.post()?;
+        let (kind, subject) = match to {
+            Address::Push { frontend_type, uid } => (Kind::Push, subject::push(frontend_type, uid)?),
+            Address::Kick { frontend_type, uid } => (Kind::Kick, subject::kick(frontend_type, uid)?),
+            Address::Bindings { server_type } => (Kind::Bound, subject::bindings(server_type)?),
+            Address::Broadcast(to) => (Kind::Broadcast, subject::broadcast(&to.server_type, &to.id)?),
+        };
+        check_size(body)?;
+        match self.broker.send(&subject, &post.own.id, &What::Message(kind), body) {
+            // nobody is told whether a message arrived, here no more than elsewhere
+            Ok(()) | Err(TransportError::NoResponders | TransportError::Unavailable) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn ask(&self, to: &Server, body: Bytes, timeout: Duration) -> Result<Bytes, TransportError> {
+        let post = self.post()?;
+        let subject = subject::rpc(&to.server_type, &to.id)?;
+        check_size(&body)?;
+        let (caller, answer) = Caller::new();
+        self.broker.send(&subject, &post.own.id, &What::Request(caller), &body)?;
+        let answer = async {
+            match answer.await {
+                Ok(answer) => answer,
+                // it has gone without an answer: as elsewhere, only the silence tells
+                Err(_) => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            answer = tokio::time::timeout(timeout, answer) => answer.map_err(|_| TransportError::Timeout),
+            () = self.closed.cancelled() => Err(TransportError::Other("the transport was closed".to_owned())),
+        }
+    }
+
+    fn serve(&self, uid: &str) -> Result<(), TransportError> {
+        let Some(post) = self.post.get() else { return Err(TransportError::Unavailable) };
+        let (push, kick) = post.subjects(uid)?;
+        let mut users = post.users();
+        let times = users.entry(uid.to_owned()).or_default();
+        *times += 1;
+        if *times == 1 && !self.closed.is_cancelled() {
+            self.broker.subscribe(push, post.number, post.inbox.clone());
+            self.broker.subscribe(kick, post.number, post.inbox.clone());
+        }
+        Ok(())
+    }
+
+    fn forget(&self, uid: &str) -> Option<()> {
+        let post = self.post.get()?;
+        let (push, kick) = post.subjects(uid).ok()?;
+        let mut users = post.users();
+        let times = users.get_mut(uid)?;
+        *times -= 1;
+        if *times == 0 {
+            users.remove(uid);
+            self.broker.unsubscribe(&push, post.number);
+            self.broker.unsubscribe(&kick, post.number);
+        }
+        Some(())
+    }
+
+    /// Waits until all that was sent before now has been taken in.
+    async fn taken_in(&self, post: &Post) {
+        let (mark, reached) = oneshot::channel();
+        if post.inbox.items.send(Item::Mark(mark)).await.is_ok() {
+            let _ = reached.await;
+        }
+    }
+}
+
+impl Transport for MemoryTransport {
+    fn start(
+        &self,
+        own: Arc<Server>,
+        receiver: Arc<dyn Receiver>,
+    ) -> BoxFuture<'_, Result<(), TransportError>> {
+        Box::pin(async move { self.enter(own, receiver) })
+    }
+
+    fn request<'a>(
+        &'a self,
+        to: &'a Server,
+        body: Bytes,
+        timeout: Duration,
+    ) -> BoxFuture<'a, Result<Bytes, TransportError>> {
+        Box::pin(self.ask(to, body, timeout))
+    }
+
+    fn publish<'a>(&'a self, to: Address<'a>, body: Bytes) -> BoxFuture<'a, Result<(), TransportError>> {
+        Box::pin(async move { self.send(to, &body) })
+    }
+
+    fn serve_user<'a>(&'a self, uid: &'a str) -> BoxFuture<'a, Result<(), TransportError>> {
+        Box::pin(async move { self.serve(uid) })
+    }
+
+    fn forget_user(&self, uid: &str) {
+        self.forget(uid);
+    }
+
+    fn is_connected(&self) -> bool {
+        self.post().is_ok()
+    }
+
+    fn drain(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let Some(post) = self.post.get() else { return };
+            if let Ok(requests) = subject::rpc(&post.own.server_type, &post.own.id) {
+                self.broker.unsubscribe(&requests, post.number);
+            }
+            self.taken_in(post).await;
+            self.running.close();
+            self.running.wait().await;
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            if let Ok(post) = self.post() {
+                self.broker.leave(post.number);
+                self.taken_in(post).await;
+            }
+            self.closed.cancel();
+        })
+    }
+}
+
+impl Post {
+    fn subjects(&self, uid: &str) -> Result<(String, String), TransportError> {
+        Ok((subject::push(&self.own.server_type, uid)?, subject::kick(&self.own.server_type, uid)?))
+    }
+
+    fn users(&self) -> MutexGuard<'_, BTreeMap<String, usize>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn check_size(body: &Bytes) -> Result<(), TransportError> {
+    if body.len() > LARGEST {
+        return Err(TransportError::TooLarge { size: body.len(), limit: LARGEST });
+    }
+    Ok(())
+}
+
+impl Drop for MemoryTransport {
+    fn drop(&mut self) {
+        if let Some(post) = self.post.get() {
+            self.broker.leave(post.number);
+        }
+        self.closed.cancel();
+    }
+}
+
+impl fmt::Debug for MemoryTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let server = self.post.get().map(|post| &post.own.id);
+        f.debug_struct("MemoryTransport")
+            .field("server", &server)
+            .field("connected", &self.is_connected())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,217 @@
+//! What comes in: calls of clients and of servers, pushes, kicks, news of binds.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use prost::Message as _;
+use tokio::time::Instant;
+
+use super::node::Node;
+use super::owner::Frontend;
+use super::protos::{BindMsg, Broadcast, KickAnswer, KickMsg, Push, Session as Travelling};
+use super::request::{Incoming, Target, Waits, session_data};
+use super::response::{self, ACK};
+use super::{Receiver, sys};
+use crate::component::{Client, EntryId, Tables, run_remote};
+use crate::context::{Current, Deadline, new_request_id};
+use crate::dispatch;
+use crate::error::{Error, Result, code, text};
+use crate::serialize::Body;
+use crate::session::{Back, CloseReason, panicked};
+
+/// Takes in for a node what its transport brings.
+pub(crate) struct Callee(pub(crate) Arc<Node>);
+
+impl Receiver for Callee {
+    fn request(&self, body: Bytes) -> BoxFuture<'static, Bytes> {
+        let node = Arc::clone(&self.0);
+        Box::pin(async move {
+            let expose = node.pool.settings().expose_errors;
+            response::write(node.answer(body).await, expose)
+        })
+    }
+
+    fn push(&self, body: Bytes) -> Bytes {
+        let node = &self.0;
+        let result = Push::decode(body).map_err(|error| node.unreadable("push", &error)).and_then(|push| {
+            let packet = node.pool.frame_push(&push.route, &push.data)?;
+            let core = node.pool.by_uid(&push.uid).ok_or_else(not_found)?;
+            core.push(&push.route, &packet)
+        });
+        response::write(result.map(|()| ACK), false)
+    }
+
+    fn kick(&self, body: Bytes) -> Bytes {
+        let node = &self.0;
+        let kicked =
+            KickMsg::decode(body).map_err(|error| node.unreadable("kick", &error)).is_ok_and(|kick| {
+                node.pool.by_uid(&kick.user_id).is_some_and(|core| core.kick(CloseReason::Kicked))
+            });
+        KickAnswer { kicked }.encode_to_vec().into()
+    }
+
+    fn bound(&self, body: Bytes) {
+        match BindMsg::decode(body) {
+            Ok(news) => self.0.heard(&news),
+            Err(error) => drop(self.0.unreadable("binding", &error)),
+        }
+    }
+
+    fn broadcast(&self, body: Bytes) {
+        let node = &self.0;
+        let framed = Broadcast::decode(body)
+            .map_err(|error| node.unreadable("broadcast", &error))
+            .and_then(|it| Ok((node.pool.frame_push(&it.route, &it.data)?, it)));
+        let Ok((packet, it)) = framed else { return };
+        for core in it.uids.iter().filter_map(|uid| node.pool.by_uid(uid)) {
+            // Whoever does not take it meets the policy, and is counted there.
+            let _ = core.push(&it.route, &packet);
+        }
+    }
+
+    fn reconnected(&self) {
+        let node = Arc::clone(&self.0);
+        self.0.tasks.spawn(async move { node.tell_binds_again().await });
+    }
+}
+
+fn not_found() -> Error {
+    Error::new(code::UNKNOWN, text::SESSION_NOT_FOUND)
+}
+
+impl Node {
+    /// What this server serves.
+    pub(super) fn served(&self) -> Result<&Arc<Tables>> {
+        self.tables.get().ok_or_else(|| Error::new(code::UNAVAILABLE, "this server has not started yet"))
+    }
+
+    /// Something came in that cannot be understood: it is counted, and is an error if anybody waits for an answer.
+    fn unreadable(&self, what: &'static str, error: &dyn std::fmt::Display) -> Error {
+        self.meters.unreadable(what, error);
+        Error::new(code::BAD_REQUEST, format!("cannot decode {what}: {error}"))
+    }
+
+    /// The remote of a route, whatever server type it names.
+    pub(super) fn find_remote(&self, route: &str) -> Result<EntryId> {
+        let tables = self.served()?;
+        let parts = crate::route::parse(route)?;
+        let short = format!("{}.{}", parts.service, parts.method);
+        tables
+            .remotes
+            .find(short.as_bytes())
+            .ok_or_else(|| Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND).with_metadata("route", short))
+    }
+
+    async fn answer(self: &Arc<Self>, body: Bytes) -> Result<Bytes> {
+        let arrived = Instant::now();
+        let mut call =
+            Incoming::decode(body).inspect_err(|error| self.meters.unreadable("request", error))?;
+        if call.metadata.request_id().is_none() {
+            call.metadata.set_request_id(new_request_id());
+        }
+        let deadline = Deadline::after(call.metadata.timeout(), arrived);
+        let current = Current { metadata: call.metadata, deadline };
+        match call.target {
+            Target::Remote => {
+                let work = Arc::clone(self).serve_remote(call.route, call.data, current);
+                self.within(deadline, work).await
+            }
+            Target::Handler { session, waits } => {
+                let work = Arc::clone(self).serve_handler(
+                    session,
+                    waits,
+                    (call.route, call.frontend_id, call.data),
+                    current,
+                );
+                self.within(deadline, work).await
+            }
+        }
+    }
+
+    /// Lets a call work until its caller waits no more. Then the caller is told so, and the work comes to its end
+    /// without it: a handler is never cut where it does not expect it, but for `pitaya.handler.timeout`.
+    async fn within(
+        &self,
+        deadline: Deadline,
+        work: impl Future<Output = Result<Bytes>> + Send + 'static,
+    ) -> Result<Bytes> {
+        let limit = self.limits.handler;
+        let over = || Err(Error::new(code::INTERNAL, text::RPC_TIMEOUT));
+        let Some(until) = deadline.at() else {
+            let cut = || Err(Error::new(code::TIMEOUT, text::HANDLER_TIMEOUT));
+            return tokio::time::timeout(limit, work).await.unwrap_or_else(|_| cut());
+        };
+        let started = Instant::now();
+        if deadline.is_over(started) {
+            return over();
+        }
+        let mut work = Box::pin(work);
+        match tokio::time::timeout_at(until, &mut work).await {
+            Ok(result) => result,
+            Err(_) => {
+                self.tasks.spawn(async move {
+                    if tokio::time::timeout_at(started + limit, work).await.is_err() {
+                        tracing::warn!("a handler or a remote took too long and was cut off");
+                    }
+                });
+                over()
+            }
+        }
+    }
+
+    async fn serve_remote(self: Arc<Self>, route: String, data: Bytes, current: Current) -> Result<Bytes> {
+        if let Some(result) = sys::serve(&self.pool, &route, &data).await {
+            return result;
+        }
+        let id = self.find_remote(&route)?;
+        let entry = self.served()?.remotes.entry(id);
+        let started = std::time::Instant::now();
+        let result = run_remote(entry, Arc::clone(&self.services), &data, current).await;
+        self.meters.served(id, started, result.as_ref().err());
+        result
+    }
+
+    async fn serve_handler(
+        self: Arc<Self>,
+        session: Travelling,
+        waits: Waits,
+        (route, frontend_id, body): (String, String, Bytes),
+        current: Current,
+    ) -> Result<Bytes> {
+        let handlers = &self.served()?.handlers;
+        let parts = crate::route::parse(&route)?;
+        let short = format!("{}.{}", parts.service, parts.method);
+        let Some(id) = handlers.find(short.as_bytes()) else {
+            return Err(dispatch::unknown_handler(parts.server.unwrap_or(&self.own().server_type), parts));
+        };
+        let entry = handlers.entry(id);
+        let waits_for_reply = matches!(waits, Waits::ForReply(_));
+        if waits_for_reply && entry.info.notify {
+            return Err(Error::new(code::BAD_REQUEST, text::REQUEST_ON_NOTIFY));
+        }
+        let data = session_data(&session.data)?;
+        let uid = (!session.uid.is_empty()).then_some(&*session.uid);
+        let owner = Frontend::new(&self, &frontend_id, current.clone());
+        let back = Back::new(Box::new(owner), &frontend_id, current.clone());
+        let core = self.pool.copy(u64::try_from(session.id).unwrap_or_default(), uid, data, back);
+        // Any number but 0 says that somebody waits.
+        let mid = u64::from(waits_for_reply);
+        let client = Client { core: Arc::clone(&core), call: 0, mid, entry: id, plain: entry.plain() };
+        let started = std::time::Instant::now();
+        let work = async { dispatch::call(entry, client, &Body::shared(&body)).await };
+        let result = current
+            .scope(AssertUnwindSafe(work).catch_unwind())
+            .await
+            .unwrap_or_else(|panic| Err(panicked(entry.route(), &*panic)));
+        self.meters.handled(id, started, result.as_ref().err());
+        result?;
+        if !waits_for_reply {
+            return Ok(ACK);
+        }
+        Ok(core.back().and_then(Back::take_reply).unwrap_or_default())
+    }
+}

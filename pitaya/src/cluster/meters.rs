@@ -1,0 +1,126 @@
+//! What a node reports.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
+
+use dashmap::DashMap;
+
+use super::Servers;
+use crate::component::{EntryId, Tables};
+use crate::error::{Error, code};
+use crate::metrics::{COUNT_SERVERS, Handle, Metrics, RouteTimings, UNREADABLE_MESSAGES};
+
+/// The most routes by which calls to other servers are told apart. An application has few; those that clients name
+/// need not exist.
+const MOST_ROUTES: usize = 1024;
+
+/// The instruments of a node.
+pub(crate) struct Meters {
+    metrics: Metrics,
+    called: DashMap<Box<str>, Arc<RouteTimings>>,
+    /// Calls of all routes beyond that.
+    others: Arc<RouteTimings>,
+    here: OnceLock<Here>,
+}
+
+/// Those of what is served here.
+struct Here {
+    handlers: Vec<RouteTimings>,
+    remotes: Vec<RouteTimings>,
+}
+
+impl Meters {
+    pub(crate) fn new(metrics: &Metrics) -> Self {
+        Self {
+            metrics: metrics.clone(),
+            called: DashMap::new(),
+            others: Arc::new(RouteTimings::called(metrics, "")),
+            here: OnceLock::new(),
+        }
+    }
+
+    /// What is served here is known.
+    pub(super) fn serve(&self, tables: &Tables) {
+        let all = |table: &crate::component::Table, make: fn(&Metrics, &str) -> RouteTimings| {
+            table.entries().iter().map(|entry| make(&self.metrics, entry.route())).collect()
+        };
+        let _ = self.here.set(Here {
+            handlers: all(&tables.handlers, RouteTimings::local),
+            remotes: all(&tables.remotes, RouteTimings::served),
+        });
+    }
+
+    /// Counts the servers of each type whenever they change.
+    pub(super) fn watch(&self, servers: &Arc<Servers>) {
+        if self.metrics.is_empty() {
+            return;
+        }
+        let handles: Mutex<BTreeMap<Arc<str>, Handle>> = Mutex::default();
+        let (metrics, view) = (self.metrics.clone(), Arc::downgrade(servers));
+        servers.on_change(move |change| {
+            let Some(servers) = view.upgrade() else { return };
+            let server_type = &change.server().server_type;
+            let count = servers.look(|view| view.of_type(server_type).len());
+            let mut handles = handles.lock().unwrap_or_else(PoisonError::into_inner);
+            let handle = handles
+                .entry(Arc::clone(server_type))
+                .or_insert_with(|| metrics.handle(&COUNT_SERVERS, &[("type", server_type)]));
+            #[expect(clippy::cast_precision_loss, reason = "there are fewer than 2^53 servers")]
+            handle.record(count as f64);
+        });
+    }
+
+    /// Another server was called.
+    pub(super) fn called(&self, route: &str, started: Instant, error: Option<&Error>) {
+        if self.metrics.is_empty() {
+            return;
+        }
+        // A route that does not exist leaves nothing behind.
+        let known = error.is_none_or(|error| error.code() != code::NOT_FOUND);
+        report(&self.of_called(route, known), started, error);
+    }
+
+    fn of_called(&self, route: &str, known: bool) -> Arc<RouteTimings> {
+        if let Some(timings) = self.called.get(route) {
+            return Arc::clone(&timings);
+        }
+        if !known || self.called.len() >= MOST_ROUTES {
+            return Arc::clone(&self.others);
+        }
+        let made = || Arc::new(RouteTimings::called(&self.metrics, route));
+        Arc::clone(&self.called.entry(route.into()).or_insert_with(made))
+    }
+
+    /// A client's message was handled here for its frontend.
+    pub(super) fn handled(&self, id: EntryId, started: Instant, error: Option<&Error>) {
+        if let Some(here) = self.here.get() {
+            report(&here.handlers[id.index()], started, error);
+        }
+    }
+
+    /// A remote of this server was called.
+    pub(super) fn served(&self, id: EntryId, started: Instant, error: Option<&Error>) {
+        if let Some(here) = self.here.get() {
+            report(&here.remotes[id.index()], started, error);
+        }
+    }
+
+    /// Something came in that cannot be understood.
+    #[cold]
+    pub(super) fn unreadable(&self, what: &'static str, error: &dyn std::fmt::Display) {
+        tracing::debug!(what, %error, "a message of another server cannot be understood");
+        self.metrics.handle(&UNREADABLE_MESSAGES, &[("kind", what)]).record(1.0);
+    }
+}
+
+fn report(timings: &RouteTimings, started: Instant, error: Option<&Error>) {
+    if timings.is_empty() {
+        return;
+    }
+    let time = started.elapsed();
+    match error {
+        None => timings.succeeded(time),
+        Some(error) => timings.failed(error.code(), time),
+    }
+}

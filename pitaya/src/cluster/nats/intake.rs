@@ -1,0 +1,74 @@
+//! Takes in what comes to some subjects over one connection, from the first message to the last.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use async_nats::{Message, Subscriber};
+use futures_util::{FutureExt as _, Stream as _};
+use tokio::task::coop::unconstrained;
+use tokio_util::sync::CancellationToken;
+
+use super::link::Link;
+
+/// The messages of some subscriptions. Those of one come in their order; of two that have some, the first is asked
+/// first.
+pub(super) struct Intake {
+    link: Arc<Link>,
+    subscribers: Vec<Subscriber>,
+    end: CancellationToken,
+    ended: bool,
+}
+
+impl Intake {
+    /// Takes in until `end`.
+    pub(super) fn new(link: Arc<Link>, subscribers: Vec<Subscriber>, end: CancellationToken) -> Self {
+        Self { link, subscribers, end, ended: false }
+    }
+
+    /// The next message, with the place of its subscription; nothing more after the end. What was sent to us before
+    /// the end is still given; if the connection is lost, what had arrived.
+    pub(super) async fn next(&mut self) -> Option<(usize, Message)> {
+        loop {
+            let next = self.take().await?;
+            if !self.link.part.has_come(&next.1) {
+                return Some(next);
+            }
+        }
+    }
+
+    async fn take(&mut self) -> Option<(usize, Message)> {
+        if !self.ended {
+            let Self { subscribers, end, .. } = &mut *self;
+            let next = tokio::select! {
+                biased;
+                next = poll_fn(|context| poll(subscribers, context)) => Some(next),
+                () = end.cancelled() => None,
+            };
+            match next {
+                Some(Some(next)) => return Some(next),
+                Some(None) => {}
+                // If it fails the connection is gone, and nothing more comes in any case. Boxed, since it is needed
+                // once, and each user has a task of this.
+                None => drop(Box::pin(self.link.finish(&mut self.subscribers)).await),
+            }
+            self.ended = true;
+        }
+        // All is there now. Without the budget of the task's poll: an empty budget looks like an empty queue.
+        let subscribers = &mut self.subscribers;
+        unconstrained(poll_fn(|context| poll(subscribers, context))).now_or_never().flatten()
+    }
+}
+
+fn poll(subscribers: &mut [Subscriber], context: &mut Context<'_>) -> Poll<Option<(usize, Message)>> {
+    let mut open = false;
+    for (place, subscriber) in subscribers.iter_mut().enumerate() {
+        match Pin::new(subscriber).poll_next(context) {
+            Poll::Ready(Some(message)) => return Poll::Ready(Some((place, message))),
+            Poll::Ready(None) => {}
+            Poll::Pending => open = true,
+        }
+    }
+    if open { Poll::Pending } else { Poll::Ready(None) }
+}

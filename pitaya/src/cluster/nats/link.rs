@@ -1,0 +1,204 @@
+//! One connection to a broker, from its making to its end. It never comes back: another takes its place.
+
+use std::error::Error as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use async_nats::connection::State;
+use async_nats::{Client, PublishErrorKind, Request, RequestError, RequestErrorKind, ServerAddr, Subject};
+use async_nats::{Subscriber, ToSubject};
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::address::Login;
+use super::connect::{NotConnected, connect};
+use super::echo::Echo;
+use super::options::NatsOptions;
+use super::overlap::Part;
+use super::signals::Signals;
+use crate::cluster::TransportError;
+
+/// How many calls of one connection may stay without an answer before another takes its place: the client remembers
+/// each of them for as long as the connection lives, some two hundred bytes.
+const UNANSWERED: u64 = 100_000;
+
+/// A connection, and how what takes things in over it is told to begin and to end.
+pub(super) struct Link {
+    pub(super) client: Client,
+    pub(super) signals: Arc<Signals>,
+    /// Whether another takes in the same.
+    pub(super) part: Part,
+    /// The brokers that it was told of, those found by themselves included.
+    pub(super) servers: Vec<ServerAddr>,
+    /// What came over the connection before has been handed over: what comes over this one may be.
+    pub(super) go: CancellationToken,
+    /// Take in no more: another connection takes over.
+    pub(super) finish: CancellationToken,
+    /// Take in no more requests.
+    pub(super) deaf: CancellationToken,
+    /// All that takes in.
+    pub(super) loops: TaskTracker,
+    asked: mpsc::UnboundedSender<oneshot::Sender<()>>,
+    unanswered: AtomicU64,
+}
+
+/// The connection was lost, or closed.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was lost at once")]
+pub(super) struct Gone;
+
+impl From<Gone> for TransportError {
+    fn from(_: Gone) -> Self {
+        Self::Unavailable
+    }
+}
+
+impl Link {
+    pub(super) async fn open(
+        options: &NatsOptions,
+        login: Option<&Login>,
+        servers: &[ServerAddr],
+        name: &str,
+        signals: Arc<Signals>,
+        part: Part,
+    ) -> Result<Self, NotConnected> {
+        let client = connect(options, login, servers, name, &signals).await?;
+        let lost = |error: &dyn std::fmt::Display| NotConnected::Now(error.to_string());
+        let pool = client.server_pool().await.map_err(|error| lost(&error))?;
+        let (asked, questions) = mpsc::unbounded_channel();
+        let echo = Echo::new(client.clone(), Arc::clone(&signals), options.patience()).await;
+        tokio::spawn(echo.map_err(|error| lost(&error))?.answer(questions));
+        let finish = signals.gone.child_token();
+        Ok(Self {
+            client,
+            signals,
+            part,
+            servers: pool.into_iter().map(|server| server.addr).collect(),
+            go: CancellationToken::new(),
+            deaf: finish.child_token(),
+            finish,
+            loops: TaskTracker::new(),
+            asked,
+            unanswered: AtomicU64::new(0),
+        })
+    }
+
+    /// Whether the connection is up, as far as the client knows at this moment.
+    pub(super) fn is_up(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
+    /// Ends the connection, with all that waits for it.
+    pub(super) async fn end(&self) {
+        self.signals.gone.cancel();
+        // The client's task ends when it is told so, though calls that wait for their answers still hold the client.
+        // If it does not listen it has lost the connection, and is about to end.
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.client.drain()).await;
+    }
+
+    /// Waits for something, unless the connection goes. The client's own functions wait for room among its commands,
+    /// which it does not make while it is not connected.
+    async fn while_up<T>(&self, future: impl Future<Output = T>) -> Result<T, Gone> {
+        tokio::select! {
+            biased;
+            value = future => Ok(value),
+            () = self.signals.gone.cancelled() => Err(Gone),
+        }
+    }
+
+    /// Returns when the broker has seen all that was sent before, and when all that it sent before that was taken off
+    /// the connection. (The client's own `flush` only writes.)
+    pub(super) async fn round_trip(&self) -> Result<(), Gone> {
+        let (answer, answered) = oneshot::channel();
+        self.asked.send(answer).map_err(|_| Gone)?;
+        answered.await.map_err(|_| Gone)
+    }
+
+    /// Subscribes; the broker may not have seen it yet.
+    pub(super) async fn subscribe(&self, subject: String) -> Result<Subscriber, TransportError> {
+        let subscribed = self.while_up(self.client.subscribe(subject)).await?;
+        subscribed.map_err(|error| TransportError::Other(error.to_string()))
+    }
+
+    /// Takes the whole subscription out of the broker, but goes on to take in what it has sent already.
+    ///
+    /// The client's `unsubscribe` and `drain` forget a subscription before the broker has seen that it ends, and drop
+    /// what was on its way. So it is told to end after a number of messages that it never reaches: the broker reads no
+    /// number with so many digits, and ends the subscription at once.
+    pub(super) async fn finish(&self, subscribers: &mut [Subscriber]) -> Result<(), Gone> {
+        for subscriber in &mut *subscribers {
+            let _ = self.while_up(subscriber.unsubscribe_after(u64::MAX)).await?;
+        }
+        self.round_trip().await?;
+        for subscriber in subscribers {
+            // should a broker read such numbers it ends here
+            let _ = self.while_up(subscriber.unsubscribe()).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends what nobody answers.
+    pub(super) async fn publish(&self, to: impl ToSubject, body: Bytes) -> Result<(), TransportError> {
+        let (size, limit) = (body.len(), self.client.max_payload());
+        if size > limit {
+            return Err(TransportError::TooLarge { size, limit });
+        }
+        if !self.is_up() {
+            return Err(TransportError::Unavailable);
+        }
+        let published = self.while_up(self.client.publish(to, body)).await?;
+        published.map_err(|error| match error.kind() {
+            PublishErrorKind::Send => TransportError::Unavailable,
+            PublishErrorKind::MaxPayloadExceeded => TransportError::TooLarge { size, limit },
+            PublishErrorKind::InvalidSubject => TransportError::Other(error.to_string()),
+        })
+    }
+
+    /// Sends what is answered, and waits for the answer.
+    pub(super) async fn request(
+        &self,
+        to: Subject,
+        body: Bytes,
+        timeout: Duration,
+    ) -> Result<Bytes, TransportError> {
+        let (size, limit) = (body.len(), self.client.max_payload());
+        if size > limit {
+            return Err(TransportError::TooLarge { size, limit });
+        }
+        if !self.is_up() {
+            return Err(TransportError::Unavailable);
+        }
+        // The client's own timeout would not count what it waits for room among its commands.
+        let request = Request::new().payload(body).timeout(None);
+        match tokio::time::timeout(timeout, self.client.send_request(to, request)).await {
+            Ok(Ok(answer)) => Ok(answer.payload),
+            Ok(Err(error)) => Err(match error.kind() {
+                RequestErrorKind::NoResponders => TransportError::NoResponders,
+                RequestErrorKind::TimedOut => TransportError::Timeout,
+                RequestErrorKind::MaxPayloadExceeded => TransportError::TooLarge { size, limit },
+                RequestErrorKind::InvalidSubject => TransportError::Other(error.to_string()),
+                RequestErrorKind::Other => unanswered(&error),
+            }),
+            Err(_) => {
+                if self.unanswered.fetch_add(1, Relaxed) + 1 == UNANSWERED {
+                    self.signals.leaving.cancel();
+                }
+                Err(TransportError::Timeout)
+            }
+        }
+    }
+}
+
+/// A request that the client did not take was not sent. One that it took, and gave up with the connection, may have
+/// been handled.
+fn unanswered(error: &RequestError) -> TransportError {
+    let taken = error.source().is_some_and(|source| source.is::<oneshot::error::RecvError>());
+    if taken {
+        TransportError::Other("the connection was lost before the answer came".to_owned())
+    } else {
+        TransportError::Unavailable
+    }
+}

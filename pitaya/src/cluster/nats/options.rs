@@ -1,0 +1,246 @@
+//! What a NATS transport can be told.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::address::{self, Addresses, Login};
+use crate::config::Config;
+
+/// How to reach the brokers. All has defaults; give what differs:
+///
+/// ```
+/// use pitaya::cluster::NatsOptions;
+///
+/// let options = NatsOptions { addresses: "nats://one:4222,nats://two:4222".into(), ..NatsOptions::default() };
+/// ```
+///
+/// Written out for logs ([`Debug`]) it has no secrets.
+#[derive(Clone)]
+pub struct NatsOptions {
+    /// The brokers of one cluster, with commas between: `nats://localhost:4222` is one, and the default. The scheme
+    /// `tls://` demands TLS. Without a scheme it is `nats://`, without a port 4222.
+    ///
+    /// An address may have credentials: `nats://user:password@host`, `nats://token@host`. A character that would end a
+    /// part is written as in URLs, `%40` for `@`. All addresses have the same ones, or none.
+    pub addresses: String,
+    /// The user, unless the addresses have one.
+    pub user: Option<String>,
+    /// The password of that user.
+    pub password: Option<String>,
+    /// The token, unless the addresses have one.
+    pub token: Option<String>,
+    /// A file with a JWT and the seed of a key, as `nsc` writes it. It is read anew for each connection. It needs the
+    /// feature `nats-creds`.
+    pub credentials_file: Option<PathBuf>,
+    /// How the connection is encrypted.
+    pub tls: NatsTls,
+    /// How long making one connection may take; 2 s. The name of the host is looked up besides.
+    pub connection_timeout: Duration,
+    /// How often the first connection is tried again before the app is told that it cannot start; 15. A connection
+    /// that is lost later is made again for as long as it takes.
+    pub first_connect_retries: u32,
+    /// How long it waits before it tries again; 1 s.
+    pub reconnect_wait: Duration,
+    /// How much longer it waits, by chance, so that not all servers come at once; up to 100 ms.
+    pub reconnect_jitter: Duration,
+    /// How often an idle broker is asked whether it lives; 2 min, but never less often than every 1.5 s.
+    ///
+    /// A broker that is frozen, or whose machine has gone, does not say so: nothing but its silence tells. With the
+    /// original's 2 min that took up to 8 min, in which every call ran into its timeout. One question costs as much as
+    /// one small message.
+    pub ping_interval: Duration,
+    /// How many such questions may be without an answer; 3. One more and the connection counts as lost: after 6 s of
+    /// silence, with the defaults.
+    pub max_pings_outstanding: u32,
+    /// How many requests may wait for their answers from this server at one time; 65 536. A request beyond that is
+    /// answered with `PIT-503` at once, and counted.
+    pub messages: usize,
+    /// How many pushes to one user may wait; 65 536. The client has one bound for all it takes in, so the greater of
+    /// this and [`messages`](Self::messages) holds. What comes beyond is dropped and counted.
+    pub pushes: usize,
+}
+
+impl NatsOptions {
+    /// What the keys `pitaya.cluster.rpc.client.nats.…` of a configuration say.
+    #[must_use]
+    pub fn from_config(config: &Config) -> Self {
+        Self {
+            addresses: config.nats_connect.clone(),
+            connection_timeout: config.nats_connection_timeout,
+            // -1 is without end.
+            first_connect_retries: u32::try_from(config.nats_max_reconnection_retries).unwrap_or(u32::MAX),
+            reconnect_wait: config.nats_reconnect_wait,
+            reconnect_jitter: config.nats_reconnect_jitter,
+            ping_interval: config.nats_ping_interval,
+            max_pings_outstanding: config.nats_max_pings_outstanding,
+            messages: config.nats_buffer_messages,
+            ..Self::default()
+        }
+    }
+}
+
+/// How the connection to a broker is encrypted. It is in any case if the broker demands it.
+#[derive(Debug, Clone, Default)]
+pub struct NatsTls {
+    /// Whether a broker without TLS is refused; also by the scheme `tls://` for one broker.
+    pub required: bool,
+    /// Certificates of authorities, PEM, to be trusted instead of those of the system. It is read anew for each
+    /// connection.
+    pub ca_file: Option<PathBuf>,
+    /// A certificate, with its chain, by which the broker knows us. PEM.
+    pub cert_file: Option<PathBuf>,
+    /// The key of that certificate. PEM.
+    pub key_file: Option<PathBuf>,
+}
+
+impl Default for NatsOptions {
+    fn default() -> Self {
+        Self {
+            addresses: "nats://localhost:4222".to_owned(),
+            user: None,
+            password: None,
+            token: None,
+            credentials_file: None,
+            tls: NatsTls::default(),
+            connection_timeout: Duration::from_secs(2),
+            first_connect_retries: 15,
+            reconnect_wait: Duration::from_secs(1),
+            reconnect_jitter: Duration::from_millis(100),
+            ping_interval: Duration::from_secs(120),
+            max_pings_outstanding: 3,
+            messages: 65_536,
+            pushes: 65_536,
+        }
+    }
+}
+
+/// An option that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the NATS option `{option}` {why}")]
+pub struct BadNatsOption {
+    /// Its name.
+    pub option: &'static str,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl NatsOptions {
+    /// The longest time between two questions whether the broker lives.
+    const LONGEST_PING: Duration = Duration::from_millis(1500);
+    /// More messages than any memory holds.
+    const MOST: usize = 1 << 28;
+
+    /// How long a broker is silent before the connection counts as lost.
+    pub(super) fn patience(&self) -> Duration {
+        let ping = self.ping_interval.clamp(Duration::from_millis(10), Self::LONGEST_PING);
+        ping.saturating_mul(self.max_pings_outstanding.saturating_add(1))
+    }
+
+    /// Reads the addresses, and looks whether all else can be.
+    pub(super) fn check(&self) -> Result<Addresses, BadNatsOption> {
+        let bad = |option, why: &str| Err(BadNatsOption { option, why: why.to_owned() });
+        for (option, value) in [("messages", self.messages), ("pushes", self.pushes)] {
+            if !(1..=Self::MOST).contains(&value) {
+                return bad(option, "is to be between 1 and 268435456");
+            }
+        }
+        for (option, value) in
+            [("connection_timeout", self.connection_timeout), ("ping_interval", self.ping_interval)]
+        {
+            if value.is_zero() {
+                return bad(option, "is to be more than nothing");
+            }
+        }
+        if self.tls.cert_file.is_some() != self.tls.key_file.is_some() {
+            return bad("tls", "has a certificate without a key, or a key without a certificate");
+        }
+        if self.credentials_file.is_some() && !cfg!(feature = "nats-creds") {
+            return bad("credentials_file", "needs the feature `nats-creds` of pitaya");
+        }
+        let mut addresses =
+            address::parse(&self.addresses).map_err(|why| BadNatsOption { option: "addresses", why })?;
+        match (addresses.login.is_some(), &self.user, &self.token) {
+            (true, None, None) | (false, None, None) => {}
+            (false, Some(user), None) => {
+                let password = self.password.clone().unwrap_or_default();
+                addresses.login = Some(Login::User { user: user.clone(), password });
+            }
+            (false, None, Some(token)) => addresses.login = Some(Login::Token(token.clone())),
+            _ => return bad("user", "is given besides a token, or besides credentials in the addresses"),
+        }
+        Ok(addresses)
+    }
+}
+
+impl fmt::Debug for NatsOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hidden = |secret: &Option<String>| secret.as_ref().map(|_| "***");
+        f.debug_struct("NatsOptions")
+            .field("addresses", &address::redacted(&self.addresses))
+            .field("user", &hidden(&self.user))
+            .field("password", &hidden(&self.password))
+            .field("token", &hidden(&self.token))
+            .field("credentials_file", &self.credentials_file)
+            .field("tls", &self.tls)
+            .field("connection_timeout", &self.connection_timeout)
+            .field("first_connect_retries", &self.first_connect_retries)
+            .field("reconnect_wait", &self.reconnect_wait)
+            .field("reconnect_jitter", &self.reconnect_jitter)
+            .field("ping_interval", &self.ping_interval)
+            .field("max_pings_outstanding", &self.max_pings_outstanding)
+            .field("messages", &self.messages)
+            .field("pushes", &self.pushes)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn written_out_the_options_have_no_secrets() {
+        let options = NatsOptions {
+            addresses: "nats://ann:secret@one,nats://ann:secret@two".into(),
+            user: Some("secret".into()),
+            password: Some("secret".into()),
+            token: Some("secret".into()),
+            ..NatsOptions::default()
+        };
+        let text = format!("{options:?} {options:#?}");
+        assert!(!text.contains("secret") && text.contains("nats://***@one,nats://***@two"), "{text}");
+    }
+
+    #[test]
+    fn an_option_that_cannot_be_is_named() {
+        let good = NatsOptions::default;
+        let bad = [
+            ("addresses", NatsOptions { addresses: String::new(), ..good() }),
+            ("messages", NatsOptions { messages: 0, ..good() }),
+            ("pushes", NatsOptions { pushes: usize::MAX, ..good() }),
+            ("connection_timeout", NatsOptions { connection_timeout: Duration::ZERO, ..good() }),
+            ("ping_interval", NatsOptions { ping_interval: Duration::ZERO, ..good() }),
+            ("user", NatsOptions { user: Some("a".into()), token: Some("b".into()), ..good() }),
+            ("user", NatsOptions { addresses: "a:b@one".into(), user: Some("a".into()), ..good() }),
+            (
+                "tls",
+                NatsOptions { tls: NatsTls { key_file: Some("k".into()), ..NatsTls::default() }, ..good() },
+            ),
+        ];
+        for (option, options) in bad {
+            assert_eq!(options.check().err().expect(option).option, option);
+        }
+        assert!(good().check().is_ok());
+    }
+
+    #[test]
+    fn a_silent_broker_is_given_up_within_seconds_whatever_the_ping_interval() {
+        let mut options = NatsOptions::default();
+        assert_eq!(options.patience(), Duration::from_secs(6));
+        options.ping_interval = Duration::from_millis(100);
+        assert_eq!(options.patience(), Duration::from_millis(400));
+        options.max_pings_outstanding = u32::MAX;
+        assert!(options.patience() > Duration::from_secs(1_000_000));
+    }
+}

@@ -1,0 +1,149 @@
+//! While one connection takes the place of another, both take in the same: each message is to be handed over once.
+//!
+//! A queue group of the two would be simpler, but the brokers of a cluster lose what they send each other for a member
+//! that has just left, and mix up the order.
+
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_nats::Message;
+
+/// Which of the two connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// The one that was there before.
+    Leaving,
+    /// The one that takes its place.
+    Coming,
+}
+
+/// How many times more each message came over the one than over the other.
+///
+/// A request is known by its reply subject, which no other has. A message without one is known by its bytes, so one
+/// that was sent twice may be lost: it arrives at most once, and that is what is promised.
+#[derive(Debug, Default)]
+pub(super) struct Overlap {
+    /// Of what comes from strangers only the hash is kept: its size is not ours to choose.
+    hasher: RandomState,
+    ahead: Mutex<HashMap<u64, i64>>,
+}
+
+impl Overlap {
+    /// Whether this is the first of the two that come.
+    fn is_first(&self, side: Side, message: &Message) -> bool {
+        let Message { subject, reply, payload, .. } = message;
+        self.count(
+            side,
+            match reply {
+                Some(reply) => self.hasher.hash_one((subject.as_str(), reply.as_str())),
+                None => self.hasher.hash_one((subject.as_str(), payload)),
+            },
+        )
+    }
+
+    fn count(&self, side: Side, key: u64) -> bool {
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        let ahead = ahead.entry(key).or_default();
+        match side {
+            Side::Leaving => {
+                *ahead += 1;
+                *ahead > 0
+            }
+            Side::Coming => {
+                *ahead -= 1;
+                *ahead < 0
+            }
+        }
+    }
+}
+
+/// Whether a connection is one of two at the moment.
+#[derive(Debug, Default)]
+pub(super) struct Part {
+    /// Asked for each message; the rest only while it holds.
+    on: AtomicBool,
+    of: Mutex<Option<(Arc<Overlap>, Side)>>,
+}
+
+impl Part {
+    pub(super) fn new(of: Option<(Arc<Overlap>, Side)>) -> Self {
+        Self { on: AtomicBool::new(of.is_some()), of: Mutex::new(of) }
+    }
+
+    /// What comes from now on may come over the other one too, or no longer.
+    pub(super) fn set(&self, of: Option<(Arc<Overlap>, Side)>) {
+        let on = of.is_some();
+        *self.of.lock().unwrap_or_else(PoisonError::into_inner) = of;
+        self.on.store(on, Ordering::Release);
+    }
+
+    /// Whether a message has come over the other one already.
+    pub(super) fn has_come(&self, message: &Message) -> bool {
+        if !self.on.load(Ordering::Acquire) {
+            return false;
+        }
+        let of = self.of.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        of.is_some_and(|(overlap, side)| !overlap.is_first(side, message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_connection_that_is_alone_hands_over_everything() {
+        let message = Message {
+            subject: "a".into(),
+            reply: None,
+            payload: "x".into(),
+            headers: None,
+            status: None,
+            description: None,
+            length: 2,
+        };
+        let part = Part::default();
+        assert!(!part.has_come(&message) && !part.has_come(&message));
+        let overlap = Arc::new(Overlap::default());
+        part.set(Some((Arc::clone(&overlap), Side::Leaving)));
+        let other = Part::new(Some((overlap, Side::Coming)));
+        assert!(!part.has_come(&message) && !part.has_come(&message));
+        assert!(other.has_come(&message) && other.has_come(&message) && !other.has_come(&message));
+        part.set(None);
+        assert!(!part.has_come(&message));
+    }
+
+    proptest! {
+        /// One connection has a beginning of what was sent, the other an end; they overlap. In whichever order the two
+        /// are taken in, each message is handed over once, also if some are the same.
+        #[test]
+        fn each_message_is_handed_over_once(
+            sent in proptest::collection::vec(0u64..40, 1..60), from: prop::sample::Index, to: prop::sample::Index,
+            turns in proptest::collection::vec(any::<bool>(), 120),
+        ) {
+            let (a, b) = (from.index(sent.len() + 1), to.index(sent.len() + 1));
+            let (from, to) = (a.min(b), a.max(b));
+            let overlap = Overlap::default();
+            let (mut leaving, mut coming) = (sent[..to].iter(), sent[from..].iter());
+            let mut handed: HashMap<u64, usize> = HashMap::new();
+            for turn in turns.into_iter().chain(std::iter::repeat_n(true, 60)).chain(std::iter::repeat_n(false, 60)) {
+                let next = if turn { leaving.next() } else { coming.next() };
+                let side = if turn { Side::Leaving } else { Side::Coming };
+                if let Some(&key) = next && overlap.count(side, key) {
+                    *handed.entry(key).or_default() += 1;
+                }
+            }
+            for key in 0..40 {
+                let times = |sent: &[u64]| sent.iter().filter(|sent| **sent == key).count();
+                let got = handed.get(&key).copied().unwrap_or_default();
+                // at most once each; and at least what only one of both had, or one of both for all
+                prop_assert!(got <= times(&sent));
+                prop_assert_eq!(got, times(&sent[..to]).max(times(&sent[from..])));
+            }
+        }
+    }
+}

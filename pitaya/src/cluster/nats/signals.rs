@@ -1,0 +1,223 @@
+//! What a connection says of itself, and what is counted.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_nats::{ClientError, Event, ServerError};
+use tokio_util::sync::CancellationToken;
+
+/// What a NATS transport has counted since it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NatsCounts {
+    /// Messages, at least, that were dropped because too many waited for one subject.
+    pub slow_consumers: u64,
+    /// Requests that were answered with `PIT-503` because too many waited for their answers.
+    pub refused_requests: u64,
+    /// Answers that were larger than a message may be, each replaced by an error.
+    pub oversized_answers: u64,
+    /// Answers that were ready while there was no connection.
+    pub lost_answers: u64,
+    /// Subscriptions, at least, that the broker did not allow.
+    pub refused_subscriptions: u64,
+    /// How often the connection was made anew after it was lost.
+    pub reconnects: u64,
+    /// How often another connection took over without a loss: the broker was about to go.
+    pub moves: u64,
+}
+
+/// The counters of a transport.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) slow_consumers: AtomicU64,
+    pub(super) refused_requests: AtomicU64,
+    pub(super) oversized_answers: AtomicU64,
+    pub(super) lost_answers: AtomicU64,
+    pub(super) refused_subscriptions: AtomicU64,
+    pub(super) reconnects: AtomicU64,
+    pub(super) moves: AtomicU64,
+    slow_said: Seldom,
+    refused_said: Seldom,
+    oversized_said: Seldom,
+    error_said: Seldom,
+}
+
+impl Counts {
+    pub(super) fn now(&self) -> NatsCounts {
+        NatsCounts {
+            slow_consumers: self.slow_consumers.load(Relaxed),
+            refused_requests: self.refused_requests.load(Relaxed),
+            oversized_answers: self.oversized_answers.load(Relaxed),
+            lost_answers: self.lost_answers.load(Relaxed),
+            refused_subscriptions: self.refused_subscriptions.load(Relaxed),
+            reconnects: self.reconnects.load(Relaxed),
+            moves: self.moves.load(Relaxed),
+        }
+    }
+
+    fn slow(&self) {
+        let dropped = self.slow_consumers.fetch_add(1, Relaxed) + 1;
+        if self.slow_said.may() {
+            tracing::warn!(dropped, "messages of other servers come faster than they are taken in");
+        }
+    }
+
+    pub(super) fn refused(&self) {
+        let refused = self.refused_requests.fetch_add(1, Relaxed) + 1;
+        if self.refused_said.may() {
+            tracing::warn!(refused, "too many requests of other servers wait for their answers");
+        }
+    }
+
+    pub(super) fn oversized(&self, size: usize, limit: usize) {
+        self.oversized_answers.fetch_add(1, Relaxed);
+        if self.oversized_said.may() {
+            tracing::warn!(
+                size,
+                limit,
+                "an answer is larger than the broker takes; its caller gets an error"
+            );
+        }
+    }
+}
+
+/// Lets one of many lines a second into the log.
+#[derive(Debug, Default)]
+struct Seldom(Mutex<Option<Instant>>);
+
+impl Seldom {
+    fn may(&self) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = last.is_none_or(|last| last.elapsed() >= Duration::from_secs(1));
+        if may {
+            *last = Some(Instant::now());
+        }
+        may
+    }
+}
+
+/// What has become of a connection.
+#[derive(Debug)]
+pub(super) struct Signals {
+    /// It is lost, or was closed. It does not come back: another takes its place.
+    pub(super) gone: CancellationToken,
+    /// It will be lost, or is to be replaced: there is time to make another first.
+    pub(super) leaving: CancellationToken,
+    /// The client has ended, and all that it had to tell before has been heard.
+    pub(super) heard_all: CancellationToken,
+    made: AtomicBool,
+    refused: Mutex<BTreeSet<String>>,
+    pub(super) counts: Arc<Counts>,
+}
+
+impl Signals {
+    /// For a connection that ends with `closing` at the latest.
+    pub(super) fn new(closing: &CancellationToken, counts: Arc<Counts>) -> Self {
+        Self {
+            gone: closing.child_token(),
+            leaving: CancellationToken::new(),
+            heard_all: CancellationToken::new(),
+            made: AtomicBool::new(false),
+            refused: Mutex::default(),
+            counts,
+        }
+    }
+
+    /// It is there.
+    pub(super) fn made(&self) {
+        self.made.store(true, Relaxed);
+    }
+
+    /// Whether it ever was there.
+    pub(super) fn was_made(&self) -> bool {
+        self.made.load(Relaxed)
+    }
+
+    /// Hears what the client has to tell. Its events may be lost if there are many: nothing relies on one alone.
+    pub(super) fn hear(&self, event: Event) {
+        match event {
+            Event::Disconnected => self.gone.cancel(),
+            Event::Closed => {
+                self.heard_all.cancel();
+                self.gone.cancel();
+            }
+            Event::LameDuckMode => self.leaving.cancel(),
+            Event::SlowConsumer(_) | Event::ServerError(ServerError::SlowConsumer(_)) => self.counts.slow(),
+            Event::ServerError(error) => {
+                let text = error.to_string();
+                if let Some(subject) = refused_subject(&text) {
+                    let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+                    // one entry for each subscription, so it is as bounded as they are
+                    refused.insert(subject.to_owned());
+                    self.counts.refused_subscriptions.fetch_add(1, Relaxed);
+                }
+                self.say(&text);
+            }
+            // all tries failed: told by who tries, with the reason
+            Event::ClientError(ClientError::MaxReconnects) => {}
+            Event::ClientError(error) => self.say(&error.to_string()),
+            Event::Connected | Event::Draining => {}
+        }
+    }
+
+    fn say(&self, error: &str) {
+        if self.counts.error_said.may() {
+            tracing::warn!(error, "the broker, or its client, has something to say");
+        }
+    }
+
+    /// Whether the broker refused a subscription to this subject. Asking forgets it.
+    pub(super) fn was_refused(&self, subject: &str) -> bool {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).remove(subject)
+    }
+}
+
+/// The subject of a subscription that the broker does not allow.
+fn refused_subject(error: &str) -> Option<&str> {
+    let (_, rest) = error.split_once("Permissions Violation for Subscription to \"")?;
+    rest.split_once('"').map(|(subject, _)| subject)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signals() -> Signals {
+        Signals::new(&CancellationToken::new(), Arc::default())
+    }
+
+    #[test]
+    fn a_refused_subscription_is_remembered_until_it_is_asked_for() {
+        let signals = signals();
+        let text = r#"Permissions Violation for Subscription to "pitaya/a/user/ann/push" using queue "q""#;
+        signals.hear(Event::ServerError(ServerError::Other(text.into())));
+        assert!(!signals.was_refused("pitaya/a/user/ann/kick"));
+        assert!(signals.was_refused("pitaya/a/user/ann/push"));
+        assert!(!signals.was_refused("pitaya/a/user/ann/push"));
+        signals.hear(Event::ServerError(ServerError::Other(
+            "Permissions Violation for Publish to \"a\"".into(),
+        )));
+        assert!(!signals.was_refused("a"));
+    }
+
+    #[test]
+    fn slow_consumers_are_counted_and_said_at_most_once_a_second() {
+        let signals = signals();
+        for _ in 0..1000 {
+            signals.hear(Event::SlowConsumer(1));
+        }
+        assert_eq!(signals.counts.now().slow_consumers, 1000);
+        assert!(!signals.counts.slow_said.may());
+    }
+
+    #[test]
+    fn a_connection_that_is_lost_or_leaving_says_so() {
+        let signals = signals();
+        signals.hear(Event::LameDuckMode);
+        assert!(signals.leaving.is_cancelled() && !signals.gone.is_cancelled());
+        signals.hear(Event::Disconnected);
+        assert!(signals.gone.is_cancelled());
+    }
+}

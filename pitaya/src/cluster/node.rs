@@ -1,0 +1,294 @@
+//! This server's place in the cluster, and the calls it makes.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use prost::Message as _;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use super::meters::Meters;
+use super::protos::{Request, Session as Travelling};
+use super::request::Waits;
+use super::response::{self, Unanswered};
+use super::router::{Routers, Routing};
+use super::server::DRAINING;
+use super::{Callee, Discovery, Server, Servers, Transport};
+use crate::component::{RemoteRequest, RemoteTarget, Tables, run_remote};
+use crate::context::{Current, Deadline, Metadata, new_request_id};
+use crate::dispatch::{Forward, Forwarded};
+use crate::error::{Error, Result, code, text};
+use crate::route;
+use crate::services::Services;
+use crate::session::{Pool, Session};
+use crate::wire::json;
+
+/// What a node is made of.
+pub(crate) struct Parts {
+    pub(crate) own: Server,
+    pub(crate) discovery: Box<dyn Discovery>,
+    pub(crate) transport: Box<dyn Transport>,
+    pub(crate) routers: Routers,
+    pub(crate) limits: Limits,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) services: Arc<Services>,
+    pub(crate) meters: Meters,
+    pub(crate) tasks: TaskTracker,
+}
+
+/// The bounds of calls; each is a configuration key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// How long a call waits for its answer, if nobody says otherwise.
+    pub(crate) request: Duration,
+    /// How long a handler or a remote may take, whatever its caller says.
+    pub(crate) handler: Duration,
+    /// Whether a user has one session at most on all servers of this type.
+    pub(crate) unique: bool,
+}
+
+/// One server of ours in its cluster.
+pub(crate) struct Node {
+    own: ArcSwap<Server>,
+    pub(super) servers: Arc<Servers>,
+    pub(super) discovery: Box<dyn Discovery>,
+    pub(super) transport: Box<dyn Transport>,
+    routers: Routers,
+    pub(super) limits: Limits,
+    pub(super) pool: Arc<Pool>,
+    pub(super) services: Arc<Services>,
+    pub(super) tables: OnceLock<Arc<Tables>>,
+    pub(super) meters: Meters,
+    /// Handlers whose callers have gone come to their end in here.
+    pub(super) tasks: TaskTracker,
+    pub(super) binds: super::unique::Binds,
+}
+
+impl Node {
+    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+        let Parts { own, discovery, transport, routers, limits, pool, services, meters, tasks } = parts;
+        let node = Arc::new(Self {
+            own: ArcSwap::from_pointee(own),
+            servers: Arc::default(),
+            discovery,
+            transport,
+            routers,
+            limits,
+            pool,
+            services,
+            tables: OnceLock::new(),
+            meters,
+            tasks,
+            binds: super::unique::Binds::default(),
+        });
+        node.meters.watch(&node.servers);
+        node
+    }
+
+    /// This server, as the others know it.
+    pub(crate) fn own(&self) -> Arc<Server> {
+        self.own.load_full()
+    }
+
+    pub(crate) fn servers(&self) -> &Arc<Servers> {
+        &self.servers
+    }
+
+    pub(crate) fn transport(&self) -> &dyn Transport {
+        &*self.transport
+    }
+
+    /// Connects; from then on calls can be made, and those that come are told that this server is not ready.
+    pub(crate) async fn connect(self: &Arc<Self>) -> Result<()> {
+        let receiver = Arc::new(Callee(Arc::clone(self)));
+        self.transport.start(self.own(), receiver).await.map_err(|error| {
+            Error::new(code::UNAVAILABLE, format!("the transport of the cluster did not start: {error}"))
+                .with_source(error)
+        })
+    }
+
+    /// Makes this server known to the others, and them to it.
+    pub(crate) async fn join(&self) -> Result<()> {
+        self.discovery.join(self.own(), Arc::clone(&self.servers)).await
+    }
+
+    /// Makes known that this server takes no new work.
+    pub(crate) async fn drains(&self) {
+        let told =
+            self.announce(|own| drop(own.metadata.insert(DRAINING.to_owned(), "true".to_owned()))).await;
+        if let Err(error) = told {
+            tracing::warn!(%error, "the others could not be told that this server drains");
+        }
+    }
+
+    /// Leaves; returns when the others may be expected to know.
+    pub(crate) async fn leave(&self) {
+        self.discovery.leave().await;
+    }
+
+    /// Sends what is on its way, and ends everything.
+    pub(crate) async fn close(&self) {
+        self.transport.close().await;
+        self.discovery.close().await;
+    }
+
+    pub(crate) async fn is_ready(&self) -> bool {
+        self.transport.is_connected() && self.discovery.is_ready().await
+    }
+
+    /// What is served here; before that, calls are told that this server is not ready.
+    pub(crate) fn serve(&self, tables: Arc<Tables>) {
+        self.meters.serve(&tables);
+        let _ = self.tables.set(tables);
+    }
+
+    /// Says something else of this server from now on.
+    async fn announce(&self, change: impl FnOnce(&mut Server)) -> Result<()> {
+        let mut own = (*self.own()).clone();
+        change(&mut own);
+        let own = Arc::new(own);
+        self.own.store(Arc::clone(&own));
+        self.discovery.announce(own).await
+    }
+
+    /// How long a call may wait: as long as is wanted, but not longer than the call lasts during which it is made.
+    fn time(&self, wanted: Option<Duration>, deadline: Deadline) -> Duration {
+        deadline.within(wanted.unwrap_or(self.limits.request), Instant::now()).unwrap_or_default()
+    }
+
+    /// Sends a call and waits for its answer.
+    async fn send(&self, to: &Server, route: &str, request: Request, timeout: Duration) -> Result<Bytes> {
+        let started = std::time::Instant::now();
+        let answer = if timeout.is_zero() {
+            Err(super::TransportError::Timeout)
+        } else {
+            self.transport.request(to, request.encode_to_vec().into(), timeout).await
+        };
+        let result = match answer {
+            Ok(bytes) => response::read(bytes),
+            Err(why) => Err(Unanswered { route, timeout, caller: &self.own.load(), callee: to }.error(why)),
+        };
+        self.meters.called(route, started, result.as_ref().err());
+        result
+    }
+
+    /// Calls a remote of one server.
+    pub(super) async fn call(
+        &self,
+        to: &Server,
+        route: &str,
+        body: Bytes,
+        current: &Current,
+        timeout: Option<Duration>,
+    ) -> Result<Bytes> {
+        let own = self.own();
+        let timeout = self.time(timeout, current.deadline);
+        let metadata = current.metadata.for_call(&own.id, &own.server_type, timeout);
+        self.send(to, route, Request::called(route, body, &own, &metadata), timeout).await
+    }
+
+    /// Calls a remote of whoever the route, the id or the key names.
+    async fn remote(&self, request: RemoteRequest) -> Result<Bytes> {
+        let RemoteRequest { route, body, server_id, key, timeout, current } = request;
+        let server_type = route::parse(&route)?
+            .server
+            .ok_or_else(|| Error::new(code::UNKNOWN, text::NO_SERVER_TYPE).with_metadata("route", &*route))?;
+        let own = self.own();
+        let nonsense = || Error::new(code::UNKNOWN, text::RPC_MAY_BE_LOCAL);
+        let to = match (&server_id, &key) {
+            (Some(id), _) if **id == *own.id => return Err(nonsense()),
+            (Some(id), _) => self.servers.get(id).ok_or_else(|| {
+                Error::new(code::UNKNOWN, text::SERVER_NOT_FOUND).with_metadata("server", &**id)
+            })?,
+            (None, None) if *server_type == *own.server_type => return Err(nonsense()),
+            (None, key) => {
+                let call = Routing {
+                    server_type,
+                    route: &route,
+                    payload: &body,
+                    session: None,
+                    context: &current.metadata,
+                };
+                self.servers.look(|view| self.routers.choose(&call, key.as_deref(), view))?
+            }
+        };
+        if to.id == own.id {
+            // A key of the own type has chosen this very server.
+            return self.here(&route, &body, current, timeout).await;
+        }
+        self.call(&to, &route, body, &current, timeout).await
+    }
+
+    /// A remote of this server itself, with the time that it would have elsewhere.
+    async fn here(
+        &self,
+        route: &str,
+        body: &Bytes,
+        current: Current,
+        timeout: Option<Duration>,
+    ) -> Result<Bytes> {
+        let timeout = self.time(timeout, current.deadline);
+        let deadline = Deadline::after(Some(timeout), Instant::now());
+        let entry = self.served()?.remotes.entry(self.find_remote(route)?);
+        let call = run_remote(entry, Arc::clone(&self.services), body, Current { deadline, ..current });
+        tokio::time::timeout(timeout, call).await.unwrap_or_else(|_| {
+            let own = self.own();
+            let unanswered = Unanswered { route, timeout, caller: &own, callee: &own };
+            Err(unanswered.error(super::TransportError::Timeout))
+        })
+    }
+
+    /// Passes a client's message on.
+    async fn forward(&self, message: Forwarded) -> Result<Bytes> {
+        let Forwarded { core, route, body, mid } = message;
+        let own = self.own();
+        let context = Metadata::new();
+        let session = Session::new(Arc::clone(&core), 0);
+        let call = Routing {
+            server_type: route::parse(&route)?.server.unwrap_or_default(),
+            route: &route,
+            payload: &body,
+            session: Some(&session),
+            context: &context,
+        };
+        let to = self.servers.look(|view| self.routers.choose(&call, None, view))?;
+        let timeout = self.limits.request;
+        let mut metadata = context.for_call(&own.id, &own.server_type, timeout);
+        metadata.set_request_id(new_request_id());
+        let session = Travelling {
+            id: i64::try_from(core.id()).unwrap_or(i64::MAX),
+            uid: core.uid().map(|uid| uid.to_string()).unwrap_or_default(),
+            data: json::object(&core.data().snapshot()),
+        };
+        let waits = if mid == 0 { Waits::Not } else { Waits::ForReply(mid) };
+        let request = Request::forwarded(&route, body, waits, session, &own, &metadata);
+        self.send(&to, &route, request, timeout).await
+    }
+}
+
+/// A handle of the node, for the rooms that send through it.
+#[derive(Clone)]
+pub(crate) struct Cluster(pub(crate) Arc<Node>);
+
+impl Forward for Cluster {
+    fn forward(&self, message: Forwarded) -> BoxFuture<'static, Result<Bytes>> {
+        let node = Arc::clone(&self.0);
+        Box::pin(async move { node.forward(message).await })
+    }
+}
+
+impl RemoteTarget for Cluster {
+    fn call(&self, request: RemoteRequest) -> BoxFuture<'_, Result<Bytes>> {
+        Box::pin(self.0.remote(request))
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("own", &self.own.load()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,81 @@
+//! The frontend that has a session, as a backend asks it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use prost::Message as _;
+
+use super::Server;
+use super::node::Node;
+use super::protos::{KickMsg, Session as Travelling};
+use super::request::sys;
+use crate::context::Current;
+use crate::error::{Error, Result, code, text};
+use crate::session::Owner;
+
+/// A frontend, during one call that came from it.
+pub(super) struct Frontend {
+    node: Arc<Node>,
+    id: Box<str>,
+    current: Current,
+}
+
+impl Frontend {
+    pub(super) fn new(node: &Arc<Node>, id: &str, current: Current) -> Self {
+        Self { node: Arc::clone(node), id: id.into(), current }
+    }
+
+    fn server(&self) -> Result<Arc<Server>> {
+        let known = self.node.servers.get(&self.id);
+        known.or_else(|| self.newcomer()).ok_or_else(|| Error::new(code::UNKNOWN, text::NO_SERVER_WITH_ID))
+    }
+
+    /// A frontend that passed its first messages on before discovery has told of it here. The call came from it, and says
+    /// what it is.
+    fn newcomer(&self) -> Option<Arc<Server>> {
+        let metadata = &self.current.metadata;
+        let server_type = metadata.peer_service().filter(|_| metadata.peer_id() == Some(&*self.id))?;
+        Some(Arc::new(Server {
+            id: (*self.id).into(),
+            server_type: server_type.into(),
+            metadata: BTreeMap::new(),
+            frontend: true,
+            hostname: String::new(),
+        }))
+    }
+
+    async fn ask(&self, route: &str, body: Vec<u8>) -> Result<()> {
+        let server = self.server()?;
+        self.node.call(&server, route, body.into(), &self.current, None).await.map(drop)
+    }
+}
+
+impl Owner for Frontend {
+    fn bind<'a>(&'a self, session: u64, uid: &'a str) -> BoxFuture<'a, Result<()>> {
+        let asked = Travelling { id: signed(session), uid: uid.to_owned(), data: Bytes::new() };
+        Box::pin(async move { self.ask(sys::BIND_SESSION, asked.encode_to_vec()).await })
+    }
+
+    fn replace_data<'a>(&'a self, session: u64, uid: &'a str, data: Bytes) -> BoxFuture<'a, Result<()>> {
+        let asked = Travelling { id: signed(session), uid: uid.to_owned(), data };
+        Box::pin(async move { self.ask(sys::PUSH_SESSION, asked.encode_to_vec()).await })
+    }
+
+    fn kick<'a>(&'a self, uid: &'a str) -> BoxFuture<'a, Result<()>> {
+        let asked = KickMsg { user_id: uid.to_owned() };
+        Box::pin(async move { self.ask(sys::KICK, asked.encode_to_vec()).await })
+    }
+
+    fn push<'a>(&'a self, uid: &'a str, route: &'a str, body: Bytes) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let server = self.server()?;
+            self.node.push_to_session(&server, uid, route, body).await
+        })
+    }
+}
+
+fn signed(id: u64) -> i64 {
+    i64::try_from(id).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,60 @@
+//! The remotes that every server has: what backends ask of the frontend that has a session.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::protos::{KickMsg, Session as Travelling};
+use super::request::{session_data, sys};
+use super::response::{KICKED, NESTED_ACK};
+use crate::error::{Error, Result, code, text};
+use crate::session::{CloseReason, Core, Pool};
+
+/// Serves a call of one of them; `None` if it is another's. They have no limit in number: handlers that wait hold
+/// nothing that these need.
+pub(super) async fn serve(pool: &Arc<Pool>, route: &str, body: &Bytes) -> Option<Result<Bytes>> {
+    // The server type in a route is not looked at.
+    let short =
+        route.strip_prefix("sys.").map(|_| route).or_else(|| route.split_once('.').map(|(_, rest)| rest))?;
+    match short {
+        sys::BIND_SESSION => Some(bind(pool, body).await),
+        sys::PUSH_SESSION => Some(replace_data(pool, body)),
+        sys::KICK => Some(kick(pool, body)),
+        _ => None,
+    }
+}
+
+async fn bind(pool: &Pool, body: &Bytes) -> Result<Bytes> {
+    let asked = decode::<Travelling>(body)?;
+    find(pool, asked.id)?.bind(&asked.uid).await?;
+    Ok(NESTED_ACK)
+}
+
+fn replace_data(pool: &Pool, body: &Bytes) -> Result<Bytes> {
+    let asked = decode::<Travelling>(body)?;
+    let core = find(pool, asked.id)?;
+    if !asked.data.is_empty() {
+        core.data().replace(session_data(&asked.data)?);
+    }
+    Ok(NESTED_ACK)
+}
+
+fn kick(pool: &Pool, body: &Bytes) -> Result<Bytes> {
+    let asked = decode::<KickMsg>(body)?;
+    let core = pool.by_uid(&asked.user_id).ok_or_else(not_found)?;
+    core.kick(CloseReason::Kicked); // one that is closing already will be gone, as was asked
+    Ok(KICKED)
+}
+
+fn decode<M: prost::Message + Default>(body: &Bytes) -> Result<M> {
+    M::decode(body.clone())
+        .map_err(|error| Error::new(code::BAD_REQUEST, error.to_string()).with_source(error))
+}
+
+fn find(pool: &Pool, id: i64) -> Result<Arc<Core>> {
+    u64::try_from(id).ok().and_then(|id| pool.by_id(id)).ok_or_else(not_found)
+}
+
+fn not_found() -> Error {
+    Error::new(code::UNKNOWN, text::SESSION_NOT_FOUND)
+}

@@ -1,0 +1,228 @@
+//! Users on one frontend at a time: binds are told to the other frontends of the type, and heard from them
+//! (`docs/cluster.md`, "Users anywhere").
+//!
+//! Each bind has a time and the id of its server; of two binds of one user the later pair wins, on both sides. Times
+//! are those of a clock that never goes back and is never behind what was heard from others: so a bind that comes after
+//! the news of another is later than that one, whatever the machines' clocks say, and of two binds that cross, both
+//! sides judge by the same two pairs.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use prost::Message as _;
+
+use super::Address;
+use super::node::{Cluster, Node};
+use super::protos::BindMsg;
+use crate::error::{Error, Result, code};
+use crate::session::{CloseReason, Core, Directory};
+
+/// The binds of this frontend, with their times. One lock over all of it: a bind takes its time and is entered in one
+/// step, or news that came between would be judged by neither.
+#[derive(Debug, Default)]
+pub(super) struct Binds(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// The latest time that was taken or heard, in nanoseconds since 1970.
+    clock: i64,
+    /// The session of each user and when it was bound. Sessions that are over are not in here.
+    bound: HashMap<Arc<str>, Bound>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Bound {
+    session: u64,
+    at: i64,
+}
+
+impl Binds {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A user was bound here: gives when.
+    fn enter(&self, uid: &Arc<str>, session: u64, now: i64) -> i64 {
+        let mut state = self.lock();
+        state.clock = now.max(state.clock.saturating_add(1));
+        let at = state.clock;
+        state.bound.insert(Arc::clone(uid), Bound { session, at });
+        at
+    }
+
+    /// A session is over.
+    fn leave(&self, uid: &str, session: u64) {
+        let mut state = self.lock();
+        if state.bound.get(uid).is_some_and(|bound| bound.session == session) {
+            state.bound.remove(uid);
+        }
+    }
+
+    /// A user was bound on another server: gives the session here that has to go.
+    fn hear(&self, own: &str, news: &BindMsg) -> Option<u64> {
+        let mut state = self.lock();
+        state.clock = state.clock.max(news.bound_at);
+        let bound = *state.bound.get(&*news.uid)?;
+        // Servers that do not say when are obeyed, as they obey each other.
+        let later = news.bound_at == 0 || (news.bound_at, &*news.fid) > (bound.at, own);
+        if !later {
+            return None;
+        }
+        state.bound.remove(&*news.uid);
+        Some(bound.session)
+    }
+
+    /// All binds, sorted by user.
+    fn all(&self) -> Vec<(Arc<str>, i64)> {
+        let mut all: Vec<_> =
+            self.lock().bound.iter().map(|(uid, bound)| (Arc::clone(uid), bound.at)).collect();
+        all.sort_unstable();
+        all
+    }
+}
+
+impl Node {
+    /// A user was bound somewhere, perhaps here.
+    pub(super) fn heard(&self, news: &BindMsg) {
+        let own = self.own();
+        if *news.fid == *own.id || !self.limits.unique {
+            return;
+        }
+        if let Some(core) = self.binds.hear(&own.id, news).and_then(|session| self.pool.by_id(session)) {
+            tracing::info!(
+                session = core.id(),
+                server = news.fid,
+                "the user was bound on another server: kicked"
+            );
+            core.kick(CloseReason::Replaced);
+        }
+    }
+
+    async fn tell(&self, uid: &str, bound_at: i64) {
+        let own = self.own();
+        let news = BindMsg { uid: uid.to_owned(), fid: own.id.to_string(), bound_at };
+        let to = Address::Bindings { server_type: &own.server_type };
+        if let Err(error) = self.transport.publish(to, Bytes::from(news.encode_to_vec())).await {
+            // It is told when the connection is back.
+            tracing::debug!(uid, %error, "a bind could not be told to the others");
+        }
+    }
+
+    /// Tells the others of all users here: after a time in which they heard nothing.
+    pub(super) async fn tell_binds_again(&self) {
+        for (uid, at) in self.binds.all() {
+            self.tell(&uid, at).await;
+        }
+    }
+}
+
+impl Directory for Cluster {
+    fn entering<'a>(&'a self, uid: &'a str) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            self.0
+                .transport
+                .serve_user(uid)
+                .await
+                .map_err(|error| Error::new(code::UNKNOWN, error.to_string()).with_source(error))
+        })
+    }
+
+    fn entered<'a>(&'a self, uid: &'a Arc<str>, core: &'a Arc<Core>) -> BoxFuture<'a, ()> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let at = self.0.binds.enter(uid, core.id(), i64::try_from(now.as_nanos()).unwrap_or(i64::MAX));
+        if core.close_reason().is_some() {
+            self.0.binds.leave(uid, core.id()); // it closed meanwhile, and has left already
+        }
+        Box::pin(async move { self.0.tell(uid, at).await })
+    }
+
+    fn left(&self, uid: &str, core: &Core) {
+        self.0.binds.leave(uid, core.id());
+        self.0.transport.forget_user(uid);
+    }
+
+    fn kicks(&self) -> bool {
+        self.0.limits.unique
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn news(uid: &str, fid: &str, bound_at: i64) -> BindMsg {
+        BindMsg { uid: uid.to_owned(), fid: fid.to_owned(), bound_at }
+    }
+
+    #[test]
+    fn the_later_bind_stays_and_a_peer_that_does_not_say_when_is_obeyed() {
+        let binds = Binds::default();
+        let uid: Arc<str> = "ann".into();
+        assert_eq!(binds.enter(&uid, 1, 100), 100);
+        assert_eq!(binds.hear("f1", &news("ann", "f2", 99)), None, "older");
+        assert_eq!(binds.hear("f1", &news("ann", "f0", 100)), None, "as old, from a smaller id");
+        assert_eq!(binds.hear("f1", &news("bob", "f2", 500)), None, "another user");
+        assert_eq!(binds.hear("f1", &news("ann", "f2", 100)), Some(1), "as old, from a greater id");
+        assert_eq!(binds.hear("f1", &news("ann", "f2", 100)), None, "it has gone");
+        binds.enter(&uid, 2, 0);
+        assert_eq!(binds.hear("f1", &news("ann", "f0", 0)), Some(2));
+    }
+
+    #[test]
+    fn a_bind_is_later_than_all_that_was_heard_before_whatever_the_clock_says() {
+        let binds = Binds::default();
+        let uid: Arc<str> = "ann".into();
+        binds.hear("f1", &news("ann", "f2", 1_000_000));
+        assert_eq!(binds.enter(&uid, 1, 5), 1_000_001);
+        assert_eq!(binds.enter(&uid, 2, 5), 1_000_002);
+        binds.hear("f1", &news("bob", "f2", i64::MAX));
+        assert_eq!(binds.enter(&uid, 3, 5), i64::MAX, "no clock is run over");
+    }
+
+    #[test]
+    fn a_session_that_ends_late_does_not_remove_the_one_that_came_after() {
+        let binds = Binds::default();
+        let uid: Arc<str> = "ann".into();
+        binds.enter(&uid, 1, 10);
+        binds.enter(&uid, 2, 20);
+        binds.leave("ann", 1);
+        assert_eq!(binds.all(), [("ann".into(), 20)]);
+        binds.leave("ann", 2);
+        assert!(binds.all().is_empty());
+    }
+
+    proptest! {
+        /// Two frontends with clocks that differ, a bind of one user on each, and the news of both in every order: exactly
+        /// one session stays.
+        #[test]
+        fn of_two_binds_exactly_one_stays_in_whatever_order_the_news_arrive(
+            clocks in (0i64..4, 0i64..4), order in Just([0, 1, 2, 3]).prop_shuffle(),
+        ) {
+            let fronts = [("f1", Binds::default(), clocks.0), ("f2", Binds::default(), clocks.1)];
+            let uid: Arc<str> = "ann".into();
+            let mut sent: [Option<i64>; 2] = [None, None];
+            let mut alive = [false, false];
+            // Steps 0 and 1: a bind on each; 2 and 3: the news of it on the other, once there is any.
+            let mut steps: Vec<usize> = order.to_vec();
+            while !steps.is_empty() {
+                let at = steps.iter().position(|step| *step < 2 || sent[step - 2].is_some()).unwrap();
+                let step = steps.remove(at);
+                if step < 2 {
+                    sent[step] = Some(fronts[step].1.enter(&uid, 1, fronts[step].2));
+                    alive[step] = true;
+                } else {
+                    let (from, to) = (step - 2, 3 - step);
+                    let told = news("ann", fronts[from].0, sent[from].unwrap());
+                    if fronts[to].1.hear(fronts[to].0, &told).is_some() {
+                        alive[to] = false;
+                    }
+                }
+            }
+            prop_assert_eq!(alive.iter().filter(|alive| **alive).count(), 1);
+        }
+    }
+}

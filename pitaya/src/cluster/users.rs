@@ -1,0 +1,166 @@
+//! Users of other servers: pushes and kicks on their way to whoever has the user.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use prost::Message as _;
+
+use super::node::{Cluster, Node};
+use super::protos::{Broadcast, KickMsg, Push};
+use super::{Address, Server, TransportError};
+use crate::error::{Error, Result, code};
+use crate::group::Elsewhere;
+
+/// The most bytes of uids in one broadcast. With the body it stays below what brokers take at once.
+const UIDS: usize = 256 * 1024;
+
+impl Elsewhere for Cluster {
+    fn frontend_type(&self) -> Option<Arc<str>> {
+        let own = self.0.own();
+        own.frontend.then(|| Arc::clone(&own.server_type))
+    }
+
+    fn push<'a>(
+        &'a self,
+        frontend_type: &'a str,
+        uids: Vec<&'a str>,
+        route: &'a str,
+        body: Bytes,
+    ) -> BoxFuture<'a, Vec<&'a str>> {
+        Box::pin(self.0.push_to_users(frontend_type, uids, route, body))
+    }
+
+    fn kick<'a>(&'a self, frontend_type: &'a str, uids: Vec<&'a str>) -> BoxFuture<'a, Vec<&'a str>> {
+        Box::pin(async move {
+            let mut failed = Vec::new();
+            for uid in uids {
+                let body = KickMsg { user_id: uid.to_owned() }.encode_to_vec();
+                let sent = self.0.transport.publish(Address::Kick { frontend_type, uid }, body.into()).await;
+                if let Err(error) = sent {
+                    tracing::debug!(uid, %error, "a kick is not on its way");
+                    failed.push(uid);
+                }
+            }
+            failed
+        })
+    }
+}
+
+impl Node {
+    /// Pushes to users that are not here; gives those for whom it is not on its way.
+    async fn push_to_users<'a>(
+        &self,
+        frontend_type: &str,
+        uids: Vec<&'a str>,
+        route: &str,
+        body: Bytes,
+    ) -> Vec<&'a str> {
+        let frontends = self.servers.look(|view| {
+            view.takes_broadcasts(frontend_type).then(|| {
+                let all = view.of_type(frontend_type).iter();
+                all.filter(|server| server.frontend && server.id != self.own().id)
+                    .cloned()
+                    .collect::<Vec<_>>()
+            })
+        });
+        let Some(frontends) = frontends else {
+            let mut failed = Vec::new();
+            for uid in uids {
+                if let Err(error) = self.push_to_user(frontend_type, uid, route, body.clone()).await {
+                    tracing::debug!(uid, %error, "a push is not on its way");
+                    failed.push(uid);
+                }
+            }
+            return failed;
+        };
+        let mut failed = Vec::new();
+        for part in parts(uids) {
+            let it = Broadcast {
+                route: route.to_owned(),
+                uids: part.iter().map(|uid| (*uid).to_owned()).collect(),
+                data: body.clone(),
+            };
+            let bytes = Bytes::from(it.encode_to_vec());
+            let mut sent = true;
+            for server in &frontends {
+                if let Err(error) = self.transport.publish(Address::Broadcast(server), bytes.clone()).await {
+                    tracing::debug!(server = %server.id, %error, "a broadcast is not on its way");
+                    sent = false;
+                }
+            }
+            if !sent {
+                failed.extend(part);
+            }
+        }
+        failed
+    }
+
+    async fn push_to_user(
+        &self,
+        frontend_type: &str,
+        uid: &str,
+        route: &str,
+        data: Bytes,
+    ) -> Result<(), TransportError> {
+        let push = Push { route: route.to_owned(), uid: uid.to_owned(), data };
+        self.transport.publish(Address::Push { frontend_type, uid }, push.encode_to_vec().into()).await
+    }
+
+    /// Pushes to a session of a frontend, in order with what is pushed to the user in other ways.
+    pub(super) async fn push_to_session(
+        &self,
+        frontend: &Server,
+        uid: &str,
+        route: &str,
+        data: Bytes,
+    ) -> Result<()> {
+        let frontend_type = &*frontend.server_type;
+        let sent = if self.servers.look(|view| view.takes_broadcasts(frontend_type)) {
+            let it = Broadcast { route: route.to_owned(), uids: vec![uid.to_owned()], data };
+            self.transport.publish(Address::Broadcast(frontend), it.encode_to_vec().into()).await
+        } else {
+            self.push_to_user(frontend_type, uid, route, data).await
+        };
+        sent.map_err(|why| {
+            let code = match why {
+                TransportError::TooLarge { .. } => code::BAD_REQUEST,
+                TransportError::BadAddress(_) => code::UNKNOWN,
+                _ => code::UNAVAILABLE,
+            };
+            Error::new(code, why.to_string()).with_source(why)
+        })
+    }
+}
+
+/// Cuts a list of uids into parts that fit into one message each.
+fn parts(uids: Vec<&str>) -> Vec<Vec<&str>> {
+    let mut parts: Vec<Vec<&str>> = Vec::new();
+    let mut bytes = UIDS;
+    for uid in uids {
+        bytes += uid.len() + 4;
+        match parts.last_mut() {
+            Some(part) if bytes < UIDS => part.push(uid),
+            _ => {
+                bytes = uid.len() + 4;
+                parts.push(vec![uid]);
+            }
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_users_is_cut_into_parts_that_fit_and_nobody_is_lost() {
+        let uids: Vec<String> = (0..100_000).map(|n| format!("player-{n}")).collect();
+        let parts = parts(uids.iter().map(String::as_str).collect());
+        assert!(parts.len() > 4);
+        assert!(parts.iter().all(|part| part.iter().map(|uid| uid.len() + 4).sum::<usize>() <= UIDS));
+        assert_eq!(parts.concat(), uids);
+        assert!(super::parts(Vec::new()).is_empty());
+    }
+}

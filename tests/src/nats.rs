@@ -1,0 +1,235 @@
+//! A real broker for a test: started on a free port, gone with the test, however it ends.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use pitaya::cluster::{NatsOptions, NatsTransport};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Deserialize;
+
+use crate::{PATIENCE, until};
+
+/// A `nats-server`. It is killed when this is dropped, by a panic too.
+#[derive(Debug)]
+pub struct Nats {
+    child: Child,
+    args: Vec<String>,
+    ports: Ports,
+    dir: tempfile::TempDir,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Ports {
+    nats: Vec<String>,
+    #[serde(default)]
+    cluster: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Info {
+    #[serde(default)]
+    connect_urls: Vec<String>,
+}
+
+impl Nats {
+    /// A broker without a password, if there is one on this machine; see [`start_with`](Self::start_with).
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start() -> Option<Self> {
+        Self::start_with("", &[]).await
+    }
+
+    /// A broker with this configuration file and these arguments, on a port that is free. Without a `nats-server` on
+    /// this machine it says so and gives nothing: the test is skipped.
+    ///
+    /// # Panics
+    /// If it does not start; or if it is not installed and this is the CI.
+    pub async fn start_with(config: &str, args: &[&str]) -> Option<Self> {
+        if program().is_none() {
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "nats-server is not installed: run `cargo xtask test needs`"
+            );
+            eprintln!(
+                "\n*** SKIPPED: nats-server is not installed; `cargo xtask test needs` installs it ***\n"
+            );
+            return None;
+        }
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("nats.conf");
+        std::fs::write(&file, config).expect("the configuration is written");
+        let mut all = vec!["-c".to_owned(), file.display().to_string()];
+        all.extend(args.iter().map(|arg| (*arg).to_owned()));
+        let mut child = spawn(&all, "-1", dir.path());
+        let ports = ports(&mut child, dir.path()).await;
+        Some(Self { child, args: all, ports, dir })
+    }
+
+    /// Two brokers that know each other.
+    ///
+    /// # Panics
+    /// If they do not start, or do not find each other.
+    pub async fn start_two(config: &str) -> Option<[Self; 2]> {
+        const CLUSTER: [&str; 4] = ["--cluster_name", "test", "--cluster", "nats://127.0.0.1:-1"];
+        let one = Self::start_with(config, &CLUSTER).await?;
+        let routes = one.ports.cluster.first().expect("the port of its cluster").clone();
+        let two = Self::start_with(config, &[&CLUSTER[..], &["--routes", &routes]].concat()).await?;
+        until("the brokers know each other", || [&one, &two].iter().all(|nats| nats.knows() == 2)).await;
+        Some([one, two])
+    }
+
+    /// Its address, such as `nats://127.0.0.1:4222`.
+    ///
+    /// # Panics
+    /// If it has none.
+    pub fn url(&self) -> String {
+        self.ports.nats.first().expect("an address").replace("0.0.0.0", "127.0.0.1")
+    }
+
+    /// Its address with something before the host, such as `user:password@`.
+    pub fn url_with(&self, credentials: &str) -> String {
+        self.url().replace("nats://", &format!("nats://{credentials}"))
+    }
+
+    /// Its port.
+    ///
+    /// # Panics
+    /// If it has none.
+    pub fn port(&self) -> u16 {
+        let url = self.url();
+        url.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port")
+    }
+
+    /// A place for files that go with it.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Stops it as it is, connections and all: it is silent from now on.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Tells it to make its clients go elsewhere.
+    pub fn lame_duck(&self) {
+        self.signal(Signal::USR2);
+    }
+
+    /// Kills it.
+    pub fn kill(&mut self) {
+        // an error is that it has ended
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again on the same port, after [`kill`](Self::kill).
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn restart(&mut self) {
+        for file in files(self.dir.path()) {
+            std::fs::remove_file(file).expect("the old file of ports goes");
+        }
+        self.child = spawn(&self.args, &self.port().to_string(), self.dir.path());
+        self.ports = ports(&mut self.child, self.dir.path()).await;
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process");
+        kill_process(pid, signal).expect("the broker gets a signal");
+    }
+
+    /// How many brokers it tells its clients of.
+    fn knows(&self) -> usize {
+        let read = || {
+            let stream = TcpStream::connect(("127.0.0.1", self.port())).ok()?;
+            stream.set_read_timeout(Some(Duration::from_secs(1))).ok()?;
+            let mut line = String::new();
+            BufReader::new(stream).read_line(&mut line).ok()?;
+            serde_json::from_str::<Info>(line.strip_prefix("INFO ")?).ok()
+        };
+        read().map_or(0, |info| info.connect_urls.len())
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        // one that is frozen can be killed too
+        self.kill();
+    }
+}
+
+/// The program. Debian keeps it where only root looks.
+fn program() -> Option<&'static str> {
+    let works =
+        |program: &str| Command::new(program).arg("--version").output().is_ok_and(|out| out.status.success());
+    ["nats-server", "/usr/sbin/nats-server"].into_iter().find(|program| works(program))
+}
+
+fn spawn(args: &[String], port: &str, dir: &Path) -> Child {
+    Command::new(program().expect("nats-server is there"))
+        .args(["-a", "127.0.0.1", "-p", port, "--ports_file_dir"])
+        .arg(dir)
+        .arg("-l")
+        .arg(dir.join("nats.log"))
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("nats-server starts")
+}
+
+/// The files in which the broker writes its ports.
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).expect("the directory is there");
+    let files = entries.map(|entry| entry.expect("an entry").path());
+    files.filter(|file| file.extension().is_some_and(|extension| extension == "ports")).collect()
+}
+
+async fn ports(child: &mut Child, dir: &Path) -> Ports {
+    let mut found = None;
+    until("the broker listens", || {
+        if let Ok(Some(status)) = child.try_wait() {
+            let log = std::fs::read_to_string(dir.join("nats.log")).unwrap_or_default();
+            panic!("nats-server ended with {status}: {log}");
+        }
+        // written half, it is no JSON yet
+        found = files(dir).first().and_then(|file| serde_json::from_slice(&std::fs::read(file).ok()?).ok());
+        found.is_some()
+    })
+    .await;
+    found.unwrap_or_else(|| panic!("no ports within {PATIENCE:?}"))
+}
+
+/// A transport to this broker that loses no time.
+///
+/// # Panics
+/// Never: its options can be.
+pub fn transport(nats: &Nats) -> NatsTransport {
+    transport_with(nats, |_| {})
+}
+
+/// The same with other options.
+///
+/// # Panics
+/// If they cannot be.
+pub fn transport_with(nats: &Nats, change: impl FnOnce(&mut NatsOptions)) -> NatsTransport {
+    let mut options = NatsOptions {
+        addresses: nats.url(),
+        reconnect_wait: Duration::from_millis(20),
+        reconnect_jitter: Duration::ZERO,
+        ..NatsOptions::default()
+    };
+    change(&mut options);
+    NatsTransport::new(options).expect("the options can be")
+}

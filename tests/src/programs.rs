@@ -1,0 +1,140 @@
+//! Servers of end-to-end suites as processes: ours, and a peer that may be somebody else's.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::etcd::{self, Etcd};
+use crate::nats::Nats;
+use crate::raw::Raw;
+use crate::soon;
+
+/// Another process may take a port between our finding it free and the server's binding it.
+const ATTEMPTS: usize = 10;
+
+/// The brokers and the registry of one cluster.
+#[derive(Debug)]
+pub struct Ground {
+    /// Its broker.
+    pub nats: Nats,
+    etcd: &'static Etcd,
+    prefix: String,
+}
+
+impl Ground {
+    /// A broker of its own, and a part of the registry of its own. None if one of the two is not installed.
+    pub async fn start() -> Option<Self> {
+        let (nats, etcd) = (Nats::start().await?, Etcd::shared().await?);
+        Some(Self { nats, etcd, prefix: etcd::prefix() })
+    }
+
+    /// What the keys of this cluster begin with.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Its registry.
+    #[must_use]
+    pub fn etcd(&self) -> &'static Etcd {
+        self.etcd
+    }
+
+    /// Starts a program as a server of this cluster, with no environment but the addresses of broker and registry.
+    ///
+    /// # Panics
+    /// If it does not say within [`PATIENCE`](crate::PATIENCE) that it is ready.
+    pub async fn server(&self, program: &Path, server_type: &str, frontend: bool) -> Program {
+        for _ in 0..ATTEMPTS {
+            let port = free_port();
+            let nats = self.nats.url();
+            let mut child = Command::new(program)
+                .args(["-type", server_type, "-port", &port.to_string(), "-sdprefix", &self.prefix])
+                .args([&format!("-frontend={frontend}"), "-grpc=false", "-serializer=json"])
+                .env_clear()
+                .env("PITAYA_CLUSTER_SD_ETCD_ENDPOINTS", self.etcd.url())
+                .env("PITAYA_CLUSTER_RPC_CLIENT_NATS_CONNECT", &nats)
+                .env("PITAYA_CLUSTER_RPC_SERVER_NATS_CONNECT", &nats)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .kill_on_drop(true)
+                .spawn()
+                .expect("the program starts");
+            let mut lines = BufReader::new(child.stderr.take().expect("its errors")).lines();
+            let mut said = Vec::new();
+            let ready = soon("the server to be ready", async {
+                while let Ok(Some(line)) = lines.next_line().await {
+                    if line.contains("all modules started!") {
+                        return true;
+                    }
+                    said.push(line);
+                }
+                false
+            })
+            .await;
+            if ready {
+                // Somebody reads what it says, so that it is never held up by it.
+                tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+                return Program { child, port };
+            }
+            eprintln!("{} did not start: {}", program.display(), said.join("\n"));
+        }
+        panic!("{} did not start in {ATTEMPTS} attempts", program.display());
+    }
+}
+
+/// A server as a process. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct Program {
+    child: Child,
+    port: u16,
+}
+
+impl Program {
+    /// A client that has shaken hands with it.
+    ///
+    /// # Panics
+    /// If it is no frontend.
+    pub async fn client(&self) -> Raw {
+        Raw::ready(([127, 0, 0, 1], self.port).into()).await
+    }
+
+    /// Its process.
+    ///
+    /// # Panics
+    /// If it has ended.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Asks it to end, as an operator would, and waits until it has.
+    ///
+    /// # Panics
+    /// If it does not end.
+    pub async fn stop(mut self) {
+        let pid = rustix::process::Pid::from_raw(self.pid().try_into().expect("a process id"))
+            .expect("a process id");
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it is ours");
+        soon("the server to end", self.child.wait()).await.expect("it has ended");
+    }
+}
+
+/// The program that `PITAYA_PEER_SERVER` names, if it names one.
+#[must_use]
+pub fn peer() -> Option<PathBuf> {
+    std::env::var_os("PITAYA_PEER_SERVER").map(PathBuf::from)
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address").port()
+}

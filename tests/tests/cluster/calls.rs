@@ -1,0 +1,316 @@
+//! Messages that are passed on, and calls of servers.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pitaya::cluster::Router;
+use pitaya::metrics::Memory;
+use pitaya::prelude::*;
+use pitaya_tests::arena::config;
+use pitaya_tests::raw::Got;
+
+use crate::world::{HallApiClient, World, text};
+
+#[tokio::test]
+async fn a_message_for_another_server_type_is_passed_on_and_its_answer_comes_back_untouched() {
+    let world = World::default();
+    let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
+    let mut client = gate.client().await;
+    assert_eq!(client.ask("hall.hall.say", r#"{"text":"hi"}"#).await, r#"{"text":"hall-1 hi"}"#);
+    assert_eq!(client.ask("hall.hall.raw", " any bytes \u{0}").await, " any bytes \u{0}");
+    client.notify("hall.hall.note", r#"{"text":"this"}"#).await;
+    world.witness.wrote("noted this").await;
+    for (route, answer) in [
+        ("hall.hall.fail", r#"{"code":"H-1","msg":"as asked","metadata":{"some":"meta"}}"#),
+        ("hall.hall.null", r#"{"code":"PIT-000","msg":"reply must not be null"}"#),
+        ("hall.hall.panic", r#"{"code":"PIT-000","msg":"internal error"}"#),
+        ("hall.hall.nothing", r#"{"code":"PIT-404","msg":"pitaya/handler: hall.hall.nothing not found"}"#),
+        ("hall.hall.note", r#"{"code":"PIT-400","msg":"tried to request a notify route"}"#),
+        ("hall.hall.echo", r#"{"code":"PIT-404","msg":"pitaya/handler: hall.hall.echo not found"}"#),
+        ("attic.attic.say", r#"{"code":"PIT-500","msg":"no servers available of this type"}"#),
+    ] {
+        let got = client.call(route, "{}").await;
+        assert!(matches!(got, Got::Response { error: true, .. }), "{route}: {got:?}");
+        assert_eq!(got.text(), answer, "{route}");
+    }
+    let Got::Response { error: true, .. } = client.call("hall.hall.say", "no json").await else { panic!() };
+    assert_eq!(client.ask("gate.gate.say", r#"{"text":"here"}"#).await, r#"{"text":"here"}"#);
+    gate.app.stop().await;
+    hall.app.stop().await;
+}
+
+#[tokio::test]
+async fn messages_of_one_session_are_handled_in_their_order_wherever_they_go() {
+    let world = World::default();
+    let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
+    let mut client = gate.client().await;
+    client.request("hall.hall.slow", r#"{"text":"one"}"#).await;
+    client.notify("hall.hall.note", r#"{"text":"two"}"#).await;
+    client.request("gate.gate.say", r#"{"text":"three"}"#).await;
+    world.witness.wrote("begin one").await;
+    // Another session does not wait for this one.
+    let mut other = gate.client().await;
+    assert_eq!(other.ask("hall.hall.say", r#"{"text":"hi"}"#).await, r#"{"text":"hall-1 hi"}"#);
+    assert_eq!(world.witness.lines(), ["begin one"]);
+    world.witness.open("one");
+    assert_eq!(client.next().await.unwrap().text(), r#"{"text":"one"}"#);
+    assert_eq!(client.next().await.unwrap().text(), r#"{"text":"three"}"#);
+    assert_eq!(world.witness.lines(), ["begin one", "end one", "noted two"]);
+    gate.app.stop().await;
+    hall.app.stop().await;
+}
+
+#[tokio::test]
+async fn where_it_is_configured_messages_that_are_passed_on_start_on_arrival() {
+    let world = World::default();
+    let hall = world.hall("hall-1").await;
+    let mut config = config();
+    config.session_concurrent_forward = true;
+    let gate = world.server("gate", "gate-1", config).acceptor(pitaya::acceptor::Tcp::bind("127.0.0.1:0"));
+    let gate = gate.start().await.unwrap();
+    let mut client = pitaya_tests::raw::Raw::ready(gate.socket_addrs()[0]).await;
+    client.request("hall.hall.slow", r#"{"text":"one"}"#).await;
+    client.request("hall.hall.say", r#"{"text":"two"}"#).await;
+    assert_eq!(client.next().await.unwrap().text(), r#"{"text":"hall-1 two"}"#);
+    world.witness.open("one");
+    assert_eq!(client.next().await.unwrap().text(), r#"{"text":"one"}"#);
+    gate.stop().await;
+    hall.app.stop().await;
+}
+
+#[tokio::test]
+async fn servers_call_each_other_by_typed_clients() {
+    let world = World::default();
+    let (one, two) = (world.hall("hall-1").await, world.hall("hall-2").await);
+    let gate = world.gate("gate-1").await;
+    let mut client = gate.client().await;
+    let mut seen = BTreeSet::new();
+    for _ in 0..40 {
+        seen.insert(client.ask("gate.gate.ask", r#"{"text":"hi"}"#).await);
+    }
+    assert_eq!(seen.len(), 2, "any of them is called: {seen:?}");
+    assert_eq!(client.ask("gate.gate.ask_on", r#"{"text":"hall-2"}"#).await, r#"{"text":"hall-2 hall-2"}"#);
+    let first = client.ask("gate.gate.ask_by", r#"{"text":"player-9"}"#).await;
+    for _ in 0..10 {
+        assert_eq!(
+            client.ask("gate.gate.ask_by", r#"{"text":"player-9"}"#).await,
+            first,
+            "one key, one server"
+        );
+    }
+    assert_eq!(
+        client.ask("gate.gate.ask_fail", "{}").await,
+        r#"{"code":"H-1","msg":"as asked","metadata":{"some":"meta"}}"#
+    );
+    assert_eq!(client.ask("gate.gate.ask_panic", "{}").await, r#"{"code":"PIT-000","msg":"internal error"}"#);
+    for (route, answer) in [
+        (
+            "hall.hall.nothing",
+            r#"{"code":"PIT-404","msg":"route not found","metadata":{"route":"hall.nothing"}}"#,
+        ),
+        ("hall.hall.say", r#"{"code":"PIT-404","msg":"route not found","metadata":{"route":"hall.say"}}"#),
+        ("attic.attic.say", r#"{"code":"PIT-500","msg":"no servers available of this type"}"#),
+        (
+            "gate.gate.say",
+            r#"{"code":"PIT-000","msg":"you are making a rpc that may be processed locally, either specify a different server type or specify a server id"}"#,
+        ),
+        ("hall", r#"{"code":"PIT-400","msg":"invalid route"}"#),
+    ] {
+        assert_eq!(
+            client.ask("gate.gate.ask_raw", format!(r#"{{"text":"{route}"}}"#)).await,
+            answer,
+            "{route}"
+        );
+    }
+    let unknown = client.ask("gate.gate.ask_on", r#"{"text":"hall-3"}"#).await;
+    assert!(unknown.starts_with(r#"{"code":"PIT-000","msg":"server not found""#), "{unknown}");
+    for app in [gate.app, one.app, two.app] {
+        app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_has_the_callers_context_and_what_it_put_in() {
+    let world = World::default();
+    let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
+    let mut client = gate.client().await;
+    assert_eq!(
+        client.ask("gate.gate.ask_context", "{}").await,
+        r#"{"text":"Some(\"gate-1\") Some(\"gate\") Some(7) true true"}"#
+    );
+    gate.app.stop().await;
+    hall.app.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_that_takes_too_long_fails_with_its_code_and_the_remote_comes_to_its_end() {
+    let world = World::default();
+    let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
+    let mut client = gate.client().await;
+    let late = client.ask("gate.gate.ask_late", r#"{"text":"x"}"#).await;
+    assert!(late.contains(r#""msg":"rpc client: request timeout""#), "{late}");
+    assert!(late.contains("PIT-408") || late.contains("PIT-500"), "{late}");
+    assert_eq!(world.witness.lines(), ["waits x"]);
+    world.witness.open("x");
+    world.witness.wrote("waited x").await;
+    gate.app.stop().await;
+    hall.app.stop().await;
+}
+
+#[tokio::test]
+async fn what_remains_of_a_callers_time_is_all_that_a_further_call_has() {
+    let world = World::default();
+    let hall = world.hall("hall-1").await;
+    let other = world.hall("hall-2").await;
+    // From within a call of a remote, whose caller waits for 300 ms, a call that would wait for 5 s.
+    let gate = world.gate("gate-1").await;
+    let rpc: HallApiClient = gate.app.service().unwrap();
+    let started = tokio::time::Instant::now();
+    let error =
+        rpc.on("hall-1").timeout(Duration::from_millis(300)).relay(&text("hall-2")).await.unwrap_err();
+    assert_eq!(error.msg(), "rpc client: request timeout");
+    assert!(started.elapsed() < Duration::from_secs(3));
+    world.witness.wrote("relay ended").await;
+    let waited = world.witness.lines();
+    assert!(waited.contains(&"relayed PIT-408".to_owned()), "{waited:?}");
+    world.witness.open("hall-2");
+    for app in [gate.app, hall.app, other.app] {
+        app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn an_apps_own_router_chooses_for_messages_and_for_calls() {
+    let world = World::default();
+    let halls = [world.hall("hall-1").await, world.hall("hall-2").await, world.hall("hall-3").await];
+    let last = Router::custom(|_, servers| {
+        servers.last().cloned().ok_or_else(|| Error::new("R-1", "there is none"))
+    });
+    let by_user = Router::by_key(|call| call.session.and_then(|session| session.uid().ok()));
+    let tcp = || pitaya::acceptor::Tcp::bind("127.0.0.1:0");
+    let gate =
+        world.server("gate", "g", config()).router("hall", last).acceptor(tcp()).start().await.unwrap();
+    let mut client = pitaya_tests::raw::Raw::ready(gate.socket_addrs()[0]).await;
+    for _ in 0..10 {
+        assert_eq!(client.ask("hall.hall.say", r#"{"text":""}"#).await, r#"{"text":"hall-3 "}"#);
+        assert_eq!(client.ask("gate.gate.ask", r#"{"text":""}"#).await, r#"{"text":"hall-3 "}"#);
+    }
+    gate.stop().await;
+    let gate =
+        world.server("gate", "h", config()).router("hall", by_user).acceptor(tcp()).start().await.unwrap();
+    for uid in ["ann", "bob", "cid", "dan"] {
+        let mut client = pitaya_tests::raw::Raw::ready(gate.socket_addrs()[0]).await;
+        client.ask("gate.gate.bind", format!(r#"{{"text":"{uid}"}}"#)).await;
+        let mut seen = BTreeSet::new();
+        for _ in 0..10 {
+            seen.insert(client.ask("hall.hall.say", r#"{"text":""}"#).await);
+        }
+        assert_eq!(seen.len(), 1, "{uid}: {seen:?}");
+    }
+    gate.stop().await;
+    for hall in halls {
+        hall.app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_comes_is_called_and_one_that_has_gone_is_not() {
+    let world = World::default();
+    let gate = world.gate("gate-1").await;
+    let mut client = gate.client().await;
+    assert_eq!(
+        client.ask("hall.hall.say", "{}").await,
+        r#"{"code":"PIT-500","msg":"no servers available of this type"}"#
+    );
+    let one = world.hall("hall-1").await;
+    assert_eq!(client.ask("hall.hall.say", r#"{"text":"a"}"#).await, r#"{"text":"hall-1 a"}"#);
+    let two = world.hall("hall-2").await;
+    one.app.stop().await;
+    for _ in 0..20 {
+        assert_eq!(client.ask("hall.hall.say", r#"{"text":"b"}"#).await, r#"{"text":"hall-2 b"}"#);
+    }
+    assert_eq!(gate.app.servers().unwrap().view().count_by_type(), [("gate", 1), ("hall", 1)].into());
+    assert!(gate.app.is_ready().await);
+    gate.app.stop().await;
+    two.app.stop().await;
+}
+
+#[tokio::test]
+async fn servers_are_counted_by_type_and_calls_are_timed_on_both_sides() {
+    let world = World::default();
+    let (front, back) = (Arc::new(Memory::new()), Arc::new(Memory::new()));
+    let hall = world
+        .server("hall", "hall-1", config())
+        .backend()
+        .reporter(Arc::clone(&back) as _)
+        .start()
+        .await
+        .unwrap();
+    let gate = world
+        .server("gate", "gate-1", config())
+        .reporter(Arc::clone(&front) as _)
+        .acceptor(pitaya::acceptor::Tcp::bind("127.0.0.1:0"))
+        .start()
+        .await
+        .unwrap();
+    let other = world.hall("hall-2").await;
+    assert_eq!(front.value("count_servers", &[("type", "hall")]), Some(2.0));
+    assert_eq!(front.value("count_servers", &[("type", "gate")]), Some(1.0));
+    other.app.stop().await;
+    assert_eq!(front.value("count_servers", &[("type", "hall")]), Some(1.0));
+
+    let mut client = pitaya_tests::raw::Raw::ready(gate.socket_addrs()[0]).await;
+    client.ask("hall.hall.say", r#"{"text":"x"}"#).await;
+    client.ask("hall.hall.fail", "{}").await;
+    client.ask("gate.gate.ask", r#"{"text":"x"}"#).await;
+    let times = |memory: &Memory, route: &str, kind: &str, status: &str, code: &str| {
+        let labels = [("route", route), ("type", kind), ("status", status), ("code", code)];
+        memory.count("response_time_ns", &labels)
+    };
+    assert_eq!(times(&front, "hall.hall.say", "rpc", "ok", ""), 1);
+    assert_eq!(times(&front, "hall.hall.fail", "rpc", "failed", "H-1"), 1);
+    assert_eq!(times(&front, "hall.hall.echo", "rpc", "ok", ""), 1);
+    assert_eq!(times(&front, "gate.gate.ask", "handler", "ok", ""), 1);
+    assert_eq!(times(&back, "hall.hall.say", "handler", "ok", ""), 1);
+    assert_eq!(times(&back, "hall.hall.fail", "handler", "failed", "H-1"), 1);
+    assert_eq!(times(&back, "hall.hall.echo", "remote", "ok", ""), 1);
+    gate.stop().await;
+    hall.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_drains_is_called_no_more_and_its_sessions_are_served_to_the_end() {
+    let world = World::default();
+    let (one, two) = (world.hall("hall-1").await, world.hall("hall-2").await);
+    let gate = world.gate("gate-1").await;
+    let mut client = gate.client().await;
+    client.request("hall.hall.slow", r#"{"text":"first"}"#).await;
+    world.witness.wrote("begin first").await;
+    one.app.drain().await;
+    for _ in 0..20 {
+        let mut other = gate.client().await;
+        assert_eq!(other.ask("hall.hall.say", r#"{"text":"x"}"#).await, r#"{"text":"hall-2 x"}"#);
+    }
+    world.witness.open("first");
+    assert_eq!(client.next().await.unwrap().text(), r#"{"text":"first"}"#);
+    for app in [gate.app, one.app, two.app] {
+        app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_stops_answers_what_it_has_taken_in() {
+    let world = World::default();
+    let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
+    let mut client = gate.client().await;
+    client.request("hall.hall.slow", r#"{"text":"last"}"#).await;
+    world.witness.wrote("begin last").await;
+    let stopping = tokio::spawn(hall.app.stop());
+    pitaya_tests::until("it has left", || gate.app.servers().unwrap().view().of_type("hall").is_empty())
+        .await;
+    world.witness.open("last");
+    assert_eq!(client.next().await.unwrap().text(), r#"{"text":"last"}"#);
+    stopping.await.unwrap();
+    gate.app.stop().await;
+}

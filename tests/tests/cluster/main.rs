@@ -1,0 +1,6 @@
+//! Servers of one cluster, in one process: they find each other, call each other, and reach each other's users.
+
+mod calls;
+mod sessions;
+mod users;
+mod world;

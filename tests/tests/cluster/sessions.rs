@@ -1,0 +1,127 @@
+//! Sessions, seen from a backend.
+
+use pitaya_tests::raw::Got;
+
+use crate::world::World;
+
+#[tokio::test]
+async fn a_backend_binds_a_session_changes_its_data_and_the_frontend_has_both() {
+    let world = World::default();
+    let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
+    let mut client = gate.client().await;
+    assert_eq!(client.ask("hall.hall.who", "{}").await, r#"{"text":"1 None front:false gate-1  0"}"#);
+    assert_eq!(client.ask("hall.hall.bind", r#"{"text":"ann"}"#).await, r#"{"text":"ann"}"#);
+    assert_eq!(
+        client.ask("hall.hall.who", "{}").await,
+        r#"{"text":"1 Some(\"ann\") front:false gate-1 Lady ann 0"}"#
+    );
+    let session = gate.app.sessions().by_uid("ann").unwrap();
+    assert!(session.is_frontend() && session.frontend_id().is_none());
+    assert_eq!(session.get::<String>("ipversion").unwrap().as_deref(), Some("ipv4"), "other keys stay");
+    // A number stays the whole number it is.
+    let gold = i64::MAX - 5;
+    let paid = client.ask("hall.hall.pay", format!(r#"{{"text":"{gold}"}}"#)).await;
+    assert_eq!(paid, format!(r#"{{"text":"{gold}"}}"#));
+    assert_eq!(client.ask("gate.gate.gold", "{}").await, format!(r#"{{"text":"Lady ann {gold}"}}"#));
+    for (uid, answer) in
+        [("bob", "session is already bound to an uid"), ("", "illegal uid"), ("a.*.b", "illegal uid")]
+    {
+        let got = client.ask("hall.hall.bind", format!(r#"{{"text":"{uid}"}}"#)).await;
+        assert!(got.starts_with(&format!(r#"{{"code":"PIT-000","msg":"{answer}"#)), "{uid}: {got}");
+    }
+    gate.app.stop().await;
+    hall.app.stop().await;
+}
+
+#[tokio::test]
+async fn a_bind_that_the_frontend_refuses_leaves_nothing_behind() {
+    let world = World::default();
+    let hall = world.hall("hall-1").await;
+    let builder = world
+        .server("gate", "gate-1", pitaya_tests::arena::config())
+        .acceptor(pitaya::acceptor::Tcp::bind("127.0.0.1:0"));
+    builder.sessions().on_bind(|session| async move {
+        if session.uid()? == "banned" { Err(pitaya::Error::new("B-1", "banned")) } else { Ok(()) }
+    });
+    let gate = builder.start().await.unwrap();
+    let mut client = pitaya_tests::raw::Raw::ready(gate.socket_addrs()[0]).await;
+    assert_eq!(
+        client.ask("hall.hall.bind", r#"{"text":"banned"}"#).await,
+        r#"{"code":"B-1","msg":"banned"}"#
+    );
+    assert!(gate.sessions().by_uid("banned").is_none());
+    assert_eq!(client.ask("hall.hall.bind", r#"{"text":"ann"}"#).await, r#"{"text":"ann"}"#);
+    gate.stop().await;
+    hall.app.stop().await;
+}
+
+#[tokio::test]
+async fn a_backend_pushes_to_the_session_in_order_and_only_once_it_is_bound() {
+    let world = World::default();
+    let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
+    let mut client = gate.client().await;
+    assert_eq!(
+        client.ask("hall.hall.push", r#"{"text":"x"}"#).await,
+        r#"{"code":"PIT-401","msg":"you have to bind an UID to the session to do that"}"#
+    );
+    client.ask("hall.hall.bind", r#"{"text":"ann"}"#).await;
+    client.request("hall.hall.push", r#"{"text":"x"}"#).await;
+    let mut pushes = Vec::new();
+    let mut answered = false;
+    while pushes.len() < 2 || !answered {
+        match client.next().await.unwrap() {
+            Got::Push { route, body } => pushes.push((route, body)),
+            Got::Response { .. } => answered = true,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(pushes[0].0, "onFirst");
+    assert_eq!(pushes[1], ("onSecond".into(), r#"{"text":"x"}"#.into()));
+    gate.app.stop().await;
+    hall.app.stop().await;
+}
+
+#[tokio::test]
+async fn a_backend_kicks_the_session_and_may_not_close_it_or_wait_for_its_close() {
+    let world = World::default();
+    let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
+    let mut client = gate.client().await;
+    assert_eq!(
+        client.ask("hall.hall.kick", "{}").await,
+        r#"{"code":"PIT-401","msg":"you have to bind an UID to the session to do that"}"#
+    );
+    assert_eq!(
+        client.ask("hall.hall.forbidden", "{}").await,
+        r#"{"text":"PIT-000: onclose callbacks are not allowed on backend servers, closed: false"}"#
+    );
+    client.ask("hall.hall.bind", r#"{"text":"ann"}"#).await;
+    client.request("hall.hall.kick", "{}").await;
+    let got = client.closed().await;
+    assert!(got.iter().any(|got| matches!(got, Got::Kick)), "{got:?}");
+    gate.app.stop().await;
+    hall.app.stop().await;
+}
+
+#[tokio::test]
+async fn ten_thousand_pushes_and_broadcasts_of_a_backend_in_turn_arrive_in_their_order() {
+    let world = World::default();
+    let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
+    let second = world.gate("gate-2").await;
+    let mut client = gate.client().await;
+    client.ask("hall.hall.bind", r#"{"text":"ann"}"#).await;
+    client.request("hall.hall.alternate", r#"{"text":"10000"}"#).await;
+    let (mut next, mut answered) = (0, false);
+    while next < 10_000 || !answered {
+        match client.next().await.unwrap() {
+            got @ Got::Push { .. } => {
+                assert_eq!(got.text(), format!(r#"{{"text":"{next}"}}"#));
+                next += 1;
+            }
+            Got::Response { .. } => answered = true,
+            other => panic!("{other:?}"),
+        }
+    }
+    for app in [gate.app, second.app, hall.app] {
+        app.stop().await;
+    }
+}

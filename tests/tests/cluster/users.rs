@@ -1,0 +1,105 @@
+//! Users of all frontends, and that each is on one at a time.
+
+use pitaya_tests::raw::{Got, Raw};
+
+use crate::world::World;
+
+async fn bound(gate: &crate::world::Served, uid: &str) -> Raw {
+    let mut client = gate.client().await;
+    assert_eq!(
+        client.ask("gate.gate.bind", format!(r#"{{"text":"{uid}"}}"#)).await,
+        format!(r#"{{"text":"{uid}"}}"#)
+    );
+    client
+}
+
+#[tokio::test]
+async fn users_are_reached_wherever_they_are_and_those_that_cannot_be_are_named() {
+    let world = World::default();
+    let (one, two) = (world.gate("gate-1").await, world.gate("gate-2").await);
+    let hall = world.hall("hall-1").await;
+    let (mut ann, mut bob) = (bound(&one, "ann").await, bound(&two, "bob").await);
+    let mut asks = one.client().await;
+    for route in ["gate.gate.tell", "hall.hall.tell"] {
+        let all = r#"{"text":"ann bob"}"#;
+        assert_eq!(asks.ask(route, all).await, r#"{"text":"2 []"}"#);
+        for client in [&mut ann, &mut bob] {
+            let got = client.next().await.unwrap();
+            assert!(matches!(&got, Got::Push { route, .. } if route == "onTold"), "{got:?}");
+            assert_eq!(got.text(), all);
+        }
+    }
+    assert_eq!(
+        asks.ask("hall.hall.shout", r#"{"text":"x"}"#).await,
+        r#"{"code":"PIT-000","msg":"for using SendPushToUsers from a backend server you have to specify a valid frontendType"}"#
+    );
+    assert_eq!(asks.ask("hall.hall.ban", r#"{"text":"ann a.*.b bob"}"#).await, r#"{"text":"2 [\"a.*.b\"]"}"#);
+    for client in [&mut ann, &mut bob] {
+        let got = client.closed().await;
+        assert!(got.iter().any(|got| matches!(got, Got::Kick)), "{got:?}");
+    }
+    for app in [one.app, two.app, hall.app] {
+        app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_user_that_binds_on_another_frontend_is_kicked_from_the_first() {
+    let world = World::default();
+    let (one, two) = (world.gate("gate-1").await, world.gate("gate-2").await);
+    let mut first = bound(&one, "ann").await;
+    let mut second = bound(&two, "ann").await;
+    let got = first.closed().await;
+    assert!(got.iter().any(|got| matches!(got, Got::Kick)), "{got:?}");
+    assert_eq!(second.ask("gate.gate.say", r#"{"text":"still here"}"#).await, r#"{"text":"still here"}"#);
+    let mut third = bound(&two, "ann").await;
+    assert!(second.closed().await.iter().any(|got| matches!(got, Got::Kick)));
+    assert_eq!(third.ask("gate.gate.say", r#"{"text":"me"}"#).await, r#"{"text":"me"}"#);
+    one.app.stop().await;
+    two.app.stop().await;
+}
+
+#[tokio::test]
+async fn where_it_is_configured_a_user_may_be_on_several_frontends() {
+    let world = World::default();
+    let mut config = pitaya_tests::arena::config();
+    config.session_unique = false;
+    let tcp = || pitaya::acceptor::Tcp::bind("127.0.0.1:0");
+    let one = world.server("gate", "gate-1", config.clone()).acceptor(tcp()).start().await.unwrap();
+    let two = world.server("gate", "gate-2", config).acceptor(tcp()).start().await.unwrap();
+    let (one, two) = (crate::world::Served { app: one }, crate::world::Served { app: two });
+    let mut clients = [bound(&one, "ann").await, bound(&two, "ann").await];
+    for client in &mut clients {
+        assert_eq!(client.ask("gate.gate.say", r#"{"text":"x"}"#).await, r#"{"text":"x"}"#);
+    }
+    assert!(one.app.sessions().by_uid("ann").is_some() && two.app.sessions().by_uid("ann").is_some());
+    one.app.stop().await;
+    two.app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_binds_of_one_user_at_one_moment_on_two_frontends_exactly_one_session_lives() {
+    let world = World::default();
+    let (one, two) = (world.gate("gate-1").await, world.gate("gate-2").await);
+    for n in 0..200 {
+        let uid = format!("user-{n}");
+        let (mut a, mut b) = (one.client().await, two.client().await);
+        let body = format!(r#"{{"text":"{uid}"}}"#);
+        tokio::join!(a.request("gate.gate.bind", &body), b.request("gate.gate.bind", &body));
+        // Both binds have come to their end: each was answered, or its session is gone already.
+        let first = [a.next().await, b.next().await];
+        pitaya_tests::until("one of them has gone", || {
+            let here = [&one, &two].map(|gate| gate.app.sessions().by_uid(&uid).is_some());
+            here[0] != here[1]
+        })
+        .await;
+        let (live, answer) = match one.app.sessions().by_uid(&uid) {
+            Some(_) => (&mut a, &first[0]),
+            None => (&mut b, &first[1]),
+        };
+        assert!(matches!(answer, Some(Got::Response { error: false, .. })), "{uid}: {answer:?}");
+        assert_eq!(live.ask("gate.gate.say", r#"{"text":"alive"}"#).await, r#"{"text":"alive"}"#);
+    }
+    one.app.stop().await;
+    two.app.stop().await;
+}

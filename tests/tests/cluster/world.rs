@@ -1,0 +1,336 @@
+//! A cluster within the test: servers of two types, `gate` in front and `hall` behind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pitaya::acceptor::Tcp;
+use pitaya::app::{Builder, Running};
+use pitaya::cluster::{MemoryBroker, MemoryRegistry};
+use pitaya::config::Config;
+use pitaya::group::Delivery;
+use pitaya::prelude::*;
+use pitaya_tests::arena::{Text, Witness, config};
+use pitaya_tests::raw::Raw;
+
+/// What a player's session remembers.
+#[session]
+#[derive(Default)]
+pub(crate) struct Player {
+    pub(crate) name: String,
+    pub(crate) gold: i64,
+}
+
+/// What one hall asks of another, and a gate of a hall.
+#[remote(server = "hall")]
+pub(crate) trait HallApi {
+    /// The text back, with the id of the server.
+    async fn echo(&self, req: Text) -> Result<Text>;
+    /// What the context says.
+    async fn context(&self, cx: Context) -> Result<Text>;
+    /// Fails with a code and metadata.
+    async fn fail(&self) -> Result<()>;
+    /// Panics.
+    async fn panic(&self) -> Result<()>;
+    /// Takes until its gate opens.
+    async fn wait(&self, req: Text) -> Result<Text>;
+    /// Calls `wait` of another hall, which it names.
+    async fn relay(&self, req: Text) -> Result<Text>;
+}
+
+#[derive(Component)]
+pub(crate) struct Hall {
+    halls: HallApiClient,
+    app: App,
+    users: Users,
+    groups: Groups,
+    witness: State<Arc<Witness>>,
+}
+
+#[remote]
+impl HallApi for Hall {
+    async fn echo(&self, req: Text) -> Result<Text> {
+        Ok(text(format!("{} {}", self.app.server_id(), req.text)))
+    }
+
+    async fn context(&self, cx: Context) -> Result<Text> {
+        let tenant: Option<u32> = cx.get("tenant")?;
+        let left = cx.remaining().is_some_and(|left| left <= Duration::from_secs(5));
+        Ok(text(format!(
+            "{:?} {:?} {tenant:?} {left} {}",
+            cx.peer_id(),
+            cx.peer_service(),
+            cx.request_id().is_some()
+        )))
+    }
+
+    async fn fail(&self) -> Result<()> {
+        Err(Error::new("H-1", "as asked").with_metadata("some", "meta"))
+    }
+
+    async fn panic(&self) -> Result<()> {
+        panic!("on purpose")
+    }
+
+    async fn wait(&self, req: Text) -> Result<Text> {
+        self.witness.write(format!("waits {}", req.text));
+        let _open = self.witness.gate(&req.text).acquire_owned().await;
+        self.witness.write(format!("waited {}", req.text));
+        Ok(req)
+    }
+
+    async fn relay(&self, req: Text) -> Result<Text> {
+        let result = self.halls.on(&req.text).wait(&req).await;
+        let code = result.as_ref().err().map_or("ok", |error| error.code());
+        self.witness.write(format!("relayed {code}"));
+        self.witness.write("relay ended");
+        result
+    }
+}
+
+/// What clients ask of a hall, through their gate.
+#[handler(server = "hall")]
+impl Hall {
+    /// The text back, with the id of the server.
+    pub async fn say(&self, msg: Text) -> Result<Text> {
+        Ok(text(format!("{} {}", self.app.server_id(), msg.text)))
+    }
+
+    /// The bytes back.
+    pub async fn raw(&self, body: Bytes) -> Result<Bytes> {
+        Ok(body)
+    }
+
+    /// Takes note.
+    pub async fn note(&self, msg: Text) {
+        self.witness.write(format!("noted {}", msg.text));
+    }
+
+    /// Takes note when its gate opens.
+    pub async fn slow(&self, msg: Text) -> Result<Text> {
+        self.witness.write(format!("begin {}", msg.text));
+        let _open = self.witness.gate(&msg.text).acquire_owned().await;
+        self.witness.write(format!("end {}", msg.text));
+        Ok(msg)
+    }
+
+    /// Fails with a code and metadata.
+    pub async fn fail(&self) -> Result<Text> {
+        Err(Error::new("H-1", "as asked").with_metadata("some", "meta"))
+    }
+
+    /// A null reply.
+    pub async fn null(&self) -> Result<Option<Text>> {
+        Ok(None)
+    }
+
+    /// Panics.
+    pub async fn panic(&self) -> Result<Text> {
+        panic!("on purpose")
+    }
+
+    /// Binds the player.
+    pub async fn bind(&self, session: Session<Player>, msg: Text) -> Result<Text> {
+        session.bind(&msg.text).await?;
+        session.update(|player| player.name = format!("Lady {}", msg.text)).await?;
+        Ok(text(session.uid()?))
+    }
+
+    /// Pushes to the player, twice, then answers.
+    pub async fn push(&self, session: Session, msg: Text) -> Result<()> {
+        session.push_to("onFirst", &msg).await?;
+        session.push_to("onSecond", &msg).await
+    }
+
+    /// Kicks the player.
+    pub async fn kick(&self, session: Session) -> Result<()> {
+        session.kick().await
+    }
+
+    /// What the session is, seen from here.
+    pub async fn who(&self, session: Session<Player>) -> Result<Text> {
+        let player = session.data()?;
+        Ok(text(format!(
+            "{} {:?} front:{} {} {} {}",
+            session.id(),
+            session.uid().ok(),
+            session.is_frontend(),
+            session.frontend_id().unwrap_or("none"),
+            player.name,
+            player.gold
+        )))
+    }
+
+    /// Gives the player gold.
+    pub async fn pay(&self, session: Session<Player>, msg: Text) -> Result<Text> {
+        let gold: i64 = msg.text.parse().map_err(|_| Error::new("H-2", "no number"))?;
+        let total = session
+            .update(|player| {
+                player.gold += gold;
+                player.gold
+            })
+            .await?;
+        Ok(text(total.to_string()))
+    }
+
+    /// What a backend may not do.
+    pub async fn forbidden(&self, session: Session) -> Result<Text> {
+        let error = session.on_close(|_| async {}).unwrap_err();
+        session.close();
+        Ok(text(format!("{error}, closed: {}", session.is_closed())))
+    }
+
+    /// Tells users of the gates.
+    pub async fn tell(&self, msg: Text) -> Result<Text> {
+        let uids: Vec<&str> = msg.text.split(' ').collect();
+        Ok(text(report(&self.users.at("gate").push_to(&uids, "onTold", &msg).await?)))
+    }
+
+    /// Kicks users of the gates.
+    pub async fn ban(&self, msg: Text) -> Result<Text> {
+        let uids: Vec<&str> = msg.text.split(' ').collect();
+        Ok(text(report(&self.users.at("gate").kick(&uids).await?)))
+    }
+
+    /// Tells users without saying where.
+    pub async fn shout(&self, msg: Text) -> Result<()> {
+        self.users.push_to(&["ann"], "onTold", &msg).await.map(drop)
+    }
+
+    /// Pushes to the session and to a group in turn, so many times.
+    pub async fn alternate(&self, session: Session, msg: Text) -> Result<()> {
+        let times: u32 = msg.text.parse().map_err(|_| Error::new("H-2", "no number"))?;
+        let group = self.groups.group("all").at("gate");
+        group.ensure().await?;
+        group.add(&session.uid()?).await?;
+        for n in (0..times).step_by(2) {
+            session.push_to("onN", &text(n.to_string())).await?;
+            group.push_to("onN", &text((n + 1).to_string())).await?;
+        }
+        Ok(())
+    }
+}
+
+/// How a push or a kick went.
+fn report(delivery: &Delivery) -> String {
+    format!("{} {:?}", delivery.sent, delivery.failed)
+}
+
+pub(crate) fn text(text: impl Into<String>) -> Text {
+    Text { text: text.into() }
+}
+
+/// What clients ask of their gate itself.
+#[derive(Component)]
+pub(crate) struct Gate {
+    halls: HallApiClient,
+    app: App,
+    users: Users,
+}
+
+#[handler(server = "gate")]
+impl Gate {
+    /// The text back.
+    pub async fn say(&self, msg: Text) -> Result<Text> {
+        Ok(msg)
+    }
+
+    /// Binds the player here.
+    pub async fn bind(&self, session: Session, msg: Text) -> Result<Text> {
+        session.bind(&msg.text).await?;
+        Ok(msg)
+    }
+
+    /// A typed call of a hall.
+    pub async fn ask(&self, msg: Text) -> Result<Text> {
+        self.halls.echo(&msg).await
+    }
+
+    /// A typed call of the hall of a key.
+    pub async fn ask_by(&self, msg: Text) -> Result<Text> {
+        self.halls.by(&msg.text).echo(&msg).await
+    }
+
+    /// A typed call of one hall.
+    pub async fn ask_on(&self, msg: Text) -> Result<Text> {
+        self.halls.on(&msg.text).echo(&msg).await
+    }
+
+    /// A typed call that fails.
+    pub async fn ask_fail(&self) -> Result<()> {
+        self.halls.fail().await
+    }
+
+    /// A typed call that panics.
+    pub async fn ask_panic(&self) -> Result<()> {
+        self.halls.panic().await
+    }
+
+    /// A typed call with a context, and a timeout.
+    pub async fn ask_context(&self, mut cx: Context) -> Result<Text> {
+        cx.insert("tenant", 7)?;
+        self.halls.with(&cx).timeout(Duration::from_secs(4)).context().await
+    }
+
+    /// A call by the text of its route.
+    pub async fn ask_raw(&self, msg: Text) -> Result<Bytes> {
+        self.app.rpc_raw(&msg.text, Bytes::new()).await
+    }
+
+    /// A call that takes longer than it may.
+    pub async fn ask_late(&self, msg: Text) -> Result<Text> {
+        self.halls.timeout(Duration::from_millis(200)).wait(&msg).await
+    }
+
+    /// Tells users of the gates.
+    pub async fn tell(&self, msg: Text) -> Result<Text> {
+        let uids: Vec<&str> = msg.text.split(' ').collect();
+        Ok(text(report(&self.users.push_to(&uids, "onTold", &msg).await?)))
+    }
+
+    /// The data of the session.
+    pub async fn gold(&self, session: Session<Player>) -> Result<Text> {
+        let player = session.data()?;
+        Ok(text(format!("{} {}", player.name, player.gold)))
+    }
+}
+
+/// What servers of one cluster have in common.
+#[derive(Clone, Default)]
+pub(crate) struct World {
+    pub(crate) registry: MemoryRegistry,
+    pub(crate) broker: MemoryBroker,
+    pub(crate) witness: Arc<Witness>,
+}
+
+/// A server that runs.
+pub(crate) struct Served {
+    pub(crate) app: Running,
+}
+
+impl World {
+    /// A server of a type, not started yet.
+    pub(crate) fn server(&self, server_type: &str, id: &str, config: Config) -> Builder {
+        App::builder()
+            .config(config)
+            .server_type(server_type)
+            .server_id(id)
+            .state(Arc::clone(&self.witness))
+            .discovery(self.registry.discovery())
+            .transport(self.broker.transport())
+    }
+
+    pub(crate) async fn gate(&self, id: &str) -> Served {
+        let app = self.server("gate", id, config()).acceptor(Tcp::bind("127.0.0.1:0"));
+        Served { app: app.start().await.unwrap() }
+    }
+
+    pub(crate) async fn hall(&self, id: &str) -> Served {
+        Served { app: self.server("hall", id, config()).backend().start().await.unwrap() }
+    }
+}
+
+impl Served {
+    pub(crate) async fn client(&self) -> Raw {
+        Raw::ready(self.app.socket_addrs()[0]).await
+    }
+}

@@ -1,0 +1,241 @@
+//! The scenarios of the original's end-to-end suite, byte by byte, against the program that the suite starts, over raw
+//! sockets. The suite itself runs against that program too; this is what every clone can run.
+
+use std::path::Path;
+
+use pitaya_tests::programs::{Ground, Program};
+use pitaya_tests::raw::{Got, Raw};
+use pitaya_tests::soon;
+
+const SERVER: &str = env!("CARGO_BIN_EXE_tested-e2e-server");
+
+async fn front(ground: &Ground, server_type: &str) -> Program {
+    ground.server(Path::new(SERVER), server_type, true).await
+}
+
+async fn back(ground: &Ground) -> Program {
+    ground.server(Path::new(SERVER), "game", false).await
+}
+
+/// Requests, each with its answer.
+async fn answers(client: &mut Raw, cases: &[(&str, &str, &str)]) {
+    for (route, body, answer) in cases {
+        assert_eq!(client.ask(route, body).await, *answer, "{route}");
+    }
+}
+
+async fn pushed(client: &mut Raw) -> (String, String) {
+    loop {
+        match soon("a push", client.next()).await {
+            Some(Got::Push { route, body }) => return (route, String::from_utf8_lossy(&body).into_owned()),
+            Some(_) => {}
+            None => panic!("closed before the push"),
+        }
+    }
+}
+
+async fn kicked(client: &mut Raw) {
+    let got = soon("the kick", client.closed()).await;
+    assert!(got.contains(&Got::Kick), "{got:?}");
+}
+
+#[tokio::test]
+async fn handlers_of_a_frontend_answer_byte_by_byte() {
+    let Some(ground) = Ground::start().await else { return };
+    let server = front(&ground, "connector").await;
+    let mut client = server.client().await;
+    answers(
+        &mut client,
+        &[
+            ("connector.testsvc.testrequestonlysessionreturnsptr", "", r#"{"code":200,"msg":"hello"}"#),
+            (
+                "connector.testsvc.testrequestonlysessionreturnsptrnil",
+                "",
+                r#"{"code":"PIT-000","msg":"reply must not be null"}"#,
+            ),
+            (
+                "connector.testsvc.testrequestonlysessionreturnsrawnil",
+                "",
+                r#"{"code":"PIT-000","msg":"reply must not be null"}"#,
+            ),
+            ("connector.testsvc.testrequestreturnsptr", r#"{"msg":"good"}"#, r#"{"code":200,"msg":"good"}"#),
+            ("connector.testsvc.testrequestreturnsraw", r#"{"msg":"good"}"#, "good"),
+            ("connector.testsvc.testrequestreceivereturnsraw", "woow", "woow"),
+            (
+                "connector.testsvc.nonexistenthandler",
+                "woow",
+                r#"{"code":"PIT-404","msg":"pitaya/handler: connector.testsvc.nonexistenthandler not found"}"#,
+            ),
+            ("connector.testsvc.testrequestreturnserror", "woow", r#"{"code":"PIT-555","msg":"somerror"}"#),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_group_of_a_frontend_is_told_raw_and_typed() {
+    let Some(ground) = Ground::start().await else { return };
+    let server = front(&ground, "connector").await;
+    let (mut one, mut two) = (server.client().await, server.client().await);
+    for client in [&mut one, &mut two] {
+        assert_eq!(client.ask("connector.testsvc.testbind", "").await, "ack");
+    }
+    for (route, pushed_on) in [("testsendgroupmsg", "route.test"), ("testsendgroupmsgptr", "route.testptr")] {
+        one.notify(&format!("connector.testsvc.{route}"), r#"{"msg":"hellow"}"#).await;
+        for client in [&mut one, &mut two] {
+            assert_eq!(pushed(client).await, (pushed_on.into(), r#"{"msg":"hellow"}"#.into()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_user_is_kicked_by_another() {
+    let Some(ground) = Ground::start().await else { return };
+    let server = front(&ground, "connector").await;
+    let (mut one, mut two) = (server.client().await, server.client().await);
+    assert_eq!(one.ask("connector.testsvc.testbindid", "ann").await, "ack");
+    assert_eq!(two.ask("connector.testsvc.testrequestkickuser", "ann").await, r#"{"code":200,"msg":"ok"}"#);
+    kicked(&mut one).await;
+}
+
+#[tokio::test]
+async fn of_two_sessions_of_one_user_on_one_frontend_the_first_is_kicked() {
+    let Some(ground) = Ground::start().await else { return };
+    let server = front(&ground, "connector").await;
+    let (mut one, mut two) = (server.client().await, server.client().await);
+    assert_eq!(one.ask("connector.testsvc.testbindid", "ann").await, "ack");
+    assert_eq!(
+        two.ask("connector.testsvc.testbindid", "ann").await,
+        r#"{"code":"PIT-441","msg":"member already exists in group"}"#
+    );
+    kicked(&mut one).await;
+}
+
+#[tokio::test]
+async fn of_two_sessions_of_one_user_on_two_frontends_of_a_type_the_first_is_kicked() {
+    let Some(ground) = Ground::start().await else { return };
+    let servers = [front(&ground, "connector").await, front(&ground, "connector").await];
+    let (mut one, mut two) = (servers[0].client().await, servers[1].client().await);
+    assert_eq!(one.ask("connector.testsvc.testbindid", "ann").await, "ack");
+    assert_eq!(two.ask("connector.testsvc.testbindid", "ann").await, "ack");
+    kicked(&mut one).await;
+}
+
+#[tokio::test]
+async fn sessions_of_one_user_on_frontends_of_two_types_both_stay() {
+    let Some(ground) = Ground::start().await else { return };
+    let servers = [front(&ground, "connector1").await, front(&ground, "connector2").await];
+    let (mut one, mut two) = (servers[0].client().await, servers[1].client().await);
+    // The suite asks for a type that there is none of, which is an error that it takes for an answer.
+    assert_eq!(
+        one.ask("connector.testsvc.testbindid", "ann").await,
+        r#"{"code":"PIT-500","msg":"no servers available of this type"}"#
+    );
+    assert_eq!(one.ask("connector1.testsvc.testbindid", "ann").await, "ack");
+    assert_eq!(two.ask("connector2.testsvc.testbindid", "ann").await, "ack");
+    for client in [&mut one, &mut two] {
+        assert_eq!(client.ask("testsvc.testrequestreceivereturnsraw", "here").await, "here");
+    }
+}
+
+#[tokio::test]
+async fn a_backend_kicks_its_caller() {
+    let Some(ground) = Ground::start().await else { return };
+    let (_game, server) = (back(&ground).await, front(&ground, "connector").await);
+    let mut client = server.client().await;
+    assert_eq!(client.ask("game.testsvc.testbind", "").await, "ack");
+    client.request("game.testsvc.testrequestkickme", "").await;
+    kicked(&mut client).await;
+}
+
+#[tokio::test]
+async fn users_of_two_frontends_are_pushed_to_from_a_frontend_and_from_a_backend() {
+    let Some(ground) = Ground::start().await else { return };
+    let _game = back(&ground).await;
+    let servers = [front(&ground, "connector").await, front(&ground, "connector").await];
+    let (mut one, mut two) = (servers[0].client().await, servers[1].client().await);
+    assert_eq!(one.ask("connector.testsvc.testbindid", "ann").await, "ack");
+    assert_eq!(two.ask("connector.testsvc.testbindid", "bob").await, "ack");
+    for server in ["connector", "game"] {
+        let body = r#"{"uids":["ann","bob"],"msg":"testing send to users"}"#;
+        one.notify(&format!("{server}.testsvc.testsendtousers"), body).await;
+        for client in [&mut one, &mut two] {
+            let told = ("route.sendtousers".into(), "testing send to users".into());
+            assert_eq!(pushed(client).await, told, "{server}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn handlers_of_a_backend_answer_byte_by_byte() {
+    let Some(ground) = Ground::start().await else { return };
+    let (_game, server) = (back(&ground).await, front(&ground, "connector").await);
+    let mut client = server.client().await;
+    answers(
+        &mut client,
+        &[
+            ("game.testsvc.testrequestonlysessionreturnsptr", "", r#"{"code":200,"msg":"hello"}"#),
+            ("game.testsvc.testrequestreturnsptr", r#"{"msg":"good"}"#, r#"{"code":200,"msg":"good"}"#),
+            ("game.testsvc.testrequestreturnsraw", r#"{"msg":"good"}"#, "good"),
+            ("game.testsvc.testrequestreceivereturnsraw", "woow", "woow"),
+            (
+                "game.testsvc.nonexistenthandler",
+                "woow",
+                r#"{"code":"PIT-404","msg":"pitaya/handler: game.testsvc.nonexistenthandler not found"}"#,
+            ),
+            ("game.testsvc.testrequestreturnserror", "woow", r#"{"code":"PIT-555","msg":"somerror"}"#),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_group_of_a_backend_is_told_on_two_frontends() {
+    let Some(ground) = Ground::start().await else { return };
+    let _game = back(&ground).await;
+    let servers = [front(&ground, "connector").await, front(&ground, "connector").await];
+    let (mut one, mut two) = (servers[0].client().await, servers[1].client().await);
+    for client in [&mut one, &mut two] {
+        assert_eq!(client.ask("game.testsvc.testbind", "").await, "ack");
+    }
+    one.notify("game.testsvc.testsendgroupmsg", r#"{"msg":"hellow"}"#).await;
+    for client in [&mut one, &mut two] {
+        assert_eq!(pushed(client).await, ("route.test".into(), r#"{"msg":"hellow"}"#.into()));
+    }
+}
+
+#[tokio::test]
+async fn servers_call_each_other_both_ways() {
+    let Some(ground) = Ground::start().await else { return };
+    let (_game, server) = (back(&ground).await, front(&ground, "connector").await);
+    let mut client = server.client().await;
+    let (to_back, to_front) = ("connector.testsvc.testsendrpc", "game.testsvc.testsendrpc");
+    let got = r#"{"code":200,"msg":"got thisthis"}"#;
+    let error = r#"{"code":"PIT-433","msg":"test error","metadata":{"some":"meta"}}"#;
+    answers(
+        &mut client,
+        &[
+            (to_back, r#"{"route":"game.testremotesvc.rpctestrawptrreturnsptr","data":"thisthis"}"#, got),
+            (to_front, r#"{"route":"connector.testremotesvc.rpctestrawptrreturnsptr","data":"thisthis"}"#, got),
+            (to_back, r#"{"route":"game.testremotesvc.rpctestreturnserror","data":"thisthis"}"#, error),
+            (to_front, r#"{"route":"connector.testremotesvc.rpctestreturnserror","data":"thisthis"}"#, error),
+            (
+                to_back,
+                r#"{"route":"connector.testremotesvc.rpctestrawptrreturnsptr","data":"thisthis"}"#,
+                r#"{"code":"PIT-000","msg":"you are making a rpc that may be processed locally, either specify a different server type or specify a server id"}"#,
+            ),
+            (to_back, r#"{"route":"game.testremotesvc.rpctestptrreturnsptr","data":"thisthis"}"#, got),
+            (
+                "connector.testsvc.testsendrpcnoargs",
+                r#"{"route":"game.testremotesvc.rpctestnoargs"}"#,
+                r#"{"code":200,"msg":"got nothing"}"#,
+            ),
+            (
+                to_back,
+                r#"{"route":"game.testremotesvc.rpctestnotfound","data":"thisthis"}"#,
+                r#"{"code":"PIT-404","msg":"route not found","metadata":{"route":"testremotesvc.rpctestnotfound"}}"#,
+            ),
+        ],
+    )
+    .await;
+}

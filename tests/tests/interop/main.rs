@@ -1,0 +1,106 @@
+//! One matrix of cases over any pair of server programs: ours, and a peer.
+//!
+//! The peer is the program that `PITAYA_PEER_SERVER` names; it takes the flags of our `e2e-server` and has its handlers
+//! and remotes. Where the variable is not set, ours runs against itself, and the test says so. Each case is run with
+//! the peer in front and ours behind, the other way round, and with both side by side as servers of both types.
+
+mod cases;
+
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+
+use futures_util::FutureExt;
+use pitaya_tests::programs::{Ground, Program, peer};
+
+use self::cases::{CASES, Case};
+
+const OURS: &str = env!("CARGO_BIN_EXE_tested-e2e-server");
+
+/// Who stands where: the programs in front, and those behind.
+struct Direction {
+    name: &'static str,
+    fronts: Vec<PathBuf>,
+    backs: Vec<PathBuf>,
+}
+
+/// The servers of one direction.
+pub(crate) struct Town {
+    pub(crate) ground: Ground,
+    pub(crate) fronts: Vec<Program>,
+    pub(crate) backs: Vec<Program>,
+    /// What one more backend would be.
+    pub(crate) another: PathBuf,
+    /// Makes the names of one direction its own.
+    pub(crate) name: &'static str,
+}
+
+impl Town {
+    async fn start(direction: &Direction) -> Option<Self> {
+        let ground = Ground::start().await?;
+        let (mut fronts, mut backs) = (Vec::new(), Vec::new());
+        for program in &direction.backs {
+            backs.push(ground.server(program, "game", false).await);
+        }
+        for program in &direction.fronts {
+            fronts.push(ground.server(program, "connector", true).await);
+        }
+        let another = direction.backs[0].clone();
+        Some(Self { ground, fronts, backs, another, name: direction.name })
+    }
+
+    /// Type and id of every server that is registered.
+    pub(crate) async fn servers(&self) -> Vec<(String, String)> {
+        let mut etcd = self.ground.etcd().client().await;
+        let list = etcd_client::GetOptions::new().with_prefix().with_keys_only();
+        let keys = etcd.get(format!("{}servers/", self.ground.prefix()), Some(list)).await.unwrap();
+        let parts = |key: &str| {
+            let mut parts = key.rsplit('/');
+            let (id, server_type) = (parts.next().unwrap(), parts.next().unwrap());
+            (server_type.to_owned(), id.to_owned())
+        };
+        keys.kvs().iter().map(|kv| parts(kv.key_str().unwrap())).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_case_passes_in_every_direction() {
+    let ours = Path::new(OURS).to_path_buf();
+    let foreign = peer();
+    match &foreign {
+        Some(program) => println!("the peer: {}", program.display()),
+        None => println!(
+            "*** NO FOREIGN PEER TOOK PART: PITAYA_PEER_SERVER is not set, ours stands in for it ***"
+        ),
+    }
+    let peer = foreign.unwrap_or_else(|| ours.clone());
+    let directions = [
+        Direction { name: "peer-front", fronts: vec![peer.clone()], backs: vec![ours.clone()] },
+        Direction { name: "peer-back", fronts: vec![ours.clone()], backs: vec![peer.clone()] },
+        Direction { name: "side-by-side", fronts: vec![ours.clone(), peer.clone()], backs: vec![ours, peer] },
+    ];
+    let mut failed = Vec::new();
+    let mut table = format!("{:<34} {:<14} result\n", "case", "direction");
+    for direction in &directions {
+        let Some(mut town) = Town::start(direction).await else { return };
+        for Case { name, run } in CASES {
+            let result = AssertUnwindSafe(run(&mut town)).catch_unwind().await;
+            let alive = town.fronts.iter_mut().chain(&mut town.backs).all(Program::runs);
+            let said = match &result {
+                Ok(()) if alive => "pass".to_owned(),
+                Ok(()) => "FAIL: a server has ended".to_owned(),
+                Err(panic) => format!("FAIL: {}", text(&**panic)),
+            };
+            if !said.starts_with("pass") {
+                failed.push(format!("{name}, {}: {said}", direction.name));
+            }
+            table += &format!("{name:<34} {:<14} {said}\n", direction.name);
+        }
+    }
+    println!("{table}");
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+fn text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+}

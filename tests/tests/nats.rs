@@ -1,0 +1,236 @@
+//! The transport over NATS, with real brokers: what every transport promises, and what it does when one is lost.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use pitaya::cluster::{Address, NatsOptions, NatsTransport, Transport, TransportError};
+use pitaya_tests::nats::{Nats, transport, transport_with};
+use pitaya_tests::transport::{Peer, Trio, server};
+use pitaya_tests::{soon, until};
+
+macro_rules! promises {
+    ($($promise:ident)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                let Some(nats) = Nats::start().await else { return };
+                Trio::start(|| transport(&nats)).await.$promise().await;
+            }
+        )*
+    };
+}
+
+promises! {
+    a_request_is_answered_by_the_server_it_is_for
+    a_server_that_is_not_there_is_no_responders_at_once
+    a_server_that_does_not_answer_in_time_is_a_timeout
+    an_id_or_a_uid_that_cannot_be_part_of_an_address_is_refused
+    what_is_too_large_is_an_error_for_both_sides
+    requests_are_handled_beside_each_other
+    ten_thousand_pushes_to_one_user_arrive_in_order
+    a_user_is_served_until_all_who_served_it_have_forgotten_it
+    a_binding_is_told_to_all_servers_of_the_type
+    a_broadcast_reaches_the_one_frontend_it_is_for
+    a_drain_answers_all_that_had_come_and_then_nobody_responds
+    what_was_sent_before_a_close_arrives_and_nothing_after
+}
+
+/// Waits until all of them know that the broker is gone.
+async fn lost(trio: &Trio<NatsTransport>) {
+    until("the loss is known", || {
+        [&trio.one, &trio.two, &trio.back].iter().all(|peer| !peer.transport.is_connected())
+    })
+    .await;
+}
+
+/// Waits until all of them have it back.
+async fn back(trio: &Trio<NatsTransport>, times: usize) {
+    for peer in [&trio.one, &trio.two, &trio.back] {
+        peer.recorder.has_many("reconnected", times).await;
+        assert!(peer.transport.is_connected());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_broker_is_gone_calls_fail_at_once_and_users_are_served_later() {
+    let Some(mut nats) = Nats::start().await else { return };
+    let trio = Trio::start(|| transport(&nats)).await;
+    let Trio { one, two, .. } = &trio;
+    nats.kill();
+    lost(&trio).await;
+    for _ in 0..10_000 {
+        // more than the client has room for: nothing is kept for later
+        assert_eq!(one.push("ann", "lost").await, Err(TransportError::Unavailable));
+    }
+    assert_eq!(one.ask(&two.server, "lost").await, Err(TransportError::Unavailable));
+    let many: Vec<String> = (0..5000).map(|n| format!("user-{n}")).collect();
+    for uid in &many {
+        soon("serving a user", one.transport.serve_user(uid)).await.unwrap();
+    }
+    for uid in &many[100..] {
+        one.transport.forget_user(uid);
+    }
+    nats.restart().await;
+    back(&trio, 1).await;
+    for uid in &many {
+        two.push(uid, uid).await.unwrap();
+    }
+    one.recorder.has_many("push", 100).await;
+    two.settled(one, "user-0").await;
+    let mut expected: Vec<_> = many[..100].iter().map(|uid| format!("push {uid}")).collect();
+    expected.push("push the last".to_owned());
+    let mut came = one.recorder.came("push");
+    came.sort();
+    expected.sort();
+    assert_eq!(came, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_the_broker_came_back_everything_that_was_served_is_served_again() {
+    let Some(mut nats) = Nats::start().await else { return };
+    let trio = Trio::start(|| transport(&nats)).await;
+    let Trio { one, two, back: backend } = &trio;
+    one.transport.serve_user("ann").await.unwrap();
+    one.transport.serve_user("bob").await.unwrap();
+    for times in 1..=2 {
+        nats.kill();
+        lost(&trio).await;
+        nats.restart().await;
+        back(&trio, times).await;
+        for peer in [one, two, backend] {
+            let body = format!("{times}");
+            assert_eq!(one.ask(&peer.server, body.clone()).await, Ok(body.into()));
+        }
+        let body = format!("{times}");
+        let bindings = Address::Bindings { server_type: "front" };
+        backend.transport.publish(bindings, body.clone().into()).await.unwrap();
+        backend.transport.publish(Address::Broadcast(&two.server), body.clone().into()).await.unwrap();
+        backend.push("ann", &body).await.unwrap();
+        backend.kick("bob", &body).await.unwrap();
+        for (peer, came) in [(one, "bound"), (two, "bound"), (two, "broadcast"), (one, "push"), (one, "kick")]
+        {
+            peer.recorder.has_many(came, times).await;
+            // once each: the old subscriptions are not there beside the new ones
+            assert_eq!(peer.recorder.came(came).len(), times, "{came}");
+        }
+        assert_eq!(one.transport.counts().reconnects, times as u64);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_waits_when_the_broker_dies_is_told() {
+    let Some(mut nats) = Nats::start().await else { return };
+    let trio = Trio::start(|| transport(&nats)).await;
+    let (answer, ()) = tokio::join!(trio.one.ask(&trio.two.server, "never"), async {
+        trio.two.recorder.has("request never").await;
+        nats.kill();
+    });
+    // not that it was unavailable: it was handled
+    assert_eq!(answer, Err(TransportError::Other("the connection was lost before the answer came".into())));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_broker_is_noticed_and_recovered_from() {
+    let Some(nats) = Nats::start().await else { return };
+    let trio = Trio::start(|| {
+        transport_with(&nats, |options| {
+            options.ping_interval = Duration::from_millis(100);
+            options.connection_timeout = Duration::from_millis(200);
+        })
+    })
+    .await;
+    let Trio { one, two, back: backend } = &trio;
+    one.transport.serve_user("ann").await.unwrap();
+    nats.freeze();
+    // Far more than the client and the socket hold: whoever publishes waits, but not for ever.
+    let large = "x".repeat(100_000);
+    let flood = async { while backend.push("ann", &large).await.is_ok() {} };
+    let call = async {
+        let answer = one.ask(&two.server, "lost").await;
+        assert!(matches!(answer, Err(TransportError::Other(_))), "{answer:?}");
+    };
+    let serve = async { one.transport.serve_user("bob").await.unwrap() };
+    tokio::join!(soon("the end of the flood", flood), call, soon("serving a user", serve));
+    lost(&trio).await;
+    assert_eq!(one.ask(&two.server, "lost").await, Err(TransportError::Unavailable));
+    nats.thaw();
+    back(&trio, 1).await;
+    for uid in ["ann", "bob"] {
+        backend.push(uid, uid).await.unwrap();
+        one.recorder.has(&format!("push {uid}")).await;
+    }
+    assert_eq!(one.ask(&two.server, "again").await, Ok("again".into()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_comes_late_is_waited_for_at_start() {
+    let Some(mut nats) = Nats::start().await else { return };
+    nats.kill();
+    let late = transport_with(&nats, |options| {
+        options.first_connect_retries = 10_000;
+        options.reconnect_wait = Duration::from_millis(10);
+    });
+    let peer =
+        Peer { server: server("front", "late", true), recorder: std::sync::Arc::default(), transport: late };
+    let started = AtomicBool::new(false);
+    tokio::join!(
+        async {
+            peer.begin().await.unwrap();
+            started.store(true, Ordering::SeqCst);
+        },
+        async {
+            assert_eq!(peer.ask(&peer.server, "early").await, Err(TransportError::Unavailable));
+            assert!(!started.load(Ordering::SeqCst));
+            nats.restart().await;
+        }
+    );
+    assert_eq!(peer.ask(&peer.server, "hello").await, Ok("hello".into()));
+}
+
+#[tokio::test]
+async fn a_broker_that_never_comes_is_an_error_at_start_after_the_tries() {
+    // a port that is taken and never answers, by us
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let options = NatsOptions {
+        addresses: format!("nats://ann:secret@{}", silent.local_addr().unwrap()),
+        connection_timeout: Duration::from_millis(20),
+        first_connect_retries: 2,
+        reconnect_wait: Duration::from_millis(1),
+        reconnect_jitter: Duration::ZERO,
+        ..NatsOptions::default()
+    };
+    let transport = NatsTransport::new(options).unwrap();
+    let peer = Peer { server: server("front", "a", true), recorder: std::sync::Arc::default(), transport };
+    let error = peer.begin().await.unwrap_err().to_string();
+    assert!(error.contains("3 tries") && error.contains("nats://***@127.0.0.1"), "{error}");
+    assert!(!error.contains("secret"), "{error}");
+    assert!(!peer.transport.is_connected());
+    soon("the close", peer.transport.close()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_left_of_a_transport_that_was_closed_or_dropped() {
+    let Some(mut nats) = Nats::start().await else { return };
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let before = tasks();
+    for alive in [true, true, false, false] {
+        let peer = Peer::start(server("front", "front-1", true), transport(&nats)).await;
+        for n in 0..100 {
+            peer.transport.serve_user(&format!("user-{n}")).await.unwrap();
+        }
+        assert!(tasks() > before);
+        if !alive {
+            nats.kill();
+            until("the loss is known", || !peer.transport.is_connected()).await;
+        }
+        soon("the close", peer.transport.close()).await;
+        until("all tasks have ended", || tasks() == before).await;
+        if !alive {
+            nats.restart().await;
+        }
+        let peer = Peer::start(server("front", "front-1", true), transport(&nats)).await;
+        peer.transport.serve_user("ann").await.unwrap();
+        drop(peer);
+        until("all tasks have ended", || tasks() == before).await;
+    }
+}

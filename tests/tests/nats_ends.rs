@@ -1,0 +1,326 @@
+//! The transport over NATS at its limits, and at the end: of requests, of a broker, of a user.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::future::{BoxFuture, join_all};
+use pitaya::cluster::{NatsTransport, Receiver, Transport, TransportError, response};
+use pitaya_tests::nats::{Nats, transport, transport_with};
+use pitaya_tests::transport::{Peer, Trio, server};
+use pitaya_tests::{soon, until};
+
+/// Calls without a pause until it is told to stop; gives how often there was an answer, and how often nobody.
+async fn call_on(
+    from: &Peer<NatsTransport>,
+    to: &Peer<NatsTransport>,
+    name: &str,
+    stop: &AtomicBool,
+) -> (u32, u32) {
+    let (mut answered, mut nobody) = (0, 0);
+    while !stop.load(SeqCst) {
+        let body = format!("{name} {answered} {nobody}");
+        match from.ask(&to.server, body.clone()).await {
+            Ok(answer) => {
+                assert_eq!(answer, body);
+                answered += 1;
+            }
+            Err(TransportError::NoResponders) => nobody += 1,
+            Err(error) => panic!("{body}: {error}"),
+        }
+    }
+    (answered, nobody)
+}
+
+fn twice(came: &[String]) -> Vec<&String> {
+    let mut times: BTreeMap<&String, usize> = BTreeMap::new();
+    for one in came {
+        *times.entry(one).or_default() += 1;
+    }
+    times.into_iter().filter(|(_, times)| *times > 1).map(|(one, _)| one).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_is_lost_by_a_server_that_drains_while_it_is_called() {
+    let Some(nats) = Nats::start().await else { return };
+    for _ in 0..10 {
+        let Trio { one, two, back } = Trio::start(|| transport(&nats)).await;
+        let stop = AtomicBool::new(false);
+        let names: Vec<_> = (0..32).map(|n| format!("caller-{n}")).collect();
+        let calls = join_all(
+            names
+                .iter()
+                .enumerate()
+                .map(|(n, name)| call_on(if n % 2 == 0 { &one } else { &back }, &two, name, &stop)),
+        );
+        let drain = async {
+            two.recorder.has_many("request", 1000).await;
+            soon("the drain", two.transport.drain()).await;
+            // all of them have come upon nobody
+            let seen = two.recorder.came("request").len();
+            assert_eq!(one.ask(&two.server, "late").await, Err(TransportError::NoResponders));
+            stop.store(true, SeqCst);
+            seen
+        };
+        let (calls, seen) = tokio::join!(calls, drain);
+        // each call was answered or refused, and each that was taken in was answered
+        let answered: u32 = calls.iter().map(|(answered, _)| answered).sum();
+        assert_eq!(answered as usize, seen);
+        assert_eq!(twice(&two.recorder.came("request")), Vec::<&String>::new());
+        for peer in [one, two, back] {
+            peer.transport.close().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_is_about_to_go_is_left_without_losing_or_doubling_anything() {
+    let config = "lame_duck_grace_period: 60s\nlame_duck_duration: 120s";
+    let Some([mut one, two]) = Nats::start_two(config).await else { return };
+    let moving = Peer::start(server("front", "moving", true), transport(&one)).await;
+    let staying = Peer::start(server("front", "staying", true), transport(&two)).await;
+    moving.transport.serve_user("ann").await.unwrap();
+    until_heard(&staying, &moving).await;
+
+    let stop = AtomicBool::new(false);
+    let names: Vec<_> = (0..8).map(|n| format!("caller-{n}")).collect();
+    let calls = join_all(names.iter().enumerate().map(|(n, name)| {
+        let (from, to) = if n % 2 == 0 { (&staying, &moving) } else { (&moving, &staying) };
+        call_on(from, to, name, &stop)
+    }));
+    let pushes = async {
+        let mut pushed = 0;
+        while !stop.load(SeqCst) {
+            staying.push("ann", &format!("{pushed:09}")).await.unwrap();
+            pushed += 1;
+            tokio::task::yield_now().await;
+            if pushed % 64 == 0 {
+                // no faster than they are taken in
+                moving.recorder.has_many("push", pushed - 64).await;
+            }
+        }
+        pushed
+    };
+    // a call that waits during all of it
+    let waiting = staying.ask(&moving.server, "wait for me");
+    let waited = moving.ask(&staying.server, "wait for you");
+    let duck = async {
+        moving.recorder.has_many("request", 500).await;
+        one.lame_duck();
+        until("it has moved", || moving.transport.counts().moves == 1).await;
+        let before = moving.recorder.came("request").len();
+        moving.recorder.has_many("request", before + 500).await;
+        moving.recorder.open();
+        staying.recorder.open();
+        stop.store(true, SeqCst);
+    };
+    let (calls, pushed, waiting, waited, ()) = tokio::join!(calls, pushes, waiting, waited, duck);
+    assert_eq!(waiting, Ok("wait for me".into()));
+    assert_eq!(waited, Ok("wait for you".into()));
+    assert!(calls.iter().all(|(answered, nobody)| *answered > 0 && *nobody == 0), "{calls:?}");
+    let asked = |offset: usize| {
+        calls.iter().skip(offset).step_by(2).map(|(answered, _)| *answered as usize).sum::<usize>()
+    };
+    for (peer, offset) in [(&moving, 0), (&staying, 1)] {
+        let came = peer.recorder.came("request caller");
+        assert_eq!((came.len(), twice(&came)), (asked(offset), vec![]));
+    }
+    moving.recorder.has_many("push", pushed).await;
+    let expected: Vec<_> = (0..pushed).map(|n| format!("push {n:09}")).collect();
+    assert!(moving.recorder.came("push") == expected, "the pushes are others, or in another order");
+
+    // nobody notices that it is gone now
+    one.kill();
+    moving.transport.serve_user("bob").await.unwrap();
+    staying.push("bob", "hello").await.unwrap();
+    moving.recorder.has("push hello").await;
+    assert_eq!(moving.ask(&staying.server, "hello").await, Ok("hello".into()));
+    assert_eq!(moving.recorder.came("reconnected"), Vec::<String>::new());
+}
+
+/// Waits until what one sends is heard by the other over two brokers, which tell each other of subscriptions in their
+/// own time.
+async fn until_heard(from: &Peer<NatsTransport>, to: &Peer<NatsTransport>) {
+    soon("the brokers tell each other", async {
+        while from.ask(&to.server, "heard").await.is_err() || to.ask(&from.server, "heard").await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_requests_than_may_wait_are_refused_at_once_and_counted() {
+    let Some(nats) = Nats::start().await else { return };
+    let Trio { one, two, .. } = Trio::start(|| transport_with(&nats, |options| options.messages = 10)).await;
+    let waiting = join_all((0..10).map(|n| one.ask(&two.server, format!("wait {n}"))));
+    let more = async {
+        two.recorder.has_many("request wait", 10).await;
+        for _ in 0..3 {
+            let answer = one.ask(&two.server, "more").await.unwrap();
+            assert_eq!(response::read(answer).unwrap_err().code(), "PIT-503");
+        }
+        two.recorder.open();
+    };
+    let (answers, ()) = tokio::join!(waiting, more);
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(two.transport.counts().refused_requests, 3);
+    assert!(two.recorder.came("request more").is_empty());
+    assert_eq!(one.ask(&two.server, "again").await, Ok("again".into()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_is_too_large_is_counted() {
+    let Some(nats) = Nats::start_with("max_payload: 1000", &[]).await else { return };
+    let Trio { one, two, .. } = Trio::start(|| transport(&nats)).await;
+    let answer = one.ask(&two.server, "big 1001").await.unwrap();
+    assert_eq!(response::read(answer).unwrap_err().code(), "PIT-500");
+    assert_eq!(two.transport.counts().oversized_answers, 1);
+    // the limit is this broker's
+    let refused = TransportError::TooLarge { size: 1001, limit: 1000 };
+    assert_eq!(one.ask(&two.server, vec![b'x'; 1001]).await, Err(refused));
+    assert_eq!(one.ask(&two.server, "big 1000").await.map(|answer| answer.len()), Ok(1000));
+}
+
+/// Holds what is pushed until it is opened, and its thread with it.
+#[derive(Default)]
+struct Stuck {
+    open: (Mutex<bool>, Condvar),
+    came: AtomicUsize,
+}
+
+impl Receiver for Stuck {
+    fn request(&self, body: Bytes) -> BoxFuture<'static, Bytes> {
+        Box::pin(async move { body })
+    }
+    fn push(&self, body: Bytes) -> Bytes {
+        self.came.fetch_add(1, SeqCst);
+        let open = self.open.1.wait_while(self.open.0.lock().unwrap(), |open| !*open).unwrap();
+        drop(open);
+        body
+    }
+    fn kick(&self, body: Bytes) -> Bytes {
+        body
+    }
+    fn bound(&self, _: Bytes) {}
+    fn broadcast(&self, _: Bytes) {}
+    fn reconnected(&self) {}
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_comes_faster_than_it_is_taken_in_is_dropped_and_counted() {
+    let Some(nats) = Nats::start().await else { return };
+    let stuck = Arc::new(Stuck::default());
+    let slow = transport_with(&nats, |options| (options.messages, options.pushes) = (8, 8));
+    let own = Arc::new(server("front", "slow", true));
+    slow.start(Arc::clone(&own), Arc::clone(&stuck) as Arc<dyn Receiver>).await.unwrap();
+    slow.serve_user("ann").await.unwrap();
+    let other = Peer::start(server("back", "back-1", false), transport(&nats)).await;
+    for n in 0..100 {
+        other.push("ann", &n.to_string()).await.unwrap();
+    }
+    until("the drops are counted", || slow.counts().slow_consumers >= 80).await;
+    *stuck.open.0.lock().unwrap() = true;
+    stuck.open.1.notify_all();
+    // a slow user is no slow server
+    assert_eq!(other.ask(&own, "hello").await, Ok("hello".into()));
+    until("the others arrive", || stuck.came.load(SeqCst) as u64 + slow.counts().slow_consumers == 100).await;
+}
+
+/// A client that knows nothing of us.
+async fn stranger(nats: &Nats) -> async_nats::Client {
+    async_nats::connect(nats.url()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_waits_for_an_answer_to_a_push_or_a_kick_gets_one() {
+    let Some(nats) = Nats::start().await else { return };
+    let Trio { one, two, .. } = Trio::start(|| transport(&nats)).await;
+    one.transport.serve_user("ann").await.unwrap();
+    let stranger = stranger(&nats).await;
+    for (subject, answer) in [
+        ("pitaya/front/user/ann/push", response::ACK),
+        ("pitaya/front/user/ann/kick", response::KICKED),
+        ("pitaya/front/bindings", response::ACK),
+    ] {
+        let got = soon(subject, stranger.request(subject, "x".into())).await.unwrap();
+        assert_eq!(got.payload, answer, "{subject}");
+    }
+    // a request without a way back is handled all the same
+    stranger.publish("pitaya/servers/front/front-1", "no way back".into()).await.unwrap();
+    one.recorder.has("request no way back").await;
+    assert_eq!(two.ask(&one.server, "hello").await, Ok("hello".into()));
+    assert_eq!(one.transport.counts().lost_answers, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn somebody_who_listens_to_everything_disturbs_nobody() {
+    let Some(nats) = Nats::start().await else { return };
+    let mut everything = stranger(&nats).await.subscribe(">").await.unwrap();
+    let Trio { one, two, back } = Trio::start(|| transport(&nats)).await;
+    soon("serving a user", one.transport.serve_user("ann")).await.unwrap();
+    back.push("ann", "hello").await.unwrap();
+    one.recorder.has("push hello").await;
+    soon("the drain", two.transport.drain()).await;
+    for peer in [one, two, back] {
+        soon("the close", peer.transport.close()).await;
+    }
+    assert!(everything.next().await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_word_on_a_user_counts_however_fast_it_changes() {
+    let Some(nats) = Nats::start().await else { return };
+    let Trio { one, back, .. } = Trio::start(|| transport(&nats)).await;
+    let users: Vec<_> = (0..20).map(|n| format!("user-{n}")).collect();
+    join_all(users.iter().enumerate().map(|(n, uid)| {
+        let one = &one;
+        async move {
+            for round in 0..50 {
+                let serve = one.transport.serve_user(uid);
+                if (n + round) % 3 == 0 {
+                    // given up half-way: that is undone
+                    let _ = tokio::time::timeout(Duration::ZERO, serve).await.map(|served| {
+                        served.unwrap();
+                        one.transport.forget_user(uid);
+                    });
+                } else {
+                    serve.await.unwrap();
+                    one.transport.forget_user(uid);
+                }
+            }
+            if n % 2 == 0 {
+                one.transport.serve_user(uid).await.unwrap();
+            }
+        }
+    }))
+    .await;
+    one.transport.serve_user("last").await.unwrap();
+    for uid in &users {
+        back.push(uid, uid).await.unwrap();
+    }
+    // each user has a way of its own: all must have come that are to come
+    one.recorder.has_many("push", 10).await;
+    back.settled(&one, "last").await;
+    let mut came = one.recorder.came("push user");
+    came.sort();
+    let mut expected: Vec<_> = users.iter().step_by(2).map(|uid| format!("push {uid}")).collect();
+    expected.sort();
+    assert_eq!(came, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_timeout_counts_what_a_call_waits_for_room_too() {
+    let Some(nats) = Nats::start().await else { return };
+    let Trio { one, two, .. } = Trio::start(|| transport(&nats)).await;
+    nats.freeze();
+    let large = Bytes::from(vec![b'x'; 200_000]);
+    let timeout = Duration::from_millis(100);
+    // more than the client and the socket hold
+    let calls = (0..3000).map(|_| one.transport.request(&two.server, large.clone(), timeout));
+    let answers = soon("the ends of the calls", join_all(calls)).await;
+    assert!(answers.iter().all(|answer| *answer == Err(TransportError::Timeout)));
+}
