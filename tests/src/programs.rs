@@ -42,6 +42,25 @@ impl Ground {
         self.etcd
     }
 
+    /// Waits until so many servers of a type are registered.
+    ///
+    /// # Panics
+    /// If it does not come to that.
+    pub async fn registered(&self, server_type: &str, count: i64) {
+        let mut client = self.etcd.client().await;
+        let key = format!("{}servers/{server_type}/", self.prefix);
+        soon("servers to register", async {
+            loop {
+                let counted = etcd_client::GetOptions::new().with_prefix().with_count_only();
+                if client.get(&*key, Some(counted)).await.expect("etcd answers").count() >= count {
+                    return;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+
     /// Starts a program as a server of this cluster, with no environment but the addresses of broker and registry.
     ///
     /// # Panics
@@ -134,7 +153,12 @@ pub fn peer() -> Option<PathBuf> {
     std::env::var_os("PITAYA_PEER_SERVER").map(PathBuf::from)
 }
 
-fn free_port() -> u16 {
+/// A port that was free just now.
+///
+/// # Panics
+/// If there is none.
+#[must_use]
+pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address").port()
 }

@@ -3,10 +3,11 @@
 //! A test hands [`run`] the name of a kind and a check for one entry. The file alone decides what is run: a new entry of a known
 //! kind is a new case. A kind nobody knows, a known kind without entries and an entry that compared nothing are failures, and each
 //! failure names its entry. Kinds that no test can run yet are on the list of those [awaited](Suite::awaited), and are counted.
+//! Each test file hands [`complete`] its tests by kind: it runs them, and fails for a kind that was not run or asserted nothing.
 //!
 //! The folder is `tests/vectors/`, or the one that `PITAYA_VECTORS` names.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -166,12 +167,26 @@ pub fn run(kind: &str, check: impl Fn(&Case<'_>) -> Checked) {
     let all = load(suite.unwrap_or_else(|| panic!("vectors: no suite has the kind {kind}")));
     let entries = all.get(kind).and_then(Value::as_array);
     let (done, failures) = run_entries(kind, entries.map_or(&[][..], Vec::as_slice), check);
-    // Written past the test harness, which keeps what a passing test prints to itself.
-    let _ = writeln!(std::io::stderr(), "vectors: {kind}: {done}");
+    let Done { cases, compared } = done;
+    if !RAN.with_borrow_mut(|ran| ran.as_mut().map(|ran| ran.push((kind.to_owned(), compared))).is_some()) {
+        // Written past the test harness, which keeps what a passing test prints to itself.
+        let _ = writeln!(std::io::stderr(), "vectors: {kind}: {cases} cases, {compared} comparisons");
+    }
     assert!(failures.is_empty(), "{} of {kind} failed:\n{}", failures.len(), failures.join("\n"));
 }
 
-fn run_entries(kind: &str, entries: &[Value], check: impl Fn(&Case<'_>) -> Checked) -> (String, Vec<String>) {
+thread_local! {
+    /// The kinds that were run and how much they compared, while [`complete`] wants to know.
+    static RAN: RefCell<Option<Vec<(String, usize)>>> = const { RefCell::new(None) };
+}
+
+/// What was run of a kind.
+struct Done {
+    cases: usize,
+    compared: usize,
+}
+
+fn run_entries(kind: &str, entries: &[Value], check: impl Fn(&Case<'_>) -> Checked) -> (Done, Vec<String>) {
     let (mut failures, mut compared) = (Vec::new(), 0);
     for (number, entry) in entries.iter().enumerate() {
         let case = Case::new(kind, number, entry);
@@ -187,7 +202,52 @@ fn run_entries(kind: &str, entries: &[Value], check: impl Fn(&Case<'_>) -> Check
     if entries.is_empty() {
         failures.push(format!("{kind}: no entries, so nothing was compared"));
     }
-    (format!("{} cases, {compared} comparisons", entries.len()), failures)
+    (Done { cases: entries.len(), compared }, failures)
+}
+
+/// A test of this package, by the kind that it runs.
+pub type Test = (&'static str, fn());
+
+/// Runs the tests of one file and looks that every kind of vectors in the files is handled: by one of these tests, or by
+/// those of another file.
+///
+/// # Panics
+/// With the name of each kind that no code handles, that has its home here and is not run, or whose test asserts nothing
+/// of it.
+pub fn complete(home: &str, tests: &[Test]) {
+    let names: Vec<String> =
+        SUITES.into_iter().flat_map(|suite| load(suite).into_iter()).map(|(name, _)| name).collect();
+    let wrong = incomplete(home, tests, &names);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn incomplete(home: &str, tests: &[Test], names: &[String]) -> Vec<String> {
+    let known = |name: &str| SUITES.into_iter().flat_map(|suite| suite.kinds).find(|kind| kind.name == name);
+    let awaited = |name: &str| SUITES.into_iter().flat_map(|suite| suite.awaited).any(|kind| kind.0 == name);
+    let mut wrong = Vec::new();
+    for name in names {
+        match known(name) {
+            None if !awaited(name) => wrong.push(format!("{name}: no code handles this kind")),
+            Some(kind) if kind.home == home && tests.iter().all(|test| test.0 != name) => {
+                wrong.push(format!("{name}: tests/{home}.rs does not run it"));
+            }
+            _ => {}
+        }
+    }
+    for (name, test) in tests {
+        if known(name).is_none_or(|kind| kind.home != home) {
+            wrong.push(format!("{name}: its home is not tests/{home}.rs"));
+        }
+        RAN.set(Some(Vec::new()));
+        let passed = catch_unwind(test);
+        let ran = RAN.take().unwrap_or_default();
+        if passed.is_err() {
+            wrong.push(format!("{name}: its test fails"));
+        } else if !ran.iter().any(|(kind, compared)| kind == name && *compared > 0) {
+            wrong.push(format!("{name}: its test asserts nothing of it"));
+        }
+    }
+    wrong
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
@@ -277,6 +337,35 @@ mod tests {
         const NEWS: &[Kind] = &[kind("news", "cluster_vectors")];
         let suite = Suite { files: "cluster", kinds: NEWS, awaited: &[] };
         assert_eq!(unclaimed(&suite, &Map::new()), ["news: tests/cluster_vectors.rs does not run it"]);
+    }
+
+    #[test]
+    fn a_test_file_names_the_kinds_that_it_does_not_run_or_asserts_nothing_of() {
+        fn good() {
+            run("route_decode", |case| case.holds("it", true));
+        }
+        fn bad() {
+            run("route_decode", |case| case.holds("it", false));
+        }
+        fn idle() {}
+        fn another() {
+            run("tcp_stream", |case| case.holds("it", true));
+        }
+        let names = ["route_decode", "tcp_stream", "redis_keys", "news"].map(str::to_owned);
+        let unknown = "news: no code handles this kind";
+        let of = |home, tests: &[Test]| incomplete(home, tests, &names);
+        assert_eq!(of("route_vectors", &[("route_decode", good)]), [unknown]);
+        assert_eq!(
+            of("route_vectors", &[]),
+            ["route_decode: tests/route_vectors.rs does not run it", unknown]
+        );
+        assert_eq!(of("route_vectors", &[("route_decode", bad)]), [unknown, "route_decode: its test fails"]);
+        for test in [idle, another] {
+            let nothing = "route_decode: its test asserts nothing of it";
+            assert_eq!(of("route_vectors", &[("route_decode", test)]), [unknown, nothing]);
+        }
+        let elsewhere = "route_decode: its home is not tests/rate_limit_vectors.rs";
+        assert_eq!(of("rate_limit_vectors", &[("route_decode", good)]), [unknown, elsewhere]);
     }
 
     #[test]

@@ -25,6 +25,25 @@ fn text(error: impl ToString) -> String {
 }
 
 #[test]
+fn every_kind_of_this_file_is_run_and_asserts_something() {
+    vectors::complete(
+        "cluster_vectors",
+        &[
+            ("protobuf", vectors_protobuf),
+            ("recorded_from_go", vectors_recorded_from_go),
+            ("strings", vectors_strings),
+            ("go_duration_format", vectors_go_duration_format),
+            ("go_duration_parse", vectors_go_duration_parse),
+            ("go_route_decode", vectors_go_route_decode),
+            ("go_server_json", vectors_go_server_json),
+            ("go_server_json_parse", vectors_go_server_json_parse),
+            ("go_metadata_encode", vectors_go_metadata_encode),
+            ("go_json_number_after_one_hop", vectors_go_json_number_after_one_hop),
+        ],
+    );
+}
+
+#[test]
 fn vectors_every_kind_of_the_cluster_is_known_and_run_or_awaited() {
     let suite = &vectors::CLUSTER;
     assert_eq!(vectors::unclaimed(suite, &vectors::load(suite)), [""; 0]);

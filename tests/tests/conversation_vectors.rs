@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pitaya::prelude::*;
 use pitaya_tests::memory::memory;
-use pitaya_tests::vectors::{Case, Checked, hex, run, to_hex};
+use pitaya_tests::vectors::{self, Case, Checked, hex, run, to_hex};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
@@ -44,6 +44,18 @@ impl TestSvc {
         let error = Error::new(wanted.code, wanted.msg);
         Err(wanted.metadata.into_iter().fold(error, |error, (key, value)| error.with_metadata(key, value)))
     }
+}
+
+#[test]
+fn every_kind_of_this_file_is_run_and_asserts_something() {
+    vectors::complete(
+        "conversation_vectors",
+        &[
+            ("conversation", vectors_conversation),
+            ("heartbeat_drop", vectors_heartbeat_drop),
+            ("error_payload", vectors_error_payload),
+        ],
+    );
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {

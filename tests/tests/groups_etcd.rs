@@ -101,7 +101,7 @@ async fn a_group_with_a_time_to_live_goes_with_its_members_unless_it_is_renewed(
     // Neither did the lease of the group that could not be made stay.
     let leases = client.leases().await.unwrap();
     for lease in leases.leases() {
-        let found = client.time_to_live(lease.id(), None).await.unwrap();
+        let found = client.lease_client().time_to_live(lease.id(), None).await.unwrap();
         assert_ne!(found.granted_ttl(), 9);
     }
 }

@@ -1,6 +1,11 @@
 //! The vectors of routes, against `pitaya::route`.
 
-use pitaya_tests::vectors::run;
+use pitaya_tests::vectors::{self, run};
+
+#[test]
+fn every_kind_of_this_file_is_run_and_asserts_something() {
+    vectors::complete("route_vectors", &[("route_decode", vectors_route_decode)]);
+}
 
 #[test]
 fn vectors_route_decode() {

@@ -47,6 +47,25 @@ fn same_packet(case: &Case<'_>, got: Packet<'_>, want: &Value) -> Checked {
 }
 
 #[test]
+fn every_kind_of_this_file_is_run_and_asserts_something() {
+    vectors::complete(
+        "wire_vectors",
+        &[
+            ("packet_decode", vectors_packet_decode),
+            ("packet_encode", vectors_packet_encode),
+            ("tcp_stream", vectors_tcp_stream),
+            ("ws_message", vectors_ws_message),
+            ("message_decode", vectors_message_decode),
+            ("message_encode", vectors_message_encode),
+            ("compression", vectors_compression),
+            ("is_compressed_magic", vectors_is_compressed_magic),
+            ("handshake_response", vectors_handshake_response),
+            ("handshake_request", vectors_handshake_request),
+        ],
+    );
+}
+
+#[test]
 fn vectors_every_kind_is_known_and_run() {
     let suite = &vectors::CLIENT;
     assert_eq!(vectors::unclaimed(suite, &vectors::load(suite)), [""; 0]);

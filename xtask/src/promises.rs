@@ -1,5 +1,5 @@
 //! `cargo xtask promises`: runs every test that `tests/PROMISES.md` names. It fails where one does not exist, is
-//! ignored or fails, and where a row is open that must not be.
+//! ignored or fails, where a name fits several, and where a row is open that must not be.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -59,11 +59,9 @@ fn promises() -> Result<String, String> {
     for (target, names) in &targets {
         let results = run(target, names)?;
         for name in names {
-            let own = results.iter().find(|(full, _)| *full == name || full.ends_with(&format!("::{name}")));
-            match own.map(|(_, result)| result.as_str()) {
-                Some("ok") => passed += 1,
-                Some(other) => problems.push(format!("`{target}::{name}`: {other}")),
-                None => problems.push(format!("`{target}::{name}` does not exist")),
+            match passes(&results, name) {
+                Ok(()) => passed += 1,
+                Err(problem) => problems.push(format!("`{target}::{name}` {problem}")),
             }
         }
     }
@@ -72,6 +70,22 @@ fn promises() -> Result<String, String> {
         Ok(format!("{} promises proved by {passed} tests, {open} open", rows.len() - open))
     } else {
         Err(problems.join("\n"))
+    }
+}
+
+/// Whether the one test of this name passed; it may be in any module. Else what is wrong.
+fn passes(results: &BTreeMap<String, String>, name: &str) -> Result<(), String> {
+    let in_module = format!("::{name}");
+    let own: Vec<_> =
+        results.iter().filter(|(full, _)| *full == name || full.ends_with(&in_module)).collect();
+    match own[..] {
+        [] => Err("does not exist".to_owned()),
+        [(_, result)] if result == "ok" => Ok(()),
+        [(_, result)] => Err(format!("did not pass: {result}")),
+        [..] => {
+            let all: Vec<_> = own.iter().map(|(full, _)| full.as_str()).collect();
+            Err(format!("may be any of {}: name its module too", all.join(", ")))
+        }
     }
 }
 
@@ -113,4 +127,42 @@ fn run(target: &str, names: &[String]) -> Result<BTreeMap<String, String>, Strin
         return Err(format!("target `{target}`: no test ran\n{}", String::from_utf8_lossy(&output.stderr)));
     }
     Ok(results)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_names_its_tests_or_is_open() {
+        let rows =
+            rows("| # | promise | proof |\n|---|---|---|\n| 1 | One | `a::b` `c::d` |\n| 2 | Two | open |");
+        let read: Vec<_> = rows.iter().map(|row| (row.number, row.tests.join(" "), row.open)).collect();
+        assert_eq!(read, [(1, "a::b c::d".to_owned(), false), (2, String::new(), true)]);
+    }
+
+    #[test]
+    fn a_name_is_that_of_exactly_one_test_which_passed() {
+        let results = [
+            ("a::good", "ok"),
+            ("good_too", "ok"),
+            ("bad", "FAILED"),
+            ("idle", "ignored"),
+            ("twice", "ok"),
+            ("a::twice", "ok"),
+        ];
+        let results = results.map(|(name, result)| (name.to_owned(), result.to_owned())).into();
+        for name in ["good", "a::good", "good_too", "a::twice"] {
+            assert_eq!(passes(&results, name), Ok(()), "{name}");
+        }
+        for (name, problem) in [
+            ("oo", "does not exist"),
+            ("too", "does not exist"),
+            ("bad", "did not pass: FAILED"),
+            ("idle", "did not pass: ignored"),
+            ("twice", "may be any of a::twice, twice: name its module too"),
+        ] {
+            assert_eq!(passes(&results, name), Err(problem.to_owned()), "{name}");
+        }
+    }
 }

@@ -78,15 +78,17 @@ fn needs() -> Result<(), String> {
     if std::env::var_os("CHROMIUM").is_none() && !Path::new("/usr/bin/chromium").exists() {
         packages.push("chromium");
     }
+    // Debian keeps it where only root looks
+    if !works("nats-server") && !works("/usr/sbin/nats-server") {
+        packages.push("nats-server");
+    }
     if !works("node") {
         packages.push("nodejs");
     }
     if !works("npm") {
         packages.push("npm");
     }
-    for (program, package) in
-        [("protoc", "protobuf-compiler"), ("nats-server", "nats-server"), ("etcd", "etcd-server")]
-    {
+    for (program, package) in [("protoc", "protobuf-compiler"), ("etcd", "etcd-server")] {
         if !works(program) {
             packages.push(package);
         }

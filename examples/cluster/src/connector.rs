@@ -7,6 +7,7 @@ use crate::api::{Enter, Join, Joined, Leave, Player, RoomApiClient};
 /// The entry of the game.
 #[derive(Debug, Component)]
 pub struct Entry {
+    app: App,
     rooms: RoomApiClient,
 }
 
@@ -14,8 +15,9 @@ pub struct Entry {
 impl Entry {
     /// Signs in and enters a room. When the player goes, it leaves.
     pub async fn join(&self, session: Session<Player>, msg: Join) -> Result<Joined> {
-        let uid = format!("player-{}", session.id());
-        session.bind(&uid).await?; // a uid is an id, never a display name
+        // A uid is an id, never a display name; session ids are each connector's own.
+        let uid = format!("{}-{}", self.app.server_id(), session.id());
+        session.bind(&uid).await?;
         session
             .update(|player| {
                 player.name.clone_from(&msg.name);

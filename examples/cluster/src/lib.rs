@@ -28,3 +28,21 @@ pub fn connector(app: Builder) -> Builder {
 pub fn room(app: Builder) -> Builder {
     app.server_type("room").backend()
 }
+
+/// A server as a process of its own, over etcd and NATS.
+///
+/// # Errors
+/// None, but where it is built without the feature `servers`.
+#[cfg(feature = "servers")]
+pub fn over_the_network(app: Builder) -> pitaya::Result<Builder> {
+    Ok(app.cluster())
+}
+
+/// There is no such server here.
+///
+/// # Errors
+/// Always: it is built without the feature `servers`.
+#[cfg(not(feature = "servers"))]
+pub fn over_the_network(_: Builder) -> pitaya::Result<Builder> {
+    Err(pitaya::Error::new("CLUSTER-002", "built without the feature `servers`: start it with --embedded"))
+}

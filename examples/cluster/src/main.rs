@@ -9,7 +9,6 @@
 use std::process::ExitCode;
 
 use pitaya::acceptor::Tcp;
-use pitaya::app::Builder;
 use pitaya::cluster::{MemoryBroker, MemoryRegistry};
 use pitaya::config::{Config, print_if_asked};
 use pitaya::prelude::*;
@@ -41,25 +40,14 @@ async fn run() -> Result<()> {
         ["--embedded"] => embedded(config).await,
         ["connector"] => connector(config, "3250").await,
         ["connector", "--port", port] => connector(config, port).await,
-        ["room"] => over_the_network(cluster::room(App::builder().config(config)))?.run().await,
+        ["room"] => cluster::over_the_network(cluster::room(App::builder().config(config)))?.run().await,
         _ => Err(Error::new("CLUSTER-001", USAGE)),
     }
 }
 
 async fn connector(config: Config, port: &str) -> Result<()> {
     let app = App::builder().config(config).acceptor(Tcp::bind(format!("0.0.0.0:{port}")));
-    over_the_network(cluster::connector(app))?.run().await
-}
-
-#[cfg(feature = "servers")]
-#[expect(clippy::unnecessary_wraps, reason = "it may be built without")]
-fn over_the_network(app: Builder) -> Result<Builder> {
-    Ok(app.cluster())
-}
-
-#[cfg(not(feature = "servers"))]
-fn over_the_network(_: Builder) -> Result<Builder> {
-    Err(Error::new("CLUSTER-002", "built without the feature `servers`: start it with --embedded"))
+    cluster::over_the_network(cluster::connector(app))?.run().await
 }
 
 /// A connector and two rooms in this process: no other server is needed.

@@ -20,6 +20,10 @@ use super::protos::BindMsg;
 use crate::error::{Error, Result, code};
 use crate::session::{CloseReason, Core, Directory};
 
+/// The last time that moves the clock, in the year 2116. A later one is no server's: it would leave the clock no room to
+/// go on, and from then on all binds would be of one moment.
+const LAST: i64 = 1 << 62;
+
 /// The binds of this frontend, with their times. One lock over all of it: a bind takes its time and is entered in one
 /// step, or news that came between would be judged by neither.
 #[derive(Debug, Default)]
@@ -37,6 +41,17 @@ struct State {
 struct Bound {
     session: u64,
     at: i64,
+}
+
+/// What news of a bind on another server mean here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// Nothing.
+    Nothing,
+    /// This session has to go.
+    Replaced(u64),
+    /// The bind here, of this time, is the later one: whoever told does not know of it.
+    Later(i64),
 }
 
 impl Binds {
@@ -61,18 +76,19 @@ impl Binds {
         }
     }
 
-    /// A user was bound on another server: gives the session here that has to go.
-    fn hear(&self, own: &str, news: &BindMsg) -> Option<u64> {
+    /// A user was bound on another server.
+    fn hear(&self, own: &str, news: &BindMsg) -> Heard {
         let mut state = self.lock();
-        state.clock = state.clock.max(news.bound_at);
-        let bound = *state.bound.get(&*news.uid)?;
+        if news.bound_at <= LAST {
+            state.clock = state.clock.max(news.bound_at);
+        }
+        let Some(bound) = state.bound.get(&*news.uid).copied() else { return Heard::Nothing };
         // Servers that do not say when are obeyed, as they obey each other.
-        let later = news.bound_at == 0 || (news.bound_at, &*news.fid) > (bound.at, own);
-        if !later {
-            return None;
+        if news.bound_at != 0 && (news.bound_at, &*news.fid) < (bound.at, own) {
+            return Heard::Later(bound.at);
         }
         state.bound.remove(&*news.uid);
-        Some(bound.session)
+        Heard::Replaced(bound.session)
     }
 
     /// All binds, sorted by user.
@@ -86,18 +102,24 @@ impl Binds {
 
 impl Node {
     /// A user was bound somewhere, perhaps here.
-    pub(super) fn heard(&self, news: &BindMsg) {
+    pub(super) fn heard(self: &Arc<Self>, news: &BindMsg) {
         let own = self.own();
         if *news.fid == *own.id || !self.limits.unique {
             return;
         }
-        if let Some(core) = self.binds.hear(&own.id, news).and_then(|session| self.pool.by_id(session)) {
-            tracing::info!(
-                session = core.id(),
-                server = news.fid,
-                "the user was bound on another server: kicked"
-            );
-            core.kick(CloseReason::Replaced);
+        match self.binds.hear(&own.id, news) {
+            Heard::Nothing => {}
+            Heard::Later(at) => {
+                // After a broker was lost, frontends are back one after the other: news of this bind may have been for
+                // nobody yet. They are told again until the older bind has heard them, and nobody answers those.
+                let (node, uid) = (Arc::clone(self), news.uid.clone());
+                self.tasks.spawn(async move { node.tell(&uid, at).await });
+            }
+            Heard::Replaced(session) => {
+                let Some(core) = self.pool.by_id(session) else { return };
+                tracing::info!(session, server = news.fid, "the user was bound on another server: kicked");
+                core.kick(CloseReason::Replaced);
+            }
         }
     }
 
@@ -163,13 +185,17 @@ mod tests {
         let binds = Binds::default();
         let uid: Arc<str> = "ann".into();
         assert_eq!(binds.enter(&uid, 1, 100), 100);
-        assert_eq!(binds.hear("f1", &news("ann", "f2", 99)), None, "older");
-        assert_eq!(binds.hear("f1", &news("ann", "f0", 100)), None, "as old, from a smaller id");
-        assert_eq!(binds.hear("f1", &news("bob", "f2", 500)), None, "another user");
-        assert_eq!(binds.hear("f1", &news("ann", "f2", 100)), Some(1), "as old, from a greater id");
-        assert_eq!(binds.hear("f1", &news("ann", "f2", 100)), None, "it has gone");
+        assert_eq!(binds.hear("f1", &news("ann", "f2", 99)), Heard::Later(100), "older");
+        assert_eq!(binds.hear("f1", &news("ann", "f0", 100)), Heard::Later(100), "as old, from a smaller id");
+        assert_eq!(binds.hear("f1", &news("bob", "f2", 500)), Heard::Nothing, "another user");
+        assert_eq!(
+            binds.hear("f1", &news("ann", "f2", 100)),
+            Heard::Replaced(1),
+            "as old, from a greater id"
+        );
+        assert_eq!(binds.hear("f1", &news("ann", "f2", 100)), Heard::Nothing, "it has gone");
         binds.enter(&uid, 2, 0);
-        assert_eq!(binds.hear("f1", &news("ann", "f0", 0)), Some(2));
+        assert_eq!(binds.hear("f1", &news("ann", "f0", 0)), Heard::Replaced(2));
     }
 
     #[test]
@@ -179,8 +205,18 @@ mod tests {
         binds.hear("f1", &news("ann", "f2", 1_000_000));
         assert_eq!(binds.enter(&uid, 1, 5), 1_000_001);
         assert_eq!(binds.enter(&uid, 2, 5), 1_000_002);
-        binds.hear("f1", &news("bob", "f2", i64::MAX));
-        assert_eq!(binds.enter(&uid, 3, 5), i64::MAX, "no clock is run over");
+        binds.hear("f1", &news("bob", "f2", LAST));
+        assert_eq!(binds.enter(&uid, 3, 5), LAST + 1);
+    }
+
+    #[test]
+    fn a_time_that_no_server_has_leaves_the_clock_room() {
+        let binds = Binds::default();
+        let uid: Arc<str> = "ann".into();
+        for none in [i64::MAX, LAST + 1] {
+            assert_eq!(binds.hear("f1", &news("ann", "f2", none)), Heard::Nothing);
+            assert!(binds.enter(&uid, 1, 5) < 10);
+        }
     }
 
     #[test]
@@ -196,11 +232,11 @@ mod tests {
     }
 
     proptest! {
-        /// Two frontends with clocks that differ, a bind of one user on each, and the news of both in every order: exactly
-        /// one session stays.
+        /// Two frontends with clocks that differ, a bind of one user on each, and the news of both in every order, or of
+        /// one of them alone: exactly one session stays.
         #[test]
-        fn of_two_binds_exactly_one_stays_in_whatever_order_the_news_arrive(
-            clocks in (0i64..4, 0i64..4), order in Just([0, 1, 2, 3]).prop_shuffle(),
+        fn of_two_binds_exactly_one_stays_in_whatever_order_the_news_arrive_and_if_one_is_lost(
+            clocks in (0i64..4, 0i64..4), order in Just([0, 1, 2, 3]).prop_shuffle(), lost in prop::option::of(0usize..2),
         ) {
             let fronts = [("f1", Binds::default(), clocks.0), ("f2", Binds::default(), clocks.1)];
             let uid: Arc<str> = "ann".into();
@@ -216,9 +252,19 @@ mod tests {
                     alive[step] = true;
                 } else {
                     let (from, to) = (step - 2, 3 - step);
+                    if lost == Some(from) {
+                        continue;
+                    }
                     let told = news("ann", fronts[from].0, sent[from].unwrap());
-                    if fronts[to].1.hear(fronts[to].0, &told).is_some() {
-                        alive[to] = false;
+                    match fronts[to].1.hear(fronts[to].0, &told) {
+                        Heard::Nothing => {}
+                        Heard::Replaced(_) => alive[to] = false,
+                        Heard::Later(at) => {
+                            // it is told again
+                            let again = fronts[from].1.hear(fronts[from].0, &news("ann", fronts[to].0, at));
+                            prop_assert!(!matches!(again, Heard::Later(_)), "that is answered by nobody");
+                            alive[from] &= again == Heard::Nothing;
+                        }
                     }
                 }
             }

@@ -8,7 +8,7 @@ use prost::Message as _;
 
 use super::node::{Cluster, Node};
 use super::protos::{Broadcast, KickMsg, Push};
-use super::{Address, Server, TransportError};
+use super::{Address, Server, TransportError, subject};
 use crate::error::{Error, Result, code};
 use crate::group::Elsewhere;
 
@@ -74,7 +74,9 @@ impl Node {
             }
             return failed;
         };
-        let mut failed = Vec::new();
+        // A broadcast has no uid in its subject, but who can be reached is the same however it goes.
+        let (uids, mut failed): (Vec<_>, Vec<_>) =
+            uids.into_iter().partition(|uid| subject::check(uid).is_ok());
         for part in parts(uids) {
             let it = Broadcast {
                 route: route.to_owned(),

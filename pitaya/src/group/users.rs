@@ -206,6 +206,7 @@ impl Users {
     /// Gives everybody the same message.
     pub(super) async fn deliver(&self, uids: Vec<&str>, route: &str, body: Bytes) -> Result<Delivery> {
         let mut delivery = Delivery::new(text::PUSHING_TO_USERS);
+        self.pool.check_push(route)?;
         let far = self.far()?;
         // Of another type of frontends nobody is here.
         let here = match (&far, &self.elsewhere) {
@@ -214,11 +215,18 @@ impl Users {
             }
             _ => true,
         };
-        let packet = self.pool.frame_push(route, &body)?;
+        // Made for the first user that is here: a backend has none.
+        let mut packet = None;
         let mut others = Vec::new();
         for uid in &uids {
             match self.pool.by_uid(uid).filter(|_| here) {
-                Some(core) => delivery.count(uid, core.push(route, &packet).is_ok()),
+                Some(core) => {
+                    let packet = match &packet {
+                        Some(packet) => packet,
+                        None => packet.insert(self.pool.frame_push(route, &body)?),
+                    };
+                    delivery.count(uid, core.push(route, packet).is_ok());
+                }
                 None if far.is_some() => others.push(*uid),
                 None => delivery.count(uid, false),
             }

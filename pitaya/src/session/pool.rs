@@ -196,6 +196,14 @@ impl Pool {
         self.frame_push(route, &self.encode_body(message)?)
     }
 
+    /// Whether a route can be that of a push.
+    pub(crate) fn check_push(&self, route: &str) -> Result<()> {
+        if route.len() <= message::MAX_ROUTE {
+            return Ok(());
+        }
+        self.frame_push(route, b"").map(drop)
+    }
+
     /// Frames a push whose body is encoded already.
     pub(crate) fn frame_push(&self, route: &str, body: &[u8]) -> Result<Bytes> {
         let settings = self.settings();

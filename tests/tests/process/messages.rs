@@ -69,7 +69,11 @@ pub(crate) fn at_once() -> Vec<Case> {
 /// What only a deadline ends.
 pub(crate) fn in_time() -> Vec<Case> {
     vec![
-        Case::new("silence or nothing but heartbeats", Opened).or(HEARTBEAT).says(HEARTBEAT).held(),
+        Case::new("silence, nothing but heartbeats, and a kick", Opened)
+            .or(HEARTBEAT)
+            .says(HEARTBEAT)
+            .or([5, 0, 0, 0])
+            .held(),
         Case::new("no ack", Handshaken).held(),
         Case::new("a client that reads no answer", Ready).insists(large_request()),
         Case::new("a client that reads no push", Joined).pushed(),

@@ -90,7 +90,11 @@ impl NatsTransport {
         if self.state.taker.set(taker.clone()).is_err() {
             return Err(TransportError::Other("this transport was started before".to_owned()));
         }
-        let link = self.state.first(&taker).await?;
+        let link = tokio::select! {
+            biased;
+            () = self.state.closing.cancelled() => return Err(TransportError::Unavailable),
+            link = self.state.first(&taker) => link?,
+        };
         link.go.cancel();
         self.state.use_from_now_on(&link);
         tokio::spawn(Arc::clone(&self.state).keep(taker, link));

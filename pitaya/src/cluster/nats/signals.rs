@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use async_nats::{ClientError, Event, ServerError};
 use tokio_util::sync::CancellationToken;
 
+/// How many refused subscriptions are remembered.
+const REFUSED: usize = 1024;
+
 /// What a NATS transport has counted since it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -149,7 +152,10 @@ impl Signals {
                 let text = error.to_string();
                 if let Some(subject) = refused_subject(&text) {
                     let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-                    // one entry for each subscription, so it is as bounded as they are
+                    // who asks does so at once: those are of users that nobody asks for any more
+                    if refused.len() >= REFUSED {
+                        refused.clear();
+                    }
                     refused.insert(subject.to_owned());
                     self.counts.refused_subscriptions.fetch_add(1, Relaxed);
                 }
