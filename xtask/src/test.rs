@@ -88,10 +88,12 @@ fn needs() -> Result<(), String> {
     if !works("npm") {
         packages.push("npm");
     }
-    for (program, package) in [("protoc", "protobuf-compiler"), ("etcd", "etcd-server")] {
-        if !works(program) {
-            packages.push(package);
-        }
+    if !works("etcd") {
+        packages.push("etcd-server");
+    }
+    if !compiles_protos() {
+        // The standard files are a package of their own, which the compiler only recommends.
+        packages.extend(["protobuf-compiler", "libprotobuf-dev"]);
     }
     if !packages.is_empty() {
         install(&packages)?;
@@ -101,6 +103,20 @@ fn needs() -> Result<(), String> {
         run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(browser))?;
     }
     Ok(())
+}
+
+/// Whether there is a compiler for protocol files that finds the standard ones, as the build of the feature `etcd` asks
+/// for it.
+fn compiles_protos() -> bool {
+    let mut protoc = Command::new(std::env::var_os("PROTOC").unwrap_or_else(|| "protoc".into()));
+    if let Some(folder) = std::env::var_os("PROTOC_INCLUDE") {
+        protoc.arg("-I").arg(folder);
+    }
+    let output = std::env::temp_dir().join(format!("pitaya-protoc-{}", std::process::id()));
+    protoc.arg("--descriptor_set_out").arg(&output).arg("google/protobuf/descriptor.proto");
+    let compiled = protoc.output().is_ok_and(|output| output.status.success());
+    let _ = std::fs::remove_file(output);
+    compiled
 }
 
 fn works(program: &str) -> bool {

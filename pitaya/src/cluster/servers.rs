@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -153,7 +154,7 @@ impl Servers {
     }
 
     /// Calls `listener` for every change from now on, in their order, in the task that keeps the list: it is not to
-    /// wait, nor to change the list.
+    /// wait, nor to change the list. One that panics is logged, and hears of the next change all the same.
     pub fn on_change(&self, listener: impl Fn(&Change) + Send + Sync + 'static) {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(listener));
     }
@@ -208,7 +209,12 @@ impl Servers {
                     tracing::info!(server_type = %server.server_type, server_id = %server.id, "a server has gone");
                 }
             }
-            listeners.iter().for_each(|listener| listener(change));
+            for listener in &listeners {
+                // The task that keeps the list, and with it the own server's lease, does not end with a listener.
+                if catch_unwind(AssertUnwindSafe(|| listener(change))).is_err() {
+                    tracing::error!(?change, "a listener of changes panicked");
+                }
+            }
         }
     }
 }
@@ -316,6 +322,20 @@ mod tests {
         servers.replace_all([server("room", "b"), server("room", "c")]);
         servers.remove("room", "b");
         assert_eq!(*heard.lock().unwrap(), ["+a", "~a", "+b", "-a", "+c", "-b"]);
+    }
+
+    #[test]
+    fn a_listener_that_panics_harms_nobody() {
+        let servers = Servers::default();
+        let heard = Arc::new(Mutex::new(0));
+        servers.on_change(|_| panic!("it is the listener's fault"));
+        servers.on_change({
+            let heard = Arc::clone(&heard);
+            move |_| *heard.lock().unwrap() += 1
+        });
+        servers.put(server("room", "a"));
+        servers.put(server("room", "b"));
+        assert_eq!((*heard.lock().unwrap(), servers.view().of_type("room").len()), (2, 2));
     }
 
     #[test]
