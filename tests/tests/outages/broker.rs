@@ -185,6 +185,10 @@ async fn broker_ends_for(length: Duration) {
     }
     println!("one of two      {:.1?}", there.elapsed());
     assert!(there.elapsed() < BACK);
+    // Backends reach the frontends themselves.
+    for client in [asks, hammer] {
+        assert_eq!(client.ask("game.testsvc.testbind", "").await, "ack");
+    }
     // News of binds are heard too.
     for (old, uid, place) in [(ann, "ann", 1), (bob, "bob", 0)] {
         bind(&mut scene.fronts[place].client().await, uid).await;

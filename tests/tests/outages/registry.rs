@@ -6,16 +6,15 @@ use pitaya_tests::programs::Ground;
 use pitaya_tests::soon;
 use tokio::time::Instant;
 
-use crate::askers::{AT_ONCE, Asker, BACK, LOCAL, REMOTE, back, code, front, other};
+use crate::askers::{AT_ONCE, Asker, BACK, LOCAL, REMOTE, back, front, other};
 
 const PAUSE: Duration = Duration::from_millis(5);
 /// The shortest lease that etcd gives.
 const LEASE: Duration = Duration::from_secs(2);
-const QUICK: [(&str, &str); 4] = [
+const QUICK: [(&str, &str); 3] = [
     ("PITAYA_CLUSTER_SD_ETCD_HEARTBEAT_TTL", "2s"),
     ("PITAYA_CLUSTER_SD_ETCD_DIALTIMEOUT", "1s"),
     ("PITAYA_CLUSTER_SD_ETCD_GRANTLEASE_RETRYINTERVAL", "500ms"),
-    ("PITAYA_CLUSTER_RPC_CLIENT_NATS_REQUESTTIMEOUT", "3s"),
 ];
 
 /// Waits until so many servers are registered; gives them, sorted.
@@ -77,9 +76,14 @@ async fn a_registry_that_ends_for_longer_than_leases_last_costs_no_call_and_know
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_killed_fails_its_calls_at_once_until_its_lease_ends_and_the_other_goes_on() {
+    // Whoever waits in vain for what was on its way goes on before the lease ends.
+    let env = [
+        ("PITAYA_CLUSTER_SD_ETCD_HEARTBEAT_TTL", "6s"),
+        ("PITAYA_CLUSTER_RPC_CLIENT_NATS_REQUESTTIMEOUT", "3s"),
+    ];
     let Some(ground) = Ground::start().await else { return };
-    let (doomed, mut lasting) = (back(&ground, &QUICK).await, back(&ground, &QUICK).await);
-    let mut front = front(&ground, &QUICK).await;
+    let (doomed, mut lasting) = (back(&ground, &env).await, back(&ground, &env).await);
+    let mut front = front(&ground, &env).await;
     registered(&ground, 3).await;
     let local = Asker::start("local", &front, LOCAL, PAUSE).await;
     let mut remote = Vec::new();
@@ -121,13 +125,4 @@ async fn a_server_that_is_killed_fails_its_calls_at_once_until_its_lease_ends_an
     assert!(failed > 0, "the one that was killed was never called");
     assert!(well > 0, "the other did not go on");
     assert!(front.runs() && lasting.runs());
-    lasting.kill().await;
-    let mut client = front.client().await;
-    registered(&ground, 1).await;
-    soon("nobody to be there", async {
-        while code(&client.ask(REMOTE, "hello").await) != "PIT-500" {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await;
 }
