@@ -1,10 +1,11 @@
 //! `cargo xtask bench`: measures the framework against bare echoes; `benches/README.md` tells what and how.
 
+mod cluster;
 mod scenario;
 mod servers;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -16,7 +17,9 @@ use servers::Fleet;
 use table::Row;
 
 const USAGE: &str = "\
-cargo xtask bench [--rounds N] [--seconds S] [--threads N] [--only NAME]... [--quick] [--list]
+cargo xtask bench [cluster [--go PATH]] [--rounds N] [--seconds S] [--threads N] [--only NAME]... [--quick] [--list]
+  cluster       what it costs to pass messages on and to call other servers; needs nats-server and etcd
+  --go PATH     a server of the original, measured too
   --rounds N    how often each side of a scenario runs, in turn (7)
   --seconds S   how long each run is measured (1)
   --threads N   threads of the load generator (2)
@@ -63,17 +66,24 @@ impl Options {
 
 /// Builds everything in release mode, runs the scenarios, and prints their table.
 pub(crate) fn main(args: &[String]) -> ExitCode {
-    let Some(options) = Options::parse(args) else {
+    let (cluster, args) = match args {
+        [first, rest @ ..] if first == "cluster" => (true, rest),
+        _ => (false, args),
+    };
+    let parsed = if cluster { cluster::take_go(args) } else { Some((args.to_vec(), None)) };
+    let parsed = parsed.and_then(|(args, go)| Some((Options::parse(&args)?, go)));
+    let Some((options, go)) = parsed else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
-    if options.list {
+    if options.list && !cluster {
         for scenario in SCENARIOS {
             println!("{:<24} {}", scenario.name, scenario.about);
         }
         return ExitCode::SUCCESS;
     }
-    match bench(&options) {
+    let done = if cluster { bench_cluster(&options, go.as_deref()) } else { bench(&options) };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("== bench failed: {error}");
@@ -82,9 +92,23 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
     }
 }
 
-fn bench(options: &Options) -> Result<(), String> {
+/// Builds the programs that measure and are measured, and tells where they are.
+fn build() -> Result<PathBuf, String> {
     run(cargo().args(["build", "--release", "-p", "pitaya-bench"]))?;
-    let programs = target_directory()?.join("release");
+    Ok(target_directory()?.join("release"))
+}
+
+fn bench_cluster(options: &Options, go: Option<&Path>) -> Result<(), String> {
+    let programs = build()?;
+    let files = raise_open_files()?;
+    if files < cluster::FILES {
+        return Err(format!("{} open files are needed, and {files} are allowed", cluster::FILES));
+    }
+    cluster::bench(options, &programs, go)
+}
+
+fn bench(options: &Options) -> Result<(), String> {
+    let programs = build()?;
     let files = raise_open_files()?;
     let mut fleet = Fleet::new(&programs);
     println!("{}", table::header(options.rounds, options.seconds, options.threads));
@@ -114,7 +138,7 @@ fn measure(
     options: &Options,
     scenario: &'static Scenario,
     fleet: &mut Fleet,
-    programs: &std::path::Path,
+    programs: &Path,
 ) -> Result<Row, String> {
     let mut row = Row::new(scenario);
     // Memory does not vary from one run to the next as time does, and each run needs servers of its own.

@@ -119,7 +119,7 @@ fn wait_ready(stderr: ChildStderr) -> Result<(), String> {
 }
 
 /// An address on loopback that was free a moment ago.
-fn free_address() -> Result<SocketAddr, String> {
+pub(super) fn free_address() -> Result<SocketAddr, String> {
     TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .map_err(|error| error.to_string())

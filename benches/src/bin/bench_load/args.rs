@@ -52,8 +52,12 @@ pub(crate) enum Shape {
 pub(crate) struct Args {
     pub(crate) scenario: Scenario,
     pub(crate) addr: SocketAddr,
-    /// The server, to read its CPU time and its memory.
-    pub(crate) pid: u32,
+    /// All that connections are spread over.
+    pub(crate) addrs: Vec<SocketAddr>,
+    /// The server, to read its CPU time and its memory, and others whose CPU time is wanted.
+    pub(crate) pids: Vec<u32>,
+    /// The monitoring port of a NATS server.
+    pub(crate) monitor: Option<SocketAddr>,
     pub(crate) transport: Transport,
     /// Threads of the generator, each with an event loop of its own.
     pub(crate) threads: usize,
@@ -70,6 +74,8 @@ pub(crate) struct Args {
     pub(crate) body: usize,
     pub(crate) content: Content,
     pub(crate) shape: Shape,
+    /// Of `fan`: the type of the server that has the group.
+    pub(crate) fan: String,
 }
 
 impl Args {
@@ -82,11 +88,12 @@ impl Args {
             Some("idle") => Scenario::Idle,
             _ => return Err(io::Error::other("say first what to do: echo, churn, fan or idle")),
         };
-        let (mut addr, mut pid) = (None, None);
         let mut read = Self {
             scenario,
             addr: SocketAddr::from(([127, 0, 0, 1], 0)),
-            pid: 0,
+            addrs: Vec::new(),
+            pids: Vec::new(),
+            monitor: None,
             transport: Transport::Tcp,
             threads: 1,
             connections: 64,
@@ -98,12 +105,15 @@ impl Args {
             body: 64,
             content: Content::Text,
             shape: Shape::Raw,
+            fan: "bench".to_owned(),
         };
         while let Some(flag) = args.next() {
             let value = args.next().ok_or_else(|| io::Error::other(format!("{flag} needs a value")))?;
             match (flag.as_str(), value.as_str()) {
-                ("--addr", _) => addr = Some(number(&flag, &value)?),
-                ("--pid", _) => pid = Some(number(&flag, &value)?),
+                ("--addr", _) => read.addrs.push(number(&flag, &value)?),
+                ("--pid", _) => read.pids.push(number(&flag, &value)?),
+                ("--monitor", _) => read.monitor = Some(number(&flag, &value)?),
+                ("--fan", _) if value.len() < 200 => read.fan = value,
                 ("--transport", "tcp") => read.transport = Transport::Tcp,
                 ("--transport", "ws") => read.transport = Transport::WebSocket,
                 ("--threads", _) => read.threads = number::<usize>(&flag, &value)?.max(1),
@@ -122,9 +132,17 @@ impl Args {
                 _ => return Err(io::Error::other(format!("{flag} {value} is not understood"))),
             }
         }
-        read.addr = addr.ok_or_else(|| io::Error::other("--addr is missing"))?;
-        read.pid = pid.ok_or_else(|| io::Error::other("--pid is missing"))?;
+        read.addr = *read.addrs.first().ok_or_else(|| io::Error::other("--addr is missing"))?;
+        if read.pids.is_empty() {
+            return Err(io::Error::other("--pid is missing"));
+        }
         Ok(read)
+    }
+
+    /// For the worker with this number, which has one of the addresses.
+    pub(crate) fn for_worker(mut self, number: usize) -> Self {
+        self.addr = self.addrs[number % self.addrs.len()];
+        self
     }
 }
 

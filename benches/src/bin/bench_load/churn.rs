@@ -13,7 +13,7 @@ use crate::measure;
 pub(crate) fn run(args: &Args) -> io::Result<Value> {
     let shared = args.clone();
     measure::run(args, args.connections, 1.0, move |mut worker| {
-        let args = shared.clone();
+        let args = shared.clone().for_worker(worker.number);
         async move {
             worker.open(Connection::open(&args)).await?.leave().await?;
             loop {

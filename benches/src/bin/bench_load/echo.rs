@@ -18,7 +18,8 @@ pub(crate) fn run(args: &Args) -> io::Result<Value> {
     let expected = Expected::new(body);
     let shared = args.clone();
     measure::run(args, args.connections, f64::from(args.burst), move |worker| {
-        client(worker, shared.clone(), requests.clone(), expected.clone())
+        let args = shared.clone().for_worker(worker.number);
+        client(worker, args, requests.clone(), expected.clone())
     })
 }
 

@@ -33,7 +33,8 @@ pub(crate) fn run(args: &Args) -> io::Result<Value> {
         Arc::new(Round { missing: AtomicUsize::new(0), heard: Notify::new(), joined: AtomicUsize::new(0) });
     let shared = args.clone();
     measure::run(args, members + 1, members as f64, move |worker| {
-        let (args, body, round) = (shared.clone(), body.clone(), Arc::clone(&round));
+        let args = shared.clone().for_worker(worker.number);
+        let (body, round) = (body.clone(), Arc::clone(&round));
         async move {
             if worker.number == 0 {
                 speak(worker, args, body, round).await
@@ -47,7 +48,8 @@ pub(crate) fn run(args: &Args) -> io::Result<Value> {
 async fn speak(mut worker: Worker, args: Args, body: Vec<u8>, round: Arc<Round>) -> io::Result<()> {
     let mut connection = worker.open(Connection::open(&args)).await?;
     let mut say = Vec::new();
-    message::packet(args.transport, 4, &message::notify("bench.fan.say", &body), &mut say);
+    let route = format!("{}.fan.say", args.fan);
+    message::packet(args.transport, 4, &message::notify(&route, &body), &mut say);
     while round.joined.load(SeqCst) < args.connections {
         round.heard.notified().await;
     }
@@ -65,7 +67,9 @@ async fn speak(mut worker: Worker, args: Args, body: Vec<u8>, round: Arc<Round>)
 }
 
 async fn hear(mut worker: Worker, args: Args, body: Vec<u8>, round: Arc<Round>) -> io::Result<()> {
-    let mut join = Requests::new(args.transport, "bench.fan.join", b"", 1);
+    // Where a server cannot know when the member has gone, it is the same one in the next run.
+    let name = format!("{{\"text\":\"member-{}\"}}", worker.number);
+    let mut join = Requests::new(args.transport, &format!("{}.fan.join", args.fan), name.as_bytes(), 1);
     let mut connection = worker
         .open(async {
             let mut connection = Connection::open(&args).await?;

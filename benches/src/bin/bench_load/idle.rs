@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pitaya_bench::proc;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -13,7 +14,6 @@ use crate::body::{self, Expected};
 use crate::connection::Connection;
 use crate::echo;
 use crate::message::Requests;
-use crate::proc;
 
 /// Connections that open, or make their requests, at a time.
 const AT_ONCE: usize = 256;
@@ -22,10 +22,10 @@ const AT_ONCE: usize = 256;
 pub(crate) fn run(args: &Args) -> io::Result<Value> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let before = proc::resident(args.pid)?;
+        let before = proc::resident(args.pids[0])?;
         let mut connections = Vec::with_capacity(args.connections);
-        for connection in at_once((0..args.connections).map(|_| {
-            let args = args.clone();
+        for connection in at_once((0..args.connections).map(|number| {
+            let args = args.clone().for_worker(number);
             async move { Connection::open(&args).await }
         }))
         .await?
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args) -> io::Result<Value> {
         }))
         .await?;
         tokio::time::sleep(args.seconds.max(Duration::from_millis(1))).await;
-        let after = proc::resident(args.pid)?;
+        let after = proc::resident(args.pids[0])?;
         Ok(json!({
             "scenario": "idle",
             "connections": connections.len(),

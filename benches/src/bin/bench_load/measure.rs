@@ -11,12 +11,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+use pitaya_bench::proc::{Cpu, Others};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::args::Args;
-use crate::proc::Cpu;
 
 /// Connections that one thread opens at a time: the server's queue of new ones is bounded.
 const OPENING: usize = 128;
@@ -161,22 +161,22 @@ fn histogram() -> io::Result<Histogram<u64>> {
 /// What was spent while it counted.
 struct Window {
     time: Duration,
-    server: Cpu,
+    servers: Vec<Cpu>,
     generator: Cpu,
+    messages: u64,
 }
 
 fn measure(args: &Args, phase: &AtomicU8) -> io::Result<Window> {
-    let server = args.pid.to_string();
-    let (begun, server_before, own_before) = (Instant::now(), Cpu::of(&server)?, Cpu::of("self")?);
+    let mut others = Others::new(args.pids.clone(), args.monitor);
+    others.begin()?;
+    let (begun, own_before) = (Instant::now(), Cpu::of("self")?);
     phase.store(MEASURE, Relaxed);
     thread::sleep(args.seconds);
     phase.store(STOP, Relaxed);
     let time = begun.elapsed();
-    Ok(Window {
-        time,
-        server: Cpu::of(&server)?.since(server_before),
-        generator: Cpu::of("self")?.since(own_before),
-    })
+    let generator = Cpu::of("self")?.since(own_before);
+    let (servers, messages) = others.end()?;
+    Ok(Window { time, servers, generator, messages })
 }
 
 impl Window {
@@ -186,8 +186,10 @@ impl Window {
         // A thread that waits for a processor has work to do, so it counts as busy.
         let busy = |cpu: Cpu| (cpu.ran + cpu.waited).as_secs_f64() / seconds;
         let processors = thread::available_parallelism().map_or(1.0, |count| count.get() as f64);
+        let server = self.servers[0];
         let (load_busy, server_busy) =
-            (busy(self.generator) / args.threads as f64, busy(self.server) / processors);
+            (busy(self.generator) / args.threads as f64, busy(server) / processors);
+        let each = |cpu: &Cpu| cpu.ran.as_secs_f64() * 1e6 / ops;
         json!({
             "scenario": format!("{:?}", args.scenario).to_lowercase(),
             "connections": args.connections,
@@ -201,10 +203,12 @@ impl Window {
             "p99_us": micros(0.99),
             "p999_us": micros(0.999),
             "max_us": micros(1.0),
-            "server_us_per_op": self.server.ran.as_secs_f64() * 1e6 / ops,
-            "server_cores": self.server.ran.as_secs_f64() / seconds,
+            "server_us_per_op": server.ran.as_secs_f64() * 1e6 / ops,
+            "server_cores": server.ran.as_secs_f64() / seconds,
             "load_cores": self.generator.ran.as_secs_f64() / seconds,
             "load_us_per_op": self.generator.ran.as_secs_f64() * 1e6 / ops,
+            "us_per_op": self.servers.iter().map(each).collect::<Vec<_>>(),
+            "messages_per_op": self.messages as f64 / ops,
             "load_busy": load_busy,
             "server_busy": server_busy,
             "load_was_the_limit": load_busy >= BUSY && server_busy < BUSY,

@@ -1,11 +1,17 @@
 //! The server that load generators drive, ours and others'.
 //!
 //! ```text
-//! bench-server [--tcp ADDR] [--ws ADDR] [--tls ADDR --cert FILE --key FILE] [--proxy ADDR]
+//! bench-server [--role solo|front|back [--nats URL] [--etcd URL] [--prefix TEXT]]
+//!              [--tcp ADDR] [--ws ADDR] [--tls ADDR --cert FILE --key FILE] [--proxy ADDR]
 //!              [--compression on|off] [--serializer json|protobuf|msgpack]
 //! ```
 //! Each address is an acceptor of its own; `--proxy` is TCP with the PROXY protocol. When all of them listen, it
 //! writes `ready` to stderr, and nothing after that. Everything else has its default, or what the environment says.
+//!
+//! `solo`, the default, stands alone. A `front` serves the same and is a server of a cluster; a `back` is one of
+//! another type, without acceptors. `--prefix` is what the keys of the cluster begin with in etcd.
+
+mod back;
 
 use std::sync::Arc;
 
@@ -16,8 +22,11 @@ use pitaya::group::Groups;
 use pitaya::metrics::Memory;
 use pitaya::prelude::*;
 
-const USAGE: &str = "bench-server [--tcp ADDR] [--ws ADDR] [--tls ADDR --cert FILE --key FILE] [--proxy ADDR] \
-                     [--compression on|off] [--serializer json|protobuf|msgpack]";
+use back::BackApiClient;
+
+const USAGE: &str = "bench-server [--role solo|front|back [--nats URL] [--etcd URL] [--prefix TEXT]] [--tcp ADDR] \
+                     [--ws ADDR] [--tls ADDR --cert FILE --key FILE] [--proxy ADDR] [--compression on|off] \
+                     [--serializer json|protobuf|msgpack]";
 
 /// The group of `bench.fan`.
 const FAN: &str = "fan";
@@ -51,7 +60,9 @@ struct Stats {
 
 /// Gives back what it gets.
 #[derive(Component)]
-struct Echo;
+struct Echo {
+    back: BackApiClient,
+}
 
 #[handler(server = "bench")]
 impl Echo {
@@ -63,6 +74,11 @@ impl Echo {
     /// The text back, through the serializer both ways.
     pub async fn typed(&self, text: Text) -> Result<Text> {
         Ok(text)
+    }
+
+    /// The text back, from a server of type `back`.
+    pub async fn rpc(&self, text: Text) -> Result<Text> {
+        self.back.typed(&text).await
     }
 }
 
@@ -157,9 +173,16 @@ async fn main() -> Result<()> {
 fn app(mut args: impl Iterator<Item = String>) -> Result<Builder> {
     let mut config = Config::from_env()?;
     let (mut app, mut tls, mut cert, mut key) = (App::builder(), None, None, None);
+    let mut role = Role::Solo;
     while let Some(flag) = args.next() {
         let value = args.next().ok_or_else(|| usage(&flag))?;
         match (flag.as_str(), value.as_str()) {
+            ("--role", "solo") => role = Role::Solo,
+            ("--role", "front") => role = Role::Front,
+            ("--role", "back") => role = Role::Back,
+            ("--nats", _) => config.nats_connect = value,
+            ("--etcd", _) => config.etcd_endpoints = vec![value],
+            ("--prefix", _) => config.etcd_prefix = value,
             ("--tcp", _) => app = app.acceptor(Tcp::bind(value)),
             ("--ws", _) => app = app.acceptor(WebSocket::bind(value)),
             ("--proxy", _) => app = app.acceptor(Tcp::bind(value).proxy_protocol(true)),
@@ -180,7 +203,22 @@ fn app(mut args: impl Iterator<Item = String>) -> Result<Builder> {
         (None, None, None) => app,
         _ => return Err(usage("--tls")),
     };
-    Ok(app.config(config).server_type("bench").reporter(Arc::new(Memory::new())))
+    app = match role {
+        Role::Solo => app.server_type("bench"),
+        Role::Front => app.server_type("bench").cluster(),
+        Role::Back => app.server_type("back").backend().cluster(),
+    };
+    Ok(app.config(config).reporter(Arc::new(Memory::new())))
+}
+
+/// What the server is to others.
+enum Role {
+    /// There are none.
+    Solo,
+    /// Clients connect to it.
+    Front,
+    /// It serves what fronts pass on.
+    Back,
 }
 
 fn usage(flag: &str) -> Error {

@@ -1,0 +1,109 @@
+//! Calls between servers, without any client: some are always in flight.
+//!
+//! ```text
+//! bench-calls raw --nats URL --subject SUBJECT [...]
+//! bench-calls rpc --nats URL --etcd URL [--prefix TEXT] [...]
+//!     [--calls N] [--body BYTES] [--warmup SECONDS] [--seconds SECONDS] [--pid PID]... [--monitor ADDR]
+//! ```
+//! `raw` makes requests of a `bare-nats` over the bare client; with `rpc` it is a server of the cluster, of type
+//! `caller`, which calls a remote of a server of type `back`. Both run on the runtime that our servers have, check
+//! every answer, and print one line of JSON: see `bench-load`.
+
+mod args;
+mod flight;
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use pitaya::config::Config;
+use pitaya::metrics::Memory;
+use pitaya::prelude::*;
+use serde_json::Value;
+
+use args::{Args, Mode};
+
+/// A text, as it goes and as it comes back.
+#[message(proto)]
+struct Text {
+    /// The text.
+    #[tag(1)]
+    text: String,
+}
+
+/// What a back serves, see `bench-server`.
+#[remote(server = "back", service = "echo")]
+trait BackApi {
+    /// The text back.
+    async fn typed(&self, text: Text) -> Result<Text>;
+}
+
+/// Calls; a server has to serve something too.
+#[derive(Component)]
+struct Caller;
+
+#[handler(server = "caller")]
+impl Caller {
+    /// Nothing.
+    pub async fn nothing(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let report = match Args::parse(std::env::args().skip(1)) {
+        Ok(args) if args.mode == Mode::Raw => raw(&args).await,
+        Ok(args) => rpc(&args).await,
+        Err(error) => Err(error),
+    };
+    match report {
+        Ok(report) => {
+            println!("{report}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("bench-calls: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn raw(args: &Args) -> io::Result<Value> {
+    let client = async_nats::connect(&args.nats).await.map_err(io::Error::other)?;
+    let subject = async_nats::Subject::from(args.subject.clone());
+    let body = Bytes::from("x".repeat(args.body));
+    flight::run(args, move || {
+        let (client, subject, body) = (client.clone(), subject.clone(), body.clone());
+        async move {
+            let answer = client.request(subject, body.clone()).await.map_err(io::Error::other)?;
+            same(answer.payload == body)
+        }
+    })
+    .await
+}
+
+async fn rpc(args: &Args) -> io::Result<Value> {
+    let mut config = Config::from_env().map_err(io::Error::other)?;
+    config.nats_connect.clone_from(&args.nats);
+    config.etcd_endpoints = vec![args.etcd.clone()];
+    config.etcd_prefix.clone_from(&args.prefix);
+    let app = App::builder().config(config).server_type("caller").backend().cluster();
+    let app = app.reporter(Arc::new(Memory::new())).start().await.map_err(io::Error::other)?;
+    let back: BackApiClient = app.service().map_err(io::Error::other)?;
+    let text = Arc::new(Text { text: "x".repeat(args.body) });
+    let report = flight::run(args, move || {
+        let (back, text) = (back.clone(), Arc::clone(&text));
+        async move {
+            let answer = back.typed(&text).await.map_err(io::Error::other)?;
+            same(answer.text == text.text)
+        }
+    })
+    .await;
+    app.stop().await;
+    report
+}
+
+fn same(same: bool) -> io::Result<()> {
+    if same { Ok(()) } else { Err(io::Error::other("an answer is not what was asked for")) }
+}

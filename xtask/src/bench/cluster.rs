@@ -1,0 +1,210 @@
+//! `cargo xtask bench cluster`: what it costs to pass messages on and to call other servers.
+
+mod fleet;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::{Options, report};
+use fleet::{Fleet, Pair};
+use table::{Costs, Row, Rows};
+
+/// How many requests are in flight.
+const IN_FLIGHT: [usize; 3] = [1, 64, 256];
+/// Who hears a broadcast.
+const MEMBERS: usize = 1000;
+/// Open files that the programs need at most.
+pub(super) const FILES: u64 = 1200;
+
+/// What is done in one turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Work {
+    /// The bare echo over TCP.
+    Tcp,
+    /// Requests over the bare NATS client.
+    Raw,
+    /// A typed call of a remote.
+    Rpc,
+    /// A client's request that is passed on.
+    Forward,
+    /// A client's request whose handler makes a typed call of a remote.
+    Ask,
+    /// A client's request that the original passes on.
+    Go,
+    /// A broadcast to members on two frontends.
+    Fan,
+}
+
+impl Work {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Raw => "raw",
+            Self::Rpc => "rpc",
+            Self::Forward => "forward",
+            Self::Ask => "ask",
+            Self::Go => "original",
+            Self::Fan => "fan",
+        }
+    }
+}
+
+/// One row: what, and how many in flight.
+type Key = (usize, Work);
+
+fn name((in_flight, work): Key) -> String {
+    format!("{}-{in_flight}", work.name())
+}
+
+/// The rows that are wanted, in the order of their turns.
+fn wanted(options: &Options, go: bool) -> Vec<Key> {
+    use Work::{Ask, Fan, Forward, Go, Raw, Rpc, Tcp};
+    let asked = |key: &Key| {
+        options.only.is_empty() || options.only.iter().any(|part| name(*key).contains(part.as_str()))
+    };
+    let mut keys = Vec::new();
+    for in_flight in IN_FLIGHT {
+        let mut of = |work: &[Work]| keys.extend(work.iter().map(|work| (in_flight, *work)));
+        let measured: Vec<Work> = [Rpc, Forward, Ask, Go]
+            .into_iter()
+            .filter(|work| (*work != Go || go) && asked(&(in_flight, *work)))
+            .collect();
+        if measured.is_empty() {
+            of(&[Tcp, Raw].into_iter().filter(|work| asked(&(in_flight, *work))).collect::<Vec<_>>());
+        } else {
+            // what the others are compared with
+            of(&[Tcp, Raw]);
+            of(&measured);
+        }
+    }
+    keys.extend([(MEMBERS, Fan)].iter().filter(|key| asked(key)));
+    keys
+}
+
+/// Takes `--go PATH` out of the arguments.
+pub(super) fn take_go(args: &[String]) -> Option<(Vec<String>, Option<PathBuf>)> {
+    let mut args = args.to_vec();
+    let Some(at) = args.iter().position(|arg| arg == "--go") else { return Some((args, None)) };
+    let path = args.get(at + 1)?.into();
+    args.drain(at..at + 2);
+    Some((args, Some(path)))
+}
+
+/// Runs all in turn, and prints the table.
+pub(super) fn bench(options: &Options, programs: &Path, go: Option<&Path>) -> Result<(), String> {
+    let go = go.filter(|path| {
+        let exists = path.exists();
+        if !exists {
+            eprintln!("== {} does not exist: without the original", path.display());
+        }
+        exists
+    });
+    let keys = wanted(options, go.is_some());
+    if options.list {
+        keys.iter().for_each(|key| println!("{}", name(*key)));
+        return Ok(());
+    }
+    let fleet = Fleet::start(programs, go)?;
+    let mut rows = Rows::new(keys.iter().map(|key| Row::new(name(*key), *key)));
+    for round in 1..=options.rounds {
+        eprintln!("== round {round} of {}", options.rounds);
+        for key in &keys {
+            let costs =
+                run(options, programs, &fleet, *key).map_err(|error| format!("{}: {error}", name(*key)))?;
+            rows.add(*key, costs);
+        }
+    }
+    println!("{}", table::header(options));
+    println!("{rows}");
+    println!("{}", table::FOOTER);
+    Ok(())
+}
+
+/// One turn.
+fn run(options: &Options, programs: &Path, fleet: &Fleet, key: Key) -> Result<Costs, String> {
+    let (in_flight, work) = key;
+    let of_pair = |pair: &Pair, route: &str, shape: &str| {
+        let pids = [pair.front.pid(), pair.back.pid(), fleet.nats.pid()];
+        let mut load = client(options, programs, "echo", &[&pair.address], &pids, in_flight, fleet);
+        load.args(["--route", route, "--shape", shape]);
+        report(&mut load).and_then(|report| Costs::of_pair(&report))
+    };
+    match work {
+        Work::Tcp => {
+            let (address, pids) = (&fleet.tcp_address, [fleet.tcp.pid()]);
+            report(&mut client(options, programs, "echo", &[address], &pids, in_flight, fleet))
+                .and_then(|report| Costs::of_bare(&report))
+        }
+        Work::Raw => {
+            let mut load = calls(options, programs, "raw", &fleet.bare.pid(), in_flight, fleet);
+            load.args(["--subject", fleet::SUBJECT]);
+            report(&mut load).and_then(|report| Costs::of_calls(&report))
+        }
+        Work::Rpc => {
+            let mut load = calls(options, programs, "rpc", &fleet.ours.back.pid(), in_flight, fleet);
+            load.args(["--etcd", &fleet.etcd_url, "--prefix", fleet::OURS]);
+            report(&mut load).and_then(|report| Costs::of_calls(&report))
+        }
+        Work::Forward => of_pair(&fleet.ours, "back.echo.raw", "raw"),
+        Work::Ask => of_pair(&fleet.ours, "bench.echo.rpc", "json"),
+        Work::Go => {
+            let pair = fleet.go.as_ref().ok_or("the original does not run")?;
+            of_pair(pair, "game.testsvc.testrequestreceivereturnsraw", "raw")
+        }
+        Work::Fan => {
+            let (ours, second) = (&fleet.ours, &fleet.second);
+            let pids = [ours.front.pid(), second.pid(), ours.back.pid(), fleet.nats.pid()];
+            let addresses = [&*ours.address, &*fleet.second_address];
+            let mut load = client(options, programs, "fan", &addresses, &pids, MEMBERS, fleet);
+            load.args(["--fan", "back", "--shape", "json", "--body", "256"]);
+            report(&mut load).and_then(|report| Costs::of_fan(&report, MEMBERS))
+        }
+    }
+}
+
+/// Clients of a front.
+fn client(
+    options: &Options,
+    programs: &Path,
+    what: &str,
+    addresses: &[&str],
+    pids: &[String],
+    connections: usize,
+    fleet: &Fleet,
+) -> Command {
+    let mut load = Command::new(programs.join("bench-load"));
+    load.arg(what);
+    load.args(addresses.iter().flat_map(|address| ["--addr", address]));
+    load.args(pids.iter().flat_map(|pid| ["--pid", pid]));
+    load.args(["--monitor", &fleet.monitor])
+        .args(["--connections", &connections.to_string()])
+        .args(["--threads", &options.threads.to_string()])
+        .args(["--seconds", &options.seconds.to_string()]);
+    load
+}
+
+/// Calls without clients.
+fn calls(
+    options: &Options,
+    programs: &Path,
+    what: &str,
+    callee: &str,
+    in_flight: usize,
+    fleet: &Fleet,
+) -> Command {
+    let mut load = Command::new(programs.join("bench-calls"));
+    load.arg(what)
+        .args(["--nats", &fleet.nats_url, "--monitor", &fleet.monitor])
+        .args(["--pid", callee, "--pid", &fleet.nats.pid()])
+        .args(["--calls", &in_flight.to_string()])
+        .args(["--seconds", &options.seconds.to_string()]);
+    load
+}
+
+/// A number of a report.
+fn number(report: &Value, name: &str) -> Result<f64, String> {
+    report[name].as_f64().ok_or_else(|| format!("the report names no {name}: {report}"))
+}
