@@ -107,8 +107,6 @@ async fn a_server_that_is_killed_fails_its_calls_at_once_until_its_lease_ends_an
         asker.well_since(clear, 100).await;
     }
     local.stop().await.is_all_well();
-    // All together: one that waits for an answer which never comes asks nothing else meanwhile.
-    let (mut failed, mut well) = (0, 0);
     for asker in remote {
         let seen = asker.stop().await;
         for call in seen.failed() {
@@ -119,10 +117,9 @@ async fn a_server_that_is_killed_fails_its_calls_at_once_until_its_lease_ends_an
             let at_once = code == "PIT-503" && call.took < AT_ONCE;
             assert!(at_once || (on_its_way && code == "PIT-408"), "{call:?}, killed {killed:?}");
         }
-        failed += seen.failed().count();
-        well += seen.since(killed).filter(|call| call.sent < gone && call.is_ok()).count();
+        assert!(seen.failed().next().is_some(), "the one that was killed was never called");
+        let well = seen.since(killed).filter(|call| call.sent < gone && call.is_ok());
+        assert!(well.count() > 0, "the other did not go on");
     }
-    assert!(failed > 0, "the one that was killed was never called");
-    assert!(well > 0, "the other did not go on");
     assert!(front.runs() && lasting.runs());
 }
