@@ -1,6 +1,5 @@
 //! What comes in: calls of clients and of servers, pushes, kicks, news of binds.
 
-use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -98,12 +97,28 @@ impl Node {
     /// The remote of a route, whatever server type it names.
     pub(super) fn find_remote(&self, route: &str) -> Result<EntryId> {
         let tables = self.served()?;
+        if let Some(id) = tables.remotes.find(route.as_bytes()) {
+            return Ok(id);
+        }
         let parts = crate::route::parse(route)?;
         let short = format!("{}.{}", parts.service, parts.method);
         tables
             .remotes
             .find(short.as_bytes())
             .ok_or_else(|| Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND).with_metadata("route", short))
+    }
+
+    /// The handler of a route, whatever server type it names.
+    fn find_handler(&self, route: &str) -> Result<EntryId> {
+        let handlers = &self.served()?.handlers;
+        if let Some(id) = handlers.find(route.as_bytes()) {
+            return Ok(id);
+        }
+        let parts = crate::route::parse(route)?;
+        let short = format!("{}.{}", parts.service, parts.method);
+        handlers
+            .find(short.as_bytes())
+            .ok_or_else(|| dispatch::unknown_handler(parts.server.unwrap_or(&self.own().server_type), parts))
     }
 
     async fn answer(self: &Arc<Self>, body: Bytes) -> Result<Bytes> {
@@ -117,17 +132,18 @@ impl Node {
         let current = Current { metadata: call.metadata, deadline };
         match call.target {
             Target::Remote => {
-                let work = Arc::clone(self).serve_remote(call.route, call.data, current);
-                self.within(deadline, work).await
+                // Boxed where it is made: it is large, and would be copied with whatever holds it.
+                let work = Box::pin(Arc::clone(self).serve_remote(call.route, call.data, current));
+                self.within(arrived, deadline, work).await
             }
             Target::Handler { session, waits } => {
-                let work = Arc::clone(self).serve_handler(
+                let work = Box::pin(Arc::clone(self).serve_handler(
                     session,
                     waits,
                     (call.route, call.frontend_id, call.data),
                     current,
-                );
-                self.within(deadline, work).await
+                ));
+                self.within(arrived, deadline, work).await
             }
         }
     }
@@ -136,8 +152,9 @@ impl Node {
     /// without it: a handler is never cut where it does not expect it, but for `pitaya.handler.timeout`.
     async fn within(
         &self,
+        started: Instant,
         deadline: Deadline,
-        work: impl Future<Output = Result<Bytes>> + Send + 'static,
+        mut work: BoxFuture<'static, Result<Bytes>>,
     ) -> Result<Bytes> {
         let limit = self.limits.handler;
         let over = || Err(Error::new(code::INTERNAL, text::RPC_TIMEOUT));
@@ -145,11 +162,9 @@ impl Node {
             let cut = || Err(Error::new(code::TIMEOUT, text::HANDLER_TIMEOUT));
             return tokio::time::timeout(limit, work).await.unwrap_or_else(|_| cut());
         };
-        let started = Instant::now();
         if deadline.is_over(started) {
             return over();
         }
-        let mut work = Box::pin(work);
         match tokio::time::timeout_at(until, &mut work).await {
             Ok(result) => result,
             Err(_) => {
@@ -182,12 +197,8 @@ impl Node {
         (route, frontend_id, body): (String, String, Bytes),
         current: Current,
     ) -> Result<Bytes> {
+        let id = self.find_handler(&route)?;
         let handlers = &self.served()?.handlers;
-        let parts = crate::route::parse(&route)?;
-        let short = format!("{}.{}", parts.service, parts.method);
-        let Some(id) = handlers.find(short.as_bytes()) else {
-            return Err(dispatch::unknown_handler(parts.server.unwrap_or(&self.own().server_type), parts));
-        };
         let entry = handlers.entry(id);
         let waits_for_reply = matches!(waits, Waits::ForReply(_));
         if waits_for_reply && entry.info.notify {

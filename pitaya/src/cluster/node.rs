@@ -187,8 +187,8 @@ impl Node {
     ) -> Result<Bytes> {
         let own = self.own();
         let timeout = self.time(timeout, current.deadline);
-        let metadata = current.metadata.for_call(&own.id, &own.server_type, timeout);
-        self.send(to, route, Request::called(route, body, &own, &metadata), timeout).await
+        let metadata = current.metadata.encode_for_call(&own.id, &own.server_type, timeout, None);
+        self.send(to, route, Request::calling(route, body, &own, metadata), timeout).await
     }
 
     /// Calls a remote of whoever the route, the id or the key names.
@@ -257,15 +257,15 @@ impl Node {
         };
         let to = self.servers.look(|view| self.routers.choose(&call, None, view))?;
         let timeout = self.limits.request;
-        let mut metadata = context.for_call(&own.id, &own.server_type, timeout);
-        metadata.set_request_id(new_request_id());
+        let id = new_request_id();
+        let metadata = context.encode_for_call(&own.id, &own.server_type, timeout, Some(&id));
         let session = Travelling {
             id: i64::try_from(core.id()).unwrap_or(i64::MAX),
             uid: core.uid().map(|uid| uid.to_string()).unwrap_or_default(),
             data: json::object(&core.data().snapshot()),
         };
         let waits = if mid == 0 { Waits::Not } else { Waits::ForReply(mid) };
-        let request = Request::forwarded(&route, body, waits, session, &own, &metadata);
+        let request = Request::forwarding(&route, body, waits, session, &own, metadata);
         self.send(&to, &route, request, timeout).await
     }
 }

@@ -41,6 +41,18 @@ impl Request {
         sender: &Server,
         metadata: &Metadata,
     ) -> Self {
+        Self::forwarding(route, data, waits, session, sender, metadata.encode())
+    }
+
+    /// The same with a context that is encoded already.
+    pub(super) fn forwarding(
+        route: &str,
+        data: Bytes,
+        waits: Waits,
+        session: Session,
+        sender: &Server,
+        metadata: Bytes,
+    ) -> Self {
         let (id, kind) = match waits {
             Waits::ForReply(id) => (id, MsgType::MsgRequest),
             Waits::Not => (0, MsgType::MsgNotify),
@@ -65,6 +77,11 @@ impl Request {
     /// ```
     #[must_use]
     pub fn called(route: &str, data: Bytes, sender: &Server, metadata: &Metadata) -> Self {
+        Self::calling(route, data, sender, metadata.encode())
+    }
+
+    /// The same with a context that is encoded already.
+    pub(super) fn calling(route: &str, data: Bytes, sender: &Server, metadata: Bytes) -> Self {
         request(RpcType::User, called(route, data), sender, metadata)
     }
 }
@@ -73,9 +90,9 @@ fn called(route: &str, data: Bytes) -> Msg {
     Msg { route: route.to_owned(), data, ..Msg::default() }
 }
 
-fn request(kind: RpcType, msg: Msg, sender: &Server, metadata: &Metadata) -> Request {
+fn request(kind: RpcType, msg: Msg, sender: &Server, metadata: Bytes) -> Request {
     let frontend_id = if sender.frontend { sender.id.to_string() } else { String::new() };
-    Request { r#type: kind.into(), session: None, msg: Some(msg), frontend_id, metadata: metadata.encode() }
+    Request { r#type: kind.into(), session: None, msg: Some(msg), frontend_id, metadata }
 }
 
 /// A request that came in, as far as it can be understood without knowing what it calls.
@@ -163,7 +180,7 @@ impl Incoming {
 /// # Ok::<(), pitaya::Error>(())
 /// ```
 pub fn session_data(bytes: &[u8]) -> Result<Map<String, Value>> {
-    if bytes.is_empty() {
+    if matches!(bytes, b"" | b"{}") {
         return Ok(Map::new());
     }
     serde_json::from_str::<Option<Map<String, Value>>>(&utf8::mend_json(bytes))

@@ -55,6 +55,14 @@ type Values = BTreeMap<String, Value>;
 
 static EMPTY: Values = Values::new();
 
+/// A value on its way.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Travelling<'a> {
+    Value(&'a Value),
+    Text(&'a str),
+}
+
 impl Metadata {
     /// Without any value.
     #[must_use]
@@ -182,17 +190,7 @@ impl Metadata {
     /// and so is a span of a shape that makes callees lose the whole context.
     #[must_use]
     pub fn for_call(&self, peer_id: &str, peer_service: &str, timeout: Duration) -> Self {
-        let mut values: Values = self
-            .values()
-            .iter()
-            .filter(|(key, value)| match key.as_str() {
-                reserved::ROUTE | reserved::START_TIME => false,
-                reserved::SPAN => value.is_object(),
-                reserved::REQUEST_ID => value.is_string(),
-                _ => true,
-            })
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect();
+        let mut values: Values = self.travelling().map(|(key, value)| (key.clone(), value.clone())).collect();
         for (key, value) in [
             (reserved::PEER_ID, peer_id.to_owned()),
             (reserved::PEER_SERVICE, peer_service.to_owned()),
@@ -201,6 +199,41 @@ impl Metadata {
             values.insert(key.to_owned(), Value::String(value));
         }
         Self::of(values)
+    }
+
+    /// What [`for_call`](Self::for_call) gives, encoded, with this id if there is one: without a copy of all values.
+    pub(crate) fn encode_for_call(
+        &self,
+        peer_id: &str,
+        peer_service: &str,
+        timeout: Duration,
+        request_id: Option<&str>,
+    ) -> Bytes {
+        let timeout = duration::text(timeout);
+        let mut values: BTreeMap<&str, Travelling<'_>> =
+            self.travelling().map(|(key, value)| (key.as_str(), Travelling::Value(value))).collect();
+        let request_id = request_id.map(|id| (reserved::REQUEST_ID, id));
+        let own = [
+            (reserved::PEER_ID, peer_id),
+            (reserved::PEER_SERVICE, peer_service),
+            (reserved::TIMEOUT, &*timeout),
+        ];
+        values.extend(own.into_iter().chain(request_id).map(|(key, text)| (key, Travelling::Text(text))));
+        let mut out = Vec::with_capacity(192);
+        // JSON values can always be written, and a `Vec` takes them all.
+        let written = json::write(&mut out, &values);
+        debug_assert!(written.is_ok(), "{written:?}");
+        out.into()
+    }
+
+    /// The values that do not belong to this hop only.
+    fn travelling(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.values().iter().filter(|(key, value)| match key.as_str() {
+            reserved::ROUTE | reserved::START_TIME => false,
+            reserved::SPAN => value.is_object(),
+            reserved::REQUEST_ID => value.is_string(),
+            _ => true,
+        })
     }
 
     fn of(values: Values) -> Self {

@@ -50,6 +50,9 @@ pub fn write_narrow<T: Serialize + ?Sized>(out: impl Write, value: &T) -> serde_
 /// ```
 #[must_use]
 pub fn object(object: &Map<String, Value>) -> Bytes {
+    if object.is_empty() {
+        return Bytes::from_static(b"{}");
+    }
     let sorted: BTreeMap<&String, &Value> = object.iter().collect();
     let mut out = Vec::with_capacity(64);
     let written = write(&mut out, &sorted);

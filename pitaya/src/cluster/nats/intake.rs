@@ -41,6 +41,11 @@ impl Intake {
     async fn take(&mut self) -> Option<(usize, Message)> {
         if !self.ended {
             let Self { subscribers, end, .. } = &mut *self;
+            // Mostly there is one, and then nothing else is to be listened to.
+            let first = poll_fn(|context| Poll::Ready(poll(subscribers, context))).await;
+            if let Poll::Ready(Some(next)) = first {
+                return Some(next);
+            }
             let next = tokio::select! {
                 biased;
                 next = poll_fn(|context| poll(subscribers, context)) => Some(next),

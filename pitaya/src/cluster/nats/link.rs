@@ -1,8 +1,11 @@
 //! One connection to a broker, from its making to its end. It never comes back: another takes its place.
 
 use std::error::Error as _;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::Poll;
 use std::time::Duration;
 
 use async_nats::connection::State;
@@ -102,6 +105,11 @@ impl Link {
     /// Waits for something, unless the connection goes. The client's own functions wait for room among its commands,
     /// which it does not make while it is not connected.
     async fn while_up<T>(&self, future: impl Future<Output = T>) -> Result<T, Gone> {
+        let mut future = pin!(future);
+        // Mostly there is room, and then nothing is to be listened to.
+        if let Poll::Ready(value) = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
+            return Ok(value);
+        }
         tokio::select! {
             biased;
             value = future => Ok(value),
