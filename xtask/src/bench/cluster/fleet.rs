@@ -108,6 +108,8 @@ fn original(program: &Path, nats: &str, etcd: &str) -> Result<Pair, String> {
         server
             .args(["-type", server_type, "-port", &address.port().to_string()])
             .args([&format!("-frontend={frontend}"), "-sdprefix", ORIGINAL])
+            // as ours: it would make a compressor for each message
+            .env("PITAYA_HANDLER_MESSAGES_COMPRESSION", "false")
             .env("PITAYA_CLUSTER_SD_ETCD_ENDPOINTS", etcd)
             .env("PITAYA_CLUSTER_RPC_CLIENT_NATS_CONNECT", nats)
             .env("PITAYA_CLUSTER_RPC_SERVER_NATS_CONNECT", nats);
