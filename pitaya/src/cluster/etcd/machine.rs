@@ -322,8 +322,10 @@ impl Machine {
 
     /// From when on leases may have run out because of etcd, unless it is heard of.
     pub(super) fn silent_at(&self) -> Instant {
+        // Etcd may have made the lease longer than it was asked for, and is heard of as much more seldom.
+        let ttl = self.lease.map_or(self.limits.ttl, |lease| lease.ttl.max(self.limits.ttl));
         // Kept alive three times in their time, leases have at least two thirds of it left when etcd falls silent.
-        self.heard + self.limits.ttl * 2 / 3
+        self.heard + ttl * 2 / 3
     }
 
     /// How long others need to come back after such a loss.

@@ -204,6 +204,7 @@ fn one_that_left_while_the_registry_was_away_gives_its_lease_back_later() {
 #[test]
 fn a_registry_that_was_silent_as_long_as_leases_last_or_was_emptied_is_doubted() {
     let mut world = joined();
+    world.pass(TTL * 5);
     let start = world.machine.heard;
     assert_eq!(world.machine.hear(None, start + TTL / 2), None);
     assert_eq!(world.machine.hear(None, start + TTL / 2 + TTL), Some(TTL));
@@ -285,6 +286,20 @@ fn revisions_of_a_registry_that_was_set_up_anew_are_not_compared_with_the_old_on
     assert!(machine.hear(Some(3), now).is_some());
     machine.seen(Seen::OwnDeleted(4), now);
     assert_eq!(machine.next(now), Some(Request::Put(7)));
+}
+
+#[test]
+fn an_etcd_that_makes_leases_longer_than_asked_for_is_not_doubted_for_that() {
+    let now = Instant::now();
+    let asked = Limits { ttl: Duration::from_secs(1), ..limits(1, 15) };
+    let mut machine = Machine::new(asked, Rng::with_seed(1), now);
+    for answer in [Answer::Connected, Answer::Granted(7, TTL)] {
+        machine.next(now);
+        assert_eq!(machine.hear(None, now), None);
+        machine.answered(answer, now);
+    }
+    assert_eq!(machine.hear(None, now + TTL / 3), None);
+    assert!(machine.hear(None, now + TTL * 2).is_some());
 }
 
 fn blows() -> impl Strategy<Value = Vec<(Duration, Blow)>> {
