@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use super::EtcdOptions;
 use super::follower::{Entry, Event, Follower};
 use super::link::Link;
-use super::machine::{Answer, Fault, Machine, Request, Seen};
+use super::machine::{Answer, Fault, Machine, Request, Seen, Sign};
 use crate::cluster::Server;
 use crate::error::{Error, Result, code};
 
@@ -183,7 +183,7 @@ impl Keeper {
                 Answer::Connected
             }
             Outcome::Listed(revision, list) => {
-                self.hear(Some(revision), now);
+                self.hear(Sign::List(revision), now);
                 let own = self.follower.list(revision, list.kvs().iter().map(entry));
                 Answer::Listed { revision, own }
             }
@@ -193,8 +193,10 @@ impl Keeper {
             }
             Outcome::Answer(answer) => answer,
         };
-        if !matches!(answer, Answer::Failed(_)) {
-            self.hear(None, now);
+        match answer {
+            Answer::Failed(_) => {}
+            Answer::LeaseGone => self.hear(Sign::LeaseGone, now),
+            _ => self.hear(Sign::Any, now),
         }
         self.machine.answered(answer, now);
     }
@@ -216,7 +218,7 @@ impl Keeper {
         if response.canceled() {
             return self.machine.seen(Seen::Broken(link.ended(response.cancel_reason())), now);
         }
-        self.hear(None, now);
+        self.hear(Sign::Any, now);
         for kv in response.events().iter().filter_map(|event| event.kv()) {
             // A deletion resets the version. (The client panics at a kind of event that it does not know.)
             let event = if kv.version() == 0 {
@@ -229,8 +231,8 @@ impl Keeper {
         }
     }
 
-    fn hear(&mut self, revision: Option<i64>, now: Instant) {
-        if let Some(silence) = self.machine.hear(revision, now) {
+    fn hear(&mut self, sign: Sign, now: Instant) {
+        if let Some(silence) = self.machine.hear(sign, now) {
             self.follower.doubt(silence, self.machine.grace(), now);
         }
     }

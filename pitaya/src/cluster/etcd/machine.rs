@@ -14,7 +14,7 @@ mod pace;
 #[cfg(test)]
 mod tests;
 
-pub(super) use kinds::{Answer, Fault, Limits, OwnEntry, Request, Seen};
+pub(super) use kinds::{Answer, Fault, Limits, OwnEntry, Request, Seen, Sign};
 use pace::Pace;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -303,27 +303,36 @@ impl Machine {
         self.registrations
     }
 
-    /// Something came from etcd, perhaps a list with its revision. To be said before it is used. If others may seem to
-    /// be gone because of etcd and not because of them, gives how long it was silent: as long as their leases last,
-    /// or for any time if it has forgotten what it knew.
-    pub(super) fn hear(&mut self, revision: Option<i64>, now: Instant) -> Option<Duration> {
+    /// Something came from etcd. To be said before it is used. If others may seem to be gone because of etcd and not
+    /// because of them, gives how long it was silent: as long as their leases last, or for any time if it has forgotten
+    /// what it knew.
+    pub(super) fn hear(&mut self, sign: Sign, now: Instant) -> Option<Duration> {
         let silence = now.saturating_duration_since(self.heard);
         let silent = now >= self.silent_at();
         self.heard = now;
-        let Some(revision) = revision else { return silent.then_some(silence) };
-        let anew = revision < std::mem::replace(&mut self.revision, revision);
-        if anew {
-            // What was known of revisions is of another time.
-            self.own_deleted_at = 0;
-            self.put_at = 0;
-        }
-        (silent || anew).then_some(silence)
+        let forgetful = match sign {
+            Sign::Any => false,
+            // After a loss of the connection. While changes are followed, somebody has revoked this one lease.
+            Sign::LeaseGone => self.stays() && !self.watching,
+            Sign::List(revision) => {
+                let anew = revision < std::mem::replace(&mut self.revision, revision).max(self.put_at);
+                if anew {
+                    // What was known of revisions is of another time.
+                    self.own_deleted_at = 0;
+                    self.put_at = 0;
+                }
+                anew
+            }
+        };
+        (silent || forgetful).then_some(silence)
     }
 
     /// From when on leases may have run out because of etcd, unless it is heard of.
     pub(super) fn silent_at(&self) -> Instant {
+        // Etcd may have made the lease longer than it was asked for, and is heard of as much more seldom.
+        let ttl = self.lease.map_or(self.limits.ttl, |lease| lease.ttl.max(self.limits.ttl));
         // Kept alive three times in their time, leases have at least two thirds of it left when etcd falls silent.
-        self.heard + self.limits.ttl * 2 / 3
+        self.heard + ttl * 2 / 3
     }
 
     /// How long others need to come back after such a loss.

@@ -38,7 +38,7 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Makes the own server known in etcd, and the others to it. It speaks the protocol of the original
 /// (`docs/cluster.md`, "Discovery" and "Keys"), so that both are in one cluster.
 ///
-/// It needs etcd 3.2 or later. An etcd that goes away or freezes ends nothing: what is known stays, and a few seconds
+/// It is tested with etcd 3.4. An etcd that goes away or freezes ends nothing: what is known stays, and a few seconds
 /// after it is back the server is registered again. See [`EtcdOptions`] for the times.
 ///
 /// ```no_run

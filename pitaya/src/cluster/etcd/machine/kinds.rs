@@ -66,6 +66,17 @@ pub(in crate::cluster::etcd) struct Fault {
     pub(in crate::cluster::etcd) refused: bool,
 }
 
+/// A sign of life of etcd.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::cluster::etcd) enum Sign {
+    /// Nothing in particular.
+    Any,
+    /// The lease that was thought to live is not there.
+    LeaseGone,
+    /// The list, as of this revision.
+    List(i64),
+}
+
 /// What the watch brought.
 #[derive(Debug)]
 pub(in crate::cluster::etcd) enum Seen {

@@ -204,11 +204,13 @@ fn one_that_left_while_the_registry_was_away_gives_its_lease_back_later() {
 #[test]
 fn a_registry_that_was_silent_as_long_as_leases_last_or_was_emptied_is_doubted() {
     let mut world = joined();
+    world.pass(TTL * 5);
     let start = world.machine.heard;
-    assert_eq!(world.machine.hear(None, start + TTL / 2), None);
-    assert_eq!(world.machine.hear(None, start + TTL / 2 + TTL), Some(TTL));
-    assert_eq!(world.machine.hear(Some(20), start + TTL / 2 + TTL), None);
-    assert_eq!(world.machine.hear(Some(3), start + TTL / 2 + TTL), Some(Duration::ZERO));
+    assert_eq!(world.machine.hear(Sign::Any, start + TTL / 2), None);
+    assert_eq!(world.machine.hear(Sign::Any, start + TTL / 2 + TTL), Some(TTL));
+    assert_eq!(world.machine.hear(Sign::List(20), start + TTL / 2 + TTL), None);
+    assert_eq!(world.machine.hear(Sign::LeaseGone, start + TTL / 2 + TTL), None, "somebody revoked it");
+    assert_eq!(world.machine.hear(Sign::List(3), start + TTL / 2 + TTL), Some(Duration::ZERO));
 }
 
 #[test]
@@ -235,7 +237,7 @@ fn putting() -> (Machine, Instant) {
         assert_eq!(machine.next(now), Some(request));
         machine.answered(answer, now);
     }
-    machine.hear(Some(20), now);
+    machine.hear(Sign::List(20), now);
     machine.announce();
     assert_eq!(machine.next(now), Some(Request::Put(7)));
     (machine, now)
@@ -282,9 +284,30 @@ fn another_server_with_the_same_id_is_not_fought_but_survived() {
 fn revisions_of_a_registry_that_was_set_up_anew_are_not_compared_with_the_old_ones() {
     let (mut machine, now) = putting();
     machine.answered(Answer::Put(22), now);
-    assert!(machine.hear(Some(3), now).is_some());
+    assert!(machine.hear(Sign::List(3), now).is_some());
     machine.seen(Seen::OwnDeleted(4), now);
     assert_eq!(machine.next(now), Some(Request::Put(7)));
+}
+
+#[test]
+fn a_lease_that_is_gone_before_its_time_after_a_loss_is_a_sign_of_a_registry_that_was_emptied() {
+    let mut world = joined();
+    world.machine.seen(Seen::Broken(fault(false)), world.now);
+    assert!(world.machine.hear(Sign::LeaseGone, world.now).is_some());
+}
+
+#[test]
+fn an_etcd_that_makes_leases_longer_than_asked_for_is_not_doubted_for_that() {
+    let now = Instant::now();
+    let asked = Limits { ttl: Duration::from_secs(1), ..limits(1, 15) };
+    let mut machine = Machine::new(asked, Rng::with_seed(1), now);
+    for answer in [Answer::Connected, Answer::Granted(7, TTL)] {
+        machine.next(now);
+        assert_eq!(machine.hear(Sign::Any, now), None);
+        machine.answered(answer, now);
+    }
+    assert_eq!(machine.hear(Sign::Any, now + TTL / 3), None);
+    assert!(machine.hear(Sign::Any, now + TTL * 2).is_some());
 }
 
 fn blows() -> impl Strategy<Value = Vec<(Duration, Blow)>> {

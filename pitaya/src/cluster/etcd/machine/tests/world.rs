@@ -243,7 +243,7 @@ impl World {
             if Some(revision) <= self.machine.listed {
                 continue;
             }
-            self.machine.hear(None, self.now);
+            self.machine.hear(Sign::Any, self.now);
             let seen = match became {
                 Some((lease, version)) => {
                     Seen::OwnPut(revision, OwnEntry { lease, same: version == self.version })
@@ -270,7 +270,7 @@ impl World {
             Answer::Failed(_) => return self.machine.answered(answer, self.now),
             Answer::Listed { revision, own } => {
                 *own = key.map(|(lease, version)| OwnEntry { lease, same: version == self.version });
-                self.machine.hear(Some(*revision), self.now);
+                self.machine.hear(Sign::List(*revision), self.now);
             }
             Answer::Watching => {
                 let Request::Watch(from) = asked.request else { unreachable!("{:?}", asked.request) };
@@ -278,7 +278,7 @@ impl World {
             }
             _ => {}
         }
-        self.machine.hear(None, self.now);
+        self.machine.hear(Sign::Any, self.now);
         self.machine.answered(answer, self.now);
     }
 
