@@ -15,6 +15,8 @@ use std::fmt;
 
 /// The codes of the framework. Applications choose their own prefix.
 pub mod code {
+    /// What they all begin with.
+    pub(crate) const PREFIX: &str = "PIT-";
     /// Anything without a code of its own: a foreign error, a panic, a failed hook, a null reply.
     pub const UNKNOWN: &str = "PIT-000";
     /// The message could not be understood: bad route, bad body, a request to a notify-only handler.

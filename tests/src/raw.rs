@@ -196,6 +196,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         .await
     }
 
+    /// The next push, whatever comes before it: its route and its body as text.
+    ///
+    /// # Panics
+    /// If the server closes before.
+    pub async fn pushed(&mut self) -> (String, String) {
+        loop {
+            match self.next().await {
+                Some(Got::Push { route, body }) => {
+                    return (route, String::from_utf8_lossy(&body).into_owned());
+                }
+                Some(_) => {}
+                None => panic!("closed before the push"),
+            }
+        }
+    }
+
+    /// Waits for the server to close, and sees that it kicked us.
+    ///
+    /// # Panics
+    /// If it did not.
+    pub async fn kicked(&mut self) {
+        let got = self.closed().await;
+        assert!(got.contains(&Got::Kick), "{got:?}");
+    }
+
     /// Waits for the server to close; gives what came before.
     pub async fn closed(&mut self) -> Vec<Got> {
         let mut all = Vec::new();

@@ -4,8 +4,7 @@
 use std::path::Path;
 
 use pitaya_tests::programs::{Ground, Program};
-use pitaya_tests::raw::{Got, Raw};
-use pitaya_tests::soon;
+use pitaya_tests::raw::Raw;
 
 const SERVER: &str = env!("CARGO_BIN_EXE_tested-e2e-server");
 
@@ -22,21 +21,6 @@ async fn answers(client: &mut Raw, cases: &[(&str, &str, &str)]) {
     for (route, body, answer) in cases {
         assert_eq!(client.ask(route, body).await, *answer, "{route}");
     }
-}
-
-async fn pushed(client: &mut Raw) -> (String, String) {
-    loop {
-        match soon("a push", client.next()).await {
-            Some(Got::Push { route, body }) => return (route, String::from_utf8_lossy(&body).into_owned()),
-            Some(_) => {}
-            None => panic!("closed before the push"),
-        }
-    }
-}
-
-async fn kicked(client: &mut Raw) {
-    let got = soon("the kick", client.closed()).await;
-    assert!(got.contains(&Got::Kick), "{got:?}");
 }
 
 #[tokio::test]
@@ -83,7 +67,7 @@ async fn a_group_of_a_frontend_is_told_raw_and_typed() {
     for (route, pushed_on) in [("testsendgroupmsg", "route.test"), ("testsendgroupmsgptr", "route.testptr")] {
         one.notify(&format!("connector.testsvc.{route}"), r#"{"msg":"hellow"}"#).await;
         for client in [&mut one, &mut two] {
-            assert_eq!(pushed(client).await, (pushed_on.into(), r#"{"msg":"hellow"}"#.into()));
+            assert_eq!(client.pushed().await, (pushed_on.into(), r#"{"msg":"hellow"}"#.into()));
         }
     }
 }
@@ -95,7 +79,7 @@ async fn a_user_is_kicked_by_another() {
     let (mut one, mut two) = (server.client().await, server.client().await);
     assert_eq!(one.ask("connector.testsvc.testbindid", "ann").await, "ack");
     assert_eq!(two.ask("connector.testsvc.testrequestkickuser", "ann").await, r#"{"code":200,"msg":"ok"}"#);
-    kicked(&mut one).await;
+    one.kicked().await;
 }
 
 #[tokio::test]
@@ -108,7 +92,7 @@ async fn of_two_sessions_of_one_user_on_one_frontend_the_first_is_kicked() {
         two.ask("connector.testsvc.testbindid", "ann").await,
         r#"{"code":"PIT-441","msg":"member already exists in group"}"#
     );
-    kicked(&mut one).await;
+    one.kicked().await;
 }
 
 #[tokio::test]
@@ -118,7 +102,7 @@ async fn of_two_sessions_of_one_user_on_two_frontends_of_a_type_the_first_is_kic
     let (mut one, mut two) = (servers[0].client().await, servers[1].client().await);
     assert_eq!(one.ask("connector.testsvc.testbindid", "ann").await, "ack");
     assert_eq!(two.ask("connector.testsvc.testbindid", "ann").await, "ack");
-    kicked(&mut one).await;
+    one.kicked().await;
 }
 
 #[tokio::test]
@@ -145,7 +129,7 @@ async fn a_backend_kicks_its_caller() {
     let mut client = server.client().await;
     assert_eq!(client.ask("game.testsvc.testbind", "").await, "ack");
     client.request("game.testsvc.testrequestkickme", "").await;
-    kicked(&mut client).await;
+    client.kicked().await;
 }
 
 #[tokio::test]
@@ -161,7 +145,7 @@ async fn users_of_two_frontends_are_pushed_to_from_a_frontend_and_from_a_backend
         one.notify(&format!("{server}.testsvc.testsendtousers"), body).await;
         for client in [&mut one, &mut two] {
             let told = ("route.sendtousers".into(), "testing send to users".into());
-            assert_eq!(pushed(client).await, told, "{server}");
+            assert_eq!(client.pushed().await, told, "{server}");
         }
     }
 }
@@ -200,7 +184,7 @@ async fn a_group_of_a_backend_is_told_on_two_frontends() {
     }
     one.notify("game.testsvc.testsendgroupmsg", r#"{"msg":"hellow"}"#).await;
     for client in [&mut one, &mut two] {
-        assert_eq!(pushed(client).await, ("route.test".into(), r#"{"msg":"hellow"}"#.into()));
+        assert_eq!(client.pushed().await, ("route.test".into(), r#"{"msg":"hellow"}"#.into()));
     }
 }
 

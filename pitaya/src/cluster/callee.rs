@@ -37,7 +37,10 @@ impl Receiver for Callee {
     fn push(&self, body: Bytes) -> Bytes {
         let node = &self.0;
         let result = Push::decode(body).map_err(|error| node.unreadable("push", &error)).and_then(|push| {
-            let packet = node.pool.frame_push(&push.route, &push.data)?;
+            let packet = node
+                .pool
+                .frame_push(&push.route, &push.data)
+                .map_err(|error| node.unreadable("push", &error))?;
             let core = node.pool.by_uid(&push.uid).ok_or_else(not_found)?;
             core.push(&push.route, &packet)
         });
@@ -62,9 +65,13 @@ impl Receiver for Callee {
 
     fn broadcast(&self, body: Bytes) {
         let node = &self.0;
-        let framed = Broadcast::decode(body)
-            .map_err(|error| node.unreadable("broadcast", &error))
-            .and_then(|it| Ok((node.pool.frame_push(&it.route, &it.data)?, it)));
+        let framed =
+            Broadcast::decode(body).map_err(|error| node.unreadable("broadcast", &error)).and_then(|it| {
+                match node.pool.frame_push(&it.route, &it.data) {
+                    Ok(packet) => Ok((packet, it)),
+                    Err(error) => Err(node.unreadable("broadcast", &error)),
+                }
+            });
         let Ok((packet, it)) = framed else { return };
         for core in it.uids.iter().filter_map(|uid| node.pool.by_uid(uid)) {
             // Whoever does not take it meets the policy, and is counted there.

@@ -76,8 +76,9 @@ impl Meters {
         if self.metrics.is_empty() {
             return;
         }
-        // A route that does not exist leaves nothing behind.
-        let known = error.is_none_or(|error| error.code() != code::NOT_FOUND);
+        // Clients name what they like: a route is known once an application has answered on it. What the framework says
+        // of a call (not found, nobody there, too late) is no sign that there is such a route.
+        let known = error.is_none_or(|error| !error.code().starts_with(code::PREFIX));
         report(&self.of_called(route, known), started, error);
     }
 
@@ -122,5 +123,30 @@ fn report(timings: &RouteTimings, started: Instant, error: Option<&Error>) {
     match error {
         None => timings.succeeded(time),
         Some(error) => timings.failed(error.code(), time),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::metrics::Memory;
+
+    #[test]
+    fn only_a_route_that_an_application_answered_on_is_told_apart() {
+        let memory = Arc::new(Memory::new());
+        let metrics = Metrics::new(&Config::default(), "gate", vec![Arc::clone(&memory) as _]).unwrap();
+        let meters = Meters::new(&metrics);
+        for code in [code::NOT_FOUND, code::UNAVAILABLE, code::TIMEOUT] {
+            meters.called("hall.made.up", Instant::now(), Some(&Error::new(code, "")));
+        }
+        meters.called("hall.a.fails", Instant::now(), Some(&Error::new("APP-1", "")));
+        meters.called("hall.a.works", Instant::now(), None);
+        meters.called("hall.a.works", Instant::now(), Some(&Error::new(code::TIMEOUT, "")));
+        let times = |route| memory.count("response_time_ns", &[("route", route)]);
+        assert_eq!(
+            [times("hall.made.up"), times(""), times("hall.a.fails"), times("hall.a.works")],
+            [0, 3, 1, 2]
+        );
     }
 }

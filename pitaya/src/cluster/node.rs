@@ -266,7 +266,9 @@ impl Node {
         };
         let waits = if mid == 0 { Waits::Not } else { Waits::ForReply(mid) };
         let request = Request::forwarding(&route, body, waits, session, &own, metadata);
-        self.send(&to, &route, request, timeout).await
+        self.send(&to, &route, request, timeout).await.inspect_err(|error| {
+            tracing::debug!(route = &*route, server = %to.id, %error, "a message that was passed on failed");
+        })
     }
 }
 

@@ -124,6 +124,9 @@ impl Node {
     }
 
     async fn tell(&self, uid: &str, bound_at: i64) {
+        if !self.limits.unique {
+            return; // others would kick a session that may stay
+        }
         let own = self.own();
         let news = BindMsg { uid: uid.to_owned(), fid: own.id.to_string(), bound_at };
         let to = Address::Bindings { server_type: &own.server_type };

@@ -12,7 +12,8 @@ use super::{Address, Server, TransportError, subject};
 use crate::error::{Error, Result, code};
 use crate::group::Elsewhere;
 
-/// The most bytes of uids in one broadcast. With the body it stays below what brokers take at once.
+/// The most bytes of uids in one broadcast: with a body of usual size it stays below the 1 MiB that brokers take at once.
+/// Where it does not, its users are among those that failed.
 const UIDS: usize = 256 * 1024;
 
 impl Elsewhere for Cluster {

@@ -183,6 +183,10 @@ impl Group {
     /// on backend servers`: [`add`](Self::add) the user there, and take it out where its sessions close.
     pub async fn join<D>(&self, session: &Session<D>) -> Result<()> {
         let uid = session.uid()?;
+        if !session.is_frontend() {
+            // Said before anything is done: who is in already is to stay in.
+            return Err(Error::new(code::UNKNOWN, text::ON_CLOSE_ON_BACKEND));
+        }
         match self.add(&uid).await {
             Ok(()) => {}
             Err(error) if error.msg() == text::MEMBER_EXISTS => {}

@@ -28,6 +28,9 @@ async fn a_message_for_another_server_type_is_passed_on_and_its_answer_comes_bac
         ("hall.hall.nothing", r#"{"code":"PIT-404","msg":"pitaya/handler: hall.hall.nothing not found"}"#),
         ("hall.hall.note", r#"{"code":"PIT-400","msg":"tried to request a notify route"}"#),
         ("hall.hall.echo", r#"{"code":"PIT-404","msg":"pitaya/handler: hall.hall.echo not found"}"#),
+        // What servers ask of each other no client can ask.
+        ("hall.sys.kick", r#"{"code":"PIT-404","msg":"pitaya/handler: hall.sys.kick not found"}"#),
+        ("gate.sys.kick", r#"{"code":"PIT-404","msg":"pitaya/handler: gate.sys.kick not found"}"#),
         ("attic.attic.say", r#"{"code":"PIT-500","msg":"no servers available of this type"}"#),
     ] {
         let got = client.call(route, "{}").await;
@@ -264,6 +267,7 @@ async fn servers_are_counted_by_type_and_calls_are_timed_on_both_sides() {
     client.ask("hall.hall.say", r#"{"text":"x"}"#).await;
     client.ask("hall.hall.fail", "{}").await;
     client.ask("gate.gate.ask", r#"{"text":"x"}"#).await;
+    client.ask("hall.hall.made_up", "{}").await;
     let times = |memory: &Memory, route: &str, kind: &str, status: &str, code: &str| {
         let labels = [("route", route), ("type", kind), ("status", status), ("code", code)];
         memory.count("response_time_ns", &labels)
@@ -271,6 +275,11 @@ async fn servers_are_counted_by_type_and_calls_are_timed_on_both_sides() {
     assert_eq!(times(&front, "hall.hall.say", "rpc", "ok", ""), 1);
     assert_eq!(times(&front, "hall.hall.fail", "rpc", "failed", "H-1"), 1);
     assert_eq!(times(&front, "hall.hall.echo", "rpc", "ok", ""), 1);
+    assert_eq!(
+        times(&front, "", "rpc", "failed", "PIT-404"),
+        1,
+        "what clients make up has no label of its own"
+    );
     assert_eq!(times(&front, "gate.gate.ask", "handler", "ok", ""), 1);
     assert_eq!(times(&back, "hall.hall.say", "handler", "ok", ""), 1);
     assert_eq!(times(&back, "hall.hall.fail", "handler", "failed", "H-1"), 1);

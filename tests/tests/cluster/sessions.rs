@@ -95,6 +95,10 @@ async fn a_backend_kicks_the_session_and_may_not_close_it_or_wait_for_its_close(
         r#"{"text":"PIT-000: onclose callbacks are not allowed on backend servers, closed: false"}"#
     );
     client.ask("hall.hall.bind", r#"{"text":"ann"}"#).await;
+    assert_eq!(
+        client.ask("hall.hall.join", "{}").await,
+        r#"{"text":"PIT-000: onclose callbacks are not allowed on backend servers, members: [\"ann\"]"}"#
+    );
     client.request("hall.hall.kick", "{}").await;
     let got = client.closed().await;
     assert!(got.iter().any(|got| matches!(got, Got::Kick)), "{got:?}");

@@ -1,6 +1,13 @@
 //! Users of all frontends, and that each is on one at a time.
 
+use std::sync::{Arc, Mutex};
+
+use futures_util::future::BoxFuture;
+use pitaya::Bytes;
+use pitaya::cluster::protos::BindMsg;
+use pitaya::cluster::{Receiver, Server, Transport};
 use pitaya_tests::raw::{Got, Raw};
+use prost::Message as _;
 
 use crate::world::World;
 
@@ -75,6 +82,46 @@ async fn where_it_is_configured_a_user_may_be_on_several_frontends() {
     assert!(one.app.sessions().by_uid("ann").is_some() && two.app.sessions().by_uid("ann").is_some());
     one.app.stop().await;
     two.app.stop().await;
+}
+
+/// A server of the type that hears of binds.
+#[derive(Default)]
+struct Ear(Mutex<Vec<String>>);
+
+impl Receiver for Ear {
+    fn request(&self, _: Bytes) -> BoxFuture<'static, Bytes> {
+        Box::pin(async { Bytes::new() })
+    }
+    fn push(&self, _: Bytes) -> Bytes {
+        Bytes::new()
+    }
+    fn kick(&self, _: Bytes) -> Bytes {
+        Bytes::new()
+    }
+    fn bound(&self, news: Bytes) {
+        self.0.lock().unwrap().push(BindMsg::decode(news).unwrap().uid);
+    }
+    fn broadcast(&self, _: Bytes) {}
+    fn reconnected(&self) {}
+}
+
+#[tokio::test]
+async fn binds_are_told_to_the_others_of_the_type_only_where_a_user_has_one_session_at_most() {
+    let world = World::default();
+    let (transport, ear) = (world.broker.transport(), Arc::new(Ear::default()));
+    let own = Server::from_json(br#"{"id":"ear","type":"gate"}"#).unwrap();
+    transport.start(Arc::new(own), Arc::clone(&ear) as _).await.unwrap();
+    let mut config = pitaya_tests::arena::config();
+    config.session_unique = false;
+    let tcp = pitaya::acceptor::Tcp::bind("127.0.0.1:0");
+    let several = world.server("gate", "gate-1", config).acceptor(tcp).start().await.unwrap();
+    let (several, one) = (crate::world::Served { app: several }, world.gate("gate-2").await);
+    let _ann = bound(&several, "ann").await;
+    let _bob = bound(&one, "bob").await;
+    pitaya_tests::until("the news of bob", || !ear.0.lock().unwrap().is_empty()).await;
+    assert_eq!(*ear.0.lock().unwrap(), ["bob"]);
+    several.app.stop().await;
+    one.app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

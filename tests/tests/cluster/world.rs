@@ -179,6 +179,15 @@ impl Hall {
         Ok(text(format!("{error}, closed: {}", session.is_closed())))
     }
 
+    /// Joins a group that the user is in already, which a backend may not do, then says who is in it.
+    pub async fn join(&self, session: Session) -> Result<Text> {
+        let group = self.groups.group("joined");
+        group.ensure().await?;
+        group.add(&session.uid()?).await?;
+        let error = group.join(&session).await.unwrap_err();
+        Ok(text(format!("{error}, members: {:?}", group.members().await?)))
+    }
+
     /// Tells users of the gates.
     pub async fn tell(&self, msg: Text) -> Result<Text> {
         let uids: Vec<&str> = msg.text.split(' ').collect();

@@ -8,7 +8,7 @@ use futures_util::{FutureExt, StreamExt};
 use pitaya::cluster::Server;
 use pitaya::cluster::protos::Request;
 use pitaya::context::Metadata;
-use pitaya_tests::raw::{Got, Raw};
+use pitaya_tests::raw::Raw;
 use pitaya_tests::{PATIENCE, soon};
 use prost::Message as _;
 
@@ -45,21 +45,6 @@ cases![
 /// How often what is routed by chance is asked, so that every server has its turn.
 const OFTEN: usize = 12;
 
-async fn pushed(client: &mut Raw) -> (String, String) {
-    loop {
-        match soon("a push", client.next()).await {
-            Some(Got::Push { route, body }) => return (route, String::from_utf8_lossy(&body).into_owned()),
-            Some(_) => {}
-            None => panic!("closed before the push"),
-        }
-    }
-}
-
-async fn kicked(client: &mut Raw) {
-    let got = soon("the kick", client.closed()).await;
-    assert!(got.contains(&Got::Kick), "{got:?}");
-}
-
 async fn bind(client: &mut Raw, route: &str, uid: &str) {
     // Where a user has been in this server's group already, that is said after the bind.
     let said = client.ask(route, uid).await;
@@ -89,7 +74,7 @@ async fn notifies_are_forwarded(town: &mut Town) {
         bind(&mut client, "game.testsvc.testbindid", &uid).await;
         let body = format!(r#"{{"uids":["{uid}"],"msg":"noted"}}"#);
         client.notify("game.testsvc.testsendtousers", body).await;
-        assert_eq!(pushed(&mut client).await, ("route.sendtousers".into(), "noted".into()));
+        assert_eq!(client.pushed().await, ("route.sendtousers".into(), "noted".into()));
     }
 }
 
@@ -140,7 +125,7 @@ async fn a_backend_kicks(town: &mut Town) {
             let mut client = front.client().await;
             assert_eq!(client.ask("game.testsvc.testbind", "").await, "ack");
             client.request("game.testsvc.testrequestkickme", "").await;
-            kicked(&mut client).await;
+            client.kicked().await;
         }
     }
 }
@@ -173,7 +158,7 @@ async fn users_are_pushed_to_from_either_side(town: &mut Town) {
             asks.notify(&format!("{server}.testsvc.testsendtousers"), &body).await;
             for (client, uid) in &mut users {
                 let told = ("route.sendtousers".into(), "testing send to users".into());
-                assert_eq!(pushed(client).await, told, "{uid} from a {server}");
+                assert_eq!(client.pushed().await, told, "{uid} from a {server}");
             }
         }
     }
@@ -188,7 +173,7 @@ async fn groups_reach_their_members(town: &mut Town) {
         }
         one.notify("connector.testsvc.testsendgroupmsgptr", r#"{"msg":"hellow"}"#).await;
         for client in [&mut one, &mut two] {
-            assert_eq!(pushed(client).await, ("route.testptr".into(), r#"{"msg":"hellow"}"#.into()));
+            assert_eq!(client.pushed().await, ("route.testptr".into(), r#"{"msg":"hellow"}"#.into()));
         }
     }
 }
@@ -199,7 +184,7 @@ async fn one_session_a_user_on_one_frontend(town: &mut Town) {
         let (mut one, mut two) = (front.client().await, front.client().await);
         bind(&mut one, "game.testsvc.testbindid", &uid).await;
         bind(&mut two, "game.testsvc.testbindid", &uid).await;
-        kicked(&mut one).await;
+        one.kicked().await;
         assert_eq!(two.ask("connector.testsvc.testrequestreceivereturnsraw", "here").await, "here");
     }
 }
@@ -214,7 +199,7 @@ async fn one_session_a_user_on_all_frontends(town: &mut Town) {
             // A peer does not say when it bound. News of its bind that are late would be taken for those of a newer one.
             heard(town, &mut news).await;
             bind(&mut two, "connector.testsvc.testbindid", &uid).await;
-            kicked(&mut one).await;
+            one.kicked().await;
             assert_eq!(two.ask("connector.testsvc.testrequestreceivereturnsraw", "here").await, "here");
         }
     }
