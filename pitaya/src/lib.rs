@@ -4,6 +4,7 @@
 pub mod acceptor;
 pub mod app;
 pub mod client;
+mod clock;
 pub mod cluster;
 pub mod component;
 pub mod config;
@@ -20,6 +21,9 @@ pub mod route;
 pub mod serialize;
 pub mod services;
 pub mod session;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
 pub mod timer;
 mod validate;
 pub mod wire;

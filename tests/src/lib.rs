@@ -3,7 +3,6 @@
 pub mod arena;
 pub mod cable;
 pub mod etcd;
-pub mod memory;
 pub mod nats;
 pub mod node;
 pub mod programs;

@@ -8,7 +8,7 @@ use pitaya::client::{self, Client};
 use pitaya::wire::packet::Kind;
 use pitaya_tests::arena::{self, Arena, OnText, Text, config};
 use pitaya_tests::raw::{Got, Raw};
-use pitaya_tests::{memory, soon, until};
+use pitaya_tests::{soon, until};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -329,9 +329,9 @@ async fn a_websocket_message_holds_exactly_one_packet_and_is_limited_before_and_
 
 #[tokio::test]
 async fn an_acceptor_in_memory_works_too() {
-    let (acceptor, dialer) = memory::memory();
+    let (acceptor, dialer) = pitaya::testing::memory_acceptor();
     let ring = arena::start_with(config(), |builder| builder.acceptor(acceptor)).await;
-    let mut client = Raw::over(dialer.connect());
+    let mut client = Raw::over(dialer.connect().unwrap());
     client.handshake().await;
     assert_eq!(client.ask("arena.raw", "memory").await, "memory");
     ring.app.stop().await;

@@ -76,14 +76,14 @@ async fn read_end(stream: &mut DuplexStream) -> Checked<Vec<u8>> {
 }
 
 async fn converse(case: &Case<'_>) -> Checked {
-    let (acceptor, dialer) = memory();
+    let (acceptor, dialer) = memory_acceptor();
     let app = App::builder()
         .server_type("connector")
         .acceptor(acceptor)
         .start()
         .await
         .map_err(|e| e.to_string())?;
-    let mut stream = dialer.connect();
+    let mut stream = dialer.connect().unwrap();
     let steps = case.get("steps")?.as_array().ok_or("steps")?;
     let refused = case.opt("port_should").is_some() && case.refused()?;
     for step in steps {
@@ -131,7 +131,7 @@ async fn silence(case: &Case<'_>) -> Checked {
     let interval = seconds("interval_s")?;
     let mut config = pitaya::config::Config::default();
     config.heartbeat_interval = std::time::Duration::from_secs_f64(interval);
-    let (acceptor, dialer) = memory();
+    let (acceptor, dialer) = memory_acceptor();
     let app = App::builder()
         .config(config)
         .server_type("connector")
@@ -141,7 +141,7 @@ async fn silence(case: &Case<'_>) -> Checked {
         .map_err(|error| error.to_string())?;
     let begin = tokio::time::Instant::now();
     let at = move |second: f64| begin + std::time::Duration::from_secs_f64(second - accepted);
-    let mut stream = dialer.connect();
+    let mut stream = dialer.connect().unwrap();
     stream.write_all(b"\x01\x00\x00\x02{}\x02\x00\x00\x00").await.map_err(|error| error.to_string())?;
     let reply = read(&mut stream, 4).await?;
     read(&mut stream, usize::from(reply[3])).await?;
@@ -186,7 +186,7 @@ async fn error_payload(
 ) -> Checked {
     let mut config = pitaya::config::Config::default();
     config.message_compression = false;
-    let (acceptor, dialer) = memory();
+    let (acceptor, dialer) = memory_acceptor();
     let app = App::builder()
         .config(config)
         .server_type("connector")
@@ -197,7 +197,7 @@ async fn error_payload(
         .start()
         .await
         .map_err(|error| error.to_string())?;
-    let mut client = pitaya_tests::raw::Raw::over(dialer.connect());
+    let mut client = pitaya_tests::raw::Raw::over(dialer.connect().unwrap());
     client.handshake().await;
     let wanted = serde_json::json!({"code": case.str("code")?, "msg": case.str("msg")?, "metadata": case.get("metadata")?});
     client

@@ -8,9 +8,9 @@ use pitaya::acceptor::{Acceptor, FilterPacket, Peer, Tcp, Verdict, Wrapper};
 use pitaya::pipeline::Outgoing;
 use pitaya::prelude::*;
 use pitaya::session::CloseReason;
+use pitaya::testing::memory_acceptor;
 use pitaya::wire::packet::Kind;
 use pitaya_tests::arena::{self, OnText, config};
-use pitaya_tests::memory::memory;
 use pitaya_tests::raw::{Got, Raw, notify, request};
 use pitaya_tests::{soon, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -85,9 +85,9 @@ async fn a_handler_that_outlives_the_stop_is_cut_off() {
 async fn a_kicked_client_that_sips_is_cut_at_the_write_deadline() {
     let mut config = config();
     config.agent_write_timeout = Duration::from_secs(10);
-    let (acceptor, dialer) = memory();
+    let (acceptor, dialer) = memory_acceptor();
     let ring = arena::start_with(config, |b| b.acceptor(acceptor)).await;
-    let mut client = Raw::over(dialer.connect());
+    let mut client = Raw::over(dialer.connect().unwrap());
     client.handshake().await;
     client.ask("arena.bind", text("sipper")).await;
     client.request("arena.flood", "").await;

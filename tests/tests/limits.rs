@@ -6,10 +6,10 @@ use std::time::Duration;
 use pitaya::acceptor::{Acceptor, DropReason, Filter, FilterPacket, Peer, Tcp, Verdict, WebSocket, Wrapper};
 use pitaya::config::Config;
 use pitaya::metrics::Memory;
+use pitaya::testing::memory_acceptor;
 use pitaya::wire::Compression;
 use pitaya::wire::zlib;
 use pitaya_tests::arena::{self, config};
-use pitaya_tests::memory::memory;
 use pitaya_tests::raw::{ACK, Got, HANDSHAKE, HEARTBEAT, Raw, notify};
 use pitaya_tests::ws::{PING, frame, upgrade};
 use pitaya_tests::{soon, until};
@@ -90,9 +90,9 @@ async fn the_beginning_of_a_websocket_message_that_comes_with_the_end_of_another
 async fn a_steady_upload_in_pieces_that_fit_no_packet_goes_on_for_as_long_as_it_likes() {
     let mut config = config();
     config.limit_packet_deadline = Duration::from_secs(30);
-    let (acceptor, dialer) = memory();
+    let (acceptor, dialer) = memory_acceptor();
     let ring = arena::start_with(config, |b| b.acceptor(acceptor)).await;
-    let mut client = Raw::over(dialer.connect());
+    let mut client = Raw::over(dialer.connect().unwrap());
     client.handshake().await;
     let packet = notify("arena.raw", &[b'x'; 1000]);
     let stream = packet.repeat(100);

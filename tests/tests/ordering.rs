@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use pitaya::metrics::Memory;
 use pitaya::session::CloseReason;
+use pitaya::testing::memory_acceptor;
 use pitaya_tests::arena::{self, config};
-use pitaya_tests::memory::memory;
 use pitaya_tests::raw::{Got, Raw, notify, request};
 use pitaya_tests::{rest, soon, until};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, WriteHalf};
@@ -99,9 +99,9 @@ async fn at_the_bound_of_concurrent_calls_the_connection_stops_reading_until_one
     const BOUND: usize = 4;
     let mut config = config();
     config.session_concurrent = BOUND;
-    let (acceptor, dialer) = memory();
+    let (acceptor, dialer) = memory_acceptor();
     let ring = arena::start_with(config, |builder| builder.acceptor(acceptor)).await;
-    let mut client = Raw::over(dialer.connect());
+    let mut client = Raw::over(dialer.connect().unwrap());
     client.handshake().await;
     let all: Vec<u8> =
         (0..MANY).flat_map(|n| request(n as u64 + 1, "arena.beside", long(n).as_bytes())).collect();
@@ -154,9 +154,9 @@ async fn at_the_bound_of_waiting_messages_the_connection_stops_reading_and_goes_
     let mut config = config();
     config.session_pending = BOUND;
     config.metrics_period = Duration::from_millis(1);
-    let (acceptor, dialer) = memory();
+    let (acceptor, dialer) = memory_acceptor();
     let ring = arena::start_with(config, |builder| builder.acceptor(acceptor).reporter(reporter)).await;
-    let mut client = Raw::over(dialer.connect());
+    let mut client = Raw::over(dialer.connect().unwrap());
     client.handshake().await;
     client.notify("arena.gated", text("first")).await;
     ring.witness.wrote("begin first").await;

@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 
 use super::{App, Running, start};
 use crate::acceptor::Acceptor;
+use crate::clock::Clock;
 use crate::cluster::{Discovery, Router, Routers, Transport};
 use crate::component::Registration;
 use crate::config::Config;
@@ -56,6 +57,7 @@ pub struct Builder {
     pub(super) post_build: Vec<PostBuild>,
     pub(super) services: Arc<Services>,
     pub(super) pool: Arc<Pool>,
+    pub(super) clock: Clock,
     pub(super) problems: Vec<String>,
 }
 
@@ -88,6 +90,7 @@ impl Default for Builder {
             post_build: Vec::new(),
             services: Arc::clone(pool.services()),
             pool,
+            clock: Clock::default(),
             problems: Vec::new(),
         }
     }
@@ -367,6 +370,13 @@ impl Builder {
         Fut: Future<Output = Result<()>> + Send + 'static,
     {
         self.post_build.push(Box::new(move |app| Box::pin(hook(app))));
+        self
+    }
+
+    /// The wall clock, if it is not the machine's.
+    #[cfg(feature = "testing")]
+    pub(crate) fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
         self
     }
 

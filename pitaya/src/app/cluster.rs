@@ -51,6 +51,7 @@ pub(super) fn node(
         services: Arc::clone(&builder.services),
         meters: Meters::new(metrics),
         tasks: tasks.clone(),
+        clock: builder.clock.clone(),
     })))
 }
 

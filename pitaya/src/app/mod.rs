@@ -46,6 +46,8 @@ use crate::module::Modules;
 use crate::route::Route;
 use crate::serialize::{Message, Schema};
 use crate::services::Services;
+#[cfg(feature = "testing")]
+use crate::session::CloseReason;
 use crate::session::{Pool, SessionPool};
 use crate::timer::Timers;
 
@@ -240,6 +242,17 @@ impl App {
     /// Whether the app serves: started, and not asked to stop.
     pub fn is_running(&self) -> bool {
         self.inner.tables.get().is_some() && !self.inner.shutdown.is_cancelled()
+    }
+
+    /// Ends everything that runs, at once and without a word to anybody.
+    #[cfg(feature = "testing")]
+    pub(crate) fn kill(&self) {
+        let Inner { shutdown, kill, cancel, pool, .. } = &*self.inner;
+        [shutdown, kill, cancel].into_iter().for_each(CancellationToken::cancel);
+        // As connections that are lost: nothing is said to the clients any more.
+        for core in pool.all() {
+            core.close(CloseReason::Client);
+        }
     }
 
     fn stop_timeout(&self) -> Duration {

@@ -192,7 +192,7 @@ fn assemble(builder: &mut Builder) -> Result<App> {
     let store = store.unwrap_or_else(|| Box::new(MemoryStore::with_tick(config.groups_memory_tick)));
     services.insert(Groups::boxed(store, users.clone()));
     services.insert(users);
-    services.insert(Timers::with_tick(config.timer_precision)?);
+    services.insert(Timers::with_tick(config.timer_precision, builder.clock.clone())?);
     services.insert(std::mem::take(&mut builder.modules));
     services.insert(WeakApp(OnceLock::from(Arc::downgrade(&inner))));
     Ok(App { inner })

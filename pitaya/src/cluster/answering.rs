@@ -64,7 +64,6 @@ pub(super) fn deliver(receiver: &dyn Receiver, kind: Kind, body: Bytes) -> Bytes
 }
 
 /// Says that the connection is back.
-#[cfg(feature = "nats")]
 pub(super) fn reconnected(receiver: &dyn Receiver) {
     unharmed("that the connection is back", || receiver.reconnected());
 }

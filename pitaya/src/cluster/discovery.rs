@@ -41,3 +41,26 @@ pub trait Discovery: Send + Sync + 'static {
     /// Whether the registry answers now.
     fn is_ready(&self) -> BoxFuture<'_, bool>;
 }
+
+/// One that somebody else holds too: a test, for one.
+impl<T: Discovery + ?Sized> Discovery for Arc<T> {
+    fn join(&self, own: Arc<Server>, servers: Arc<Servers>) -> BoxFuture<'_, Result<()>> {
+        (**self).join(own, servers)
+    }
+
+    fn announce(&self, own: Arc<Server>) -> BoxFuture<'_, Result<()>> {
+        (**self).announce(own)
+    }
+
+    fn leave(&self) -> BoxFuture<'_, ()> {
+        (**self).leave()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        (**self).close()
+    }
+
+    fn is_ready(&self) -> BoxFuture<'_, bool> {
+        (**self).is_ready()
+    }
+}

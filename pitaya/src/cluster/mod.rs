@@ -38,6 +38,8 @@ mod transport;
 mod unique;
 mod users;
 
+#[cfg(feature = "testing")]
+pub(crate) use broker::{Courier, Parcel};
 pub use broker::{MemoryBroker, MemoryTransport};
 pub(crate) use callee::Callee;
 pub use discovery::Discovery;

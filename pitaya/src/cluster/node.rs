@@ -18,6 +18,7 @@ use super::response::{self, Unanswered};
 use super::router::{Routers, Routing};
 use super::server::DRAINING;
 use super::{Callee, Discovery, Server, Servers, Transport};
+use crate::clock::Clock;
 use crate::component::{RemoteRequest, RemoteTarget, Tables, run_remote};
 use crate::context::{Current, Deadline, Metadata, new_request_id};
 use crate::dispatch::{Forward, Forwarded};
@@ -38,6 +39,7 @@ pub(crate) struct Parts {
     pub(crate) services: Arc<Services>,
     pub(crate) meters: Meters,
     pub(crate) tasks: TaskTracker,
+    pub(crate) clock: Clock,
 }
 
 /// The bounds of calls; each is a configuration key.
@@ -66,11 +68,14 @@ pub(crate) struct Node {
     /// Handlers whose callers have gone come to their end in here.
     pub(super) tasks: TaskTracker,
     pub(super) binds: super::unique::Binds,
+    /// What binds are judged by.
+    pub(super) clock: Clock,
 }
 
 impl Node {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { own, discovery, transport, routers, limits, pool, services, meters, tasks } = parts;
+        let Parts { own, discovery, transport, routers, limits, pool, services, meters, tasks, clock } =
+            parts;
         let node = Arc::new(Self {
             own: ArcSwap::from_pointee(own),
             servers: Arc::default(),
@@ -84,6 +89,7 @@ impl Node {
             meters,
             tasks,
             binds: super::unique::Binds::default(),
+            clock,
         });
         node.meters.watch(&node.servers);
         node

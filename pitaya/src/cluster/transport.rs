@@ -75,6 +75,54 @@ pub trait Transport: Send + Sync + 'static {
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
+/// One that somebody else holds too: a test, for one.
+impl<T: Transport + ?Sized> Transport for Arc<T> {
+    fn start(
+        &self,
+        own: Arc<Server>,
+        receiver: Arc<dyn Receiver>,
+    ) -> BoxFuture<'_, Result<(), TransportError>> {
+        (**self).start(own, receiver)
+    }
+
+    fn request<'a>(
+        &'a self,
+        to: &'a Server,
+        body: Bytes,
+        timeout: Duration,
+    ) -> BoxFuture<'a, Result<Bytes, TransportError>> {
+        (**self).request(to, body, timeout)
+    }
+
+    fn publish<'a>(&'a self, to: Address<'a>, body: Bytes) -> BoxFuture<'a, Result<(), TransportError>> {
+        (**self).publish(to, body)
+    }
+
+    fn serve_user<'a>(&'a self, uid: &'a str) -> BoxFuture<'a, Result<(), TransportError>> {
+        (**self).serve_user(uid)
+    }
+
+    fn forget_user(&self, uid: &str) {
+        (**self).forget_user(uid);
+    }
+
+    fn is_connected(&self) -> bool {
+        (**self).is_connected()
+    }
+
+    fn dropped(&self) -> u64 {
+        (**self).dropped()
+    }
+
+    fn drain(&self) -> BoxFuture<'_, ()> {
+        (**self).drain()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        (**self).close()
+    }
+}
+
 /// To whom a message goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

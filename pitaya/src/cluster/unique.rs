@@ -4,11 +4,12 @@
 //! Each bind has a time and the id of its server; of two binds of one user the later pair wins, on both sides. Times
 //! are those of a clock that never goes back and is never behind what was heard from others: so a bind that comes after
 //! the news of another is later than that one, whatever the machines' clocks say, and of two binds that cross, both
-//! sides judge by the same two pairs.
+//! sides judge by the same two pairs. News that are lost are told again: all of them by who was cut off, and by who has
+//! the later bind to whoever tells of an earlier one, since that one has not heard of it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -156,7 +157,7 @@ impl Directory for Cluster {
     }
 
     fn entered<'a>(&'a self, uid: &'a Arc<str>, core: &'a Arc<Core>) -> BoxFuture<'a, ()> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = self.0.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let at = self.0.binds.enter(uid, core.id(), i64::try_from(now.as_nanos()).unwrap_or(i64::MAX));
         if core.close_reason().is_some() {
             self.0.binds.leave(uid, core.id()); // it closed meanwhile, and has left already

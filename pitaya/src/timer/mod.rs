@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::schedule::{Schedule, later};
+use crate::clock::Clock;
 use crate::component::service;
 use crate::error::{Error, Result, code};
 use crate::session::contained;
@@ -54,7 +55,6 @@ struct Inner {
     state: Mutex<State>,
 }
 
-type Clock = Box<dyn Fn() -> SystemTime + Send + Sync>;
 /// A timer's whole life, given what ends all timers.
 type Life = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>;
 
@@ -94,18 +94,18 @@ impl Timers {
 
     /// Timers that wait until [`start`](Self::start).
     pub(crate) fn new() -> Self {
-        Self::make(Self::TICK, Box::new(SystemTime::now))
+        Self::make(Self::TICK, Clock::default())
     }
 
-    /// The same with a tick of its own.
+    /// The same with a tick and a wall clock of its own.
     ///
     /// # Errors
     /// `PIT-500` if it is shorter than 1 ms.
-    pub(crate) fn with_tick(tick: Duration) -> Result<Self> {
+    pub(crate) fn with_tick(tick: Duration, clock: Clock) -> Result<Self> {
         if tick < SHORTEST {
             return Err(Error::new(code::INTERNAL, "the tick of timers must be 1 ms or more"));
         }
-        Ok(Self::make(tick, Box::new(SystemTime::now)))
+        Ok(Self::make(tick, clock))
     }
 
     fn make(tick: Duration, clock: Clock) -> Self {
@@ -182,7 +182,7 @@ impl Timers {
                     while reached(schedule.skip_to(Instant::now()), &stop, &cancel).await {
                         schedule.ran(Instant::now());
                         run(|| {
-                            let due = condition((inner.clock)());
+                            let due = condition(inner.clock.now());
                             let work = due.then(&mut f);
                             async {
                                 if let Some(work) = work {

@@ -80,7 +80,7 @@ async fn an_after_timer_runs_once() {
 async fn a_condition_is_checked_every_tick_with_the_time_of_day() {
     let start = Instant::now();
     let day = SystemTime::UNIX_EPOCH + Duration::from_secs(86_400);
-    let timers = Timers::make(2 * S, Box::new(move || day + start.elapsed()));
+    let timers = Timers::make(2 * S, Clock::new(move || day + start.elapsed()));
     timers.start(&TaskTracker::new(), &CancellationToken::new());
     let (record, runs) = recorder();
     let holds = move |now: SystemTime| now.duration_since(day).unwrap() >= 5 * S;
@@ -210,8 +210,8 @@ fn an_interval_of_zero_is_an_error() {
     let timers = Timers::new();
     assert!(timers.every(Duration::ZERO, || async {}).is_err());
     assert!(timers.count(Duration::ZERO, 1, || async {}).is_err());
-    assert!(Timers::with_tick(Duration::from_micros(999)).is_err());
-    assert!(Timers::with_tick(SHORTEST).is_ok());
+    assert!(Timers::with_tick(Duration::from_micros(999), Clock::default()).is_err());
+    assert!(Timers::with_tick(SHORTEST, Clock::default()).is_ok());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,9 @@
 //! What lies between the transports of one process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+#[cfg(feature = "testing")]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,6 +11,8 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::MemoryTransport;
+#[cfg(feature = "testing")]
+use super::parcel::{Courier, Parcel};
 use crate::cluster::TransportError;
 use crate::cluster::answering::Kind;
 
@@ -20,7 +24,7 @@ pub(super) const LARGEST: usize = 1024 * 1024;
 
 /// Carries messages between apps of one process. A clone is a handle to the same broker.
 ///
-/// It is never lost, and nothing is lost on it. Whom a message reaches, and in which order, follows from the order of
+/// It is lost only for those who are [cut off](Self::set_reachable) from it, and nothing is lost on it for the others. Whom a message reaches, and in which order, follows from the order of
 /// the calls and from nothing else: with one thread, paused time and the same calls a run is the same each time.
 ///
 /// A message may have 1 MiB, and 65 536 messages may wait for one server; what comes then is dropped and counted
@@ -76,7 +80,11 @@ pub struct MemoryBroker {
 #[derive(Default)]
 struct Net {
     places: Mutex<Places>,
+    /// Ids of servers that cannot reach it. Locked with nothing else locked after it.
+    cut_off: Mutex<BTreeSet<Arc<str>>>,
     dropped: AtomicU64,
+    #[cfg(feature = "testing")]
+    courier: OnceLock<Arc<dyn Courier>>,
 }
 
 /// Who takes in what. Ordered, by subject and then by the order in which transports were started, so that nothing
@@ -99,6 +107,8 @@ pub(super) enum Item {
     Letter(Letter),
     /// All that was sent before has been taken in.
     Mark(oneshot::Sender<()>),
+    /// The broker can be reached again.
+    Reconnected,
 }
 
 /// One message on its way from a server to another.
@@ -137,9 +147,10 @@ impl Caller {
 }
 
 /// Where a letter goes.
-enum Goal<'a> {
-    Inbox(&'a Inbox),
-    Caller(&'a Caller),
+#[derive(Clone)]
+pub(super) enum Goal {
+    Inbox(Inbox),
+    Caller(Caller),
 }
 
 impl MemoryBroker {
@@ -159,6 +170,48 @@ impl MemoryBroker {
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.net.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Whether a server can reach the broker from now on. For one that cannot, every call and message fails at once, and
+    /// what others send it is lost, as if it were not there. When it can again, it is told so
+    /// ([`Receiver::reconnected`](crate::cluster::Receiver::reconnected)), and the users it serves are served again.
+    ///
+    /// ```
+    /// use pitaya::cluster::MemoryBroker;
+    ///
+    /// let broker = MemoryBroker::new();
+    /// broker.set_reachable("room-1", false); // may be said before it starts
+    /// broker.set_reachable("room-1", true);
+    /// ```
+    pub fn set_reachable(&self, server_id: &str, reachable: bool) {
+        match reachable {
+            false => drop(self.cut_off().insert(server_id.into())),
+            true if self.cut_off().remove(server_id) => self.say_reconnected(server_id),
+            true => {}
+        }
+    }
+
+    /// Tells a server that its connection is back.
+    pub(crate) fn say_reconnected(&self, server_id: &str) {
+        let inbox = {
+            let places = self.places();
+            places
+                .subjects
+                .values()
+                .flat_map(BTreeMap::values)
+                .find(|inbox| &*inbox.server == server_id)
+                .cloned()
+        };
+        if inbox.is_some_and(|inbox| inbox.items.try_send(Item::Reconnected).is_err()) {
+            tracing::warn!(
+                server_id,
+                "too much waits there: a server could not be told that its connection is back"
+            );
+        }
+    }
+
+    pub(super) fn reaches(&self, server_id: &str) -> bool {
+        !self.cut_off().contains(server_id)
     }
 
     /// A number for a transport that starts, and the subject of its requests, which only one server may have.
@@ -209,11 +262,15 @@ impl MemoryBroker {
         // Under the lock: two messages that are sent one after the other cannot overtake each other.
         let places = self.places();
         let takers = places.subjects.get(subject).ok_or(TransportError::NoResponders)?;
+        let takers: Vec<_> = takers.values().filter(|inbox| self.reaches(&inbox.server)).collect();
+        if takers.is_empty() {
+            return Err(TransportError::NoResponders);
+        }
         let mut taken = false;
-        for inbox in takers.values() {
+        for inbox in takers {
             let to = Arc::clone(&inbox.server);
             let letter = Letter { from: Arc::clone(from), to, what: what.clone(), body: body.clone() };
-            taken |= self.carry(letter, &Goal::Inbox(inbox));
+            taken |= self.carry(subject, letter, Goal::Inbox(inbox.clone()));
         }
         if taken { Ok(()) } else { Err(TransportError::Unavailable) }
     }
@@ -221,17 +278,30 @@ impl MemoryBroker {
     /// Sends an answer to a request.
     pub(super) fn answer(&self, from: &Arc<str>, to: &Arc<str>, caller: &Caller, body: Bytes) {
         let letter = Letter { from: Arc::clone(from), to: Arc::clone(to), what: What::Answer, body };
-        self.carry(letter, &Goal::Caller(caller));
+        if self.reaches(from) && self.reaches(to) {
+            self.carry("", letter, Goal::Caller(caller.clone()));
+        }
     }
 
     /// Every message passes here, and nowhere else. What delays, drops, doubles or keeps back messages between two
-    /// servers has its place here; time is tokio's, so that it can be paused.
-    fn carry(&self, letter: Letter, goal: &Goal<'_>) -> bool {
-        tracing::trace!(from = &*letter.from, to = &*letter.to, bytes = letter.body.len(), "carried");
-        self.arrive(letter, goal)
+    /// servers stands here: a courier, which a simulation has; time is tokio's, so that it can be paused.
+    fn carry(&self, subject: &str, letter: Letter, goal: Goal) -> bool {
+        tracing::trace!(
+            subject,
+            from = &*letter.from,
+            to = &*letter.to,
+            bytes = letter.body.len(),
+            "carried"
+        );
+        #[cfg(feature = "testing")]
+        if let Some(courier) = self.net.courier.get() {
+            courier.take(Parcel { broker: self.clone(), subject: subject.into(), letter, goal });
+            return true;
+        }
+        self.arrive(letter, &goal)
     }
 
-    fn arrive(&self, letter: Letter, goal: &Goal<'_>) -> bool {
+    pub(super) fn arrive(&self, letter: Letter, goal: &Goal) -> bool {
         match goal {
             Goal::Caller(caller) => {
                 caller.answer(letter.body);
@@ -245,6 +315,16 @@ impl MemoryBroker {
                 taken
             }
         }
+    }
+
+    /// Gives every message to a courier from now on.
+    #[cfg(feature = "testing")]
+    pub(crate) fn set_courier(&self, courier: Arc<dyn Courier>) {
+        let _ = self.net.courier.set(courier);
+    }
+
+    fn cut_off(&self) -> MutexGuard<'_, BTreeSet<Arc<str>>> {
+        self.net.cut_off.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn places(&self) -> MutexGuard<'_, Places> {

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::hub::{Caller, Item, LARGEST, Letter, MemoryBroker, WAITING, What};
 use crate::cluster::Receiver;
-use crate::cluster::answering::{Answering, Pace, deliver, fitting, overloaded};
+use crate::cluster::answering::{Answering, Pace, deliver, fitting, overloaded, reconnected};
 
 /// What a letter needs to be handled.
 #[derive(Clone)]
@@ -38,6 +38,7 @@ impl Desk {
                 Some(Item::Mark(reached)) => {
                     let _ = reached.send(());
                 }
+                Some(Item::Reconnected) => reconnected(&*self.receiver),
                 Some(Item::Letter(letter)) => self.handle(letter, &mut pace).await,
             }
         }
@@ -48,7 +49,8 @@ impl Desk {
         match what {
             What::Message(kind) => drop(deliver(&*self.receiver, kind, body)),
             What::Request(caller) => {
-                let back = Back { broker: self.broker.clone(), from: to, to: from, caller };
+                let closed = self.closed.clone();
+                let back = Back { broker: self.broker.clone(), closed, from: to, to: from, caller };
                 if self.running.len() >= WAITING {
                     return back.send(overloaded());
                 }
@@ -71,6 +73,7 @@ impl Desk {
 /// The way back to a caller.
 struct Back {
     broker: MemoryBroker,
+    closed: CancellationToken,
     from: Arc<str>,
     to: Arc<str>,
     caller: Caller,
@@ -78,6 +81,9 @@ struct Back {
 
 impl Back {
     fn send(self, answer: Bytes) {
+        if self.closed.is_cancelled() {
+            return; // who has gone says nothing more
+        }
         let (answer, _) = fitting(answer, LARGEST);
         self.broker.answer(&self.from, &self.to, &self.caller, answer);
     }

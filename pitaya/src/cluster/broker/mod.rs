@@ -14,10 +14,14 @@ use tokio_util::task::TaskTracker;
 
 mod hub;
 mod inbox;
+#[cfg(feature = "testing")]
+mod parcel;
 #[cfg(test)]
 mod tests;
 
 pub use hub::MemoryBroker;
+#[cfg(feature = "testing")]
+pub(crate) use parcel::{Courier, Parcel};
 
 use self::hub::{Caller, Inbox, Item, LARGEST, WAITING, What};
 use self::inbox::Desk;
@@ -82,8 +86,24 @@ impl MemoryTransport {
         self.post.get().ok_or(TransportError::Unavailable)
     }
 
+    /// What it has, if it takes part and its broker can be reached.
+    fn connected(&self) -> Result<&Post, TransportError> {
+        self.post().and_then(|post| match self.broker.reaches(&post.own.id) {
+            true => Ok(post),
+            false => Err(TransportError::Unavailable),
+        })
+    }
+
+    /// Ends at once: nothing more comes in, nothing goes out, and who waits for an answer from here waits in vain.
+    pub(crate) fn cut(&self) {
+        if let Some(post) = self.post.get() {
+            self.broker.leave(post.number);
+        }
+        self.closed.cancel();
+    }
+
     fn send(&self, to: Address<'_>, body: &Bytes) -> Result<(), TransportError> {
-        let post = self.post()?;
+        let post = self.connected()?;
         let (kind, subject) = match to {
             Address::Push { frontend_type, uid } => (Kind::Push, subject::push(frontend_type, uid)?),
             Address::Kick { frontend_type, uid } => (Kind::Kick, subject::kick(frontend_type, uid)?),
@@ -99,7 +119,7 @@ impl MemoryTransport {
     }
 
     async fn ask(&self, to: &Server, body: Bytes, timeout: Duration) -> Result<Bytes, TransportError> {
-        let post = self.post()?;
+        let post = self.connected()?;
         let subject = subject::rpc(&to.server_type, &to.id)?;
         check_size(&body)?;
         let (caller, answer) = Caller::new();
@@ -185,7 +205,7 @@ impl Transport for MemoryTransport {
     }
 
     fn is_connected(&self) -> bool {
-        self.post().is_ok()
+        self.connected().is_ok()
     }
 
     fn drain(&self) -> BoxFuture<'_, ()> {
@@ -230,10 +250,7 @@ fn check_size(body: &Bytes) -> Result<(), TransportError> {
 
 impl Drop for MemoryTransport {
     fn drop(&mut self) {
-        if let Some(post) = self.post.get() {
-            self.broker.leave(post.number);
-        }
-        self.closed.cancel();
+        self.cut();
     }
 }
 

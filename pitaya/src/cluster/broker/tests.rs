@@ -177,3 +177,37 @@ async fn what_finds_no_room_is_dropped_and_counted() {
     a.drain().await;
     assert_eq!(came.lock().unwrap().len(), WAITING);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_reach_the_broker_fails_at_once_is_not_reached_and_hears_when_it_is_over() {
+    let (broker, came) = (MemoryBroker::new(), Arc::default());
+    let a = start(&broker, "a", &came).await.unwrap();
+    let b = start(&broker, "b", &came).await.unwrap();
+    let (timeout, bindings) = (Duration::from_secs(1), Address::Bindings { server_type: "front" });
+    broker.set_reachable("b", false);
+    assert!(a.is_connected() && !b.is_connected());
+    assert_eq!(b.request(&server("a"), "x".into(), timeout).await, Err(TransportError::Unavailable));
+    assert_eq!(b.publish(bindings, "x".into()).await, Err(TransportError::Unavailable));
+    assert_eq!(b.serve_user("ann").await, Ok(()), "it is served once there is a connection");
+    assert_eq!(a.request(&server("b"), "x".into(), timeout).await, Err(TransportError::NoResponders));
+    let push = Address::Push { frontend_type: "front", uid: "ann" };
+    assert_eq!(a.publish(push, "lost".into()).await, Ok(()));
+    broker.set_reachable("b", true);
+    broker.set_reachable("b", true); // as it was
+    assert_eq!(a.publish(push, "heard".into()).await, Ok(()));
+    assert_eq!(a.request(&server("b"), "x".into(), timeout).await, Ok("x".into()));
+    assert_eq!(*came.lock().unwrap(), ["b reconnected ", "b push heard", "b request x"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_under_way_when_its_server_was_cut_off_never_comes() {
+    let (broker, came) = (MemoryBroker::new(), Arc::default());
+    let a = start(&broker, "a", &came).await.unwrap();
+    let _b = start(&broker, "b", &came).await.unwrap();
+    let (to, timeout) = (server("b"), Duration::from_secs(5));
+    let (answer, ()) = tokio::join!(a.request(&to, "wait".into(), timeout), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        broker.set_reachable("b", false);
+    });
+    assert_eq!(answer, Err(TransportError::Timeout));
+}

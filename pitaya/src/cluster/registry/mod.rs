@@ -94,11 +94,18 @@ impl Discovery for MemoryDiscovery {
     }
 }
 
-impl Drop for MemoryDiscovery {
-    fn drop(&mut self) {
+impl MemoryDiscovery {
+    /// Its server is gone without a word.
+    pub(crate) fn abandon(&self) {
         if let Some(member) = self.member() {
             self.registry.end(member);
         }
+    }
+}
+
+impl Drop for MemoryDiscovery {
+    fn drop(&mut self) {
+        self.abandon();
     }
 }
 

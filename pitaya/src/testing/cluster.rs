@@ -1,0 +1,274 @@
+//! The cluster, and what a test does to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use super::acceptor::memory_acceptor;
+use super::discovery::Simulated;
+use super::faults::Faults;
+use super::server::TestServer;
+use super::simulator::Simulator;
+use super::trace::Trace;
+use crate::app::{App, Builder};
+use crate::clock::Clock;
+use crate::cluster::{MemoryBroker, MemoryRegistry};
+use crate::error::Result;
+
+/// Servers of one cluster in this process; see [the module](super).
+///
+/// It lives as long as it or one of its servers does.
+///
+/// ```standalone_crate
+/// use std::time::Duration;
+///
+/// use pitaya::testing::Cluster;
+/// # use pitaya::prelude::*;
+/// # #[derive(Component)] pub struct Hall;
+/// # #[handler(server = "hall")] impl Hall { pub async fn echo(&self, body: Bytes) -> Result<Bytes> { Ok(body) } }
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> pitaya::Result<()> {
+/// let cluster = Cluster::with_lease(7, Duration::from_secs(10));
+/// let one = cluster.backend("hall", |app| app).await?;
+/// let two = cluster.backend("hall", |app| app.server_id("hall-of-fame")).await?;
+/// let gate = cluster.frontend("hall", |app| app).await?;
+/// let known = || gate.servers().unwrap().view().of_type("hall").len();
+///
+/// cluster.lose_lease(&one); // it registers itself again
+/// cluster.partition(&one, &gate); // both stay registered
+/// cluster.settle().await;
+/// assert_eq!(known(), 3);
+/// cluster.heal();
+///
+/// cluster.crash(two);
+/// tokio::time::sleep(Duration::from_secs(11)).await; // virtual: it takes no time
+/// assert_eq!(known(), 2);
+/// assert!(cluster.now() >= Duration::from_secs(11));
+/// assert!(cluster.trace().lines().any(|line| line.ends_with("hall-3 learns of -hall-of-fame")));
+/// # Ok(()) }
+/// ```
+pub struct Cluster {
+    shared: Arc<Shared>,
+}
+
+pub(super) struct Shared {
+    pub(super) simulator: Arc<Simulator>,
+    broker: MemoryBroker,
+    registry: MemoryRegistry,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// How many servers of each type have been started.
+    count: BTreeMap<String, u32>,
+    isolated: BTreeSet<Arc<str>>,
+}
+
+/// 2020-01-01: when every simulation begins, by the wall clocks of its servers.
+const DAWN: Duration = Duration::from_secs(1_577_836_800);
+
+/// How long a server that is lost stays known, as in the default configuration.
+const LEASE: Duration = Duration::from_secs(60);
+
+impl Cluster {
+    /// A cluster without servers and without [faults](Self::faults), whose leases last 60 s.
+    ///
+    /// Besides its own generator the seed sets that of this thread (`fastrand`), with which routers choose and ids of
+    /// requests are made.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[must_use]
+    pub fn seeded(seed: u64) -> Self {
+        Self::with_lease(seed, LEASE)
+    }
+
+    /// The same with leases of another length: how long a server that crashed or was cut off from the registry stays
+    /// known to the others.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[must_use]
+    pub fn with_lease(seed: u64, lease: Duration) -> Self {
+        fastrand::seed(seed);
+        let simulator = Simulator::start(seed);
+        let broker = MemoryBroker::new();
+        broker.set_courier(Arc::clone(&simulator) as _);
+        let registry = MemoryRegistry::with_lease(lease);
+        Self { shared: Arc::new(Shared { simulator, broker, registry, state: Mutex::default() }) }
+    }
+
+    /// Starts a backend of a type. `build` adds what is the test's own: state, components, configuration.
+    ///
+    /// Its id is the type with a number, `room-1`, and counts up for each type, unless `build` gives it another. What
+    /// stands for `build` when there is nothing to add is `|app| app`.
+    ///
+    /// # Errors
+    /// As [`Builder::start`].
+    pub async fn backend(
+        &self,
+        server_type: &str,
+        build: impl FnOnce(Builder) -> Builder,
+    ) -> Result<TestServer> {
+        self.start(server_type, |app| build(app.backend()), None).await
+    }
+
+    /// Starts a frontend of a type, with an acceptor in memory, to which [`TestServer::client`] connects. Otherwise as
+    /// [`backend`](Self::backend).
+    ///
+    /// # Errors
+    /// As [`Builder::start`].
+    pub async fn frontend(
+        &self,
+        server_type: &str,
+        build: impl FnOnce(Builder) -> Builder,
+    ) -> Result<TestServer> {
+        let (acceptor, dialer) = memory_acceptor();
+        self.start(server_type, |app| build(app.acceptor(acceptor)), Some(dialer)).await
+    }
+
+    async fn start(
+        &self,
+        server_type: &str,
+        build: impl FnOnce(Builder) -> Builder,
+        dialer: Option<super::Dialer>,
+    ) -> Result<TestServer> {
+        let number = {
+            let mut state = self.state();
+            let count = state.count.entry(server_type.to_owned()).or_default();
+            *count += 1;
+            *count
+        };
+        let Shared { simulator, broker, registry, .. } = &*self.shared;
+        let ahead = Arc::new(AtomicU64::new(0));
+        let clock = Clock::new({
+            let (ahead, simulator) = (Arc::clone(&ahead), Arc::downgrade(simulator));
+            move || {
+                let now = simulator.upgrade().map(|simulator| simulator.now()).unwrap_or_default();
+                SystemTime::UNIX_EPOCH + DAWN + now + Duration::from_nanos(ahead.load(Ordering::Relaxed))
+            }
+        });
+        let transport = Arc::new(broker.transport());
+        let discovery = Arc::new(Simulated::new(registry.discovery(), simulator));
+        let app = App::builder()
+            .server_type(server_type)
+            .server_id(format!("{server_type}-{number}"))
+            .transport(Arc::clone(&transport))
+            .discovery(Arc::clone(&discovery))
+            .clock(clock);
+        let running = build(app).start().await?;
+        Ok(TestServer {
+            id: running.server_id().into(),
+            running,
+            dialer,
+            transport,
+            discovery,
+            ahead,
+            _cluster: Arc::clone(&self.shared),
+        })
+    }
+
+    /// What goes wrong from now on. What is under way already is not changed.
+    pub fn faults(&self, faults: Faults) {
+        self.shared.simulator.set_faults(faults);
+    }
+
+    /// Lets two servers not reach each other, in neither direction, as where the brokers of a cluster lose each other:
+    /// all that one sends the other is lost, and neither notices before [`heal`](Self::heal). Both reach the registry
+    /// and everybody else.
+    pub fn partition(&self, a: &TestServer, b: &TestServer) {
+        self.shared.simulator.note(format_args!("{} and {} are parted", a.id, b.id));
+        self.shared.simulator.cut(&a.id, &b.id);
+    }
+
+    /// Cuts a server off from the registry and from everybody, and it notices at once: its calls of others fail with
+    /// `PIT-503`, and calls of it do, until its lease ends and the others forget it. It serves its own clients, and
+    /// keeps the others in its list.
+    pub fn isolate(&self, server: &TestServer) {
+        self.shared.simulator.note(format_args!("{} is isolated", server.id));
+        self.state().isolated.insert(Arc::clone(&server.id));
+        self.shared.broker.set_reachable(&server.id, false);
+        self.shared.registry.set_reachable(&server.id, false);
+    }
+
+    /// Ends every [partition](Self::partition) and [isolation](Self::isolate). The servers that were concerned are told
+    /// that their connection is back.
+    pub fn heal(&self) {
+        let Shared { simulator, broker, registry, .. } = &*self.shared;
+        simulator.note(format_args!("all is healed"));
+        let isolated = std::mem::take(&mut self.state().isolated);
+        let parted = simulator.mend();
+        for id in &isolated {
+            registry.set_reachable(id, true);
+            broker.set_reachable(id, true);
+        }
+        for id in parted.difference(&isolated) {
+            broker.say_reconnected(id);
+        }
+    }
+
+    /// Ends a server's lease at once. The others see it go, and come again as soon as it has noticed.
+    pub fn lose_lease(&self, server: &TestServer) {
+        self.shared.simulator.note(format_args!("{} loses its lease", server.id));
+        self.shared.registry.drop_lease(&server.id);
+    }
+
+    /// Ends a server without a word, as a process that is killed: its clients lose their connections, calls of it fail
+    /// with `PIT-503`, calls it was busy with get no answer, and the others know it until its lease ends. Its handlers
+    /// are gone the next time they wait for something; close callbacks run as far as they do not wait. Whatever they do
+    /// reaches no other server.
+    pub fn crash(&self, server: TestServer) {
+        self.shared.simulator.note(format_args!("{} crashes", server.id));
+        server.transport.cut();
+        server.discovery.crash();
+        server.running.kill();
+        self.state().isolated.remove(&server.id);
+    }
+
+    /// Waits until nothing is under way between the servers and every task rests. Calls that sleep, and time limits, are
+    /// not waited for. With time that is paused it takes as much of it as the messages take.
+    pub async fn settle(&self) {
+        loop {
+            if let Some(last) = self.shared.simulator.last_arrival() {
+                tokio::time::sleep_until(last).await;
+            }
+            // time that is paused goes on only when nothing else can
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            if self.shared.simulator.last_arrival().is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Virtual time since the beginning.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.shared.simulator.now()
+    }
+
+    /// All that passed between the servers until now.
+    #[must_use]
+    pub fn trace(&self) -> Trace {
+        self.shared.simulator.trace()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.simulator.end();
+    }
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster").field("servers", &self.shared.registry.servers()).finish_non_exhaustive()
+    }
+}

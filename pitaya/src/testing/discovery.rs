@@ -1,0 +1,65 @@
+//! Discovery whose news take their time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::BoxFuture;
+
+use super::simulator::Simulator;
+use crate::cluster::{Discovery, MemoryDiscovery, Server, Servers};
+use crate::error::Result;
+
+/// One server's discovery over the registry in memory. What comes from there passes the simulator.
+pub(super) struct Simulated {
+    inner: MemoryDiscovery,
+    simulator: Arc<Simulator>,
+}
+
+impl Simulated {
+    pub(super) fn new(inner: MemoryDiscovery, simulator: &Arc<Simulator>) -> Self {
+        Self { inner, simulator: Arc::clone(simulator) }
+    }
+
+    /// The server is gone without a word.
+    pub(super) fn crash(&self) {
+        self.inner.abandon();
+    }
+}
+
+impl Discovery for Simulated {
+    fn join(&self, own: Arc<Server>, servers: Arc<Servers>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            // What the registry says at once; the server's own list learns of it through the simulator.
+            let said = Arc::new(Servers::default());
+            let joined = Arc::new(AtomicBool::new(false));
+            said.on_change({
+                let (own, joined, simulator) =
+                    (Arc::clone(&own), Arc::clone(&joined), Arc::clone(&self.simulator));
+                move |change| {
+                    // The list is whole when joining is over, and a server knows what it says of itself.
+                    let at_once = !joined.load(Ordering::SeqCst) || change.server().id == own.id;
+                    simulator.learns(&own.id, &servers, change, at_once);
+                }
+            });
+            self.inner.join(own, said).await?;
+            joined.store(true, Ordering::SeqCst);
+            Ok(())
+        })
+    }
+
+    fn announce(&self, own: Arc<Server>) -> BoxFuture<'_, Result<()>> {
+        self.inner.announce(own)
+    }
+
+    fn leave(&self) -> BoxFuture<'_, ()> {
+        self.inner.leave()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.inner.close()
+    }
+
+    fn is_ready(&self) -> BoxFuture<'_, bool> {
+        self.inner.is_ready()
+    }
+}

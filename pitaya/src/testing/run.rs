@@ -1,0 +1,48 @@
+//! A simulation of its own runtime.
+
+use std::thread::panicking;
+
+use super::Cluster;
+
+/// Runs a scenario in a runtime of its own, of one thread and with paused time: for one scenario under many seeds. If it
+/// panics, the seed is printed.
+///
+/// ```standalone_crate
+/// use pitaya::prelude::*;
+/// use pitaya::testing;
+///
+/// #[derive(Component)]
+/// pub struct Hall;
+///
+/// #[handler(server = "hall")]
+/// impl Hall {
+///     pub async fn echo(&self, body: Bytes) -> Result<Bytes> { Ok(body) }
+/// }
+///
+/// for seed in 0..10 {
+///     testing::run(seed, async |cluster| {
+///         let hall = cluster.backend("hall", |app| app).await.unwrap();
+///         cluster.lose_lease(&hall);
+///         cluster.settle().await;
+///         assert_eq!(hall.servers().unwrap().view().of_type("hall").len(), 1);
+///     });
+/// }
+/// ```
+///
+/// # Panics
+/// If the scenario does; within another runtime, so call it from a plain `#[test]`; if the machine gives no runtime.
+pub fn run<T>(seed: u64, scenario: impl AsyncFnOnce(Cluster) -> T) -> T {
+    let _told = Told(seed);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.expect("the machine gives a runtime").block_on(async { scenario(Cluster::seeded(seed)).await })
+}
+
+struct Told(u64);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if panicking() {
+            eprintln!("the seed of this simulation is {}", self.0);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! One server of a cluster within a test.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::acceptor::Dialer;
+use super::cluster::Shared;
+use super::discovery::Simulated;
+use crate::app::{App, Running};
+use crate::client::{self, Client};
+use crate::cluster::MemoryTransport;
+use crate::error::{Error, Result, code};
+
+/// A server that runs in a [`Cluster`](super::Cluster). It is an [`App`] too: `server.sessions()`, `server.service()`.
+///
+/// Dropping it does not stop it; [`stop`](Self::stop) or [`Cluster::crash`](super::Cluster::crash) does, and so does the end
+/// of the test's runtime.
+///
+/// ```standalone_crate
+/// # use pitaya::prelude::*;
+/// # #[derive(Component)] pub struct Hall;
+/// # #[handler(server = "hall")] impl Hall { pub async fn echo(&self, body: Bytes) -> Result<Bytes> { Ok(body) } }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> pitaya::Result<()> {
+/// # let cluster = pitaya::testing::Cluster::seeded(7);
+/// let hall = cluster.frontend("hall", |app| app).await?;
+/// let client = hall.client().await?;
+/// assert_eq!(client.request_raw("hall.echo", "hello".into()).await?, "hello");
+/// assert_eq!((hall.id(), hall.sessions().count()), ("hall-1", 1));
+/// hall.stop().await;
+/// # Ok(()) }
+/// ```
+pub struct TestServer {
+    pub(super) id: Arc<str>,
+    pub(super) running: Running,
+    pub(super) dialer: Option<Dialer>,
+    pub(super) transport: Arc<MemoryTransport>,
+    pub(super) discovery: Arc<Simulated>,
+    /// By how many nanoseconds its wall clock is ahead.
+    pub(super) ahead: Arc<AtomicU64>,
+    pub(super) _cluster: Arc<Shared>,
+}
+
+impl TestServer {
+    /// Its id, such as `room-1`.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Connects a client. What they say to each other passes in memory, at once, in order.
+    ///
+    /// # Errors
+    /// `PIT-500`: it is no frontend, has stopped, or refuses the handshake.
+    pub async fn client(&self) -> Result<Client> {
+        self.client_with(&Client::builder()).await
+    }
+
+    /// Connects a client that was set up in its own way.
+    ///
+    /// # Errors
+    /// As [`client`](Self::client).
+    pub async fn client_with(&self, builder: &client::Builder) -> Result<Client> {
+        let stream = self.dialer()?.connect().map_err(|error| self.no_client(error))?;
+        builder.connect_stream(stream).await.map_err(|error| self.no_client(error))
+    }
+
+    /// What connects to it, for clients of another kind.
+    ///
+    /// # Errors
+    /// `PIT-500`: it is no frontend.
+    pub fn dialer(&self) -> Result<&Dialer> {
+        self.dialer.as_ref().ok_or_else(|| {
+            Error::new(code::INTERNAL, format!("`{}` is a backend: clients connect to frontends", self.id))
+        })
+    }
+
+    fn no_client(&self, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+        Error::new(code::INTERNAL, format!("no client can connect to `{}`: {error}", self.id))
+            .with_source(error)
+    }
+
+    /// Lets its wall clock be ahead of the simulation by so much from now on. All begin without a difference, at
+    /// 2020-01-01.
+    pub fn set_clock_ahead(&self, by: Duration) {
+        self.ahead.store(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Drains it, as [`Running::drain`].
+    pub async fn drain(&self) {
+        self.running.drain().await;
+    }
+
+    /// Stops it in good order, as [`Running::stop`].
+    pub async fn stop(self) {
+        self.running.stop().await;
+    }
+}
+
+impl Deref for TestServer {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        &self.running
+    }
+}
+
+impl fmt::Debug for TestServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestServer").field("id", &self.id).finish_non_exhaustive()
+    }
+}

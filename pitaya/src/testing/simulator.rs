@@ -1,0 +1,288 @@
+//! What decides over every message, and carries those that are under way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::faults::{Faults, happens, sample};
+use super::trace::{Trace, digest};
+use crate::cluster::{Change, Courier, Parcel, Server, Servers};
+
+/// Everything that is not at once, and everything by chance, is in here, under one lock, ordered.
+pub(super) struct Simulator {
+    state: Mutex<State>,
+    /// Something is due earlier than before, or all is over.
+    wake: Notify,
+    started: Instant,
+}
+
+struct State {
+    rng: fastrand::Rng,
+    faults: Faults,
+    /// Pairs of servers that do not reach each other, the smaller id first.
+    cuts: BTreeSet<(Arc<str>, Arc<str>)>,
+    /// What is under way, by when it arrives and then by when it began.
+    under_way: BTreeMap<(Instant, u64), Load>,
+    begun: u64,
+    /// For what has an order: when the last of it arrives, and how many are under way.
+    lanes: BTreeMap<Lane, (Instant, usize)>,
+    trace: Trace,
+    ended: bool,
+}
+
+/// From whom, to whom, and to which address; discovery comes from nobody.
+type Lane = (Option<Arc<str>>, Arc<str>, Arc<str>);
+
+enum Load {
+    Parcel(Parcel, Option<Lane>),
+    News { to: Arc<str>, servers: Arc<Servers>, change: Change, lane: Lane },
+}
+
+impl Simulator {
+    /// Runs until it is told to [end](Self::end).
+    pub(super) fn start(seed: u64) -> Arc<Self> {
+        let simulator = Arc::new(Self {
+            state: Mutex::new(State {
+                rng: fastrand::Rng::with_seed(seed),
+                faults: Faults::default(),
+                cuts: BTreeSet::new(),
+                under_way: BTreeMap::new(),
+                begun: 0,
+                lanes: BTreeMap::new(),
+                trace: Trace::default(),
+                ended: false,
+            }),
+            wake: Notify::new(),
+            started: Instant::now(),
+        });
+        tokio::spawn(Arc::clone(&simulator).carry());
+        simulator
+    }
+
+    pub(super) fn set_faults(&self, faults: Faults) {
+        self.state().faults = faults;
+    }
+
+    /// Cuts two servers off from each other.
+    pub(super) fn cut(&self, a: &Arc<str>, b: &Arc<str>) {
+        self.state().cuts.insert(pair(a, b));
+    }
+
+    /// Ends all cuts; gives the servers that were concerned.
+    pub(super) fn mend(&self) -> BTreeSet<Arc<str>> {
+        std::mem::take(&mut self.state().cuts).into_iter().flat_map(|(a, b)| [a, b]).collect()
+    }
+
+    pub(super) fn trace(&self) -> Trace {
+        self.state().trace.clone()
+    }
+
+    /// Writes down what a test did.
+    pub(super) fn note(&self, what: std::fmt::Arguments<'_>) {
+        let at = self.now();
+        self.state().trace.write(at, what);
+    }
+
+    /// How long the simulation has lasted.
+    pub(super) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// When the last of what is under way arrives.
+    pub(super) fn last_arrival(&self) -> Option<Instant> {
+        self.state().under_way.keys().next_back().map(|(at, _)| *at)
+    }
+
+    /// Nothing arrives any more.
+    pub(super) fn end(&self) {
+        let dropped = {
+            let mut state = self.state();
+            state.ended = true;
+            std::mem::take(&mut state.under_way)
+        };
+        drop(dropped); // with no lock held: what is in there may lead anywhere
+        self.wake.notify_one();
+    }
+
+    /// Carries what is under way.
+    async fn carry(self: Arc<Self>) {
+        while !self.state().ended {
+            let next = self.deliver();
+            let due = async {
+                match next {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.wake.notified() => {}
+                () = due => {}
+            }
+        }
+    }
+
+    /// A server is to learn what the registry says.
+    pub(super) fn learns(&self, to: &Arc<str>, servers: &Arc<Servers>, change: &Change, at_once: bool) {
+        let lane: Lane = (None, Arc::clone(to), "".into());
+        let mut state = self.state();
+        let delay = if at_once { Duration::ZERO } else { state.sample(|faults| &faults.discovery_delay) };
+        let later = state.later(delay, (!at_once).then_some(&lane));
+        match later {
+            None => {
+                state.trace.write(self.now(), format_args!("{to} learns of {}", sign(change)));
+                drop(state);
+                apply(servers, change);
+            }
+            Some(at) => {
+                let (servers, change) = (Arc::clone(servers), change.clone());
+                state.begin(at, Load::News { to: Arc::clone(to), servers, change, lane });
+                self.wake.notify_one();
+            }
+        }
+    }
+
+    /// Lets arrive what is due; gives when the next is.
+    fn deliver(&self) -> Option<Instant> {
+        loop {
+            let mut state = self.state();
+            let (at, begun) = *state.under_way.keys().next()?;
+            if at > Instant::now() {
+                return Some(at);
+            }
+            match state.under_way.remove(&(at, begun))? {
+                Load::Parcel(parcel, lane) => {
+                    lane.iter().for_each(|lane| state.arrived(lane));
+                    if state.is_cut(&parcel) {
+                        self.write(&mut state, &parcel, "is cut off");
+                        continue;
+                    }
+                    drop(state);
+                    self.arrive(parcel);
+                }
+                Load::News { to, servers, change, lane } => {
+                    state.arrived(&lane);
+                    state.trace.write(self.now(), format_args!("{to} learns of {}", sign(&change)));
+                    drop(state);
+                    apply(&servers, &change);
+                }
+            }
+        }
+    }
+
+    /// The end of a message's way. It is written down before what it leads to.
+    fn arrive(&self, parcel: Parcel) {
+        self.write(&mut self.state(), &parcel, "arrives");
+        let (from, to) = (Arc::clone(parcel.from()), Arc::clone(parcel.to()));
+        if !parcel.arrive() {
+            self.note(format_args!("{from} -> {to} found nobody"));
+        }
+    }
+
+    fn write(&self, state: &mut State, parcel: &Parcel, what: &str) {
+        let (from, to, kind, body) = (parcel.from(), parcel.to(), parcel.what(), parcel.body());
+        let at = self.now();
+        state.trace.write(at, format_args!("{from} -> {to} {kind} {:016x} {what}", digest(body)));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Courier for Simulator {
+    fn take(&self, parcel: Parcel) {
+        let mut state = self.state();
+        if state.is_cut(&parcel) {
+            return self.write(&mut state, &parcel, "is cut off");
+        }
+        let faults = state.faults.clone();
+        if happens(&mut state.rng, faults.drop) {
+            return self.write(&mut state, &parcel, "is lost");
+        }
+        let twice = parcel.is_bind() && happens(&mut state.rng, faults.duplicate);
+        let lane = parcel
+            .address()
+            .map(|address| (Some(Arc::clone(parcel.from())), Arc::clone(parcel.to()), Arc::clone(address)));
+        let mut at_once = 0;
+        for _ in 0..1 + usize::from(twice) {
+            let delay = state.sample(|faults| &faults.delay);
+            match state.later(delay, lane.as_ref()) {
+                None => at_once += 1,
+                Some(at) => {
+                    self.write(&mut state, &parcel, "begins");
+                    state.begin(at, Load::Parcel(parcel.clone(), lane.clone()));
+                    self.wake.notify_one();
+                }
+            }
+        }
+        drop(state);
+        for _ in 0..at_once {
+            self.arrive(parcel.clone());
+        }
+    }
+}
+
+impl State {
+    fn sample(&mut self, range: impl FnOnce(&Faults) -> &std::ops::Range<Duration>) -> Duration {
+        sample(&mut self.rng, range(&self.faults))
+    }
+
+    fn is_cut(&self, parcel: &Parcel) -> bool {
+        !self.cuts.is_empty() && self.cuts.contains(&pair(parcel.from(), parcel.to()))
+    }
+
+    /// When what begins now arrives: not before what is before it. `None` if that is at once.
+    fn later(&self, delay: Duration, lane: Option<&Lane>) -> Option<Instant> {
+        let at = Instant::now() + delay;
+        match lane.and_then(|lane| self.lanes.get(lane)) {
+            Some((last, _)) => Some(at.max(*last)),
+            None => (!delay.is_zero()).then_some(at),
+        }
+    }
+
+    fn begin(&mut self, at: Instant, load: Load) {
+        let lane = match &load {
+            Load::Parcel(_, lane) => lane.as_ref(),
+            Load::News { lane, .. } => Some(lane),
+        };
+        if let Some(lane) = lane {
+            let (last, count) = self.lanes.entry(lane.clone()).or_insert((at, 0));
+            (*last, *count) = (at, *count + 1);
+        }
+        self.begun += 1;
+        self.under_way.insert((at, self.begun), load);
+    }
+
+    fn arrived(&mut self, lane: &Lane) {
+        if let Some((_, count)) = self.lanes.get_mut(lane) {
+            *count -= 1;
+            if *count == 0 {
+                self.lanes.remove(lane);
+            }
+        }
+    }
+}
+
+fn apply(servers: &Servers, change: &Change) {
+    match change {
+        Change::Added(server) | Change::Replaced { new: server, .. } => servers.put(Server::clone(server)),
+        Change::Removed(server) => servers.remove(&server.server_type, &server.id),
+    }
+}
+
+fn sign(change: &Change) -> String {
+    match change {
+        Change::Added(server) => format!("+{}", server.id),
+        Change::Replaced { new, .. } => format!("~{}", new.id),
+        Change::Removed(server) => format!("-{}", server.id),
+    }
+}
+
+fn pair(a: &Arc<str>, b: &Arc<str>) -> (Arc<str>, Arc<str>) {
+    let (a, b) = if a <= b { (a, b) } else { (b, a) };
+    (Arc::clone(a), Arc::clone(b))
+}

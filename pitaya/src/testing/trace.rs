@@ -1,0 +1,94 @@
+//! What passed between the servers.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// All that passed between the servers of a [`Cluster`](super::Cluster) up to now: each message with what became of it,
+/// and each piece of news of discovery, with virtual time, in order. Printed, it is one line each.
+///
+/// Two runs with one seed have the same trace; where they do not, the first line that differs says what to look at.
+///
+/// ```standalone_crate
+/// # use pitaya::prelude::*;
+/// # #[derive(Component)] pub struct Hall;
+/// # #[handler(server = "hall")] impl Hall { pub async fn echo(&self, body: Bytes) -> Result<Bytes> { Ok(body) } }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> pitaya::Result<()> {
+/// let cluster = pitaya::testing::Cluster::seeded(7);
+/// cluster.backend("hall", |app| app).await?;
+/// cluster.backend("hall", |app| app).await?;
+/// let trace = cluster.trace();
+/// assert_eq!(trace.to_string().lines().next(), Some("0.000000 hall-1 learns of +hall-1"));
+/// assert_eq!(trace.hash(), cluster.trace().hash());
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Trace {
+    lines: Vec<Arc<str>>,
+    hash: u64,
+}
+
+impl Default for Trace {
+    fn default() -> Self {
+        Self { lines: Vec::new(), hash: OFFSET }
+    }
+}
+
+impl Trace {
+    /// A number that is the same for the same lines, in any process and any build.
+    #[must_use]
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// The lines.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(|line| &**line)
+    }
+
+    pub(super) fn write(&mut self, at: Duration, what: fmt::Arguments<'_>) {
+        let line = format!("{}.{:06} {what}", at.as_secs(), at.subsec_micros());
+        self.hash = fnv(fnv(self.hash, line.as_bytes()), b"\n");
+        self.lines.push(line.into());
+    }
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.lines.iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
+
+/// Where FNV-1a begins.
+const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// FNV-1a: a hash that no build and no machine changes.
+fn fnv(start: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(start, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+/// The same of a message's bytes.
+pub(super) fn digest(bytes: &[u8]) -> u64 {
+    fnv(OFFSET, bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_depends_on_the_lines_and_their_order_and_on_nothing_else() {
+        let trace = |lines: &[&str]| {
+            let mut trace = Trace::default();
+            lines
+                .iter()
+                .for_each(|line| trace.write(Duration::from_micros(1_000_002), format_args!("{line}")));
+            trace
+        };
+        assert_eq!(trace(&["a", "b"]).to_string(), "1.000002 a\n1.000002 b\n");
+        assert_eq!(trace(&["a", "b"]).hash(), trace(&["a", "b"]).hash());
+        assert_ne!(trace(&["a", "b"]).hash(), trace(&["b", "a"]).hash());
+        assert_eq!(trace(&["a"]).hash(), 0x7746_f51c_78e0_8d5b, "whatever builds it");
+    }
+}

@@ -1,0 +1,130 @@
+//! Calls, leases, crashes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pitaya::testing::{self, Cluster, Faults};
+use pitaya_tests::arena::Witness;
+use tokio::time::Instant;
+
+use crate::world::{Back, Front, back, back_of, client, front, ms, slow, text};
+
+#[test]
+fn a_message_that_is_passed_on_is_answered_or_fails_with_a_code_in_time_and_is_handled_once_at_most() {
+    let (mut answered, mut failed) = (0, 0);
+    for seed in 0..50 {
+        testing::run(seed, async |cluster| {
+            let witness: Arc<Witness> = Arc::default();
+            let front = front(&cluster).await;
+            let _backs = [back_of(&cluster, &witness).await, back_of(&cluster, &witness).await];
+            cluster.faults(Faults { drop: 0.2, duplicate: 0.5, ..slow() });
+            let client = client(&front).await;
+            for n in 0..10 {
+                let began = Instant::now();
+                match client.request(&Back::SAY, &text(n.to_string())).await {
+                    Ok(reply) => {
+                        assert!(reply.text.ends_with(&n.to_string()));
+                        answered += 1;
+                    }
+                    Err(error) => {
+                        assert_eq!(error.code(), "PIT-408", "{error}");
+                        failed += 1;
+                    }
+                }
+                assert!(began.elapsed() <= front.config().cluster_request_timeout + ms(2));
+            }
+            let mut handled = witness.lines();
+            let all = handled.len();
+            handled.sort_unstable();
+            handled.dedup_by_key(|line| line.rsplit_once(' ').map(|(_, n)| n.to_owned()));
+            assert_eq!(handled.len(), all, "{handled:?}");
+        });
+    }
+    assert!(answered > 200 && failed > 100, "{answered} {failed}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_lost_is_regained_and_calls_work_again() {
+    let cluster = Cluster::seeded(3);
+    let (front, back) = (front(&cluster).await, back(&cluster).await);
+    cluster.faults(slow());
+    let client = client(&front).await;
+    for n in 0..20 {
+        cluster.lose_lease(&back);
+        cluster.settle().await;
+        assert_eq!(front.servers().unwrap().view().of_type("back").len(), 1, "{}", cluster.trace());
+        let said = client.request(&Back::SAY, &text(n.to_string())).await.unwrap();
+        assert_eq!(said.text, format!("back-1 {n}"));
+    }
+    let gone = cluster.trace().lines().filter(|line| line.ends_with("front-1 learns of -back-1")).count();
+    assert_eq!(gone, 20);
+}
+
+#[test]
+fn a_backend_that_is_cut_off_is_not_called_for_longer_than_its_lease_and_is_called_again_after_it() {
+    for seed in 0..20 {
+        testing::run(seed, async |cluster| {
+            let front = front(&cluster).await;
+            let backs = [back(&cluster).await, back(&cluster).await];
+            let client = client(&front).await;
+            let lease = Duration::from_secs(60);
+            let began = cluster.now();
+            cluster.isolate(&backs[0]);
+            let mut failed = 0;
+            while cluster.now() <= began + lease {
+                match client.request(&Back::SAY, &text("x")).await {
+                    Ok(said) => assert_eq!(said.text, "back-2 x"),
+                    Err(error) => {
+                        assert_eq!(error.code(), "PIT-503");
+                        failed += 1;
+                    }
+                }
+                tokio::time::sleep(ms(1000)).await;
+            }
+            assert!(failed > 10, "it was called for as long as it was known: {failed}");
+            for _ in 0..50 {
+                assert_eq!(client.request(&Back::SAY, &text("x")).await.unwrap().text, "back-2 x");
+            }
+            cluster.heal();
+            cluster.settle().await;
+            let mut came_back = false;
+            for _ in 0..50 {
+                came_back |= client.request(&Back::SAY, &text("x")).await.unwrap().text == "back-1 x";
+            }
+            assert!(came_back);
+        });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_crashes_loses_its_clients_at_once_and_is_known_until_its_lease_ends() {
+    let cluster = Cluster::with_lease(5, Duration::from_secs(10));
+    let (one, two) = (front(&cluster).await, front(&cluster).await);
+    let (back, _other) = (back(&cluster).await, back(&cluster).await);
+    let (lost, kept) = (client(&one).await, client(&two).await);
+    lost.request(&Front::BIND, &text("ann")).await.unwrap();
+    cluster.crash(one);
+    lost.closed().await;
+    assert!(cluster.now() < Duration::from_secs(1), "{:?}", cluster.now());
+    cluster.crash(back);
+    let known = || two.servers().unwrap().view().all().count();
+    assert_eq!(known(), 4);
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert_eq!(known(), 2);
+    assert_eq!(kept.request(&Back::SAY, &text("x")).await.unwrap().text, "back-2 x");
+    // A user of the server that crashed comes back elsewhere.
+    kept.request(&Front::BIND, &text("ann")).await.unwrap();
+    assert!(two.sessions().by_uid("ann").is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn servers_that_are_parted_lose_what_they_send_each_other_and_nothing_else() {
+    let cluster = Cluster::seeded(5);
+    let (one, two, back) = (front(&cluster).await, front(&cluster).await, back(&cluster).await);
+    let (parted, other) = (client(&one).await, client(&two).await);
+    cluster.partition(&one, &back);
+    assert_eq!(parted.request(&Back::SAY, &text("x")).await.unwrap_err().code(), "PIT-408");
+    assert_eq!(other.request(&Back::SAY, &text("x")).await.unwrap().text, "back-1 x");
+    cluster.heal();
+    assert_eq!(parted.request(&Back::SAY, &text("x")).await.unwrap().text, "back-1 x");
+}

@@ -1,0 +1,7 @@
+//! Clusters in one process, with faults that a seed decides: what holds whatever goes wrong, and that one seed is one run.
+
+mod faults;
+mod rules;
+mod same;
+mod start;
+mod world;

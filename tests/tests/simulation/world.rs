@@ -1,0 +1,80 @@
+//! Servers of two types, `front` and `back`, and what their clients ask of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pitaya::client::Client;
+use pitaya::prelude::*;
+use pitaya::testing::{Cluster, Faults, TestServer};
+use pitaya_tests::arena::{OnText, Text, Witness};
+
+/// What a `front` is asked.
+#[derive(Component)]
+pub(crate) struct Front;
+
+#[handler(server = "front")]
+impl Front {
+    /// Binds the player.
+    pub async fn bind(&self, session: Session, msg: Text) -> Result<()> {
+        session.bind(&msg.text).await
+    }
+}
+
+/// What a `back` is asked.
+#[derive(Component)]
+pub(crate) struct Back {
+    app: App,
+    witness: State<Arc<Witness>>,
+}
+
+#[handler(server = "back")]
+impl Back {
+    /// The text back, with the id of the server.
+    pub async fn say(&self, msg: Text) -> Result<Text> {
+        self.witness.write(format!("{} {}", self.app.server_id(), msg.text));
+        Ok(Text { text: format!("{} {}", self.app.server_id(), msg.text) })
+    }
+
+    /// Binds the player, from here.
+    pub async fn bind(&self, session: Session, msg: Text) -> Result<()> {
+        session.bind(&msg.text).await
+    }
+
+    /// Pushes the text and what comes after it, so many, then answers.
+    pub async fn count(&self, session: Session, msg: Text) -> Result<Text> {
+        for n in 0..3 {
+            session.push(&OnText { text: format!("{} {n}", msg.text) }).await?;
+        }
+        Ok(msg)
+    }
+}
+
+pub(crate) fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+pub(crate) fn text(text: impl Into<String>) -> Text {
+    Text { text: text.into() }
+}
+
+pub(crate) async fn front(cluster: &Cluster) -> TestServer {
+    cluster.frontend("front", |app| app).await.unwrap()
+}
+
+pub(crate) async fn back(cluster: &Cluster) -> TestServer {
+    back_of(cluster, &Arc::default()).await
+}
+
+pub(crate) async fn back_of(cluster: &Cluster, witness: &Arc<Witness>) -> TestServer {
+    cluster.backend("back", |app| app.state(Arc::clone(witness))).await.unwrap()
+}
+
+/// A client that waits longer than the servers do, so that it hears what they say.
+pub(crate) async fn client(front: &TestServer) -> Client {
+    front.client().await.unwrap().with_request_timeout(Duration::from_secs(20))
+}
+
+/// Delays of messages and of what discovery says.
+pub(crate) fn slow() -> Faults {
+    Faults { delay: ms(1)..ms(40), discovery_delay: ms(0)..ms(200), ..Faults::default() }
+}
