@@ -26,7 +26,8 @@ const ARRIVING: usize = 8;
 /// The time that handlers have where a test waits for its end, and the shortest of the deadlines there.
 const HANDLER_TIMEOUT: Duration = Duration::from_secs(2);
 /// The configuration of a server whose deadlines a test waits for.
-const SHORT: [(&str, &str); 5] = [
+const SHORT: [(&str, &str); 6] = [
+    ("PITAYA_SESSION_OUTBOX_BYTES", "256KiB"),
     ("PITAYA_HANDLER_TIMEOUT", "2s"),
     ("PITAYA_LIMIT_PACKET_DEADLINE", "2s"),
     ("PITAYA_BUFFER_AGENT_CONNTIMEOUT", "2s"),

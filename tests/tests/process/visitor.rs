@@ -1,16 +1,28 @@
 //! A client of any transport that does what no proper client would.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use pitaya_tests::raw::{ACK, HANDSHAKE, request};
 use pitaya_tests::{soon, ws};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::bench_server::{BenchServer, Door};
 
 /// The header that opens the door of the balancer.
 pub(crate) const PROXY_HEADER: &[u8] = b"PROXY TCP4 192.0.2.1 192.0.2.2 4000 80\r\n";
+
+/// The segments of a network. Those of loopback are so long that the system keeps megabytes for each connection.
+const SEGMENT: u32 = 1460;
+
+async fn connect(address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    SockRef::from(&socket).set_tcp_mss(SEGMENT).expect("segments of this length");
+    socket.set_nodelay(true).expect("nodelay");
+    soon("a connection", socket.connect(address)).await.expect("somebody listens")
+}
 
 /// How far a client has come when it begins to misbehave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,9 +51,7 @@ pub(crate) struct Visitor {
 impl Visitor {
     /// Comes to this stage as a proper client does; `None` if the server closes on the way.
     pub(crate) async fn arrive(server: &BenchServer, door: Door, stage: Stage) -> Option<Self> {
-        let address = server.at(door);
-        let mut tcp = soon("a connection", TcpStream::connect(address)).await.expect("somebody listens");
-        tcp.set_nodelay(true).expect("nodelay");
+        let mut tcp = connect(server.at(door)).await;
         let mut framed = false;
         let stream: Box<dyn Stream> = match door {
             _ if stage == Stage::Connected => Box::new(tcp),

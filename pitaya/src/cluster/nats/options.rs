@@ -37,8 +37,8 @@ pub struct NatsOptions {
     pub tls: NatsTls,
     /// How long making one connection may take; 2 s. The name of the host is looked up besides.
     pub connection_timeout: Duration,
-    /// How often the first connection is tried again before the app is told that it cannot start; 15. A connection
-    /// that is lost later is made again for as long as it takes.
+    /// How often the first connection is tried again before the app is told that it cannot start; 15. A broker that
+    /// refuses who we are is not tried again. A connection that is lost later is made again for as long as it takes.
     pub first_connect_retries: u32,
     /// How long it waits before it tries again; 1 s.
     pub reconnect_wait: Duration,
