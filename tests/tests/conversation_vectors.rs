@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pitaya::prelude::*;
-use pitaya_tests::memory::memory;
+use pitaya::testing::memory_acceptor;
 use pitaya_tests::vectors::{self, Case, Checked, hex, run, to_hex};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
