@@ -51,17 +51,30 @@ impl From<RouteError> for Error {
 /// assert!(parse("join").is_err());
 /// ```
 pub fn parse(route: &str) -> Result<Parts<'_>, RouteError> {
-    if route.split('.').any(|part| part.trim().is_empty()) {
-        return Err(RouteError::EmptyField);
-    }
-    let mut parts = route.split('.');
-    match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some(service), Some(method), None, _) => Ok(Parts { server: None, service, method }),
-        (Some(server), Some(service), Some(method), None) => {
-            Ok(Parts { server: Some(server), service, method })
+    let (mut parts, mut count) = ([""; 3], 0);
+    let mut rest = Some(route);
+    while let Some(text) = rest {
+        let end = text.bytes().position(|byte| byte == b'.').unwrap_or(text.len());
+        let (part, after) = text.split_at(end);
+        if part.trim().is_empty() {
+            return Err(RouteError::EmptyField);
         }
+        if let Some(place) = parts.get_mut(count) {
+            *place = part;
+        }
+        count += 1;
+        rest = after.get(1..);
+    }
+    match (parts, count) {
+        ([service, method, _], 2) => Ok(Parts { server: None, service, method }),
+        ([server, service, method], 3) => Ok(Parts { server: Some(server), service, method }),
         _ => Err(RouteError::Invalid),
     }
+}
+
+/// The route without the server type, if it names one.
+pub(crate) fn without_server<'a>(route: &'a str, parts: &Parts<'a>) -> &'a str {
+    parts.server.and_then(|server| route.get(server.len() + 1..)).unwrap_or(route)
 }
 
 /// A client calls a handler, and there is a session: the kind of a call, and of a route.

@@ -16,9 +16,10 @@ use super::request::{Incoming, Target, Waits, session_data};
 use super::response::{self, ACK};
 use super::{Receiver, sys};
 use crate::component::{Client, EntryId, Tables, run_remote};
-use crate::context::{Current, Deadline, new_request_id};
+use crate::context::{Current, Deadline};
 use crate::dispatch;
 use crate::error::{Error, Result, code, text};
+use crate::route;
 use crate::serialize::Body;
 use crate::session::{Back, CloseReason, panicked};
 
@@ -107,8 +108,7 @@ impl Node {
         if let Some(id) = tables.remotes.find(route.as_bytes()) {
             return Ok(id);
         }
-        let parts = crate::route::parse(route)?;
-        let short = format!("{}.{}", parts.service, parts.method);
+        let short = route::without_server(route, &route::parse(route)?);
         tables
             .remotes
             .find(short.as_bytes())
@@ -121,10 +121,9 @@ impl Node {
         if let Some(id) = handlers.find(route.as_bytes()) {
             return Ok(id);
         }
-        let parts = crate::route::parse(route)?;
-        let short = format!("{}.{}", parts.service, parts.method);
+        let parts = route::parse(route)?;
         handlers
-            .find(short.as_bytes())
+            .find(route::without_server(route, &parts).as_bytes())
             .ok_or_else(|| dispatch::unknown_handler(parts.server.unwrap_or(&self.own().server_type), parts))
     }
 
@@ -132,9 +131,7 @@ impl Node {
         let arrived = Instant::now();
         let mut call =
             Incoming::decode(body).inspect_err(|error| self.meters.unreadable("request", error))?;
-        if call.metadata.request_id().is_none() {
-            call.metadata.set_request_id(new_request_id());
-        }
+        call.metadata.ensure_request_id();
         let deadline = Deadline::after(call.metadata.timeout(), arrived);
         let current = Current { metadata: call.metadata, deadline };
         match call.target {

@@ -1,14 +1,17 @@
 //! What of a call's context travels with it (`docs/cluster.md`, "Context").
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::unread::Unread;
 use crate::duration;
 use crate::error::{Error, Result, code, text};
 use crate::wire::{json, utf8};
@@ -48,19 +51,42 @@ pub mod reserved {
 /// assert_eq!(context.encode(), r#"{"peer.id":"room-1","tenant":8}"#);
 /// # Ok::<(), pitaya::Error>(())
 /// ```
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Metadata(Option<Arc<Values>>);
+#[derive(Clone, Default)]
+pub struct Metadata(Option<Arc<Inner>>);
 
-type Values = BTreeMap<String, Value>;
+/// Most calls are handled without a look at their contexts, so that these are read when somebody asks.
+enum Inner {
+    Read(Values),
+    Unread(Unread),
+}
+
+pub(super) type Values = BTreeMap<String, Value>;
 
 static EMPTY: Values = Values::new();
 
-/// A value on its way.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Travelling<'a> {
-    Value(&'a Value),
-    Text(&'a str),
+/// A context on its way: its values, and instead of some of them these, which are sorted by key.
+struct ForCall<'a> {
+    context: &'a Metadata,
+    own: [(&'static str, Option<&'a str>); 4],
+}
+
+impl Serialize for ForCall<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut own = self.own.iter().filter_map(|(key, text)| Some((*key, (*text)?))).peekable();
+        let mut map = serializer.serialize_map(None)?;
+        for (key, value) in self.context.travelling() {
+            while let Some((before, text)) = own.next_if(|(own, _)| **own < **key) {
+                map.serialize_entry(before, text)?;
+            }
+            if own.peek().is_none_or(|(own, _)| **own != **key) {
+                map.serialize_entry(key, value)?;
+            }
+        }
+        for (key, text) in own {
+            map.serialize_entry(key, text)?;
+        }
+        map.end()
+    }
 }
 
 impl Metadata {
@@ -79,13 +105,14 @@ impl Metadata {
         if bytes.is_empty() {
             return Err(Error::new(code::INTERNAL, text::NO_CONTEXT));
         }
+        if let Some(unread) = Unread::of(bytes)? {
+            return Ok(Self(Some(Arc::new(Inner::Unread(unread)))));
+        }
         let values: Values = serde_json::from_str(&utf8::mend_json(bytes))
             .map_err(|error| broken(&format!("is no JSON object: {error}")))?;
         match values.get(reserved::TIMEOUT) {
             None => {}
-            Some(Value::String(text)) => {
-                duration::parse(text).map_err(|error| Error::new(code::INTERNAL, error.to_string()))?;
-            }
+            Some(Value::String(text)) => drop(checked_timeout(text)?),
             Some(_) => return Err(broken(&format!("has a `{}` that is no string", reserved::TIMEOUT))),
         }
         Ok(Self::of(values))
@@ -143,7 +170,7 @@ impl Metadata {
     pub fn remove(&mut self, key: &str) -> bool {
         !reserved::ALL.contains(&key)
             && self.values().contains_key(key)
-            && self.values_mut().remove(key).is_some()
+            && self.change(|values| values.remove(key).is_some())
     }
 
     /// All keys, sorted.
@@ -174,12 +201,23 @@ impl Metadata {
         self.set(reserved::REQUEST_ID, Value::String(id.into()));
     }
 
+    /// Sets a new one if there is none. It is made when somebody asks for it.
+    pub(crate) fn ensure_request_id(&mut self) {
+        if let Some(Inner::Unread(unread)) = self.0.as_mut().and_then(Arc::get_mut) {
+            unread.ensure_request_id();
+        } else if self.request_id().is_none() {
+            self.set_request_id(new_request_id());
+        }
+    }
+
     /// How long the caller waits; `None` if it does not say, and then it may be for ever. What is zero or less has no
     /// time left.
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
-        let nanos = duration::parse(self.text(reserved::TIMEOUT)?).unwrap_or(0); // reading has checked it
-        Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(0)))
+        match self.0.as_deref()? {
+            Inner::Unread(unread) => unread.timeout(),
+            Inner::Read(_) => checked_timeout(self.text(reserved::TIMEOUT)?).ok(),
+        }
     }
 
     /// The context of a call that a server, `peer_id` of type `peer_service`, makes while it handles the call that has this one, or that begins with an
@@ -210,18 +248,15 @@ impl Metadata {
         request_id: Option<&str>,
     ) -> Bytes {
         let timeout = duration::text(timeout);
-        let mut values: BTreeMap<&str, Travelling<'_>> =
-            self.travelling().map(|(key, value)| (key.as_str(), Travelling::Value(value))).collect();
-        let request_id = request_id.map(|id| (reserved::REQUEST_ID, id));
         let own = [
-            (reserved::PEER_ID, peer_id),
-            (reserved::PEER_SERVICE, peer_service),
-            (reserved::TIMEOUT, &*timeout),
+            (reserved::PEER_ID, Some(peer_id)),
+            (reserved::PEER_SERVICE, Some(peer_service)),
+            (reserved::TIMEOUT, Some(&*timeout)),
+            (reserved::REQUEST_ID, request_id),
         ];
-        values.extend(own.into_iter().chain(request_id).map(|(key, text)| (key, Travelling::Text(text))));
         let mut out = Vec::with_capacity(192);
         // JSON values can always be written, and a `Vec` takes them all.
-        let written = json::write(&mut out, &values);
+        let written = json::write(&mut out, &ForCall { context: self, own });
         debug_assert!(written.is_ok(), "{written:?}");
         out.into()
     }
@@ -237,15 +272,27 @@ impl Metadata {
     }
 
     fn of(values: Values) -> Self {
-        Self((!values.is_empty()).then(|| Arc::new(values)))
+        Self((!values.is_empty()).then(|| Arc::new(Inner::Read(values))))
     }
 
     fn values(&self) -> &Values {
-        self.0.as_deref().unwrap_or(&EMPTY)
+        match self.0.as_deref() {
+            None => &EMPTY,
+            Some(Inner::Read(values)) => values,
+            Some(Inner::Unread(unread)) => unread.values(),
+        }
     }
 
-    fn values_mut(&mut self) -> &mut Values {
-        Arc::make_mut(self.0.get_or_insert_default())
+    fn change<T>(&mut self, change: impl FnOnce(&mut Values) -> T) -> T {
+        let mut values = match self.0.take().map(Arc::try_unwrap) {
+            Some(Ok(Inner::Read(values))) => values,
+            Some(Ok(Inner::Unread(unread))) => unread.values().clone(),
+            Some(Err(shared)) => Self(Some(shared)).values().clone(),
+            None => Values::new(),
+        };
+        let result = change(&mut values);
+        *self = Self::of(values);
+        result
     }
 
     fn text(&self, key: &str) -> Option<&str> {
@@ -253,7 +300,19 @@ impl Metadata {
     }
 
     fn set(&mut self, key: &str, value: Value) {
-        self.values_mut().insert(key.to_owned(), value);
+        self.change(|values| drop(values.insert(key.to_owned(), value)));
+    }
+}
+
+impl PartialEq for Metadata {
+    fn eq(&self, other: &Self) -> bool {
+        self.values() == other.values()
+    }
+}
+
+impl fmt::Debug for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Metadata").field(self.values()).finish()
     }
 }
 
@@ -266,6 +325,12 @@ impl Metadata {
 #[must_use]
 pub fn new_request_id() -> String {
     std::iter::repeat_with(fastrand::alphanumeric).take(22).collect()
+}
+
+/// What a `reqTimeout` says; what is negative has no time left.
+pub(super) fn checked_timeout(text: &str) -> Result<Duration> {
+    let nanos = duration::parse(text).map_err(|error| Error::new(code::INTERNAL, error.to_string()))?;
+    Ok(Duration::from_nanos(u64::try_from(nanos).unwrap_or(0)))
 }
 
 fn broken(why: &str) -> Error {

@@ -8,6 +8,7 @@ mod deadline;
 mod metadata;
 #[cfg(test)]
 mod tests;
+mod unread;
 
 pub use deadline::Deadline;
 pub use metadata::{Metadata, new_request_id, reserved};

@@ -181,6 +181,28 @@ proptest! {
         }
     }
 
+    /// White space before an object makes it one that is read at once.
+    #[test]
+    fn a_context_that_is_read_when_it_is_asked_for_says_the_same_as_one_that_is_read_at_once(
+        text in r#"\{("(a|b|reqTimeout|request.id|)":("5s"|"-1s"|"x"|""|"\\\\n"|7|\{\}),?){0,4}\}?"#,
+    ) {
+        match (decode(&text), decode(&format!(" {text}"))) {
+            (Ok(mut one), Ok(mut other)) => {
+                prop_assert_eq!(one.timeout(), other.timeout());
+                one.ensure_request_id();
+                other.ensure_request_id();
+                prop_assert_eq!(one.request_id().map(str::len), other.request_id().map(str::len));
+                let copy = one.clone();
+                prop_assert_eq!(copy.request_id(), one.request_id());
+                other.set_request_id(one.request_id().unwrap());
+                prop_assert_eq!(&one, &other);
+                prop_assert_eq!(one.encode(), other.encode());
+            }
+            (Err(one), Err(other)) => prop_assert_eq!(one.code(), other.code()),
+            (one, other) => prop_assert!(false, "{text}: {one:?}, {other:?}"),
+        }
+    }
+
     #[test]
     fn a_call_never_waits_longer_than_what_is_left(total in 0u64..10_000, passed in 0u64..20_000, wanted in 0u64..10_000) {
         let start = Instant::now();

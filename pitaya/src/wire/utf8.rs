@@ -28,7 +28,8 @@ pub fn mend(bytes: &[u8]) -> Cow<'_, str> {
 #[must_use]
 pub fn mend_json(bytes: &[u8]) -> Cow<'_, str> {
     let text = mend(bytes);
-    match lone_escape(&text, 0) {
+    let lone = if text.contains('\\') { lone_escape(&text, 0) } else { None }; // mostly there is none to look at
+    match lone {
         None => text,
         Some(first) => Cow::Owned(without_lone_escapes(text.into_owned(), first)),
     }

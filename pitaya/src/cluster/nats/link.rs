@@ -1,32 +1,24 @@
 //! One connection to a broker, from its making to its end. It never comes back: another takes its place.
 
-use std::error::Error as _;
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::task::Poll;
 use std::time::Duration;
 
 use async_nats::connection::State;
-use async_nats::{Client, PublishErrorKind, Request, RequestError, RequestErrorKind, ServerAddr, Subject};
-use async_nats::{Subscriber, ToSubject};
+use async_nats::{Client, PublishError, PublishErrorKind, ServerAddr, StatusCode, Subject, Subscriber};
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::address::Login;
+use super::answers::Answers;
 use super::connect::{NotConnected, connect};
 use super::echo::Echo;
 use super::options::NatsOptions;
 use super::overlap::Part;
 use super::signals::Signals;
 use crate::cluster::TransportError;
-
-/// How many calls of one connection may stay without an answer before another takes its place: the client remembers
-/// each of them for as long as the connection lives, some two hundred bytes.
-const UNANSWERED: u64 = 100_000;
 
 /// A connection, and how what takes things in over it is told to begin and to end.
 pub(super) struct Link {
@@ -45,7 +37,7 @@ pub(super) struct Link {
     /// All that takes in.
     pub(super) loops: TaskTracker,
     asked: mpsc::UnboundedSender<oneshot::Sender<()>>,
-    unanswered: AtomicU64,
+    answers: Answers,
 }
 
 /// The connection was lost, or closed.
@@ -74,6 +66,7 @@ impl Link {
         let (asked, questions) = mpsc::unbounded_channel();
         let echo = Echo::new(client.clone(), Arc::clone(&signals), options.patience()).await;
         tokio::spawn(echo.map_err(|error| lost(&error))?.answer(questions));
+        let answers = Answers::new(&client).await.map_err(|error| lost(&error))?;
         let finish = signals.gone.child_token();
         Ok(Self {
             client,
@@ -85,7 +78,7 @@ impl Link {
             finish,
             loops: TaskTracker::new(),
             asked,
-            unanswered: AtomicU64::new(0),
+            answers,
         })
     }
 
@@ -105,11 +98,6 @@ impl Link {
     /// Waits for something, unless the connection goes. The client's own functions wait for room among its commands,
     /// which it does not make while it is not connected.
     async fn while_up<T>(&self, future: impl Future<Output = T>) -> Result<T, Gone> {
-        let mut future = pin!(future);
-        // Mostly there is room, and then nothing is to be listened to.
-        if let Poll::Ready(value) = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
-            return Ok(value);
-        }
         tokio::select! {
             biased;
             value = future => Ok(value),
@@ -149,20 +137,8 @@ impl Link {
     }
 
     /// Sends what nobody answers.
-    pub(super) async fn publish(&self, to: impl ToSubject, body: Bytes) -> Result<(), TransportError> {
-        let (size, limit) = (body.len(), self.client.max_payload());
-        if size > limit {
-            return Err(TransportError::TooLarge { size, limit });
-        }
-        if !self.is_up() {
-            return Err(TransportError::Unavailable);
-        }
-        let published = self.while_up(self.client.publish(to, body)).await?;
-        published.map_err(|error| match error.kind() {
-            PublishErrorKind::Send => TransportError::Unavailable,
-            PublishErrorKind::MaxPayloadExceeded => TransportError::TooLarge { size, limit },
-            PublishErrorKind::InvalidSubject => TransportError::Other(error.to_string()),
-        })
+    pub(super) async fn publish(&self, to: Subject, body: Bytes) -> Result<(), TransportError> {
+        self.send(to, None, body).await
     }
 
     /// Sends what is answered, and waits for the answer.
@@ -172,6 +148,24 @@ impl Link {
         body: Bytes,
         timeout: Duration,
     ) -> Result<Bytes, TransportError> {
+        let mut wait = self.answers.wait()?;
+        let answered = async {
+            self.send(to, Some(wait.subject()), body).await?;
+            // What the client took may have been handled.
+            let lost = "the connection was lost before the answer came";
+            wait.answer().await.map_err(|_| TransportError::Other(lost.to_owned()))
+        };
+        match tokio::time::timeout(timeout, answered).await {
+            Ok(Ok(answer)) if answer.status == Some(StatusCode::NO_RESPONDERS) => {
+                Err(TransportError::NoResponders)
+            }
+            Ok(answer) => Ok(answer?.payload),
+            Err(_) => Err(TransportError::Timeout),
+        }
+    }
+
+    /// Hands something to the client.
+    async fn send(&self, to: Subject, reply: Option<Subject>, body: Bytes) -> Result<(), TransportError> {
         let (size, limit) = (body.len(), self.client.max_payload());
         if size > limit {
             return Err(TransportError::TooLarge { size, limit });
@@ -179,34 +173,28 @@ impl Link {
         if !self.is_up() {
             return Err(TransportError::Unavailable);
         }
-        // The client's own timeout would not count what it waits for room among its commands.
-        let request = Request::new().payload(body).timeout(None);
-        match tokio::time::timeout(timeout, self.client.send_request(to, request)).await {
-            Ok(Ok(answer)) => Ok(answer.payload),
-            Ok(Err(error)) => Err(match error.kind() {
-                RequestErrorKind::NoResponders => TransportError::NoResponders,
-                RequestErrorKind::TimedOut => TransportError::Timeout,
-                RequestErrorKind::MaxPayloadExceeded => TransportError::TooLarge { size, limit },
-                RequestErrorKind::InvalidSubject => TransportError::Other(error.to_string()),
-                RequestErrorKind::Other => unanswered(&error),
-            }),
-            Err(_) => {
-                if self.unanswered.fetch_add(1, Relaxed) + 1 == UNANSWERED {
-                    self.signals.leaving.cancel();
-                }
-                Err(TransportError::Timeout)
-            }
-        }
+        let sending = || hand_over(&self.client, to.clone(), reply.clone(), body.clone());
+        // Mostly there is room among its commands. What waits for it is large: it is made when it is needed.
+        let sent = match sending().now_or_never() {
+            Some(sent) => sent,
+            None => Box::pin(self.while_up(sending())).await?,
+        };
+        sent.map_err(|error| match error.kind() {
+            PublishErrorKind::Send => TransportError::Unavailable,
+            PublishErrorKind::MaxPayloadExceeded => TransportError::TooLarge { size, limit },
+            PublishErrorKind::InvalidSubject => TransportError::Other(error.to_string()),
+        })
     }
 }
 
-/// A request that the client did not take was not sent. One that it took, and gave up with the connection, may have
-/// been handled.
-fn unanswered(error: &RequestError) -> TransportError {
-    let taken = error.source().is_some_and(|source| source.is::<oneshot::error::RecvError>());
-    if taken {
-        TransportError::Other("the connection was lost before the answer came".to_owned())
-    } else {
-        TransportError::Unavailable
+async fn hand_over(
+    client: &Client,
+    to: Subject,
+    reply: Option<Subject>,
+    body: Bytes,
+) -> Result<(), PublishError> {
+    match reply {
+        Some(reply) => client.publish_with_reply(to, reply, body).await,
+        None => client.publish(to, body).await,
     }
 }

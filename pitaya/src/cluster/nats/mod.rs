@@ -9,6 +9,7 @@
 //! | `intake` | takes in messages, without losing any at the end |
 //! | `overlap` | and none twice while one connection takes the place of another |
 //! | `requests` `messages` `users` | what is done with them |
+//! | `answers` | who waits for what is answered to us |
 //! | `state` `keeper` | what outlives a connection, and makes the next |
 
 use std::fmt;
@@ -19,6 +20,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 mod address;
+mod answers;
 mod connect;
 mod echo;
 mod intake;
@@ -135,7 +137,7 @@ impl Transport for NatsTransport {
                 Address::Bindings { server_type } => subject::bindings(server_type)?,
                 Address::Broadcast(to) => subject::broadcast(&to.server_type, &to.id)?,
             };
-            self.link()?.publish(subject, body).await
+            self.link()?.publish(subject.into(), body).await
         })
     }
 
