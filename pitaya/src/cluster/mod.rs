@@ -19,11 +19,13 @@ mod discovery;
 #[cfg(feature = "etcd")]
 mod etcd;
 mod failure;
+mod fields;
 pub mod key;
 mod meters;
 #[cfg(feature = "nats")]
 mod nats;
 mod node;
+mod outgoing;
 mod owner;
 pub mod protos;
 mod registry;

@@ -7,12 +7,11 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use prost::Message as _;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::meters::Meters;
-use super::protos::{Request, Session as Travelling};
+use super::outgoing::{Client, Outgoing};
 use super::request::Waits;
 use super::response::{self, Unanswered};
 use super::router::{Routers, Routing};
@@ -20,7 +19,7 @@ use super::server::DRAINING;
 use super::{Callee, Discovery, Server, Servers, Transport};
 use crate::clock::Clock;
 use crate::component::{RemoteRequest, RemoteTarget, Tables, run_remote};
-use crate::context::{Current, Deadline, Metadata, new_request_id};
+use crate::context::{Caller, Current, Deadline, Metadata, new_request_id};
 use crate::dispatch::{Forward, Forwarded};
 use crate::error::{Error, Result, code, text};
 use crate::route;
@@ -56,6 +55,7 @@ pub(crate) struct Limits {
 /// One server of ours in its cluster.
 pub(crate) struct Node {
     own: ArcSwap<Server>,
+    caller: Caller,
     pub(super) servers: Arc<Servers>,
     pub(super) discovery: Box<dyn Discovery>,
     pub(super) transport: Box<dyn Transport>,
@@ -77,6 +77,7 @@ impl Node {
         let Parts { own, discovery, transport, routers, limits, pool, services, meters, tasks, clock } =
             parts;
         let node = Arc::new(Self {
+            caller: Caller::new(&own.id, &own.server_type),
             own: ArcSwap::from_pointee(own),
             servers: Arc::default(),
             discovery,
@@ -167,12 +168,12 @@ impl Node {
     }
 
     /// Sends a call and waits for its answer.
-    async fn send(&self, to: &Server, route: &str, request: Request, timeout: Duration) -> Result<Bytes> {
+    async fn send(&self, to: &Server, route: &str, request: Bytes, timeout: Duration) -> Result<Bytes> {
         let started = std::time::Instant::now();
         let answer = if timeout.is_zero() {
             Err(super::TransportError::Timeout)
         } else {
-            self.transport.request(to, request.encode_to_vec().into(), timeout).await
+            self.transport.request(to, request, timeout).await
         };
         let result = match answer {
             Ok(bytes) => response::read(bytes),
@@ -193,8 +194,9 @@ impl Node {
     ) -> Result<Bytes> {
         let own = self.own();
         let timeout = self.time(timeout, current.deadline);
-        let metadata = current.metadata.encode_for_call(&own.id, &own.server_type, timeout, None);
-        self.send(to, route, Request::calling(route, body, &own, metadata), timeout).await
+        let metadata = current.metadata.encode_for_call(&self.caller, timeout, None);
+        let request = Outgoing { route, data: &body, client: None, sender: &own, metadata: &metadata };
+        self.send(to, route, request.encode(), timeout).await
     }
 
     /// Calls a remote of whoever the route, the id or the key names.
@@ -263,15 +265,22 @@ impl Node {
         };
         let to = self.servers.look(|view| self.routers.choose(&call, None, view))?;
         let timeout = self.limits.request;
-        let id = new_request_id();
-        let metadata = context.encode_for_call(&own.id, &own.server_type, timeout, Some(&id));
-        let session = Travelling {
-            id: i64::try_from(core.id()).unwrap_or(i64::MAX),
-            uid: core.uid().map(|uid| uid.to_string()).unwrap_or_default(),
-            data: json::object(&core.data().snapshot()),
+        let metadata = context.encode_for_call(&self.caller, timeout, Some(&new_request_id()));
+        let (uid, data) = (core.uid(), json::object(&core.data().snapshot()));
+        let client = Client {
+            session: i64::try_from(core.id()).unwrap_or(i64::MAX),
+            uid: uid.as_deref().unwrap_or_default(),
+            data: &data,
+            waits: if mid == 0 { Waits::Not } else { Waits::ForReply(mid) },
         };
-        let waits = if mid == 0 { Waits::Not } else { Waits::ForReply(mid) };
-        let request = Request::forwarding(&route, body, waits, session, &own, metadata);
+        let request = Outgoing {
+            route: &route,
+            data: &body,
+            client: Some(client),
+            sender: &own,
+            metadata: &metadata,
+        };
+        let request = request.encode();
         self.send(&to, &route, request, timeout).await.inspect_err(|error| {
             tracing::debug!(route = &*route, server = %to.id, %error, "a message that was passed on failed");
         })

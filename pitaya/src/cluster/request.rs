@@ -41,18 +41,6 @@ impl Request {
         sender: &Server,
         metadata: &Metadata,
     ) -> Self {
-        Self::forwarding(route, data, waits, session, sender, metadata.encode())
-    }
-
-    /// The same with a context that is encoded already.
-    pub(super) fn forwarding(
-        route: &str,
-        data: Bytes,
-        waits: Waits,
-        session: Session,
-        sender: &Server,
-        metadata: Bytes,
-    ) -> Self {
         let (id, kind) = match waits {
             Waits::ForReply(id) => (id, MsgType::MsgRequest),
             Waits::Not => (0, MsgType::MsgNotify),
@@ -77,11 +65,6 @@ impl Request {
     /// ```
     #[must_use]
     pub fn called(route: &str, data: Bytes, sender: &Server, metadata: &Metadata) -> Self {
-        Self::calling(route, data, sender, metadata.encode())
-    }
-
-    /// The same with a context that is encoded already.
-    pub(super) fn calling(route: &str, data: Bytes, sender: &Server, metadata: Bytes) -> Self {
         request(RpcType::User, called(route, data), sender, metadata)
     }
 }
@@ -90,9 +73,9 @@ fn called(route: &str, data: Bytes) -> Msg {
     Msg { route: route.to_owned(), data, ..Msg::default() }
 }
 
-fn request(kind: RpcType, msg: Msg, sender: &Server, metadata: Bytes) -> Request {
+fn request(kind: RpcType, msg: Msg, sender: &Server, metadata: &Metadata) -> Request {
     let frontend_id = if sender.frontend { sender.id.to_string() } else { String::new() };
-    Request { r#type: kind.into(), session: None, msg: Some(msg), frontend_id, metadata }
+    Request { r#type: kind.into(), session: None, msg: Some(msg), frontend_id, metadata: metadata.encode() }
 }
 
 /// A request that came in, as far as it can be understood without knowing what it calls.

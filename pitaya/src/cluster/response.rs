@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::Message as _;
 
+use super::fields::{self, Field};
 use super::protos::{Error as Travelling, Response};
 use super::{Server, TransportError};
 use crate::duration;
@@ -78,7 +79,10 @@ pub fn read(bytes: Bytes) -> Result<Bytes> {
 /// Writes an answer.
 #[must_use]
 pub fn write(result: Result<Bytes>, expose: bool) -> Bytes {
-    Response::of(result, expose).encode_to_vec().into()
+    match result {
+        Ok(data) => fields::encode(&[(1, Field::Bytes(&data))]),
+        Err(_) => Response::of(result, expose).encode_to_vec().into(),
+    }
 }
 
 /// A call that got no answer, for messages.
@@ -219,7 +223,9 @@ mod tests {
             metadata in proptest::collection::btree_map(".*", ".*", 0..4), fails: bool,
         ) {
             let error = metadata.iter().fold(Error::new(code.clone(), msg.clone()), |e, (k, v)| e.with_metadata(k, v));
-            match read(write(if fails { Err(error) } else { Ok(data.clone().into()) }, false)) {
+            let plain = || Ok(data.clone().into());
+            prop_assert_eq!(write(plain(), false), Response::of(plain(), false).encode_to_vec());
+            match read(write(if fails { Err(error) } else { plain() }, false)) {
                 Ok(got) => prop_assert!(!fails && got == data),
                 Err(got) => {
                     prop_assert!(fails && got.code() == code && got.msg() == msg);

@@ -64,6 +64,28 @@ pub(super) type Values = BTreeMap<String, Value>;
 
 static EMPTY: Values = Values::new();
 
+/// A server that calls others.
+pub(crate) struct Caller {
+    id: Box<str>,
+    service: Box<str>,
+    /// The beginning of the contexts of its calls, up to where the time stands.
+    text: Box<str>,
+}
+
+impl Caller {
+    pub(crate) fn new(id: &str, service: &str) -> Self {
+        let json = |text: &str| {
+            let mut out = Vec::new();
+            let written = json::write(&mut out, text);
+            debug_assert!(written.is_ok(), "{written:?}");
+            String::from_utf8_lossy(&out).into_owned()
+        };
+        let (own_id, own_service) = (json(id), json(service));
+        let text = format!(r#"{{"peer.id":{own_id},"peer.service":{own_service},"reqTimeout":""#);
+        Self { id: id.into(), service: service.into(), text: text.into() }
+    }
+}
+
 /// A context on its way: its values, and instead of some of them these, which are sorted by key.
 struct ForCall<'a> {
     context: &'a Metadata,
@@ -242,19 +264,26 @@ impl Metadata {
     /// What [`for_call`](Self::for_call) gives, encoded, with this id if there is one: without a copy of all values.
     pub(crate) fn encode_for_call(
         &self,
-        peer_id: &str,
-        peer_service: &str,
+        caller: &Caller,
         timeout: Duration,
         request_id: Option<&str>,
     ) -> Bytes {
         let timeout = duration::text(timeout);
+        let mut out = Vec::with_capacity(192);
+        if self.0.is_none() {
+            // Most calls begin here, and there is nothing to escape in these.
+            let id = request_id.map_or(["", "", ""], |id| [r#","request.id":""#, id, "\""]);
+            for text in [&*caller.text, &timeout, "\""].iter().chain(&id).chain(&["}"]) {
+                out.extend_from_slice(text.as_bytes());
+            }
+            return out.into();
+        }
         let own = [
-            (reserved::PEER_ID, Some(peer_id)),
-            (reserved::PEER_SERVICE, Some(peer_service)),
+            (reserved::PEER_ID, Some(&*caller.id)),
+            (reserved::PEER_SERVICE, Some(&*caller.service)),
             (reserved::TIMEOUT, Some(&*timeout)),
             (reserved::REQUEST_ID, request_id),
         ];
-        let mut out = Vec::with_capacity(192);
         // JSON values can always be written, and a `Vec` takes them all.
         let written = json::write(&mut out, &ForCall { context: self, own });
         debug_assert!(written.is_ok(), "{written:?}");

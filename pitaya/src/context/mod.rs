@@ -11,6 +11,7 @@ mod tests;
 mod unread;
 
 pub use deadline::Deadline;
+pub(crate) use metadata::Caller;
 pub use metadata::{Metadata, new_request_id, reserved};
 
 use std::future::Future;

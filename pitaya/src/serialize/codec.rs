@@ -231,6 +231,7 @@ fn msgpack_decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, CodecError> {
 }
 
 fn proto_encode<T: prost::Message>(value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
+    out.reserve(value.encoded_len());
     value.encode(out).map_err(CodecError::new)
 }
 

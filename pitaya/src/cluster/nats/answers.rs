@@ -4,6 +4,7 @@
 //! and it names each anew at some cost.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_nats::{Client, Message, Subject, SubscribeError, Subscriber};
@@ -70,7 +71,10 @@ pub(super) struct Wait<'a> {
 impl Wait<'_> {
     /// Where the answer is to be sent.
     pub(super) fn subject(&self) -> Subject {
-        format!("{}{}", self.answers.inbox, self.number).into()
+        let mut subject = String::with_capacity(self.answers.inbox.len() + 20);
+        subject.push_str(&self.answers.inbox);
+        let _ = write!(subject, "{}", self.number); // a String takes all that is written
+        subject.into()
     }
 
     /// The answer, or that none can come any more.

@@ -1,0 +1,105 @@
+//! Requests on their way: the bytes of a [`Request`](super::protos::Request), written from what it is made of.
+//!
+//! A `Request` has copies of all its parts, and each call would make them only to write them.
+
+use bytes::Bytes;
+
+use super::Server;
+use super::fields::{self, Field};
+use super::protos::{MsgType, RpcType};
+use super::request::Waits;
+
+/// A call of a remote or, for a client, of a handler.
+pub(super) struct Outgoing<'a> {
+    pub(super) route: &'a str,
+    pub(super) data: &'a [u8],
+    /// Whose message is passed on.
+    pub(super) client: Option<Client<'a>>,
+    pub(super) sender: &'a Server,
+    /// The context, as JSON.
+    pub(super) metadata: &'a [u8],
+}
+
+/// A client's session, and whether it waits for the answer.
+#[derive(Clone, Copy)]
+pub(super) struct Client<'a> {
+    pub(super) session: i64,
+    pub(super) uid: &'a str,
+    pub(super) data: &'a [u8],
+    pub(super) waits: Waits,
+}
+
+impl Outgoing<'_> {
+    pub(super) fn encode(&self) -> Bytes {
+        let rpc = if self.client.is_some() { RpcType::Sys } else { RpcType::User };
+        let session = self.client.map(|client| {
+            let id = Field::Number(client.session.cast_unsigned());
+            [(1, id), (2, Field::Bytes(client.uid.as_bytes())), (3, Field::Bytes(client.data))]
+        });
+        let (mid, kind) = match self.client.map(|client| client.waits) {
+            None => (0, MsgType::MsgRequest),
+            Some(Waits::ForReply(mid)) => (mid, MsgType::MsgRequest),
+            Some(Waits::Not) => (0, MsgType::MsgNotify),
+        };
+        let msg = [
+            (1, Field::Number(mid)),
+            (2, Field::Bytes(self.route.as_bytes())),
+            (3, Field::Bytes(self.data)),
+            (5, Field::Number(kind as u64)),
+        ];
+        let frontend_id = if self.sender.frontend { self.sender.id.as_bytes() } else { b"" };
+        let request = [
+            (1, Field::Number(rpc as u64)),
+            (2, session.as_ref().map_or(Field::Bytes(b""), |fields| Field::Message(fields))),
+            (3, Field::Message(&msg)),
+            (4, Field::Bytes(frontend_id)),
+            (5, Field::Bytes(self.metadata)),
+        ];
+        fields::encode(&request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use prost::Message as _;
+
+    use super::super::protos::{Request, Session};
+    use super::*;
+    use crate::context::Metadata;
+
+    proptest! {
+        #[test]
+        fn the_bytes_are_those_of_a_request(
+            frontend: bool, route in "[a-z.]{0,20}", uid in ".{0,5}", session: i64, mid: u64,
+            data in proptest::collection::vec(any::<u8>(), 0..300), values in "[a-z]{0,200}",
+            waits: Option<bool>,
+        ) {
+            let sender = Server {
+                id: "conn-1".into(),
+                server_type: "connector".into(),
+                metadata: Default::default(),
+                frontend,
+                hostname: String::new(),
+            };
+            let mut context = Metadata::new();
+            context.insert("values", values).unwrap();
+            let waits = waits.map(|waits| if waits { Waits::ForReply(mid) } else { Waits::Not });
+            let outgoing = Outgoing {
+                route: &route,
+                data: &data,
+                client: waits.map(|waits| Client { session, uid: &uid, data: &data, waits }),
+                sender: &sender,
+                metadata: &context.encode(),
+            };
+            let session = Session { id: session, uid: uid.clone(), data: data.clone().into() };
+            let request = match waits {
+                None => Request::called(&route, data.clone().into(), &sender, &context),
+                Some(waits) => {
+                    Request::forwarded(&route, data.clone().into(), waits, session, &sender, &context)
+                }
+            };
+            prop_assert_eq!(outgoing.encode(), request.encode_to_vec());
+        }
+    }
+}
