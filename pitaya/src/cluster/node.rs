@@ -25,7 +25,6 @@ use crate::error::{Error, Result, code, text};
 use crate::route;
 use crate::services::Services;
 use crate::session::{Pool, Session};
-use crate::wire::json;
 
 /// What a node is made of.
 pub(crate) struct Parts {
@@ -266,7 +265,7 @@ impl Node {
         let to = self.servers.look(|view| self.routers.choose(&call, None, view))?;
         let timeout = self.limits.request;
         let metadata = context.encode_for_call(&self.caller, timeout, Some(&new_request_id()));
-        let (uid, data) = (core.uid(), json::object(&core.data().snapshot()));
+        let (uid, data) = (core.uid(), core.data().json());
         let client = Client {
             session: i64::try_from(core.id()).unwrap_or(i64::MAX),
             uid: uid.as_deref().unwrap_or_default(),

@@ -353,7 +353,10 @@ impl fmt::Debug for Metadata {
 /// ```
 #[must_use]
 pub fn new_request_id() -> String {
-    std::iter::repeat_with(fastrand::alphanumeric).take(22).collect()
+    let mut random = fastrand::Rng::new();
+    let mut id = String::with_capacity(22);
+    id.extend(std::iter::repeat_with(|| random.alphanumeric()).take(22));
+    id
 }
 
 /// What a `reqTimeout` says; what is negative has no time left.

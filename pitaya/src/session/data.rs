@@ -2,11 +2,13 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result, code};
+use crate::wire::json;
 
 /// A typed view of session data. Implemented by `#[session]`.
 #[diagnostic::on_unimplemented(
@@ -20,50 +22,70 @@ impl SessionData for () {}
 
 /// The data of one session.
 #[derive(Debug, Default)]
-pub(crate) struct Data(Mutex<Map<String, Value>>);
+pub(crate) struct Data(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    map: Map<String, Value>,
+    /// The map as JSON, once that was asked for, until the map changes: it goes with every message that is passed on.
+    json: Option<Bytes>,
+}
+
+impl State {
+    fn change(&mut self) -> &mut Map<String, Value> {
+        self.json = None;
+        &mut self.map
+    }
+}
 
 impl Data {
-    fn lock(&self) -> MutexGuard<'_, Map<String, Value>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
-        let Some(value) = self.lock().get(key).cloned() else { return Ok(None) };
+        let Some(value) = self.lock().map.get(key).cloned() else { return Ok(None) };
         serde_json::from_value(value).map(Some).map_err(|error| misfit(key, &error))
     }
 
     pub(crate) fn set<T: Serialize>(&self, key: &str, value: T) -> Result<()> {
         let value = serde_json::to_value(value).map_err(|error| misfit(key, &error))?;
-        self.lock().insert(key.to_owned(), value);
+        self.lock().change().insert(key.to_owned(), value);
         Ok(())
     }
 
     pub(crate) fn has(&self, key: &str) -> bool {
-        self.lock().contains_key(key)
+        self.lock().map.contains_key(key)
     }
 
     pub(crate) fn remove(&self, key: &str) -> bool {
-        self.lock().remove(key).is_some()
+        self.lock().change().remove(key).is_some()
     }
 
     pub(crate) fn replace(&self, data: Map<String, Value>) {
-        *self.lock() = data;
+        *self.lock().change() = data;
     }
 
     pub(crate) fn snapshot(&self) -> Map<String, Value> {
-        self.lock().clone()
+        self.lock().map.clone()
+    }
+
+    /// The data as JSON with sorted keys.
+    pub(crate) fn json(&self) -> Bytes {
+        let State { map, json } = &mut *self.lock();
+        json.get_or_insert_with(|| json::object(map)).clone()
     }
 
     pub(crate) fn view<D: SessionData>(&self) -> Result<D> {
-        view(&self.lock())
+        view(&self.lock().map)
     }
 
     pub(crate) fn update<D: SessionData, R>(&self, f: impl FnOnce(&mut D) -> R) -> Result<R> {
-        let mut map = self.lock();
-        let mut data = view::<D>(&map)?;
+        let mut state = self.lock();
+        let mut data = view::<D>(&state.map)?;
         let result = f(&mut data);
         match serde_json::to_value(&data) {
-            Ok(Value::Object(fields)) => map.extend(fields),
+            Ok(Value::Object(fields)) => state.change().extend(fields),
             Ok(Value::Null) => {} // the unit view
             Ok(other) => {
                 return Err(Error::new(
@@ -86,4 +108,31 @@ fn view<D: SessionData>(map: &Map<String, Value>) -> Result<D> {
 
 fn misfit(key: &str, error: &serde_json::Error) -> Error {
     Error::new(code::INTERNAL, format!("session data `{key}`: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_json_is_made_anew_after_each_change() {
+        let data = Data::default();
+        assert_eq!(data.json(), "{}");
+        data.set("b", 1).unwrap();
+        data.set("a", "<").unwrap();
+        assert_eq!([data.json(), data.json()], [r#"{"a":"\u003c","b":1}"#; 2]);
+        data.remove("a");
+        assert_eq!(data.json(), r#"{"b":1}"#);
+        data.replace(Map::from_iter([("c".to_owned(), 2.into())]));
+        assert_eq!(data.json(), r#"{"c":2}"#);
+        data.update(|fields: &mut Fields| fields.c = 3).unwrap();
+        assert_eq!(data.json(), r#"{"c":3}"#);
+    }
+
+    #[derive(Default, Serialize, serde::Deserialize)]
+    struct Fields {
+        c: u8,
+    }
+
+    impl SessionData for Fields {}
 }

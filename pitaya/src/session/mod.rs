@@ -40,7 +40,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result, code, text};
 use crate::serialize::{Message, Push};
-use crate::wire::{handshake, json};
+use crate::wire::handshake;
 
 /// A client's session, with a typed view `D` of its data.
 ///
@@ -289,7 +289,7 @@ impl<D> Session<D> {
         let Some(back) = self.core.back() else {
             return Err(Error::new(code::UNKNOWN, text::FRONT_CANT_PUSH_TO_FRONT));
         };
-        let data = json::object(&self.core.data().snapshot());
+        let data = self.core.data().json();
         let uid = self.core.uid();
         back.owner().replace_data(self.id(), uid.as_deref().unwrap_or_default(), data).await
     }
