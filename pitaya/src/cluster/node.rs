@@ -272,13 +272,8 @@ impl Node {
             data: &data,
             waits: if mid == 0 { Waits::Not } else { Waits::ForReply(mid) },
         };
-        let request = Outgoing {
-            route: &route,
-            data: &body,
-            client: Some(client),
-            sender: &own,
-            metadata: &metadata,
-        };
+        let request =
+            Outgoing { route: &route, data: &body, client: Some(client), sender: &own, metadata: &metadata };
         let request = request.encode();
         self.send(&to, &route, request, timeout).await.inspect_err(|error| {
             tracing::debug!(route = &*route, server = %to.id, %error, "a message that was passed on failed");

@@ -31,6 +31,10 @@ impl Unread {
     /// # Errors
     /// As of [`checked_timeout`].
     pub(super) fn of(bytes: &[u8]) -> Result<Option<Self>> {
+        // Escapes, or what has to be escaped. All bytes are looked at, many at a time.
+        if bytes.iter().fold(false, |found, byte| found | (*byte == b'\\') | (*byte < b' ')) {
+            return Ok(None);
+        }
         let Ok(text) = str::from_utf8(bytes) else { return Ok(None) };
         let (mut timeout, mut request_id) = (None, RequestId::None);
         let mut pairs = Pairs::of(text);
@@ -103,10 +107,8 @@ impl<'a> Iterator for Pairs<'a> {
     }
 }
 
-/// A string behind its first quotation mark, and what is behind its last. `None` if there is an escape in it, or what
-/// has to be one.
+/// A string behind its first quotation mark, and what is behind its last.
 fn string(text: &str) -> Option<(&str, &str)> {
-    let end = text.bytes().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))?;
-    let (string, rest) = text.split_at(end);
-    Some((string, rest.strip_prefix('"')?))
+    let end = text.bytes().position(|byte| byte == b'"')?;
+    Some((&text[..end], &text[end + 1..]))
 }

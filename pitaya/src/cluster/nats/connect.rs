@@ -52,8 +52,8 @@ pub(super) async fn connect(
         // the client bears two pings without an answer, and gives up when the third is due
         .ping_interval((options.patience() / 3).max(Duration::from_millis(1)))
         .subscription_capacity(options.messages.max(options.pushes))
-        // each call brings its own
-        .request_timeout(None)
+        // ours are checked where they are made, and those of answers came from a broker
+        .skip_subject_validation(true)
         .max_reconnects(servers.len() + OTHERS)
         .reconnect_delay_callback(move |_| if watched.was_made() { AGAIN } else { Duration::ZERO })
         .require_tls(options.tls.required)

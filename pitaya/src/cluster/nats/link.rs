@@ -1,6 +1,9 @@
 //! One connection to a broker, from its making to its end. It never comes back: another takes its place.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use async_nats::connection::State;
@@ -98,6 +101,11 @@ impl Link {
     /// Waits for something, unless the connection goes. The client's own functions wait for room among its commands,
     /// which it does not make while it is not connected.
     async fn while_up<T>(&self, future: impl Future<Output = T>) -> Result<T, Gone> {
+        let mut future = pin!(future);
+        // Mostly there is room, and then nothing is to be listened to.
+        if let Poll::Ready(value) = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
+            return Ok(value);
+        }
         tokio::select! {
             biased;
             value = future => Ok(value),
@@ -138,7 +146,10 @@ impl Link {
 
     /// Sends what nobody answers.
     pub(super) async fn publish(&self, to: Subject, body: Bytes) -> Result<(), TransportError> {
-        self.send(to, None, body).await
+        self.may_send(&body)?;
+        let size = body.len();
+        let published = self.while_up(self.client.publish(to, body)).await?;
+        published.map_err(|error| self.not_sent(&error, size))
     }
 
     /// Sends what is answered, and waits for the answer.
@@ -148,9 +159,17 @@ impl Link {
         body: Bytes,
         timeout: Duration,
     ) -> Result<Bytes, TransportError> {
+        self.may_send(&body)?;
         let mut wait = self.answers.wait()?;
+        let reply = wait.subject();
         let answered = async {
-            self.send(to, Some(wait.subject()), body).await?;
+            let sending = || self.client.publish_with_reply(to.clone(), reply.clone(), body.clone());
+            // What waits for room among the client's commands is large: it is made when it is needed.
+            let sent = match sending().now_or_never() {
+                Some(sent) => sent,
+                None => Box::pin(self.while_up(sending())).await?,
+            };
+            sent.map_err(|error| self.not_sent(&error, body.len()))?;
             // What the client took may have been handled.
             let lost = "the connection was lost before the answer came";
             wait.answer().await.map_err(|_| TransportError::Other(lost.to_owned()))
@@ -164,37 +183,21 @@ impl Link {
         }
     }
 
-    /// Hands something to the client.
-    async fn send(&self, to: Subject, reply: Option<Subject>, body: Bytes) -> Result<(), TransportError> {
+    fn may_send(&self, body: &Bytes) -> Result<(), TransportError> {
         let (size, limit) = (body.len(), self.client.max_payload());
         if size > limit {
             return Err(TransportError::TooLarge { size, limit });
         }
-        if !self.is_up() {
-            return Err(TransportError::Unavailable);
-        }
-        let sending = || hand_over(&self.client, to.clone(), reply.clone(), body.clone());
-        // Mostly there is room among its commands. What waits for it is large: it is made when it is needed.
-        let sent = match sending().now_or_never() {
-            Some(sent) => sent,
-            None => Box::pin(self.while_up(sending())).await?,
-        };
-        sent.map_err(|error| match error.kind() {
-            PublishErrorKind::Send => TransportError::Unavailable,
-            PublishErrorKind::MaxPayloadExceeded => TransportError::TooLarge { size, limit },
-            PublishErrorKind::InvalidSubject => TransportError::Other(error.to_string()),
-        })
+        if self.is_up() { Ok(()) } else { Err(TransportError::Unavailable) }
     }
-}
 
-async fn hand_over(
-    client: &Client,
-    to: Subject,
-    reply: Option<Subject>,
-    body: Bytes,
-) -> Result<(), PublishError> {
-    match reply {
-        Some(reply) => client.publish_with_reply(to, reply, body).await,
-        None => client.publish(to, body).await,
+    fn not_sent(&self, error: &PublishError, size: usize) -> TransportError {
+        match error.kind() {
+            PublishErrorKind::Send => TransportError::Unavailable,
+            PublishErrorKind::MaxPayloadExceeded => {
+                TransportError::TooLarge { size, limit: self.client.max_payload() }
+            }
+            PublishErrorKind::InvalidSubject => TransportError::Other(error.to_string()),
+        }
     }
 }
