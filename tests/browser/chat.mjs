@@ -1,8 +1,8 @@
 // Drives two tabs of a real browser through the chat example.
 //
-//   node chat.mjs URL [--screenshot FILE]
+//   node chat.mjs URL [URL OF THE SECOND TAB] [--screenshot FILE]
 //
-// URL is the chat page. The browser is the program in CHROMIUM, or /usr/bin/chromium.
+// URL is the chat page; in a cluster another server has it too. The browser is the program in CHROMIUM, or /usr/bin/chromium.
 // Prints one line a step, `ok - …` or `not ok - …`, and ends with 0 if all were ok, 1 if
 // not. Nothing sleeps: each step waits for what it wants to see, for at most 15 seconds.
 
@@ -18,11 +18,11 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { screenshot: { type: 'string' } },
 });
-if (positionals.length !== 1) {
-  console.error('usage: node chat.mjs URL [--screenshot FILE]');
+if (positionals.length !== 1 && positionals.length !== 2) {
+  console.error('usage: node chat.mjs URL [URL OF THE SECOND TAB] [--screenshot FILE]');
   process.exit(1);
 }
-const [url] = positionals;
+const [firstUrl, secondUrl = firstUrl] = positionals;
 
 let browser;
 let failed = false;
@@ -31,7 +31,7 @@ let failed = false;
 const complaints = [];
 
 /** A tab of its own browser context: nothing is shared with the other tab. */
-async function openTab(name) {
+async function openTab(name, url) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
   context.setDefaultTimeout(STEP_TIMEOUT_MS);
   const page = await context.newPage();
@@ -113,13 +113,13 @@ let ann;
 let bob;
 
 await step('ann opens the page and joins', async () => {
-  ann = await openTab('ann');
+  ann = await openTab('ann', firstUrl);
   await ann.join();
   await ann.seesMembers(1);
 });
 
 await step('bob joins in a second tab, and ann sees it, once', async () => {
-  bob = await openTab(BOB);
+  bob = await openTab(BOB, secondUrl);
   await bob.join();
   await bob.seesMembers(2);
   await ann.seesMembers(2);

@@ -1,6 +1,7 @@
-//! What the integration tests share: a raw client of the protocol, a server to talk to, and an etcd.
+//! What the integration tests share: a raw client of the protocol, a server to talk to, an etcd and a browser.
 
 pub mod arena;
+pub mod browser;
 pub mod cable;
 pub mod etcd;
 pub mod nats;

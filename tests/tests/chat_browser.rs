@@ -1,30 +1,17 @@
-//! The chat, in a real browser.
+//! The chat in one server: in a real browser, and as the original's page talks to it.
 
-use std::process::Stdio;
-
-use pitaya::acceptor::WebSocket;
+use pitaya::acceptor::{Tcp, WebSocket};
 use pitaya::config::Config;
 use pitaya::prelude::*;
+use pitaya_tests::browser;
+use pitaya_tests::raw::Raw;
 use tokio::net::TcpListener;
-use tokio::process::Command;
 
 pitaya::link!(chat);
 
-/// Whether what the browser tests need is there. In CI its absence is a failure.
-fn missing() -> Option<&'static str> {
-    let browser = std::env::var("CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".to_owned());
-    let modules = concat!(env!("CARGO_MANIFEST_DIR"), "/browser/node_modules/playwright-core");
-    if !std::path::Path::new(&browser).exists() {
-        Some("a browser: apt-get install chromium")
-    } else if !std::path::Path::new(modules).exists() {
-        Some("playwright-core: npm ci in tests/browser")
-    } else {
-        None
-    }
-}
-
 async fn drive(compression: bool) {
-    if let Some(missing) = missing() {
+    if let Some(missing) = browser::missing() {
+        // In CI that is a failure.
         assert!(std::env::var_os("CI").is_none(), "missing: {missing}");
         eprintln!("skipped, missing {missing}; `cargo xtask test` installs it");
         return;
@@ -32,25 +19,15 @@ async fn drive(compression: bool) {
     let mut config = Config::default();
     config.message_compression = compression;
     config.message_compression_threshold = 1;
-    let app = App::builder()
-        .config(config)
-        .server_type("chat")
+    let app = chat::standalone(App::builder().config(config))
         .acceptor(WebSocket::bind("127.0.0.1:0"))
         .start()
         .await
         .expect("the chat starts");
     let web = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/web/?ws={}", web.local_addr().unwrap(), app.socket_addrs()[0].port());
-    let page = tokio::spawn(chat::page::serve(web));
-    let mut driver = Command::new("node");
-    driver.arg("chat.mjs").arg(&url).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/browser"));
-    if let Some(file) = std::env::var_os("CHAT_SCREENSHOT") {
-        driver.arg("--screenshot").arg(file);
-    }
-    let output = driver.stdin(Stdio::null()).kill_on_drop(true).output().await.expect("node runs");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("ok - ") && !said.contains("not ok"), "{said}");
+    let url = format!("http://{}/web/", web.local_addr().unwrap());
+    let page = tokio::spawn(chat::page::serve(web, app.socket_addrs()[0].port()));
+    browser::chat([&url, &url]).await;
     page.abort();
     app.stop().await;
 }
@@ -63,4 +40,27 @@ async fn two_tabs_chat_see_each_other_come_reload_and_leave() {
 #[tokio::test]
 async fn two_tabs_chat_with_compression_on() {
     drive(true).await;
+}
+
+#[tokio::test]
+async fn the_originals_page_is_served_too() {
+    let app = chat::standalone(App::builder()).acceptor(Tcp::bind("127.0.0.1:0")).start().await.unwrap();
+    let mut first = Raw::ready(app.socket_addrs()[0]).await;
+    let mut second = Raw::ready(app.socket_addrs()[0]).await;
+    let push = |route: &str, body: &str| (route.to_owned(), body.to_owned());
+    // It leaves the type of the server out, and gives no name.
+    first.request("room.join", "{}").await;
+    assert_eq!(first.pushed().await, push("onNames", r#"{"names":{"1":"guest 1"}}"#));
+    assert_eq!(first.pushed().await, push("onMembers", r#"{"members":["1"]}"#));
+    assert_eq!(first.next().await.unwrap().text(), r#"{"code":0,"result":"success","uid":"1"}"#);
+    second.request("room.join", "{}").await;
+    assert_eq!(first.pushed().await, push("onNames", r#"{"names":{"2":"guest 2"}}"#));
+    assert_eq!(first.pushed().await, push("onNewUser", r#"{"content":"New user: 2"}"#));
+    assert_eq!(first.pushed().await, push("onMembers", r#"{"members":["1","2"]}"#));
+    second.notify("room.message", r#"{"name":"guest","content":"hi"}"#).await;
+    assert_eq!(first.pushed().await, push("onMessage", r#"{"name":"guest","content":"hi"}"#));
+    drop(second);
+    assert_eq!(first.pushed().await, push("onUserLeft", r#"{"uid":"2"}"#));
+    assert_eq!(first.pushed().await, push("onMembers", r#"{"members":["1"]}"#));
+    app.stop().await;
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use pitaya::acceptor::Tcp;
+use pitaya::cluster::{MemoryBroker, MemoryRegistry};
 use pitaya::prelude::*;
 use pitaya_tests::arena::{self, Text, Witness, config};
 use pitaya_tests::raw::Raw;
@@ -106,6 +107,26 @@ async fn without_collecting_only_registered_components_are_served() {
         .expect("one of the two alone is no duplicate");
     assert_eq!(app.handlers().len(), 2);
     app.stop().await;
+}
+
+#[tokio::test]
+async fn only_a_frontend_of_a_cluster_that_says_so_may_serve_nothing_and_passes_messages_on() {
+    let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());
+    let app = |server_type| {
+        App::builder().server_type(server_type).discovery(registry.discovery()).transport(broker.transport())
+    };
+    let front = || app("front").acceptor(Tcp::bind("127.0.0.1:0"));
+    let forgotten = error(front()).await;
+    assert!(forgotten.contains("no component of server type `front` is linked in"), "{forgotten}");
+    let useless = error(app("back").backend().no_collect()).await;
+    assert!(useless.contains("no component of this server type is registered"), "{useless}");
+
+    let back = app("unmade").backend().register(Unmade).start().await.unwrap();
+    let front = front().no_collect().start().await.unwrap();
+    let mut client = Raw::ready(front.socket_addrs()[0]).await;
+    assert_eq!(client.ask("unmade.unmade.nothing", "").await, "{}");
+    front.stop().await;
+    back.stop().await;
 }
 
 #[tokio::test]

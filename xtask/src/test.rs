@@ -63,13 +63,13 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The framework with each feature alone, and with none.
+/// The framework with each feature alone, and with none; and the chat as newcomers start it, without `protoc`.
 fn features() -> Result<(), String> {
     run(cargo().args(["check", "-p", "pitaya", "--no-default-features"]))?;
     for feature in FEATURES {
         run(cargo().args(["check", "-p", "pitaya", "--no-default-features", "--features", feature]))?;
     }
-    Ok(())
+    run(cargo().args(["check", "-p", "chat"]).env("PROTOC", "not-to-be-asked-for"))
 }
 
 /// A browser and what drives it; what the cluster's tests talk to, and what its build needs.
@@ -119,7 +119,7 @@ fn compiles_protos() -> bool {
     compiled
 }
 
-fn works(program: &str) -> bool {
+pub(crate) fn works(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }
 

@@ -3,6 +3,7 @@
 use std::process::{Child, Command, ExitCode, Stdio};
 
 use crate::root;
+use crate::test::works;
 
 /// Starts NATS and etcd at their default ports; their data is under `target/up`.
 pub(crate) fn main() -> ExitCode {
@@ -11,7 +12,9 @@ pub(crate) fn main() -> ExitCode {
         eprintln!("{}: {error}", folder.display());
         return ExitCode::FAILURE;
     }
-    let mut nats = Command::new("nats-server");
+    // Debian keeps it where only root looks
+    let nats = if works("nats-server") { "nats-server" } else { "/usr/sbin/nats-server" };
+    let mut nats = Command::new(nats);
     nats.args(["-a", "127.0.0.1", "-p", "4222"]);
     let mut etcd = Command::new("etcd");
     etcd.arg("--data-dir").arg(folder.join("etcd")).args([

@@ -1,6 +1,7 @@
 //! The page, served from memory: a few fixed files over plain HTTP.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -14,10 +15,12 @@ const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 
-/// Path, content type and bytes of each file.
+/// The page itself, with the port of the usual socket, and where it says so.
+const INDEX: &str = include_str!("../web/index.html");
+const SOCKET: &str = r#"name="pitaya-ws" content="3250""#;
+
+/// Path, content type and bytes of each other file.
 const FILES: &[(&str, &str, &[u8])] = &[
-    ("/web/", HTML, include_bytes!("../web/index.html")),
-    ("/web/index.html", HTML, include_bytes!("../web/index.html")),
     ("/web/style.css", CSS, include_bytes!("../web/style.css")),
     ("/web/icon.svg", "image/svg+xml", include_bytes!("../web/icon.svg")),
     ("/web/chat.js", JS, include_bytes!("../web/chat.js")),
@@ -26,14 +29,16 @@ const FILES: &[(&str, &str, &[u8])] = &[
     ("/web/codec.js", JS, include_bytes!("../web/codec.js")),
 ];
 
-/// Serves the page until the task is dropped.
-pub async fn serve(listener: TcpListener) {
+/// Serves the page until the task is dropped. It connects to the socket at this port of the machine it came from.
+pub async fn serve(listener: TcpListener, socket: u16) {
+    let index: Arc<str> = INDEX.replace(SOCKET, &SOCKET.replace("3250", &socket.to_string())).into();
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
+                let index = Arc::clone(&index);
                 tokio::spawn(async move {
                     // A visitor that breaks off is no news.
-                    let _ = tokio::time::timeout(DEADLINE, answer(stream)).await;
+                    let _ = tokio::time::timeout(DEADLINE, answer(stream, &index)).await;
                 });
             }
             Err(error) => {
@@ -44,7 +49,7 @@ pub async fn serve(listener: TcpListener) {
     }
 }
 
-async fn answer(stream: TcpStream) -> io::Result<()> {
+async fn answer(stream: TcpStream, index: &str) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     let mut head = (&mut stream).take(HEAD);
     let mut first = String::new();
@@ -56,8 +61,12 @@ async fn answer(stream: TcpStream) -> io::Result<()> {
     let mut words = first.split(' ');
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let path = target.split('?').next().unwrap_or_default();
-    let reply = match (method, FILES.iter().find(|(known, ..)| *known == path)) {
-        ("GET" | "HEAD", Some((_, kind, body))) => {
+    let file = match path {
+        "/web/" | "/web/index.html" => Some((HTML, index.as_bytes())),
+        _ => FILES.iter().find(|(known, ..)| *known == path).map(|(_, kind, body)| (*kind, *body)),
+    };
+    let reply = match (method, file) {
+        ("GET" | "HEAD", Some((kind, body))) => {
             response("200 OK", &format!("Content-Type: {kind}\r\n"), body)
         }
         ("GET" | "HEAD", None) if path == "/" => response("302 Found", "Location: /web/\r\n", b""),

@@ -1,8 +1,14 @@
 // The chat page: joins the room, shows who is there and what they say.
 //
-// Routes: the request `room.join {name}`, the notify `room.message {name, content}`;
+// Routes: the request `room.room.join {name}`, the notify `room.room.message {name, content}`;
 // pushes `onMembers {members}` (everybody's uid), `onNewUser {content}` and
-// `onMessage {name, content}`; and `onNames {names}`, how each uid likes to be called.
+// `onMessage {name, content}`; and `onNames {names}`, how uids like to be called, and
+// `onUserLeft {uid}`. A route begins with the type of the server that handles it, be it the
+// one that the page is connected to or one behind that; the first may leave the type out.
+//
+// In a cluster pushes come from several servers, so that of two lists the older may come
+// later. But no uid is used twice: who has left stays away, and who is in any list is here
+// unless they have left. So it does not matter in which order things come.
 
 import { PitayaClient } from './pitaya.js';
 import { Log, memberItem } from './view.js';
@@ -12,8 +18,8 @@ const $ = (id) => document.getElementById(id);
 const client = new PitayaClient({ reconnect: true });
 const log = new Log($('log'), $('newest'));
 
-/** What the page knows of the room; `members` is null until the first list has come. */
-const room = { name: '', uid: undefined, joined: false, members: null, names: new Map() };
+/** What the page knows of the room: the uids of who is here and of who has left, and their names. */
+const room = { name: '', uid: undefined, joined: false, members: new Set(), left: new Set(), names: new Map() };
 /** What was said here and has not come back yet: tells one's own lines from a namesake's. */
 let unechoed = [];
 
@@ -48,11 +54,11 @@ async function join(name) {
 }
 
 async function enterRoom() {
-  room.members = null;
-  room.joined = false;
+  // A server that was started anew may count its uids anew too.
+  Object.assign(room, { joined: false, members: new Set(), left: new Set() });
   unechoed = [];
   try {
-    const reply = await client.request('room.join', { name: room.name });
+    const reply = await client.request('room.room.join', { name: room.name });
     if (reply?.code !== 0) throw new Error(reply?.result ?? 'no reason given');
     room.uid = typeof reply.uid === 'string' ? reply.uid : undefined;
   } catch (error) {
@@ -118,12 +124,13 @@ addEventListener('pageshow', (event) => {
 
 // ---- Members ----
 
-/** "ann-3" was called ann; a bare number is a guest's session. */
+/** "ann-3" was called ann; a bare number is a guest's session. After an "@" comes the server that has it. */
 function calledName(uid) {
   const name = room.names.get(uid);
   if (name) return name;
-  if (/^\d+$/.test(uid)) return `guest ${uid}`;
-  return uid.replace(/-\d+$/, '') || uid;
+  const [session] = uid.split('@');
+  if (/^\d+$/.test(session)) return `guest ${session}`;
+  return session.replace(/-\d+$/, '') || uid;
 }
 
 client.on('onNames', (push) => {
@@ -135,34 +142,28 @@ client.on('onNames', (push) => {
 
 client.on('onMembers', (push) => {
   if (!Array.isArray(push?.members)) return;
-  const now = new Set(push.members.map(String));
-  const before = room.members;
-  room.members = now;
-  // The first list says who was here already; from then on the differences are news.
-  if (before) {
-    for (const uid of before) if (!now.has(uid)) log.notice(`${calledName(uid)} left`);
-    for (const uid of now) if (!before.has(uid) && uid !== room.uid) log.notice(`${calledName(uid)} joined`);
-  }
+  for (const uid of push.members.map(String)) if (!room.left.has(uid)) room.members.add(uid);
   showMembers();
 });
 
 client.on('onNewUser', (push) => {
-  const content = String(push?.content ?? '');
   // "New user: ann-3". A list that names the newcomer may have come before this, or come later.
-  const uid = /([A-Za-z0-9_-]+)\s*$/.exec(content)?.[1];
-  if (uid === undefined) {
-    if (content) log.notice(content);
-    return;
-  }
-  room.members ??= new Set();
-  if (room.members.has(uid)) return;
+  const uid = /(\S+)\s*$/.exec(String(push?.content ?? ''))?.[1];
+  if (uid === undefined || room.left.has(uid)) return;
   room.members.add(uid);
-  log.notice(`${calledName(uid)} joined`);
+  if (room.joined) log.notice(`${calledName(uid)} joined`);
+  showMembers();
+});
+
+client.on('onUserLeft', (push) => {
+  const uid = String(push?.uid ?? '');
+  room.left.add(uid);
+  if (room.members.delete(uid) && room.joined) log.notice(`${calledName(uid)} left`);
   showMembers();
 });
 
 function showMembers() {
-  const uids = [...(room.members ?? [])];
+  const uids = [...room.members];
   const people = uids.map((uid) => ({ uid, name: calledName(uid), you: uid === room.uid }));
   people.sort((a, b) => b.you - a.you || a.name.localeCompare(b.name));
   const namesakes = (name) => people.filter((person) => person.name === name).length > 1;
@@ -183,7 +184,7 @@ client.on('onMessage', (push) => {
 function say() {
   const content = $('text').value.trim();
   if (!content || !room.joined) return;
-  client.notify('room.message', { name: room.name, content });
+  client.notify('room.room.message', { name: room.name, content });
   unechoed.push(content);
   $('text').value = '';
   log.toNewest();

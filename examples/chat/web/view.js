@@ -39,7 +39,7 @@ export function memberItem({ uid, name, you }, namesakes) {
   const item = element('li', '', face(name), element('span', 'called', name));
   item.style.setProperty('--hue', hueOf(name));
   item.title = uid;
-  const number = /-(\d+)$/.exec(uid)?.[1];
+  const number = /-(\d+)(?:@|$)/.exec(uid)?.[1];
   if (namesakes && number) item.append(element('small', '', `#${number}`));
   if (you) item.append(element('small', '', 'you'));
   return item;

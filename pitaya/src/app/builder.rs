@@ -178,7 +178,8 @@ impl Builder {
         self
     }
 
-    /// Leaves out what is linked in: only registered components are served.
+    /// Leaves out what is linked in: only registered components are served. A frontend of a cluster may have none: it
+    /// passes messages on.
     #[must_use]
     pub fn no_collect(mut self) -> Self {
         self.collect = false;

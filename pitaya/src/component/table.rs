@@ -145,6 +145,8 @@ pub(crate) struct Built {
 pub(crate) struct Plan<'a> {
     pub(crate) server_type: &'a str,
     pub(crate) collect: bool,
+    /// A frontend that passes messages on to other servers.
+    pub(crate) passes_on: bool,
     pub(crate) registered: Vec<Registration>,
     pub(crate) services: &'a Services,
     pub(crate) handler_pipeline: Pipeline,
@@ -176,7 +178,8 @@ impl Plan<'_> {
                 Err(problem) => drop(problems.insert(problem)),
             }
         }
-        if mine.is_empty() {
+        // One that only passes messages on has to say that it serves nothing.
+        if mine.is_empty() && (self.collect || !self.passes_on) {
             problems.extend(built.notes);
             problems.insert(self.nothing(&linked));
             return Err(all(problems));

@@ -37,7 +37,15 @@ macro_rules! component {
 
 fn plan<'a>(server_type: &'a str, registered: Vec<Registration>, services: &'a Services) -> Plan<'a> {
     let (handler_pipeline, remote_pipeline) = (Pipeline::default(), Pipeline::default());
-    Plan { server_type, collect: true, registered, services, handler_pipeline, remote_pipeline }
+    Plan {
+        server_type,
+        collect: true,
+        passes_on: false,
+        registered,
+        services,
+        handler_pipeline,
+        remote_pipeline,
+    }
 }
 
 // What is in a constant without a name has no name of its own either.

@@ -1,0 +1,277 @@
+//! The chat over a cluster: two connectors and two rooms as processes of their own, over NATS and etcd.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::process::Stdio;
+
+use chat::{ChatMessage, Join, Joined, Names, NewUser, Room, Say, UserLeft};
+use futures_util::StreamExt;
+use pitaya::Result;
+use pitaya::client::{Client, Pushes};
+use pitaya::cluster::{protos, subject};
+use pitaya::group::{EtcdGroupOptions, EtcdStore, GroupStore};
+use pitaya_tests::programs::Ground;
+use pitaya_tests::{browser, soon};
+use prost::Message as _;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+
+/// A process of the cluster, which is killed when this is dropped, and the lines it has logged.
+struct Server {
+    process: Child,
+    said: watch::Receiver<Vec<String>>,
+}
+
+impl Server {
+    fn start(ground: &Ground, args: &[&str]) -> Self {
+        let etcd = ground.etcd().url();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_tested-chat"))
+            .args(args)
+            .env_clear()
+            .env("NO_COLOR", "1")
+            .env("CHAT_WS", "127.0.0.1:0")
+            .env("CHAT_WEB", "127.0.0.1:0")
+            .env("PITAYA_CLUSTER_SD_ETCD_ENDPOINTS", &etcd)
+            .env("PITAYA_CLUSTER_SD_ETCD_PREFIX", ground.prefix())
+            .env("PITAYA_CLUSTER_SD_ETCD_HEARTBEAT_TTL", "2s")
+            .env("PITAYA_CLUSTER_RPC_CLIENT_NATS_CONNECT", ground.nats.url())
+            .env("PITAYA_GROUPS_ETCD_ENDPOINTS", &etcd)
+            .env("PITAYA_GROUPS_ETCD_PREFIX", ground.prefix())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the program starts");
+        let mut lines = BufReader::new(process.stdout.take().expect("its output")).lines();
+        let (tell, said) = watch::channel(Vec::new());
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                tell.send_modify(|said| said.push(line));
+            }
+        });
+        Self { process, said }
+    }
+
+    /// Waits until it has logged so many lines with a text; gives the last.
+    async fn says(&mut self, text: &str, times: usize) -> String {
+        let found = |said: &Vec<String>| {
+            let mut lines = said.iter().filter(|line| line.contains(text));
+            lines.nth(times - 1).cloned()
+        };
+        let said = soon(text, self.said.wait_for(|said| found(said).is_some())).await.expect("it runs");
+        found(&said).expect("it was there")
+    }
+
+    /// What comes after a text that it logs, up to the next space.
+    async fn says_after(&mut self, text: &str) -> String {
+        let line = self.says(text, 1).await;
+        let (_, after) = line.split_once(text).expect("it is there");
+        after.split(' ').next().unwrap_or_default().trim_end_matches('.').to_owned()
+    }
+
+    async fn kill(&mut self) {
+        self.process.kill().await.expect("it runs");
+    }
+
+    /// Asks it to end, as an operator would, and waits until it has.
+    async fn stop(&mut self) {
+        let pid = self.process.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)).expect("it runs");
+        kill_process(pid, Signal::TERM).expect("it is ours");
+        assert!(soon("its end", self.process.wait()).await.unwrap().success());
+    }
+}
+
+/// Two rooms and two connectors that know each other.
+async fn start(ground: &Ground) -> ([Server; 2], [Server; 2]) {
+    let mut rooms = [Server::start(ground, &["room"]), Server::start(ground, &["room"])];
+    ground.until_registered("room", 2).await;
+    let mut connectors = [Server::start(ground, &["connector"]), Server::start(ground, &["connector"])];
+    for connector in &mut connectors {
+        connector.says("Open http://", 1).await;
+    }
+    for room in &mut rooms {
+        room.says("a server has come server_type=connector", 2).await;
+    }
+    (rooms, connectors)
+}
+
+/// How many messages of people each room is asked to handle from now on, by the room's id.
+struct Asked(watch::Receiver<BTreeMap<String, usize>>);
+
+impl Asked {
+    async fn watch(ground: &Ground) -> Self {
+        let nats = async_nats::connect(ground.nats.url()).await.expect("the broker is there");
+        let mut all = nats.subscribe(">").await.expect("all is heard");
+        nats.flush().await.expect("the broker has heard");
+        let servers = ground.registered().await.into_iter();
+        let rooms: BTreeMap<String, String> = servers
+            .filter(|(server_type, _)| server_type == "room")
+            .map(|(server_type, id)| (subject::rpc(&server_type, &id).expect("an address"), id))
+            .collect();
+        let (tell, counts) = watch::channel(rooms.values().map(|id| (id.clone(), 0)).collect());
+        tokio::spawn(async move {
+            // the client goes when this ends
+            let _nats = nats;
+            while let Some(message) = all.next().await {
+                let Some(room) = rooms.get(message.subject.as_str()) else { continue };
+                let request = protos::Request::decode(message.payload).expect("a request");
+                if request.msg.is_some_and(|msg| msg.route == Room::MESSAGE.path()) {
+                    tell.send_modify(|counts: &mut BTreeMap<_, usize>| *counts.get_mut(room).unwrap() += 1);
+                }
+            }
+        });
+        Self(counts)
+    }
+
+    /// Waits until all rooms were asked for this many together; gives each room's part.
+    async fn until(mut self, all: usize) -> Vec<usize> {
+        let enough = |counts: &BTreeMap<String, usize>| counts.values().sum::<usize>() >= all;
+        soon("messages for the rooms", self.0.wait_for(enough)).await.unwrap().values().copied().collect()
+    }
+}
+
+#[tokio::test]
+async fn two_tabs_on_two_connectors_chat_through_two_rooms() {
+    let Some(ground) = Ground::start().await else { return };
+    let (_rooms, mut connectors) = start(&ground).await;
+    let asked = Asked::watch(&ground).await;
+    let mut urls = Vec::new();
+    for connector in &mut connectors {
+        urls.push(connector.says_after("Open ").await.replace("localhost", "127.0.0.1"));
+    }
+    assert_ne!(urls[0], urls[1]);
+    // No browser is a failure here, not a reason to skip.
+    browser::chat([&urls[0], &urls[1]]).await;
+    // A burst of fifty, and what was said before and after it; each message goes to a room by chance.
+    let handled = asked.until(50).await;
+    assert_eq!(handled.len(), 2);
+    assert!(handled.iter().all(|messages| *messages > 0), "one room did it all: {handled:?}");
+}
+
+/// Somebody in the chat, by the client of the framework.
+struct Person {
+    client: Client,
+    uid: String,
+    names: Pushes<Names>,
+    came: Pushes<NewUser>,
+    left: Pushes<UserLeft>,
+    messages: Pushes<ChatMessage>,
+}
+
+impl Person {
+    async fn join(at: SocketAddr, name: &str) -> Self {
+        Self::try_join(at, name).await.unwrap()
+    }
+
+    async fn try_join(at: SocketAddr, name: &str) -> Result<Self> {
+        let client = Client::builder().connect_ws(&format!("ws://{at}")).await.expect("a connection");
+        let (names, came, left, messages) =
+            (client.pushes(), client.pushes(), client.pushes(), client.pushes());
+        let Joined { code, uid, .. } = client.request(&Room::JOIN, &Join { name: name.to_owned() }).await?;
+        assert_eq!(code, 0);
+        Ok(Self { client, uid, names, came, left, messages })
+    }
+
+    /// The first names it is told: those of all who are there.
+    async fn names(&mut self) -> Vec<String> {
+        let mut names: Vec<_> = soon("names", self.names.next()).await.unwrap().names.into_values().collect();
+        names.sort();
+        names
+    }
+
+    async fn sees_come(&mut self, who: &Self) {
+        let news = soon("a newcomer", self.came.next()).await.unwrap();
+        assert_eq!(news.content, format!("New user: {}", who.uid));
+    }
+
+    /// Waits for news of so many that left.
+    async fn sees_leave<'a>(&mut self, who: impl IntoIterator<Item = &'a Self>) {
+        let wanted: BTreeSet<_> = who.into_iter().map(|person| person.uid.clone()).collect();
+        let mut gone = BTreeSet::new();
+        while gone.len() < wanted.len() {
+            let uid = soon("a leave", self.left.next()).await.unwrap().uid;
+            assert!(gone.insert(uid.clone()), "{uid} has left twice");
+        }
+        assert_eq!(gone, wanted);
+    }
+
+    async fn say(&self, text: &str) -> Result<()> {
+        let say = Say { name: String::new(), content: text.to_owned() };
+        self.client.request(&Room::MESSAGE, &say).await.map(drop)
+    }
+
+    async fn hears(&mut self, text: &str) {
+        assert_eq!(soon("a message", self.messages.next()).await.unwrap().content, text);
+    }
+}
+
+async fn sockets(connectors: &mut [Server; 2]) -> [SocketAddr; 2] {
+    let mut sockets = Vec::new();
+    for connector in connectors {
+        sockets.push(connector.says_after("The chat listens on ").await.parse().expect("an address"));
+    }
+    sockets.try_into().expect("two")
+}
+
+#[tokio::test]
+async fn members_of_a_connector_that_is_killed_leave_and_with_a_room_nobody_does() {
+    let Some(ground) = Ground::start().await else { return };
+    let (mut rooms, mut connectors) = start(&ground).await;
+    let at = sockets(&mut connectors).await;
+    let store = EtcdStore::new(EtcdGroupOptions {
+        endpoints: vec![ground.etcd().url()],
+        prefix: ground.prefix().to_owned(),
+        ..EtcdGroupOptions::default()
+    });
+    let in_the_group = || async { store.members("room").await.unwrap().len() };
+
+    // One name on two connectors is two members, and neither is sent away.
+    let mut ann = Person::join(at[0], "Ann").await;
+    let mut namesake = Person::join(at[1], "Ann").await;
+    let mut bob = Person::join(at[1], "Bob Müller 日本").await;
+    assert_eq!(bob.names().await, ["Ann", "Ann", "Bob Müller 日本"]);
+    ann.sees_come(&namesake).await;
+    ann.sees_come(&bob).await;
+    assert_ne!(ann.uid, namesake.uid);
+    for n in 0..20 {
+        namesake.say(&format!("hi {n}")).await.unwrap();
+        for person in [&mut ann, &mut bob, &mut namesake] {
+            person.hears(&format!("hi {n}")).await;
+        }
+    }
+    assert_eq!(in_the_group().await, 3);
+
+    // A room that is killed takes nothing along: the other one knows all members, and how they are called.
+    rooms[0].kill().await;
+    let mut cid = soon("somebody to join", async {
+        loop {
+            // Until its lease is over it is still called now and then.
+            match Person::try_join(at[0], "Cid").await {
+                Ok(cid) => return cid,
+                Err(error) => eprintln!("not yet: {error}"),
+            }
+        }
+    })
+    .await;
+    assert_eq!(cid.names().await, ["Ann", "Ann", "Bob Müller 日本", "Cid"]);
+    ann.sees_come(&cid).await;
+    soon("the other room to have all", async { while cid.say("still here").await.is_err() {} }).await;
+    for person in [&mut ann, &mut bob, &mut cid] {
+        person.hears("still here").await;
+    }
+
+    // A connector that is killed tells nobody; its members leave all the same, each once.
+    connectors[1].kill().await;
+    ann.sees_leave([&bob, &namesake]).await;
+    cid.sees_leave([&bob, &namesake]).await;
+    assert_eq!(in_the_group().await, 2);
+    ann.client.disconnect().await;
+    cid.sees_leave([&ann]).await;
+
+    // One that is stopped takes its members out itself.
+    connectors[0].stop().await;
+    assert_eq!(in_the_group().await, 0);
+}
