@@ -12,6 +12,7 @@
 //!
 //! `docs/cluster.md` has the protocol in words.
 
+mod absent;
 mod answering;
 mod broker;
 mod callee;

@@ -10,13 +10,14 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use super::absent::Absent;
 use super::meters::Meters;
 use super::outgoing::{Client, Outgoing};
 use super::request::Waits;
 use super::response::{self, Unanswered};
-use super::router::{Routers, Routing};
+use super::router::{self, Chosen, Routers, Routing};
 use super::server::DRAINING;
-use super::{Callee, Discovery, Server, Servers, Transport};
+use super::{Callee, Discovery, Server, Servers, Transport, TransportError, View};
 use crate::clock::Clock;
 use crate::component::{RemoteRequest, RemoteTarget, Tables, run_remote};
 use crate::context::{Caller, Current, Deadline, Metadata, new_request_id};
@@ -59,6 +60,7 @@ pub(crate) struct Node {
     pub(super) discovery: Box<dyn Discovery>,
     pub(super) transport: Box<dyn Transport>,
     routers: Routers,
+    absent: Absent,
     pub(super) limits: Limits,
     pub(super) pool: Arc<Pool>,
     pub(super) services: Arc<Services>,
@@ -82,6 +84,7 @@ impl Node {
             discovery,
             transport,
             routers,
+            absent: Absent::default(),
             limits,
             pool,
             services,
@@ -166,26 +169,47 @@ impl Node {
         deadline.within(wanted.unwrap_or(self.limits.request), Instant::now()).unwrap_or_default()
     }
 
-    /// Sends a call and waits for its answer.
-    async fn send(&self, to: &Server, route: &str, request: Bytes, timeout: Duration) -> Result<Bytes> {
-        let started = std::time::Instant::now();
-        let answer = if timeout.is_zero() {
-            Err(super::TransportError::Timeout)
-        } else {
-            self.transport.request(to, request, timeout).await
+    /// Sends a call and waits for its answer. If nobody is there to get it, any other server gets it that would do.
+    async fn send(&self, to: Chosen, request: &Outgoing<'_>, timeout: Duration) -> Result<Bytes> {
+        let Chosen { server: mut to, by_chance } = to;
+        let (route, started) = (request.route, Instant::now());
+        let mut left = timeout;
+        let answer = loop {
+            if left.is_zero() {
+                break Err(TransportError::Timeout);
+            }
+            let answer = self.transport.request(&to, request.encode(), left).await;
+            if answer != Err(TransportError::NoResponders) {
+                break answer;
+            }
+            self.absent.note(&to.id);
+            let other =
+                |view: &View| self.absent.any_other(router::willing(view, &to.server_type)).map(Arc::clone);
+            match self.servers.look(other).filter(|_| by_chance) {
+                Some(other) => {
+                    tracing::debug!(route, server = %to.id, %other.id, "nobody is there: another is called");
+                    to = other;
+                    left = timeout.saturating_sub(started.elapsed());
+                }
+                None => break answer,
+            }
         };
         let result = match answer {
             Ok(bytes) => response::read(bytes),
-            Err(why) => Err(Unanswered { route, timeout, caller: &self.own.load(), callee: to }.error(why)),
+            Err(why) => {
+                let error = Unanswered { route, timeout, caller: &self.own.load(), callee: &to }.error(why);
+                tracing::debug!(route, server = %to.id, %error, "a call got no answer");
+                Err(error)
+            }
         };
-        self.meters.called(route, started, result.as_ref().err());
+        self.meters.called(route, started.into_std(), result.as_ref().err());
         result
     }
 
-    /// Calls a remote of one server.
+    /// Calls a remote of a server.
     pub(super) async fn call(
         &self,
-        to: &Server,
+        to: Chosen,
         route: &str,
         body: Bytes,
         current: &Current,
@@ -195,7 +219,7 @@ impl Node {
         let timeout = self.time(timeout, current.deadline);
         let metadata = current.metadata.encode_for_call(&self.caller, timeout, None);
         let request = Outgoing { route, data: &body, client: None, sender: &own, metadata: &metadata };
-        self.send(to, route, request.encode(), timeout).await
+        self.send(to, &request, timeout).await
     }
 
     /// Calls a remote of whoever the route, the id or the key names.
@@ -208,7 +232,7 @@ impl Node {
         let nonsense = || Error::new(code::UNKNOWN, text::RPC_MAY_BE_LOCAL);
         let to = match (&server_id, &key) {
             (Some(id), _) if **id == *own.id => return Err(nonsense()),
-            (Some(id), _) => self.servers.get(id).ok_or_else(|| {
+            (Some(id), _) => self.servers.get(id).map(Chosen::only).ok_or_else(|| {
                 Error::new(code::UNKNOWN, text::SERVER_NOT_FOUND).with_metadata("server", &**id)
             })?,
             (None, None) if *server_type == *own.server_type => return Err(nonsense()),
@@ -220,14 +244,14 @@ impl Node {
                     session: None,
                     context: &current.metadata,
                 };
-                self.servers.look(|view| self.routers.choose(&call, key.as_deref(), view))?
+                self.choose(&call, key.as_deref())?
             }
         };
-        if to.id == own.id {
+        if to.server.id == own.id {
             // A key of the own type has chosen this very server.
             return self.here(&route, &body, current, timeout).await;
         }
-        self.call(&to, &route, body, &current, timeout).await
+        self.call(to, &route, body, &current, timeout).await
     }
 
     /// A remote of this server itself, with the time that it would have elsewhere.
@@ -245,7 +269,7 @@ impl Node {
         tokio::time::timeout(timeout, call).await.unwrap_or_else(|_| {
             let own = self.own();
             let unanswered = Unanswered { route, timeout, caller: &own, callee: &own };
-            Err(unanswered.error(super::TransportError::Timeout))
+            Err(unanswered.error(TransportError::Timeout))
         })
     }
 
@@ -262,7 +286,7 @@ impl Node {
             session: Some(&session),
             context: &context,
         };
-        let to = self.servers.look(|view| self.routers.choose(&call, None, view))?;
+        let to = self.choose(&call, None)?;
         let timeout = self.limits.request;
         let metadata = context.encode_for_call(&self.caller, timeout, Some(&new_request_id()));
         let (uid, data) = (core.uid(), core.data().json());
@@ -274,10 +298,11 @@ impl Node {
         };
         let request =
             Outgoing { route: &route, data: &body, client: Some(client), sender: &own, metadata: &metadata };
-        let request = request.encode();
-        self.send(&to, &route, request, timeout).await.inspect_err(|error| {
-            tracing::debug!(route = &*route, server = %to.id, %error, "a message that was passed on failed");
-        })
+        self.send(to, &request, timeout).await
+    }
+
+    fn choose(&self, call: &Routing<'_>, key: Option<&str>) -> Result<Chosen> {
+        self.servers.look(|view| self.routers.choose(call, key, view, &self.absent))
     }
 }
 

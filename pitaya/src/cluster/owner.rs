@@ -11,6 +11,7 @@ use super::Server;
 use super::node::Node;
 use super::protos::{KickMsg, Session as Travelling};
 use super::request::sys;
+use super::router::Chosen;
 use crate::context::Current;
 use crate::error::{Error, Result, code, text};
 use crate::session::Owner;
@@ -47,8 +48,8 @@ impl Frontend {
     }
 
     async fn ask(&self, route: &str, body: Vec<u8>) -> Result<()> {
-        let server = self.server()?;
-        self.node.call(&server, route, body.into(), &self.current, None).await.map(drop)
+        let server = Chosen::only(self.server()?);
+        self.node.call(server, route, body.into(), &self.current, None).await.map(drop)
     }
 }
 

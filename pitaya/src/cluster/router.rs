@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use super::absent::Absent;
 use super::{Server, View};
 use crate::context::Metadata;
 use crate::error::{Error, Result, code, text};
@@ -50,7 +51,8 @@ enum Way {
 }
 
 impl Router {
-    /// Any of them, all as likely: what every type has that is given no other router.
+    /// Any of them, all as likely: what every type has that is given no other router. If nobody is at the one that was
+    /// chosen, the call goes to another at once, and for a second calls go to the others.
     #[must_use]
     pub fn random() -> Self {
         Self::default()
@@ -72,17 +74,15 @@ impl Router {
         Self(Way::Choose(Arc::new(choose)))
     }
 
-    fn choose(&self, call: &Routing<'_>, servers: &[Arc<Server>]) -> Result<Arc<Server>> {
-        let any = || servers.get(fastrand::usize(..servers.len().max(1)));
-        let chosen = match &self.0 {
-            Way::Random => any(),
+    fn choose(&self, call: &Routing<'_>, servers: &[Arc<Server>], absent: &Absent) -> Result<Chosen> {
+        match &self.0 {
+            Way::Random => any(servers, absent),
             Way::Key(key) => match key(call) {
-                Some(key) => by_key(&key, servers),
-                None => any(),
+                Some(key) => by_key(&key, servers).cloned().map(Chosen::only).ok_or_else(no_servers),
+                None => any(servers, absent),
             },
-            Way::Choose(choose) => return choose(call, servers),
-        };
-        chosen.cloned().ok_or_else(no_servers)
+            Way::Choose(choose) => choose(call, servers).map(Chosen::only),
+        }
     }
 }
 
@@ -96,6 +96,28 @@ impl fmt::Debug for Router {
     }
 }
 
+/// The server that a call goes to.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    pub(super) server: Arc<Server>,
+    /// By chance: any other of its type would do as well.
+    pub(super) by_chance: bool,
+}
+
+impl Chosen {
+    /// This one and no other.
+    pub(super) fn only(server: Arc<Server>) -> Self {
+        Self { server, by_chance: false }
+    }
+}
+
+/// Any of them; one that is absent if all are, since somebody has to find out when it is back.
+fn any(servers: &[Arc<Server>], absent: &Absent) -> Result<Chosen> {
+    let server = absent.any_other(servers).or_else(|| servers.get(fastrand::usize(..servers.len().max(1))));
+    let server = server.cloned().ok_or_else(no_servers)?;
+    Ok(Chosen { server, by_chance: true })
+}
+
 /// The routers of an app, by the type of the servers.
 #[derive(Debug, Default)]
 pub(crate) struct Routers(HashMap<String, Router>);
@@ -107,20 +129,31 @@ impl Routers {
     }
 
     /// Chooses a server, by a key if there is one.
-    pub(super) fn choose(&self, call: &Routing<'_>, key: Option<&str>, view: &View) -> Result<Arc<Server>> {
-        let open = view.open(call.server_type);
-        let servers = if open.is_empty() { view.of_type(call.server_type) } else { open };
+    pub(super) fn choose(
+        &self,
+        call: &Routing<'_>,
+        key: Option<&str>,
+        view: &View,
+        absent: &Absent,
+    ) -> Result<Chosen> {
+        let servers = willing(view, call.server_type);
         if servers.is_empty() {
             return Err(no_servers());
         }
         if let Some(key) = key {
-            return by_key(key, servers).cloned().ok_or_else(no_servers);
+            return by_key(key, servers).cloned().map(Chosen::only).ok_or_else(no_servers);
         }
         match self.0.get(call.server_type) {
-            Some(router) => router.choose(call, servers),
-            None => Router::default().choose(call, servers),
+            Some(router) => router.choose(call, servers, absent),
+            None => any(servers, absent),
         }
     }
+}
+
+/// Those that take new work, or all if none does.
+pub(super) fn willing<'a>(view: &'a View, server_type: &str) -> &'a [Arc<Server>] {
+    let open = view.open(server_type);
+    if open.is_empty() { view.of_type(server_type) } else { open }
 }
 
 fn no_servers() -> Error {
@@ -178,7 +211,8 @@ mod tests {
             session: None,
             context: &context,
         };
-        routers.choose(&call, key, &servers.view()).map(|server| server.id.to_string())
+        let chosen = routers.choose(&call, key, &servers.view(), &Absent::default());
+        chosen.map(|chosen| chosen.server.id.to_string())
     }
 
     fn routers(router: Router) -> Routers {

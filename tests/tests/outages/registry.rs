@@ -6,7 +6,7 @@ use pitaya_tests::programs::Ground;
 use pitaya_tests::soon;
 use tokio::time::Instant;
 
-use crate::askers::{AT_ONCE, Asker, BACK, LOCAL, REMOTE, back, front, other};
+use crate::askers::{Asker, BACK, LOCAL, REMOTE, back, front, other};
 
 const PAUSE: Duration = Duration::from_millis(5);
 /// The shortest lease that etcd gives.
@@ -75,7 +75,7 @@ async fn a_registry_that_ends_for_longer_than_leases_last_costs_no_call_and_know
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_killed_fails_its_calls_at_once_until_its_lease_ends_and_the_other_goes_on() {
+async fn a_server_that_is_killed_costs_what_was_on_its_way_to_it_and_the_other_takes_the_rest() {
     // Whoever waits in vain for what was on its way goes on before the lease ends.
     let env = [
         ("PITAYA_CLUSTER_SD_ETCD_HEARTBEAT_TTL", "6s"),
@@ -98,28 +98,19 @@ async fn a_server_that_is_killed_fails_its_calls_at_once_until_its_lease_ends_an
     registered(&ground, 2).await;
     let gone = Instant::now();
     println!("lease ended     {:.1?}", gone - killed);
-    // By chance one of the two is chosen: so many calls in a row say that the dead one is not.
-    let mut clear = gone;
     for asker in &remote {
-        clear = clear.max(gone + asker.well_since(gone, 64).await);
-    }
-    for asker in &remote {
-        asker.well_since(clear, 100).await;
+        asker.well_since(gone, 100).await;
     }
     local.stop().await.is_all_well();
     for asker in remote {
         let seen = asker.stop().await;
         for call in seen.failed() {
-            assert!(call.sent < clear, "{call:?}");
             // What was on its way to it when it was killed it may have handled: there is no answer to that.
             let on_its_way = call.sent < killed + Duration::from_secs(1);
-            let code = call.code.as_deref().unwrap_or_default();
-            let at_once = code == "PIT-503" && call.took < AT_ONCE;
-            assert!(at_once || (on_its_way && code == "PIT-408"), "{call:?}, killed {killed:?}");
+            assert!(on_its_way && call.code.as_deref() == Some("PIT-408"), "{call:?}, killed {killed:?}");
         }
-        assert!(seen.failed().next().is_some(), "the one that was killed was never called");
         let well = seen.since(killed).filter(|call| call.sent < gone && call.is_ok());
-        assert!(well.count() > 0, "the other did not go on");
+        assert!(well.count() > 100, "the other did not go on");
     }
     assert!(front.runs() && lasting.runs());
 }

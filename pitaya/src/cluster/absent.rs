@@ -1,0 +1,71 @@
+//! Servers that are known, and at which nobody was when they were called.
+//!
+//! A server that ends without a word is known until its lease ends; one that has lost the broker is known and comes
+//! back. Calls that any server may take go to others for a while.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Server;
+
+/// How long a server is passed over. Then one call finds out whether it is there.
+const PASSED_OVER: Duration = Duration::from_secs(1);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Absent {
+    /// Mostly there are none, and nothing is to be locked.
+    some: AtomicBool,
+    since: Mutex<HashMap<Arc<str>, Instant>>,
+}
+
+impl Absent {
+    /// Nobody was there.
+    pub(super) fn note(&self, id: &Arc<str>) {
+        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.insert(Arc::clone(id), Instant::now());
+        self.some.store(true, Relaxed);
+    }
+
+    /// Any of these servers that is not absent, or `None` if all of them are.
+    pub(super) fn any_other<'a>(&self, servers: &'a [Arc<Server>]) -> Option<&'a Arc<Server>> {
+        if !self.some.load(Relaxed) {
+            return servers.get(fastrand::usize(..servers.len().max(1)));
+        }
+        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.retain(|_, since| since.elapsed() < PASSED_OVER);
+        self.some.store(!since.is_empty(), Relaxed);
+        let there: Vec<_> = servers.iter().filter(|server| !since.contains_key(&server.id)).collect();
+        there.get(fastrand::usize(..there.len().max(1))).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn servers(ids: &[&str]) -> Vec<Arc<Server>> {
+        let server = |id: &&str| Server::from_json(format!(r#"{{"id":"{id}","type":"room"}}"#).as_bytes());
+        ids.iter().map(|id| Arc::new(server(id).unwrap())).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_is_passed_over_for_a_while() {
+        let (absent, all) = (Absent::default(), servers(&["a", "b"]));
+        let chosen = || -> std::collections::BTreeSet<_> {
+            (0..100).filter_map(|_| absent.any_other(&all)).map(|server| server.id.to_string()).collect()
+        };
+        assert_eq!(chosen().len(), 2);
+        absent.note(&all[0].id);
+        assert_eq!(chosen(), ["b".to_owned()].into());
+        absent.note(&all[1].id);
+        assert!(chosen().is_empty());
+        tokio::time::advance(PASSED_OVER).await;
+        assert_eq!(chosen().len(), 2);
+        assert!(!absent.some.load(Relaxed) && absent.any_other(&[]).is_none());
+    }
+}
