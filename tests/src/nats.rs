@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use pitaya::cluster::{NatsOptions, NatsTransport};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 
-use crate::{PATIENCE, until};
+use crate::{PATIENCE, soon, until};
 
 /// A `nats-server`. It is killed when this is dropped, by a panic too.
 #[derive(Debug)]
@@ -32,6 +33,17 @@ struct Ports {
 struct Info {
     #[serde(default)]
     connect_urls: Vec<String>,
+}
+
+/// Returns when the broker has seen all that this client sent before, subscriptions too. (Its own `flush` only writes.)
+///
+/// # Panics
+/// If it does not see it.
+pub async fn round_trip(client: &async_nats::Client) {
+    let inbox = client.new_inbox();
+    let mut back = client.subscribe(inbox.clone()).await.expect("the client is connected");
+    client.publish(inbox, Vec::new().into()).await.expect("the client is connected");
+    soon("what a client sent to itself", back.next()).await.expect("the client is connected");
 }
 
 impl Nats {

@@ -10,6 +10,7 @@ use pitaya::Result;
 use pitaya::client::{Client, Pushes};
 use pitaya::cluster::{protos, subject};
 use pitaya::group::{EtcdGroupOptions, EtcdStore, GroupStore};
+use pitaya_tests::nats::round_trip;
 use pitaya_tests::programs::Ground;
 use pitaya_tests::{browser, soon};
 use prost::Message as _;
@@ -105,7 +106,7 @@ impl Asked {
     async fn watch(ground: &Ground) -> Self {
         let nats = async_nats::connect(ground.nats.url()).await.expect("the broker is there");
         let mut all = nats.subscribe(">").await.expect("all is heard");
-        nats.flush().await.expect("the broker has heard");
+        round_trip(&nats).await;
         let servers = ground.registered().await.into_iter();
         let rooms: BTreeMap<String, String> = servers
             .filter(|(server_type, _)| server_type == "room")

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::{BoxFuture, join_all};
 use pitaya::cluster::{NatsTransport, Receiver, Transport, TransportError, response};
-use pitaya_tests::nats::{Nats, transport, transport_with};
+use pitaya_tests::nats::{Nats, round_trip, transport, transport_with};
 use pitaya_tests::transport::{Peer, Trio, server};
 use pitaya_tests::{soon, until};
 
@@ -316,7 +316,9 @@ async fn the_last_word_on_a_user_counts_however_fast_it_changes() {
 async fn very_many_calls_that_nobody_answers_cost_the_connection_nothing() {
     let Some(nats) = Nats::start().await else { return };
     let Trio { one, two, .. } = Trio::start(|| transport(&nats)).await;
-    let _silent = stranger(&nats).await.subscribe("pitaya/servers/back/silent").await.unwrap();
+    let stranger = stranger(&nats).await;
+    let _silent = stranger.subscribe("pitaya/servers/back/silent").await.unwrap();
+    round_trip(&stranger).await;
     let silent = server("back", "silent", false);
     for _ in 0..20 {
         let calls = (0..5_000).map(|_| one.transport.request(&silent, "x".into(), Duration::from_millis(1)));

@@ -8,6 +8,7 @@ use futures_util::{FutureExt, StreamExt};
 use pitaya::cluster::Server;
 use pitaya::cluster::protos::Request;
 use pitaya::context::Metadata;
+use pitaya_tests::nats::round_trip;
 use pitaya_tests::raw::Raw;
 use pitaya_tests::{PATIENCE, soon};
 use prost::Message as _;
@@ -148,6 +149,9 @@ async fn users_are_pushed_to_from_either_side(town: &mut Town) {
     for (n, front) in town.fronts.iter().enumerate() {
         let (mut client, uid) = (front.client().await, format!("pushed-{n}-{}", town.name));
         bind(&mut client, "connector.testsvc.testbindid", &uid).await;
+        // A peer does not wait until the broker knows of the user. What it sends after that, here a message that it passes
+        // on, the broker sees after that.
+        assert_eq!(client.ask("game.testsvc.testrequestreceivereturnsraw", "here").await, "here");
         users.push((client, uid));
     }
     let uids = users.iter().map(|(_, uid)| format!("\"{uid}\"")).collect::<Vec<_>>().join(",");
@@ -197,7 +201,7 @@ async fn one_session_a_user_on_all_frontends(town: &mut Town) {
             let mut news = bindings(town).await;
             bind(&mut one, "connector.testsvc.testbindid", &uid).await;
             // A peer does not say when it bound. News of its bind that are late would be taken for those of a newer one.
-            heard(town, &mut news).await;
+            heard(town, &uid, &mut news).await;
             bind(&mut two, "connector.testsvc.testbindid", &uid).await;
             one.kicked().await;
             assert_eq!(two.ask("connector.testsvc.testrequestreceivereturnsraw", "here").await, "here");
@@ -209,14 +213,14 @@ async fn one_session_a_user_on_all_frontends(town: &mut Town) {
 async fn bindings(town: &Town) -> (async_nats::Client, async_nats::Subscriber) {
     let nats = async_nats::connect(town.ground.nats.url()).await.unwrap();
     let news = nats.subscribe("pitaya/connector/bindings").await.unwrap();
-    nats.flush().await.unwrap();
+    round_trip(&nats).await;
     (nats, news)
 }
 
 /// Waits for news of a bind, and until every frontend has them too: what is asked of it now comes after them. One that
 /// has kicked its own older session tells nobody, but here each user is new.
-async fn heard(town: &Town, (nats, news): &mut (async_nats::Client, async_nats::Subscriber)) {
-    soon("news of the bind", news.next()).await.unwrap();
+async fn heard(town: &Town, uid: &str, (nats, news): &mut (async_nats::Client, async_nats::Subscriber)) {
+    soon(&format!("news of the bind of {uid}"), news.next()).await.unwrap();
     for (server_type, id) in town.servers().await {
         let own = Server {
             id: "test".into(),
@@ -328,7 +332,7 @@ async fn garbage_harms_nobody(town: &mut Town) {
             nats.publish(subject.clone(), garbage.into()).await.unwrap();
         }
     }
-    nats.flush().await.unwrap();
+    round_trip(&nats).await;
     for (key, value) in [
         ("servers/connector/odd", "no json"),
         ("servers/connector/odd2", "[]"),
