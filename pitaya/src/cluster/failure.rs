@@ -15,6 +15,9 @@ pub enum TransportError {
     /// There is no connection now.
     #[error("the transport has no connection")]
     Unavailable,
+    /// So many calls wait for their answers that this one was not sent.
+    #[error("too many calls wait for their answers")]
+    Busy,
     /// More bytes than the outside takes.
     #[error("{size} bytes are more than the {limit} that one message may have")]
     TooLarge {

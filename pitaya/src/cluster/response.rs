@@ -104,14 +104,16 @@ impl Unanswered<'_> {
     /// | reason | code |
     /// |---|---|
     /// | no answer in time | `PIT-408`, with the names and the time as metadata |
-    /// | nobody there, no connection | `PIT-503` |
+    /// | nobody there, no connection, too many calls that wait | `PIT-503` |
     /// | too many bytes | `PIT-400` |
     /// | anything else | `PIT-000` |
     #[must_use]
     pub fn error(&self, why: TransportError) -> Error {
         let code = match &why {
             TransportError::Timeout => code::TIMEOUT,
-            TransportError::NoResponders | TransportError::Unavailable => code::UNAVAILABLE,
+            TransportError::NoResponders | TransportError::Unavailable | TransportError::Busy => {
+                code::UNAVAILABLE
+            }
             TransportError::TooLarge { .. } => code::BAD_REQUEST,
             TransportError::BadAddress(_) | TransportError::Other(_) => code::UNKNOWN,
         };
@@ -201,6 +203,7 @@ mod tests {
         for (why, code) in [
             (TransportError::NoResponders, "PIT-503"),
             (TransportError::Unavailable, "PIT-503"),
+            (TransportError::Busy, "PIT-503"),
             (TransportError::TooLarge { size: 2, limit: 1 }, "PIT-400"),
             (TransportError::BadAddress("*".into()), "PIT-000"),
             (TransportError::Other("x".into()), "PIT-000"),

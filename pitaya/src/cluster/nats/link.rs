@@ -69,7 +69,8 @@ impl Link {
         let (asked, questions) = mpsc::unbounded_channel();
         let echo = Echo::new(client.clone(), Arc::clone(&signals), options.patience()).await;
         tokio::spawn(echo.map_err(|error| lost(&error))?.answer(questions));
-        let answers = Answers::new(&client).await.map_err(|error| lost(&error))?;
+        let most = options.messages.max(options.pushes);
+        let answers = Answers::new(&client, most).await.map_err(|error| lost(&error))?;
         let finish = signals.gone.child_token();
         Ok(Self {
             client,

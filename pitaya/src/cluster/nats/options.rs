@@ -54,7 +54,8 @@ pub struct NatsOptions {
     /// silence, with the defaults.
     pub max_pings_outstanding: u32,
     /// How many requests may wait for their answers from this server at one time; 65 536. A request beyond that is
-    /// answered with `PIT-503` at once, and counted.
+    /// answered with `PIT-503` at once, and counted. So many calls of this server may wait for theirs too, or as many as
+    /// [`pushes`](Self::pushes) if that is more: one beyond that fails with `PIT-503` at once.
     pub messages: usize,
     /// How many pushes to one user may wait; 65 536. The client has one bound for all it takes in, so the greater of
     /// this and [`messages`](Self::messages) holds. What comes beyond is dropped and counted.

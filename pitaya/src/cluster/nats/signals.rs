@@ -106,7 +106,7 @@ impl Seldom {
 pub(super) struct Signals {
     /// It is lost, or was closed. It does not come back: another takes its place.
     pub(super) gone: CancellationToken,
-    /// It will be lost, or is to be replaced: there is time to make another first.
+    /// It will be lost: there is time to make another first.
     pub(super) leaving: CancellationToken,
     /// The client has ended, and all that it had to tell before has been heard.
     pub(super) heard_all: CancellationToken,
