@@ -2,7 +2,7 @@
 //!
 //! A group does not know who is connected. Whoever closes the page is taken out at once, by the server that has the
 //! session; that server may be killed, or the group may be out of reach just then. So each server looks, again and
-//! again, for members that are gone.
+//! again, for members that are gone, and for people of its own that are none any more.
 
 use std::collections::BTreeSet;
 use std::mem;
@@ -67,9 +67,18 @@ pub(crate) fn keep(app: Builder) -> Builder {
     })
 }
 
-/// Takes out members that were missed at the last look too: one that was not may be just coming or going.
+/// Takes out members that were missed at the last look too: one that was not may be just coming or going. And lets go of
+/// whoever is here and was taken out, because for a while the others did not know this server: the page joins again.
 async fn tidy(app: &App, room: &Group, missed: &Mutex<BTreeSet<String>>) -> Result<()> {
-    let gone: BTreeSet<String> = room.members().await?.into_iter().filter(|uid| is_gone(app, uid)).collect();
+    // First who is here: nobody is bound who is not a member yet.
+    let here = app.sessions().all();
+    let members = room.members().await?;
+    for session in here {
+        if session.uid().is_ok_and(|uid| !members.contains(&uid)) {
+            session.close();
+        }
+    }
+    let gone: BTreeSet<String> = members.into_iter().filter(|uid| is_gone(app, uid)).collect();
     let before = mem::replace(&mut *missed.lock().unwrap_or_else(PoisonError::into_inner), gone.clone());
     for uid in gone.intersection(&before) {
         match leave(room, uid).await {
