@@ -78,7 +78,7 @@ impl Node {
         let Parts { own, discovery, transport, routers, limits, pool, services, meters, tasks, clock } =
             parts;
         let node = Arc::new(Self {
-            caller: Caller::new(&own.id, &own.server_type),
+            caller: Caller::new(&own.id, &own.server_type, limits.request),
             own: ArcSwap::from_pointee(own),
             servers: Arc::default(),
             discovery,

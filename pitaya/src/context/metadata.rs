@@ -70,10 +70,13 @@ pub(crate) struct Caller {
     service: Box<str>,
     /// The beginning of the contexts of its calls, up to where the time stands.
     text: Box<str>,
+    /// The context of a call that begins here and waits for as long as most do.
+    usual: (Duration, Bytes),
 }
 
 impl Caller {
-    pub(crate) fn new(id: &str, service: &str) -> Self {
+    /// With how long its calls wait if nobody says otherwise.
+    pub(crate) fn new(id: &str, service: &str, timeout: Duration) -> Self {
         let json = |text: &str| {
             let mut out = Vec::new();
             let written = json::write(&mut out, text);
@@ -82,7 +85,21 @@ impl Caller {
         };
         let (own_id, own_service) = (json(id), json(service));
         let text = format!(r#"{{"peer.id":{own_id},"peer.service":{own_service},"reqTimeout":""#);
-        Self { id: id.into(), service: service.into(), text: text.into() }
+        let mut caller =
+            Self { id: id.into(), service: service.into(), text: text.into(), usual: Default::default() };
+        caller.usual = (timeout, caller.beginning(timeout, None));
+        caller
+    }
+
+    /// The context of a call that begins here.
+    fn beginning(&self, timeout: Duration, request_id: Option<&str>) -> Bytes {
+        // There is nothing to escape in these.
+        let mut text = [&*self.text, &duration::text(timeout), "\""].concat();
+        if let Some(id) = request_id {
+            [r#","request.id":""#, id, "\""].into_iter().for_each(|part| text.push_str(part));
+        }
+        text.push('}');
+        text.into()
     }
 }
 
@@ -268,22 +285,20 @@ impl Metadata {
         timeout: Duration,
         request_id: Option<&str>,
     ) -> Bytes {
-        let timeout = duration::text(timeout);
-        let mut out = Vec::with_capacity(192);
         if self.0.is_none() {
-            // Most calls begin here, and there is nothing to escape in these.
-            let id = request_id.map_or(["", "", ""], |id| [r#","request.id":""#, id, "\""]);
-            for text in [&*caller.text, &timeout, "\""].iter().chain(&id).chain(&["}"]) {
-                out.extend_from_slice(text.as_bytes());
-            }
-            return out.into();
+            return match request_id {
+                None if timeout == caller.usual.0 => caller.usual.1.clone(),
+                id => caller.beginning(timeout, id),
+            };
         }
+        let timeout = duration::text(timeout);
         let own = [
             (reserved::PEER_ID, Some(&*caller.id)),
             (reserved::PEER_SERVICE, Some(&*caller.service)),
             (reserved::TIMEOUT, Some(&*timeout)),
             (reserved::REQUEST_ID, request_id),
         ];
+        let mut out = Vec::with_capacity(192);
         // JSON values can always be written, and a `Vec` takes them all.
         let written = json::write(&mut out, &ForCall { context: self, own });
         debug_assert!(written.is_ok(), "{written:?}");

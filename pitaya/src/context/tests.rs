@@ -221,7 +221,13 @@ proptest! {
 
 #[test]
 fn what_is_encoded_for_a_call_is_what_a_copy_for_it_has() {
-    let caller = Caller::new("room<1", "room");
+    let caller = Caller::new("room<1", "room", SECOND);
+    let empty = Metadata::new();
+    for (timeout, id) in [(SECOND, None), (2 * SECOND, None), (SECOND, Some("r")), (2 * SECOND, Some("r"))] {
+        let mut copy = empty.for_call("room<1", "room", timeout);
+        id.into_iter().for_each(|id| copy.set_request_id(id));
+        assert_eq!(empty.encode_for_call(&caller, timeout, id), copy.encode());
+    }
     for text in [
         "{}",
         " {}",
@@ -231,6 +237,8 @@ fn what_is_encoded_for_a_call_is_what_a_copy_for_it_has() {
         r#"{"otel-span":7,"request.id":7}"#,
     ] {
         let context = Metadata::decode(text.as_bytes()).unwrap();
+        let longer = context.for_call("room<1", "room", 2 * SECOND);
+        assert_eq!(context.encode_for_call(&caller, 2 * SECOND, None), longer.encode(), "{text}");
         let mut copy = context.for_call("room<1", "room", SECOND);
         assert_eq!(context.encode_for_call(&caller, SECOND, None), copy.encode(), "{text}");
         copy.set_request_id("other");
