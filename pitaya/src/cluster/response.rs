@@ -129,21 +129,9 @@ impl Unanswered<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::cluster::protos::KickAnswer;
     use proptest::prelude::*;
-
-    fn server(id: &str) -> Server {
-        Server {
-            id: id.into(),
-            server_type: "room".into(),
-            metadata: BTreeMap::new(),
-            frontend: false,
-            hostname: String::new(),
-        }
-    }
 
     #[test]
     fn the_answers_of_sys_are_the_bytes_that_peers_know() {
@@ -184,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_call_without_an_answer_says_why() {
-        let (caller, callee) = (server("a"), server("b"));
+        let (caller, callee) = (Server::new("room", "a"), Server::new("room", "b"));
         let call = Unanswered {
             route: "room.room.join",
             timeout: Duration::from_millis(1500),
