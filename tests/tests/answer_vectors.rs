@@ -122,6 +122,11 @@ async fn start(registry: &MemoryRegistry, broker: &MemoryBroker) -> [Running; 2]
 }
 
 #[test]
+fn every_kind_of_this_file_is_run_and_asserts_something() {
+    vectors::complete("answer_vectors", &[("go_answers", vectors_go_answers)]);
+}
+
+#[test]
 fn vectors_go_answers() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());
