@@ -105,8 +105,20 @@ pub static UNREADABLE_MESSAGES: Metric =
 pub static DROPPED_MESSAGES: Metric =
     Metric::gauge("rpc_server", "dropped_messages", "Messages of other servers that were dropped");
 
+/// What the transport of a cluster counts. `event` is, over NATS, the name of a field of `NatsCounts`: `slow_consumers`,
+/// `refused_requests`, `oversized_answers`, `lost_answers`, `refused_subscriptions`, `reconnects` or `moves`.
+pub static TRANSPORT_EVENTS: Metric =
+    Metric::counter("cluster", "transport_events", "What happened to the transport between servers")
+        .labels(&["event"]);
+
+/// What discovery counts. `event` is, over etcd, `skipped` (entries that are no servers), `registrations` (of the own
+/// server) or `failures` (etcd was lost, or could not be reached).
+pub static DISCOVERY_EVENTS: Metric =
+    Metric::counter("cluster", "discovery_events", "What happened to the discovery of servers")
+        .labels(&["event"]);
+
 /// All of the above.
-pub static ALL: [&Metric; 19] = [
+pub static ALL: [&Metric; 21] = [
     &RESPONSE_TIME,
     &HANDLER_DELAY,
     &CONNECTED_CLIENTS,
@@ -126,4 +138,6 @@ pub static ALL: [&Metric; 19] = [
     &COUNT_SERVERS,
     &UNREADABLE_MESSAGES,
     &DROPPED_MESSAGES,
+    &TRANSPORT_EVENTS,
+    &DISCOVERY_EVENTS,
 ];

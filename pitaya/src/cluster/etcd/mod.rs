@@ -234,6 +234,14 @@ impl Discovery for EtcdDiscovery {
             matches!(timeout(self.options.revoke_timeout.min(LONGEST), link.ready()).await, Ok(Ok(())))
         })
     }
+
+    fn events(&self) -> Vec<(&'static str, u64)> {
+        vec![
+            ("skipped", self.skipped()),
+            ("registrations", self.registrations()),
+            ("failures", self.failures()),
+        ]
+    }
 }
 
 impl fmt::Debug for EtcdDiscovery {

@@ -161,6 +161,10 @@ impl Transport for NatsTransport {
         slow_consumers + refused_requests
     }
 
+    fn events(&self) -> Vec<(&'static str, u64)> {
+        self.counts().events()
+    }
+
     fn drain(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.state.drain())
     }

@@ -31,6 +31,30 @@ pub struct NatsCounts {
     pub moves: u64,
 }
 
+impl NatsCounts {
+    /// All of them with their names.
+    pub(super) fn events(&self) -> Vec<(&'static str, u64)> {
+        let Self {
+            slow_consumers,
+            refused_requests,
+            oversized_answers,
+            lost_answers,
+            refused_subscriptions,
+            reconnects,
+            moves,
+        } = *self;
+        vec![
+            ("slow_consumers", slow_consumers),
+            ("refused_requests", refused_requests),
+            ("oversized_answers", oversized_answers),
+            ("lost_answers", lost_answers),
+            ("refused_subscriptions", refused_subscriptions),
+            ("reconnects", reconnects),
+            ("moves", moves),
+        ]
+    }
+}
+
 /// The counters of a transport.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
