@@ -234,6 +234,24 @@ async fn pushes_that_a_full_outbox_drops_are_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_whose_answer_waits_for_room_is_reported_once() {
+    let (ring, metrics, mut client, session) =
+        over_little(|config| config.session_outbox_policy = OutboxPolicy::Drop).await;
+    let taken = push(&session, 400).await;
+    assert!(taken < 400);
+    client.request("arena.fail", "").await;
+    rest().await; // the call fails, and there is no room to say so
+    for _ in 0..taken {
+        assert!(matches!(client.next().await, Some(Got::Push { .. })));
+    }
+    assert!(matches!(client.next().await, Some(Got::Response { error: true, .. })));
+    let count =
+        |status| metrics.count("response_time_ns", &[("route", "test.arena.fail"), ("status", status)]);
+    assert_eq!([count("failed"), count("ok")], [1, 0]);
+    ring.app.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_push_for_which_a_client_is_too_slow_is_counted_and_so_is_what_was_still_to_go() {
     let (ring, metrics, mut client, session) = over_little(|_| {}).await;
     let taken = push(&session, 400).await;

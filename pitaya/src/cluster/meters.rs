@@ -4,25 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
-use dashmap::DashMap;
-
 use super::Servers;
 use crate::component::{EntryId, Tables};
-use crate::error::{Error, code};
+use crate::error::Error;
 use crate::metrics::{
-    COUNT_SERVERS, DROPPED_MESSAGES, Handle, Metric, Metrics, RouteTimings, UNREADABLE_MESSAGES,
+    COUNT_SERVERS, DROPPED_MESSAGES, FarRoutes, Handle, Metric, Metrics, RouteTimings, UNREADABLE_MESSAGES,
 };
-
-/// The most routes by which calls to other servers are told apart. An application has few; those that clients name
-/// need not exist.
-const MOST_ROUTES: usize = 1024;
 
 /// The instruments of a node.
 pub(crate) struct Meters {
     metrics: Metrics,
-    called: DashMap<Box<str>, Arc<RouteTimings>>,
-    /// Calls of all routes beyond that.
-    others: Arc<RouteTimings>,
+    called: FarRoutes,
     here: OnceLock<Here>,
     /// What was reported of each event so far, by the names of the metric and the event.
     told: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
@@ -38,8 +30,7 @@ impl Meters {
     pub(crate) fn new(metrics: &Metrics) -> Self {
         Self {
             metrics: metrics.clone(),
-            called: DashMap::new(),
-            others: Arc::new(RouteTimings::called(metrics, "")),
+            called: FarRoutes::new(metrics, RouteTimings::called),
             here: OnceLock::new(),
             told: Mutex::default(),
         }
@@ -97,21 +88,7 @@ impl Meters {
         if self.metrics.is_empty() {
             return;
         }
-        // Clients name what they like: a route is known once an application has answered on it. What the framework says
-        // of a call (not found, nobody there, too late) is no sign that there is such a route.
-        let known = error.is_none_or(|error| !error.code().starts_with(code::PREFIX));
-        report(&self.of_called(route, known), started, error);
-    }
-
-    fn of_called(&self, route: &str, known: bool) -> Arc<RouteTimings> {
-        if let Some(timings) = self.called.get(route) {
-            return Arc::clone(&timings);
-        }
-        if !known || self.called.len() >= MOST_ROUTES {
-            return Arc::clone(&self.others);
-        }
-        let made = || Arc::new(RouteTimings::called(&self.metrics, route));
-        Arc::clone(&self.called.entry(route.into()).or_insert_with(made))
+        report(&self.called.of(route, error), started, error);
     }
 
     /// A client's message was handled here for its frontend.
@@ -140,17 +117,14 @@ fn report(timings: &RouteTimings, started: Instant, error: Option<&Error>) {
     if timings.is_empty() {
         return;
     }
-    let time = started.elapsed();
-    match error {
-        None => timings.succeeded(time),
-        Some(error) => timings.failed(error.code(), time),
-    }
+    timings.ended(started.elapsed(), error);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::Config;
+    use crate::error::code;
     use crate::metrics::{DISCOVERY_EVENTS, Memory, TRANSPORT_EVENTS};
 
     fn meters() -> (Meters, Arc<Memory>) {

@@ -11,6 +11,7 @@ const TIMES: &[(f64, f64)] = &[(0.7, 0.02), (0.95, 0.005), (0.99, 0.001)];
 /// From a message's arrival to the reply's place in the outbox, or to the end of a notify's handler.
 /// `status` is `ok` or `failed`, `code` is empty if all is well. `type` is `handler` for a client's message, `rpc` for
 /// a call of another server (one that a client's message became among them), `remote` for a call that came from one.
+/// `route` is empty for a route that does not exist, and for one of another server until its application has answered.
 pub static RESPONSE_TIME: Metric =
     Metric::summary("handler", "response_time_ns", "Time from a message to its answer, in ns", TIMES)
         .labels(&["route", "status", "type", "code"]);
