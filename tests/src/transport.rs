@@ -376,6 +376,6 @@ impl<T: Transport> Trio<T> {
             two.recorder.has("request never").await;
             soon("the close", one.transport.close()).await;
         });
-        assert!(matches!(answer, Err(TransportError::Other(_))), "{answer:?}");
+        assert_eq!(answer, Err(TransportError::Lost));
     }
 }

@@ -2,7 +2,20 @@
 
 use crate::error::text;
 
-/// Why something was not carried.
+/// Why something was not carried. The error of a call of another server has it as its source:
+///
+/// ```
+/// use std::error::Error as _;
+/// use pitaya::cluster::TransportError;
+///
+/// /// Whether the call may have been handled, though there is no answer.
+/// fn may_be_done(error: &pitaya::Error) -> bool {
+///     let why = error.source().and_then(|source| source.downcast_ref());
+///     matches!(why, Some(TransportError::Timeout | TransportError::Lost))
+/// }
+/// # assert!(may_be_done(&pitaya::Error::new("PIT-000", "").with_source(TransportError::Lost)));
+/// # assert!(!may_be_done(&pitaya::Error::new("PIT-000", "")));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
@@ -15,6 +28,9 @@ pub enum TransportError {
     /// There is no connection now.
     #[error("the transport has no connection")]
     Unavailable,
+    /// The connection was lost, or closed, before the answer came: whether the call was handled is not known.
+    #[error("the connection was lost before the answer came")]
+    Lost,
     /// More bytes than the outside takes.
     #[error("{size} bytes are more than the {limit} that one message may have")]
     TooLarge {

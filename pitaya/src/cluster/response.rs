@@ -106,17 +106,20 @@ impl Unanswered<'_> {
     /// | no answer in time | `PIT-408`, with the names and the time as metadata |
     /// | nobody there, no connection | `PIT-503` |
     /// | too many bytes | `PIT-400` |
-    /// | anything else | `PIT-000` |
+    /// | the connection was lost while it waited, anything else | `PIT-000` |
+    ///
+    /// The reason is its source.
     #[must_use]
     pub fn error(&self, why: TransportError) -> Error {
         let code = match &why {
             TransportError::Timeout => code::TIMEOUT,
             TransportError::NoResponders | TransportError::Unavailable => code::UNAVAILABLE,
             TransportError::TooLarge { .. } => code::BAD_REQUEST,
-            TransportError::BadAddress(_) | TransportError::Other(_) => code::UNKNOWN,
+            TransportError::Lost | TransportError::BadAddress(_) | TransportError::Other(_) => code::UNKNOWN,
         };
-        let error = Error::new(code, why.to_string());
-        if why != TransportError::Timeout {
+        let late = why == TransportError::Timeout;
+        let error = Error::new(code, why.to_string()).with_source(why);
+        if !late {
             return error;
         }
         error
@@ -190,12 +193,15 @@ mod tests {
             (TransportError::NoResponders, "PIT-503"),
             (TransportError::Unavailable, "PIT-503"),
             (TransportError::TooLarge { size: 2, limit: 1 }, "PIT-400"),
+            (TransportError::Lost, "PIT-000"),
             (TransportError::BadAddress("*".into()), "PIT-000"),
             (TransportError::Other("x".into()), "PIT-000"),
         ] {
             let text = why.to_string();
-            let error = call.error(why);
+            let error = call.error(why.clone());
             assert_eq!((error.code(), error.msg()), (code, &*text));
+            let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref());
+            assert_eq!(source, Some(&why));
         }
     }
 

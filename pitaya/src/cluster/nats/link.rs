@@ -171,8 +171,7 @@ impl Link {
             };
             sent.map_err(|error| self.not_sent(&error, body.len()))?;
             // What the client took may have been handled.
-            let lost = "the connection was lost before the answer came";
-            wait.answer().await.map_err(|_| TransportError::Other(lost.to_owned()))
+            wait.answer().await.map_err(|_| TransportError::Lost)
         };
         match tokio::time::timeout(timeout, answered).await {
             Ok(Ok(answer)) if answer.status == Some(StatusCode::NO_RESPONDERS) => {
