@@ -6,18 +6,6 @@ use pitaya::cluster::{Change, Discovery, EtcdDiscovery, EtcdOptions, Server, Ser
 
 use crate::soon;
 
-/// A server with nothing but an id and a type.
-#[must_use]
-pub fn server(server_type: &str, id: &str) -> Server {
-    Server {
-        id: id.into(),
-        server_type: server_type.into(),
-        metadata: std::collections::BTreeMap::new(),
-        frontend: false,
-        hostname: String::new(),
-    }
-}
-
 /// A server that has joined, and what it has heard of the others.
 #[derive(Debug)]
 pub struct Node {

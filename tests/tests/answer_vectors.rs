@@ -106,16 +106,6 @@ impl Receiver for Deaf {
     fn reconnected(&self) {}
 }
 
-fn server(server_type: &str, id: &str) -> Server {
-    Server {
-        id: id.into(),
-        server_type: server_type.into(),
-        metadata: Default::default(),
-        frontend: false,
-        hostname: String::new(),
-    }
-}
-
 async fn start(registry: &MemoryRegistry, broker: &MemoryBroker) -> [Running; 2] {
     let app = |server_type, id| {
         App::builder()
@@ -132,19 +122,24 @@ async fn start(registry: &MemoryRegistry, broker: &MemoryBroker) -> [Running; 2]
 }
 
 #[test]
+fn every_kind_of_this_file_is_run_and_asserts_something() {
+    vectors::complete("answer_vectors", &[("go_answers", vectors_go_answers)]);
+}
+
+#[test]
 fn vectors_go_answers() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());
     let apps = runtime.block_on(start(&registry, &broker));
     let asks = broker.transport();
-    runtime.block_on(asks.start(Arc::new(server("asks", "x")), Arc::new(Deaf))).unwrap();
+    runtime.block_on(asks.start(Arc::new(Server::new("asks", "x")), Arc::new(Deaf))).unwrap();
     let ask =
         |to: &Server, body: Vec<u8>| runtime.block_on(asks.request(to, body.into(), Duration::from_secs(5)));
     vectors::run("go_answers", |case| {
         let to = match case.str("to")? {
-            "backend room-1" | "backend" => server("room", "room-1"),
-            "frontend conn-1" => server("conn", "conn-1"),
-            "no such server" => server("room", "nobody"),
+            "backend room-1" | "backend" => Server::new("room", "room-1"),
+            "frontend conn-1" => Server::new("conn", "conn-1"),
+            "no such server" => Server::new("room", "nobody"),
             other => return Err(format!("no test knows the server {other}")),
         };
         let request = case.hex("request_hex")?;

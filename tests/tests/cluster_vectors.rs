@@ -254,16 +254,9 @@ fn vectors_go_metadata_encode() {
         let read = Metadata::decode(want.as_bytes()).map_err(text)?;
         case.bytes("written again", &read.encode(), want.as_bytes())?;
         if read.keys().eq(["peer.id", "peer.service", "reqTimeout"]) {
-            let caller = Server {
-                id: read.peer_id().unwrap_or_default().into(),
-                server_type: read.peer_service().unwrap_or_default().into(),
-                metadata: [].into(),
-                frontend: false,
-                hostname: String::new(),
-            };
             let made = Metadata::new().for_call(
-                &caller.id,
-                &caller.server_type,
+                read.peer_id().unwrap_or_default(),
+                read.peer_service().unwrap_or_default(),
                 read.timeout().unwrap_or(Duration::ZERO),
             );
             case.bytes("made", &made.encode(), want.as_bytes())?;

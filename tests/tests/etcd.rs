@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use etcd_client::{Client, Permission, PermissionType, PutOptions};
-use pitaya::cluster::{Discovery, EtcdDiscovery, EtcdOptions};
+use pitaya::cluster::{Discovery, EtcdDiscovery, EtcdOptions, Server};
 use pitaya_tests::etcd::{Etcd, prefix};
-use pitaya_tests::node::{Node, server};
+use pitaya_tests::node::Node;
 use pitaya_tests::{soon, until};
 
 async fn value(client: &Client, key: &str) -> Option<Vec<u8>> {
@@ -23,8 +23,7 @@ async fn lease(client: &Client, key: &str) -> i64 {
 async fn a_server_is_registered_byte_by_byte_as_the_original_does_under_a_lease_of_sixty_seconds() {
     let Some(etcd) = Etcd::shared().await else { return };
     let (client, prefix) = (etcd.client().await, prefix());
-    let mut own = server("connector", "conn-1");
-    own.frontend = true;
+    let mut own = Server::new("connector", "conn-1").frontend(true);
     own.hostname = "host-1".into();
     let node = Node::join(etcd.options(&prefix), own.clone()).await;
 
@@ -55,20 +54,19 @@ fn all() -> Option<etcd_client::GetOptions> {
 async fn two_servers_see_each_other_come_change_and_go() {
     let Some(etcd) = Etcd::shared().await else { return };
     let options = etcd.options(&prefix());
-    let a = Node::join(options.clone(), server("room", "a")).await;
+    let a = Node::join(options.clone(), Server::new("room", "a")).await;
     assert_eq!(a.sees(), ["a"]);
-    let b = Node::join(options.clone(), server("hall", "b")).await;
+    let b = Node::join(options.clone(), Server::new("hall", "b")).await;
     assert_eq!(b.sees(), ["a", "b"], "the list is whole when joining returns");
     until("b comes", || a.sees() == ["a", "b"]).await;
 
-    let mut changed = server("hall", "b");
-    changed.metadata.insert("draining".into(), "true".into());
+    let changed = Server::new("hall", "b").with_metadata("draining", "true");
     b.discovery.announce(Arc::new(changed)).await.unwrap();
     until("b drains", || a.servers.get("b").is_some_and(|b| b.is_draining())).await;
 
     b.discovery.leave().await;
     assert_eq!(a.sees(), ["a"], "leaving returns when the others have seen it");
-    let c = Node::join(options, server("room", "c")).await;
+    let c = Node::join(options, Server::new("room", "c")).await;
     until("c comes", || a.sees() == ["a", "c"] && b.sees() == ["a", "c"]).await;
     assert_eq!(a.heard(), ["+a", "+b", "~b", "-b", "+c"]);
     for node in [&a, &b, &c] {
@@ -84,16 +82,16 @@ async fn leaving_and_closing_happen_once_and_whether_etcd_answers_is_known() {
     assert!(!never.is_ready().await);
     never.leave().await;
     never.close().await;
-    assert!(never.join(Arc::new(server("room", "a")), Arc::default()).await.is_err());
+    assert!(never.join(Arc::new(Server::new("room", "a")), Arc::default()).await.is_err());
 
-    let node = Node::join(options, server("room", "a")).await;
+    let node = Node::join(options, Server::new("room", "a")).await;
     assert!(node.discovery.is_ready().await);
-    let again = node.discovery.join(Arc::new(server("room", "a")), Arc::default()).await;
+    let again = node.discovery.join(Arc::new(Server::new("room", "a")), Arc::default()).await;
     assert!(again.is_err(), "one joins once");
-    assert!(node.discovery.announce(Arc::new(server("room", "b"))).await.is_err(), "and as one server");
+    assert!(node.discovery.announce(Arc::new(Server::new("room", "b"))).await.is_err(), "and as one server");
     soon("both", async { tokio::join!(node.discovery.leave(), node.discovery.leave()) }).await;
     assert!(node.discovery.is_ready().await, "the list is still kept");
-    assert!(node.discovery.announce(Arc::new(server("room", "a"))).await.is_err());
+    assert!(node.discovery.announce(Arc::new(Server::new("room", "a"))).await.is_err());
     soon("both", async { tokio::join!(node.discovery.close(), node.discovery.close()) }).await;
     node.discovery.leave().await;
     node.discovery.close().await;
@@ -104,8 +102,8 @@ async fn leaving_and_closing_happen_once_and_whether_etcd_answers_is_known() {
 async fn a_discovery_that_is_dropped_ends_and_its_entry_runs_out() {
     let Some(etcd) = Etcd::shared().await else { return };
     let options = EtcdOptions { heartbeat_ttl: Duration::from_secs(2), ..etcd.options(&prefix()) };
-    let a = Node::join(options.clone(), server("room", "a")).await;
-    let b = Node::join(options, server("room", "b")).await;
+    let a = Node::join(options.clone(), Server::new("room", "a")).await;
+    let b = Node::join(options, Server::new("room", "b")).await;
     until("b comes", || a.sees() == ["a", "b"]).await;
     drop(b);
     until("b runs out", || a.sees() == ["a"]).await;
@@ -115,8 +113,8 @@ async fn a_discovery_that_is_dropped_ends_and_its_entry_runs_out() {
 async fn a_lease_that_is_lost_is_taken_anew() {
     let Some(etcd) = Etcd::shared().await else { return };
     let (client, prefix) = (etcd.client().await, prefix());
-    let a = Node::join(etcd.options(&prefix), server("room", "a")).await;
-    let b = Node::join(etcd.options(&prefix), server("room", "b")).await;
+    let a = Node::join(etcd.options(&prefix), Server::new("room", "a")).await;
+    let b = Node::join(etcd.options(&prefix), Server::new("room", "b")).await;
     let key = format!("{prefix}servers/room/b");
     let lost = lease(&client, &key).await;
     let _ = a.heard();
@@ -132,7 +130,7 @@ async fn a_lease_that_is_lost_is_taken_anew() {
 async fn a_key_that_somebody_deletes_is_put_again() {
     let Some(etcd) = Etcd::shared().await else { return };
     let (client, prefix) = (etcd.client().await, prefix());
-    let a = Node::join(etcd.options(&prefix), server("room", "a")).await;
+    let a = Node::join(etcd.options(&prefix), Server::new("room", "a")).await;
     let key = format!("{prefix}servers/room/a");
     client.kv_client().delete(&*key, None).await.unwrap();
     until("it is put again", || a.discovery.registrations() == 2).await;
@@ -143,7 +141,7 @@ async fn a_key_that_somebody_deletes_is_put_again() {
 async fn an_entry_that_is_no_server_is_counted_and_hides_nobody() {
     let Some(etcd) = Etcd::shared().await else { return };
     let (client, prefix) = (etcd.client().await, prefix());
-    let good = server("room", "good").to_json();
+    let good = Server::new("room", "good").to_json();
     let strangers: [(&str, &[u8]); 9] = [
         ("servers/room/null", b"null"),
         ("servers/room/empty", b""),
@@ -163,7 +161,7 @@ async fn an_entry_that_is_no_server_is_counted_and_hides_nobody() {
         put(number).await;
     }
     client.kv_client().put(format!("{prefix}servers/room/good"), &*good, None).await.unwrap();
-    let a = Node::join(etcd.options(&prefix), server("room", "a")).await;
+    let a = Node::join(etcd.options(&prefix), Server::new("room", "a")).await;
     assert_eq!((a.sees(), a.discovery.skipped()), (vec!["a".to_owned(), "good".to_owned()], 5));
     for number in 5..9 {
         put(number).await;
@@ -179,11 +177,11 @@ async fn an_entry_that_is_no_server_is_counted_and_hides_nobody() {
 async fn types_on_the_blacklist_are_as_if_not_there_except_the_own_server() {
     let Some(etcd) = Etcd::shared().await else { return };
     let prefix = prefix();
-    let early = Node::join(etcd.options(&prefix), server("hall", "early")).await;
+    let early = Node::join(etcd.options(&prefix), Server::new("hall", "early")).await;
     let blacklist = vec!["hall".to_owned(), "room".to_owned()];
-    let a = Node::join(EtcdOptions { blacklist, ..etcd.options(&prefix) }, server("room", "a")).await;
-    let _late = Node::join(etcd.options(&prefix), server("room", "late")).await;
-    let _shop = Node::join(etcd.options(&prefix), server("shop", "shop")).await;
+    let a = Node::join(EtcdOptions { blacklist, ..etcd.options(&prefix) }, Server::new("room", "a")).await;
+    let _late = Node::join(etcd.options(&prefix), Server::new("room", "late")).await;
+    let _shop = Node::join(etcd.options(&prefix), Server::new("shop", "shop")).await;
     until("all have come", || early.sees() == ["a", "early", "late", "shop"]).await;
     until("the shop comes", || a.sees() == ["a", "shop"]).await;
     assert_eq!(a.heard(), ["+a", "+shop"]);
@@ -193,11 +191,11 @@ async fn types_on_the_blacklist_are_as_if_not_there_except_the_own_server() {
 async fn what_should_not_have_happened_is_corrected_by_the_next_full_reading() {
     let Some(etcd) = Etcd::shared().await else { return };
     let options = EtcdOptions { sync_interval: Duration::from_millis(50), ..etcd.options(&prefix()) };
-    let a = Node::join(options.clone(), server("room", "a")).await;
-    let _b = Node::join(options, server("room", "b")).await;
+    let a = Node::join(options.clone(), Server::new("room", "a")).await;
+    let _b = Node::join(options, Server::new("room", "b")).await;
     until("b comes", || a.sees() == ["a", "b"]).await;
     a.servers.remove("room", "b");
-    a.servers.put(server("room", "ghost"));
+    a.servers.put(Server::new("room", "ghost"));
     until("the list is true again", || a.sees() == ["a", "b"]).await;
 }
 
@@ -205,7 +203,7 @@ async fn what_should_not_have_happened_is_corrected_by_the_next_full_reading() {
 async fn who_cannot_join_is_told_where_why_and_what_to_do_and_never_the_password() {
     let join = async |options: EtcdOptions| {
         let discovery = EtcdDiscovery::new(options);
-        let joined = discovery.join(Arc::new(server("room", "a")), Arc::default());
+        let joined = discovery.join(Arc::new(Server::new("room", "a")), Arc::default());
         soon("the error", joined).await.unwrap_err().to_string()
     };
     let options = EtcdOptions {
@@ -250,7 +248,7 @@ async fn with_authentication_on_only_the_right_user_joins_and_leaves() {
     };
 
     // Before: a user that nobody asks for is no mistake.
-    let early = Node::join(with("bob", "secret"), server("room", "early")).await;
+    let early = Node::join(with("bob", "secret"), Server::new("room", "early")).await;
     early.discovery.close().await;
     auth.auth_enable().await.unwrap();
 
@@ -258,26 +256,27 @@ async fn with_authentication_on_only_the_right_user_joins_and_leaves() {
         [("bob", "hunter2", "`bob`"), ("eve", "hunter2", "`eve`"), ("bob", "", "without")]
     {
         let discovery = EtcdDiscovery::new(with(user, pass));
-        let joined = discovery.join(Arc::new(server("room", "a")), Arc::default());
+        let joined = discovery.join(Arc::new(Server::new("room", "a")), Arc::default());
         let error = soon("the refusal, which is not tried again", joined).await.unwrap_err().to_string();
         assert!(error.contains(&etcd.url()) && error.contains(refused), "{error}");
         assert!(error.contains("pitaya.cluster.sd.etcd.user") && !error.contains("hunter2"), "{error}");
         assert_eq!(discovery.failures(), 1);
     }
     let elsewhere = EtcdDiscovery::new(EtcdOptions { prefix: "other/".into(), ..with("bob", "secret") });
-    let error = elsewhere.join(Arc::new(server("room", "a")), Arc::default()).await.unwrap_err().to_string();
+    let error =
+        elsewhere.join(Arc::new(Server::new("room", "a")), Arc::default()).await.unwrap_err().to_string();
     assert!(error.contains("permission denied") && error.contains("`other/`"), "{error}");
 
-    let a = Node::join(with("bob", "secret"), server("room", "a")).await;
-    let b = Node::join(with("bob", "secret"), server("room", "b")).await;
+    let a = Node::join(with("bob", "secret"), Server::new("room", "a")).await;
+    let b = Node::join(with("bob", "secret"), Server::new("room", "b")).await;
     until("b comes", || a.sees() == ["a", "b"]).await;
     assert!(a.discovery.is_ready().await);
-    b.discovery.announce(Arc::new(server("room", "b"))).await.unwrap();
+    b.discovery.announce(Arc::new(Server::new("room", "b"))).await.unwrap();
     b.discovery.leave().await;
     until("b goes", || a.sees() == ["a"]).await;
     // etcd forgets every token when it starts anew; new ones are asked for.
     etcd.restart().await;
-    let c = Node::join(with("bob", "secret"), server("room", "c")).await;
+    let c = Node::join(with("bob", "secret"), Server::new("room", "c")).await;
     until("c comes", || a.sees() == ["a", "c"]).await;
     a.discovery.close().await;
     until("a goes", || c.sees() == ["c"]).await;
@@ -293,12 +292,12 @@ async fn an_etcd_that_speaks_tls_is_reached_if_its_certificate_is_trusted() {
     let Some(etcd) = Etcd::start_tls(&cert, &key).await else { return };
     let endpoints = vec![format!("127.0.0.1:{}", etcd.port())];
     let trusting = EtcdOptions { endpoints, ca_file: Some(cert), ..etcd.options("pitaya/") };
-    let a = Node::join(trusting.clone(), server("room", "a")).await;
-    let b = Node::join(trusting, server("room", "b")).await;
+    let a = Node::join(trusting.clone(), Server::new("room", "a")).await;
+    let b = Node::join(trusting, Server::new("room", "b")).await;
     until("they see each other", || a.sees() == ["a", "b"] && b.sees() == ["a", "b"]).await;
 
     let discovery = EtcdDiscovery::new(EtcdOptions { max_retries: 0, ..etcd.options("pitaya/") });
-    let joined = discovery.join(Arc::new(server("room", "c")), Arc::default());
+    let joined = discovery.join(Arc::new(Server::new("room", "c")), Arc::default());
     let error = soon("the error", joined).await.unwrap_err().to_string();
     assert!(error.contains("certificate"), "{error}");
 }
@@ -309,9 +308,9 @@ async fn an_entry_of_the_own_key_that_was_left_behind_is_taken_over() {
     let (client, prefix) = (etcd.client().await, prefix());
     let key = format!("{prefix}servers/room/a");
     let old = client.lease_client().grant(60, None).await.unwrap().id();
-    let crashed = server("room", "a").to_json();
+    let crashed = Server::new("room", "a").to_json();
     client.kv_client().put(&*key, crashed, Some(PutOptions::new().with_lease(old))).await.unwrap();
-    let a = Node::join(etcd.options(&prefix), server("room", "a")).await;
+    let a = Node::join(etcd.options(&prefix), Server::new("room", "a")).await;
     client.lease_client().revoke(old).await.unwrap();
     assert!(value(&client, &key).await.is_some());
     assert_eq!(a.discovery.registrations(), 1);

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use etcd_client::GetOptions;
-use pitaya::cluster::{Discovery, EtcdOptions};
+use pitaya::cluster::{Discovery, EtcdOptions, Server};
 use pitaya_tests::cable::Cable;
 use pitaya_tests::etcd::Etcd;
-use pitaya_tests::node::{Node, server};
+use pitaya_tests::node::Node;
 use pitaya_tests::until;
 use tokio::time::{sleep, timeout};
 
@@ -40,8 +40,8 @@ async fn back(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 }
 
 async fn two(etcd: &Etcd) -> (Node, Node) {
-    let a = Node::join(options(etcd), server("room", "a")).await;
-    let b = Node::join(options(etcd), server("room", "b")).await;
+    let a = Node::join(options(etcd), Server::new("room", "a")).await;
+    let b = Node::join(options(etcd), Server::new("room", "b")).await;
     until("they see each other", || a.sees() == ["a", "b"] && b.sees() == ["a", "b"]).await;
     (a, b)
 }
@@ -54,8 +54,7 @@ async fn when_etcd_is_killed_the_view_stays_and_all_is_there_again_after_its_res
     etcd.kill();
     until("it is noticed", || a.discovery.failures() > 0 && b.discovery.failures() > 0).await;
     assert!(!a.discovery.is_ready().await);
-    let mut changed = server("room", "b");
-    changed.metadata.insert("draining".into(), "true".into());
+    let changed = Server::new("room", "b").with_metadata("draining", "true");
     assert!(b.discovery.announce(Arc::new(changed)).await.is_err(), "it cannot be told now");
     sleep(TTL * 2).await;
     assert_eq!((a.sees().len(), b.sees().len()), (2, 2));
@@ -63,7 +62,7 @@ async fn when_etcd_is_killed_the_view_stays_and_all_is_there_again_after_its_res
     back("killed", async || a.discovery.is_ready().await && b.discovery.is_ready().await).await;
     back("what was announced meanwhile", async || a.servers.get("b").is_some_and(|b| b.is_draining())).await;
     assert_eq!(keys(&etcd).await, 2);
-    let c = Node::join(options(&etcd), server("room", "c")).await;
+    let c = Node::join(options(&etcd), Server::new("room", "c")).await;
     until("changes are followed", || a.sees().len() == 3 && b.sees().len() == 3).await;
     c.discovery.close().await;
     until("and so is leaving", || a.sees().len() == 2).await;
@@ -90,7 +89,7 @@ async fn an_etcd_that_was_frozen_for_longer_than_the_leases_is_recovered_from_an
         back("frozen", async || a.discovery.is_ready().await && b.discovery.is_ready().await).await;
     }
     assert_eq!((a.heard(), b.heard()), (Vec::new(), Vec::new()), "nobody was lost");
-    let _c = Node::join(options(&etcd), server("room", "c")).await;
+    let _c = Node::join(options(&etcd), Server::new("room", "c")).await;
     until("changes are followed", || a.sees().len() == 3 && b.sees().len() == 3).await;
 }
 
@@ -104,7 +103,7 @@ async fn an_etcd_that_lost_all_its_data_is_filled_again_and_the_view_stays() {
     etcd.restart().await;
     back("emptied", async || keys(&etcd).await == 2).await;
     back("emptied", async || a.discovery.is_ready().await && b.discovery.is_ready().await).await;
-    let c = Node::join(options(&etcd), server("room", "c")).await;
+    let c = Node::join(options(&etcd), Server::new("room", "c")).await;
     until("changes are followed", || a.sees().len() == 3 && b.sees().len() == 3 && c.sees().len() == 3).await;
     assert_eq!((a.heard(), b.heard()), (vec!["+c".to_owned()], vec!["+c".to_owned()]), "nobody was lost");
 }
@@ -115,8 +114,8 @@ async fn a_server_that_dies_while_etcd_is_away_is_forgotten_afterwards() {
     // They are given the time to come back that a try to register may take.
     let second = Duration::from_secs(1);
     let quick = EtcdOptions { retry_interval: second, dial_timeout: second, ..options(&etcd) };
-    let a = Node::join(quick.clone(), server("room", "a")).await;
-    let b = Node::join(quick, server("room", "b")).await;
+    let a = Node::join(quick.clone(), Server::new("room", "a")).await;
+    let b = Node::join(quick, Server::new("room", "b")).await;
     until("b comes", || a.sees() == ["a", "b"]).await;
     etcd.freeze();
     drop(b);
@@ -131,10 +130,10 @@ async fn a_connection_whose_other_end_has_vanished_is_noticed_and_another_one_ma
     let cable = Cable::to(etcd.port()).await;
     // Leases of sixty seconds: it is not the lease that notices.
     let through = EtcdOptions { endpoints: vec![cable.address().to_string()], ..etcd.options("pitaya/") };
-    let a = Node::join(through, server("room", "a")).await;
+    let a = Node::join(through, Server::new("room", "a")).await;
     cable.stick();
     let connections = cable.carried();
-    let _b = Node::join(etcd.options("pitaya/"), server("room", "b")).await;
+    let _b = Node::join(etcd.options("pitaya/"), Server::new("room", "b")).await;
     until("b comes", || a.sees() == ["a", "b"]).await;
     assert!(cable.carried() > connections);
     assert_eq!(a.discovery.registrations(), 1, "the lease is the same");
@@ -145,21 +144,21 @@ async fn what_happens_while_the_watch_is_down_is_not_missed_though_etcd_forgets_
     let Some(etcd) = Etcd::start().await else { return };
     let cable = Cable::to(etcd.port()).await;
     let through = EtcdOptions { endpoints: vec![cable.address().to_string()], ..etcd.options("pitaya/") };
-    let a = Node::join(through, server("room", "a")).await;
-    let b = Node::join(etcd.options("pitaya/"), server("room", "b")).await;
+    let a = Node::join(through, Server::new("room", "a")).await;
+    let b = Node::join(etcd.options("pitaya/"), Server::new("room", "b")).await;
     until("b comes", || a.sees() == ["a", "b"]).await;
 
     cable.cut();
     until("it is noticed", || a.discovery.failures() > 0).await;
     b.discovery.close().await;
-    let _c = Node::join(etcd.options("pitaya/"), server("room", "c")).await;
+    let _c = Node::join(etcd.options("pitaya/"), Server::new("room", "c")).await;
     let client = etcd.client().await;
     let put = client.kv_client().put("other", "", None).await.unwrap();
     client.kv_client().compact(put.header().unwrap().revision(), None).await.unwrap();
     assert_eq!(a.sees(), ["a", "b"]);
     cable.mend();
     back("cut", async || a.sees() == ["a", "c"]).await;
-    let _d = Node::join(etcd.options("pitaya/"), server("room", "d")).await;
+    let _d = Node::join(etcd.options("pitaya/"), Server::new("room", "d")).await;
     until("changes are followed", || a.sees() == ["a", "c", "d"]).await;
 }
 
@@ -169,8 +168,8 @@ async fn with_several_endpoints_one_that_is_down_or_goes_down_is_done_without() 
     let (one, other) = (Cable::to(etcd.port()).await, Cable::to(etcd.port()).await);
     let endpoints = vec!["127.0.0.1:1".to_owned(), one.address().to_string(), other.address().to_string()];
     let several = EtcdOptions { endpoints, ..options(&etcd) };
-    let a = Node::join(several.clone(), server("room", "a")).await;
-    let b = Node::join(several, server("room", "b")).await;
+    let a = Node::join(several.clone(), Server::new("room", "a")).await;
+    let b = Node::join(several, Server::new("room", "b")).await;
     until("they see each other", || a.sees() == ["a", "b"] && b.sees() == ["a", "b"]).await;
     let _ = (a.heard(), b.heard());
     for _ in 0..3 {
@@ -189,8 +188,8 @@ async fn with_several_endpoints_one_that_is_down_or_goes_down_is_done_without() 
 async fn leaving_and_closing_end_in_time_though_etcd_is_frozen_or_gone() {
     let Some(etcd) = Etcd::start().await else { return };
     let quick = EtcdOptions { revoke_timeout: Duration::from_millis(300), ..options(&etcd) };
-    let a = Node::join(quick.clone(), server("room", "a")).await;
-    let b = Node::join(quick, server("room", "b")).await;
+    let a = Node::join(quick.clone(), Server::new("room", "a")).await;
+    let b = Node::join(quick, Server::new("room", "b")).await;
     etcd.freeze();
     timeout(BACK, a.discovery.close()).await.expect("it closes");
     etcd.kill();

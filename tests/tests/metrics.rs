@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pitaya::acceptor::Tcp;
 use pitaya::app::Refusal;
+use pitaya::cluster::EtcdDiscovery;
 use pitaya::config::{Config, OutboxPolicy};
 use pitaya::metrics::{Memory, Sample};
 use pitaya::prelude::*;
@@ -12,6 +14,8 @@ use pitaya::session::CloseReason;
 use pitaya::testing::memory_acceptor;
 use pitaya::wire::packet::{self, Kind};
 use pitaya_tests::arena::{self, OnText, Ring, config};
+use pitaya_tests::etcd::{self, Etcd};
+use pitaya_tests::nats::{self, Nats};
 use pitaya_tests::raw::{Got, Raw};
 use pitaya_tests::{rest, until};
 use tokio::io::{AsyncReadExt, DuplexStream};
@@ -230,6 +234,24 @@ async fn pushes_that_a_full_outbox_drops_are_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_whose_answer_waits_for_room_is_reported_once() {
+    let (ring, metrics, mut client, session) =
+        over_little(|config| config.session_outbox_policy = OutboxPolicy::Drop).await;
+    let taken = push(&session, 400).await;
+    assert!(taken < 400);
+    client.request("arena.fail", "").await;
+    rest().await; // the call fails, and there is no room to say so
+    for _ in 0..taken {
+        assert!(matches!(client.next().await, Some(Got::Push { .. })));
+    }
+    assert!(matches!(client.next().await, Some(Got::Response { error: true, .. })));
+    let count =
+        |status| metrics.count("response_time_ns", &[("route", "test.arena.fail"), ("status", status)]);
+    assert_eq!([count("failed"), count("ok")], [1, 0]);
+    ring.app.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_push_for_which_a_client_is_too_slow_is_counted_and_so_is_what_was_still_to_go() {
     let (ring, metrics, mut client, session) = over_little(|_| {}).await;
     let taken = push(&session, 400).await;
@@ -294,6 +316,37 @@ async fn pushes_to_a_client_whose_handshake_is_refused_are_counted() {
     assert!(matches!(&client.closed().await[..], [Got::Handshake(_)]), "nothing but the refusal");
     assert_eq!(dropped(&metrics), [0.0, 0.0, 3.0]);
     ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn what_happens_to_the_broker_and_the_registry_is_counted() {
+    let (Some(mut nats), Some(etcd)) = (Nats::start().await, Etcd::shared().await) else { return };
+    let (metrics, prefix) = (Arc::new(Memory::new()), etcd::prefix());
+    let mut client = etcd.client().await;
+    client.put(format!("{prefix}servers/room/stranger"), "no server", None).await.unwrap();
+    let mut config = config();
+    config.metrics_period = Duration::from_millis(20);
+    let discovery = EtcdDiscovery::new(etcd.options(&prefix));
+    let app = App::builder()
+        .config(config)
+        .server_type("test")
+        .acceptor(Tcp::bind("127.0.0.1:0"))
+        .no_collect()
+        .reporter(Arc::clone(&metrics) as _)
+        .discovery(discovery)
+        .transport(nats::transport(&nats));
+    let app = app.start().await.unwrap();
+    let count = |name: &str, event| metrics.value(name, &[("event", event)]);
+    until("the registration", || count("discovery_events", "registrations") == Some(1.0)).await;
+    until("the stranger", || count("discovery_events", "skipped") == Some(1.0)).await;
+    assert_eq!(count("discovery_events", "failures"), Some(0.0));
+    for times in [1.0, 2.0] {
+        nats.kill();
+        nats.restart().await;
+        until("it is back", || count("transport_events", "reconnects") == Some(times)).await;
+    }
+    assert_eq!(count("transport_events", "moves"), Some(0.0));
+    app.stop().await;
 }
 
 /// How many whole packets come before the end.

@@ -7,9 +7,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nkeys::KeyPair;
-use pitaya::cluster::{NatsOptions, NatsTls, NatsTransport, Transport, TransportError};
+use pitaya::cluster::{NatsOptions, NatsTls, NatsTransport, Server, Transport, TransportError};
 use pitaya_tests::nats::{Nats, transport_with};
-use pitaya_tests::transport::{Peer, server};
+use pitaya_tests::transport::Peer;
 use pitaya_tests::until;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer};
 use serde_json::json;
@@ -20,7 +20,7 @@ fn peer(nats: &Nats, change: impl FnOnce(&mut NatsOptions)) -> Peer<NatsTranspor
         options.reconnect_wait = Duration::from_secs(3600);
         change(options);
     });
-    Peer { server: server("front", "front-1", true), recorder: Arc::default(), transport }
+    Peer { server: Server::new("front", "front-1").frontend(true), recorder: Arc::default(), transport }
 }
 
 async fn works(nats: &Nats, change: impl FnOnce(&mut NatsOptions)) {

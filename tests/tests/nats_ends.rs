@@ -8,9 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::{BoxFuture, join_all};
-use pitaya::cluster::{NatsTransport, Receiver, Transport, TransportError, response};
+use pitaya::cluster::{NatsTransport, Receiver, Server, Transport, TransportError, response};
 use pitaya_tests::nats::{Nats, round_trip, transport, transport_with};
-use pitaya_tests::transport::{Peer, Trio, server};
+use pitaya_tests::transport::{Peer, Trio};
 use pitaya_tests::{soon, until};
 
 /// Calls without a pause until it is told to stop; gives how often there was an answer, and how often nobody.
@@ -80,8 +80,8 @@ async fn no_request_is_lost_by_a_server_that_drains_while_it_is_called() {
 async fn a_broker_that_is_about_to_go_is_left_without_losing_or_doubling_anything() {
     let config = "lame_duck_grace_period: 60s\nlame_duck_duration: 120s";
     let Some([mut one, two]) = Nats::start_two(config).await else { return };
-    let moving = Peer::start(server("front", "moving", true), transport(&one)).await;
-    let staying = Peer::start(server("front", "staying", true), transport(&two)).await;
+    let moving = Peer::start(Server::new("front", "moving").frontend(true), transport(&one)).await;
+    let staying = Peer::start(Server::new("front", "staying").frontend(true), transport(&two)).await;
     moving.transport.serve_user("ann").await.unwrap();
     until_heard(&staying, &moving).await;
 
@@ -215,10 +215,10 @@ async fn what_comes_faster_than_it_is_taken_in_is_dropped_and_counted() {
     let Some(nats) = Nats::start().await else { return };
     let stuck = Arc::new(Stuck::default());
     let slow = transport_with(&nats, |options| (options.messages, options.pushes) = (8, 8));
-    let own = Arc::new(server("front", "slow", true));
+    let own = Arc::new(Server::new("front", "slow").frontend(true));
     slow.start(Arc::clone(&own), Arc::clone(&stuck) as Arc<dyn Receiver>).await.unwrap();
     slow.serve_user("ann").await.unwrap();
-    let other = Peer::start(server("back", "back-1", false), transport(&nats)).await;
+    let other = Peer::start(Server::new("back", "back-1"), transport(&nats)).await;
     for n in 0..100 {
         other.push("ann", &n.to_string()).await.unwrap();
     }
@@ -319,7 +319,7 @@ async fn very_many_calls_that_nobody_answers_cost_the_connection_nothing() {
     let stranger = stranger(&nats).await;
     let _silent = stranger.subscribe("pitaya/servers/back/silent").await.unwrap();
     round_trip(&stranger).await;
-    let silent = server("back", "silent", false);
+    let silent = Server::new("back", "silent");
     for _ in 0..20 {
         let calls = (0..5_000).map(|_| one.transport.request(&silent, "x".into(), Duration::from_millis(1)));
         let answers = join_all(calls).await;
@@ -335,15 +335,18 @@ async fn no_answer_is_lost_however_many_come_at_once_and_calls_beyond_the_bound_
     let Some(nats) = Nats::start().await else { return };
     let few = transport_with(&nats, |options| (options.messages, options.pushes) = (64, 8));
     let Trio { one, .. } = Trio::start(|| transport(&nats)).await;
-    let asks = Peer::start(server("back", "few", false), few).await;
+    let asks = Peer::start(Server::new("back", "few"), few).await;
+    let mut refused = 0;
     for _ in 0..20 {
         let calls = (0..500).map(|n| asks.ask(&one.server, if n % 2 == 0 { "even" } else { "odd" }));
         let answers = soon("all answers", join_all(calls)).await;
         let answered = answers.iter().filter(|answer| answer.is_ok()).count();
         let busy = answers.iter().filter(|answer| **answer == Err(TransportError::Busy)).count();
         assert!(answered >= 64 && answered + busy == 500, "{answered} {busy}");
+        refused += busy as u64;
     }
-    assert_eq!(asks.transport.counts().slow_consumers, 0);
+    let counts = asks.transport.counts();
+    assert_eq!((counts.slow_consumers, counts.refused_calls), (0, refused));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

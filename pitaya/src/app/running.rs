@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::lives::Lives;
 use super::{App, stop};
 use crate::acceptor::Listening;
-use crate::metrics::{DROPPED_MESSAGES, OUTBOX_BYTES, OUTBOX_MESSAGES};
+use crate::metrics::{OUTBOX_BYTES, OUTBOX_MESSAGES};
 
 /// An app that serves. It is an [`App`] too.
 ///
@@ -169,7 +169,7 @@ pub(super) async fn sample(app: App) {
         app.inner.metrics.handle(&OUTBOX_MESSAGES, &[]).record(messages as f64);
         app.inner.metrics.handle(&OUTBOX_BYTES, &[]).record(bytes as f64);
         if let Some(node) = &app.inner.node {
-            app.inner.metrics.handle(&DROPPED_MESSAGES, &[]).record(node.transport().dropped() as f64);
+            node.sample();
         }
     }
 }

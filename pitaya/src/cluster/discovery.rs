@@ -40,6 +40,12 @@ pub trait Discovery: Send + Sync + 'static {
 
     /// Whether the registry answers now.
     fn is_ready(&self) -> BoxFuture<'_, bool>;
+
+    /// What is counted of it since it was made, by names: `("registrations", 1)`. It is asked every
+    /// `pitaya.metrics.period`, and reported as [`DISCOVERY_EVENTS`](crate::metrics::DISCOVERY_EVENTS).
+    fn events(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
 }
 
 /// One that somebody else holds too: a test, for one.
@@ -62,5 +68,9 @@ impl<T: Discovery + ?Sized> Discovery for Arc<T> {
 
     fn is_ready(&self) -> BoxFuture<'_, bool> {
         (**self).is_ready()
+    }
+
+    fn events(&self) -> Vec<(&'static str, u64)> {
+        (**self).events()
     }
 }

@@ -2,7 +2,20 @@
 
 use crate::error::text;
 
-/// Why something was not carried.
+/// Why something was not carried. The error of a call of another server has it as its source:
+///
+/// ```
+/// use std::error::Error as _;
+/// use pitaya::cluster::TransportError;
+///
+/// /// Whether the call may have been handled, though there is no answer.
+/// fn may_be_done(error: &pitaya::Error) -> bool {
+///     let why = error.source().and_then(|source| source.downcast_ref());
+///     matches!(why, Some(TransportError::Timeout | TransportError::Lost))
+/// }
+/// # assert!(may_be_done(&pitaya::Error::new("PIT-000", "").with_source(TransportError::Lost)));
+/// # assert!(!may_be_done(&pitaya::Error::new("PIT-000", "")));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
@@ -18,6 +31,9 @@ pub enum TransportError {
     /// So many calls wait for their answers that this one was not sent.
     #[error("too many calls wait for their answers")]
     Busy,
+    /// The connection was lost, or closed, before the answer came: whether the call was handled is not known.
+    #[error("the connection was lost before the answer came")]
+    Lost,
     /// More bytes than the outside takes.
     #[error("{size} bytes are more than the {limit} that one message may have")]
     TooLarge {

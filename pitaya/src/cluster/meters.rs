@@ -4,24 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
-use dashmap::DashMap;
-
 use super::Servers;
 use crate::component::{EntryId, Tables};
-use crate::error::{Error, code};
-use crate::metrics::{COUNT_SERVERS, Handle, Metrics, RouteTimings, UNREADABLE_MESSAGES};
-
-/// The most routes by which calls to other servers are told apart. An application has few; those that clients name
-/// need not exist.
-const MOST_ROUTES: usize = 1024;
+use crate::error::Error;
+use crate::metrics::{
+    COUNT_SERVERS, DROPPED_MESSAGES, FarRoutes, Handle, Metric, Metrics, RouteTimings, UNREADABLE_MESSAGES,
+};
 
 /// The instruments of a node.
 pub(crate) struct Meters {
     metrics: Metrics,
-    called: DashMap<Box<str>, Arc<RouteTimings>>,
-    /// Calls of all routes beyond that.
-    others: Arc<RouteTimings>,
+    called: FarRoutes,
     here: OnceLock<Here>,
+    /// What was reported of each event so far, by the names of the metric and the event.
+    told: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
 }
 
 /// Those of what is served here.
@@ -34,9 +30,9 @@ impl Meters {
     pub(crate) fn new(metrics: &Metrics) -> Self {
         Self {
             metrics: metrics.clone(),
-            called: DashMap::new(),
-            others: Arc::new(RouteTimings::called(metrics, "")),
+            called: FarRoutes::new(metrics, RouteTimings::called),
             here: OnceLock::new(),
+            told: Mutex::default(),
         }
     }
 
@@ -71,26 +67,28 @@ impl Meters {
         });
     }
 
+    /// So many messages were dropped since the start.
+    #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 53 bits")]
+    pub(super) fn dropped(&self, messages: u64) {
+        self.metrics.handle(&DROPPED_MESSAGES, &[]).record(messages as f64);
+    }
+
+    /// Adds to a counter what has happened since it was told last; `events` are counted since the start.
+    #[expect(clippy::cast_precision_loss, reason = "fewer than 2^53 happen in one period")]
+    pub(super) fn happened(&self, metric: &'static Metric, events: Vec<(&'static str, u64)>) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for (event, count) in events {
+            let before = told.insert((metric.name(), event), count).unwrap_or(0);
+            self.metrics.handle(metric, &[("event", event)]).record(count.saturating_sub(before) as f64);
+        }
+    }
+
     /// Another server was called.
     pub(super) fn called(&self, route: &str, started: Instant, error: Option<&Error>) {
         if self.metrics.is_empty() {
             return;
         }
-        // Clients name what they like: a route is known once an application has answered on it. What the framework says
-        // of a call (not found, nobody there, too late) is no sign that there is such a route.
-        let known = error.is_none_or(|error| !error.code().starts_with(code::PREFIX));
-        report(&self.of_called(route, known), started, error);
-    }
-
-    fn of_called(&self, route: &str, known: bool) -> Arc<RouteTimings> {
-        if let Some(timings) = self.called.get(route) {
-            return Arc::clone(&timings);
-        }
-        if !known || self.called.len() >= MOST_ROUTES {
-            return Arc::clone(&self.others);
-        }
-        let made = || Arc::new(RouteTimings::called(&self.metrics, route));
-        Arc::clone(&self.called.entry(route.into()).or_insert_with(made))
+        report(&self.called.of(route, error), started, error);
     }
 
     /// A client's message was handled here for its frontend.
@@ -119,24 +117,38 @@ fn report(timings: &RouteTimings, started: Instant, error: Option<&Error>) {
     if timings.is_empty() {
         return;
     }
-    let time = started.elapsed();
-    match error {
-        None => timings.succeeded(time),
-        Some(error) => timings.failed(error.code(), time),
-    }
+    timings.ended(started.elapsed(), error);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::metrics::Memory;
+    use crate::error::code;
+    use crate::metrics::{DISCOVERY_EVENTS, Memory, TRANSPORT_EVENTS};
+
+    fn meters() -> (Meters, Arc<Memory>) {
+        let memory = Arc::new(Memory::new());
+        let metrics = Metrics::new(&Config::default(), "gate", vec![Arc::clone(&memory) as _]).unwrap();
+        (Meters::new(&metrics), memory)
+    }
+
+    #[test]
+    fn what_is_counted_since_the_start_adds_to_a_counter_what_is_new() {
+        let (meters, memory) = meters();
+        let count = |name, event| memory.value(name, &[("event", event)]);
+        for (reconnects, moves) in [(2, 0), (2, 0), (5, 1)] {
+            meters.happened(&TRANSPORT_EVENTS, vec![("reconnects", reconnects), ("moves", moves)]);
+            meters.happened(&DISCOVERY_EVENTS, vec![("reconnects", 1)]);
+            assert_eq!(count("transport_events", "reconnects"), Some(reconnects as f64));
+            assert_eq!(count("transport_events", "moves"), Some(moves as f64), "also while it is none");
+        }
+        assert_eq!(count("discovery_events", "reconnects"), Some(1.0), "each metric has events of its own");
+    }
 
     #[test]
     fn only_a_route_that_an_application_answered_on_is_told_apart() {
-        let memory = Arc::new(Memory::new());
-        let metrics = Metrics::new(&Config::default(), "gate", vec![Arc::clone(&memory) as _]).unwrap();
-        let meters = Meters::new(&metrics);
+        let (meters, memory) = meters();
         for code in [code::NOT_FOUND, code::UNAVAILABLE, code::TIMEOUT] {
             meters.called("hall.made.up", Instant::now(), Some(&Error::new(code, "")));
         }

@@ -23,6 +23,7 @@ use crate::component::{RemoteRequest, RemoteTarget, Tables, run_remote};
 use crate::context::{Caller, Current, Deadline, Metadata, new_request_id};
 use crate::dispatch::{Forward, Forwarded};
 use crate::error::{Error, Result, code, text};
+use crate::metrics::{DISCOVERY_EVENTS, TRANSPORT_EVENTS};
 use crate::route;
 use crate::services::Services;
 use crate::session::{Pool, Session};
@@ -109,6 +110,13 @@ impl Node {
 
     pub(crate) fn transport(&self) -> &dyn Transport {
         &*self.transport
+    }
+
+    /// Reports what the transport and discovery have counted.
+    pub(crate) fn sample(&self) {
+        self.meters.dropped(self.transport.dropped());
+        self.meters.happened(&TRANSPORT_EVENTS, self.transport.events());
+        self.meters.happened(&DISCOVERY_EVENTS, self.discovery.events());
     }
 
     /// Connects; from then on calls can be made, and those that come are told that this server is not ready.

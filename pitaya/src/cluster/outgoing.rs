@@ -75,13 +75,7 @@ mod tests {
             data in proptest::collection::vec(any::<u8>(), 0..300), values in "[a-z]{0,200}",
             waits: Option<bool>,
         ) {
-            let sender = Server {
-                id: "conn-1".into(),
-                server_type: "connector".into(),
-                metadata: Default::default(),
-                frontend,
-                hostname: String::new(),
-            };
+            let sender = Server::new("connector", "conn-1").frontend(frontend);
             let mut context = Metadata::new();
             context.insert("values", values).unwrap();
             let waits = waits.map(|waits| if waits { Waits::ForReply(mid) } else { Waits::Not });

@@ -1,6 +1,5 @@
 //! The frontend that has a session, as a backend asks it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -38,13 +37,7 @@ impl Frontend {
     fn newcomer(&self) -> Option<Arc<Server>> {
         let metadata = &self.current.metadata;
         let server_type = metadata.peer_service().filter(|_| metadata.peer_id() == Some(&*self.id))?;
-        Some(Arc::new(Server {
-            id: (*self.id).into(),
-            server_type: server_type.into(),
-            metadata: BTreeMap::new(),
-            frontend: true,
-            hostname: String::new(),
-        }))
+        Some(Arc::new(Server::new(server_type, &*self.id).frontend(true)))
     }
 
     async fn ask(&self, route: &str, body: Vec<u8>) -> Result<()> {

@@ -57,7 +57,7 @@ impl Request {
     /// use pitaya::context::Metadata;
     /// use prost::Message;
     ///
-    /// # let own = Server { id: "room-1".into(), server_type: "room".into(), metadata: Default::default(), frontend: false, hostname: String::new() };
+    /// let own = Server::new("room", "room-1");
     /// let kick = KickMsg { user_id: "ann".into() }.encode_to_vec();
     /// let context = Metadata::new().for_call(&own.id, &own.server_type, std::time::Duration::from_secs(5));
     /// let request = Request::called(sys::KICK, kick.into(), &own, &context);
@@ -190,21 +190,13 @@ pub fn write_session_data(data: &Map<String, Value>) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use proptest::prelude::*;
 
     const CONTEXT: &str = r#"{"peer.id":"x"}"#;
 
     fn server(frontend: bool) -> Server {
-        Server {
-            id: "conn-1".into(),
-            server_type: "connector".into(),
-            metadata: BTreeMap::new(),
-            frontend,
-            hostname: String::new(),
-        }
+        Server::new("connector", "conn-1").frontend(frontend)
     }
 
     fn context() -> Metadata {

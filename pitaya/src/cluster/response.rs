@@ -106,7 +106,9 @@ impl Unanswered<'_> {
     /// | no answer in time | `PIT-408`, with the names and the time as metadata |
     /// | nobody there, no connection, too many calls that wait | `PIT-503` |
     /// | too many bytes | `PIT-400` |
-    /// | anything else | `PIT-000` |
+    /// | the connection was lost while it waited, anything else | `PIT-000` |
+    ///
+    /// The reason is its source.
     #[must_use]
     pub fn error(&self, why: TransportError) -> Error {
         let code = match &why {
@@ -115,10 +117,11 @@ impl Unanswered<'_> {
                 code::UNAVAILABLE
             }
             TransportError::TooLarge { .. } => code::BAD_REQUEST,
-            TransportError::BadAddress(_) | TransportError::Other(_) => code::UNKNOWN,
+            TransportError::Lost | TransportError::BadAddress(_) | TransportError::Other(_) => code::UNKNOWN,
         };
-        let error = Error::new(code, why.to_string());
-        if why != TransportError::Timeout {
+        let late = why == TransportError::Timeout;
+        let error = Error::new(code, why.to_string()).with_source(why);
+        if !late {
             return error;
         }
         error
@@ -131,21 +134,9 @@ impl Unanswered<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::cluster::protos::KickAnswer;
     use proptest::prelude::*;
-
-    fn server(id: &str) -> Server {
-        Server {
-            id: id.into(),
-            server_type: "room".into(),
-            metadata: BTreeMap::new(),
-            frontend: false,
-            hostname: String::new(),
-        }
-    }
 
     #[test]
     fn the_answers_of_sys_are_the_bytes_that_peers_know() {
@@ -186,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_call_without_an_answer_says_why() {
-        let (caller, callee) = (server("a"), server("b"));
+        let (caller, callee) = (Server::new("room", "a"), Server::new("room", "b"));
         let call = Unanswered {
             route: "room.room.join",
             timeout: Duration::from_millis(1500),
@@ -205,12 +196,15 @@ mod tests {
             (TransportError::Unavailable, "PIT-503"),
             (TransportError::Busy, "PIT-503"),
             (TransportError::TooLarge { size: 2, limit: 1 }, "PIT-400"),
+            (TransportError::Lost, "PIT-000"),
             (TransportError::BadAddress("*".into()), "PIT-000"),
             (TransportError::Other("x".into()), "PIT-000"),
         ] {
             let text = why.to_string();
-            let error = call.error(why);
+            let error = call.error(why.clone());
             assert_eq!((error.code(), error.msg()), (code, &*text));
+            let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref());
+            assert_eq!(source, Some(&why));
         }
     }
 

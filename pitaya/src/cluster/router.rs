@@ -186,19 +186,9 @@ mod tests {
     use super::super::server::DRAINING;
     use super::*;
 
-    fn server(id: &str) -> Server {
-        Server {
-            id: id.into(),
-            server_type: "room".into(),
-            metadata: BTreeMap::new(),
-            frontend: false,
-            hostname: String::new(),
-        }
-    }
-
     fn known(ids: &[&str]) -> Servers {
         let servers = Servers::default();
-        ids.iter().for_each(|id| servers.put(server(id)));
+        ids.iter().for_each(|id| servers.put(Server::new("room", *id)));
         servers
     }
 
@@ -285,11 +275,7 @@ mod tests {
     #[test]
     fn servers_that_drain_are_chosen_only_if_there_is_no_other() {
         let servers = known(&["a", "b"]);
-        let drains = |id| {
-            let mut it = server(id);
-            it.metadata.insert(DRAINING.into(), "true".into());
-            it
-        };
+        let drains = |id| Server::new("room", id).with_metadata(DRAINING, "true");
         servers.put(drains("a"));
         for _ in 0..50 {
             assert_eq!(choose(&Routers::default(), &servers, None).unwrap(), "b");

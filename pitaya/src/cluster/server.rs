@@ -65,6 +65,40 @@ pub enum ServerError {
 }
 
 impl Server {
+    /// A backend without metadata, of an unknown machine.
+    ///
+    /// ```
+    /// use pitaya::cluster::Server;
+    ///
+    /// let server = Server::new("connector", "conn-1").frontend(true).with_metadata("region", "eu");
+    /// assert_eq!(server.key()?, "servers/connector/conn-1");
+    /// # Ok::<(), pitaya::cluster::subject::BadPart>(())
+    /// ```
+    #[must_use]
+    pub fn new(server_type: impl Into<Arc<str>>, id: impl Into<Arc<str>>) -> Self {
+        Self {
+            id: id.into(),
+            server_type: server_type.into(),
+            metadata: BTreeMap::new(),
+            frontend: false,
+            hostname: String::new(),
+        }
+    }
+
+    /// Says whether clients connect to it.
+    #[must_use]
+    pub fn frontend(mut self, frontend: bool) -> Self {
+        self.frontend = frontend;
+        self
+    }
+
+    /// Says something else of it. What was said under this key before is replaced.
+    #[must_use]
+    pub fn with_metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.insert(key.into(), value.into());
+        self
+    }
+
     /// What is put into the registry: JSON, byte by byte as the original writes it. Without metadata it has an empty
     /// object there.
     #[must_use]
@@ -150,20 +184,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn server(server_type: &str, id: &str) -> Server {
-        Server {
-            id: id.into(),
-            server_type: server_type.into(),
-            metadata: BTreeMap::new(),
-            frontend: false,
-            hostname: String::new(),
-        }
-    }
-
     #[test]
     fn an_entry_whose_key_and_value_differ_is_refused() {
-        let value = server("room", "a").to_json();
-        assert_eq!(Server::from_entry("servers/room/a", &value).unwrap(), server("room", "a"));
+        let value = Server::new("room", "a").to_json();
+        assert_eq!(Server::from_entry("servers/room/a", &value).unwrap(), Server::new("room", "a"));
         for key in ["servers/room/b", "servers/hall/a"] {
             assert!(matches!(Server::from_entry(key, &value), Err(ServerError::Mismatch { .. })), "{key}");
         }
@@ -175,21 +199,29 @@ mod tests {
 
     #[test]
     fn a_name_that_would_break_a_key_a_subject_or_a_route_is_refused() {
-        assert_eq!(server("room", "room-1.eu").check(), Ok(()));
+        assert_eq!(Server::new("room", "room-1.eu").check(), Ok(()));
         for (server_type, id) in
             [("", "a"), ("room", ""), ("a/b", "a"), ("room", "a b"), ("room", "*"), ("a.b", "a")]
         {
-            assert!(server(server_type, id).check().is_err(), "{server_type}/{id}");
+            assert!(Server::new(server_type, id).check().is_err(), "{server_type}/{id}");
         }
-        assert!(server("a/b", "c").key().is_err());
+        assert!(Server::new("a/b", "c").key().is_err());
+    }
+
+    #[test]
+    fn a_new_server_is_a_backend_of_which_nothing_else_is_known() {
+        let new = Server::new("room", "a");
+        assert_eq!(new, Server::from_json(br#"{"id":"a","type":"room"}"#).unwrap());
+        let more = br#"{"id":"a","type":"room","metadata":{"k":"2"},"frontend":true}"#;
+        let it = new.frontend(true).with_metadata("k", "1").with_metadata("k", "2");
+        assert_eq!(it, Server::from_json(more).unwrap());
     }
 
     #[test]
     fn a_server_says_when_it_drains() {
-        let mut it = server("room", "a");
+        let it = Server::new("room", "a");
         assert!(!it.is_draining());
-        it.metadata.insert(DRAINING.into(), "true".into());
-        assert!(it.is_draining());
+        assert!(it.with_metadata(DRAINING, "true").is_draining());
     }
 
     proptest! {

@@ -122,9 +122,8 @@ type Listener = Arc<dyn Fn(&Change) + Send + Sync>;
 /// use pitaya::cluster::{Server, Servers};
 ///
 /// let servers = Servers::default();
-/// servers.put(Server::from_json(br#"{"id":"room-1","type":"room"}"#)?);
+/// servers.put(Server::new("room", "room-1"));
 /// assert_eq!(&*servers.view().open("room")[0].id, "room-1");
-/// # Ok::<(), pitaya::cluster::server::ServerError>(())
 /// ```
 #[derive(Default)]
 pub struct Servers {
@@ -240,21 +239,6 @@ mod tests {
     use super::super::server::DRAINING;
     use super::*;
 
-    fn server(server_type: &str, id: &str) -> Server {
-        Server {
-            id: id.into(),
-            server_type: server_type.into(),
-            metadata: BTreeMap::new(),
-            frontend: server_type == "connector",
-            hostname: String::new(),
-        }
-    }
-
-    fn with(mut server: Server, key: &str, value: &str) -> Server {
-        server.metadata.insert(key.into(), value.into());
-        server
-    }
-
     fn ids(servers: &[Arc<Server>]) -> Vec<&str> {
         servers.iter().map(|server| &*server.id).collect()
     }
@@ -263,9 +247,9 @@ mod tests {
     fn servers_are_found_by_id_and_by_type_in_one_order() {
         let servers = Servers::default();
         for id in ["b", "a", "c"] {
-            servers.put(server("room", id));
+            servers.put(Server::new("room", id));
         }
-        servers.put(server("hall", "h"));
+        servers.put(Server::new("hall", "h"));
         let view = servers.view();
         assert_eq!(ids(view.of_type("room")), ["a", "b", "c"]);
         assert_eq!(&*servers.get("h").unwrap().server_type, "hall");
@@ -276,9 +260,9 @@ mod tests {
     #[test]
     fn a_server_that_drains_takes_no_new_work_but_stays() {
         let servers = Servers::default();
-        servers.put(server("room", "a"));
-        servers.put(server("room", "b"));
-        servers.put(with(server("room", "a"), DRAINING, "true"));
+        servers.put(Server::new("room", "a"));
+        servers.put(Server::new("room", "b"));
+        servers.put(Server::new("room", "a").with_metadata(DRAINING, "true"));
         let view = servers.view();
         assert_eq!((ids(view.of_type("room")), ids(view.open("room"))), (vec!["a", "b"], vec!["b"]));
     }
@@ -287,15 +271,15 @@ mod tests {
     fn broadcasts_are_taken_only_where_every_frontend_of_the_type_takes_them() {
         let servers = Servers::default();
         assert!(!servers.view().takes_broadcasts("connector"));
-        servers.put(with(server("connector", "ours"), BROADCASTS, "1"));
+        servers.put(Server::new("connector", "ours").frontend(true).with_metadata(BROADCASTS, "1"));
         assert!(servers.view().takes_broadcasts("connector"));
-        servers.put(server("connector", "theirs"));
+        servers.put(Server::new("connector", "theirs").frontend(true));
         assert!(!servers.view().takes_broadcasts("connector"));
-        servers.put(with(server("connector", "theirs"), BROADCASTS, "2"));
+        servers.put(Server::new("connector", "theirs").frontend(true).with_metadata(BROADCASTS, "2"));
         assert!(!servers.view().takes_broadcasts("connector"), "another version of it is not ours");
         servers.remove("connector", "theirs");
         assert!(servers.view().takes_broadcasts("connector"));
-        servers.put(server("room", "r"));
+        servers.put(Server::new("room", "r"));
         assert!(!servers.view().takes_broadcasts("room"), "it has no frontend");
     }
 
@@ -313,13 +297,13 @@ mod tests {
                 });
             }
         });
-        servers.put(server("room", "a"));
-        servers.put(server("room", "a")); // as it was
-        servers.put(with(server("room", "a"), "k", "v"));
+        servers.put(Server::new("room", "a"));
+        servers.put(Server::new("room", "a")); // as it was
+        servers.put(Server::new("room", "a").with_metadata("k", "v"));
         servers.remove("hall", "a"); // of another type
         servers.remove("room", "x"); // not there
-        servers.replace_all([server("room", "b"), with(server("room", "a"), "k", "v")]);
-        servers.replace_all([server("room", "b"), server("room", "c")]);
+        servers.replace_all([Server::new("room", "b"), Server::new("room", "a").with_metadata("k", "v")]);
+        servers.replace_all([Server::new("room", "b"), Server::new("room", "c")]);
         servers.remove("room", "b");
         assert_eq!(*heard.lock().unwrap(), ["+a", "~a", "+b", "-a", "+c", "-b"]);
     }
@@ -333,15 +317,15 @@ mod tests {
             let heard = Arc::clone(&heard);
             move |_| *heard.lock().unwrap() += 1
         });
-        servers.put(server("room", "a"));
-        servers.put(server("room", "b"));
+        servers.put(Server::new("room", "a"));
+        servers.put(Server::new("room", "b"));
         assert_eq!((*heard.lock().unwrap(), servers.view().of_type("room").len()), (2, 2));
     }
 
     #[test]
     fn a_view_that_is_held_does_not_change() {
         let servers = Servers::default();
-        servers.put(server("room", "a"));
+        servers.put(Server::new("room", "a"));
         let view = servers.view();
         servers.remove("room", "a");
         assert_eq!(ids(view.of_type("room")), ["a"]);

@@ -68,6 +68,12 @@ pub trait Transport: Send + Sync + 'static {
         0
     }
 
+    /// What is counted of it since it was made, by names: `("reconnects", 2)`. It is asked every
+    /// `pitaya.metrics.period`, and reported as [`TRANSPORT_EVENTS`](crate::metrics::TRANSPORT_EVENTS).
+    fn events(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
     /// Takes in no more requests. Those that have arrived are handed over, and it returns when all are answered.
     fn drain(&self) -> BoxFuture<'_, ()>;
 
@@ -112,6 +118,10 @@ impl<T: Transport + ?Sized> Transport for Arc<T> {
 
     fn dropped(&self) -> u64 {
         (**self).dropped()
+    }
+
+    fn events(&self) -> Vec<(&'static str, u64)> {
+        (**self).events()
     }
 
     fn drain(&self) -> BoxFuture<'_, ()> {

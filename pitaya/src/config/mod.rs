@@ -114,7 +114,7 @@ impl Config {
         loader.finish()
     }
 
-    fn parse_with(
+    pub(crate) fn parse_with(
         text: &str,
         env: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, ConfigError> {

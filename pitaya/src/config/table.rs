@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::choices::{OutboxPolicy, SerializerType};
 use super::custom::CustomMetric;
 use super::key::{Key, Rule};
-use super::kind::{Choice, Count, Deadline, Flag, Kind, Labels, List, Size, Span, Specs, Text};
+use super::kind::{Choice, Count, Deadline, File, Flag, Kind, Labels, List, Size, Span, Specs, Text};
 use super::load::Loaded;
 
 const fn secs(secs: u64) -> Duration {
@@ -172,6 +173,23 @@ keys! {
     /// Pings without an answer after which a connection counts as lost.
     nats_max_pings_outstanding: u32 as Count<u32> = 3, "pitaya.cluster.rpc.client.nats.maxpingsoutstanding";
 
+    /// Refuses a NATS without TLS; so does the scheme `tls://` in its address. Without either, TLS is used where NATS
+    /// demands it.
+    nats_tls_required: bool as Flag = false, "pitaya.cluster.rpc.client.nats.tls.required";
+
+    /// Certificates of authorities, in PEM, that NATS is trusted by, instead of those of the system.
+    nats_tls_ca_file: Option<PathBuf> as File = None, "pitaya.cluster.rpc.client.nats.tls.cafile";
+
+    /// A certificate with its chain, in PEM, by which NATS knows this server. It needs its key.
+    nats_tls_cert_file: Option<PathBuf> as File = None, "pitaya.cluster.rpc.client.nats.tls.certfile";
+
+    /// The key of that certificate, in PEM.
+    nats_tls_key_file: Option<PathBuf> as File = None, "pitaya.cluster.rpc.client.nats.tls.keyfile";
+
+    /// A file with a JWT and the seed of a key, as `nsc` writes it, by which NATS knows this server. It needs the
+    /// feature `nats-creds`.
+    nats_credentials_file: Option<PathBuf> as File = None, "pitaya.cluster.rpc.client.nats.credentialsfile";
+
     /// Messages of other servers that may wait here for being taken in; what comes beyond is dropped and counted. The
     /// original's default is 75, which a few busy frontends exceed.
     nats_buffer_messages: usize as Count<usize> = 65536, "pitaya.cluster.rpc.server.nats.buffer.messages",
@@ -186,6 +204,10 @@ keys! {
 
     /// Its password.
     etcd_pass: String as Text = String::new(), "pitaya.cluster.sd.etcd.pass", secret();
+
+    /// Certificates of authorities, in PEM, that etcd is trusted by, instead of those of the system. With it an address
+    /// without a scheme is `https://`. It needs the feature `tls`.
+    etcd_tls_ca_file: Option<PathBuf> as File = None, "pitaya.cluster.sd.etcd.tls.cafile";
 
     /// The longest a connection to etcd may take.
     etcd_dial_timeout: Duration as Span = secs(5), "pitaya.cluster.sd.etcd.dialtimeout",

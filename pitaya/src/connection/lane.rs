@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::meters::Tally;
+use super::meters::{Label, Tally};
 use super::{Front, FrontLimits};
 use crate::component::{Calling, Client, Entry, EntryId, Handler};
 use crate::dispatch::{self, Forwarded, Started, Target};
@@ -41,7 +41,9 @@ struct Waiting {
 
 /// A handler, or an answer that waits for room, that goes on.
 struct Running {
-    entry: Option<EntryId>,
+    label: Label,
+    /// It was reported: only its answer waits for room.
+    reported: bool,
     mid: u64,
     at: Instant,
     future: Calling<Handler>,
@@ -86,7 +88,7 @@ impl Scope<'_> {
     }
 
     /// Sends a message on, then its reply to the client.
-    fn forward(&self, route: Box<str>, mid: u64, body: &Body<'_>) -> Calling<Handler> {
+    fn forward(&self, route: Arc<str>, mid: u64, body: &Body<'_>) -> Calling<Handler> {
         let core = Arc::clone(self.core);
         let message = Forwarded { core: Arc::clone(&core), route, body: body.to_bytes(), mid };
         let answer = self.front.dispatcher.forward(message);
@@ -99,8 +101,12 @@ impl Scope<'_> {
         })
     }
 
-    fn route(&self, entry: Option<EntryId>) -> &str {
-        entry.map_or("", |entry| self.front.dispatcher.entry(entry).route())
+    fn route<'a>(&'a self, label: &'a Label) -> &'a str {
+        match label {
+            Label::Here(entry) => self.front.dispatcher.entry(*entry).route(),
+            Label::Elsewhere(route) => route,
+            Label::Nowhere => "",
+        }
     }
 }
 
@@ -169,12 +175,17 @@ impl Lane {
     pub(super) fn run(&mut self, scope: Scope<'_>, budget: usize, cx: &mut Context<'_>) {
         loop {
             if let Some(running) = &mut self.running {
-                let Poll::Ready(result) = dispatch::poll(scope.route(running.entry), &mut running.future, cx)
+                let Poll::Ready(result) =
+                    dispatch::poll(scope.route(&running.label), &mut running.future, cx)
                 else {
                     break;
                 };
-                let Some(Running { entry, mid, at, .. }) = self.running.take() else { break };
-                self.finished(scope, entry, mid, at, result, cx);
+                let Some(Running { label, reported, mid, at, .. }) = self.running.take() else { break };
+                if reported {
+                    scope.core.end_lane_call();
+                } else {
+                    self.finished(scope, label, mid, at, result, cx);
+                }
             } else if self.waiting.is_empty() {
                 // A queue that was long once is not kept.
                 self.waiting = VecDeque::new();
@@ -204,16 +215,21 @@ impl Lane {
             return;
         }
         let Some(running) = self.running.take() else { return };
-        let route = scope.route(running.entry);
-        dispatch::discard(route, running.future);
+        let Running { label, reported, mid, at, future, .. } = running;
+        let route = scope.route(&label);
+        dispatch::discard(route, future);
+        if reported {
+            tracing::warn!(route, session = scope.core.id(), "the answer of a call found no room in time");
+            return scope.core.end_lane_call();
+        }
         tracing::warn!(route, session = scope.core.id(), "a handler took too long and was cut off");
-        self.finished(scope, running.entry, running.mid, running.at, Err(timed_out()), cx);
+        self.finished(scope, label, mid, at, Err(timed_out()), cx);
     }
 
     /// Drops all handlers that still go on.
     pub(super) fn cut(&mut self, scope: Scope<'_>) {
         if let Some(running) = self.running.take() {
-            dispatch::discard(scope.route(running.entry), running.future);
+            dispatch::discard(scope.route(&running.label), running.future);
         }
         self.concurrent = None;
     }
@@ -231,11 +247,11 @@ impl Lane {
         let id = match target {
             Target::Here(id) => id,
             Target::Elsewhere(route) => return self.start_forward(scope, route, (mid, at), body, cx),
-            Target::Nowhere(error) => return self.finished(scope, None, mid, at, Err(error), cx),
+            Target::Nowhere(error) => return self.finished(scope, Label::Nowhere, mid, at, Err(error), cx),
         };
         let entry = scope.front.dispatcher.entry(id);
         if let Some(refused) = refused(entry, mid) {
-            return self.finished(scope, Some(id), mid, at, Err(refused), cx);
+            return self.finished(scope, Label::Here(id), mid, at, Err(refused), cx);
         }
         if waited {
             scope.front.meters.waited(id, at);
@@ -254,10 +270,11 @@ impl Lane {
             _ => {}
         }
         match started {
-            Started::Done(result) => self.finished(scope, Some(id), mid, at, result, cx),
+            Started::Done(result) => self.finished(scope, Label::Here(id), mid, at, result, cx),
             Started::Running(future) => {
                 let until = Instant::now() + scope.front.limits.handler;
-                self.running = Some(Running { entry: Some(id), mid, at, future, until });
+                let label = Label::Here(id);
+                self.running = Some(Running { label, reported: false, mid, at, future, until });
             }
         }
     }
@@ -274,15 +291,15 @@ impl Lane {
     fn finished(
         &mut self,
         scope: Scope<'_>,
-        entry: Option<EntryId>,
+        label: Label,
         mid: u64,
         at: Instant,
         result: Result<()>,
         cx: &mut Context<'_>,
     ) {
-        scope.front.meters.finished(entry, at, result.as_ref().err());
+        scope.front.meters.finished(&label, at, result.as_ref().err());
         if let Err(error) = result {
-            scope.front.loud.log(scope.route(entry), scope.core.id(), &error);
+            scope.front.loud.log(scope.route(&label), scope.core.id(), &error);
             if mid != 0 && !answer(scope.core, mid, &error) {
                 // The outbox is full: the answer waits for room in this lane, as a reply would.
                 let core = Arc::clone(scope.core);
@@ -292,7 +309,7 @@ impl Lane {
                 });
                 if future.as_mut().poll(cx).is_pending() {
                     let until = Instant::now() + scope.front.limits.handler;
-                    self.running = Some(Running { entry, mid: 0, at, future, until });
+                    self.running = Some(Running { label, reported: true, mid: 0, at, future, until });
                     return;
                 }
             }
@@ -304,17 +321,19 @@ impl Lane {
     fn start_forward(
         &mut self,
         scope: Scope<'_>,
-        route: Box<str>,
+        route: Arc<str>,
         (mid, at): (u64, Instant),
         body: &Body<'_>,
         cx: &mut Context<'_>,
     ) {
-        let mut future = scope.forward(route, mid, body);
-        match dispatch::poll("a forwarded message", &mut future, cx) {
-            Poll::Ready(result) => self.finished(scope, None, mid, at, result, cx),
+        let mut future = scope.forward(Arc::clone(&route), mid, body);
+        let polled = dispatch::poll(&route, &mut future, cx);
+        let label = Label::Elsewhere(route);
+        match polled {
+            Poll::Ready(result) => self.finished(scope, label, mid, at, result, cx),
             Poll::Pending => {
                 let until = Instant::now() + scope.front.limits.handler;
-                self.running = Some(Running { entry: None, mid, at, future, until });
+                self.running = Some(Running { label, reported: false, mid, at, future, until });
             }
         }
     }
@@ -324,7 +343,7 @@ impl Lane {
         let Arrival { target, mid, at, waited } = arrival;
         let running = core.begin_concurrent_call();
         // Decoding is the user's code too, and the body is only borrowed: it happens here and now.
-        let (entry, made) = match target {
+        let (label, made) = match target {
             Target::Here(id) => {
                 let entry = front.dispatcher.entry(id);
                 if waited {
@@ -338,21 +357,24 @@ impl Lane {
                     None => catch_unwind(AssertUnwindSafe(|| dispatch::call(entry, client, body)))
                         .map_err(|panic| panicked(entry.route(), &*panic)),
                 };
-                (Some(id), made)
+                (Label::Here(id), made)
             }
-            Target::Elsewhere(route) => (None, Ok(scope.forward(route, mid, body))),
-            Target::Nowhere(error) => (None, Err(error)),
+            Target::Elsewhere(route) => {
+                let future = scope.forward(Arc::clone(&route), mid, body);
+                (Label::Elsewhere(route), Ok(future))
+            }
+            Target::Nowhere(error) => (Label::Nowhere, Err(error)),
         };
         let beside = Beside::new(&front, at);
         let task = async move {
             let front = &beside.0;
             let scope = Scope { front, core: &core };
-            let route = scope.route(entry);
+            let route = scope.route(&label);
             let result = match made {
                 Ok(future) => within(front.limits.handler, route, future).await,
                 Err(error) => Err(error),
             };
-            front.meters.finished(entry, at, result.as_ref().err());
+            front.meters.finished(&label, at, result.as_ref().err());
             if let Err(error) = result {
                 front.loud.log(route, core.id(), &error);
                 if mid != 0 && !answer(&core, mid, &error) {

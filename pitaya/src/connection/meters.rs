@@ -1,5 +1,6 @@
 //! What connections report.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant as Clock};
 
 use tokio::time::Instant;
@@ -8,9 +9,20 @@ use crate::acceptor::DropReason;
 use crate::component::{EntryId, Tables};
 use crate::error::Error;
 use crate::metrics::{
-    CONCURRENT_CALLS, CONCURRENT_WAIT, CONNECTED_CLIENTS, EXCEEDED_RATE_LIMITING, FILTERED_PACKETS, Handle,
-    Level, Metrics, PENDING_DROPPED, PENDING_MESSAGES, REFUSED_CONNECTIONS, RouteTimings,
+    CONCURRENT_CALLS, CONCURRENT_WAIT, CONNECTED_CLIENTS, EXCEEDED_RATE_LIMITING, FILTERED_PACKETS,
+    FarRoutes, Handle, Level, Metrics, PENDING_DROPPED, PENDING_MESSAGES, REFUSED_CONNECTIONS, RouteTimings,
 };
+
+/// What a call is reported and logged under.
+#[derive(Debug, Clone)]
+pub(crate) enum Label {
+    /// A handler here.
+    Here(EntryId),
+    /// The route of a message that was passed on to another server.
+    Elsewhere(Arc<str>),
+    /// A route that is none.
+    Nowhere,
+}
 
 /// Calls of one route whose messages came with one read, and which were done as soon as they began. Their answers
 /// leave with one write, so they have one response time, and one look at the clock is enough for all.
@@ -51,7 +63,7 @@ impl Tally {
 pub(crate) struct Meters {
     routes: Vec<RouteTimings>,
     /// What clients send has no bound: all routes that do not exist share one.
-    unknown: RouteTimings,
+    far: FarRoutes,
     silent: bool,
     connected: Handle,
     limited: Handle,
@@ -73,7 +85,7 @@ impl Meters {
                 .iter()
                 .map(|e| RouteTimings::local(metrics, e.route()))
                 .collect(),
-            unknown: RouteTimings::local(metrics, ""),
+            far: FarRoutes::new(metrics, RouteTimings::local),
             silent: metrics.is_empty(),
             connected: metrics.handle(&CONNECTED_CLIENTS, &[]),
             filtered: metrics.handle(&FILTERED_PACKETS, &[]),
@@ -112,15 +124,15 @@ impl Meters {
 
     /// A call has ended.
     #[inline]
-    pub(crate) fn finished(&self, entry: Option<EntryId>, arrived: Instant, error: Option<&Error>) {
+    pub(crate) fn finished(&self, label: &Label, arrived: Instant, error: Option<&Error>) {
         if self.silent {
             return;
         }
-        let timings = entry.map_or(&self.unknown, |entry| &self.routes[entry.index()]);
         let time = Clock::now().saturating_duration_since(arrived.into_std());
-        match error {
-            None => timings.succeeded(time),
-            Some(error) => timings.failed(error.code(), time),
+        match label {
+            Label::Here(entry) => self.routes[entry.index()].ended(time, error),
+            Label::Elsewhere(route) => self.far.of(route, error).ended(time, error),
+            Label::Nowhere => self.far.others().ended(time, error),
         }
     }
 

@@ -32,7 +32,7 @@ pub(crate) enum Target {
     /// To a handler here.
     Here(EntryId),
     /// To a server of another type, which the route names.
-    Elsewhere(Box<str>),
+    Elsewhere(Arc<str>),
     /// Nowhere, and why.
     Nowhere(Error),
 }
@@ -42,7 +42,7 @@ pub(crate) struct Forwarded {
     /// The session it came with.
     pub(crate) core: Arc<Core>,
     /// The full route.
-    pub(crate) route: Box<str>,
+    pub(crate) route: Arc<str>,
     /// The body, as the client sent it.
     pub(crate) body: Bytes,
     /// The id of a request; 0 is a notify.

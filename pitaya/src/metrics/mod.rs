@@ -31,6 +31,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod far;
 mod handle;
 mod hub;
 mod labels;
@@ -42,6 +43,7 @@ mod route;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use far::FarRoutes;
 pub use handle::{Handle, Level};
 pub use hub::Metrics;
 pub use memory::{Memory, Sample};

@@ -11,6 +11,7 @@ const TIMES: &[(f64, f64)] = &[(0.7, 0.02), (0.95, 0.005), (0.99, 0.001)];
 /// From a message's arrival to the reply's place in the outbox, or to the end of a notify's handler.
 /// `status` is `ok` or `failed`, `code` is empty if all is well. `type` is `handler` for a client's message, `rpc` for
 /// a call of another server (one that a client's message became among them), `remote` for a call that came from one.
+/// `route` is empty for a route that does not exist, and for one of another server until its application has answered.
 pub static RESPONSE_TIME: Metric =
     Metric::summary("handler", "response_time_ns", "Time from a message to its answer, in ns", TIMES)
         .labels(&["route", "status", "type", "code"]);
@@ -105,8 +106,20 @@ pub static UNREADABLE_MESSAGES: Metric =
 pub static DROPPED_MESSAGES: Metric =
     Metric::gauge("rpc_server", "dropped_messages", "Messages of other servers that were dropped");
 
+/// What the transport of a cluster counts. `event` is, over NATS, the name of a field of `NatsCounts`: `slow_consumers`,
+/// `refused_requests`, `refused_calls`, `oversized_answers`, `lost_answers`, `refused_subscriptions`, `reconnects` or `moves`.
+pub static TRANSPORT_EVENTS: Metric =
+    Metric::counter("cluster", "transport_events", "What happened to the transport between servers")
+        .labels(&["event"]);
+
+/// What discovery counts. `event` is, over etcd, `skipped` (entries that are no servers), `registrations` (of the own
+/// server) or `failures` (etcd was lost, or could not be reached).
+pub static DISCOVERY_EVENTS: Metric =
+    Metric::counter("cluster", "discovery_events", "What happened to the discovery of servers")
+        .labels(&["event"]);
+
 /// All of the above.
-pub static ALL: [&Metric; 19] = [
+pub static ALL: [&Metric; 21] = [
     &RESPONSE_TIME,
     &HANDLER_DELAY,
     &CONNECTED_CLIENTS,
@@ -126,4 +139,6 @@ pub static ALL: [&Metric; 19] = [
     &COUNT_SERVERS,
     &UNREADABLE_MESSAGES,
     &DROPPED_MESSAGES,
+    &TRANSPORT_EVENTS,
+    &DISCOVERY_EVENTS,
 ];

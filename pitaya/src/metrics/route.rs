@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::handle::nanos;
 use super::{HANDLER_DELAY, Handle, Metrics, RESPONSE_TIME};
+use crate::error::Error;
 
 /// Codes of one route that are kept apart. An application's codes are few; should they hold something without a
 /// bound, the rest are reported as [`OTHER_CODES`].
@@ -95,6 +96,15 @@ impl RouteTimings {
         }
         drop(known);
         self.first_of_code(code).record_time(time);
+    }
+
+    /// The message was answered, or failed, this long after it arrived.
+    #[inline]
+    pub(crate) fn ended(&self, time: Duration, error: Option<&Error>) {
+        match error {
+            None => self.succeeded(time),
+            Some(error) => self.failed(error.code(), time),
+        }
     }
 
     #[cold]

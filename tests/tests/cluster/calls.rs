@@ -280,12 +280,35 @@ async fn servers_are_counted_by_type_and_calls_are_timed_on_both_sides() {
         1,
         "what clients make up has no label of its own"
     );
+    assert_eq!(times(&front, "hall.hall.say", "handler", "ok", ""), 1, "as its client sees it");
+    assert_eq!(times(&front, "hall.hall.fail", "handler", "failed", "H-1"), 1);
+    assert_eq!(times(&front, "", "handler", "failed", "PIT-404"), 1);
+    assert_eq!(front.count("response_time_ns", &[("route", "hall.hall.made_up")]), 0);
     assert_eq!(times(&front, "gate.gate.ask", "handler", "ok", ""), 1);
     assert_eq!(times(&back, "hall.hall.say", "handler", "ok", ""), 1);
     assert_eq!(times(&back, "hall.hall.fail", "handler", "failed", "H-1"), 1);
     assert_eq!(times(&back, "hall.hall.echo", "remote", "ok", ""), 1);
     gate.stop().await;
     hall.stop().await;
+}
+
+#[tokio::test]
+async fn a_passed_on_message_that_fails_is_logged_with_its_route() {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::DEBUG)
+        .with_ansi(false)
+        .with_writer(Arc::new(log.reopen().unwrap()))
+        .finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let world = World::default();
+    let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
+    gate.client().await.ask("hall.hall.fail", "{}").await;
+    let log = std::fs::read_to_string(log.path()).unwrap();
+    let line = log.lines().find(|line| line.contains("connection::loud") && line.contains("a call failed"));
+    assert!(line.is_some_and(|line| line.contains(r#"route="hall.hall.fail""#)), "{line:?}");
+    gate.app.stop().await;
+    hall.app.stop().await;
 }
 
 #[tokio::test]

@@ -109,7 +109,7 @@ impl Receiver for Ear {
 async fn binds_are_told_to_the_others_of_the_type_only_where_a_user_has_one_session_at_most() {
     let world = World::default();
     let (transport, ear) = (world.broker.transport(), Arc::new(Ear::default()));
-    let own = Server::from_json(br#"{"id":"ear","type":"gate"}"#).unwrap();
+    let own = Server::new("gate", "ear");
     transport.start(Arc::new(own), Arc::clone(&ear) as _).await.unwrap();
     let mut config = pitaya_tests::arena::config();
     config.session_unique = false;

@@ -1,7 +1,5 @@
 //! The cases. Each leaves the servers as it found them; users have names of their own in each.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
@@ -222,13 +220,7 @@ async fn bindings(town: &Town) -> (async_nats::Client, async_nats::Subscriber) {
 async fn heard(town: &Town, uid: &str, (nats, news): &mut (async_nats::Client, async_nats::Subscriber)) {
     soon(&format!("news of the bind of {uid}"), news.next()).await.unwrap();
     for (server_type, id) in town.servers().await {
-        let own = Server {
-            id: "test".into(),
-            server_type: "test".into(),
-            metadata: BTreeMap::new(),
-            frontend: false,
-            hostname: String::new(),
-        };
+        let own = Server::new("test", "test");
         let context = Metadata::new().for_call("test", "test", PATIENCE);
         let ask =
             Request::called("x.testremotesvc.rpctestnoargs", Bytes::new(), &own, &context).encode_to_vec();

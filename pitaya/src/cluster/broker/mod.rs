@@ -134,7 +134,7 @@ impl MemoryTransport {
         tokio::select! {
             biased;
             answer = tokio::time::timeout(timeout, answer) => answer.map_err(|_| TransportError::Timeout),
-            () = self.closed.cancelled() => Err(TransportError::Other("the transport was closed".to_owned())),
+            () = self.closed.cancelled() => Err(TransportError::Lost),
         }
     }
 

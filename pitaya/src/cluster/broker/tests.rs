@@ -48,13 +48,7 @@ impl Receiver for Scribe {
 }
 
 fn server(id: &str) -> Server {
-    Server {
-        id: id.into(),
-        server_type: "front".into(),
-        metadata: BTreeMap::new(),
-        frontend: true,
-        hostname: String::new(),
-    }
+    Server::new("front", id).frontend(true)
 }
 
 async fn start(

@@ -51,8 +51,7 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 ///     ..EtcdOptions::default()
 /// });
 /// let servers = Arc::new(Servers::default());
-/// let own = Server::from_json(br#"{"id":"room-1","type":"room","frontend":false,"hostname":"h"}"#)?;
-/// discovery.join(Arc::new(own), servers.clone()).await?;
+/// discovery.join(Arc::new(Server::new("room", "room-1")), servers.clone()).await?;
 /// println!("{} rooms", servers.view().of_type("room").len());
 /// discovery.close().await;
 /// # Ok(()) }
@@ -234,6 +233,14 @@ impl Discovery for EtcdDiscovery {
             let Some(link) = self.shared.link() else { return false };
             matches!(timeout(self.options.revoke_timeout.min(LONGEST), link.ready()).await, Ok(Ok(())))
         })
+    }
+
+    fn events(&self) -> Vec<(&'static str, u64)> {
+        vec![
+            ("skipped", self.skipped()),
+            ("registrations", self.registrations()),
+            ("failures", self.failures()),
+        ]
     }
 }
 

@@ -98,7 +98,7 @@ impl EtcdOptions {
             max_retries: config.etcd_grant_lease_max_retries,
             retry_interval: config.etcd_grant_lease_retry_interval,
             blacklist: config.etcd_server_types_blacklist.clone(),
-            ca_file: None,
+            ca_file: config.etcd_tls_ca_file.clone(),
         }
     }
 
@@ -178,6 +178,16 @@ mod tests {
         assert_eq!(options.health_key(), "pitaya/health-check");
         assert_eq!(options.ttl_seconds(), 60);
         assert_eq!(options.credentials(), None);
+    }
+
+    #[test]
+    fn a_file_and_the_environment_name_the_certificates_of_etcd() {
+        assert_eq!(EtcdOptions::from_config(&Config::default()), EtcdOptions::default());
+        let text = "pitaya.cluster.sd.etcd.tls.cafile = '/etc/ca.pem'";
+        let read = |env| EtcdOptions::from_config(&Config::parse_with(text, env).unwrap()).ca_file;
+        assert_eq!(read(vec![]), Some("/etc/ca.pem".into()));
+        let env = vec![("PITAYA_CLUSTER_SD_ETCD_TLS_CAFILE".into(), "/etc/other.pem".into())];
+        assert_eq!(read(env), Some("/etc/other.pem".into()));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -161,7 +162,11 @@ impl Link {
         timeout: Duration,
     ) -> Result<Bytes, TransportError> {
         self.may_send(&body)?;
-        let mut wait = self.answers.wait()?;
+        let mut wait = self.answers.wait().inspect_err(|error| {
+            if *error == TransportError::Busy {
+                self.signals.counts.refused_calls.fetch_add(1, Relaxed);
+            }
+        })?;
         let reply = wait.subject();
         let answered = async {
             let sending = || self.client.publish_with_reply(to.clone(), reply.clone(), body.clone());
@@ -172,8 +177,7 @@ impl Link {
             };
             sent.map_err(|error| self.not_sent(&error, body.len()))?;
             // What the client took may have been handled.
-            let lost = "the connection was lost before the answer came";
-            wait.answer().await.map_err(|_| TransportError::Other(lost.to_owned()))
+            wait.answer().await.map_err(|_| TransportError::Lost)
         };
         match tokio::time::timeout(timeout, answered).await {
             Ok(Ok(answer)) if answer.status == Some(StatusCode::NO_RESPONDERS) => {

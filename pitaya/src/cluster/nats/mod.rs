@@ -49,7 +49,7 @@ use super::{Address, Receiver, Server, Transport, TransportError, subject};
 ///
 /// - **A broker that is lost** is noticed at once if it says so, else after some seconds of silence
 ///   ([`NatsOptions::ping_interval`]). Calls that wait for their answers then get
-///   [`TransportError::Other`], unless a broker can be reached again at once: whether they were handled is not known.
+///   [`TransportError::Lost`], unless a broker can be reached again at once: whether they were handled is not known.
 ///   Another connection is made for as long as it takes, to any of the brokers. What had not been sent by then is not
 ///   sent any more.
 /// - **A broker that is about to go** (lame duck mode) is left before it goes: another connection is made and
@@ -159,6 +159,10 @@ impl Transport for NatsTransport {
     fn dropped(&self) -> u64 {
         let NatsCounts { slow_consumers, refused_requests, .. } = self.counts();
         slow_consumers + refused_requests
+    }
+
+    fn events(&self) -> Vec<(&'static str, u64)> {
+        self.counts().events()
     }
 
     fn drain(&self) -> BoxFuture<'_, ()> {

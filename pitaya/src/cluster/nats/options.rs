@@ -63,7 +63,8 @@ pub struct NatsOptions {
 }
 
 impl NatsOptions {
-    /// What the keys `pitaya.cluster.rpc.client.nats.…` of a configuration say.
+    /// What the keys `pitaya.cluster.rpc.client.nats.…` of a configuration say, and
+    /// `pitaya.cluster.rpc.server.nats.buffer.messages`.
     #[must_use]
     pub fn from_config(config: &Config) -> Self {
         Self {
@@ -76,13 +77,20 @@ impl NatsOptions {
             ping_interval: config.nats_ping_interval,
             max_pings_outstanding: config.nats_max_pings_outstanding,
             messages: config.nats_buffer_messages,
+            credentials_file: config.nats_credentials_file.clone(),
+            tls: NatsTls {
+                required: config.nats_tls_required,
+                ca_file: config.nats_tls_ca_file.clone(),
+                cert_file: config.nats_tls_cert_file.clone(),
+                key_file: config.nats_tls_key_file.clone(),
+            },
             ..Self::default()
         }
     }
 }
 
 /// How the connection to a broker is encrypted. It is in any case if the broker demands it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NatsTls {
     /// Whether a broker without TLS is refused; also by the scheme `tls://` for one broker.
     pub required: bool,
@@ -211,6 +219,27 @@ mod tests {
         };
         let text = format!("{options:?} {options:#?}");
         assert!(!text.contains("secret") && text.contains("nats://***@one,nats://***@two"), "{text}");
+    }
+
+    #[test]
+    fn a_file_and_the_environment_say_how_nats_is_trusted_and_who_we_are() {
+        assert_eq!(NatsOptions::from_config(&Config::default()).tls, NatsTls::default());
+        let text = "
+            [pitaya.cluster.rpc.client.nats]
+            credentialsfile = '/etc/server.creds'
+            tls = { cafile = '/etc/ca.pem', certfile = '/etc/cert.pem', keyfile = '/etc/old.pem' }";
+        let env = [("TLS_REQUIRED", "true"), ("TLS_KEYFILE", "/etc/key.pem")];
+        let name = |name| format!("PITAYA_CLUSTER_RPC_CLIENT_NATS_{name}").into();
+        let config = Config::parse_with(text, env.map(|(key, value)| (name(key), value.into()))).unwrap();
+        let options = NatsOptions::from_config(&config);
+        assert_eq!(options.credentials_file, Some("/etc/server.creds".into()));
+        let tls = NatsTls {
+            required: true,
+            ca_file: Some("/etc/ca.pem".into()),
+            cert_file: Some("/etc/cert.pem".into()),
+            key_file: Some("/etc/key.pem".into()),
+        };
+        assert_eq!(options.tls, tls);
     }
 
     #[test]

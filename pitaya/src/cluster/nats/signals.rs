@@ -19,6 +19,8 @@ pub struct NatsCounts {
     pub slow_consumers: u64,
     /// Requests that were answered with `PIT-503` because too many waited for their answers.
     pub refused_requests: u64,
+    /// Calls of this server that were not sent, because too many waited for their answers.
+    pub refused_calls: u64,
     /// Answers that were larger than a message may be, each replaced by an error.
     pub oversized_answers: u64,
     /// Answers that were ready while there was no connection.
@@ -31,11 +33,38 @@ pub struct NatsCounts {
     pub moves: u64,
 }
 
+impl NatsCounts {
+    /// All of them with their names.
+    pub(super) fn events(&self) -> Vec<(&'static str, u64)> {
+        let Self {
+            slow_consumers,
+            refused_requests,
+            refused_calls,
+            oversized_answers,
+            lost_answers,
+            refused_subscriptions,
+            reconnects,
+            moves,
+        } = *self;
+        vec![
+            ("slow_consumers", slow_consumers),
+            ("refused_requests", refused_requests),
+            ("refused_calls", refused_calls),
+            ("oversized_answers", oversized_answers),
+            ("lost_answers", lost_answers),
+            ("refused_subscriptions", refused_subscriptions),
+            ("reconnects", reconnects),
+            ("moves", moves),
+        ]
+    }
+}
+
 /// The counters of a transport.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     pub(super) slow_consumers: AtomicU64,
     pub(super) refused_requests: AtomicU64,
+    pub(super) refused_calls: AtomicU64,
     pub(super) oversized_answers: AtomicU64,
     pub(super) lost_answers: AtomicU64,
     pub(super) refused_subscriptions: AtomicU64,
@@ -52,6 +81,7 @@ impl Counts {
         NatsCounts {
             slow_consumers: self.slow_consumers.load(Relaxed),
             refused_requests: self.refused_requests.load(Relaxed),
+            refused_calls: self.refused_calls.load(Relaxed),
             oversized_answers: self.oversized_answers.load(Relaxed),
             lost_answers: self.lost_answers.load(Relaxed),
             refused_subscriptions: self.refused_subscriptions.load(Relaxed),

@@ -35,10 +35,9 @@ pub(super) type Member = u64;
 /// let registry = MemoryRegistry::default();
 /// let (room, hall) = (registry.discovery(), registry.discovery());
 /// let known = Arc::new(Servers::default());
-/// let server = |json: &str| Arc::new(Server::from_json(json.as_bytes()).unwrap());
 ///
-/// room.join(server(r#"{"id":"room-1","type":"room"}"#), known.clone()).await?;
-/// hall.join(server(r#"{"id":"hall-1","type":"hall"}"#), Arc::default()).await?;
+/// room.join(Arc::new(Server::new("room", "room-1")), known.clone()).await?;
+/// hall.join(Arc::new(Server::new("hall", "hall-1")), Arc::default()).await?;
 /// assert_eq!(known.view().of_type("hall").len(), 1);
 ///
 /// hall.close().await;

@@ -18,13 +18,11 @@ struct App {
 }
 
 fn server(id: &str) -> Server {
-    Server::from_json(format!(r#"{{"id":"{id}","type":"room"}}"#).as_bytes()).unwrap()
+    Server::new("room", id)
 }
 
 fn draining(id: &str) -> Arc<Server> {
-    let mut server = server(id);
-    server.metadata.insert(DRAINING.into(), "true".into());
-    Arc::new(server)
+    Arc::new(server(id).with_metadata(DRAINING, "true"))
 }
 
 impl App {
@@ -206,8 +204,7 @@ async fn a_registry_that_is_cut_off_lets_nobody_join() {
 #[tokio::test(start_paused = true)]
 async fn a_server_with_a_name_that_breaks_keys_or_a_new_name_is_refused() {
     let registry = MemoryRegistry::default();
-    let mut bad = server("a");
-    bad.server_type = "a/b".into();
+    let bad = Server::new("a/b", "a");
     assert!(registry.discovery().join(Arc::new(bad), Arc::default()).await.is_err());
     let a = App::join(&registry, "a").await;
     assert!(a.discovery.announce(draining("b")).await.is_err());

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::path::PathBuf;
 
 use super::custom::{self, CustomMetric};
 use super::is_label_name;
@@ -157,6 +158,23 @@ impl Kind for Text {
 
     fn show(value: &String) -> String {
         quoted(value)
+    }
+}
+
+/// The path of a file; none if it is empty.
+pub(super) struct File;
+
+impl Kind for File {
+    type Value = Option<PathBuf>;
+    const NAME: &'static str = "file";
+
+    fn parse(raw: Raw<'_>) -> Result<Option<PathBuf>, String> {
+        let path = raw.text().ok_or("must be the path of a file, as a string")?;
+        Ok((!path.is_empty()).then(|| path.into()))
+    }
+
+    fn show(value: &Option<PathBuf>) -> String {
+        quoted(&value.as_deref().map(|path| path.to_string_lossy()).unwrap_or_default())
     }
 }
 

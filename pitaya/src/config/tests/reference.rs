@@ -19,6 +19,7 @@ file are compared without regard to case; tables and dotted names are the same.
 | bool | `true`, `false` (also `1`, `0`) |
 | int, float | a number |
 | duration | a text with units: `\"10s\"`, `\"1m30s\"`, `\"300ms\"`, `\"1.5h\"`; a bare number but `0` is refused |
+| file | a path, as a text; relative ones begin where the server was started |
 | size | a number of bytes, or `\"64KiB\"`, `\"1MiB\"`, `\"10MB\"` |
 | list of strings | an array, or one text with commas |
 | table of strings | a table, or one text `name=value,name=value` |

@@ -11,8 +11,7 @@ const PREFIX: &str = "pitaya/";
 const GRACE: Duration = Duration::from_secs(10);
 
 fn server(server_type: &str, id: &str, note: &str) -> Server {
-    let json = format!(r#"{{"id":"{id}","type":"{server_type}","metadata":{{"note":"{note}"}}}}"#);
-    Server::from_json(json.as_bytes()).unwrap()
+    Server::new(server_type, id).with_metadata("note", note)
 }
 
 struct Fixture {
