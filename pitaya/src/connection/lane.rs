@@ -2,6 +2,7 @@
 //! `#[concurrent]` routes.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -56,6 +57,8 @@ pub(super) struct Lane {
     /// The bytes of their bodies.
     waiting_bytes: usize,
     running: Option<Running>,
+    /// It began in this very poll of the connection: what has happened since has woken the task.
+    fresh: bool,
     /// Made when the first concurrent message comes: most sessions have none.
     concurrent: Option<Box<JoinSet<()>>>,
     /// Handlers started since the last yield.
@@ -175,6 +178,9 @@ impl Lane {
     pub(super) fn run(&mut self, scope: Scope<'_>, budget: usize, cx: &mut Context<'_>) {
         loop {
             if let Some(running) = &mut self.running {
+                if mem::take(&mut self.fresh) {
+                    break;
+                }
                 let Poll::Ready(result) =
                     dispatch::poll(scope.route(&running.label), &mut running.future, cx)
                 else {
@@ -237,7 +243,7 @@ impl Lane {
     /// Forgets the messages that wait; gives their number.
     pub(super) fn drop_waiting(&mut self) -> usize {
         self.waiting_bytes = 0;
-        std::mem::take(&mut self.waiting).len()
+        mem::take(&mut self.waiting).len()
     }
 
     #[inline]
@@ -275,6 +281,7 @@ impl Lane {
                 let until = Instant::now() + scope.front.limits.handler;
                 let label = Label::Here(id);
                 self.running = Some(Running { label, reported: false, mid, at, future, until });
+                self.fresh = true;
             }
         }
     }
@@ -310,6 +317,7 @@ impl Lane {
                 if future.as_mut().poll(cx).is_pending() {
                     let until = Instant::now() + scope.front.limits.handler;
                     self.running = Some(Running { label, reported: true, mid: 0, at, future, until });
+                    self.fresh = true;
                     return;
                 }
             }
@@ -334,6 +342,7 @@ impl Lane {
             Poll::Pending => {
                 let until = Instant::now() + scope.front.limits.handler;
                 self.running = Some(Running { label, reported: false, mid, at, future, until });
+                self.fresh = true;
             }
         }
     }

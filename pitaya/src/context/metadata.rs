@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::ser::SerializeMap as _;
-use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::unread::Unread;
@@ -63,70 +62,6 @@ enum Inner {
 pub(super) type Values = BTreeMap<String, Value>;
 
 static EMPTY: Values = Values::new();
-
-/// A server that calls others.
-pub(crate) struct Caller {
-    id: Box<str>,
-    service: Box<str>,
-    /// The beginning of the contexts of its calls, up to where the time stands.
-    text: Box<str>,
-    /// The context of a call that begins here and waits for as long as most do.
-    usual: (Duration, Bytes),
-}
-
-impl Caller {
-    /// With how long its calls wait if nobody says otherwise.
-    pub(crate) fn new(id: &str, service: &str, timeout: Duration) -> Self {
-        let json = |text: &str| {
-            let mut out = Vec::new();
-            let written = json::write(&mut out, text);
-            debug_assert!(written.is_ok(), "{written:?}");
-            String::from_utf8_lossy(&out).into_owned()
-        };
-        let (own_id, own_service) = (json(id), json(service));
-        let text = format!(r#"{{"peer.id":{own_id},"peer.service":{own_service},"reqTimeout":""#);
-        let mut caller =
-            Self { id: id.into(), service: service.into(), text: text.into(), usual: Default::default() };
-        caller.usual = (timeout, caller.beginning(timeout, None));
-        caller
-    }
-
-    /// The context of a call that begins here.
-    fn beginning(&self, timeout: Duration, request_id: Option<&str>) -> Bytes {
-        // There is nothing to escape in these.
-        let mut text = [&*self.text, &duration::text(timeout), "\""].concat();
-        if let Some(id) = request_id {
-            [r#","request.id":""#, id, "\""].into_iter().for_each(|part| text.push_str(part));
-        }
-        text.push('}');
-        text.into()
-    }
-}
-
-/// A context on its way: its values, and instead of some of them these, which are sorted by key.
-struct ForCall<'a> {
-    context: &'a Metadata,
-    own: [(&'static str, Option<&'a str>); 4],
-}
-
-impl Serialize for ForCall<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut own = self.own.iter().filter_map(|(key, text)| Some((*key, (*text)?))).peekable();
-        let mut map = serializer.serialize_map(None)?;
-        for (key, value) in self.context.travelling() {
-            while let Some((before, text)) = own.next_if(|(own, _)| **own < **key) {
-                map.serialize_entry(before, text)?;
-            }
-            if own.peek().is_none_or(|(own, _)| **own != **key) {
-                map.serialize_entry(key, value)?;
-            }
-        }
-        for (key, text) in own {
-            map.serialize_entry(key, text)?;
-        }
-        map.end()
-    }
-}
 
 impl Metadata {
     /// Without any value.
@@ -278,41 +213,19 @@ impl Metadata {
         Self::of(values)
     }
 
-    /// What [`for_call`](Self::for_call) gives, encoded, with this id if there is one: without a copy of all values.
-    pub(crate) fn encode_for_call(
-        &self,
-        caller: &Caller,
-        timeout: Duration,
-        request_id: Option<&str>,
-    ) -> Bytes {
-        if self.0.is_none() {
-            return match request_id {
-                None if timeout == caller.usual.0 => caller.usual.1.clone(),
-                id => caller.beginning(timeout, id),
-            };
-        }
-        let timeout = duration::text(timeout);
-        let own = [
-            (reserved::PEER_ID, Some(&*caller.id)),
-            (reserved::PEER_SERVICE, Some(&*caller.service)),
-            (reserved::TIMEOUT, Some(&*timeout)),
-            (reserved::REQUEST_ID, request_id),
-        ];
-        let mut out = Vec::with_capacity(192);
-        // JSON values can always be written, and a `Vec` takes them all.
-        let written = json::write(&mut out, &ForCall { context: self, own });
-        debug_assert!(written.is_ok(), "{written:?}");
-        out.into()
-    }
-
     /// The values that do not belong to this hop only.
-    fn travelling(&self) -> impl Iterator<Item = (&String, &Value)> {
+    pub(super) fn travelling(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.values().iter().filter(|(key, value)| match key.as_str() {
             reserved::ROUTE | reserved::START_TIME => false,
             reserved::SPAN => value.is_object(),
             reserved::REQUEST_ID => value.is_string(),
             _ => true,
         })
+    }
+
+    /// Whether there was never anything in it.
+    pub(super) fn is_new(&self) -> bool {
+        self.0.is_none()
     }
 
     fn of(values: Values) -> Self {

@@ -4,14 +4,15 @@
 //! same context, by itself, for as long as it does so in the task that handles it. A task that was spawned takes it
 //! along as a [`Context`](crate::component::Context) argument, and gives it to the client with `.with(&cx)`.
 
+mod caller;
 mod deadline;
 mod metadata;
 #[cfg(test)]
 mod tests;
 mod unread;
 
+pub(crate) use caller::Caller;
 pub use deadline::Deadline;
-pub(crate) use metadata::Caller;
 pub use metadata::{Metadata, new_request_id, reserved};
 
 use std::future::Future;

@@ -1,0 +1,116 @@
+//! The contexts of the calls that a server makes, as JSON.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+
+use super::metadata::{Metadata, reserved};
+use crate::duration;
+use crate::wire::json;
+
+/// A server that calls others.
+pub(crate) struct Caller {
+    id: Box<str>,
+    service: Box<str>,
+    /// The beginning of the contexts of its calls, up to where the time stands.
+    text: Box<str>,
+    usual: Usual,
+}
+
+/// The contexts of calls that begin here and wait for as long as most do.
+struct Usual {
+    timeout: Duration,
+    /// Up to the end of the time.
+    head: Box<str>,
+    whole: Bytes,
+}
+
+impl Caller {
+    /// With how long its calls wait if nobody says otherwise.
+    pub(crate) fn new(id: &str, service: &str, timeout: Duration) -> Self {
+        let json = |text: &str| {
+            let mut out = Vec::new();
+            let written = json::write(&mut out, text);
+            debug_assert!(written.is_ok(), "{written:?}");
+            String::from_utf8_lossy(&out).into_owned()
+        };
+        let text = format!(r#"{{"peer.id":{},"peer.service":{},"reqTimeout":""#, json(id), json(service));
+        let head = head(&text, timeout);
+        let whole = [&*head, "}"].concat().into();
+        let usual = Usual { timeout, head: head.into(), whole };
+        Self { id: id.into(), service: service.into(), text: text.into(), usual }
+    }
+
+    /// The context of a call that begins here.
+    fn beginning(&self, timeout: Duration, request_id: Option<&str>) -> Bytes {
+        let head = if timeout == self.usual.timeout {
+            Cow::Borrowed(&*self.usual.head)
+        } else {
+            Cow::Owned(head(&self.text, timeout))
+        };
+        match request_id {
+            None if timeout == self.usual.timeout => self.usual.whole.clone(),
+            None => [&*head, "}"].concat().into(),
+            // There is nothing to escape in an id of ours.
+            Some(id) => [&*head, r#","request.id":""#, id, "\"}"].concat().into(),
+        }
+    }
+}
+
+/// Nor is there in a time.
+fn head(text: &str, timeout: Duration) -> String {
+    [text, &*duration::text(timeout), "\""].concat()
+}
+
+/// A context on its way: its values, and instead of some of them these, which are sorted by key.
+struct ForCall<'a> {
+    context: &'a Metadata,
+    own: [(&'static str, Option<&'a str>); 4],
+}
+
+impl Serialize for ForCall<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut own = self.own.iter().filter_map(|(key, text)| Some((*key, (*text)?))).peekable();
+        let mut map = serializer.serialize_map(None)?;
+        for (key, value) in self.context.travelling() {
+            while let Some((before, text)) = own.next_if(|(own, _)| **own < **key) {
+                map.serialize_entry(before, text)?;
+            }
+            if own.peek().is_none_or(|(own, _)| **own != **key) {
+                map.serialize_entry(key, value)?;
+            }
+        }
+        for (key, text) in own {
+            map.serialize_entry(key, text)?;
+        }
+        map.end()
+    }
+}
+
+impl Metadata {
+    /// What [`for_call`](Self::for_call) gives, encoded, with this id if there is one: without a copy of all values.
+    pub(crate) fn encode_for_call(
+        &self,
+        caller: &Caller,
+        timeout: Duration,
+        request_id: Option<&str>,
+    ) -> Bytes {
+        if self.is_new() {
+            return caller.beginning(timeout, request_id);
+        }
+        let timeout = duration::text(timeout);
+        let own = [
+            (reserved::PEER_ID, Some(&*caller.id)),
+            (reserved::PEER_SERVICE, Some(&*caller.service)),
+            (reserved::TIMEOUT, Some(&*timeout)),
+            (reserved::REQUEST_ID, request_id),
+        ];
+        let mut out = Vec::with_capacity(192);
+        // JSON values can always be written, and a `Vec` takes them all.
+        let written = json::write(&mut out, &ForCall { context: self, own });
+        debug_assert!(written.is_ok(), "{written:?}");
+        out.into()
+    }
+}
