@@ -249,6 +249,7 @@ impl App {
     pub(crate) fn kill(&self) {
         let Inner { shutdown, kill, cancel, pool, .. } = &*self.inner;
         [shutdown, kill, cancel].into_iter().for_each(CancellationToken::cancel);
+        pool.kill();
         // As connections that are lost: nothing is said to the clients any more.
         for core in pool.all() {
             core.close(CloseReason::Client);

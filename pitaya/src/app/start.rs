@@ -86,7 +86,7 @@ async fn begin(
     }
     modules.after_init().await;
     lives.after_init().await;
-    app.timers()?.start(&app.inner.tasks, &app.inner.cancel);
+    app.timers()?.start(&app.inner.tasks, &app.inner.cancel, &app.inner.kill);
     app.groups()?.start(&app.inner.tasks, app.inner.cancel.clone());
 
     let forward = app.inner.node.clone().map(|node| Arc::new(Cluster(node)) as _);
@@ -147,8 +147,8 @@ fn assemble(builder: &mut Builder) -> Result<App> {
         builder.server_id.take().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()).into();
     let metrics = Metrics::new(&config, &builder.server_type, std::mem::take(&mut builder.reporters))
         .map_err(|error| broken(error.to_string()))?;
-    let tasks = TaskTracker::new();
-    let node = super::cluster::node(builder, &server_id, &metrics, &tasks)?;
+    let (tasks, kill) = (TaskTracker::new(), CancellationToken::new());
+    let node = super::cluster::node(builder, &server_id, &metrics, (&tasks, &kill))?;
     let local = Arc::new(Local {
         server_id: Arc::clone(&server_id),
         server_type: builder.server_type.as_str().into(),
@@ -176,7 +176,7 @@ fn assemble(builder: &mut Builder) -> Result<App> {
         tasks,
         shutdown: CancellationToken::new(),
         cancel: CancellationToken::new(),
-        kill: CancellationToken::new(),
+        kill,
     });
     services.insert_arc(local);
     services.insert(rpc);

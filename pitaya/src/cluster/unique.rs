@@ -114,7 +114,7 @@ impl Node {
                 // After a broker was lost, frontends are back one after the other: news of this bind may have been for
                 // nobody yet. They are told again until the older bind has heard them, and nobody answers those.
                 let (node, uid) = (Arc::clone(self), news.uid.clone());
-                self.tasks.spawn(async move { node.tell(&uid, at).await });
+                self.spawn(async move { node.tell(&uid, at).await });
             }
             Heard::Replaced(session) => {
                 let Some(core) = self.pool.by_id(session) else { return };

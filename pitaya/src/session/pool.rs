@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
@@ -109,6 +109,8 @@ pub(crate) struct Pool {
     /// session, without counting references that all threads share.
     routes: OnceLock<Arc<dyn Any + Send + Sync>>,
     directory: OnceLock<Arc<dyn Directory>>,
+    /// The server was killed: nothing of its sessions goes on. A flag, because calls look at it.
+    killed: AtomicBool,
 }
 
 impl Pool {
@@ -122,6 +124,7 @@ impl Pool {
             callbacks: Callbacks::default(),
             routes: OnceLock::new(),
             directory: OnceLock::new(),
+            killed: AtomicBool::new(false),
         })
     }
 
@@ -152,6 +155,17 @@ impl Pool {
 
     pub(super) fn directory(&self) -> Option<&Arc<dyn Directory>> {
         self.directory.get()
+    }
+
+    /// Lets nothing of the sessions go on.
+    #[cfg(feature = "testing")]
+    pub(crate) fn kill(&self) {
+        self.killed.store(true, Relaxed);
+    }
+
+    /// Whether the server was [killed](Self::kill).
+    pub(crate) fn is_killed(&self) -> bool {
+        self.killed.load(Relaxed)
     }
 
     pub(crate) fn services(&self) -> &Arc<Services> {

@@ -218,9 +218,12 @@ impl Cluster {
     }
 
     /// Ends a server without a word, as a process that is killed: its clients lose their connections, calls of it fail
-    /// with `PIT-503`, calls it was busy with get no answer, and the others know it until its lease ends. Its handlers
-    /// are gone the next time they wait for something; close callbacks run as far as they do not wait. Whatever they do
-    /// reaches no other server.
+    /// with `PIT-503`, calls it was busy with get no answer, and the others know it until its lease ends. Its handlers,
+    /// remotes and timers are gone where they wait, and do nothing more, not even to what they share with other servers;
+    /// its close callbacks do not run, nor do its components and modules shut down.
+    ///
+    /// What it started by itself, such as with `tokio::spawn`, goes on, for nobody but the test's runtime knows it. Its
+    /// calls of others fail.
     pub fn crash(&self, server: TestServer) {
         self.shared.simulator.note(format_args!("{} crashes", server.id));
         server.transport.cut();

@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::component::service;
 use crate::error::{Error, Result, code};
 use crate::session::contained;
+use crate::tasks::ended_by;
 
 /// The shortest tick.
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -65,6 +66,7 @@ enum State {
         runtime: Handle,
         tracker: TaskTracker,
         cancel: CancellationToken,
+        kill: CancellationToken,
     },
 }
 
@@ -119,7 +121,7 @@ impl Timers {
     /// Outside a tokio runtime.
     pub fn test() -> Self {
         let timers = Self::new();
-        timers.start(&TaskTracker::new(), &CancellationToken::new());
+        timers.start(&TaskTracker::new(), &CancellationToken::new(), &CancellationToken::new());
         timers
     }
 
@@ -225,16 +227,16 @@ impl Timers {
         let life = life(timer.stop.clone());
         match &mut *self.0.state.lock().unwrap_or_else(PoisonError::into_inner) {
             State::Waiting(waiting) => waiting.push(life),
-            State::Running { runtime, tracker, cancel } => {
-                tracker.spawn_on(life(cancel.clone()), runtime);
+            State::Running { runtime, tracker, cancel, kill } => {
+                tracker.spawn_on(ended_by(kill.clone(), life(cancel.clone())), runtime);
             }
         }
         timer
     }
 
     /// Runs the timers made so far, and those to come, until `cancel`; a run that has begun by then is left to
-    /// `tracker`. A second start changes nothing.
-    pub(crate) fn start(&self, tracker: &TaskTracker, cancel: &CancellationToken) {
+    /// `tracker`, and cut off by `kill`. A second start changes nothing.
+    pub(crate) fn start(&self, tracker: &TaskTracker, cancel: &CancellationToken, kill: &CancellationToken) {
         let waiting = {
             let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
             let State::Waiting(waiting) = &mut *state else { return };
@@ -243,11 +245,12 @@ impl Timers {
                 runtime: Handle::current(),
                 tracker: tracker.clone(),
                 cancel: cancel.clone(),
+                kill: kill.clone(),
             };
             waiting
         };
         for life in waiting {
-            tracker.spawn(life(cancel.clone()));
+            tracker.spawn(ended_by(kill.clone(), life(cancel.clone())));
         }
     }
 }
