@@ -21,7 +21,7 @@ use crate::error::{Error, Result, code};
 use crate::group::{Groups, MemoryStore, Users};
 use crate::metrics::Metrics;
 use crate::serialize::Format;
-use crate::session::{SessionPool, panicked};
+use crate::session::{Directory, SessionPool, panicked};
 use crate::timer::Timers;
 use crate::wire::{Dictionary, handshake};
 
@@ -160,8 +160,9 @@ fn assemble(builder: &mut Builder) -> Result<App> {
         Some(cluster) => Arc::new(cluster.clone()) as _,
         None => Arc::clone(&local) as _,
     });
-    if let Some(cluster) = &cluster {
-        builder.pool.set_directory(Arc::new(cluster.clone()));
+    if let Some(Cluster(node)) = &cluster {
+        let node: Arc<dyn Directory> = Arc::clone(node) as _;
+        builder.pool.set_directory(Arc::downgrade(&node));
     }
     let inner = Arc::new(Inner {
         server_id,

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::{Bytes, BytesMut};
 use dashmap::DashMap;
@@ -108,7 +108,8 @@ pub(crate) struct Pool {
     /// The routes of the app, which are a room further out: kept here so that a call finds them through its
     /// session, without counting references that all threads share.
     routes: OnceLock<Arc<dyn Any + Send + Sync>>,
-    directory: OnceLock<Arc<dyn Directory>>,
+    /// It has this pool, so it is not held by it.
+    directory: OnceLock<Weak<dyn Directory>>,
     /// The server was killed: nothing of its sessions goes on. A flag, because calls look at it.
     killed: AtomicBool,
 }
@@ -149,12 +150,12 @@ impl Pool {
     }
 
     /// Sets who has to know where users are. Before the first session; a second call changes nothing.
-    pub(crate) fn set_directory(&self, directory: Arc<dyn Directory>) {
+    pub(crate) fn set_directory(&self, directory: Weak<dyn Directory>) {
         let _ = self.directory.set(directory);
     }
 
-    pub(super) fn directory(&self) -> Option<&Arc<dyn Directory>> {
-        self.directory.get()
+    pub(super) fn directory(&self) -> Option<Arc<dyn Directory>> {
+        self.directory.get()?.upgrade()
     }
 
     /// Lets nothing of the sessions go on.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::panicking;
 use std::time::{Duration, SystemTime};
 
 use super::acceptor::memory_acceptor;
@@ -14,12 +15,13 @@ use super::simulator::Simulator;
 use super::trace::Trace;
 use crate::app::{App, Builder};
 use crate::clock::Clock;
-use crate::cluster::{MemoryBroker, MemoryRegistry};
+use crate::cluster::{MemoryBroker, MemoryRegistry, MemoryTransport};
 use crate::error::Result;
 
 /// Servers of one cluster in this process; see [the module](super).
 ///
-/// It lives as long as it or one of its servers does.
+/// It lives as long as it or one of its [`TestServer`]s does. With the last of them all that still runs is
+/// [killed](Self::crash), and nothing is under way any more: keep it until the end of the test.
 ///
 /// ```standalone_crate
 /// use std::time::Duration;
@@ -51,7 +53,7 @@ use crate::error::Result;
 /// # Ok(()) }
 /// ```
 pub struct Cluster {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 pub(super) struct Shared {
@@ -66,6 +68,25 @@ struct State {
     /// How many servers of each type have been started.
     count: BTreeMap<String, u32>,
     isolated: BTreeSet<Arc<str>>,
+    begun: u64,
+    /// Those that have neither stopped nor crashed, in the order in which they began.
+    running: BTreeMap<u64, Life>,
+}
+
+/// What it takes to kill a server.
+#[derive(Clone)]
+struct Life {
+    app: App,
+    transport: Arc<MemoryTransport>,
+    discovery: Arc<Simulated>,
+}
+
+impl Life {
+    fn kill(&self) {
+        self.transport.cut();
+        self.discovery.crash();
+        self.app.kill();
+    }
 }
 
 /// 2020-01-01: when every simulation begins, by the wall clocks of its servers.
@@ -161,15 +182,13 @@ impl Cluster {
             .discovery(Arc::clone(&discovery))
             .clock(clock);
         let running = build(app).start().await?;
-        Ok(TestServer {
-            id: running.server_id().into(),
-            running,
-            dialer,
-            transport,
-            discovery,
-            ahead,
-            _cluster: Arc::clone(&self.shared),
-        })
+        let mut state = self.state();
+        state.begun += 1;
+        let number = state.begun;
+        state.running.insert(number, Life { app: running.app(), transport, discovery });
+        drop(state);
+        let (id, cluster) = (running.server_id().into(), Arc::clone(&self.shared));
+        Ok(TestServer { id, number, running, dialer, ahead, cluster })
     }
 
     /// What goes wrong from now on. What is under way already is not changed.
@@ -188,6 +207,9 @@ impl Cluster {
     /// Cuts a server off from the registry and from everybody, and it notices at once: its calls of others fail with
     /// `PIT-503`, and calls of it do, until its lease ends and the others forget it. It serves its own clients, and
     /// keeps the others in its list.
+    ///
+    /// It is the place that is cut off, until [`heal`](Self::heal): a server that is to take the same id after a
+    /// [crash](Self::crash) does not start before.
     pub fn isolate(&self, server: &TestServer) {
         self.shared.simulator.note(format_args!("{} is isolated", server.id));
         self.state().isolated.insert(Arc::clone(&server.id));
@@ -226,10 +248,7 @@ impl Cluster {
     /// calls of others fail.
     pub fn crash(&self, server: TestServer) {
         self.shared.simulator.note(format_args!("{} crashes", server.id));
-        server.transport.cut();
-        server.discovery.crash();
-        server.running.kill();
-        self.state().isolated.remove(&server.id);
+        server.cluster.kill(server.number);
     }
 
     /// Waits until nothing is under way between the servers and every task rests. Calls that sleep, and time limits, are
@@ -260,13 +279,41 @@ impl Cluster {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.state()
+    }
+}
+
+impl Shared {
+    /// A server has ended by itself.
+    pub(super) fn forget(&self, number: u64) {
+        let life = self.state().running.remove(&number);
+        drop(life); // with no lock held: what is in there may lead anywhere
+    }
+
+    fn kill(&self, number: u64) {
+        let life = self.state().running.remove(&number);
+        life.iter().for_each(Life::kill);
+    }
+
+    /// Kills all servers that still run, and carries nothing any more.
+    pub(super) fn end(&self) {
+        let running = std::mem::take(&mut self.state().running);
+        running.values().for_each(Life::kill);
+        self.simulator.end();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.simulator.end();
+        if panicking() {
+            // What users made is not dropped on the way: a panic of it now would hide the one that there is.
+            return self.simulator.end();
+        }
+        self.end();
     }
 }
 

@@ -299,3 +299,22 @@ async fn a_run_that_has_begun_is_left_alone_by_the_end_of_timers_and_cut_off_whe
     assert_eq!(runs.try_iter().collect::<Vec<_>>(), [1., 2.]);
     assert!(tracker.is_empty());
 }
+
+#[test]
+fn timers_that_have_ended_keep_no_runtime_and_make_no_timers() {
+    let timers = Timers::new();
+    let kept = Arc::new(());
+    let held = Arc::clone(&kept);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        timers.start(&TaskTracker::new(), &CancellationToken::new(), &CancellationToken::new());
+        timers.end();
+    });
+    drop(runtime);
+    // Outside of a runtime it would panic if it tried.
+    let timer = timers.every(S, move || {
+        let _held = &held;
+        async {}
+    });
+    assert_eq!((timer.unwrap().id(), Arc::strong_count(&kept)), (1, 1), "dropped at once");
+}

@@ -1,0 +1,68 @@
+//! What is left of a simulation when it is over.
+
+use std::sync::Arc;
+
+use pitaya::prelude::*;
+use pitaya::testing::{self, Cluster};
+use pitaya::timer::Timers;
+use pitaya_tests::arena::{Text, Witness};
+
+use crate::world::{Back, Front, back, client, front, ms, text};
+
+/// Has what does not lead back to its app. A component that has the app, its sessions or its users is a part of a circle,
+/// which keeps its memory, though no descriptor.
+#[derive(Component)]
+struct Owner {
+    store: State<Arc<Witness>>,
+    timers: Timers,
+}
+
+#[handler(server = "owner")]
+impl Owner {
+    pub async fn begin(&self, msg: Text) -> Result<()> {
+        let store = self.store.clone();
+        self.timers.every(ms(10), move || {
+            store.write(&*msg.text);
+            async {}
+        })?;
+        Ok(())
+    }
+}
+
+fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+async fn scenario(cluster: &Cluster, witness: &Arc<Witness>) {
+    let (front, _back) = (front(cluster).await, back(cluster).await);
+    let player = client(&front).await;
+    player.request(&Front::BIND, &text("ann")).await.unwrap();
+    player.request(&Back::SAY, &text("x")).await.unwrap();
+    let _owner = cluster.backend("owner", |app| app.state(Arc::clone(witness))).await.unwrap();
+    player.request(&Owner::BEGIN, &text("x")).await.unwrap();
+    tokio::time::sleep(ms(100)).await;
+}
+
+#[test]
+fn a_run_that_is_over_leaves_no_descriptor_open_and_no_timer() {
+    let witness: Arc<Witness> = Arc::default();
+    testing::run(0, async |cluster| scenario(&cluster, &witness).await);
+    let before = descriptors();
+    for seed in 0..50 {
+        let kept = testing::run(seed, async |cluster| {
+            scenario(&cluster, &witness).await;
+            match seed % 3 {
+                0 => cluster.crash(front(&cluster).await),
+                1 => front(&cluster).await.stop().await,
+                _ => {}
+            }
+            let last = front(&cluster).await;
+            App::clone(&last) // a handle that is kept keeps no runtime
+        });
+        assert!(!kept.is_running());
+    }
+    // Other tests run beside this one, and have descriptors of their own: a few, not one or two for each seed.
+    assert!(descriptors() < before + 40, "{before} descriptors before, {} after", descriptors());
+    assert!(witness.lines().len() > 50 * 5);
+    assert_eq!(Arc::strong_count(&witness), 1, "a component, a timer or a service outlived its run");
+}
