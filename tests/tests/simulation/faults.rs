@@ -124,3 +124,22 @@ async fn servers_that_are_parted_lose_what_they_send_each_other_and_nothing_else
     cluster.heal();
     assert_eq!(parted.request(&Back::SAY, &text("x")).await.unwrap().text, "back-1 x");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_crashed_while_it_was_isolated_comes_back_under_its_id_when_all_is_healed() {
+    let cluster = Cluster::seeded(5);
+    let start = || cluster.backend("back", |app| app.server_id("phoenix").state(Arc::<Witness>::default()));
+    let (front, back) = (front(&cluster).await, start().await.unwrap());
+    let client = client(&front).await;
+    cluster.isolate(&back);
+    cluster.crash(back);
+    let refused = start().await.unwrap_err();
+    assert!(refused.to_string().contains("cut off from `phoenix`"), "{refused}");
+    cluster.heal();
+    let _back = start().await.unwrap();
+    cluster.settle().await;
+    assert_eq!(client.request(&Back::SAY, &text("x")).await.unwrap().text, "phoenix x");
+    // The lease of the one that crashed is not its own.
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    assert_eq!(client.request(&Back::SAY, &text("y")).await.unwrap().text, "phoenix y");
+}
