@@ -95,6 +95,10 @@ const DAWN: Duration = Duration::from_secs(1_577_836_800);
 /// How long a server that is lost stays known, as in the default configuration.
 const LEASE: Duration = Duration::from_secs(60);
 
+/// How many messages that follow from each other are waited for. The longest chain of the framework's own is of five: a
+/// backend that binds a user, and another bind that is told again.
+const CHAIN: usize = 16;
+
 impl Cluster {
     /// A cluster without servers and without [faults](Self::faults), whose leases last 60 s.
     ///
@@ -251,10 +255,15 @@ impl Cluster {
         server.cluster.kill(server.number);
     }
 
-    /// Waits until nothing is under way between the servers and every task rests. Calls that sleep, and time limits, are
-    /// not waited for. With time that is paused it takes as much of it as the messages take.
+    /// Waits until what is under way between the servers has arrived, and what that led to, and so on, until nothing is
+    /// under way and every task rests. Calls that sleep, and time limits, are not waited for. With time that is paused it
+    /// takes as much of it as the messages take.
+    ///
+    /// Traffic that never ends, such as that of a timer, is not waited for for ever: this waits for all that is under way
+    /// now, for all that is under way when that has arrived, and so sixteen times. What was sent before has arrived
+    /// by then, with all that follows from it in a chain of up to sixteen messages.
     pub async fn settle(&self) {
-        loop {
+        for _ in 0..CHAIN {
             if let Some(last) = self.shared.simulator.last_arrival() {
                 tokio::time::sleep_until(last).await;
             }

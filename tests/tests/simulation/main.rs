@@ -5,5 +5,6 @@ mod faults;
 mod leaks;
 mod rules;
 mod same;
+mod settle;
 mod start;
 mod world;
