@@ -51,10 +51,14 @@ impl TestServer {
 
     /// Connects a client. What they say to each other passes in memory, at once, in order.
     ///
+    /// It waits for an answer four times as long as a call of the cluster may take (`cluster_request_timeout` of the
+    /// configuration), so that it hears what its server says of a call that got none, `PIT-408`.
+    ///
     /// # Errors
     /// `PIT-500`: it is no frontend, has stopped, or refuses the handshake.
     pub async fn client(&self) -> Result<Client> {
-        self.client_with(&Client::builder()).await
+        let patience = self.config().cluster_request_timeout.saturating_mul(4);
+        self.client_with(&Client::builder().request_timeout(patience)).await
     }
 
     /// Connects a client that was set up in its own way.
