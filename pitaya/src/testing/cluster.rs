@@ -17,6 +17,7 @@ use crate::app::{App, Builder};
 use crate::clock::Clock;
 use crate::cluster::{MemoryBroker, MemoryRegistry, MemoryTransport};
 use crate::error::Result;
+use crate::group::MemoryStore;
 
 /// Servers of one cluster in this process; see [the module](super).
 ///
@@ -60,6 +61,7 @@ pub(super) struct Shared {
     pub(super) simulator: Arc<Simulator>,
     broker: MemoryBroker,
     registry: MemoryRegistry,
+    groups: Arc<MemoryStore>,
     state: Mutex<State>,
 }
 
@@ -124,13 +126,18 @@ impl Cluster {
         let broker = MemoryBroker::new();
         broker.set_courier(Arc::clone(&simulator) as _);
         let registry = MemoryRegistry::with_lease(lease);
-        Self { shared: Arc::new(Shared { simulator, broker, registry, state: Mutex::default() }) }
+        let (groups, state) = (Arc::default(), Mutex::default());
+        Self { shared: Arc::new(Shared { simulator, broker, registry, groups, state }) }
     }
 
     /// Starts a backend of a type. `build` adds what is the test's own: state, components, configuration.
     ///
     /// Its id is the type with a number, `room-1`, and counts up for each type, unless `build` gives it another. What
     /// stands for `build` when there is nothing to add is `|app| app`.
+    ///
+    /// Its groups are those of the whole cluster, as with a store that all servers share, but without delays or losses:
+    /// no [fault](Faults), [isolation](Self::isolate) or crash touches them. For others give it a
+    /// [`group_store`](Builder::group_store); with a `MemoryStore::new()` of its own it has them for itself.
     ///
     /// # Errors
     /// As [`Builder::start`].
@@ -184,6 +191,7 @@ impl Cluster {
             .server_id(format!("{server_type}-{number}"))
             .transport(Arc::clone(&transport))
             .discovery(Arc::clone(&discovery))
+            .group_store(Arc::clone(&self.shared.groups))
             .clock(clock);
         let running = build(app).start().await?;
         let mut state = self.state();

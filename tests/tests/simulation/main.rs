@@ -2,6 +2,7 @@
 
 mod crash;
 mod faults;
+mod groups;
 mod leaks;
 mod rules;
 mod same;
