@@ -66,3 +66,23 @@ fn a_run_that_is_over_leaves_no_descriptor_open_and_no_timer() {
     assert!(witness.lines().len() > 50 * 5);
     assert_eq!(Arc::strong_count(&witness), 1, "a component, a timer or a service outlived its run");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_outlives_the_cluster_and_its_servers_finds_them_gone_at_once() {
+    let cluster = Cluster::seeded(1);
+    let (front, back) = (front(&cluster).await, back(&cluster).await);
+    let (player, app) = (client(&front).await, App::clone(&front));
+    drop((cluster, front));
+    assert_eq!(
+        player.request(&Back::SAY, &text("x")).await.unwrap().text,
+        "back-1 x",
+        "one of them is enough"
+    );
+    drop(back);
+    player.closed().await;
+    assert!(!app.is_running());
+    let began = tokio::time::Instant::now();
+    assert_eq!(player.request(&Back::SAY, &text("x")).await.unwrap_err().code(), "PIT-499");
+    assert!(app.rpc_raw("back.none.none", "x".into()).await.is_err());
+    assert_eq!(began.elapsed(), ms(0));
+}
