@@ -107,6 +107,8 @@ impl Cluster {
     /// Besides its own generator the seed sets that of this thread (`fastrand`), with which routers choose and ids of
     /// requests are made.
     ///
+    /// Where time is not paused it works too, but [one seed is many runs](super#one-seed-one-run): a warning is logged.
+    ///
     /// # Panics
     /// Outside a tokio runtime.
     #[must_use]
@@ -121,6 +123,12 @@ impl Cluster {
     /// Outside a tokio runtime.
     #[must_use]
     pub fn with_lease(seed: u64, lease: Duration) -> Self {
+        if !is_paused() {
+            tracing::warn!(
+                seed,
+                "time is not paused: this seed is another run each time; use `#[tokio::test(start_paused = true)]`"
+            );
+        }
         fastrand::seed(seed);
         let simulator = Simulator::start(seed);
         let broker = MemoryBroker::new();
@@ -300,6 +308,16 @@ impl Cluster {
     }
 }
 
+/// Whether time stands still, which it does in runtimes of one thread only. The machine's clock tells: once it has gone on,
+/// time that is not paused has gone on with it.
+fn is_paused() -> bool {
+    let (then, began) = (tokio::time::Instant::now(), std::time::Instant::now());
+    while began.elapsed().is_zero() {
+        std::hint::spin_loop();
+    }
+    tokio::time::Instant::now() == then
+}
+
 impl Shared {
     /// A server has ended by itself.
     pub(super) fn forget(&self, number: u64) {
@@ -337,5 +355,26 @@ impl Drop for Shared {
 impl fmt::Debug for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cluster").field("servers", &self.shared.registry.servers()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn time_that_is_paused_is_told_from_time_that_is_not() {
+        for _ in 0..1000 {
+            assert!(is_paused());
+        }
+        tokio::time::resume();
+        for _ in 0..1000 {
+            assert!(!is_paused());
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn time_of_several_threads_is_never_paused() {
+        assert!(!is_paused());
     }
 }
