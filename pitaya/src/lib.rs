@@ -21,6 +21,7 @@ pub mod route;
 pub mod serialize;
 pub mod services;
 pub mod session;
+mod tasks;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;

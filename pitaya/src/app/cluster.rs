@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Builder;
@@ -16,7 +17,7 @@ pub(super) fn node(
     builder: &mut Builder,
     id: &Arc<str>,
     metrics: &Metrics,
-    tasks: &TaskTracker,
+    (tasks, kill): (&TaskTracker, &CancellationToken),
 ) -> Result<Option<Arc<Node>>> {
     #[cfg(feature = "cluster")]
     if builder.cluster {
@@ -51,6 +52,7 @@ pub(super) fn node(
         services: Arc::clone(&builder.services),
         meters: Meters::new(metrics),
         tasks: tasks.clone(),
+        kill: kill.clone(),
         clock: builder.clock.clone(),
     })))
 }

@@ -247,12 +247,17 @@ impl App {
     /// Ends everything that runs, at once and without a word to anybody.
     #[cfg(feature = "testing")]
     pub(crate) fn kill(&self) {
-        let Inner { shutdown, kill, cancel, pool, .. } = &*self.inner;
+        let Inner { shutdown, kill, cancel, pool, services, .. } = &*self.inner;
         [shutdown, kill, cancel].into_iter().for_each(CancellationToken::cancel);
+        pool.kill();
         // As connections that are lost: nothing is said to the clients any more.
         for core in pool.all() {
             core.close(CloseReason::Client);
         }
+        if let Ok(timers) = self.timers() {
+            timers.end();
+        }
+        services.clear();
     }
 
     fn stop_timeout(&self) -> Duration {

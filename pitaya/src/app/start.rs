@@ -21,7 +21,7 @@ use crate::error::{Error, Result, code};
 use crate::group::{Groups, MemoryStore, Users};
 use crate::metrics::Metrics;
 use crate::serialize::Format;
-use crate::session::{SessionPool, panicked};
+use crate::session::{Directory, SessionPool, panicked};
 use crate::timer::Timers;
 use crate::wire::{Dictionary, handshake};
 
@@ -86,7 +86,7 @@ async fn begin(
     }
     modules.after_init().await;
     lives.after_init().await;
-    app.timers()?.start(&app.inner.tasks, &app.inner.cancel);
+    app.timers()?.start(&app.inner.tasks, &app.inner.cancel, &app.inner.kill);
     app.groups()?.start(&app.inner.tasks, app.inner.cancel.clone());
 
     let forward = app.inner.node.clone().map(|node| Arc::new(Cluster(node)) as _);
@@ -147,8 +147,8 @@ fn assemble(builder: &mut Builder) -> Result<App> {
         builder.server_id.take().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()).into();
     let metrics = Metrics::new(&config, &builder.server_type, std::mem::take(&mut builder.reporters))
         .map_err(|error| broken(error.to_string()))?;
-    let tasks = TaskTracker::new();
-    let node = super::cluster::node(builder, &server_id, &metrics, &tasks)?;
+    let (tasks, kill) = (TaskTracker::new(), CancellationToken::new());
+    let node = super::cluster::node(builder, &server_id, &metrics, (&tasks, &kill))?;
     let local = Arc::new(Local {
         server_id: Arc::clone(&server_id),
         server_type: builder.server_type.as_str().into(),
@@ -160,8 +160,9 @@ fn assemble(builder: &mut Builder) -> Result<App> {
         Some(cluster) => Arc::new(cluster.clone()) as _,
         None => Arc::clone(&local) as _,
     });
-    if let Some(cluster) = &cluster {
-        builder.pool.set_directory(Arc::new(cluster.clone()));
+    if let Some(Cluster(node)) = &cluster {
+        let node: Arc<dyn Directory> = Arc::clone(node) as _;
+        builder.pool.set_directory(Arc::downgrade(&node));
     }
     let inner = Arc::new(Inner {
         server_id,
@@ -176,7 +177,7 @@ fn assemble(builder: &mut Builder) -> Result<App> {
         tasks,
         shutdown: CancellationToken::new(),
         cancel: CancellationToken::new(),
-        kill: CancellationToken::new(),
+        kill,
     });
     services.insert_arc(local);
     services.insert(rpc);

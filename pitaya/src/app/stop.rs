@@ -44,6 +44,9 @@ pub(super) async fn stop(running: Running, impatient: &CancellationToken) {
     // First what keeps sessions from beginning, then what ends those that have begun: so that none is missed.
     // Timers and samplers go; connections end by themselves, after their last handler and callback.
     app.inner.cancel.cancel();
+    if let Ok(timers) = app.timers() {
+        timers.end();
+    }
     for core in app.inner.pool.all() {
         core.close(CloseReason::Shutdown);
     }

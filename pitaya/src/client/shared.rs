@@ -1,11 +1,11 @@
 //! What the handles of a client, its subscribers and its task have in common.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 
 use super::close::{CloseReason, Closed};
 use super::queue::{Item, Queue, Ring, lock};
@@ -34,14 +34,16 @@ pub(super) struct Agreed {
 pub(super) struct Shared {
     pub(super) agreed: Agreed,
     state: Mutex<State>,
-    closed: watch::Sender<Option<Closed>>,
+    /// Wakes in the order in which they came those who wait for the end. A `watch` does so in an order of chance.
+    over: Notify,
 }
 
+/// Ordered, not hashed: at the end all who wait are woken one after the other, in each run in the same order.
 #[derive(Debug)]
 struct State {
     next_id: u32,
-    waiting: HashMap<u32, oneshot::Sender<Answer>>,
-    routes: HashMap<Arc<str>, Vec<Arc<Queue>>>,
+    waiting: BTreeMap<u32, oneshot::Sender<Answer>>,
+    routes: BTreeMap<Arc<str>, Vec<Arc<Queue>>>,
     every: Vec<Arc<Queue>>,
     /// Pushes that nobody subscribed to yet.
     kept: Ring,
@@ -52,13 +54,13 @@ impl Shared {
     pub(super) fn new(agreed: Agreed) -> Self {
         let state = Mutex::new(State {
             next_id: 1,
-            waiting: HashMap::new(),
-            routes: HashMap::new(),
+            waiting: BTreeMap::new(),
+            routes: BTreeMap::new(),
             every: Vec::new(),
             kept: Ring::new(agreed.push_queue),
             closed: None,
         });
-        Self { agreed, state, closed: watch::Sender::new(None) }
+        Self { agreed, state, over: Notify::new() }
     }
 
     // ---- requests
@@ -162,12 +164,15 @@ impl Shared {
         }
         tracing::debug!(%closed, in_flight = state.waiting.len(), "a client's connection is over");
         state.closed = Some(closed.clone());
-        state.waiting.clear();
+        // One by one: how a whole map drops what is in it is nobody's promise.
+        while let Some((_, waiting)) = state.waiting.pop_first() {
+            drop(waiting);
+        }
         for queue in state.every.iter().chain(state.routes.values().flatten()) {
             queue.close(&closed);
         }
         drop(state);
-        self.closed.send_replace(Some(closed));
+        self.over.notify_waiters();
     }
 
     pub(super) fn closed(&self) -> Option<Closed> {
@@ -175,15 +180,24 @@ impl Shared {
     }
 
     pub(super) async fn wait_closed(&self) -> Closed {
-        let mut closed = self.closed.subscribe();
-        // The sender is a part of `self`, so it does not go away under this wait.
-        let found = closed.wait_for(Option::is_some).await.ok().and_then(|closed| closed.clone());
-        found.unwrap_or_else(|| Closed::new(CloseReason::Disconnected, ""))
+        // Before the look: what is told in between is heard.
+        let over = self.over.notified();
+        match self.closed() {
+            Some(closed) => closed,
+            None => {
+                over.await;
+                self.closed_or_gone()
+            }
+        }
     }
 
     /// What a call fails with whose connection has gone.
     pub(super) fn closed_error(&self) -> Error {
-        self.closed().unwrap_or_else(|| Closed::new(CloseReason::Disconnected, "")).error()
+        self.closed_or_gone().error()
+    }
+
+    fn closed_or_gone(&self) -> Closed {
+        self.closed().unwrap_or_else(|| Closed::new(CloseReason::Disconnected, ""))
     }
 }
 
@@ -232,6 +246,28 @@ mod tests {
         assert_eq!((last.id, next.id, shared.in_flight()), (u32::MAX, 2, 3));
         drop((first, last, next));
         assert_eq!(shared.in_flight(), 0);
+    }
+
+    #[tokio::test]
+    async fn at_the_end_all_who_wait_are_woken_in_the_order_in_which_they_came() {
+        let shared = Arc::new(shared());
+        let order: Arc<Mutex<Vec<usize>>> = Arc::default();
+        for n in 0..40 {
+            let (shared, order) = (Arc::clone(&shared), Arc::clone(&order));
+            tokio::spawn(async move {
+                if n < 20 {
+                    assert!(shared.expect().unwrap().answer().await.is_err());
+                } else {
+                    shared.wait_closed().await;
+                }
+                lock(&order).push(n);
+            });
+        }
+        tokio::task::yield_now().await;
+        shared.close(Closed::new(CloseReason::Io, ""));
+        tokio::task::yield_now().await;
+        assert_eq!(*lock(&order), (0..40).collect::<Vec<_>>());
+        assert_eq!(shared.wait_closed().await.reason, CloseReason::Io, "who comes later hears it too");
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl Receiver for Callee {
 
     fn reconnected(&self) {
         let node = Arc::clone(&self.0);
-        self.0.tasks.spawn(async move { node.tell_binds_again().await });
+        self.0.spawn(async move { node.tell_binds_again().await });
     }
 }
 
@@ -178,7 +178,7 @@ impl Node {
         match tokio::time::timeout_at(until, &mut work).await {
             Ok(result) => result,
             Err(_) => {
-                self.tasks.spawn(async move {
+                self.spawn(async move {
                     if tokio::time::timeout_at(started + limit, work).await.is_err() {
                         tracing::warn!("a handler or a remote took too long and was cut off");
                     }

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::absent::Absent;
@@ -27,6 +28,7 @@ use crate::metrics::{DISCOVERY_EVENTS, TRANSPORT_EVENTS};
 use crate::route;
 use crate::services::Services;
 use crate::session::{Pool, Session};
+use crate::tasks::ended_by;
 
 /// What a node is made of.
 pub(crate) struct Parts {
@@ -39,6 +41,7 @@ pub(crate) struct Parts {
     pub(crate) services: Arc<Services>,
     pub(crate) meters: Meters,
     pub(crate) tasks: TaskTracker,
+    pub(crate) kill: CancellationToken,
     pub(crate) clock: Clock,
 }
 
@@ -68,7 +71,9 @@ pub(crate) struct Node {
     pub(super) tables: OnceLock<Arc<Tables>>,
     pub(super) meters: Meters,
     /// Handlers whose callers have gone come to their end in here.
-    pub(super) tasks: TaskTracker,
+    tasks: TaskTracker,
+    /// Cuts off what is in there.
+    kill: CancellationToken,
     pub(super) binds: super::unique::Binds,
     /// What binds are judged by.
     pub(super) clock: Clock,
@@ -76,7 +81,7 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { own, discovery, transport, routers, limits, pool, services, meters, tasks, clock } =
+        let Parts { own, discovery, transport, routers, limits, pool, services, meters, tasks, kill, clock } =
             parts;
         let node = Arc::new(Self {
             caller: Caller::new(&own.id, &own.server_type, limits.request),
@@ -92,11 +97,17 @@ impl Node {
             tables: OnceLock::new(),
             meters,
             tasks,
+            kill,
             binds: super::unique::Binds::default(),
             clock,
         });
         node.meters.watch(&node.servers);
         node
+    }
+
+    /// Lets something come to its end by itself, unless the server ends before.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(ended_by(self.kill.clone(), work));
     }
 
     /// This server, as the others know it.

@@ -16,7 +16,7 @@ use futures_util::future::BoxFuture;
 use prost::Message as _;
 
 use super::Address;
-use super::node::{Cluster, Node};
+use super::node::Node;
 use super::protos::BindMsg;
 use crate::error::{Error, Result, code};
 use crate::session::{CloseReason, Core, Directory};
@@ -114,7 +114,7 @@ impl Node {
                 // After a broker was lost, frontends are back one after the other: news of this bind may have been for
                 // nobody yet. They are told again until the older bind has heard them, and nobody answers those.
                 let (node, uid) = (Arc::clone(self), news.uid.clone());
-                self.tasks.spawn(async move { node.tell(&uid, at).await });
+                self.spawn(async move { node.tell(&uid, at).await });
             }
             Heard::Replaced(session) => {
                 let Some(core) = self.pool.by_id(session) else { return };
@@ -145,11 +145,10 @@ impl Node {
     }
 }
 
-impl Directory for Cluster {
+impl Directory for Node {
     fn entering<'a>(&'a self, uid: &'a str) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            self.0
-                .transport
+            self.transport
                 .serve_user(uid)
                 .await
                 .map_err(|error| Error::new(code::UNKNOWN, error.to_string()).with_source(error))
@@ -157,21 +156,21 @@ impl Directory for Cluster {
     }
 
     fn entered<'a>(&'a self, uid: &'a Arc<str>, core: &'a Arc<Core>) -> BoxFuture<'a, ()> {
-        let now = self.0.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let at = self.0.binds.enter(uid, core.id(), i64::try_from(now.as_nanos()).unwrap_or(i64::MAX));
+        let now = self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let at = self.binds.enter(uid, core.id(), i64::try_from(now.as_nanos()).unwrap_or(i64::MAX));
         if core.close_reason().is_some() {
-            self.0.binds.leave(uid, core.id()); // it closed meanwhile, and has left already
+            self.binds.leave(uid, core.id()); // it closed meanwhile, and has left already
         }
-        Box::pin(async move { self.0.tell(uid, at).await })
+        Box::pin(async move { self.tell(uid, at).await })
     }
 
     fn left(&self, uid: &str, core: &Core) {
-        self.0.binds.leave(uid, core.id());
-        self.0.transport.forget_user(uid);
+        self.binds.leave(uid, core.id());
+        self.transport.forget_user(uid);
     }
 
     fn kicks(&self) -> bool {
-        self.0.limits.unique
+        self.limits.unique
     }
 }
 

@@ -2,6 +2,7 @@
 //! `#[concurrent]` routes.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -380,7 +381,7 @@ impl Lane {
             let scope = Scope { front, core: &core };
             let route = scope.route(&label);
             let result = match made {
-                Ok(future) => within(front.limits.handler, route, future).await,
+                Ok(future) => within(front.limits.handler, route, &core, future).await,
                 Err(error) => Err(error),
             };
             front.meters.finished(&label, at, result.as_ref().err());
@@ -406,8 +407,10 @@ fn timed_out() -> Error {
     Error::new(code::TIMEOUT, text::HANDLER_TIMEOUT)
 }
 
-async fn within(limit: Duration, route: &str, mut future: Calling<Handler>) -> Result<()> {
-    match tokio::time::timeout(limit, AssertUnwindSafe(&mut future).catch_unwind()).await {
+async fn within(limit: Duration, route: &str, core: &Core, mut future: Calling<Handler>) -> Result<()> {
+    // The task may be polled once more before the connection drops it.
+    let work = poll_fn(|cx| if core.pool().is_killed() { Poll::Pending } else { future.as_mut().poll(cx) });
+    match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
         Ok(Ok(result)) => result,
         Ok(Err(panic)) => Err(panicked(route, &*panic)),
         Err(_) => {

@@ -135,23 +135,29 @@ impl Connection {
             drop(counted);
         };
         let scope = Scope { front: &front, core: &core };
+        if core.pool().is_killed() {
+            return lane.cut(scope);
+        }
         let rest = async {
             tokio::join!(goodbye, finish(scope, &mut lane));
             core.run_close_callbacks(front.limits.handler).await;
         };
         tokio::select! {
-            biased;
-            () = rest => {}
+            biased; // who is cut off does nothing more, though it could
             () = front.kill.cancelled() => {
                 tracing::warn!(session = core.id(), "a session was cut off: the server does not wait for it any longer");
             }
+            () = rest => {}
         }
         lane.cut(scope);
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         let now = Instant::now();
-        if self.core.close_reason().is_some() {
+        if let Some(reason) = self.core.close_reason() {
+            if self.core.pool().is_killed() {
+                return Poll::Ready(reason);
+            }
             self.machine.close();
         }
         self.tick(now, cx);

@@ -54,8 +54,63 @@ pub trait GroupStore: Send + Sync + 'static {
     /// Removes the group and its members.
     fn delete<'a>(&'a self, group: &'a str) -> StoreFuture<'a, ()>;
 
-    /// The store's own housekeeping. The app runs it from start to stop, and then drops it.
+    /// The store's own housekeeping. The app runs it from start to stop, and then drops it. A store that several apps
+    /// share is run by each of them.
     fn run(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async {})
+    }
+}
+
+/// One that several apps of a process share, or a test looks into. Each app runs the housekeeping.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use pitaya::group::MemoryStore;
+/// use pitaya::prelude::*;
+///
+/// let groups = Arc::new(MemoryStore::new());
+/// let hall = App::builder().group_store(Arc::clone(&groups));
+/// let room = App::builder().group_store(groups);
+/// ```
+impl<T: GroupStore + ?Sized> GroupStore for Arc<T> {
+    fn create<'a>(&'a self, group: &'a str, ttl: Option<Duration>) -> StoreFuture<'a, ()> {
+        (**self).create(group, ttl)
+    }
+
+    fn members<'a>(&'a self, group: &'a str) -> StoreFuture<'a, Members> {
+        (**self).members(group)
+    }
+
+    fn contains<'a>(&'a self, group: &'a str, uid: &'a str) -> StoreFuture<'a, bool> {
+        (**self).contains(group, uid)
+    }
+
+    fn add<'a>(&'a self, group: &'a str, uid: &'a str) -> StoreFuture<'a, ()> {
+        (**self).add(group, uid)
+    }
+
+    fn remove<'a>(&'a self, group: &'a str, uid: &'a str) -> StoreFuture<'a, ()> {
+        (**self).remove(group, uid)
+    }
+
+    fn remove_all<'a>(&'a self, group: &'a str) -> StoreFuture<'a, ()> {
+        (**self).remove_all(group)
+    }
+
+    fn count<'a>(&'a self, group: &'a str) -> StoreFuture<'a, usize> {
+        (**self).count(group)
+    }
+
+    fn renew_ttl<'a>(&'a self, group: &'a str) -> StoreFuture<'a, ()> {
+        (**self).renew_ttl(group)
+    }
+
+    fn delete<'a>(&'a self, group: &'a str) -> StoreFuture<'a, ()> {
+        (**self).delete(group)
+    }
+
+    fn run(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        (**self).run()
     }
 }

@@ -3,8 +3,8 @@
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::{Bytes, BytesMut};
 use dashmap::DashMap;
@@ -108,7 +108,10 @@ pub(crate) struct Pool {
     /// The routes of the app, which are a room further out: kept here so that a call finds them through its
     /// session, without counting references that all threads share.
     routes: OnceLock<Arc<dyn Any + Send + Sync>>,
-    directory: OnceLock<Arc<dyn Directory>>,
+    /// It has this pool, so it is not held by it.
+    directory: OnceLock<Weak<dyn Directory>>,
+    /// The server was killed: nothing of its sessions goes on. A flag, because calls look at it.
+    killed: AtomicBool,
 }
 
 impl Pool {
@@ -122,6 +125,7 @@ impl Pool {
             callbacks: Callbacks::default(),
             routes: OnceLock::new(),
             directory: OnceLock::new(),
+            killed: AtomicBool::new(false),
         })
     }
 
@@ -146,12 +150,23 @@ impl Pool {
     }
 
     /// Sets who has to know where users are. Before the first session; a second call changes nothing.
-    pub(crate) fn set_directory(&self, directory: Arc<dyn Directory>) {
+    pub(crate) fn set_directory(&self, directory: Weak<dyn Directory>) {
         let _ = self.directory.set(directory);
     }
 
-    pub(super) fn directory(&self) -> Option<&Arc<dyn Directory>> {
-        self.directory.get()
+    pub(super) fn directory(&self) -> Option<Arc<dyn Directory>> {
+        self.directory.get()?.upgrade()
+    }
+
+    /// Lets nothing of the sessions go on.
+    #[cfg(feature = "testing")]
+    pub(crate) fn kill(&self) {
+        self.killed.store(true, Relaxed);
+    }
+
+    /// Whether the server was [killed](Self::kill).
+    pub(crate) fn is_killed(&self) -> bool {
+        self.killed.load(Relaxed)
     }
 
     pub(crate) fn services(&self) -> &Arc<Services> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::panicking;
 use std::time::{Duration, SystemTime};
 
 use super::acceptor::memory_acceptor;
@@ -14,12 +15,14 @@ use super::simulator::Simulator;
 use super::trace::Trace;
 use crate::app::{App, Builder};
 use crate::clock::Clock;
-use crate::cluster::{MemoryBroker, MemoryRegistry};
+use crate::cluster::{MemoryBroker, MemoryRegistry, MemoryTransport};
 use crate::error::Result;
+use crate::group::MemoryStore;
 
 /// Servers of one cluster in this process; see [the module](super).
 ///
-/// It lives as long as it or one of its servers does.
+/// It lives as long as it or one of its [`TestServer`]s does. With the last of them all that still runs is
+/// [killed](Self::crash), and nothing is under way any more: keep it until the end of the test.
 ///
 /// ```standalone_crate
 /// use std::time::Duration;
@@ -51,13 +54,14 @@ use crate::error::Result;
 /// # Ok(()) }
 /// ```
 pub struct Cluster {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 pub(super) struct Shared {
     pub(super) simulator: Arc<Simulator>,
     broker: MemoryBroker,
     registry: MemoryRegistry,
+    groups: Arc<MemoryStore>,
     state: Mutex<State>,
 }
 
@@ -66,6 +70,25 @@ struct State {
     /// How many servers of each type have been started.
     count: BTreeMap<String, u32>,
     isolated: BTreeSet<Arc<str>>,
+    begun: u64,
+    /// Those that have neither stopped nor crashed, in the order in which they began.
+    running: BTreeMap<u64, Life>,
+}
+
+/// What it takes to kill a server.
+#[derive(Clone)]
+struct Life {
+    app: App,
+    transport: Arc<MemoryTransport>,
+    discovery: Arc<Simulated>,
+}
+
+impl Life {
+    fn kill(&self) {
+        self.transport.cut();
+        self.discovery.crash();
+        self.app.kill();
+    }
 }
 
 /// 2020-01-01: when every simulation begins, by the wall clocks of its servers.
@@ -74,11 +97,17 @@ const DAWN: Duration = Duration::from_secs(1_577_836_800);
 /// How long a server that is lost stays known, as in the default configuration.
 const LEASE: Duration = Duration::from_secs(60);
 
+/// How many messages that follow from each other are waited for. The longest chain of the framework's own is of five: a
+/// backend that binds a user, and another bind that is told again.
+const CHAIN: usize = 16;
+
 impl Cluster {
     /// A cluster without servers and without [faults](Self::faults), whose leases last 60 s.
     ///
     /// Besides its own generator the seed sets that of this thread (`fastrand`), with which routers choose and ids of
     /// requests are made.
+    ///
+    /// Where time is not paused it works too, but [one seed is many runs](super#one-seed-one-run): a warning is logged.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -94,18 +123,29 @@ impl Cluster {
     /// Outside a tokio runtime.
     #[must_use]
     pub fn with_lease(seed: u64, lease: Duration) -> Self {
+        if !is_paused() {
+            tracing::warn!(
+                seed,
+                "time is not paused: this seed is another run each time; use `#[tokio::test(start_paused = true)]`"
+            );
+        }
         fastrand::seed(seed);
         let simulator = Simulator::start(seed);
         let broker = MemoryBroker::new();
         broker.set_courier(Arc::clone(&simulator) as _);
         let registry = MemoryRegistry::with_lease(lease);
-        Self { shared: Arc::new(Shared { simulator, broker, registry, state: Mutex::default() }) }
+        let (groups, state) = (Arc::default(), Mutex::default());
+        Self { shared: Arc::new(Shared { simulator, broker, registry, groups, state }) }
     }
 
     /// Starts a backend of a type. `build` adds what is the test's own: state, components, configuration.
     ///
     /// Its id is the type with a number, `room-1`, and counts up for each type, unless `build` gives it another. What
     /// stands for `build` when there is nothing to add is `|app| app`.
+    ///
+    /// Its groups are those of the whole cluster, as with a store that all servers share, but without delays or losses:
+    /// no [fault](Faults), [isolation](Self::isolate) or crash touches them. For others give it a
+    /// [`group_store`](Builder::group_store); with a `MemoryStore::new()` of its own it has them for itself.
     ///
     /// # Errors
     /// As [`Builder::start`].
@@ -159,17 +199,16 @@ impl Cluster {
             .server_id(format!("{server_type}-{number}"))
             .transport(Arc::clone(&transport))
             .discovery(Arc::clone(&discovery))
+            .group_store(Arc::clone(&self.shared.groups))
             .clock(clock);
         let running = build(app).start().await?;
-        Ok(TestServer {
-            id: running.server_id().into(),
-            running,
-            dialer,
-            transport,
-            discovery,
-            ahead,
-            _cluster: Arc::clone(&self.shared),
-        })
+        let mut state = self.state();
+        state.begun += 1;
+        let number = state.begun;
+        state.running.insert(number, Life { app: running.app(), transport, discovery });
+        drop(state);
+        let (id, cluster) = (running.server_id().into(), Arc::clone(&self.shared));
+        Ok(TestServer { id, number, running, dialer, ahead, cluster })
     }
 
     /// What goes wrong from now on. What is under way already is not changed.
@@ -188,6 +227,9 @@ impl Cluster {
     /// Cuts a server off from the registry and from everybody, and it notices at once: its calls of others fail with
     /// `PIT-503`, and calls of it do, until its lease ends and the others forget it. It serves its own clients, and
     /// keeps the others in its list.
+    ///
+    /// It is the place that is cut off, until [`heal`](Self::heal): a server that is to take the same id after a
+    /// [crash](Self::crash) does not start before.
     pub fn isolate(&self, server: &TestServer) {
         self.shared.simulator.note(format_args!("{} is isolated", server.id));
         self.state().isolated.insert(Arc::clone(&server.id));
@@ -218,21 +260,26 @@ impl Cluster {
     }
 
     /// Ends a server without a word, as a process that is killed: its clients lose their connections, calls of it fail
-    /// with `PIT-503`, calls it was busy with get no answer, and the others know it until its lease ends. Its handlers
-    /// are gone the next time they wait for something; close callbacks run as far as they do not wait. Whatever they do
-    /// reaches no other server.
+    /// with `PIT-503`, calls it was busy with get no answer, and the others know it until its lease ends. Its handlers,
+    /// remotes and timers are gone where they wait, and do nothing more, not even to what they share with other servers;
+    /// its close callbacks do not run, nor do its components and modules shut down.
+    ///
+    /// What it started by itself, such as with `tokio::spawn`, goes on, for nobody but the test's runtime knows it. Its
+    /// calls of others fail.
     pub fn crash(&self, server: TestServer) {
         self.shared.simulator.note(format_args!("{} crashes", server.id));
-        server.transport.cut();
-        server.discovery.crash();
-        server.running.kill();
-        self.state().isolated.remove(&server.id);
+        server.cluster.kill(server.number);
     }
 
-    /// Waits until nothing is under way between the servers and every task rests. Calls that sleep, and time limits, are
-    /// not waited for. With time that is paused it takes as much of it as the messages take.
+    /// Waits until what is under way between the servers has arrived, and what that led to, and so on, until nothing is
+    /// under way and every task rests. Calls that sleep, and time limits, are not waited for. With time that is paused it
+    /// takes as much of it as the messages take.
+    ///
+    /// Traffic that never ends, such as that of a timer, is not waited for for ever: this waits for all that is under way
+    /// now, for all that is under way when that has arrived, and so sixteen times. What was sent before has arrived
+    /// by then, with all that follows from it in a chain of up to sixteen messages.
     pub async fn settle(&self) {
-        loop {
+        for _ in 0..CHAIN {
             if let Some(last) = self.shared.simulator.last_arrival() {
                 tokio::time::sleep_until(last).await;
             }
@@ -257,18 +304,77 @@ impl Cluster {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.state()
+    }
+}
+
+/// Whether time stands still, which it does in runtimes of one thread only. The machine's clock tells: once it has gone on,
+/// time that is not paused has gone on with it.
+fn is_paused() -> bool {
+    let (then, began) = (tokio::time::Instant::now(), std::time::Instant::now());
+    while began.elapsed().is_zero() {
+        std::hint::spin_loop();
+    }
+    tokio::time::Instant::now() == then
+}
+
+impl Shared {
+    /// A server has ended by itself.
+    pub(super) fn forget(&self, number: u64) {
+        let life = self.state().running.remove(&number);
+        drop(life); // with no lock held: what is in there may lead anywhere
+    }
+
+    fn kill(&self, number: u64) {
+        let life = self.state().running.remove(&number);
+        life.iter().for_each(Life::kill);
+    }
+
+    /// Kills all servers that still run, and carries nothing any more.
+    pub(super) fn end(&self) {
+        let running = std::mem::take(&mut self.state().running);
+        running.values().for_each(Life::kill);
+        self.simulator.end();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.simulator.end();
+        if panicking() {
+            // What users made is not dropped on the way: a panic of it now would hide the one that there is.
+            return self.simulator.end();
+        }
+        self.end();
     }
 }
 
 impl fmt::Debug for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cluster").field("servers", &self.shared.registry.servers()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn time_that_is_paused_is_told_from_time_that_is_not() {
+        for _ in 0..1000 {
+            assert!(is_paused());
+        }
+        tokio::time::resume();
+        for _ in 0..1000 {
+            assert!(!is_paused());
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn time_of_several_threads_is_never_paused() {
+        assert!(!is_paused());
     }
 }

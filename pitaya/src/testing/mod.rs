@@ -63,11 +63,17 @@
 //! The same seed gives the same run, down to the bytes of each message and its virtual time, in any process, if
 //! - the test has a runtime of one thread (`#[tokio::test]` has) and paused time (`start_paused = true`);
 //! - it makes one [`Cluster`] in its thread at a time, and draws its own chance from `fastrand` or a seed;
-//! - its components do what follows from their input: no `Instant` of `std`, no iteration over a `HashMap`, no threads,
-//!   sockets or files. `tokio::select!` without `biased;` chooses by chance, which no seed decides.
+//! - its components and its own tasks do what follows from their input. What is by a chance that no seed decides:
+//!   `Instant` and `SystemTime` of `std`, the order of a `HashMap` or a `DashMap`, random UUIDs, threads and
+//!   `spawn_blocking`, sockets and files, `tokio::select!` without `biased;`, and the order in which `tokio::sync::watch`
+//!   wakes those who wait for it.
+//!
+//! A [`Cluster`] that finds that time is not paused logs a warning.
 //!
 //! What the framework itself needs is taken care of: ids of servers, sessions and requests, the choice of routers, the
-//! wall clock by which binds are compared, the order of everything.
+//! wall clock by which binds are compared, the order of messages, of news, of sessions that close and of calls that fail
+//! with them, and what is left of a server that [crashes](Cluster::crash). Not the same are the ids of servers of an app
+//! that is started beside the cluster, and what metrics say of how long something took.
 //!
 //! # Time
 //! Time that is paused goes on by itself when every task rests, to the next moment at which something is due. So a

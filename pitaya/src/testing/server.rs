@@ -8,16 +8,15 @@ use std::time::Duration;
 
 use super::acceptor::Dialer;
 use super::cluster::Shared;
-use super::discovery::Simulated;
 use crate::app::{App, Running};
 use crate::client::{self, Client};
-use crate::cluster::MemoryTransport;
 use crate::error::{Error, Result, code};
 
 /// A server that runs in a [`Cluster`](super::Cluster). It is an [`App`] too: `server.sessions()`, `server.service()`.
 ///
-/// Dropping it does not stop it; [`stop`](Self::stop) or [`Cluster::crash`](super::Cluster::crash) does, and so does the end
-/// of the test's runtime.
+/// Dropping it does not stop it; [`stop`](Self::stop) or [`Cluster::crash`](super::Cluster::crash) does, and so does dropping
+/// the [`Cluster`](super::Cluster) with all of its `TestServer`s. An [`App`] or a client that outlives them keeps nothing
+/// alive.
 ///
 /// ```standalone_crate
 /// # use pitaya::prelude::*;
@@ -35,13 +34,12 @@ use crate::error::{Error, Result, code};
 /// ```
 pub struct TestServer {
     pub(super) id: Arc<str>,
+    pub(super) number: u64,
     pub(super) running: Running,
     pub(super) dialer: Option<Dialer>,
-    pub(super) transport: Arc<MemoryTransport>,
-    pub(super) discovery: Arc<Simulated>,
     /// By how many nanoseconds its wall clock is ahead.
     pub(super) ahead: Arc<AtomicU64>,
-    pub(super) _cluster: Arc<Shared>,
+    pub(super) cluster: Arc<Shared>,
 }
 
 impl TestServer {
@@ -53,10 +51,14 @@ impl TestServer {
 
     /// Connects a client. What they say to each other passes in memory, at once, in order.
     ///
+    /// It waits for an answer four times as long as a call of the cluster may take (`cluster_request_timeout` of the
+    /// configuration), so that it hears what its server says of a call that got none, `PIT-408`.
+    ///
     /// # Errors
     /// `PIT-500`: it is no frontend, has stopped, or refuses the handshake.
     pub async fn client(&self) -> Result<Client> {
-        self.client_with(&Client::builder()).await
+        let patience = self.config().cluster_request_timeout.saturating_mul(4);
+        self.client_with(&Client::builder().request_timeout(patience)).await
     }
 
     /// Connects a client that was set up in its own way.
@@ -97,6 +99,7 @@ impl TestServer {
     /// Stops it in good order, as [`Running::stop`].
     pub async fn stop(self) {
         self.running.stop().await;
+        self.cluster.forget(self.number);
     }
 }
 

@@ -96,7 +96,7 @@ impl Simulator {
         self.state().under_way.keys().next_back().map(|(at, _)| *at)
     }
 
-    /// Nothing arrives any more.
+    /// Nothing arrives any more: what is under way is dropped, and so is what comes.
     pub(super) fn end(&self) {
         let dropped = {
             let mut state = self.state();
@@ -129,6 +129,9 @@ impl Simulator {
     pub(super) fn learns(&self, to: &Arc<str>, servers: &Arc<Servers>, change: &Change, at_once: bool) {
         let lane: Lane = (None, Arc::clone(to), "".into());
         let mut state = self.state();
+        if state.ended {
+            return;
+        }
         let delay = if at_once { Duration::ZERO } else { state.sample(|faults| &faults.discovery_delay) };
         let later = state.later(delay, (!at_once).then_some(&lane));
         match later {
@@ -196,6 +199,15 @@ impl Simulator {
 impl Courier for Simulator {
     fn take(&self, parcel: Parcel) {
         let mut state = self.state();
+        if state.ended {
+            // Nobody carries it. It would stay in here, and keep whatever it leads to.
+            tracing::warn!(
+                from = &**parcel.from(),
+                to = &**parcel.to(),
+                "a message is lost: the `Cluster` and its `TestServer`s were dropped; keep one of them"
+            );
+            return self.write(&mut state, &parcel, "is lost, for the simulation is over");
+        }
         if state.is_cut(&parcel) {
             return self.write(&mut state, &parcel, "is cut off");
         }
@@ -285,4 +297,51 @@ fn sign(change: &Change) -> String {
 fn pair(a: &Arc<str>, b: &Arc<str>) -> (Arc<str>, Arc<str>) {
     let (a, b) = if a <= b { (a, b) } else { (b, a) };
     (Arc::clone(a), Arc::clone(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures_util::future::BoxFuture;
+
+    use super::*;
+    use crate::cluster::{MemoryBroker, Receiver, Transport, TransportError};
+
+    struct Echo;
+
+    impl Receiver for Echo {
+        fn request(&self, body: Bytes) -> BoxFuture<'static, Bytes> {
+            Box::pin(async move { body })
+        }
+        fn push(&self, body: Bytes) -> Bytes {
+            body
+        }
+        fn kick(&self, body: Bytes) -> Bytes {
+            body
+        }
+        fn bound(&self, _: Bytes) {}
+        fn broadcast(&self, _: Bytes) {}
+        fn reconnected(&self) {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_after_the_end_is_dropped_and_written_down() {
+        let (simulator, broker) = (Simulator::start(1), MemoryBroker::new());
+        broker.set_courier(Arc::clone(&simulator) as _);
+        let delay = Duration::from_millis(1)..Duration::from_millis(2);
+        simulator.set_faults(Faults { delay, ..Faults::default() });
+        let server =
+            |id: &str| Server::from_json(format!(r#"{{"id":"{id}","type":"room"}}"#).as_bytes()).unwrap();
+        let (one, two) = (broker.transport(), broker.transport());
+        one.start(Arc::new(server("one")), Arc::new(Echo)).await.unwrap();
+        two.start(Arc::new(server("two")), Arc::new(Echo)).await.unwrap();
+        let (to, second) = (server("two"), Duration::from_secs(1));
+        assert_eq!(one.request(&to, "hello".into(), second).await, Ok("hello".into()));
+        simulator.end();
+        assert_eq!(one.request(&to, "hello".into(), second).await, Err(TransportError::Timeout));
+        assert!(simulator.last_arrival().is_none());
+        let trace = simulator.trace();
+        let last = trace.lines().last().unwrap();
+        assert!(last.starts_with("0.00") && last.ends_with("is lost, for the simulation is over"), "{last}");
+    }
 }

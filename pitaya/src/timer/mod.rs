@@ -12,7 +12,7 @@ mod schedule;
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::component::service;
 use crate::error::{Error, Result, code};
 use crate::session::contained;
+use crate::tasks::ended_by;
 
 /// The shortest tick.
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -65,7 +66,11 @@ enum State {
         runtime: Handle,
         tracker: TaskTracker,
         cancel: CancellationToken,
+        kill: CancellationToken,
     },
+    /// Nothing runs any more. What was needed for that is given up: a handle keeps its whole runtime, with its descriptors,
+    /// for as long as anybody has the timers.
+    Ended,
 }
 
 /// A timer. Dropping it changes nothing; [`stop`](Self::stop) it to end it.
@@ -119,7 +124,7 @@ impl Timers {
     /// Outside a tokio runtime.
     pub fn test() -> Self {
         let timers = Self::new();
-        timers.start(&TaskTracker::new(), &CancellationToken::new());
+        timers.start(&TaskTracker::new(), &CancellationToken::new(), &CancellationToken::new());
         timers
     }
 
@@ -223,32 +228,48 @@ impl Timers {
     fn add(&self, life: impl FnOnce(CancellationToken) -> Life) -> Timer {
         let timer = Timer { id: self.0.ids.fetch_add(1, Relaxed) + 1, stop: CancellationToken::new() };
         let life = life(timer.stop.clone());
-        match &mut *self.0.state.lock().unwrap_or_else(PoisonError::into_inner) {
+        let mut state = self.state();
+        match &mut *state {
             State::Waiting(waiting) => waiting.push(life),
-            State::Running { runtime, tracker, cancel } => {
-                tracker.spawn_on(life(cancel.clone()), runtime);
+            State::Running { runtime, tracker, cancel, kill } => {
+                tracker.spawn_on(ended_by(kill.clone(), life(cancel.clone())), runtime);
+            }
+            State::Ended => {
+                drop(state); // it is the user's, and may make timers when it is dropped
+                drop(life);
             }
         }
         timer
     }
 
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Runs the timers made so far, and those to come, until `cancel`; a run that has begun by then is left to
-    /// `tracker`. A second start changes nothing.
-    pub(crate) fn start(&self, tracker: &TaskTracker, cancel: &CancellationToken) {
+    /// `tracker`, and cut off by `kill`. A second start changes nothing.
+    pub(crate) fn start(&self, tracker: &TaskTracker, cancel: &CancellationToken, kill: &CancellationToken) {
         let waiting = {
-            let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.state();
             let State::Waiting(waiting) = &mut *state else { return };
             let waiting = std::mem::take(waiting);
             *state = State::Running {
                 runtime: Handle::current(),
                 tracker: tracker.clone(),
                 cancel: cancel.clone(),
+                kill: kill.clone(),
             };
             waiting
         };
         for life in waiting {
-            tracker.spawn(life(cancel.clone()));
+            tracker.spawn(ended_by(kill.clone(), life(cancel.clone())));
         }
+    }
+
+    /// Makes no timers any more. Those that there are end with `cancel`.
+    pub(crate) fn end(&self) {
+        let was = std::mem::replace(&mut *self.state(), State::Ended);
+        drop(was); // with no lock held: timers that never ran are the user's
     }
 }
 

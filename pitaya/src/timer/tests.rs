@@ -9,7 +9,7 @@ const S: Duration = Duration::from_secs(1);
 /// Running timers, their tracker and what ends them.
 fn started() -> (Timers, TaskTracker, CancellationToken) {
     let (timers, tracker, cancel) = (Timers::new(), TaskTracker::new(), CancellationToken::new());
-    timers.start(&tracker, &cancel);
+    timers.start(&tracker, &cancel, &CancellationToken::new());
     (timers, tracker, cancel)
 }
 
@@ -81,7 +81,7 @@ async fn a_condition_is_checked_every_tick_with_the_time_of_day() {
     let start = Instant::now();
     let day = SystemTime::UNIX_EPOCH + Duration::from_secs(86_400);
     let timers = Timers::make(2 * S, Clock::new(move || day + start.elapsed()));
-    timers.start(&TaskTracker::new(), &CancellationToken::new());
+    timers.start(&TaskTracker::new(), &CancellationToken::new(), &CancellationToken::new());
     let (record, runs) = recorder();
     let holds = move |now: SystemTime| now.duration_since(day).unwrap() >= 5 * S;
     let timer = timers.when(holds, move || {
@@ -231,7 +231,7 @@ async fn timers_made_before_the_start_only_queue() {
     stopped.stop();
     pass(5).await;
     assert_eq!(runs.try_iter().count(), 0);
-    timers.start(&TaskTracker::new(), &CancellationToken::new());
+    timers.start(&TaskTracker::new(), &CancellationToken::new(), &CancellationToken::new());
     pass(0).await;
     assert_eq!(runs.try_iter().collect::<Vec<_>>(), [5.; 1000], "each once, counted from when it was made");
 }
@@ -277,4 +277,44 @@ async fn a_timer_may_be_made_outside_the_runtime_once_started() {
     advance(S).await;
     pass(1).await;
     assert_eq!(runs.try_iter().count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_has_begun_is_left_alone_by_the_end_of_timers_and_cut_off_where_it_waits_by_a_kill() {
+    let (timers, tracker) = (Timers::new(), TaskTracker::new());
+    let (cancel, kill) = (CancellationToken::new(), CancellationToken::new());
+    timers.start(&tracker, &cancel, &kill);
+    let (record, runs) = recorder();
+    timers.after(S, async move {
+        for _ in 0..3 {
+            record();
+            sleep(S).await;
+        }
+    });
+    pass(1).await;
+    cancel.cancel();
+    pass(1).await;
+    kill.cancel();
+    pass(10).await;
+    assert_eq!(runs.try_iter().collect::<Vec<_>>(), [1., 2.]);
+    assert!(tracker.is_empty());
+}
+
+#[test]
+fn timers_that_have_ended_keep_no_runtime_and_make_no_timers() {
+    let timers = Timers::new();
+    let kept = Arc::new(());
+    let held = Arc::clone(&kept);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        timers.start(&TaskTracker::new(), &CancellationToken::new(), &CancellationToken::new());
+        timers.end();
+    });
+    drop(runtime);
+    // Outside of a runtime it would panic if it tried.
+    let timer = timers.every(S, move || {
+        let _held = &held;
+        async {}
+    });
+    assert_eq!((timer.unwrap().id(), Arc::strong_count(&kept)), (1, 1), "dropped at once");
 }

@@ -1,7 +1,11 @@
 //! Clusters in one process, with faults that a seed decides: what holds whatever goes wrong, and that one seed is one run.
 
+mod crash;
 mod faults;
+mod groups;
+mod leaks;
 mod rules;
 mod same;
+mod settle;
 mod start;
 mod world;

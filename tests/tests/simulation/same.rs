@@ -10,6 +10,7 @@ use crate::world::{Back, Front, back, client, front, ms, slow, text};
 fn run(seed: u64) -> (u64, String) {
     testing::run(seed, async |cluster| {
         let fronts = [front(&cluster).await, front(&cluster).await];
+        let doomed = front(&cluster).await;
         let backs = [back(&cluster).await, back(&cluster).await, back(&cluster).await];
         cluster.faults(Faults { drop: 0.05, duplicate: 0.2, ..slow() });
         let mut clients = Vec::new();
@@ -25,6 +26,28 @@ fn run(seed: u64) -> (u64, String) {
             clients.push(client);
         }
         tokio::time::sleep(ms(100)).await;
+        let refuge = client(&fronts[0]).await;
+        for _ in 0..3 {
+            let client = client(&doomed).await;
+            for call in 0..8 {
+                let (client, refuge) = (client.clone(), refuge.clone());
+                tokio::spawn(async move {
+                    // All that wait when their server crashes fail at one moment; what they do then is in the trace.
+                    if client.request(&Back::SAY, &text(call.to_string())).await.is_err() {
+                        let _ = refuge.request(&Back::COUNT, &text(format!("refuge {call}"))).await;
+                    }
+                });
+            }
+            for waiter in 0..4 {
+                let (client, refuge) = (client.clone(), refuge.clone());
+                tokio::spawn(async move {
+                    client.closed().await;
+                    let _ = refuge.request(&Back::COUNT, &text(format!("gone {waiter}"))).await;
+                });
+            }
+        }
+        tokio::time::sleep(ms(10)).await;
+        cluster.crash(doomed);
         cluster.partition(&fronts[0], &backs[0]);
         cluster.lose_lease(&backs[1]);
         tokio::time::sleep(ms(300)).await;

@@ -69,9 +69,8 @@ pub(crate) async fn back_of(cluster: &Cluster, witness: &Arc<Witness>) -> TestSe
     cluster.backend("back", |app| app.state(Arc::clone(witness))).await.unwrap()
 }
 
-/// A client that waits longer than the servers do, so that it hears what they say.
 pub(crate) async fn client(front: &TestServer) -> Client {
-    front.client().await.unwrap().with_request_timeout(Duration::from_secs(20))
+    front.client().await.unwrap()
 }
 
 /// Delays of messages and of what discovery says.

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::hub::{Caller, Item, LARGEST, Letter, MemoryBroker, WAITING, What};
 use crate::cluster::Receiver;
 use crate::cluster::answering::{Answering, Pace, deliver, fitting, overloaded, reconnected};
+use crate::tasks::ended_by;
 
 /// What a letter needs to be handled.
 #[derive(Clone)]
@@ -21,6 +22,8 @@ pub(super) struct Desk {
     /// The requests that are being answered.
     pub(super) running: TaskTracker,
     pub(super) closed: CancellationToken,
+    /// Ends what is being answered.
+    pub(super) cut: CancellationToken,
 }
 
 impl Desk {
@@ -63,7 +66,7 @@ impl Desk {
                         return back.send(answer);
                     }
                 }
-                self.running.spawn(async move { back.send(answering.await) });
+                self.running.spawn(ended_by(self.cut.clone(), async move { back.send(answering.await) }));
             }
             What::Answer => {}
         }

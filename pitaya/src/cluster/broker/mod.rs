@@ -36,6 +36,8 @@ pub struct MemoryTransport {
     post: OnceLock<Post>,
     running: TaskTracker,
     closed: CancellationToken,
+    /// Ends what is being answered, which being closed does not: that is to answer what has come.
+    cut: CancellationToken,
 }
 
 /// What a started transport has.
@@ -48,7 +50,8 @@ struct Post {
 
 impl MemoryTransport {
     pub(super) fn new(broker: MemoryBroker) -> Self {
-        Self { broker, post: OnceLock::new(), running: TaskTracker::new(), closed: CancellationToken::new() }
+        let (closed, cut) = (CancellationToken::new(), CancellationToken::new());
+        Self { broker, post: OnceLock::new(), running: TaskTracker::new(), closed, cut }
     }
 
     fn enter(&self, own: Arc<Server>, receiver: Arc<dyn Receiver>) -> Result<(), TransportError> {
@@ -73,6 +76,7 @@ impl MemoryTransport {
             receiver,
             running: self.running.clone(),
             closed: self.closed.clone(),
+            cut: self.cut.clone(),
         };
         tokio::spawn(desk.serve(taken));
         Ok(())
@@ -94,12 +98,14 @@ impl MemoryTransport {
         })
     }
 
-    /// Ends at once: nothing more comes in, nothing goes out, and who waits for an answer from here waits in vain.
+    /// Ends at once: nothing more comes in, nothing goes out, what was being answered is dropped where it waits, and who
+    /// waits for an answer from here waits in vain.
     pub(crate) fn cut(&self) {
         if let Some(post) = self.post.get() {
             self.broker.leave(post.number);
         }
         self.closed.cancel();
+        self.cut.cancel();
     }
 
     fn send(&self, to: Address<'_>, body: &Bytes) -> Result<(), TransportError> {

@@ -7,7 +7,8 @@ use crate::cluster::answering::Kind;
 
 /// What stands between the servers of a broker: it is given every message.
 pub(crate) trait Courier: Send + Sync {
-    /// A message begins its way. Called while the broker is locked: it is not to call the broker, and does not wait.
+    /// A message begins its way. It does not wait. [`Parcel::arrive`] may be called at once, from in here; nothing else
+    /// of the broker, whose list of places may be locked meanwhile, for that two messages cannot overtake each other.
     fn take(&self, parcel: Parcel);
 }
 
@@ -54,7 +55,8 @@ impl Parcel {
         matches!(self.letter.what, What::Message(_)).then_some(&self.subject)
     }
 
-    /// Ends its way; gives whether somebody was there to take it in.
+    /// Ends its way; gives whether somebody was there to take it in. It never waits, takes no lock of the broker but that
+    /// of who is cut off, and runs nothing of a server's: that is for the tasks which it wakes.
     pub(crate) fn arrive(self) -> bool {
         let Self { broker, letter, goal, .. } = self;
         broker.reaches(&letter.to) && broker.arrive(letter, &goal)

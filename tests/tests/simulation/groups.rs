@@ -1,0 +1,57 @@
+//! Groups of a cluster.
+
+use std::time::Duration;
+
+use pitaya::group::{Group, MemoryStore};
+use pitaya::testing::{Cluster, TestServer};
+use pitaya_tests::arena::OnText;
+
+use crate::world::{Front, back, client, front, text};
+
+fn lobby(server: &TestServer) -> Group {
+    server.groups().unwrap().group("lobby")
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_servers_of_a_cluster_share_their_groups_and_they_expire_for_all() {
+    let cluster = Cluster::seeded(1);
+    let (one, two) = (back(&cluster).await, back(&cluster).await);
+    let (ours, theirs) = (lobby(&one), lobby(&two));
+    let ttl = Duration::from_secs(3600);
+    ours.create_with_ttl(ttl).await.unwrap();
+    ours.add("ann").await.unwrap();
+    theirs.add("bob").await.unwrap();
+    for group in [&ours, &theirs] {
+        assert_eq!(group.members().await.unwrap(), ["ann", "bob"]);
+    }
+
+    // Whoever made the group may crash: what is left is what it had written, and it ends in time.
+    cluster.crash(one);
+    tokio::time::sleep(ttl - Duration::from_secs(1)).await;
+    assert_eq!(theirs.count().await.unwrap(), 2);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(theirs.count().await.unwrap_err().msg(), "group not found");
+    theirs.create().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_server_pushes_to_a_group_reaches_members_that_another_added() {
+    let cluster = Cluster::seeded(1);
+    let (front, one, two) = (front(&cluster).await, back(&cluster).await, back(&cluster).await);
+    let ann = client(&front).await;
+    ann.request(&Front::BIND, &text("ann")).await.unwrap();
+    lobby(&one).create().await.unwrap();
+    lobby(&one).add("ann").await.unwrap();
+    lobby(&two).at("front").push(&OnText { text: "hello".into() }).await.unwrap();
+    assert_eq!(ann.pushes::<OnText>().next().await.unwrap().text, "hello");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_given_a_store_of_its_own_has_its_own_groups() {
+    let cluster = Cluster::seeded(1);
+    let apart = cluster.frontend("front", |app| app.group_store(MemoryStore::new())).await.unwrap();
+    let shared = front(&cluster).await;
+    lobby(&shared).create().await.unwrap();
+    assert!(lobby(&apart).count().await.is_err());
+    lobby(&apart).create().await.unwrap();
+}
