@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use pitaya::acceptor::{Acceptor, Incoming, Link, ListenOptions, Listening, Peer};
-use pitaya::session::CloseReason;
+use pitaya::session::{CloseReason, Session};
 use pitaya_tests::arena::{self, Ring, config};
 use pitaya_tests::raw::{ACK, Got, HANDSHAKE, Raw, request};
 use pitaya_tests::rest;
@@ -123,6 +123,17 @@ async fn behind_a_gate() -> (Ring, Raw<DuplexStream>, Arc<Gate>) {
     (ring, Raw::over(ours), gate)
 }
 
+/// The same with the client's session, which is bound; the gate is closed behind it.
+async fn bound_behind_a_gate() -> (Ring, Raw<DuplexStream>, Arc<Gate>, Session) {
+    let (ring, mut client, gate) = behind_a_gate().await;
+    gate.open();
+    client.handshake().await;
+    client.ask("arena.bind", r#"{"text":"ann"}"#).await;
+    let session = ring.app.sessions().by_uid("ann").unwrap();
+    gate.close();
+    (ring, client, gate, session)
+}
+
 /// Looks that nothing comes to the client, whatever time there is.
 async fn nothing_comes(client: &mut Raw<DuplexStream>) {
     let came = timeout(Duration::from_secs(2), client.stream.read_u8()).await;
@@ -157,12 +168,7 @@ async fn nothing_is_lost_or_out_of_order_where_a_flush_takes_its_time() {
 #[tokio::test(start_paused = true)]
 async fn a_close_and_a_kick_wait_for_the_flush_of_what_was_sent_before() {
     for kick in [false, true] {
-        let (ring, mut client, gate) = behind_a_gate().await;
-        gate.open();
-        client.handshake().await;
-        client.ask("arena.bind", r#"{"text":"ann"}"#).await;
-        let session = ring.app.sessions().by_uid("ann").unwrap();
-        gate.close();
+        let (ring, mut client, gate, session) = bound_behind_a_gate().await;
         client.request("arena.push", r#"{"n":50}"#).await;
         rest().await;
         if kick {
@@ -186,12 +192,7 @@ async fn a_close_and_a_kick_wait_for_the_flush_of_what_was_sent_before() {
 #[tokio::test(start_paused = true)]
 async fn a_flush_that_never_ends_is_waited_for_until_the_write_deadline_and_no_longer() {
     for closed in [false, true] {
-        let (ring, mut client, gate) = behind_a_gate().await;
-        gate.open();
-        client.handshake().await;
-        client.ask("arena.bind", r#"{"text":"ann"}"#).await;
-        let session = ring.app.sessions().by_uid("ann").unwrap();
-        gate.close();
+        let (ring, mut client, gate, session) = bound_behind_a_gate().await;
         client.request("arena.raw", "never seen").await;
         rest().await;
         if closed {

@@ -1,13 +1,15 @@
 //! The order of one session's messages, and what does not wait for it.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use pitaya::metrics::Memory;
+use pitaya::prelude::*;
 use pitaya::session::CloseReason;
 use pitaya::testing::memory_acceptor;
-use pitaya_tests::arena::{self, config};
+use pitaya_tests::arena::{self, Text, Witness, config};
 use pitaya_tests::raw::{Got, Raw, notify, request};
 use pitaya_tests::{rest, soon, until};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, WriteHalf};
@@ -66,6 +68,48 @@ async fn concurrent_routes_neither_wait_nor_hold() {
     ring.witness.open("lane");
     assert_eq!(client.next().await.map(|got| got.text().to_owned()), Some(text("lane")));
     ring.app.stop().await;
+}
+
+/// Writes down each time it is polled.
+#[derive(Component)]
+struct Polled {
+    witness: State<Arc<Witness>>,
+}
+
+#[handler(server = "test")]
+impl Polled {
+    /// Goes on when the gate `polled` opens; before that it wakes itself once if it is told `again`.
+    pub async fn wait(&self, msg: Text) -> Result<Text> {
+        let gate = self.witness.gate("polled");
+        let mut open = std::pin::pin!(gate.acquire());
+        let mut again = msg.text == "again";
+        poll_fn(|cx| {
+            self.witness.write("polled");
+            if std::mem::take(&mut again) {
+                cx.waker().wake_by_ref();
+            }
+            open.as_mut().poll(cx).map(drop)
+        })
+        .await;
+        Ok(msg)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_is_polled_when_it_begins_and_whenever_it_is_woken_and_not_besides() {
+    for (body, before) in [("once", 1), ("again", 2)] {
+        let (acceptor, dialer) = memory_acceptor();
+        let ring = arena::start_with(config(), |app| app.acceptor(acceptor)).await;
+        let mut client = Raw::over(dialer.connect().unwrap());
+        client.handshake().await;
+        client.request("polled.wait", text(body)).await;
+        rest().await;
+        assert_eq!(ring.witness.lines(), vec!["polled"; before], "{body}");
+        ring.witness.open("polled");
+        assert_eq!(client.next().await.map(|got| got.text().to_owned()), Some(text(body)));
+        assert_eq!(ring.witness.lines(), vec!["polled"; before + 1], "{body}");
+        ring.app.stop().await;
+    }
 }
 
 /// How many messages a client sends to a connection that takes few: more bytes of them than any buffer on the way has.

@@ -72,7 +72,7 @@ pub(crate) fn keep(app: Builder) -> Builder {
 async fn tidy(app: &App, room: &Group, missed: &Mutex<BTreeSet<String>>) -> Result<()> {
     // First who is here: nobody is bound who is not a member yet.
     let here = app.sessions().all();
-    let members = room.members().await?;
+    let members: BTreeSet<String> = room.members().await?.into_iter().collect();
     for session in here {
         if session.uid().is_ok_and(|uid| !members.contains(&uid)) {
             session.close();

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -26,38 +26,44 @@ pub(super) struct Absent {
 impl Absent {
     /// Nobody was there.
     pub(super) fn note(&self, id: &Arc<str>) {
-        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut since = self.recent();
         since.insert(Arc::clone(id), Instant::now());
         self.some.store(true, Relaxed);
     }
 
-    /// Any of these servers that is not absent, or `None` if all of them are.
-    pub(super) fn any_other<'a>(&self, servers: &'a [Arc<Server>]) -> Option<&'a Arc<Server>> {
+    /// By chance one of these servers that is not absent; `None` if all of them are.
+    pub(super) fn choose_present<'a>(&self, servers: &'a [Arc<Server>]) -> Option<&'a Arc<Server>> {
         if !self.some.load(Relaxed) {
-            return servers.get(fastrand::usize(..servers.len().max(1)));
+            return by_chance(servers);
         }
+        let since = self.recent();
+        self.some.store(!since.is_empty(), Relaxed);
+        let present: Vec<_> = servers.iter().filter(|server| !since.contains_key(&server.id)).collect();
+        by_chance(&present).copied()
+    }
+
+    /// Those that are still passed over; the others are forgotten.
+    fn recent(&self) -> MutexGuard<'_, HashMap<Arc<str>, Instant>> {
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         since.retain(|_, since| since.elapsed() < PASSED_OVER);
-        self.some.store(!since.is_empty(), Relaxed);
-        let there: Vec<_> = servers.iter().filter(|server| !since.contains_key(&server.id)).collect();
-        there.get(fastrand::usize(..there.len().max(1))).copied()
+        since
     }
+}
+
+/// Any of these, all as likely.
+pub(super) fn by_chance<T>(all: &[T]) -> Option<&T> {
+    all.get(fastrand::usize(..all.len().max(1)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn servers(ids: &[&str]) -> Vec<Arc<Server>> {
-        let server = |id: &&str| Server::from_json(format!(r#"{{"id":"{id}","type":"room"}}"#).as_bytes());
-        ids.iter().map(|id| Arc::new(server(id).unwrap())).collect()
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_server_is_passed_over_for_a_while() {
-        let (absent, all) = (Absent::default(), servers(&["a", "b"]));
+        let (absent, all) = (Absent::default(), ["a", "b"].map(|id| Arc::new(Server::new("room", id))));
         let chosen = || -> std::collections::BTreeSet<_> {
-            (0..100).filter_map(|_| absent.any_other(&all)).map(|server| server.id.to_string()).collect()
+            (0..100).filter_map(|_| absent.choose_present(&all)).map(|server| server.id.to_string()).collect()
         };
         assert_eq!(chosen().len(), 2);
         absent.note(&all[0].id);
@@ -66,6 +72,10 @@ mod tests {
         assert!(chosen().is_empty());
         tokio::time::advance(PASSED_OVER).await;
         assert_eq!(chosen().len(), 2);
-        assert!(!absent.some.load(Relaxed) && absent.any_other(&[]).is_none());
+        assert!(!absent.some.load(Relaxed) && absent.choose_present(&[]).is_none());
+        absent.note(&all[0].id);
+        tokio::time::advance(PASSED_OVER).await;
+        absent.note(&all[1].id);
+        assert_eq!(absent.recent().len(), 1, "nobody is remembered for longer");
     }
 }

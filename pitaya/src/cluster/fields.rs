@@ -14,19 +14,9 @@ pub(super) enum Field<'a> {
 
 /// A message of these fields, each with its number, which is less than 16.
 pub(super) fn encode(fields: &[(u8, Field<'_>)]) -> Bytes {
-    let mut out = Vec::with_capacity(room(fields));
+    let mut out = Vec::with_capacity(len(fields));
     write(fields, &mut out);
     out.into()
-}
-
-/// Bytes for these fields at most. Exactly how many is not worth the time.
-fn room(fields: &[(u8, Field<'_>)]) -> usize {
-    let room = |(_, value): &(u8, Field<'_>)| match value {
-        Field::Number(_) => 11,
-        Field::Bytes(bytes) => 11 + bytes.len(),
-        Field::Message(fields) => 11 + room(fields),
-    };
-    fields.iter().map(room).sum()
 }
 
 fn len(fields: &[(u8, Field<'_>)]) -> usize {

@@ -202,16 +202,10 @@ impl Node {
                 break answer;
             }
             self.absent.note(&to.id);
-            let other =
-                |view: &View| self.absent.any_other(router::willing(view, &to.server_type)).map(Arc::clone);
-            match self.servers.look(other).filter(|_| by_chance) {
-                Some(other) => {
-                    tracing::debug!(route, server = %to.id, %other.id, "nobody is there: another is called");
-                    to = other;
-                    left = timeout.saturating_sub(started.elapsed());
-                }
-                None => break answer,
-            }
+            let Some(other) = by_chance.then(|| self.another(&to)).flatten() else { break answer };
+            tracing::debug!(route, server = %to.id, %other.id, "nobody is there: another is called");
+            to = other;
+            left = timeout.saturating_sub(started.elapsed());
         };
         let result = match answer {
             Ok(bytes) => response::read(bytes),
@@ -318,6 +312,14 @@ impl Node {
         let request =
             Outgoing { route: &route, data: &body, client: Some(client), sender: &own, metadata: &metadata };
         self.send(to, &request, timeout).await
+    }
+
+    /// A server of the same type at which somebody may be.
+    fn another(&self, absent: &Server) -> Option<Arc<Server>> {
+        let servers = |view: &View| {
+            self.absent.choose_present(router::willing(view, &absent.server_type)).map(Arc::clone)
+        };
+        self.servers.look(servers)
     }
 
     fn choose(&self, call: &Routing<'_>, key: Option<&str>) -> Result<Chosen> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::absent::Absent;
+use super::absent::{Absent, by_chance};
 use super::{Server, View};
 use crate::context::Metadata;
 use crate::error::{Error, Result, code, text};
@@ -113,7 +113,7 @@ impl Chosen {
 
 /// Any of them; one that is absent if all are, since somebody has to find out when it is back.
 fn any(servers: &[Arc<Server>], absent: &Absent) -> Result<Chosen> {
-    let server = absent.any_other(servers).or_else(|| servers.get(fastrand::usize(..servers.len().max(1))));
+    let server = absent.choose_present(servers).or_else(|| by_chance(servers));
     let server = server.cloned().ok_or_else(no_servers)?;
     Ok(Chosen { server, by_chance: true })
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pitaya::cluster::Router;
 use pitaya::testing::{self, Cluster, Faults};
 use pitaya_tests::arena::Witness;
 use tokio::time::Instant;
@@ -89,6 +90,26 @@ fn a_backend_that_is_cut_off_costs_no_call_that_another_may_take_and_is_called_a
             }
         });
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_a_key_sends_to_a_server_that_is_cut_off_fails_at_once_and_goes_to_no_other() {
+    let cluster = Cluster::seeded(8);
+    let by_key = || Router::by_key(|_| Some("ann".to_owned()));
+    let front = cluster.frontend("front", |app| app.router("back", by_key())).await.unwrap();
+    let backs = [back(&cluster).await, back(&cluster).await];
+    let client = client(&front).await;
+    let said = client.request(&Back::SAY, &text("x")).await.unwrap().text;
+    let own = backs.iter().find(|back| said.starts_with(back.server_id())).unwrap();
+    cluster.isolate(own);
+    for _ in 0..5 {
+        let began = cluster.now();
+        assert_eq!(client.request(&Back::SAY, &text("x")).await.unwrap_err().code(), "PIT-503");
+        assert!(cluster.now() < began + ms(50));
+    }
+    cluster.heal();
+    cluster.settle().await;
+    assert_eq!(client.request(&Back::SAY, &text("x")).await.unwrap().text, said);
 }
 
 #[tokio::test(start_paused = true)]
