@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measures the framework against bare echoes; `benches/README.md` tells what and how.
 
 mod cluster;
+mod instructions;
 mod scenario;
 mod servers;
 mod table;
@@ -18,6 +19,7 @@ use table::Row;
 
 const USAGE: &str = "\
 cargo xtask bench [cluster [--go PATH]] [--rounds N] [--seconds S] [--threads N] [--only NAME]... [--quick] [--list]
+  instructions  counts instructions an operation, repeatable on any machine; see bench instructions --help
   cluster       what it costs to pass messages on and to call other servers; needs nats-server and etcd
   --go PATH     a server of the original, measured too
   --rounds N    how often each side of a scenario runs, in turn (7)
@@ -66,6 +68,11 @@ impl Options {
 
 /// Builds everything in release mode, runs the scenarios, and prints their table.
 pub(crate) fn main(args: &[String]) -> ExitCode {
+    if let [first, rest @ ..] = args
+        && first == "instructions"
+    {
+        return instructions::main(rest);
+    }
     let (cluster, args) = match args {
         [first, rest @ ..] if first == "cluster" => (true, rest),
         _ => (false, args),

@@ -16,7 +16,7 @@ cargo xtask promises      every test that tests/PROMISES.md names
 cargo xtask expand FILE   what the macros make of a file
 cargo xtask protos        the code of docs/pitaya.proto, anew
 cargo xtask up            starts NATS and etcd, for clusters on this machine
-cargo xtask bench         measures, `bench cluster` a cluster; see benches/README.md";
+cargo xtask bench         measures; `bench cluster`, `bench instructions`: see benches/README.md";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -1,6 +1,6 @@
 //! `cargo xtask bench cluster`: what it costs to pass messages on and to call other servers.
 
-mod fleet;
+pub(super) mod fleet;
 mod table;
 
 use std::path::{Path, PathBuf};

@@ -27,6 +27,8 @@ pub(crate) struct Args {
     pub(crate) body: usize,
     pub(crate) warmup: Duration,
     pub(crate) seconds: Duration,
+    /// Calls of each that is in flight: the run then has this length, not a time.
+    pub(crate) operations: Option<u64>,
     /// Processes whose CPU time is wanted besides our own.
     pub(crate) pids: Vec<u32>,
     /// The monitoring port of the NATS server.
@@ -51,6 +53,7 @@ impl Args {
             body: 64,
             warmup: Duration::from_millis(300),
             seconds: Duration::from_secs(1),
+            operations: None,
             pids: Vec::new(),
             monitor: None,
         };
@@ -65,6 +68,7 @@ impl Args {
                 "--body" => read.body = number(&flag, &value)?,
                 "--warmup" => read.warmup = seconds(&flag, &value)?,
                 "--seconds" => read.seconds = seconds(&flag, &value)?,
+                "--operations" => read.operations = Some(number::<u64>(&flag, &value)?.max(1)),
                 "--pid" => read.pids.push(number(&flag, &value)?),
                 "--monitor" => read.monitor = Some(number(&flag, &value)?),
                 _ => return Err(io::Error::other(format!("{flag} is not understood"))),

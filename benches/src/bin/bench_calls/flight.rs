@@ -23,7 +23,13 @@ where
     let phase = Arc::new(AtomicU8::new(0));
     let mut tasks = JoinSet::new();
     for _ in 0..args.calls {
-        tasks.spawn(again(call.clone(), Arc::clone(&phase)));
+        tasks.spawn(again(call.clone(), Arc::clone(&phase), args.operations.unwrap_or(u64::MAX)));
+    }
+    if let Some(operations) = args.operations {
+        while let Some(ended) = tasks.join_next().await {
+            ended.map_err(io::Error::other)??;
+        }
+        return Ok(json!({ "calls": args.calls, "operations": operations }));
     }
     tokio::time::sleep(args.warmup).await;
     let mut others = Others::new(args.pids.clone(), args.monitor);
@@ -60,20 +66,21 @@ where
     }))
 }
 
-/// One call after the other; gives what each of those that count took, in nanoseconds.
-async fn again<F, Fut>(call: F, phase: Arc<AtomicU8>) -> io::Result<Vec<u64>>
+/// At most so many calls, one after the other; gives what each of those that count took, in nanoseconds.
+async fn again<F, Fut>(call: F, phase: Arc<AtomicU8>, operations: u64) -> io::Result<Vec<u64>>
 where
     F: Fn() -> Fut,
     Fut: Future<Output = io::Result<()>>,
 {
     let mut times = Vec::new();
-    loop {
+    for _ in 0..operations {
         let begun = Instant::now();
         call().await?;
         match phase.load(Relaxed) {
             MEASURE => times.push(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX)),
-            STOP => return Ok(times),
+            STOP => break,
             _ => {}
         }
     }
+    Ok(times)
 }

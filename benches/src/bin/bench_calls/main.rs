@@ -4,6 +4,7 @@
 //! bench-calls raw --nats URL --subject SUBJECT [...]
 //! bench-calls rpc --nats URL --etcd URL [--prefix TEXT] [...]
 //!     [--calls N] [--body BYTES] [--warmup SECONDS] [--seconds SECONDS] [--pid PID]... [--monitor ADDR]
+//!     [--operations N]
 //! ```
 //! `raw` makes requests of a `bare-nats` over the bare client; with `rpc` it is a server of the cluster, of type
 //! `caller`, which calls a remote of a server of type `back`. Both run on the runtime that our servers have, check

@@ -69,6 +69,8 @@ pub(crate) struct Args {
     pub(crate) burst: u16,
     /// Of `idle`: how many requests each connection makes.
     pub(crate) requests: u16,
+    /// Operations of each connection, of `fan` broadcasts: the run then has this length, not a time.
+    pub(crate) operations: Option<u64>,
     pub(crate) route: String,
     /// The size of a body in bytes, with its shape.
     pub(crate) body: usize,
@@ -101,6 +103,7 @@ impl Args {
             seconds: Duration::from_secs(1),
             burst: 1,
             requests: 20,
+            operations: None,
             route: "bench.echo.raw".to_owned(),
             body: 64,
             content: Content::Text,
@@ -122,6 +125,7 @@ impl Args {
                 ("--seconds", _) => read.seconds = seconds(&flag, &value)?,
                 ("--burst", _) => read.burst = number::<u16>(&flag, &value)?.clamp(1, 1024),
                 ("--requests", _) => read.requests = number(&flag, &value)?,
+                ("--operations", _) => read.operations = Some(number::<u64>(&flag, &value)?.max(1)),
                 ("--route", _) if value.len() < 256 => read.route = value,
                 ("--body", _) => read.body = number(&flag, &value)?,
                 ("--content", "text") => read.content = Content::Text,

@@ -88,5 +88,8 @@ async fn hear(mut worker: Worker, args: Args, body: Vec<u8>, round: Arc<Round>) 
         if round.missing.fetch_sub(1, SeqCst) == 1 {
             round.heard.notify_one();
         }
+        if !worker.count() {
+            return Ok(());
+        }
     }
 }

@@ -4,8 +4,11 @@
 //! bench-load echo|churn|fan|idle --addr ADDR... --pid PID... [--monitor ADDR] [--transport tcp|ws] [--threads N]
 //!     [--connections N] [--warmup SECONDS] [--seconds SECONDS]
 //!     [--burst N] [--requests N] [--route ROUTE] [--body BYTES] [--content text|random] [--shape raw|json|protobuf]
-//!     [--fan SERVER]
+//!     [--fan SERVER] [--operations N]
 //! ```
+//! With `--operations` each connection makes that many operations, and nothing is timed: another program counts what
+//! the server does meanwhile.
+//!
 //! Of several addresses connections take one after the other; of several processes each has its CPU time in the report,
 //! the first being the server. `--monitor` is the monitoring port of a NATS server, whose messages are counted then.
 //!

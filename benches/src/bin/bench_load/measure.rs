@@ -36,6 +36,8 @@ pub(crate) struct Worker {
     ready: Option<mpsc::Sender<()>>,
     opening: Rc<Semaphore>,
     times: Rc<RefCell<Histogram<u64>>>,
+    /// Operations that are left, in a run of a given number.
+    left: Option<u64>,
 }
 
 impl Worker {
@@ -49,8 +51,18 @@ impl Worker {
         Ok(opened)
     }
 
+    /// Counts one operation. Returns whether another one follows, which is always so in a timed run.
+    pub(crate) fn count(&mut self) -> bool {
+        let Some(left) = &mut self.left else { return true };
+        *left = left.saturating_sub(1);
+        *left > 0
+    }
+
     /// One operation is done that was begun then. Says whether to go on.
-    pub(crate) fn done(&self, begun: Instant) -> bool {
+    pub(crate) fn done(&mut self, begun: Instant) -> bool {
+        if !self.count() {
+            return false;
+        }
         match self.phase.load(Relaxed) {
             MEASURE => {
                 self.times.borrow_mut().saturating_record(nanos(begun.elapsed()));
@@ -79,24 +91,31 @@ where
         .map(|first| {
             let numbers = (first..workers).step_by(args.threads);
             let (phase, ready, work) = (Arc::clone(&phase), ready.clone(), work.clone());
-            let stopped = stopped.clone();
-            thread::spawn(move || event_loop(numbers, &phase, ready, stopped, work))
+            let (stopped, operations) = (stopped.clone(), args.operations);
+            thread::spawn(move || event_loop(numbers, operations, &phase, ready, stopped, work))
         })
         .collect();
     drop((ready, stopped));
     // The iterator ends early if a thread fails; joining it tells why.
     let all_ready = readies.iter().take(workers).count() == workers;
     let mut window = None;
-    if all_ready {
+    if all_ready && args.operations.is_none() {
         thread::sleep(args.warmup);
         window = Some(measure(args, &phase)?);
     }
-    phase.store(STOP, Relaxed);
-    drop(stop);
+    let mut stop = Some(stop);
+    if args.operations.is_none() || !all_ready {
+        phase.store(STOP, Relaxed);
+        stop = None;
+    }
     let mut times = histogram()?;
     for thread in threads {
         let part = thread.join().map_err(|_| io::Error::other("a thread of the generator panicked"))??;
         times.add(part).map_err(io::Error::other)?;
+    }
+    drop(stop);
+    if let Some(operations) = args.operations.filter(|_| all_ready) {
+        return Ok(json!({ "connections": args.connections, "operations": operations }));
     }
     let window = window.ok_or_else(|| io::Error::other("not all connections were ready"))?;
     if times.is_empty() {
@@ -108,6 +127,7 @@ where
 /// One thread: its workers, on an event loop of its own.
 fn event_loop<F, Fut>(
     numbers: impl Iterator<Item = usize>,
+    operations: Option<u64>,
     phase: &Arc<AtomicU8>,
     ready: mpsc::Sender<()>,
     mut stopped: watch::Receiver<()>,
@@ -128,6 +148,7 @@ where
             ready: Some(ready.clone()),
             opening: Rc::clone(&opening),
             times: Rc::clone(&times),
+            left: operations,
         };
         tasks.spawn_local_on(work(worker), &local);
     }

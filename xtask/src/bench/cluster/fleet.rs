@@ -48,23 +48,9 @@ pub(super) struct Fleet {
 
 impl Fleet {
     pub(super) fn start(programs: &Path, go: Option<&Path>) -> Result<Self, String> {
-        let folder = Folder(std::env::temp_dir().join(format!("bench-cluster-{}", std::process::id())));
-        let (etcd_address, peers) = (free_address()?, free_address()?);
-        let (etcd_url, peers) = (format!("http://{etcd_address}"), format!("http://{peers}"));
-        let mut etcd = Command::new("etcd");
-        etcd.arg("--data-dir")
-            .arg(&folder.0)
-            .args(["--listen-client-urls", &etcd_url, "--advertise-client-urls", &etcd_url])
-            .args(["--listen-peer-urls", &peers, "--initial-advertise-peer-urls", &peers])
-            .args(["--initial-cluster", &format!("default={peers}"), "--log-level=error"]);
-        let etcd = Process::listening(etcd, &etcd_address.to_string())?;
-
-        let (nats_address, monitor) = (free_address()?, free_address()?);
-        let mut nats = Command::new("nats-server");
-        nats.args(["-a", "127.0.0.1", "-p", &nats_address.port().to_string()]);
-        nats.args(["-m", &monitor.port().to_string()]);
-        let nats = Process::listening(nats, &monitor.to_string())?;
-        let (nats_url, monitor) = (format!("nats://{nats_address}"), monitor.to_string());
+        let folder = Folder::new("bench-cluster");
+        let (etcd, etcd_url) = start_etcd(&folder)?;
+        let (nats, nats_url, monitor) = start_nats()?;
 
         let server = |role: &str, tcp: Option<&str>| {
             let mut server = Command::new(programs.join("bench-server"));
@@ -100,6 +86,32 @@ impl Fleet {
     }
 }
 
+/// Starts etcd with its data in this folder. Returns the process and its URL.
+pub(in crate::bench) fn start_etcd(folder: &Folder) -> Result<(Process, String), String> {
+    let (etcd_address, peers) = (free_address()?, free_address()?);
+    let (etcd_url, peers) = (format!("http://{etcd_address}"), format!("http://{peers}"));
+    let mut etcd = Command::new("etcd");
+    etcd.arg("--data-dir")
+        .arg(&folder.0)
+        .args(["--listen-client-urls", &etcd_url, "--advertise-client-urls", &etcd_url])
+        .args(["--listen-peer-urls", &peers, "--initial-advertise-peer-urls", &peers])
+        .args(["--initial-cluster", &format!("default={peers}"), "--log-level=error"]);
+    Ok((Process::listening(etcd, &etcd_address.to_string())?, etcd_url))
+}
+
+/// Starts a NATS server. Returns the process, its URL, and the address of its monitoring port.
+pub(in crate::bench) fn start_nats() -> Result<(Process, String, String), String> {
+    let (nats_address, monitor) = (free_address()?, free_address()?);
+    // Debian keeps it where only root looks.
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin";
+    let mut nats = Command::new("nats-server");
+    nats.env("PATH", path);
+    nats.args(["-a", "127.0.0.1", "-p", &nats_address.port().to_string()]);
+    nats.args(["-m", &monitor.port().to_string()]);
+    let nats = Process::listening(nats, &monitor.to_string())?;
+    Ok((nats, format!("nats://{nats_address}"), monitor.to_string()))
+}
+
 /// A pair of the original's servers.
 fn original(program: &Path, nats: &str, etcd: &str) -> Result<Pair, String> {
     let server = |server_type: &str, frontend: bool| {
@@ -123,7 +135,7 @@ fn original(program: &Path, nats: &str, etcd: &str) -> Result<Pair, String> {
 }
 
 /// A process; dropping it ends it.
-pub(super) struct Process {
+pub(in crate::bench) struct Process {
     child: Child,
     name: String,
 }
@@ -195,7 +207,14 @@ impl Drop for Process {
 }
 
 /// A folder that goes with us.
-struct Folder(PathBuf);
+pub(in crate::bench) struct Folder(PathBuf);
+
+impl Folder {
+    /// A folder of this process for temporary files. It is not created yet.
+    pub(in crate::bench) fn new(name: &str) -> Self {
+        Self(std::env::temp_dir().join(format!("{name}-{}", std::process::id())))
+    }
+}
 
 impl Drop for Folder {
     fn drop(&mut self) {
