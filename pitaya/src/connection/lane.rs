@@ -23,6 +23,10 @@ use crate::serialize::{Body, ErrorPayload};
 use crate::session::{CallId, Core, Refused, panicked};
 use crate::wire::message;
 
+/// Bytes of a body, inflated if it came compressed, that count as much as one handler. To inflate and decode them takes
+/// about as long as the handler of a short message.
+const WORK_BYTES: usize = 4096;
+
 /// A message that was read: where it goes, and what a reply needs.
 pub(super) struct Arrival {
     pub(super) target: Target,
@@ -62,8 +66,8 @@ pub(super) struct Lane {
     fresh: bool,
     /// Made when the first concurrent message comes: most sessions have none.
     concurrent: Option<Box<JoinSet<()>>>,
-    /// Handlers started since the last yield.
-    started: usize,
+    /// Work since the last yield: one for each handler that was started, and one for each [`WORK_BYTES`] of its body.
+    work: usize,
     /// What was answered and is not reported yet.
     tally: Tally,
 }
@@ -141,13 +145,13 @@ impl Lane {
         self.concurrent.as_ref().map_or(0, |set| set.len())
     }
 
-    /// Handlers started since the last [`rest`](Self::rest).
-    pub(super) fn started(&self) -> usize {
-        self.started
+    /// Work since the last [`rest`](Self::rest), in handlers of short messages.
+    pub(super) fn work(&self) -> usize {
+        self.work
     }
 
     pub(super) fn rest(&mut self) {
-        self.started = 0;
+        self.work = 0;
     }
 
     /// Whether no handler goes on, waiting ones aside.
@@ -197,7 +201,7 @@ impl Lane {
                 // A queue that was long once is not kept.
                 self.waiting = VecDeque::new();
                 break;
-            } else if self.started >= budget || scope.core.close_reason().is_some() {
+            } else if self.work >= budget || scope.core.close_reason().is_some() {
                 // Of a closed session only the handler that runs comes to its end.
                 break;
             } else if let Some(next) = self.waiting.pop_front() {
@@ -249,7 +253,7 @@ impl Lane {
 
     #[inline]
     fn start(&mut self, scope: Scope<'_>, arrival: Arrival, body: &Body<'_>, cx: &mut Context<'_>) {
-        self.started += 1;
+        self.work += 1 + body.as_slice().len() / WORK_BYTES;
         let Arrival { target, mid, at, waited } = arrival;
         let id = match target {
             Target::Here(id) => id,
@@ -349,6 +353,7 @@ impl Lane {
     }
 
     fn start_beside(&mut self, scope: Scope<'_>, arrival: Arrival, body: &Body<'_>) {
+        self.work += body.as_slice().len() / WORK_BYTES;
         let (front, core) = (Arc::clone(scope.front), Arc::clone(scope.core));
         let Arrival { target, mid, at, waited } = arrival;
         let running = core.begin_concurrent_call();
