@@ -98,12 +98,13 @@ impl Scope<'_> {
     /// Sends a message on, then its reply to the client.
     fn forward(&self, route: Arc<str>, mid: u64, body: &Body<'_>) -> Calling<Handler> {
         let core = Arc::clone(self.core);
+        let replied = Arc::clone(&route);
         let message = Forwarded { core: Arc::clone(&core), route, body: body.to_bytes(), mid };
         let answer = self.front.dispatcher.forward(message);
         Box::pin(async move {
             let reply = answer.await?;
             if mid != 0 {
-                reply_raw(&core, mid, &reply).await?;
+                reply_raw(&core, &replied, mid, &reply).await?;
             }
             Ok(())
         })
@@ -447,7 +448,7 @@ fn answer(core: &Core, mid: u64, error: &Error) -> bool {
     let settings = core.pool().settings();
     let payload = ErrorPayload::of(error, settings.expose_errors);
     let sent = core.encode(|out| {
-        message::encode_response_with(out, mid, true, &settings.compression, |out| {
+        message::encode_response_with(out, mid, true, settings.compression.mode(), |out| {
             payload.encode_as(&settings.format, out)
         })
     });
@@ -462,8 +463,8 @@ fn answer(core: &Core, mid: u64, error: &Error) -> bool {
 }
 
 /// Answers a request with a body that is encoded already, as soon as there is room.
-async fn reply_raw(core: &Core, mid: u64, body: &[u8]) -> Result<()> {
-    let compression = &core.pool().settings().compression;
+async fn reply_raw(core: &Core, route: &str, mid: u64, body: &[u8]) -> Result<()> {
+    let compression = core.pool().settings().compression.named(route, body.len());
     loop {
         match core.encode(|out| message::encode_response(out, mid, false, body, compression)) {
             Ok(sent) => return sent.map_err(|error| Error::new(code::INTERNAL, error.to_string())),
