@@ -90,6 +90,11 @@ fn parse_v1(line: &[u8]) -> Result<Option<SocketAddr>, OpenError> {
     if header.header.len() != line.len() {
         return Err(refuse("there is text after the line"));
     }
+    // The library takes `+1` and `001` for ports; the specification does not.
+    let is_port = |text: &[u8]| text == b"0" || !matches!(text.first(), Some(b'0' | b'+'));
+    if !line.trim_ascii_end().split(|byte| *byte == b' ').skip(4).all(is_port) {
+        return Err(refuse("a port is not a decimal number"));
+    }
     Ok(match header.addresses {
         v1::Addresses::Tcp4(ip) => Some(SocketAddr::from((ip.source_address, ip.source_port))),
         v1::Addresses::Tcp6(ip) => Some(SocketAddr::from((ip.source_address, ip.source_port))),
@@ -188,6 +193,9 @@ mod tests {
             b"PROXY TCP4 203.0.113.7 10.0.0.1 40520 99999\r\n",
             b"PROXY TCP4 2001:db8::7 10.0.0.1 1 2\r\n",
             b"PROXY TCP4 203.0.113.7 10.0.0.1 1 2\rX\n",
+            b"PROXY TCP4 203.0.113.7 10.0.0.1 +1 2\r\n",
+            b"PROXY TCP4 203.0.113.7 10.0.0.1 1 +2\r\n",
+            b"PROXY TCP4 203.0.113.7 10.0.0.1 01 2\r\n",
             b"PROXY UDP4 203.0.113.7 10.0.0.1 1 2\r\n",
             b"PROXY UNKNOWNS\r\n",
             b"PROXY \xff\r\n",
