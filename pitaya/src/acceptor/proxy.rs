@@ -117,6 +117,15 @@ fn parse_v2(header: &[u8]) -> Result<Option<SocketAddr>, OpenError> {
     }
 }
 
+/// Reads a whole header.
+///
+/// # Errors
+/// It is none.
+#[cfg(feature = "__fuzz")]
+pub fn hidden_proxy_header(header: &[u8]) -> Result<Option<SocketAddr>, OpenError> {
+    if header.first() == Some(&b'P') { parse_v1(header) } else { parse_v2(header) }
+}
+
 fn refuse(reason: impl Into<String>) -> OpenError {
     OpenError::Proxy(reason.into())
 }
