@@ -87,6 +87,11 @@ fn request(route: &str, context: &str) -> Vec<u8> {
         .encode_to_vec()
 }
 
+/// The length of a field of less than 128 bytes.
+fn short(field: &[u8]) -> u8 {
+    u8::try_from(field.len()).unwrap_or_default()
+}
+
 pub(crate) const ANSWERS: Reader = Reader {
     name: "cluster_answers",
     read: |input| ignore(response::read(Bytes::copy_from_slice(input))),
@@ -120,9 +125,9 @@ pub(crate) const ANSWERS: Reader = Reader {
             while out.len() < len {
                 at += 1;
                 let key = format!("k{at}");
-                let entry = [&[0x0a, key.len() as u8][..], key.as_bytes(), b"\x12\x01v"].concat();
-                let fields = [&[0x1a, entry.len() as u8][..], &entry].concat();
-                out.extend([0x12, fields.len() as u8]);
+                let entry = [&[0x0a, short(key.as_bytes())][..], key.as_bytes(), b"\x12\x01v"].concat();
+                let fields = [&[0x1a, short(&entry)][..], &entry].concat();
+                out.extend([0x12, short(&fields)]);
                 out.extend(fields);
             }
             out

@@ -95,7 +95,7 @@ pub fn generated(reader: &Reader, seed: u64, len: usize) -> Vec<u8> {
     let (before, after) = reader.frame;
     let mut out = before.to_vec();
     // Half of the seeds switch to another unit in the middle.
-    let middle = if seed % 2 == 0 { len } else { len / 2 };
+    let middle = if seed.is_multiple_of(2) { len } else { len / 2 };
     repeat(&mut out, &first, middle.saturating_sub(after.len()));
     repeat(&mut out, &second, len.saturating_sub(after.len()));
     out.extend_from_slice(after);

@@ -9,10 +9,12 @@ use serde_json::Value;
 use crate::READERS;
 use crate::inputs::generated;
 
-/// Which readers the fields of a kind of vectors are for. A field is the text itself, or in hex if its name says so.
-/// Of a packet's hex, readers of bodies get what is behind the header.
-const FIELDS: &[(&str, &[&str], &[&str], &[&str])] = &[
-    // kind, fields, readers, readers of what is behind a packet's header
+/// Kind of vectors; fields, which are texts, or hex if their names say so; readers of these; readers of what is behind
+/// the header of a packet.
+type Row = (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
+
+/// Which readers the vectors are for.
+const FIELDS: &[Row] = &[
     ("packet_decode", &["hex"], &["packets"], &["messages"]),
     ("packet_encode", &["hex"], &["packets"], &[]),
     ("tcp_stream", &["hex", "messages_hex"], &["packets"], &["messages"]),

@@ -66,7 +66,12 @@ pub(crate) const UPGRADE: Reader = Reader {
     name: "upgrade_head",
     read: |input| ignore(upgrade(input, 7)),
     check: |input| {
-        // A head that is refused may be refused earlier, and for less, if it comes in pieces.
+        // What comes behind a head is refused only if it comes with the head.
+        let end = input.windows(4).position(|at| at == b"\r\n\r\n").map_or(input.len(), |at| at + 4);
+        if end < input.len() {
+            assert!(!upgrade(input, usize::MAX), "data behind the head");
+        }
+        let input = &input[..end];
         let whole = upgrade(input, usize::MAX);
         assert_eq!(whole, upgrade(input, piece_of(input)), "in pieces");
         if whole {

@@ -280,7 +280,7 @@ pub(crate) const ZLIB: Reader = Reader {
         Shape::Repeated { before: b"", piece: b"\0", after: b"" },
         Shape::Repeated { before: b"", piece: b"a body that shrinks, ", after: b"" },
         Shape::Made("text", text),
-        Shape::Made("noise", |len| noise(len)),
+        Shape::Made("noise", noise),
         Shape::Made("noise that inflates", |len| stored(&noise(len))),
         Shape::Made("text that inflates", |len| deflated(&text(len * 3))),
         Shape::Repeated {
