@@ -199,7 +199,9 @@ fn quoted(text: &str) -> String {
         match byte {
             b'"' | b'\\' => out.extend(['\\', char::from(byte)]),
             b' '..=b'~' => out.push(char::from(byte)),
-            _ => out += &format!("\\x{byte:02x}"),
+            _ => {
+                let _ = write!(out, "\\x{byte:02x}"); // a String takes all that is written
+            }
         }
     }
     out + "\""

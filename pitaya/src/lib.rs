@@ -55,6 +55,16 @@ pub mod prelude {
     pub use pitaya_macros::{Component, PitayaError, handler, message, remote, session};
 }
 
+/// For the fuzz targets and the cost test of this repository: not public API. A feature and not `cfg(fuzzing)`, so that
+/// the cost test runs on the same build as all other tests.
+#[cfg(feature = "__fuzz")]
+#[doc(hidden)]
+pub mod __fuzz {
+    pub use crate::acceptor::hidden_proxy_header as proxy_header;
+    #[cfg(feature = "websocket")]
+    pub use crate::acceptor::hidden_websocket as websocket;
+}
+
 /// For generated code: not public API.
 #[doc(hidden)]
 pub mod __private {

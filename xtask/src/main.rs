@@ -2,6 +2,7 @@
 
 mod bench;
 mod expand;
+mod fuzz;
 mod promises;
 mod protos;
 mod test;
@@ -15,6 +16,7 @@ cargo xtask test [STEP]   everything that CI runs, or one step of it
 cargo xtask promises      every test that tests/PROMISES.md names
 cargo xtask expand FILE   what the macros make of a file
 cargo xtask protos        the code of docs/pitaya.proto, anew
+cargo xtask fuzz          feeds every function that reads what strangers send; `--quick`: 10 s each
 cargo xtask up            starts NATS and etcd, for clusters on this machine
 cargo xtask bench         measures; `bench cluster`, `bench instructions`: see benches/README.md";
 
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
     match args.first().map(String::as_str) {
         Some("test") => test::main(&args[1..]),
         Some("bench") => bench::main(&args[1..]),
+        Some("fuzz") => fuzz::main(&args[1..]),
         Some("expand") => expand::main(&args[1..]),
         Some("promises") => promises::main(),
         Some("protos") => protos::main(),

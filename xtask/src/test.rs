@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use crate::{cargo, root, run};
+use crate::{cargo, fuzz, root, run};
 
 /// The features of the framework, each of which must build alone.
 const FEATURES: &[&str] = &["websocket", "tls", "garde", "testing", "nats", "nats-creds", "etcd", "cluster"];
@@ -13,7 +13,7 @@ type Step = fn() -> Result<(), String>;
 /// Runs all steps; stops at the first that fails.
 pub(crate) fn main(args: &[String]) -> ExitCode {
     let only = args.first().map(String::as_str);
-    let steps: [(&str, Step); 8] = [
+    let steps: [(&str, Step); 9] = [
         ("needs", needs),
         ("format", || run(cargo().args(["fmt", "--all", "--check"]))),
         ("clippy", || {
@@ -45,6 +45,7 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
             ]))
         }),
         ("doctests", || run(cargo().args(["test", "--workspace", "--all-features", "--doc"]))),
+        ("fuzz", fuzz::quick),
         ("javascript", || {
             run(Command::new("node").args(["--test"]).current_dir(root().join("tests/browser")))
         }),
@@ -81,6 +82,14 @@ fn needs() -> Result<(), String> {
     // Debian keeps it where only root looks
     if !works("nats-server") && !works("/usr/sbin/nats-server") {
         packages.push("nats-server");
+    }
+    // The cost test counts instructions with it.
+    if !works("valgrind") {
+        packages.push("valgrind");
+    }
+    // libFuzzer is C++.
+    if !works("c++") {
+        packages.push("g++");
     }
     if !works("node") {
         packages.push("nodejs");

@@ -39,6 +39,9 @@ pub use backoff::{AcceptBackoff, Pause};
 pub use filter::{DropReason, Filter, FilterPacket, Verdict, Wrapped, Wrapper, wrapper_fn};
 pub use futures_util::future::BoxFuture;
 pub use incoming::{ByteStream, Incoming, Link, OpenError, Opened, PacketStream, Peer};
+#[cfg(feature = "__fuzz")]
+#[doc(hidden)]
+pub use proxy::hidden_proxy_header;
 pub use rate_limit::{RateLimit, RateLimitError, SlidingLog};
 #[cfg(feature = "tls")]
 pub use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -47,6 +50,9 @@ pub use tcp::Tcp;
 pub use tls::{Tls, TlsError};
 #[cfg(feature = "websocket")]
 pub use websocket::WebSocket;
+#[cfg(all(feature = "websocket", feature = "__fuzz"))]
+#[doc(hidden)]
+pub use websocket::hidden_websocket;
 
 /// A source of client connections.
 ///

@@ -90,6 +90,16 @@ fn parse_v1(line: &[u8]) -> Result<Option<SocketAddr>, OpenError> {
     if header.header.len() != line.len() {
         return Err(refuse("there is text after the line"));
     }
+    // The library takes `+1` and `001` for ports, and a space and a line feed for the line end.
+    let is_port = |text: &[u8]| match text {
+        [b'0'] => true,
+        [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    let text = line.strip_suffix(b"\r\n").unwrap_or_default();
+    if !text.split(|byte| *byte == b' ').skip(4).map(is_port).eq([true, true]) {
+        return Err(refuse("the line does not end with two ports and CRLF"));
+    }
     Ok(match header.addresses {
         v1::Addresses::Tcp4(ip) => Some(SocketAddr::from((ip.source_address, ip.source_port))),
         v1::Addresses::Tcp6(ip) => Some(SocketAddr::from((ip.source_address, ip.source_port))),
@@ -110,6 +120,15 @@ fn parse_v2(header: &[u8]) -> Result<Option<SocketAddr>, OpenError> {
         v2::Addresses::Unspecified => Ok(None),
         v2::Addresses::Unix(_) => Err(refuse("it names a Unix socket, which is nobody's address")),
     }
+}
+
+/// Reads a whole header.
+///
+/// # Errors
+/// It is none.
+#[cfg(feature = "__fuzz")]
+pub fn hidden_proxy_header(header: &[u8]) -> Result<Option<SocketAddr>, OpenError> {
+    if header.first() == Some(&b'P') { parse_v1(header) } else { parse_v2(header) }
 }
 
 fn refuse(reason: impl Into<String>) -> OpenError {
@@ -188,6 +207,11 @@ mod tests {
             b"PROXY TCP4 203.0.113.7 10.0.0.1 40520 99999\r\n",
             b"PROXY TCP4 2001:db8::7 10.0.0.1 1 2\r\n",
             b"PROXY TCP4 203.0.113.7 10.0.0.1 1 2\rX\n",
+            b"PROXY TCP4 203.0.113.7 10.0.0.1 +1 2\r\n",
+            b"PROXY TCP4 203.0.113.7 10.0.0.1 1 +2\r\n",
+            b"PROXY TCP4 203.0.113.7 10.0.0.1 01 2\r\n",
+            b"PROXY TCP4 203.0.113.7 10.0.0.1 1 2 \n",
+            b"PROXY TCP4 203.0.113.7 10.0.0.1 1 2 \r\n",
             b"PROXY UDP4 203.0.113.7 10.0.0.1 1 2\r\n",
             b"PROXY UNKNOWNS\r\n",
             b"PROXY \xff\r\n",

@@ -118,5 +118,18 @@ async fn open<S: ByteStream>(mut stream: S, rules: &Rules) -> Result<Link, OpenE
     Ok(Link::packets(Messages::new(stream, rules.max_packet)))
 }
 
+/// Serves a connection that begins with an upgrade.
+///
+/// # Errors
+/// The upgrade is refused.
+#[cfg(feature = "__fuzz")]
+pub async fn hidden_websocket<S: ByteStream>(
+    mut stream: S,
+    max_packet: usize,
+) -> Result<impl super::PacketStream, OpenError> {
+    upgrade(&mut stream, &[]).await?;
+    Ok(Messages::new(stream, max_packet))
+}
+
 #[cfg(test)]
 mod tests;

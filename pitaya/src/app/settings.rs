@@ -6,7 +6,10 @@ use crate::connection::{FrontLimits, machine};
 use crate::metrics::Metrics;
 use crate::serialize::Format;
 use crate::session::{Bounds, OutboxMeters, Policy, Settings};
-use crate::wire::{Compression, Dictionary};
+use crate::wire::{Compression, Compressor, Dictionary};
+
+/// Routes whose compression back-off is remembered, for 8 bytes each.
+const BACKOFF_ROUTES: usize = 1024;
 
 pub(super) fn format(config: &Config) -> Format {
     match config.serializer_type {
@@ -33,7 +36,7 @@ pub(super) fn sessions(
         OutboxPolicy::Latest => Policy::Latest,
     };
     Settings {
-        compression,
+        compression: Compressor::new(compression, BACKOFF_ROUTES),
         dictionary,
         bounds: Bounds { messages: config.agent_messages, bytes: config.session_outbox_bytes, policy },
         expose_errors: config.errors_expose,

@@ -22,12 +22,14 @@ use super::transport::{Bytes, Transport};
 #[cfg(feature = "websocket")]
 use super::websocket::{Address, upgrade};
 use crate::serialize::Format;
-use crate::wire::Compression;
 use crate::wire::handshake::{Request, Sys};
 use crate::wire::packet::MAX_BODY;
+use crate::wire::{Compression, Compressor};
 
 /// Messages that may wait for the connection's task before callers wait too.
 const OUTGOING: usize = 64;
+/// Routes whose compression back-off is remembered, for 8 bytes each.
+const BACKOFF_ROUTES: usize = 64;
 
 /// Made by [`Client::builder`]; a `connect_…` method makes the [`Client`].
 ///
@@ -259,7 +261,7 @@ impl Builder {
             format: agree(self.serializer.as_ref(), &reply.serializer)?,
             heartbeat: heartbeat(&reply),
             dictionary: reply.dictionary,
-            compression: self.compression,
+            compression: Compressor::new(self.compression, BACKOFF_ROUTES),
             push_queue: self.push_queue,
         }));
         let (sender, outgoing) = mpsc::channel(OUTGOING);

@@ -144,7 +144,8 @@ impl Client {
         let mut out = BytesMut::new();
         let agreed = &self.shared.agreed;
         let id = u64::from(ticket.id);
-        message::encode_request(&mut out, id, route, &body, &agreed.dictionary, &agreed.compression)
+        let compression = agreed.compression.named(route, body.len());
+        message::encode_request(&mut out, id, route, &body, &agreed.dictionary, compression)
             .map_err(unsendable)?;
         let call = async {
             self.send(out.freeze()).await?;
@@ -180,7 +181,8 @@ impl Client {
     pub async fn notify_raw(&self, route: &str, body: Bytes) -> Result<()> {
         let mut out = BytesMut::new();
         let agreed = &self.shared.agreed;
-        message::encode_notify(&mut out, route, &body, &agreed.dictionary, &agreed.compression)
+        let compression = agreed.compression.named(route, body.len());
+        message::encode_notify(&mut out, route, &body, &agreed.dictionary, compression)
             .map_err(unsendable)?;
         self.in_time(self.send(out.freeze())).await
     }

@@ -11,7 +11,7 @@ use super::close::{CloseReason, Closed};
 use super::queue::{Item, Queue, Ring, lock};
 use crate::error::Error;
 use crate::serialize::Format;
-use crate::wire::{Compression, Dictionary};
+use crate::wire::{Compressor, Dictionary};
 
 /// An answer, inflated but not read.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(super) struct Agreed {
     pub(super) format: Format,
     pub(super) dictionary: Dictionary,
     pub(super) heartbeat: Option<Duration>,
-    pub(super) compression: Compression,
+    pub(super) compression: Compressor,
     pub(super) push_queue: usize,
 }
 
@@ -225,13 +225,14 @@ impl Drop for Ticket<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Compression;
 
     fn shared() -> Shared {
         Shared::new(Agreed {
             format: Format::Json,
             dictionary: Dictionary::default(),
             heartbeat: None,
-            compression: Compression::Off,
+            compression: Compressor::new(Compression::Off, 0),
             push_queue: 4,
         })
     }

@@ -266,8 +266,9 @@ impl Client {
             let encoded = value.encode(&mut out, |value, out| settings.format.encode(value, out));
             return Some(encoded.map(|()| back.reply(out.freeze())).map_err(unsayable));
         }
+        let compression = settings.compression.numbered(self.entry.index());
         let sent = self.core.encode(|out| {
-            message::encode_response_with(out, self.mid, false, &settings.compression, |out| {
+            message::encode_response_with(out, self.mid, false, compression, |out| {
                 value.encode(out, |value, out| settings.format.encode(value, out))
             })
         });

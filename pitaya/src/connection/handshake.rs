@@ -107,6 +107,9 @@ impl Handshaking {
 
     /// The reply that refuses.
     pub(crate) fn refuse(&self, refusal: Refusal) -> Bytes {
+        if refusal == Refusal::new() {
+            return self.refuse_plain.clone();
+        }
         let mut reply = self.template.clone();
         reply.code = refusal.code;
         reply.payload = refusal.payload;

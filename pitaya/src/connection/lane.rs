@@ -23,6 +23,10 @@ use crate::serialize::{Body, ErrorPayload};
 use crate::session::{CallId, Core, Refused, panicked};
 use crate::wire::message;
 
+/// Bytes of a body, inflated if it came compressed, that count as much as one handler. To inflate and decode them takes
+/// about as long as the handler of a short message.
+const WORK_BYTES: usize = 4096;
+
 /// A message that was read: where it goes, and what a reply needs.
 pub(super) struct Arrival {
     pub(super) target: Target,
@@ -62,8 +66,8 @@ pub(super) struct Lane {
     fresh: bool,
     /// Made when the first concurrent message comes: most sessions have none.
     concurrent: Option<Box<JoinSet<()>>>,
-    /// Handlers started since the last yield.
-    started: usize,
+    /// Work since the last yield: one for each handler that was started, and one for each [`WORK_BYTES`] of its body.
+    work: usize,
     /// What was answered and is not reported yet.
     tally: Tally,
 }
@@ -94,12 +98,13 @@ impl Scope<'_> {
     /// Sends a message on, then its reply to the client.
     fn forward(&self, route: Arc<str>, mid: u64, body: &Body<'_>) -> Calling<Handler> {
         let core = Arc::clone(self.core);
+        let replied = Arc::clone(&route);
         let message = Forwarded { core: Arc::clone(&core), route, body: body.to_bytes(), mid };
         let answer = self.front.dispatcher.forward(message);
         Box::pin(async move {
             let reply = answer.await?;
             if mid != 0 {
-                reply_raw(&core, mid, &reply).await?;
+                reply_raw(&core, &replied, mid, &reply).await?;
             }
             Ok(())
         })
@@ -141,13 +146,13 @@ impl Lane {
         self.concurrent.as_ref().map_or(0, |set| set.len())
     }
 
-    /// Handlers started since the last [`rest`](Self::rest).
-    pub(super) fn started(&self) -> usize {
-        self.started
+    /// Work since the last [`rest`](Self::rest), in handlers of short messages.
+    pub(super) fn work(&self) -> usize {
+        self.work
     }
 
     pub(super) fn rest(&mut self) {
-        self.started = 0;
+        self.work = 0;
     }
 
     /// Whether no handler goes on, waiting ones aside.
@@ -197,7 +202,7 @@ impl Lane {
                 // A queue that was long once is not kept.
                 self.waiting = VecDeque::new();
                 break;
-            } else if self.started >= budget || scope.core.close_reason().is_some() {
+            } else if self.work >= budget || scope.core.close_reason().is_some() {
                 // Of a closed session only the handler that runs comes to its end.
                 break;
             } else if let Some(next) = self.waiting.pop_front() {
@@ -249,7 +254,7 @@ impl Lane {
 
     #[inline]
     fn start(&mut self, scope: Scope<'_>, arrival: Arrival, body: &Body<'_>, cx: &mut Context<'_>) {
-        self.started += 1;
+        self.work += 1 + body.as_slice().len() / WORK_BYTES;
         let Arrival { target, mid, at, waited } = arrival;
         let id = match target {
             Target::Here(id) => id,
@@ -349,6 +354,7 @@ impl Lane {
     }
 
     fn start_beside(&mut self, scope: Scope<'_>, arrival: Arrival, body: &Body<'_>) {
+        self.work += body.as_slice().len() / WORK_BYTES;
         let (front, core) = (Arc::clone(scope.front), Arc::clone(scope.core));
         let Arrival { target, mid, at, waited } = arrival;
         let running = core.begin_concurrent_call();
@@ -442,7 +448,7 @@ fn answer(core: &Core, mid: u64, error: &Error) -> bool {
     let settings = core.pool().settings();
     let payload = ErrorPayload::of(error, settings.expose_errors);
     let sent = core.encode(|out| {
-        message::encode_response_with(out, mid, true, &settings.compression, |out| {
+        message::encode_response_with(out, mid, true, settings.compression.mode(), |out| {
             payload.encode_as(&settings.format, out)
         })
     });
@@ -457,8 +463,8 @@ fn answer(core: &Core, mid: u64, error: &Error) -> bool {
 }
 
 /// Answers a request with a body that is encoded already, as soon as there is room.
-async fn reply_raw(core: &Core, mid: u64, body: &[u8]) -> Result<()> {
-    let compression = &core.pool().settings().compression;
+async fn reply_raw(core: &Core, route: &str, mid: u64, body: &[u8]) -> Result<()> {
+    let compression = core.pool().settings().compression.named(route, body.len());
     loop {
         match core.encode(|out| message::encode_response(out, mid, false, body, compression)) {
             Ok(sent) => return sent.map_err(|error| Error::new(code::INTERNAL, error.to_string())),

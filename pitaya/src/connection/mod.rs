@@ -25,10 +25,10 @@ pub(crate) use loud::Loud;
 pub(crate) use meters::Meters;
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -46,8 +46,8 @@ use crate::serialize::Body;
 use crate::session::{CloseReason, Core, Session, panicked};
 use crate::wire::{handshake as wire, message};
 
-/// How many handlers may start before the task lets others run.
-const HANDLED_PER_POLL: usize = 64;
+/// How many handlers of short messages may start before the task lets others run; long bodies count more.
+const WORK_PER_POLL: usize = 64;
 
 /// A client's connection, after its set-up.
 pub(crate) struct Connection {
@@ -169,17 +169,19 @@ impl Connection {
             self.core.close(reason);
             Read::Stopped
         });
-        self.lane.run(Scope { front: &self.front, core: &self.core }, HANDLED_PER_POLL, cx);
+        self.lane.run(Scope { front: &self.front, core: &self.core }, WORK_PER_POLL, cx);
         if let Poll::Ready(reason) = self.write(cx) {
             return Poll::Ready(reason);
         }
-        let tired = self.lane.started() >= HANDLED_PER_POLL;
+        let tired = self.lane.work() >= WORK_PER_POLL;
         self.lane.rest();
         let closing = self.core.close_reason().is_some();
         let parked = self.core.outbox().park(cx, self.output.busy(), closing);
         // Reading may have stopped for a reason that is gone by now: the lane has emptied, a handler has ended.
         let again = read == Read::More || (read == Read::Stopped && self.reads());
-        if again || tired || !parked {
+        if tired {
+            yield_to_others(cx);
+        } else if again || !parked {
             cx.waker().wake_by_ref();
         }
         self.arm(cx);
@@ -293,7 +295,7 @@ impl Connection {
     fn reads(&self) -> bool {
         self.judging.is_none()
             && !self.lane.full(&self.front.limits)
-            && self.lane.started() < HANDLED_PER_POLL
+            && self.lane.work() < WORK_PER_POLL
             && self.core.close_reason().is_none()
     }
 
@@ -349,6 +351,15 @@ impl Connection {
             self.lane.begin(scope, arrival, &Body::borrowed(&inflated), cx);
         }
         Ok(())
+    }
+}
+
+/// Wakes the task after the other tasks of its thread and the sockets had their turn. A task that only wakes itself would
+/// run up to 61 times before the runtime looks at the sockets.
+fn yield_to_others(cx: &mut Context<'_>) {
+    let yielded = pin!(tokio::task::yield_now());
+    if yielded.poll(cx).is_ready() {
+        cx.waker().wake_by_ref();
     }
 }
 

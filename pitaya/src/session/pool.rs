@@ -22,13 +22,13 @@ use crate::error::{Error, Result, code, text};
 use crate::metrics::{CHANNEL_CAPACITY, Handle, Metrics, OUTBOX_DROPPED, OUTBOX_WAIT};
 use crate::serialize::{Format, Message};
 use crate::services::Services;
-use crate::wire::{Compression, Dictionary, message, packet};
+use crate::wire::{Compression, Compressor, Dictionary, message, packet};
 
 /// What all sessions of an app have in common; made once, at start.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) format: Format,
-    pub(crate) compression: Compression,
+    pub(crate) compression: Compressor,
     pub(crate) dictionary: Dictionary,
     pub(crate) bounds: Bounds,
     pub(crate) expose_errors: bool,
@@ -64,7 +64,7 @@ impl Settings {
     pub(crate) fn new(format: Format) -> Self {
         Self {
             format,
-            compression: Compression::Off,
+            compression: Compressor::new(Compression::Off, 0),
             dictionary: Dictionary::default(),
             bounds: Bounds { messages: 100, bytes: 1 << 20, policy: Policy::Disconnect },
             expose_errors: false,
@@ -223,7 +223,8 @@ impl Pool {
     pub(crate) fn frame_push(&self, route: &str, body: &[u8]) -> Result<Bytes> {
         let settings = self.settings();
         let mut packet = BytesMut::with_capacity(body.len() + route.len() + 8);
-        message::encode_push(&mut packet, route, body, &settings.dictionary, &settings.compression)
+        let compression = settings.compression.named(route, body.len());
+        message::encode_push(&mut packet, route, body, &settings.dictionary, compression)
             .map_err(|error| Error::new(code::INTERNAL, format!("push `{route}`: {error}")))?;
         Ok(packet.freeze())
     }

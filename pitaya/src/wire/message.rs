@@ -7,10 +7,13 @@ use std::borrow::Cow;
 
 use super::zlib::{self, InflateError};
 
+mod backoff;
 mod encode;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use backoff::Compressor;
+pub use backoff::RouteCompression;
 pub use encode::{
     Compression, EncodeError, encode, encode_notify, encode_push, encode_push_with, encode_request,
     encode_response, encode_response_with,

@@ -23,6 +23,7 @@ pub mod utf8;
 pub mod zlib;
 
 pub use dictionary::{Dictionary, DictionaryError};
+pub(crate) use message::Compressor;
 pub use message::{Compression, EncodeError, Message, MessageError, Route};
 pub use packet::{Packet, PacketError};
 

@@ -105,15 +105,35 @@ impl Deflater {
         self.zlib.reset();
         self.out.clear();
         self.out.shrink_to(KEPT);
-        // One byte less than the body is all the room it gets: data that does not shrink stops there.
+        // One byte less than the body is all the room it gets: what does not fit did not shrink.
         self.out.reserve(body.len().saturating_sub(1));
-        let done = self.zlib.compress_vec(body, &mut self.out, FlushCompress::Finish);
-        let ended = matches!(done, Ok(Status::StreamEnd));
-        if !ended {
-            // The library's reset forgets a block that is still open: what came next would be garbage.
+        if !self.run(body) {
             self.zlib = Compress::new(LEVEL, true);
+            return None;
         }
-        (ended && self.out.len() < body.len()).then_some(self.out.as_slice())
+        (self.zlib.total_out() < body.len() as u64).then_some(self.out.as_slice())
+    }
+
+    /// Runs the compressor to the end of its stream; output that does not fit into the buffer is dropped. Returns
+    /// `false` if it did not get there, and then it cannot be used again.
+    ///
+    /// The rest of the stream is made although nobody reads it, because the library's reset forgets a block that is
+    /// still open, and a new compressor costs more than 30 times a short body.
+    fn run(&mut self, body: &[u8]) -> bool {
+        let done = self.zlib.compress_vec(body, &mut self.out, FlushCompress::Finish);
+        if matches!(done, Ok(Status::StreamEnd)) {
+            return true;
+        }
+        let mut dropped = [0; 1024];
+        loop {
+            let before = (self.zlib.total_in(), self.zlib.total_out());
+            let unread = usize::try_from(before.0).ok().and_then(|read| body.get(read..)).unwrap_or_default();
+            match self.zlib.compress(unread, &mut dropped, FlushCompress::Finish) {
+                Ok(Status::StreamEnd) => return true,
+                Ok(_) if before != (self.zlib.total_in(), self.zlib.total_out()) => {}
+                _ => return false,
+            }
+        }
     }
 }
 
@@ -238,6 +258,21 @@ mod tests {
             assert!(!deflate(&noise, &mut out), "{len}");
             assert!(deflate(&text, &mut out));
             assert_eq!(inflate(&out, 900).as_ref(), Ok(&text), "after {len} bytes of noise");
+        }
+    }
+
+    #[test]
+    fn a_compressor_is_never_thrown_away() {
+        let mut deflater = Deflater::new();
+        let mut random = fastrand::Rng::with_seed(7);
+        let lengths = (0..300).chain((1..30).map(|n| n * 7_001));
+        for len in lengths {
+            for bits in [0xff, 0x7f, 0x0f, 0x00] {
+                let body: Vec<u8> = std::iter::repeat_with(|| random.u8(..) & bits).take(len).collect();
+                deflater.zlib.reset();
+                deflater.out = Vec::with_capacity(len.saturating_sub(1));
+                assert!(deflater.run(&body), "{len} bytes, mask {bits:#x}");
+            }
         }
     }
 

@@ -80,6 +80,8 @@ async fn bad_requests_are_refused_with_the_version_we_speak() {
     for (status, sent) in [
         (405, good.replace("GET", "POST")),
         (405, "HEAD / HTTP/1.1\r\n\r\n".into()),
+        (400, good.replace("GET", "GpET")),
+        (400, good.replace("GET", "get")),
         (400, "GET / HTTP/1.1\r\nHost: game.example\r\n\r\n".into()),
         (400, good.replace("Upgrade: websocket", "Upgrade: h2c")),
         (400, good.replace("keep-alive, Upgrade", "close")),

@@ -3,13 +3,13 @@
 //! Real clients were written against a tolerant parser, so this one takes what that one took: keys in any case, `null` for
 //! "absent", an object given twice, unknown fields, text that is not UTF-8, halves of surrogate pairs.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use super::{HandshakeError, Request, Sys};
 use crate::wire::utf8;
@@ -32,10 +32,10 @@ impl Request {
     pub fn parse(body: &[u8]) -> Result<Self, HandshakeError> {
         let text = utf8::mend_json(body);
         let mut json = serde_json::Deserializer::from_str(&text);
-        let mut request = Self::default();
-        Merge(&mut request).deserialize(&mut json)?;
+        let mut parts = Parts::default();
+        Merge(&mut parts).deserialize(&mut json)?;
         json.end()?;
-        Ok(request)
+        Ok(Self { sys: parts.sys, user: merged(parts.users)? })
     }
 
     /// A request that says this of the user.
@@ -115,7 +115,16 @@ trait Fields: Sized {
     fn set<'de, A: MapAccess<'de>>(&mut self, at: usize, map: &mut A) -> Result<(), A::Error>;
 }
 
-impl Fields for Request {
+/// The members of a request as they arrive. A repeated `user` is kept and merged at the end, because merging at each
+/// repetition would take time quadratic in the body's length.
+#[derive(Default)]
+struct Parts {
+    sys: Sys,
+    /// JSON objects, checked.
+    users: Vec<Box<str>>,
+}
+
+impl Fields for Parts {
     const NAMES: &'static [&'static str] = &["sys", "user"];
     const EXPECTED: &'static str = "a handshake object";
 
@@ -123,12 +132,10 @@ impl Fields for Request {
         if at == 0 {
             return map.next_value_seed(Merge(&mut self.sys));
         }
-        let user =
-            map.next_value::<Option<Box<RawValue>>>()?.map(object).transpose().map_err(Error::custom)?;
-        self.user = match (user, &self.user) {
-            (Some(more), Some(first)) => Some(merged(first, &more).map_err(Error::custom)?),
-            (user, _) => user,
-        };
+        match map.next_value::<Option<Box<RawValue>>>()? {
+            Some(user) => self.users.push(object(user).map_err(Error::custom)?),
+            None => self.users.clear(),
+        }
         Ok(())
     }
 }
@@ -142,11 +149,17 @@ fn object(raw: Box<RawValue>) -> serde_json::Result<Box<str>> {
     Ok(Box::<str>::from(raw))
 }
 
-/// Two objects as one; the second one's members win.
-fn merged(first: &str, more: &str) -> serde_json::Result<Box<str>> {
-    let mut all: Map<String, Value> = serde_json::from_str(first)?;
-    all.extend(serde_json::from_str::<Map<String, Value>>(more)?);
-    Ok(serde_json::to_string(&all)?.into())
+/// Merges objects into one, in time linear in their length. The last value of a member wins.
+fn merged(mut objects: Vec<Box<str>>) -> serde_json::Result<Option<Box<str>>> {
+    if objects.len() < 2 {
+        return Ok(objects.pop());
+    }
+    // The values stay text, so that numbers keep all their digits.
+    let mut all: BTreeMap<String, &RawValue> = BTreeMap::new();
+    for object in &objects {
+        all.extend(serde_json::from_str::<BTreeMap<String, &RawValue>>(object)?);
+    }
+    Ok(Some(serde_json::to_string(&all)?.into()))
 }
 
 /// Any JSON value, looked at and not kept. What could not become a [`Value`] is an error.

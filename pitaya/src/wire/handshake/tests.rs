@@ -61,6 +61,12 @@ fn what_is_given_twice_adds_to_the_first() {
 }
 
 #[test]
+fn a_repeated_user_keeps_all_digits() {
+    let r = parse(r#"{"user":{"a":12345678901234567890123,"b":[1]},"user":{"b":9007199254740993,"c":1.50}}"#);
+    assert_eq!(r.user_json(), Some(r#"{"a":12345678901234567890123,"b":9007199254740993,"c":1.50}"#));
+}
+
+#[test]
 fn text_that_is_not_unicode_is_mended() {
     let r = Request::parse(b"{\"sys\":{\"platform\":\"a\xffb\"},\"user\":{\"k\xfe\":\"\\ud800x\"}}");
     let r = r.unwrap();
@@ -187,7 +193,32 @@ fn heartbeats_are_whole_seconds_of_at_least_one() {
     }
 }
 
+/// An object of few keys, so that they meet.
+fn small_object() -> impl Strategy<Value = Value> {
+    prop::collection::btree_map(
+        "[ab\u{e9}\"]",
+        prop_oneof![Just(json!(null)), Just(json!([1])), Just(json!({"a": "x"}))],
+        0..4,
+    )
+    .prop_map(|members| members.into_iter().collect())
+}
+
 proptest! {
+    #[test]
+    fn repeated_users_merge_in_their_order(users in prop::collection::vec(prop::option::of(small_object()), 0..8)) {
+        let body: Vec<_> =
+            users.iter().map(|user| format!(r#""user":{}"#, user.clone().unwrap_or_default())).collect();
+        let mut want: Option<Value> = None;
+        for user in users {
+            match (&mut want, user) {
+                (Some(Value::Object(all)), Some(Value::Object(more))) => all.extend(more),
+                (want, user) => *want = user,
+            }
+        }
+        let got = parse(&format!("{{{}}}", body.join(",")));
+        prop_assert_eq!(got.user::<Value>().unwrap(), want);
+    }
+
     #[test]
     fn any_bytes_are_a_handshake_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = Request::parse(&bytes);

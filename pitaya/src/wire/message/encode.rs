@@ -2,6 +2,7 @@
 
 use bytes::BytesMut;
 
+use super::backoff::RouteCompression;
 use super::{CODED, COMPRESSED, ERROR, Kind, MAX_ID, MAX_ROUTE, Message, Route};
 use crate::wire::dictionary::Dictionary;
 use crate::wire::packet::{self, HEADER, MAX_BODY};
@@ -43,7 +44,7 @@ impl Default for Compression {
 
 impl Compression {
     #[inline]
-    const fn tries(self, len: usize) -> bool {
+    pub(super) const fn tries(self, len: usize) -> bool {
         match self {
             Self::Off => false,
             Self::On { threshold } => len >= threshold,
@@ -161,20 +162,34 @@ impl<'a> Front<'a> {
         mut self,
         skip: usize,
         body: &[u8],
-        c: &Compression,
+        c: RouteCompression<'_>,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
-        if c.tries(body.len()) { self.write_deflated(skip, body, out) } else { self.write(skip, body, out) }
+        if c.tries(body.len()) {
+            self.write_deflated(skip, body, c, out)
+        } else {
+            self.write(skip, body, out)
+        }
     }
 
     #[inline(never)]
-    fn write_deflated(&mut self, skip: usize, body: &[u8], out: &mut BytesMut) -> Result<(), EncodeError> {
-        zlib::with_deflater(|deflater| match deflater.smaller(body) {
-            Some(deflated) => {
-                self.mark_compressed();
-                self.write(skip, deflated, out)
+    fn write_deflated(
+        &mut self,
+        skip: usize,
+        body: &[u8],
+        c: RouteCompression<'_>,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
+        zlib::with_deflater(|deflater| {
+            let deflated = deflater.smaller(body);
+            c.tried(deflated.is_some());
+            match deflated {
+                Some(deflated) => {
+                    self.mark_compressed();
+                    self.write(skip, deflated, out)
+                }
+                None => self.write(skip, body, out),
             }
-            None => self.write(skip, body, out),
         })
     }
 
@@ -182,7 +197,7 @@ impl<'a> Front<'a> {
     #[inline]
     fn finish_with<E: From<EncodeError>>(
         mut self,
-        c: &Compression,
+        c: RouteCompression<'_>,
         out: &mut BytesMut,
         body: impl FnOnce(&mut BytesMut) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -196,7 +211,7 @@ impl<'a> Front<'a> {
             return Err(EncodeError::Overwritten.into());
         };
         if c.tries(body_len)
-            && let Some(shorter) = deflate_in_place(out, body_at)
+            && let Some(shorter) = deflate_in_place(out, body_at, c)
         {
             self.mark_compressed();
             body_len = shorter;
@@ -214,9 +229,11 @@ impl<'a> Front<'a> {
 
 /// Deflates what `out` holds from `from` on, if that helps; gives its new length.
 #[inline(never)]
-fn deflate_in_place(out: &mut BytesMut, from: usize) -> Option<usize> {
+fn deflate_in_place(out: &mut BytesMut, from: usize, c: RouteCompression<'_>) -> Option<usize> {
     zlib::with_deflater(|deflater| {
-        let deflated = deflater.smaller(&out[from..])?;
+        let deflated = deflater.smaller(&out[from..]);
+        c.tried(deflated.is_some());
+        let deflated = deflated?;
         out.truncate(from);
         out.extend_from_slice(deflated);
         Some(deflated.len())
@@ -250,7 +267,7 @@ pub fn encode(out: &mut BytesMut, message: &Message<'_>, c: &Compression) -> Res
         front.mark_compressed();
         front.write(HEADER, message.body, out)
     } else {
-        front.finish(HEADER, message.body, c, out)
+        front.finish(HEADER, message.body, c.into(), out)
     }
 }
 
@@ -268,14 +285,14 @@ pub fn encode(out: &mut BytesMut, message: &Message<'_>, c: &Compression) -> Res
 /// # Ok::<(), pitaya::wire::EncodeError>(())
 /// ```
 #[inline]
-pub fn encode_response(
+pub fn encode_response<'c>(
     out: &mut BytesMut,
     id: u64,
     error: bool,
     body: &[u8],
-    c: &Compression,
+    c: impl Into<RouteCompression<'c>>,
 ) -> Result<(), EncodeError> {
-    Front::new(Kind::Response, id, Route::None, error)?.finish(0, body, c, out)
+    Front::new(Kind::Response, id, Route::None, error)?.finish(0, body, c.into(), out)
 }
 
 /// Appends a response as a whole packet whose body `body` appends in its place. If it fails, panics, or the message does not
@@ -297,14 +314,14 @@ pub fn encode_response(
 /// # Ok::<(), EncodeError>(())
 /// ```
 #[inline]
-pub fn encode_response_with<E: From<EncodeError>>(
+pub fn encode_response_with<'c, E: From<EncodeError>>(
     out: &mut BytesMut,
     id: u64,
     error: bool,
-    c: &Compression,
+    c: impl Into<RouteCompression<'c>>,
     body: impl FnOnce(&mut BytesMut) -> Result<(), E>,
 ) -> Result<(), E> {
-    Front::new(Kind::Response, id, Route::None, error)?.finish_with(c, out, body)
+    Front::new(Kind::Response, id, Route::None, error)?.finish_with(c.into(), out, body)
 }
 
 /// Appends a push as a whole packet, its route coded where the dictionary allows it.
@@ -312,14 +329,14 @@ pub fn encode_response_with<E: From<EncodeError>>(
 /// # Errors
 /// [`EncodeError::RouteTooLong`], [`EncodeError::TooLarge`]; `out` is then left as it was.
 #[inline]
-pub fn encode_push(
+pub fn encode_push<'c>(
     out: &mut BytesMut,
     route: &str,
     body: &[u8],
     dictionary: &Dictionary,
-    c: &Compression,
+    c: impl Into<RouteCompression<'c>>,
 ) -> Result<(), EncodeError> {
-    Front::new(Kind::Push, 0, dictionary.outgoing(route), false)?.finish(0, body, c, out)
+    Front::new(Kind::Push, 0, dictionary.outgoing(route), false)?.finish(0, body, c.into(), out)
 }
 
 /// [`encode_push`] with a body that is appended in its place, as in [`encode_response_with`].
@@ -327,14 +344,14 @@ pub fn encode_push(
 /// # Errors
 /// What `body` gives, or an [`EncodeError`].
 #[inline]
-pub fn encode_push_with<E: From<EncodeError>>(
+pub fn encode_push_with<'c, E: From<EncodeError>>(
     out: &mut BytesMut,
     route: &str,
     dictionary: &Dictionary,
-    c: &Compression,
+    c: impl Into<RouteCompression<'c>>,
     body: impl FnOnce(&mut BytesMut) -> Result<(), E>,
 ) -> Result<(), E> {
-    Front::new(Kind::Push, 0, dictionary.outgoing(route), false)?.finish_with(c, out, body)
+    Front::new(Kind::Push, 0, dictionary.outgoing(route), false)?.finish_with(c.into(), out, body)
 }
 
 /// Appends a request as a whole packet; an id of 0 gets no answer.
@@ -342,15 +359,15 @@ pub fn encode_push_with<E: From<EncodeError>>(
 /// # Errors
 /// [`EncodeError::RouteTooLong`], [`EncodeError::TooLarge`]; `out` is then left as it was.
 #[inline]
-pub fn encode_request(
+pub fn encode_request<'c>(
     out: &mut BytesMut,
     id: u64,
     route: &str,
     body: &[u8],
     dictionary: &Dictionary,
-    c: &Compression,
+    c: impl Into<RouteCompression<'c>>,
 ) -> Result<(), EncodeError> {
-    Front::new(Kind::Request, id, dictionary.outgoing(route), false)?.finish(0, body, c, out)
+    Front::new(Kind::Request, id, dictionary.outgoing(route), false)?.finish(0, body, c.into(), out)
 }
 
 /// Appends a notify as a whole packet.
@@ -358,12 +375,12 @@ pub fn encode_request(
 /// # Errors
 /// [`EncodeError::RouteTooLong`], [`EncodeError::TooLarge`]; `out` is then left as it was.
 #[inline]
-pub fn encode_notify(
+pub fn encode_notify<'c>(
     out: &mut BytesMut,
     route: &str,
     body: &[u8],
     dictionary: &Dictionary,
-    c: &Compression,
+    c: impl Into<RouteCompression<'c>>,
 ) -> Result<(), EncodeError> {
-    Front::new(Kind::Notify, 0, dictionary.outgoing(route), false)?.finish(0, body, c, out)
+    Front::new(Kind::Notify, 0, dictionary.outgoing(route), false)?.finish(0, body, c.into(), out)
 }
