@@ -160,7 +160,8 @@ impl Connection {
             }
             self.machine.close();
         }
-        self.tick(now, cx);
+        // Asked first, because it needs a part of the cooperative budget too.
+        let due = self.timer.as_mut().poll(cx).is_ready();
         if let Poll::Ready(reason) = self.write(cx) {
             return Poll::Ready(reason);
         }
@@ -169,6 +170,8 @@ impl Connection {
             self.core.close(reason);
             Read::Stopped
         });
+        // Time is judged after the link was asked: a server that was held up must not blame its clients for it.
+        self.tick(now, due, cx);
         self.lane.run(Scope { front: &self.front, core: &self.core }, HANDLED_PER_POLL, cx);
         if let Poll::Ready(reason) = self.write(cx) {
             return Poll::Ready(reason);
@@ -188,10 +191,10 @@ impl Connection {
 
     // ---- time
 
-    fn tick(&mut self, now: Instant, cx: &mut Context<'_>) {
+    fn tick(&mut self, now: Instant, due: bool, cx: &mut Context<'_>) {
         let reads = self.reads();
         self.machine.pause(!reads && self.machine.working(), now);
-        if self.timer.as_mut().poll(cx).is_pending() {
+        if !due {
             return;
         }
         match self.machine.tick(now) {

@@ -109,11 +109,11 @@ async fn a_broadcast_is_encoded_once_and_its_bytes_are_shared() {
     }
     lobby.push_to("onSay", &()).await.unwrap();
     assert_eq!(encoded.load(Relaxed), 1);
-    sessions.iter().for_each(|session| drop(session.core().outbox().take()));
+    sessions.iter().for_each(|session| drop(session.core().take_batch()));
 
     // Large enough to be shared rather than copied.
     lobby.push_to("onSay", &Bytes::from(vec![b'x'; 4096])).await.unwrap();
-    let mut packets = sessions.iter().map(|s| s.core().outbox().take().0.unwrap().pop().unwrap());
+    let mut packets = sessions.iter().map(|s| s.core().take_batch().0.unwrap().pop().unwrap());
     let first = packets.next().unwrap();
     assert!(packets.all(|packet| packet.as_ptr() == first.as_ptr()));
 }
@@ -251,7 +251,7 @@ async fn users_are_kicked_and_those_not_reached_are_named() {
     assert_eq!((delivery.sent, &delivery.failed[..]), (1, &["nobody".to_owned()][..]));
     assert_eq!(said(delivery.complete()), "failed to kick users");
     assert_eq!((ann.close_reason(), bob.close_reason()), (Some(CloseReason::Kicked), None));
-    assert_eq!(ann.core().outbox().take().0.unwrap().pop().unwrap(), &packet::KICK[..]);
+    assert_eq!(ann.core().take_batch().0.unwrap().pop().unwrap(), &packet::KICK[..]);
     assert_eq!(groups.users().kick(&["ann"]).await.unwrap().failed, ["ann"], "gone already");
 }
 
@@ -263,7 +263,7 @@ async fn a_push_to_a_group_is_a_push_on_the_wire() {
     lobby.add("ann").await.unwrap();
     let (ann, _pushes) = online(&pool, "ann").await;
     lobby.push_to("onSay", &HELLO).await.unwrap();
-    let bytes = ann.core().outbox().take().0.unwrap().pop().unwrap();
+    let bytes = ann.core().take_batch().0.unwrap().pop().unwrap();
     let packet = packet::whole(&bytes, packet::MAX_BODY).unwrap();
     assert_eq!(message::decode(packet.body).unwrap().body, &HELLO[..]);
 }

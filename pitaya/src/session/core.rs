@@ -229,7 +229,7 @@ impl Core {
 
     /// The writer takes what there is to write.
     pub(crate) fn take_batch(&self) -> (Option<Batch>, Option<CloseReason>) {
-        let (batch, closed) = self.outbox.take();
+        let (batch, closed) = self.outbox.take(&self.pool.settings().bounds);
         if let Some(batch) = &batch {
             let settings = self.pool.settings();
             if !settings.meters.capacity.is_empty() {
