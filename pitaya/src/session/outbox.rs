@@ -442,6 +442,18 @@ impl Outbox {
         Poll::Pending
     }
 
+    /// Ready when the outbox is closed.
+    pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut inner = self.lock();
+        if inner.closed.is_some() {
+            return Poll::Ready(());
+        }
+        if !inner.waiting.iter().any(|w| w.will_wake(cx.waker())) {
+            inner.waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
     /// Keeps everything until the handshake is answered.
     pub(crate) fn hold(&self) {
         self.lock().held = true;
