@@ -40,6 +40,7 @@ pub(super) fn sessions(
         dictionary,
         bounds: Bounds { messages: config.agent_messages, bytes: config.session_outbox_bytes, policy },
         expose_errors: config.errors_expose,
+        replace: config.session_replace_timeout,
         meters: OutboxMeters::new(metrics),
         ..Settings::new(format)
     }

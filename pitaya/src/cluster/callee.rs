@@ -61,7 +61,7 @@ impl Receiver for Callee {
 
     fn bound(&self, body: Bytes) {
         match BindMsg::decode(body) {
-            Ok(news) => self.0.heard(&news),
+            Ok(news) => drop(self.0.heard(&news)),
             Err(error) => drop(self.0.unreadable("binding", &error)),
         }
     }
@@ -189,7 +189,7 @@ impl Node {
     }
 
     async fn serve_remote(self: Arc<Self>, route: String, data: Bytes, current: Current) -> Result<Bytes> {
-        if let Some(result) = sys::serve(&self.pool, &route, &data).await {
+        if let Some(result) = sys::serve(&self, &route, &data).await {
             return result;
         }
         let id = self.find_remote(&route)?;

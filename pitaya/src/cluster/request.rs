@@ -19,6 +19,8 @@ pub mod sys {
     pub const PUSH_SESSION: &str = "sys.pushsession";
     /// Disconnects the user whom a [`KickMsg`](crate::cluster::protos::KickMsg) has.
     pub const KICK: &str = "sys.kick";
+    /// Ends the sessions of a user that was bound on another frontend. Only servers of this library have it.
+    pub const BOUND: &str = "sys.bound";
 }
 
 /// Whether a client waits for a reply.

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use prost::Message as _;
 
-use super::protos::{KickMsg, Session as Travelling};
+use super::node::Node;
+use super::protos::{BindMsg, KickMsg, Session as Travelling};
 use super::request::{session_data, sys};
 use super::response::{KICKED, NESTED_ACK};
 use crate::error::{Error, Result, code, text};
@@ -12,7 +14,8 @@ use crate::session::{CloseReason, Core, Pool};
 
 /// Serves a call of one of them; `None` if it is another's. They have no limit in number: handlers that wait hold
 /// nothing that these need.
-pub(super) async fn serve(pool: &Arc<Pool>, route: &str, body: &Bytes) -> Option<Result<Bytes>> {
+pub(super) async fn serve(node: &Arc<Node>, route: &str, body: &Bytes) -> Option<Result<Bytes>> {
+    let pool = &node.pool;
     // The server type in a route is not looked at.
     let short =
         route.strip_prefix("sys.").map(|_| route).or_else(|| route.split_once('.').map(|(_, rest)| rest))?;
@@ -20,6 +23,7 @@ pub(super) async fn serve(pool: &Arc<Pool>, route: &str, body: &Bytes) -> Option
         sys::BIND_SESSION => Some(bind(pool, body).await),
         sys::PUSH_SESSION => Some(replace_data(pool, body)),
         sys::KICK => Some(kick(pool, body)),
+        sys::BOUND => Some(bound(node, body).await),
         _ => None,
     }
 }
@@ -44,6 +48,19 @@ fn kick(pool: &Pool, body: &Bytes) -> Result<Bytes> {
     let core = pool.by_uid(&asked.user_id).ok_or_else(not_found)?;
     core.kick(CloseReason::Kicked); // one that is closing already will be gone, as was asked
     Ok(KICKED)
+}
+
+/// Answers when the sessions of the user have ended here, or when `pitaya.session.replace.timeout` is over. The answer is
+/// empty, or the bind here if it is the later one.
+async fn bound(node: &Arc<Node>, body: &Bytes) -> Result<Bytes> {
+    let news = decode::<BindMsg>(body)?;
+    match node.heard(&news) {
+        Ok(older) => {
+            node.pool.wait_for_ending(&news.uid, older, None).await;
+            Ok(Bytes::new())
+        }
+        Err(later) => Ok(later.encode_to_vec().into()),
+    }
 }
 
 fn decode<M: prost::Message + Default>(body: &Bytes) -> Result<M> {

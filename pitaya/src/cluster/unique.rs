@@ -7,23 +7,37 @@
 //! sides judge by the same two pairs. News that are lost are told again: all of them by who was cut off, and by who has
 //! the later bind to whoever tells of an earlier one, since that one has not heard of it.
 
+//!
+//! A bind is answered when the frontends that had the user have ended its sessions there. Those of this library are asked
+//! ([`sys::BOUND`]) besides being told; from others no answer can be had.
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use prost::Message as _;
+use tokio::time::Instant;
 
-use super::Address;
 use super::node::Node;
 use super::protos::BindMsg;
+use super::request::sys;
+use super::router::Chosen;
+use super::server::BROADCASTS;
+use super::{Address, Server};
+use crate::context::Current;
 use crate::error::{Error, Result, code};
 use crate::session::{CloseReason, Core, Directory};
 
 /// The last time that moves the clock, in the year 2116. A later one is no server's: it would leave the clock no room to
 /// go on, and from then on all binds would be of one moment.
 const LAST: i64 = 1 << 62;
+
+/// How much longer than its own wait the answer of another frontend may take.
+const ON_THE_WAY: Duration = Duration::from_millis(500);
+/// How long a frontend that did not answer is not waited for.
+const SILENT: Duration = Duration::from_secs(10);
 
 /// The binds of this frontend, with their times. One lock over all of it: a bind takes its time and is entered in one
 /// step, or news that came between would be judged by neither.
@@ -36,6 +50,8 @@ struct State {
     clock: i64,
     /// The session of each user and when it was bound. Sessions that are over are not in here.
     bound: HashMap<Arc<str>, Bound>,
+    /// Frontends that did not answer, and when that was.
+    silent: HashMap<Arc<str>, Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +108,22 @@ impl Binds {
         Heard::Replaced(bound.session)
     }
 
+    /// Whether a frontend has failed to answer a short time ago.
+    fn is_silent(&self, server: &str) -> bool {
+        self.lock().silent.get(server).is_some_and(|since| since.elapsed() < SILENT)
+    }
+
+    /// A frontend has answered, or has not.
+    fn answered(&self, server: &Arc<str>, answered: bool) {
+        let mut state = self.lock();
+        if answered {
+            state.silent.remove(server);
+        } else {
+            state.silent.retain(|_, since| since.elapsed() < SILENT);
+            state.silent.insert(Arc::clone(server), Instant::now());
+        }
+    }
+
     /// All binds, sorted by user.
     fn all(&self) -> Vec<(Arc<str>, i64)> {
         let mut all: Vec<_> =
@@ -102,26 +134,34 @@ impl Binds {
 }
 
 impl Node {
-    /// A user was bound somewhere, perhaps here.
-    pub(super) fn heard(self: &Arc<Self>, news: &BindMsg) {
+    /// Ends the session of a user that was bound on another frontend. Returns the session, if there was one.
+    ///
+    /// # Errors
+    /// The bind here, if it is the later one: its session stays.
+    pub(super) fn heard(self: &Arc<Self>, news: &BindMsg) -> Result<Option<Arc<Core>>, BindMsg> {
         let own = self.own();
         if *news.fid == *own.id || !self.limits.unique {
-            return;
+            return Ok(None);
         }
         match self.binds.hear(&own.id, news) {
-            Heard::Nothing => {}
+            Heard::Nothing => Ok(None),
             Heard::Later(at) => {
                 // After a broker was lost, frontends are back one after the other: news of this bind may have been for
                 // nobody yet. They are told again until the older bind has heard them, and nobody answers those.
                 let (node, uid) = (Arc::clone(self), news.uid.clone());
                 self.spawn(async move { node.tell(&uid, at).await });
+                Err(BindMsg { uid: news.uid.clone(), fid: own.id.to_string(), bound_at: at })
             }
-            Heard::Replaced(session) => {
-                let Some(core) = self.pool.by_id(session) else { return };
-                tracing::info!(session, server = news.fid, "the user was bound on another server: kicked");
-                core.kick(CloseReason::Replaced);
-            }
+            Heard::Replaced(session) => Ok(self.replace(session, &news.fid)),
         }
+    }
+
+    /// Kicks a session whose user was bound on another server.
+    fn replace(&self, session: u64, server: &str) -> Option<Arc<Core>> {
+        let core = self.pool.by_id(session)?;
+        tracing::info!(session, server, "the user was bound on another server: kicked");
+        core.kick(CloseReason::Replaced);
+        Some(core)
     }
 
     async fn tell(&self, uid: &str, bound_at: i64) {
@@ -135,6 +175,47 @@ impl Node {
             // It is told when the connection is back.
             tracing::debug!(uid, %error, "a bind could not be told to the others");
         }
+    }
+
+    /// Waits until the other frontends have ended their sessions of a user.
+    async fn ended_elsewhere(&self, uid: &str, bound_at: i64) {
+        if !self.limits.unique {
+            return;
+        }
+        let own = self.own();
+        let others: Vec<_> = self.servers.look(|view| {
+            let of_type = view.of_type(&own.server_type).iter();
+            let asked = |server: &&Arc<Server>| {
+                server.frontend && server.id != own.id && server.metadata.contains_key(BROADCASTS)
+            };
+            of_type.filter(asked).map(Arc::clone).collect()
+        });
+        let news = BindMsg { uid: uid.to_owned(), fid: own.id.to_string(), bound_at };
+        let news = Bytes::from(news.encode_to_vec());
+        let limit = self.pool.settings().replace + ON_THE_WAY;
+        let asked = others.into_iter().filter(|server| !self.binds.is_silent(&server.id)).map(|server| {
+            let news = news.clone();
+            async move {
+                let id = Arc::clone(&server.id);
+                let current = Current::default();
+                let answer = self.call(Chosen::only(server), sys::BOUND, news, &current, Some(limit)).await;
+                let silent = answer.as_ref().is_err_and(|error| error.code() == code::TIMEOUT);
+                self.binds.answered(&id, !silent);
+                match answer.map(BindMsg::decode) {
+                    // A later bind over there: the session that was bound here ends now, before its bind is answered.
+                    Ok(Ok(later)) if !later.uid.is_empty() => {
+                        if let Heard::Replaced(session) = self.binds.hear(&self.own().id, &later) {
+                            self.replace(session, &later.fid);
+                        }
+                    }
+                    Ok(_) => {}
+                    Err(error) => {
+                        tracing::debug!(uid, server = %id, %error, "a frontend did not say that a session has ended");
+                    }
+                }
+            }
+        });
+        join_all(asked).await;
     }
 
     /// Tells the others of all users here: after a time in which they heard nothing.
@@ -155,13 +236,20 @@ impl Directory for Node {
         })
     }
 
-    fn entered<'a>(&'a self, uid: &'a Arc<str>, core: &'a Arc<Core>) -> BoxFuture<'a, ()> {
+    fn bind(&self, uid: &Arc<str>, core: &Core) -> i64 {
         let now = self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let at = self.binds.enter(uid, core.id(), i64::try_from(now.as_nanos()).unwrap_or(i64::MAX));
-        if core.close_reason().is_some() {
-            self.binds.leave(uid, core.id()); // it closed meanwhile, and has left already
-        }
-        Box::pin(async move { self.tell(uid, at).await })
+        self.binds.enter(uid, core.id(), i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
+    }
+
+    fn entered<'a>(&'a self, uid: &'a Arc<str>, bound_at: i64) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            self.tell(uid, bound_at).await;
+            self.ended_elsewhere(uid, bound_at).await;
+        })
+    }
+
+    fn server_id(&self) -> Arc<str> {
+        Arc::clone(&self.own().id)
     }
 
     fn left(&self, uid: &str, core: &Core) {

@@ -144,6 +144,10 @@ keys! {
     /// A user has one session at most on all frontends of a type: a newer bind kicks the older session, wherever it is.
     session_unique: bool as Flag = true, "pitaya.session.unique";
 
+    /// How long a bind waits for the end of the user's older sessions, their close callbacks included.
+    session_replace_timeout: Duration as Span = secs(2), "pitaya.session.replace.timeout",
+        allowed("more than 0s", some_time);
+
     /// The longest a call of another server waits for its answer, unless the caller says otherwise.
     cluster_request_timeout: Duration as Span = secs(5), "pitaya.cluster.rpc.client.nats.requesttimeout",
         allowed("more than 0s", some_time);

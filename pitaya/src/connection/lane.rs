@@ -221,21 +221,23 @@ impl Lane {
         }
     }
 
-    /// Cuts the running handler off if its time is over.
-    pub(super) fn tick(&mut self, scope: Scope<'_>, now: Instant, cx: &mut Context<'_>) {
+    /// Cuts the running handler off if its time is over. Returns whether it did.
+    pub(super) fn tick(&mut self, scope: Scope<'_>, now: Instant, cx: &mut Context<'_>) -> bool {
         if self.deadline().is_none_or(|until| now < until) {
-            return;
+            return false;
         }
-        let Some(running) = self.running.take() else { return };
+        let Some(running) = self.running.take() else { return false };
         let Running { label, reported, mid, at, future, .. } = running;
         let route = scope.route(&label);
         dispatch::discard(route, future);
         if reported {
             tracing::warn!(route, session = scope.core.id(), "the answer of a call found no room in time");
-            return scope.core.end_lane_call();
+            scope.core.end_lane_call();
+            return true;
         }
         tracing::warn!(route, session = scope.core.id(), "a handler took too long and was cut off");
         self.finished(scope, label, mid, at, Err(timed_out()), cx);
+        true
     }
 
     /// Drops all handlers that still go on.

@@ -31,8 +31,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, Sleep};
 
@@ -97,6 +99,7 @@ impl Connection {
 
     /// Serves the client until the session is over, its last handler included. `counted` goes with the socket.
     pub(crate) async fn run(mut self, counted: impl Send) {
+        self.core.serve();
         let reason = poll_fn(|cx| self.contained_poll(cx)).await;
         self.core.close(reason.unwrap_or(CloseReason::Server)); // if the client was first
         // What comes after is boxed: it does not size the steady state.
@@ -114,20 +117,27 @@ impl Connection {
         }
     }
 
-    /// The end of a closed session: its socket goes at once; its handlers come to theirs, then its callbacks run.
+    /// Ends a closed session. The socket is flushed and closed while the handlers end and the callbacks run: these
+    /// never wait for the client.
     async fn end(self, reason: Option<CloseReason>, counted: impl Send) {
-        let Self { front, core, mut lane, link, judging, rest, early, filters, output, .. } = self;
-        drop((rest, early, output));
+        let Self { front, core, mut lane, mut link, judging, rest, early, filters, mut output, .. } = self;
+        let _ended = EndOnDrop(&core);
+        drop((rest, early));
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(filters))) {
             panicked("a wrapper", &*panic);
         }
         if let Some(judging) = judging {
             dispatch::discard("the authentication hook", judging);
         }
-        core.abandon();
         front.closed(&core, lane.drop_waiting());
         let goodbye = async {
-            if reason.is_some_and(CloseReason::flushes) {
+            let flushes = reason.is_some_and(CloseReason::flushes);
+            if flushes {
+                flush(&mut output, &core, &mut link, front.limits.write).await;
+            }
+            drop(output);
+            core.abandon();
+            if flushes {
                 goodbye::goodbye(link).await;
             } else if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(link))) {
                 panicked("a link", &*panic);
@@ -139,8 +149,12 @@ impl Connection {
             return lane.cut(scope);
         }
         let rest = async {
-            tokio::join!(goodbye, finish(scope, &mut lane));
-            core.run_close_callbacks(front.limits.handler).await;
+            let callbacks = async {
+                finish(scope, &mut lane).await;
+                core.run_close_callbacks(front.limits.handler).await;
+                core.end();
+            };
+            tokio::join!(goodbye, callbacks);
         };
         tokio::select! {
             biased; // who is cut off does nothing more, though it could
@@ -160,7 +174,8 @@ impl Connection {
             }
             self.machine.close();
         }
-        self.tick(now, cx);
+        // Asked first, because it needs a part of the cooperative budget too.
+        let due = self.timer.as_mut().poll(cx).is_ready();
         if let Poll::Ready(reason) = self.write(cx) {
             return Poll::Ready(reason);
         }
@@ -169,7 +184,14 @@ impl Connection {
             self.core.close(reason);
             Read::Stopped
         });
-        self.lane.run(Scope { front: &self.front, core: &self.core }, WORK_PER_POLL, cx);
+        // Time is judged after the link was asked: a server that was held up must not blame its clients for it.
+        self.tick(now, due);
+        let scope = Scope { front: &self.front, core: &self.core };
+        self.lane.run(scope, WORK_PER_POLL, cx);
+        // And after the handler had its turn, which may have ended in time too.
+        if due && self.lane.tick(scope, now, cx) {
+            self.lane.run(scope, WORK_PER_POLL, cx);
+        }
         if let Poll::Ready(reason) = self.write(cx) {
             return Poll::Ready(reason);
         }
@@ -190,10 +212,10 @@ impl Connection {
 
     // ---- time
 
-    fn tick(&mut self, now: Instant, cx: &mut Context<'_>) {
+    fn tick(&mut self, now: Instant, due: bool) {
         let reads = self.reads();
         self.machine.pause(!reads && self.machine.working(), now);
-        if self.timer.as_mut().poll(cx).is_pending() {
+        if !due {
             return;
         }
         match self.machine.tick(now) {
@@ -208,7 +230,6 @@ impl Connection {
             tracing::debug!(session = self.core.id(), "the client takes nothing: closing");
             self.core.close(CloseReason::TooSlow);
         }
-        self.lane.tick(Scope { front: &self.front, core: &self.core }, now, cx);
         self.armed = now;
     }
 
@@ -230,13 +251,8 @@ impl Connection {
     /// Ready when nothing more is to be done for this client.
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         match self.output.write(&self.core, &mut self.link, self.front.limits.write, cx) {
-            Ok((wrote, Some(reason))) => {
-                let late = self.output.deadline().is_some_and(|until| Instant::now() >= until);
-                if wrote == Wrote::All || late || !reason.flushes() {
-                    return Poll::Ready(reason);
-                }
-                Poll::Pending
-            }
+            // What is left is written while the session ends.
+            Ok((_, Some(reason))) => Poll::Ready(reason),
             Ok((_, None)) => Poll::Pending,
             Err(error) => {
                 tracing::debug!(session = self.core.id(), %error, "writing failed");
@@ -360,6 +376,27 @@ fn yield_to_others(cx: &mut Context<'_>) {
     let yielded = pin!(tokio::task::yield_now());
     if yielded.poll(cx).is_ready() {
         cx.waker().wake_by_ref();
+    }
+}
+
+/// Says that a session has ended, however its connection does.
+struct EndOnDrop<'a>(&'a Core);
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// Writes what a closed session has left, up to its write deadline.
+async fn flush(output: &mut Output, core: &Core, link: &mut Link, limit: Duration) {
+    let write = poll_fn(|cx| match output.write(core, link, limit, cx) {
+        Ok((Wrote::Blocked | Wrote::Yielded, _)) => Poll::Pending,
+        Ok((Wrote::All, _)) | Err(_) => Poll::Ready(()),
+    });
+    let write = AssertUnwindSafe(write).catch_unwind();
+    if let Ok(Err(panic)) = tokio::time::timeout(limit, write).await {
+        panicked("a link", &*panic);
     }
 }
 

@@ -15,6 +15,9 @@ use crate::session::{Batch, CloseReason, Core};
 const SLICES: usize = 32;
 /// A slow client that takes this much has made progress, and its write deadline starts again.
 const PROGRESS: usize = 4096;
+/// The most batches of one round. Other threads may fill the outbox as fast as it empties; the reader shares the
+/// task's cooperative budget and needs a part of it, because a client that is not read looks silent.
+const ROUNDS: usize = 32;
 
 /// The writing side of a connection.
 #[derive(Default)]
@@ -39,6 +42,8 @@ pub(super) enum Wrote {
     All,
     /// The client takes no more just now.
     Blocked,
+    /// The task has used up its turn, which says nothing about the client. The task was woken to go on.
+    Yielded,
 }
 
 impl Output {
@@ -51,7 +56,7 @@ impl Output {
         deadline: Duration,
         cx: &mut Context<'_>,
     ) -> io::Result<(Wrote, Option<CloseReason>)> {
-        loop {
+        for _ in 0..ROUNDS {
             if self.batch.is_none() && self.fed.0 == 0 {
                 let (batch, closed) = core.take_batch();
                 self.batch = batch;
@@ -64,12 +69,17 @@ impl Output {
                 Link::Bytes(stream) => self.write_bytes(core, &mut **stream, cx)?,
                 Link::Packets(stream) => {
                     let wrote = self.write_packets(core, &mut **stream, cx)?;
-                    let more = stream.written() - mem::replace(&mut self.written, stream.written());
-                    self.progress = self.progress.saturating_add(usize::try_from(more).unwrap_or(usize::MAX));
+                    self.advance_packets(core, stream.written());
                     wrote
                 }
             };
+            if wrote == Wrote::Yielded {
+                // A link without a budget of its own has not woken the task.
+                cx.waker().wake_by_ref();
+                return Ok((Wrote::Yielded, core.close_reason()));
+            }
             if wrote == Wrote::Blocked {
+                core.outbox().wrote(&core.pool().settings().bounds, 0, 0, true);
                 let closed = core.close_reason();
                 let begins_to_end = closed.is_some() && !mem::replace(&mut self.last, closed.is_some());
                 let goes_on = self.progress >= PROGRESS && !self.last;
@@ -80,6 +90,8 @@ impl Output {
                 return Ok((Wrote::Blocked, closed));
             }
         }
+        cx.waker().wake_by_ref();
+        Ok((Wrote::Yielded, core.close_reason()))
     }
 
     /// Whether something is being written.
@@ -118,16 +130,12 @@ impl Output {
                     core.outbox().wrote(bounds, packets, written, false);
                 }
                 Poll::Ready(Err(error)) => return Err(error),
-                Poll::Pending => {
-                    core.outbox().wrote(bounds, 0, 0, true);
-                    return Ok(Wrote::Blocked);
-                }
+                Poll::Pending => return Ok(pending()),
             }
         }
         // TLS holds what does not fill a record; on a plain socket this is nothing.
         if stream.as_mut().poll_flush(cx)?.is_pending() {
-            core.outbox().wrote(bounds, 0, 0, true);
-            return Ok(Wrote::Blocked);
+            return Ok(pending());
         }
         if let Some(batch) = self.batch.take() {
             batch.recycle();
@@ -145,8 +153,7 @@ impl Output {
         if let Some(batch) = &mut self.batch {
             while !batch.is_empty() {
                 if stream.poll_ready(cx)?.is_pending() {
-                    core.outbox().wrote(bounds, 0, 0, true);
-                    return Ok(Wrote::Blocked);
+                    return Ok(pending());
                 }
                 let Some(packet) = batch.pop() else { break };
                 self.fed = (self.fed.0 + 1, self.fed.1 + packet.len());
@@ -157,12 +164,32 @@ impl Output {
             }
         }
         if stream.poll_flush(cx)?.is_pending() {
-            core.outbox().wrote(bounds, 0, 0, true);
-            return Ok(Wrote::Blocked);
+            return Ok(pending());
         }
         let (packets, bytes) = mem::take(&mut self.fed);
         self.progress += bytes;
         core.outbox().wrote(bounds, packets, bytes, false);
         Ok(Wrote::All)
     }
+
+    /// Accounts for what the transport below a packet link has taken since the last time. Packets leave the link in
+    /// order but are not reported one by one, so their number is estimated by the bytes.
+    fn advance_packets(&mut self, core: &Core, written: u64) {
+        let more = usize::try_from(written - mem::replace(&mut self.written, written)).unwrap_or(usize::MAX);
+        self.progress = self.progress.saturating_add(more);
+        let (packets, bytes) = self.fed;
+        let out = more.min(bytes.saturating_sub(1));
+        if out > 0 {
+            // The last packet stays until the link has flushed.
+            let whole = usize::try_from((packets as u128 * out as u128) / bytes as u128).unwrap_or(0);
+            let whole = whole.min(packets - 1);
+            self.fed = (packets - whole, bytes - out);
+            core.outbox().wrote(&core.pool().settings().bounds, whole, out, false);
+        }
+    }
+}
+
+/// What a `Pending` of the link means. With an empty budget every resource of tokio answers so, even one that is ready.
+fn pending() -> Wrote {
+    if tokio::task::coop::has_budget_remaining() { Wrote::Blocked } else { Wrote::Yielded }
 }

@@ -168,6 +168,11 @@ impl EtcdStore {
         if done.succeeded() { Ok(done.op_responses()) } else { Err(GroupError::NotFound) }
     }
 
+    /// The key of a group that has to be there, and its lease.
+    async fn group_key_and_lease(&self, group: &str) -> Stored<(String, i64)> {
+        Ok((self.group(group), self.lease(group).await?))
+    }
+
     /// The lease of a group that has to be there; 0 is none.
     async fn lease(&self, group: &str) -> Stored<i64> {
         let got = self.client().await?.kv_client().get(self.group(group), None).await.map_err(failed)?;
@@ -283,6 +288,54 @@ impl GroupStore for EtcdStore {
             }
             let group_is_there = counted(&done.op_responses()) > 0;
             Err(if group_is_there { GroupError::MemberNotFound } else { GroupError::NotFound })
+        })
+    }
+
+    fn join<'a>(&'a self, group: &'a str, uid: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
+        self.within(async move {
+            let (group, member) = (self.group_key_and_lease(group).await?, self.member(group, uid));
+            let (group, lease) = group;
+            let put = || TxnOp::put(member.clone(), owner, Some(PutOptions::new().with_lease(lease)));
+            // A new member; else one whose owner is lesser; else look who owns it, or whether the group is there.
+            let look = [
+                TxnOp::get(group.clone(), Some(GetOptions::new().with_count_only())),
+                TxnOp::get(member.clone(), None),
+            ];
+            let lesser = Txn::new()
+                .when([is_there(member.clone()), Compare::value(member.clone(), CompareOp::Less, owner)])
+                .and_then([put()])
+                .or_else(look);
+            let txn = Txn::new()
+                .when([is_there(group.clone()), is_not_there(member.clone())])
+                .and_then([put()])
+                .or_else([TxnOp::txn(lesser)]);
+            let done = self.txn(txn).await?;
+            if done.succeeded() {
+                return Ok(true);
+            }
+            let responses = done.op_responses();
+            let Some(TxnOpResponse::Txn(inner)) = responses.first() else { return Err(GroupError::NotFound) };
+            if inner.succeeded() {
+                return Ok(true);
+            }
+            let looked = inner.op_responses();
+            if counted(&looked) == 0 {
+                return Err(GroupError::NotFound);
+            }
+            let owned = looked.iter().skip(1).find_map(|response| match response {
+                TxnOpResponse::Get(got) => got.kvs().first().map(|kv| kv.value() == owner.as_bytes()),
+                _ => None,
+            });
+            Ok(owned.unwrap_or(false))
+        })
+    }
+
+    fn leave<'a>(&'a self, group: &'a str, uid: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
+        self.within(async move {
+            let member = self.member(group, uid);
+            let own = Compare::value(member.clone(), CompareOp::Equal, owner);
+            let done = self.txn(Txn::new().when([own]).and_then([TxnOp::delete(member, None)])).await?;
+            Ok(done.succeeded())
         })
     }
 

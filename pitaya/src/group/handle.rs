@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::joined::{self, Joined};
 use super::{Delivery, GroupError, GroupStore, MemoryStore, Users};
 use crate::component::service;
 use crate::error::{Error, Result, code, text};
@@ -45,6 +45,7 @@ pub struct Groups(Arc<Inner>);
 struct Inner {
     store: Box<dyn GroupStore>,
     users: Users,
+    joined: Joined,
 }
 
 service!(Groups);
@@ -56,7 +57,7 @@ impl Groups {
     }
 
     pub(crate) fn boxed(store: Box<dyn GroupStore>, users: Users) -> Self {
-        Self(Arc::new(Inner { store, users }))
+        Self(Arc::new(Inner { store, users, joined: Joined::default() }))
     }
 
     /// Groups in memory over the sessions of a pool: for tests of components.
@@ -67,6 +68,11 @@ impl Groups {
     /// The group of a name. It need not exist: this only names it.
     pub fn group(&self, name: &str) -> Group {
         Group { groups: self.clone(), name: name.into(), users: self.0.users.clone() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn joined(&self) -> &Joined {
+        &self.0.joined
     }
 
     /// The users behind the groups.
@@ -117,7 +123,20 @@ impl Group {
         Self { users: self.users.at(frontend_type), ..self.clone() }
     }
 
-    fn store(&self) -> Result<&dyn GroupStore> {
+    pub(super) fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
+    }
+
+    pub(super) fn joined(&self) -> &Joined {
+        &self.groups.0.joined
+    }
+
+    /// The session of a user on this server.
+    pub(super) fn session(&self, uid: &str) -> Option<Session> {
+        self.users.session(uid)
+    }
+
+    pub(super) fn store(&self) -> Result<&dyn GroupStore> {
         let bad = |c: char| c.is_control() || c == '/';
         if self.name.is_empty() || self.name.len() > MAX_NAME || self.name.contains(bad) {
             return Err(Error::new(code::UNKNOWN, text::ILLEGAL_GROUP));
@@ -163,9 +182,12 @@ impl Group {
         Ok(store.add(&self.name, uid).await?)
     }
 
-    /// Adds the user of a session, for as long as the session lasts: when it is over the user leaves. If a newer
-    /// session of the same user has taken its place by then, the user leaves with that one. A user that is in already
-    /// stays in, and leaves all the same.
+    /// Adds the user of a session, for as long as the session lasts.
+    ///
+    /// The membership belongs to the session: it ends with the session, unless a newer session of the user has joined by
+    /// then, on this server or another one that shares the groups. A newer session does not inherit memberships; it joins
+    /// by itself. A user that is in already stays in, and leaves with the session all the same. To join twice does nothing
+    /// more.
     ///
     /// ```
     /// # use pitaya::group::Groups;
@@ -179,48 +201,33 @@ impl Group {
     /// ```
     ///
     /// # Errors
-    /// `PIT-401` if the session is not bound, `PIT-499` if it is over. On a backend `onclose callbacks are not allowed
-    /// on backend servers`: [`add`](Self::add) the user there, and take it out where its sessions close.
+    /// `PIT-401` if the session is not bound, `PIT-499` if it is over; then nobody's membership is touched. On a backend
+    /// `onclose callbacks are not allowed on backend servers`: [`add`](Self::add) the user there, and take it out where
+    /// its sessions close.
     pub async fn join<D>(&self, session: &Session<D>) -> Result<()> {
         let uid = session.uid()?;
         if !session.is_frontend() {
             // Said before anything is done: who is in already is to stay in.
             return Err(Error::new(code::UNKNOWN, text::ON_CLOSE_ON_BACKEND));
         }
-        match self.add(&uid).await {
-            Ok(()) => {}
-            Err(error) if error.msg() == text::MEMBER_EXISTS => {}
-            Err(error) => return Err(error),
-        }
-        let leaves = self.clone().leave_with(uid.clone(), &session.with_data());
-        if leaves.is_err() {
-            // It ended while it joined, so that nobody else takes the user out.
-            self.remove(&uid).await?;
-        }
-        leaves
+        joined::join(self, session.core(), &uid).await
     }
 
-    /// Takes a user out when a session is over; or when a newer session of the user is, if there is one by then.
-    fn leave_with(self, uid: String, session: &Session) -> Result<()> {
-        session.on_close(move |over| -> BoxFuture<'static, ()> {
-            Box::pin(async move {
-                let newer = self.users.session(&uid).filter(|newer| newer.id() != over.id());
-                if newer.is_some_and(|newer| self.clone().leave_with(uid.clone(), &newer).is_ok()) {
-                    return;
-                }
-                if let Err(error) = self.remove(&uid).await {
-                    tracing::debug!(uid, group = self.name(), %error, "a user could not leave a group");
-                }
-            })
-        })
+    /// Takes the user of a session out, if the user is in by [`join`](Self::join) of this very session.
+    ///
+    /// # Errors
+    /// `PIT-401` if the session is not bound, `member not found in the group` if it has not joined, or if the membership
+    /// belongs to a newer session by now.
+    pub async fn leave<D>(&self, session: &Session<D>) -> Result<()> {
+        joined::leave(self, session.core(), &session.uid()?).await
     }
 
-    /// Removes a user.
+    /// Removes a user, whoever added it.
     ///
     /// # Errors
     /// `member not found in the group`.
     pub async fn remove(&self, uid: &str) -> Result<()> {
-        Ok(self.store()?.remove(&self.name, uid).await?)
+        joined::remove(self, uid).await
     }
 
     /// Removes all users; the group stays.
@@ -228,7 +235,7 @@ impl Group {
     /// # Errors
     /// As every operation.
     pub async fn remove_all(&self) -> Result<()> {
-        Ok(self.store()?.remove_all(&self.name).await?)
+        joined::remove_members(self, self.store()?.remove_all(&self.name)).await
     }
 
     /// The uids of the members; in memory, in the order in which they were added.
@@ -271,7 +278,7 @@ impl Group {
     /// # Errors
     /// As every operation.
     pub async fn delete(&self) -> Result<()> {
-        Ok(self.store()?.delete(&self.name).await?)
+        joined::remove_members(self, self.store()?.delete(&self.name)).await
     }
 
     /// Sends a message to all members, on the route of its type. It is encoded once, and the members share the

@@ -32,6 +32,8 @@ struct Group {
     next: u64,
     order: BTreeMap<u64, Arc<str>>,
     places: HashMap<Arc<str>, u64>,
+    /// The owners of those members that have one.
+    owners: HashMap<Arc<str>, Box<str>>,
     /// The members as they were last asked for; gone with every change.
     snapshot: Option<Members>,
     ttl: Option<Ttl>,
@@ -70,7 +72,25 @@ impl Group {
         Ok(())
     }
 
+    /// Adds a member on behalf of `owner`; of two owners the greater keeps it.
+    fn join(&mut self, uid: &str, owner: &str) -> bool {
+        // The empty owner of a member that was added is the least of all.
+        if self.owners.get(uid).is_some_and(|other| **other > *owner) {
+            return false;
+        }
+        let _is_in_already = self.add(uid);
+        if let Some((uid, _)) = self.places.get_key_value(uid) {
+            self.owners.insert(Arc::clone(uid), owner.into());
+        }
+        true
+    }
+
+    fn leave(&mut self, uid: &str, owner: &str) -> bool {
+        self.owners.get(uid).is_some_and(|other| **other == *owner) && self.remove(uid).is_ok()
+    }
+
     fn remove(&mut self, uid: &str) -> Result<(), GroupError> {
+        self.owners.remove(uid);
         let place = self.places.remove(uid).ok_or(GroupError::MemberNotFound)?;
         self.snapshot = None;
         self.order.remove(&place);
@@ -81,6 +101,7 @@ impl Group {
         self.snapshot = None;
         self.order.clear();
         self.places.clear();
+        self.owners.clear();
     }
 }
 
@@ -164,6 +185,14 @@ impl GroupStore for MemoryStore {
 
     fn remove<'a>(&'a self, group: &'a str, uid: &'a str) -> StoreFuture<'a, ()> {
         Box::pin(async move { self.with(group, |group| group.remove(uid)) })
+    }
+
+    fn join<'a>(&'a self, group: &'a str, uid: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
+        Box::pin(async move { self.with(group, |group| Ok(group.join(uid, owner))) })
+    }
+
+    fn leave<'a>(&'a self, group: &'a str, uid: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
+        Box::pin(async move { self.with(group, |group| Ok(group.leave(uid, owner))) })
     }
 
     fn remove_all<'a>(&'a self, group: &'a str) -> StoreFuture<'a, ()> {

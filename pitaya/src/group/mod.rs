@@ -25,6 +25,7 @@ mod error;
 #[cfg(feature = "etcd")]
 mod etcd;
 mod handle;
+mod joined;
 pub mod key;
 mod memory;
 mod store;

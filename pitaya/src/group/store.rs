@@ -40,6 +40,33 @@ pub trait GroupStore: Send + Sync + 'static {
     /// Fails with [`GroupError::MemberNotFound`].
     fn remove<'a>(&'a self, group: &'a str, uid: &'a str) -> StoreFuture<'a, ()>;
 
+    /// Adds a member on behalf of `owner`, or gives a member to `owner` if the owner it has is lesser, by the order of text.
+    /// A member that was [added](Self::add) has the empty owner. Returns whether `owner` owns the member now.
+    ///
+    /// A store that several servers share needs it, or a session that ends late takes out the user of a newer one. Without
+    /// it every member belongs to whoever asks.
+    fn join<'a>(&'a self, group: &'a str, uid: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
+        let _ = owner;
+        Box::pin(async move {
+            match self.add(group, uid).await {
+                Ok(()) | Err(GroupError::MemberExists) => Ok(true),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    /// Removes a member that `owner` owns. Returns `false` if it has another owner, or is no member.
+    fn leave<'a>(&'a self, group: &'a str, uid: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
+        let _ = owner;
+        Box::pin(async move {
+            match self.remove(group, uid).await {
+                Ok(()) => Ok(true),
+                Err(GroupError::MemberNotFound) => Ok(false),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
     /// Removes all members; the group stays.
     fn remove_all<'a>(&'a self, group: &'a str) -> StoreFuture<'a, ()>;
 
@@ -92,6 +119,14 @@ impl<T: GroupStore + ?Sized> GroupStore for Arc<T> {
 
     fn remove<'a>(&'a self, group: &'a str, uid: &'a str) -> StoreFuture<'a, ()> {
         (**self).remove(group, uid)
+    }
+
+    fn join<'a>(&'a self, group: &'a str, uid: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
+        (**self).join(group, uid, owner)
+    }
+
+    fn leave<'a>(&'a self, group: &'a str, uid: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
+        (**self).leave(group, uid, owner)
     }
 
     fn remove_all<'a>(&'a self, group: &'a str) -> StoreFuture<'a, ()> {

@@ -109,11 +109,11 @@ async fn a_broadcast_is_encoded_once_and_its_bytes_are_shared() {
     }
     lobby.push_to("onSay", &()).await.unwrap();
     assert_eq!(encoded.load(Relaxed), 1);
-    sessions.iter().for_each(|session| drop(session.core().outbox().take()));
+    sessions.iter().for_each(|session| drop(session.core().take_batch()));
 
     // Large enough to be shared rather than copied.
     lobby.push_to("onSay", &Bytes::from(vec![b'x'; 4096])).await.unwrap();
-    let mut packets = sessions.iter().map(|s| s.core().outbox().take().0.unwrap().pop().unwrap());
+    let mut packets = sessions.iter().map(|s| s.core().take_batch().0.unwrap().pop().unwrap());
     let first = packets.next().unwrap();
     assert!(packets.all(|packet| packet.as_ptr() == first.as_ptr()));
 }
@@ -251,7 +251,7 @@ async fn users_are_kicked_and_those_not_reached_are_named() {
     assert_eq!((delivery.sent, &delivery.failed[..]), (1, &["nobody".to_owned()][..]));
     assert_eq!(said(delivery.complete()), "failed to kick users");
     assert_eq!((ann.close_reason(), bob.close_reason()), (Some(CloseReason::Kicked), None));
-    assert_eq!(ann.core().outbox().take().0.unwrap().pop().unwrap(), &packet::KICK[..]);
+    assert_eq!(ann.core().take_batch().0.unwrap().pop().unwrap(), &packet::KICK[..]);
     assert_eq!(groups.users().kick(&["ann"]).await.unwrap().failed, ["ann"], "gone already");
 }
 
@@ -263,7 +263,7 @@ async fn a_push_to_a_group_is_a_push_on_the_wire() {
     lobby.add("ann").await.unwrap();
     let (ann, _pushes) = online(&pool, "ann").await;
     lobby.push_to("onSay", &HELLO).await.unwrap();
-    let bytes = ann.core().outbox().take().0.unwrap().pop().unwrap();
+    let bytes = ann.core().take_batch().0.unwrap().pop().unwrap();
     let packet = packet::whole(&bytes, packet::MAX_BODY).unwrap();
     assert_eq!(message::decode(packet.body).unwrap().body, &HELLO[..]);
 }
@@ -326,7 +326,7 @@ async fn housekeeping_runs_from_start_to_cancel() {
 }
 
 #[tokio::test]
-async fn a_user_that_joined_with_a_session_leaves_with_it_or_with_the_one_that_took_its_place() {
+async fn a_membership_ends_with_the_session_that_made_it() {
     let (pool, groups) = groups();
     let limit = Duration::from_secs(1);
     let lobby = groups.group("lobby");
@@ -336,21 +336,60 @@ async fn a_user_that_joined_with_a_session_leaves_with_it_or_with_the_one_that_t
 
     let (first, _pushes) = online(&pool, "ann").await;
     lobby.join(&first).await.unwrap();
-    lobby.join(&first).await.unwrap();
-    assert_eq!(lobby.members().await.unwrap(), ["ann"]);
     let (second, _pushes) = online(&pool, "ann").await;
     assert!(first.is_closed());
+    lobby.join(&second).await.unwrap();
     first.core().run_close_callbacks(limit).await;
-    assert_eq!(lobby.members().await.unwrap(), ["ann"], "the newer session keeps the place");
+    assert_eq!(lobby.members().await.unwrap(), ["ann"], "the newer session has joined by itself");
     second.close();
     second.core().run_close_callbacks(limit).await;
     assert!(lobby.members().await.unwrap().is_empty());
+    assert_eq!(groups.joined().count(), 0);
+}
 
-    let (third, _pushes) = online(&pool, "bob").await;
-    third.close();
-    third.core().run_close_callbacks(limit).await;
-    assert_eq!(lobby.join(&third).await.unwrap_err().code(), code::CLOSED);
-    assert!(lobby.members().await.unwrap().is_empty(), "who ended while joining leaves nothing behind");
+#[tokio::test]
+async fn a_late_join_touches_no_other_membership() {
+    let (pool, groups) = groups();
+    let lobby = groups.group("lobby");
+    lobby.create().await.unwrap();
+    let (first, _pushes) = online(&pool, "ann").await;
+    let (second, _pushes) = online(&pool, "ann").await;
+    lobby.join(&second).await.unwrap();
+    // Closed, before its callbacks ran and after.
+    for _ in 0..2 {
+        assert_eq!(lobby.join(&first).await.unwrap_err().code(), code::CLOSED);
+        assert_eq!(lobby.members().await.unwrap(), ["ann"]);
+        first.core().run_close_callbacks(Duration::from_secs(1)).await;
+    }
+    assert_eq!(lobby.members().await.unwrap(), ["ann"]);
+    lobby.leave(&second).await.unwrap();
+    assert!(lobby.members().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn joining_again_keeps_one_close_callback() {
+    let (pool, groups) = groups();
+    let lobby = groups.group("lobby");
+    lobby.create().await.unwrap();
+    let (ann, _pushes) = online(&pool, "ann").await;
+    for _ in 0..1000 {
+        lobby.join(&ann).await.unwrap();
+    }
+    assert_eq!((ann.core().close_callbacks(), groups.joined().count()), (1, 1));
+    lobby.remove("ann").await.unwrap();
+    assert_eq!((ann.core().close_callbacks(), groups.joined().count()), (0, 0));
+    for n in 0..1000 {
+        let room = groups.group(&format!("room-{n}"));
+        assert!(room.join(&ann).await.is_err(), "there is no such group");
+        room.create().await.unwrap();
+        room.join(&ann).await.unwrap();
+        match n % 3 {
+            0 => room.delete().await.unwrap(),
+            1 => room.remove_all().await.unwrap(),
+            _ => room.leave(&ann).await.unwrap(),
+        }
+    }
+    assert_eq!((ann.core().close_callbacks(), groups.joined().count()), (0, 0));
 }
 
 #[tokio::test]

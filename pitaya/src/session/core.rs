@@ -1,14 +1,16 @@
 //! One session, as the framework has it: shared by its connection, its handlers and the pool.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::poll_fn;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
@@ -76,10 +78,31 @@ struct State {
     /// The user that the cluster was told of, until it is told that it has left.
     listed: Option<Arc<str>>,
     handshake: Option<Arc<handshake::Request>>,
-    /// `None` once they have run.
-    on_close: Option<Vec<Once>>,
+    /// The close callbacks by their ids, in the order in which they were added; `None` once they have run.
+    on_close: Option<BTreeMap<u64, Once>>,
+    /// The id of the last close callback.
+    last_callback: u64,
+    /// When the session was bound: of two sessions of a user the greater time is that of the newer one.
+    bound_at: i64,
+    life: Life,
+    /// The user among whose ending sessions this one is.
+    ending: Option<Arc<str>>,
+    /// Binds that wait for the end of this session.
+    waiting: Vec<Waker>,
     /// Calls of `#[concurrent]` routes that run now.
     concurrent: Vec<CallId>,
+}
+
+/// How far the life of a session is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Life {
+    /// No connection serves it, so nobody says when it has ended: a backend's copy, a session of a test.
+    #[default]
+    Unserved,
+    /// The connection in this task serves it.
+    Served(Option<tokio::task::Id>),
+    /// Its handlers have ended and its close callbacks have run.
+    Ended,
 }
 
 pub(crate) struct Core {
@@ -125,7 +148,7 @@ impl Core {
             data: Data::default(),
             lane: AtomicU64::new(0),
             calls: AtomicU64::new(0),
-            state: Mutex::new(State { on_close: Some(Vec::new()), ..State::default() }),
+            state: Mutex::new(State { on_close: Some(BTreeMap::new()), ..State::default() }),
         }
     }
 
@@ -229,7 +252,7 @@ impl Core {
 
     /// The writer takes what there is to write.
     pub(crate) fn take_batch(&self) -> (Option<Batch>, Option<CloseReason>) {
-        let (batch, closed) = self.outbox.take();
+        let (batch, closed) = self.outbox.take(&self.pool.settings().bounds);
         if let Some(batch) = &batch {
             let settings = self.pool.settings();
             if !settings.meters.capacity.is_empty() {
@@ -317,14 +340,26 @@ impl Core {
         self.outbox.closed()
     }
 
-    pub(crate) fn on_close(&self, callback: Once) -> bool {
-        match &mut self.state().on_close {
-            Some(list) => {
-                list.push(callback);
-                true
-            }
-            None => false,
-        }
+    /// Adds a close callback. Returns its id; `None` if the session is over, so that it would never run.
+    pub(crate) fn on_close(&self, callback: Once) -> Option<u64> {
+        let mut state = self.state();
+        let state = &mut *state;
+        let list = state.on_close.as_mut()?;
+        state.last_callback += 1;
+        list.insert(state.last_callback, callback);
+        Some(state.last_callback)
+    }
+
+    /// The number of close callbacks that wait.
+    #[cfg(test)]
+    pub(crate) fn close_callbacks(&self) -> usize {
+        self.state().on_close.as_ref().map_or(0, BTreeMap::len)
+    }
+
+    /// Removes a close callback, unless it runs already.
+    pub(crate) fn remove_on_close(&self, id: u64) {
+        let removed = self.state().on_close.as_mut().and_then(|list| list.remove(&id));
+        drop(removed); // with no lock held: what it has captured may lead anywhere
     }
 
     /// Runs the close callbacks, the session's and then the pool's, each for at most `limit`. Called once, by the
@@ -342,7 +377,7 @@ impl Core {
                     None => return,
                 }
             };
-            for callback in own {
+            for callback in own.into_values() {
                 let session = Session::new(Arc::clone(self), 0);
                 self.on_closed(limit, || callback(session)).await;
             }
@@ -359,6 +394,60 @@ impl Core {
         if tokio::time::timeout(limit, contained("on_close", callback)).await.is_err() {
             tracing::warn!(session = self.id, ?limit, "a close callback took too long and was cut off");
         }
+    }
+
+    // ---- the end
+
+    /// The connection in the running task serves this session, and will say when it has [ended](Self::end).
+    pub(crate) fn serve(&self) {
+        self.state().life = Life::Served(tokio::task::try_id());
+    }
+
+    /// The last handler has ended and the close callbacks have run, or were cut off. A second call does nothing.
+    pub(crate) fn end(&self) {
+        let (ending, waiting) = {
+            let mut state = self.state();
+            state.life = Life::Ended;
+            (state.ending.take(), mem::take(&mut state.waiting))
+        };
+        if let Some(uid) = ending {
+            self.pool.ended(&uid, self);
+        }
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Notes that the pool counts this session among those of the user that have not ended. Returns `false` if it has
+    /// ended, or will not say when it does.
+    pub(super) fn begin_to_end(&self, uid: &Arc<str>) -> bool {
+        let mut state = self.state();
+        let served = matches!(state.life, Life::Served(_));
+        if served {
+            state.ending = Some(Arc::clone(uid));
+        }
+        served
+    }
+
+    fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state();
+        if !matches!(state.life, Life::Served(_)) {
+            return Poll::Ready(());
+        }
+        if !state.waiting.iter().any(|w| w.will_wake(cx.waker())) {
+            state.waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Whether the running task is that of the session's connection, for whose end it cannot wait.
+    fn is_served_here(&self) -> bool {
+        matches!(self.state().life, Life::Served(Some(task)) if tokio::task::try_id() == Some(task))
+    }
+
+    /// What tells this session from all others that were ever bound to its user, in the order in which they were bound.
+    pub(crate) fn ownership(&self) -> String {
+        let server = self.pool.directory().map(|directory| directory.server_id());
+        let bound_at = self.state().bound_at;
+        format!("{bound_at:019}/{}/{:020}", server.as_deref().unwrap_or_default(), self.id)
     }
 
     // ---- binding
@@ -385,20 +474,34 @@ impl Core {
         Ok(())
     }
 
-    /// Makes this the session of a user, here and in the cluster.
+    /// Makes this the session of a user, here and in the cluster, and waits until the sessions before it have ended, up to
+    /// `pitaya.session.replace.timeout`.
     async fn enter(self: &Arc<Self>, uid: &Arc<str>) -> Result<()> {
-        let Some(directory) = self.pool.directory() else {
-            if let Some(old) = self.pool.swap_user(uid, self)? {
-                old.replaced();
-            }
-            return Ok(());
-        };
-        directory.entering(uid).await?;
-        self.state().listed = Some(Arc::clone(uid));
-        if let Some(old) = self.pool.swap_user(uid, self)? {
+        let directory = self.pool.directory();
+        if let Some(directory) = &directory {
+            directory.entering(uid).await?;
+            self.state().listed = Some(Arc::clone(uid));
+        }
+        let (bound_at, old) = self.pool.swap_user(uid, self, directory.as_deref())?;
+        self.state().bound_at = bound_at;
+        if let Some(old) = &old {
             old.replaced();
         }
-        directory.entered(uid, self).await;
+        let elsewhere = async {
+            if let Some(directory) = &directory {
+                directory.entered(uid, bound_at).await;
+            }
+        };
+        let ended = async { tokio::join!(elsewhere, self.pool.wait_for_ending(uid, old, Some(self.id))) };
+        tokio::select! {
+            biased;
+            // Whoever takes this session's place meanwhile may wait for it in turn.
+            () = poll_fn(|cx| self.outbox.poll_closed(cx)) => {}
+            _ = ended => {}
+        }
+        if self.close_reason().is_some() {
+            return Err(Error::new(code::CLOSED, text::BROKEN_PIPE));
+        }
         Ok(())
     }
 
@@ -448,6 +551,12 @@ impl Drop for Unbind<'_> {
             self.core.state().uid = None;
         }
     }
+}
+
+/// Waits until all of these sessions have ended, but for one whose own task waits.
+pub(super) async fn all_ended(sessions: &[Arc<Core>]) {
+    let others = sessions.iter().filter(|core| !core.is_served_here());
+    join_all(others.map(|core| poll_fn(|cx| core.poll_ended(cx)))).await;
 }
 
 /// A call beside the lane, while it runs.

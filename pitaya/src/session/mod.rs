@@ -71,7 +71,6 @@ impl<D> Session<D> {
         Self { core, call, data: PhantomData }
     }
 
-    #[cfg(test)]
     pub(crate) fn core(&self) -> &Arc<Core> {
         &self.core
     }
@@ -112,6 +111,13 @@ impl<D> Session<D> {
 
     /// Binds the session to a user. From then on the user can be reached by uid; an older session of the same
     /// uid on this server is closed, and can neither fail this bind nor undo it later.
+    ///
+    /// Returns when older sessions of the user have ended, their close callbacks included, or after
+    /// `pitaya.session.replace.timeout`. With `pitaya.session.unique` that holds for other frontends of the type too, if
+    /// they are servers of this library that discovery knows; a frontend that does not answer costs half a second more.
+    /// A bind within a handler or a close callback of the older session does not wait for that session.
+    ///
+    /// Cancel safety: a bind that is dropped is undone.
     ///
     /// The callbacks [`SessionPool::on_bind`] run before the session can be found by uid, those of
     /// [`SessionPool::on_after_bind`] after.
@@ -219,7 +225,7 @@ impl<D> Session<D> {
         if !self.is_frontend() {
             return Err(Error::new(code::UNKNOWN, text::ON_CLOSE_ON_BACKEND));
         }
-        if self.core.on_close(Box::new(move |session| Box::pin(f(session)))) {
+        if self.core.on_close(Box::new(move |session| Box::pin(f(session)))).is_some() {
             Ok(())
         } else {
             Err(Error::new(code::CLOSED, text::BROKEN_PIPE))

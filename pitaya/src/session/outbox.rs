@@ -7,6 +7,9 @@
 //! The bound in messages holds only once the writer has run since the outbox filled and found the socket full;
 //! until then the bound in bytes alone does. So a burst of one handler, which keeps the writer from running,
 //! costs no healthy client its connection.
+//!
+//! What the writer has taken counts too, unless the policy is [`Policy::Latest`]: it can no longer give way to newer
+//! pushes, so the bounds hold for what waits, and the writer takes little at a time.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -24,6 +27,8 @@ const COPY_BELOW: usize = 256;
 const SHARE_ABOVE: usize = 16 * 1024;
 /// The most memory that an emptied buffer may keep for the next session of its thread.
 const SPARE_LIMIT: usize = 256 * 1024;
+/// How much the writer takes at a time where the rest could give way to newer pushes.
+const TAKE: usize = 64 * 1024;
 
 /// What happens to a push to a client whose outbox is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -89,6 +94,8 @@ pub(crate) struct Batch {
     items: VecDeque<Item>,
     shared: usize,
     bytes: usize,
+    /// The arena shares its memory with that of another batch, which is not to be kept for it.
+    part: bool,
 }
 
 thread_local! {
@@ -203,6 +210,29 @@ impl Batch {
         Some(packet)
     }
 
+    /// Splits off whole packets from the front: at least one, and no more than fill `bytes`.
+    fn split(&mut self, bytes: usize) -> Self {
+        let mut front = Self::default();
+        let mut local = 0;
+        while let Some(item) = self.items.front() {
+            if !front.items.is_empty() && front.bytes + item.len() > bytes {
+                break;
+            }
+            let Some(item) = self.items.pop_front() else { break };
+            front.bytes += item.len();
+            match item {
+                Item::Local { len, .. } => local += len,
+                Item::Shared { .. } => front.shared += 1,
+            }
+            front.items.push_back(item);
+        }
+        front.arena = self.arena.split_to(local);
+        (front.part, self.part) = (true, true);
+        self.shared -= front.shared;
+        self.bytes -= front.bytes;
+        front
+    }
+
     /// Puts all of another batch behind this one.
     fn append(&mut self, mut other: Self) {
         self.arena.extend_from_slice(&other.arena);
@@ -232,7 +262,7 @@ impl Batch {
 
     /// Gives an emptied batch to the next session of this thread.
     pub(crate) fn recycle(self) {
-        if self.arena.capacity() <= SPARE_LIMIT && self.is_empty() {
+        if self.arena.capacity() <= SPARE_LIMIT && !self.part && self.is_empty() {
             SPARE.set(Some(self));
         }
     }
@@ -263,8 +293,11 @@ struct Inner {
 
 impl Inner {
     fn full(&self, bounds: &Bounds, more: usize) -> bool {
-        let messages = self.writing.0 + self.batch.len();
-        let bytes = self.writing.1 + self.batch.bytes;
+        let (mut messages, mut bytes) = (self.batch.len(), self.batch.bytes);
+        if bounds.policy != Policy::Latest {
+            messages += self.writing.0;
+            bytes += self.writing.1;
+        }
         bytes > 0 && (bytes + more > bounds.bytes || (self.blocked && messages >= bounds.messages))
     }
 
@@ -373,6 +406,14 @@ impl Outbox {
         if inner.closed.is_some() {
             return (Err(Refused::Closed), 0);
         }
+        // What must stay: if the push does not fit beside it, nothing gives way for it.
+        let stays = inner.batch.items.iter().filter(|item| item.push() == 0);
+        let (messages, bytes) = stays.fold((0, 0), |(n, bytes), item| (n + 1, bytes + item.len()));
+        let no_room = bytes > 0
+            && (bytes + packet.len() > bounds.bytes || (inner.blocked && messages >= bounds.messages));
+        if no_room {
+            return (Err(Refused::Dropped), 0);
+        }
         let mut gone = 0;
         while inner.full(bounds, packet.len()) {
             let items = &inner.batch.items;
@@ -393,6 +434,18 @@ impl Outbox {
     pub(crate) fn poll_room(&self, cx: &mut Context<'_>, bounds: &Bounds, more: usize) -> Poll<()> {
         let mut inner = self.lock();
         if inner.closed.is_some() || !inner.full(bounds, more) {
+            return Poll::Ready(());
+        }
+        if !inner.waiting.iter().any(|w| w.will_wake(cx.waker())) {
+            inner.waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Ready when the outbox is closed.
+    pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut inner = self.lock();
+        if inner.closed.is_some() {
             return Poll::Ready(());
         }
         if !inner.waiting.iter().any(|w| w.will_wake(cx.waker())) {
@@ -460,14 +513,19 @@ impl Outbox {
         self.lock().closed
     }
 
-    /// The writer takes everything. It is at work now, so that nobody needs to wake it until it parks.
-    pub(crate) fn take(&self) -> (Option<Batch>, Option<CloseReason>) {
+    /// The writer takes everything, or a part of it if what waits can be replaced. It is at work now, so that nobody
+    /// needs to wake it until it parks.
+    pub(crate) fn take(&self, bounds: &Bounds) -> (Option<Batch>, Option<CloseReason>) {
         let mut inner = self.lock();
         inner.writer = None;
         if inner.held || inner.batch.is_empty() {
             return (None, inner.closed);
         }
-        let batch = mem::take(&mut inner.batch);
+        let batch = if bounds.policy == Policy::Latest && inner.batch.bytes > TAKE {
+            inner.batch.split(TAKE)
+        } else {
+            mem::take(&mut inner.batch)
+        };
         inner.writing = (batch.len(), batch.bytes);
         inner.heartbeat = false;
         (Some(batch), inner.closed)

@@ -3,8 +3,9 @@
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
 use dashmap::DashMap;
@@ -15,7 +16,7 @@ use serde_json::{Map, Value};
 
 use super::back::Back;
 use super::callback::{Check, List, Tell, check, tell};
-use super::core::Core;
+use super::core::{Core, all_ended};
 use super::outbox::Bounds;
 use super::{CloseReason, Policy, Session};
 use crate::error::{Error, Result, code, text};
@@ -32,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) dictionary: Dictionary,
     pub(crate) bounds: Bounds,
     pub(crate) expose_errors: bool,
+    /// How long a bind waits for the end of the sessions that it replaces.
+    pub(crate) replace: Duration,
     pub(crate) meters: OutboxMeters,
     pub(crate) kick: Bytes,
     pub(crate) heartbeat: Bytes,
@@ -68,6 +71,7 @@ impl Settings {
             dictionary: Dictionary::default(),
             bounds: Bounds { messages: 100, bytes: 1 << 20, policy: Policy::Disconnect },
             expose_errors: false,
+            replace: Duration::from_secs(2),
             meters: OutboxMeters::default(),
             kick: Bytes::from_static(&packet::KICK),
             heartbeat: Bytes::from_static(&packet::HEARTBEAT),
@@ -87,8 +91,15 @@ pub(crate) trait Directory: Send + Sync {
     /// A user is about to be bound here. Done when what others send to it from now on would arrive.
     fn entering<'a>(&'a self, uid: &'a str) -> BoxFuture<'a, Result<()>>;
 
-    /// A user was bound here; the others hear of it.
-    fn entered<'a>(&'a self, uid: &'a Arc<str>, core: &'a Arc<Core>) -> BoxFuture<'a, ()>;
+    /// Notes that a session becomes that of a user. Returns the time of the bind. Called with the user's entry locked, so
+    /// that binds are noted in the order in which sessions replace each other.
+    fn bind(&self, uid: &Arc<str>, core: &Core) -> i64;
+
+    /// Tells the others of a bind. Done when they have ended their sessions of the user, within a limit.
+    fn entered<'a>(&'a self, uid: &'a Arc<str>, bound_at: i64) -> BoxFuture<'a, ()>;
+
+    /// The id of this server.
+    fn server_id(&self) -> Arc<str>;
 
     /// The session of a user is over, or its bind failed: once for each [`entering`](Self::entering) that succeeded.
     fn left(&self, uid: &str, core: &Core);
@@ -104,6 +115,10 @@ pub(crate) struct Pool {
     sessions: DashMap<u64, Arc<Core>, RandomState>,
     /// Keyed by what clients choose: the default hasher resists them.
     users: DashMap<Arc<str>, Arc<Core>>,
+    /// Sessions of each user that are closed and have not ended yet.
+    ending: DashMap<Arc<str>, Vec<Arc<Core>>>,
+    /// The time of the last bind of a server that stands alone.
+    last_bind: AtomicI64,
     callbacks: Callbacks,
     /// The routes of the app, which are a room further out: kept here so that a call finds them through its
     /// session, without counting references that all threads share.
@@ -122,6 +137,8 @@ impl Pool {
             next_id: AtomicU64::new(0),
             sessions: DashMap::default(),
             users: DashMap::default(),
+            ending: DashMap::default(),
+            last_bind: AtomicI64::new(0),
             callbacks: Callbacks::default(),
             routes: OnceLock::new(),
             directory: OnceLock::new(),
@@ -229,20 +246,62 @@ impl Pool {
         Ok(packet.freeze())
     }
 
-    /// Makes `core` the session of `uid`; gives the session that was. Under the lock of the entry the new
-    /// session is checked to be open: a closing one removes itself afterwards, so it cannot stay behind.
-    pub(super) fn swap_user(&self, uid: &Arc<str>, core: &Arc<Core>) -> Result<Option<Arc<Core>>> {
+    /// Makes `core` the session of `uid`. Returns the time of the bind and the session that was.
+    ///
+    /// Under the lock of the entry the new session is checked to be open: a closing one removes itself afterwards, so it
+    /// cannot stay behind. Under the same lock the directory notes the bind: were it noted later, a session that was
+    /// replaced meanwhile could take the place of its successor there.
+    pub(super) fn swap_user(
+        &self,
+        uid: &Arc<str>,
+        core: &Arc<Core>,
+        directory: Option<&dyn Directory>,
+    ) -> Result<(i64, Option<Arc<Core>>)> {
         let entry = self.users.entry(Arc::clone(uid));
         if core.close_reason().is_some() {
             return Err(Error::new(code::CLOSED, text::BROKEN_PIPE));
         }
-        Ok(match entry {
+        let bound_at = directory.map_or_else(|| self.next_bind(), |directory| directory.bind(uid, core));
+        let old = match entry {
             Entry::Occupied(mut entry) => Some(entry.insert(Arc::clone(core))),
             Entry::Vacant(entry) => {
                 entry.insert(Arc::clone(core));
                 None
             }
-        })
+        };
+        Ok((bound_at, old))
+    }
+
+    /// A time later than that of all binds before, also those of an earlier process.
+    fn next_bind(&self) -> i64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        let next = |last: i64| now.max(last.saturating_add(1));
+        let last = self.last_bind.fetch_update(Relaxed, Relaxed, |last| Some(next(last)));
+        next(last.unwrap_or_else(|last| last))
+    }
+
+    /// Waits until the sessions of a user that were closed before have ended, up to `pitaya.session.replace.timeout`.
+    /// `closed` is one of them that may not be known as such yet. `except` is the id of one that is not waited for.
+    pub(crate) async fn wait_for_ending(&self, uid: &str, closed: Option<Arc<Core>>, except: Option<u64>) {
+        let mut all = self.ending.get(uid).map(|all| all.clone()).unwrap_or_default();
+        all.extend(closed);
+        all.retain(|core| Some(core.id()) != except);
+        if all.is_empty() {
+            return;
+        }
+        let limit = self.settings().replace;
+        if tokio::time::timeout(limit, all_ended(&all)).await.is_err() {
+            tracing::warn!(uid, ?limit, "a bind did not wait any longer for the end of an older session");
+        }
+    }
+
+    /// A session has ended.
+    pub(super) fn ended(&self, uid: &str, core: &Core) {
+        if let Some(mut all) = self.ending.get_mut(uid) {
+            all.retain(|other| other.id() != core.id());
+        }
+        self.ending.remove_if(uid, |_, all| all.is_empty());
     }
 
     /// Removes the session of `uid` if it is this one: a late close never removes a newer session.
@@ -252,6 +311,15 @@ impl Pool {
 
     /// Removes a closed session.
     pub(super) fn forget(&self, core: &Core) {
+        // Before it is gone from the users: a bind finds it there or here.
+        if let (Some(uid), Some(this)) = (core.uid(), self.by_id(core.id())) {
+            let mut all = self.ending.entry(Arc::clone(&uid)).or_default();
+            if core.begin_to_end(&uid) {
+                all.push(this);
+            }
+            drop(all);
+            self.ending.remove_if(&uid, |_, all| all.is_empty());
+        }
         self.sessions.remove(&core.id());
         if let Some(uid) = core.uid() {
             self.forget_user(&uid, core);

@@ -35,9 +35,16 @@ fn flat(batch: &Batch) -> Vec<u8> {
     slices[..count].iter().flat_map(|slice| slice.to_vec()).collect()
 }
 
+/// The bytes of a batch.
+fn flat_len(batch: &Batch) -> usize {
+    let mut slices = [std::io::IoSlice::new(&[]); 512];
+    let count = batch.slices(&mut slices);
+    slices[..count].iter().map(|slice| slice.len()).sum()
+}
+
 /// The writer has found the socket full.
 fn block(outbox: &Outbox, bounds: &Bounds) -> Option<Batch> {
-    let (batch, _) = outbox.take();
+    let (batch, _) = outbox.take(bounds);
     outbox.wrote(bounds, 0, 0, true);
     batch
 }
@@ -49,7 +56,7 @@ fn encoded_and_shared_packets_leave_in_the_order_they_came() {
     outbox.push(&bounds, &packet(1000, 2), 7).0.unwrap();
     put(&outbox, &bounds, b"three").unwrap();
     outbox.push(&bounds, &packet(3, 4), 7).0.unwrap();
-    let batch = outbox.take().0.unwrap();
+    let batch = outbox.take(&bounds).0.unwrap();
     let expected = [&b"one"[..], &[2; 1000], b"three", &[4; 3]].concat();
     assert_eq!(flat(&batch), expected);
     assert_eq!(outbox.depth(), (4, expected.len()));
@@ -63,7 +70,7 @@ fn a_failed_encoding_leaves_nothing_behind() {
         Err("no")
     });
     assert_eq!(failed.unwrap(), Err("no"));
-    assert!(outbox.take().0.is_none());
+    assert!(outbox.take(&bounds).0.is_none());
 }
 
 #[test]
@@ -106,8 +113,54 @@ fn latest_replaces_an_older_push_of_the_route_and_never_a_reply() {
     outbox.push(&bounds, &packet(10, 3), 1).0.unwrap();
     outbox.push(&bounds, &packet(10, 4), 3).0.unwrap(); // replaces 2
     outbox.push(&bounds, &packet(10, 5), 5).0.unwrap(); // no older push of its route: the oldest gives way
-    let batch = outbox.take().0.unwrap();
+    let batch = outbox.take(&bounds).0.unwrap();
     assert_eq!(flat(&batch), [[9; 10], [3; 10], [4; 10], [5; 10]].concat());
+}
+
+#[test]
+fn latest_takes_the_newest_while_the_writer_is_blocked() {
+    let (outbox, bounds) = (Outbox::new(), bounds(10, 1000, Policy::Latest));
+    for _ in 0..30 {
+        outbox.push(&bounds, &packet(20, 1), 7).0.unwrap();
+    }
+    let held = block(&outbox, &bounds).unwrap();
+    assert_eq!(held.len(), 30);
+    for n in 0..50 {
+        outbox.push(&bounds, &packet(20, n), 8 + u64::from(n % 10)).0.unwrap();
+        outbox.wrote(&bounds, 0, 0, true);
+    }
+    outbox.wrote(&bounds, 30, 600, false);
+    let expected: Vec<u8> = (40..50).flat_map(|n| [n; 20]).collect();
+    assert_eq!(flat(&outbox.take(&bounds).0.unwrap()), expected);
+}
+
+#[test]
+fn latest_keeps_pushes_that_a_refused_one_cannot_replace() {
+    let (outbox, bounds) = (Outbox::new(), bounds(100, 100, Policy::Latest));
+    put(&outbox, &bounds, &[9; 60]).unwrap();
+    outbox.push(&bounds, &packet(10, 1), 7).0.unwrap();
+    assert_eq!(outbox.push(&bounds, &packet(50, 2), 7), (Err(Refused::Dropped), 0));
+    assert_eq!(outbox.depth(), (2, 70));
+}
+
+#[test]
+fn latest_hands_the_writer_a_part_of_a_long_queue() {
+    let (outbox, bounds) = (Outbox::new(), bounds(10_000, 1 << 20, Policy::Latest));
+    for n in 0..200u8 {
+        outbox.push(&bounds, &packet(1000, n), 7).0.unwrap();
+        outbox.push(&bounds, &packet(9, n), 7).0.unwrap();
+    }
+    let mut n = 0;
+    while let Some(mut batch) = outbox.take(&bounds).0 {
+        let (packets, bytes) = (batch.len(), flat_len(&batch));
+        assert!(bytes <= 64 * 1024 && packets > 0);
+        while let Some(first) = batch.pop() {
+            assert_eq!((first, batch.pop().unwrap()), (packet(1000, n), packet(9, n)));
+            n += 1;
+        }
+        outbox.wrote(&bounds, packets, bytes, false);
+    }
+    assert_eq!((n, outbox.depth()), (200, (0, 0)));
 }
 
 #[test]
@@ -118,7 +171,7 @@ fn one_heartbeat_waits_at_most_and_it_needs_no_room() {
         outbox.heartbeat(&packet(4, 3));
     }
     assert_eq!(outbox.depth(), (2, 14));
-    outbox.take();
+    outbox.take(&bounds);
     outbox.heartbeat(&packet(4, 3));
     assert_eq!(outbox.depth(), (3, 18));
 }
@@ -133,7 +186,7 @@ fn closing_is_final_keeps_what_is_in_and_wakes_whoever_waits() {
     assert_eq!(outbox.close(CloseReason::Server, None), None);
     assert_eq!(outbox.poll_room(&mut cx, &bounds, 1), Poll::Ready(()));
     assert_eq!(put(&outbox, &bounds, b"late"), Err(Refused::Closed));
-    let (batch, reason) = outbox.take();
+    let (batch, reason) = outbox.take(&bounds);
     assert_eq!(flat(&batch.unwrap()), [&[1; 10][..], &[5; 4]].concat());
     assert_eq!(reason, Some(CloseReason::Kicked));
 }
@@ -165,7 +218,7 @@ proptest! {
                 put(&outbox, &bounds, &bytes).unwrap();
             }
         }
-        let mut batch = outbox.take().0.unwrap();
+        let mut batch = outbox.take(&bounds).0.unwrap();
         let (mut written, mut packets) = (BytesMut::new(), 0);
         for step in steps.into_iter().cycle() {
             if batch.is_empty() {
@@ -187,10 +240,34 @@ proptest! {
             let bytes = packet(*size, u8::try_from(n).unwrap());
             if *shared { outbox.push(&bounds, &bytes, 1).0.unwrap() } else { put(&outbox, &bounds, &bytes).unwrap() }
         }
-        let mut batch = outbox.take().0.unwrap();
+        let mut batch = outbox.take(&bounds).0.unwrap();
         for (n, (size, _)) in sizes.iter().enumerate() {
             prop_assert_eq!(batch.pop(), Some(packet(*size, u8::try_from(n).unwrap())));
         }
         prop_assert!(batch.is_empty());
+    }
+
+    /// Whatever is pushed while the writer holds whatever it holds: of each route the newest push is never refused, and
+    /// the newest of all leaves last.
+    #[test]
+    fn latest_never_refuses_the_newest_push(
+        steps in prop::collection::vec((1u64..6, 1usize..3000, any::<bool>(), any::<bool>()), 1..200),
+        messages in 1usize..20,
+    ) {
+        let (outbox, bounds) = (Outbox::new(), bounds(messages, 3000, Policy::Latest));
+        for (n, (route, size, takes, writes)) in steps.iter().enumerate() {
+            let fill = u8::try_from(n).unwrap();
+            prop_assert!(outbox.push(&bounds, &packet(*size, fill), *route).0.is_ok());
+            if *takes {
+                // The writer took a batch and found the socket full.
+                let batch = outbox.take(&bounds).0.unwrap();
+                let bytes = flat(&batch);
+                prop_assert_eq!(bytes.last(), Some(&fill));
+                outbox.wrote(&bounds, 0, 0, true);
+                if *writes {
+                    outbox.wrote(&bounds, batch.len(), flat_len(&batch), false);
+                }
+            }
+        }
     }
 }

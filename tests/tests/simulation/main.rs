@@ -1,5 +1,6 @@
 //! Clusters in one process, with faults that a seed decides: what holds whatever goes wrong, and that one seed is one run.
 
+mod binds;
 mod crash;
 mod faults;
 mod groups;

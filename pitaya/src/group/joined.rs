@@ -1,0 +1,176 @@
+//! Memberships that end with a session.
+//!
+//! A membership belongs to the session that made it, not to its user alone: the store keeps the session's
+//! [ownership](crate::session::Core::ownership) with the member, and a session takes out only what is its own. So a session
+//! that ends late, or joins late, does not touch the membership of its successor.
+
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::GroupError;
+use super::handle::Group;
+use crate::error::{Error, Result, code, text};
+use crate::session::Core;
+
+/// The memberships of the sessions of this server, by session and group.
+#[derive(Default)]
+pub(super) struct Joined(DashMap<(u64, Arc<str>), Arc<Membership>>);
+
+/// One session in one group.
+pub(super) struct Membership {
+    owner: String,
+    /// The close callback that ends it.
+    callback: u64,
+    core: Arc<Core>,
+    /// Held while the store is asked, so that a leave waits for the join before it.
+    stage: Mutex<Stage>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The store has not been asked yet.
+    New,
+    /// The store has been asked to add it, so many times.
+    Joined(u64),
+    /// It has been given up: another one may have taken its place.
+    Gone,
+}
+
+impl Joined {
+    /// The membership of a session in a group, made if there is none. Fails with `PIT-499` if the session is over.
+    fn get_or_make(&self, group: &Group, core: &Arc<Core>, uid: &str) -> Result<Arc<Membership>> {
+        match self.0.entry(key(group, core.id())) {
+            Entry::Occupied(entry) => Ok(Arc::clone(entry.get())),
+            Entry::Vacant(entry) => {
+                let (leaving, uid) = (group.clone(), uid.to_owned());
+                let callback = core.on_close(Box::new(move |session| {
+                    Box::pin(async move {
+                        if let Err(error) = leave(&leaving, session.core(), &uid).await {
+                            tracing::debug!(uid, group = leaving.name(), %error, "a user could not leave a group");
+                        }
+                    })
+                }));
+                let callback = callback.ok_or_else(closed)?;
+                let (owner, core) = (core.ownership(), Arc::clone(core));
+                let made = Membership { owner, callback, core, stage: Mutex::new(Stage::New) };
+                Ok(Arc::clone(&entry.insert(Arc::new(made))))
+            }
+        }
+    }
+
+    fn get(&self, group: &Group, session: u64) -> Option<Arc<Membership>> {
+        self.0.get(&key(group, session)).map(|membership| Arc::clone(&membership))
+    }
+
+    /// Gives a membership up: the session's end does nothing about it any more.
+    fn give_up(&self, group: &Group, membership: &Arc<Membership>, mut stage: MutexGuard<'_, Stage>) {
+        *stage = Stage::Gone;
+        let same = |_: &(u64, Arc<str>), other: &Arc<Membership>| Arc::ptr_eq(other, membership);
+        self.0.remove_if(&key(group, membership.core.id()), same);
+        membership.core.remove_on_close(membership.callback);
+    }
+
+    /// The number of memberships.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+fn key(group: &Group, session: u64) -> (u64, Arc<str>) {
+    (session, group.shared_name())
+}
+
+fn closed() -> Error {
+    Error::new(code::CLOSED, text::BROKEN_PIPE)
+}
+
+/// Adds the user of a session to a group, for as long as the session lasts.
+pub(super) async fn join(group: &Group, core: &Arc<Core>, uid: &str) -> Result<()> {
+    let (store, joined) = (group.store()?, group.joined());
+    loop {
+        let membership = joined.get_or_make(group, core, uid)?;
+        let mut stage = membership.stage.lock().await;
+        let before = match *stage {
+            Stage::Gone => continue,
+            Stage::New => 0,
+            Stage::Joined(times) => times,
+        };
+        if core.close_reason().is_some() {
+            return Err(closed()); // its end takes out what it had joined before
+        }
+        // Before the store is asked: a join that is dropped meanwhile may have reached it.
+        *stage = Stage::Joined(before + 1);
+        return match store.join(group.name(), uid, &membership.owner).await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                if before == 0 && matches!(error, GroupError::NotFound) {
+                    joined.give_up(group, &membership, stage);
+                }
+                Err(error.into())
+            }
+        };
+    }
+}
+
+/// Takes the user of a session out of a group, if it is in by this session.
+pub(super) async fn leave(group: &Group, core: &Core, uid: &str) -> Result<()> {
+    let (store, joined) = (group.store()?, group.joined());
+    let not_in = || Error::new(code::UNKNOWN, text::MEMBER_NOT_FOUND);
+    let membership = joined.get(group, core.id()).ok_or_else(not_in)?;
+    let stage = membership.stage.lock().await;
+    if matches!(*stage, Stage::New | Stage::Gone) {
+        joined.give_up(group, &membership, stage);
+        return Err(not_in());
+    }
+    let left = store.leave(group.name(), uid, &membership.owner).await;
+    joined.give_up(group, &membership, stage);
+    if left? { Ok(()) } else { Err(not_in()) }
+}
+
+/// Takes a user out of a group, whoever put it in.
+pub(super) async fn remove(group: &Group, uid: &str) -> Result<()> {
+    let (store, joined) = (group.store()?, group.joined());
+    let membership = group.session(uid).and_then(|session| joined.get(group, session.id()));
+    let Some(membership) = membership else { return Ok(store.remove(group.name(), uid).await?) };
+    let stage = membership.stage.lock().await;
+    let removed = store.remove(group.name(), uid).await;
+    if matches!(removed, Ok(()) | Err(GroupError::NotFound | GroupError::MemberNotFound)) {
+        joined.give_up(group, &membership, stage);
+    }
+    Ok(removed?)
+}
+
+/// Memberships of this server that are given up when `remove` has removed all members of a group.
+pub(super) async fn remove_members<T>(
+    group: &Group,
+    remove: impl Future<Output = Result<T, GroupError>>,
+) -> Result<T> {
+    let joined = group.joined();
+    let mut before = Vec::new();
+    if !joined.is_empty() {
+        for uid in group.store()?.members(group.name()).await?.iter() {
+            let membership = group.session(uid).and_then(|session| joined.get(group, session.id()));
+            if let Some(membership) = membership {
+                // One that joins now may come after the removal, and stays.
+                let stage = membership.stage.try_lock().map(|stage| *stage);
+                before.extend(stage.map(|stage| (membership, stage)));
+            }
+        }
+    }
+    let removed = remove.await?;
+    for (membership, stage) in before {
+        let now = membership.stage.lock().await;
+        if *now == stage {
+            joined.give_up(group, &membership, now);
+        }
+    }
+    Ok(removed)
+}
