@@ -94,7 +94,12 @@ pub(super) struct Sent {
 
 impl Sent {
     fn new(stream: u64) -> Self {
-        Self { stream, latest: AtomicU64::new(0), turn: tokio::sync::Mutex::default(), last: Mutex::default() }
+        Self {
+            stream,
+            latest: AtomicU64::new(0),
+            turn: tokio::sync::Mutex::default(),
+            last: Mutex::default(),
+        }
     }
 
     /// The number of the last message that was begun: what a call publishes has a greater one.
@@ -183,7 +188,8 @@ struct Stream {
 impl Streams {
     fn stream(&mut self, number: u64) -> &mut Stream {
         if self.by_number.len() >= PEERS && !self.by_number.contains_key(&number) {
-            let oldest = self.by_number.iter().min_by_key(|(_, stream)| stream.touched).map(|(number, _)| *number);
+            let oldest =
+                self.by_number.iter().min_by_key(|(_, stream)| stream.touched).map(|(number, _)| *number);
             oldest.and_then(|oldest| self.by_number.remove(&oldest));
         }
         self.events += 1;
@@ -321,7 +327,11 @@ mod tests {
         let answer = || response::write(Ok("hello".into()), false);
         sent.published(&"front".into(), sent.next().number);
         let since = sent.latest();
-        assert_eq!(sent.place_answer(answer(), since, &call("front")), answer(), "nothing was published since");
+        assert_eq!(
+            sent.place_answer(answer(), since, &call("front")),
+            answer(),
+            "nothing was published since"
+        );
         sent.published(&"front".into(), sent.next().number);
         assert_eq!(sent.place_answer(answer(), since, &call("other")), answer(), "not to this frontend");
         assert_eq!(sent.place_answer(answer(), since, &call("")), answer());
