@@ -1,5 +1,6 @@
 use std::sync::Mutex;
 
+use super::hub::WAITING;
 use super::*;
 use crate::cluster::response;
 
@@ -87,6 +88,7 @@ async fn run() -> Vec<String> {
         }
     });
     futures_util::future::join_all(calls).await;
+    tokio::time::sleep(Duration::from_millis(1)).await; // each subject is taken in by itself
     came.lock().unwrap().clone()
 }
 
