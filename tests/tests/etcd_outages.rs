@@ -54,6 +54,7 @@ async fn when_etcd_is_killed_the_view_stays_and_all_is_there_again_after_its_res
     etcd.kill();
     until("it is noticed", || a.discovery.failures() > 0 && b.discovery.failures() > 0).await;
     assert!(!a.discovery.is_ready().await);
+    assert!(!a.discovery.is_current() && !b.discovery.is_current(), "no changes are followed");
     let changed = Server::new("room", "b").with_metadata("draining", "true");
     assert!(b.discovery.announce(Arc::new(changed)).await.is_err(), "it cannot be told now");
     sleep(TTL * 2).await;
@@ -64,6 +65,7 @@ async fn when_etcd_is_killed_the_view_stays_and_all_is_there_again_after_its_res
     assert_eq!(keys(&etcd).await, 2);
     let c = Node::join(options(&etcd), Server::new("room", "c")).await;
     until("changes are followed", || a.sees().len() == 3 && b.sees().len() == 3).await;
+    assert!(a.discovery.is_current() && b.discovery.is_current());
     c.discovery.close().await;
     until("and so is leaving", || a.sees().len() == 2).await;
     assert_eq!(a.heard(), ["~b", "+c", "-c"], "nobody was lost in between");

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Builder;
-use crate::cluster::server::BROADCASTS;
+use crate::cluster::server::{BROADCASTS, ORDER};
 use crate::cluster::{Limits, Meters, Node, Parts, Server};
 use crate::config::Config;
 use crate::error::{Error, Result, code};
@@ -33,6 +33,7 @@ pub(super) fn node(
     let mut metadata = std::mem::take(&mut builder.metadata);
     if frontend {
         metadata.insert(BROADCASTS.to_owned(), "1".to_owned());
+        metadata.insert(ORDER.to_owned(), "1".to_owned());
     }
     let own = Server {
         id: Arc::clone(id),

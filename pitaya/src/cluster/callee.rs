@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::node::Node;
 use super::owner::Frontend;
-use super::protos::{BindMsg, Broadcast, KickAnswer, KickMsg, Push, Session as Travelling};
+use super::protos::{BindMsg, KickAnswer, KickMsg, OrderedBroadcast, Push, Session as Travelling};
 use super::request::{Incoming, Target, Waits, session_data};
 use super::response::{self, ACK};
 use super::{Receiver, sys};
@@ -33,7 +33,9 @@ impl Receiver for Callee {
         let node = Arc::clone(&self.0);
         Box::pin(async move {
             let expose = node.pool.settings().expose_errors;
-            response::write(node.answer(body).await, expose)
+            let (since, call) = (node.order.sent.latest(), body.clone());
+            let answer = response::write(node.answer(body).await, expose);
+            node.order.sent.place_answer(answer, since, &call)
         })
     }
 
@@ -68,17 +70,14 @@ impl Receiver for Callee {
 
     fn broadcast(&self, body: Bytes) {
         let node = &self.0;
-        let framed =
-            Broadcast::decode(body).map_err(|error| node.unreadable("broadcast", &error)).and_then(|it| {
-                match node.pool.frame_push(&it.route, &it.data) {
-                    Ok(packet) => Ok((packet, it)),
-                    Err(error) => Err(node.unreadable("broadcast", &error)),
+        match OrderedBroadcast::decode(body) {
+            Ok(it) => {
+                node.deliver(&it);
+                if let Some(place) = it.place {
+                    node.order.received.handled(place);
                 }
-            });
-        let Ok((packet, it)) = framed else { return };
-        for core in it.uids.iter().filter_map(|uid| node.pool.by_uid(uid)) {
-            // Whoever does not take it meets the policy, and is counted there.
-            let _ = core.push(&it.route, &packet);
+            }
+            Err(error) => drop(node.unreadable("broadcast", &error)),
         }
     }
 
@@ -96,6 +95,22 @@ impl Node {
     /// What this server serves.
     pub(super) fn served(&self) -> Result<&Arc<Tables>> {
         self.tables.get().ok_or_else(|| Error::new(code::UNAVAILABLE, "this server has not started yet"))
+    }
+
+    /// Pushes to those of the users that are here, or kicks them.
+    fn deliver(&self, it: &OrderedBroadcast) {
+        let cores = it.uids.iter().filter_map(|uid| self.pool.by_uid(uid));
+        if it.kick {
+            for core in cores {
+                core.kick(CloseReason::Kicked);
+            }
+            return;
+        }
+        match self.pool.frame_push(&it.route, &it.data) {
+            // Whoever does not take it meets the policy, and is counted there.
+            Ok(packet) => cores.for_each(|core| drop(core.push(&it.route, &packet))),
+            Err(error) => drop(self.unreadable("broadcast", &error)),
+        }
     }
 
     /// Something came in that cannot be understood: it is counted, and is an error if anybody waits for an answer.

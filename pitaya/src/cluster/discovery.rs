@@ -41,6 +41,13 @@ pub trait Discovery: Send + Sync + 'static {
     /// Whether the registry answers now.
     fn is_ready(&self) -> BoxFuture<'_, bool>;
 
+    /// Whether the list of servers is kept true now, as far as is known. While it is not, a server may be missing from
+    /// it, and messages to users go to the users' own addresses instead of to the frontends in the list. It is asked for
+    /// each message, so it must be cheap. Default: `true`.
+    fn is_current(&self) -> bool {
+        true
+    }
+
     /// What is counted of it since it was made, by names: `("registrations", 1)`. It is asked every
     /// `pitaya.metrics.period`, and reported as [`DISCOVERY_EVENTS`](crate::metrics::DISCOVERY_EVENTS).
     fn events(&self) -> Vec<(&'static str, u64)> {
@@ -68,6 +75,10 @@ impl<T: Discovery + ?Sized> Discovery for Arc<T> {
 
     fn is_ready(&self) -> BoxFuture<'_, bool> {
         (**self).is_ready()
+    }
+
+    fn is_current(&self) -> bool {
+        (**self).is_current()
     }
 
     fn events(&self) -> Vec<(&'static str, u64)> {

@@ -8,7 +8,8 @@ use super::Servers;
 use crate::component::{EntryId, Tables};
 use crate::error::Error;
 use crate::metrics::{
-    COUNT_SERVERS, DROPPED_MESSAGES, FarRoutes, Handle, Metric, Metrics, RouteTimings, UNREADABLE_MESSAGES,
+    COUNT_SERVERS, DROPPED_MESSAGES, FarRoutes, Handle, Metric, Metrics, ORDER_TIMEOUTS, RouteTimings,
+    UNREADABLE_MESSAGES,
 };
 
 /// The instruments of a node.
@@ -103,6 +104,12 @@ impl Meters {
         if let Some(here) = self.here.get() {
             report(&here.remotes[id.index()], started, error);
         }
+    }
+
+    /// A message did not arrive that an answer or a call waited for.
+    #[cold]
+    pub(super) fn order_timeout(&self) {
+        self.metrics.handle(&ORDER_TIMEOUTS, &[]).record(1.0);
     }
 
     /// Something came in that cannot be understood.

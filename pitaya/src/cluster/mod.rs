@@ -26,6 +26,7 @@ mod meters;
 #[cfg(feature = "nats")]
 mod nats;
 mod node;
+mod order;
 mod outgoing;
 mod owner;
 pub mod protos;

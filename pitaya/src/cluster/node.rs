@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::absent::Absent;
 use super::meters::Meters;
+use super::order::Order;
 use super::outgoing::{Client, Outgoing};
 use super::request::Waits;
 use super::response::{self, Unanswered};
@@ -77,6 +78,7 @@ pub(crate) struct Node {
     pub(super) binds: super::unique::Binds,
     /// What binds are judged by.
     pub(super) clock: Clock,
+    pub(super) order: Order,
 }
 
 impl Node {
@@ -100,6 +102,7 @@ impl Node {
             kill,
             binds: super::unique::Binds::default(),
             clock,
+            order: Order::new(),
         });
         node.meters.watch(&node.servers);
         node
@@ -208,7 +211,13 @@ impl Node {
             left = timeout.saturating_sub(started.elapsed());
         };
         let result = match answer {
-            Ok(bytes) => response::read(bytes),
+            Ok(bytes) => {
+                let (result, after) = response::read_ordered(bytes);
+                if let Some(place) = after {
+                    self.reached(place).await;
+                }
+                result
+            }
             Err(why) => {
                 let error = Unanswered { route, timeout, caller: &self.own.load(), callee: &to }.error(why);
                 tracing::debug!(route, server = %to.id, %error, "a call got no answer");

@@ -20,11 +20,13 @@ pub(super) struct Frontend {
     node: Arc<Node>,
     id: Box<str>,
     current: Current,
+    /// The last message that this server had published when the call began.
+    since: u64,
 }
 
 impl Frontend {
     pub(super) fn new(node: &Arc<Node>, id: &str, current: Current) -> Self {
-        Self { node: Arc::clone(node), id: id.into(), current }
+        Self { node: Arc::clone(node), id: id.into(), current, since: node.order.sent.latest() }
     }
 
     fn server(&self) -> Result<Arc<Server>> {
@@ -40,7 +42,9 @@ impl Frontend {
         Some(Arc::new(Server::new(server_type, &*self.id).frontend(true)))
     }
 
-    async fn ask(&self, route: &str, body: Vec<u8>) -> Result<()> {
+    /// Calls the frontend. It does what it is asked after what was published to it during this call.
+    async fn ask(&self, route: &str, mut body: Vec<u8>) -> Result<()> {
+        self.node.order.sent.place_call(&mut body, self.since, &self.id);
         let server = Chosen::only(self.server()?);
         self.node.call(server, route, body.into(), &self.current, None).await.map(drop)
     }

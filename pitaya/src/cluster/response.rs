@@ -6,7 +6,7 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::fields::{self, Field};
-use super::protos::{Error as Travelling, Response};
+use super::protos::{Error as Travelling, OrderedResponse, Place, Response};
 use super::{Server, TransportError};
 use crate::duration;
 use crate::error::{Error, Result, code};
@@ -69,11 +69,19 @@ impl Response {
 /// # Ok::<(), pitaya::Error>(())
 /// ```
 pub fn read(bytes: Bytes) -> Result<Bytes> {
-    Response::decode(bytes)
-        .map_err(|error| {
-            Error::new(code::UNKNOWN, format!("cannot decode response: {error}")).with_source(error)
-        })?
-        .into_result()
+    Response::decode(bytes).map_err(undecodable)?.into_result()
+}
+
+/// Reads an answer as [`read`] does, and the place after which it is to be handed on.
+pub(super) fn read_ordered(bytes: Bytes) -> (Result<Bytes>, Option<Place>) {
+    match OrderedResponse::decode(bytes) {
+        Ok(OrderedResponse { data, error, after }) => (Response { data, error }.into_result(), after),
+        Err(error) => (Err(undecodable(error)), None),
+    }
+}
+
+fn undecodable(error: prost::DecodeError) -> Error {
+    Error::new(code::UNKNOWN, format!("cannot decode response: {error}")).with_source(error)
 }
 
 /// Writes an answer.

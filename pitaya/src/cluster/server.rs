@@ -18,6 +18,10 @@ pub const DRAINING: &str = "draining";
 /// (`docs/cluster.md`, "Broadcasts").
 pub const BROADCASTS: &str = "broadcasts";
 
+/// The metadata key by which a frontend of ours says, with the value `1`, that it keeps the order of what one server
+/// does to its sessions (`docs/cluster.md`, "Order").
+pub const ORDER: &str = "order";
+
 /// A server of the cluster: what discovery makes known of it. It does not change; a server that changes is made
 /// known again, and replaces what was known.
 ///

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use foldhash::fast::RandomState;
 
 use super::Server;
-use super::server::BROADCASTS;
+use super::server::{BROADCASTS, ORDER};
 
 /// One reading of all servers: it does not change while it is held.
 #[derive(Debug, Default)]
@@ -27,6 +27,8 @@ struct Group {
     open: Arc<[Arc<Server>]>,
     /// Whether each of its frontends takes broadcasts.
     broadcasts: bool,
+    /// Whether each of them keeps the order as well.
+    order: bool,
 }
 
 impl View {
@@ -35,13 +37,19 @@ impl View {
         for server in by_id.values() {
             lists.entry(Arc::clone(&server.server_type)).or_default().push(Arc::clone(server));
         }
-        let group = |all: Vec<Arc<Server>>| Group {
-            open: all.iter().filter(|server| !server.is_draining()).cloned().collect(),
-            broadcasts: all
-                .iter()
-                .filter(|server| server.frontend)
-                .all(|server| server.metadata.get(BROADCASTS).is_some_and(|version| version == "1")),
-            all: all.into(),
+        let group = |all: Vec<Arc<Server>>| {
+            let say = |key: &str| {
+                let mut frontends = all.iter().filter(|server| server.frontend).peekable();
+                frontends.peek().is_some()
+                    && frontends.all(|server| server.metadata.get(key).is_some_and(|version| version == "1"))
+            };
+            let broadcasts = say(BROADCASTS);
+            Group {
+                open: all.iter().filter(|server| !server.is_draining()).cloned().collect(),
+                broadcasts,
+                order: broadcasts && say(ORDER),
+                all: all.into(),
+            }
         };
         let by_type = lists.into_iter().map(|(server_type, all)| (server_type, group(all))).collect();
         Self { by_id, by_type }
@@ -68,9 +76,14 @@ impl View {
     /// Whether every frontend of a type takes broadcasts (`docs/cluster.md`, "Broadcasts"), and there is one.
     #[must_use]
     pub fn takes_broadcasts(&self, frontend_type: &str) -> bool {
-        self.by_type
-            .get(frontend_type)
-            .is_some_and(|group| group.broadcasts && group.all.iter().any(|server| server.frontend))
+        self.by_type.get(frontend_type).is_some_and(|group| group.broadcasts)
+    }
+
+    /// Whether every frontend of a type takes broadcasts and keeps their order (`docs/cluster.md`, "Order"), and there
+    /// is one.
+    #[must_use]
+    pub fn keeps_order(&self, frontend_type: &str) -> bool {
+        self.by_type.get(frontend_type).is_some_and(|group| group.order)
     }
 
     /// All servers, by id.
@@ -281,6 +294,10 @@ mod tests {
         assert!(servers.view().takes_broadcasts("connector"));
         servers.put(Server::new("room", "r"));
         assert!(!servers.view().takes_broadcasts("room"), "it has no frontend");
+        assert!(!servers.view().keeps_order("connector") && !servers.view().keeps_order("room"));
+        let ours = Server::new("connector", "ours").frontend(true).with_metadata(BROADCASTS, "1");
+        servers.put(ours.with_metadata(ORDER, "1"));
+        assert!(servers.view().keeps_order("connector"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::node::Node;
-use super::protos::{BindMsg, KickMsg, Session as Travelling};
+use super::protos::{After, BindMsg, KickMsg, Session as Travelling};
 use super::request::{session_data, sys};
 use super::response::{KICKED, NESTED_ACK};
 use crate::error::{Error, Result, code, text};
@@ -15,17 +15,23 @@ use crate::session::{CloseReason, Core, Pool};
 /// Serves a call of one of them; `None` if it is another's. They have no limit in number: handlers that wait hold
 /// nothing that these need.
 pub(super) async fn serve(node: &Arc<Node>, route: &str, body: &Bytes) -> Option<Result<Bytes>> {
-    let pool = &node.pool;
     // The server type in a route is not looked at.
     let short =
         route.strip_prefix("sys.").map(|_| route).or_else(|| route.split_once('.').map(|(_, rest)| rest))?;
-    match short {
-        sys::BIND_SESSION => Some(bind(pool, body).await),
-        sys::PUSH_SESSION => Some(replace_data(pool, body)),
-        sys::KICK => Some(kick(pool, body)),
-        sys::BOUND => Some(bound(node, body).await),
-        _ => None,
+    if !matches!(short, sys::BIND_SESSION | sys::PUSH_SESSION | sys::KICK | sys::BOUND) {
+        return None;
     }
+    // What is no message fails below.
+    if let Some(place) = After::decode(body.clone()).ok().and_then(|it| it.after) {
+        node.reached(place).await;
+    }
+    let pool = &node.pool;
+    Some(match short {
+        sys::BIND_SESSION => bind(pool, body).await,
+        sys::PUSH_SESSION => replace_data(pool, body),
+        sys::BOUND => bound(node, body).await,
+        _ => kick(pool, body),
+    })
 }
 
 async fn bind(pool: &Pool, body: &Bytes) -> Result<Bytes> {

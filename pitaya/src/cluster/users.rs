@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use prost::Message as _;
 
 use super::node::{Cluster, Node};
-use super::protos::{Broadcast, KickMsg, Push};
+use super::protos::{KickMsg, OrderedBroadcast, Push};
 use super::{Address, Server, TransportError, subject};
 use crate::error::{Error, Result, code};
 use crate::group::Elsewhere;
@@ -33,19 +33,15 @@ impl Elsewhere for Cluster {
     }
 
     fn kick<'a>(&'a self, frontend_type: &'a str, uids: Vec<&'a str>) -> BoxFuture<'a, Vec<&'a str>> {
-        Box::pin(async move {
-            let mut failed = Vec::new();
-            for uid in uids {
-                let body = KickMsg { user_id: uid.to_owned() }.encode_to_vec();
-                let sent = self.0.transport.publish(Address::Kick { frontend_type, uid }, body.into()).await;
-                if let Err(error) = sent {
-                    tracing::debug!(uid, %error, "a kick is not on its way");
-                    failed.push(uid);
-                }
-            }
-            failed
-        })
+        Box::pin(self.0.kick_users(frontend_type, uids))
     }
+}
+
+/// The frontends of a type, where each takes broadcasts.
+struct Frontends {
+    /// All but this server.
+    others: Vec<Arc<Server>>,
+    keep_order: bool,
 }
 
 impl Node {
@@ -57,14 +53,7 @@ impl Node {
         route: &str,
         body: Bytes,
     ) -> Vec<&'a str> {
-        let frontends = self.servers.look(|view| {
-            view.takes_broadcasts(frontend_type).then(|| {
-                let all = view.of_type(frontend_type).iter();
-                all.filter(|server| server.frontend && server.id != self.own().id)
-                    .cloned()
-                    .collect::<Vec<_>>()
-            })
-        });
+        let frontends = self.frontends(frontend_type);
         let Some(frontends) = frontends else {
             let mut failed = Vec::new();
             for uid in uids {
@@ -75,28 +64,86 @@ impl Node {
             }
             return failed;
         };
+        self.broadcast(&frontends, uids, |uids| OrderedBroadcast {
+            route: route.to_owned(),
+            uids,
+            data: body.clone(),
+            ..OrderedBroadcast::default()
+        })
+        .await
+    }
+
+    /// Kicks users that are not here; gives those for whom it is not on its way.
+    async fn kick_users<'a>(&self, frontend_type: &str, uids: Vec<&'a str>) -> Vec<&'a str> {
+        if let Some(frontends) = self.frontends(frontend_type).filter(|frontends| frontends.keep_order) {
+            let kick = |uids| OrderedBroadcast { uids, kick: true, ..OrderedBroadcast::default() };
+            return self.broadcast(&frontends, uids, kick).await;
+        }
+        let mut failed = Vec::new();
+        for uid in uids {
+            let body = KickMsg { user_id: uid.to_owned() }.encode_to_vec();
+            let sent = self.transport.publish(Address::Kick { frontend_type, uid }, body.into()).await;
+            if let Err(error) = sent {
+                tracing::debug!(uid, %error, "a kick is not on its way");
+                failed.push(uid);
+            }
+        }
+        failed
+    }
+
+    /// Where broadcasts to the users of a type go; `None` if they go to the users' subjects: a frontend of the type
+    /// takes none, or there may be frontends that are not known here.
+    fn frontends(&self, frontend_type: &str) -> Option<Frontends> {
+        if !self.discovery.is_current() {
+            return None;
+        }
+        let own = self.own();
+        self.servers.look(|view| {
+            view.takes_broadcasts(frontend_type).then(|| {
+                let all = view.of_type(frontend_type).iter();
+                let others = all.filter(|server| server.frontend && server.id != own.id).cloned().collect();
+                Frontends { others, keep_order: view.keeps_order(frontend_type) }
+            })
+        })
+    }
+
+    /// Sends one message about users to all frontends; gives those for whom it is not on its way.
+    async fn broadcast<'a>(
+        &self,
+        frontends: &Frontends,
+        uids: Vec<&'a str>,
+        message: impl Fn(Vec<String>) -> OrderedBroadcast,
+    ) -> Vec<&'a str> {
         // A broadcast has no uid in its subject, but who can be reached is the same however it goes.
         let (uids, mut failed): (Vec<_>, Vec<_>) =
             uids.into_iter().partition(|uid| subject::check(uid).is_ok());
         for part in parts(uids) {
-            let it = Broadcast {
-                route: route.to_owned(),
-                uids: part.iter().map(|uid| (*uid).to_owned()).collect(),
-                data: body.clone(),
-            };
-            let bytes = Bytes::from(it.encode_to_vec());
-            let mut sent = true;
-            for server in &frontends {
-                if let Err(error) = self.transport.publish(Address::Broadcast(server), bytes.clone()).await {
-                    tracing::debug!(server = %server.id, %error, "a broadcast is not on its way");
-                    sent = false;
-                }
-            }
-            if !sent {
+            let message = message(part.iter().map(|uid| (*uid).to_owned()).collect());
+            if self.publish_to(&frontends.others, frontends.keep_order, &message).await.is_err() {
                 failed.extend(part);
             }
         }
         failed
+    }
+
+    async fn publish_to(
+        &self,
+        frontends: &[Arc<Server>],
+        in_order: bool,
+        message: &OrderedBroadcast,
+    ) -> Result<(), TransportError> {
+        if in_order {
+            return self.publish_in_order(frontends, message).await;
+        }
+        let bytes = Bytes::from(message.encode_to_vec());
+        let mut result = Ok(());
+        for server in frontends {
+            if let Err(error) = self.transport.publish(Address::Broadcast(server), bytes.clone()).await {
+                tracing::debug!(server = %server.id, %error, "a broadcast is not on its way");
+                result = Err(error);
+            }
+        }
+        result
     }
 
     async fn push_to_user(
@@ -113,15 +160,18 @@ impl Node {
     /// Pushes to a session of a frontend, in order with what is pushed to the user in other ways.
     pub(super) async fn push_to_session(
         &self,
-        frontend: &Server,
+        frontend: &Arc<Server>,
         uid: &str,
         route: &str,
         data: Bytes,
     ) -> Result<()> {
         let frontend_type = &*frontend.server_type;
-        let sent = if self.servers.look(|view| view.takes_broadcasts(frontend_type)) {
-            let it = Broadcast { route: route.to_owned(), uids: vec![uid.to_owned()], data };
-            self.transport.publish(Address::Broadcast(frontend), it.encode_to_vec().into()).await
+        let (takes, in_order) =
+            self.servers.look(|view| (view.takes_broadcasts(frontend_type), view.keeps_order(frontend_type)));
+        let sent = if takes {
+            let uids = vec![uid.to_owned()];
+            let it = OrderedBroadcast { route: route.to_owned(), uids, data, ..OrderedBroadcast::default() };
+            self.publish_to(std::slice::from_ref(frontend), in_order, &it).await
         } else {
             self.push_to_user(frontend_type, uid, route, data).await
         };

@@ -118,8 +118,13 @@ pub static DISCOVERY_EVENTS: Metric =
     Metric::counter("cluster", "discovery_events", "What happened to the discovery of servers")
         .labels(&["event"]);
 
+/// Calls and answers that stopped waiting for a message that another server had published to this frontend before them,
+/// after 2 s: that message was lost, or is very late.
+pub static ORDER_TIMEOUTS: Metric =
+    Metric::counter("cluster", "order_timeouts", "Waits for earlier messages that ended without them");
+
 /// All of the above.
-pub static ALL: [&Metric; 21] = [
+pub static ALL: [&Metric; 22] = [
     &RESPONSE_TIME,
     &HANDLER_DELAY,
     &CONNECTED_CLIENTS,
@@ -141,4 +146,5 @@ pub static ALL: [&Metric; 21] = [
     &DROPPED_MESSAGES,
     &TRANSPORT_EVENTS,
     &DISCOVERY_EVENTS,
+    &ORDER_TIMEOUTS,
 ];

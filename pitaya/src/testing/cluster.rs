@@ -131,7 +131,7 @@ impl Cluster {
         }
         fastrand::seed(seed);
         let simulator = Simulator::start(seed);
-        let broker = MemoryBroker::new();
+        let broker = MemoryBroker::seeded(seed);
         broker.set_courier(Arc::clone(&simulator) as _);
         let registry = MemoryRegistry::with_lease(lease);
         let (groups, state) = (Arc::default(), Mutex::default());

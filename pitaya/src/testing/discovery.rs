@@ -62,4 +62,8 @@ impl Discovery for Simulated {
     fn is_ready(&self) -> BoxFuture<'_, bool> {
         self.inner.is_ready()
     }
+
+    fn is_current(&self) -> bool {
+        self.inner.is_current()
+    }
 }

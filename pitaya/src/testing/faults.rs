@@ -15,6 +15,9 @@ use std::time::Duration;
 /// | push, broadcast, kick | yes | yes | never | kept, from one server to one address |
 /// | news of a bind | yes | yes | yes | kept, from one server to one address |
 ///
+/// Also without a delay, nothing has an order but what one server sends to one address: each address has a queue and a
+/// task, and the seed chooses whose turn it is.
+///
 /// Everything happens at most once: no broker hands a request or a push over twice, so this one does not, and what is written
 /// for it need not expect it. News of binds are the exception: servers tell them again when they have been cut off,
 /// so each of them is heard twice in life, and here with `duplicate`.

@@ -16,7 +16,7 @@ use super::parcel::{Courier, Parcel};
 use crate::cluster::TransportError;
 use crate::cluster::answering::Kind;
 
-/// How many messages may wait for one server: as many as the NATS client lets wait for a subscription.
+/// How many messages may wait at one subject for one server: as many as the NATS client lets wait for a subscription.
 pub(super) const WAITING: usize = 65_536;
 
 /// The largest message in bytes: what NATS takes unless it is told otherwise, so that what works here works there.
@@ -24,11 +24,14 @@ pub(super) const LARGEST: usize = 1024 * 1024;
 
 /// Carries messages between apps of one process. A clone is a handle to the same broker.
 ///
-/// It is lost only for those who are [cut off](Self::set_reachable) from it, and nothing is lost on it for the others. Whom a message reaches, and in which order, follows from the order of
-/// the calls and from nothing else: with one thread, paused time and the same calls a run is the same each time.
+/// It is lost only for those who are [cut off](Self::set_reachable) from it, and nothing is lost on it for the others.
 ///
-/// A message may have 1 MiB, and 65 536 messages may wait for one server; what comes then is dropped and counted
-/// ([`dropped`](Self::dropped)), a request fails at once.
+/// It keeps no order that NATS does not keep: the messages of one sender to one subject arrive in their order, and each
+/// subject has a queue and a task of its own, which lets others go first by chance. The chance comes from a generator
+/// with a fixed seed: with one thread, paused time and the same calls a run is the same each time.
+///
+/// A message may have 1 MiB, and 65 536 messages may wait at one subject for one server; what comes then is dropped and
+/// counted ([`dropped`](Self::dropped)), a request fails at once.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -83,8 +86,19 @@ struct Net {
     /// Ids of servers that cannot reach it. Locked with nothing else locked after it.
     cut_off: Mutex<BTreeSet<Arc<str>>>,
     dropped: AtomicU64,
+    /// How long the task of a subject lets others go first.
+    chance: Mutex<Chance>,
     #[cfg(feature = "testing")]
     courier: OnceLock<Arc<dyn Courier>>,
+}
+
+/// A generator that begins with a seed.
+struct Chance(fastrand::Rng);
+
+impl Default for Chance {
+    fn default() -> Self {
+        Self(fastrand::Rng::with_seed(0))
+    }
 }
 
 /// Who takes in what. Ordered, by subject and then by the order in which transports were started, so that nothing
@@ -95,7 +109,7 @@ struct Places {
     subjects: BTreeMap<String, BTreeMap<u64, Inbox>>,
 }
 
-/// Where a started transport takes in.
+/// Where a started transport takes in what comes to one subject.
 #[derive(Clone)]
 pub(super) struct Inbox {
     pub(super) server: Arc<str>,
@@ -160,13 +174,30 @@ impl MemoryBroker {
         Self::default()
     }
 
+    /// Whose queues are served in the order of another seed.
+    #[cfg(feature = "testing")]
+    pub(crate) fn seeded(seed: u64) -> Self {
+        let broker = Self::new();
+        broker.chance().0 = fastrand::Rng::with_seed(seed);
+        broker
+    }
+
+    /// How often the task of a subject lets the other tasks go first before it hands over its next message.
+    pub(super) fn turns(&self) -> u32 {
+        self.chance().0.u32(0..4)
+    }
+
+    fn chance(&self) -> MutexGuard<'_, Chance> {
+        self.net.chance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A transport over this broker, for one app.
     #[must_use]
     pub fn transport(&self) -> MemoryTransport {
         MemoryTransport::new(self.clone())
     }
 
-    /// How many messages were dropped because too many waited for one server.
+    /// How many messages were dropped because too many waited at one subject for one server.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.net.dropped.load(Ordering::Relaxed)

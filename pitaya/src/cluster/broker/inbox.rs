@@ -1,4 +1,4 @@
-//! The task that takes in what comes for one server.
+//! The task that takes in what comes to one subject for one server.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -9,12 +9,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::hub::{Caller, Item, LARGEST, Letter, MemoryBroker, WAITING, What};
+use super::hub::{Caller, Inbox, Item, LARGEST, Letter, MemoryBroker, WAITING, What};
 use crate::cluster::Receiver;
 use crate::cluster::answering::{Answering, Pace, deliver, fitting, overloaded, reconnected};
 use crate::tasks::ended_by;
 
-/// What a letter needs to be handled.
+/// What a letter needs to be handled. Each subject has a clone.
 #[derive(Clone)]
 pub(super) struct Desk {
     pub(super) broker: MemoryBroker,
@@ -27,6 +27,13 @@ pub(super) struct Desk {
 }
 
 impl Desk {
+    /// A queue for one subject, with its task: it ends when nobody can send to it any more.
+    pub(super) fn open(&self, server: &Arc<str>) -> Inbox {
+        let (items, taken) = mpsc::channel(WAITING);
+        tokio::spawn(self.clone().serve(taken));
+        Inbox { server: Arc::clone(server), items }
+    }
+
     /// Takes in until it is closed.
     pub(super) async fn serve(self, mut items: mpsc::Receiver<Item>) {
         let mut pace = Pace::default();
@@ -42,7 +49,16 @@ impl Desk {
                     let _ = reached.send(());
                 }
                 Some(Item::Reconnected) => reconnected(&*self.receiver),
-                Some(Item::Letter(letter)) => self.handle(letter, &mut pace).await,
+                Some(Item::Letter(letter)) => {
+                    // Between two subjects there is no order: another one may go first.
+                    for _ in 0..self.broker.turns() {
+                        tokio::task::yield_now().await;
+                    }
+                    if self.closed.is_cancelled() {
+                        return;
+                    }
+                    self.handle(letter, &mut pace).await;
+                }
             }
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -23,7 +23,7 @@ pub use hub::MemoryBroker;
 #[cfg(feature = "testing")]
 pub(crate) use parcel::{Courier, Parcel};
 
-use self::hub::{Caller, Inbox, Item, LARGEST, WAITING, What};
+use self::hub::{Caller, Inbox, Item, LARGEST, What};
 use self::inbox::Desk;
 use super::answering::Kind;
 use super::{Address, Receiver, Server, Transport, TransportError, subject};
@@ -44,7 +44,10 @@ pub struct MemoryTransport {
 struct Post {
     own: Arc<Server>,
     number: u64,
-    inbox: Inbox,
+    /// None once it is over: what is in there leads to whoever has this.
+    desk: Mutex<Option<Desk>>,
+    /// Where it takes in, by subject.
+    inboxes: Mutex<BTreeMap<String, Inbox>>,
     users: Mutex<BTreeMap<String, usize>>,
 }
 
@@ -56,20 +59,10 @@ impl MemoryTransport {
 
     fn enter(&self, own: Arc<Server>, receiver: Arc<dyn Receiver>) -> Result<(), TransportError> {
         own.check()?;
-        let (items, taken) = mpsc::channel(WAITING);
-        let inbox = Inbox { server: Arc::clone(&own.id), items };
-        let number = self.broker.enter(subject::rpc(&own.server_type, &own.id)?, inbox.clone())?;
-        let bindings = subject::bindings(&own.server_type)?;
-        let broadcasts = subject::broadcast(&own.server_type, &own.id)?;
-        let frontend = own.frontend;
-        let post = Post { own, number, inbox: inbox.clone(), users: Mutex::default() };
-        if self.post.set(post).is_err() {
-            self.broker.leave(number);
-            return Err(TransportError::Other("this transport was started before".to_owned()));
-        }
-        self.broker.subscribe(bindings, number, inbox.clone());
-        if frontend {
-            self.broker.subscribe(broadcasts, number, inbox);
+        let requests = subject::rpc(&own.server_type, &own.id)?;
+        let mut others = vec![subject::bindings(&own.server_type)?];
+        if own.frontend {
+            others.push(subject::broadcast(&own.server_type, &own.id)?);
         }
         let desk = Desk {
             broker: self.broker.clone(),
@@ -78,7 +71,17 @@ impl MemoryTransport {
             closed: self.closed.clone(),
             cut: self.cut.clone(),
         };
-        tokio::spawn(desk.serve(taken));
+        let inbox = desk.open(&own.id);
+        let number = self.broker.enter(requests.clone(), inbox.clone())?;
+        let inboxes = Mutex::new(BTreeMap::from([(requests, inbox)]));
+        let post = Post { own, number, desk: Mutex::new(Some(desk)), inboxes, users: Mutex::default() };
+        if self.post.set(post).is_err() {
+            self.broker.leave(number);
+            return Err(TransportError::Other("this transport was started before".to_owned()));
+        }
+        if let Some(post) = self.post.get() {
+            others.into_iter().for_each(|subject| post.subscribe(subject));
+        }
         Ok(())
     }
 
@@ -103,6 +106,7 @@ impl MemoryTransport {
     pub(crate) fn cut(&self) {
         if let Some(post) = self.post.get() {
             self.broker.leave(post.number);
+            post.end();
         }
         self.closed.cancel();
         self.cut.cancel();
@@ -151,8 +155,8 @@ impl MemoryTransport {
         let times = users.entry(uid.to_owned()).or_default();
         *times += 1;
         if *times == 1 && !self.closed.is_cancelled() {
-            self.broker.subscribe(push, post.number, post.inbox.clone());
-            self.broker.subscribe(kick, post.number, post.inbox.clone());
+            post.subscribe(push);
+            post.subscribe(kick);
         }
         Ok(())
     }
@@ -165,17 +169,20 @@ impl MemoryTransport {
         *times -= 1;
         if *times == 0 {
             users.remove(uid);
-            self.broker.unsubscribe(&push, post.number);
-            self.broker.unsubscribe(&kick, post.number);
+            post.unsubscribe(&push);
+            post.unsubscribe(&kick);
         }
         Some(())
     }
 
     /// Waits until all that was sent before now has been taken in.
     async fn taken_in(&self, post: &Post) {
-        let (mark, reached) = oneshot::channel();
-        if post.inbox.items.send(Item::Mark(mark)).await.is_ok() {
-            let _ = reached.await;
+        let inboxes: Vec<_> = post.inboxes().values().cloned().collect();
+        for inbox in inboxes {
+            let (mark, reached) = oneshot::channel();
+            if inbox.items.send(Item::Mark(mark)).await.is_ok() {
+                let _ = reached.await;
+            }
         }
     }
 }
@@ -231,6 +238,7 @@ impl Transport for MemoryTransport {
             if let Ok(post) = self.post() {
                 self.broker.leave(post.number);
                 self.taken_in(post).await;
+                post.end();
             }
             self.closed.cancel();
         })
@@ -238,6 +246,36 @@ impl Transport for MemoryTransport {
 }
 
 impl Post {
+    fn subscribe(&self, subject: String) {
+        let Some(desk) = self.desk().clone() else { return };
+        let inbox = desk.open(&self.own.id);
+        self.inboxes().insert(subject.clone(), inbox.clone());
+        desk.broker.subscribe(subject, self.number, inbox);
+    }
+
+    /// What has come to the subject is still taken in.
+    fn unsubscribe(&self, subject: &str) {
+        if let Some(desk) = &*self.desk() {
+            desk.broker.unsubscribe(subject, self.number);
+        }
+        self.inboxes().remove(subject);
+    }
+
+    /// Takes in nothing more.
+    fn end(&self) {
+        let desk = self.desk().take();
+        let inboxes = std::mem::take(&mut *self.inboxes());
+        drop((desk, inboxes)); // with no lock held: what is in there may lead anywhere
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Option<Desk>> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn inboxes(&self) -> MutexGuard<'_, BTreeMap<String, Inbox>> {
+        self.inboxes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn subjects(&self, uid: &str) -> Result<(String, String), TransportError> {
         Ok((subject::push(&self.own.server_type, uid)?, subject::kick(&self.own.server_type, uid)?))
     }

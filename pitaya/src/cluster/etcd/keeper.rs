@@ -2,7 +2,7 @@
 //! [`Follower`].
 
 use std::future::pending;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use etcd_client::{Error as EtcdError, GetResponse, KeyValue, WatchResponse, WatchStream};
@@ -29,6 +29,8 @@ pub(super) enum Command {
 #[derive(Default)]
 pub(super) struct Shared {
     link: Mutex<Option<Link>>,
+    /// Whether changes are followed, and etcd is not silent.
+    pub(super) current: AtomicBool,
     pub(super) registrations: AtomicU64,
     pub(super) failures: AtomicU64,
     pub(super) skipped: Arc<AtomicU64>,
@@ -119,6 +121,7 @@ impl Keeper {
             }
         }
         self.shared.set_link(None);
+        self.shared.current.store(false, Ordering::Relaxed);
     }
 
     /// Brings what is to be done into line with what is known. Gives whether there is anything left to do.
@@ -138,6 +141,8 @@ impl Keeper {
         if !self.machine.connected() && self.link.take().is_some() {
             self.shared.set_link(None);
         }
+        let current = self.machine.watching() && now < self.machine.silent_at();
+        self.shared.current.store(current, Ordering::Relaxed);
         self.shared.registrations.store(self.machine.registrations(), Ordering::Relaxed);
         self.shared.failures.store(self.machine.failed(), Ordering::Relaxed);
         self.tell()

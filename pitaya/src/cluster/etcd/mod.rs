@@ -235,6 +235,10 @@ impl Discovery for EtcdDiscovery {
         })
     }
 
+    fn is_current(&self) -> bool {
+        self.shared.current.load(Ordering::Relaxed)
+    }
+
     fn events(&self) -> Vec<(&'static str, u64)> {
         vec![
             ("skipped", self.skipped()),

@@ -10,7 +10,6 @@ use super::address;
 use super::connect::NotConnected;
 use super::link::Link;
 use super::messages::Taker;
-use super::overlap::{Overlap, Part, Side};
 use super::state::State;
 use crate::cluster::{TransportError, answering};
 
@@ -43,7 +42,7 @@ impl State {
     }
 
     async fn open_and_ask(self: &Arc<Self>, taker: &Taker) -> Result<Arc<Link>, NotConnected> {
-        let link = self.open(taker, &self.addresses.servers, Part::default()).await?;
+        let link = self.open(taker, &self.addresses.servers, None).await?;
         match self.may_subscribe(taker).await {
             Ok(()) => Ok(link),
             Err(error) => {
@@ -78,7 +77,7 @@ impl State {
             link = tokio::select! {
                 biased;
                 () = self.closing.cancelled() => return,
-                next = self.again(&taker, &servers, Part::default) => next,
+                next = self.again(&taker, &servers, None) => next,
             };
             self.counts.reconnects.fetch_add(1, Relaxed);
             self.use_from_now_on(&link);
@@ -92,11 +91,11 @@ impl State {
         self: &Arc<Self>,
         taker: &Taker,
         servers: &[ServerAddr],
-        part: impl Fn() -> Part,
+        leaving: Option<&Link>,
     ) -> Arc<Link> {
         tokio::time::sleep(self.jitter()).await;
         for tries in 0u64.. {
-            match self.open(taker, servers, part()).await {
+            match self.open(taker, servers, leaving).await {
                 Ok(link) => {
                     tracing::info!(tries, "the connection to the broker is back");
                     return link;
@@ -116,13 +115,10 @@ impl State {
     /// it is lost first.
     async fn moved(self: &Arc<Self>, taker: &Taker, old: &Arc<Link>) -> Option<Arc<Link>> {
         tracing::info!(at = self.place(), "the broker is about to go: moving to another");
-        let overlap = Arc::new(Overlap::default());
-        old.part.set(Some((Arc::clone(&overlap), Side::Leaving)));
-        let part = || Part::new(Some((Arc::clone(&overlap), Side::Coming)));
         let next = tokio::select! {
             biased;
             () = old.signals.gone.cancelled() => return None,
-            next = self.again(taker, &old.servers, part) => next,
+            next = self.again(taker, &old.servers, Some(old)) => next,
         };
         self.counts.moves.fetch_add(1, Relaxed);
         self.use_from_now_on(&next);

@@ -7,7 +7,8 @@ use super::link::Link;
 use crate::cluster::answering::{Kind, deliver, fitting};
 use crate::cluster::{Receiver, Server};
 
-/// What a user's subscriptions bring, in their order. Pushes first: what was pushed before a kick is to arrive.
+/// What a user's subscriptions bring, in their order. Pushes first: of a push and a kick that wait, both published on
+/// the user's subjects, the push is handled first.
 pub(super) const USER: &[Kind] = &[Kind::Push, Kind::Kick];
 /// What the other subscriptions of a server bring.
 pub(super) const SERVER: &[Kind] = &[Kind::Bound, Kind::Broadcast];

@@ -22,8 +22,11 @@ pub(super) enum Side {
 
 /// How many times more each message came over the one than over the other.
 ///
-/// A request is known by its reply subject, which no other has. A message without one is known by its bytes, so one
-/// that was sent twice may be lost: it arrives at most once, and that is what is promised.
+/// A request is known by its reply subject, which no other has. A message without one is known by its bytes. Those of
+/// our servers to frontends that keep the order have a place in them, which no other message has, and news of a bind have
+/// its time: for them this is exact. A server of the original may send the same bytes twice. If the first of two such
+/// messages comes only over the connection that leaves, and the second only over the one that comes, the second is
+/// lost; never does a message arrive twice, as is promised.
 #[derive(Debug, Default)]
 pub(super) struct Overlap {
     /// Of what comes from strangers only the hash is kept: its size is not ours to choose.
@@ -69,10 +72,6 @@ pub(super) struct Part {
 }
 
 impl Part {
-    pub(super) fn new(of: Option<(Arc<Overlap>, Side)>) -> Self {
-        Self { on: AtomicBool::new(of.is_some()), of: Mutex::new(of) }
-    }
-
     /// What comes from now on may come over the other one too, or no longer.
     pub(super) fn set(&self, of: Option<(Arc<Overlap>, Side)>) {
         let on = of.is_some();
@@ -92,8 +91,11 @@ impl Part {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+    use prost::Message as _;
+
+    use super::*;
+    use crate::cluster::protos::{OrderedBroadcast, Place, Push};
 
     #[test]
     fn a_connection_that_is_alone_hands_over_everything() {
@@ -110,11 +112,52 @@ mod tests {
         assert!(!part.has_come(&message) && !part.has_come(&message));
         let overlap = Arc::new(Overlap::default());
         part.set(Some((Arc::clone(&overlap), Side::Leaving)));
-        let other = Part::new(Some((overlap, Side::Coming)));
+        let other = Part::default();
+        other.set(Some((overlap, Side::Coming)));
         assert!(!part.has_come(&message) && !part.has_come(&message));
         assert!(other.has_come(&message) && other.has_come(&message) && !other.has_come(&message));
         part.set(None);
         assert!(!part.has_come(&message));
+    }
+
+    fn push(payload: Vec<u8>) -> Message {
+        let length = payload.len();
+        let payload = payload.into();
+        Message {
+            subject: "a".into(),
+            reply: None,
+            payload,
+            headers: None,
+            status: None,
+            description: None,
+            length,
+        }
+    }
+
+    /// Two pushes of the same text: the first comes over the connection that leaves, the second over the other one.
+    fn handed_over(first: &Message, second: &Message) -> [bool; 2] {
+        let overlap = Arc::new(Overlap::default());
+        let part = |side| {
+            let part = Part::default();
+            part.set(Some((Arc::clone(&overlap), side)));
+            part
+        };
+        [!part(Side::Leaving).has_come(first), !part(Side::Coming).has_come(second)]
+    }
+
+    #[test]
+    fn equal_pushes_of_our_servers_are_both_handed_over() {
+        let ours = |number| {
+            let place = Some(Place { stream: 7, number });
+            push(
+                OrderedBroadcast { route: "onTick".into(), place, ..OrderedBroadcast::default() }
+                    .encode_to_vec(),
+            )
+        };
+        assert_eq!(handed_over(&ours(1), &ours(2)), [true, true]);
+        assert_eq!(handed_over(&ours(1), &ours(1)), [true, false], "one message over both");
+        let foreign = || push(Push { route: "onTick".into(), ..Push::default() }.encode_to_vec());
+        assert_eq!(handed_over(&foreign(), &foreign()), [true, false], "at most once");
     }
 
     proptest! {

@@ -13,7 +13,7 @@ use super::intake::Intake;
 use super::link::{Gone, Link};
 use super::messages::{SERVER, Taker};
 use super::options::NatsOptions;
-use super::overlap::Part;
+use super::overlap::{Overlap, Part, Side};
 use super::requests;
 use super::signals::{Counts, Signals};
 use super::users::Users;
@@ -58,18 +58,25 @@ impl State {
         }
     }
 
-    /// A connection to one of the servers, with all subscriptions, which the broker has seen. Another may have them
-    /// too: then this one is a part of both.
+    /// A connection to one of the servers, with all subscriptions, which the broker has seen. While `leaving` has them
+    /// too, what comes over both is handed over once.
     pub(super) async fn open(
         self: &Arc<Self>,
         taker: &Taker,
         servers: &[ServerAddr],
-        part: Part,
+        leaving: Option<&Link>,
     ) -> Result<Arc<Link>, NotConnected> {
         let signals = Arc::new(Signals::new(&self.closing, Arc::clone(&self.counts)));
         let name = format!("{}/{}", taker.own.server_type, taker.own.id);
         let login = self.addresses.login.as_ref();
-        let link = Arc::new(Link::open(&self.options, login, servers, &name, signals, part).await?);
+        let link =
+            Arc::new(Link::open(&self.options, login, servers, &name, signals, Part::default()).await?);
+        if let Some(leaving) = leaving {
+            // Not earlier: what came before the new connection subscribes, comes over one of the two only.
+            let overlap = Arc::new(Overlap::default());
+            leaving.part.set(Some((Arc::clone(&overlap), Side::Leaving)));
+            link.part.set(Some((overlap, Side::Coming)));
+        }
         match self.subscribe(taker, &link).await {
             Ok(()) => Ok(link),
             Err(error) => {

@@ -133,6 +133,58 @@ pub struct Broadcast {
     #[prost(bytes = "bytes", tag = "3")]
     pub data: ::prost::bytes::Bytes,
 }
+/// A place in the order in which one server publishes to frontends of ours. Only our servers send and read it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Place {
+    /// The number of the sender: chosen at random when it starts.
+    #[prost(fixed64, tag = "1")]
+    pub stream: u64,
+    /// The number of the message. It grows with each message of this sender; a frontend gets some of the numbers.
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+}
+/// A message on a broadcasts subject to frontends that keep the order (`docs/cluster.md`, "Order"): a `Broadcast` with
+/// a place, or a kick of the same users.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OrderedBroadcast {
+    /// As in `Broadcast`; empty in a kick.
+    #[prost(string, tag = "1")]
+    pub route: ::prost::alloc::string::String,
+    /// As in `Broadcast`.
+    #[prost(string, repeated, tag = "2")]
+    pub uids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// As in `Broadcast`; empty in a kick.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub data: ::prost::bytes::Bytes,
+    /// Where it stands.
+    #[prost(message, optional, tag = "100")]
+    pub place: ::core::option::Option<Place>,
+    /// Whether the users are kicked.
+    #[prost(bool, tag = "101")]
+    pub kick: bool,
+}
+/// A `Response` to a frontend that keeps the order.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OrderedResponse {
+    /// As in `Response`.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub data: ::prost::bytes::Bytes,
+    /// As in `Response`.
+    #[prost(message, optional, tag = "2")]
+    pub error: ::core::option::Option<Error>,
+    /// The last message that the callee published to this frontend before it answered. Not set if it published none
+    /// during the call.
+    #[prost(message, optional, tag = "100")]
+    pub after: ::core::option::Option<Place>,
+}
+/// A field beside those of the argument of a `sys` remote, if the frontend that is called keeps the order.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct After {
+    /// The last message that the caller published to this frontend before it called. Not set if it published none
+    /// during its own call.
+    #[prost(message, optional, tag = "100")]
+    pub after: ::core::option::Option<Place>,
+}
 /// The documentation of a server's routes.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Doc {

@@ -90,7 +90,11 @@ impl Discovery for MemoryDiscovery {
 
     /// Whether it has joined and the registry is [reachable](MemoryRegistry::set_reachable) for it.
     fn is_ready(&self) -> BoxFuture<'_, bool> {
-        Box::pin(async move { self.member().is_some_and(|member| self.registry.reaches(member)) })
+        Box::pin(async move { self.is_current() })
+    }
+
+    fn is_current(&self) -> bool {
+        self.member().is_some_and(|member| self.registry.reaches(member))
     }
 }
 
