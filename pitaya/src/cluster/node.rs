@@ -20,7 +20,7 @@ use super::router::{self, Chosen, Routers, Routing};
 use super::server::DRAINING;
 use super::{Callee, Discovery, Server, Servers, Transport, TransportError, View};
 use crate::clock::Clock;
-use crate::component::{RemoteRequest, RemoteTarget, Tables, run_remote};
+use crate::component::{RemoteRequest, RemoteTarget, Runner, Tables, run_remote};
 use crate::context::{Caller, Current, Deadline, Metadata, new_request_id};
 use crate::dispatch::{Forward, Forwarded};
 use crate::error::{Error, Result, code, text};
@@ -74,6 +74,8 @@ pub(crate) struct Node {
     tasks: TaskTracker,
     /// Cuts off what is in there.
     kill: CancellationToken,
+    /// Runs the remotes that this server calls on itself.
+    runner: Runner,
     pub(super) binds: super::unique::Binds,
     /// What binds are judged by.
     pub(super) clock: Clock,
@@ -96,6 +98,7 @@ impl Node {
             services,
             tables: OnceLock::new(),
             meters,
+            runner: Runner::new(tasks.clone(), kill.clone(), limits.handler),
             tasks,
             kill,
             binds: super::unique::Binds::default(),
@@ -262,28 +265,33 @@ impl Node {
         };
         if to.server.id == own.id {
             // A key of the own type has chosen this very server.
-            return self.here(&route, &body, current, timeout).await;
+            return self.here(&route, body, current, timeout).await;
         }
         self.call(to, &route, body, &current, timeout).await
     }
 
-    /// A remote of this server itself, with the time that it would have elsewhere.
+    /// Calls a remote of this server itself, with the limits that it would have on another one.
     async fn here(
         &self,
         route: &str,
-        body: &Bytes,
+        body: Bytes,
         current: Current,
         timeout: Option<Duration>,
     ) -> Result<Bytes> {
         let timeout = self.time(timeout, current.deadline);
-        let deadline = Deadline::after(Some(timeout), Instant::now());
-        let entry = self.served()?.remotes.entry(self.find_remote(route)?);
-        let call = run_remote(entry, Arc::clone(&self.services), body, Current { deadline, ..current });
-        tokio::time::timeout(timeout, call).await.unwrap_or_else(|_| {
+        let late = || {
             let own = self.own();
             let unanswered = Unanswered { route, timeout, caller: &own, callee: &own };
             Err(unanswered.error(TransportError::Timeout))
-        })
+        };
+        if timeout.is_zero() {
+            return late();
+        }
+        let deadline = Deadline::after(Some(timeout), Instant::now());
+        let entry = Arc::clone(self.served()?.remotes.entry(self.find_remote(route)?));
+        let (services, current) = (Arc::clone(&self.services), Current { deadline, ..current });
+        let work = Box::pin(async move { run_remote(&entry, services, &body, current).await });
+        self.runner.run(work, deadline.at()).await.unwrap_or_else(late)
     }
 
     /// Passes a client's message on.

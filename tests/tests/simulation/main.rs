@@ -4,6 +4,7 @@ mod crash;
 mod faults;
 mod groups;
 mod leaks;
+mod limits;
 mod rules;
 mod same;
 mod settle;
