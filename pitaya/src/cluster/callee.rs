@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use prost::Message as _;
 use tokio::time::Instant;
 
+use super::keyed::refusal;
 use super::node::Node;
 use super::owner::Frontend;
 use super::protos::{BindMsg, Broadcast, KickAnswer, KickMsg, Push, Session as Travelling};
@@ -133,6 +134,9 @@ impl Node {
         let arrived = Instant::now();
         let mut call =
             Incoming::decode(body).inspect_err(|error| self.meters.unreadable("request", error))?;
+        if call.metadata.key_mark().is_some_and(|key| !self.admission.takes(key)) {
+            return Err(refusal(&self.own().id));
+        }
         call.metadata.ensure_request_id();
         let deadline = Deadline::after(call.metadata.timeout(), arrived);
         let current = Current { metadata: call.metadata, deadline };

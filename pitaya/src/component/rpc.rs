@@ -67,7 +67,9 @@ impl Rpc {
         Self { server_id: Some(server_id.into()), ..self.clone() }
     }
 
-    /// The same; calls with one key go to one server, as long as the servers stay the same.
+    /// The same; calls with one key go to one server, as long as the servers stay the same. A server that drains keeps
+    /// the keys that it was called with until it leaves, and gets no others: see
+    /// [`Router::by_key`](crate::cluster::Router::by_key), which says what moves a key.
     #[must_use]
     pub fn by(&self, key: &str) -> Self {
         Self { key: Some(key.into()), ..self.clone() }

@@ -3,6 +3,7 @@
 mod crash;
 mod faults;
 mod groups;
+mod keys;
 mod leaks;
 mod limits;
 mod rules;
