@@ -261,7 +261,7 @@ pub(super) fn no_servers() -> Error {
 pub(super) fn by_key<'k>(server_type: &str, key: Cow<'k, str>, pick: &Pick<'_>) -> Result<Chosen<'k>> {
     let (all, open) = (pick.view.of_type(server_type), pick.view.open(server_type));
     let drains = all.len() != open.len();
-    let tried = |server: &Server| pick.tried.iter().any(|id| *id == server.id);
+    let tried = |server: &Server| pick.tried.contains(&server.id);
     let refused = |server: &Server| {
         tried(server) || (drains && server.is_draining() && pick.refused.contains(&server.id, &key))
     };
