@@ -13,6 +13,9 @@ use serde::Deserialize;
 
 use crate::{PATIENCE, soon, until};
 
+/// What makes a broker one of a cluster, which others may join.
+pub const CLUSTER: [&str; 4] = ["--cluster_name", "test", "--cluster", "nats://127.0.0.1:-1"];
+
 /// A `nats-server`. It is killed when this is dropped, by a panic too.
 #[derive(Debug)]
 pub struct Nats {
@@ -86,12 +89,25 @@ impl Nats {
     /// # Panics
     /// If they do not start, or do not find each other.
     pub async fn start_two(config: &str) -> Option<[Self; 2]> {
-        const CLUSTER: [&str; 4] = ["--cluster_name", "test", "--cluster", "nats://127.0.0.1:-1"];
         let one = Self::start_with(config, &CLUSTER).await?;
-        let routes = one.ports.cluster.first().expect("the port of its cluster").clone();
-        let two = Self::start_with(config, &[&CLUSTER[..], &["--routes", &routes]].concat()).await?;
-        until("the brokers know each other", || [&one, &two].iter().all(|nats| nats.knows() == 2)).await;
+        let two = one.start_beside(config, &[]).await?;
         Some([one, two])
+    }
+
+    /// Another broker that joins the cluster of this one, which was started with [`CLUSTER`]. Returns when both tell
+    /// their clients of each other.
+    ///
+    /// # Panics
+    /// If it does not start, or they do not find each other.
+    pub async fn start_beside(&self, config: &str, args: &[&str]) -> Option<Self> {
+        let routes = self.ports.cluster.first().expect("the port of its cluster").clone();
+        let other = Self::start_with(config, &[&CLUSTER[..], &["--routes", &routes], args].concat()).await?;
+        until("the brokers know each other", || {
+            let (own, others) = (format!(":{}", self.port()), format!(":{}", other.port()));
+            self.names(&others) && other.names(&own)
+        })
+        .await;
+        Some(other)
     }
 
     /// Its address, such as `nats://127.0.0.1:4222`.
@@ -160,8 +176,8 @@ impl Nats {
         kill_process(pid, signal).expect("the broker gets a signal");
     }
 
-    /// How many brokers it tells its clients of.
-    fn knows(&self) -> usize {
+    /// Whether it tells its clients of a broker whose address ends so.
+    fn names(&self, end: &str) -> bool {
         let read = || {
             let stream = TcpStream::connect(("127.0.0.1", self.port())).ok()?;
             stream.set_read_timeout(Some(Duration::from_secs(1))).ok()?;
@@ -169,7 +185,7 @@ impl Nats {
             BufReader::new(stream).read_line(&mut line).ok()?;
             serde_json::from_str::<Info>(line.strip_prefix("INFO ")?).ok()
         };
-        read().map_or(0, |info| info.connect_urls.len())
+        read().is_some_and(|info| info.connect_urls.iter().any(|url| url.ends_with(end)))
     }
 }
 

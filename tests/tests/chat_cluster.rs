@@ -27,6 +27,10 @@ struct Server {
 
 impl Server {
     fn start(ground: &Ground, args: &[&str]) -> Self {
+        Self::start_with(ground, args, &[])
+    }
+
+    fn start_with(ground: &Ground, args: &[&str], env: &[(&str, &str)]) -> Self {
         let etcd = ground.etcd().url();
         let mut process = Command::new(env!("CARGO_BIN_EXE_tested-chat"))
             .args(args)
@@ -40,6 +44,7 @@ impl Server {
             .env("PITAYA_CLUSTER_RPC_CLIENT_NATS_CONNECT", ground.nats.url())
             .env("PITAYA_GROUPS_ETCD_ENDPOINTS", &etcd)
             .env("PITAYA_GROUPS_ETCD_PREFIX", ground.prefix())
+            .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -281,4 +286,41 @@ async fn members_of_a_connector_that_is_killed_leave_and_with_a_room_nobody_does
     // One that is stopped takes its members out itself.
     connectors[0].stop().await;
     assert_eq!(in_the_group().await, 0);
+}
+
+#[tokio::test]
+async fn a_room_drains_without_losing_a_message() {
+    let Some(ground) = Ground::start().await else { return };
+    let (mut rooms, mut connectors) = start(&ground).await;
+    let drains = [("PITAYA_SESSION_DRAIN_ENABLED", "true"), ("PITAYA_SESSION_DRAIN_PERIOD", "20ms")];
+    let mut drained = Server::start_with(&ground, &["room"], &drains);
+    ground.until_registered("room", 3).await;
+    for connector in &mut connectors {
+        connector.says("a server has come server_type=room", 3).await;
+    }
+    let at = sockets(&mut connectors).await;
+    let mut ann = Person::join(at[0], "Ann").await;
+    let mut bob = Person::join(at[1], "Bob").await;
+    ann.sees_come(&bob).await;
+    let talk = async {
+        // Long enough for the whole drain: it leaves the registry, and waits a moment for the others to learn of that.
+        for n in 0..400 {
+            ann.say(&format!("hi {n}")).await.unwrap();
+            for person in [&mut ann, &mut bob] {
+                person.hears(&format!("hi {n}")).await;
+            }
+        }
+        for connector in &mut connectors {
+            connector.says("a server has gone server_type=room", 1).await;
+        }
+    };
+    tokio::join!(talk, drained.stop());
+    // A person joins and leaves as before.
+    let cid = Person::join(at[0], "Cid").await;
+    ann.sees_come(&cid).await;
+    cid.client.disconnect().await;
+    bob.sees_leave([&cid]).await;
+    for room in &mut rooms {
+        room.stop().await;
+    }
 }

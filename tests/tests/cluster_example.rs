@@ -3,16 +3,19 @@
 
 use std::net::SocketAddr;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
 
 use cluster::api::{Join, Joined, Members, Message, Say};
 use cluster::connector::Entry;
-use cluster::room::Room;
+use cluster::room::{Room, Rooms};
 use pitaya::acceptor::Tcp;
 use pitaya::client::{Client, Pushes};
 use pitaya::cluster::{MemoryBroker, MemoryRegistry};
 use pitaya::prelude::*;
 use pitaya_tests::programs::Ground;
-use pitaya_tests::soon;
+use pitaya_tests::{soon, until};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
 pitaya::link!(cluster);
@@ -32,6 +35,13 @@ impl Player {
     async fn join(&self, name: &str, room: &str) -> Joined {
         let join = Join { name: name.to_owned(), room: room.to_owned() };
         self.client.request(&Entry::JOIN, &join).await.unwrap()
+    }
+
+    /// The same, without the news of the members that come with it.
+    async fn enter(&self, name: &str, room: &str) -> Vec<String> {
+        let mut members = self.join(name, room).await.members;
+        members.sort();
+        members
     }
 
     async fn say(&self, text: &str) {
@@ -91,37 +101,186 @@ async fn within_one_process_players_on_two_connectors_chat_in_rooms_of_two_serve
     }
 }
 
+/// Two players of a room, on two connectors.
+struct Pair {
+    room: String,
+    ann: Player,
+    bob: Player,
+}
+
+impl Pair {
+    async fn enter(connectors: [SocketAddr; 2], room: String) -> Self {
+        let (ann, bob) = (Player::connect(connectors[0]).await, Player::connect(connectors[1]).await);
+        assert_eq!(ann.enter("Ann", &room).await, ["Ann"]);
+        assert_eq!(bob.enter("Bob", &room).await, ["Ann", "Bob"]);
+        Self { room, ann, bob }
+    }
+
+    /// Each says something, and both hear all of it.
+    async fn talk(&mut self, about: &str) {
+        for n in 0..5 {
+            for (name, speaker) in [("Ann", &self.ann), ("Bob", &self.bob)] {
+                speaker.say(&format!("{about} {n} {name}")).await;
+            }
+            for player in [&mut self.ann, &mut self.bob] {
+                for name in ["Ann", "Bob"] {
+                    player.hears(name, &format!("{about} {n} {name}")).await;
+                }
+            }
+        }
+    }
+
+    async fn leave(self) {
+        self.ann.client.disconnect().await;
+        self.bob.client.disconnect().await;
+    }
+}
+
+async fn pairs(connectors: [SocketAddr; 2], name: &str) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for n in 0..8 {
+        pairs.push(Pair::enter(connectors, format!("{name}-{n}")).await);
+    }
+    pairs
+}
+
+#[tokio::test]
+async fn a_room_server_drains_without_losing_a_message() {
+    let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());
+    let app = || {
+        let mut config = pitaya::config::Config::default();
+        config.drain_period = Duration::from_millis(10);
+        App::builder().config(config).discovery(registry.discovery()).transport(broker.transport())
+    };
+    let start_room = async |id: &str| Arc::new(cluster::room(app().server_id(id)).start().await.unwrap());
+    let start_connector =
+        async || cluster::connector(app().acceptor(Tcp::bind("127.0.0.1:0"))).start().await.unwrap();
+    let [one, two] = [start_room("room-1").await, start_room("room-2").await];
+    let connectors = [start_connector().await, start_connector().await];
+    let at = [0, 1].map(|n: usize| connectors[n].socket_addrs()[0]);
+    let rooms_of = |server: &pitaya::app::Running| server.state::<Arc<Rooms>>().unwrap().open();
+
+    let mut old = pairs(at, "old").await;
+    let on_one = rooms_of(&one);
+    assert!(!on_one.is_empty() && on_one.len() < old.len(), "{on_one:?}");
+    let draining = tokio::spawn({
+        let one = Arc::clone(&one);
+        async move { one.drain().await }
+    });
+    until("the connectors know", || {
+        connectors.iter().all(|it| it.servers().unwrap().get("room-1").is_some_and(|one| one.is_draining()))
+    })
+    .await;
+    // Rooms that are open go on where they are, new ones are opened on the other server.
+    let mut new = pairs(at, "new").await;
+    assert_eq!(rooms_of(&one), on_one);
+    for pair in old.iter_mut().chain(&mut new) {
+        pair.talk("while it drains").await;
+    }
+    // So do players who come by a connector that was not there before.
+    let late = start_connector().await;
+    for pair in &mut old {
+        let mut cid = Player::connect(late.socket_addrs()[0]).await;
+        assert_eq!(cid.enter("Cid", &pair.room).await, ["Ann", "Bob", "Cid"]);
+        cid.say("hello").await;
+        for player in [&mut pair.ann, &mut pair.bob, &mut cid] {
+            player.hears("Cid", "hello").await;
+        }
+        cid.client.disconnect().await;
+        pair.talk("after Cid").await;
+    }
+    assert_eq!(rooms_of(&one), on_one);
+    assert!(!draining.is_finished());
+    let (leave, stay): (Vec<_>, Vec<_>) = old.into_iter().partition(|pair| on_one.contains(&pair.room));
+    for pair in leave {
+        pair.leave().await;
+    }
+    soon("the drain", draining).await.unwrap();
+    Arc::into_inner(one).unwrap().stop().await;
+    for mut pair in stay.into_iter().chain(new) {
+        pair.talk("alone").await;
+    }
+    // A room of the server that has gone is opened again.
+    Pair::enter(at, on_one[0].clone()).await.talk("again").await;
+    Arc::into_inner(two).unwrap().stop().await;
+    for connector in connectors.into_iter().chain([late]) {
+        connector.stop().await;
+    }
+}
+
+/// Processes over NATS and etcd: two rooms, two connectors, and where those listen.
+struct Processes {
+    rooms: [Child; 2],
+    _connectors: [Child; 2],
+    at: [SocketAddr; 2],
+}
+
+impl Processes {
+    async fn start(ground: &Ground) -> Self {
+        let start = |args: &[&str]| -> Child {
+            Command::new(env!("CARGO_BIN_EXE_tested-cluster"))
+                .args(args)
+                .env("PITAYA_CLUSTER_SD_ETCD_ENDPOINTS", ground.etcd().url())
+                .env("PITAYA_CLUSTER_SD_ETCD_PREFIX", ground.prefix())
+                .env("PITAYA_CLUSTER_RPC_CLIENT_NATS_CONNECT", ground.nats.url())
+                .env("PITAYA_SESSION_DRAIN_ENABLED", "true")
+                .env("PITAYA_SESSION_DRAIN_PERIOD", "20ms")
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .kill_on_drop(true)
+                .spawn()
+                .expect("the program starts")
+        };
+        let rooms = [start(&["room"]), start(&["room"])];
+        ground.until_registered("room", 2).await;
+        let ports =
+            [pitaya_tests::programs::free_port(), pitaya_tests::programs::free_port()].map(|p| p.to_string());
+        let connectors =
+            [start(&["connector", "--port", &ports[0]]), start(&["connector", "--port", &ports[1]])];
+        ground.until_registered("connector", 2).await;
+        let at = ports.map(|port| format!("127.0.0.1:{port}").parse::<SocketAddr>().unwrap());
+        for address in at {
+            soon("a connector to listen", async {
+                while tokio::net::TcpStream::connect(address).await.is_err() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            })
+            .await;
+        }
+        Self { rooms, _connectors: connectors, at }
+    }
+}
+
 #[tokio::test]
 async fn as_processes_over_nats_and_etcd_they_do_the_same() {
     let Some(ground) = Ground::start().await else { return };
-    let start = |args: &[&str]| -> Child {
-        Command::new(env!("CARGO_BIN_EXE_tested-cluster"))
-            .args(args)
-            .env("PITAYA_CLUSTER_SD_ETCD_ENDPOINTS", ground.etcd().url())
-            .env("PITAYA_CLUSTER_SD_ETCD_PREFIX", ground.prefix())
-            .env("PITAYA_CLUSTER_RPC_CLIENT_NATS_CONNECT", ground.nats.url())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the program starts")
-    };
-    let _rooms = [start(&["room"]), start(&["room"])];
-    ground.until_registered("room", 2).await;
-    let ports =
-        [pitaya_tests::programs::free_port(), pitaya_tests::programs::free_port()].map(|p| p.to_string());
-    let _connectors =
-        [start(&["connector", "--port", &ports[0]]), start(&["connector", "--port", &ports[1]])];
-    ground.until_registered("connector", 2).await;
-    let at = ports.map(|port| format!("127.0.0.1:{port}").parse::<SocketAddr>().unwrap());
-    for address in at {
-        soon("a connector to listen", async {
-            while tokio::net::TcpStream::connect(address).await.is_err() {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
-        })
-        .await;
+    let processes = Processes::start(&ground).await;
+    tour(processes.at).await;
+}
+
+#[tokio::test]
+async fn a_room_process_drains_without_losing_a_message() {
+    let Some(ground) = Ground::start().await else { return };
+    let Processes { rooms: [mut one, _two], _connectors, at } = Processes::start(&ground).await;
+    let mut old = pairs(at, "old").await;
+    let pid = one.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)).expect("it runs");
+    kill_process(pid, Signal::TERM).expect("it is ours");
+    // Whenever each side learns of the drain.
+    for round in 0..10 {
+        for pair in &mut old {
+            pair.talk(&format!("round {round}")).await;
+        }
     }
-    tour(at).await;
+    let mut new = pairs(at, "new").await;
+    for pair in old.iter_mut().chain(&mut new) {
+        pair.talk("while it drains").await;
+    }
+    for pair in old {
+        pair.leave().await;
+    }
+    assert!(soon("its end", one.wait()).await.unwrap().success());
+    for pair in &mut new {
+        pair.talk("alone").await;
+    }
 }

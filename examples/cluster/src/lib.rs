@@ -7,10 +7,13 @@ pub mod api;
 pub mod connector;
 pub mod room;
 
+use std::sync::Arc;
+
 use pitaya::app::Builder;
 use pitaya::cluster::Router;
 
 use api::Player;
+use room::{OpenRooms, Rooms};
 
 /// What makes an app a connector.
 #[must_use]
@@ -23,10 +26,11 @@ pub fn connector(app: Builder) -> Builder {
     app.server_type("connector").router("room", by_room)
 }
 
-/// What makes an app a room server.
+/// What makes an app a room server. While it drains (`pitaya.session.drain.enabled`) its rooms go on until they close.
 #[must_use]
 pub fn room(app: Builder) -> Builder {
-    app.server_type("room").backend()
+    let rooms = Arc::new(Rooms::default());
+    app.server_type("room").backend().state(Arc::clone(&rooms)).session_module("rooms", OpenRooms(rooms))
 }
 
 /// A server as a process of its own, over etcd and NATS.

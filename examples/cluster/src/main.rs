@@ -5,6 +5,8 @@
 //! cargo run -p cluster -- connector --port 3250 a connector, over etcd and NATS (`cargo xtask up` starts both)
 //! cargo run -p cluster -- room                  a room server; start as many as you like
 //! ```
+//!
+//! With `PITAYA_SESSION_DRAIN_ENABLED=true` a room server that gets SIGTERM ends when its rooms have closed.
 
 use std::process::ExitCode;
 

@@ -1,9 +1,10 @@
 //! Behind: rooms, each on one server.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pitaya::group::Group;
+use pitaya::module::{Module, SessionModule};
 use pitaya::prelude::*;
 
 use crate::api::{Enter, Joined, Leave, Members, Message, Player, RoomApi, Say};
@@ -12,25 +13,64 @@ use crate::api::{Enter, Joined, Leave, Members, Message, Player, RoomApi, Say};
 const FRONT: &str = "connector";
 
 /// The rooms of this server: the names of the players, by uid, by room.
-type Rooms = BTreeMap<String, BTreeMap<String, String>>;
+#[derive(Debug, Default)]
+pub struct Rooms(Mutex<BTreeMap<String, BTreeMap<String, String>>>);
+
+impl Rooms {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, BTreeMap<String, String>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The names of the rooms that are open.
+    pub fn open(&self) -> Vec<String> {
+        self.lock().keys().cloned().collect()
+    }
+
+    fn members(&self, room: &str) -> Vec<String> {
+        self.lock().get(room).map(|room| room.values().cloned().collect()).unwrap_or_default()
+    }
+
+    fn enter(&self, req: &Enter) {
+        self.lock().entry(req.room.clone()).or_default().insert(req.uid.clone(), req.name.clone());
+    }
+
+    /// The last player closes the room.
+    fn leave(&self, req: &Leave) {
+        let mut rooms = self.lock();
+        if let Some(room) = rooms.get_mut(&req.room) {
+            room.remove(&req.uid);
+            if room.is_empty() {
+                rooms.remove(&req.room);
+            }
+        }
+    }
+}
+
+/// Lets a server that drains wait until its rooms are closed. Players may still enter those; new rooms are opened on other
+/// servers, because calls by a key that this server does not know go there.
+#[derive(Debug)]
+pub struct OpenRooms(pub Arc<Rooms>);
+
+impl Module for OpenRooms {}
+
+impl SessionModule for OpenRooms {
+    fn start_session_draining(&self) {
+        tracing::info!(rooms = self.session_count(), "draining: waiting for the rooms to close");
+    }
+
+    fn session_count(&self) -> usize {
+        self.0.lock().len()
+    }
+}
 
 /// The component.
 #[derive(Debug, Component)]
 pub struct Room {
     groups: Groups,
-    #[component(default)]
-    rooms: Mutex<Rooms>,
+    rooms: State<Arc<Rooms>>,
 }
 
 impl Room {
-    fn rooms(&self) -> MutexGuard<'_, Rooms> {
-        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn members(&self, room: &str) -> Vec<String> {
-        self.rooms().get(room).map(|room| room.values().cloned().collect()).unwrap_or_default()
-    }
-
     async fn group(&self, room: &str) -> Result<Group> {
         let group = self.groups.group(room).at(FRONT);
         group.ensure().await?;
@@ -38,7 +78,7 @@ impl Room {
     }
 
     async fn tell_members(&self, room: &str) -> Result<Vec<String>> {
-        let members = self.members(room);
+        let members = self.rooms.members(room);
         self.group(room).await?.push(&Members { members: members.clone() }).await?;
         Ok(members)
     }
@@ -47,15 +87,13 @@ impl Room {
 #[remote]
 impl RoomApi for Room {
     async fn enter(&self, req: Enter) -> Result<Joined> {
-        self.rooms().entry(req.room.clone()).or_default().insert(req.uid.clone(), req.name);
+        self.rooms.enter(&req);
         self.group(&req.room).await?.add(&req.uid).await?;
         Ok(Joined { members: self.tell_members(&req.room).await? })
     }
 
     async fn leave(&self, req: Leave) -> Result<()> {
-        if let Some(room) = self.rooms().get_mut(&req.room) {
-            room.remove(&req.uid);
-        }
+        self.rooms.leave(&req);
         self.group(&req.room).await?.remove(&req.uid).await?;
         self.tell_members(&req.room).await.map(drop)
     }

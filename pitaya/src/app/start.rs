@@ -14,7 +14,7 @@ use super::lives::Lives;
 use super::{App, Inner, Running, WeakApp, settings};
 use crate::acceptor::{AcceptBackoff, Acceptor, Listening};
 use crate::cluster::Cluster;
-use crate::component::{Built, Local, Plan, Rpc, Table, Tables};
+use crate::component::{Built, Local, Plan, Rpc, Runner, Table, Tables};
 use crate::connection::{Front, Handshaking, Loud, Meters};
 use crate::dispatch::Dispatcher;
 use crate::error::{Error, Result, code};
@@ -153,6 +153,7 @@ fn assemble(builder: &mut Builder) -> Result<App> {
         server_id: Arc::clone(&server_id),
         server_type: builder.server_type.as_str().into(),
         services: Arc::clone(&services),
+        runner: Runner::new(tasks.clone(), kill.clone(), config.handler_timeout),
         tables: OnceLock::new(),
     });
     let cluster = node.clone().map(Cluster);

@@ -11,13 +11,14 @@ use futures_util::future::BoxFuture;
 use prost::Message as _;
 use tokio::time::Instant;
 
+use super::keyed::refusal;
 use super::node::Node;
 use super::owner::Frontend;
 use super::protos::{BindMsg, KickAnswer, KickMsg, OrderedBroadcast, Push, Session as Travelling};
 use super::request::{Incoming, Target, Waits, session_data};
 use super::response::{self, ACK};
 use super::{Receiver, sys};
-use crate::component::{Client, EntryId, Tables, run_remote};
+use crate::component::{Client, EntryId, Tables, cut_off, end, run_remote};
 use crate::context::{Current, Deadline};
 use crate::dispatch;
 use crate::error::{Error, Result, code, text};
@@ -148,6 +149,9 @@ impl Node {
         let arrived = Instant::now();
         let mut call =
             Incoming::decode(body).inspect_err(|error| self.meters.unreadable("request", error))?;
+        if call.metadata.key_mark().is_some_and(|key| !self.admission.takes(key)) {
+            return Err(refusal(&self.own().id));
+        }
         call.metadata.ensure_request_id();
         let deadline = Deadline::after(call.metadata.timeout(), arrived);
         let current = Current { metadata: call.metadata, deadline };
@@ -169,15 +173,15 @@ impl Node {
         }
     }
 
-    /// Lets a call work until its caller waits no more. Then the caller is told so, and the work comes to its end
-    /// without it: a handler is never cut where it does not expect it, but for `pitaya.handler.timeout`.
+    /// Lets a call work until its caller stops waiting, or `pitaya.handler.timeout` is over. A caller that has stopped
+    /// waiting gets an error, and the work goes on without it: a handler is cut off by that limit and by nothing else,
+    /// whatever its caller says.
     async fn within(
         &self,
         started: Instant,
         deadline: Deadline,
         mut work: BoxFuture<'static, Result<Bytes>>,
     ) -> Result<Bytes> {
-        let limit = self.limits.handler;
         let over = || Err(Error::new(code::INTERNAL, text::RPC_TIMEOUT));
         if deadline.is_over(started) {
             return over();
@@ -186,16 +190,15 @@ impl Node {
         if let Poll::Ready(result) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
             return result;
         }
-        let Some(until) = deadline.at() else {
-            let cut = || Err(Error::new(code::TIMEOUT, text::HANDLER_TIMEOUT));
-            return tokio::time::timeout_at(started + limit, work).await.unwrap_or_else(|_| cut());
-        };
+        let ends = end(started, self.limits.handler);
+        let until = deadline.at().map_or(ends, |at| at.min(ends));
         match tokio::time::timeout_at(until, &mut work).await {
             Ok(result) => result,
+            Err(_) if until == ends => Err(cut_off()),
             Err(_) => {
                 self.spawn(async move {
-                    if tokio::time::timeout_at(started + limit, work).await.is_err() {
-                        tracing::warn!("a handler or a remote took too long and was cut off");
+                    if tokio::time::timeout_at(ends, work).await.is_err() {
+                        drop(cut_off());
                     }
                 });
                 over()

@@ -22,6 +22,7 @@ mod etcd;
 mod failure;
 mod fields;
 pub mod key;
+mod keyed;
 mod meters;
 #[cfg(feature = "nats")]
 mod nats;

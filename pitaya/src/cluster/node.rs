@@ -12,16 +12,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::absent::Absent;
+use super::keyed::{Admission, RefusedKeys, refusal};
 use super::meters::Meters;
 use super::order::Order;
 use super::outgoing::{Client, Outgoing};
 use super::request::Waits;
 use super::response::{self, Unanswered};
-use super::router::{self, Chosen, Routers, Routing};
+use super::router::{self, Chosen, Pick, Routers, Routing};
 use super::server::DRAINING;
 use super::{Callee, Discovery, Server, Servers, Transport, TransportError, View};
 use crate::clock::Clock;
-use crate::component::{RemoteRequest, RemoteTarget, Tables, run_remote};
+use crate::component::{RemoteRequest, RemoteTarget, Runner, Tables, run_remote};
 use crate::context::{Caller, Current, Deadline, Metadata, new_request_id};
 use crate::dispatch::{Forward, Forwarded};
 use crate::error::{Error, Result, code, text};
@@ -66,6 +67,10 @@ pub(crate) struct Node {
     pub(super) transport: Box<dyn Transport>,
     routers: Routers,
     absent: Absent,
+    /// Which keyed calls are taken here.
+    pub(super) admission: Admission,
+    /// Which keys others have refused.
+    refused: Arc<RefusedKeys>,
     pub(super) limits: Limits,
     pub(super) pool: Arc<Pool>,
     pub(super) services: Arc<Services>,
@@ -75,6 +80,8 @@ pub(crate) struct Node {
     tasks: TaskTracker,
     /// Cuts off what is in there.
     kill: CancellationToken,
+    /// Runs the remotes that this server calls on itself.
+    runner: Runner,
     pub(super) binds: super::unique::Binds,
     /// What binds are judged by.
     pub(super) clock: Clock,
@@ -93,11 +100,14 @@ impl Node {
             transport,
             routers,
             absent: Absent::default(),
+            admission: Admission::default(),
+            refused: Arc::default(),
             limits,
             pool,
             services,
             tables: OnceLock::new(),
             meters,
+            runner: Runner::new(tasks.clone(), kill.clone(), limits.handler),
             tasks,
             kill,
             binds: super::unique::Binds::default(),
@@ -105,6 +115,8 @@ impl Node {
             order: Order::new(),
         });
         node.meters.watch(&node.servers);
+        let refused = Arc::clone(&node.refused);
+        node.servers.on_change(move |change| refused.forget(&change.server().id));
         node
     }
 
@@ -149,6 +161,7 @@ impl Node {
 
     /// Makes known that this server takes no new work.
     pub(crate) async fn drains(&self) {
+        self.admission.drain();
         let told =
             self.announce(|own| drop(own.metadata.insert(DRAINING.to_owned(), "true".to_owned()))).await;
         if let Err(error) = told {
@@ -187,13 +200,13 @@ impl Node {
     }
 
     /// How long a call may wait: as long as is wanted, but not longer than the call lasts during which it is made.
-    fn time(&self, wanted: Option<Duration>, deadline: Deadline) -> Duration {
+    pub(super) fn time(&self, wanted: Option<Duration>, deadline: Deadline) -> Duration {
         deadline.within(wanted.unwrap_or(self.limits.request), Instant::now()).unwrap_or_default()
     }
 
     /// Sends a call and waits for its answer. If nobody is there to get it, any other server gets it that would do.
-    async fn send(&self, to: Chosen, request: &Outgoing<'_>, timeout: Duration) -> Result<Bytes> {
-        let Chosen { server: mut to, by_chance } = to;
+    async fn send(&self, to: &Chosen<'_>, request: &Outgoing<'_>, timeout: Duration) -> Result<Bytes> {
+        let (mut to, by_chance) = (Arc::clone(&to.server), to.by_chance);
         let (route, started) = (request.route, Instant::now());
         let mut left = timeout;
         let answer = loop {
@@ -231,16 +244,15 @@ impl Node {
     /// Calls a remote of a server.
     pub(super) async fn call(
         &self,
-        to: Chosen,
+        to: &Chosen<'_>,
         route: &str,
-        body: Bytes,
+        body: &[u8],
         current: &Current,
-        timeout: Option<Duration>,
+        timeout: Duration,
     ) -> Result<Bytes> {
         let own = self.own();
-        let timeout = self.time(timeout, current.deadline);
-        let metadata = current.metadata.encode_for_call(&self.caller, timeout, None);
-        let request = Outgoing { route, data: &body, client: None, sender: &own, metadata: &metadata };
+        let metadata = current.metadata.encode_for_call(&self.caller, timeout, None, to.mark());
+        let request = Outgoing { route, data: body, client: None, sender: &own, metadata: &metadata };
         self.send(to, &request, timeout).await
     }
 
@@ -252,7 +264,7 @@ impl Node {
             .ok_or_else(|| Error::new(code::UNKNOWN, text::NO_SERVER_TYPE).with_metadata("route", &*route))?;
         let own = self.own();
         let nonsense = || Error::new(code::UNKNOWN, text::RPC_MAY_BE_LOCAL);
-        let to = match (&server_id, &key) {
+        let mut to = match (&server_id, &key) {
             (Some(id), _) if **id == *own.id => return Err(nonsense()),
             (Some(id), _) => self.servers.get(id).map(Chosen::only).ok_or_else(|| {
                 Error::new(code::UNKNOWN, text::SERVER_NOT_FOUND).with_metadata("server", &**id)
@@ -265,34 +277,54 @@ impl Node {
                     payload: &body,
                     session: None,
                     context: &current.metadata,
+                    servers: &[],
                 };
                 self.choose(&call, key.as_deref())?
             }
         };
-        if to.server.id == own.id {
-            // A key of the own type has chosen this very server.
-            return self.here(&route, &body, current, timeout).await;
+        let timeout = self.time(timeout, current.deadline);
+        let (mut left, began) = (timeout, to.key.is_some().then(Instant::now));
+        let mut tried = Vec::new();
+        loop {
+            let result = match to.mark() {
+                _ if to.server.id != own.id => self.call(&to, &route, &body, &current, left).await,
+                Some(key) if !self.admission.takes(key) => Err(refusal(&own.id)),
+                // A key of the own type has chosen this very server.
+                _ => self.here(&route, body.clone(), current.clone(), left).await,
+            };
+            match result {
+                Err(error) if to.is_refused(&error) => to = self.next(to, &mut tried)?,
+                result => return result,
+            }
+            left = timeout.saturating_sub(began.map(|began| began.elapsed()).unwrap_or_default());
         }
-        self.call(to, &route, body, &current, timeout).await
     }
 
-    /// A remote of this server itself, with the time that it would have elsewhere.
-    async fn here(
-        &self,
-        route: &str,
-        body: &Bytes,
-        current: Current,
-        timeout: Option<Duration>,
-    ) -> Result<Bytes> {
-        let timeout = self.time(timeout, current.deadline);
-        let deadline = Deadline::after(Some(timeout), Instant::now());
-        let entry = self.served()?.remotes.entry(self.find_remote(route)?);
-        let call = run_remote(entry, Arc::clone(&self.services), body, Current { deadline, ..current });
-        tokio::time::timeout(timeout, call).await.unwrap_or_else(|_| {
+    /// The server that is called next, after one that drains has refused a key.
+    fn next<'k>(&self, refused: Chosen<'k>, tried: &mut Vec<Arc<str>>) -> Result<Chosen<'k>> {
+        let Chosen { server, key, .. } = refused;
+        let Some((key, _)) = key else { return Err(router::no_servers()) };
+        tracing::debug!(server = %server.id, %key, "a server that drains does not know the key");
+        self.refused.note(&server.id, &key);
+        tried.push(Arc::clone(&server.id));
+        self.servers.look(|view| router::by_key(&server.server_type, key, &self.pick(view, tried)))
+    }
+
+    /// Calls a remote of this server itself, with the limits that it would have on another one.
+    async fn here(&self, route: &str, body: Bytes, current: Current, timeout: Duration) -> Result<Bytes> {
+        let late = || {
             let own = self.own();
             let unanswered = Unanswered { route, timeout, caller: &own, callee: &own };
             Err(unanswered.error(TransportError::Timeout))
-        })
+        };
+        if timeout.is_zero() {
+            return late();
+        }
+        let deadline = Deadline::after(Some(timeout), Instant::now());
+        let entry = Arc::clone(self.served()?.remotes.entry(self.find_remote(route)?));
+        let (services, current) = (Arc::clone(&self.services), Current { deadline, ..current });
+        let work = Box::pin(async move { run_remote(&entry, services, &body, current).await });
+        self.runner.run(work, deadline.at()).await.unwrap_or_else(late)
     }
 
     /// Passes a client's message on.
@@ -307,10 +339,11 @@ impl Node {
             payload: &body,
             session: Some(&session),
             context: &context,
+            servers: &[],
         };
-        let to = self.choose(&call, None)?;
-        let timeout = self.limits.request;
-        let metadata = context.encode_for_call(&self.caller, timeout, Some(&new_request_id()));
+        let mut to = self.choose(&call, None)?;
+        let (mut left, began) = (self.limits.request, to.key.is_some().then(Instant::now));
+        let request_id = new_request_id();
         let (uid, data) = (core.uid(), core.data().json());
         let client = Client {
             session: i64::try_from(core.id()).unwrap_or(i64::MAX),
@@ -318,9 +351,18 @@ impl Node {
             data: &data,
             waits: if mid == 0 { Waits::Not } else { Waits::ForReply(mid) },
         };
-        let request =
-            Outgoing { route: &route, data: &body, client: Some(client), sender: &own, metadata: &metadata };
-        self.send(to, &request, timeout).await
+        let mut tried = Vec::new();
+        loop {
+            let metadata = context.encode_for_call(&self.caller, left, Some(&request_id), to.mark());
+            let (client, metadata) = (Some(client), &metadata);
+            let request = Outgoing { route: &route, data: &body, client, sender: &own, metadata };
+            match self.send(&to, &request, left).await {
+                Err(error) if to.is_refused(&error) => to = self.next(to, &mut tried)?,
+                result => return result,
+            }
+            let spent = began.map(|began| began.elapsed()).unwrap_or_default();
+            left = self.limits.request.saturating_sub(spent);
+        }
     }
 
     /// A server of the same type at which somebody may be.
@@ -331,8 +373,12 @@ impl Node {
         self.servers.look(servers)
     }
 
-    fn choose(&self, call: &Routing<'_>, key: Option<&str>) -> Result<Chosen> {
-        self.servers.look(|view| self.routers.choose(call, key, view, &self.absent))
+    fn choose<'k>(&self, call: &Routing<'_>, key: Option<&'k str>) -> Result<Chosen<'k>> {
+        self.servers.look(|view| self.routers.choose(call, key, &self.pick(view, &[])))
+    }
+
+    fn pick<'a>(&'a self, view: &'a View, tried: &'a [Arc<str>]) -> Pick<'a> {
+        Pick { view, absent: &self.absent, refused: &self.refused, tried }
     }
 }
 

@@ -46,7 +46,8 @@ impl Frontend {
     async fn ask(&self, route: &str, mut body: Vec<u8>) -> Result<()> {
         self.node.order.sent.place_call(&mut body, self.since, &self.id);
         let server = Chosen::only(self.server()?);
-        self.node.call(server, route, body.into(), &self.current, None).await.map(drop)
+        let timeout = self.node.time(None, self.current.deadline);
+        self.node.call(&server, route, &body, &self.current, timeout).await.map(drop)
     }
 }
 

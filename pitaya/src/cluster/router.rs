@@ -1,17 +1,19 @@
 //! Choosing the server for a call.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use super::absent::{Absent, by_chance};
+use super::keyed::{RefusedKeys, hash, is_refusal};
 use super::{Server, View};
-use crate::context::Metadata;
+use crate::context::{KeyMark, Metadata};
 use crate::error::{Error, Result, code, text};
 use crate::session::Session;
 
 /// A call that needs a server.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Routing<'a> {
     /// The type of the server.
@@ -24,18 +26,37 @@ pub struct Routing<'a> {
     pub session: Option<&'a Session>,
     /// What goes along with the call.
     pub context: &'a Metadata,
+    /// All servers of the type, sorted by id: those that drain are among them.
+    pub servers: &'a [Arc<Server>],
+}
+
+impl<'a> Routing<'a> {
+    /// The server of the type with this id, whether it drains or not.
+    #[must_use]
+    pub fn server(&self, id: &str) -> Option<&'a Arc<Server>> {
+        self.servers.iter().find(|server| *server.id == *id)
+    }
 }
 
 type Key = dyn Fn(&Routing<'_>) -> Option<String> + Send + Sync;
+type Find<'a> = dyn Fn(&str) -> Result<Arc<Server>> + 'a;
+type Owner = dyn Fn(&Routing<'_>, &Find<'_>) -> Option<Result<Arc<Server>>> + Send + Sync;
 type Choose = dyn Fn(&Routing<'_>, &[Arc<Server>]) -> Result<Arc<Server>> + Send + Sync;
 
 /// How servers of one type are chosen: for clients' messages that are passed on and for calls of servers alike.
+///
+/// | router | sends a call to | while a server drains |
+/// |---|---|---|
+/// | [`random`](Self::random) | any server | it gets no calls |
+/// | [`by_key`](Self::by_key), [`Rpc::by`](crate::component::Rpc::by) | the server of a key | it keeps the keys that it was called with; new keys go elsewhere |
+/// | [`to_server`](Self::to_server), [`Rpc::on`](crate::component::Rpc::on) | the server that the application names | it gets its calls |
+/// | [`custom`](Self::custom) | what a function returns | the function decides |
 ///
 /// ```
 /// use pitaya::cluster::Router;
 /// use pitaya::prelude::*;
 ///
-/// // One player, one room server, for as long as the servers stay the same.
+/// // One player, one room server.
 /// let app = App::builder()
 ///     .router("room", Router::by_key(|call| call.session.and_then(|session| session.uid().ok())));
 /// ```
@@ -47,6 +68,7 @@ enum Way {
     #[default]
     Random,
     Key(Arc<Key>),
+    Owner(Arc<Owner>),
     Choose(Arc<Choose>),
 }
 
@@ -58,15 +80,59 @@ impl Router {
         Self::default()
     }
 
-    /// The one that a key chooses. Every server of ours chooses the same one for the same key; when servers come or
-    /// go, only the keys of those are chosen anew. Without a key it is any.
+    /// The server of a key. Every server chooses the same one for the same key, by rendezvous hashing, and needs to have
+    /// seen nothing before. Without a key it is any server.
+    ///
+    /// **A server that drains keeps its keys.** Each server remembers the keys that it was called with: the last 131 072
+    /// at least. While it drains it serves those, until it leaves, whoever calls. It refuses a call with another key, and
+    /// the caller then calls the next server in the order of the key: the call is handled once. Should no other server
+    /// be open, it takes new keys too.
+    ///
+    /// What moves a key, so that its state has to be found elsewhere or made again:
+    /// - its server leaves or crashes;
+    /// - a server joins: of the keys that n servers have, one in n + 1 moves to it;
+    /// - its server drains, and was called with more than 131 072 other keys since. A key that is used is not forgotten.
+    ///
+    /// About one new key in twenty, at most, stays on a server that drains, because it takes the key for a known one. A
+    /// key that was used once is known for as long as the server lives, though its state may have ended: if the same few
+    /// keys are used again and again, a drain ends at `pitaya.session.drain.timeout`. Keep the owner of a key yourself
+    /// and use [`to_server`](Self::to_server) where that is not exact enough.
     #[must_use]
     pub fn by_key(key: impl Fn(&Routing<'_>) -> Option<String> + Send + Sync + 'static) -> Self {
         Self(Way::Key(Arc::new(key)))
     }
 
-    /// What a function says. It is given the servers of the type, sorted by id and never none: those that take new
-    /// work, or all of them if none does. It may give any server; an error is the call's.
+    /// The server with the id that the application names: what has the state of this call, as the application noted when
+    /// it was made. With `None` it is any server that does not drain.
+    ///
+    /// A server that drains gets its calls until it leaves. Once there is no server of the type with this id, the call
+    /// fails with `PIT-000` `server not found`: it is for the application to place the state on another server.
+    ///
+    /// ```
+    /// use pitaya::cluster::Router;
+    /// use pitaya::prelude::*;
+    ///
+    /// #[session]
+    /// #[derive(Default)]
+    /// struct Player {
+    ///     /// The server that has the player's room.
+    ///     room_server: Option<String>,
+    /// }
+    ///
+    /// let to_room = Router::to_server(|call| call.session?.with_data::<Player>().data().ok()?.room_server);
+    /// let app = App::builder().router("room", to_room);
+    /// ```
+    #[must_use]
+    pub fn to_server<S: AsRef<str>>(
+        owner: impl Fn(&Routing<'_>) -> Option<S> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Way::Owner(Arc::new(move |call, find| owner(call).map(|id| find(id.as_ref())))))
+    }
+
+    /// The server that a function returns; an error is the call's.
+    ///
+    /// The function gets the servers of the type that may take new work, sorted by id and never none: those that do not
+    /// drain, or all if all drain. It finds those that drain too in [`Routing::servers`], and may return any server.
     #[must_use]
     pub fn custom(
         choose: impl Fn(&Routing<'_>, &[Arc<Server>]) -> Result<Arc<Server>> + Send + Sync + 'static,
@@ -74,14 +140,24 @@ impl Router {
         Self(Way::Choose(Arc::new(choose)))
     }
 
-    fn choose(&self, call: &Routing<'_>, servers: &[Arc<Server>], absent: &Absent) -> Result<Chosen> {
+    fn choose(&self, call: &Routing<'_>, pick: &Pick<'_>) -> Result<Chosen<'static>> {
+        let open = willing(pick.view, call.server_type);
+        let call = &Routing { servers: pick.view.of_type(call.server_type), ..*call };
         match &self.0 {
-            Way::Random => any(servers, absent),
+            Way::Random => any(open, pick.absent),
             Way::Key(key) => match key(call) {
-                Some(key) => by_key(&key, servers).cloned().map(Chosen::only).ok_or_else(no_servers),
-                None => any(servers, absent),
+                Some(key) => by_key(call.server_type, key.into(), pick),
+                None => any(open, pick.absent),
             },
-            Way::Choose(choose) => choose(call, servers).map(Chosen::only),
+            Way::Owner(owner) => {
+                let find = |id: &str| {
+                    call.server(id).cloned().ok_or_else(|| {
+                        Error::new(code::UNKNOWN, text::SERVER_NOT_FOUND).with_metadata("server", id)
+                    })
+                };
+                owner(call, &find).map_or_else(|| any(open, pick.absent), |it| it.map(Chosen::only))
+            }
+            Way::Choose(choose) => choose(call, open).map(Chosen::only),
         }
     }
 }
@@ -91,6 +167,7 @@ impl fmt::Debug for Router {
         f.write_str(match self.0 {
             Way::Random => "Router::random",
             Way::Key(_) => "Router::by_key",
+            Way::Owner(_) => "Router::to_server",
             Way::Choose(_) => "Router::custom",
         })
     }
@@ -98,24 +175,44 @@ impl fmt::Debug for Router {
 
 /// The server that a call goes to.
 #[derive(Debug)]
-pub(super) struct Chosen {
+pub(super) struct Chosen<'k> {
     pub(super) server: Arc<Server>,
     /// By chance: any other of its type would do as well.
     pub(super) by_chance: bool,
+    /// By this key.
+    pub(super) key: Option<(Cow<'k, str>, KeyMark)>,
 }
 
-impl Chosen {
+impl Chosen<'_> {
     /// This one and no other.
     pub(super) fn only(server: Arc<Server>) -> Self {
-        Self { server, by_chance: false }
+        Self { server, by_chance: false, key: None }
+    }
+
+    /// Whether this answer says that the server drains and does not know the key.
+    pub(super) fn is_refused(&self, error: &Error) -> bool {
+        self.mark().is_some_and(|mark| mark.may_be_refused) && is_refusal(error, &self.server.id)
+    }
+
+    pub(super) fn mark(&self) -> Option<KeyMark> {
+        self.key.as_ref().map(|(_, mark)| *mark)
     }
 }
 
+/// What is known when a server is chosen.
+pub(super) struct Pick<'a> {
+    pub(super) view: &'a View,
+    pub(super) absent: &'a Absent,
+    pub(super) refused: &'a RefusedKeys,
+    /// The servers that have refused this very call.
+    pub(super) tried: &'a [Arc<str>],
+}
+
 /// Any of them; one that is absent if all are, since somebody has to find out when it is back.
-fn any(servers: &[Arc<Server>], absent: &Absent) -> Result<Chosen> {
+fn any<'k>(servers: &[Arc<Server>], absent: &Absent) -> Result<Chosen<'k>> {
     let server = absent.choose_present(servers).or_else(|| by_chance(servers));
     let server = server.cloned().ok_or_else(no_servers)?;
-    Ok(Chosen { server, by_chance: true })
+    Ok(Chosen { server, by_chance: true, key: None })
 }
 
 /// The routers of an app, by the type of the servers.
@@ -129,23 +226,22 @@ impl Routers {
     }
 
     /// Chooses a server, by a key if there is one.
-    pub(super) fn choose(
+    pub(super) fn choose<'k>(
         &self,
         call: &Routing<'_>,
-        key: Option<&str>,
-        view: &View,
-        absent: &Absent,
-    ) -> Result<Chosen> {
-        let servers = willing(view, call.server_type);
+        key: Option<&'k str>,
+        pick: &Pick<'_>,
+    ) -> Result<Chosen<'k>> {
+        if let Some(key) = key {
+            return by_key(call.server_type, key.into(), pick);
+        }
+        let servers = willing(pick.view, call.server_type);
         if servers.is_empty() {
             return Err(no_servers());
         }
-        if let Some(key) = key {
-            return by_key(key, servers).cloned().map(Chosen::only).ok_or_else(no_servers);
-        }
         match self.0.get(call.server_type) {
-            Some(router) => router.choose(call, servers, absent),
-            None => any(servers, absent),
+            Some(router) => router.choose(call, pick),
+            None => any(servers, pick.absent),
         }
     }
 }
@@ -156,26 +252,34 @@ pub(super) fn willing<'a>(view: &'a View, server_type: &str) -> &'a [Arc<Server>
     if open.is_empty() { view.of_type(server_type) } else { open }
 }
 
-fn no_servers() -> Error {
+pub(super) fn no_servers() -> Error {
     Error::new(code::INTERNAL, text::NO_SERVERS)
 }
 
-/// The server with the highest score for a key: when one goes, only its own keys move.
-fn by_key<'a>(key: &str, servers: &'a [Arc<Server>]) -> Option<&'a Arc<Server>> {
-    servers.iter().max_by_key(|server| (score(key, &server.id), &server.id))
+/// The server of a key: that with the highest score among those that have not refused the key. When one leaves, only its
+/// own keys move.
+pub(super) fn by_key<'k>(server_type: &str, key: Cow<'k, str>, pick: &Pick<'_>) -> Result<Chosen<'k>> {
+    let (all, open) = (pick.view.of_type(server_type), pick.view.open(server_type));
+    let drains = all.len() != open.len();
+    let tried = |server: &Server| pick.tried.contains(&server.id);
+    let refused = |server: &Server| {
+        tried(server) || (drains && server.is_draining() && pick.refused.contains(&server.id, &key))
+    };
+    let best = |skip: &dyn Fn(&Server) -> bool| {
+        let left = all.iter().filter(|server| !skip(server));
+        left.max_by_key(|server| (score(&key, &server.id), &server.id))
+    };
+    // Should all have refused it, the first in the order of the key has to take it.
+    let server = best(&refused).or_else(|| best(&|_| false)).cloned().ok_or_else(no_servers)?;
+    let may_be_refused = open.iter().any(|other| other.id != server.id && !tried(other));
+    let mark = KeyMark { hash: hash(key.bytes()), may_be_refused };
+    Ok(Chosen { server, by_chance: false, key: Some((key, mark)) })
 }
 
-/// A number that depends on nothing but the two texts, so that all servers agree whatever they were built with: FNV-1a
-/// over the key, a zero and the id, then a finalizer, since FNV alone leaves ids that differ in their last letter
-/// alike.
+/// A number that depends on nothing but the two texts, so that all servers agree whatever they were built with. It is
+/// finalized, because FNV alone leaves ids that differ in their last letter alike.
 fn score(key: &str, id: &str) -> u64 {
-    let bytes = key.bytes().chain([0]).chain(id.bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    hash ^ (hash >> 31)
+    hash(key.bytes().chain([0]).chain(id.bytes()))
 }
 
 #[cfg(test)]
@@ -200,9 +304,11 @@ mod tests {
             payload: b"",
             session: None,
             context: &context,
+            servers: &[],
         };
-        let chosen = routers.choose(&call, key, &servers.view(), &Absent::default());
-        chosen.map(|chosen| chosen.server.id.to_string())
+        let (view, absent, refused) = (servers.view(), Absent::default(), RefusedKeys::default());
+        let pick = Pick { view: &view, absent: &absent, refused: &refused, tried: &[] };
+        routers.choose(&call, key, &pick).map(|chosen| chosen.server.id.to_string())
     }
 
     fn routers(router: Router) -> Routers {
@@ -282,5 +388,72 @@ mod tests {
         }
         servers.put(drains("b"));
         assert!(choose(&Routers::default(), &servers, None).is_ok());
+    }
+
+    fn drains(id: &str) -> Server {
+        Server::new("room", id).with_metadata(DRAINING, "true")
+    }
+
+    /// Chooses by a key; gives the server and whether it may refuse.
+    fn of_key(servers: &Servers, key: &str, refused: &RefusedKeys, tried: &[&str]) -> (String, bool) {
+        let (view, absent) = (servers.view(), Absent::default());
+        let tried: Vec<Arc<str>> = tried.iter().map(|id| (*id).into()).collect();
+        let pick = Pick { view: &view, absent: &absent, refused, tried: &tried };
+        let chosen = by_key("room", key.into(), &pick).unwrap();
+        (chosen.server.id.to_string(), chosen.mark().unwrap().may_be_refused)
+    }
+
+    #[test]
+    fn a_key_stays_with_a_server_that_drains_until_it_refuses() {
+        let (servers, refused) = (known(&["room-1", "room-2", "room-3"]), RefusedKeys::default());
+        assert_eq!(of_key(&servers, "ann", &refused, &[]), ("room-1".into(), true));
+        servers.put(drains("room-1"));
+        assert_eq!(of_key(&servers, "ann", &refused, &[]), ("room-1".into(), true));
+        let (next, _) = of_key(&servers, "ann", &refused, &["room-1"]);
+        assert_ne!(next, "room-1");
+        refused.note(&"room-1".into(), "ann");
+        assert_eq!(of_key(&servers, "ann", &refused, &[]), (next.clone(), true), "at once");
+        assert_eq!(of_key(&servers, "bob", &refused, &[]).0, "room-1", "another key");
+        servers.put(Server::new("room", "room-1"));
+        assert_eq!(of_key(&servers, "ann", &refused, &[]).0, "room-1", "it does not drain any more");
+        servers.remove("room", "room-1");
+        assert_eq!(of_key(&servers, "ann", &refused, &[]).0, next, "who comes next has it for good");
+    }
+
+    #[test]
+    fn the_last_server_may_not_refuse_a_key() {
+        let (servers, refused) = (known(&["room-1", "room-2"]), RefusedKeys::default());
+        assert_eq!(of_key(&servers, "ann", &refused, &["room-1"]), ("room-2".into(), false));
+        assert_eq!(of_key(&servers, "ann", &refused, &["room-1", "room-2"]), ("room-1".into(), false));
+        servers.put(drains("room-1"));
+        servers.put(drains("room-2"));
+        assert_eq!(of_key(&servers, "ann", &refused, &[]), ("room-1".into(), false));
+        refused.note(&"room-1".into(), "ann");
+        assert_eq!(of_key(&servers, "ann", &refused, &[]), ("room-2".into(), false));
+    }
+
+    #[test]
+    fn an_application_names_a_server_that_drains_but_none_that_has_gone() {
+        let servers = known(&["a", "b"]);
+        servers.put(drains("a"));
+        servers.put(Server::new("hall", "h"));
+        let named = |id: Option<&'static str>| routers(Router::to_server(move |_| id));
+        assert_eq!(choose(&named(Some("a")), &servers, None).unwrap(), "a");
+        assert_eq!(choose(&named(None), &servers, None).unwrap(), "b");
+        for gone in ["c", "h"] {
+            let error = choose(&named(Some(gone)), &servers, None).unwrap_err();
+            assert_eq!((error.msg(), &*error.metadata()["server"]), ("server not found", gone));
+        }
+    }
+
+    #[test]
+    fn an_apps_own_function_sees_the_servers_that_drain() {
+        let servers = known(&["a", "b"]);
+        servers.put(drains("a"));
+        let first = routers(Router::custom(|call, open| {
+            assert_eq!((call.servers.len(), open.len()), (2, 1));
+            Ok(Arc::clone(call.server("a").unwrap()))
+        }));
+        assert_eq!(choose(&first, &servers, None).unwrap(), "a");
     }
 }

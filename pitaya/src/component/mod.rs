@@ -20,6 +20,7 @@ pub mod fits;
 mod method;
 mod reply;
 mod rpc;
+mod runner;
 mod service;
 mod table;
 
@@ -38,6 +39,7 @@ pub(crate) use build::{Instance, LifecycleDyn};
 pub(crate) use call::{Calling, Client};
 pub(crate) use method::{Bound, MethodInfo};
 pub(crate) use rpc::{Local, RemoteRequest, RemoteTarget, run_remote};
+pub(crate) use runner::{Runner, cut_off, end};
 pub(crate) use service::service;
 pub(crate) use table::{Built, Entry, EntryId, Plan, Registration, Table, Tables};
 

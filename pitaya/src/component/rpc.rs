@@ -9,10 +9,11 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 
 use super::method::Bound;
-use super::{Call, Context, Fake, FromServices, Tables};
-use crate::context::Current;
+use super::{Call, Context, Fake, FromServices, Runner, Tables};
+use crate::context::{Current, Deadline};
 use crate::duration;
 use crate::error::{Error, Result, code, text};
 use crate::route::Route;
@@ -66,7 +67,9 @@ impl Rpc {
         Self { server_id: Some(server_id.into()), ..self.clone() }
     }
 
-    /// The same; calls with one key go to one server, as long as the servers stay the same.
+    /// The same; calls with one key go to one server, as long as the servers stay the same. A server that drains keeps
+    /// the keys that it was called with until it leaves, and gets no others: see
+    /// [`Router::by_key`](crate::cluster::Router::by_key), which says what moves a key.
     #[must_use]
     pub fn by(&self, key: &str) -> Self {
         Self { key: Some(key.into()), ..self.clone() }
@@ -145,6 +148,7 @@ pub(crate) struct Local {
     pub(crate) server_id: Arc<str>,
     pub(crate) server_type: Box<str>,
     pub(crate) services: Arc<Services>,
+    pub(crate) runner: Runner,
     pub(crate) tables: OnceLock<Arc<Tables>>,
 }
 
@@ -174,13 +178,28 @@ impl Local {
 
 impl RemoteTarget for Local {
     fn call(&self, request: RemoteRequest) -> BoxFuture<'_, Result<Bytes>> {
-        let RemoteRequest { timeout, ref route, .. } = request;
-        let route = route.clone();
-        let call = async move {
-            let entry = self.find(&request)?;
-            run_remote(entry, Arc::clone(&self.services), &request.body, request.current).await
-        };
-        Box::pin(within(timeout, route, call))
+        Box::pin(async move {
+            let entry = Arc::clone(self.find(&request)?);
+            let RemoteRequest { route, body, timeout, current, .. } = request;
+            let now = Instant::now();
+            // As in a cluster: no longer than the call lasts during which it is made.
+            let time = match timeout {
+                Some(timeout) => Some(current.deadline.within(timeout, now).unwrap_or_default()),
+                None => current.deadline.remaining(now),
+            };
+            let late = |time| Err(timed_out(route, time));
+            if let Some(time) = time.filter(Duration::is_zero) {
+                return late(time);
+            }
+            let deadline = Deadline::after(time, now);
+            let current = Current { deadline, ..current };
+            let services = Arc::clone(&self.services);
+            let work = Box::pin(async move { run_remote(&entry, services, &body, current).await });
+            match self.runner.run(work, deadline.at()).await {
+                Some(result) => result,
+                None => late(time.unwrap_or_default()),
+            }
+        })
     }
 }
 
@@ -191,11 +210,13 @@ pub(super) async fn within(
     call: impl Future<Output = Result<Bytes>>,
 ) -> Result<Bytes> {
     let Some(timeout) = timeout else { return call.await };
-    tokio::time::timeout(timeout, call).await.unwrap_or_else(|_| {
-        Err(Error::new(code::TIMEOUT, text::RPC_TIMEOUT)
-            .with_metadata("route", route)
-            .with_metadata("timeout", duration::text(timeout)))
-    })
+    tokio::time::timeout(timeout, call).await.unwrap_or_else(|_| Err(timed_out(route, timeout)))
+}
+
+fn timed_out(route: String, timeout: Duration) -> Error {
+    Error::new(code::TIMEOUT, text::RPC_TIMEOUT)
+        .with_metadata("route", route)
+        .with_metadata("timeout", duration::text(timeout))
 }
 
 /// One remote, from bytes to bytes; a panic is its `PIT-000`.

@@ -177,6 +177,10 @@ keys! {
     /// Pings without an answer after which a connection counts as lost.
     nats_max_pings_outstanding: u32 as Count<u32> = 3, "pitaya.cluster.rpc.client.nats.maxpingsoutstanding";
 
+    /// Pause between two questions to NATS for the other brokers of its cluster, which are tried too when a connection is
+    /// lost; at least 30s where NATS demands TLS. With 0s it is not asked, and only the configured addresses are tried.
+    nats_discovery_interval: Duration as Span = secs(2), "pitaya.cluster.rpc.client.nats.discoveryinterval";
+
     /// Refuses a NATS without TLS; so does the scheme `tls://` in its address. Without either, TLS is used where NATS
     /// demands it.
     nats_tls_required: bool as Flag = false, "pitaya.cluster.rpc.client.nats.tls.required";

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
+use super::key_mark::{KeyMark, KeyText};
 use super::metadata::{Metadata, reserved};
 use crate::duration;
 use crate::wire::json;
@@ -44,7 +45,10 @@ impl Caller {
     }
 
     /// The context of a call that begins here.
-    fn beginning(&self, timeout: Duration, request_id: Option<&str>) -> Bytes {
+    fn beginning(&self, timeout: Duration, request_id: Option<&str>, key: Option<&str>) -> Bytes {
+        if let Some(key) = key {
+            return self.beginning_with_key(timeout, request_id, key);
+        }
         let head = if timeout == self.usual.timeout {
             Cow::Borrowed(&*self.usual.head)
         } else {
@@ -59,6 +63,22 @@ impl Caller {
     }
 }
 
+impl Caller {
+    /// The same for a call with a key. There is nothing to escape in its text.
+    fn beginning_with_key(&self, timeout: Duration, request_id: Option<&str>, key: &str) -> Bytes {
+        let peer = self.text.strip_suffix(BEFORE_TIME).unwrap_or_default();
+        let head = [peer, r#""pitaya.key":""#, key, r#"","#, BEFORE_TIME].concat();
+        let head = self::head(&head, timeout);
+        match request_id {
+            None => [&*head, "}"].concat().into(),
+            Some(id) => [&*head, r#","request.id":""#, id, "\"}"].concat().into(),
+        }
+    }
+}
+
+/// What stands before a time.
+const BEFORE_TIME: &str = r#""reqTimeout":""#;
+
 /// Nor is there in a time.
 fn head(text: &str, timeout: Duration) -> String {
     [text, &*duration::text(timeout), "\""].concat()
@@ -67,7 +87,7 @@ fn head(text: &str, timeout: Duration) -> String {
 /// A context on its way: its values, and instead of some of them these, which are sorted by key.
 struct ForCall<'a> {
     context: &'a Metadata,
-    own: [(&'static str, Option<&'a str>); 4],
+    own: [(&'static str, Option<&'a str>); 5],
 }
 
 impl Serialize for ForCall<'_> {
@@ -96,14 +116,18 @@ impl Metadata {
         caller: &Caller,
         timeout: Duration,
         request_id: Option<&str>,
+        key: Option<KeyMark>,
     ) -> Bytes {
+        let key = key.map(KeyMark::text);
+        let key = key.as_ref().map(KeyText::as_str);
         if self.is_new() {
-            return caller.beginning(timeout, request_id);
+            return caller.beginning(timeout, request_id, key);
         }
         let timeout = duration::text(timeout);
         let own = [
             (reserved::PEER_ID, Some(&*caller.id)),
             (reserved::PEER_SERVICE, Some(&*caller.service)),
+            (reserved::KEY, key),
             (reserved::TIMEOUT, Some(&*timeout)),
             (reserved::REQUEST_ID, request_id),
         ];

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::key_mark::KeyMark;
 use super::unread::Unread;
 use crate::duration;
 use crate::error::{Error, Result, code, text};
@@ -25,6 +26,8 @@ pub mod reserved {
     pub const REQUEST_ID: &str = "request.id";
     /// The time the caller waits, as a duration of the original: always a string.
     pub const TIMEOUT: &str = "reqTimeout";
+    /// The key of the call, as a number, by which a server that drains knows what it has. Each hop has its own.
+    pub const KEY: &str = "pitaya.key";
     /// The route of the call, for metrics. Each hop has its own; we do not send it.
     pub const ROUTE: &str = "req-route";
     /// When the call began, for metrics. Each hop has its own; we do not send it.
@@ -33,7 +36,8 @@ pub mod reserved {
     pub const SPAN: &str = "otel-span";
 
     /// All of them.
-    pub(crate) const ALL: [&str; 7] = [PEER_ID, PEER_SERVICE, REQUEST_ID, TIMEOUT, ROUTE, START_TIME, SPAN];
+    pub(crate) const ALL: [&str; 8] =
+        [PEER_ID, PEER_SERVICE, REQUEST_ID, TIMEOUT, KEY, ROUTE, START_TIME, SPAN];
 }
 
 /// Context values, as one JSON object. Copied, never shared: what a callee or a later call adds is not seen here.
@@ -194,6 +198,14 @@ impl Metadata {
         }
     }
 
+    /// What the call says of its key, if it has one.
+    pub(crate) fn key_mark(&self) -> Option<KeyMark> {
+        match self.0.as_deref()? {
+            Inner::Unread(unread) => unread.key_mark(),
+            Inner::Read(_) => self.text(reserved::KEY).and_then(KeyMark::parse),
+        }
+    }
+
     /// The context of a call that a server, `peer_id` of type `peer_service`, makes while it handles the call that has this one, or that begins with an
     /// empty one.
     ///
@@ -216,7 +228,7 @@ impl Metadata {
     /// The values that do not belong to this hop only.
     pub(super) fn travelling(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.values().iter().filter(|(key, value)| match key.as_str() {
-            reserved::ROUTE | reserved::START_TIME => false,
+            reserved::ROUTE | reserved::START_TIME | reserved::KEY => false,
             reserved::SPAN => value.is_object(),
             reserved::REQUEST_ID => value.is_string(),
             _ => true,

@@ -6,6 +6,7 @@
 
 mod caller;
 mod deadline;
+mod key_mark;
 mod metadata;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ mod unread;
 
 pub(crate) use caller::Caller;
 pub use deadline::Deadline;
+pub(crate) use key_mark::KeyMark;
 pub use metadata::{Metadata, new_request_id, reserved};
 
 use std::future::Future;

@@ -226,7 +226,7 @@ fn what_is_encoded_for_a_call_is_what_a_copy_for_it_has() {
     for (timeout, id) in [(SECOND, None), (2 * SECOND, None), (SECOND, Some("r")), (2 * SECOND, Some("r"))] {
         let mut copy = empty.for_call("room<1", "room", timeout);
         id.into_iter().for_each(|id| copy.set_request_id(id));
-        assert_eq!(empty.encode_for_call(&caller, timeout, id), copy.encode());
+        assert_eq!(empty.encode_for_call(&caller, timeout, id, None), copy.encode());
     }
     for text in [
         "{}",
@@ -238,10 +238,30 @@ fn what_is_encoded_for_a_call_is_what_a_copy_for_it_has() {
     ] {
         let context = Metadata::decode(text.as_bytes()).unwrap();
         let longer = context.for_call("room<1", "room", 2 * SECOND);
-        assert_eq!(context.encode_for_call(&caller, 2 * SECOND, None), longer.encode(), "{text}");
+        assert_eq!(context.encode_for_call(&caller, 2 * SECOND, None, None), longer.encode(), "{text}");
         let mut copy = context.for_call("room<1", "room", SECOND);
-        assert_eq!(context.encode_for_call(&caller, SECOND, None), copy.encode(), "{text}");
+        assert_eq!(context.encode_for_call(&caller, SECOND, None, None), copy.encode(), "{text}");
         copy.set_request_id("other");
-        assert_eq!(context.encode_for_call(&caller, SECOND, Some("other")), copy.encode(), "{text}");
+        assert_eq!(context.encode_for_call(&caller, SECOND, Some("other"), None), copy.encode(), "{text}");
     }
+}
+
+#[test]
+fn the_key_of_a_call_goes_one_hop_only() {
+    let caller = Caller::new("room<1", "room", SECOND);
+    let mark = KeyMark { hash: 7, may_be_refused: true };
+    let came = Metadata::decode(br#"{"a":1,"pitaya.key":"0000000000000009","x":2}"#).unwrap();
+    for context in [Metadata::new(), came] {
+        for id in [None, Some("r")] {
+            let sent = context.encode_for_call(&caller, 2 * SECOND, id, Some(mark));
+            let got = Metadata::decode(&sent).unwrap();
+            assert_eq!((got.key_mark(), got.timeout()), (Some(mark), Some(2 * SECOND)));
+            assert_eq!(got.encode(), sent, "the keys are sorted");
+            assert_eq!((got.request_id(), got.peer_id()), (id, Some("room<1")));
+            let next = got.encode_for_call(&caller, SECOND, id, None);
+            assert_eq!(Metadata::decode(&next).unwrap().key_mark(), None);
+        }
+    }
+    let broken = Metadata::decode(br#"{"pitaya.key":"room-7"}"#).unwrap();
+    assert_eq!(broken.key_mark(), None);
 }

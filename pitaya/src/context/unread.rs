@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::key_mark::KeyMark;
 use super::metadata::{Values, checked_timeout, new_request_id, reserved};
 use crate::error::Result;
 
@@ -11,6 +12,7 @@ use crate::error::Result;
 pub(super) struct Unread {
     text: Box<str>,
     timeout: Option<Duration>,
+    key_mark: Option<KeyMark>,
     request_id: RequestId,
     values: OnceLock<Values>,
 }
@@ -36,11 +38,12 @@ impl Unread {
             return Ok(None);
         }
         let Ok(text) = str::from_utf8(bytes) else { return Ok(None) };
-        let (mut timeout, mut request_id) = (None, RequestId::None);
+        let (mut timeout, mut key_mark, mut request_id) = (None, None, RequestId::None);
         let mut pairs = Pairs::of(text);
         for (key, value) in &mut pairs {
             match key {
                 reserved::TIMEOUT => timeout = Some(value),
+                reserved::KEY => key_mark = KeyMark::parse(value),
                 reserved::REQUEST_ID => {
                     request_id = if value.is_empty() { RequestId::None } else { RequestId::Came };
                 }
@@ -51,11 +54,15 @@ impl Unread {
             return Ok(None);
         }
         let timeout = timeout.map(checked_timeout).transpose()?;
-        Ok(Some(Self { text: text.into(), timeout, request_id, values: OnceLock::new() }))
+        Ok(Some(Self { text: text.into(), timeout, key_mark, request_id, values: OnceLock::new() }))
     }
 
     pub(super) fn timeout(&self) -> Option<Duration> {
         self.timeout
+    }
+
+    pub(super) fn key_mark(&self) -> Option<KeyMark> {
+        self.key_mark
     }
 
     pub(super) fn values(&self) -> &Values {

@@ -130,7 +130,8 @@ fn own_methods(private: &TokenStream) -> TokenStream {
         pub fn on(&self, server_id: &str) -> Self {
             Self { rpc: self.rpc.on(server_id) }
         }
-        /// The same client, for the server that this key chooses: one key, one server, while the servers stay.
+        /// The same client, for the server that this key chooses: one key, one server, while the servers stay. A server
+        /// that drains keeps the keys that it was called with.
         #[must_use]
         pub fn by(&self, key: &str) -> Self {
             Self { rpc: self.rpc.by(key) }

@@ -30,9 +30,6 @@ pub(super) enum NotConnected {
 /// has ended; otherwise messages could come over it and over the one that takes its place.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// How many brokers it tries besides those it was given, which it may have been told of since.
-const OTHERS: usize = 3;
-
 /// Connects to the first of `servers`, in any order, that answers.
 ///
 /// The client is told to give up when it has lost the connection and tried the brokers it knows once; that is how it
@@ -54,7 +51,9 @@ pub(super) async fn connect(
         .subscription_capacity(options.messages.max(options.pushes))
         // ours are checked where they are made, and those of answers came from a broker
         .skip_subject_validation(true)
-        .max_reconnects(servers.len() + OTHERS)
+        .max_reconnects(servers.len())
+        // those that a broker names are among `servers`
+        .ignore_discovered_servers()
         .reconnect_delay_callback(move |_| if watched.was_made() { AGAIN } else { Duration::ZERO })
         .require_tls(options.tls.required)
         .event_callback(move |event| {
@@ -71,9 +70,8 @@ pub(super) async fn connect(
     if let Some(file) = &options.credentials_file {
         client = with_credentials(client, file).await?;
     }
-    if wants_tls(&options.tls, servers) {
-        client = client.tls_client_config(tls(&options.tls)?);
-    }
+    // In any case: a broker may demand TLS though nobody here does, and the client would look for a provider then.
+    client = client.tls_client_config(tls(&options.tls)?);
     // Of one server several addresses may be tried, such as `::1` and `127.0.0.1`; and looking up a name takes as
     // long as the system lets it.
     let tries = u32::try_from(servers.len()).unwrap_or(u32::MAX).saturating_mul(2).saturating_add(1);
@@ -107,14 +105,8 @@ async fn with_credentials(client: ConnectOptions, _: &Path) -> Result<ConnectOpt
     std::future::ready(Ok(client)).await
 }
 
-fn wants_tls(tls: &NatsTls, servers: &[ServerAddr]) -> bool {
-    tls.required
-        || tls.ca_file.is_some()
-        || tls.cert_file.is_some()
-        || servers.iter().any(ServerAddr::tls_required)
-}
-
-/// Ours, and not the client's: it would take whichever provider the process has, and there may be two.
+/// The configuration of TLS, with a named provider. The client would use the default provider of the process, and panic
+/// if there is none because crates of the program enable two.
 fn tls(tls: &NatsTls) -> Result<ClientConfig, NotConnected> {
     let bad = |what: &str, error: &dyn std::fmt::Display| NotConnected::Ever(format!("TLS: {what}: {error}"));
     let mut roots = RootCertStore::empty();

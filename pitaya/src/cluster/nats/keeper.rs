@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use async_nats::ServerAddr;
-
 use super::address;
 use super::connect::NotConnected;
 use super::link::Link;
@@ -42,7 +40,7 @@ impl State {
     }
 
     async fn open_and_ask(self: &Arc<Self>, taker: &Taker) -> Result<Arc<Link>, NotConnected> {
-        let link = self.open(taker, &self.addresses.servers, None).await?;
+        let link = self.open(taker, None).await?;
         match self.may_subscribe(taker).await {
             Ok(()) => Ok(link),
             Err(error) => {
@@ -72,12 +70,11 @@ impl State {
                 return;
             }
             tracing::warn!(at = self.place(), "the connection to the broker is lost");
-            let servers = link.servers.clone();
             drop(link);
             link = tokio::select! {
                 biased;
                 () = self.closing.cancelled() => return,
-                next = self.again(&taker, &servers, None) => next,
+                next = self.again(&taker, None) => next,
             };
             self.counts.reconnects.fetch_add(1, Relaxed);
             self.use_from_now_on(&link);
@@ -87,15 +84,10 @@ impl State {
     }
 
     /// Another connection in place of one that was lost.
-    async fn again(
-        self: &Arc<Self>,
-        taker: &Taker,
-        servers: &[ServerAddr],
-        leaving: Option<&Link>,
-    ) -> Arc<Link> {
+    async fn again(self: &Arc<Self>, taker: &Taker, leaving: Option<&Link>) -> Arc<Link> {
         tokio::time::sleep(self.jitter()).await;
         for tries in 0u64.. {
-            match self.open(taker, servers, leaving).await {
+            match self.open(taker, leaving).await {
                 Ok(link) => {
                     tracing::info!(tries, "the connection to the broker is back");
                     return link;
@@ -118,7 +110,7 @@ impl State {
         let next = tokio::select! {
             biased;
             () = old.signals.gone.cancelled() => return None,
-            next = self.again(taker, &old.servers, Some(old)) => next,
+            next = self.again(taker, Some(old)) => next,
         };
         self.counts.moves.fetch_add(1, Relaxed);
         self.use_from_now_on(&next);

@@ -30,8 +30,8 @@ pub(super) struct Link {
     pub(super) signals: Arc<Signals>,
     /// Whether another takes in the same.
     pub(super) part: Part,
-    /// The brokers that it was told of, those found by themselves included.
-    pub(super) servers: Vec<ServerAddr>,
+    /// The broker.
+    pub(super) at: Option<ServerAddr>,
     /// What came over the connection before has been handed over: what comes over this one may be.
     pub(super) go: CancellationToken,
     /// Take in no more: another connection takes over.
@@ -77,7 +77,7 @@ impl Link {
             client,
             signals,
             part,
-            servers: pool.into_iter().map(|server| server.addr).collect(),
+            at: pool.into_iter().find(|server| server.did_connect).map(|server| server.addr),
             go: CancellationToken::new(),
             deaf: finish.child_token(),
             finish,

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `options` `address` | what can be told, and what is secret of it |
 //! | `connect` | makes one connection |
+//! | `brokers` | which brokers may be tried |
 //! | `link` `echo` | one connection, and the proof that it lives |
 //! | `signals` | what the client says of it, and the counters |
 //! | `intake` | takes in messages, without losing any at the end |
@@ -21,6 +22,7 @@ use futures_util::future::BoxFuture;
 
 mod address;
 mod answers;
+mod brokers;
 mod connect;
 mod echo;
 mod intake;
@@ -50,8 +52,10 @@ use super::{Address, Receiver, Server, Transport, TransportError, subject};
 /// - **A broker that is lost** is noticed at once if it says so, else after some seconds of silence
 ///   ([`NatsOptions::ping_interval`]). Calls that wait for their answers then get
 ///   [`TransportError::Lost`], unless a broker can be reached again at once: whether they were handled is not known.
-///   Another connection is made for as long as it takes, to any of the brokers. What had not been sent by then is not
-///   sent any more.
+///   Another connection is made for as long as it takes, to any of the brokers, in any order. What had not been sent by
+///   then is not sent any more.
+/// - **A broker that joins the cluster later** is one of those from then on: the broker that we are connected to is
+///   asked for the others ([`NatsOptions::discovery_interval`]).
 /// - **A broker that is about to go** (lame duck mode) is left before it goes: another connection is made and
 ///   subscribed first. What comes over both is handed over once.
 /// - **Requests** are handled beside each other, up to [`NatsOptions::messages`] at a time.

@@ -53,6 +53,13 @@ pub struct NatsOptions {
     /// How many such questions may be without an answer; 3. One more and the connection counts as lost: after 6 s of
     /// silence, with the defaults.
     pub max_pings_outstanding: u32,
+    /// How often the broker is asked for the other brokers of its cluster; 2 s, or 30 s if it demands TLS. Zero is never:
+    /// only the brokers in [`addresses`](Self::addresses) are tried.
+    ///
+    /// Each time a connection is made to it, and ended once the broker has said its first line. The last 32 brokers are
+    /// kept, until they have not been named for five minutes. Credentials and TLS are those of the other brokers; where
+    /// TLS is required, or all addresses have the scheme `tls://`, these are reached by TLS only.
+    pub discovery_interval: Duration,
     /// How many requests may wait for their answers from this server at one time; 65 536. A request beyond that is
     /// answered with `PIT-503` at once, and counted. So many calls of this server may wait for theirs too, or as many as
     /// [`pushes`](Self::pushes) if that is more: one beyond that fails with `PIT-503` at once.
@@ -76,6 +83,7 @@ impl NatsOptions {
             reconnect_jitter: config.nats_reconnect_jitter,
             ping_interval: config.nats_ping_interval,
             max_pings_outstanding: config.nats_max_pings_outstanding,
+            discovery_interval: config.nats_discovery_interval,
             messages: config.nats_buffer_messages,
             credentials_file: config.nats_credentials_file.clone(),
             tls: NatsTls {
@@ -118,6 +126,7 @@ impl Default for NatsOptions {
             reconnect_jitter: Duration::from_millis(100),
             ping_interval: Duration::from_secs(120),
             max_pings_outstanding: 3,
+            discovery_interval: Duration::from_secs(2),
             messages: 65_536,
             pushes: 65_536,
         }
@@ -198,6 +207,7 @@ impl fmt::Debug for NatsOptions {
             .field("reconnect_jitter", &self.reconnect_jitter)
             .field("ping_interval", &self.ping_interval)
             .field("max_pings_outstanding", &self.max_pings_outstanding)
+            .field("discovery_interval", &self.discovery_interval)
             .field("messages", &self.messages)
             .field("pushes", &self.pushes)
             .finish()

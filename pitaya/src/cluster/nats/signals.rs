@@ -31,6 +31,8 @@ pub struct NatsCounts {
     pub reconnects: u64,
     /// How often another connection took over without a loss: the broker was about to go.
     pub moves: u64,
+    /// Brokers of the cluster that were learned of, besides those of the options.
+    pub learned_brokers: u64,
 }
 
 impl NatsCounts {
@@ -45,6 +47,7 @@ impl NatsCounts {
             refused_subscriptions,
             reconnects,
             moves,
+            learned_brokers,
         } = *self;
         vec![
             ("slow_consumers", slow_consumers),
@@ -55,6 +58,7 @@ impl NatsCounts {
             ("refused_subscriptions", refused_subscriptions),
             ("reconnects", reconnects),
             ("moves", moves),
+            ("learned_brokers", learned_brokers),
         ]
     }
 }
@@ -70,6 +74,7 @@ pub(super) struct Counts {
     pub(super) refused_subscriptions: AtomicU64,
     pub(super) reconnects: AtomicU64,
     pub(super) moves: AtomicU64,
+    pub(super) learned_brokers: AtomicU64,
     slow_said: Seldom,
     refused_said: Seldom,
     oversized_said: Seldom,
@@ -87,6 +92,7 @@ impl Counts {
             refused_subscriptions: self.refused_subscriptions.load(Relaxed),
             reconnects: self.reconnects.load(Relaxed),
             moves: self.moves.load(Relaxed),
+            learned_brokers: self.learned_brokers.load(Relaxed),
         }
     }
 

@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use arc_swap::ArcSwapOption;
-use async_nats::ServerAddr;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::address::Addresses;
+use super::brokers::Brokers;
 use super::connect::NotConnected;
 use super::intake::Intake;
 use super::link::{Gone, Link};
@@ -24,6 +24,7 @@ use crate::cluster::{Server, TransportError};
 pub(super) struct State {
     pub(super) options: NatsOptions,
     pub(super) addresses: Addresses,
+    pub(super) brokers: Brokers,
     /// The connection over which all is sent; none while it is lost.
     pub(super) link: ArcSwapOption<Link>,
     pub(super) users: Users,
@@ -46,6 +47,7 @@ struct Listening {
 impl State {
     pub(super) fn new(options: NatsOptions, addresses: Addresses) -> Self {
         Self {
+            brokers: Brokers::new(&addresses.servers, options.tls.required),
             options,
             addresses,
             link: ArcSwapOption::empty(),
@@ -58,19 +60,20 @@ impl State {
         }
     }
 
-    /// A connection to one of the servers, with all subscriptions, which the broker has seen. While `leaving` has them
+    /// A connection to one of the brokers, with all subscriptions, which the broker has seen. While `leaving` has them
     /// too, what comes over both is handed over once.
     pub(super) async fn open(
         self: &Arc<Self>,
         taker: &Taker,
-        servers: &[ServerAddr],
         leaving: Option<&Link>,
     ) -> Result<Arc<Link>, NotConnected> {
         let signals = Arc::new(Signals::new(&self.closing, Arc::clone(&self.counts)));
         let name = format!("{}/{}", taker.own.server_type, taker.own.id);
         let login = self.addresses.login.as_ref();
+        let servers = self.brokers.all();
+        let part = Part::default();
         let link =
-            Arc::new(Link::open(&self.options, login, servers, &name, signals, Part::default()).await?);
+            Arc::new(Link::open(&self.options, login, &servers, &name, Arc::clone(&signals), part).await?);
         if let Some(leaving) = leaving {
             // Not earlier: what came before the new connection subscribes, comes over one of the two only.
             let overlap = Arc::new(Overlap::default());
@@ -78,11 +81,26 @@ impl State {
             link.part.set(Some((overlap, Side::Coming)));
         }
         match self.subscribe(taker, &link).await {
-            Ok(()) => Ok(link),
+            Ok(()) => {
+                self.follow(&link, signals);
+                Ok(link)
+            }
             Err(error) => {
                 link.end().await;
                 Err(error)
             }
+        }
+    }
+
+    /// Learns which other brokers there are, now and for as long as there is this connection.
+    fn follow(self: &Arc<Self>, link: &Link, signals: Arc<Signals>) {
+        if self.options.discovery_interval.is_zero() {
+            return;
+        }
+        let info = link.client.server_info();
+        self.learn(&info.connect_urls);
+        if let Some(at) = link.at.clone() {
+            tokio::spawn(Arc::clone(self).discover(at, info.tls_required, signals));
         }
     }
 
@@ -123,9 +141,9 @@ impl State {
             subjects(&taker.own).map_err(|error| NotConnected::Ever(error.to_string()))?;
         all.push(requests);
         let signals = Arc::new(Signals::new(&self.closing, Arc::clone(&self.counts)));
-        let (login, servers) = (self.addresses.login.as_ref(), &self.addresses.servers);
+        let (login, servers) = (self.addresses.login.as_ref(), self.brokers.all());
         let link =
-            Link::open(&self.options, login, servers, "permissions", Arc::clone(&signals), Part::default())
+            Link::open(&self.options, login, &servers, "permissions", Arc::clone(&signals), Part::default())
                 .await?;
         let asked = async {
             let mut subscribers = Vec::new();

@@ -1,0 +1,255 @@
+//! The brokers that may be tried: those of the options, and those that a broker has named since.
+//!
+//! Brokers tell their clients of the other brokers of their cluster in the first line of a connection, `INFO`. The
+//! client library reads that line once, when it connects, and ignores what it is told later. So it is read again now
+//! and then, over a connection of its own, or brokers that joined later would not be known when the first are gone.
+
+use std::io;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_nats::ServerAddr;
+use serde::Deserialize;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::connect::connect;
+use super::signals::Signals;
+use super::state::State;
+
+/// How many brokers are kept besides those of the options.
+const MOST: usize = 32;
+/// How long a broker is kept that no broker names any more. They are named again every few seconds.
+const KEPT: Duration = Duration::from_secs(300);
+/// The longest `INFO` that is read, in bytes.
+const LONGEST_INFO: u64 = 64 * 1024;
+/// The longest address that is taken, in bytes: a host name with a port.
+const LONGEST_ADDRESS: usize = 300;
+/// How often, at most, a broker is asked that demands TLS, because that takes a whole handshake.
+const WITH_TLS: Duration = Duration::from_secs(30);
+
+/// See the module.
+pub(super) struct Brokers {
+    configured: Vec<ServerAddr>,
+    /// Whether all of them are reached by TLS only: then so are those that were learned.
+    tls: bool,
+    /// When each was named last, the newest first.
+    learned: Mutex<Vec<(ServerAddr, Instant)>>,
+}
+
+impl Brokers {
+    pub(super) fn new(configured: &[ServerAddr], tls_required: bool) -> Self {
+        let tls = tls_required || configured.iter().all(ServerAddr::tls_required);
+        Self { configured: configured.to_vec(), tls, learned: Mutex::default() }
+    }
+
+    /// All that may be tried: those of the options, then those that were learned.
+    pub(super) fn all(&self) -> Vec<ServerAddr> {
+        let learned = self.learned();
+        self.configured.iter().chain(learned.iter().map(|(address, _)| address)).cloned().collect()
+    }
+
+    /// Takes in the addresses that a broker names, and returns those that are new. What cannot be an address is skipped.
+    fn learn(&self, named: &[String], now: Instant) -> Vec<ServerAddr> {
+        let scheme = if self.tls { "tls" } else { "nats" };
+        let mut learned = self.learned();
+        let mut newest: Vec<(ServerAddr, Instant)> = Vec::new();
+        for address in named.iter().take(MOST).filter_map(|text| address(scheme, text)) {
+            if !self.configured.contains(&address) && newest.iter().all(|(it, _)| *it != address) {
+                newest.push((address, now));
+            }
+        }
+        let (known, new): (Vec<_>, Vec<_>) = newest
+            .iter()
+            .map(|(address, _)| address.clone())
+            .partition(|address| learned.iter().any(|(it, _)| it == address));
+        learned.retain(|(it, at)| now.duration_since(*at) < KEPT && !known.contains(it));
+        newest.append(&mut learned);
+        newest.truncate(MOST);
+        *learned = newest;
+        new
+    }
+
+    fn learned(&self) -> MutexGuard<'_, Vec<(ServerAddr, Instant)>> {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A broker names hosts with ports, and nothing else.
+fn address(scheme: &str, text: &str) -> Option<ServerAddr> {
+    if text.len() > LONGEST_ADDRESS || text.contains(['/', '@', '?', '#']) {
+        return None;
+    }
+    let address: ServerAddr = format!("{scheme}://{text}").parse().ok()?;
+    (!address.host().is_empty()).then_some(address)
+}
+
+#[derive(Deserialize)]
+struct Info {
+    #[serde(default)]
+    connect_urls: Vec<String>,
+}
+
+/// Reads the first line of a connection.
+async fn info(mut broker: impl tokio::io::AsyncRead + Unpin) -> io::Result<Vec<String>> {
+    let mut line = Vec::new();
+    BufReader::new((&mut broker).take(LONGEST_INFO)).read_until(b'\n', &mut line).await?;
+    let text = line.strip_prefix(b"INFO ").filter(|text| text.ends_with(b"\n"));
+    let text = text.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no INFO"))?;
+    let info: Info = serde_json::from_slice(text)?;
+    Ok(info.connect_urls)
+}
+
+impl State {
+    /// Takes in the addresses that a broker names.
+    pub(super) fn learn(&self, named: &[String]) {
+        for broker in self.brokers.learn(named, Instant::now()) {
+            self.counts.learned_brokers.fetch_add(1, Relaxed);
+            tracing::info!(
+                host = broker.host(),
+                port = broker.port(),
+                "learned of another broker of the cluster"
+            );
+        }
+    }
+
+    /// Asks a broker now and then for the others of its cluster, until the connection to it is gone.
+    pub(super) async fn discover(self: Arc<Self>, at: ServerAddr, tls: bool, signals: Arc<Signals>) {
+        let period = self.options.discovery_interval;
+        if period.is_zero() {
+            return;
+        }
+        let period = if tls { period.max(WITH_TLS) } else { period };
+        let asking = async {
+            loop {
+                // By chance, so that not all servers ask at one moment.
+                tokio::time::sleep(period.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+                match self.ask(&at, tls).await {
+                    Ok(named) => self.learn(&named),
+                    Err(error) => tracing::debug!(%error, "a broker did not name the others"),
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            () = signals.gone.cancelled() => {}
+            () = asking => {}
+        }
+    }
+
+    /// The addresses that a broker names. One that demands TLS would log a failed handshake if the connection ended
+    /// behind its first line, so that it is asked by a whole one.
+    async fn ask(&self, at: &ServerAddr, tls: bool) -> io::Result<Vec<String>> {
+        if !tls {
+            let asked = async { info(TcpStream::connect((at.host(), at.port())).await?).await };
+            return tokio::time::timeout(self.options.connection_timeout, asked).await?;
+        }
+        let signals = Arc::new(Signals::new(&self.closing, Arc::clone(&self.counts)));
+        let login = self.addresses.login.as_ref();
+        let client = connect(&self.options, login, std::slice::from_ref(at), "discovery", &signals).await;
+        let client = client.map_err(io::Error::other)?;
+        let named = client.server_info().connect_urls;
+        let _ = client.drain().await;
+        Ok(named)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn brokers(configured: &[&str], tls: bool) -> Brokers {
+        let configured: Vec<ServerAddr> = configured.iter().map(|one| one.parse().unwrap()).collect();
+        Brokers::new(&configured, tls)
+    }
+
+    fn text(address: &ServerAddr) -> String {
+        format!("{}://{}:{}", address.scheme(), address.host(), address.port())
+    }
+
+    fn all(brokers: &Brokers) -> Vec<String> {
+        brokers.all().iter().map(text).collect()
+    }
+
+    fn learn(brokers: &Brokers, named: &[&str], now: Instant) {
+        brokers.learn(&named.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>(), now);
+    }
+
+    #[test]
+    fn learned_brokers_follow_the_configured_ones() {
+        let (brokers, now) = (brokers(&["nats://one:1", "two:2"], false), Instant::now());
+        learn(&brokers, &["two:2", "three:3", "[::1]:4", "three:3"], now);
+        assert_eq!(all(&brokers), ["nats://one:1", "nats://two:2", "nats://three:3", "nats://::1:4"]);
+        learn(&brokers, &["five:5", "[::1]:4"], now);
+        assert_eq!(all(&brokers)[2..], ["nats://five:5", "nats://::1:4", "nats://three:3"]);
+    }
+
+    #[test]
+    fn a_broker_that_is_named_no_more_is_forgotten() {
+        let (brokers, now) = (brokers(&["one:1"], false), Instant::now());
+        learn(&brokers, &["two:2", "three:3"], now);
+        learn(&brokers, &["three:3"], now + KEPT / 2);
+        assert_eq!(all(&brokers).len(), 3, "it may only have lost its cluster for a while");
+        learn(&brokers, &["three:3"], now + KEPT);
+        assert_eq!(all(&brokers), ["nats://one:1", "nats://three:3"]);
+    }
+
+    #[test]
+    fn learned_brokers_are_bounded() {
+        let (brokers, now) = (brokers(&["one:1"], false), Instant::now());
+        for round in 0..10 {
+            let named: Vec<String> = (0..1000).map(|n| format!("host-{round}-{n}:4222")).collect();
+            brokers.learn(&named, now);
+            assert_eq!(brokers.all().len(), 1 + MOST);
+        }
+        assert_eq!(all(&brokers)[..2], ["nats://one:1", "nats://host-9-0:4222"]);
+    }
+
+    #[test]
+    fn learned_brokers_are_reached_by_tls_where_all_are() {
+        for (configured, required, scheme) in [
+            (&["tls://one"][..], false, "tls"),
+            (&["tls://one", "tls://two"], false, "tls"),
+            (&["nats://one"], true, "tls"),
+            (&["tls://one", "nats://two"], false, "nats"),
+        ] {
+            let brokers = brokers(configured, required);
+            learn(&brokers, &["new:1"], Instant::now());
+            assert_eq!(all(&brokers).last().unwrap(), &format!("{scheme}://new:1"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_with_a_port_is_skipped() {
+        let brokers = brokers(&["one:1"], true);
+        let long = format!("{}:1", "a".repeat(LONGEST_ADDRESS));
+        let named =
+            ["", ":1", "user:secret@two:2", "ws://two:2", "nats://two:2", "two:port", "two:2/x", &long];
+        learn(&brokers, &named, Instant::now());
+        assert_eq!(all(&brokers), ["nats://one:1"]);
+    }
+
+    #[tokio::test]
+    async fn the_first_line_of_a_broker_names_the_others() {
+        let line = b"INFO {\"server_id\":\"x\",\"connect_urls\":[\"a:1\",\"b:2\"]} \r\n-ERR 'x'\r\n";
+        assert_eq!(info(&line[..]).await.unwrap(), ["a:1", "b:2"]);
+        assert!(info(&b"INFO {}\r\n"[..]).await.unwrap().is_empty());
+        for broken in [&b""[..], b"INFO {}", b"PING\r\n", b"INFO []x\r\n", b"INFO {\"connect_urls\":7}\r\n"] {
+            assert!(info(broken).await.is_err(), "{broken:?}");
+        }
+        assert!(info(tokio::io::repeat(b'a')).await.is_err(), "it has no end");
+    }
+
+    proptest! {
+        #[test]
+        fn no_name_of_a_broker_causes_a_panic(named in proptest::collection::vec(".*|[a-z:\\[\\]0-9]{0,9}", 0..9)) {
+            let brokers = brokers(&["one:1"], false);
+            brokers.learn(&named, Instant::now());
+            prop_assert!(brokers.all().iter().all(|it| !it.host().is_empty() && !it.has_user_pass()));
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Which brokers of a cluster are tried when ours is lost.
+
+use std::time::Duration;
+
+use pitaya::cluster::{NatsOptions, NatsTransport, Transport as _};
+use pitaya_tests::nats::{CLUSTER, Nats, transport_with};
+use pitaya_tests::transport::{Peer, Trio};
+use pitaya_tests::until;
+
+/// Three servers with the address of this broker only.
+async fn start(nats: &Nats, change: impl Fn(&mut NatsOptions)) -> Trio<NatsTransport> {
+    Trio::start(|| transport_with(nats, &change)).await
+}
+
+fn peers(trio: &Trio<NatsTransport>) -> [&Peer<NatsTransport>; 3] {
+    [&trio.one, &trio.two, &trio.back]
+}
+
+/// Waits until each has learned of so many brokers.
+async fn learned(trio: &Trio<NatsTransport>, brokers: u64) {
+    until("all have learned of the brokers", || {
+        peers(trio).iter().all(|peer| peer.transport.counts().learned_brokers >= brokers)
+    })
+    .await;
+}
+
+/// Waits until each has been connected again so often, and one reaches another.
+async fn back(trio: &Trio<NatsTransport>, times: usize) {
+    for peer in peers(trio) {
+        peer.recorder.has_many("reconnected", times).await;
+    }
+    assert_eq!(trio.one.ask(&trio.two.server, "hello").await, Ok("hello".into()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_broker_of_a_cluster_may_be_replaced() {
+    let Some(mut broker) = Nats::start_with("", &CLUSTER).await else { return };
+    let trio = start(&broker, |_| {}).await;
+    for times in 1..=3 {
+        let Some(next) = broker.start_beside("", &[]).await else { return };
+        learned(&trio, times).await;
+        broker.kill();
+        back(&trio, usize::try_from(times).unwrap()).await;
+        broker = next;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn learned_brokers_get_the_same_credentials() {
+    let config = "authorization { user: ann, password: secret }";
+    let Some(mut one) = Nats::start_with(config, &CLUSTER).await else { return };
+    let trio = start(&one, |options| options.addresses = one.url_with("ann:secret@")).await;
+    let Some(_two) = one.start_beside(config, &[]).await else { return };
+    learned(&trio, 1).await;
+    one.kill();
+    back(&trio, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_discovery_only_configured_brokers_are_tried() {
+    let Some([mut one, _two]) = Nats::start_two("").await else { return };
+    let trio = start(&one, |options| options.discovery_interval = Duration::ZERO).await;
+    one.kill();
+    until("the loss is known", || peers(&trio).iter().all(|peer| !peer.transport.is_connected())).await;
+    assert!(peers(&trio).iter().all(|peer| peer.transport.counts().learned_brokers == 0));
+    one.restart().await;
+    back(&trio, 1).await;
+}
