@@ -17,6 +17,7 @@ pub mod group;
 pub mod metrics;
 pub mod module;
 pub mod pipeline;
+mod redact;
 pub mod route;
 pub mod serialize;
 pub mod services;

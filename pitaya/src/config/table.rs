@@ -91,6 +91,7 @@ macro_rules! keys {
                 aliases: RULE.aliases,
                 allowed: RULE.text(),
                 secret: RULE.secret,
+                addresses: RULE.addresses,
                 no_effect: None,
                 read: |config, raw| {
                     config.$field = <$kind as Kind>::parse(raw)?;
@@ -150,7 +151,7 @@ keys! {
 
     /// Addresses of NATS, separated by commas.
     nats_connect: String as Text = "nats://localhost:4222".to_owned(), "pitaya.cluster.rpc.client.nats.connect",
-        allowed("an address", |v| !v.trim().is_empty());
+        allowed("an address", |v| !v.trim().is_empty()), addresses();
 
     /// The longest a connection to NATS may take.
     nats_connection_timeout: Duration as Span = secs(2), "pitaya.cluster.rpc.client.nats.connectiontimeout",
@@ -197,7 +198,7 @@ keys! {
 
     /// Addresses of etcd, as host:port or URLs.
     etcd_endpoints: Vec<String> as List = vec!["localhost:2379".to_owned()], "pitaya.cluster.sd.etcd.endpoints",
-        allowed("at least one address", |v| !v.is_empty());
+        allowed("at least one address", |v| !v.is_empty()), addresses();
 
     /// The user for etcd; sent only together with a password.
     etcd_user: String as Text = String::new(), "pitaya.cluster.sd.etcd.user";
@@ -333,7 +334,7 @@ keys! {
 
     /// Addresses of the etcd of the groups, as host:port or URLs: for `EtcdStore`.
     groups_etcd_endpoints: Vec<String> as List = vec!["localhost:2379".to_owned()], "pitaya.groups.etcd.endpoints",
-        allowed("at least one address", |v| !v.is_empty());
+        allowed("at least one address", |v| !v.is_empty()), addresses();
 
     /// What its keys begin with.
     groups_etcd_prefix: String as Text = "pitaya/".to_owned(), "pitaya.groups.etcd.prefix";

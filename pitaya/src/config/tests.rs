@@ -6,6 +6,7 @@ use super::key::env_name;
 use super::*;
 
 mod reference;
+mod secrets;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -315,17 +316,6 @@ fn printing_tells_who_set_what() {
     ] {
         assert!(printed.contains(part), "{part}\nnot in\n{printed}");
     }
-}
-
-#[test]
-fn secrets_are_never_shown() {
-    let text = "[pitaya]\nworker.redis.password = 'hunter2'\ncluster.sd.etcd.pass = 'hunter2'\ncluster.rpc.client.nats.connect = 'nats://u:hunter2@h:1'";
-    let config = Config::parse(text).unwrap();
-    for shown in [config.print(), format!("{config:?}"), config.notes().join("\n")] {
-        assert!(!shown.contains("hunter2"), "{shown}");
-    }
-    let message = error("[pitaya.worker.redis]\npassword = ['hunter2']");
-    assert!(message.contains("*** (file (text)) must be a string"), "{message}");
 }
 
 #[test]

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use async_nats::ServerAddr;
 
-use super::address;
 use super::connect::NotConnected;
 use super::link::Link;
 use super::messages::Taker;
 use super::overlap::{Overlap, Part, Side};
 use super::state::State;
 use crate::cluster::{TransportError, answering};
+use crate::redact;
 
 /// How long the brokers of a cluster may take to tell each other of subscriptions, and what they send each other may be
 /// on its way. Some milliseconds would do where they are near each other.
@@ -151,6 +151,6 @@ impl State {
     }
 
     fn place(&self) -> String {
-        address::redacted(&self.options.addresses)
+        redact::list(&self.options.addresses)
     }
 }

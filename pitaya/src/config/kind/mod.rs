@@ -68,7 +68,8 @@ pub(super) trait Kind {
 
 /// A string in TOML's basic form, whose escapes are those of JSON.
 pub(super) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    // JSON leaves one control character that TOML does not allow.
+    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
 }
 
 /// A switch.
