@@ -26,6 +26,7 @@ mod tasks;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
+mod throttle;
 pub mod timer;
 mod validate;
 pub mod wire;

@@ -22,6 +22,7 @@ use crate::group::{Groups, MemoryStore, Users};
 use crate::metrics::Metrics;
 use crate::serialize::Format;
 use crate::session::{Directory, SessionPool, panicked};
+use crate::throttle::throttled;
 use crate::timer::Timers;
 use crate::wire::{Dictionary, handshake};
 
@@ -305,7 +306,7 @@ async fn accept(mut acceptor: Box<dyn Acceptor>, front: Arc<Front>, accepting: C
                 let pause = backoff.failed(&error);
                 front.meters.refused("accept");
                 if pause.log {
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    throttled!(front.pool.log(), warn, "failed accepts", %error, "failed to accept a connection");
                 }
                 tokio::select! {
                     biased;

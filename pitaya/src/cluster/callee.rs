@@ -24,6 +24,7 @@ use crate::error::{Error, Result, code, text};
 use crate::route;
 use crate::serialize::Body;
 use crate::session::{Back, CloseReason, panicked};
+use crate::throttle::{GLOBAL, throttled};
 
 /// Takes in for a node what its transport brings.
 pub(crate) struct Callee(pub(crate) Arc<Node>);
@@ -180,7 +181,12 @@ impl Node {
             Err(_) => {
                 self.spawn(async move {
                     if tokio::time::timeout_at(started + limit, work).await.is_err() {
-                        tracing::warn!("a handler or a remote took too long and was cut off");
+                        throttled!(
+                            GLOBAL,
+                            warn,
+                            "slow remotes",
+                            "a handler or a remote took too long and was cut off"
+                        );
                     }
                 });
                 over()

@@ -16,6 +16,7 @@ use super::{Connection, Handshaking, machine};
 use crate::acceptor::Incoming;
 use crate::dispatch::Dispatcher;
 use crate::session::{CloseReason, Core, Pool, panicked};
+use crate::throttle::throttled;
 use crate::wire::zlib;
 
 /// The bounds of connections; each is a configuration key.
@@ -82,7 +83,13 @@ impl Front {
     pub(crate) fn serve(self: &Arc<Self>, incoming: Incoming) {
         let accepted = Instant::now();
         let Some(counted) = Counted::new(self) else {
-            tracing::warn!(peer = %incoming.peer(), "refused: `pitaya.limit.connections` is reached");
+            throttled!(
+                self.pool.log(),
+                warn,
+                "refused connections",
+                peer = %incoming.peer(),
+                "refused a connection: `pitaya.limit.connections` is reached"
+            );
             self.meters.refused("limit");
             return;
         };
@@ -128,7 +135,7 @@ impl Front {
             core.close(CloseReason::Shutdown);
         }
         if let Err(error) = core.data().set("ipversion", opened.peer.ip_version()) {
-            tracing::error!(%error, "session data");
+            throttled!(self.pool.log(), error, "session data", %error, "failed to set `ipversion`");
         }
         self.meters.connected(self.pool.count());
         Some(Connection::new(self, core, opened.link, opened.filters, accepted))

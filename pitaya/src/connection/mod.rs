@@ -44,6 +44,7 @@ use crate::acceptor::{Filter, Link};
 use crate::dispatch;
 use crate::serialize::Body;
 use crate::session::{CloseReason, Core, Session, panicked};
+use crate::throttle::throttled;
 use crate::wire::{handshake as wire, message};
 
 /// How many handlers may start before the task lets others run.
@@ -145,7 +146,13 @@ impl Connection {
         tokio::select! {
             biased; // who is cut off does nothing more, though it could
             () = front.kill.cancelled() => {
-                tracing::warn!(session = core.id(), "a session was cut off: the server does not wait for it any longer");
+                throttled!(
+                    core.pool().log(),
+                    warn,
+                    "sessions cut off",
+                    session = core.id(),
+                    "a session was cut off: the server does not wait for it any longer"
+                );
             }
             () = rest => {}
         }

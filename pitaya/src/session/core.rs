@@ -19,6 +19,7 @@ use super::outbox::{Batch, Outbox, Refused, route_hash};
 use super::pool::Pool;
 use super::{Session, check_uid};
 use crate::error::{Error, Result, code, text};
+use crate::throttle::throttled;
 use crate::wire::handshake;
 
 /// Which call of its session; 0 is none.
@@ -254,9 +255,12 @@ impl Core {
                     settings.meters.dropped.record(1.0);
                 }
                 if refused == Refused::TooSlow {
-                    tracing::warn!(
+                    throttled!(
+                        self.pool.log(),
+                        warn,
+                        "slow clients",
                         session = self.id,
-                        "the client is too slow for what is pushed to it: disconnected"
+                        "disconnected a client that reads too slowly for its pushes"
                     );
                     self.close(CloseReason::TooSlow);
                 }
@@ -357,7 +361,14 @@ impl Core {
     /// comes.
     async fn on_closed(&self, limit: Duration, callback: impl FnOnce() -> BoxFuture<'static, ()>) {
         if tokio::time::timeout(limit, contained("on_close", callback)).await.is_err() {
-            tracing::warn!(session = self.id, ?limit, "a close callback took too long and was cut off");
+            throttled!(
+                self.pool.log(),
+                warn,
+                "slow close callbacks",
+                session = self.id,
+                ?limit,
+                "a close callback took too long and was cut off"
+            );
         }
     }
 

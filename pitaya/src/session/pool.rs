@@ -22,6 +22,7 @@ use crate::error::{Error, Result, code, text};
 use crate::metrics::{CHANNEL_CAPACITY, Handle, Metrics, OUTBOX_DROPPED, OUTBOX_WAIT};
 use crate::serialize::{Format, Message};
 use crate::services::Services;
+use crate::throttle::Throttle;
 use crate::wire::{Compression, Dictionary, message, packet};
 
 /// What all sessions of an app have in common; made once, at start.
@@ -112,6 +113,8 @@ pub(crate) struct Pool {
     directory: OnceLock<Weak<dyn Directory>>,
     /// The server was killed: nothing of its sessions goes on. A flag, because calls look at it.
     killed: AtomicBool,
+    /// Bounds the log lines that clients of this app can cause.
+    log: Throttle,
 }
 
 impl Pool {
@@ -126,6 +129,7 @@ impl Pool {
             routes: OnceLock::new(),
             directory: OnceLock::new(),
             killed: AtomicBool::new(false),
+            log: Throttle::default(),
         })
     }
 
@@ -167,6 +171,11 @@ impl Pool {
     /// Whether the server was [killed](Self::kill).
     pub(crate) fn is_killed(&self) -> bool {
         self.killed.load(Relaxed)
+    }
+
+    /// Bounds the log lines that clients can cause.
+    pub(crate) fn log(&self) -> &Throttle {
+        &self.log
     }
 
     pub(crate) fn services(&self) -> &Arc<Services> {
