@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::builder::Builder;
 use super::lives::Lives;
 use super::{App, Inner, Running, WeakApp, settings};
-use crate::acceptor::{AcceptBackoff, Acceptor, Listening};
+use crate::acceptor::{AcceptBackoff, Acceptor, Listening, Readiness};
 use crate::cluster::Cluster;
 use crate::component::{Built, Local, Plan, Rpc, Table, Tables};
 use crate::connection::{Front, Handshaking, Loud, Meters};
@@ -265,14 +265,24 @@ async fn listen(
     acceptors: Vec<Box<dyn Acceptor>>,
     accepting: &CancellationToken,
 ) -> Result<Vec<Listening>> {
-    let options = settings::listen(app.config());
+    let weak = Arc::downgrade(&app.inner);
+    let ready = Readiness::new(move || {
+        let app = weak.upgrade().map(|inner| App { inner });
+        async move {
+            match app {
+                Some(app) => app.is_ready().await,
+                None => false,
+            }
+        }
+    });
+    let options = settings::listen(app.config(), ready);
     let mut open = Vec::new();
     for mut acceptor in acceptors {
         let listening = acceptor
             .listen(&options)
             .await
             .map_err(|error| broken(format!("an acceptor cannot listen: {error}")).with_source(error))?;
-        tracing::info!(address = %listening.address, kind = %listening.label, "listening");
+        tracing::info!(address = %listening.address, others = ?listening.others, kind = %listening.label, "listening");
         open.push((acceptor, listening));
     }
     let mut all = Vec::new();

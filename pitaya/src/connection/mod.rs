@@ -40,7 +40,7 @@ use self::input::Read;
 use self::lane::{Arrival, Lane, Scope};
 use self::machine::{Machine, Step, Tick};
 use self::output::{Output, Wrote};
-use crate::acceptor::{Filter, Link};
+use crate::acceptor::{Filter, Link, MessageTooLong};
 use crate::dispatch;
 use crate::serialize::Body;
 use crate::session::{CloseReason, Core, Session, panicked};
@@ -128,8 +128,9 @@ impl Connection {
         core.abandon();
         front.closed(&core, lane.drop_waiting());
         let goodbye = async {
-            if reason.is_some_and(CloseReason::flushes) {
-                goodbye::goodbye(link).await;
+            let reason = reason.map(|reason| core.close_reason().unwrap_or(reason));
+            if let Some(reason) = reason.filter(|reason| goodbye::is_said(&link, *reason)) {
+                goodbye::goodbye(link, reason).await;
             } else if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(link))) {
                 panicked("a link", &*panic);
             }
@@ -385,6 +386,7 @@ async fn finish(scope: Scope<'_>, lane: &mut Lane) {
 /// Why reading came to its end.
 fn ended(error: &io::Error) -> CloseReason {
     match error.kind() {
+        _ if MessageTooLong::is_in(error) => CloseReason::TooLarge,
         io::ErrorKind::InvalidData => CloseReason::Protocol,
         _ => CloseReason::Client,
     }

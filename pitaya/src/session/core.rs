@@ -18,6 +18,7 @@ use super::data::Data;
 use super::outbox::{Batch, Outbox, Refused, route_hash};
 use super::pool::Pool;
 use super::{Session, check_uid};
+use crate::acceptor::UpgradeRequest;
 use crate::error::{Error, Result, code, text};
 use crate::throttle::throttled;
 use crate::wire::handshake;
@@ -45,6 +46,8 @@ pub enum CloseReason {
     Timeout,
     /// The client did not take what was written to it.
     TooSlow,
+    /// The client sent a packet, or a body that inflates to more, than the limits allow.
+    TooLarge,
     /// The server stops.
     Shutdown,
 }
@@ -61,6 +64,7 @@ impl CloseReason {
             Self::Refused => "refused",
             Self::Timeout => "timeout",
             Self::TooSlow => "too_slow",
+            Self::TooLarge => "too_large",
             Self::Shutdown => "shutdown",
         }
     }
@@ -83,10 +87,19 @@ struct State {
     concurrent: Vec<CallId>,
 }
 
+/// How a client came to its session, where that is more than one address.
+#[derive(Debug)]
+pub(crate) struct Via {
+    /// The address of the socket's peer: the last proxy, where there is one.
+    pub(crate) peer_addr: Box<str>,
+    pub(crate) upgrade: Option<Arc<UpgradeRequest>>,
+}
+
 pub(crate) struct Core {
     id: u64,
     pool: Arc<Pool>,
     remote_addr: Box<str>,
+    via: Option<Box<Via>>,
     outbox: Outbox,
     data: Data,
     /// The call of the lane that runs now.
@@ -98,8 +111,8 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(id: u64, pool: Arc<Pool>, remote_addr: &str) -> Self {
-        Self::make(id, pool, remote_addr, None)
+    pub(super) fn new(id: u64, pool: Arc<Pool>, remote_addr: &str, via: Option<Via>) -> Self {
+        Self { via: via.map(Box::new), ..Self::make(id, pool, remote_addr, None) }
     }
 
     /// A backend's copy of a session that is on another server.
@@ -122,6 +135,7 @@ impl Core {
             back,
             pool,
             remote_addr: remote_addr.into(),
+            via: None,
             outbox: Outbox::new(),
             data: Data::default(),
             lane: AtomicU64::new(0),
@@ -158,6 +172,14 @@ impl Core {
 
     pub(crate) fn remote_addr(&self) -> &str {
         &self.remote_addr
+    }
+
+    pub(crate) fn peer_addr(&self) -> &str {
+        self.via.as_ref().map_or(&self.remote_addr, |via| &via.peer_addr)
+    }
+
+    pub(crate) fn upgrade(&self) -> Option<&Arc<UpgradeRequest>> {
+        self.via.as_ref()?.upgrade.as_ref()
     }
 
     pub(crate) fn uid(&self) -> Option<Arc<str>> {

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::back::Back;
 use super::callback::{Check, List, Tell, check, tell};
-use super::core::Core;
+use super::core::{Core, Via};
 use super::outbox::Bounds;
 use super::{CloseReason, Policy, Session};
 use crate::error::{Error, Result, code, text};
@@ -188,8 +188,13 @@ impl Pool {
 
     /// A new session, from the moment its connection is accepted.
     pub(crate) fn create(self: &Arc<Self>, remote_addr: &str) -> Arc<Core> {
+        self.create_via(remote_addr, None)
+    }
+
+    /// The same for a client that came by a proxy or an HTTP request.
+    pub(crate) fn create_via(self: &Arc<Self>, remote_addr: &str, via: Option<Via>) -> Arc<Core> {
         let id = self.next_id.fetch_add(1, Relaxed) + 1;
-        let core = Arc::new(Core::new(id, Arc::clone(self), remote_addr));
+        let core = Arc::new(Core::new(id, Arc::clone(self), remote_addr, via));
         self.sessions.insert(id, Arc::clone(&core));
         core
     }
