@@ -17,6 +17,7 @@ pub mod group;
 pub mod metrics;
 pub mod module;
 pub mod pipeline;
+mod redact;
 pub mod route;
 pub mod serialize;
 pub mod services;
@@ -25,6 +26,7 @@ mod tasks;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
+mod throttle;
 pub mod timer;
 mod validate;
 pub mod wire;

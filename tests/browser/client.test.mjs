@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import { MessageType, PacketType } from '../../examples/chat/web/codec.js';
-import { PitayaClient } from '../../examples/chat/web/pitaya.js';
+import { CloseCode, PitayaClient } from '../../examples/chat/web/pitaya.js';
 import { FakeClock, FakeSocket } from './fakes.mjs';
 
 let clock;
@@ -132,7 +132,7 @@ test('heartbeats go out every interval, and two silent intervals end the connect
   assert.equal(client.connected, true);
   const close = event('close');
   clock.advance(1);
-  assert.deepEqual(await close, { reason: 'server is silent', retryInMs: undefined });
+  assert.deepEqual(await close, { reason: 'server is silent', code: undefined, retryInMs: undefined });
   await assert.rejects(request, { code: 'PIT-499' });
   assert.equal(socket.closed, true);
 });
@@ -164,8 +164,47 @@ test('a kicked client stays away', async () => {
   const close = event('close');
   socket.packet(PacketType.KICK);
   await kick;
-  assert.equal((await close).retryInMs, undefined);
+  socket.onclose({ code: CloseCode.KICKED });
+  assert.deepEqual(await close, { reason: 'kicked by the server', code: 4000, retryInMs: undefined });
   assert.equal(clock.waiting, 0);
+});
+
+test('a kicked client does not wait for a server that stays', async () => {
+  const socket = await connected({ reconnect: true });
+  const kick = event('kick');
+  const close = event('close');
+  socket.packet(PacketType.KICK);
+  await kick;
+  clock.advance(2_000);
+  assert.deepEqual(await close, { reason: 'kicked by the server', code: undefined, retryInMs: undefined });
+  assert.equal(socket.closed, true);
+});
+
+for (const [name, reason, again] of [
+  ['NORMAL', 'closed by the server', true],
+  ['GOING_AWAY', 'the server stops', true],
+  ['PROTOCOL', 'the server refused what this client sent', true],
+  ['TOO_LARGE', 'the server refused a message that is too large', true],
+  ['REPLACED', 'replaced by a newer session of the same user', false],
+  ['REFUSED', 'handshake refused', false],
+  ['TIMEOUT', 'the server heard nothing from this client', true],
+  ['TOO_SLOW', 'this client reads too slowly', true],
+]) {
+  test(`the close code ${name} is told`, async () => {
+    const socket = await connected({ reconnect: true });
+    const close = event('close');
+    socket.onclose({ code: CloseCode[name] });
+    const { retryInMs, ...told } = await close;
+    assert.deepEqual(told, { reason, code: CloseCode[name] });
+    assert.equal(retryInMs !== undefined, again);
+  });
+}
+
+test('a close without a code of the server is a lost connection', async () => {
+  const socket = await connected();
+  const close = event('close');
+  socket.onclose({ code: 1006 });
+  assert.deepEqual(await close, { reason: 'connection lost', code: undefined, retryInMs: undefined });
 });
 
 test('disconnecting while a reconnect is due stops it', async () => {

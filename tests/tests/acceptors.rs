@@ -102,7 +102,7 @@ async fn clients_that_stall_in_tls_proxy_and_upgrade_hold_up_nobody_and_are_clos
     let ring = arena::start_with(config, |builder| {
         builder
             .acceptor(Tcp::bind("127.0.0.1:0").tls(tls))
-            .acceptor(Tcp::bind("127.0.0.1:0").proxy_protocol(true))
+            .acceptor(Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]))
             .acceptor(WebSocket::bind("127.0.0.1:0"))
     })
     .await;
@@ -138,7 +138,7 @@ async fn garbage_where_tls_or_a_proxy_header_should_be_is_closed_and_hurts_nobod
     let ring = arena::start_with(config(), |builder| {
         builder
             .acceptor(Tcp::bind("127.0.0.1:0").tls(tls))
-            .acceptor(Tcp::bind("127.0.0.1:0").proxy_protocol(true))
+            .acceptor(Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]))
             .acceptor(WebSocket::bind("127.0.0.1:0"))
     })
     .await;
@@ -160,6 +160,7 @@ async fn garbage_where_tls_or_a_proxy_header_should_be_is_closed_and_hurts_nobod
 async fn behind_a_proxy_header_the_session_has_the_address_it_names() {
     let mut config = config();
     config.proxy_protocol = true;
+    config.trusted_proxies = vec!["127.0.0.1".into()];
     let ring = arena::start(config).await;
     for (header, expected, version) in [
         (&b"PROXY TCP4 10.1.2.3 10.0.0.1 4000 80\r\n"[..], "10.1.2.3:4000", "ipv4"),

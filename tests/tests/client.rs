@@ -48,10 +48,14 @@ async fn the_client_and_the_server_understand_each_other() {
         tour(&builder.connect_tcp(ring.tcp).await.unwrap()).await;
         let ws = ring.app.socket_addrs()[1];
         tour(&builder.connect_ws(&format!("ws://{ws}/")).await.unwrap()).await;
-        let client = builder.connect_ws(&format!("ws://{ws}/")).await.unwrap();
+        let over_ws = builder.connect_ws(&format!("ws://{ws}/")).await.unwrap();
+        let over_tcp = builder.connect_tcp(ring.tcp).await.unwrap();
         ring.app.stop().await;
-        let closed = client.closed().await;
-        assert_eq!(closed.reason, CloseReason::ServerClosed, "{closed}");
+        for (client, reason) in [(over_ws, CloseReason::ServerStopped), (over_tcp, CloseReason::ServerClosed)]
+        {
+            let closed = client.closed().await;
+            assert_eq!(closed.reason, reason, "{closed}");
+        }
     }
 }
 

@@ -50,8 +50,10 @@ fn text(text: &str) -> String {
 
 #[tokio::test]
 async fn a_connection_that_is_still_set_up_ends_with_the_stop_and_none_is_served_after_it() {
-    let ring =
-        arena::start_with(config(), |b| b.acceptor(Tcp::bind("127.0.0.1:0").proxy_protocol(true))).await;
+    let ring = arena::start_with(config(), |b| {
+        b.acceptor(Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]))
+    })
+    .await;
     let at = ring.app.socket_addrs()[1];
     let mut stalled = TcpStream::connect(at).await.unwrap();
     // It has been accepted: one after it is served.

@@ -194,7 +194,7 @@ async fn dropped_packets_and_refused_connections_are_counted_by_their_reason() {
     let ring = arena::start_with(config, |b| {
         b.reporter(reporter)
             .acceptor(Tcp::bind("127.0.0.1:0").wrap(Sieve))
-            .acceptor(Tcp::bind("127.0.0.1:0").proxy_protocol(true))
+            .acceptor(Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]))
     })
     .await;
     let [_, sieve, proxy] = ring.app.socket_addrs()[..] else { panic!("three acceptors") };

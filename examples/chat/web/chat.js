@@ -10,7 +10,7 @@
 // later. But no uid is used twice: who has left stays away, and who is in any list is here
 // unless they have left. So it does not matter in which order things come.
 
-import { PitayaClient } from './pitaya.js';
+import { CloseCode, PitayaClient } from './pitaya.js';
 import { Log, memberItem } from './view.js';
 
 const $ = (id) => document.getElementById(id);
@@ -104,11 +104,12 @@ client.addEventListener('kick', () => {
   kicked = true;
 });
 
-client.addEventListener('close', ({ detail: { reason, retryInMs } }) => {
+client.addEventListener('close', ({ detail: { reason, code, retryInMs } }) => {
   const wasKicked = kicked;
   kicked = false;
   room.joined = false;
-  if (wasKicked) fail('The server has sent you away.');
+  if (code === CloseCode.REPLACED) fail('You are connected from another place.');
+  else if (wasKicked) fail('The server has sent you away.');
   else if (retryInMs !== undefined) showLost(`Disconnected: ${reason}. Trying again…`, 'waiting');
   else if (!$('room').hidden) showLost(`Disconnected: ${reason}.`);
 });

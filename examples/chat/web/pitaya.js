@@ -45,6 +45,37 @@ class ClientEvent extends Event {
 
 const closed = (why) => new PitayaError({ code: 'PIT-499', msg: why });
 
+/** The codes of close frames that a server of Pitaya sends (docs/protocol.md, "Kick and close"). */
+export const CloseCode = Object.freeze({
+  NORMAL: 1000,
+  GOING_AWAY: 1001,
+  PROTOCOL: 1002,
+  TOO_LARGE: 1009,
+  KICKED: 4000,
+  REPLACED: 4001,
+  REFUSED: 4002,
+  TIMEOUT: 4003,
+  TOO_SLOW: 4004,
+});
+
+const CLOSE_REASONS = new Map([
+  [CloseCode.NORMAL, 'closed by the server'],
+  [CloseCode.GOING_AWAY, 'the server stops'],
+  [CloseCode.PROTOCOL, 'the server refused what this client sent'],
+  [CloseCode.TOO_LARGE, 'the server refused a message that is too large'],
+  [CloseCode.KICKED, 'kicked by the server'],
+  [CloseCode.REPLACED, 'replaced by a newer session of the same user'],
+  [CloseCode.REFUSED, 'handshake refused'],
+  [CloseCode.TIMEOUT, 'the server heard nothing from this client'],
+  [CloseCode.TOO_SLOW, 'this client reads too slowly'],
+]);
+
+// After these, connecting again would end the same way or send another session away.
+const STAY_AWAY = new Set([CloseCode.KICKED, CloseCode.REPLACED, CloseCode.REFUSED]);
+
+// How long a server may take to close after a kick.
+const KICK_GRACE_MS = 2_000;
+
 // The longest delay a browser timer takes; a longer one would fire at once.
 const MAX_DELAY = 0x7fffffff;
 const MAX_REQUEST_ID = 0xffffffff;
@@ -52,9 +83,11 @@ const MAX_REQUEST_ID = 0xffffffff;
 /**
  * One connection to a server at a time. Events, besides the pushes given to `on`:
  * - `open`: connected, also after a reconnect;
- * - `close`: an open connection is gone, or a reconnect failed; detail `{reason, retryInMs}`,
- *   where `retryInMs` is undefined if nothing more will be tried;
- * - `kick`: the server sent this client away; `close` follows;
+ * - `close`: an open connection is gone, or a reconnect failed; detail `{reason, code, retryInMs}`,
+ *   where `code` is one of CloseCode if the server gave one, and `retryInMs` is undefined if
+ *   nothing more will be tried;
+ * - `kick`: the server sent this client away; `close` follows, and its code tells a kick from a
+ *   session that was replaced by a newer one;
  * - `error`: something was wrong with what came in; detail is the error.
  */
 export class PitayaClient extends EventTarget {
@@ -69,7 +102,8 @@ export class PitayaClient extends EventTarget {
 
   /**
    * Times are in milliseconds. `reconnect: true` connects again after a lost
-   * connection, with growing delays, but not after a kick, a refused handshake or `disconnect`.
+   * connection, with growing delays, but not after a kick, a newer session of the same user, a
+   * refused handshake or `disconnect`.
    */
   constructor({
     connectTimeoutMs = 10_000,
@@ -162,15 +196,25 @@ export class PitayaClient extends EventTarget {
         this.#heard(link);
         inOrder(() => this.#receive(link, data));
       };
-      socket.onclose = () => inOrder(() => this.#end(link, closed('connection lost')));
+      socket.onclose = ({ code } = {}) => inOrder(() => this.#closedBy(link, code));
     });
   }
 
+  /** The socket is closed; the code is the server's, or one that the browser made up. */
+  #closedBy(link, code) {
+    const kicked = link.kickTimer !== undefined;
+    const known = CLOSE_REASONS.get(code);
+    const reason = known ?? CLOSE_REASONS.get(kicked ? CloseCode.KICKED : undefined) ?? 'connection lost';
+    const retry = !kicked && !STAY_AWAY.has(code);
+    this.#end(link, closed(reason), { retry, code: known ? code : undefined });
+  }
+
   /** Ends a connection, once, whatever the reason, and plans the next one if that is wanted. */
-  #end(link, error, { retry = true } = {}) {
+  #end(link, error, { retry = true, code } = {}) {
     if (link !== this.#link) return;
     this.#link = undefined;
     clearTimeout(link.connectTimer);
+    clearTimeout(link.kickTimer);
     clearTimeout(link.silenceTimer);
     clearInterval(link.heartbeatTimer);
     link.socket.close();
@@ -183,7 +227,7 @@ export class PitayaClient extends EventTarget {
     if (!link.ready && this.#failures === 0) return; // the caller of connect knows
     const again = retry && this.#options.reconnect && this.#target !== undefined;
     const retryInMs = again ? this.#planRetry() : undefined;
-    this.#emit('close', { reason: error.message, retryInMs });
+    this.#emit('close', { reason: error.message, code, retryInMs });
   }
 
   #planRetry() {
@@ -208,8 +252,10 @@ export class PitayaClient extends EventTarget {
       case PacketType.DATA:
         return this.#receiveMessage(link, body);
       case PacketType.KICK:
+        // The close frame that follows says whether a newer session took the place of this one.
+        link.kickTimer ??= setTimeout(() => this.#closedBy(link), KICK_GRACE_MS);
         this.#emit('kick');
-        return this.#end(link, closed('kicked by the server'), { retry: false });
+        return undefined;
       case PacketType.HEARTBEAT:
         // Timers of a page in the background are slowed down, incoming messages are not:
         // answering keeps such a page alive.

@@ -11,19 +11,33 @@ use std::{
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{BoxFuture, Filter, Wrapper};
+use super::{BoxFuture, Filter, UpgradeRequest, Wrapper};
+use crate::session::CloseReason;
 
 /// Who is at the other end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
     address: String,
     socket: Option<SocketAddr>,
+    upgrade: Option<Arc<UpgradeRequest>>,
 }
 
 impl Peer {
     /// A peer without an internet address, under any text that tells it from others in logs.
     pub fn new(address: impl Into<String>) -> Self {
-        Self { address: address.into(), socket: None }
+        Self { address: address.into(), socket: None, upgrade: None }
+    }
+
+    /// The same peer, with the HTTP request by which it connected.
+    #[must_use]
+    pub fn with_upgrade(mut self, request: UpgradeRequest) -> Self {
+        self.upgrade = Some(Arc::new(request));
+        self
+    }
+
+    /// The HTTP request by which it connected: over WebSocket, once the connection is set up.
+    pub fn upgrade(&self) -> Option<&Arc<UpgradeRequest>> {
+        self.upgrade.as_ref()
     }
 
     /// The address as text: `203.0.113.7:40512`, `[2001:db8::7]:40512`.
@@ -46,7 +60,7 @@ impl From<SocketAddr> for Peer {
     /// An IPv4 address that came through an IPv6 socket (`::ffff:203.0.113.7`) is written as the IPv4 address it is.
     fn from(socket: SocketAddr) -> Self {
         let socket = SocketAddr::new(socket.ip().to_canonical(), socket.port());
-        Self { address: socket.to_string(), socket: Some(socket) }
+        Self { address: socket.to_string(), socket: Some(socket), upgrade: None }
     }
 }
 
@@ -94,7 +108,7 @@ impl Incoming {
         let (link, peer) =
             tokio::time::timeout(deadline, self.set_up).await.map_err(|_| OpenError::Deadline)??;
         let filters = self.wrappers.iter().map(|w| w.wrap(&peer)).collect();
-        Ok(Opened { link, peer, filters })
+        Ok(Opened { link, peer, socket_peer: self.peer, filters })
     }
 
     pub(super) fn add_wrapper(&mut self, wrapper: Arc<dyn Wrapper>) {
@@ -116,8 +130,10 @@ impl fmt::Debug for Incoming {
 pub struct Opened {
     /// What carries the packets.
     pub link: Link,
-    /// Who is at the other end: behind a balancer, the address from the PROXY header.
+    /// The client: behind trusted proxies, the address that a PROXY header, `X-Forwarded-For` or `Forwarded` names.
     pub peer: Peer,
+    /// Who connected to the socket: the last proxy, where there is one, else the client.
+    pub socket_peer: Peer,
     /// What looks at each packet before the connection does, in this order.
     pub filters: Vec<Box<dyn Filter>>,
 }
@@ -127,6 +143,7 @@ impl fmt::Debug for Opened {
         f.debug_struct("Opened")
             .field("link", &self.link)
             .field("peer", &self.peer)
+            .field("socket_peer", &self.socket_peer)
             .field("filters", &self.filters.len())
             .finish()
     }
@@ -172,7 +189,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> ByteStream for T {}
 /// All methods are called by one task; the wakers of reading and writing may be the same.
 pub trait PacketStream: Send + 'static {
     /// The next message: header and body of one packet, as far as the peer kept to it (the connection checks that). `None` once
-    /// the peer has closed.
+    /// the peer has closed. A message over the [limit](Self::set_max_packet) is an error with [`MessageTooLong`] inside.
     ///
     /// It may flush what was queued before it reads. Who wants the answers to several packets in one write therefore takes all
     /// packets until `Pending` before queueing answers.
@@ -202,6 +219,11 @@ pub trait PacketStream: Send + 'static {
     /// Writes everything queued, with as few writes as the transport allows.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
+    /// Sets what [`poll_close`](Self::poll_close) tells the peer, in a transport that has words for it. Called before it.
+    fn close_because(&mut self, reason: CloseReason) {
+        let _ = reason;
+    }
+
     /// Flushes, says goodbye in the transport's own way and closes the writing half. It does not wait for the peer's answer, only
     /// for room to write; the caller sets a deadline. Idempotent.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
@@ -210,6 +232,33 @@ pub trait PacketStream: Send + 'static {
     /// held in memory. Streams that have no such limit ignore it.
     fn set_max_packet(&mut self, bytes: usize) {
         let _ = bytes;
+    }
+}
+
+/// A message is longer than allowed; the inner error of an [`io::Error`] of [`PacketStream::poll_recv`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the message is longer than {limit} bytes")]
+#[non_exhaustive]
+pub struct MessageTooLong {
+    /// The longest message allowed, in bytes.
+    pub limit: usize,
+}
+
+impl MessageTooLong {
+    /// An error of a stream whose messages may have up to `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        Self { limit }
+    }
+
+    /// Whether an error of a stream is one of these.
+    pub(crate) fn is_in(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|inner| inner.is::<Self>())
+    }
+}
+
+impl From<MessageTooLong> for io::Error {
+    fn from(error: MessageTooLong) -> Self {
+        Self::new(io::ErrorKind::InvalidData, error)
     }
 }
 
@@ -226,6 +275,9 @@ pub enum OpenError {
     /// The PROXY header is missing, malformed, or names no internet address.
     #[error("bad PROXY header: {0}")]
     Proxy(String),
+    /// The PROXY protocol is on, and the peer's network is not in `pitaya.acceptor.trustedproxies`.
+    #[error("{0} may send no PROXY header: its network is not in `pitaya.acceptor.trustedproxies`")]
+    Untrusted(Peer),
     /// The TLS handshake failed.
     #[error("TLS handshake failed: {0}")]
     Tls(io::Error),
@@ -237,17 +289,25 @@ pub enum OpenError {
         /// What is wrong with the request.
         reason: String,
     },
+    /// It was no client but a probe, which was answered with this HTTP status. Nothing is wrong.
+    #[error("a probe was answered with {status}")]
+    Probe {
+        /// 200 if the server is ready, else 503.
+        status: u16,
+    },
 }
 
 impl OpenError {
-    /// One word for metrics: `deadline`, `io`, `proxy`, `tls` or `upgrade`.
+    /// One word for metrics: `deadline`, `io`, `proxy`, `untrusted`, `tls`, `upgrade` or `probe`.
     pub fn label(&self) -> &'static str {
         match self {
             Self::Deadline => "deadline",
             Self::Io(_) => "io",
             Self::Proxy(_) => "proxy",
+            Self::Untrusted(_) => "untrusted",
             Self::Tls(_) => "tls",
             Self::Upgrade { .. } => "upgrade",
+            Self::Probe { .. } => "probe",
         }
     }
 }

@@ -14,16 +14,26 @@
 //! | `filter` | [`Wrapper`], [`Filter`], [`FilterPacket`] |
 //! | `rate_limit` | the sliding log and its wrapper |
 //! | `socket` | listening and accepted sockets, which TCP and WebSocket share |
+//! | `listen` | from an address as text to listening sockets |
 //! | `proxy` | PROXY protocol v1 and v2 |
+//! | `networks`, `forwarded` | which proxies are believed, and what HTTP proxies say of a client |
+//! | `origins` | the pages that may connect over WebSocket |
+//! | `request` | the HTTP request of a WebSocket connection |
 //! | `tls` | certificates, by server name, reloadable |
 //! | `tcp`, `websocket` | the acceptors |
 //! | `backoff` | how long to wait after a failed accept |
 
 mod backoff;
 mod filter;
+#[cfg(feature = "websocket")]
+mod forwarded;
 mod incoming;
+mod listen;
+pub(crate) mod networks;
+pub(crate) mod origins;
 mod proxy;
 mod rate_limit;
+mod request;
 mod socket;
 mod tcp;
 #[cfg(test)]
@@ -33,16 +43,17 @@ mod tls;
 #[cfg(feature = "websocket")]
 mod websocket;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
 pub use backoff::{AcceptBackoff, Pause};
 pub use filter::{DropReason, Filter, FilterPacket, Verdict, Wrapped, Wrapper, wrapper_fn};
 pub use futures_util::future::BoxFuture;
-pub use incoming::{ByteStream, Incoming, Link, OpenError, Opened, PacketStream, Peer};
+pub use incoming::{ByteStream, Incoming, Link, MessageTooLong, OpenError, Opened, PacketStream, Peer};
 #[cfg(feature = "__fuzz")]
 #[doc(hidden)]
 pub use proxy::hidden_proxy_header;
 pub use rate_limit::{RateLimit, RateLimitError, SlidingLog};
+pub use request::UpgradeRequest;
 #[cfg(feature = "tls")]
 pub use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 pub use tcp::Tcp;
@@ -146,19 +157,77 @@ pub struct ListenOptions {
     pub max_packet_after_ack: usize,
     /// Whether every connection must begin with a PROXY header (`pitaya.acceptor.proxyprotocol`).
     pub proxy_protocol: bool,
-    /// The origins a browser may connect from over WebSocket, as `https://game.example`; empty allows any.
+    /// The networks of the proxies that may tell a client's address (`pitaya.acceptor.trustedproxies`).
+    pub trusted_proxies: Arc<[String]>,
+    /// The origins a browser may connect from over WebSocket (`pitaya.acceptor.ws.origins`), such as `https://game.example` and
+    /// `https://*.game.example`; an empty list allows any.
     pub origins: Arc<[String]>,
+    /// The WebSocket subprotocols that the server speaks (`pitaya.acceptor.ws.subprotocols`), the preferred one first.
+    pub subprotocols: Arc<[String]>,
+    /// The path that tells probes whether the server is ready (`pitaya.acceptor.ws.probe`); empty for none.
+    pub probe: Arc<str>,
+    /// What probes are told.
+    pub ready: Readiness,
+    /// The longest head of an HTTP request, in bytes (`pitaya.limit.upgrade.head`).
+    pub max_head: usize,
+}
+
+/// Tells whether the server is ready for clients.
+#[derive(Clone)]
+pub struct Readiness(Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>);
+
+impl Readiness {
+    /// A readiness that asks this function each time.
+    ///
+    /// ```
+    /// use pitaya::acceptor::Readiness;
+    ///
+    /// # async fn example() {
+    /// assert!(Readiness::default().get().await);
+    /// assert!(!Readiness::new(async || false).get().await);
+    /// # }
+    /// ```
+    pub fn new<F, Fut>(ready: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = bool> + Send + 'static,
+    {
+        Self(Arc::new(move || Box::pin(ready())))
+    }
+
+    /// Returns whether the server is ready now.
+    pub async fn get(&self) -> bool {
+        (self.0)().await
+    }
+}
+
+impl Default for Readiness {
+    /// Always ready.
+    fn default() -> Self {
+        Self::new(|| std::future::ready(true))
+    }
+}
+
+impl fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Readiness").finish_non_exhaustive()
+    }
 }
 
 impl Default for ListenOptions {
-    /// 5 s, 64 KiB, 1 MiB, no PROXY protocol, any origin.
+    /// 5 s, 64 KiB, 1 MiB, no PROXY protocol, no trusted proxy, any origin, no subprotocol, probes at `/`, heads of 64 KiB.
     fn default() -> Self {
         Self {
             header_deadline: Duration::from_secs(5),
             max_packet_before_ack: 64 << 10,
             max_packet_after_ack: 1 << 20,
             proxy_protocol: false,
+            trusted_proxies: Arc::new([]),
             origins: Arc::new([]),
+            subprotocols: Arc::new([]),
+            probe: "/".into(),
+            ready: Readiness::default(),
+            max_head: 64 << 10,
         }
     }
 }
@@ -173,16 +242,18 @@ pub struct Listening {
     pub address: String,
     /// The bound address, where it is one of the internet.
     pub socket: Option<SocketAddr>,
+    /// Further bound addresses, where the configured one is a name with several, such as `localhost`.
+    pub others: Vec<SocketAddr>,
 }
 
 impl Listening {
     /// An address that is no internet address, as a path.
     pub fn new(label: &'static str, address: impl Into<String>) -> Self {
-        Self { label, address: address.into(), socket: None }
+        Self { label, address: address.into(), socket: None, others: Vec::new() }
     }
 
     /// An internet address.
     pub fn at(label: &'static str, socket: SocketAddr) -> Self {
-        Self { label, address: socket.to_string(), socket: Some(socket) }
+        Self { label, address: socket.to_string(), socket: Some(socket), others: Vec::new() }
     }
 }

@@ -3,18 +3,19 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener as StdListener},
+    sync::Arc,
     time::Duration,
 };
 
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, TcpStream, lookup_host};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpListener, TcpStream};
 
 #[cfg(feature = "tls")]
 use super::Tls;
+use super::listen::{self, Listeners};
+use super::networks::Networks;
 use super::{ListenOptions, Listening, OpenError, Peer, proxy};
 
-/// Connections that the system holds for us until they are accepted.
-const BACKLOG: i32 = 1024;
 /// How long a connection is silent before the system asks whether the peer is still there, and how often it asks.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
@@ -26,14 +27,17 @@ pub(super) struct Door {
     pub(super) tls: Option<Tls>,
     /// What the builder said; the app's configuration holds where it said nothing.
     pub(super) proxy_protocol: Option<bool>,
+    /// What the builder said, likewise.
+    pub(super) trusted_proxies: Option<Arc<[String]>>,
     expect_proxy: bool,
+    trusted: Networks,
 }
 
 #[derive(Debug)]
 enum Source {
     Address(String),
     Ready(Option<StdListener>),
-    Listening(TcpListener),
+    Listening(Listeners),
 }
 
 impl Door {
@@ -51,7 +55,9 @@ impl Door {
             #[cfg(feature = "tls")]
             tls: None,
             proxy_protocol: None,
+            trusted_proxies: None,
             expect_proxy: false,
+            trusted: Networks::default(),
         }
     }
 
@@ -70,33 +76,56 @@ impl Door {
         secure: &'static str,
     ) -> io::Result<Listening> {
         self.expect_proxy = self.proxy_protocol.unwrap_or(options.proxy_protocol);
-        let listener = match &mut self.source {
-            Source::Address(address) => bind(address).await?,
+        let trusted = self.trusted_proxies.as_ref().unwrap_or(&options.trusted_proxies);
+        self.trusted = Networks::parse(trusted).map_err(|why| {
+            invalid(format!("`pitaya.acceptor.trustedproxies` has an entry that is no network: {why}"))
+        })?;
+        if self.expect_proxy && self.trusted.is_empty() {
+            return Err(invalid(NO_TRUSTED_PROXIES));
+        }
+        let listeners = match &mut self.source {
+            Source::Address(address) => listen::bind(address).await?,
             Source::Ready(listener) => {
                 let listener = listener.take().ok_or_else(already)?;
                 listener.set_nonblocking(true)?;
-                TcpListener::from_std(listener)?
+                Listeners::one(TcpListener::from_std(listener)?)
             }
             Source::Listening(_) => return Err(already()),
         };
-        let socket = listener.local_addr()?;
-        self.source = Source::Listening(listener);
+        let mut sockets = listeners.addresses()?.into_iter();
+        let socket = sockets.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        self.source = Source::Listening(listeners);
         let label = if self.is_tls() { secure } else { plain };
-        Ok(Listening::at(label, socket))
+        Ok(Listening { others: sockets.collect(), ..Listening::at(label, socket) })
+    }
+
+    /// The networks whose proxies are believed.
+    #[cfg(feature = "websocket")]
+    pub(super) fn trusted(&self) -> &Networks {
+        &self.trusted
     }
 
     pub(super) async fn accept(&self) -> io::Result<(TcpStream, SocketAddr, SetUp)> {
-        let Source::Listening(listener) = &self.source else {
+        let Source::Listening(listeners) = &self.source else {
             return Err(io::Error::new(io::ErrorKind::NotConnected, "accept was called before listen"));
         };
-        let (stream, socket) = listener.accept().await?;
+        let (stream, socket) = listeners.accept().await?;
         let set_up = SetUp {
             expect_proxy: self.expect_proxy,
+            trusted: self.trusted.clone(),
             #[cfg(feature = "tls")]
             tls: self.tls.clone(),
         };
         Ok((stream, socket, set_up))
     }
+}
+
+const NO_TRUSTED_PROXIES: &str = "the PROXY protocol is on, and no proxy is trusted to tell addresses: list the networks of \
+    your balancers in `pitaya.acceptor.trustedproxies` or with `.trusted_proxies(..)`, such as `[\"10.0.0.0/8\"]`; \
+    `[\"0.0.0.0/0\", \"::/0\"]` believes every peer";
+
+fn invalid(why: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why.into())
 }
 
 fn already() -> io::Error {
@@ -106,6 +135,7 @@ fn already() -> io::Error {
 /// What a connection goes through before its own protocol begins.
 pub(super) struct SetUp {
     expect_proxy: bool,
+    trusted: Networks,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
 }
@@ -125,10 +155,13 @@ impl SetUp {
     ) -> Result<(Established, Peer), OpenError> {
         prepare(&stream)?;
         let mut peer = Peer::from(socket);
-        if self.expect_proxy
-            && let Some(client) = proxy::read_header(&mut stream).await?
-        {
-            peer = Peer::from(client);
+        if self.expect_proxy {
+            if !self.trusted.contain(socket.ip()) {
+                return Err(OpenError::Untrusted(peer));
+            }
+            if let Some(client) = proxy::read_header(&mut stream).await? {
+                peer = Peer::from(client);
+            }
         }
         #[cfg(feature = "tls")]
         if let Some(tls) = self.tls {
@@ -144,29 +177,4 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
     SockRef::from(stream).set_tcp_keepalive(&keepalive)
-}
-
-/// Listens at the first address of the name that can be bound.
-async fn bind(address: &str) -> io::Result<TcpListener> {
-    let explain =
-        |error: io::Error| io::Error::new(error.kind(), format!("cannot listen at {address:?}: {error}"));
-    let mut last = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
-    for socket in lookup_host(address).await.map_err(explain)? {
-        match bind_socket(socket) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last = error,
-        }
-    }
-    Err(explain(last))
-}
-
-fn bind_socket(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // on Windows this would let another process take the port over
-    #[cfg(unix)]
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
 }

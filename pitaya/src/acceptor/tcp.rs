@@ -17,7 +17,7 @@ use super::{
 /// ```
 /// use pitaya::acceptor::Tcp;
 ///
-/// let acceptor = Tcp::bind("0.0.0.0:3250").proxy_protocol(true);
+/// let acceptor = Tcp::bind(":3250").proxy_protocol(true).trusted_proxies(["10.0.0.0/8"]);
 /// ```
 #[derive(Debug)]
 pub struct Tcp {
@@ -27,6 +27,9 @@ pub struct Tcp {
 impl Tcp {
     /// An acceptor for this address, `host:port`, with port 0 for any free one. It is bound when the app starts, and an address
     /// that cannot be bound fails the start.
+    ///
+    /// `:3250` and `[::]:3250` are all addresses of both families, `0.0.0.0:3250` those of IPv4. A name, such as `localhost`,
+    /// is bound at all its addresses.
     pub fn bind(address: impl Into<String>) -> Self {
         Self { door: Door::bind(address.into()) }
     }
@@ -46,10 +49,19 @@ impl Tcp {
     }
 
     /// Whether each connection must begin with a PROXY header, v1 or v2, before TLS. Without this call the configuration decides
-    /// (`pitaya.acceptor.proxyprotocol`).
+    /// (`pitaya.acceptor.proxyprotocol`). Needs [`trusted_proxies`](Self::trusted_proxies); connections of other peers are
+    /// closed.
     #[must_use]
     pub fn proxy_protocol(mut self, expected: bool) -> Self {
         self.door.proxy_protocol = Some(expected);
+        self
+    }
+
+    /// The networks and addresses of the proxies that may tell a client's address, such as `10.0.0.0/8`. Without this call the
+    /// configuration decides (`pitaya.acceptor.trustedproxies`).
+    #[must_use]
+    pub fn trusted_proxies<N: Into<String>>(mut self, networks: impl IntoIterator<Item = N>) -> Self {
+        self.door.trusted_proxies = Some(networks.into_iter().map(Into::into).collect());
         self
     }
 }

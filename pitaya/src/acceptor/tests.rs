@@ -42,7 +42,7 @@ pub(super) async fn connect(address: SocketAddr) -> TcpStream {
 
 /// What a server with the PROXY protocol makes of a client that sends this in one piece and stays.
 async fn proxied(sent: &[u8]) -> Result<Opened, OpenError> {
-    let mut acceptor = Tcp::bind("127.0.0.1:0").proxy_protocol(true);
+    let mut acceptor = Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]);
     let mut client = connect(listen(&mut acceptor).await).await;
     client.write_all(sent).await.unwrap();
     accept(&mut acceptor).await.open(DEADLINE).await
@@ -151,7 +151,7 @@ async fn a_header_may_come_byte_by_byte() {
     let v2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\x00\x71\x07\x0a\0\0\x01\x9e\x48\x0c\xb2";
     let v1 = b"PROXY TCP4 203.0.113.7 10.0.0.1 40520 3250\r\n";
     for header in [&v1[..], v2] {
-        let mut acceptor = Tcp::bind("127.0.0.1:0").proxy_protocol(true);
+        let mut acceptor = Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]);
         let mut client = connect(listen(&mut acceptor).await).await;
         let incoming = accept(&mut acceptor).await;
         let opening = tokio::spawn(incoming.open(DEADLINE));
@@ -191,7 +191,7 @@ async fn a_missing_or_bad_proxy_header_closes_the_connection() {
 #[tokio::test]
 async fn a_connection_that_ends_inside_the_header_is_an_error() {
     for sent in [&b""[..], b"PROXY TCP4 203.0", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb"] {
-        let mut acceptor = Tcp::bind("127.0.0.1:0").proxy_protocol(true);
+        let mut acceptor = Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]);
         let mut client = connect(listen(&mut acceptor).await).await;
         client.write_all(sent).await.unwrap();
         client.shutdown().await.unwrap();
@@ -203,7 +203,9 @@ async fn a_connection_that_ends_inside_the_header_is_an_error() {
 #[tokio::test]
 async fn the_builder_overrides_the_configuration_of_the_proxy_protocol() {
     for (configured, built) in [(true, Some(false)), (false, Some(true)), (true, None)] {
-        let options = ListenOptions { proxy_protocol: configured, ..ListenOptions::default() };
+        let trusted_proxies = Arc::new(["127.0.0.0/8".to_owned()]);
+        let options =
+            ListenOptions { proxy_protocol: configured, trusted_proxies, ..ListenOptions::default() };
         let mut acceptor = Tcp::bind("127.0.0.1:0");
         if let Some(built) = built {
             acceptor = acceptor.proxy_protocol(built);
@@ -218,8 +220,39 @@ async fn the_builder_overrides_the_configuration_of_the_proxy_protocol() {
 }
 
 #[tokio::test]
+async fn a_proxy_protocol_without_trusted_networks_is_refused() {
+    for acceptor in [Tcp::bind("127.0.0.1:0"), Tcp::bind("127.0.0.1:0").trusted_proxies([""; 0])] {
+        let mut acceptor = acceptor.proxy_protocol(true);
+        let error = acceptor.listen(&ListenOptions::default()).await.unwrap_err().to_string();
+        assert!(error.contains("pitaya.acceptor.trustedproxies") && error.contains("0.0.0.0/0"), "{error}");
+    }
+    let mut acceptor = Tcp::bind("127.0.0.1:0").trusted_proxies(["10.0.0.0/8", "balancer"]);
+    let error = acceptor.listen(&ListenOptions::default()).await.unwrap_err().to_string();
+    assert!(error.contains("`balancer`") && error.contains("write"), "{error}");
+}
+
+#[tokio::test]
+async fn an_untrusted_peer_cannot_send_a_proxy_header() {
+    let mut acceptor = Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["10.0.0.0/8", "::1"]);
+    let mut client = connect(listen(&mut acceptor).await).await;
+    client.write_all(b"PROXY TCP4 203.0.113.7 10.0.0.1 40520 3250\r\n").await.unwrap();
+    let error = accept(&mut acceptor).await.open(DEADLINE).await.unwrap_err();
+    assert!(
+        matches!(&error, OpenError::Untrusted(peer) if peer.address().starts_with("127.0.0.1:")),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn an_opened_connection_knows_the_proxy_too() {
+    let opened = proxied(b"PROXY TCP4 203.0.113.7 10.0.0.1 40520 3250\r\n").await.unwrap();
+    assert_eq!(opened.peer.address(), "203.0.113.7:40520");
+    assert!(opened.socket_peer.address().starts_with("127.0.0.1:"));
+}
+
+#[tokio::test]
 async fn a_client_that_stalls_in_the_proxy_header_does_not_hold_up_the_next() {
-    let mut acceptor = Tcp::bind("127.0.0.1:0").proxy_protocol(true);
+    let mut acceptor = Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]);
     let address = listen(&mut acceptor).await;
     let mut slow = connect(address).await;
     slow.write_all(b"PROXY TC").await.unwrap();
@@ -262,7 +295,8 @@ async fn a_wrapper_knows_the_client_behind_the_balancer() {
         seen.send(peer.clone()).unwrap();
         |_: &mut FilterPacket<'_>, _: Instant| Verdict::Close
     });
-    let mut acceptor: Box<dyn Acceptor> = Box::new(Tcp::bind("127.0.0.1:0").proxy_protocol(true).wrap(watch));
+    let mut acceptor: Box<dyn Acceptor> =
+        Box::new(Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]).wrap(watch));
     let mut client = connect(listen(&mut acceptor).await).await;
     client.write_all(b"PROXY TCP6 2001:db8::7 2001:db8::1 40520 3250\r\n").await.unwrap();
     let opened = accept(&mut acceptor).await.open(DEADLINE).await.unwrap();

@@ -1,6 +1,6 @@
 //! From the configuration to what the rooms take.
 
-use crate::acceptor::ListenOptions;
+use crate::acceptor::{ListenOptions, Readiness};
 use crate::config::{Config, OutboxPolicy, SerializerType};
 use crate::connection::{FrontLimits, machine};
 use crate::metrics::Metrics;
@@ -67,12 +67,17 @@ pub(super) fn front(config: &Config) -> FrontLimits {
     }
 }
 
-pub(super) fn listen(config: &Config) -> ListenOptions {
+pub(super) fn listen(config: &Config, ready: Readiness) -> ListenOptions {
     ListenOptions {
         header_deadline: config.limit_header_deadline,
         max_packet_before_ack: config.limit_packet_before_ack,
         max_packet_after_ack: config.limit_packet_after_ack,
         proxy_protocol: config.proxy_protocol,
+        trusted_proxies: config.trusted_proxies.clone().into(),
         origins: config.ws_origins.clone().into(),
+        subprotocols: config.ws_subprotocols.clone().into(),
+        probe: config.ws_probe.as_str().into(),
+        ready,
+        max_head: config.limit_upgrade_head,
     }
 }

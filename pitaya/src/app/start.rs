@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::builder::Builder;
 use super::lives::Lives;
 use super::{App, Inner, Running, WeakApp, settings};
-use crate::acceptor::{AcceptBackoff, Acceptor, Listening};
+use crate::acceptor::{AcceptBackoff, Acceptor, Listening, Readiness};
 use crate::cluster::Cluster;
 use crate::component::{Built, Local, Plan, Rpc, Runner, Table, Tables};
 use crate::connection::{Front, Handshaking, Loud, Meters};
@@ -22,6 +22,7 @@ use crate::group::{Groups, MemoryStore, Users};
 use crate::metrics::Metrics;
 use crate::serialize::Format;
 use crate::session::{Directory, SessionPool, panicked};
+use crate::throttle::throttled;
 use crate::timer::Timers;
 use crate::wire::{Dictionary, handshake};
 
@@ -265,14 +266,24 @@ async fn listen(
     acceptors: Vec<Box<dyn Acceptor>>,
     accepting: &CancellationToken,
 ) -> Result<Vec<Listening>> {
-    let options = settings::listen(app.config());
+    let weak = Arc::downgrade(&app.inner);
+    let ready = Readiness::new(move || {
+        let app = weak.upgrade().map(|inner| App { inner });
+        async move {
+            match app {
+                Some(app) => app.is_ready().await,
+                None => false,
+            }
+        }
+    });
+    let options = settings::listen(app.config(), ready);
     let mut open = Vec::new();
     for mut acceptor in acceptors {
         let listening = acceptor
             .listen(&options)
             .await
             .map_err(|error| broken(format!("an acceptor cannot listen: {error}")).with_source(error))?;
-        tracing::info!(address = %listening.address, kind = %listening.label, "listening");
+        tracing::info!(address = %listening.address, others = ?listening.others, kind = %listening.label, "listening");
         open.push((acceptor, listening));
     }
     let mut all = Vec::new();
@@ -306,7 +317,7 @@ async fn accept(mut acceptor: Box<dyn Acceptor>, front: Arc<Front>, accepting: C
                 let pause = backoff.failed(&error);
                 front.meters.refused("accept");
                 if pause.log {
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    throttled!(front.pool.log(), warn, "failed accepts", %error, "failed to accept a connection");
                 }
                 tokio::select! {
                     biased;

@@ -65,6 +65,7 @@ pub(super) async fn stop(running: Running, impatient: &CancellationToken) {
         step("the cluster", limit, impatient, node.close()).await;
     }
     app.inner.services.clear();
+    app.inner.pool.log().flush();
     tracing::info!(server_type = app.server_type(), server_id = app.server_id(), "stopped");
 }
 

@@ -20,7 +20,7 @@ use super::task::{Limits, Task};
 use super::tls::Tls;
 use super::transport::{Bytes, Transport};
 #[cfg(feature = "websocket")]
-use super::websocket::{Address, upgrade};
+use super::websocket::{Address, Wishes, upgrade};
 use crate::serialize::Format;
 use crate::wire::handshake::{Request, Sys};
 use crate::wire::packet::MAX_BODY;
@@ -44,6 +44,8 @@ pub struct Builder {
     connect_timeout: Duration,
     push_queue: usize,
     limits: Limits,
+    #[cfg(feature = "websocket")]
+    wishes: Result<Wishes, String>,
 }
 
 impl Default for Builder {
@@ -61,6 +63,8 @@ impl Default for Builder {
             connect_timeout: Duration::from_secs(10),
             push_queue: 1024,
             limits: Limits { packet: MAX_BODY, inflated: MAX_BODY },
+            #[cfg(feature = "websocket")]
+            wishes: Ok(Wishes::default()),
         }
     }
 }
@@ -166,6 +170,51 @@ impl Builder {
         self
     }
 
+    /// Adds a header to the request of a WebSocket connection, such as `Authorization`. A name or a value that HTTP does not
+    /// allow makes connecting fail with [`ConnectError::Address`].
+    #[cfg(feature = "websocket")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "websocket")))]
+    #[must_use]
+    pub fn ws_header(mut self, name: &str, value: &str) -> Self {
+        let header = http::HeaderName::from_bytes(name.as_bytes())
+            .map_err(|error| format!("header `{}`: {error}", name.escape_debug()))
+            .and_then(|name| match http::HeaderValue::from_str(value) {
+                Ok(mut value) => {
+                    value.set_sensitive(true); // `Debug` of this builder does not show it
+                    Ok((name, value))
+                }
+                Err(error) => Err(format!("value of header `{name}`: {error}")),
+            });
+        match (&mut self.wishes, header) {
+            (Ok(wishes), Ok(header)) => wishes.headers.push(header),
+            (Ok(_), Err(error)) => self.wishes = Err(error),
+            (Err(_), _) => {} // the first mistake is reported
+        }
+        self
+    }
+
+    /// The subprotocols that a WebSocket connection offers, the preferred one first. A name that is no token of HTTP makes
+    /// connecting fail with [`ConnectError::Address`].
+    #[cfg(feature = "websocket")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "websocket")))]
+    #[must_use]
+    pub fn ws_subprotocols<P: Into<String>>(mut self, names: impl IntoIterator<Item = P>) -> Self {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        // The names of headers are tokens too.
+        let bad = names.iter().find(|name| http::HeaderName::from_bytes(name.as_bytes()).is_err());
+        match (&mut self.wishes, bad) {
+            (Ok(wishes), None) => wishes.subprotocols = names,
+            (Ok(_), Some(bad)) => self.wishes = Err(format!("subprotocol `{}`", bad.escape_debug())),
+            (Err(_), _) => {}
+        }
+        self
+    }
+
+    #[cfg(feature = "websocket")]
+    fn wishes(&self) -> Result<&Wishes, ConnectError> {
+        self.wishes.as_ref().map_err(|error| ConnectError::Address(error.clone()))
+    }
+
     /// Connects over TCP.
     ///
     /// # Errors
@@ -201,10 +250,10 @@ impl Builder {
     #[cfg(feature = "websocket")]
     #[cfg_attr(docsrs, doc(cfg(feature = "websocket")))]
     pub async fn connect_ws(&self, url: &str) -> Result<Client, ConnectError> {
-        let address = Address::parse(url, "ws", 80)?;
+        let (address, wishes) = (Address::parse(url, "ws", 80)?, self.wishes()?);
         self.in_time(async {
             let stream = tcp((address.host.as_str(), address.port)).await?;
-            Ok(Box::new(upgrade(stream, &address, self.limits.packet).await?) as _)
+            Ok(Box::new(upgrade(stream, &address, wishes, self.limits.packet).await?) as _)
         })
         .await
     }
@@ -217,11 +266,11 @@ impl Builder {
     #[cfg(all(feature = "websocket", feature = "tls"))]
     #[cfg_attr(docsrs, doc(cfg(all(feature = "websocket", feature = "tls"))))]
     pub async fn connect_wss(&self, url: &str, tls: impl Into<Tls>) -> Result<Client, ConnectError> {
-        let (tls, address) = (tls.into(), Address::parse(url, "wss", 443)?);
+        let (tls, address, wishes) = (tls.into(), Address::parse(url, "wss", 443)?, self.wishes()?);
         self.in_time(async {
             let stream = tcp((address.host.as_str(), address.port)).await?;
             let stream = tls.connect(&address.host, stream).await?;
-            Ok(Box::new(upgrade(stream, &address, self.limits.packet).await?) as _)
+            Ok(Box::new(upgrade(stream, &address, wishes, self.limits.packet).await?) as _)
         })
         .await
     }

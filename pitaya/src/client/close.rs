@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::transport::Goodbye;
 use crate::error::{Error, IntoError, code};
+use crate::wire::close_code;
 use crate::wire::handshake::HandshakeError;
 
 /// The text of a request that waited long enough; its code is `PIT-504`.
@@ -28,6 +30,12 @@ pub enum ConnectError {
     /// Connecting, with the handshake, took longer than allowed.
     #[error("no connection after {0:?}")]
     Timeout(Duration),
+    /// The server answered the WebSocket upgrade with another status than 101.
+    #[error("the server refused the WebSocket upgrade with status {status}")]
+    Upgrade {
+        /// The HTTP status of the answer.
+        status: u16,
+    },
     /// The server refused the handshake.
     #[error("the server refused the handshake with code {code}")]
     Refused {
@@ -95,6 +103,19 @@ pub enum CloseReason {
     Disconnected,
     /// The server sent a kick.
     Kicked,
+    /// A newer session of the same user took this one's place. Known over WebSocket; elsewhere this is a [kick](Self::Kicked)
+    /// or a [close](Self::ServerClosed).
+    Replaced,
+    /// The server stops. Known over WebSocket.
+    ServerStopped,
+    /// The server says that this client broke the protocol, or refuses what it sent. Known over WebSocket.
+    Rejected,
+    /// The server says that this client sent a message that is too large. Known over WebSocket.
+    TooLarge,
+    /// The server says that this client was silent for too long. Known over WebSocket.
+    TimedOut,
+    /// The server says that this client reads too slowly. Known over WebSocket.
+    TooSlow,
     /// The server closed the connection between two packets, or reset it.
     ServerClosed,
     /// The server was silent for more than three heartbeat intervals.
@@ -105,11 +126,39 @@ pub enum CloseReason {
     Io,
 }
 
+impl CloseReason {
+    /// The reason of a close code that a server sent ([`close_code`] has those of this server).
+    fn of_code(code: u16) -> Self {
+        match code {
+            close_code::KICKED => Self::Kicked,
+            close_code::REPLACED => Self::Replaced,
+            close_code::GOING_AWAY | RESTART => Self::ServerStopped,
+            close_code::PROTOCOL | UNSUPPORTED | BAD_TEXT | POLICY => Self::Rejected,
+            close_code::TOO_LARGE => Self::TooLarge,
+            close_code::TIMEOUT => Self::TimedOut,
+            close_code::TOO_SLOW => Self::TooSlow,
+            _ => Self::ServerClosed,
+        }
+    }
+}
+
+/// Codes of RFC 6455 that this server does not send and others do.
+const UNSUPPORTED: u16 = 1003;
+const BAD_TEXT: u16 = 1007;
+const POLICY: u16 = 1008;
+const RESTART: u16 = 1012;
+
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Disconnected => "closed by this client",
             Self::Kicked => "kicked by the server",
+            Self::Replaced => "replaced by a newer session of the same user",
+            Self::ServerStopped => "the server stops",
+            Self::Rejected => "the server says that this client broke the protocol",
+            Self::TooLarge => "the server says that a message was too large",
+            Self::TimedOut => "the server says that this client was silent",
+            Self::TooSlow => "the server says that this client reads too slowly",
             Self::ServerClosed => "closed by the server",
             Self::Timeout => "the server is silent",
             Self::Protocol => "the server broke the protocol",
@@ -126,11 +175,22 @@ pub struct Closed {
     pub reason: CloseReason,
     /// What else is known, for people; may be empty.
     pub detail: String,
+    /// The code of the server's WebSocket close frame, if it sent one.
+    pub code: Option<u16>,
 }
 
 impl Closed {
     pub(super) fn new(reason: CloseReason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into() }
+        Self { reason, detail: detail.into(), code: None }
+    }
+
+    /// The server closed with these words.
+    pub(super) fn by_server(goodbye: &Goodbye) -> Self {
+        Self {
+            reason: CloseReason::of_code(goodbye.code),
+            detail: goodbye.text.clone(),
+            code: Some(goodbye.code),
+        }
     }
 
     /// What the server broke.

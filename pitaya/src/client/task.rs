@@ -65,6 +65,8 @@ struct Clock {
     heard: Instant,
     /// Until when goodbyes may take, once they have begun.
     grace: Option<Instant>,
+    /// Until when the server may say why, once it has sent a kick.
+    kicked: Option<Instant>,
     /// Everything is said; what remains is to hear the server close. To close first could lose what it has not read yet.
     said: bool,
 }
@@ -78,6 +80,7 @@ impl Clock {
             beat: now + interval.unwrap_or(FAR),
             heard: now,
             grace: None,
+            kicked: None,
             said: false,
         };
         clock.arm();
@@ -90,7 +93,7 @@ impl Clock {
 
     /// Sets the timer to what is due first. What was heard since only makes it ring early.
     fn arm(&mut self) {
-        let due = [Some(self.beat), self.silent_at(), self.grace];
+        let due = [Some(self.beat), self.silent_at(), self.grace, self.kicked];
         self.timer.as_mut().reset(due.into_iter().flatten().min().unwrap_or(self.beat));
     }
 }
@@ -105,6 +108,10 @@ impl Task {
     fn poll(&mut self, clock: &mut Clock, cx: &mut Context<'_>) -> Poll<Closed> {
         match self.turn(clock, cx) {
             Ok(()) => Poll::Pending,
+            // However the transport ends after a kick, it was the kick.
+            Err(closed) if clock.kicked.is_some() && closed.reason != CloseReason::Replaced => {
+                Poll::Ready(Closed { reason: CloseReason::Kicked, ..closed })
+            }
             // Whatever ends it now, this side wanted it.
             Err(closed) if clock.grace.is_some() => {
                 Poll::Ready(Closed::new(CloseReason::Disconnected, closed.detail))
@@ -132,13 +139,13 @@ impl Task {
     // ---- in
 
     fn read(&mut self, clock: &mut Clock, cx: &mut Context<'_>) -> Result<(), Closed> {
-        self.understand()?; // what came with the handshake
+        self.understand(clock)?; // what came with the handshake
         for _ in 0..READS_PER_POLL {
             match self.transport.poll_read(cx, &mut self.input) {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(Ok(true)) => {
                     clock.heard = Instant::now();
-                    self.understand()?;
+                    self.understand(clock)?;
                 }
                 Poll::Ready(Ok(false)) => return Err(self.ended()),
                 Poll::Ready(Err(error)) => return Err(Closed::io(&error)),
@@ -150,18 +157,26 @@ impl Task {
 
     fn ended(&self) -> Closed {
         match packet::ended(&self.input) {
-            packet::PacketError::Closed => Closed::new(CloseReason::ServerClosed, ""),
+            packet::PacketError::Closed => {
+                let said = self.transport.goodbye().map(Closed::by_server);
+                said.unwrap_or_else(|| Closed::new(CloseReason::ServerClosed, ""))
+            }
             cut => Closed::new(CloseReason::Io, cut.to_string()),
         }
     }
 
-    fn understand(&mut self) -> Result<(), Closed> {
+    fn understand(&mut self, clock: &mut Clock) -> Result<(), Closed> {
         while let Some((packet, used)) =
             packet::split(&self.input, self.limits.packet).map_err(Closed::protocol)?
         {
             match packet.kind {
                 Kind::Data => data(&self.shared, packet.body, self.limits.inflated)?,
                 Kind::Heartbeat => {}
+                // The close frame that follows tells a kick from a replaced session.
+                Kind::Kick if self.transport.says_goodbye() => {
+                    clock.kicked.get_or_insert_with(|| Instant::now() + GRACE);
+                    clock.arm();
+                }
                 Kind::Kick => return Err(Closed::new(CloseReason::Kicked, "")),
                 Kind::Handshake | Kind::HandshakeAck => {
                     return Err(Closed::protocol(format_args!("unexpected packet {:?}", packet.kind)));
@@ -182,6 +197,9 @@ impl Task {
             let now = Instant::now();
             if clock.grace.is_some_and(|until| now >= until) {
                 return Err(Closed::new(CloseReason::Disconnected, "the server did not say goodbye in time"));
+            }
+            if clock.kicked.is_some_and(|until| now >= until) {
+                return Err(Closed::new(CloseReason::Kicked, ""));
             }
             if clock.silent_at().is_some_and(|at| now >= at) {
                 return Err(Closed::new(CloseReason::Timeout, ""));

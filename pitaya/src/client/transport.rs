@@ -10,6 +10,13 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 /// Room for one read of a byte stream.
 const READ: usize = 8 * 1024;
 
+/// The last words of a server, in a transport that has some.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Goodbye {
+    pub(super) code: u16,
+    pub(super) text: String,
+}
+
 /// One connection, before what its packets mean.
 pub(super) trait Transport: Send {
     /// Appends what has come to `into`; `false` at the end of the stream.
@@ -17,6 +24,16 @@ pub(super) trait Transport: Send {
 
     /// Takes whole packets off `out` and sends them; ready once `out` is empty and everything is on its way.
     fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut BytesMut) -> Poll<io::Result<()>>;
+
+    /// Whether a server of this transport says why it closes.
+    fn says_goodbye(&self) -> bool {
+        false
+    }
+
+    /// What the server said, after [`poll_read`](Self::poll_read) has told the end.
+    fn goodbye(&self) -> Option<&Goodbye> {
+        None
+    }
 
     /// Says goodbye.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;

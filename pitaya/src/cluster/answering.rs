@@ -14,6 +14,7 @@ use futures_util::future::BoxFuture;
 
 use super::{Receiver, response};
 use crate::error::{Error, code};
+use crate::throttle::{GLOBAL, throttled};
 
 /// A request that is being answered. It ends with an answer, whatever happens.
 pub(super) struct Answering(Option<BoxFuture<'static, Bytes>>);
@@ -71,7 +72,7 @@ pub(super) fn reconnected(receiver: &dyn Receiver) {
 fn unharmed<T>(what: &str, handle: impl FnOnce() -> T) -> Option<T> {
     let handled = catch_unwind(AssertUnwindSafe(handle)).ok();
     if handled.is_none() {
-        tracing::error!("handling {what} of another server panicked");
+        throttled!(GLOBAL, error, "panics for servers", "handling {what} of another server panicked");
     }
     handled
 }

@@ -10,6 +10,7 @@ use foldhash::fast::RandomState;
 
 use super::Server;
 use super::server::{BROADCASTS, ORDER};
+use crate::throttle::{GLOBAL, throttled};
 
 /// One reading of all servers: it does not change while it is held.
 #[derive(Debug, Default)]
@@ -224,7 +225,13 @@ impl Servers {
             for listener in &listeners {
                 // The task that keeps the list, and with it the own server's lease, does not end with a listener.
                 if catch_unwind(AssertUnwindSafe(|| listener(change))).is_err() {
-                    tracing::error!(?change, "a listener of changes panicked");
+                    throttled!(
+                        GLOBAL,
+                        error,
+                        "panics of listeners",
+                        ?change,
+                        "a listener of changes panicked"
+                    );
                 }
             }
         }

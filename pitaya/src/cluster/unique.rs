@@ -198,7 +198,8 @@ impl Node {
             async move {
                 let id = Arc::clone(&server.id);
                 let current = Current::default();
-                let answer = self.call(Chosen::only(server), sys::BOUND, news, &current, Some(limit)).await;
+                let to = Chosen::only(server);
+                let answer = self.call(&to, sys::BOUND, &news, &current, limit).await;
                 let silent = answer.as_ref().is_err_and(|error| error.code() == code::TIMEOUT);
                 self.binds.answered(&id, !silent);
                 match answer.map(BindMsg::decode) {

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::error::{Error, Result, code, text};
 use crate::tasks::ended_by;
+use crate::throttle::{GLOBAL, throttled};
 
 /// What a remote returns.
 type Work = BoxFuture<'static, Result<Bytes>>;
@@ -101,7 +102,12 @@ pub(crate) fn end(start: Instant, limit: Duration) -> Instant {
 
 /// Logs that a call was cut off. Returns the error for a caller that still waits.
 pub(crate) fn cut_off() -> Error {
-    tracing::warn!("a handler or a remote was cut off after `pitaya.handler.timeout`");
+    throttled!(
+        GLOBAL,
+        warn,
+        "slow remotes",
+        "a handler or a remote was cut off after `pitaya.handler.timeout`"
+    );
     Error::new(code::TIMEOUT, text::HANDLER_TIMEOUT)
 }
 

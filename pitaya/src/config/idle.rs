@@ -51,6 +51,7 @@ macro_rules! idle {
                 aliases: RULE.aliases,
                 allowed: RULE.text(),
                 secret: RULE.secret,
+                addresses: RULE.addresses,
                 no_effect: Some($why),
                 read: |config, raw| {
                     config.loaded.idle.insert($name, seen::<$kind>(raw, &RULE)?);
@@ -74,7 +75,7 @@ idle! {
     "pitaya.metrics.prometheus.enabled": Flag = false, EXPORTER, "Serves the metrics to Prometheus.";
     "pitaya.metrics.prometheus.port": Count<u16> = 9090u16, EXPORTER, "The port for that.";
     "pitaya.metrics.statsd.enabled": Flag = false, EXPORTER, "Sends the metrics to statsd.";
-    "pitaya.metrics.statsd.host": Text = "localhost:9125", EXPORTER, "Its address.";
+    "pitaya.metrics.statsd.host": Text = "localhost:9125", EXPORTER, "Its address.", addresses();
     "pitaya.metrics.statsd.prefix": Text = "pitaya.", EXPORTER, "What every name begins with.";
     "pitaya.metrics.statsd.rate": Number = 1.0, EXPORTER, "The share of reports that is sent.",
         allowed("between 0 and 1", |v| (0.0..=1.0).contains(v));
@@ -88,7 +89,7 @@ idle! {
     "pitaya.cluster.rpc.client.nats.reconnectjittertls": Span = secs(1), NEVER, "The same with TLS.";
 
     "pitaya.cluster.rpc.server.nats.connect": Text = "nats://localhost:4222", ONE_CONNECTION, "Addresses of NATS.",
-        allowed("an address", |v| !v.trim().is_empty());
+        allowed("an address", |v: &String| !v.trim().is_empty()), addresses();
     "pitaya.cluster.rpc.server.nats.services": Count<u32> = 30u32, TASKS, "RPCs served at once.";
     "pitaya.cluster.rpc.server.nats.connectiontimeout": Span = secs(2), ONE_CONNECTION, "The longest a connection may take.";
     "pitaya.cluster.rpc.server.nats.maxreconnectionretries": Count<i64> = 15, ONE_CONNECTION, "Attempts to connect.",
@@ -107,12 +108,12 @@ idle! {
     "pitaya.cluster.sd.etcd.syncservers.parallelism": Count<u32> = 10u32, ONE_READING, "Servers read at once.";
 
     "pitaya.modules.bindingstorage.etcd.dialtimeout": Span = secs(5), BINDINGS, "The longest a connection may take.";
-    "pitaya.modules.bindingstorage.etcd.endpoints": List = texts("localhost:2379"), BINDINGS, "Addresses of etcd.";
+    "pitaya.modules.bindingstorage.etcd.endpoints": List = texts("localhost:2379"), BINDINGS, "Addresses of etcd.", addresses();
     "pitaya.modules.bindingstorage.etcd.prefix": Text = "pitaya/", BINDINGS, "What every key begins with.";
     "pitaya.modules.bindingstorage.etcd.leasettl": Span = secs(5 * 3600), BINDINGS, "How long a binding stays known.";
 
     "pitaya.worker.redis.serverurl": Text = "localhost:6379", WORKER, "The address of Redis.",
-        also(&["pitaya.worker.redis.url"]);
+        also(&["pitaya.worker.redis.url"]), addresses();
     "pitaya.worker.redis.pool": Count<u32> = 10u32, WORKER, "Connections to Redis.";
     "pitaya.worker.redis.password": Text = "", WORKER, "Its password.", secret();
     "pitaya.worker.namespace": Text = "", WORKER, "What every key begins with.";

@@ -1,7 +1,8 @@
 //! What is known of a key, whatever its type.
 
 use super::Config;
-use super::kind::{Kind, Raw};
+use super::kind::{Kind, Raw, quoted};
+use crate::redact;
 
 /// One row of the key table. The functions carry the key's type.
 pub(super) struct Key {
@@ -15,6 +16,8 @@ pub(super) struct Key {
     /// What is allowed; it completes the sentence "must be …".
     pub allowed: Option<&'static str>,
     pub secret: bool,
+    /// Whether the value is an address or a list of addresses, which may hold credentials.
+    pub addresses: bool,
     /// Why the key is accepted without effect.
     pub no_effect: Option<&'static str>,
     pub read: fn(&mut Config, Raw<'_>) -> Result<(), String>,
@@ -30,7 +33,11 @@ impl Key {
 
     /// A value of this key as it may be printed.
     pub(super) fn mask(&self, value: &str) -> String {
-        if self.secret && value != "\"\"" { "***".into() } else { mask_credentials(value) }
+        if self.secret && value != "\"\"" {
+            redact::HIDDEN.into()
+        } else {
+            mask_credentials(value, self.addresses)
+        }
     }
 }
 
@@ -39,23 +46,51 @@ pub(super) fn env_name(name: &str) -> String {
     name.to_ascii_uppercase().replace('.', "_")
 }
 
-/// Replaces the `user:password` of every address in a text.
-fn mask_credentials(text: &str) -> String {
-    let mut masked = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (scheme, tail) = rest.split_at(at + 3);
-        masked += scheme;
-        let end = tail.find(['/', ',', '"', ' ']).unwrap_or(tail.len());
-        let host = tail[..end].rfind('@').map_or(0, |at| at);
-        rest = if host > 0 {
-            masked += "***";
-            &tail[host..]
-        } else {
-            tail
-        };
+/// A value in TOML, with the credentials of its addresses hidden. In the value of a key that holds `addresses` every string
+/// is one or a list of them; elsewhere only a string with a scheme is.
+fn mask_credentials(shown: &str, addresses: bool) -> String {
+    let parsed = format!("v = {shown}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("v"));
+    // Every value is shown in TOML, except a placeholder such as `[…]`, which holds nothing. Another text is hidden.
+    let Some(mut value) = parsed else {
+        let placeholder = matches!(shown, "[…]" | "{…}" | "(bytes)");
+        return if placeholder { shown.to_owned() } else { redact::HIDDEN.to_owned() };
+    };
+    if hide(&mut value, addresses) { inline(&value) } else { shown.to_owned() }
+}
+
+/// Redacts every string of a value. Returns whether one of them changed.
+fn hide(value: &mut toml::Value, addresses: bool) -> bool {
+    match value {
+        toml::Value::String(text) if addresses || text.contains("://") => {
+            let redacted = redact::list(text);
+            let changed = redacted != *text;
+            *text = redacted;
+            changed
+        }
+        toml::Value::Array(entries) => {
+            entries.iter_mut().fold(false, |any, entry| hide(entry, addresses) | any)
+        }
+        toml::Value::Table(table) => {
+            table.iter_mut().fold(false, |any, (_, entry)| hide(entry, addresses) | any)
+        }
+        _ => false,
     }
-    masked + rest
+}
+
+/// A value on one line.
+fn inline(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => quoted(text),
+        toml::Value::Array(entries) => {
+            format!("[{}]", entries.iter().map(inline).collect::<Vec<_>>().join(", "))
+        }
+        toml::Value::Table(table) => {
+            let pairs: Vec<_> =
+                table.iter().map(|(name, value)| format!("{} = {}", quoted(name), inline(value))).collect();
+            format!("{{ {} }}", pairs.join(", "))
+        }
+        other => Raw::Toml(other).show(),
+    }
 }
 
 /// What is allowed, in words and as a check.
@@ -66,11 +101,12 @@ pub(super) struct Rule<T> {
     pub aliases: &'static [&'static str],
     pub allowed: Option<Allowed<T>>,
     pub secret: bool,
+    pub addresses: bool,
 }
 
 impl<T> Rule<T> {
     pub(super) const fn new() -> Self {
-        Self { aliases: &[], allowed: None, secret: false }
+        Self { aliases: &[], allowed: None, secret: false, addresses: false }
     }
 
     /// Other names of the key: the ones of the original's documentation, where they differ from its code.
@@ -86,6 +122,11 @@ impl<T> Rule<T> {
 
     pub(super) const fn secret(mut self) -> Self {
         self.secret = true;
+        self
+    }
+
+    pub(super) const fn addresses(mut self) -> Self {
+        self.addresses = true;
         self
     }
 
@@ -111,14 +152,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_in_addresses_are_masked() {
-        for (text, masked) in [
-            ("nats://localhost:4222", "nats://localhost:4222"),
-            ("nats://a:b@one:1,nats://c@two:2", "nats://***@one:1,nats://***@two:2"),
-            ("[\"redis://:p@ss@h:1/0\"]", "[\"redis://***@h:1/0\"]"),
-            ("a@b", "a@b"),
+    fn credentials_in_shown_values_are_hidden() {
+        for (addresses, shown, masked) in [
+            (true, r#""ann:hunter2@one:4222""#, r#""***@one:4222""#),
+            (true, r#""nats://a:b@one:1,nats://c@two:2""#, r#""nats://***@one:1,nats://***@two:2""#),
+            (true, r#"["http://a:b@one:1", "two:2"]"#, r#"["http://***@one:1", "two:2"]"#),
+            (true, r#""nats://a:\"@\"@one""#, r#""nats://***@one""#),
+            (false, r#"["redis://:p@ss@h:1/0"]"#, r#"["redis://***@h:1/0"]"#),
+            (false, r#"{ "a" = "nats://a:b@c" }"#, r#"{ "a" = "nats://***@c" }"#),
+            (false, r#""ann@example.com""#, r#""ann@example.com""#),
+            (false, "[…]", "[…]"),
+            (false, "30", "30"),
         ] {
-            assert_eq!(mask_credentials(text), masked);
+            assert_eq!(mask_credentials(shown, addresses), masked);
         }
     }
 }

@@ -51,8 +51,7 @@ impl Loader {
         let root: toml::Table = match text.parse() {
             Ok(root) => root,
             Err(error) => {
-                let error: toml::de::Error = error;
-                self.problems.push(Problem::Syntax { origin, why: error.to_string().trim_end().to_owned() });
+                self.problems.push(Problem::Syntax { origin, why: syntax(text, &error) });
                 return;
             }
         };
@@ -175,6 +174,15 @@ impl<'a> Layer<'a> {
     fn add(&mut self, at: usize, name: String, raw: Raw<'a>) {
         self.by_key.entry(at).or_default().push(Setting { name, raw });
     }
+}
+
+/// Where a text is not TOML, and why. The parser's own text quotes the line, which may hold a secret.
+fn syntax(text: &str, error: &toml::de::Error) -> String {
+    let Some(span) = error.span() else { return error.message().to_owned() };
+    let before = text.get(..span.start).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!("line {line}, column {column}: {}", error.message())
 }
 
 fn hint(nearest: Option<String>) -> String {

@@ -9,8 +9,12 @@ use std::time::Duration;
 use super::choices::{OutboxPolicy, SerializerType};
 use super::custom::CustomMetric;
 use super::key::{Key, Rule};
-use super::kind::{Choice, Count, Deadline, File, Flag, Kind, Labels, List, Size, Span, Specs, Text};
+use super::kind::{
+    Choice, Count, Deadline, File, Flag, Kind, Labels, List, NetworkList, OriginList, Size, Span, Specs, Text,
+};
 use super::load::Loaded;
+use crate::acceptor::networks::Networks;
+use crate::acceptor::origins;
 
 const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
@@ -91,6 +95,7 @@ macro_rules! keys {
                 aliases: RULE.aliases,
                 allowed: RULE.text(),
                 secret: RULE.secret,
+                addresses: RULE.addresses,
                 no_effect: None,
                 read: |config, raw| {
                     config.$field = <$kind as Kind>::parse(raw)?;
@@ -154,7 +159,7 @@ keys! {
 
     /// Addresses of NATS, separated by commas.
     nats_connect: String as Text = "nats://localhost:4222".to_owned(), "pitaya.cluster.rpc.client.nats.connect",
-        allowed("an address", |v| !v.trim().is_empty());
+        allowed("an address", |v| !v.trim().is_empty()), addresses();
 
     /// The longest a connection to NATS may take.
     nats_connection_timeout: Duration as Span = secs(2), "pitaya.cluster.rpc.client.nats.connectiontimeout",
@@ -205,7 +210,7 @@ keys! {
 
     /// Addresses of etcd, as host:port or URLs.
     etcd_endpoints: Vec<String> as List = vec!["localhost:2379".to_owned()], "pitaya.cluster.sd.etcd.endpoints",
-        allowed("at least one address", |v| !v.is_empty());
+        allowed("at least one address", |v| !v.is_empty()), addresses();
 
     /// The user for etcd; sent only together with a password.
     etcd_user: String as Text = String::new(), "pitaya.cluster.sd.etcd.user";
@@ -283,11 +288,28 @@ keys! {
     stop_timeout: Duration as Span = secs(20), "pitaya.stop.timeout",
         allowed("more than 0s", some_time);
 
-    /// Expects a PROXY protocol header on every connection of every acceptor.
+    /// Expects a PROXY protocol header on every connection of every acceptor. It needs `pitaya.acceptor.trustedproxies`;
+    /// connections of other peers are closed.
     proxy_protocol: bool as Flag = false, "pitaya.acceptor.proxyprotocol";
 
-    /// The Origin headers that WebSocket clients may have; an empty list allows any.
-    ws_origins: Vec<String> as List = Vec::new(), "pitaya.acceptor.ws.origins";
+    /// Networks and addresses of the proxies that may tell a client's address, by a PROXY header, `X-Forwarded-For` or
+    /// `Forwarded`. An empty list trusts none; `0.0.0.0/0, ::/0` trusts all.
+    trusted_proxies: Vec<String> as NetworkList = Vec::new(), "pitaya.acceptor.trustedproxies",
+        allowed("networks such as \"10.0.0.0/8\" and addresses such as \"10.0.0.1\"", |v| Networks::parse(v).is_ok());
+
+    /// The pages whose WebSocket clients may connect, as browsers name them in `Origin`: `https://game.example`,
+    /// `https://*.game.example`, `http://localhost:*` or `*`. An empty list allows any.
+    ws_origins: Vec<String> as OriginList = Vec::new(), "pitaya.acceptor.ws.origins",
+        allowed("origins such as \"https://game.example\" and \"https://*.game.example\"", |v| origins::parse(v).is_ok());
+
+    /// The WebSocket subprotocols that this server speaks, the preferred one first. The first that a client offers is
+    /// chosen.
+    ws_subprotocols: Vec<String> as List = Vec::new(), "pitaya.acceptor.ws.subprotocols";
+
+    /// The path at which WebSocket acceptors answer `GET` and `HEAD` of load balancers: 200 while the server is ready, else
+    /// 503. An empty path answers no probes.
+    ws_probe: String as Text = "/".to_owned(), "pitaya.acceptor.ws.probe",
+        allowed("empty or a path that begins with /", |v| v.is_empty() || v.starts_with('/') && !v.contains(['?', '#', ' ']));
 
     /// Packets that the rate-limit wrapper (`RateLimit::from_config`) lets one connection send in an interval.
     rate_limit: usize as Count<usize> = 20, "pitaya.conn.ratelimiting.limit",
@@ -313,6 +335,10 @@ keys! {
     /// Size limit of a message after inflating.
     limit_inflated: usize as Size = 4 << 20, "pitaya.limit.inflated",
         allowed("at least 1", at_least_one);
+
+    /// Size limit of the head of an HTTP request to a WebSocket acceptor. It may have 200 headers.
+    limit_upgrade_head: usize as Size = 64 << 10, "pitaya.limit.upgrade.head",
+        allowed("1KiB to 1MiB", |v| (1 << 10..=1 << 20).contains(v));
 
     /// The longest a PROXY header, a TLS handshake and an HTTP upgrade may take.
     limit_header_deadline: Duration as Span = secs(5), "pitaya.limit.header.deadline",
@@ -341,7 +367,7 @@ keys! {
 
     /// Addresses of the etcd of the groups, as host:port or URLs: for `EtcdStore`.
     groups_etcd_endpoints: Vec<String> as List = vec!["localhost:2379".to_owned()], "pitaya.groups.etcd.endpoints",
-        allowed("at least one address", |v| !v.is_empty());
+        allowed("at least one address", |v| !v.is_empty()), addresses();
 
     /// What its keys begin with.
     groups_etcd_prefix: String as Text = "pitaya/".to_owned(), "pitaya.groups.etcd.prefix";

@@ -13,9 +13,10 @@ use tokio_util::task::TaskTracker;
 use super::loud::Loud;
 use super::meters::Meters;
 use super::{Connection, Handshaking, machine};
-use crate::acceptor::Incoming;
+use crate::acceptor::{Incoming, OpenError, Opened};
 use crate::dispatch::Dispatcher;
-use crate::session::{CloseReason, Core, Pool, panicked};
+use crate::session::{CloseReason, Core, Pool, Via, panicked};
+use crate::throttle::throttled;
 use crate::wire::zlib;
 
 /// The bounds of connections; each is a configuration key.
@@ -82,7 +83,13 @@ impl Front {
     pub(crate) fn serve(self: &Arc<Self>, incoming: Incoming) {
         let accepted = Instant::now();
         let Some(counted) = Counted::new(self) else {
-            tracing::warn!(peer = %incoming.peer(), "refused: `pitaya.limit.connections` is reached");
+            throttled!(
+                self.pool.log(),
+                warn,
+                "refused connections",
+                peer = %incoming.peer(),
+                "refused a connection: `pitaya.limit.connections` is reached"
+            );
             self.meters.refused("limit");
             return;
         };
@@ -115,23 +122,34 @@ impl Front {
         let peer = incoming.peer().clone();
         let opened = match incoming.open(self.limits.header).await {
             Ok(opened) => opened,
+            Err(OpenError::Probe { status }) => {
+                tracing::trace!(%peer, status, "answered a probe");
+                return None;
+            }
             Err(error) => {
+                if let OpenError::Untrusted(_) = error {
+                    throttled!(self.pool.log(), warn, "untrusted proxies", %error, "refused a connection");
+                }
                 tracing::debug!(%peer, %error, "a connection could not be set up");
                 self.meters.refused(error.label());
                 return None;
             }
         };
-        let core = self.pool.create(opened.peer.address());
+        let Opened { link, peer, socket_peer, filters, .. } = opened;
+        let upgrade = peer.upgrade().cloned();
+        let via = (upgrade.is_some() || peer != socket_peer)
+            .then(|| Via { peer_addr: socket_peer.address().into(), upgrade });
+        let core = self.pool.create_via(peer.address(), via);
         core.outbox().hold();
         if self.stopping.is_cancelled() {
             // It came after the stop closed all sessions that there were.
             core.close(CloseReason::Shutdown);
         }
-        if let Err(error) = core.data().set("ipversion", opened.peer.ip_version()) {
-            tracing::error!(%error, "session data");
+        if let Err(error) = core.data().set("ipversion", peer.ip_version()) {
+            throttled!(self.pool.log(), error, "session data", %error, "failed to set `ipversion`");
         }
         self.meters.connected(self.pool.count());
-        Some(Connection::new(self, core, opened.link, opened.filters, accepted))
+        Some(Connection::new(self, core, link, filters, accepted))
     }
 
     /// The body of a message that says it is compressed. One that is not breaks the protocol.
@@ -140,7 +158,8 @@ impl Front {
             Ok(inflated) => Some(inflated),
             Err(error) => {
                 tracing::debug!(session = core.id(), %error, "undecodable message");
-                core.close(CloseReason::Protocol);
+                let too_large = matches!(error, zlib::InflateError::TooLarge { .. });
+                core.close(if too_large { CloseReason::TooLarge } else { CloseReason::Protocol });
                 None
             }
         }

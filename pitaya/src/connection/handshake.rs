@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::error::BoxError;
 use crate::session::{Session, panicked};
+use crate::throttle::{GLOBAL, throttled};
 use crate::wire::handshake::{self, Reply, Request};
 
 /// A handshake that was refused: what the client is told.
@@ -115,7 +116,7 @@ impl Handshaking {
         reply.payload = refusal.payload;
         // Only a payload of many megabytes does not fit: then the client is told without it.
         reply.encode(self.compression).unwrap_or_else(|error| {
-            tracing::error!(%error, "the payload of a refusal was left out");
+            throttled!(GLOBAL, error, "refusals too long", %error, "sent a refusal without its payload");
             self.refuse_plain.clone()
         })
     }

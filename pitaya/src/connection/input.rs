@@ -183,7 +183,7 @@ impl Connection {
                 Ok(None) => break,
                 Err(error) => {
                     tracing::debug!(session = self.core.id(), %error, "bad packet");
-                    return Err(CloseReason::Protocol);
+                    return Err(bad_packet(error));
                 }
             }
         }
@@ -220,7 +220,7 @@ impl Connection {
                 Ok(packet) => self.filter(packet, Some(&bytes), (arrived, now), cx)?,
                 Err(error) => {
                     tracing::debug!(session = self.core.id(), %error, "bad packet");
-                    return Err(CloseReason::Protocol);
+                    return Err(bad_packet(error));
                 }
             }
             let max_after = self.machine.max_body();
@@ -264,4 +264,9 @@ impl Connection {
             }
         }
     }
+}
+
+/// Why a connection closes whose bytes are no packet.
+fn bad_packet(error: packet::PacketError) -> CloseReason {
+    if error == packet::PacketError::TooLarge { CloseReason::TooLarge } else { CloseReason::Protocol }
 }

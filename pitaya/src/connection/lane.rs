@@ -21,6 +21,7 @@ use crate::dispatch::{self, Forwarded, Started, Target};
 use crate::error::{Error, Result, code, text};
 use crate::serialize::{Body, ErrorPayload};
 use crate::session::{CallId, Core, Refused, panicked};
+use crate::throttle::throttled;
 use crate::wire::message;
 
 /// Bytes of a body, inflated if it came compressed, that count as much as one handler. To inflate and decode them takes
@@ -231,11 +232,19 @@ impl Lane {
         let route = scope.route(&label);
         dispatch::discard(route, future);
         if reported {
-            tracing::warn!(route, session = scope.core.id(), "the answer of a call found no room in time");
+            let session = scope.core.id();
+            throttled!(
+                scope.core.pool().log(),
+                warn,
+                "answers without room",
+                route,
+                session,
+                "the answer of a call found no room in time"
+            );
             scope.core.end_lane_call();
             return true;
         }
-        tracing::warn!(route, session = scope.core.id(), "a handler took too long and was cut off");
+        slow_handler(scope.core, route);
         self.finished(scope, label, mid, at, Err(timed_out()), cx);
         true
     }
@@ -411,6 +420,18 @@ fn refused(entry: &Entry, mid: u64) -> Option<Error> {
     (entry.info.notify && mid != 0).then(|| Error::new(code::BAD_REQUEST, text::REQUEST_ON_NOTIFY))
 }
 
+fn slow_handler(core: &Core, route: &str) {
+    let session = core.id();
+    throttled!(
+        core.pool().log(),
+        warn,
+        "slow handlers",
+        route,
+        session,
+        "a handler took too long and was cut off"
+    );
+}
+
 fn timed_out() -> Error {
     Error::new(code::TIMEOUT, text::HANDLER_TIMEOUT)
 }
@@ -422,7 +443,7 @@ async fn within(limit: Duration, route: &str, core: &Core, mut future: Calling<H
         Ok(Ok(result)) => result,
         Ok(Err(panic)) => Err(panicked(route, &*panic)),
         Err(_) => {
-            tracing::warn!(route, "a handler took too long and was cut off");
+            slow_handler(core, route);
             dispatch::discard(route, future);
             Err(timed_out())
         }
@@ -457,7 +478,13 @@ fn answer(core: &Core, mid: u64, error: &Error) -> bool {
     match sent {
         Ok(Ok(())) | Err(Refused::Closed) => true,
         Ok(Err(failed)) => {
-            tracing::error!(error = %failed, "an error could not be told to its client");
+            throttled!(
+                core.pool().log(),
+                error,
+                "unencodable errors",
+                error = %failed,
+                "failed to encode an error for a client"
+            );
             true
         }
         Err(_) => false,

@@ -42,10 +42,11 @@ use self::input::Read;
 use self::lane::{Arrival, Lane, Scope};
 use self::machine::{Machine, Step, Tick};
 use self::output::{Output, Wrote};
-use crate::acceptor::{Filter, Link};
+use crate::acceptor::{Filter, Link, MessageTooLong};
 use crate::dispatch;
 use crate::serialize::Body;
 use crate::session::{CloseReason, Core, Session, panicked};
+use crate::throttle::throttled;
 use crate::wire::{handshake as wire, message};
 
 /// How many handlers of short messages may start before the task lets others run; long bodies count more.
@@ -131,14 +132,14 @@ impl Connection {
         }
         front.closed(&core, lane.drop_waiting());
         let goodbye = async {
-            let flushes = reason.is_some_and(CloseReason::flushes);
-            if flushes {
+            if reason.is_some_and(CloseReason::flushes) {
                 flush(&mut output, &core, &mut link, front.limits.write).await;
             }
             drop(output);
             core.abandon();
-            if flushes {
-                goodbye::goodbye(link).await;
+            let reason = reason.map(|reason| core.close_reason().unwrap_or(reason));
+            if let Some(reason) = reason.filter(|reason| goodbye::is_said(&link, *reason)) {
+                goodbye::goodbye(link, reason).await;
             } else if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(link))) {
                 panicked("a link", &*panic);
             }
@@ -159,7 +160,13 @@ impl Connection {
         tokio::select! {
             biased; // who is cut off does nothing more, though it could
             () = front.kill.cancelled() => {
-                tracing::warn!(session = core.id(), "a session was cut off: the server does not wait for it any longer");
+                throttled!(
+                    core.pool().log(),
+                    warn,
+                    "sessions cut off",
+                    session = core.id(),
+                    "a session was cut off: the server does not wait for it any longer"
+                );
             }
             () = rest => {}
         }
@@ -426,6 +433,7 @@ async fn finish(scope: Scope<'_>, lane: &mut Lane) {
 /// Why reading came to its end.
 fn ended(error: &io::Error) -> CloseReason {
     match error.kind() {
+        _ if MessageTooLong::is_in(error) => CloseReason::TooLarge,
         io::ErrorKind::InvalidData => CloseReason::Protocol,
         _ => CloseReason::Client,
     }

@@ -12,6 +12,7 @@ use tokio::sync::OnceCell;
 
 use super::{GroupError, GroupStore, Members, StoreFuture, key};
 use crate::config::Config;
+use crate::redact;
 
 /// How the etcd of the groups is reached.
 ///
@@ -67,8 +68,7 @@ impl EtcdGroupOptions {
 
 impl fmt::Debug for EtcdGroupOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let endpoints: Vec<&str> =
-            self.endpoints.iter().map(|it| it.rsplit_once('@').map_or(&**it, |(_, host)| host)).collect();
+        let endpoints: Vec<_> = self.endpoints.iter().map(|it| redact::address(it)).collect();
         f.debug_struct("EtcdGroupOptions")
             .field("endpoints", &endpoints)
             .field("user", &self.user)

@@ -8,6 +8,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::{Instrument, Metric, Reporter};
+use crate::throttle::{GLOBAL, throttled};
 
 /// One metric with one label set at every reporter. Without a reporter it is empty, and recording does nothing.
 #[derive(Clone, Default)]
@@ -77,7 +78,7 @@ impl Instrument for Reported {
         let labels: SmallVec<[(&str, &str); 8]> =
             self.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         if let Err(error) = self.reporter.report(&self.metric, &labels, value) {
-            tracing::warn!(%error, "a metric was not reported");
+            throttled!(GLOBAL, warn, "failed metric reports", %error, "a metric was not reported");
         }
     }
 }

@@ -11,6 +11,7 @@ use super::{
     ALL, CONNECTED_CLIENTS, Instrument, Metric, MetricError, MetricKind, Reporter, TASKS, labels::LabelSet,
 };
 use crate::config::Config;
+use crate::throttle::{GLOBAL, throttled};
 
 /// The reporters of an app, and the labels that all its metrics have. Clones are cheap and share everything.
 ///
@@ -205,7 +206,7 @@ impl Metrics {
     #[must_use]
     pub fn handle(&self, metric: &Metric, labels: &[(&str, &str)]) -> Handle {
         self.instrument(metric, labels).unwrap_or_else(|error| {
-            tracing::warn!(%error, "a metric will not be reported");
+            throttled!(GLOBAL, warn, "refused metrics", %error, "a metric will not be reported");
             Handle::default()
         })
     }

@@ -3,7 +3,8 @@
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures_util::FutureExt;
@@ -11,6 +12,10 @@ use futures_util::future::BoxFuture;
 
 use super::Session;
 use crate::error::{Error, Result};
+use crate::throttle::{Throttle, throttled};
+
+/// A client can make a handler panic with each message.
+static PANICS: LazyLock<Throttle> = LazyLock::new(|| Throttle::new(10, Duration::from_secs(1)));
 
 /// A callback that may refuse.
 pub(crate) type Check = Arc<dyn Fn(Session) -> BoxFuture<'static, Result<()>> + Send + Sync>;
@@ -58,7 +63,7 @@ pub(crate) fn panicked(what: &str, panic: &(dyn Any + Send)) -> Error {
         .map(|s| (*s).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without a text".to_owned());
-    tracing::error!(what, panic = %text, "a callback or a handler panicked");
+    throttled!(PANICS, error, "panics", what, panic = %text, "a callback or a handler panicked");
     Error::internal(text)
 }
 

@@ -20,7 +20,9 @@ use super::data::Data;
 use super::outbox::{Batch, Outbox, Refused, route_hash};
 use super::pool::Pool;
 use super::{Session, check_uid};
+use crate::acceptor::UpgradeRequest;
 use crate::error::{Error, Result, code, text};
+use crate::throttle::throttled;
 use crate::wire::handshake;
 
 /// Which call of its session; 0 is none.
@@ -46,6 +48,8 @@ pub enum CloseReason {
     Timeout,
     /// The client did not take what was written to it.
     TooSlow,
+    /// The client sent a packet, or a body that inflates to more, than the limits allow.
+    TooLarge,
     /// The server stops.
     Shutdown,
 }
@@ -62,6 +66,7 @@ impl CloseReason {
             Self::Refused => "refused",
             Self::Timeout => "timeout",
             Self::TooSlow => "too_slow",
+            Self::TooLarge => "too_large",
             Self::Shutdown => "shutdown",
         }
     }
@@ -105,10 +110,19 @@ enum Life {
     Ended,
 }
 
+/// How a client came to its session, where that is more than one address.
+#[derive(Debug)]
+pub(crate) struct Via {
+    /// The address of the socket's peer: the last proxy, where there is one.
+    pub(crate) peer_addr: Box<str>,
+    pub(crate) upgrade: Option<Arc<UpgradeRequest>>,
+}
+
 pub(crate) struct Core {
     id: u64,
     pool: Arc<Pool>,
     remote_addr: Box<str>,
+    via: Option<Box<Via>>,
     outbox: Outbox,
     data: Data,
     /// The call of the lane that runs now.
@@ -120,8 +134,8 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(id: u64, pool: Arc<Pool>, remote_addr: &str) -> Self {
-        Self::make(id, pool, remote_addr, None)
+    pub(super) fn new(id: u64, pool: Arc<Pool>, remote_addr: &str, via: Option<Via>) -> Self {
+        Self { via: via.map(Box::new), ..Self::make(id, pool, remote_addr, None) }
     }
 
     /// A backend's copy of a session that is on another server.
@@ -144,6 +158,7 @@ impl Core {
             back,
             pool,
             remote_addr: remote_addr.into(),
+            via: None,
             outbox: Outbox::new(),
             data: Data::default(),
             lane: AtomicU64::new(0),
@@ -180,6 +195,14 @@ impl Core {
 
     pub(crate) fn remote_addr(&self) -> &str {
         &self.remote_addr
+    }
+
+    pub(crate) fn peer_addr(&self) -> &str {
+        self.via.as_ref().map_or(&self.remote_addr, |via| &via.peer_addr)
+    }
+
+    pub(crate) fn upgrade(&self) -> Option<&Arc<UpgradeRequest>> {
+        self.via.as_ref()?.upgrade.as_ref()
     }
 
     pub(crate) fn uid(&self) -> Option<Arc<str>> {
@@ -277,9 +300,12 @@ impl Core {
                     settings.meters.dropped.record(1.0);
                 }
                 if refused == Refused::TooSlow {
-                    tracing::warn!(
+                    throttled!(
+                        self.pool.log(),
+                        warn,
+                        "slow clients",
                         session = self.id,
-                        "the client is too slow for what is pushed to it: disconnected"
+                        "disconnected a client that reads too slowly for its pushes"
                     );
                     self.close(CloseReason::TooSlow);
                 }
@@ -392,7 +418,14 @@ impl Core {
     /// comes.
     async fn on_closed(&self, limit: Duration, callback: impl FnOnce() -> BoxFuture<'static, ()>) {
         if tokio::time::timeout(limit, contained("on_close", callback)).await.is_err() {
-            tracing::warn!(session = self.id, ?limit, "a close callback took too long and was cut off");
+            throttled!(
+                self.pool.log(),
+                warn,
+                "slow close callbacks",
+                session = self.id,
+                ?limit,
+                "a close callback took too long and was cut off"
+            );
         }
     }
 

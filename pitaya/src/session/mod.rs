@@ -19,7 +19,7 @@ mod uid;
 pub(crate) use self::back::{Back, Owner};
 pub(crate) use self::callback::{contained, panicked};
 pub use self::core::CloseReason;
-pub(crate) use self::core::{CallId, Core};
+pub(crate) use self::core::{CallId, Core, Via};
 pub use self::data::SessionData;
 pub use self::outbox::Policy;
 pub(crate) use self::outbox::{Batch, Bounds, Refused};
@@ -38,6 +38,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::acceptor::UpgradeRequest;
 use crate::error::{Error, Result, code, text};
 use crate::serialize::{Message, Push};
 use crate::wire::handshake;
@@ -237,10 +238,27 @@ impl<D> Session<D> {
         self.core.handshake()
     }
 
-    /// The client's address as text, for example `127.0.0.1:40312`; behind a PROXY header, the one given there. Empty
-    /// on a backend.
+    /// Returns the client's address as text, for example `127.0.0.1:40312`.
+    ///
+    /// Behind a proxy of `pitaya.acceptor.trustedproxies` it is the address that the PROXY header, `X-Forwarded-For` or
+    /// `Forwarded` names. Its port is 0 if none of them tells one. The text is empty on a backend.
     pub fn remote_addr(&self) -> &str {
         self.core.remote_addr()
+    }
+
+    /// Returns the address of the socket's peer as text: the last proxy, where there is one, else the client.
+    ///
+    /// The text is empty on a backend.
+    pub fn peer_addr(&self) -> &str {
+        self.core.peer_addr()
+    }
+
+    /// Returns the HTTP request by which a WebSocket client connected: path, query, headers and chosen subprotocol.
+    ///
+    /// It is there before the handshake, so an authentication hook can read a token or a cookie from it. `None` over other
+    /// transports, and on a backend.
+    pub fn upgrade(&self) -> Option<Arc<UpgradeRequest>> {
+        self.core.upgrade().cloned()
     }
 
     /// One value of the data; `None` if there is none.

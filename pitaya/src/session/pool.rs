@@ -16,13 +16,14 @@ use serde_json::{Map, Value};
 
 use super::back::Back;
 use super::callback::{Check, List, Tell, check, tell};
-use super::core::{Core, all_ended};
+use super::core::{Core, Via, all_ended};
 use super::outbox::Bounds;
 use super::{CloseReason, Policy, Session};
 use crate::error::{Error, Result, code, text};
 use crate::metrics::{CHANNEL_CAPACITY, Handle, Metrics, OUTBOX_DROPPED, OUTBOX_WAIT};
 use crate::serialize::{Format, Message};
 use crate::services::Services;
+use crate::throttle::Throttle;
 use crate::wire::{Compression, Compressor, Dictionary, message, packet};
 
 /// What all sessions of an app have in common; made once, at start.
@@ -127,6 +128,8 @@ pub(crate) struct Pool {
     directory: OnceLock<Weak<dyn Directory>>,
     /// The server was killed: nothing of its sessions goes on. A flag, because calls look at it.
     killed: AtomicBool,
+    /// Bounds the log lines that clients of this app can cause.
+    log: Throttle,
 }
 
 impl Pool {
@@ -143,6 +146,7 @@ impl Pool {
             routes: OnceLock::new(),
             directory: OnceLock::new(),
             killed: AtomicBool::new(false),
+            log: Throttle::default(),
         })
     }
 
@@ -186,6 +190,11 @@ impl Pool {
         self.killed.load(Relaxed)
     }
 
+    /// Bounds the log lines that clients can cause.
+    pub(crate) fn log(&self) -> &Throttle {
+        &self.log
+    }
+
     pub(crate) fn services(&self) -> &Arc<Services> {
         &self.services
     }
@@ -196,8 +205,13 @@ impl Pool {
 
     /// A new session, from the moment its connection is accepted.
     pub(crate) fn create(self: &Arc<Self>, remote_addr: &str) -> Arc<Core> {
+        self.create_via(remote_addr, None)
+    }
+
+    /// The same for a client that came by a proxy or an HTTP request.
+    pub(crate) fn create_via(self: &Arc<Self>, remote_addr: &str, via: Option<Via>) -> Arc<Core> {
         let id = self.next_id.fetch_add(1, Relaxed) + 1;
-        let core = Arc::new(Core::new(id, Arc::clone(self), remote_addr));
+        let core = Arc::new(Core::new(id, Arc::clone(self), remote_addr, via));
         self.sessions.insert(id, Arc::clone(&core));
         core
     }

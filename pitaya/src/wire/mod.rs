@@ -14,12 +14,15 @@
 //! | [`utf8`] | text of clients that do not write proper UTF-8 |
 //! | [`json`] | JSON escaped as the original escapes it |
 
+pub mod close_code;
 pub mod dictionary;
 pub mod handshake;
 pub mod json;
 pub mod message;
 pub mod packet;
 pub mod utf8;
+#[cfg(feature = "websocket")]
+pub(crate) mod websocket;
 pub mod zlib;
 
 pub use dictionary::{Dictionary, DictionaryError};

@@ -35,7 +35,10 @@ fn websocket() -> Vec<Case> {
     let two = [HEARTBEAT, HEARTBEAT].concat();
     vec![
         Case::new("no HTTP", Connected).says(HANDSHAKE).told(asks),
-        Case::new("no upgrade", Connected).says("GET / HTTP/1.1\r\nHost: x\r\n\r\n").told(asks),
+        Case::new("a probe", Connected).says("GET / HTTP/1.1\r\nHost: x\r\n\r\n").told("HTTP/1.1 200 OK\r\n"),
+        Case::new("no upgrade", Connected)
+            .says("GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+            .told("HTTP/1.1 426 Upgrade"),
         Case::new("another method", Connected).says(upgrade.replacen("GET", "POST", 1)).told(offers),
         Case::new("a bad key", Connected).says(upgrade.replace("AAA==", "A")).told(asks),
         Case::new("data behind the head", Connected).says(upgrade.clone() + "x").told(asks),

@@ -185,7 +185,9 @@ fn app(mut args: impl Iterator<Item = String>) -> Result<Builder> {
             ("--prefix", _) => config.etcd_prefix = value,
             ("--tcp", _) => app = app.acceptor(Tcp::bind(value)),
             ("--ws", _) => app = app.acceptor(WebSocket::bind(value)),
-            ("--proxy", _) => app = app.acceptor(Tcp::bind(value).proxy_protocol(true)),
+            ("--proxy", _) => {
+                app = app.acceptor(Tcp::bind(value).proxy_protocol(true).trusted_proxies(["127.0.0.1"]))
+            }
             ("--tls", _) => tls = Some(value),
             ("--cert", _) => cert = Some(value),
             ("--key", _) => key = Some(value),

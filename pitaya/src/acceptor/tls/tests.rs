@@ -93,7 +93,8 @@ async fn tls_1_2_and_1_3_carry_bytes_both_ways() {
 #[tokio::test]
 async fn the_proxy_header_comes_before_tls() {
     let made = make("localhost");
-    let mut acceptor = Tcp::bind("127.0.0.1:0").tls(tls(&made)).proxy_protocol(true);
+    let mut acceptor =
+        Tcp::bind("127.0.0.1:0").tls(tls(&made)).proxy_protocol(true).trusted_proxies(["127.0.0.1"]);
     let mut client = connect(listen(&mut acceptor).await).await;
     let server = tokio::spawn(accept(&mut acceptor).await.open(DEADLINE));
     client.write_all(b"PROXY TCP4 203.0.113.7 10.0.0.1 40520 3250\r\n").await.unwrap();

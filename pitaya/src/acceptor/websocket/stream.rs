@@ -13,8 +13,9 @@ use tokio_websockets::{CloseCode, Config, Error, Limits, Message, ServerBuilder,
 
 use super::frames::Frames;
 use crate::{
-    acceptor::{ByteStream, PacketStream},
-    wire::packet::HEADER,
+    acceptor::{ByteStream, MessageTooLong, PacketStream},
+    session::CloseReason,
+    wire::{close_code, packet::HEADER},
 };
 
 /// Queued bytes at which [`PacketStream::poll_ready`] writes first. Below it everything leaves in one write.
@@ -31,6 +32,10 @@ pub(super) struct Messages<S> {
     /// Nothing more is read after an error; the library would go on after some.
     failed: bool,
     closing: bool,
+    /// What the close frame says.
+    reason: CloseReason,
+    /// The longest message, in bytes.
+    longest: usize,
 }
 
 impl<S: ByteStream> Messages<S> {
@@ -45,7 +50,8 @@ impl<S: ByteStream> Messages<S> {
             )
             .limits(limits(max_packet))
             .serve(Watched { stream, read: Frames::default(), written: 0 });
-        Self { socket, pongs: 0, failed: false, closing: false }
+        let longest = max_packet.saturating_add(HEADER);
+        Self { socket, pongs: 0, failed: false, closing: false, reason: CloseReason::Server, longest }
     }
 
     fn socket(&mut self) -> Pin<&mut WebSocketStream<Watched<S>>> {
@@ -110,6 +116,25 @@ impl<S: ByteStream> AsyncWrite for Watched<S> {
     }
 }
 
+/// The close frame of a reason: its code, and its name for people who debug a client.
+fn close_message(reason: CloseReason) -> Message {
+    let code = match reason {
+        CloseReason::Kicked => close_code::KICKED,
+        CloseReason::Replaced => close_code::REPLACED,
+        CloseReason::Protocol => close_code::PROTOCOL,
+        CloseReason::TooLarge => close_code::TOO_LARGE,
+        CloseReason::Refused => close_code::REFUSED,
+        CloseReason::Timeout => close_code::TIMEOUT,
+        CloseReason::TooSlow => close_code::TOO_SLOW,
+        CloseReason::Shutdown => close_code::GOING_AWAY,
+        CloseReason::Server | CloseReason::Client => close_code::NORMAL,
+    };
+    // All codes of the table can be sent.
+    let code = CloseCode::try_from(code).unwrap_or(CloseCode::NORMAL_CLOSURE);
+    let text = if code == CloseCode::NORMAL_CLOSURE { "" } else { reason.as_str() };
+    Message::close(Some(code), text)
+}
+
 /// A message is the packet with its header.
 fn limits(max_packet: usize) -> Limits {
     Limits::default().max_payload_len(Some(max_packet.saturating_add(HEADER)))
@@ -136,7 +161,11 @@ impl<S: ByteStream> PacketStream for Messages<S> {
                 Some(Ok(message)) => message,
                 Some(Err(error)) => {
                     self.failed = true;
-                    return Poll::Ready(Some(Err(into_io(error))));
+                    let error = match error {
+                        Error::PayloadTooLong { .. } => MessageTooLong::new(self.longest).into(),
+                        other => into_io(other),
+                    };
+                    return Poll::Ready(Some(Err(error)));
                 }
                 None => return Poll::Ready(None),
             };
@@ -176,13 +205,19 @@ impl<S: ByteStream> PacketStream for Messages<S> {
         if !self.closing {
             self.closing = true;
             // refused if the peer was first; its close is answered already
-            let _ = self.socket().start_send(Message::close(Some(CloseCode::NORMAL_CLOSURE), ""));
+            let message = close_message(self.reason);
+            let _ = self.socket().start_send(message);
         }
         ready!(self.poll_flush(cx))?;
         Pin::new(self.socket.get_mut()).poll_shutdown(cx)
     }
 
+    fn close_because(&mut self, reason: CloseReason) {
+        self.reason = reason;
+    }
+
     fn set_max_packet(&mut self, bytes: usize) {
+        self.longest = bytes.saturating_add(HEADER);
         *self.socket.limits_mut() = limits(bytes);
     }
 }

@@ -14,7 +14,7 @@ use tokio_websockets::{ClientBuilder, CloseCode, Message, WebSocketStream};
 
 use super::*;
 use crate::acceptor::{
-    PacketStream,
+    PacketStream, Readiness,
     tests::{DEADLINE, accept, connect, listen},
 };
 
@@ -30,7 +30,12 @@ fn request(more: &str) -> String {
 
 /// What the server makes of a request, and all it answers before it is closed or has opened.
 async fn exchange(mut acceptor: WebSocket, sent: &[u8]) -> (Option<u16>, String) {
-    let mut client = connect(listen(&mut acceptor).await).await;
+    let address = listen(&mut acceptor).await;
+    exchange_at(acceptor, address, sent).await
+}
+
+async fn exchange_at(mut acceptor: WebSocket, address: SocketAddr, sent: &[u8]) -> (Option<u16>, String) {
+    let mut client = connect(address).await;
     let opening = tokio::spawn(accept(&mut acceptor).await.open(DEADLINE));
     client.write_all(sent).await.unwrap();
     let mut answer = Vec::new();
@@ -42,7 +47,7 @@ async fn exchange(mut acceptor: WebSocket, sent: &[u8]) -> (Option<u16>, String)
     drop(client);
     let status = match opening.await.unwrap() {
         Ok(_) => None,
-        Err(OpenError::Upgrade { status, .. }) => Some(status),
+        Err(OpenError::Upgrade { status, .. } | OpenError::Probe { status }) => Some(status),
         Err(other) => panic!("{other}"),
     };
     (status, String::from_utf8(answer).unwrap())
@@ -64,7 +69,8 @@ async fn a_good_request_is_upgraded_on_any_path() {
 #[tokio::test]
 async fn a_request_may_come_byte_by_byte() {
     let (mut client, mut server) = tokio::io::duplex(1);
-    let upgrading = tokio::spawn(async move { upgrade(&mut server, &[]).await });
+    let rules = Rules { max_head: 8192, ..Rules::default() };
+    let upgrading = tokio::spawn(async move { upgrade(&mut server, &rules).await });
     client.write_all(request("").as_bytes()).await.unwrap();
     let mut status = [0; 12];
     client.read_exact(&mut status).await.unwrap();
@@ -79,14 +85,16 @@ async fn bad_requests_are_refused_with_the_version_we_speak() {
     let good = request("");
     for (status, sent) in [
         (405, good.replace("GET", "POST")),
-        (405, "HEAD / HTTP/1.1\r\n\r\n".into()),
-        (400, good.replace("GET", "GpET")),
-        (400, good.replace("GET", "get")),
-        (400, "GET / HTTP/1.1\r\nHost: game.example\r\n\r\n".into()),
-        (400, good.replace("Upgrade: websocket", "Upgrade: h2c")),
+        (405, good.replace("GET", "HEAD")),
+        (405, good.replace("GET", "GpET")),
+        (405, good.replace("GET", "get")),
+        (405, "OPTIONS / HTTP/1.1\r\n\r\n".into()),
+        (426, good.replace("Upgrade: websocket", "Upgrade: h2c")),
         (400, good.replace("keep-alive, Upgrade", "close")),
         (400, good.replace("Version: 13", "Version: 8")),
         (400, good.replace(KEY, "short")),
+        (400, request(&format!("Sec-WebSocket-Key: {KEY}\r\n"))),
+        (400, request("Sec-WebSocket-Version: 13\r\n")),
         (400, good.replace("HTTP/1.1", "HTTP/1.0")),
         (400, good.replace("Host:", "Ho st:")),
         (400, format!("{good}early data")),
@@ -100,27 +108,165 @@ async fn bad_requests_are_refused_with_the_version_we_speak() {
     }
 }
 
+/// An acceptor that listens with these options, and what it makes of a request.
+async fn exchange_with(
+    mut acceptor: WebSocket,
+    options: ListenOptions,
+    sent: &[u8],
+) -> (Option<u16>, String) {
+    let address = acceptor.listen(&options).await.unwrap().socket.unwrap();
+    exchange_at(acceptor, address, sent).await
+}
+
 #[tokio::test]
-async fn a_head_of_more_than_8_kib_is_refused_unread() {
-    let most = 8192 - request("X: \r\n").len();
-    let longest = request(&format!("X: {}\r\n", "x".repeat(most)));
-    assert_eq!(longest.len(), 8192);
-    assert_eq!(exchange(any(), longest.as_bytes()).await.0, None);
-    let longer = request(&format!("X: {}\r\n", "x".repeat(most + 1)));
-    let (refused, answer) = exchange(any(), longer.as_bytes()).await;
-    assert_eq!(refused, Some(431));
-    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+async fn a_head_may_have_64_kib_and_the_limit_can_be_set() {
+    for (limit, options) in [
+        (64 << 10, ListenOptions::default()),
+        (2048, ListenOptions { max_head: 2048, ..ListenOptions::default() }),
+    ] {
+        let most = limit - request("X: \r\n").len();
+        let longest = request(&format!("X: {}\r\n", "x".repeat(most)));
+        assert_eq!(longest.len(), limit);
+        assert_eq!(exchange_with(any(), options.clone(), longest.as_bytes()).await.0, None);
+        let longer = request(&format!("X: {}\r\n", "x".repeat(most + 1)));
+        let (refused, answer) = exchange_with(any(), options, longer.as_bytes()).await;
+        assert_eq!(refused, Some(431));
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_may_have_200_headers() {
+    let own = request("").matches("\r\n").count() - 2;
+    let with = |more: usize| request(&"Cookie: a=b\r\n".repeat(more)).into_bytes();
+    assert_eq!(exchange(any(), &with(200 - own)).await.0, None);
+    assert_eq!(exchange(any(), &with(201 - own)).await.0, Some(431));
+}
+
+#[tokio::test]
+async fn list_headers_may_have_several_lines() {
+    let good = request("");
+    for sent in [
+        good.replace("Connection: keep-alive, Upgrade", "Connection: keep-alive\r\nconnection: upgrade"),
+        good.replace("Connection: keep-alive, Upgrade", "Connection: upgrade\r\nConnection: keep-alive"),
+        good.replace("Upgrade: websocket", "Upgrade: h2c\r\nUpgrade: WebSocket"),
+        good.replace("Upgrade: websocket", "Upgrade: h2c, websocket"),
+    ] {
+        assert_eq!(exchange(any(), sent.as_bytes()).await.0, None, "{sent}");
+    }
+    let game = || any().subprotocols(["game.v2", "game.v1"]);
+    for (offered, chosen) in [
+        ("Sec-WebSocket-Protocol: token\r\nSec-WebSocket-Protocol: game.v1\r\n", Some("game.v1")),
+        ("Sec-WebSocket-Protocol: game.v1, game.v2\r\n", Some("game.v2")),
+        ("Sec-WebSocket-Protocol: GAME.V2\r\n", None),
+        ("", None),
+    ] {
+        let (refused, answer) = exchange(game(), request(offered).as_bytes()).await;
+        let line = chosen.map(|name| format!("\r\nSec-WebSocket-Protocol: {name}\r\n"));
+        assert_eq!(refused, None);
+        assert!(line.map_or(!answer.contains("Protocol:"), |line| answer.contains(&line)), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_subprotocol_that_is_no_token_fails_the_start() {
+    for bad in ["", "a b", "a,b", "a\r\nb"] {
+        let error = any().subprotocols([bad]).listen(&ListenOptions::default()).await.unwrap_err();
+        assert!(error.to_string().contains("token"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn probes_are_told_whether_the_server_is_ready() {
+    let not_ready = || ListenOptions { ready: Readiness::new(async || false), ..ListenOptions::default() };
+    let moved = || ListenOptions { probe: "/health".into(), ..ListenOptions::default() };
+    let none = || ListenOptions { probe: "".into(), ..ListenOptions::default() };
+    for (options, sent, status) in [
+        (ListenOptions::default(), "GET / HTTP/1.1\r\nHost: game.example\r\n\r\n", 200),
+        (ListenOptions::default(), "GET /?x HTTP/1.0\r\n\r\n", 200),
+        (ListenOptions::default(), "HEAD / HTTP/1.1\r\n\r\n", 200),
+        (ListenOptions::default(), "GET /health HTTP/1.1\r\n\r\n", 426),
+        (ListenOptions::default(), "HEAD /health HTTP/1.1\r\n\r\n", 426),
+        (not_ready(), "GET / HTTP/1.1\r\n\r\n", 503),
+        (not_ready(), "HEAD / HTTP/1.1\r\n\r\n", 503),
+        (moved(), "GET /health HTTP/1.1\r\n\r\n", 200),
+        (moved(), "GET / HTTP/1.1\r\n\r\n", 426),
+        (none(), "GET / HTTP/1.1\r\n\r\n", 426),
+    ] {
+        let mut acceptor = any();
+        let address = acceptor.listen(&options).await.unwrap().socket.unwrap();
+        let mut client = connect(address).await;
+        let opening = tokio::spawn(accept(&mut acceptor).await.open(DEADLINE));
+        client.write_all(sent.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap(); // up to the close
+        drop(client);
+        let error = opening.await.unwrap().unwrap_err();
+        assert_eq!(matches!(error, OpenError::Probe { .. }), status != 426, "{error}");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{sent} {answer}");
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap();
+        let expected = if sent.starts_with("HEAD") { 0 } else { length.parse().unwrap() };
+        assert_eq!(body.len(), expected, "{answer}");
+        assert_eq!(head.contains("Upgrade: websocket"), status == 426, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_opened_connection_has_its_request_and_its_client() {
+    let mut acceptor = any().trusted_proxies(["127.0.0.1", "10.0.0.0/8"]).subprotocols(["game"]);
+    let mut client = connect(listen(&mut acceptor).await).await;
+    let more = "Cookie: id=7\r\nSec-WebSocket-Protocol: a, game\r\nX-Forwarded-For: 6.6.6.6\r\n\
+                X-Forwarded-For: 203.0.113.7, 10.0.0.1\r\n";
+    client.write_all(request(more).as_bytes()).await.unwrap();
+    let opened = accept(&mut acceptor).await.open(DEADLINE).await.unwrap();
+    assert_eq!(opened.peer.address(), "203.0.113.7:0");
+    assert!(opened.socket_peer.address().starts_with("127.0.0.1:"));
+    let request = opened.peer.upgrade().unwrap();
+    assert_eq!((request.path(), request.query_param("x").as_deref()), ("/any/path", Some("1")));
+    assert_eq!((request.header("cookie"), request.subprotocol()), (Some("id=7"), Some("game")));
+}
+
+#[tokio::test]
+async fn nobody_is_trusted_unless_listed() {
+    let mut acceptor = any();
+    let mut client = connect(listen(&mut acceptor).await).await;
+    client
+        .write_all(request("X-Forwarded-For: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\n").as_bytes())
+        .await
+        .unwrap();
+    let opened = accept(&mut acceptor).await.open(DEADLINE).await.unwrap();
+    assert_eq!(opened.peer.address(), opened.socket_peer.address());
 }
 
 #[tokio::test]
 async fn origins_are_any_by_default_and_else_as_listed() {
     let from = |origin: &str| request(&format!("Origin: {origin}\r\n")).into_bytes();
-    let listed = || any().origins(["https://game.example", "http://localhost:3000"]);
+    let listed =
+        || any().origins(["https://game.example/", "http://localhost:3000", "https://*.example.com:443"]);
+    assert_eq!(exchange(listed(), &from("https://game.example:443")).await.0, None);
+    assert_eq!(exchange(listed(), &from("https://a.b.example.com")).await.0, None);
+    assert_eq!(exchange(any().origins(["*"]), &from("null")).await.0, None);
+    let two = request("Origin: https://game.example\r\nOrigin: https://evil.example\r\n");
+    assert_eq!(exchange(listed(), two.as_bytes()).await.0, Some(403));
     assert_eq!(exchange(any(), &from("https://evil.example")).await.0, None);
     assert_eq!(exchange(listed(), &from("HTTPS://Game.example")).await.0, None);
     assert_eq!(exchange(listed(), request("").as_bytes()).await.0, None);
     for bad in ["https://evil.example", "http://game.example", "http://localhost", "null"] {
         assert_eq!(exchange(listed(), &from(bad)).await.0, Some(403), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn an_origin_that_can_never_match_fails_the_start() {
+    for (origin, write) in
+        [("game.example", "https://game.example"), ("https://game.example/play", "https://game.example")]
+    {
+        let error = any().origins([origin]).listen(&ListenOptions::default()).await.unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("`{origin}`")) && error.contains(&format!("write `{write}`")),
+            "{error}"
+        );
     }
 }
 
@@ -235,6 +381,7 @@ async fn a_message_may_be_as_long_as_a_packet_may_and_the_limit_can_be_raised() 
     client.send(Message::binary(vec![0; 25])).await.unwrap();
     let error = recv(&mut *server).await.unwrap().unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    assert!(crate::acceptor::MessageTooLong::is_in(&error));
     assert!(recv(&mut *server).await.is_none());
     poll_fn(|cx| server.poll_close(cx)).await.unwrap();
     let close = client.next().await.unwrap().unwrap();
@@ -248,8 +395,33 @@ async fn fragments_together_are_held_to_the_same_limit() {
     // two unfinished fragments of 10 bytes under a mask of zeros
     client.write_all(b"\x02\x8a\0\0\0\0abcdefghij").await.unwrap();
     client.write_all(b"\x00\x8a\0\0\0\0abcdefghij").await.unwrap();
-    assert!(recv(&mut server).await.unwrap().is_err());
+    let error = recv(&mut server).await.unwrap().unwrap_err();
+    assert!(crate::acceptor::MessageTooLong::is_in(&error));
     assert!(recv(&mut server).await.is_none());
+}
+
+#[tokio::test]
+async fn a_close_says_its_reason_by_a_code() {
+    use crate::session::CloseReason;
+    for (reason, code) in [
+        (CloseReason::Server, 1000),
+        (CloseReason::Shutdown, 1001),
+        (CloseReason::Protocol, 1002),
+        (CloseReason::TooLarge, 1009),
+        (CloseReason::Kicked, 4000),
+        (CloseReason::Replaced, 4001),
+        (CloseReason::Refused, 4002),
+        (CloseReason::Timeout, 4003),
+        (CloseReason::TooSlow, 4004),
+    ] {
+        let (mut client, mut server) = pair(&mut any()).await;
+        server.close_because(reason);
+        poll_fn(|cx| server.poll_close(cx)).await.unwrap();
+        let close = client.next().await.unwrap().unwrap();
+        let (found, text) = close.as_close().unwrap();
+        assert_eq!(u16::from(found), code);
+        assert_eq!(text, if code == 1000 { "" } else { reason.as_str() });
+    }
 }
 
 #[tokio::test]
@@ -266,7 +438,7 @@ async fn a_client_that_stalls_in_the_upgrade_does_not_hold_up_the_next() {
 
 #[tokio::test]
 async fn a_proxy_header_may_come_before_the_upgrade() {
-    let mut acceptor = any().proxy_protocol(true);
+    let mut acceptor = any().proxy_protocol(true).trusted_proxies(["127.0.0.1"]);
     let mut client = connect(listen(&mut acceptor).await).await;
     let header = "PROXY TCP4 203.0.113.7 10.0.0.1 40520 3250\r\n";
     let sent = [header, &request("")].concat();

@@ -1,52 +1,84 @@
-//! The HTTP request that becomes a WebSocket.
+//! Answers the HTTP request that asks for a WebSocket, or for the state of the server.
 
-use std::{
-    io::{self, Cursor},
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
+use std::{io, sync::Arc, time::Duration};
+
+use http::{Method, StatusCode, Version};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::head::{self, Head};
+use crate::acceptor::{
+    ByteStream, OpenError, Readiness, UpgradeRequest, networks::Networks, origins::Pattern,
 };
+use crate::wire::websocket::accept_key;
 
-use http::{HeaderMap, Request, StatusCode, header};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio_websockets::ServerBuilder;
-
-use crate::acceptor::{ByteStream, OpenError};
-
-/// The longest request head, in bytes.
-const LONGEST_HEAD: usize = 8 << 10;
-/// How long a refused client may take to read its answer.
+/// How long a client whose request was refused may take to read the answer.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Reads one request and answers it: the stream speaks WebSocket afterwards, or an error was sent and it is closed.
-pub(super) async fn upgrade<S: ByteStream>(stream: &mut S, origins: &[String]) -> Result<(), OpenError> {
-    let answer = match read_head(stream).await? {
-        Ok(head) => answer(&head, origins).await,
+/// What the requests of an acceptor are held to.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    /// The pages that may connect; an empty list allows any.
+    pub(super) origins: Vec<Pattern>,
+    pub(super) subprotocols: Arc<[String]>,
+    pub(super) trusted: Networks,
+    /// The path that probes ask for; empty for none.
+    pub(super) probe: Arc<str>,
+    pub(super) ready: Readiness,
+    /// The longest head, in bytes.
+    pub(super) max_head: usize,
+    /// The longest packet body before the ack, in bytes.
+    pub(super) max_packet: usize,
+}
+
+/// Reads one request and answers it: the stream speaks WebSocket afterwards, or an answer was sent and it is closed.
+pub(super) async fn upgrade<S: ByteStream>(
+    stream: &mut S,
+    rules: &Rules,
+) -> Result<UpgradeRequest, OpenError> {
+    let decision = match read_head(stream, rules.max_head).await? {
+        Ok(head) => decide(&head, rules),
         Err(refusal) => Err(refusal),
     };
-    match answer {
-        Ok(accepted) => {
-            stream.write_all(&accepted).await?;
+    match decision {
+        Ok(Decision::Upgrade { answer, request }) => {
+            stream.write_all(&answer).await?;
             stream.flush().await?;
-            Ok(())
+            Ok(request)
+        }
+        Ok(Decision::Probe { body }) => {
+            let (status, text) = match rules.ready.get().await {
+                true => (StatusCode::OK, "ready\n"),
+                false => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+            };
+            respond(stream, status, "Cache-Control: no-store\r\n", text, body).await?;
+            Err(OpenError::Probe { status: status.as_u16() })
         }
         Err(refusal) => {
-            refusal.send(stream).await?;
-            Err(OpenError::Upgrade { status: refusal.status.as_u16(), reason: refusal.reason })
+            let Refusal { status, reason, body } = refusal;
+            let more = match status {
+                StatusCode::METHOD_NOT_ALLOWED => "Sec-Websocket-Version: 13\r\nAllow: GET, HEAD\r\n",
+                StatusCode::UPGRADE_REQUIRED => "Sec-Websocket-Version: 13\r\nUpgrade: websocket\r\n",
+                _ => "Sec-Websocket-Version: 13\r\n",
+            };
+            let text = match status {
+                StatusCode::UPGRADE_REQUIRED => "this address speaks WebSocket\n",
+                _ => "",
+            };
+            respond(stream, status, more, text, body).await?;
+            Err(OpenError::Upgrade { status: status.as_u16(), reason })
         }
     }
 }
 
-/// The bytes up to the empty line. A client must wait for our answer, so that nothing may follow it.
-async fn read_head<S: ByteStream>(stream: &mut S) -> io::Result<Result<Vec<u8>, Refusal>> {
+/// The bytes up to the empty line. A client must wait for the answer, so nothing may follow it.
+async fn read_head<S: ByteStream>(stream: &mut S, longest: usize) -> io::Result<Result<Vec<u8>, Refusal>> {
     const END: &[u8] = b"\r\n\r\n";
     let mut head = Vec::with_capacity(1024);
     loop {
-        let room = LONGEST_HEAD - head.len();
+        let room = longest.saturating_sub(head.len());
         if room == 0 {
-            let reason = "the request's head is too long";
-            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-            return Ok(Err(Refusal::new(status, reason)));
+            let reason = format!("the request's head is longer than {longest} bytes");
+            return Ok(Err(Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, reason)));
         }
         // the end may lie across two reads
         let unseen = head.len().saturating_sub(END.len() - 1);
@@ -67,130 +99,121 @@ async fn read_head<S: ByteStream>(stream: &mut S) -> io::Result<Result<Vec<u8>, 
     }
 }
 
-/// The answer to a whole head.
-async fn answer(head: &[u8], origins: &[String]) -> Result<Vec<u8>, Refusal> {
-    let method = head.split(|byte| *byte == b' ').next().unwrap_or_default();
-    if method != b"GET" && !method.is_empty() && method.iter().all(u8::is_ascii_uppercase) {
-        let reason = "the method is not GET";
-        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, reason));
-    }
-    let (request, answer) = negotiate(&with_plain_target(head)).await?;
-    if method != b"GET" {
-        // The library takes any word for a method.
-        return Err(Refusal::bad("the method is not one of HTTP"));
-    }
-    if request.version() != http::Version::HTTP_11 {
-        return Err(Refusal::bad("the version is not HTTP/1.1"));
-    }
-    if !is_key(request.headers().get(header::SEC_WEBSOCKET_KEY)) {
-        return Err(Refusal::bad("the key is not 16 bytes in base64"));
-    }
-    if !is_allowed(request.headers(), origins) {
-        let reason = "the origin is not allowed";
-        return Err(Refusal::new(StatusCode::FORBIDDEN, reason));
-    }
-    Ok(answer)
+/// What becomes of a request.
+#[derive(Debug)]
+pub(super) enum Decision {
+    /// The answer is written, and the stream speaks WebSocket.
+    Upgrade { answer: Vec<u8>, request: UpgradeRequest },
+    /// The state of the server is told; with a body, unless the method is HEAD.
+    Probe { body: bool },
 }
 
-/// The head with `/` for its request target: any target is served, and the library panics at some.
-fn with_plain_target(head: &[u8]) -> Vec<u8> {
-    let mut parts = head.splitn(3, |byte| *byte == b' ');
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some(method), Some(target), Some(rest)) if !target.is_empty() && !target.contains(&b'\n') => {
-            [method, b" / ", rest].concat()
-        }
-        _ => head.to_vec(),
+/// Decides on a whole head. The cost is linear in its length.
+pub(super) fn decide(bytes: &[u8], rules: &Rules) -> Result<Decision, Refusal> {
+    let head = head::parse(bytes).map_err(|(status, reason)| Refusal::new(status, reason))?;
+    let body = head.method != Method::HEAD;
+    let refuse = |status, reason: &str| Err(Refusal { body, ..Refusal::new(status, reason) });
+    if !matches!(head.method, Method::GET | Method::HEAD) {
+        return refuse(StatusCode::METHOD_NOT_ALLOWED, "the method is neither GET nor HEAD");
     }
-}
-
-/// Lets the library parse the request and write its answer, over memory: it would read a head of any length from the stream
-/// itself, and answer every error alike.
-async fn negotiate(head: &[u8]) -> Result<(Request<()>, Vec<u8>), Refusal> {
-    let exchange = Exchange { head: Cursor::new(head), answer: Vec::with_capacity(160) };
-    match ServerBuilder::new().accept(exchange).await {
-        Ok((request, stream)) => Ok((request, stream.into_inner().answer)),
-        Err(error) => Err(Refusal::bad(error.to_string())),
+    if !head.asks_for_websocket() {
+        return if !rules.probe.is_empty() && head.request.path() == &*rules.probe {
+            Ok(Decision::Probe { body })
+        } else {
+            refuse(StatusCode::UPGRADE_REQUIRED, "it does not ask for a WebSocket")
+        };
     }
+    if head.method != Method::GET {
+        return refuse(StatusCode::METHOD_NOT_ALLOWED, "the method is not GET");
+    }
+    if head.version != Version::HTTP_11 {
+        return refuse(StatusCode::BAD_REQUEST, "the version is not HTTP/1.1");
+    }
+    if !head.lists("connection", "upgrade") {
+        return refuse(StatusCode::BAD_REQUEST, "`Connection` does not list `Upgrade`");
+    }
+    if head.single("sec-websocket-version") != Some("13") {
+        return refuse(StatusCode::BAD_REQUEST, "the version of WebSocket is not 13");
+    }
+    let Some(key) = head.single("sec-websocket-key").filter(|key| is_key(key)) else {
+        return refuse(StatusCode::BAD_REQUEST, "the key is not 16 bytes in base64");
+    };
+    if !is_allowed(&head, &rules.origins) {
+        return refuse(StatusCode::FORBIDDEN, "the origin is not allowed");
+    }
+    let chosen =
+        rules.subprotocols.iter().find(|own| head.elements("sec-websocket-protocol").any(|it| it == **own));
+    let mut answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {}\r\n",
+        accept_key(key)
+    );
+    if let Some(chosen) = chosen {
+        answer += &format!("Sec-WebSocket-Protocol: {chosen}\r\n");
+    }
+    answer += "\r\n";
+    let mut request = head.request;
+    if let Some(chosen) = chosen {
+        request = request.with_subprotocol(chosen);
+    }
+    Ok(Decision::Upgrade { answer: answer.into_bytes(), request })
 }
 
 /// 16 bytes are 22 characters and two of padding.
-fn is_key(value: Option<&http::HeaderValue>) -> bool {
-    let in_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-    value
-        .and_then(|value| value.as_bytes().strip_suffix(b"=="))
-        .is_some_and(|key| key.len() == 22 && key.iter().all(in_base64))
+fn is_key(key: &str) -> bool {
+    let in_base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    key.strip_suffix("==").is_some_and(|key| key.len() == 22 && key.bytes().all(in_base64))
 }
 
-fn is_allowed(headers: &HeaderMap, origins: &[String]) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else {
-        return true;
-    };
-    let is_it = |allowed: &String| allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes());
-    origins.is_empty() || origins.iter().any(is_it)
+/// Whether the text is a token of HTTP, as the name of a subprotocol has to be.
+pub(super) fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+fn is_allowed(head: &Head, origins: &[Pattern]) -> bool {
+    let allowed = |origin: &str| origins.iter().any(|pattern| pattern.matches(origin.as_bytes()));
+    origins.is_empty() || head.request.header_lines("origin").all(allowed)
 }
 
 /// An HTTP error, and why.
 #[derive(Debug)]
-struct Refusal {
+pub(super) struct Refusal {
     status: StatusCode,
     reason: String,
+    /// Whether the answer may have a body.
+    body: bool,
 }
 
 impl Refusal {
     fn new(status: StatusCode, reason: impl Into<String>) -> Self {
-        Self { status, reason: reason.into() }
+        Self { status, reason: reason.into(), body: true }
     }
 
     fn bad(reason: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, reason)
     }
-
-    async fn send<S: ByteStream>(&self, stream: &mut S) -> io::Result<()> {
-        let allow = match self.status {
-            StatusCode::METHOD_NOT_ALLOWED => "Allow: GET\r\n",
-            _ => "",
-        };
-        let text = format!(
-            "HTTP/1.1 {}\r\nSec-Websocket-Version: 13\r\n{allow}Connection: close\r\nContent-Length: 0\r\n\r\n",
-            self.status,
-        );
-        stream.write_all(text.as_bytes()).await?;
-        stream.shutdown().await?;
-        // Closing with unread bytes would reset the connection, and the client might never see the answer.
-        let mut rest = stream.take(64 << 10);
-        let mut sink = tokio::io::sink();
-        let read_all = tokio::io::copy(&mut rest, &mut sink);
-        let _ = tokio::time::timeout(LINGER, read_all).await;
-        Ok(())
-    }
 }
 
-/// A stream in memory: a request to read, an answer that is written.
-struct Exchange<'a> {
-    head: Cursor<&'a [u8]>,
-    answer: Vec<u8>,
-}
-
-impl AsyncRead for Exchange<'_> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.head).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Exchange<'_> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.answer).poll_write(cx, buf)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
+/// Sends an answer and closes the stream.
+async fn respond<S: ByteStream>(
+    stream: &mut S,
+    status: StatusCode,
+    headers: &str,
+    text: &str,
+    body: bool,
+) -> io::Result<()> {
+    let kind = if text.is_empty() { "" } else { "Content-Type: text/plain\r\n" };
+    let answer = format!(
+        "HTTP/1.1 {status}\r\n{headers}{kind}Connection: close\r\nContent-Length: {}\r\n\r\n{}",
+        text.len(),
+        if body { text } else { "" }
+    );
+    stream.write_all(answer.as_bytes()).await?;
+    stream.shutdown().await?;
+    // Closing with unread bytes would reset the connection, and the client might never see the answer.
+    let mut rest = stream.take(64 << 10);
+    let mut sink = tokio::io::sink();
+    let read_all = tokio::io::copy(&mut rest, &mut sink);
+    let _ = tokio::time::timeout(LINGER, read_all).await;
+    Ok(())
 }

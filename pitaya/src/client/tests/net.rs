@@ -181,6 +181,64 @@ mod websocket {
         }
     }
 
+    /// Shakes hands as a server, kicks if asked to, and closes with a code, or waits for the client to go.
+    async fn part(stream: tokio::net::TcpStream, kick: bool, code: Option<u16>) {
+        let (_, mut ws) = ServerBuilder::new().accept(stream).await.unwrap();
+        ws.next().await.unwrap().unwrap();
+        ws.send(Message::binary(reply().encode(false).unwrap())).await.unwrap();
+        ws.next().await.unwrap().unwrap();
+        if kick {
+            ws.send(Message::binary(Bytes::from_static(&packet::KICK))).await.unwrap();
+        }
+        if let Some(code) = code {
+            ws.send(Message::close(Some(code.try_into().unwrap()), "why")).await.unwrap();
+        }
+        while let Some(Ok(_)) = ws.next().await {}
+    }
+
+    #[tokio::test]
+    async fn the_code_of_a_close_frame_is_a_reason() {
+        for (kick, code, reason) in [
+            (false, 1000, CloseReason::ServerClosed),
+            (false, 1001, CloseReason::ServerStopped),
+            (false, 1002, CloseReason::Rejected),
+            (false, 1008, CloseReason::Rejected),
+            (false, 1009, CloseReason::TooLarge),
+            (false, 1011, CloseReason::ServerClosed),
+            (false, 1012, CloseReason::ServerStopped),
+            (false, 4000, CloseReason::Kicked),
+            (true, 4000, CloseReason::Kicked),
+            (false, 4001, CloseReason::Replaced),
+            (true, 4001, CloseReason::Replaced),
+            (true, 1001, CloseReason::Kicked),
+            (false, 4003, CloseReason::TimedOut),
+            (false, 4004, CloseReason::TooSlow),
+            (false, 4999, CloseReason::ServerClosed),
+        ] {
+            let (listener, address) = listen().await;
+            let server = async { part(listener.accept().await.unwrap().0, kick, Some(code)).await };
+            let client = async {
+                let client = Client::builder().connect_ws(&format!("ws://{address}")).await.unwrap();
+                let closed = client.closed().await;
+                assert_eq!((closed.reason, closed.code), (reason, Some(code)), "{closed}");
+                assert_eq!(closed.detail, "why");
+            };
+            tokio::join!(server, client);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_kick_ends_a_client_whose_server_stays() {
+        let (listener, address) = listen().await;
+        let server = async { part(listener.accept().await.unwrap().0, true, None).await };
+        let client = async {
+            let client = Client::builder().connect_ws(&format!("ws://{address}")).await.unwrap();
+            let closed = client.closed().await;
+            assert_eq!((closed.reason, closed.code), (CloseReason::Kicked, None));
+        };
+        tokio::join!(server, client);
+    }
+
     #[tokio::test]
     async fn a_close_and_a_plain_disconnect_of_the_server_are_the_same() {
         for close in [true, false] {
@@ -215,6 +273,6 @@ mod websocket {
         let url = format!("ws://{address}/");
         let builder = Client::builder();
         let (client, ()) = tokio::join!(builder.connect_ws(&url), server);
-        assert!(matches!(client.unwrap_err(), ConnectError::Io(_)));
+        assert!(matches!(client.unwrap_err(), ConnectError::Upgrade { status: 404 }));
     }
 }

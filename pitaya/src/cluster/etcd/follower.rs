@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::machine::{OwnEntry, Seen};
 use crate::cluster::{Server, Servers, key};
+use crate::throttle::{GLOBAL, throttled};
 
 #[cfg(test)]
 mod tests;
@@ -262,6 +263,7 @@ impl Follower {
             return;
         }
         self.skipped.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(key = %String::from_utf8_lossy(entry.key), why, "an entry of the registry is no server; skipped");
+        let key = String::from_utf8_lossy(entry.key);
+        throttled!(GLOBAL, warn, "registry entries", %key, why, "skipped an entry of the registry that is no server");
     }
 }

@@ -14,6 +14,7 @@ mod pace;
 #[cfg(test)]
 mod tests;
 
+use crate::throttle::{GLOBAL, throttled};
 pub(super) use kinds::{Answer, Fault, Limits, OwnEntry, Request, Seen, Sign};
 use pace::Pace;
 
@@ -362,7 +363,10 @@ impl Machine {
     fn found(&mut self, entry: OwnEntry, now: Instant) {
         if self.lease.is_none_or(|own| own.id != entry.lease) {
             // To put ours again would make two servers do so by turns. When theirs goes, ours comes back.
-            tracing::warn!(
+            throttled!(
+                GLOBAL,
+                warn,
+                "registered twice",
                 "another server is registered under the id and type of this one; ids have to be unique"
             );
         } else if !entry.same {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::cluster::key;
 use crate::config::Config;
+use crate::redact;
 
 /// How etcd is reached, and how the own server keeps itself known there. The defaults are those of the original.
 ///
@@ -114,13 +115,7 @@ impl EtcdOptions {
 
     /// That address as it may be shown: somebody may have put a password into it.
     pub(super) fn shown(&self, endpoint: usize) -> String {
-        let url = self.url(endpoint);
-        match url.split_once("://") {
-            Some((scheme, rest)) => {
-                format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host))
-            }
-            None => url,
-        }
+        redact::address(&self.url(endpoint)).into_owned()
     }
 
     /// The user and the password, if both are there.
@@ -197,7 +192,7 @@ mod tests {
             ..EtcdOptions::default()
         };
         assert_eq!((options.url(0), options.url(1)), ("http://a:1".into(), "https://b:2".into()));
-        assert_eq!(options.shown(2), "http://c:3");
+        assert_eq!(options.shown(2), "http://***@c:3");
         assert_eq!(options.url(9), "http://", "there is none, which is an error later, not a panic");
         let options = EtcdOptions { ca_file: Some("ca.pem".into()), ..options };
         assert_eq!((options.url(0), options.url(1)), ("https://a:1".into(), "https://b:2".into()));

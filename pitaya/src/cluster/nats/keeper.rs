@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::address;
 use super::connect::NotConnected;
 use super::link::Link;
 use super::messages::Taker;
 use super::state::State;
 use crate::cluster::{TransportError, answering};
+use crate::redact;
 
 /// How long the brokers of a cluster may take to tell each other of subscriptions, and what they send each other may be
 /// on its way. Some milliseconds would do where they are near each other.
@@ -139,6 +139,6 @@ impl State {
     }
 
     fn place(&self) -> String {
-        address::redacted(&self.options.addresses)
+        redact::list(&self.options.addresses)
     }
 }

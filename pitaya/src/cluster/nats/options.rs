@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::address::{self, Addresses, Login};
 use crate::config::Config;
+use crate::redact;
 
 /// How to reach the brokers. All has defaults; give what differs:
 ///
@@ -195,7 +196,7 @@ impl fmt::Debug for NatsOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hidden = |secret: &Option<String>| secret.as_ref().map(|_| "***");
         f.debug_struct("NatsOptions")
-            .field("addresses", &address::redacted(&self.addresses))
+            .field("addresses", &redact::list(&self.addresses))
             .field("user", &hidden(&self.user))
             .field("password", &hidden(&self.password))
             .field("token", &hidden(&self.token))

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use async_nats::{ClientError, Event, ServerError};
 use tokio_util::sync::CancellationToken;
+
+use crate::throttle::{Throttle, throttled};
 
 /// How many refused subscriptions are remembered.
 const REFUSED: usize = 1024;
@@ -75,10 +76,7 @@ pub(super) struct Counts {
     pub(super) reconnects: AtomicU64,
     pub(super) moves: AtomicU64,
     pub(super) learned_brokers: AtomicU64,
-    slow_said: Seldom,
-    refused_said: Seldom,
-    oversized_said: Seldom,
-    error_said: Seldom,
+    log: Throttle,
 }
 
 impl Counts {
@@ -98,42 +96,36 @@ impl Counts {
 
     fn slow(&self) {
         let dropped = self.slow_consumers.fetch_add(1, Relaxed) + 1;
-        if self.slow_said.may() {
-            tracing::warn!(dropped, "messages of other servers come faster than they are taken in");
-        }
+        throttled!(
+            self.log,
+            warn,
+            "slow consumers",
+            dropped,
+            "messages of other servers come faster than they are taken in"
+        );
     }
 
     pub(super) fn refused(&self) {
         let refused = self.refused_requests.fetch_add(1, Relaxed) + 1;
-        if self.refused_said.may() {
-            tracing::warn!(refused, "too many requests of other servers wait for their answers");
-        }
+        throttled!(
+            self.log,
+            warn,
+            "refused requests",
+            refused,
+            "too many requests of other servers wait for their answers"
+        );
     }
 
     pub(super) fn oversized(&self, size: usize, limit: usize) {
         self.oversized_answers.fetch_add(1, Relaxed);
-        if self.oversized_said.may() {
-            tracing::warn!(
-                size,
-                limit,
-                "an answer is larger than the broker takes; its caller gets an error"
-            );
-        }
-    }
-}
-
-/// Lets one of many lines a second into the log.
-#[derive(Debug, Default)]
-struct Seldom(Mutex<Option<Instant>>);
-
-impl Seldom {
-    fn may(&self) -> bool {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = last.is_none_or(|last| last.elapsed() >= Duration::from_secs(1));
-        if may {
-            *last = Some(Instant::now());
-        }
-        may
+        throttled!(
+            self.log,
+            warn,
+            "answers too large",
+            size,
+            limit,
+            "an answer is larger than the broker takes; its caller gets an error"
+        );
     }
 }
 
@@ -205,9 +197,13 @@ impl Signals {
     }
 
     fn say(&self, error: &str) {
-        if self.counts.error_said.may() {
-            tracing::warn!(error, "the broker, or its client, has something to say");
-        }
+        throttled!(
+            self.counts.log,
+            warn,
+            "errors of the broker",
+            error,
+            "the broker or its client reports an error"
+        );
     }
 
     /// Whether the broker refused a subscription to this subject. Asking forgets it.
@@ -245,13 +241,13 @@ mod tests {
     }
 
     #[test]
-    fn slow_consumers_are_counted_and_said_at_most_once_a_second() {
+    fn slow_consumers_are_counted_and_logged_once() {
         let signals = signals();
         for _ in 0..1000 {
             signals.hear(Event::SlowConsumer(1));
         }
         assert_eq!(signals.counts.now().slow_consumers, 1000);
-        assert!(!signals.counts.slow_said.may());
+        assert_eq!(signals.counts.log.allow("slow consumers"), None);
     }
 
     #[test]

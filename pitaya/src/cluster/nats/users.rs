@@ -11,6 +11,7 @@ use super::link::Link;
 use super::messages::{Taker, USER};
 use crate::cluster::subject::{self, BadPart};
 use crate::cluster::{Server, TransportError};
+use crate::throttle::{GLOBAL, throttled};
 
 /// Who is served, and over what. What is to be subscribed is decided here, under one lock, and done in that order by
 /// the task of the connection, so that the last word on a user is the last that is done.
@@ -186,7 +187,9 @@ async fn obey(mut orders: mpsc::UnboundedReceiver<Order>, link: Arc<Link>, taker
                     tasks.insert(uid, link.loops.spawn(task));
                 }
                 Err(TransportError::Unavailable) => return,
-                Err(error) => tracing::error!(%error, "a user's messages are not taken in"),
+                Err(error) => {
+                    throttled!(GLOBAL, error, "user subscriptions", %error, "failed to subscribe to a user's messages");
+                }
             },
         }
     }

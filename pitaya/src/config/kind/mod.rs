@@ -10,6 +10,8 @@ use std::path::PathBuf;
 
 use super::custom::{self, CustomMetric};
 use super::is_label_name;
+use crate::acceptor::networks::Networks;
+use crate::acceptor::origins;
 
 mod size;
 mod span;
@@ -68,7 +70,8 @@ pub(super) trait Kind {
 
 /// A string in TOML's basic form, whose escapes are those of JSON.
 pub(super) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    // JSON leaves one control character that TOML does not allow.
+    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
 }
 
 /// A switch.
@@ -198,6 +201,42 @@ impl Kind for List {
 
     fn show(value: &Vec<String>) -> String {
         format!("[{}]", value.iter().map(|entry| quoted(entry)).collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// A list of networks and addresses.
+pub(super) struct NetworkList;
+
+impl Kind for NetworkList {
+    type Value = Vec<String>;
+    const NAME: &'static str = "list of strings";
+
+    fn parse(raw: Raw<'_>) -> Result<Vec<String>, String> {
+        let texts = List::parse(raw)?;
+        Networks::parse(&texts).map_err(|why| format!("has an entry that is no network: {why}"))?;
+        Ok(texts)
+    }
+
+    fn show(value: &Vec<String>) -> String {
+        List::show(value)
+    }
+}
+
+/// A list of origins.
+pub(super) struct OriginList;
+
+impl Kind for OriginList {
+    type Value = Vec<String>;
+    const NAME: &'static str = "list of strings";
+
+    fn parse(raw: Raw<'_>) -> Result<Vec<String>, String> {
+        let texts = List::parse(raw)?;
+        origins::parse(&texts).map_err(|why| format!("has an entry that never matches: {why}"))?;
+        Ok(texts)
+    }
+
+    fn show(value: &Vec<String>) -> String {
+        List::show(value)
     }
 }
 

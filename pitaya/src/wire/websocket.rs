@@ -1,0 +1,30 @@
+//! What both sides of a WebSocket upgrade compute (RFC 6455, section 4).
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+/// What the RFC appends to the key of a request.
+const SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// The value of `Sec-WebSocket-Accept` for a key.
+pub(crate) fn accept_key(key: &str) -> String {
+    let mut hash = sha1_smol::Sha1::new();
+    hash.update(key.as_bytes());
+    hash.update(SUFFIX);
+    STANDARD.encode(hash.digest().bytes())
+}
+
+/// A random key for a request. It need not be a secret: it only tells a WebSocket server from a confused one.
+pub(crate) fn random_key() -> String {
+    STANDARD.encode(fastrand::u128(..).to_be_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_of_the_rfc_has_its_answer() {
+        assert_eq!(accept_key("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(random_key().len(), 24);
+    }
+}
