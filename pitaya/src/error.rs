@@ -128,9 +128,19 @@ impl Error {
         if let Some(found) = find(&*source) {
             return found.with_source(source);
         }
-        let mut error = Self::new(code::UNKNOWN, text::INTERNAL).with_source(source);
+        Self::hidden(code::UNKNOWN, source)
+    }
+
+    /// An error with a code, whose reason only the log shows: the caller gets `internal error`.
+    pub(crate) fn hidden(code: &'static str, reason: impl Into<BoxError>) -> Self {
+        let mut error = Self::new(code, text::INTERNAL).with_source(reason);
         error.0.public = false;
         error
+    }
+
+    /// The text for the operator: the reason of an error that hides it from the caller, else its text.
+    pub(crate) fn reason(&self) -> Cow<'_, str> {
+        self.outgoing_msg(true)
     }
 
     /// Adds one pair to what the caller sees under `metadata`.

@@ -307,4 +307,8 @@ where
     async fn extract(call: &mut Call<K>) -> Result<Self> {
         Self::from_services(call.get_services())
     }
+
+    fn check(services: &Services) -> Result<()> {
+        Self::from_services(services).map(drop)
+    }
 }

@@ -152,6 +152,7 @@ fn assemble(builder: &mut Builder) -> Result<App> {
     let local = Arc::new(Local {
         server_id: Arc::clone(&server_id),
         server_type: builder.server_type.as_str().into(),
+        in_cluster: node.is_some(),
         services: Arc::clone(&services),
         tables: OnceLock::new(),
     });

@@ -27,7 +27,7 @@ impl Loud {
     pub(super) fn log(&self, route: &str, session: u64, error: &Error) {
         let source = std::error::Error::source(error);
         if error.is_public() {
-            return tracing::debug!(route, session, %error, source, "a call failed");
+            return tracing::debug!(route, session, %error, metadata = ?error.metadata(), source, "a call failed");
         }
         let (allowed, suppressed) = self.allow(Instant::now());
         if suppressed > 0 {
