@@ -238,15 +238,18 @@ impl Node {
     /// Calls a remote of whoever the route, the id or the key names.
     async fn remote(&self, request: RemoteRequest) -> Result<Bytes> {
         let RemoteRequest { route, body, server_id, key, timeout, current } = request;
-        let server_type = route::parse(&route)?
+        let server_type = route::parse(&route)
+            .map_err(|error| error.about(&route))?
             .server
             .ok_or_else(|| Error::new(code::UNKNOWN, text::NO_SERVER_TYPE).with_metadata("route", &*route))?;
         let own = self.own();
-        let nonsense = || Error::new(code::UNKNOWN, text::RPC_MAY_BE_LOCAL);
+        let nonsense = || Error::new(code::UNKNOWN, text::RPC_MAY_BE_LOCAL).with_metadata("route", &*route);
         let to = match (&server_id, &key) {
             (Some(id), _) if **id == *own.id => return Err(nonsense()),
             (Some(id), _) => self.servers.get(id).map(Chosen::only).ok_or_else(|| {
-                Error::new(code::UNKNOWN, text::SERVER_NOT_FOUND).with_metadata("server", &**id)
+                Error::new(code::UNKNOWN, text::SERVER_NOT_FOUND)
+                    .with_metadata("route", &*route)
+                    .with_metadata("server", &**id)
             })?,
             (None, None) if *server_type == *own.server_type => return Err(nonsense()),
             (None, key) => {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::absent::{Absent, by_chance};
 use super::{Server, View};
 use crate::context::Metadata;
+use crate::dispatch;
 use crate::error::{Error, Result, code, text};
 use crate::session::Session;
 
@@ -76,10 +77,10 @@ impl Router {
 
     fn choose(&self, call: &Routing<'_>, servers: &[Arc<Server>], absent: &Absent) -> Result<Chosen> {
         match &self.0 {
-            Way::Random => any(servers, absent),
+            Way::Random => any(call, servers, absent),
             Way::Key(key) => match key(call) {
-                Some(key) => by_key(&key, servers).cloned().map(Chosen::only).ok_or_else(no_servers),
-                None => any(servers, absent),
+                Some(key) => by_key(&key, servers).cloned().map(Chosen::only).ok_or_else(|| no_servers(call)),
+                None => any(call, servers, absent),
             },
             Way::Choose(choose) => choose(call, servers).map(Chosen::only),
         }
@@ -112,9 +113,9 @@ impl Chosen {
 }
 
 /// Any of them; one that is absent if all are, since somebody has to find out when it is back.
-fn any(servers: &[Arc<Server>], absent: &Absent) -> Result<Chosen> {
+fn any(call: &Routing<'_>, servers: &[Arc<Server>], absent: &Absent) -> Result<Chosen> {
     let server = absent.choose_present(servers).or_else(|| by_chance(servers));
-    let server = server.cloned().ok_or_else(no_servers)?;
+    let server = server.cloned().ok_or_else(|| no_servers(call))?;
     Ok(Chosen { server, by_chance: true })
 }
 
@@ -138,14 +139,18 @@ impl Routers {
     ) -> Result<Chosen> {
         let servers = willing(view, call.server_type);
         if servers.is_empty() {
-            return Err(no_servers());
+            return Err(match view.has_seen(call.server_type) || call.session.is_none() {
+                true => no_servers(call),
+                // For a client it is a route like any other that does not exist.
+                false => dispatch::not_found(call.route),
+            });
         }
         if let Some(key) = key {
-            return by_key(key, servers).cloned().map(Chosen::only).ok_or_else(no_servers);
+            return by_key(key, servers).cloned().map(Chosen::only).ok_or_else(|| no_servers(call));
         }
         match self.0.get(call.server_type) {
             Some(router) => router.choose(call, servers, absent),
-            None => any(servers, absent),
+            None => any(call, servers, absent),
         }
     }
 }
@@ -156,8 +161,11 @@ pub(super) fn willing<'a>(view: &'a View, server_type: &str) -> &'a [Arc<Server>
     if open.is_empty() { view.of_type(server_type) } else { open }
 }
 
-fn no_servers() -> Error {
+#[cold]
+fn no_servers(call: &Routing<'_>) -> Error {
     Error::new(code::INTERNAL, text::NO_SERVERS)
+        .with_metadata("route", call.route)
+        .with_metadata("type", call.server_type)
 }
 
 /// The server with the highest score for a key: when one goes, only its own keys move.
@@ -215,6 +223,12 @@ mod tests {
     fn without_a_server_of_the_type_the_call_fails() {
         let error = choose(&Routers::default(), &known(&[]), None).unwrap_err();
         assert_eq!((error.code(), error.msg()), ("PIT-500", "no servers available of this type"));
+        assert_eq!(
+            error.metadata(),
+            &[("route", "room.room.join"), ("type", "room")]
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                .into()
+        );
         assert!(choose(&Routers::default(), &known(&[]), Some("key")).is_err());
     }
 

@@ -180,9 +180,11 @@ impl Local {
         if let Some(id) = &request.server_id
             && *id != self.server_id
         {
-            return Err(Error::new(code::INTERNAL, text::NO_SERVER_WITH_ID).with_metadata("server", &**id));
+            return Err(Error::new(code::INTERNAL, text::NO_SERVER_WITH_ID)
+                .with_metadata("route", &*request.route)
+                .with_metadata("server", &**id));
         }
-        let parts = crate::route::parse(&request.route)?;
+        let parts = crate::route::parse(&request.route).map_err(|error| error.about(&request.route))?;
         let tables =
             self.tables.get().ok_or_else(|| Error::new(code::UNAVAILABLE, "the app has not started yet"))?;
         if let Some(id) = tables.remotes.find(request.route.as_bytes()) {
@@ -233,7 +235,7 @@ pub(crate) async fn run_remote(
     current: Current,
 ) -> Result<Bytes> {
     let Bound::Remote(method) = &entry.call else {
-        return Err(Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND));
+        return Err(Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND).with_metadata("route", entry.route()));
     };
     let call = Call::remote(services, Arc::clone(entry), current.clone());
     let call = async { method(call, &Body::shared(body)).await };
