@@ -24,7 +24,7 @@ mod settings;
 mod start;
 mod stop;
 
-pub use crate::connection::Refusal;
+pub use crate::connection::{CallLimit, Refusal};
 pub use builder::Builder;
 pub use running::Running;
 

@@ -119,7 +119,7 @@ async fn servers_call_each_other_by_typed_clients() {
         ),
         (
             "gate.gate.say",
-            r#"{"code":"PIT-000","msg":"you are making a rpc that may be processed locally, either specify a different server type or specify a server id","metadata":{"route":"gate.gate.say"}}"#,
+            r#"{"code":"PIT-000","msg":"you are making a rpc that may be processed locally, either specify a different server type or specify a server id"}"#,
         ),
         (
             "hall",
