@@ -27,6 +27,8 @@ pub mod code {
     pub const NOT_FOUND: &str = "PIT-404";
     /// A handler or a remote took longer than it may.
     pub const TIMEOUT: &str = "PIT-408";
+    /// The client sends more than it may, where that is answered.
+    pub const TOO_MANY: &str = "PIT-429";
     /// The client or its connection has gone.
     pub const CLOSED: &str = "PIT-499";
     /// The framework or the cluster could not do its part.
@@ -46,6 +48,7 @@ pub mod text {
     pub const EMPTY_ROUTE_FIELD: &str = "route field can not be empty";
     pub const INVALID_ROUTE: &str = "invalid route";
     pub const ROUTE_NOT_FOUND: &str = "route not found";
+    pub const TOO_MANY: &str = "rate limit exceeded";
     pub const HANDLER_TIMEOUT: &str = "handler timeout";
     pub const NO_SERVERS: &str = "no servers available of this type";
     pub const NO_SERVER_WITH_ID: &str = "can't find any server with the provided ID";
@@ -128,9 +131,19 @@ impl Error {
         if let Some(found) = find(&*source) {
             return found.with_source(source);
         }
-        let mut error = Self::new(code::UNKNOWN, text::INTERNAL).with_source(source);
+        Self::hidden(code::UNKNOWN, source)
+    }
+
+    /// An error with a code, whose reason only the log shows: the caller gets `internal error`.
+    pub(crate) fn hidden(code: &'static str, reason: impl Into<BoxError>) -> Self {
+        let mut error = Self::new(code, text::INTERNAL).with_source(reason);
         error.0.public = false;
         error
+    }
+
+    /// The text for the operator: the reason of an error that hides it from the caller, else its text.
+    pub(crate) fn reason(&self) -> Cow<'_, str> {
+        self.outgoing_msg(true)
     }
 
     /// Adds one pair to what the caller sees under `metadata`.
@@ -194,9 +207,16 @@ impl fmt::Debug for Error {
         for (key, value) in &self.0.metadata {
             write!(f, "\n  {key} = {value}")?;
         }
+        // A text often ends with that of its cause: each is printed once.
+        let mut printed = self.msg().to_owned();
         let mut source = self.source();
         while let Some(error) = source {
-            write!(f, "\n  because: {error}")?;
+            let text = error.to_string();
+            if !printed.contains(&text) {
+                write!(f, "\n  because: {text}")?;
+                printed.push('\n');
+                printed.push_str(&text);
+            }
             source = error.source();
         }
         Ok(())
@@ -390,6 +410,13 @@ mod tests {
     fn an_error_of_ours_passes_through_internal_unchanged() {
         let error = Err::<(), _>(Error::new("X-2", "kept")).internal().unwrap_err();
         assert_eq!((error.code(), error.msg()), ("X-2", "kept"));
+    }
+
+    #[test]
+    fn a_cause_is_printed_once() {
+        let cause = std::io::Error::other("port taken");
+        let error = Error::new("PIT-500", format!("cannot listen: {cause}")).with_source(cause);
+        assert_eq!(format!("{error:?}"), "PIT-500: cannot listen: port taken");
     }
 
     #[test]

@@ -34,10 +34,16 @@ pub mod wire;
 pub use bytes::Bytes;
 pub use error::{AnyError, BoxError, Error, Result, ResultExt};
 
+pub use app::App;
+pub use component::{Context, Lifecycle, Rpc, State};
+pub use config::Config;
+pub use group::{Groups, Users};
 pub use pitaya_macros::{
     Component, PitayaError, concurrent, handler, link, message, remote, route, session, skip,
 };
 pub use route::Route;
+pub use session::{Session, SessionData, SessionPool};
+pub use timer::Timers;
 
 /// What most programs need: `use pitaya::prelude::*;`.
 pub mod prelude {

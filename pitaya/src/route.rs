@@ -40,6 +40,16 @@ impl From<RouteError> for Error {
     }
 }
 
+impl RouteError {
+    /// The error of a call: its metadata has the route, and the form that a route has.
+    #[must_use]
+    pub fn about(self, route: &str) -> Error {
+        Error::from(self)
+            .with_metadata("route", route)
+            .with_metadata("form", "service.method or server.service.method")
+    }
+}
+
 /// Reads a route. Parts are taken as they are: not trimmed, case-sensitive.
 ///
 /// # Errors

@@ -46,18 +46,50 @@ impl Services {
     /// The value of a type.
     ///
     /// # Errors
-    /// `PIT-500` that names the type, and says how to provide it.
+    /// `PIT-500` if there is none. A client gets `internal error`; the [source](std::error::Error::source) names the
+    /// type and says how to provide it, or which similar type is there.
     pub fn get<T: Send + Sync + 'static>(&self) -> Result<Arc<T>> {
-        self.find().ok_or_else(|| {
-            Error::new(
-                code::INTERNAL,
-                format!(
-                    "no `{0}` in this app: give it one with `.state(…)` on the builder",
-                    type_name::<T>()
-                ),
-            )
-        })
+        self.find().ok_or_else(|| Error::hidden(code::INTERNAL, self.missing(type_name::<T>())))
     }
+
+    #[cold]
+    fn missing(&self, name: &'static str) -> String {
+        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+        let similar =
+            map.values().map(|(known, _)| *known).filter(|known| wraps(known, name) || wraps(name, known));
+        // The one with the least around it; of two, the first by name.
+        let similar = similar.min_by_key(|known| (known.len(), *known));
+        let name = short(name);
+        match similar.map(short) {
+            Some(known) => format!(
+                "no `{name}` in this app, but `{known}` is registered: write `State<{known}>`, or give the app a \
+                 `{name}` with `.state(…)` on the builder"
+            ),
+            None => format!("no `{name}` in this app: give it one with `.state(…)` on the builder"),
+        }
+    }
+}
+
+/// Whether a type has another one as its only or last argument, as `Arc<Db>` has `Db`.
+fn wraps(outer: &str, inner: &str) -> bool {
+    outer
+        .strip_suffix('>')
+        .and_then(|rest| rest.strip_suffix(inner))
+        .is_some_and(|rest| rest.ends_with(['<', ' ']))
+        || outer.contains(&format!("<{inner}>"))
+}
+
+/// The name of a type as one writes it.
+fn short(name: &str) -> String {
+    [
+        ("alloc::sync::Arc<", "Arc<"),
+        ("alloc::boxed::Box<", "Box<"),
+        ("alloc::string::String", "String"),
+        ("alloc::vec::Vec<", "Vec<"),
+        ("core::option::Option<", "Option<"),
+    ]
+    .into_iter()
+    .fold(name.to_owned(), |name, (long, short)| name.replace(long, short))
 }
 
 impl fmt::Debug for Services {
@@ -66,5 +98,43 @@ impl fmt::Debug for Services {
         let mut names: Vec<_> = map.values().map(|(name, _)| *name).collect();
         names.sort_unstable();
         f.debug_set().entries(names).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Db;
+    trait Store: Send + Sync {}
+    impl Store for Db {}
+
+    fn missing<T: Send + Sync + 'static>(services: &Services) -> String {
+        let Err(error) = services.get::<T>() else { panic!("the type is there") };
+        assert_eq!((error.code(), error.msg()), ("PIT-500", "internal error"));
+        error.reason().into_owned()
+    }
+
+    #[test]
+    fn a_missing_type_is_named_with_what_to_write() {
+        let (db, here) = (type_name::<Db>(), module_path!());
+        let services = Services::default();
+        services.insert(7_u8);
+        let plain = format!("no `{db}` in this app: give it one with `.state(…)` on the builder");
+        assert_eq!(missing::<Db>(&services), plain);
+        services.insert(Arc::new(Db));
+        assert_eq!(
+            missing::<Db>(&services),
+            format!(
+                "no `{db}` in this app, but `Arc<{db}>` is registered: write `State<Arc<{db}>>`, or give the app a \
+                 `{db}` with `.state(…)` on the builder"
+            )
+        );
+        let services = Services::default();
+        services.insert(Db);
+        let text = missing::<Arc<Db>>(&services);
+        assert!(text.starts_with(&format!("no `Arc<{db}>` in this app, but `{db}` is registered")), "{text}");
+        let text = missing::<Arc<dyn Store>>(&services);
+        assert!(text.starts_with(&format!("no `Arc<dyn {here}::Store>` in this app: give")), "{text}");
     }
 }

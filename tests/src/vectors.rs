@@ -108,25 +108,8 @@ pub fn folder() -> PathBuf {
 /// If there is no such file, or a kind of one has no entries in any of these forms.
 #[must_use]
 pub fn load(suite: &Suite) -> Map<String, Value> {
-    let folder = folder();
-    let listing = std::fs::read_dir(&folder)
-        .unwrap_or_else(|e| panic!("vectors: cannot list {}: {e}", folder.display()));
-    let mut files: Vec<PathBuf> = listing
-        .map(|entry| entry.expect("vectors: a folder entry").path())
-        .filter(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let of = SUITES.iter().find(|suite| name.starts_with(suite.files));
-            name.ends_with(".json") && of.is_some_and(|of| of.files == suite.files)
-        })
-        .collect();
-    files.sort();
-    assert!(!files.is_empty(), "vectors: no file {}*.json in {}", suite.files, folder.display());
     let mut all = Map::new();
-    for file in files {
-        let text =
-            std::fs::read(&file).unwrap_or_else(|e| panic!("vectors: cannot read {}: {e}", file.display()));
-        let read: Map<String, Value> = serde_json::from_slice(&text)
-            .unwrap_or_else(|e| panic!("vectors: {} is not an object: {e}", file.display()));
+    for (file, read) in read(suite) {
         for (kind, entries) in read.into_iter().filter(|(kind, _)| !NOTES.contains(&kind.as_str())) {
             let entries = match entries {
                 Value::Array(entries) => entries,
@@ -142,6 +125,41 @@ pub fn load(suite: &Suite) -> Map<String, Value> {
         }
     }
     all
+}
+
+/// The notes of a suite's files.
+///
+/// # Panics
+/// If there is no such file.
+#[must_use]
+pub fn load_notes(suite: &Suite) -> Map<String, Value> {
+    let files = read(suite).into_iter().flat_map(|(_, read)| read);
+    files.filter(|(name, _)| NOTES.contains(&name.as_str())).collect()
+}
+
+/// The files of a suite.
+fn read(suite: &Suite) -> Vec<(PathBuf, Map<String, Value>)> {
+    let folder = folder();
+    let listing = std::fs::read_dir(&folder)
+        .unwrap_or_else(|e| panic!("vectors: cannot list {}: {e}", folder.display()));
+    let mut files: Vec<PathBuf> = listing
+        .map(|entry| entry.expect("vectors: a folder entry").path())
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let of = SUITES.iter().find(|suite| name.starts_with(suite.files));
+            name.ends_with(".json") && of.is_some_and(|of| of.files == suite.files)
+        })
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "vectors: no file {}*.json in {}", suite.files, folder.display());
+    let read = |file: PathBuf| {
+        let text =
+            std::fs::read(&file).unwrap_or_else(|e| panic!("vectors: cannot read {}: {e}", file.display()));
+        let read = serde_json::from_slice(&text)
+            .unwrap_or_else(|e| panic!("vectors: {} is not an object: {e}", file.display()));
+        (file, read)
+    };
+    files.into_iter().map(read).collect()
 }
 
 /// The entries of one part of a kind.

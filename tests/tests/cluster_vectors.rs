@@ -123,6 +123,22 @@ fn vectors_recorded_from_go() {
                 let want = subject::push(frontend_type, &push.uid).map_err(text)?;
                 case.same("subject", &subject, &&*want)
             }
+            "protos.KickMsg" => {
+                let parts: Vec<&str> = subject.split('/').collect();
+                let [_, frontend_type, ..] = parts[..] else { return Err(format!("the subject {subject}")) };
+                let kick = KickMsg::decode(&*bytes).map_err(text)?;
+                let want = subject::kick(frontend_type, &kick.user_id).map_err(text)?;
+                case.same("subject", &subject, &&*want)
+            }
+            "protos.BindMsg" => {
+                let parts: Vec<&str> = subject.split('/').collect();
+                let [_, server_type, _] = parts[..] else { return Err(format!("the subject {subject}")) };
+                let want = subject::bindings(server_type).map_err(text)?;
+                case.same("subject", &subject, &&*want)?;
+                let bind = BindMsg::decode(&*bytes).map_err(text)?;
+                case.holds("it names a user and a frontend", !bind.uid.is_empty() && !bind.fid.is_empty())?;
+                case.same("the original says no time", &bind.bound_at, &0)
+            }
             other => Err(format!("no test knows a recorded {other}")),
         }
     });

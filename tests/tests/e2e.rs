@@ -113,7 +113,7 @@ async fn sessions_of_one_user_on_frontends_of_two_types_both_stay() {
     // The suite asks for a type that there is none of, which is an error that it takes for an answer.
     assert_eq!(
         one.ask("connector.testsvc.testbindid", "ann").await,
-        r#"{"code":"PIT-500","msg":"no servers available of this type"}"#
+        r#"{"code":"PIT-404","msg":"pitaya/handler: connector.testsvc.testbindid not found"}"#
     );
     assert_eq!(one.ask("connector1.testsvc.testbindid", "ann").await, "ack");
     assert_eq!(two.ask("connector2.testsvc.testbindid", "ann").await, "ack");

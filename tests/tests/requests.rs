@@ -30,10 +30,26 @@ async fn every_failure_is_an_error_payload_as_the_original_writes_it() {
         ("test.arena.no", "", r#"{"code":"PIT-404","msg":"pitaya/handler: test.arena.no not found"}"#),
         ("arena.no", "", r#"{"code":"PIT-404","msg":"pitaya/handler: test.arena.no not found"}"#),
         ("arena.note", r#"{"text":"x"}"#, r#"{"code":"PIT-400","msg":"tried to request a notify route"}"#),
-        ("nonsense", "", r#"{"code":"PIT-400","msg":"invalid route"}"#),
-        ("a..b", "", r#"{"code":"PIT-400","msg":"route field can not be empty"}"#),
-        ("", "", r#"{"code":"PIT-400","msg":"route field can not be empty"}"#),
-        ("elsewhere.arena.raw", "", r#"{"code":"PIT-500","msg":"no servers available of this type"}"#),
+        (
+            "nonsense",
+            "",
+            r#"{"code":"PIT-400","msg":"invalid route","metadata":{"form":"service.method or server.service.method","route":"nonsense"}}"#,
+        ),
+        (
+            "a..b",
+            "",
+            r#"{"code":"PIT-400","msg":"route field can not be empty","metadata":{"form":"service.method or server.service.method","route":"a..b"}}"#,
+        ),
+        (
+            "",
+            "",
+            r#"{"code":"PIT-400","msg":"route field can not be empty","metadata":{"form":"service.method or server.service.method","route":""}}"#,
+        ),
+        (
+            "elsewhere.arena.raw",
+            "",
+            r#"{"code":"PIT-404","msg":"pitaya/handler: elsewhere.arena.raw not found"}"#,
+        ),
     ] {
         let got = client.call(route, body).await;
         assert!(matches!(got, Got::Response { error: true, .. }), "{route}: {got:?}");

@@ -414,3 +414,17 @@ async fn a_drain_waits_for_the_sessions_to_go_and_accepts_no_new_ones() {
     soon("the drain", draining).await.unwrap();
     until("no session", || running.sessions().count() == 0).await;
 }
+
+#[test]
+fn without_a_runtime_the_start_says_so() {
+    use futures_util::FutureExt;
+
+    let start = App::builder().server_type("test").acceptor(Tcp::bind("127.0.0.1:0")).start();
+    let error = start.now_or_never().expect("it fails at once").expect_err("there is no runtime");
+    assert!(error.msg().contains("no Tokio runtime") && error.msg().contains("#[tokio::main]"), "{error}");
+}
+
+#[test]
+fn names_are_at_the_root() {
+    fn _takes(_: pitaya::App, _: pitaya::Session, _: pitaya::Timers, _: pitaya::Groups, _: pitaya::Users) {}
+}

@@ -13,13 +13,15 @@ type Step = fn() -> Result<(), String>;
 /// Runs all steps; stops at the first that fails.
 pub(crate) fn main(args: &[String]) -> ExitCode {
     let only = args.first().map(String::as_str);
-    let steps: [(&str, Step); 9] = [
+    let steps: [(&str, Step); 11] = [
         ("needs", needs),
         ("format", || run(cargo().args(["fmt", "--all", "--check"]))),
         ("clippy", || {
             run(cargo().args([
                 "clippy",
                 "--workspace",
+                "--exclude",
+                "pitaya-unified",
                 "--all-targets",
                 "--all-features",
                 "--",
@@ -27,10 +29,11 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
                 "warnings",
             ]))
         }),
+        ("portable", portable),
         ("features", features),
         ("docs", || {
             let mut doc = cargo();
-            doc.args(["doc", "--workspace", "--no-deps", "--all-features"])
+            doc.args(["doc", "--workspace", "--exclude", "pitaya-unified", "--no-deps", "--all-features"])
                 .env("RUSTDOCFLAGS", "-D warnings");
             run(&mut doc)
         }),
@@ -42,9 +45,23 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
                 "--all-targets",
                 "--exclude",
                 "pitaya-bench",
+                "--exclude",
+                "pitaya-unified",
             ]))
         }),
-        ("doctests", || run(cargo().args(["test", "--workspace", "--all-features", "--doc"]))),
+        ("unified", || {
+            run(cargo().args(["test", "-p", "pitaya", "-p", "pitaya-unified", "--all-features", "--lib"]))
+        }),
+        ("doctests", || {
+            run(cargo().args([
+                "test",
+                "--workspace",
+                "--exclude",
+                "pitaya-unified",
+                "--all-features",
+                "--doc",
+            ]))
+        }),
         ("fuzz", fuzz::quick),
         ("javascript", || {
             run(Command::new("node").args(["--test"]).current_dir(root().join("tests/browser")))
@@ -62,6 +79,63 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
     }
     eprintln!("== all is well");
     ExitCode::SUCCESS
+}
+
+/// What only Unix has, in the sources of the library.
+const UNIX: &[&str] =
+    &["rustix::", "libc::", "std::os::unix", "std::os::fd", "signal::unix", "UnixListener", "UnixStream"];
+
+/// Everything of the library that only Unix has stands in an item or a block under `cfg(unix)`, in a test, or in a
+/// comment. This reads the text: other systems are not built.
+fn portable() -> Result<(), String> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join("pitaya/src")];
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        for path in entries.flatten().map(|entry| entry.path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ext| ext == "rs") && !path.ends_with("tests.rs") {
+                let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
+                found.extend(unguarded(&text).into_iter().map(|line| format!("{}:{line}", path.display())));
+            }
+        }
+    }
+    match found.is_empty() {
+        true => Ok(()),
+        false => Err(format!("only Unix has this; put it under `#[cfg(unix)]`:\n{}", found.join("\n"))),
+    }
+}
+
+/// The lines that name what only Unix has and are not under `cfg(unix)`, counted from 1.
+fn unguarded(text: &str) -> Vec<usize> {
+    let mut found = Vec::new();
+    // The indentation of the item under `cfg(unix)`; it ends with the next line that is not indented further.
+    let mut guard: Option<(usize, bool)> = None;
+    for (at, line) in text.lines().enumerate() {
+        let (code, indent) = (line.trim_start(), line.len() - line.trim_start().len());
+        if code.is_empty() || code.starts_with("//") {
+            continue;
+        }
+        if code.starts_with("#[cfg(unix)]") {
+            guard = Some((indent, false));
+            continue;
+        }
+        let named = UNIX.iter().any(|name| code.contains(name));
+        match guard {
+            Some((own, begun)) if indent > own || !begun || code.starts_with(['}', ')']) => {
+                guard = (!(begun && indent == own) && !(indent == own && code.ends_with(';')))
+                    .then_some((own, true));
+            }
+            _ => {
+                guard = None;
+                if named {
+                    found.push(at + 1);
+                }
+            }
+        }
+    }
+    found
 }
 
 /// The framework with each feature alone, and with none; and the chat as newcomers start it, without `protoc`.
@@ -151,4 +225,31 @@ fn install(packages: &[&str]) -> Result<(), String> {
     let mut args = vec!["install", "-y", "--no-install-recommends"];
     args.extend(packages);
     apt(&args).map_err(|_| help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unguarded;
+
+    #[test]
+    fn unix_code_is_found_outside_of_its_guard_only() {
+        let text = "\
+use rustix::process;
+#[cfg(unix)]
+use tokio::signal::unix::signal;
+use std::os::fd::AsFd;
+#[cfg(unix)]
+fn a() {
+    rustix::b();
+}
+// rustix::comment
+fn c() {
+    rustix::d();
+    #[cfg(unix)]
+    rustix::e();
+    rustix::f();
+}
+";
+        assert_eq!(unguarded(text), [1, 4, 11, 14]);
+    }
 }

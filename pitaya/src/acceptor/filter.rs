@@ -60,6 +60,9 @@ pub enum Verdict {
     Pass,
     /// It vanishes: no answer, and no sign of life to the heartbeat either. The reason is counted.
     Drop(DropReason),
+    /// A request is not handled but answered with `PIT-429`; a notify vanishes. Other packets than data go on. The reason
+    /// is counted.
+    Refuse(DropReason),
     /// The connection is closed.
     Close,
 }

@@ -31,6 +31,7 @@ pub struct RateLimit {
     interval: Duration,
     count_all: bool,
     disabled: bool,
+    answered: bool,
 }
 
 impl RateLimit {
@@ -45,6 +46,7 @@ impl RateLimit {
             interval,
             count_all: false,
             disabled: false,
+            answered: false,
         })
     }
 
@@ -65,7 +67,8 @@ impl RateLimit {
     pub fn from_config(config: &Config) -> Result<Self, RateLimitError> {
         Ok(Self::new(config.rate_limit, config.rate_limit_interval)?
             .count_all_packets(config.rate_limit_all_packets)
-            .disabled(config.rate_limit_force_disable))
+            .disabled(config.rate_limit_force_disable)
+            .answered(config.rate_limit_answer))
     }
 
     /// Whether every packet counts, as in the original framework, and not data packets alone. Heartbeats may be dropped then, and
@@ -74,6 +77,14 @@ impl RateLimit {
     #[must_use]
     pub fn count_all_packets(mut self, yes: bool) -> Self {
         self.count_all = yes;
+        self
+    }
+
+    /// Whether a request over the limit is answered with the error `PIT-429`, in its order among the session's answers,
+    /// instead of vanishing. Such a request is a sign of life. What is no request vanishes all the same.
+    #[must_use]
+    pub fn answered(mut self, yes: bool) -> Self {
+        self.answered = yes;
         self
     }
 
@@ -90,7 +101,11 @@ impl Wrapper for RateLimit {
         if self.disabled {
             return Box::new(|_: &mut FilterPacket<'_>, _: Instant| Verdict::Pass);
         }
-        Box::new(Limiter { log: SlidingLog::new(self.limit, self.interval), count_all: self.count_all })
+        Box::new(Limiter {
+            log: SlidingLog::new(self.limit, self.interval),
+            count_all: self.count_all,
+            answered: self.answered,
+        })
     }
 }
 
@@ -98,6 +113,7 @@ impl Wrapper for RateLimit {
 struct Limiter {
     log: SlidingLog,
     count_all: bool,
+    answered: bool,
 }
 
 impl Filter for Limiter {
@@ -109,6 +125,7 @@ impl Filter for Limiter {
         }
         match kind {
             Kind::Handshake | Kind::HandshakeAck => Verdict::Pass,
+            Kind::Data if self.answered => Verdict::Refuse(DropReason::RateLimit),
             _ => Verdict::Drop(DropReason::RateLimit),
         }
     }
@@ -147,6 +164,15 @@ impl SlidingLog {
     /// An empty log.
     pub fn new(limit: NonZeroUsize, interval: Duration) -> Self {
         Self { times: Vec::new(), oldest: 0, limit, interval }
+    }
+
+    /// Whether the last one that was allowed is an interval ago or more, so that the log says nothing any more.
+    pub fn is_over(&self, now: Instant) -> bool {
+        let newest = match self.oldest {
+            0 => self.times.last(),
+            oldest => self.times.get(oldest - 1),
+        };
+        newest.is_none_or(|newest| now.saturating_duration_since(*newest) >= self.interval)
     }
 
     /// Whether one more is allowed at `now`, which must not lie before the last call's; it is remembered if so.

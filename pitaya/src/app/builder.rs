@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::cluster::{Discovery, Router, Routers, Transport};
 use crate::component::Registration;
 use crate::config::Config;
-use crate::connection::{Authenticate, Refusal, Validator, authenticate};
+use crate::connection::{Authenticate, CallLimit, Refusal, Validator, authenticate};
 use crate::error::{BoxError, Result};
 use crate::group::GroupStore;
 use crate::metrics::Reporter;
@@ -54,6 +54,7 @@ pub struct Builder {
     pub(super) routers: Routers,
     pub(super) metadata: BTreeMap<String, String>,
     pub(super) reporters: Vec<Arc<dyn Reporter>>,
+    pub(super) call_limits: Vec<CallLimit>,
     pub(super) post_build: Vec<PostBuild>,
     pub(super) services: Arc<Services>,
     pub(super) pool: Arc<Pool>,
@@ -87,6 +88,7 @@ impl Default for Builder {
             routers: Routers::default(),
             metadata: BTreeMap::new(),
             reporters: Vec::new(),
+            call_limits: Vec::new(),
             post_build: Vec::new(),
             services: Arc::clone(pool.services()),
             pool,
@@ -327,6 +329,14 @@ impl Builder {
     #[must_use]
     pub fn cluster(mut self) -> Self {
         self.cluster = true;
+        self
+    }
+
+    /// Limits the calls of clients, by route or by user. Each limit that is added counts by itself, and a call has to be
+    /// within all of them. The app does not start if a limit names a route of this server type that does not exist.
+    #[must_use]
+    pub fn call_limit(mut self, limit: CallLimit) -> Self {
+        self.call_limits.push(limit);
         self
     }
 

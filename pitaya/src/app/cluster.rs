@@ -40,7 +40,7 @@ pub(super) fn node(
         server_type: builder.server_type.as_str().into(),
         metadata,
         frontend,
-        hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        hostname: hostname(),
     };
     own.check().map_err(|error| Error::new(code::INTERNAL, error.to_string()))?;
     Ok(Some(Node::new(Parts {
@@ -74,6 +74,16 @@ fn over_etcd_and_nats(builder: &mut Builder) -> Result<()> {
         builder.transport = Some(Box::new(transport));
     }
     Ok(())
+}
+
+#[cfg(unix)]
+fn hostname() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(not(unix))]
+fn hostname() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_default()
 }
 
 fn half(what: &str) -> Error {

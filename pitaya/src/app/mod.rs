@@ -24,7 +24,7 @@ mod settings;
 mod start;
 mod stop;
 
-pub use crate::connection::Refusal;
+pub use crate::connection::{CallLimit, Refusal};
 pub use builder::Builder;
 pub use running::Running;
 
@@ -306,5 +306,9 @@ where
 {
     async fn extract(call: &mut Call<K>) -> Result<Self> {
         Self::from_services(call.get_services())
+    }
+
+    fn check(services: &Services) -> Result<()> {
+        Self::from_services(services).map(drop)
     }
 }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::ops::Deref;
 
+#[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -110,12 +111,14 @@ impl Deref for Running {
 
 /// The signals that mean to stop, listened to without a gap: one that comes while another is dealt with is not
 /// lost. A signal that cannot be listened to never comes.
+#[cfg(unix)]
 struct Signals {
     terminate: Option<Signal>,
     interrupt: Option<Signal>,
     quit: Option<Signal>,
 }
 
+#[cfg(unix)]
 impl Signals {
     fn listen() -> Self {
         let listen = |kind| match signal(kind) {
@@ -145,6 +148,25 @@ impl Signals {
             () = one(&mut self.interrupt) => Wish::Stop,
             () = one(&mut self.quit) => Wish::Stop,
         }
+    }
+}
+
+/// Where there are no Unix signals: Ctrl-C.
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> Self {
+        Self
+    }
+
+    async fn next(&mut self) -> Wish {
+        if let Err(error) = tokio::signal::ctrl_c().await {
+            tracing::error!(%error, "failed to listen to Ctrl-C");
+            std::future::pending::<()>().await;
+        }
+        Wish::Stop
     }
 }
 

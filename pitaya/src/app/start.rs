@@ -15,7 +15,7 @@ use super::{App, Inner, Running, WeakApp, settings};
 use crate::acceptor::{AcceptBackoff, Acceptor, Listening, Readiness};
 use crate::cluster::Cluster;
 use crate::component::{Built, Local, Plan, Rpc, Runner, Table, Tables};
-use crate::connection::{Front, Handshaking, Loud, Meters};
+use crate::connection::{CallLimit, Front, Handshaking, Loud, Meters, Rates};
 use crate::dispatch::Dispatcher;
 use crate::error::{Error, Result, code};
 use crate::group::{Groups, MemoryStore, Users};
@@ -27,6 +27,11 @@ use crate::timer::Timers;
 use crate::wire::{Dictionary, handshake};
 
 pub(super) async fn start(mut builder: Builder) -> Result<Running> {
+    if tokio::runtime::Handle::try_current().is_err() {
+        return Err(broken(
+            "no Tokio runtime: start the app in an async fn under `#[tokio::main]`, or in `Runtime::block_on`".to_owned(),
+        ));
+    }
     check(&mut builder)?;
     let format = builder.format.take().unwrap_or_else(|| settings::format(&builder.config));
     let app = assemble(&mut builder)?;
@@ -92,11 +97,13 @@ async fn begin(
 
     let forward = app.inner.node.clone().map(|node| Arc::new(Cluster(node)) as _);
     let meters = Meters::new(&app.inner.metrics, &tables);
+    let rates = rates(builder, &tables)?;
     let front = Arc::new(Front {
         pool: Arc::clone(&builder.pool),
         dispatcher: Dispatcher::new(&builder.server_type, tables, forward),
         handshaking,
         limits: settings::front(&builder.config),
+        rates,
         meters,
         loud: Loud::default(),
         tasks: app.inner.tasks.clone(),
@@ -108,6 +115,28 @@ async fn begin(
     let listening = listen(app, &front, std::mem::take(&mut builder.acceptors), &accepting).await?;
     app.inner.tasks.spawn(super::running::sample(app.clone()));
     Ok((listening, accepting))
+}
+
+/// The limits to the calls of clients: those of the configuration, and the builder's.
+fn rates(builder: &mut Builder, tables: &Tables) -> Result<Option<Rates>> {
+    let config = &builder.config;
+    let mut rules = Vec::new();
+    if config.rate_limit_user > 0 && !config.rate_limit_force_disable {
+        let rule = CallLimit::new(config.rate_limit_user, config.rate_limit_user_interval)?;
+        rules.push((rule.per_user().answered(config.rate_limit_answer), None));
+    }
+    let own = format!("{}.", builder.server_type);
+    for rule in builder.call_limits.drain(..) {
+        let route = rule.full_route(&builder.server_type).transpose()?;
+        if let Some(route) = &route
+            && route.starts_with(&own)
+            && tables.handlers.find(route.as_bytes()).is_none()
+        {
+            return Err(broken(format!("call limit: this server has no handler `{route}`")));
+        }
+        rules.push((rule, route));
+    }
+    Ok(Rates::new(rules))
 }
 
 /// Everything that can be wrong before anything is made.
@@ -153,6 +182,7 @@ fn assemble(builder: &mut Builder) -> Result<App> {
     let local = Arc::new(Local {
         server_id: Arc::clone(&server_id),
         server_type: builder.server_type.as_str().into(),
+        in_cluster: node.is_some(),
         services: Arc::clone(&services),
         runner: Runner::new(tasks.clone(), kill.clone(), config.handler_timeout),
         tables: OnceLock::new(),

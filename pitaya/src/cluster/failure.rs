@@ -23,10 +23,10 @@ pub enum TransportError {
     #[error("{}", text::RPC_TIMEOUT)]
     Timeout,
     /// Nobody listens at the other end: the server has gone, or is not there yet.
-    #[error("no responders available for request")]
+    #[error("no server listens there: no responders")]
     NoResponders,
     /// There is no connection now.
-    #[error("the transport has no connection")]
+    #[error("no connection to the broker")]
     Unavailable,
     /// So many calls wait for their answers that this one was not sent.
     #[error("too many calls wait for their answers")]

@@ -259,7 +259,8 @@ impl Node {
     /// Calls a remote of whoever the route, the id or the key names.
     async fn remote(&self, request: RemoteRequest) -> Result<Bytes> {
         let RemoteRequest { route, body, server_id, key, timeout, current } = request;
-        let server_type = route::parse(&route)?
+        let server_type = route::parse(&route)
+            .map_err(|error| error.about(&route))?
             .server
             .ok_or_else(|| Error::new(code::UNKNOWN, text::NO_SERVER_TYPE).with_metadata("route", &*route))?;
         let own = self.own();
@@ -267,7 +268,9 @@ impl Node {
         let mut to = match (&server_id, &key) {
             (Some(id), _) if **id == *own.id => return Err(nonsense()),
             (Some(id), _) => self.servers.get(id).map(Chosen::only).ok_or_else(|| {
-                Error::new(code::UNKNOWN, text::SERVER_NOT_FOUND).with_metadata("server", &**id)
+                Error::new(code::UNKNOWN, text::SERVER_NOT_FOUND)
+                    .with_metadata("route", &*route)
+                    .with_metadata("server", &**id)
             })?,
             (None, None) if *server_type == *own.server_type => return Err(nonsense()),
             (None, key) => {
@@ -293,7 +296,7 @@ impl Node {
                 _ => self.here(&route, body.clone(), current.clone(), left).await,
             };
             match result {
-                Err(error) if to.is_refused(&error) => to = self.next(to, &mut tried)?,
+                Err(error) if to.is_refused(&error) => to = self.next(&route, to, &mut tried)?,
                 result => return result,
             }
             left = timeout.saturating_sub(began.map(|began| began.elapsed()).unwrap_or_default());
@@ -301,13 +304,19 @@ impl Node {
     }
 
     /// The server that is called next, after one that drains has refused a key.
-    fn next<'k>(&self, refused: Chosen<'k>, tried: &mut Vec<Arc<str>>) -> Result<Chosen<'k>> {
+    fn next<'k>(
+        &self,
+        route: &str,
+        refused: Chosen<'k>,
+        tried: &mut Vec<Arc<str>>,
+    ) -> Result<Chosen<'k>> {
         let Chosen { server, key, .. } = refused;
-        let Some((key, _)) = key else { return Err(router::no_servers()) };
+        let of = (route, &*server.server_type);
+        let Some((key, _)) = key else { return Err(router::no_servers(of.0, of.1)) };
         tracing::debug!(server = %server.id, %key, "a server that drains does not know the key");
         self.refused.note(&server.id, &key);
         tried.push(Arc::clone(&server.id));
-        self.servers.look(|view| router::by_key(&server.server_type, key, &self.pick(view, tried)))
+        self.servers.look(|view| router::by_key(of, key, &self.pick(view, tried)))
     }
 
     /// Calls a remote of this server itself, with the limits that it would have on another one.
@@ -357,7 +366,7 @@ impl Node {
             let (client, metadata) = (Some(client), &metadata);
             let request = Outgoing { route: &route, data: &body, client, sender: &own, metadata };
             match self.send(&to, &request, left).await {
-                Err(error) if to.is_refused(&error) => to = self.next(to, &mut tried)?,
+                Err(error) if to.is_refused(&error) => to = self.next(&route, to, &mut tried)?,
                 result => return result,
             }
             let spent = began.map(|began| began.elapsed()).unwrap_or_default();

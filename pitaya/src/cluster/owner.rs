@@ -31,7 +31,11 @@ impl Frontend {
 
     fn server(&self) -> Result<Arc<Server>> {
         let known = self.node.servers.get(&self.id);
-        known.or_else(|| self.newcomer()).ok_or_else(|| Error::new(code::UNKNOWN, text::NO_SERVER_WITH_ID))
+        known.or_else(|| self.newcomer()).ok_or_else(|| {
+            // The original's answer has no metadata.
+            tracing::debug!(server = %self.id, "the frontend of the session is not known");
+            Error::new(code::UNKNOWN, text::NO_SERVER_WITH_ID)
+        })
     }
 
     /// A frontend that passed its first messages on before discovery has told of it here. The call came from it, and says

@@ -12,7 +12,26 @@
 //! # Ok::<(), prost::DecodeError>(())
 //! ```
 
+use std::collections::BTreeMap;
+
+use crate::serialize::proto_error::proto_error;
+
 #[rustfmt::skip]
 mod generated;
 
 pub use generated::*;
+
+/// Why a call failed. Present but empty, it still says that the call failed.
+///
+/// It is written by hand, because the original writes empty keys and values of map entries and `prost` does not.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Error {
+    /// A code such as `PIT-404`; an empty one stands for `PIT-000`.
+    pub code: String,
+    /// What happened, in words.
+    pub msg: String,
+    /// What else the caller is told. In no order.
+    pub metadata: BTreeMap<String, String>,
+}
+
+proto_error!(Error);

@@ -81,7 +81,7 @@ pub(super) fn read_ordered(bytes: Bytes) -> (Result<Bytes>, Option<Place>) {
 }
 
 fn undecodable(error: prost::DecodeError) -> Error {
-    Error::new(code::UNKNOWN, format!("cannot decode response: {error}")).with_source(error)
+    Error::new(code::UNKNOWN, "cannot decode response").with_source(error)
 }
 
 /// Writes an answer.
@@ -111,12 +111,12 @@ impl Unanswered<'_> {
     ///
     /// | reason | code |
     /// |---|---|
-    /// | no answer in time | `PIT-408`, with the names and the time as metadata |
+    /// | no answer in time | `PIT-408`, with the time as metadata |
     /// | nobody there, no connection, too many calls that wait | `PIT-503` |
     /// | too many bytes | `PIT-400` |
     /// | the connection was lost while it waited, anything else | `PIT-000` |
     ///
-    /// The reason is its source.
+    /// All have the route, `server` (the caller's id) and `peer.id` (the callee's) as metadata. The reason is the source.
     #[must_use]
     pub fn error(&self, why: TransportError) -> Error {
         let code = match &why {
@@ -128,15 +128,20 @@ impl Unanswered<'_> {
             TransportError::Lost | TransportError::BadAddress(_) | TransportError::Other(_) => code::UNKNOWN,
         };
         let late = why == TransportError::Timeout;
-        let error = Error::new(code, why.to_string()).with_source(why);
-        if !late {
-            return error;
-        }
-        error
-            .with_metadata("timeout", duration::text(self.timeout))
+        let (id, server_type) = (&self.callee.id, &self.callee.server_type);
+        let msg = match &why {
+            // The text that the original sends.
+            TransportError::Timeout => why.to_string(),
+            // What a broker's library says is for the log.
+            TransportError::Other(_) => format!("failed to call server `{id}` of type `{server_type}`"),
+            _ => format!("failed to call server `{id}` of type `{server_type}`: {why}"),
+        };
+        let error = Error::new(code, msg)
+            .with_source(why)
             .with_metadata("route", self.route)
             .with_metadata("server", &*self.caller.id)
-            .with_metadata("peer.id", &*self.callee.id)
+            .with_metadata("peer.id", &**id);
+        if late { error.with_metadata("timeout", duration::text(self.timeout)) } else { error }
     }
 }
 
@@ -208,9 +213,15 @@ mod tests {
             (TransportError::BadAddress("*".into()), "PIT-000"),
             (TransportError::Other("x".into()), "PIT-000"),
         ] {
-            let text = why.to_string();
+            let called = "failed to call server `b` of type `room`";
+            let text = match &why {
+                TransportError::Other(_) => called.to_owned(),
+                _ => format!("{called}: {why}"),
+            };
             let error = call.error(why.clone());
             assert_eq!((error.code(), error.msg()), (code, &*text));
+            let names = ["peer.id", "route", "server"].map(|key| &*error.metadata()[key]);
+            assert_eq!(names, ["b", "room.room.join", "a"]);
             let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref());
             assert_eq!(source, Some(&why));
         }

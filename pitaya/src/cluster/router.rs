@@ -9,6 +9,7 @@ use super::absent::{Absent, by_chance};
 use super::keyed::{RefusedKeys, hash, is_refusal};
 use super::{Server, View};
 use crate::context::{KeyMark, Metadata};
+use crate::dispatch;
 use crate::error::{Error, Result, code, text};
 use crate::session::Session;
 
@@ -144,10 +145,10 @@ impl Router {
         let open = willing(pick.view, call.server_type);
         let call = &Routing { servers: pick.view.of_type(call.server_type), ..*call };
         match &self.0 {
-            Way::Random => any(open, pick.absent),
+            Way::Random => any(call, open, pick.absent),
             Way::Key(key) => match key(call) {
-                Some(key) => by_key(call.server_type, key.into(), pick),
-                None => any(open, pick.absent),
+                Some(key) => by_key((call.route, call.server_type), key.into(), pick),
+                None => any(call, open, pick.absent),
             },
             Way::Owner(owner) => {
                 let find = |id: &str| {
@@ -155,7 +156,7 @@ impl Router {
                         Error::new(code::UNKNOWN, text::SERVER_NOT_FOUND).with_metadata("server", id)
                     })
                 };
-                owner(call, &find).map_or_else(|| any(open, pick.absent), |it| it.map(Chosen::only))
+                owner(call, &find).map_or_else(|| any(call, open, pick.absent), |it| it.map(Chosen::only))
             }
             Way::Choose(choose) => choose(call, open).map(Chosen::only),
         }
@@ -209,9 +210,9 @@ pub(super) struct Pick<'a> {
 }
 
 /// Any of them; one that is absent if all are, since somebody has to find out when it is back.
-fn any<'k>(servers: &[Arc<Server>], absent: &Absent) -> Result<Chosen<'k>> {
+fn any<'k>(call: &Routing<'_>, servers: &[Arc<Server>], absent: &Absent) -> Result<Chosen<'k>> {
     let server = absent.choose_present(servers).or_else(|| by_chance(servers));
-    let server = server.cloned().ok_or_else(no_servers)?;
+    let server = server.cloned().ok_or_else(|| no_servers(call.route, call.server_type))?;
     Ok(Chosen { server, by_chance: true, key: None })
 }
 
@@ -233,15 +234,19 @@ impl Routers {
         pick: &Pick<'_>,
     ) -> Result<Chosen<'k>> {
         if let Some(key) = key {
-            return by_key(call.server_type, key.into(), pick);
+            return by_key((call.route, call.server_type), key.into(), pick);
         }
         let servers = willing(pick.view, call.server_type);
         if servers.is_empty() {
-            return Err(no_servers());
+            return Err(match pick.view.has_seen(call.server_type) || call.session.is_none() {
+                true => no_servers(call.route, call.server_type),
+                // For a client it is a route like any other that does not exist.
+                false => dispatch::not_found(call.route),
+            });
         }
         match self.0.get(call.server_type) {
             Some(router) => router.choose(call, pick),
-            None => any(servers, pick.absent),
+            None => any(call, servers, pick.absent),
         }
     }
 }
@@ -252,13 +257,20 @@ pub(super) fn willing<'a>(view: &'a View, server_type: &str) -> &'a [Arc<Server>
     if open.is_empty() { view.of_type(server_type) } else { open }
 }
 
-pub(super) fn no_servers() -> Error {
+#[cold]
+pub(super) fn no_servers(route: &str, server_type: &str) -> Error {
     Error::new(code::INTERNAL, text::NO_SERVERS)
+        .with_metadata("route", route)
+        .with_metadata("type", server_type)
 }
 
 /// The server of a key: that with the highest score among those that have not refused the key. When one leaves, only its
 /// own keys move.
-pub(super) fn by_key<'k>(server_type: &str, key: Cow<'k, str>, pick: &Pick<'_>) -> Result<Chosen<'k>> {
+pub(super) fn by_key<'k>(
+    (route, server_type): (&str, &str),
+    key: Cow<'k, str>,
+    pick: &Pick<'_>,
+) -> Result<Chosen<'k>> {
     let (all, open) = (pick.view.of_type(server_type), pick.view.open(server_type));
     let drains = all.len() != open.len();
     let tried = |server: &Server| pick.tried.contains(&server.id);
@@ -270,7 +282,7 @@ pub(super) fn by_key<'k>(server_type: &str, key: Cow<'k, str>, pick: &Pick<'_>) 
         left.max_by_key(|server| (score(&key, &server.id), &server.id))
     };
     // Should all have refused it, the first in the order of the key has to take it.
-    let server = best(&refused).or_else(|| best(&|_| false)).cloned().ok_or_else(no_servers)?;
+    let server = best(&refused).or_else(|| best(&|_| false)).cloned().ok_or_else(|| no_servers(route, server_type))?;
     let may_be_refused = open.iter().any(|other| other.id != server.id && !tried(other));
     let mark = KeyMark { hash: hash(key.bytes()), may_be_refused };
     Ok(Chosen { server, by_chance: false, key: Some((key, mark)) })
@@ -321,6 +333,12 @@ mod tests {
     fn without_a_server_of_the_type_the_call_fails() {
         let error = choose(&Routers::default(), &known(&[]), None).unwrap_err();
         assert_eq!((error.code(), error.msg()), ("PIT-500", "no servers available of this type"));
+        assert_eq!(
+            error.metadata(),
+            &[("route", "room.room.join"), ("type", "room")]
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                .into()
+        );
         assert!(choose(&Routers::default(), &known(&[]), Some("key")).is_err());
     }
 
@@ -399,7 +417,7 @@ mod tests {
         let (view, absent) = (servers.view(), Absent::default());
         let tried: Vec<Arc<str>> = tried.iter().map(|id| (*id).into()).collect();
         let pick = Pick { view: &view, absent: &absent, refused, tried: &tried };
-        let chosen = by_key("room", key.into(), &pick).unwrap();
+        let chosen = by_key(("room.game.join", "room"), key.into(), &pick).unwrap();
         (chosen.server.id.to_string(), chosen.mark().unwrap().may_be_refused)
     }
 

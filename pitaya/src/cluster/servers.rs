@@ -33,8 +33,10 @@ struct Group {
 }
 
 impl View {
-    fn new(by_id: BTreeMap<Arc<str>, Arc<Server>>) -> Self {
-        let mut lists: HashMap<Arc<str>, Vec<Arc<Server>>, RandomState> = HashMap::default();
+    /// The types of `before` stay known, so that a type without a server now is told from one that never was.
+    fn new(by_id: BTreeMap<Arc<str>, Arc<Server>>, before: &Self) -> Self {
+        let known = before.by_type.keys().map(|server_type| (Arc::clone(server_type), Vec::new()));
+        let mut lists: HashMap<Arc<str>, Vec<Arc<Server>>, RandomState> = known.collect();
         for server in by_id.values() {
             lists.entry(Arc::clone(&server.server_type)).or_default().push(Arc::clone(server));
         }
@@ -54,6 +56,12 @@ impl View {
         };
         let by_type = lists.into_iter().map(|(server_type, all)| (server_type, group(all))).collect();
         Self { by_id, by_type }
+    }
+
+    /// Whether there is a server of this type, or was one since this server started.
+    #[must_use]
+    pub fn has_seen(&self, server_type: &str) -> bool {
+        self.by_type.contains_key(server_type)
     }
 
     /// The server with this id.
@@ -95,7 +103,8 @@ impl View {
     /// How many servers there are of each type.
     #[must_use]
     pub fn count_by_type(&self) -> BTreeMap<&str, usize> {
-        self.by_type.iter().map(|(server_type, group)| (&**server_type, group.all.len())).collect()
+        let counts = self.by_type.iter().map(|(server_type, group)| (&**server_type, group.all.len()));
+        counts.filter(|(_, count)| *count > 0).collect()
     }
 }
 
@@ -208,7 +217,8 @@ impl Servers {
         if changes.is_empty() {
             return;
         }
-        self.view.store(Arc::new(View::new(by_id)));
+        let view = View::new(by_id, &self.view.load());
+        self.view.store(Arc::new(view));
         let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for change in &changes {
             match change {
@@ -330,6 +340,18 @@ mod tests {
         servers.replace_all([Server::new("room", "b"), Server::new("room", "c")]);
         servers.remove("room", "b");
         assert_eq!(*heard.lock().unwrap(), ["+a", "~a", "+b", "-a", "+c", "-b"]);
+    }
+
+    #[test]
+    fn a_type_stays_known_without_servers() {
+        let servers = Servers::default();
+        servers.put(Server::new("room", "a"));
+        servers.remove("room", "a");
+        servers.put(Server::new("hall", "b"));
+        let view = servers.view();
+        assert!(view.has_seen("room") && view.has_seen("hall") && !view.has_seen("attic"));
+        assert_eq!((view.of_type("room").len(), view.open("room").len()), (0, 0));
+        assert_eq!(view.count_by_type(), [("hall", 1)].into());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::future::Future;
 use super::{Call, Handler, HandlerCall, Kind, Remote, RemoteCall};
 use crate::error::{Error, Result, code};
 use crate::serialize::{Body, CodecError, Message, rpc};
+use crate::services::Services;
 
 /// How a type comes to be an argument.
 pub mod via {
@@ -50,6 +51,37 @@ pub trait Extract<K: Kind>: Sized + Send + 'static {
     /// # Errors
     /// Whatever the extractor has against the call.
     fn extract(call: &mut Call<K>) -> impl Future<Output = Result<Self>> + Send;
+
+    /// Checks, when the app starts, that it has what [`extract`](Self::extract) takes from it.
+    ///
+    /// The default checks nothing. The app does not start if this fails: the error then names the route and the
+    /// argument. Return the error of [`FromServices::from_services`](super::FromServices::from_services), which says
+    /// what to write:
+    ///
+    /// ```
+    /// use pitaya::prelude::*;
+    /// use pitaya::services::Services;
+    ///
+    /// struct Db;
+    /// struct Player(State<Db>);
+    ///
+    /// impl Extract<Handler> for Player {
+    ///     async fn extract(call: &mut Call<Handler>) -> Result<Self> {
+    ///         State::from_services(call.services()).map(Self)
+    ///     }
+    ///
+    ///     fn check(services: &Services) -> Result<()> {
+    ///         State::<Db>::from_services(services).map(drop)
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// What is missing.
+    fn check(services: &Services) -> Result<()> {
+        let _ = services;
+        Ok(())
+    }
 }
 
 /// For generated code: an argument between decoding and the call.
@@ -75,6 +107,10 @@ macro_rules! arguments {
             #[doc(hidden)]
             fn hold(call: &$call, body: &Body<'_>) -> Self::Held;
             #[doc(hidden)]
+            fn needs(_services: &Services) -> Result<()> {
+                Ok(())
+            }
+            #[doc(hidden)]
             fn check(_held: &mut Self::Held, _validate: bool) -> Result<()> {
                 Ok(())
             }
@@ -91,6 +127,10 @@ macro_rules! arguments {
         impl<T: Extract<$kind>> $arg<via::Extractor> for T {
             const IS_MESSAGE: bool = false;
             type Held = ();
+
+            fn needs(services: &Services) -> Result<()> {
+                <T as Extract<$kind>>::check(services)
+            }
 
             #[inline]
             fn hold(_call: &$call, _body: &Body<'_>) {}

@@ -124,8 +124,10 @@ fn null() -> Error {
 #[cold]
 fn unsayable(error: CodecError) -> Error {
     let source = error.into_inner();
-    let code = if source.is::<EncodeError>() { code::INTERNAL } else { code::UNKNOWN };
-    Error::new(code, source.to_string()).with_source(source)
+    match source.is::<EncodeError>() {
+        true => Error::new(code::INTERNAL, source.to_string()).with_source(source),
+        false => Error::internal(source),
+    }
 }
 
 /// Decode errors, and rules where they are wanted.

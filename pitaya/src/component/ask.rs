@@ -19,6 +19,7 @@ use super::{
 use crate::error::{Error, Result};
 use crate::route::Route;
 use crate::serialize::{Body, Message, Schema};
+use crate::services::Services;
 
 /// What a type is, among the arguments of a method.
 #[derive(Debug)]
@@ -51,6 +52,14 @@ impl<T: HandlerArg<M>, M> Take<T, M> {
     pub fn handler(call: &HandlerCall, body: &Body<'_>) -> HeldHandlerArg<T, M> {
         super::arg::handler_arg(call, body)
     }
+
+    /// Checks that the app has what it needs.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn handler_needs(services: &Services) -> Result<()> {
+        T::needs(services)
+    }
 }
 
 impl<T: RemoteArg<M>, M> Take<T, M> {
@@ -58,6 +67,14 @@ impl<T: RemoteArg<M>, M> Take<T, M> {
     #[inline]
     pub fn remote(call: &RemoteCall, body: &Body<'_>) -> HeldRemoteArg<T, M> {
         super::arg::remote_arg(call, body)
+    }
+
+    /// Checks that the app has what it needs.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn remote_needs(services: &Services) -> Result<()> {
+        T::needs(services)
     }
 }
 
@@ -145,6 +162,12 @@ pub(super) mod otherwise {
         }
         fn remote(_call: &RemoteCall, _body: &Body<'_>) -> Unfit<T> {
             Unfit(PhantomData)
+        }
+        fn handler_needs(_services: &Services) -> Result<()> {
+            Ok(())
+        }
+        fn remote_needs(_services: &Services) -> Result<()> {
+            Ok(())
         }
     }
 

@@ -123,6 +123,10 @@ where
     async fn extract(call: &mut Call<K>) -> Result<Self> {
         call.get_services().get().map(Self)
     }
+
+    fn check(services: &Services) -> Result<()> {
+        services.get::<T>().map(drop)
+    }
 }
 
 /// Calls of both kinds know the services of their app.
@@ -146,7 +150,7 @@ impl HasServices for Call<super::Remote> {
 /// For generated code: a field from the services, with its name in the error.
 pub(super) fn field<T: FromServices>(services: &Services, component: &str, field: &str) -> Result<T> {
     T::from_services(services).map_err(|error| {
-        Error::new(error.code().to_owned(), format!("field `{component}.{field}`: {}", error.msg()))
+        Error::new(error.code().to_owned(), format!("field `{component}.{field}`: {}", error.reason()))
     })
 }
 
@@ -218,7 +222,7 @@ impl ComponentType {
     pub(crate) fn make(&self, services: &Services) -> Result<Instance> {
         match self.build {
             Some(build) => build(services).map_err(|error| {
-                Error::new(error.code().to_owned(), format!("component `{}`: {}", self.name, error.msg()))
+                Error::new(error.code().to_owned(), format!("component `{}`: {}", self.name, error.reason()))
             }),
             None => Err(Error::new(
                 code::INTERNAL,

@@ -2,10 +2,15 @@
 
 use super::build::ComponentType;
 use super::{Call, Calling, Handler, Kind, Remote};
+use crate::error::Result;
 use crate::serialize::{Body, Schema};
+use crate::services::Services;
 
 /// The code that calls a method: it decodes what it is given, and finds its component through the call.
 pub(crate) type CallFn<K> = fn(Call<K>, &Body<'_>) -> Calling<K>;
+
+/// An argument that is made from the call: its type as it is written, and whether an app has what it needs.
+pub(crate) type Need = (&'static str, fn(&Services) -> Result<()>);
 
 /// One method, with the code that calls it. For generated code.
 #[doc(hidden)]
@@ -24,6 +29,8 @@ pub struct Method<K: Kind> {
     pub message: fn() -> Option<&'static Schema>,
     /// What it answers.
     pub reply: fn() -> Option<&'static Schema>,
+    /// The arguments that are made from the call.
+    pub needs: &'static [Need],
     /// Calls it.
     pub call: CallFn<K>,
 }
@@ -38,6 +45,7 @@ pub(crate) struct MethodInfo {
     pub(crate) notify: bool,
     pub(crate) message: Option<&'static Schema>,
     pub(crate) reply: Option<&'static Schema>,
+    pub(crate) needs: &'static [Need],
 }
 
 /// The code of a handler or of a remote.
@@ -73,6 +81,7 @@ impl MethodInfo {
             notify: method.notify,
             message: (method.message)(),
             reply: (method.reply)(),
+            needs: method.needs,
         }
     }
 }

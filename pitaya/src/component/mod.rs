@@ -55,6 +55,7 @@ pub mod private {
     pub use super::build::{ComponentType, probe};
     pub use super::fits;
     pub use super::method::{Block, BlockKind, Method, Methods};
+    pub use super::rpc::rpc_client;
 }
 
 #[cfg(test)]

@@ -101,10 +101,15 @@ impl Rpc {
         request: &Req,
     ) -> Result<Rep> {
         let mut body = BytesMut::new();
-        rpc::encode(request, &mut body).map_err(|error| Error::new(code::UNKNOWN, error.to_string()))?;
+        rpc::encode(request, &mut body).map_err(|error| {
+            Error::new(code::UNKNOWN, format!("cannot encode the request of `{route}`"))
+                .with_source(error.into_inner())
+        })?;
         let reply = self.call_raw(route.path(), body.freeze()).await?;
-        rpc::decode(&Body::shared(&reply))
-            .map_err(|error| Error::new(code::UNKNOWN, format!("reply of `{route}`: {error}")))
+        rpc::decode(&Body::shared(&reply)).map_err(|error| {
+            Error::new(code::UNKNOWN, format!("cannot decode the reply of `{route}`"))
+                .with_source(error.into_inner())
+        })
     }
 
     /// Calls a remote by the text of its route, with a body that is encoded already: for gateways.
@@ -141,12 +146,34 @@ impl FromServices for Rpc {
     }
 }
 
+/// For generated code: what the typed client of a server type calls through. `None` is every type.
+///
+/// # Errors
+/// `PIT-500` if no server of that type can be called, because the app is in no cluster and of another type.
+#[doc(hidden)]
+pub fn rpc_client(services: &Services, client: &str, server_type: Option<&str>) -> Result<Rpc> {
+    if let (Some(local), Some(server_type)) = (services.find::<Local>(), server_type)
+        && !local.in_cluster
+        && *server_type != *local.server_type
+    {
+        let reason = format!(
+            "`{client}` calls servers of type `{server_type}`, and this app, a `{}`, is in no cluster: add \
+             `.cluster()`, or `.discovery(…)` and `.transport(…)`, on the builder",
+            local.server_type
+        );
+        return Err(Error::hidden(code::INTERNAL, reason));
+    }
+    Rpc::from_services(services)
+}
+
 /// The remotes of this very app. Its table is known only after the components are built, some of which hold a
 /// client: hence the late binding.
 #[derive(Debug)]
 pub(crate) struct Local {
     pub(crate) server_id: Arc<str>,
     pub(crate) server_type: Box<str>,
+    /// Whether servers of other types can be called.
+    pub(crate) in_cluster: bool,
     pub(crate) services: Arc<Services>,
     pub(crate) runner: Runner,
     pub(crate) tables: OnceLock<Arc<Tables>>,
@@ -157,9 +184,11 @@ impl Local {
         if let Some(id) = &request.server_id
             && *id != self.server_id
         {
-            return Err(Error::new(code::INTERNAL, text::NO_SERVER_WITH_ID).with_metadata("server", &**id));
+            return Err(Error::new(code::INTERNAL, text::NO_SERVER_WITH_ID)
+                .with_metadata("route", &*request.route)
+                .with_metadata("server", &**id));
         }
-        let parts = crate::route::parse(&request.route)?;
+        let parts = crate::route::parse(&request.route).map_err(|error| error.about(&request.route))?;
         let tables =
             self.tables.get().ok_or_else(|| Error::new(code::UNAVAILABLE, "the app has not started yet"))?;
         if let Some(id) = tables.remotes.find(request.route.as_bytes()) {
@@ -227,7 +256,7 @@ pub(crate) async fn run_remote(
     current: Current,
 ) -> Result<Bytes> {
     let Bound::Remote(method) = &entry.call else {
-        return Err(Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND));
+        return Err(Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND).with_metadata("route", entry.route()));
     };
     let call = Call::remote(services, Arc::clone(entry), current.clone());
     let call = async { method(call, &Body::shared(body)).await };

@@ -22,6 +22,10 @@ macro_rules! service {
             ) -> $crate::error::Result<Self> {
                 $crate::component::FromServices::from_services(call.services())
             }
+
+            fn check(services: &$crate::services::Services) -> $crate::error::Result<()> {
+                <Self as $crate::component::FromServices>::from_services(services).map(drop)
+            }
         }
 
         impl $crate::component::Extract<$crate::component::Remote> for $service {
@@ -29,6 +33,10 @@ macro_rules! service {
                 call: &mut $crate::component::Call<$crate::component::Remote>,
             ) -> $crate::error::Result<Self> {
                 $crate::component::FromServices::from_services(call.services())
+            }
+
+            fn check(services: &$crate::services::Services) -> $crate::error::Result<()> {
+                <Self as $crate::component::FromServices>::from_services(services).map(drop)
             }
         }
     };
@@ -53,5 +61,9 @@ where
 {
     async fn extract(call: &mut Call<K>) -> Result<Self> {
         call.get_services().get()
+    }
+
+    fn check(services: &Services) -> Result<()> {
+        services.get::<Config>().map(drop)
     }
 }

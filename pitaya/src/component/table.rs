@@ -200,10 +200,11 @@ impl Plan<'_> {
                     instances.insert(component.key(), (component, instance));
                 }
                 Err(error) => {
-                    problems.insert(error.msg().to_owned());
+                    problems.insert(error.reason().into_owned());
                 }
             }
         }
+        problems.extend(mine.iter().flat_map(|block| self.missing(block)));
         if !problems.is_empty() {
             return Err(all(problems));
         }
@@ -217,6 +218,24 @@ impl Plan<'_> {
             .filter_map(|((name, _), (component, instance))| Some((*name, component.lifecycle(instance)?)))
             .collect();
         Ok(built)
+    }
+
+    /// The arguments that this app cannot make.
+    fn missing(&self, block: &Block) -> Vec<String> {
+        let methods = (block.methods)().0.into_iter();
+        let needs = methods.flat_map(|(info, _)| info.needs.iter().map(move |need| (info.name, need)));
+        needs
+            .filter_map(|(method, (argument, check))| {
+                let error = check(self.services).err()?;
+                Some(format!(
+                    "{} `{}.{}.{method}` takes `{argument}`: {}",
+                    block.kind.as_str(),
+                    self.server_type,
+                    block.service,
+                    error.reason()
+                ))
+            })
+            .collect()
     }
 
     fn mount(&self, block: &Block, instance: &Instance, tables: &mut Tables) {

@@ -324,6 +324,15 @@ keys! {
     /// Counts every packet but handshake and ack, as the original does, instead of data packets only.
     rate_limit_all_packets: bool as Flag = false, "pitaya.conn.ratelimiting.allpackets";
 
+    /// Answers a request over a rate limit with `PIT-429` instead of dropping it.
+    rate_limit_answer: bool as Flag = false, "pitaya.conn.ratelimiting.answer";
+
+    /// Calls that one user may make in an interval, on all connections to this server; 0 is no limit.
+    rate_limit_user: usize as Count<usize> = 0, "pitaya.conn.ratelimiting.user.limit";
+
+    /// That interval.
+    rate_limit_user_interval: Duration as Span = secs(1), "pitaya.conn.ratelimiting.user.interval";
+
     /// Size limit of a packet before the handshake is acknowledged.
     limit_packet_before_ack: usize as Size = 64 << 10, "pitaya.limit.packet.before_ack",
         allowed("1 to 16777215 bytes", packet_size);
@@ -380,7 +389,7 @@ keys! {
     groups_etcd_transaction_timeout: Duration as Span = secs(5), "pitaya.groups.etcd.transactiontimeout",
         allowed("more than 0s", some_time);
 
-    /// The grain of timers: how often they are looked at.
+    /// How often timers with a condition (`Timers::when`) check it, and the least pause between runs of a timer that is late. It does not delay `every` and `after`.
     timer_precision: Duration as Span = secs(1), "pitaya.timer.precision",
         allowed("at least 1ms", |v| v.as_millis() >= 1);
 

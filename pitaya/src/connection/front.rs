@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::loud::Loud;
 use super::meters::Meters;
+use super::rates::Rates;
 use super::{Connection, Handshaking, machine};
 use crate::acceptor::{Incoming, OpenError, Opened};
 use crate::dispatch::Dispatcher;
@@ -50,6 +51,7 @@ pub(crate) struct Front {
     pub(crate) dispatcher: Dispatcher,
     pub(crate) handshaking: Handshaking,
     pub(crate) limits: FrontLimits,
+    pub(crate) rates: Option<Rates>,
     pub(crate) meters: Meters,
     pub(crate) loud: Loud,
     pub(crate) tasks: TaskTracker,

@@ -250,6 +250,11 @@ impl Connection {
                         self.front.meters.filtered(reason);
                         return Ok(());
                     }
+                    Verdict::Refuse(reason) => {
+                        self.front.meters.filtered(reason);
+                        self.refused = packet.kind == packet::Kind::Data;
+                        break;
+                    }
                     Verdict::Close => return Err(CloseReason::Protocol),
                 }
             }

@@ -22,7 +22,7 @@ impl Loud {
     pub(super) fn log(&self, route: &str, session: u64, error: &Error) {
         let source = std::error::Error::source(error);
         if error.is_public() {
-            return tracing::debug!(route, session, %error, source, "a call failed");
+            return tracing::debug!(route, session, %error, metadata = ?error.metadata(), source, "a call failed");
         }
         throttled!(self.0, error, "failed calls", route, session, %error, source, "a call failed");
     }

@@ -17,12 +17,15 @@ mod loud;
 pub(crate) mod machine;
 mod meters;
 mod output;
+mod rates;
 
 pub(crate) use front::{Front, FrontLimits};
 pub use handshake::Refusal;
 pub(crate) use handshake::{Authenticate, Handshaking, Validator, authenticate};
 pub(crate) use loud::Loud;
 pub(crate) use meters::Meters;
+pub use rates::CallLimit;
+pub(crate) use rates::Rates;
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -42,8 +45,8 @@ use self::input::Read;
 use self::lane::{Arrival, Lane, Scope};
 use self::machine::{Machine, Step, Tick};
 use self::output::{Output, Wrote};
-use crate::acceptor::{Filter, Link, MessageTooLong};
-use crate::dispatch;
+use crate::acceptor::{DropReason, Filter, Link, MessageTooLong};
+use crate::dispatch::{self, Target};
 use crate::serialize::Body;
 use crate::session::{CloseReason, Core, Session, panicked};
 use crate::throttle::throttled;
@@ -59,6 +62,10 @@ pub(crate) struct Connection {
     link: Link,
     filters: Vec<Box<dyn Filter>>,
     machine: Machine,
+    /// A filter refused the packet that is handled now.
+    refused: bool,
+    /// Of the calls of this connection.
+    rates: rates::Own,
     /// What was read and is not yet used, and since when.
     rest: BytesMut,
     rest_since: Instant,
@@ -87,6 +94,8 @@ impl Connection {
             link,
             filters,
             machine,
+            refused: false,
+            rates: None,
             rest: BytesMut::new(),
             rest_since: accepted,
             early: VecDeque::new(),
@@ -343,6 +352,25 @@ impl Connection {
         }
     }
 
+    /// Whether a message is over a limit; `Some(true)` if a request is answered.
+    #[inline]
+    fn over_a_limit(&mut self, target: &Target, now: Instant) -> Option<bool> {
+        if std::mem::take(&mut self.refused) {
+            return Some(true);
+        }
+        let rates = self.front.rates.as_ref()?;
+        let route = match target {
+            Target::Here(id) => self.front.dispatcher.entry(*id).route(),
+            Target::Elsewhere(route) => route,
+            Target::Nowhere(_) => return None,
+        };
+        let over = rates.over(&mut self.rates, &self.core, route, now);
+        if over.is_some() {
+            self.front.meters.filtered(DropReason::RateLimit);
+        }
+        over
+    }
+
     fn message(
         &mut self,
         body: &Body<'_>,
@@ -353,7 +381,7 @@ impl Connection {
             tracing::debug!(%error, "undecodable message");
             CloseReason::Protocol
         };
-        let message = message::decode(body.as_slice()).map_err(|e| bad(&e))?;
+        let mut message = message::decode(body.as_slice()).map_err(|e| bad(&e))?;
         let mid = match message.kind {
             message::Kind::Request => message.id,
             message::Kind::Notify => 0,
@@ -363,7 +391,15 @@ impl Connection {
         };
         let settings = self.core.pool().settings();
         let route = settings.dictionary.resolve(message.route).map_err(|e| bad(&e))?;
-        let target = self.front.dispatcher.resolve(route);
+        let mut target = self.front.dispatcher.resolve(route);
+        if let Some(answered) = self.over_a_limit(&target, now) {
+            if mid == 0 || !answered {
+                return Ok(());
+            }
+            target = Target::Nowhere(rates::too_many());
+            message.compressed = false;
+            message.body = &[];
+        }
         let arrival = Arrival { target, mid, at: arrived, waited: arrived != now };
         let scope = Scope { front: &self.front, core: &self.core };
         if self.lane.makes_wait(scope, &arrival.target) {

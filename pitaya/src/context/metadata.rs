@@ -121,7 +121,8 @@ impl Metadata {
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         let Some(value) = self.values().get(key) else { return Ok(None) };
         T::deserialize(value).map(Some).map_err(|error| {
-            Error::new(code::INTERNAL, format!("the context value `{key}` has another type: {error}"))
+            Error::new(code::INTERNAL, format!("the context value `{key}` has another type"))
+                .with_source(error)
         })
     }
 
@@ -138,7 +139,8 @@ impl Metadata {
             ));
         }
         let value = serde_json::to_value(value).map_err(|error| {
-            Error::new(code::INTERNAL, format!("the context value `{key}` has no JSON form: {error}"))
+            Error::new(code::INTERNAL, format!("the context value `{key}` has no JSON form"))
+                .with_source(error)
         })?;
         self.set(&key, value);
         Ok(())

@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 
 use crate::component::{Bound, Calling, Client, Entry, EntryId, Handler, HandlerCall, Tables};
 use crate::error::{Error, Result, code, text};
-use crate::route::{Parts, parse};
+use crate::route::{Parts, RouteError, parse};
 use crate::serialize::Body;
 use crate::session::{Core, panicked};
 
@@ -87,21 +87,21 @@ impl Dispatcher {
     pub(crate) fn forward(&self, message: Forwarded) -> BoxFuture<'static, Result<Bytes>> {
         match &self.forward {
             Some(forward) => forward.forward(message),
-            None => Box::pin(ready(Err(Error::new(code::INTERNAL, text::NO_SERVERS)))),
+            None => Box::pin(ready(Err(not_found(&message.route)))),
         }
     }
 
     #[inline(never)]
     fn not_here(&self, route: &[u8]) -> Target {
         let Ok(route) = std::str::from_utf8(route) else {
-            return Target::Nowhere(Error::new(code::BAD_REQUEST, text::INVALID_ROUTE));
+            return Target::Nowhere(RouteError::Invalid.about(&String::from_utf8_lossy(route)));
         };
         match parse(route) {
-            Err(error) => Target::Nowhere(error.into()),
+            Err(error) => Target::Nowhere(error.about(route)),
             Ok(parts) => match parts.server {
                 Some(server) if *server != *self.server_type => match self.forward {
                     Some(_) => Target::Elsewhere(route.into()),
-                    None => Target::Nowhere(Error::new(code::INTERNAL, text::NO_SERVERS)),
+                    None => Target::Nowhere(not_found(route)),
                 },
                 _ => Target::Nowhere(unknown_handler(&self.server_type, parts)),
             },
@@ -111,10 +111,12 @@ impl Dispatcher {
 
 /// There is no such handler on a server of this type.
 pub(crate) fn unknown_handler(server_type: &str, parts: Parts<'_>) -> Error {
-    Error::new(
-        code::NOT_FOUND,
-        format!("pitaya/handler: {server_type}.{}.{} not found", parts.service, parts.method),
-    )
+    not_found(&format!("{server_type}.{}.{}", parts.service, parts.method))
+}
+
+/// There is no such handler; the route is a full one.
+pub(crate) fn not_found(route: &str) -> Error {
+    Error::new(code::NOT_FOUND, format!("pitaya/handler: {route} not found"))
 }
 
 impl fmt::Debug for Dispatcher {
@@ -142,7 +144,8 @@ pub(crate) fn call(entry: &Entry, client: Client, body: &Body<'_>) -> Calling<Ha
     match entry.call {
         Bound::Handler(method) => method(HandlerCall::new(client), body),
         Bound::Remote(_) => {
-            let error = Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND);
+            let error =
+                Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND).with_metadata("route", entry.route());
             Box::pin(ready(Err(error)))
         }
     }

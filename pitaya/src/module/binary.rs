@@ -8,7 +8,6 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
@@ -212,10 +211,19 @@ fn known(name: &str, status: io::Result<ExitStatus>) -> Option<ExitStatus> {
     status.inspect_err(|error| tracing::warn!(binary = name, %error, "its end cannot be seen")).ok()
 }
 
+#[cfg(unix)]
 fn terminate(child: &Child) -> io::Result<()> {
+    use rustix::process::{Pid, Signal, kill_process};
+
     // There is an id only until the child has been waited for, so it cannot be another process's by now.
     let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     id.map_or(Ok(()), |id| Ok(kill_process(id, Signal::TERM)?))
+}
+
+/// Kills the process: there is no signal that asks it to end.
+#[cfg(not(unix))]
+fn terminate(child: &mut Child) -> io::Result<()> {
+    child.start_kill()
 }
 
 /// Reads to the end, line by line. A failed read is the end.

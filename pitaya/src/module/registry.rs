@@ -127,11 +127,9 @@ impl Modules {
             .find(|entry| entry.name == name)
             .ok_or_else(|| broken(format!("module with name {name} not found")))?;
         Arc::clone(&entry.module).downcast().map_err(|_| {
-            broken(format!(
-                "module with name {name} is a `{}`, not a `{}`",
-                entry.type_name,
-                type_name::<M>()
-            ))
+            let reason =
+                format!("module with name {name} is a `{}`, not a `{}`", entry.type_name, type_name::<M>());
+            Error::hidden(code::INTERNAL, reason)
         })
     }
 
@@ -140,11 +138,9 @@ impl Modules {
     /// # Errors
     /// `PIT-500`, `module of type … not found`.
     pub fn find<M: Module>(&self) -> Result<Arc<M>> {
-        self.state()
-            .entries
-            .iter()
-            .find_map(|entry| Arc::clone(&entry.module).downcast().ok())
-            .ok_or_else(|| broken(format!("module of type {} not found", type_name::<M>())))
+        self.state().entries.iter().find_map(|entry| Arc::clone(&entry.module).downcast().ok()).ok_or_else(
+            || Error::hidden(code::INTERNAL, format!("module of type {} not found", type_name::<M>())),
+        )
     }
 
     /// The names, in the order of their life.

@@ -181,9 +181,10 @@ async fn modules_are_found_by_name_and_by_type() {
     let error = modules.get::<Recorder>("third").err().unwrap();
     assert_eq!((error.code(), error.msg()), (code::INTERNAL, "module with name third not found"));
     let error = modules.get::<Recorder>("idle").err().unwrap();
-    assert!(error.msg().contains("is a `pitaya::module::tests::Nothing`"), "{error}");
+    assert_eq!(error.msg(), "internal error");
+    assert!(error.reason().contains("is a `pitaya::module::tests::Nothing`"), "{error}");
     let error = modules.find::<BinaryModule>().err().unwrap();
-    assert!(error.msg().ends_with("BinaryModule not found"), "{error}");
+    assert!(error.reason().ends_with("BinaryModule not found"), "{error}");
 }
 
 #[tokio::test]

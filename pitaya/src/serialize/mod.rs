@@ -8,6 +8,7 @@ mod codec;
 mod message;
 mod narrow;
 mod payload;
+pub(crate) mod proto_error;
 mod schema;
 
 pub use codec::{CodecError, Codecs};

@@ -6,24 +6,24 @@ use bytes::{BufMut, BytesMut};
 use prost::Message as _;
 use serde::{Deserialize, Serialize};
 
+use super::proto_error::proto_error;
 use super::{CodecError, Format};
 use crate::error::Error;
 use crate::wire::json;
 
 /// The body of an error response; fields that are empty are left out, whatever the format.
-#[derive(Clone, PartialEq, Serialize, Deserialize, prost::Message)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ErrorPayload {
-    #[prost(string, tag = "1")]
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) code: String,
-    #[prost(string, tag = "2")]
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) msg: String,
-    #[prost(btree_map = "string, string", tag = "3")]
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) metadata: BTreeMap<String, String>,
 }
+
+proto_error!(ErrorPayload);
 
 impl ErrorPayload {
     pub(crate) fn of(error: &Error, expose: bool) -> Self {

@@ -88,7 +88,7 @@ impl Data {
             Ok(Value::Object(fields)) => state.change().extend(fields),
             Ok(Value::Null) => {} // the unit view
             Ok(other) => {
-                return Err(Error::new(
+                return Err(Error::hidden(
                     code::INTERNAL,
                     format!("session data must be an object, not {other}"),
                 ));
@@ -107,7 +107,7 @@ fn view<D: SessionData>(map: &Map<String, Value>) -> Result<D> {
 }
 
 fn misfit(key: &str, error: &serde_json::Error) -> Error {
-    Error::new(code::INTERNAL, format!("session data `{key}`: {error}"))
+    Error::hidden(code::INTERNAL, format!("session data `{key}`: {error}"))
 }
 
 #[cfg(test)]

@@ -233,7 +233,7 @@ impl Pool {
         self.settings()
             .format
             .encode(message, &mut body)
-            .map_err(|error| Error::new(code::UNKNOWN, error.to_string()).with_source(error.into_inner()))?;
+            .map_err(|error| Error::internal(error.into_inner()))?;
         Ok(body.freeze())
     }
 

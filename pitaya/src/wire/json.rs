@@ -102,6 +102,13 @@ impl Formatter for Escaping {
         out.write_all(rest.as_bytes())
     }
 
+    fn write_number_str<W: Write + ?Sized>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
+        match number(text) {
+            Some(value) => self.write_f64(out, value),
+            None => out.write_all(text.as_bytes()),
+        }
+    }
+
     // A peer that reads an integer accepts `7` and refuses `7.0`.
     fn write_f64<W: Write + ?Sized>(&mut self, out: &mut W, value: f64) -> io::Result<()> {
         let size = value.abs();
@@ -118,6 +125,15 @@ impl Formatter for Escaping {
         }
         write!(out, "{value}")
     }
+}
+
+/// A number of a [`Value`] as it has to be written, where `serde_json` keeps its text (`arbitrary_precision`).
+fn number(text: &str) -> Option<f64> {
+    let whole = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    if whole && (text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok()) {
+        return None;
+    }
+    text.parse().ok().filter(|value: &f64| value.is_finite())
 }
 
 /// A positive exponent has a sign.
@@ -141,8 +157,18 @@ mod tests {
     #[test]
     fn numbers_have_no_fraction_they_do_not_need_and_signed_exponents() {
         let mut out = Vec::new();
-        let value =
-            serde_json::json!([7.0, -0.5, 1e20, 1e21, -2.5e30, 1e-6, 1.5e-7, u64::MAX, 0.0, f32::MAX]);
+        let value = serde_json::json!([
+            7.0,
+            -0.5,
+            1e20,
+            1e21,
+            -2.5e30,
+            1e-6,
+            1.5e-7,
+            u64::MAX,
+            0.0,
+            f64::from(f32::MAX)
+        ]);
         super::write(&mut out, &value).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),

@@ -31,7 +31,7 @@ async fn a_message_for_another_server_type_is_passed_on_and_its_answer_comes_bac
         // What servers ask of each other no client can ask.
         ("hall.sys.kick", r#"{"code":"PIT-404","msg":"pitaya/handler: hall.sys.kick not found"}"#),
         ("gate.sys.kick", r#"{"code":"PIT-404","msg":"pitaya/handler: gate.sys.kick not found"}"#),
-        ("attic.attic.say", r#"{"code":"PIT-500","msg":"no servers available of this type"}"#),
+        ("attic.attic.say", r#"{"code":"PIT-404","msg":"pitaya/handler: attic.attic.say not found"}"#),
     ] {
         let got = client.call(route, "{}").await;
         assert!(matches!(got, Got::Response { error: true, .. }), "{route}: {got:?}");
@@ -113,12 +113,18 @@ async fn servers_call_each_other_by_typed_clients() {
             r#"{"code":"PIT-404","msg":"route not found","metadata":{"route":"hall.nothing"}}"#,
         ),
         ("hall.hall.say", r#"{"code":"PIT-404","msg":"route not found","metadata":{"route":"hall.say"}}"#),
-        ("attic.attic.say", r#"{"code":"PIT-500","msg":"no servers available of this type"}"#),
+        (
+            "attic.attic.say",
+            r#"{"code":"PIT-500","msg":"no servers available of this type","metadata":{"route":"attic.attic.say","type":"attic"}}"#,
+        ),
         (
             "gate.gate.say",
             r#"{"code":"PIT-000","msg":"you are making a rpc that may be processed locally, either specify a different server type or specify a server id"}"#,
         ),
-        ("hall", r#"{"code":"PIT-400","msg":"invalid route"}"#),
+        (
+            "hall",
+            r#"{"code":"PIT-400","msg":"invalid route","metadata":{"form":"service.method or server.service.method","route":"hall"}}"#,
+        ),
     ] {
         assert_eq!(
             client.ask("gate.gate.ask_raw", format!(r#"{{"text":"{route}"}}"#)).await,
@@ -224,7 +230,8 @@ async fn a_server_that_comes_is_called_and_one_that_has_gone_is_not() {
     let mut client = gate.client().await;
     assert_eq!(
         client.ask("hall.hall.say", "{}").await,
-        r#"{"code":"PIT-500","msg":"no servers available of this type"}"#
+        r#"{"code":"PIT-404","msg":"pitaya/handler: hall.hall.say not found"}"#,
+        "no server of the type was ever there"
     );
     let one = world.hall("hall-1").await;
     assert_eq!(client.ask("hall.hall.say", r#"{"text":"a"}"#).await, r#"{"text":"hall-1 a"}"#);
@@ -235,8 +242,13 @@ async fn a_server_that_comes_is_called_and_one_that_has_gone_is_not() {
     }
     assert_eq!(gate.app.servers().unwrap().view().count_by_type(), [("gate", 1), ("hall", 1)].into());
     assert!(gate.app.is_ready().await);
-    gate.app.stop().await;
     two.app.stop().await;
+    assert_eq!(
+        client.ask("hall.hall.say", "{}").await,
+        r#"{"code":"PIT-500","msg":"no servers available of this type","metadata":{"route":"hall.hall.say","type":"hall"}}"#,
+        "there were servers of the type"
+    );
+    gate.app.stop().await;
 }
 
 #[tokio::test]

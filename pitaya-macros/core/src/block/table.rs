@@ -36,6 +36,7 @@ pub(crate) fn entry(
     let notify = quote_spanned!(at_ret=> <__p::Answer<#ret>>::NOTIFY);
     let reply = quote_spanned!(at_ret=> <__p::Answer<#ret>>::schema);
     let message = message(&method.args);
+    let needs = needs(&method.args, surface);
     let call = call(method, surface, ty, target);
     quote! {
         #cfgs
@@ -47,6 +48,7 @@ pub(crate) fn entry(
             notify: #notify,
             message: #message,
             reply: #reply,
+            needs: &[#(#needs),*],
             call: #call,
         }
     }
@@ -55,6 +57,18 @@ pub(crate) fn entry(
 fn message(args: &[Arg]) -> TokenStream {
     let asked = args.iter().map(|arg| ask(&arg.ty, &quote!(MESSAGE)));
     quote!(|| __p::first(&[#(#asked),*]))
+}
+
+/// What the arguments that are no message need of the app, which the app checks when it starts.
+fn needs(args: &[Arg], surface: Surface) -> impl Iterator<Item = TokenStream> {
+    let needs = match surface {
+        Surface::Handler => format_ident!("handler_needs"),
+        Surface::Remote | Surface::Contract => format_ident!("remote_needs"),
+    };
+    args.iter().filter(|arg| !arg.message).map(move |arg| {
+        let (ty, text) = (&arg.ty, tidy(&arg.ty));
+        quote_spanned!(place_of(ty)=> (#text, <__p::Take<#ty, _>>::#needs))
+    })
 }
 
 fn ask(ty: &syn::Type, what: &TokenStream) -> TokenStream {

@@ -43,6 +43,11 @@ pub(crate) fn expand(client: &Client<'_>, sink: &Sink<'_>) -> TokenStream {
     let consts = methods.iter().map(|method| constants::constant(ctx, names, method, Surface::Remote));
     let calls = methods.iter().map(|method| call(krate, &private, names, method));
     let own = own_methods(&private);
+    let client = ident.to_string();
+    let server = match &names.server {
+        Some(server) => quote!(::core::option::Option::Some(#server)),
+        None => quote!(::core::option::Option::None),
+    };
     let fake = fake(&private, name, *stand);
     let doc = format!(
         " Typed client of `{}`. Calls go to any server that serves it, unless [`on`](Self::on) or [`by`](Self::by) \
@@ -67,7 +72,7 @@ pub(crate) fn expand(client: &Client<'_>, sink: &Sink<'_>) -> TokenStream {
         #[automatically_derived]
         impl #private::FromServices for #ident {
             fn from_services(services: &#private::Services) -> #private::Result<Self> {
-                let rpc = <#private::Rpc as #private::FromServices>::from_services(services)?;
+                let rpc = #private::rpc_client(services, #client, #server)?;
                 ::core::result::Result::Ok(Self { rpc })
             }
         }

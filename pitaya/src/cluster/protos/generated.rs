@@ -2,22 +2,6 @@
 
 #![allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction, unused_qualifications)]
 
-/// Why a call failed. Present but empty, it still says that the call failed.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct Error {
-    /// A code such as `PIT-404`; an empty one stands for `PIT-000`.
-    #[prost(string, tag = "1")]
-    pub code: ::prost::alloc::string::String,
-    /// What happened, in words.
-    #[prost(string, tag = "2")]
-    pub msg: ::prost::alloc::string::String,
-    /// What else the caller is told. In no order.
-    #[prost(btree_map = "string, string", tag = "3")]
-    pub metadata: ::prost::alloc::collections::BTreeMap<
-        ::prost::alloc::string::String,
-        ::prost::alloc::string::String,
-    >,
-}
 /// A client's session, as its frontend knows it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Session {
@@ -77,7 +61,7 @@ pub struct Response {
     pub data: ::prost::bytes::Bytes,
     /// Why there is none; the data then means nothing.
     #[prost(message, optional, tag = "2")]
-    pub error: ::core::option::Option<Error>,
+    pub error: ::core::option::Option<super::Error>,
 }
 /// A message to a user.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -171,7 +155,7 @@ pub struct OrderedResponse {
     pub data: ::prost::bytes::Bytes,
     /// As in `Response`.
     #[prost(message, optional, tag = "2")]
-    pub error: ::core::option::Option<Error>,
+    pub error: ::core::option::Option<super::Error>,
     /// The last message that the callee published to this frontend before it answered. Not set if it published none
     /// during the call.
     #[prost(message, optional, tag = "100")]

@@ -3,6 +3,7 @@
 //! Real clients were written against a tolerant parser, so this one takes what that one took: keys in any case, `null` for
 //! "absent", an object given twice, unknown fields, text that is not UTF-8, halves of surrogate pairs.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -162,6 +163,10 @@ fn merged(mut objects: Vec<Box<str>>) -> serde_json::Result<Option<Box<str>>> {
     Ok(Some(serde_json::to_string(&all)?.into()))
 }
 
+/// The one key of the map that `serde_json` shows instead of a number, with its text as the value, if any crate of the
+/// program switches on its feature `arbitrary_precision`.
+const NUMBER: &str = "$serde_json::private::Number";
+
 /// Any JSON value, looked at and not kept. What could not become a [`Value`] is an error.
 struct Readable;
 
@@ -208,7 +213,13 @@ impl<'de> Visitor<'de> for Readable {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
-        while map.next_entry::<Self, Self>()?.is_some() {}
+        while let Some(key) = map.next_key_seed(OneOf(&[NUMBER]))? {
+            if key.is_none() {
+                map.next_value::<Self>()?;
+            } else if !map.next_value::<Cow<'_, str>>()?.parse().is_ok_and(f64::is_finite) {
+                return Err(Error::custom("number out of range"));
+            }
+        }
         Ok(self)
     }
 }
@@ -235,7 +246,8 @@ impl<'de, T: Fields> DeserializeSeed<'de> for Merge<'_, T> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
+        // Not `any`: with `arbitrary_precision` a number would look like a map.
+        deserializer.deserialize_option(self)
     }
 }
 
@@ -246,8 +258,12 @@ impl<'de, T: Fields> Visitor<'de> for Merge<'_, T> {
         f.write_str(T::EXPECTED)
     }
 
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
+    fn visit_none<E: Error>(self) -> Result<(), E> {
         Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {

@@ -1,0 +1,82 @@
+//! Limits to the calls of clients: by connection, by route and by user, silent or answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pitaya::acceptor::{Acceptor, RateLimit, Tcp};
+use pitaya::app::CallLimit;
+use pitaya::metrics::Memory;
+use pitaya_tests::arena::{self, config};
+use pitaya_tests::raw::Raw;
+
+pitaya::link!(pitaya_tests);
+
+/// Longer than any test: what is over the limit stays over it.
+const HOUR: Duration = Duration::from_secs(3600);
+const OVER: &str = r#"{"code":"PIT-429","msg":"rate limit exceeded"}"#;
+
+fn limit(limit: usize) -> CallLimit {
+    CallLimit::new(limit, HOUR).unwrap().answered(true)
+}
+
+#[tokio::test]
+async fn a_request_over_the_packet_limit_can_be_answered() {
+    let ring = arena::start_with(config(), |b| {
+        b.acceptor(Tcp::bind("127.0.0.1:0").wrap(RateLimit::new(2, HOUR).unwrap().answered(true)))
+    })
+    .await;
+    let mut client = Raw::ready(ring.app.socket_addrs()[1]).await;
+    for answer in ["a", "a", OVER, OVER] {
+        assert_eq!(client.ask("arena.raw", "a").await, answer);
+    }
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn a_limit_of_one_route_leaves_the_others_alone() {
+    let memory = Arc::new(Memory::new());
+    let reporter = Arc::clone(&memory);
+    let ring =
+        arena::start_with(config(), |b| b.reporter(reporter).call_limit(limit(1).route("arena.raw"))).await;
+    let (mut one, mut two) = (Raw::ready(ring.tcp).await, Raw::ready(ring.tcp).await);
+    for client in [&mut one, &mut two] {
+        assert_eq!(client.ask("arena.raw", "a").await, "a");
+        assert_eq!(client.ask("test.arena.raw", "a").await, OVER, "one route, whatever its form");
+        assert_eq!(client.ask("arena.empty", "").await, "{}");
+    }
+    assert_eq!(memory.sum("exceeded_rate_limiting", &[]), 2.0);
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn a_user_is_limited_on_all_connections_together() {
+    let mut config = config();
+    config.rate_limit_user = 2;
+    config.rate_limit_user_interval = HOUR;
+    config.rate_limit_answer = true;
+    let ring = arena::start(config).await;
+    let mut one = Raw::ready(ring.tcp).await;
+    one.ask("arena.bind", r#"{"text":"ann"}"#).await;
+    assert_eq!(one.ask("arena.raw", "a").await, "a");
+    assert_eq!(one.ask("arena.raw", "a").await, "a");
+    assert_eq!(one.ask("arena.raw", "a").await, OVER);
+    let mut two = Raw::ready(ring.tcp).await;
+    two.ask("arena.bind", r#"{"text":"ann"}"#).await;
+    assert_eq!(two.ask("arena.raw", "a").await, OVER, "the calls of the other connection count");
+    let mut bob = Raw::ready(ring.tcp).await;
+    bob.ask("arena.bind", r#"{"text":"bob"}"#).await;
+    assert_eq!(bob.ask("arena.raw", "b").await, "b");
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_over_a_silent_limit_vanishes() {
+    let ring =
+        arena::start_with(config(), |b| b.call_limit(limit(1).answered(false).route("arena.raw"))).await;
+    let mut client = Raw::ready(ring.tcp).await;
+    assert_eq!(client.ask("arena.raw", "a").await, "a");
+    client.request("arena.raw", "b").await;
+    client.request("arena.empty", "").await;
+    assert_eq!(client.next().await.unwrap().text(), "{}", "the request before is not answered");
+    ring.app.stop().await;
+}
