@@ -33,7 +33,7 @@ pub use bytes::Bytes;
 pub use error::{AnyError, BoxError, Error, Result, ResultExt};
 
 pub use pitaya_macros::{
-    Component, PitayaError, concurrent, handler, link, message, remote, route, session, skip,
+    Component, PitayaError, concurrent, every, handler, link, message, remote, route, session, skip, timers,
 };
 pub use route::Route;
 
@@ -52,7 +52,7 @@ pub mod prelude {
     pub use crate::timer::Timers;
 
     pub use bytes::Bytes;
-    pub use pitaya_macros::{Component, PitayaError, handler, message, remote, session};
+    pub use pitaya_macros::{Component, PitayaError, handler, message, remote, session, timers};
 }
 
 /// For generated code: not public API.
@@ -66,7 +66,7 @@ pub mod __private {
     };
     pub use crate::error::{Coded, CodedError, Error, ErrorRecognizer, IntoError, Result, coded};
     pub use crate::route::{Notify, Route};
-    pub use crate::serialize::{Codecs, Field, FieldType, Message, Push, Schema, Type};
+    pub use crate::serialize::{Codecs, Field, FieldType, Message, Push, Schema, TextField, Type, text};
     pub use crate::services::Services;
     pub use crate::session::SessionData;
     pub use {bytes, inventory, prost, serde};
