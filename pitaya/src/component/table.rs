@@ -188,7 +188,8 @@ impl Plan<'_> {
             .collect();
         let mut built = Built::default();
         let mut problems = duplicates(self.server_type, &mine);
-        let timed: Vec<_> = inventory::iter::<TimerBlock>().collect();
+        let mut timed: Vec<_> = inventory::iter::<TimerBlock>().collect();
+        timed.sort_by_key(|b| (b.server, (b.component)().name, b.timers.first().map(|every| every.name)));
         let unserved = |own: &Registration| own.unserved(self.server_type, &linked, &timed);
         for said in self.registered.iter().filter_map(unserved) {
             match said {
