@@ -163,7 +163,7 @@ annotated!(pub struct Ping { pub n: u8 });
 fn main() {
     let first: &Route<Plain, Plain, Handler> = &Entry::ONE;
     let second: &Route<Plain, Plain, Handler> = &Entry::TWO;
-    let third: &Route<Plain, (), pitaya::route::Notify> = &Entry::THREE;
+    let third: &Route<Plain, (), Notify> = &Entry::THREE;
     assert_eq!((first.path(), second.path()), ("connector.entry.first", "connector.entry.two"));
     assert_eq!(third.path(), "connector.entry.three");
     let _: &Route<Plain, Plain> = &EntryClient::FOUR;

@@ -157,9 +157,10 @@ fn argument(ty: &Type, extracted: bool, function: &Function, surface: Surface, s
                 sink.on(
                     ty,
                     format!(
-                        "{word} `{name}` takes a message, and `{0}` is none: write \
-                         `#[message] struct {wrapper} {{ value: {0} }}` and take that",
-                        tidy(ty)
+                        "{word} `{name}` takes a message, and `{}` is none: write \
+                         `#[message] struct {wrapper} {}` and take that",
+                        tidy(ty),
+                        fields(ty)
                     ),
                 );
             }
@@ -172,6 +173,17 @@ pub(crate) fn state_of_object(ty: &Type) -> Option<&Type> {
     match ungroup::named(ty)? {
         (name, args) if name == "State" => args.into_iter().find(|arg| matches!(arg, Type::TraitObject(_))),
         _ => None,
+    }
+}
+
+/// The fields of a message that holds a value of a foreign type. A tuple is no field, so each of its values is one.
+fn fields(ty: &Type) -> String {
+    match ungroup::ty(ty) {
+        Type::Tuple(tuple) => {
+            let fields = tuple.elems.iter().zip('a'..).map(|(elem, name)| format!("{name}: {}", tidy(elem)));
+            format!("{{ {} }}", fields.collect::<Vec<_>>().join(", "))
+        }
+        ty => format!("{{ value: {} }}", tidy(ty)),
     }
 }
 
@@ -224,9 +236,10 @@ fn reply(ty: &Type, function: &Function, surface: Surface, sink: &Sink<'_>) {
                 sink.on(
                     message,
                     format!(
-                        "{word} `{name}` replies a message, and `{0}` is none: write \
-                         `#[message] struct {wrapper} {{ value: {0} }}` and return `Result<{wrapper}>`",
-                        tidy(message)
+                        "{word} `{name}` replies a message, and `{}` is none: write \
+                         `#[message] struct {wrapper} {}` and return `Result<{wrapper}>`",
+                        tidy(message),
+                        fields(message)
                     ),
                 );
             }
