@@ -26,6 +26,9 @@ use proc_macro::TokenStream;
 ///     pub fn members(&self) -> usize { … } // public, but no handler
 ///
 ///     fn helper(&self) { … }               // private: a helper
+///
+///     #[every("100ms")]
+///     async fn tick(&self) { … }           // called by a timer, see `timers`
 /// }
 /// ```
 ///
@@ -45,6 +48,9 @@ use proc_macro::TokenStream;
 /// Each handler gives the type a constant, the route with its types: `Entry::JOIN` is a `Route<Join, Joined, Handler>`
 /// and goes into `client.request(&Entry::JOIN, &join)`; of a notify-only one it is a `Route<Say, (), Notify>` and goes
 /// into `client.notify(&Entry::SAY_SOMETHING, &say)`. Neither is accepted where a server calls a remote.
+///
+/// A private `async fn` that takes a message and is not called in the block is warned about, because its `pub` may have
+/// been forgotten. `#[skip]` silences the warning.
 ///
 /// The block itself stays as it is, so that handlers are called in unit tests like any method. A type may have any
 /// number of blocks. It is built by the app if it derives [`Component`](macro@Component), or registered by hand.
@@ -111,12 +117,21 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// Keys:
 /// - `proto`: the message has a Protobuf form; each field has its `#[tag(n)]`. In JSON and MessagePack, fields with
 ///   their default are left out, and may be absent.
+/// - `json = "full"`: with `proto`, all fields are written in JSON and MessagePack, also those with their default (`None`
+///   is `null`). They may still be absent in what is read.
 /// - `push = "…"`: the route that clients listen on, 1 to 255 bytes.
 /// - `lenient`: fields that are absent have their default. Otherwise a field that is neither `Option` nor
 ///   `#[serde(default)]` must be there. Unknown fields are always ignored.
 /// - `validate`: the rules of `garde::Validate`, which you derive, are checked before the handler runs (feature
 ///   `garde`).
 /// - `crate = path`: where `pitaya` is, if it is not `::pitaya`.
+///
+/// `#[field(text)]` on an `i64` or `u64`, also in an `Option` or a `Vec`, writes the integer as decimal text in JSON and
+/// MessagePack, because JavaScript rounds integers above 2⁵³. A number is accepted as well when the field is read. In
+/// Protobuf it stays an integer.
+///
+/// In JSON an integer field takes no number with a fraction, not even `3.0`. In MessagePack it takes a floating-point number
+/// that is whole and in range, because JavaScript has no other numbers.
 ///
 /// An empty message is written `struct Ping {}`, because it is a map on the wire. The macro derives `Clone`, `Debug`,
 /// and serde's traits; write other derives below it. The serde attributes that the
@@ -192,6 +207,8 @@ pub fn component(item: TokenStream) -> TokenStream {
 /// field, other)` adds pairs, said by `Display`. On a struct, or on an enum for all variants without one,
 /// `#[pitaya(code = "…")]` stands on the type itself; `#[pitaya(crate = path)]` says where `pitaya` is, if it is not `::pitaya`.
 ///
+/// `?` turns the error into a `pitaya::Error` in functions that return `pitaya::Result`.
+///
 /// The type is also recognised inside of other errors: `AnyError` and `.internal()?` find its code among the sources.
 #[proc_macro_derive(PitayaError, attributes(pitaya))]
 pub fn pitaya_error(item: TokenStream) -> TokenStream {
@@ -205,7 +222,51 @@ pub fn route(_args: TokenStream, item: TokenStream) -> TokenStream {
     core::marker("route", item.into()).into_tokens().into()
 }
 
+/// Calls a method of a component again and again: `#[every("100ms")] async fn tick(&self)`.
+///
+/// Belongs on a method in a [`timers`](macro@timers), [`handler`](macro@handler) or [`remote`](macro@remote) block,
+/// which has the docs.
+#[proc_macro_attribute]
+pub fn every(_args: TokenStream, item: TokenStream) -> TokenStream {
+    core::marker("every", item.into()).into_tokens().into()
+}
+
+/// Makes methods of a component into timers, which the app runs from its start to its stop.
+///
+/// ```text
+/// #[timers]
+/// impl Room {
+///     #[every("100ms")]
+///     async fn tick(&self) { … }
+///
+///     #[every("1m30s")]
+///     async fn save(&self) -> Result<()> { … }   // an error is logged, and the timer goes on
+/// }
+/// ```
+///
+/// `#[every("…")]` takes the interval: numbers with the units `ms`, `s`, `m` or `h`, at least 1 ms. The method is an
+/// `async fn` that takes `&self` alone and returns nothing or a `Result<(), E>` with `E: IntoError`.
+///
+/// The first run is one interval after the app has started, when `init` and `after_init` of all components are done.
+/// The runs of one timer never overlap: a run that takes longer than the interval delays the next one. Runs that were
+/// missed are made up for, as by `Timers::every`. A panic or an error is logged, and the timer goes on. No run begins
+/// once the app stops; the one that has begun is waited for, before `before_shutdown` and `shutdown` of the component.
+///
+/// `#[every]` is allowed in a [`handler`](macro@handler) and a [`remote`](macro@remote) block as well. Such timers run on
+/// the server types of the block. Timers of a `#[timers]` block run wherever the app has the component.
+///
+/// Keys:
+/// - `server = "…"`: the timers run on this server type only, and the app builds the component for them there. It is
+///   needed for a component that has timers, but neither handlers nor remotes, unless it is registered by hand.
+/// - `crate = path`: where `pitaya` is, if it is not `::pitaya`.
+#[proc_macro_attribute]
+pub fn timers(args: TokenStream, item: TokenStream) -> TokenStream {
+    core::timers(args.into(), item.into()).into_tokens().into()
+}
+
 /// Keeps a `pub` function of a [`handler`](macro@handler) or [`remote`](macro@remote) block from becoming a route.
+///
+/// On a private `async fn` that takes a message, it silences the warning that the function is no route.
 #[proc_macro_attribute]
 pub fn skip(_args: TokenStream, item: TokenStream) -> TokenStream {
     core::marker("skip", item.into()).into_tokens().into()

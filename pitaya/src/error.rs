@@ -83,13 +83,23 @@ pub mod text {
     pub const BINARY_TIMEOUT: &str = "timeout waiting to binary process to terminate";
 }
 
-/// The result of everything that can fail with an [`Error`].
+/// The result of everything that can fail with an [`Error`]. For errors of other crates: `.internal()?` ([`ResultExt`]).
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Any error of somebody else, boxed.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// What went wrong, in the form that travels: a code, a text and metadata; and, at home only, its source.
+/// An error of a handler or a remote: a code, a text and metadata for the caller.
+///
+/// `?` takes an error of your own with `#[derive(PitayaError)]`. For the errors of other crates write
+/// `.internal()?` ([`ResultExt`]), or let the function return `Result<T, AnyError>` ([`AnyError`]), where `?` takes every
+/// error. Both hide the error's text from the caller, and keep it as the [source](StdError::source) for the log.
+///
+/// ```
+/// use pitaya::{Result, ResultExt};
+/// fn level(text: &str) -> Result<u16> { Ok(text.parse::<u16>().internal()?) }
+/// assert_eq!(level("x").unwrap_err().to_string(), "PIT-000: internal error");
+/// ```
 ///
 /// ```
 /// use pitaya::Error;

@@ -39,7 +39,7 @@ pub use component::{Context, Lifecycle, Rpc, State};
 pub use config::Config;
 pub use group::{Groups, Users};
 pub use pitaya_macros::{
-    Component, PitayaError, concurrent, handler, link, message, remote, route, session, skip,
+    Component, PitayaError, concurrent, every, handler, link, message, remote, route, session, skip, timers,
 };
 pub use route::Route;
 pub use session::{Session, SessionData, SessionPool};
@@ -60,7 +60,7 @@ pub mod prelude {
     pub use crate::timer::Timers;
 
     pub use bytes::Bytes;
-    pub use pitaya_macros::{Component, PitayaError, handler, message, remote, session};
+    pub use pitaya_macros::{Component, PitayaError, handler, message, remote, session, timers};
 }
 
 /// For the fuzz targets and the cost test of this repository: not public API. A feature and not `cfg(fuzzing)`, so that
@@ -84,7 +84,7 @@ pub mod __private {
     };
     pub use crate::error::{Coded, CodedError, Error, ErrorRecognizer, IntoError, Result, coded};
     pub use crate::route::{Notify, Route};
-    pub use crate::serialize::{Codecs, Field, FieldType, Message, Push, Schema, Type};
+    pub use crate::serialize::{Codecs, Field, FieldType, Message, Push, Schema, TextField, Type, text};
     pub use crate::services::Services;
     pub use crate::session::SessionData;
     pub use {bytes, inventory, prost, serde};

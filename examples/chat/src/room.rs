@@ -1,7 +1,6 @@
 //! The room: its messages and what it does.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use pitaya::prelude::*;
 
@@ -77,22 +76,11 @@ pub struct ChatMessage {
 #[derive(Debug, Component)]
 pub struct Room {
     groups: Groups,
-    timers: Timers,
 }
 
 impl Lifecycle for Room {
     async fn init(&self) -> Result<()> {
-        let room = members(&self.groups);
-        room.ensure().await?;
-        self.timers.every(Duration::from_secs(60), move || {
-            let room = room.clone();
-            async move {
-                match room.count().await {
-                    Ok(count) => tracing::info!("{count} users are in the room"),
-                    Err(error) => tracing::warn!(%error, "the room cannot be counted"),
-                }
-            }
-        })?;
+        members(&self.groups).ensure().await?;
         Ok(())
     }
 }
@@ -123,6 +111,14 @@ impl Room {
     /// Says something to everybody.
     pub async fn message(&self, msg: Say) -> Result<()> {
         members(&self.groups).push(&ChatMessage { name: msg.name, content: msg.content }).await?;
+        Ok(())
+    }
+
+    /// Logs how many users are in the room.
+    #[every("60s")]
+    async fn report(&self) -> Result<()> {
+        let count = members(&self.groups).count().await?;
+        tracing::info!("{count} users are in the room");
         Ok(())
     }
 }

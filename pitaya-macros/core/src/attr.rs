@@ -7,6 +7,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Ident, LitStr, Path, Token, parse_quote};
 
 use crate::errors::Sink;
+use crate::ungroup;
 
 /// What a key takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -174,7 +175,9 @@ pub(crate) fn doc_text(attrs: &[Attribute]) -> String {
     let mut lines = Vec::new();
     for attr in attrs.iter().filter(|a| a.path().is_ident("doc")) {
         let syn::Meta::NameValue(meta) = &attr.meta else { continue };
-        let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &meta.value else { continue };
+        let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = ungroup::expr(&meta.value) else {
+            continue;
+        };
         let text = text.value();
         lines.extend(text.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).to_owned()));
         if text.is_empty() {

@@ -7,6 +7,7 @@ use syn::{Attribute, Data, DeriveInput, Field, Index};
 
 use crate::attr::{Args, Ctx, Key, named};
 use crate::block::method::place_of;
+use crate::block::signature::{state_of_object, tidy};
 use crate::errors::{Errors, Expansion, Sink};
 
 /// Expands `#[derive(Component)]`; the item is not repeated.
@@ -124,6 +125,16 @@ fn value(
     if args.has("default") {
         let value = quote_spanned!(span=> <#ty as ::core::default::Default>::default());
         return quote!(#cfgs #member: #value);
+    }
+    if let Some(object) = state_of_object(&field.ty) {
+        let object = tidy(object);
+        sink.on(
+            &field.ty,
+            format!(
+                "the state of `{component}.{label}` has no size: write `State<Arc<{object}>>` instead of \
+                 `State<{object}>`, and give the app that with `.state::<Arc<{object}>>(…)`"
+            ),
+        );
     }
     let services = format_ident!("services", span = proc_macro2::Span::mixed_site());
     let value = quote_spanned!(span=> #private::fits::component_field::<#ty>(#services, #component, #label)?);

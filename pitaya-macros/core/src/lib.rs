@@ -17,7 +17,9 @@ mod names;
 mod pitaya_error;
 mod remote;
 mod session;
+mod ungroup;
 
+pub use block::every::timers;
 pub use component::component;
 pub use errors::Expansion;
 pub use handler::handler;

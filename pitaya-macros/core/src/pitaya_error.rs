@@ -194,6 +194,12 @@ fn expand(input: &DeriveInput, sink: &Sink<'_>) -> TokenStream {
                 #private::coded(self)
             }
         }
+        #[automatically_derived]
+        impl ::core::convert::From<#name> for #private::Error {
+            fn from(error: #name) -> Self {
+                #private::coded(error)
+            }
+        }
         const _: () = {
             use #private as __p;
             __p::inventory::submit! { __p::ErrorRecognizer::of::<#name>() }

@@ -6,19 +6,30 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::stop::step;
-use crate::component::LifecycleDyn;
+use crate::component::{Every, Instance, LifecycleDyn, start_timer};
 use crate::error::{Error, Result};
+use crate::timer::Timers;
 
 /// The lives of the components, each with its name, in the order in which they begin.
 pub(super) struct Lives {
     all: Vec<(&'static str, Arc<dyn LifecycleDyn>)>,
+    /// What timers call, until they are started.
+    timers: Vec<(Instance, &'static Every)>,
     /// How many, from the first, have come through `init`.
     alive: usize,
 }
 
 impl Lives {
-    pub(super) fn new(all: Vec<(&'static str, Arc<dyn LifecycleDyn>)>) -> Self {
-        Self { all, alive: 0 }
+    pub(super) fn new(
+        all: Vec<(&'static str, Arc<dyn LifecycleDyn>)>,
+        timers: Vec<(Instance, &'static Every)>,
+    ) -> Self {
+        Self { all, timers, alive: 0 }
+    }
+
+    /// Makes the timers of the components. Their first run is one interval later.
+    pub(super) fn make_timers(&mut self, timers: &Timers) -> Result<()> {
+        self.timers.drain(..).try_for_each(|(instance, every)| start_timer(timers, &instance, every))
     }
 
     /// `init` of all, in order, up to the first that fails.

@@ -53,7 +53,7 @@ pub(super) async fn start(mut builder: Builder) -> Result<Running> {
         let _ = local.tables.set(Arc::clone(&tables));
     }
 
-    let mut lives = Lives::new(std::mem::take(&mut built.lives));
+    let mut lives = Lives::new(std::mem::take(&mut built.lives), std::mem::take(&mut built.timers));
     let started = begin(&mut builder, &app, &mut lives, tables, handshaking).await;
     match started {
         Ok((listening, accepting)) => {
@@ -92,6 +92,7 @@ async fn begin(
     }
     modules.after_init().await;
     lives.after_init().await;
+    lives.make_timers(&app.timers()?)?;
     app.timers()?.start(&app.inner.tasks, &app.inner.cancel, &app.inner.kill);
     app.groups()?.start(&app.inner.tasks, app.inner.cancel.clone());
 

@@ -219,6 +219,7 @@ arguments! {
         label = "neither an extractor nor a message",
         note = "a handler takes extractors (`Session<_>`, `Context`, `State<_>`, …) and at most one message, by value",
         note = "to receive `{Self}` as the message, annotate it with `#[pitaya::message]`",
+        note = "if the type is not yours, wrap it: write `#[message] struct Name {{ value: {Self} }}`",
         note = "to make `{Self}` from the call, implement `Extract<Handler>` for it and mark the argument `#[extract]`"
     )]
     HandlerArg, HandlerCall, Handler, HeldHandlerArg, handler_arg,
@@ -234,7 +235,8 @@ arguments! {
         label = "neither an extractor of remotes nor a message",
         note = "a remote is called by a server, so there is no client's `Session`: send what it needs, such as the uid, in the message",
         note = "a remote takes extractors (`Context`, `State<_>`, …) and at most one message, by value",
-        note = "to receive `{Self}` as the message, annotate it with `#[pitaya::message]`"
+        note = "to receive `{Self}` as the message, annotate it with `#[pitaya::message]`",
+        note = "if the type is not yours, wrap it: write `#[message] struct Name {{ value: {Self} }}`"
     )]
     RemoteArg, RemoteCall, Remote, HeldRemoteArg, remote_arg,
     |_call, body| rpc::decode(body)

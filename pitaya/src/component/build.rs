@@ -81,7 +81,7 @@ pub trait FromServices: Sized {
 /// #[derive(Component)]
 /// struct Shop { db: State<Db> }
 /// ```
-pub struct State<T>(Arc<T>);
+pub struct State<T: ?Sized>(Arc<T>);
 
 impl<T> State<T> {
     /// A state made by hand, for tests of components.
@@ -90,7 +90,7 @@ impl<T> State<T> {
     }
 }
 
-impl<T> Deref for State<T> {
+impl<T: ?Sized> Deref for State<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -98,15 +98,15 @@ impl<T> Deref for State<T> {
     }
 }
 
-impl<T> Clone for State<T> {
+impl<T: ?Sized> Clone for State<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for State<T> {
+impl<T: fmt::Debug + ?Sized> fmt::Debug for State<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("State").field(&self.0).finish()
+        f.debug_tuple("State").field(&&*self.0).finish()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where the compiler says that a type of yours does not fit: generated code calls these, and does nothing with them.
 
-use super::{FromServices, HandlerArg, RemoteArg, Reply};
+use super::{FromServices, HandlerArg, RemoteArg, Reply, TimerReply};
 use crate::error::Result;
 use crate::services::Services;
 
@@ -12,6 +12,9 @@ pub const fn remote_argument<T: RemoteArg<M>, M>() {}
 
 /// A type can be what a handler or a remote returns.
 pub const fn reply<R: Reply>() {}
+
+/// A type can be what a timer returns.
+pub const fn timer<R: TimerReply>() {}
 
 /// A field of a component, from the services of the app.
 ///

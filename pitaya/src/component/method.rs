@@ -124,3 +124,20 @@ pub struct Block {
 }
 
 inventory::collect!(Block);
+
+/// A contract between servers. For generated code; collected at link time.
+#[doc(hidden)]
+pub struct Contract {
+    /// The name of the trait.
+    pub name: &'static str,
+    /// The server type that serves it.
+    pub server: &'static str,
+    /// The middle part of its routes.
+    pub service: &'static str,
+    /// Where it is declared.
+    pub file: &'static str,
+    /// The line of its name.
+    pub line: u32,
+}
+
+inventory::collect!(Contract);

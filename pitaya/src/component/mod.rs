@@ -14,6 +14,8 @@ mod build;
 #[allow(missing_debug_implementations)]
 mod call;
 mod context;
+#[allow(missing_debug_implementations)]
+mod every;
 mod fake;
 pub mod fits;
 #[allow(missing_debug_implementations)]
@@ -29,6 +31,7 @@ pub use arg::{Extract, HandlerArg, RemoteArg, via};
 pub use build::{Component, FromServices, Lifecycle, State};
 pub use call::{Call, HandlerCall, Kind, RemoteCall};
 pub use context::Context;
+pub use every::TimerReply;
 pub use fake::Fake;
 pub use reply::Reply;
 pub use rpc::Rpc;
@@ -37,6 +40,7 @@ pub use rpc::Rpc;
 pub use build::HasServices;
 pub(crate) use build::{Instance, LifecycleDyn};
 pub(crate) use call::{Calling, Client};
+pub(crate) use every::{Every, start as start_timer};
 pub(crate) use method::{Bound, MethodInfo};
 pub(crate) use rpc::{Local, RemoteRequest, RemoteTarget, run_remote};
 pub(crate) use runner::{Runner, cut_off, end};
@@ -53,8 +57,9 @@ pub mod private {
         otherwise::{Answered, Asked, Begun, Called, Taken},
     };
     pub use super::build::{ComponentType, probe};
+    pub use super::every::{Every, Tick, Timed, TimerBlock, timed};
     pub use super::fits;
-    pub use super::method::{Block, BlockKind, Method, Methods};
+    pub use super::method::{Block, BlockKind, Contract, Method, Methods};
     pub use super::rpc::rpc_client;
 }
 

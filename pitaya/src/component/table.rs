@@ -7,7 +7,8 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::build::{ComponentType, Instance, LifecycleDyn};
-use super::method::{Block, BlockKind, Bound, MethodInfo};
+use super::every::{Every, TimerBlock};
+use super::method::{Block, BlockKind, Bound, Contract, MethodInfo};
 use crate::error::{Error, Result, code};
 use crate::pipeline::Pipeline;
 use crate::services::Services;
@@ -110,8 +111,21 @@ impl Registration {
     }
 
     /// What is to be said of it, if none of its blocks is of this server type: an error if it has none at all.
-    fn unserved(&self, server_type: &str, linked: &[&Block]) -> Option<Result<String, String>> {
+    fn unserved(
+        &self,
+        server_type: &str,
+        linked: &[&Block],
+        timed: &[&TimerBlock],
+    ) -> Option<Result<String, String>> {
         let mut servers = BTreeSet::new();
+        for block in timed.iter().filter(|block| block.id() == self.id) {
+            match block.server {
+                Some(server) if server != server_type => drop(servers.insert(server)),
+                // Timers of no server type run beside the blocks that are served, or alone.
+                None if linked.iter().any(|block| (block.component)().id == self.id) => {}
+                _ => return None,
+            }
+        }
         for block in linked.iter().filter(|block| (block.component)().id == self.id) {
             match block.server {
                 Some(server) if server != server_type => servers.insert(server),
@@ -137,6 +151,8 @@ impl Registration {
 pub(crate) struct Built {
     pub(crate) tables: Tables,
     pub(crate) lives: Vec<(&'static str, Arc<dyn LifecycleDyn>)>,
+    /// The timers of the components.
+    pub(crate) timers: Vec<(Instance, &'static Every)>,
     /// What was probably not meant, but keeps nobody from starting.
     pub(crate) notes: Vec<String>,
 }
@@ -172,7 +188,10 @@ impl Plan<'_> {
             .collect();
         let mut built = Built::default();
         let mut problems = duplicates(self.server_type, &mine);
-        for said in self.registered.iter().filter_map(|own| own.unserved(self.server_type, &linked)) {
+        let mut timed: Vec<_> = inventory::iter::<TimerBlock>().collect();
+        timed.sort_by_key(|b| (b.server, (b.component)().name, b.timers.first().map(|every| every.name)));
+        let unserved = |own: &Registration| own.unserved(self.server_type, &linked, &timed);
+        for said in self.registered.iter().filter_map(unserved) {
             match said {
                 Ok(note) => built.notes.push(note),
                 Err(problem) => drop(problems.insert(problem)),
@@ -186,8 +205,14 @@ impl Plan<'_> {
         }
         // By name for the order of their life, by type because a name need not be one type's alone.
         let mut instances: BTreeMap<(&'static str, TypeId), (ComponentType, Instance)> = BTreeMap::new();
-        for block in &mine {
-            let component = (block.component)();
+        // Timers have their component made where they name this server type, or where it is registered.
+        let made_for_timers = timed.iter().filter(|block| match block.server {
+            Some(server) if server != self.server_type => false,
+            Some(_) => self.collect || registered.contains_key(&block.id()),
+            None => registered.contains_key(&block.id()),
+        });
+        let components = mine.iter().map(|block| (block.component)());
+        for component in components.chain(made_for_timers.map(|block| (block.component)())) {
             if instances.contains_key(&component.key()) {
                 continue;
             }
@@ -209,10 +234,12 @@ impl Plan<'_> {
             return Err(all(problems));
         }
 
-        for block in mine {
+        for block in &mine {
             let Some((_, instance)) = instances.get(&(block.component)().key()) else { continue };
             self.mount(block, instance, &mut built.tables);
         }
+        built.timers = timers(self.server_type, &timed, &instances);
+        built.notes.extend(self.notes(&linked, &timed, &built));
         built.lives = instances
             .iter()
             .filter_map(|((name, _), (component, instance))| Some((*name, component.lifecycle(instance)?)))
@@ -236,6 +263,42 @@ impl Plan<'_> {
                 ))
             })
             .collect()
+    }
+
+    /// What is linked in and does nothing here, but was probably meant to.
+    fn notes(&self, linked: &[&Block], timed: &[&TimerBlock], built: &Built) -> Vec<String> {
+        if !self.collect {
+            return Vec::new();
+        }
+        let served = |contract: &&Contract| {
+            let short = format!("{}.", contract.service);
+            let mut routes = built.tables.remotes.by_route.keys();
+            routes.any(|route| route.starts_with(short.as_bytes()))
+        };
+        let contracts = inventory::iter::<Contract>().filter(|contract| contract.server == self.server_type);
+        let unserved = contracts.filter(|contract| !served(contract)).map(|contract| {
+            format!(
+                "contract `{0}` ({1}:{2}) is of server type `{3}`, but no component of this app serves it: write \
+                 `#[remote]` on `impl {0} for …`, and link its crate in",
+                contract.name, contract.file, contract.line, contract.server
+            )
+        });
+        let runs = |block: &&&TimerBlock| {
+            block.server.is_some()
+                || linked.iter().any(|other| (other.component)().id == block.id())
+                || timed.iter().any(|other| other.server.is_some() && other.id() == block.id())
+                || self.registered.iter().any(|own| own.id == block.id())
+        };
+        let idle = timed.iter().filter(|block| !runs(block)).map(|block| {
+            format!(
+                "timers of `{}` never run, because nothing makes it: write `#[timers(server = \"…\")]`, or \
+                 `.register(…)` one",
+                (block.component)().name
+            )
+        });
+        let mut notes: Vec<_> = unserved.chain(idle).collect();
+        notes.sort();
+        notes
     }
 
     fn mount(&self, block: &Block, instance: &Instance, tables: &mut Tables) {
@@ -270,6 +333,18 @@ impl Plan<'_> {
             )
         }
     }
+}
+
+/// The timers that an app of this server type runs.
+fn timers(
+    server_type: &str,
+    timed: &[&'static TimerBlock],
+    instances: &BTreeMap<(&'static str, TypeId), (ComponentType, Instance)>,
+) -> Vec<(Instance, &'static Every)> {
+    let here = timed.iter().filter(|block| block.server.is_none_or(|server| server == server_type));
+    here.filter_map(|block| Some((&instances.get(&(block.component)().key())?.1, block.timers)))
+        .flat_map(|(instance, timers)| timers.iter().map(|every| (Arc::clone(instance), every)))
+        .collect()
 }
 
 fn all(problems: BTreeSet<String>) -> Error {

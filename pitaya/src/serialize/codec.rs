@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Body, Format};
+use super::{Body, Format, whole};
 use crate::error::BoxError;
 use crate::wire::{EncodeError, utf8};
 
@@ -150,7 +150,8 @@ impl<T> Codecs<T> {
             Kind::Empty(make) => Ok(make()),
             Kind::Serde { serde, proto } => match format {
                 Format::Json => (serde.json.1)(body.as_slice()),
-                Format::MessagePack => (serde.msgpack.1)(body.as_slice()),
+                Format::MessagePack => (serde.msgpack.1)(body.as_slice())
+                    .or_else(|error| whole::decode(body.as_slice(), serde.read).ok_or(error)),
                 Format::Protobuf => match proto {
                     Some((_, decode)) => decode(body.as_slice()),
                     None => Err(no_proto::<T>()),
@@ -220,10 +221,23 @@ fn msgpack_encode<T: Serialize>(value: &T, out: &mut BytesMut) -> Result<(), Cod
 }
 
 fn msgpack_decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, CodecError> {
+    msgpack_read(body, |deserializer| T::deserialize(deserializer).map_err(CodecError::new))
+}
+
+/// What reads a value of a MessagePack body.
+pub(super) type MessagePack<'a, 'b> =
+    rmp_serde::Deserializer<rmp_serde::decode::ReadReader<&'a mut std::io::Cursor<&'b [u8]>>>;
+
+/// Reads a whole MessagePack body.
+#[inline]
+pub(super) fn msgpack_read<T>(
+    body: &[u8],
+    read: impl FnOnce(&mut MessagePack<'_, '_>) -> Result<T, CodecError>,
+) -> Result<T, CodecError> {
     let mut rest = std::io::Cursor::new(body);
     let mut deserializer = rmp_serde::Deserializer::new(&mut rest);
     deserializer.set_max_depth(MAX_DEPTH);
-    let value = T::deserialize(&mut deserializer).map_err(CodecError::new)?;
+    let value = read(&mut deserializer)?;
     if rest.position() != body.len() as u64 {
         return Err(CodecError::new("trailing bytes after the message"));
     }

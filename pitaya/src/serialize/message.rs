@@ -14,7 +14,8 @@ pub type Rules<T> = fn(&T) -> Result<(), Error>;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a Pitaya message",
     label = "not a message",
-    note = "annotate the type with `#[pitaya::message]`, or use `Bytes` for raw bytes"
+    note = "annotate the type with `#[pitaya::message]`, or use `Bytes` for raw bytes",
+    note = "if the type is not yours, wrap it: write `#[message] struct Name {{ value: {Self} }}`"
 )]
 pub trait Message: Sized + Send + Sync + 'static {
     /// The code that reads and writes this type, format by format.

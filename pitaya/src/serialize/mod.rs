@@ -10,12 +10,16 @@ mod narrow;
 mod payload;
 pub(crate) mod proto_error;
 mod schema;
+#[doc(hidden)]
+pub mod text;
+mod whole;
 
 pub use codec::{CodecError, Codecs};
 pub use message::{Message, Push, Rules};
 pub use narrow::NarrowJson;
 pub(crate) use payload::ErrorPayload;
 pub use schema::{Field, FieldType, Schema, Type};
+pub use text::TextField;
 
 use std::fmt;
 use std::sync::Arc;

@@ -99,13 +99,15 @@ pub enum Type {
     Enum(&'static str, &'static [(&'static str, i32)]),
     /// Any JSON value.
     Any,
+    /// An integer that travels as decimal text in JSON and MessagePack (`#[field(text)]`).
+    Text(&'static Self),
 }
 
 /// A Rust type that can be a field of a message.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a message",
     label = "its shape is not known",
-    note = "annotate `{Self}` with `#[pitaya::message]`; other fields are bool, numbers, String, Bytes, Option, Vec, maps, serde_json::Value"
+    note = "annotate `{Self}` with `#[pitaya::message]`, or with `#[pitaya::message(proto)]` if it is an enum of names; if it is not yours, write a type that is; other fields are bool, numbers, String, Bytes, Option, Vec, maps, serde_json::Value"
 )]
 pub trait FieldType {
     /// Its type in the schema.

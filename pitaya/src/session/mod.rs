@@ -319,12 +319,15 @@ impl<D> Session<D> {
     }
 }
 
-impl<D: SessionData> Session<D> {
+impl<D> Session<D> {
     /// The data as `D`. Fields that are not set yet have their defaults.
     ///
     /// # Errors
     /// `PIT-500` if a value does not fit its field.
-    pub fn data(&self) -> Result<D> {
+    pub fn data(&self) -> Result<D>
+    where
+        D: SessionData, // here and not on the block, so that the compiler says what `D` lacks
+    {
         self.core.data().view()
     }
 
@@ -336,7 +339,10 @@ impl<D: SessionData> Session<D> {
     /// # Errors
     /// `PIT-500` if a value does not fit its field. On a backend also those of
     /// [`push_to_front`](Self::push_to_front); the copy is changed all the same.
-    pub async fn update<R: Send>(&self, f: impl FnOnce(&mut D) -> R + Send) -> Result<R> {
+    pub async fn update<R: Send>(&self, f: impl FnOnce(&mut D) -> R + Send) -> Result<R>
+    where
+        D: SessionData,
+    {
         let result = self.core.data().update(f)?;
         if !self.is_frontend() {
             self.push_to_front().await?;
@@ -346,7 +352,9 @@ impl<D: SessionData> Session<D> {
 }
 
 impl<D: SessionData> Session<D> {
-    /// A session without a connection, and what is pushed to it: for tests of handlers.
+    /// Makes a session for tests of handlers: `Session::<Player>::test()`.
+    ///
+    /// It has no connection. What is pushed to it is in the [`Pushes`].
     pub fn test() -> (Self, Pushes) {
         testing::session(&Pool::new())
     }

@@ -130,6 +130,9 @@ impl Timers {
 
     /// Runs `f` every `interval`, for the first time after one.
     ///
+    /// A method of a component needs no closure: write `#[every("100ms")]` on it, in a
+    /// [`#[timers]`](macro@crate::timers) block.
+    ///
     /// A panic of `f` is logged, and the timer goes on.
     ///
     /// # Errors
@@ -139,7 +142,16 @@ impl Timers {
         F: FnMut() -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.repeat(interval, None, f)
+        self.repeat("timer", interval, None, f)
+    }
+
+    /// As [`every`](Self::every), with a name that the log has if it panics.
+    pub(crate) fn every_named<F, Fut>(&self, name: &'static str, interval: Duration, f: F) -> Result<Timer>
+    where
+        F: FnMut() -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.repeat(name, interval, None, f)
     }
 
     /// Runs `f` every `interval`, `count` times in all; with a count of 0, never.
@@ -151,7 +163,7 @@ impl Timers {
         F: FnMut() -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.repeat(interval, Some(count), f)
+        self.repeat("timer", interval, Some(count), f)
     }
 
     /// Runs `work` once, after `delay`. If the timer is stopped before that, `work` is dropped unpolled.
@@ -164,7 +176,7 @@ impl Timers {
             Box::new(move |cancel| {
                 Box::pin(async move {
                     if reached(due, &stop, &cancel).await {
-                        run(move || work).await;
+                        run("timer", move || work).await;
                     }
                 })
             })
@@ -186,7 +198,7 @@ impl Timers {
                 Box::pin(async move {
                     while reached(schedule.skip_to(Instant::now()), &stop, &cancel).await {
                         schedule.ran(Instant::now());
-                        run(|| {
+                        run("timer", || {
                             let due = condition(inner.clock.now());
                             let work = due.then(&mut f);
                             async {
@@ -202,7 +214,13 @@ impl Timers {
         })
     }
 
-    fn repeat<F, Fut>(&self, interval: Duration, count: Option<u64>, mut f: F) -> Result<Timer>
+    fn repeat<F, Fut>(
+        &self,
+        name: &'static str,
+        interval: Duration,
+        count: Option<u64>,
+        mut f: F,
+    ) -> Result<Timer>
     where
         F: FnMut() -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
@@ -218,7 +236,7 @@ impl Timers {
                     while left != Some(0) && reached(schedule.next(), &stop, &cancel).await {
                         left = left.map(|left| left - 1);
                         schedule.ran(Instant::now());
-                        run(&mut f).await;
+                        run(name, &mut f).await;
                     }
                 })
             })
@@ -284,8 +302,8 @@ async fn reached(due: Instant, stop: &CancellationToken, cancel: &CancellationTo
 }
 
 /// One run. A panic has been logged when this returns.
-async fn run<Fut: Future<Output = ()> + Send + 'static>(f: impl FnOnce() -> Fut) {
-    let _ = contained("timer", || Box::pin(f())).await;
+async fn run<Fut: Future<Output = ()> + Send + 'static>(name: &'static str, f: impl FnOnce() -> Fut) {
+    let _ = contained(name, || Box::pin(f())).await;
 }
 
 impl fmt::Debug for Timers {

@@ -4,13 +4,14 @@ use heck::ToShoutySnakeCase;
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{GenericArgument, Ident, ItemImpl, PathArguments, Type};
+use syn::{Ident, ItemImpl, Type};
 
-use super::method::{Method, last_name};
+use super::method::Method;
 use super::parse::{Block, BlockItem};
 use super::{Names, Surface, place};
 use crate::attr::{Ctx, named};
 use crate::errors::Sink;
+use crate::ungroup;
 
 /// The constants of a handler block, on the component's own type.
 pub(crate) fn of_handlers(
@@ -136,32 +137,23 @@ fn request(method: &Method) -> TokenStream {
     method.message().map_or_else(|| quote!(()), |ty| quote!(#ty))
 }
 
-fn is_nothing(ret: &Type) -> bool {
-    matches!(ret, Type::Tuple(tuple) if tuple.elems.is_empty())
+pub(super) fn is_nothing(ret: &Type) -> bool {
+    matches!(ungroup::ty(ret), Type::Tuple(tuple) if tuple.elems.is_empty())
 }
 
 /// The message of a reply. It is read off the type as written, so that a type that does not fit is reported at
 /// its place once, and not for each use in a client.
 pub(crate) fn reply(krate: &syn::Path, ret: &Type) -> TokenStream {
-    let first = |ty: &Type, name: &str| -> Option<Type> {
-        let Type::Path(path) = ty else { return None };
-        if last_name(ty)? != name {
-            return None;
-        }
-        match &path.path.segments.last()?.arguments {
-            PathArguments::AngleBracketed(args) => args.args.iter().find_map(|arg| match arg {
-                GenericArgument::Type(ty) => Some(ty.clone()),
-                _ => None,
-            }),
-            _ => None,
-        }
-    };
+    fn first<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
+        let (own, args) = ungroup::named(ty)?;
+        (own == name).then(|| args.first().copied())?
+    }
     if is_nothing(ret) {
         return quote!(());
     }
     match first(ret, "Result") {
         Some(ok) => {
-            let ok = first(&ok, "Option").unwrap_or(ok);
+            let ok = first(ok, "Option").unwrap_or(ok);
             quote!(#ok)
         }
         None => quote!(<#ret as #krate::__private::Reply>::Ok),

@@ -6,7 +6,7 @@ use quote::{ToTokens, quote};
 use syn::{ItemImpl, parse_quote};
 
 use super::parse::Block;
-use super::{Names, Surface, constants, named_type, read_methods, table};
+use super::{Names, Surface, constants, every, hidden, named_type, read_methods, table};
 use crate::attr::{Args, Ctx, doc_text};
 use crate::errors::Sink;
 use crate::remote::client::{self, Client, Stand};
@@ -15,15 +15,21 @@ use crate::remote::client::{self, Client, Stand};
 pub(crate) fn expand(args: &Args, block: &Block<ItemImpl>, surface: Surface, sink: &Sink<'_>) -> TokenStream {
     let kept = kept(block);
     let ctx = Ctx::new(args);
-    let Some((ty, name)) = named_type(&block.header, surface, sink) else { return kept };
+    let Some((ty, name)) = named_type(&block.header, surface.attribute(), sink) else { return kept };
     let names = Names::new(args, &name, surface, sink);
     let body = sink.child();
-    let methods = read_methods(block.functions(), &names, surface, &body);
+    let routes = block.functions().filter(|function| !every::is_timer(function));
+    let methods = read_methods(routes, &names, surface, &body);
+    let timers = every::read(block, &body);
+    let hint = match timers.is_empty() {
+        true => "",
+        false => ", or `#[timers]` on a block that only has timers",
+    };
     if methods.is_empty() && !body.failed() {
         body.on(
             ty,
             format!(
-                "nothing in this block is a {0}, because private functions are helpers: write `pub async fn name(&self, …)`",
+                "nothing in this block is a {0}, because private functions are helpers: write `pub async fn name(&self, …)`{hint}",
                 surface.word()
             ),
         );
@@ -45,7 +51,9 @@ pub(crate) fn expand(args: &Args, block: &Block<ItemImpl>, surface: Surface, sin
     };
     // The table has what is right, whatever else is wrong: so the compiler checks it in the same run.
     let table = table::block(&ctx.private(), ty, &methods, &names, &doc, surface);
-    quote!(#kept #routes #table)
+    let timers = every::table(&ctx.private(), ty, &name, &timers, names.server.as_deref());
+    let hidden = hidden::warnings(&ctx.private(), block, surface);
+    quote!(#kept #routes #table #timers #hidden)
 }
 
 /// The user's block. That handlers need not await and are `pub` in private modules is what we ask for.

@@ -8,11 +8,13 @@ use syn::{Attribute, Ident, LitStr, ReturnType, Type, Visibility, parse_quote};
 
 use super::Surface;
 use super::constants::makes_a_constant;
+use super::hidden;
 use super::parse::{Body, Function, MARKERS, conditional};
 use super::signature;
 use crate::attr::{doc_text, is_marker};
 use crate::errors::Sink;
 use crate::names::{Rename, check_part};
+use crate::ungroup::last_name;
 
 /// A route of a block.
 pub(crate) struct Method {
@@ -39,7 +41,7 @@ pub(crate) struct Arg {
 }
 
 /// Types that are known for extractors by their name. What the macro cannot know is marked `#[extract]`.
-const EXTRACTORS: [&str; 5] = ["Session", "Context", "State", "App", "Arc"];
+pub(super) const EXTRACTORS: [&str; 5] = ["Session", "Context", "State", "App", "Arc"];
 /// Services of the framework whose names an application's message may have as well. They are taken for extractors where
 /// there is another argument beside them.
 const SERVICES: [&str; 8] =
@@ -61,7 +63,7 @@ impl Method {
             helper_has_no_markers(function, surface, &markers, &sink);
             return None;
         }
-        signature::check(function, surface, &sink);
+        let right = signature::check(function, surface, &sink);
         let sig = &function.sig;
         if !makes_a_constant(&sig.ident) {
             sink.on(
@@ -99,7 +101,7 @@ impl Method {
                 ),
             );
         }
-        let args = read_args(function, surface, &sink);
+        let args = read_args(function, &right, surface, &sink);
         let ret = match &sig.output {
             ReturnType::Default => parse_quote!(()),
             ReturnType::Type(_, ty) => (**ty).clone(),
@@ -160,6 +162,10 @@ impl Markers {
                     Ok(text) => markers.route = Some(text),
                     Err(_) => sink.on(attr, "`#[route]` takes the last part of the route: write `#[route(\"join\")]`"),
                 },
+                "every" => sink.on(
+                    attr,
+                    "a contract holds remotes only: write `#[every]` on a method of the component, in a `#[timers]` block",
+                ),
                 "extract" => sink.on(
                     attr,
                     "`#[extract]` belongs on an argument: write `#[extract] player: Player`",
@@ -184,7 +190,7 @@ impl Markers {
 }
 
 /// What a `cfg_attr` says is not known here, so it can neither be a marker nor take the method away.
-fn no_conditional_markers(function: &Function, sink: &Sink<'_>) {
+pub(super) fn no_conditional_markers(function: &Function, sink: &Sink<'_>) {
     for meta in function.markers.iter().filter_map(conditional) {
         let name = meta.path().segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
         sink.on(
@@ -210,21 +216,25 @@ fn helper_has_no_markers(function: &Function, surface: Surface, markers: &Marker
             sink.on(attr, format!("`{name}` is skipped, so it is no {word}: remove either marker"));
         } else if !markers.skip {
             sink.on(attr, format!("`{name}` is a helper, because it is not `pub`: write `pub async fn {name}` to make it a {word}"));
-        } else if !matches!(function.vis, Visibility::Public(_)) {
+        } else if !matches!(function.vis, Visibility::Public(_)) && hidden::message(function).is_none() {
             sink.on(attr, format!("`{name}` is a helper anyway, because it is not `pub`: remove `#[skip]`"));
         }
     }
 }
 
-fn read_args(function: &Function, surface: Surface, sink: &Sink<'_>) -> Vec<Arg> {
+/// The arguments. `right` tells of each whether nothing was said against it: of the others nothing more is said.
+fn read_args(function: &Function, right: &[bool], surface: Surface, sink: &Sink<'_>) -> Vec<Arg> {
     let mut args = Vec::new();
-    for (arg, extract) in function.sig.inputs.iter().zip(&function.extract) {
-        let syn::FnArg::Typed(arg) = arg else { continue };
+    let typed = function.sig.inputs.iter().zip(&function.extract).filter_map(|(arg, extract)| match arg {
+        syn::FnArg::Typed(arg) => Some((arg, extract)),
+        syn::FnArg::Receiver(_) => None,
+    });
+    for ((arg, extract), right) in typed.zip(right) {
         if let Some(extract) = extract.as_ref().filter(|extract| extract.meta.require_path_only().is_err()) {
             sink.on(extract, "`#[extract]` takes no value: write just `#[extract]`");
         }
         let known = last_name(&arg.ty).is_some_and(|name| EXTRACTORS.contains(&name.as_str()));
-        let message = extract.is_none() && !known;
+        let message = extract.is_none() && !known && *right;
         if surface != Surface::Handler
             && extract.is_none()
             && last_name(&arg.ty).is_some_and(|n| n == "Session")
@@ -256,16 +266,6 @@ fn read_args(function: &Function, surface: Surface, sink: &Sink<'_>) -> Vec<Arg>
         );
     }
     args
-}
-
-/// The last name of a path type.
-pub(crate) fn last_name(ty: &Type) -> Option<String> {
-    match ty {
-        Type::Path(path) => path.path.segments.last().map(|s| s.ident.to_string()),
-        Type::Group(group) => last_name(&group.elem),
-        Type::Paren(paren) => last_name(&paren.elem),
-        _ => None,
-    }
 }
 
 /// The first span of a type, for what is generated about it.

@@ -1,7 +1,10 @@
 //! What `#[handler]` and `#[remote]` share: reading a block, what its methods may be, and the table of them.
 
 pub(crate) mod constants;
+pub(crate) mod every;
+mod hidden;
 pub(crate) mod inherent;
+mod interval;
 pub(crate) mod method;
 pub(crate) mod parse;
 pub(crate) mod signature;
@@ -17,6 +20,7 @@ use self::parse::Function;
 use crate::attr::{Args, Key, named};
 use crate::errors::Sink;
 use crate::names::{Rename, check_part, service_of};
+use crate::ungroup;
 
 /// What a block is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -119,10 +123,10 @@ impl Names {
 /// The type of an impl block, which must be one named type, with its name.
 pub(crate) fn named_type<'a>(
     item: &'a ItemImpl,
-    surface: Surface,
+    attribute: &str,
     sink: &Sink<'_>,
 ) -> Option<(&'a Type, Ident)> {
-    let ty = &*item.self_ty;
+    let ty = ungroup::ty(&item.self_ty);
     if !item.generics.params.is_empty() || item.generics.where_clause.is_some() {
         let at = match &item.generics.where_clause {
             Some(clause) if item.generics.params.is_empty() => quote!(#clause),
@@ -134,22 +138,18 @@ pub(crate) fn named_type<'a>(
         sink.on(
             at,
             format!(
-                "a component is one value of one type, so its {} block cannot be generic: write the type out, \
-                 as in `impl Shop<PgStore>`",
-                surface.attribute()
+                "a component is one value of one type, so its {attribute} block cannot be generic: write the type out, \
+                 as in `impl Shop<PgStore>`"
             ),
         );
         return None;
     }
-    let name = match ty {
+    let name = match ungroup::ty(ty) {
         Type::Path(path) if path.qself.is_none() => path.path.segments.last().map(|s| s.ident.clone()),
         _ => None,
     };
     if name.is_none() {
-        sink.on(
-            ty,
-            format!("a component is a struct or an enum: put {} on `impl TheType`", surface.attribute()),
-        );
+        sink.on(ty, format!("a component is a struct or an enum: put {attribute} on `impl TheType`"));
     }
     Some((ty, name?))
 }

@@ -13,7 +13,7 @@ use syn::{
 use crate::attr::{is_marker, is_marker_path};
 
 /// The markers that we take away from what is re-emitted, with the place each belongs to.
-pub(crate) const MARKERS: [&str; 4] = ["route", "skip", "concurrent", "extract"];
+pub(crate) const MARKERS: [&str; 5] = ["route", "skip", "concurrent", "extract", "every"];
 
 /// An impl block or a trait, as the user wrote it.
 pub(crate) struct Block<H> {
@@ -78,6 +78,14 @@ impl Target {
 /// The item with an empty body, and its body.
 fn split_body(tokens: TokenStream) -> Option<(TokenStream, Group)> {
     let mut trees: Vec<_> = tokens.into_iter().collect();
+    // An item that is a fragment of `macro_rules!`, or the end of one, is in a group without delimiters.
+    while let Some(TokenTree::Group(group)) = trees.last()
+        && group.delimiter() == Delimiter::None
+    {
+        let inner = group.stream();
+        trees.pop();
+        trees.extend(inner);
+    }
     let Some(TokenTree::Group(body)) = trees.pop() else { return None };
     if body.delimiter() != Delimiter::Brace {
         return None;

@@ -1,16 +1,18 @@
 //! What the signature of a handler or a remote may be.
 
+use heck::ToUpperCamelCase;
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
+use syn::ext::IdentExt;
 use syn::{Attribute, FnArg, ReceiverKind, ReturnType, Safety, Type};
 
 use super::Surface;
-use super::method::last_name;
 use super::parse::Function;
 use crate::errors::Sink;
+use crate::ungroup::{self, last_name};
 
-/// Notes everything that is wrong with a signature.
-pub(crate) fn check(function: &Function, surface: Surface, sink: &Sink<'_>) {
+/// Notes everything that is wrong with a signature. Returns for each argument but the receiver whether it is right.
+pub(crate) fn check(function: &Function, surface: Surface, sink: &Sink<'_>) -> Vec<bool> {
     let sig = &function.sig;
     let (word, name, opening) = (surface.word(), &sig.ident, surface.opening());
     if let Some(token) = &sig.constness {
@@ -46,8 +48,9 @@ pub(crate) fn check(function: &Function, surface: Surface, sink: &Sink<'_>) {
     if let Some(variadic) = &sig.variadic {
         sink.on(variadic, format!("{word} `{name}` takes a fixed list of arguments: remove `...`"));
     }
-    receiver(function, surface, sink);
-    for arg in &sig.inputs {
+    receiver(function, word, opening, sink);
+    let mut right = Vec::new();
+    for (arg, extract) in sig.inputs.iter().zip(&function.extract) {
         if let FnArg::Typed(arg) = arg {
             for condition in arg.attrs.iter().filter(|a| is_condition(a)) {
                 sink.on(
@@ -57,16 +60,20 @@ pub(crate) fn check(function: &Function, surface: Surface, sink: &Sink<'_>) {
                     ),
                 );
             }
-            argument(&arg.ty, function, surface, sink);
+            let sink = sink.child();
+            argument(&arg.ty, extract.is_some(), function, surface, &sink);
+            right.push(!sink.failed());
         }
     }
     if let ReturnType::Type(_, ty) = &sig.output {
         reply(ty, function, surface, sink);
     }
+    right
 }
 
-fn receiver(function: &Function, surface: Surface, sink: &Sink<'_>) {
-    let (word, name) = (surface.word(), &function.sig.ident);
+/// Notes a receiver that is not `&self`. `word` is what the method is called, `opening` how one begins.
+pub(crate) fn receiver(function: &Function, word: &str, opening: &str, sink: &Sink<'_>) {
+    let name = &function.sig.ident;
     match function.sig.inputs.first() {
         Some(FnArg::Receiver(receiver)) => match &receiver.kind {
             ReceiverKind::Reference(_, None, None) => {}
@@ -90,7 +97,7 @@ fn receiver(function: &Function, surface: Surface, sink: &Sink<'_>) {
         },
         _ => sink.at(
             function.sig.ident.span(),
-            format!("{word} `{name}` must take `&self` first: write `{} {name}(&self, …)`", surface.opening()),
+            format!("{word} `{name}` must take `&self` first: write `{opening} {name}(&self, …)`"),
         ),
     }
 }
@@ -100,8 +107,9 @@ fn is_condition(attr: &Attribute) -> bool {
     attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr")
 }
 
-fn argument(ty: &Type, function: &Function, surface: Surface, sink: &Sink<'_>) {
+fn argument(ty: &Type, extracted: bool, function: &Function, surface: Surface, sink: &Sink<'_>) {
     let (word, name) = (surface.word(), &function.sig.ident);
+    let ty = ungroup::ty(ty);
     let unsized_type = matches!(ty, Type::TraitObject(_) | Type::Slice(_));
     match borrowed(ty.to_token_stream()) {
         None | Some(Found::SelfType) if unsized_type => sink.on(
@@ -116,10 +124,10 @@ fn argument(ty: &Type, function: &Function, surface: Surface, sink: &Sink<'_>) {
         }
         Some(Found::Borrow) => {
             let owned = match ty {
-                Type::Reference(reference) if reference.elem.to_token_stream().to_string() == "str" => {
-                    "String".to_owned()
-                }
-                Type::Reference(reference) => tidy(&reference.elem),
+                Type::Reference(reference) => match tidy(&reference.elem).as_str() {
+                    "str" => "String".to_owned(),
+                    elem => elem.to_owned(),
+                },
                 _ => "a type that owns its data".to_owned(),
             };
             let owned = if owned.contains(' ') { owned } else { format!("`{owned}`") };
@@ -134,12 +142,73 @@ fn argument(ty: &Type, function: &Function, surface: Surface, sink: &Sink<'_>) {
         ),
         Some(Found::SelfType) => sink
             .on(ty, format!("`Self` cannot be an argument of {word} `{name}`: write the type by its name")),
-        None => {}
+        None => {
+            if let Some(object) = state_of_object(ty) {
+                let object = tidy(object);
+                sink.on(
+                    ty,
+                    format!(
+                        "the state of {word} `{name}` has no size: write `State<Arc<{object}>>` instead of \
+                         `State<{object}>`, and give the app that with `.state::<Arc<{object}>>(…)`"
+                    ),
+                );
+            } else if is_foreign(ty) && !extracted {
+                let wrapper = name.unraw().to_string().to_upper_camel_case();
+                sink.on(
+                    ty,
+                    format!(
+                        "{word} `{name}` takes a message, and `{}` is none: write \
+                         `#[message] struct {wrapper} {}` and take that",
+                        tidy(ty),
+                        fields(ty)
+                    ),
+                );
+            }
+        }
+    }
+}
+
+/// The trait object of a `State<dyn Store>`.
+pub(crate) fn state_of_object(ty: &Type) -> Option<&Type> {
+    match ungroup::named(ty)? {
+        (name, args) if name == "State" => args.into_iter().find(|arg| matches!(arg, Type::TraitObject(_))),
+        _ => None,
+    }
+}
+
+/// The fields of a message that holds a value of a foreign type. A tuple is no field, so each of its values is one.
+fn fields(ty: &Type) -> String {
+    match ungroup::ty(ty) {
+        Type::Tuple(tuple) => {
+            let fields = tuple.elems.iter().zip('a'..).map(|(elem, name)| format!("{name}: {}", tidy(elem)));
+            format!("{{ {} }}", fields.collect::<Vec<_>>().join(", "))
+        }
+        ty => format!("{{ value: {} }}", tidy(ty)),
+    }
+}
+
+/// Whether a type is one of the standard library's that is no message, and cannot be annotated by a user.
+fn is_foreign(ty: &Type) -> bool {
+    const NAMES: [&str; 25] = [
+        "bool", "char", "str", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128",
+        "usize", "f32", "f64", "String", "Vec", "Option", "VecDeque", "HashMap", "BTreeMap", "HashSet",
+        "BTreeSet",
+    ];
+    match ungroup::ty(ty) {
+        Type::Tuple(tuple) => !tuple.elems.is_empty(),
+        Type::Array(_) => true,
+        Type::Path(path) => {
+            let of_serde_json = path.path.segments.len() > 1
+                && path.path.segments.first().is_some_and(|first| first.ident == "serde_json");
+            of_serde_json || last_name(ty).is_some_and(|name| NAMES.contains(&name.as_str()))
+        }
+        _ => false,
     }
 }
 
 fn reply(ty: &Type, function: &Function, surface: Surface, sink: &Sink<'_>) {
     let (word, name) = (surface.word(), &function.sig.ident);
+    let ty = ungroup::ty(ty);
     match borrowed(ty.to_token_stream()) {
         Some(Found::Borrow) => sink.on(
             ty,
@@ -161,7 +230,30 @@ fn reply(ty: &Type, function: &Function, surface: Surface, sink: &Sink<'_>) {
             ty,
             format!("{word} `{name}` needs to know the type of its reply: write it out instead of `_`"),
         ),
-        None if can_fail(ty) => {}
+        None if can_fail(ty) => {
+            if let Some(message) = unwrapped(ty).filter(|message| is_foreign(message)) {
+                let wrapper = format!("{}Reply", name.unraw().to_string().to_upper_camel_case());
+                sink.on(
+                    message,
+                    format!(
+                        "{word} `{name}` replies a message, and `{}` is none: write \
+                         `#[message] struct {wrapper} {}` and return `Result<{wrapper}>`",
+                        tidy(message),
+                        fields(message)
+                    ),
+                );
+            }
+        }
+        // A path with one argument looks like an alias of a result.
+        None if ungroup::named(ty).is_some_and(|(_, args)| args.len() == 1) && !is_foreign(ty) => sink.on(
+            ty,
+            format!(
+                "the return type of {word} `{name}` is no `Result` by its name: give `{}` a name that ends in `Result` \
+                 if it is an alias of one; if not, write `Result<{}>`",
+                last_name(ty).unwrap_or_default(),
+                tidy(ty)
+            ),
+        ),
         None => sink.on(
             ty,
             format!(
@@ -173,9 +265,19 @@ fn reply(ty: &Type, function: &Function, surface: Surface, sink: &Sink<'_>) {
     }
 }
 
+/// The type of the message in a `Result<T>` or a `Result<Option<T>>`.
+fn unwrapped(ty: &Type) -> Option<&Type> {
+    let (name, args) = ungroup::named(ty)?;
+    let ok = args.first().copied().filter(|_| name == "Result")?;
+    match ungroup::named(ok) {
+        Some((name, args)) if name == "Option" => args.first().copied(),
+        _ => Some(ok),
+    }
+}
+
 /// Whether a return type is `()`, or a `Result` by its name: the constants of routes read the reply off it.
 fn can_fail(ty: &Type) -> bool {
-    match ty {
+    match ungroup::ty(ty) {
         Type::Tuple(tuple) => tuple.elems.is_empty(),
         _ => last_name(ty).is_some_and(|name| name.ends_with("Result")),
     }

@@ -8,6 +8,7 @@ use syn::{DataEnum, DeriveInput, Fields};
 use super::Derives;
 use crate::attr::{Args, Ctx};
 use crate::errors::Sink;
+use crate::ungroup;
 
 /// The enum with its derives, and what makes it the type of a field. It travels as its number, in every format.
 pub(crate) fn expand(
@@ -28,7 +29,7 @@ pub(crate) fn expand(
         );
         return None;
     }
-    for key in ["push", "validate", "lenient"] {
+    for key in ["push", "validate", "lenient", "json"] {
         if let Some(span) = args.span(key) {
             sink.at(
                 span,
@@ -54,6 +55,7 @@ pub(crate) fn expand(
     }
     let number = |variant: &syn::Variant| {
         let (_, expr) = variant.discriminant.as_ref()?;
+        let expr = ungroup::expr(expr);
         Some(quote!(#expr).to_string())
     };
     for (i, variant) in data.variants.iter().enumerate() {
@@ -65,7 +67,10 @@ pub(crate) fn expand(
             );
         }
     }
-    let zero = |expr: &syn::Expr| quote!(#expr).to_string() == "0";
+    let zero = |expr: &syn::Expr| {
+        let expr = ungroup::expr(expr);
+        quote!(#expr).to_string() == "0"
+    };
     match data.variants.first() {
         None => sink.on(name, format!("`{name}` has no value: write a variant with the number 0")),
         Some(first) if first.discriminant.as_ref().is_some_and(|(_, expr)| !zero(expr)) => sink.on(

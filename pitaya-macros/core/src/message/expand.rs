@@ -64,17 +64,19 @@ pub(crate) fn structure(ctx: &Ctx, args: &Args, input: &DeriveInput, sink: &Sink
             }
         }
     });
+    // The schema comes before the item, because the compiler then reports a field's type in our words first, and in
+    // those of serde's derives after that.
     Some(quote! {
-        #derives
-        #[serde(crate = #serde)]
-        #prost
-        #item
         #[automatically_derived]
         impl #private::Message for #name {
             const CODECS: #private::Codecs<Self> = #private::Codecs::#codecs();
             const SCHEMA: &'static #private::Schema = &#schema;
             #validate
         }
+        #derives
+        #[serde(crate = #serde)]
+        #prost
+        #item
         #[automatically_derived]
         impl #private::FieldType for #name {
             const TYPE: #private::Type = #private::Type::Message(|| <#name as #private::Message>::SCHEMA);

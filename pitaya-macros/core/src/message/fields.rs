@@ -6,11 +6,11 @@ use syn::ext::IdentExt;
 use syn::{Attribute, Field, Ident, Type, parse_quote};
 
 use super::proto::{self, Empty, Tag};
-use super::serde_attr;
+use super::{serde_attr, text};
 use crate::attr::{Args, Ctx, doc_text};
-use crate::block::method::last_name;
 use crate::block::signature::tidy;
 use crate::errors::Sink;
+use crate::ungroup::{self, last_name};
 
 /// A field that travels.
 pub(crate) struct WireField {
@@ -20,6 +20,8 @@ pub(crate) struct WireField {
     /// The tag, with its place.
     pub(crate) tag: Option<(u32, Span)>,
     pub(crate) enumeration: Option<syn::Path>,
+    /// Whether it travels as text (`#[field(text)]`).
+    pub(crate) text: bool,
     pub(crate) required: bool,
     pub(crate) cfgs: Vec<Attribute>,
 }
@@ -28,6 +30,8 @@ pub(crate) struct WireField {
 pub(crate) struct Rules {
     pub(crate) proto: bool,
     pub(crate) lenient: bool,
+    /// Whether fields with their default stay in JSON and MessagePack.
+    pub(crate) full: bool,
     pub(crate) container: serde_attr::Container,
 }
 
@@ -36,6 +40,7 @@ impl Rules {
         Self {
             proto: args.has("proto"),
             lenient: args.has("lenient"),
+            full: args.has("json"),
             container: serde_attr::container(attrs, sink),
         }
     }
@@ -47,7 +52,7 @@ pub(crate) fn read(ctx: &Ctx, rules: &Rules, field: &mut Field, sink: &Sink<'_>)
     let ident = field.ident.clone()?;
     let serde = serde_attr::field(&field.attrs, &sink);
     let tag = take_tag(rules, field, &ident, &sink);
-    if let Type::Reference(reference) = &field.ty {
+    if let Type::Reference(reference) = ungroup::ty(&field.ty) {
         let owned = match tidy(&reference.elem).as_str() {
             "str" => "String".to_owned(),
             other => other.to_owned(),
@@ -68,8 +73,18 @@ pub(crate) fn read(ctx: &Ctx, rules: &Rules, field: &mut Field, sink: &Sink<'_>)
             format!("a message without `{ident}` would be refused by whoever reads it: add `default`, or make it an `Option`"),
         );
     }
+    let text = text::take(field, &sink);
+    if text && serde.skip {
+        sink.on(&ident, format!("`{ident}` is `skip`, so it does not travel: remove `#[field(text)]`"));
+    }
     let mut added: Vec<Attribute> = Vec::new();
-    if (rules.lenient || rules.proto) && !serde.default && !serde.skip && !rules.container.default {
+    // serde takes an absent `Option` for `None` by itself, unless the field is read by a function of ours.
+    let absent = rules.lenient || rules.proto || (text && optional);
+    if text {
+        let with = ctx.path_text("text");
+        added.push(parse_quote!(#[serde(with = #with)]));
+    }
+    if absent && !serde.default && !serde.skip && !rules.container.default {
         added.push(parse_quote!(#[serde(default)]));
     }
     if let (true, Some(tag), false) = (rules.proto, &tag, sink.failed())
@@ -81,7 +96,7 @@ pub(crate) fn read(ctx: &Ctx, rules: &Rules, field: &mut Field, sink: &Sink<'_>)
             Empty::By(path) => path.to_owned(),
             Empty::Equal => ctx.path_text("is_default"),
         };
-        if serde.skip_if.is_none() {
+        if serde.skip_if.is_none() && !rules.full {
             added.push(parse_quote!(#[serde(skip_serializing_if = #by)]));
         }
     }
@@ -100,6 +115,7 @@ pub(crate) fn read(ctx: &Ctx, rules: &Rules, field: &mut Field, sink: &Sink<'_>)
         ty: field.ty.clone(),
         tag: tag.as_ref().map(|tag| (tag.number, tag.span)),
         enumeration: tag.as_ref().and_then(Tag::enumeration).cloned(),
+        text,
         required: !optional && !default,
         cfgs,
     })
@@ -162,6 +178,7 @@ pub(crate) fn schema_type(private: &TokenStream, field: &WireField) -> TokenStre
     let ty = &field.ty;
     let span = crate::block::method::place_of(ty);
     match &field.enumeration {
+        None if field.text => quote_spanned!(span=> <#ty as #private::TextField>::TYPE),
         None => quote_spanned!(span=> <#ty as #private::FieldType>::TYPE),
         Some(path) => {
             let of_enum = quote_spanned!(span=> <#path as #private::FieldType>::TYPE);

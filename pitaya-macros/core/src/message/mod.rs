@@ -5,6 +5,7 @@ mod expand;
 mod fields;
 mod proto;
 mod serde_attr;
+mod text;
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
@@ -15,8 +16,9 @@ use crate::attr::{Args, Ctx, Key};
 use crate::block::misplaced;
 use crate::errors::{Errors, Expansion, Sink};
 
-const KEYS: [Key; 5] = [
+const KEYS: [Key; 6] = [
     Key::flag("proto"),
+    Key::text("json", "json = \"full\""),
     Key::text("push", "push = \"onMessage\""),
     Key::flag("lenient"),
     Key::flag("validate"),
@@ -49,7 +51,7 @@ fn bare(input: &DeriveInput) -> TokenStream {
     let mut input = input.clone();
     let strip = |attrs: &mut Vec<Attribute>| {
         attrs.retain(|a| {
-            let ours = ["tag", "serde", "prost", "garde"].iter().any(|name| a.path().is_ident(name));
+            let ours = ["tag", "field", "serde", "prost", "garde"].iter().any(|name| a.path().is_ident(name));
             !ours && !serde_attr::is_conditional(a)
         });
     };
@@ -88,6 +90,18 @@ fn expand(args: &Args, input: DeriveInput, sink: &Sink<'_>) -> TokenStream {
     }
     if let Some(text) = args.text("push") {
         check_push(text, sink);
+    }
+    if let (Some(text), Data::Struct(_)) = (args.text("json"), &input.data) {
+        if text.value() != "full" {
+            sink.on(text, format!("unknown form `{}`: write `json = \"full\"`", text.value()));
+        } else if !args.has("proto") {
+            sink.on(
+                text,
+                format!(
+                    "message `{name}` is not `proto`, so its JSON has every field already: remove `json`"
+                ),
+            );
+        }
     }
     let made = match &input.data {
         Data::Struct(data) => {

@@ -3,10 +3,11 @@
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, GenericArgument, Ident, LitInt, Path, PathArguments, Token, Type};
+use syn::{Attribute, Ident, LitInt, Path, Token, Type};
 
 use crate::block::signature::tidy;
 use crate::errors::Sink;
+use crate::ungroup::named;
 
 /// The largest tag that Protobuf has.
 const MAX_TAG: u32 = 536_870_911;
@@ -99,26 +100,8 @@ enum Scalar {
     Message,
 }
 
-/// The last segment of a path type, with its type arguments.
-fn path_of(ty: &Type) -> Option<(String, Vec<&Type>)> {
-    let Type::Path(path) = ty else { return None };
-    let last = path.path.segments.last()?;
-    let args = match &last.arguments {
-        PathArguments::AngleBracketed(args) => args
-            .args
-            .iter()
-            .filter_map(|arg| match arg {
-                GenericArgument::Type(ty) => Some(ty),
-                _ => None,
-            })
-            .collect(),
-        _ => Vec::new(),
-    };
-    Some((last.ident.to_string(), args))
-}
-
 fn scalar(ty: &Type) -> Option<Scalar> {
-    let (name, args) = path_of(ty)?;
+    let (name, args) = named(ty)?;
     Some(match (name.as_str(), args.as_slice()) {
         ("bool", []) => Scalar::Named("bool"),
         ("i32", []) => Scalar::Named("int32"),
@@ -129,7 +112,7 @@ fn scalar(ty: &Type) -> Option<Scalar> {
         ("f64", []) => Scalar::Named("double"),
         ("String", []) => Scalar::Named("string"),
         ("Bytes", []) => Scalar::Bytes("bytes"),
-        ("Vec", [byte]) if path_of(byte)?.0 == "u8" => Scalar::Bytes("vec"),
+        ("Vec", [byte]) if named(byte)?.0 == "u8" => Scalar::Bytes("vec"),
         ("i8" | "i16" | "u8" | "u16" | "i128" | "u128" | "isize" | "usize" | "char" | "str", []) => {
             return None;
         }
@@ -138,7 +121,7 @@ fn scalar(ty: &Type) -> Option<Scalar> {
     })
 }
 
-fn named(name: &str) -> TokenStream {
+fn word(name: &str) -> TokenStream {
     let ident = Ident::new(name, Span::mixed_site());
     quote!(#ident)
 }
@@ -146,7 +129,7 @@ fn named(name: &str) -> TokenStream {
 impl Scalar {
     fn prost(&self) -> TokenStream {
         match self {
-            Self::Named(name) => named(name),
+            Self::Named(name) => word(name),
             Self::Bytes(kind) => quote!(bytes = #kind),
             Self::Message => quote!(message),
         }
@@ -168,14 +151,14 @@ fn others(own: &str) -> &'static [&'static str] {
 pub(crate) fn form(ty: &Type, tag: &Tag, sink: &Sink<'_>) -> Option<Form> {
     let number = tag.number.to_string();
     let wrapped = |inner: TokenStream, empty| Some(Form { prost: quote!(#inner, tag = #number), empty });
-    let (name, args) = path_of(ty).unwrap_or_default();
+    let (name, args) = named(ty).unwrap_or_default();
     let (label, inner, empty) = match (name.as_str(), args.as_slice()) {
         ("Option", [inner]) => (Some("optional"), *inner, Empty::By("::core::option::Option::is_none")),
-        ("Vec", [inner]) if path_of(inner).is_none_or(|(name, _)| name != "u8") => {
+        ("Vec", [inner]) if named(inner).is_none_or(|(name, _)| name != "u8") => {
             (Some("repeated"), *inner, Empty::By("::std::vec::Vec::is_empty"))
         }
         ("HashMap" | "BTreeMap", [key, value]) if tag.encoding.is_none() => {
-            let kind = if name == "HashMap" { named("map") } else { named("btree_map") };
+            let kind = if name == "HashMap" { word("map") } else { word("btree_map") };
             let (Some(Scalar::Named(key)), Some(value)) = (scalar(key), scalar(value)) else {
                 return no_form(ty, sink);
             };
@@ -198,7 +181,7 @@ pub(crate) fn form(ty: &Type, tag: &Tag, sink: &Sink<'_>) -> Option<Form> {
         _ => (None, ty, Empty::Equal),
     };
     let label = label.map(|label| {
-        let label = named(label);
+        let label = word(label);
         quote!(#label,)
     });
     if let Some(path) = tag.enumeration() {
@@ -212,7 +195,7 @@ pub(crate) fn form(ty: &Type, tag: &Tag, sink: &Sink<'_>) -> Option<Form> {
         let path = quote!(#path).to_string().replace(' ', "");
         return wrapped(quote!(#label enumeration = #path), empty);
     }
-    let boxed = match path_of(inner) {
+    let boxed = match named(inner) {
         Some((name, args)) if name == "Box" && args.len() == 1 => Some(args[0]),
         _ => None,
     };

@@ -67,12 +67,27 @@ pub(crate) fn declaration(args: &Args, block: &Block<ItemTrait>, sink: &Sink<'_>
     let kept = trait_with_table(&ctx, block, &methods, &names);
     let alias = table::alias(&ctx.private());
     let checks = methods.iter().map(|method| table::checks(method, Surface::Contract));
+    let (server, service) = (names.server.as_deref().unwrap_or_default(), &names.service);
+    let text = syn::ext::IdentExt::unraw(name).to_string();
+    let line = quote_spanned!(name.span()=> ::core::line!());
+    // So that an app can tell at start that a contract of its server type has no implementation with `#[remote]`.
+    let contract = quote! {
+        const __CONTRACT: __p::Contract = __p::Contract {
+            name: #text,
+            server: #server,
+            service: #service,
+            file: ::core::file!(),
+            line: #line,
+        };
+        __p::inventory::submit! { __CONTRACT }
+    };
     quote! {
         #kept
         #[allow(deprecated, clippy::all, clippy::pedantic)]
         const _: () = {
             #alias
             #(#checks)*
+            #contract
         };
         #client
     }
@@ -153,10 +168,15 @@ pub(crate) fn implementation(
         let misplaced = function.markers.iter().chain(function.extract.iter().flatten());
         for marker in misplaced {
             let name = marker.path().segments.last().map(|s| s.ident.to_string()).unwrap_or_default();
+            if name == "every" {
+                let text = "a contract holds remotes only: write `#[every]` in a block of its own, `#[timers] impl …`";
+                sink.on(marker, text);
+                continue;
+            }
             sink.on(marker, format!("the contract says what its methods are: move `#[{name}]` there"));
         }
     }
-    let Some((ty, _)) = named_type(&block.header, Surface::Remote, sink) else { return kept };
+    let Some((ty, _)) = named_type(&block.header, Surface::Remote.attribute(), sink) else { return kept };
     let ctx = Ctx::new(args);
     let alias = table::alias(&ctx.private());
     let at = contract.segments.last().map_or_else(Span::call_site, |s| place(s.ident.span()));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
 
-use crate::{Expansion, component, handler, message, pitaya_error, remote, session};
+use crate::{Expansion, component, handler, message, pitaya_error, remote, session, timers};
 
 /// An expansion of each shape, with `crate = game::engine`.
 fn all() -> Vec<(&'static str, Expansion)> {
@@ -19,6 +19,9 @@ fn all() -> Vec<(&'static str, Expansion)> {
                     pub async fn join(&self, session: Session, msg: Join) -> Result<Joined, E> {}
                     pub async fn say(&self) {}
                     pub async fn other(&self) -> JoinResult {}
+                    async fn hidden(&self, msg: Join) {}
+                    #[every("1s")]
+                    async fn tick(&self) -> Result<(), E> {}
                 } },
             ),
         ),
@@ -44,10 +47,17 @@ fn all() -> Vec<(&'static str, Expansion)> {
             ),
         ),
         (
+            "timers",
+            timers(
+                path.clone(),
+                quote! { impl Entry { #[every("1s")] async fn tick(&self) -> Result<(), E> {} } },
+            ),
+        ),
+        (
             "message",
             message(
                 quote!(push = "onJoin", lenient, validate, #path),
-                quote! { struct Join { name: String, room: Option<Room> } },
+                quote! { struct Join { name: String, room: Option<Room>, #[field(text)] id: u64 } },
             ),
         ),
         (

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use quote::quote;
 
 use super::code;
-use crate::{handler, link, remote};
+use crate::{handler, link, remote, timers};
 
 #[test]
 fn a_handler_block() {
@@ -92,4 +92,33 @@ fn remotes_without_a_contract() {
 #[test]
 fn linked_crates() {
     assert_snapshot!(code(link(quote!(connector, r#type,))));
+}
+
+#[test]
+fn timers_of_a_component() {
+    let item = quote! {
+        impl Room {
+            #[every("100ms")]
+            async fn tick(&self) {}
+            #[every("1m30s")]
+            #[cfg(feature = "save")]
+            async fn save(&self) -> Result<()> {}
+            fn helper(&self) {}
+        }
+    };
+    assert_snapshot!(code(timers(quote!(server = "room"), item)));
+}
+
+#[test]
+fn a_private_method_with_a_message() {
+    let item = quote! {
+        impl Entry {
+            pub async fn join(&self) -> Result<()> { self.called(msg).await }
+            async fn hidden(&self, session: Session, msg: Join) -> Result<()> {}
+            async fn called(&self, msg: Join) -> Result<()> {}
+            #[skip]
+            async fn skipped(&self, msg: Join) -> Result<()> {}
+        }
+    };
+    assert_snapshot!(code(handler(quote!(server = "a"), item)));
 }
