@@ -13,6 +13,8 @@ pub mod context;
 mod dispatch;
 pub mod duration;
 pub mod error;
+#[cfg(feature = "etcd")]
+mod etcd;
 pub mod group;
 pub mod metrics;
 pub mod module;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pitaya::error::text;
-use pitaya::group::{EtcdGroupOptions, EtcdStore, Groups, Users};
+use pitaya::group::{EtcdGroupOptions, EtcdStore, GroupStore, Groups, Users};
 use pitaya::prelude::*;
 use pitaya_tests::etcd::{self, Etcd};
 
@@ -104,6 +104,115 @@ async fn a_group_with_a_time_to_live_goes_with_its_members_unless_it_is_renewed(
         let found = client.lease_client().time_to_live(lease.id(), None).await.unwrap();
         assert_ne!(found.granted_ttl(), 9);
     }
+}
+
+/// The leases of the keys that begin so.
+async fn leases(etcd: &Etcd, prefix: &str) -> Vec<(String, i64)> {
+    let client = etcd.client().await;
+    let all = etcd_client::GetOptions::new().with_prefix();
+    let found = client.kv_client().get(prefix, Some(all)).await.unwrap();
+    found.kvs().iter().map(|kv| (kv.key_str().unwrap().to_owned(), kv.lease())).collect()
+}
+
+#[tokio::test]
+async fn delete_revokes_the_lease_of_the_group() {
+    let Some(etcd) = Etcd::shared().await else { return };
+    let prefix = etcd::prefix();
+    let groups = groups(etcd, &prefix);
+    groups.group("raid").create_with_ttl(Duration::from_secs(4321)).await.unwrap();
+    groups.group("raid").add("ann").await.unwrap();
+    let lease = leases(etcd, &format!("{prefix}groups/raid")).await[0].1;
+    groups.group("raid").delete().await.unwrap();
+    let client = etcd.client().await;
+    let left = client.lease_client().time_to_live(lease, None).await.unwrap().ttl();
+    assert_eq!(left, -1, "etcd still has the lease of a deleted group");
+    assert!(leases(etcd, &prefix).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_member_has_the_lease_of_its_group() {
+    let Some(etcd) = Etcd::shared().await else { return };
+    let prefix = etcd::prefix();
+    let (one, two) = (groups(etcd, &prefix), groups(etcd, &prefix));
+    // A group is deleted and made anew, by turns with and without a lease, while a member is added.
+    let remake = async {
+        let group = one.group("raid");
+        for round in 0..150 {
+            if round % 2 == 0 {
+                group.create_with_ttl(Duration::from_secs(600)).await.unwrap();
+            } else {
+                group.create().await.unwrap();
+            }
+            tokio::task::yield_now().await;
+            let found = leases(etcd, &format!("{prefix}groups/raid")).await;
+            for (key, lease) in &found {
+                assert_eq!(*lease, found[0].1, "{key} in round {round}");
+            }
+            group.delete().await.unwrap();
+        }
+    };
+    let add = async {
+        for n in 0_u64.. {
+            let added = two.group("raid").add(&format!("user-{n}")).await;
+            if let Err(error) = added {
+                assert_eq!(error.msg(), text::GROUP_NOT_FOUND);
+            }
+        }
+    };
+    tokio::select! {
+        () = remake => {}
+        () = add => {}
+    }
+}
+
+#[tokio::test]
+async fn a_group_of_100000_members_is_read() {
+    const MEMBERS: usize = 100_000;
+    let Some(etcd) = Etcd::start().await else { return };
+    let store = store(&etcd, "pitaya/");
+    store.create("world", None).await.unwrap();
+    // As `add` puts them, many at a time.
+    let client = etcd.client().await;
+    for part in 0..MEMBERS / 100 {
+        let key = |n| format!("pitaya/groups/world/uids/player-{:08}", part * 100 + n);
+        let puts: Vec<_> = (0..100).map(|n| etcd_client::TxnOp::put(key(n), "", None)).collect();
+        client.kv_client().txn(etcd_client::Txn::new().and_then(puts)).await.unwrap();
+    }
+    assert_eq!(store.count("world").await.unwrap(), MEMBERS);
+    let members = store.members("world").await.unwrap();
+    assert_eq!(members.len(), MEMBERS);
+    assert!(members.windows(2).all(|pair| pair[0] < pair[1]), "each once, in order");
+}
+
+#[tokio::test]
+async fn groups_do_without_an_endpoint_that_is_down() {
+    let Some(etcd) = Etcd::start().await else { return };
+    let endpoints = vec!["http://127.0.0.1:1".to_owned(), etcd.url()];
+    let store = EtcdStore::new(EtcdGroupOptions { endpoints, ..EtcdGroupOptions::default() });
+    for n in 0..100 {
+        store.create(&format!("g{n}"), None).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn groups_reach_an_etcd_that_speaks_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let Some(etcd) = Etcd::start_tls(&cert, &key).await else { return };
+    let endpoints = vec![format!("127.0.0.1:{}", etcd.port())];
+    let options = EtcdGroupOptions { endpoints, ..EtcdGroupOptions::default() };
+    let trusting = EtcdStore::new(EtcdGroupOptions { ca_file: Some(cert), ..options.clone() });
+    pitaya_tests::soon("etcd to be there", async {
+        while trusting.create("lobby", None).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let plain = EtcdStore::new(options);
+    assert!(plain.count("lobby").await.is_err());
 }
 
 #[tokio::test]

@@ -378,6 +378,10 @@ keys! {
     groups_etcd_endpoints: Vec<String> as List = vec!["localhost:2379".to_owned()], "pitaya.groups.etcd.endpoints",
         allowed("at least one address", |v| !v.is_empty()), addresses();
 
+    /// Certificates of authorities, in PEM, that the etcd of the groups is trusted by, instead of those of the system.
+    /// With it an address without a scheme is `https://`. It needs the feature `tls`.
+    groups_etcd_tls_ca_file: Option<PathBuf> as File = None, "pitaya.groups.etcd.tls.cafile";
+
     /// What its keys begin with.
     groups_etcd_prefix: String as Text = "pitaya/".to_owned(), "pitaya.groups.etcd.prefix";
 

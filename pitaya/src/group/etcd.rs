@@ -1,18 +1,18 @@
 //! Groups in etcd: shared by all servers of a cluster, those of the original among them (`docs/cluster.md`, "Groups").
 
 use std::fmt;
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use etcd_client::{
-    Client, Compare, CompareOp, ConnectOptions, DeleteOptions, GetOptions, GetResponse, PutOptions, Txn,
-    TxnOp, TxnOpResponse, TxnResponse,
+    Compare, CompareOp, DeleteOptions, Error as EtcdError, GetOptions, GetResponse, KeyValue, PutOptions,
+    Txn, TxnOp, TxnOpResponse, TxnResponse,
 };
-use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 use super::{GroupError, GroupStore, Members, StoreFuture, key};
 use crate::config::Config;
-use crate::redact;
+use crate::etcd::{Access, Connection, Failure, Link, Pages, code, shown, status, with_scheme};
 
 /// How the etcd of the groups is reached.
 ///
@@ -24,7 +24,8 @@ use crate::redact;
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct EtcdGroupOptions {
-    /// Addresses of etcd: `host:port`, with `http://` before it if one likes.
+    /// Addresses of etcd: `host:port`, optionally with `http://` or `https://` before it. One is used at a time; the next
+    /// one is used when it fails. `https://` needs the feature `tls`.
     pub endpoints: Vec<String>,
     /// The user; sent only if the password is not empty either.
     pub user: String,
@@ -34,8 +35,11 @@ pub struct EtcdGroupOptions {
     pub prefix: String,
     /// The longest that a connection may take.
     pub dial_timeout: Duration,
-    /// The longest that one operation may take.
+    /// The longest that one operation may take, with the connection if it needs a new one.
     pub transaction_timeout: Duration,
+    /// A file with the certificates, in PEM, of the authorities that `https://` endpoints are trusted by. Without one,
+    /// those of the system are. An endpoint without a scheme is `https://` if there is one. Needs the feature `tls`.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Default for EtcdGroupOptions {
@@ -47,6 +51,7 @@ impl Default for EtcdGroupOptions {
             prefix: "pitaya/".into(),
             dial_timeout: Duration::from_secs(5),
             transaction_timeout: Duration::from_secs(5),
+            ca_file: None,
         }
     }
 }
@@ -62,13 +67,15 @@ impl EtcdGroupOptions {
             prefix: config.groups_etcd_prefix.clone(),
             dial_timeout: config.groups_etcd_dial_timeout,
             transaction_timeout: config.groups_etcd_transaction_timeout,
+            ca_file: config.groups_etcd_tls_ca_file.clone(),
         }
     }
 }
 
 impl fmt::Debug for EtcdGroupOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let endpoints: Vec<_> = self.endpoints.iter().map(|it| redact::address(it)).collect();
+        let tls = self.ca_file.is_some();
+        let endpoints: Vec<_> = self.endpoints.iter().map(|it| shown(&with_scheme(it, tls))).collect();
         f.debug_struct("EtcdGroupOptions")
             .field("endpoints", &endpoints)
             .field("user", &self.user)
@@ -76,6 +83,7 @@ impl fmt::Debug for EtcdGroupOptions {
             .field("prefix", &self.prefix)
             .field("dial_timeout", &self.dial_timeout)
             .field("transaction_timeout", &self.transaction_timeout)
+            .field("ca_file", &self.ca_file)
             .finish()
     }
 }
@@ -83,7 +91,9 @@ impl fmt::Debug for EtcdGroupOptions {
 /// A store of groups in etcd, for [`Builder::group_store`](crate::app::Builder::group_store). Needs the feature `etcd`.
 ///
 /// Each operation is one transaction, so that servers never see each other's half-done ones. It connects with the first
-/// operation; an etcd that is away makes operations fail, and nothing else.
+/// operation. An operation that etcd did not carry out is sent again, to the next endpoint, within the time of the
+/// operation. A write without an answer fails and may have been carried out. An etcd that is away makes operations fail,
+/// and nothing else. A token that etcd refuses is renewed.
 ///
 /// ```no_run
 /// use pitaya::group::{EtcdGroupOptions, EtcdStore};
@@ -93,18 +103,15 @@ impl fmt::Debug for EtcdGroupOptions {
 /// ```
 #[derive(Debug)]
 pub struct EtcdStore {
-    options: Arc<EtcdGroupOptions>,
-    client: OnceCell<Kept>,
+    options: EtcdGroupOptions,
+    etcd: Connection,
 }
 
-/// A client, which has no `Debug` that is worth reading.
-struct Kept(Client);
+/// How often an operation looks again because the group was changed after it had looked.
+const LOOKS: u32 = 8;
 
-impl fmt::Debug for Kept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Client")
-    }
-}
+/// The longest time that is reckoned with: longer ones overflow when they are added up.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 type Stored<T> = Result<T, GroupError>;
 
@@ -112,7 +119,16 @@ impl EtcdStore {
     /// A store that is not connected yet.
     #[must_use]
     pub fn new(options: EtcdGroupOptions) -> Self {
-        Self { options: Arc::new(options), client: OnceCell::new() }
+        let access = Access {
+            endpoints: options.endpoints.clone(),
+            endpoints_key: "pitaya.groups.etcd.endpoints",
+            user: options.user.clone(),
+            pass: options.pass.clone(),
+            ca_file: options.ca_file.clone(),
+            dial_timeout: options.dial_timeout,
+            prefix: options.prefix.clone(),
+        };
+        Self { options, etcd: Connection::new(access) }
     }
 
     fn key(&self, key: &str) -> String {
@@ -131,57 +147,60 @@ impl EtcdStore {
         self.key(&key::members(group))
     }
 
-    async fn client(&self) -> Stored<Client> {
-        let connect = || async {
-            let EtcdGroupOptions { endpoints, user, pass, dial_timeout, .. } = &*self.options;
-            let mut options = ConnectOptions::new().with_connect_timeout(*dial_timeout);
-            if !user.is_empty() && !pass.is_empty() {
-                options = options.with_user(user, pass);
-            }
-            Client::connect(endpoints, Some(options)).await.map(Kept).map_err(failed)
-        };
-        self.client.get_or_try_init(connect).await.map(|kept| kept.0.clone())
+    /// Until when an operation that begins now may take.
+    fn until(&self) -> Instant {
+        Instant::now() + self.options.transaction_timeout.min(LONGEST)
     }
 
-    /// Runs an operation within its time.
-    fn within<'a, T: Send + 'a>(
-        &'a self,
-        work: impl Future<Output = Stored<T>> + Send + 'a,
-    ) -> StoreFuture<'a, T> {
-        let limit = self.options.transaction_timeout;
-        Box::pin(async move {
-            tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-                Err(GroupError::Store(
-                    format!("etcd did not answer an operation of groups within {limit:?}").into(),
-                ))
-            })
-        })
+    /// A transaction that changes something.
+    async fn txn(&self, until: Instant, txn: Txn) -> Stored<TxnResponse> {
+        self.etcd.write(until, |link| link_txn(link, txn.clone())).await.map_err(failed)
     }
 
-    async fn txn(&self, txn: Txn) -> Stored<TxnResponse> {
-        self.client().await?.kv_client().txn(txn).await.map_err(failed)
-    }
-
-    /// A transaction on a group that has to be there.
+    /// A transaction on a group that has to be there, which may be carried out twice.
     async fn on_group(&self, group: &str, then: impl Into<Vec<TxnOp>>) -> Stored<Vec<TxnOpResponse>> {
-        let done = self.txn(Txn::new().when([is_there(self.group(group))]).and_then(then)).await?;
+        let txn = Txn::new().when([is_there(self.group(group))]).and_then(then);
+        let done = self.etcd.read(self.until(), |link| link_txn(link, txn.clone())).await.map_err(failed)?;
         if done.succeeded() { Ok(done.op_responses()) } else { Err(GroupError::NotFound) }
     }
 
-    /// The key of a group that has to be there, and its lease.
-    async fn group_key_and_lease(&self, group: &str) -> Stored<(String, i64)> {
-        Ok((self.group(group), self.lease(group).await?))
+    /// The lease of a group that has to be there; 0 is none.
+    async fn lease(&self, until: Instant, group: &str) -> Stored<i64> {
+        let key = self.group(group);
+        let get = |link: Link| {
+            let key = key.clone();
+            async move { link.kv().get(key, None).await }
+        };
+        let got = self.etcd.read(until, get).await.map_err(failed)?;
+        Ok(got.kvs().first().ok_or(GroupError::NotFound)?.lease())
     }
 
-    /// The lease of a group that has to be there; 0 is none.
-    async fn lease(&self, group: &str) -> Stored<i64> {
-        let got = self.client().await?.kv_client().get(self.group(group), None).await.map_err(failed)?;
-        Ok(got.kvs().first().ok_or(GroupError::NotFound)?.lease())
+    /// Gives a lease back. If this fails, it runs out by itself.
+    async fn revoke(&self, until: Instant, lease: i64) {
+        let revoked =
+            self.etcd.read(until, |link: Link| async move { link.leases().revoke(lease).await }).await;
+        if let Err(failure) = revoked
+            && !matches!(&failure, Failure::Answered(error) if code(error) == Some(status::NOT_FOUND))
+        {
+            tracing::debug!(error = %failed(failure), lease, "the lease of a group could not be revoked");
+        }
     }
 }
 
-fn failed(error: etcd_client::Error) -> GroupError {
-    GroupError::Store(error.into())
+async fn link_txn(link: Link, txn: Txn) -> Result<TxnResponse, EtcdError> {
+    link.kv().txn(txn).await
+}
+
+fn failed(failure: Failure) -> GroupError {
+    GroupError::Store(match failure {
+        Failure::Answered(error) => error.into(),
+        Failure::Lost(fault) => fault.text.into(),
+    })
+}
+
+/// The group was changed again and again while an operation looked at it.
+fn unsettled() -> GroupError {
+    GroupError::Store(format!("a group was changed {LOOKS} times during one operation").into())
 }
 
 fn is_there(key: String) -> Compare {
@@ -200,6 +219,15 @@ fn read(responses: &[TxnOpResponse]) -> Option<&GetResponse> {
     })
 }
 
+/// How many keys each of two reads of a transaction found.
+fn two(responses: &[TxnOpResponse]) -> (i64, i64) {
+    let mut found = responses.iter().map(|response| match response {
+        TxnOpResponse::Get(got) => got.count(),
+        _ => 0,
+    });
+    (found.next().unwrap_or(0), found.next().unwrap_or(0))
+}
+
 /// How many keys a transaction counted.
 fn counted(responses: &[TxnOpResponse]) -> usize {
     read(responses).map_or(0, |got| usize::try_from(got.count()).unwrap_or(0))
@@ -207,82 +235,101 @@ fn counted(responses: &[TxnOpResponse]) -> usize {
 
 impl GroupStore for EtcdStore {
     fn create<'a>(&'a self, group: &'a str, ttl: Option<Duration>) -> StoreFuture<'a, ()> {
-        self.within(async move {
-            let mut leases = self.client().await?.lease_client();
+        Box::pin(async move {
+            let until = self.until();
             let lease = match ttl {
                 None => 0,
                 Some(ttl) => {
                     // Whole seconds, and never none: etcd has its own least time besides.
                     let seconds = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX).max(1);
-                    leases.grant(seconds, None).await.map_err(failed)?.id()
+                    let grant = |link: Link| async move { link.leases().grant(seconds, None).await };
+                    self.etcd.write(until, grant).await.map_err(failed)?.id()
                 }
             };
             let key = self.group(group);
             let put = TxnOp::put(key.clone(), "", Some(PutOptions::new().with_lease(lease)));
-            let done = self.txn(Txn::new().when([is_not_there(key)]).and_then([put])).await;
+            let done = self.txn(until, Txn::new().when([is_not_there(key)]).and_then([put])).await;
             if done.as_ref().is_ok_and(TxnResponse::succeeded) {
                 return Ok(());
             }
             if lease != 0 {
-                // Nothing hangs on it. If this fails, it runs out by itself.
-                let _ = leases.revoke(lease).await;
+                // If the group was made all the same, it goes with its lease.
+                self.revoke(self.until(), lease).await;
             }
             done.and(Err(GroupError::Exists))
         })
     }
 
     fn members<'a>(&'a self, group: &'a str) -> StoreFuture<'a, Members> {
-        self.within(async move {
-            let prefix = self.members_prefix(group);
-            let options = GetOptions::new().with_prefix().with_keys_only();
-            let done = self.on_group(group, [TxnOp::get(prefix.clone(), Some(options))]).await?;
+        Box::pin(async move {
+            let (prefix, group) = (self.members_prefix(group), self.group(group));
+            let read = |link: Link| {
+                let (prefix, when) = (prefix.clone(), [is_there(group.clone())]);
+                async move { Pages::read(&link, &prefix, true, &when).await }
+            };
+            let read = self.etcd.read(self.until(), read).await.map_err(failed)?;
+            let Pages { pages, .. } = read.ok_or(GroupError::NotFound)?;
             let uid = |key: &[u8]| {
                 key.strip_prefix(prefix.as_bytes()).map(|uid| String::from_utf8_lossy(uid).into())
             };
-            Ok(read(&done).map_or(&[][..], |got| got.kvs()).iter().filter_map(|kv| uid(kv.key())).collect())
+            Ok(pages.iter().flat_map(|page| page.kvs()).filter_map(|kv| uid(kv.key())).collect())
         })
     }
 
     fn contains<'a>(&'a self, group: &'a str, uid: &'a str) -> StoreFuture<'a, bool> {
-        self.within(async move {
+        Box::pin(async move {
             let count = TxnOp::get(self.member(group, uid), Some(GetOptions::new().with_count_only()));
             Ok(counted(&self.on_group(group, [count]).await?) > 0)
         })
     }
 
     fn add<'a>(&'a self, group: &'a str, uid: &'a str) -> StoreFuture<'a, ()> {
-        self.within(async move {
-            let options = PutOptions::new().with_lease(self.lease(group).await?);
-            let (group, member) = (self.group(group), self.member(group, uid));
-            let done = self
-                .txn(
-                    Txn::new()
-                        .when([is_there(group.clone()), is_not_there(member.clone())])
-                        .and_then([TxnOp::put(member, "", Some(options))])
-                        .or_else([TxnOp::get(group, Some(GetOptions::new().with_count_only()))]),
-                )
-                .await?;
-            if done.succeeded() {
-                return Ok(());
+        Box::pin(async move {
+            let until = self.until();
+            let (name, group, member) = (group, self.group(group), self.member(group, uid));
+            for _ in 0..LOOKS {
+                let lease = self.lease(until, name).await?;
+                let options = PutOptions::new().with_lease(lease);
+                let txn = Txn::new()
+                    .when([
+                        is_there(group.clone()),
+                        // The group may have been deleted and made anew since.
+                        Compare::lease(group.clone(), CompareOp::Equal, lease),
+                        is_not_there(member.clone()),
+                    ])
+                    .and_then([TxnOp::put(member.clone(), "", Some(options))])
+                    .or_else([TxnOp::get(group.clone(), None), TxnOp::get(member.clone(), None)]);
+                let sent = self.etcd.write(until, |link| link_txn(link, txn.clone())).await;
+                let done = match sent {
+                    Ok(done) => done,
+                    // The lease ran out in between, and the group with it.
+                    Err(Failure::Answered(error)) if code(&error) == Some(status::NOT_FOUND) => continue,
+                    Err(failure) => return Err(failed(failure)),
+                };
+                if done.succeeded() {
+                    return Ok(());
+                }
+                let (groups, members) = two(&done.op_responses());
+                if groups == 0 {
+                    return Err(GroupError::NotFound);
+                }
+                if members > 0 {
+                    return Err(GroupError::MemberExists);
+                }
             }
-            // The group may have gone since it was looked at.
-            let group_is_there = counted(&done.op_responses()) > 0;
-            Err(if group_is_there { GroupError::MemberExists } else { GroupError::NotFound })
+            Err(unsettled())
         })
     }
 
     fn remove<'a>(&'a self, group: &'a str, uid: &'a str) -> StoreFuture<'a, ()> {
-        self.within(async move {
+        Box::pin(async move {
             let member = self.member(group, uid);
             let count = TxnOp::get(self.group(group), Some(GetOptions::new().with_count_only()));
-            let done = self
-                .txn(
-                    Txn::new()
-                        .when([is_there(member.clone())])
-                        .and_then([TxnOp::delete(member, None)])
-                        .or_else([count]),
-                )
-                .await?;
+            let txn = Txn::new()
+                .when([is_there(member.clone())])
+                .and_then([TxnOp::delete(member, None)])
+                .or_else([count]);
+            let done = self.txn(self.until(), txn).await?;
             if done.succeeded() {
                 return Ok(());
             }
@@ -292,62 +339,77 @@ impl GroupStore for EtcdStore {
     }
 
     fn join<'a>(&'a self, group: &'a str, uid: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
-        self.within(async move {
-            let (group, member) = (self.group_key_and_lease(group).await?, self.member(group, uid));
-            let (group, lease) = group;
-            let put = || TxnOp::put(member.clone(), owner, Some(PutOptions::new().with_lease(lease)));
-            // A new member; else one whose owner is lesser; else look who owns it, or whether the group is there.
-            let look = [
-                TxnOp::get(group.clone(), Some(GetOptions::new().with_count_only())),
-                TxnOp::get(member.clone(), None),
-            ];
-            let lesser = Txn::new()
-                .when([is_there(member.clone()), Compare::value(member.clone(), CompareOp::Less, owner)])
-                .and_then([put()])
-                .or_else(look);
-            let txn = Txn::new()
-                .when([is_there(group.clone()), is_not_there(member.clone())])
-                .and_then([put()])
-                .or_else([TxnOp::txn(lesser)]);
-            let done = self.txn(txn).await?;
-            if done.succeeded() {
-                return Ok(true);
+        Box::pin(async move {
+            let until = self.until();
+            let (name, group, member) = (group, self.group(group), self.member(group, uid));
+            for _ in 0..LOOKS {
+                let lease = self.lease(until, name).await?;
+                // The group may have been deleted and made anew since.
+                let group_is_same =
+                    || [is_there(group.clone()), Compare::lease(group.clone(), CompareOp::Equal, lease)];
+                let put = || TxnOp::put(member.clone(), owner, Some(PutOptions::new().with_lease(lease)));
+                // A new member; else one whose owner is lesser; else look who owns it, or whether the group is there.
+                let mut is_lesser = group_is_same().to_vec();
+                is_lesser.push(is_there(member.clone()));
+                is_lesser.push(Compare::value(member.clone(), CompareOp::Less, owner));
+                let lesser = Txn::new()
+                    .when(is_lesser)
+                    .and_then([put()])
+                    .or_else([TxnOp::get(group.clone(), None), TxnOp::get(member.clone(), None)]);
+                let mut is_new = group_is_same().to_vec();
+                is_new.push(is_not_there(member.clone()));
+                let txn = Txn::new().when(is_new).and_then([put()]).or_else([TxnOp::txn(lesser)]);
+                // It may be carried out twice: the owner is the same.
+                let sent = self.etcd.read(until, |link| link_txn(link, txn.clone())).await;
+                let done = match sent {
+                    Ok(done) => done,
+                    // The lease ran out in between, and the group with it.
+                    Err(Failure::Answered(error)) if code(&error) == Some(status::NOT_FOUND) => continue,
+                    Err(failure) => return Err(failed(failure)),
+                };
+                if done.succeeded() {
+                    return Ok(true);
+                }
+                let responses = done.op_responses();
+                let Some(TxnOpResponse::Txn(inner)) = responses.first() else { continue };
+                if inner.succeeded() {
+                    return Ok(true);
+                }
+                let looked = inner.op_responses();
+                let first = |at: usize| match looked.get(at) {
+                    Some(TxnOpResponse::Get(got)) => got.kvs().first(),
+                    _ => None,
+                };
+                let Some(found) = first(0) else { return Err(GroupError::NotFound) };
+                if found.lease() != lease {
+                    continue;
+                }
+                if let Some(found) = first(1) {
+                    return Ok(found.value() == owner.as_bytes());
+                }
             }
-            let responses = done.op_responses();
-            let Some(TxnOpResponse::Txn(inner)) = responses.first() else { return Err(GroupError::NotFound) };
-            if inner.succeeded() {
-                return Ok(true);
-            }
-            let looked = inner.op_responses();
-            if counted(&looked) == 0 {
-                return Err(GroupError::NotFound);
-            }
-            let owned = looked.iter().skip(1).find_map(|response| match response {
-                TxnOpResponse::Get(got) => got.kvs().first().map(|kv| kv.value() == owner.as_bytes()),
-                _ => None,
-            });
-            Ok(owned.unwrap_or(false))
+            Err(unsettled())
         })
     }
 
     fn leave<'a>(&'a self, group: &'a str, uid: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
-        self.within(async move {
+        Box::pin(async move {
             let member = self.member(group, uid);
             let own = Compare::value(member.clone(), CompareOp::Equal, owner);
-            let done = self.txn(Txn::new().when([own]).and_then([TxnOp::delete(member, None)])).await?;
-            Ok(done.succeeded())
+            let txn = Txn::new().when([own]).and_then([TxnOp::delete(member, None)]);
+            Ok(self.txn(self.until(), txn).await?.succeeded())
         })
     }
 
     fn remove_all<'a>(&'a self, group: &'a str) -> StoreFuture<'a, ()> {
-        self.within(async move {
+        Box::pin(async move {
             let all = TxnOp::delete(self.members_prefix(group), Some(DeleteOptions::new().with_prefix()));
             self.on_group(group, [all]).await.map(drop)
         })
     }
 
     fn count<'a>(&'a self, group: &'a str) -> StoreFuture<'a, usize> {
-        self.within(async move {
+        Box::pin(async move {
             let options = GetOptions::new().with_prefix().with_count_only();
             let count = TxnOp::get(self.members_prefix(group), Some(options));
             Ok(counted(&self.on_group(group, [count]).await?))
@@ -355,24 +417,48 @@ impl GroupStore for EtcdStore {
     }
 
     fn renew_ttl<'a>(&'a self, group: &'a str) -> StoreFuture<'a, ()> {
-        self.within(async move {
-            let lease = self.lease(group).await?;
-            if lease == 0 {
-                return Err(GroupError::NoTtl);
+        Box::pin(async move {
+            let until = self.until();
+            let mut gone = None;
+            for _ in 0..LOOKS {
+                let lease = self.lease(until, group).await?;
+                if lease == 0 {
+                    return Err(GroupError::NoTtl);
+                }
+                // The keys go a moment after their lease.
+                if gone == Some(lease) {
+                    return Err(GroupError::NotFound);
+                }
+                let keep = |link: Link| async move { link.keep_alive(lease).await };
+                match self.etcd.read(until, keep).await {
+                    Ok(()) => return Ok(()),
+                    // The time was over between the two, or the group was made anew with another lease.
+                    Err(Failure::Answered(EtcdError::LeaseKeepAliveError(_))) => gone = Some(lease),
+                    Err(failure) => return Err(failed(failure)),
+                }
             }
-            match self.client().await?.lease_client().keep_alive(lease).await {
-                Ok(_) => Ok(()),
-                // The time was over between the two.
-                Err(etcd_client::Error::LeaseKeepAliveError(_)) => Err(GroupError::NotFound),
-                Err(error) => Err(failed(error)),
-            }
+            Err(unsettled())
         })
     }
 
     fn delete<'a>(&'a self, group: &'a str) -> StoreFuture<'a, ()> {
-        self.within(async move {
-            let members = TxnOp::delete(self.members_prefix(group), Some(DeleteOptions::new().with_prefix()));
-            self.on_group(group, [members, TxnOp::delete(self.group(group), None)]).await.map(drop)
+        Box::pin(async move {
+            let until = self.until();
+            let (members, group) = (self.members_prefix(group), self.group(group));
+            let members = TxnOp::delete(members, Some(DeleteOptions::new().with_prefix()));
+            let own = TxnOp::delete(group.clone(), Some(DeleteOptions::new().with_prev_key()));
+            let done = self.txn(until, Txn::new().when([is_there(group)]).and_then([members, own])).await?;
+            if !done.succeeded() {
+                return Err(GroupError::NotFound);
+            }
+            let leases = done.op_responses().into_iter().flat_map(|response| match response {
+                TxnOpResponse::Delete(deleted) => deleted.prev_kvs().iter().map(KeyValue::lease).collect(),
+                _ => Vec::new(),
+            });
+            for lease in leases.filter(|lease| *lease != 0) {
+                self.revoke(until, lease).await;
+            }
+            Ok(())
         })
     }
 }

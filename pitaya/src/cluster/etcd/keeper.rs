@@ -5,7 +5,7 @@ use std::future::pending;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use etcd_client::{Error as EtcdError, GetResponse, KeyValue, WatchResponse, WatchStream};
+use etcd_client::{Error as EtcdError, KeyValue, WatchResponse, WatchStream};
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
@@ -16,6 +16,7 @@ use super::link::Link;
 use super::machine::{Answer, Fault, Machine, Request, Seen, Sign};
 use crate::cluster::Server;
 use crate::error::{Error, Result, code};
+use crate::etcd::Pages;
 
 /// What the task is told.
 pub(super) enum Command {
@@ -50,7 +51,7 @@ impl Shared {
 /// What came of a request, with what is not the machine's.
 enum Outcome {
     Connected(Link),
-    Listed(i64, GetResponse),
+    Listed(Pages),
     Watching(WatchStream),
     Answer(Answer),
 }
@@ -169,7 +170,7 @@ impl Keeper {
                 Request::Revoke(lease) => link.revoke(lease).await,
                 Request::List => {
                     return match link.list().await {
-                        Ok((revision, list)) => Outcome::Listed(revision, list),
+                        Ok(list) => Outcome::Listed(list),
                         Err(fault) => failed(fault),
                     };
                 }
@@ -187,9 +188,9 @@ impl Keeper {
                 self.link = Some(link);
                 Answer::Connected
             }
-            Outcome::Listed(revision, list) => {
+            Outcome::Listed(Pages { revision, pages }) => {
                 self.hear(Sign::List(revision), now);
-                let own = self.follower.list(revision, list.kvs().iter().map(entry));
+                let own = self.follower.list(revision, pages.iter().flat_map(|page| page.kvs()).map(entry));
                 Answer::Listed { revision, own }
             }
             Outcome::Watching(watch) => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::cluster::key;
 use crate::config::Config;
-use crate::redact;
+use crate::etcd::Access;
 
 /// How etcd is reached, and how the own server keeps itself known there. The defaults are those of the original.
 ///
@@ -104,33 +104,32 @@ impl EtcdOptions {
     }
 
     /// The address of an endpoint, with its scheme.
+    #[cfg(test)]
     pub(super) fn url(&self, endpoint: usize) -> String {
-        let address = self.endpoints.get(endpoint).map_or("", String::as_str).trim();
-        if address.contains("://") {
-            return address.to_owned();
-        }
-        let scheme = if self.ca_file.is_some() { "https" } else { "http" };
-        format!("{scheme}://{address}")
+        self.access().url(endpoint)
     }
 
     /// That address as it may be shown: somebody may have put a password into it.
     pub(super) fn shown(&self, endpoint: usize) -> String {
-        redact::address(&self.url(endpoint)).into_owned()
+        self.access().shown(endpoint)
     }
 
-    /// The user and the password, if both are there.
-    pub(super) fn credentials(&self) -> Option<(&str, &str)> {
-        (!self.user.is_empty() && !self.pass.is_empty()).then_some((&self.user, &self.pass))
+    /// How etcd is reached.
+    pub(super) fn access(&self) -> Access {
+        Access {
+            endpoints: self.endpoints.clone(),
+            endpoints_key: "pitaya.cluster.sd.etcd.endpoints",
+            user: self.user.clone(),
+            pass: self.pass.clone(),
+            ca_file: self.ca_file.clone(),
+            dial_timeout: self.dial_timeout,
+            prefix: self.prefix.clone(),
+        }
     }
 
     /// What the keys of all servers begin with.
     pub(super) fn servers_prefix(&self) -> String {
         format!("{}{}", self.prefix, key::SERVERS)
-    }
-
-    /// The key that is read to see whether etcd answers.
-    pub(super) fn health_key(&self) -> String {
-        format!("{}{}", self.prefix, key::HEALTH_CHECK)
     }
 
     /// The time to live that a lease is asked for, in seconds.
@@ -170,9 +169,9 @@ mod tests {
         let options = EtcdOptions::default();
         assert_eq!(options.url(0), "http://localhost:2379");
         assert_eq!(options.servers_prefix(), "pitaya/servers/");
-        assert_eq!(options.health_key(), "pitaya/health-check");
+        assert_eq!(options.access().health_key(), "pitaya/health-check");
         assert_eq!(options.ttl_seconds(), 60);
-        assert_eq!(options.credentials(), None);
+        assert_eq!(options.access().credentials(), None);
     }
 
     #[test]
@@ -217,7 +216,7 @@ mod tests {
     fn a_user_is_sent_only_with_a_password_and_the_other_way_round() {
         for (user, pass, sent) in [("", "", false), ("u", "", false), ("", "p", false), ("u", "p", true)] {
             let options = EtcdOptions { user: user.into(), pass: pass.into(), ..EtcdOptions::default() };
-            assert_eq!(options.credentials().is_some(), sent, "{user}/{pass}");
+            assert_eq!(options.access().credentials().is_some(), sent, "{user}/{pass}");
         }
     }
 

@@ -57,14 +57,7 @@ pub(in crate::cluster::etcd) enum Answer {
     Failed(Fault),
 }
 
-/// Why etcd did not do what it was asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cluster::etcd) struct Fault {
-    /// For the log, and for whoever starts the server: what happened, where, and what to do.
-    pub(in crate::cluster::etcd) text: String,
-    /// Trying again will not help, unless somebody changes something.
-    pub(in crate::cluster::etcd) refused: bool,
-}
+pub(in crate::cluster::etcd) use crate::etcd::Fault;
 
 /// A sign of life of etcd.
 #[derive(Debug, Clone, Copy)]
