@@ -424,7 +424,10 @@ fn without_a_runtime_the_start_says_so() {
     assert!(error.msg().contains("no Tokio runtime") && error.msg().contains("#[tokio::main]"), "{error}");
 }
 
-#[test]
-fn names_are_at_the_root() {
-    fn _takes(_: pitaya::App, _: pitaya::Session, _: pitaya::Timers, _: pitaya::Groups, _: pitaya::Users) {}
+/// The names that people look for first are at the root of the crate.
+mod names_at_the_root {
+    #[expect(unused_imports, reason = "that they are there is what is tested")]
+    use pitaya::{
+        App, Config, Context, Groups, Lifecycle, Rpc, Session, SessionData, SessionPool, State, Timers, Users,
+    };
 }

@@ -121,15 +121,18 @@ fn unguarded(text: &str) -> Vec<usize> {
             guard = Some((indent, false));
             continue;
         }
-        let named = UNIX.iter().any(|name| code.contains(name));
-        match guard {
-            Some((own, begun)) if indent > own || !begun || code.starts_with(['}', ')']) => {
-                guard = (!(begun && indent == own) && !(indent == own && code.ends_with(';')))
-                    .then_some((own, true));
+        let guarded = guard.filter(|(own, begun)| {
+            !begun || indent > *own || (indent == *own && code.starts_with(['}', ')']))
+        });
+        match guarded {
+            Some(_) if code.starts_with("#[") => {}
+            Some((own, begun)) => {
+                let ends = indent == own && (begun || code.ends_with([';', '}']));
+                guard = (!ends).then_some((own, true));
             }
-            _ => {
+            None => {
                 guard = None;
-                if named {
+                if UNIX.iter().any(|name| code.contains(name)) {
                     found.push(at + 1);
                 }
             }

@@ -163,9 +163,13 @@ pub(super) mod otherwise {
         fn remote(_call: &RemoteCall, _body: &Body<'_>) -> Unfit<T> {
             Unfit(PhantomData)
         }
+        /// # Errors
+        /// Never.
         fn handler_needs(_services: &Services) -> Result<()> {
             Ok(())
         }
+        /// # Errors
+        /// Never.
         fn remote_needs(_services: &Services) -> Result<()> {
             Ok(())
         }
