@@ -304,12 +304,7 @@ impl Node {
     }
 
     /// The server that is called next, after one that drains has refused a key.
-    fn next<'k>(
-        &self,
-        route: &str,
-        refused: Chosen<'k>,
-        tried: &mut Vec<Arc<str>>,
-    ) -> Result<Chosen<'k>> {
+    fn next<'k>(&self, route: &str, refused: Chosen<'k>, tried: &mut Vec<Arc<str>>) -> Result<Chosen<'k>> {
         let Chosen { server, key, .. } = refused;
         let of = (route, &*server.server_type);
         let Some((key, _)) = key else { return Err(router::no_servers(of.0, of.1)) };

@@ -282,7 +282,8 @@ pub(super) fn by_key<'k>(
         left.max_by_key(|server| (score(&key, &server.id), &server.id))
     };
     // Should all have refused it, the first in the order of the key has to take it.
-    let server = best(&refused).or_else(|| best(&|_| false)).cloned().ok_or_else(|| no_servers(route, server_type))?;
+    let server =
+        best(&refused).or_else(|| best(&|_| false)).cloned().ok_or_else(|| no_servers(route, server_type))?;
     let may_be_refused = open.iter().any(|other| other.id != server.id && !tried(other));
     let mark = KeyMark { hash: hash(key.bytes()), may_be_refused };
     Ok(Chosen { server, by_chance: false, key: Some((key, mark)) })

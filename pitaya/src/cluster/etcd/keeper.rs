@@ -52,7 +52,7 @@ impl Shared {
 enum Outcome {
     Connected(Link),
     Listed(Pages),
-    Watching(WatchStream),
+    Watching(Box<WatchStream>),
     Answer(Answer),
 }
 
@@ -174,7 +174,12 @@ impl Keeper {
                         Err(fault) => failed(fault),
                     };
                 }
-                Request::Watch(from) => return link.watch(from).await.map_or_else(failed, Outcome::Watching),
+                Request::Watch(from) => {
+                    return link
+                        .watch(from)
+                        .await
+                        .map_or_else(failed, |watch| Outcome::Watching(Box::new(watch)));
+                }
                 Request::Connect(_) => Answer::Connected,
             })
         })
@@ -194,7 +199,7 @@ impl Keeper {
                 Answer::Listed { revision, own }
             }
             Outcome::Watching(watch) => {
-                self.watch = Some(watch);
+                self.watch = Some(*watch);
                 Answer::Watching
             }
             Outcome::Answer(answer) => answer,
