@@ -106,7 +106,7 @@ pub(crate) const UPGRADE: Reader = Reader {
     fragments: &[b"a: b\r\n", b"Host: x\r\n", b"\r\n", b" ", b":", b"x", b"Upgrade: websocket\r\n", b"Sec-WebSocket-Key: x\r\n", b"\xff"],
     frame: (b"GET / HTTP/1.1\r\n", b"\r\n"),
     longest: 8 << 10,
-    per_byte: 1_200,
+    per_byte: 2_500,
 };
 
 const HEAD: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";

@@ -216,7 +216,7 @@ async fn who_cannot_join_is_told_where_why_and_what_to_do_and_never_the_password
     let error = join(options.clone()).await;
     assert_eq!(
         error,
-        "PIT-503: etcd at http://127.0.0.1:1 cannot be reached: Connection refused (os error 111); is it running \
+        "PIT-503: etcd at http://***@127.0.0.1:1 cannot be reached: Connection refused (os error 111); is it running \
          there, and are the endpoints (`pitaya.cluster.sd.etcd.endpoints`) right?"
     );
     let error = join(EtcdOptions { endpoints: vec!["http://not a host".into()], ..options.clone() }).await;

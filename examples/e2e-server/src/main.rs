@@ -54,8 +54,5 @@ async fn serve(flags: Flags) -> Result<()> {
     } else {
         app.backend()
     };
-    let app = app.start().await?;
-    eprintln!("all modules started!");
-    app.wait().await;
-    Ok(())
+    app.run_with(|_| eprintln!("all modules started!")).await
 }

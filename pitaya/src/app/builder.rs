@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use super::running::Signals;
 use super::{App, Running, start};
 use crate::acceptor::Acceptor;
 use crate::clock::Clock;
@@ -396,7 +397,7 @@ impl Builder {
         SessionPool(Arc::clone(&self.pool))
     }
 
-    /// Starts the app.
+    /// Starts the app, within `pitaya.start.timeout`. Does not listen to signals; [`run`](Self::run) does.
     ///
     /// # Errors
     /// Everything that keeps it from starting: the configuration, routes that are defined twice, components
@@ -407,10 +408,32 @@ impl Builder {
 
     /// Starts the app and serves until `SIGINT`, `SIGQUIT`, `SIGTERM` or [`App::shutdown`], then stops it.
     ///
+    /// Listens to signals from the first poll on, also while the app starts: a signal then ends the start, everything
+    /// that had begun stops in order, and this returns `Ok`. A second signal ends whatever is still waited for.
+    ///
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn run(self) -> Result<()> {
-        self.start().await?.wait().await;
+        self.run_with(|_| {}).await
+    }
+
+    /// Does what [`run`](Self::run) does, and calls `started` once the app serves: to print an address, for example.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    ///
+    /// ```no_run
+    /// # use pitaya::prelude::*;
+    /// # async fn example(builder: pitaya::app::Builder) -> Result<()> {
+    /// builder.run_with(|app| println!("listening on {:?}", app.addresses())).await
+    /// # }
+    /// ```
+    pub async fn run_with(self, started: impl FnOnce(&Running)) -> Result<()> {
+        let mut signals = Signals::listen();
+        if let Some(running) = start::start_or_stop(self, Some(&mut signals)).await? {
+            started(&running);
+            running.serve(signals).await;
+        }
         Ok(())
     }
 

@@ -26,7 +26,7 @@ pub struct Running {
 
 /// Why a running app stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wish {
+pub(super) enum Wish {
     /// `SIGTERM`: drain first, where that is enabled.
     Terminate,
     /// `SIGINT`, `SIGQUIT` or [`App::shutdown`].
@@ -68,7 +68,7 @@ impl Running {
         self.serve(signals)
     }
 
-    async fn serve(self, mut signals: Signals) {
+    pub(super) async fn serve(self, mut signals: Signals) {
         let wish = tokio::select! {
             biased;
             wish = signals.next() => wish,
@@ -112,7 +112,7 @@ impl Deref for Running {
 /// The signals that mean to stop, listened to without a gap: one that comes while another is dealt with is not
 /// lost. A signal that cannot be listened to never comes.
 #[cfg(unix)]
-struct Signals {
+pub(super) struct Signals {
     terminate: Option<Signal>,
     interrupt: Option<Signal>,
     quit: Option<Signal>,
@@ -120,7 +120,7 @@ struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    fn listen() -> Self {
+    pub(super) fn listen() -> Self {
         let listen = |kind| match signal(kind) {
             Ok(signal) => Some(signal),
             Err(error) => {
@@ -135,7 +135,7 @@ impl Signals {
         }
     }
 
-    async fn next(&mut self) -> Wish {
+    pub(super) async fn next(&mut self) -> Wish {
         async fn one(signal: &mut Option<Signal>) {
             match signal {
                 Some(signal) => drop(signal.recv().await),
@@ -157,11 +157,11 @@ struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    fn listen() -> Self {
+    pub(super) fn listen() -> Self {
         Self
     }
 
-    async fn next(&mut self) -> Wish {
+    pub(super) async fn next(&mut self) -> Wish {
         if let Err(error) = tokio::signal::ctrl_c().await {
             tracing::error!(%error, "failed to listen to Ctrl-C");
             std::future::pending::<()>().await;

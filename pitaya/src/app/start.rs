@@ -1,5 +1,6 @@
 //! Starting: checks first, then the parts in their order, the acceptors last.
 
+use std::cell::Cell;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::AtomicUsize;
@@ -11,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::builder::Builder;
 use super::lives::Lives;
+use super::running::Signals;
 use super::{App, Inner, Running, WeakApp, settings};
 use crate::acceptor::{AcceptBackoff, Acceptor, Listening, Readiness};
 use crate::cluster::Cluster;
@@ -26,7 +28,15 @@ use crate::throttle::throttled;
 use crate::timer::Timers;
 use crate::wire::{Dictionary, handshake};
 
-pub(super) async fn start(mut builder: Builder) -> Result<Running> {
+/// Starts an app.
+pub(super) async fn start(builder: Builder) -> Result<Running> {
+    let started = start_or_stop(builder, None).await?;
+    started.ok_or_else(|| broken("the start was interrupted".to_owned()))
+}
+
+/// Starts an app unless a signal interrupts the start. Returns `None` if one did: then everything that had begun has
+/// stopped, in the order of a stop. A second signal ends that at once.
+pub(super) async fn start_or_stop(mut builder: Builder, mut signals: Option<&mut Signals>) -> Result<Option<Running>> {
     if tokio::runtime::Handle::try_current().is_err() {
         return Err(broken(
             "no Tokio runtime: start the app in an async fn under `#[tokio::main]`, or in `Runtime::block_on`".to_owned(),
@@ -54,19 +64,56 @@ pub(super) async fn start(mut builder: Builder) -> Result<Running> {
     }
 
     let mut lives = Lives::new(std::mem::take(&mut built.lives), std::mem::take(&mut built.timers));
-    let started = begin(&mut builder, &app, &mut lives, tables, handshaking).await;
-    match started {
-        Ok((listening, accepting)) => {
+    let (limit, step) = (builder.config.start_timeout, Cell::new("the start"));
+    let started = {
+        let beginning = begin(&mut builder, &app, &mut lives, tables, handshaking, &step);
+        let interrupted = async {
+            match &mut signals {
+                Some(signals) => signals.next().await,
+                None => std::future::pending().await,
+            };
+        };
+        tokio::select! {
+            biased;
+            started = beginning => started.map(Some),
+            () = interrupted => {
+                tracing::info!(during = step.get(), "a signal interrupted the start: stopping");
+                Ok(None)
+            }
+            () = tokio::time::sleep(limit), if !limit.is_zero() => Err(Error::new(
+                code::TIMEOUT,
+                format!(
+                    "the start did not end within {limit:?} (`pitaya.start.timeout`): it was waiting for {}",
+                    step.get()
+                ),
+            )),
+        }
+    };
+    let outcome = match started {
+        Ok(Some((listening, accepting))) => {
             tracing::info!(server_type = app.server_type(), server_id = app.server_id(), "started");
-            Ok(Running::new(app, listening, accepting, lives))
+            return Ok(Some(Running::new(app, listening, accepting, lives)));
         }
-        Err(error) => {
-            // What has begun comes to its end, in the order of a stop.
-            let accepting = app.inner.cancel.child_token();
-            Running::new(app, Vec::new(), accepting, lives).stop().await;
-            Err(error)
+        Ok(None) => Ok(None),
+        Err(error) => Err(error),
+    };
+    // Everything that has begun ends, in the order of a stop.
+    let accepting = app.inner.cancel.child_token();
+    let running = Running::new(app, Vec::new(), accepting, lives);
+    let impatient = CancellationToken::new();
+    let second = async {
+        if let Some(signals) = signals {
+            signals.next().await;
+            impatient.cancel();
         }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        biased;
+        () = super::stop::stop(running, &impatient) => {}
+        () = second => {}
     }
+    outcome
 }
 
 /// Begins what has a life, and opens the acceptors last.
@@ -76,20 +123,27 @@ async fn begin(
     lives: &mut Lives,
     tables: Arc<Tables>,
     handshaking: Handshaking,
+    step: &Cell<&'static str>,
 ) -> Result<(Vec<Listening>, CancellationToken)> {
+    step.set("a `post_build` hook");
     for hook in builder.post_build.drain(..) {
         hook(app.clone()).await?;
     }
     let modules = app.modules()?;
     if let Some(node) = &app.inner.node {
+        step.set("the transport of the cluster, such as NATS");
         node.connect().await?;
     }
+    step.set("`init` of the modules");
     modules.init(&app.inner.services).await?;
+    step.set("`init` of the components");
     lives.init().await?;
     if let Some(node) = &app.inner.node {
         node.serve(Arc::clone(&tables));
+        step.set("the discovery of the cluster, such as etcd");
         node.join().await?;
     }
+    step.set("`after_init` of modules and components");
     modules.after_init().await;
     lives.after_init().await;
     lives.make_timers(&app.timers()?)?;
@@ -112,6 +166,7 @@ async fn begin(
         kill: app.inner.kill.clone(),
         open: AtomicUsize::new(0),
     });
+    step.set("the acceptors");
     let accepting = app.inner.cancel.child_token();
     let listening = listen(app, &front, std::mem::take(&mut builder.acceptors), &accepting).await?;
     app.inner.tasks.spawn(super::running::sample(app.clone()));

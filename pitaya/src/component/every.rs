@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::build::{ComponentType, Instance};
+use crate::throttle::{GLOBAL, throttled};
 use crate::error::{Error, IntoError, Result};
 use crate::timer::Timers;
 
@@ -111,7 +112,7 @@ pub(crate) fn start(timers: &Timers, instance: &Instance, every: &'static Every)
         async move {
             if let Err(error) = (every.run)(&*instance).await {
                 let source = std::error::Error::source(&error);
-                tracing::error!(timer = every.name, %error, source, "a timer failed");
+                throttled!(GLOBAL, error, "failed timers", timer = every.name, %error, source, "a timer failed");
             }
         }
     })?;

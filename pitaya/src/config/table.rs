@@ -284,6 +284,9 @@ keys! {
     drain_period: Duration as Span = secs(5), "pitaya.session.drain.period",
         allowed("more than 0s", some_time);
 
+    /// The longest time that a start may take, waiting for NATS and etcd included. 0s waits as long as they allow.
+    start_timeout: Duration as Span = Duration::ZERO, "pitaya.start.timeout";
+
     /// The longest each step of a stop may take.
     stop_timeout: Duration as Span = secs(20), "pitaya.stop.timeout",
         allowed("more than 0s", some_time);

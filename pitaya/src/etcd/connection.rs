@@ -8,6 +8,7 @@ use std::time::Duration;
 use etcd_client::Error as EtcdError;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::throttle::{GLOBAL, throttled};
 use super::fault::{Verdict, verdict};
 use super::{Access, Fault, Link};
 
@@ -185,7 +186,13 @@ impl Connection {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if held.take_if(|held| held.number == number).is_some() {
             drop(held);
-            tracing::warn!(error = %fault.text, "a connection to etcd is lost; the next request makes another one");
+            throttled!(
+                GLOBAL,
+                warn,
+                "lost etcd connections",
+                error = %fault.text,
+                "lost the connection to etcd: the next request makes another one"
+            );
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::error::{Error, Result, code, text};
 use crate::metrics::{CHANNEL_CAPACITY, Handle, Metrics, OUTBOX_DROPPED, OUTBOX_WAIT};
 use crate::serialize::{Format, Message};
 use crate::services::Services;
-use crate::throttle::Throttle;
+use crate::throttle::{Throttle, throttled};
 use crate::wire::{Compression, Compressor, Dictionary, message, packet};
 
 /// What all sessions of an app have in common; made once, at start.
@@ -306,7 +306,14 @@ impl Pool {
         }
         let limit = self.settings().replace;
         if tokio::time::timeout(limit, all_ended(&all)).await.is_err() {
-            tracing::warn!(uid, ?limit, "a bind did not wait any longer for the end of an older session");
+            throttled!(
+                self.log(),
+                warn,
+                "slow ends of sessions",
+                uid,
+                ?limit,
+                "a bind did not wait any longer for the end of an older session"
+            );
         }
     }
 

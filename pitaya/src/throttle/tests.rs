@@ -79,7 +79,7 @@ const EXEMPT: &[(&str, &str)] = &[
     ("cluster/broker/", "the in-memory broker, for tests"),
     ("cluster/node.rs", "once, in a drain"),
     ("cluster/etcd/mod.rs", "once, at the end"),
-    ("cluster/etcd/link.rs", "once for each connection to etcd"),
+    ("etcd/link.rs", "once for each connection to etcd"),
     ("cluster/etcd/machine.rs", "once for each loss of etcd"),
     ("cluster/nats/keeper.rs", "once for each try to connect to the broker, after a pause"),
     ("throttle.rs", "the throttle itself"),

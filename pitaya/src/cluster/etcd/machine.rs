@@ -394,6 +394,9 @@ impl Machine {
         let well = self.well_since.take();
         if well.is_some() {
             tracing::warn!(error = %fault.text, "the registry is lost; what is known stays");
+        } else if self.goal == Goal::Join {
+            let (failed, tries) = (self.failed, u64::from(self.limits.max_retries) + 1);
+            tracing::warn!(error = %fault.text, failed, tries, "cannot join the cluster yet: trying again");
         } else {
             tracing::debug!(error = %fault.text, "the registry is not there");
         }

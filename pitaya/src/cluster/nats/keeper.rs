@@ -25,7 +25,14 @@ impl State {
             match self.open_and_ask(taker).await {
                 Ok(link) => return Ok(link),
                 Err(NotConnected::Now(why)) if left > 0 => {
-                    tracing::warn!(why, left, at = self.place(), "cannot connect to the broker yet");
+                    let failed = self.options.first_connect_retries - left + 1;
+                    tracing::warn!(
+                        error = why,
+                        failed,
+                        left,
+                        at = self.place(),
+                        "cannot connect to NATS yet: trying again"
+                    );
                     left -= 1;
                     tokio::time::sleep(self.options.reconnect_wait + self.jitter()).await;
                 }
