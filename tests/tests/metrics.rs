@@ -94,8 +94,7 @@ async fn response_times_are_reported_in_nanoseconds_by_route_status_type_and_cod
         assert!(sample.sum > 0.0 && sample.sum < asked.elapsed().as_nanos() as f64, "{sample:?}");
     }
     let expected = [
-        (("", "failed", "PIT-404"), 1),
-        (("", "failed", "PIT-500"), 1),
+        (("", "failed", "PIT-404"), 2),
         (("test.arena.beside", "ok", ""), 1),
         (("test.arena.empty", "ok", ""), 1),
         (("test.arena.fail", "failed", "T-1"), 1),

@@ -36,7 +36,10 @@ pub(super) async fn start(builder: Builder) -> Result<Running> {
 
 /// Starts an app unless a signal interrupts the start. Returns `None` if one did: then everything that had begun has
 /// stopped, in the order of a stop. A second signal ends that at once.
-pub(super) async fn start_or_stop(mut builder: Builder, mut signals: Option<&mut Signals>) -> Result<Option<Running>> {
+pub(super) async fn start_or_stop(
+    mut builder: Builder,
+    mut signals: Option<&mut Signals>,
+) -> Result<Option<Running>> {
     if tokio::runtime::Handle::try_current().is_err() {
         return Err(broken(
             "no Tokio runtime: start the app in an async fn under `#[tokio::main]`, or in `Runtime::block_on`".to_owned(),

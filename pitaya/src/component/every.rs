@@ -8,8 +8,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::build::{ComponentType, Instance};
-use crate::throttle::{GLOBAL, throttled};
 use crate::error::{Error, IntoError, Result};
+use crate::throttle::{GLOBAL, throttled};
 use crate::timer::Timers;
 
 /// A method that a timer calls. For generated code.

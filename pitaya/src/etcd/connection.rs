@@ -8,9 +8,9 @@ use std::time::Duration;
 use etcd_client::Error as EtcdError;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::throttle::{GLOBAL, throttled};
 use super::fault::{Verdict, verdict};
 use super::{Access, Fault, Link};
+use crate::throttle::{GLOBAL, throttled};
 
 /// After this time without an answer a link is checked before it is used: its other end may have vanished.
 const QUIET: Duration = Duration::from_secs(5);

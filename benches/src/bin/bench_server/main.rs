@@ -60,9 +60,7 @@ struct Stats {
 
 /// Gives back what it gets.
 #[derive(Component)]
-struct Echo {
-    back: BackApiClient,
-}
+struct Echo;
 
 #[handler(server = "bench")]
 impl Echo {
@@ -77,8 +75,9 @@ impl Echo {
     }
 
     /// The text back, from a server of type `back`.
-    pub async fn rpc(&self, text: Text) -> Result<Text> {
-        self.back.typed(&text).await
+    pub async fn rpc(&self, app: App, text: Text) -> Result<Text> {
+        // Not a field, because a server that stands alone has no server of that type.
+        app.service::<BackApiClient>()?.typed(&text).await
     }
 }
 
