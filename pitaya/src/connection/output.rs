@@ -26,6 +26,8 @@ pub(super) struct Output {
     batch: Option<Batch>,
     /// Packets fed to a packet link and not yet flushed, and their bytes.
     fed: (usize, usize),
+    /// Whether packets waited in the outbox when the last of the batch was written. Set until that is known.
+    more: bool,
     progress: usize,
     /// What a packet link had written when it was last asked.
     written: u64,
@@ -60,6 +62,7 @@ impl Output {
             if self.batch.is_none() && self.fed.0 == 0 {
                 let (batch, closed) = core.take_batch();
                 self.batch = batch;
+                self.more = true;
                 if self.batch.is_none() {
                     self.until = None;
                     return Ok((Wrote::All, closed));
@@ -73,25 +76,34 @@ impl Output {
                     wrote
                 }
             };
-            if wrote == Wrote::Yielded {
-                // A link without a budget of its own has not woken the task.
-                cx.waker().wake_by_ref();
-                return Ok((Wrote::Yielded, core.close_reason()));
-            }
-            if wrote == Wrote::Blocked {
-                core.outbox().wrote(&core.pool().settings().bounds, 0, 0, true);
-                let closed = core.close_reason();
-                let begins_to_end = closed.is_some() && !mem::replace(&mut self.last, closed.is_some());
-                let goes_on = self.progress >= PROGRESS && !self.last;
-                if self.until.is_none() || begins_to_end || goes_on {
-                    self.until = Some(Instant::now() + deadline);
-                    self.progress = 0;
+            match wrote {
+                Wrote::All if self.more => {}
+                // The outbox was empty after the last packet. The writer finds what came since when it parks.
+                Wrote::All => {
+                    self.until = None;
+                    return Ok((Wrote::All, core.close_reason()));
                 }
-                return Ok((Wrote::Blocked, closed));
+                // A link without a budget of its own has not woken the task.
+                Wrote::Yielded => break,
+                Wrote::Blocked => return Ok((Wrote::Blocked, self.blocked(core, deadline))),
             }
         }
         cx.waker().wake_by_ref();
         Ok((Wrote::Yielded, core.close_reason()))
+    }
+
+    /// The client takes no more just now: sets until when it must. Returns why the session is closed, if it is.
+    #[inline(never)]
+    fn blocked(&mut self, core: &Core, deadline: Duration) -> Option<CloseReason> {
+        core.outbox().wrote(&core.pool().settings().bounds, 0, 0, true);
+        let closed = core.close_reason();
+        let begins_to_end = closed.is_some() && !mem::replace(&mut self.last, closed.is_some());
+        let goes_on = self.progress >= PROGRESS && !self.last;
+        if self.until.is_none() || begins_to_end || goes_on {
+            self.until = Some(Instant::now() + deadline);
+            self.progress = 0;
+        }
+        closed
     }
 
     /// Whether something is being written.
@@ -127,7 +139,7 @@ impl Output {
                 Poll::Ready(Ok(written)) => {
                     self.progress += written;
                     let packets = batch.advance(written);
-                    core.outbox().wrote(bounds, packets, written, false);
+                    self.more = core.outbox().wrote(bounds, packets, written, false);
                 }
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => return Ok(pending()),
@@ -168,7 +180,7 @@ impl Output {
         }
         let (packets, bytes) = mem::take(&mut self.fed);
         self.progress += bytes;
-        core.outbox().wrote(bounds, packets, bytes, false);
+        self.more = core.outbox().wrote(bounds, packets, bytes, false);
         Ok(Wrote::All)
     }
 

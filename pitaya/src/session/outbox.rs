@@ -14,7 +14,7 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
@@ -211,6 +211,8 @@ impl Batch {
     }
 
     /// Splits off whole packets from the front: at least one, and no more than fill `bytes`.
+    #[cold]
+    #[inline(never)]
     fn split(&mut self, bytes: usize) -> Self {
         let mut front = Self::default();
         let mut local = 0;
@@ -272,6 +274,9 @@ impl Batch {
 #[derive(Debug)]
 pub(crate) struct Outbox {
     inner: Mutex<Inner>,
+    /// Why the session is over. Set while `inner` is locked, so that it does not change under a holder of the lock;
+    /// read without the lock several times for each message.
+    closed: OnceLock<CloseReason>,
 }
 
 #[derive(Debug, Default)]
@@ -284,7 +289,6 @@ struct Inner {
     /// The writer ran since the outbox filled, and found the socket full.
     blocked: bool,
     heartbeat: bool,
-    closed: Option<CloseReason>,
     /// The connection's task.
     writer: Option<Waker>,
     /// Senders that wait for room.
@@ -326,7 +330,7 @@ impl Inner {
 
 impl Outbox {
     pub(crate) fn new() -> Self {
-        Self { inner: Mutex::default() }
+        Self { inner: Mutex::default(), closed: OnceLock::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -358,7 +362,7 @@ impl Outbox {
     /// Takes a packet, and its buffer with it if it is a large one.
     fn put(&self, bounds: &Bounds, packet: &mut BytesMut) -> Result<(), Refused> {
         let mut inner = self.lock();
-        if inner.closed.is_some() {
+        if self.is_closed() {
             return Err(Refused::Closed);
         }
         if inner.full(bounds, 1) {
@@ -377,7 +381,7 @@ impl Outbox {
     /// Takes a packet if there is room. Used by senders that will wait otherwise.
     pub(crate) fn offer(&self, bounds: &Bounds, packet: &Bytes, push: u64) -> Result<(), Refused> {
         let mut inner = self.lock();
-        if inner.closed.is_some() {
+        if self.is_closed() {
             return Err(Refused::Closed);
         }
         if inner.full(bounds, packet.len()) {
@@ -403,7 +407,7 @@ impl Outbox {
 
     fn replace(&self, bounds: &Bounds, packet: &Bytes, push: u64) -> (Result<(), Refused>, u32) {
         let mut inner = self.lock();
-        if inner.closed.is_some() {
+        if self.is_closed() {
             return (Err(Refused::Closed), 0);
         }
         // What must stay: if the push does not fit beside it, nothing gives way for it.
@@ -433,7 +437,7 @@ impl Outbox {
     /// Ready when there may be room for `more` bytes, or the outbox is closed.
     pub(crate) fn poll_room(&self, cx: &mut Context<'_>, bounds: &Bounds, more: usize) -> Poll<()> {
         let mut inner = self.lock();
-        if inner.closed.is_some() || !inner.full(bounds, more) {
+        if self.is_closed() || !inner.full(bounds, more) {
             return Poll::Ready(());
         }
         if !inner.waiting.iter().any(|w| w.will_wake(cx.waker())) {
@@ -445,7 +449,7 @@ impl Outbox {
     /// Ready when the outbox is closed.
     pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.lock();
-        if inner.closed.is_some() {
+        if self.is_closed() {
             return Poll::Ready(());
         }
         if !inner.waiting.iter().any(|w| w.will_wake(cx.waker())) {
@@ -462,7 +466,7 @@ impl Outbox {
     /// Puts in the reply that accepts the handshake, before whatever was pushed meanwhile, and lets go of it all.
     pub(crate) fn accepted(&self, reply: &Bytes) {
         let mut inner = self.lock();
-        if inner.closed.is_none() {
+        if !self.is_closed() {
             inner.held = false;
             inner.put_first(reply);
             inner.wake_writer();
@@ -479,7 +483,7 @@ impl Outbox {
     /// Puts in a heartbeat, unless one is waiting already.
     pub(crate) fn heartbeat(&self, packet: &Bytes) {
         let mut inner = self.lock();
-        if inner.closed.is_none() && !inner.heartbeat {
+        if !self.is_closed() && !inner.heartbeat {
             inner.heartbeat = true;
             inner.batch.push_shared(packet.clone(), 0);
         }
@@ -491,7 +495,7 @@ impl Outbox {
         let mut discarded = 0;
         let waiting = {
             let mut inner = self.lock();
-            if inner.closed.is_some() {
+            if self.is_closed() {
                 return None;
             }
             if mem::take(&mut inner.held) {
@@ -500,7 +504,8 @@ impl Outbox {
             } else if let Some(last) = last {
                 inner.batch.push_shared(last.clone(), 0);
             }
-            inner.closed = Some(reason);
+            // It is open: this holds the lock, and has asked.
+            let _ = self.closed.set(reason);
             inner.wake_writer();
             mem::take(&mut inner.waiting)
         };
@@ -508,9 +513,13 @@ impl Outbox {
         Some(discarded)
     }
 
-    /// Why it is closed, if it is.
+    fn is_closed(&self) -> bool {
+        self.closed.get().is_some()
+    }
+
+    /// Returns why it is closed, if it is. Takes no lock.
     pub(crate) fn closed(&self) -> Option<CloseReason> {
-        self.lock().closed
+        self.closed.get().copied()
     }
 
     /// The writer takes everything, or a part of it if what waits can be replaced. It is at work now, so that nobody
@@ -519,7 +528,7 @@ impl Outbox {
         let mut inner = self.lock();
         inner.writer = None;
         if inner.held || inner.batch.is_empty() {
-            return (None, inner.closed);
+            return (None, self.closed());
         }
         let batch = if bounds.policy == Policy::Latest && inner.batch.bytes > TAKE {
             inner.batch.split(TAKE)
@@ -528,32 +537,36 @@ impl Outbox {
         };
         inner.writing = (batch.len(), batch.bytes);
         inner.heartbeat = false;
-        (Some(batch), inner.closed)
+        (Some(batch), self.closed())
     }
 
     /// The writer rests until there is something to do; gives `false`, and does not, if there is already.
     pub(crate) fn park(&self, cx: &Context<'_>, writing: bool, closing: bool) -> bool {
         let mut inner = self.lock();
-        if (!writing && !inner.held && !inner.batch.is_empty()) || (!closing && inner.closed.is_some()) {
+        if (!writing && !inner.held && !inner.batch.is_empty()) || (!closing && self.is_closed()) {
             return false;
         }
         inner.writer = Some(cx.waker().clone());
         true
     }
 
-    /// The writer has written so much; `blocked` if the socket took no more.
-    pub(crate) fn wrote(&self, bounds: &Bounds, packets: usize, bytes: usize, blocked: bool) {
-        let waiting = {
+    /// Accounts for what the writer has written; `blocked` if the socket took no more. Returns whether more packets
+    /// wait for the writer.
+    pub(crate) fn wrote(&self, bounds: &Bounds, packets: usize, bytes: usize, blocked: bool) -> bool {
+        let (more, waiting) = {
             let mut inner = self.lock();
             inner.writing.0 -= packets.min(inner.writing.0);
             inner.writing.1 -= bytes.min(inner.writing.1);
             inner.blocked = blocked && inner.writing.0 + inner.batch.len() >= bounds.messages;
+            let more = !inner.held && !inner.batch.is_empty();
             if inner.waiting.is_empty() || inner.full(bounds, 1) {
-                return;
+                return more;
             }
-            mem::take(&mut inner.waiting)
+            (more, mem::take(&mut inner.waiting))
         };
+        // The woken senders run after this; the writer parks only if the outbox is empty then.
         waiting.into_iter().for_each(Waker::wake);
+        more
     }
 
     /// Packets and bytes that wait.
