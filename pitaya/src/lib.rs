@@ -24,6 +24,7 @@ pub mod route;
 pub mod serialize;
 pub mod services;
 pub mod session;
+mod span;
 mod tasks;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]

@@ -88,6 +88,12 @@ impl Receiver for Callee {
     }
 }
 
+/// The route of a request that was decoded before. Decoded once more, because few requests need it that late.
+#[cold]
+fn route_of(message: Bytes) -> String {
+    Incoming::decode(message).map(|call| call.route).unwrap_or_default()
+}
+
 fn not_found() -> Error {
     Error::new(code::UNKNOWN, text::SESSION_NOT_FOUND)
 }
@@ -146,7 +152,7 @@ impl Node {
     }
 
     async fn answer(self: &Arc<Self>, body: Bytes) -> Result<Bytes> {
-        let arrived = Instant::now();
+        let (arrived, message) = (Instant::now(), body.clone());
         let mut call =
             Incoming::decode(body).inspect_err(|error| self.meters.unreadable("request", error))?;
         if call.metadata.key_mark().is_some_and(|key| !self.admission.takes(key)) {
@@ -159,7 +165,7 @@ impl Node {
             Target::Remote => {
                 // Boxed where it is made: it is large, and would be copied with whatever holds it.
                 let work = Box::pin(Arc::clone(self).serve_remote(call.route, call.data, current));
-                self.within(arrived, deadline, work).await
+                self.within(message, arrived, deadline, work).await
             }
             Target::Handler { session, waits } => {
                 let work = Box::pin(Arc::clone(self).serve_handler(
@@ -168,7 +174,7 @@ impl Node {
                     (call.route, call.frontend_id, call.data),
                     current,
                 ));
-                self.within(arrived, deadline, work).await
+                self.within(message, arrived, deadline, work).await
             }
         }
     }
@@ -178,6 +184,7 @@ impl Node {
     /// whatever its caller says.
     async fn within(
         &self,
+        message: Bytes,
         started: Instant,
         deadline: Deadline,
         mut work: BoxFuture<'static, Result<Bytes>>,
@@ -194,11 +201,11 @@ impl Node {
         let until = deadline.at().map_or(ends, |at| at.min(ends));
         match tokio::time::timeout_at(until, &mut work).await {
             Ok(result) => result,
-            Err(_) if until == ends => Err(cut_off()),
+            Err(_) if until == ends => Err(cut_off(&route_of(message))),
             Err(_) => {
                 self.spawn(async move {
                     if tokio::time::timeout_at(ends, work).await.is_err() {
-                        drop(cut_off());
+                        drop(cut_off(&route_of(message)));
                     }
                 });
                 over()

@@ -30,6 +30,7 @@ use crate::metrics::{DISCOVERY_EVENTS, TRANSPORT_EVENTS};
 use crate::route;
 use crate::services::Services;
 use crate::session::{Pool, Session};
+use crate::span;
 use crate::tasks::ended_by;
 
 /// What a node is made of.
@@ -327,8 +328,9 @@ impl Node {
         let deadline = Deadline::after(Some(timeout), Instant::now());
         let entry = Arc::clone(self.served()?.remotes.entry(self.find_remote(route)?));
         let (services, current) = (Arc::clone(&self.services), Current { deadline, ..current });
+        let called = Arc::clone(&entry.route);
         let work = Box::pin(async move { run_remote(&entry, services, &body, current).await });
-        self.runner.run(work, deadline.at()).await.unwrap_or_else(late)
+        self.runner.run(&called, work, deadline.at()).await.unwrap_or_else(late)
     }
 
     /// Passes a client's message on.
@@ -348,6 +350,7 @@ impl Node {
         let mut to = self.choose(&call, None)?;
         let (mut left, began) = (self.limits.request, to.key.is_some().then(Instant::now));
         let request_id = new_request_id();
+        span::record_request_id(&request_id);
         let (uid, data) = (core.uid(), core.data().json());
         let client = Client {
             session: i64::try_from(core.id()).unwrap_or(i64::MAX),
@@ -393,13 +396,13 @@ pub(crate) struct Cluster(pub(crate) Arc<Node>);
 impl Forward for Cluster {
     fn forward(&self, message: Forwarded) -> BoxFuture<'static, Result<Bytes>> {
         let node = Arc::clone(&self.0);
-        Box::pin(async move { node.forward(message).await })
+        Box::pin(span::run(span::forward(&message), async move { node.forward(message).await }))
     }
 }
 
 impl RemoteTarget for Cluster {
     fn call(&self, request: RemoteRequest) -> BoxFuture<'_, Result<Bytes>> {
-        Box::pin(self.0.remote(request))
+        Box::pin(span::run(span::rpc(&request), self.0.remote(request)))
     }
 }
 

@@ -20,6 +20,7 @@ use crate::route::Route;
 use crate::serialize::{Body, Message, rpc};
 use crate::services::Services;
 use crate::session::panicked;
+use crate::span;
 
 /// One call of a remote, on its way to whoever serves it.
 #[derive(Debug)]
@@ -223,8 +224,9 @@ impl RemoteTarget for Local {
             let deadline = Deadline::after(time, now);
             let current = Current { deadline, ..current };
             let services = Arc::clone(&self.services);
+            let called = Arc::clone(&entry.route);
             let work = Box::pin(async move { run_remote(&entry, services, &body, current).await });
-            match self.runner.run(work, deadline.at()).await {
+            match self.runner.run(&called, work, deadline.at()).await {
                 Some(result) => result,
                 None => late(time.unwrap_or_default()),
             }
@@ -260,6 +262,10 @@ pub(crate) async fn run_remote(
     };
     let call = Call::remote(services, Arc::clone(entry), current.clone());
     let call = async { method(call, &Body::shared(body)).await };
-    let result = current.scope(AssertUnwindSafe(call).catch_unwind()).await;
-    result.unwrap_or_else(|panic| Err(panicked(entry.route(), &*panic)))
+    let span = span::remote(entry.route(), &current);
+    let work = async {
+        let result = AssertUnwindSafe(call).catch_unwind().await;
+        result.unwrap_or_else(|panic| Err(panicked(entry.route(), &*panic)))
+    };
+    current.scope(span::run(span, work)).await
 }

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -39,19 +40,24 @@ impl Runner {
     ///
     /// The remote is not cut off then, nor when the returned future is dropped: it goes on in a task of its own. After
     /// the limit it is cut off in any case, and a caller that still waits gets `PIT-408`.
-    pub(crate) async fn run(&self, mut work: Work, until: Option<Instant>) -> Option<Result<Bytes>> {
+    pub(crate) async fn run(
+        &self,
+        route: &Arc<str>,
+        mut work: Work,
+        until: Option<Instant>,
+    ) -> Option<Result<Bytes>> {
         let ends = end(Instant::now(), self.limit);
         // Most remotes finish without waiting, and need neither a timer nor a task.
         if let Poll::Ready(result) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
             return Some(result);
         }
         let until = until.map_or(ends, |until| until.min(ends));
-        let mut kept = Kept { work: Some(work), ends, runner: self, runtime: Handle::current() };
+        let mut kept = Kept { route, work: Some(work), ends, runner: self, runtime: Handle::current() };
         match timeout_at(until, &mut kept).await {
             Ok(result) => Some(result),
             Err(_) if until == ends => {
                 kept.work = None;
-                Some(Err(cut_off()))
+                Some(Err(cut_off(route)))
             }
             Err(_) => None,
         }
@@ -60,6 +66,7 @@ impl Runner {
 
 /// A remote that goes on in a task of its own if it is dropped before it has finished.
 struct Kept<'a> {
+    route: &'a Arc<str>,
     work: Option<Work>,
     ends: Instant,
     runner: &'a Runner,
@@ -82,10 +89,10 @@ impl Future for Kept<'_> {
 impl Drop for Kept<'_> {
     fn drop(&mut self) {
         let Some(work) = self.work.take() else { return };
-        let ends = self.ends;
+        let (route, ends) = (Arc::clone(self.route), self.ends);
         let rest = async move {
             if timeout_at(ends, work).await.is_err() {
-                drop(cut_off());
+                drop(cut_off(&route));
             }
         };
         let rest = ended_by(self.runner.kill.clone(), rest);
@@ -101,24 +108,28 @@ pub(crate) fn end(start: Instant, limit: Duration) -> Instant {
 }
 
 /// Logs that a call was cut off. Returns the error for a caller that still waits.
-pub(crate) fn cut_off() -> Error {
+pub(crate) fn cut_off(route: &str) -> Error {
     throttled!(
         GLOBAL,
         warn,
         "slow remotes",
-        "a handler or a remote was cut off after `pitaya.handler.timeout`"
+        route,
+        "aborted a handler or remote after `pitaya.handler.timeout`"
     );
     Error::new(code::TIMEOUT, text::HANDLER_TIMEOUT)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    fn route() -> Arc<str> {
+        "room.hall.enter".into()
+    }
 
     fn runner() -> Runner {
         Runner::new(TaskTracker::new(), CancellationToken::new(), 10 * SECOND + SECOND / 2)
@@ -146,7 +157,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_remote_finishes_after_its_callers_timeout() {
         let (runner, (work, made)) = (runner(), steps(3));
-        assert!(runner.run(work, Some(Instant::now() + SECOND + SECOND / 2)).await.is_none());
+        assert!(runner.run(&route(), work, Some(Instant::now() + SECOND + SECOND / 2)).await.is_none());
         assert_eq!(made.load(SeqCst), 1);
         idle(&runner).await;
         assert_eq!(made.load(SeqCst), 3);
@@ -155,7 +166,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_remote_finishes_after_its_caller_was_dropped() {
         let (runner, (work, made)) = (runner(), steps(3));
-        let dropped = tokio::time::timeout(SECOND / 2, runner.run(work, None)).await;
+        let dropped = tokio::time::timeout(SECOND / 2, runner.run(&route(), work, None)).await;
         assert!(dropped.is_err());
         idle(&runner).await;
         assert_eq!(made.load(SeqCst), 3);
@@ -167,13 +178,14 @@ mod tests {
         // The caller still waits: it gets the error.
         for until in [None, Some(started + 3600 * SECOND)] {
             let (work, made) = steps(60);
-            let (result, began) = (runner.run(work, until), Instant::now());
+            let route = route();
+            let (result, began) = (runner.run(&route, work, until), Instant::now());
             assert_eq!(result.await.unwrap().unwrap_err().code(), code::TIMEOUT);
             assert_eq!((began.elapsed().as_secs(), made.load(SeqCst)), (10, 10));
         }
         // The caller has gone.
         let (work, made) = steps(60);
-        assert!(runner.run(work, Some(Instant::now() + SECOND)).await.is_none());
+        assert!(runner.run(&route(), work, Some(Instant::now() + SECOND)).await.is_none());
         idle(&runner).await;
         assert_eq!(made.load(SeqCst), 10);
     }
@@ -181,7 +193,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_kill_ends_what_its_caller_left() {
         let (runner, (work, made)) = (runner(), steps(3));
-        assert!(runner.run(work, Some(Instant::now() + SECOND / 2)).await.is_none());
+        assert!(runner.run(&route(), work, Some(Instant::now() + SECOND / 2)).await.is_none());
         runner.kill.cancel();
         idle(&runner).await;
         assert_eq!(made.load(SeqCst), 0);
@@ -191,7 +203,8 @@ mod tests {
     fn a_remote_may_be_dropped_outside_its_runtime() {
         let (runner, (work, made)) = (runner(), steps(1));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let mut call = Box::pin(runner.run(work, None));
+        let route = route();
+        let mut call = Box::pin(runner.run(&route, work, None));
         runtime.block_on(poll_fn(|context| {
             assert!(call.as_mut().poll(context).is_pending());
             Poll::Ready(())

@@ -37,6 +37,11 @@ impl Current {
         CURRENT.try_with(Clone::clone).unwrap_or_default()
     }
 
+    /// Returns the request id of the call that this task handles.
+    pub(crate) fn request_id() -> Option<String> {
+        CURRENT.try_with(|current| current.metadata.request_id().map(str::to_owned)).ok().flatten()
+    }
+
     /// Handles a call with this context.
     pub(crate) fn scope<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
         CURRENT.scope(self, work)

@@ -18,6 +18,7 @@ use crate::error::{Error, Result, code, text};
 use crate::route::{Parts, RouteError, parse};
 use crate::serialize::Body;
 use crate::session::{Core, panicked};
+use crate::span;
 
 /// The handlers of one app, and the way to those of other server types.
 pub(crate) struct Dispatcher {
@@ -142,6 +143,11 @@ pub(crate) fn start(entry: &Entry, client: Client, body: &Body<'_>, cx: &mut Con
 #[inline]
 pub(crate) fn call(entry: &Entry, client: Client, body: &Body<'_>) -> Calling<Handler> {
     match entry.call {
+        Bound::Handler(method) if span::wanted() => {
+            let span = span::handler(entry.route(), &client.core);
+            let future = span.in_scope(|| method(HandlerCall::new(client), body));
+            Box::pin(span::run(span, future))
+        }
         Bound::Handler(method) => method(HandlerCall::new(client), body),
         Bound::Remote(_) => {
             let error =
