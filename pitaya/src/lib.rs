@@ -18,6 +18,9 @@ mod etcd;
 pub mod group;
 pub mod metrics;
 pub mod module;
+#[cfg(feature = "otel")]
+#[cfg_attr(docsrs, doc(cfg(feature = "otel")))]
+pub mod otel;
 pub mod pipeline;
 mod redact;
 pub mod route;

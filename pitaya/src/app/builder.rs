@@ -55,6 +55,8 @@ pub struct Builder {
     pub(super) routers: Routers,
     pub(super) metadata: BTreeMap<String, String>,
     pub(super) reporters: Vec<Arc<dyn Reporter>>,
+    #[cfg(feature = "otel")]
+    pub(super) otel: Option<crate::otel::Otel>,
     pub(super) call_limits: Vec<CallLimit>,
     pub(super) post_build: Vec<PostBuild>,
     pub(super) services: Arc<Services>,
@@ -89,6 +91,8 @@ impl Default for Builder {
             routers: Routers::default(),
             metadata: BTreeMap::new(),
             reporters: Vec::new(),
+            #[cfg(feature = "otel")]
+            otel: None,
             call_limits: Vec::new(),
             post_build: Vec::new(),
             services: Arc::clone(pool.services()),
@@ -371,6 +375,15 @@ impl Builder {
     #[must_use]
     pub fn reporter(mut self, reporter: Arc<dyn Reporter>) -> Self {
         self.reporters.push(reporter);
+        self
+    }
+
+    /// Exports traces: a span for each message of a client, and for each call between servers ([`otel`](crate::otel)).
+    #[cfg(feature = "otel")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "otel")))]
+    #[must_use]
+    pub fn otel(mut self, otel: crate::otel::Otel) -> Self {
+        self.otel = Some(otel);
         self
     }
 

@@ -11,12 +11,14 @@ use crate::cluster::{Limits, Meters, Node, Parts, Server};
 use crate::config::Config;
 use crate::error::{Error, Result, code};
 use crate::metrics::Metrics;
+use crate::span::Tracer;
 
 /// This server's place in its cluster; `None` if it stands alone.
 pub(super) fn node(
     builder: &mut Builder,
     id: &Arc<str>,
     metrics: &Metrics,
+    tracer: Option<Tracer>,
     (tasks, kill): (&TaskTracker, &CancellationToken),
 ) -> Result<Option<Arc<Node>>> {
     #[cfg(feature = "cluster")]
@@ -52,6 +54,7 @@ pub(super) fn node(
         pool: Arc::clone(&builder.pool),
         services: Arc::clone(&builder.services),
         meters: Meters::new(metrics),
+        tracer,
         tasks: tasks.clone(),
         kill: kill.clone(),
         clock: builder.clock.clone(),

@@ -49,6 +49,7 @@ use crate::services::Services;
 #[cfg(feature = "testing")]
 use crate::session::CloseReason;
 use crate::session::{Pool, SessionPool};
+use crate::span::Tracer;
 use crate::timer::Timers;
 
 /// An app, started or about to be: a cheap handle that components, hooks and extractors may hold.
@@ -70,6 +71,7 @@ struct Inner {
     /// This server's place in its cluster, if it is in one.
     node: Option<Arc<Node>>,
     metrics: Metrics,
+    tracer: Option<Tracer>,
     tasks: TaskTracker,
     /// Ends the wait of [`Running::wait`]: someone wants the app to stop.
     shutdown: CancellationToken,

@@ -6,6 +6,7 @@ use crate::connection::{FrontLimits, machine};
 use crate::metrics::Metrics;
 use crate::serialize::Format;
 use crate::session::{Bounds, OutboxMeters, Policy, Settings};
+use crate::span::Tracer;
 use crate::wire::{Compression, Compressor, Dictionary};
 
 /// Routes whose compression back-off is remembered, for 8 bytes each.
@@ -24,6 +25,7 @@ pub(super) fn sessions(
     metrics: &Metrics,
     format: Format,
     dictionary: Dictionary,
+    tracer: Option<Tracer>,
 ) -> Settings {
     let compression = if config.message_compression {
         Compression::On { threshold: config.message_compression_threshold }
@@ -42,6 +44,7 @@ pub(super) fn sessions(
         expose_errors: config.errors_expose,
         replace: config.session_replace_timeout,
         meters: OutboxMeters::new(metrics),
+        tracer,
         ..Settings::new(format)
     }
 }

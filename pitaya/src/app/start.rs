@@ -24,6 +24,7 @@ use crate::group::{Groups, MemoryStore, Users};
 use crate::metrics::Metrics;
 use crate::serialize::Format;
 use crate::session::{Directory, SessionPool, panicked};
+use crate::span::Tracer;
 use crate::throttle::throttled;
 use crate::timer::Timers;
 use crate::wire::{Dictionary, handshake};
@@ -58,7 +59,14 @@ pub(super) async fn start_or_stop(
         .inbound_only(builder.config.dictionary_inbound_only);
 
     let handshaking = handshaking(&mut builder, &format, &dictionary)?;
-    builder.pool.configure(settings::sessions(&builder.config, &app.inner.metrics, format, dictionary));
+    let tracer = app.inner.tracer.clone();
+    builder.pool.configure(settings::sessions(
+        &builder.config,
+        &app.inner.metrics,
+        format,
+        dictionary,
+        tracer,
+    ));
     let tables = Arc::new(std::mem::take(&mut built.tables));
     builder.pool.set_routes(Arc::clone(&tables));
     let _ = app.inner.tables.set(Arc::clone(&tables));
@@ -237,13 +245,14 @@ fn assemble(builder: &mut Builder) -> Result<App> {
     let metrics = Metrics::new(&config, &builder.server_type, std::mem::take(&mut builder.reporters))
         .map_err(|error| broken(error.to_string()))?;
     let (tasks, kill) = (TaskTracker::new(), CancellationToken::new());
-    let node = super::cluster::node(builder, &server_id, &metrics, (&tasks, &kill))?;
+    let tracer = tracer(builder, &server_id)?;
+    let node = super::cluster::node(builder, &server_id, &metrics, tracer.clone(), (&tasks, &kill))?;
     let local = Arc::new(Local {
         server_id: Arc::clone(&server_id),
         server_type: builder.server_type.as_str().into(),
         in_cluster: node.is_some(),
         services: Arc::clone(&services),
-        runner: Runner::new(tasks.clone(), kill.clone(), config.handler_timeout),
+        runner: Runner::new(tasks.clone(), kill.clone(), config.handler_timeout).traced(tracer.clone()),
         tables: OnceLock::new(),
     });
     let cluster = node.clone().map(Cluster);
@@ -265,6 +274,7 @@ fn assemble(builder: &mut Builder) -> Result<App> {
         tables: OnceLock::new(),
         node,
         metrics: metrics.clone(),
+        tracer,
         tasks,
         shutdown: CancellationToken::new(),
         cancel: CancellationToken::new(),
@@ -288,6 +298,21 @@ fn assemble(builder: &mut Builder) -> Result<App> {
     services.insert(std::mem::take(&mut builder.modules));
     services.insert(WeakApp(OnceLock::from(Arc::downgrade(&inner))));
     Ok(App { inner })
+}
+
+/// The tracer of the app, if it has one.
+#[cfg(feature = "otel")]
+fn tracer(builder: &mut Builder, server_id: &str) -> Result<Option<Tracer>> {
+    match builder.otel.take() {
+        Some(otel) => otel.tracer(&builder.server_type, server_id),
+        None => Ok(None),
+    }
+}
+
+#[cfg(not(feature = "otel"))]
+#[expect(clippy::unnecessary_wraps, reason = "as with the feature `otel`")]
+fn tracer(_builder: &mut Builder, _server_id: &str) -> Result<Option<Tracer>> {
+    Ok(None)
 }
 
 fn plan<'a>(builder: &'a mut Builder, app: &'a App) -> Plan<'a> {

@@ -64,6 +64,10 @@ pub(super) async fn stop(running: Running, impatient: &CancellationToken) {
     if let Some(node) = &app.inner.node {
         step("the cluster", limit, impatient, node.close()).await;
     }
+    #[cfg(feature = "otel")]
+    if let Some(tracer) = &app.inner.tracer {
+        step("traces", limit, impatient, tracer.shutdown(limit)).await;
+    }
     app.inner.services.clear();
     app.inner.pool.log().flush();
     tracing::info!(server_type = app.server_type(), server_id = app.server_id(), "stopped");

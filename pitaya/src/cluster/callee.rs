@@ -220,7 +220,8 @@ impl Node {
         let id = self.find_remote(&route)?;
         let entry = self.served()?.remotes.entry(id);
         let started = std::time::Instant::now();
-        let result = run_remote(entry, Arc::clone(&self.services), &data, current).await;
+        let result =
+            run_remote(entry, Arc::clone(&self.services), &data, current, self.runner.tracer()).await;
         self.meters.served(id, started, result.as_ref().err());
         result
     }

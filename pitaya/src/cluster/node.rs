@@ -30,7 +30,7 @@ use crate::metrics::{DISCOVERY_EVENTS, TRANSPORT_EVENTS};
 use crate::route;
 use crate::services::Services;
 use crate::session::{Pool, Session};
-use crate::span;
+use crate::span::{self, Tracer};
 use crate::tasks::ended_by;
 
 /// What a node is made of.
@@ -43,6 +43,7 @@ pub(crate) struct Parts {
     pub(crate) pool: Arc<Pool>,
     pub(crate) services: Arc<Services>,
     pub(crate) meters: Meters,
+    pub(crate) tracer: Option<Tracer>,
     pub(crate) tasks: TaskTracker,
     pub(crate) kill: CancellationToken,
     pub(crate) clock: Clock,
@@ -82,7 +83,7 @@ pub(crate) struct Node {
     /// Cuts off what is in there.
     kill: CancellationToken,
     /// Runs the remotes that this server calls on itself.
-    runner: Runner,
+    pub(super) runner: Runner,
     pub(super) binds: super::unique::Binds,
     /// What binds are judged by.
     pub(super) clock: Clock,
@@ -91,8 +92,20 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { own, discovery, transport, routers, limits, pool, services, meters, tasks, kill, clock } =
-            parts;
+        let Parts {
+            own,
+            discovery,
+            transport,
+            routers,
+            limits,
+            pool,
+            services,
+            meters,
+            tracer,
+            tasks,
+            kill,
+            clock,
+        } = parts;
         let node = Arc::new(Self {
             caller: Caller::new(&own.id, &own.server_type, limits.request),
             own: ArcSwap::from_pointee(own),
@@ -108,7 +121,7 @@ impl Node {
             services,
             tables: OnceLock::new(),
             meters,
-            runner: Runner::new(tasks.clone(), kill.clone(), limits.handler),
+            runner: Runner::new(tasks.clone(), kill.clone(), limits.handler).traced(tracer),
             tasks,
             kill,
             binds: super::unique::Binds::default(),
@@ -252,9 +265,11 @@ impl Node {
         timeout: Duration,
     ) -> Result<Bytes> {
         let own = self.own();
-        let metadata = current.metadata.encode_for_call(&self.caller, timeout, None, to.mark());
+        let open = span::call(self.runner.tracer(), route, &to.server);
+        let metadata = span::inject(open.as_ref(), &current.metadata);
+        let metadata = metadata.encode_for_call(&self.caller, timeout, None, to.mark());
         let request = Outgoing { route, data: body, client: None, sender: &own, metadata: &metadata };
-        self.send(to, &request, timeout).await
+        span::run_open(open, self.send(to, &request, timeout)).await
     }
 
     /// Calls a remote of whoever the route, the id or the key names.
@@ -329,7 +344,9 @@ impl Node {
         let entry = Arc::clone(self.served()?.remotes.entry(self.find_remote(route)?));
         let (services, current) = (Arc::clone(&self.services), Current { deadline, ..current });
         let called = Arc::clone(&entry.route);
-        let work = Box::pin(async move { run_remote(&entry, services, &body, current).await });
+        let tracer = self.runner.tracer().cloned();
+        let work =
+            Box::pin(async move { run_remote(&entry, services, &body, current, tracer.as_ref()).await });
         self.runner.run(&called, work, deadline.at()).await.unwrap_or_else(late)
     }
 
@@ -360,10 +377,12 @@ impl Node {
         };
         let mut tried = Vec::new();
         loop {
-            let metadata = context.encode_for_call(&self.caller, left, Some(&request_id), to.mark());
+            let open = span::call(self.runner.tracer(), &route, &to.server);
+            let metadata = span::inject(open.as_ref(), &context);
+            let metadata = metadata.encode_for_call(&self.caller, left, Some(&request_id), to.mark());
             let (client, metadata) = (Some(client), &metadata);
             let request = Outgoing { route: &route, data: &body, client, sender: &own, metadata };
-            match self.send(&to, &request, left).await {
+            match span::run_open(open, self.send(&to, &request, left)).await {
                 Err(error) if to.is_refused(&error) => to = self.next(&route, to, &mut tried)?,
                 result => return result,
             }
@@ -396,13 +415,13 @@ pub(crate) struct Cluster(pub(crate) Arc<Node>);
 impl Forward for Cluster {
     fn forward(&self, message: Forwarded) -> BoxFuture<'static, Result<Bytes>> {
         let node = Arc::clone(&self.0);
-        Box::pin(span::run(span::forward(&message), async move { node.forward(message).await }))
+        Box::pin(span::forward(&message).run(async move { node.forward(message).await }))
     }
 }
 
 impl RemoteTarget for Cluster {
     fn call(&self, request: RemoteRequest) -> BoxFuture<'_, Result<Bytes>> {
-        Box::pin(span::run(span::rpc(&request), self.0.remote(request)))
+        Box::pin(span::rpc(&request).run(self.0.remote(request)))
     }
 }
 

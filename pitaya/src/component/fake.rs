@@ -105,7 +105,7 @@ fn answer(
     let services = Arc::clone(services);
     Box::new(move |body| {
         let (entry, services) = (Arc::clone(&entry), Arc::clone(&services));
-        Box::pin(async move { run_remote(&entry, services, &body, Current::get()).await })
+        Box::pin(async move { run_remote(&entry, services, &body, Current::get(), None).await })
     })
 }
 

@@ -20,7 +20,7 @@ use crate::route::Route;
 use crate::serialize::{Body, Message, rpc};
 use crate::services::Services;
 use crate::session::panicked;
-use crate::span;
+use crate::span::{self, Tracer};
 
 /// One call of a remote, on its way to whoever serves it.
 #[derive(Debug)]
@@ -225,7 +225,9 @@ impl RemoteTarget for Local {
             let current = Current { deadline, ..current };
             let services = Arc::clone(&self.services);
             let called = Arc::clone(&entry.route);
-            let work = Box::pin(async move { run_remote(&entry, services, &body, current).await });
+            let tracer = self.runner.tracer().cloned();
+            let work =
+                Box::pin(async move { run_remote(&entry, services, &body, current, tracer.as_ref()).await });
             match self.runner.run(&called, work, deadline.at()).await {
                 Some(result) => result,
                 None => late(time.unwrap_or_default()),
@@ -256,16 +258,17 @@ pub(crate) async fn run_remote(
     services: Arc<Services>,
     body: &Bytes,
     current: Current,
+    tracer: Option<&Tracer>,
 ) -> Result<Bytes> {
     let Bound::Remote(method) = &entry.call else {
         return Err(Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND).with_metadata("route", entry.route()));
     };
     let call = Call::remote(services, Arc::clone(entry), current.clone());
     let call = async { method(call, &Body::shared(body)).await };
-    let span = span::remote(entry.route(), &current);
+    let span = span::remote(entry.route(), &current, tracer);
     let work = async {
         let result = AssertUnwindSafe(call).catch_unwind().await;
         result.unwrap_or_else(|panic| Err(panicked(entry.route(), &*panic)))
     };
-    current.scope(span::run(span, work)).await
+    current.scope(span.run(work)).await
 }

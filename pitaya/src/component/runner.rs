@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::error::{Error, Result, code, text};
+use crate::span::Tracer;
 use crate::tasks::ended_by;
 use crate::throttle::{GLOBAL, throttled};
 
@@ -29,11 +30,22 @@ pub(crate) struct Runner {
     kill: CancellationToken,
     /// How long a remote may take.
     limit: Duration,
+    tracer: Option<Tracer>,
 }
 
 impl Runner {
     pub(crate) fn new(tasks: TaskTracker, kill: CancellationToken, limit: Duration) -> Self {
-        Self { tasks, kill, limit }
+        Self { tasks, kill, limit, tracer: None }
+    }
+
+    /// Makes OpenTelemetry spans of the remotes.
+    pub(crate) fn traced(mut self, tracer: Option<Tracer>) -> Self {
+        self.tracer = tracer;
+        self
+    }
+
+    pub(crate) fn tracer(&self) -> Option<&Tracer> {
+        self.tracer.as_ref()
     }
 
     /// Runs a remote. Returns `None` if `until` passes before the remote has finished.

@@ -146,6 +146,18 @@ impl Metadata {
         Ok(())
     }
 
+    /// The span of the caller: an object of strings.
+    #[cfg(feature = "otel")]
+    pub(crate) fn span(&self) -> Option<&serde_json::Map<String, Value>> {
+        self.values().get(reserved::SPAN)?.as_object()
+    }
+
+    /// Sets the span of the caller.
+    #[cfg(feature = "otel")]
+    pub(crate) fn set_span(&mut self, span: serde_json::Map<String, Value>) {
+        self.set(reserved::SPAN, Value::Object(span));
+    }
+
     /// Removes a value, and says whether it was there. The [`reserved`] ones stay.
     pub fn remove(&mut self, key: &str) -> bool {
         !reserved::ALL.contains(&key)

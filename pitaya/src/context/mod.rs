@@ -37,9 +37,9 @@ impl Current {
         CURRENT.try_with(Clone::clone).unwrap_or_default()
     }
 
-    /// Returns the request id of the call that this task handles.
-    pub(crate) fn request_id() -> Option<String> {
-        CURRENT.try_with(|current| current.metadata.request_id().map(str::to_owned)).ok().flatten()
+    /// Reads the context of the call that this task handles; an empty one outside of any.
+    pub(crate) fn with<T>(read: impl FnOnce(&Self) -> T) -> T {
+        if CURRENT.try_with(|_| ()).is_ok() { CURRENT.with(read) } else { read(&Self::default()) }
     }
 
     /// Handles a call with this context.

@@ -143,10 +143,10 @@ pub(crate) fn start(entry: &Entry, client: Client, body: &Body<'_>, cx: &mut Con
 #[inline]
 pub(crate) fn call(entry: &Entry, client: Client, body: &Body<'_>) -> Calling<Handler> {
     match entry.call {
-        Bound::Handler(method) if span::wanted() => {
-            let span = span::handler(entry.route(), &client.core);
+        Bound::Handler(method) if span::wanted(&client.core) => {
+            let span = span::handler(entry.route(), &client.core, client.mid);
             let future = span.in_scope(|| method(HandlerCall::new(client), body));
-            Box::pin(span::run(span, future))
+            Box::pin(span.run(future))
         }
         Bound::Handler(method) => method(HandlerCall::new(client), body),
         Bound::Remote(_) => {

@@ -23,6 +23,7 @@ use crate::error::{Error, Result, code, text};
 use crate::metrics::{CHANNEL_CAPACITY, Handle, Metrics, OUTBOX_DROPPED, OUTBOX_WAIT};
 use crate::serialize::{Format, Message};
 use crate::services::Services;
+use crate::span::Tracer;
 use crate::throttle::{Throttle, throttled};
 use crate::wire::{Compression, Compressor, Dictionary, message, packet};
 
@@ -39,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) meters: OutboxMeters,
     pub(crate) kick: Bytes,
     pub(crate) heartbeat: Bytes,
+    /// Makes the OpenTelemetry spans of calls.
+    pub(crate) tracer: Option<Tracer>,
 }
 
 /// What outboxes report.
@@ -76,6 +79,7 @@ impl Settings {
             meters: OutboxMeters::default(),
             kick: Bytes::from_static(&packet::KICK),
             heartbeat: Bytes::from_static(&packet::HEARTBEAT),
+            tracer: None,
         }
     }
 }

@@ -1,0 +1,163 @@
+//! The spans of an app's calls.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::future::Future;
+use opentelemetry::trace::{
+    FutureExt as _, SpanBuilder, SpanKind, Status, TraceContextExt, Tracer as _, TracerProvider as _,
+};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+
+use super::carrier::Carrier;
+use crate::cluster::Server;
+use crate::context::{Current, Metadata};
+use crate::error::{Error, Result};
+use crate::session::Core;
+
+/// The name by which Go Pitaya's tracer is known too.
+const NAME: &str = "pitaya";
+
+/// Makes the spans of one app.
+#[derive(Clone)]
+pub(crate) struct Tracer(Arc<Inner>);
+
+struct Inner {
+    provider: SdkTracerProvider,
+    tracer: SdkTracer,
+    carrier: Carrier,
+    server_id: Arc<str>,
+}
+
+impl Tracer {
+    pub(super) fn new(provider: SdkTracerProvider, server_id: &str) -> Self {
+        let tracer = provider.tracer(NAME);
+        Self(Arc::new(Inner { provider, tracer, carrier: Carrier::new(), server_id: server_id.into() }))
+    }
+
+    pub(super) fn provider(&self) -> &SdkTracerProvider {
+        &self.0.provider
+    }
+
+    /// The span of a handler, or of a client's message that is forwarded; `mid` is 0 for a notify.
+    pub(crate) fn message(&self, route: &str, core: &Core, mid: u64) -> Open {
+        Current::with(|current| {
+            self.open(route.to_owned(), SpanKind::Server, &self.parent(current), || {
+                let mut attributes = vec![
+                    KeyValue::new("msg.type", if mid == 0 { "notify" } else { "request" }),
+                    KeyValue::new("session.id", i64::try_from(core.id()).unwrap_or(i64::MAX)),
+                ];
+                attributes.extend(core.uid().map(|uid| KeyValue::new("user.id", uid)));
+                attributes.extend(caller(current));
+                attributes
+            })
+        })
+    }
+
+    /// The span of a remote.
+    pub(crate) fn remote(&self, route: &str, current: &Current) -> Open {
+        self.open(route.to_owned(), SpanKind::Server, &self.parent(current), || caller(current).collect())
+    }
+
+    /// The span of a call to another server.
+    pub(crate) fn call(&self, route: &str, to: &Server) -> Open {
+        self.open("RPC Call", SpanKind::Client, &Context::current(), || {
+            vec![
+                KeyValue::new("peer.id", to.id.to_string()),
+                KeyValue::new("peer.serverType", to.server_type.to_string()),
+                KeyValue::new("rpc.method", route.to_owned()),
+            ]
+        })
+    }
+
+    /// A span of this process, or else the span that the call came with.
+    fn parent(&self, current: &Current) -> Context {
+        let here = Context::current();
+        if here.has_active_span() { here } else { self.0.carrier.extract(&current.metadata) }
+    }
+
+    fn open(
+        &self,
+        name: impl Into<std::borrow::Cow<'static, str>>,
+        kind: SpanKind,
+        parent: &Context,
+        attributes: impl FnOnce() -> Vec<KeyValue>,
+    ) -> Open {
+        let span = SpanBuilder::from_name(name).with_kind(kind);
+        let context = parent.with_span(self.0.tracer.build_with_context(span, parent));
+        let span = context.span();
+        if span.is_recording() {
+            span.set_attribute(KeyValue::new("local.id", Arc::clone(&self.0.server_id)));
+            span.set_attributes(attributes());
+        }
+        Open { context, tracer: self.clone() }
+    }
+}
+
+/// What the context of a call says of it.
+fn caller(current: &Current) -> impl Iterator<Item = KeyValue> {
+    let metadata = &current.metadata;
+    [
+        ("request.id", metadata.request_id()),
+        ("peer.id", metadata.peer_id()),
+        ("peer.service", metadata.peer_service()),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| Some(KeyValue::new(key, value?.to_owned())))
+    .collect::<Vec<_>>()
+    .into_iter()
+}
+
+impl fmt::Debug for Tracer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tracer").field("server_id", &self.0.server_id).finish_non_exhaustive()
+    }
+}
+
+/// A span that has begun. It ends with the call that it is [run](Self::run) around.
+#[derive(Debug)]
+pub(crate) struct Open {
+    context: Context,
+    tracer: Tracer,
+}
+
+impl Open {
+    /// Returns the context of a call that carries this span.
+    pub(crate) fn inject(&self, metadata: &Metadata) -> Metadata {
+        self.tracer.0.carrier.inject(&self.context, metadata)
+    }
+
+    /// Runs a call with this span as the current one, and ends the span with it.
+    pub(crate) async fn run<T>(self, call: impl Future<Output = Result<T>>) -> Result<T> {
+        let context = self.context.clone();
+        let ending = Ending(Some(self.context));
+        let result = call.with_context(context).await;
+        ending.end(result.as_ref().err());
+        result
+    }
+}
+
+/// Ends a span as failed if its call is dropped before it has finished.
+struct Ending(Option<Context>);
+
+impl Ending {
+    fn end(mut self, error: Option<&Error>) {
+        let Some(context) = self.0.take() else { return };
+        let span = context.span();
+        if let Some(error) = error.filter(|_| span.is_recording()) {
+            span.set_attribute(KeyValue::new("error.code", error.code().to_owned()));
+            span.set_status(Status::error(error.msg().to_owned()));
+        }
+        span.end();
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if let Some(context) = self.0.take() {
+            context.span().set_status(Status::error("aborted before it finished"));
+            context.span().end();
+        }
+    }
+}

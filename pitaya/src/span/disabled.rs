@@ -1,0 +1,40 @@
+//! Without the feature `otel`: no tracer, and so no span of one.
+
+use std::future::Future;
+
+use crate::cluster::Server;
+use crate::context::{Current, Metadata};
+use crate::error::Result;
+use crate::session::Core;
+
+/// There is none.
+#[derive(Debug, Clone)]
+pub(crate) enum Tracer {}
+
+/// There is none.
+#[derive(Debug)]
+pub(crate) enum Open {}
+
+impl Tracer {
+    pub(crate) fn message(&self, _route: &str, _core: &Core, _mid: u64) -> Open {
+        match *self {}
+    }
+
+    pub(crate) fn remote(&self, _route: &str, _current: &Current) -> Open {
+        match *self {}
+    }
+
+    pub(crate) fn call(&self, _route: &str, _to: &Server) -> Open {
+        match *self {}
+    }
+}
+
+impl Open {
+    pub(crate) fn inject(&self, _metadata: &Metadata) -> Metadata {
+        match *self {}
+    }
+
+    pub(crate) async fn run<T>(self, _call: impl Future<Output = Result<T>>) -> Result<T> {
+        match self {}
+    }
+}

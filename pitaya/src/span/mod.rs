@@ -1,0 +1,178 @@
+//! The `tracing` span of a call.
+//!
+//! Each call runs in a span of the target `pitaya::call` and the level `DEBUG`:
+//!
+//! | span | around | fields |
+//! |---|---|---|
+//! | `handler` | a handler, on the server that has it | `route`, `session`, `uid`, `request_id`, `error` |
+//! | `remote` | a remote, on the server that has it | `route`, `request_id`, `error` |
+//! | `forward` | a client's message that a frontend forwards, up to its answer | `route`, `session`, `uid`, `request_id`, `error` |
+//! | `rpc` | a call of a remote, on the calling server, up to its answer | `route`, `server`, `request_id`, `error` |
+//!
+//! `uid` is missing while the session is not bound. A message gets its request id when it is forwarded or when a server
+//! receives it, so a handler of a frontend has none. `error` is the code of a call that failed. No span has a payload.
+//!
+//! Without a subscriber for that level a call costs one comparison.
+
+use std::borrow::Cow;
+use std::future::Future;
+
+use futures_util::future::Either;
+use tracing::field::Empty;
+use tracing::level_filters::LevelFilter;
+use tracing::{Instrument, Span};
+
+use crate::cluster::Server;
+use crate::component::RemoteRequest;
+use crate::context::{Current, Metadata};
+use crate::dispatch::Forwarded;
+use crate::error::Result;
+use crate::session::Core;
+
+#[cfg(not(feature = "otel"))]
+mod disabled;
+#[cfg(not(feature = "otel"))]
+pub(crate) use disabled::{Open, Tracer};
+
+#[cfg(feature = "otel")]
+pub(crate) use crate::otel::{Open, Tracer};
+
+const TARGET: &str = "pitaya::call";
+
+/// The spans of one call: that of `tracing`, and that of OpenTelemetry if the app has a tracer.
+pub(crate) struct CallSpan {
+    span: Span,
+    open: Option<Open>,
+}
+
+/// Whether a subscriber may want spans of this level.
+#[inline]
+fn subscribed() -> bool {
+    LevelFilter::current() >= LevelFilter::DEBUG
+}
+
+/// Whether anything wants a span of a message of this session.
+#[inline]
+pub(crate) fn wanted(core: &Core) -> bool {
+    subscribed() || core.pool().settings().tracer.is_some()
+}
+
+/// Returns the span of a handler; `mid` is 0 for a notify.
+#[cold]
+pub(crate) fn handler(route: &str, core: &Core, mid: u64) -> CallSpan {
+    let span = tracing::debug_span!(
+        target: TARGET,
+        "handler",
+        route,
+        session = core.id(),
+        uid = core.uid().as_deref(),
+        request_id = Current::with(|current| current.metadata.request_id().map(str::to_owned)),
+        error = Empty,
+    );
+    let tracer = core.pool().settings().tracer.as_ref();
+    CallSpan { span, open: tracer.map(|tracer| tracer.message(route, core, mid)) }
+}
+
+/// Returns the span of a remote.
+#[inline]
+pub(crate) fn remote(route: &str, current: &Current, tracer: Option<&Tracer>) -> CallSpan {
+    let span = if subscribed() {
+        let request_id = current.metadata.request_id();
+        tracing::debug_span!(target: TARGET, "remote", route, request_id, error = Empty)
+    } else {
+        Span::none()
+    };
+    CallSpan { span, open: tracer.map(|tracer| tracer.remote(route, current)) }
+}
+
+/// Returns the span of a message that is forwarded.
+#[inline]
+pub(crate) fn forward(message: &Forwarded) -> CallSpan {
+    let Forwarded { core, route, mid, .. } = message;
+    let span = if subscribed() {
+        tracing::debug_span!(
+            target: TARGET,
+            "forward",
+            route = &**route,
+            session = core.id(),
+            uid = core.uid().as_deref(),
+            request_id = Empty,
+            error = Empty,
+        )
+    } else {
+        Span::none()
+    };
+    let tracer = core.pool().settings().tracer.as_ref();
+    CallSpan { span, open: tracer.map(|tracer| tracer.message(route, core, *mid)) }
+}
+
+/// Returns the span of a call of a remote. OpenTelemetry has one for each server that is tried ([`call`]).
+#[inline]
+pub(crate) fn rpc(request: &RemoteRequest) -> CallSpan {
+    let span = if subscribed() {
+        tracing::debug_span!(
+            target: TARGET,
+            "rpc",
+            route = &*request.route,
+            server = request.server_id.as_deref(),
+            request_id = request.current.metadata.request_id(),
+            error = Empty,
+        )
+    } else {
+        Span::none()
+    };
+    CallSpan { span, open: None }
+}
+
+/// Records the request id of the current span, which was made after the span.
+#[inline]
+pub(crate) fn record_request_id(id: &str) {
+    if subscribed() {
+        Span::current().record("request_id", id);
+    }
+}
+
+impl CallSpan {
+    /// Does the synchronous part of a call.
+    pub(crate) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.span.in_scope(work)
+    }
+
+    /// Runs a call in its spans, and records the code of its error.
+    pub(crate) fn run<T>(self, call: impl Future<Output = Result<T>>) -> impl Future<Output = Result<T>> {
+        let recorded = async {
+            let result = call.await;
+            if let Err(error) = &result {
+                Span::current().record("error", error.code());
+            }
+            result
+        };
+        run_open(self.open, recorded.instrument(self.span))
+    }
+}
+
+/// Returns the OpenTelemetry span of a call to another server, if the app has a tracer.
+#[inline]
+pub(crate) fn call(tracer: Option<&Tracer>, route: &str, to: &Server) -> Option<Open> {
+    tracer.map(|tracer| tracer.call(route, to))
+}
+
+/// Returns the context of a call that carries this span, if there is one.
+#[inline]
+pub(crate) fn inject<'a>(open: Option<&Open>, metadata: &'a Metadata) -> Cow<'a, Metadata> {
+    match open {
+        None => Cow::Borrowed(metadata),
+        Some(open) => Cow::Owned(open.inject(metadata)),
+    }
+}
+
+/// Runs a call with this span as the current one, if there is one.
+pub(crate) fn run_open<T>(
+    open: Option<Open>,
+    call: impl Future<Output = Result<T>>,
+) -> impl Future<Output = Result<T>> {
+    match open {
+        None => Either::Left(call),
+        Some(open) => Either::Right(open.run(call)),
+    }
+}

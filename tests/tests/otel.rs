@@ -1,0 +1,305 @@
+//! Traces: the spans that servers export by OTLP, received by a collector of this test.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use pitaya::otel::Otel;
+use pitaya::prelude::*;
+use pitaya::testing::{Cluster, TestServer};
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Request, Response, Status};
+
+#[message]
+struct Name {
+    name: String,
+}
+
+#[remote(server = "room")]
+trait RoomApi {
+    /// Returns what it got.
+    async fn enter(&self, name: Name) -> Result<Name>;
+    /// Fails.
+    async fn fail(&self, name: Name) -> Result<()>;
+}
+
+#[derive(Component)]
+struct Gate {
+    room: RoomApiClient,
+}
+
+#[handler(server = "gate")]
+impl Gate {
+    pub async fn login(&self, session: Session, name: Name) -> Result<()> {
+        session.bind(&name.name).await
+    }
+
+    pub async fn enter(&self, name: Name) -> Result<Name> {
+        self.room.enter(&name).await
+    }
+
+    pub async fn fail(&self, name: Name) -> Result<()> {
+        self.room.fail(&name).await
+    }
+
+    pub async fn hang(&self) -> Result<()> {
+        std::future::pending().await
+    }
+}
+
+#[derive(Component)]
+struct Room;
+
+#[remote]
+impl RoomApi for Room {
+    async fn enter(&self, name: Name) -> Result<Name> {
+        tokio::task::yield_now().await;
+        Ok(name)
+    }
+
+    async fn fail(&self, _name: Name) -> Result<()> {
+        Err(Error::new("ROOM-1", "full"))
+    }
+}
+
+#[derive(Component)]
+struct Hall;
+
+#[handler(server = "room")]
+impl Hall {
+    pub async fn greet(&self, name: Name) -> Result<Name> {
+        Ok(name)
+    }
+}
+
+/// A span as the collector got it.
+#[derive(Debug, Clone)]
+struct Span {
+    service: String,
+    name: String,
+    kind: SpanKind,
+    trace: Vec<u8>,
+    id: Vec<u8>,
+    parent: Vec<u8>,
+    attributes: BTreeMap<String, String>,
+    failed: bool,
+}
+
+impl Span {
+    fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.get(name).map(String::as_str)
+    }
+}
+
+/// A collector in this process.
+#[derive(Clone, Default)]
+struct Collector(Arc<Mutex<Vec<Span>>>);
+
+fn texts(attributes: Vec<KeyValue>) -> BTreeMap<String, String> {
+    let text = |value: Option<AnyValue>| match value.and_then(|value| value.value) {
+        Some(Value::StringValue(text)) => text,
+        Some(Value::IntValue(number)) => number.to_string(),
+        other => format!("{other:?}"),
+    };
+    attributes.into_iter().map(|pair| (pair.key, text(pair.value))).collect()
+}
+
+#[tonic::async_trait]
+impl TraceService for Collector {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        for of_resource in request.into_inner().resource_spans {
+            let resource = texts(of_resource.resource.unwrap_or_default().attributes);
+            for span in of_resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
+                self.0.lock().unwrap().push(Span {
+                    service: resource["service.name"].clone(),
+                    kind: span.kind(),
+                    failed: span.status.is_some_and(|status| status.code() == StatusCode::Error),
+                    name: span.name,
+                    trace: span.trace_id,
+                    id: span.span_id,
+                    parent: span.parent_span_id,
+                    attributes: texts(span.attributes),
+                });
+            }
+        }
+        Ok(Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+impl Collector {
+    /// Starts it. Returns its endpoint.
+    async fn start() -> (Self, String) {
+        let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let collector = Self::default();
+        let service = TraceServiceServer::new(collector.clone());
+        let served = Server::builder().add_service(service).serve_with_incoming(TcpIncoming::from(listener));
+        tokio::spawn(served);
+        (collector, endpoint)
+    }
+
+    /// The spans of a trace that has a span of this name.
+    fn trace(&self, name: &str) -> Vec<Span> {
+        let spans = self.0.lock().unwrap();
+        let one = spans.iter().find(|span| span.name == name).expect(name);
+        spans.iter().filter(|span| span.trace == one.trace).cloned().collect()
+    }
+}
+
+/// A gate and a room, which export to this endpoint.
+async fn start(cluster: &Cluster, endpoint: &str) -> (TestServer, TestServer) {
+    let room = cluster.backend("room", |app| app.otel(Otel::endpoint(endpoint))).await.unwrap();
+    let gate = cluster.frontend("gate", |app| app.otel(Otel::endpoint(endpoint))).await.unwrap();
+    (gate, room)
+}
+
+fn ann() -> Name {
+    Name { name: "ann".into() }
+}
+
+/// The one span of a service and name.
+fn one<'a>(spans: &'a [Span], service: &str, name: &str) -> &'a Span {
+    let mut found = spans.iter().filter(|span| span.service == service && span.name == name);
+    let span = found.next().unwrap_or_else(|| panic!("no span {name} of {service} in {spans:#?}"));
+    assert!(found.next().is_none(), "two spans {name} of {service} in {spans:#?}");
+    span
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_trace_goes_through_servers() {
+    let (collector, endpoint) = Collector::start().await;
+    let cluster = Cluster::seeded(1);
+    let (gate, room) = start(&cluster, &endpoint).await;
+    let client = gate.client().await.unwrap();
+    client.request(&Gate::LOGIN, &ann()).await.unwrap();
+    client.request(&Gate::ENTER, &ann()).await.unwrap();
+    client.request(&Hall::GREET, &ann()).await.unwrap();
+    // A stop exports what waits.
+    gate.stop().await;
+    room.stop().await;
+
+    let spans = collector.trace("room.room.enter");
+    assert_eq!(spans.len(), 3, "{spans:#?}");
+    let message = one(&spans, "gate", "gate.gate.enter");
+    let call = one(&spans, "gate", "RPC Call");
+    let remote = one(&spans, "room", "room.room.enter");
+    assert_eq!((&*message.parent, message.kind), (&[][..], SpanKind::Server));
+    assert_eq!((&call.parent, call.kind), (&message.id, SpanKind::Client));
+    assert_eq!((&remote.parent, remote.kind), (&call.id, SpanKind::Server));
+    assert_eq!(message.attribute("user.id"), Some("ann"));
+    assert_eq!(message.attribute("msg.type"), Some("request"));
+    assert_eq!(message.attribute("local.id"), Some("gate-1"));
+    assert_eq!(call.attribute("peer.id"), Some("room-1"));
+    assert_eq!(call.attribute("peer.serverType"), Some("room"));
+    assert_eq!(remote.attribute("peer.id"), Some("gate-1"));
+    assert_eq!(remote.attribute("peer.service"), Some("gate"));
+    assert!(remote.attribute("request.id").is_some());
+    assert!(spans.iter().all(|span| !span.failed));
+
+    // A forwarded message, from the frontend to the backend's handler.
+    let spans = collector.trace("room.hall.greet");
+    assert_eq!(spans.len(), 3, "{spans:#?}");
+    let message = one(&spans, "gate", "room.hall.greet");
+    let call = one(&spans, "gate", "RPC Call");
+    let handler = one(&spans, "room", "room.hall.greet");
+    assert_eq!((&*message.parent, &call.parent, &handler.parent), (&[][..], &message.id, &call.id));
+    assert_eq!(handler.attribute("user.id"), Some("ann"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_are_recorded() {
+    let (collector, endpoint) = Collector::start().await;
+    let cluster = Cluster::seeded(1);
+    let (gate, room) = start(&cluster, &endpoint).await;
+    let client = gate.client().await.unwrap();
+    client.request(&Gate::FAIL, &ann()).await.unwrap_err();
+    gate.stop().await;
+    room.stop().await;
+    let spans = collector.trace("room.room.fail");
+    assert_eq!(spans.len(), 3, "{spans:#?}");
+    for span in &spans {
+        assert!(span.failed, "{span:#?}");
+        assert_eq!(span.attribute("error.code"), Some("ROOM-1"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_aborted_call_ends_its_span() {
+    let (collector, endpoint) = Collector::start().await;
+    let cluster = Cluster::seeded(1);
+    let short = |config: &mut pitaya::Config| config.handler_timeout = Duration::from_millis(50);
+    let mut config = pitaya::Config::default();
+    short(&mut config);
+    let gate =
+        cluster.frontend("gate", |app| app.config(config).otel(Otel::endpoint(endpoint))).await.unwrap();
+    let client = gate.client().await.unwrap();
+    let error = client.request_raw("gate.gate.hang", Bytes::new()).await.unwrap_err();
+    assert_eq!(error.code(), "PIT-408");
+    gate.stop().await;
+    assert!(one(&collector.trace("gate.gate.hang"), "gate", "gate.gate.hang").failed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_span_has_a_payload() {
+    let (collector, endpoint) = Collector::start().await;
+    let cluster = Cluster::seeded(1);
+    let (gate, room) = start(&cluster, &endpoint).await;
+    let client = gate.client().await.unwrap();
+    client.request(&Gate::ENTER, &Name { name: "secret".into() }).await.unwrap();
+    gate.stop().await;
+    room.stop().await;
+    let spans = collector.trace("room.room.enter");
+    assert!(!format!("{spans:?}").contains("secret"));
+}
+
+/// The frontend decides not to sample a trace; the room goes by that.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sampling_of_the_first_server_holds() {
+    let (collector, endpoint) = Collector::start().await;
+    let cluster = Cluster::seeded(1);
+    let never = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOff).build();
+    let room = cluster.backend("room", |app| app.otel(Otel::endpoint(endpoint))).await.unwrap();
+    let gate = cluster.frontend("gate", |app| app.otel(Otel::with_provider(never))).await.unwrap();
+    let client = gate.client().await.unwrap();
+    client.request(&Gate::ENTER, &ann()).await.unwrap();
+    gate.stop().await;
+    room.stop().await;
+    assert!(collector.0.lock().unwrap().is_empty());
+}
+
+/// The queue is bounded: most of these spans are dropped.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_and_stops_do_not_need_a_collector() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let cluster = Cluster::seeded(1);
+    let (gate, room) = start(&cluster, &format!("http://{free}")).await;
+    let client = gate.client().await.unwrap();
+    for _ in 0..5000 {
+        assert_eq!(client.request(&Gate::ENTER, &ann()).await.unwrap().name, "ann");
+    }
+    gate.stop().await;
+    room.stop().await;
+}
+
+#[tokio::test]
+async fn an_invalid_endpoint_keeps_the_app_from_starting() {
+    let cluster = Cluster::seeded(1);
+    let error = cluster.backend("room", |app| app.otel(Otel::endpoint("no url"))).await.unwrap_err();
+    assert!(error.to_string().contains("OTLP"), "{error}");
+}
