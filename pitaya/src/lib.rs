@@ -1,4 +1,6 @@
-//! Pitaya: a framework for distributed game servers.
+#![doc = include_str!("docs/overview.md")]
+#![cfg_attr(feature = "testing", doc = include_str!("docs/testing.md"))]
+#![doc = include_str!("docs/reference.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod acceptor;
