@@ -62,4 +62,35 @@ mod tests {
             assert!(DOCUMENTS.contains(&path.as_str()), "docs/lib.rs does not list {path}");
         }
     }
+
+    /// The texts between backticks of a line.
+    fn quoted(line: &str) -> impl Iterator<Item = &str> {
+        line.split('`').skip(1).step_by(2)
+    }
+
+    /// Names of files and functions in ARCHITECTURE.md are true. In a table of steps the function comes before its file.
+    #[test]
+    fn architecture_names_existing_code() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+        let mut functions = 0;
+        for line in read("../ARCHITECTURE.md").lines() {
+            let names: Vec<&str> = quoted(line).collect();
+            let mut source = None;
+            for file in names.iter().filter(|name| name.ends_with(".rs")) {
+                let text = ["pitaya/src", "."]
+                    .iter()
+                    .find_map(|folder| std::fs::read_to_string(format!("{root}/{folder}/{file}")).ok());
+                assert!(text.is_some(), "ARCHITECTURE.md names {file}, which does not exist");
+                source = source.or(text);
+            }
+            let step = line.strip_prefix("| ").is_some_and(|row| row.starts_with(|c: char| c.is_ascii_digit()));
+            if let (true, Some(source), Some(function)) = (step, source, names.first()) {
+                let name = function.rsplit("::").next().unwrap();
+                let defined = [format!("fn {name}("), format!("fn {name}<")];
+                assert!(defined.iter().any(|text| source.contains(text)), "no function {function}: {line}");
+                functions += 1;
+            }
+        }
+        assert!(functions > 20, "the tables of steps were not found");
+    }
 }
