@@ -83,7 +83,8 @@ mod tests {
                 assert!(text.is_some(), "ARCHITECTURE.md names {file}, which does not exist");
                 source = source.or(text);
             }
-            let step = line.strip_prefix("| ").is_some_and(|row| row.starts_with(|c: char| c.is_ascii_digit()));
+            let step =
+                line.strip_prefix("| ").is_some_and(|row| row.starts_with(|c: char| c.is_ascii_digit()));
             if let (true, Some(source), Some(function)) = (step, source, names.first()) {
                 let name = function.rsplit("::").next().unwrap();
                 let defined = [format!("fn {name}("), format!("fn {name}<")];
