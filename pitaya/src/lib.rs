@@ -49,7 +49,7 @@ pub use route::Route;
 pub use session::{Session, SessionData, SessionPool};
 pub use timer::Timers;
 
-/// What most programs need: `use pitaya::prelude::*;`.
+/// The names that most programs use: `use pitaya::prelude::*;`.
 pub mod prelude {
     pub use crate::app::App;
     pub use crate::component::{
