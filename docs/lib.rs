@@ -53,13 +53,14 @@ mod tests {
         }
     }
 
-    /// A page that is not in the list above would not be compiled.
+    /// A page with Rust that is not in the list above would not be compiled.
     #[test]
     fn every_guide_page_is_compiled() {
         let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/guide");
         for entry in std::fs::read_dir(guide).unwrap() {
             let path = format!("guide/{}", entry.unwrap().file_name().to_string_lossy());
-            assert!(DOCUMENTS.contains(&path.as_str()), "docs/lib.rs does not list {path}");
+            let listed = DOCUMENTS.contains(&path.as_str()) || !read(&path).contains("```rust");
+            assert!(listed, "docs/lib.rs does not list {path}");
         }
     }
 
