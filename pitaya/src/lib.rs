@@ -1,4 +1,6 @@
-//! Pitaya: a framework for distributed game servers.
+#![doc = include_str!("docs/overview.md")]
+#![cfg_attr(feature = "testing", doc = include_str!("docs/testing.md"))]
+#![doc = include_str!("docs/reference.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod acceptor;
@@ -51,7 +53,7 @@ pub use route::Route;
 pub use session::{Session, SessionData, SessionPool};
 pub use timer::Timers;
 
-/// What most programs need: `use pitaya::prelude::*;`.
+/// The names that most programs use: `use pitaya::prelude::*;`.
 pub mod prelude {
     pub use crate::app::App;
     pub use crate::component::{

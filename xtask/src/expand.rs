@@ -6,9 +6,9 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{Attribute, Item, Meta};
 
-/// An attribute macro of ours.
+/// An attribute macro of the framework.
 type Attr = fn(TokenStream, TokenStream) -> pitaya_macros_core::Expansion;
-/// A derive of ours.
+/// A derive macro of the framework.
 type Derive = fn(TokenStream) -> pitaya_macros_core::Expansion;
 
 const ATTRS: &[(&str, Attr)] = &[

@@ -146,7 +146,7 @@ fn host() -> Result<String, String> {
     host.map(str::to_owned).ok_or_else(|| "rustc names no host".to_owned())
 }
 
-/// Runs one target and prints a line about it. What it finds is in `fuzz/artifacts`.
+/// Runs one target and prints a line about it. Its findings are in `fuzz/artifacts`.
 fn run_target(folder: &Path, programs: &Path, target: &str, seconds: u64) -> Result<(), String> {
     let made = |path: PathBuf| match fs::create_dir_all(&path) {
         Ok(()) => Ok(path),

@@ -1,8 +1,9 @@
-//! What a developer does with this repository besides building it: `cargo xtask …`.
+//! The tasks of a developer of this repository besides building it: `cargo xtask …`.
 
 mod bench;
 mod expand;
 mod fuzz;
+mod phrases;
 mod promises;
 mod protos;
 mod test;
@@ -13,9 +14,10 @@ use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
 cargo xtask test [STEP]   everything that CI runs, or one step of it
+cargo xtask phrases       refuses phrases that readers have to solve, in Markdown and doc comments
 cargo xtask promises      every test that tests/PROMISES.md names
 cargo xtask expand FILE   what the macros make of a file
-cargo xtask protos        the code of docs/pitaya.proto, anew
+cargo xtask protos        regenerates the code of docs/pitaya.proto
 cargo xtask fuzz          feeds every function that reads what strangers send; `--quick`: 10 s each
 cargo xtask up            starts NATS and etcd, for clusters on this machine
 cargo xtask bench         measures; `bench cluster`, `bench instructions`: see benches/README.md";
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
         Some("bench") => bench::main(&args[1..]),
         Some("fuzz") => fuzz::main(&args[1..]),
         Some("expand") => expand::main(&args[1..]),
+        Some("phrases") => phrases::main(),
         Some("promises") => promises::main(),
         Some("protos") => protos::main(),
         Some("up") => up::main(),

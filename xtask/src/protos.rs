@@ -1,5 +1,5 @@
-//! `cargo xtask protos`: the Rust code of `docs/pitaya.proto`, which is checked in, so that nobody who builds the
-//! framework needs a Protobuf compiler.
+//! `cargo xtask protos`: the Rust code of `docs/pitaya.proto`, which is checked in, so that a build of
+//! the framework needs no Protobuf compiler.
 
 use std::process::ExitCode;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use crate::{cargo, fuzz, root, run};
+use crate::{cargo, fuzz, phrases, root, run};
 
 /// The features of the framework, each of which must build alone.
 const FEATURES: &[&str] =
@@ -14,9 +14,10 @@ type Step = fn() -> Result<(), String>;
 /// Runs all steps; stops at the first that fails.
 pub(crate) fn main(args: &[String]) -> ExitCode {
     let only = args.first().map(String::as_str);
-    let steps: [(&str, Step); 11] = [
+    let steps: [(&str, Step); 13] = [
         ("needs", needs),
         ("format", || run(cargo().args(["fmt", "--all", "--check"]))),
+        ("phrases", phrases::check),
         ("clippy", || {
             run(cargo().args([
                 "clippy",
@@ -37,6 +38,12 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
             doc.args(["doc", "--workspace", "--exclude", "pitaya-unified", "--no-deps", "--all-features"])
                 .env("RUSTDOCFLAGS", "-D warnings");
             run(&mut doc)
+        }),
+        ("package", || {
+            // Compiling the packages is left out: they are the same files.
+            let mut package = cargo();
+            package.args(["package", "--allow-dirty", "--no-verify", "-p", "pitaya-macros-core"]);
+            run(package.args(["-p", "pitaya-macros", "-p", "pitaya"]))
         }),
         ("tests", || {
             run(cargo().args([
@@ -82,7 +89,7 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What only Unix has, in the sources of the library.
+/// Names that only Unix has, in the sources of the library.
 const UNIX: &[&str] =
     &["rustix::", "libc::", "std::os::unix", "std::os::fd", "signal::unix", "UnixListener", "UnixStream"];
 
@@ -151,7 +158,7 @@ fn features() -> Result<(), String> {
     run(cargo().args(["check", "-p", "chat"]).env("PROTOC", "not-to-be-asked-for"))
 }
 
-/// A browser and what drives it; what the cluster's tests talk to, and what its build needs.
+/// Installs a browser with its driver, the services that the cluster's tests use, and the tools of the build.
 fn needs() -> Result<(), String> {
     let mut packages = Vec::new();
     if std::env::var_os("CHROMIUM").is_none() && !Path::new("/usr/bin/chromium").exists() {

@@ -239,6 +239,32 @@ impl Builder {
     /// Judges every handshake after the validators; it may take its time, within
     /// `pitaya.limit.handshake.deadline`, for nothing else is read from that client meanwhile. It may refuse with
     /// a code and a payload, and it may use the session: bind it, set its data.
+    ///
+    /// ```
+    /// use pitaya::app::Refusal;
+    /// use pitaya::prelude::*;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Login {
+    ///     token: String,
+    /// }
+    ///
+    /// /// Returns the uid of a valid token.
+    /// fn uid_of(token: &str) -> Option<String> {
+    ///     token.strip_prefix("token-of-").map(str::to_owned)
+    /// }
+    ///
+    /// let app = App::builder().authenticate(|session, request| async move {
+    ///     let refused = || Refusal::new().with_code(401);
+    ///     // The `user` of the client's handshake.
+    ///     let login: Login = request.user().ok().flatten().ok_or_else(refused)?;
+    ///     let uid = uid_of(&login.token).ok_or_else(refused)?;
+    ///     session.bind(&uid).await.map_err(|_| refused())
+    /// });
+    /// ```
+    #[doc(alias = "auth")]
+    #[doc(alias = "login")]
+    #[doc(alias = "token")]
     #[must_use]
     pub fn authenticate<F, Fut>(mut self, judge: F) -> Self
     where

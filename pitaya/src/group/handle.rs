@@ -287,6 +287,7 @@ impl Group {
     /// # Errors
     /// `PIT-000` if the message cannot be serialized. Members that were not reached, those who are offline
     /// above all, are no error but part of the [`Delivery`].
+    #[doc(alias = "broadcast")]
     pub async fn push<P: Push>(&self, message: &P) -> Result<Delivery> {
         self.push_to(P::ROUTE, message).await
     }

@@ -241,6 +241,7 @@ impl fmt::Debug for Outgoing {
 }
 
 /// A hook before. Implemented by every `async fn(&mut Incoming) -> Result<()>`.
+#[doc(alias = "middleware")]
 pub trait Before: Send + Sync + 'static {
     /// Looks at the call.
     ///
@@ -250,6 +251,7 @@ pub trait Before: Send + Sync + 'static {
 }
 
 /// A hook after. Implemented by every `async fn(&mut Outgoing)`.
+#[doc(alias = "middleware")]
 pub trait After: Send + Sync + 'static {
     /// Looks at the reply.
     fn after<'a>(&'a self, call: &'a mut Outgoing) -> BoxFuture<'a, ()>;
