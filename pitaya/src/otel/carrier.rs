@@ -19,7 +19,7 @@ impl Carrier {
         Self { trace: TraceContextPropagator::new(), baggage: BaggagePropagator::new() }
     }
 
-    /// Returns the context of the span that a call came with; an empty one if there is none, or an invalid one.
+    /// Returns the context of the span that a call came with; an empty one if it is missing or invalid.
     pub(super) fn extract(&self, metadata: &Metadata) -> Context {
         let Some(values) = metadata.span() else { return Context::new() };
         let texts = Texts(values);

@@ -95,7 +95,7 @@ impl Tracer {
     }
 }
 
-/// What the context of a call says of it.
+/// Returns the attributes that a call's context has.
 fn caller(current: &Current) -> impl Iterator<Item = KeyValue> {
     let metadata = &current.metadata;
     [

@@ -7,11 +7,11 @@ use crate::context::{Current, Metadata};
 use crate::error::Result;
 use crate::session::Core;
 
-/// There is none.
+/// Has no values.
 #[derive(Debug, Clone)]
 pub(crate) enum Tracer {}
 
-/// There is none.
+/// Has no values.
 #[derive(Debug)]
 pub(crate) enum Open {}
 
