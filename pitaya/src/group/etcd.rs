@@ -180,7 +180,7 @@ impl EtcdStore {
         let revoked =
             self.etcd.read(until, |link: Link| async move { link.leases().revoke(lease).await }).await;
         if let Err(failure) = revoked
-            && !matches!(&failure, Failure::Answered(error) if code(error) == Some(status::NOT_FOUND))
+            && !matches!(&failure, Failure::Answered(error, _) if code(error) == Some(status::NOT_FOUND))
         {
             tracing::debug!(error = %failed(failure), lease, "the lease of a group could not be revoked");
         }
@@ -192,10 +192,8 @@ async fn link_txn(link: Link, txn: Txn) -> Result<TxnResponse, EtcdError> {
 }
 
 fn failed(failure: Failure) -> GroupError {
-    GroupError::Store(match failure {
-        Failure::Answered(error) => error.into(),
-        Failure::Lost(fault) => fault.text.into(),
-    })
+    let (Failure::Answered(_, fault) | Failure::Lost(fault)) = failure;
+    GroupError::Store(fault.text.into())
 }
 
 /// The group was changed again and again while an operation looked at it.
@@ -303,7 +301,7 @@ impl GroupStore for EtcdStore {
                 let done = match sent {
                     Ok(done) => done,
                     // The lease ran out in between, and the group with it.
-                    Err(Failure::Answered(error)) if code(&error) == Some(status::NOT_FOUND) => continue,
+                    Err(Failure::Answered(error, _)) if code(&error) == Some(status::NOT_FOUND) => continue,
                     Err(failure) => return Err(failed(failure)),
                 };
                 if done.succeeded() {
@@ -364,7 +362,7 @@ impl GroupStore for EtcdStore {
                 let done = match sent {
                     Ok(done) => done,
                     // The lease ran out in between, and the group with it.
-                    Err(Failure::Answered(error)) if code(&error) == Some(status::NOT_FOUND) => continue,
+                    Err(Failure::Answered(error, _)) if code(&error) == Some(status::NOT_FOUND) => continue,
                     Err(failure) => return Err(failed(failure)),
                 };
                 if done.succeeded() {
@@ -433,7 +431,7 @@ impl GroupStore for EtcdStore {
                 match self.etcd.read(until, keep).await {
                     Ok(()) => return Ok(()),
                     // The time was over between the two, or the group was made anew with another lease.
-                    Err(Failure::Answered(EtcdError::LeaseKeepAliveError(_))) => gone = Some(lease),
+                    Err(Failure::Answered(EtcdError::LeaseKeepAliveError(_), _)) => gone = Some(lease),
                     Err(failure) => return Err(failed(failure)),
                 }
             }
