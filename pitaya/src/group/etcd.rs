@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{GroupError, GroupStore, Members, StoreFuture, key};
 use crate::config::Config;
-use crate::etcd::{Access, Connection, Failure, Link, Pages, code, shown, status, with_scheme};
+use crate::etcd::{Access, Connection, Failure, Link, Pages, code, full_url, shown, status};
 
 /// How the etcd of the groups is reached.
 ///
@@ -25,7 +25,8 @@ use crate::etcd::{Access, Connection, Failure, Link, Pages, code, shown, status,
 #[derive(Clone, PartialEq, Eq)]
 pub struct EtcdGroupOptions {
     /// Addresses of etcd: `host:port`, optionally with `http://` or `https://` before it. One is used at a time; the next
-    /// one is used when it fails. `https://` needs the feature `tls`.
+    /// one is used when it fails. `:2379` is `localhost:2379`, and so is `localhost`. Of a name all addresses are tried.
+    /// The client addresses of members that join later are not learned. `https://` needs the feature `tls`.
     pub endpoints: Vec<String>,
     /// The user; sent only if the password is not empty either.
     pub user: String,
@@ -75,7 +76,7 @@ impl EtcdGroupOptions {
 impl fmt::Debug for EtcdGroupOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tls = self.ca_file.is_some();
-        let endpoints: Vec<_> = self.endpoints.iter().map(|it| shown(&with_scheme(it, tls))).collect();
+        let endpoints: Vec<_> = self.endpoints.iter().map(|it| shown(&full_url(it, tls))).collect();
         f.debug_struct("EtcdGroupOptions")
             .field("endpoints", &endpoints)
             .field("user", &self.user)
