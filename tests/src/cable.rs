@@ -1,4 +1,4 @@
-//! A cable between two ends on this machine, which a test may cut, or fill with mud.
+//! A cable between two ends on this machine, which a test may cut, get stuck, or make a black hole.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ struct State {
     cut: bool,
     /// Connections with a lower number than this carry nothing more, but stay.
     stuck_below: usize,
+    /// New connections are accepted, and carry nothing.
+    swallows: bool,
 }
 
 impl Cable {
@@ -39,11 +41,17 @@ impl Cable {
         let count = Arc::clone(&carried);
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
-                if states.borrow().cut {
-                    continue;
-                }
-                let number = count.fetch_add(1, Ordering::Relaxed);
-                if let Ok(far) = TcpStream::connect(("127.0.0.1", port)).await {
+                // The number is given while the state is held: whoever changes the state counts it or comes after it.
+                let (number, state) = {
+                    let state = states.borrow();
+                    if state.cut {
+                        continue;
+                    }
+                    (count.fetch_add(1, Ordering::Relaxed), *state)
+                };
+                if state.swallows {
+                    tokio::spawn(swallow(near, states.clone()));
+                } else if let Ok(far) = TcpStream::connect(("127.0.0.1", port)).await {
                     tokio::spawn(carry(near, far, number, states.clone()));
                 }
             }
@@ -62,16 +70,23 @@ impl Cable {
         self.state.send_modify(|state| state.cut = true);
     }
 
-    /// Carries new connections again.
+    /// Carries new connections again. Those that were stuck, or swallowed, stay so.
     pub fn mend(&self) {
-        self.state.send_modify(|state| state.cut = false);
+        self.state.send_modify(|state| (state.cut, state.swallows) = (false, false));
     }
 
     /// Carries nothing more on the connections that there are, and does not close them: the other end seems to have
     /// vanished. New ones are carried.
     pub fn stick(&self) {
-        let carried = self.carried.load(Ordering::Relaxed);
-        self.state.send_modify(|state| state.stuck_below = carried);
+        self.state.send_modify(|state| state.stuck_below = self.carried.load(Ordering::Relaxed));
+    }
+
+    /// Becomes a black hole: carries nothing more on the connections that there are, and on new ones, which are accepted.
+    pub fn swallow(&self) {
+        self.state.send_modify(|state| {
+            state.stuck_below = self.carried.load(Ordering::Relaxed);
+            state.swallows = true;
+        });
     }
 
     /// How many connections there have been.
@@ -88,6 +103,21 @@ async fn carry(near: TcpStream, far: TcpStream, number: usize, mut states: watch
     tokio::select! {
         () = one_way(near_read, far_write, stuck(states.clone())) => {}
         () = one_way(far_read, near_write, stuck(states.clone())) => {}
+        _ = states.wait_for(|state| state.cut) => {}
+    }
+}
+
+/// Reads what is sent and never answers, until the cable is cut.
+async fn swallow(near: TcpStream, mut states: watch::Receiver<State>) {
+    // Kept: not even that the connection ended is answered.
+    let (mut near, _answers) = near.into_split();
+    let reading = async {
+        let mut sink = tokio::io::sink();
+        let _ = tokio::io::copy(&mut near, &mut sink).await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = reading => {}
         _ = states.wait_for(|state| state.cut) => {}
     }
 }

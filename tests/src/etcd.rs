@@ -3,14 +3,17 @@
 //! It lives no longer than the test binary, however that ends: a shell beside it waits for the end of a pipe that only
 //! the test binary holds, then kills it and removes its data.
 
+pub mod members;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use etcd_client::Client;
+use etcd_client::{Client, ConnectOptions, Permission, PermissionType};
 use pitaya::cluster::EtcdOptions;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::TcpStream;
@@ -31,14 +34,29 @@ const GUARD: &str = r#"
     [ "$told" = keep ] || rm -rf "$folder"
 "#;
 
+/// The name and the password of the user that [`Etcd::demand_user`] makes besides its own.
+pub const ROOT: &str = "root";
+
 /// A running etcd, or one that was killed and may be started again on the same data.
 #[derive(Debug)]
 pub struct Etcd {
+    setup: Setup,
     port: u16,
     peer_port: u16,
-    tls: Option<(PathBuf, PathBuf)>,
+    name: String,
+    /// The members of its cluster, and whether the cluster exists already. None if it has no others.
+    cluster: Option<(String, &'static str)>,
     folder: PathBuf,
     process: Mutex<Option<Guarded>>,
+}
+
+/// What an etcd is started with.
+#[derive(Debug, Clone, Default)]
+struct Setup {
+    /// The host where it listens for clients; `127.0.0.1` if it is empty.
+    host: &'static str,
+    tls: Option<(PathBuf, PathBuf)>,
+    args: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -63,7 +81,23 @@ impl Etcd {
     /// # Panics
     /// If it does not start.
     pub async fn start() -> Option<Self> {
-        Self::start_with(None).await
+        Self::start_setup(Setup::default()).await
+    }
+
+    /// One of the test's own, with more arguments.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start_with(args: &[&str]) -> Option<Self> {
+        Self::start_setup(Setup { args: owned(args), ..Setup::default() }).await
+    }
+
+    /// One of the test's own that listens on this host only, such as `[::1]`.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start_at(host: &'static str) -> Option<Self> {
+        Self::start_setup(Setup { host, ..Setup::default() }).await
     }
 
     /// One of the test's own that speaks TLS with this certificate and key, in PEM.
@@ -71,27 +105,16 @@ impl Etcd {
     /// # Panics
     /// If it does not start.
     pub async fn start_tls(cert: &Path, key: &Path) -> Option<Self> {
-        Self::start_with(Some((cert.to_owned(), key.to_owned()))).await
+        Self::start_setup(Setup { tls: Some((cert.to_owned(), key.to_owned())), ..Setup::default() }).await
     }
 
-    async fn start_with(tls: Option<(PathBuf, PathBuf)>) -> Option<Self> {
-        let installed = Command::new("etcd").arg("--version").output();
-        if !installed.is_ok_and(|output| output.status.success()) {
-            assert!(std::env::var_os("CI").is_none(), "etcd is not installed: apt-get install etcd-server");
-            eprintln!(
-                "\n*** SKIPPED: etcd is not installed, and nothing of it is tested: apt-get install etcd-server\n"
-            );
+    async fn start_setup(setup: Setup) -> Option<Self> {
+        if !is_installed() {
             return None;
         }
         // A free port may be taken by somebody else before etcd has it.
         for _ in 0..5 {
-            let etcd = Self {
-                port: free_port(),
-                peer_port: free_port(),
-                tls: tls.clone(),
-                folder: new_folder(),
-                process: Mutex::new(None),
-            };
+            let etcd = Self::new(setup.clone());
             if etcd.run().await {
                 return Some(etcd);
             }
@@ -99,11 +122,27 @@ impl Etcd {
         panic!("etcd does not start");
     }
 
+    /// One that does not run yet.
+    fn new(setup: Setup) -> Self {
+        let folder = new_folder();
+        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let (port, peer_port) = (free_port(), free_port());
+        Self { setup, port, peer_port, name, cluster: None, folder, process: Mutex::new(None) }
+    }
+
     /// Its address: `http://127.0.0.1:…`.
     #[must_use]
     pub fn url(&self) -> String {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://127.0.0.1:{}", self.port)
+        let scheme = if self.setup.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}:{}", self.host(), self.port)
+    }
+
+    fn host(&self) -> &str {
+        if self.setup.host.is_empty() { "127.0.0.1" } else { self.setup.host }
+    }
+
+    fn peer_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.peer_port)
     }
 
     /// Its port on this machine.
@@ -124,6 +163,32 @@ impl Etcd {
     /// If it cannot connect.
     pub async fn client(&self) -> Client {
         soon("a connection to etcd", Client::connect([self.url()], None)).await.expect("etcd is there")
+    }
+
+    /// Makes a user that may read and write all keys of this prefix, and demands of all clients from now on that they
+    /// sign in. The other user there is, [`ROOT`], may do everything.
+    ///
+    /// # Panics
+    /// If etcd refuses any of it.
+    pub async fn demand_user(&self, user: &str, pass: &str, prefix: &str) {
+        let mut auth = self.client().await.auth_client();
+        for (user, pass) in [(ROOT, ROOT), (user, pass)] {
+            auth.user_add(user, pass, None).await.expect("a user");
+            auth.role_add(user).await.expect("a role");
+            auth.user_grant_role(user, user).await.expect("the role of the user");
+        }
+        let may = Permission::new(PermissionType::Readwrite, prefix).with_prefix();
+        auth.role_grant_permission(user, may).await.expect("the permission");
+        auth.auth_enable().await.expect("authentication");
+    }
+
+    /// A client of its own that has signed in as [`ROOT`].
+    ///
+    /// # Panics
+    /// If it cannot connect.
+    pub async fn root(&self) -> Client {
+        let root = ConnectOptions::new().with_user(ROOT, ROOT).with_auto_token_refresh(true);
+        soon("a connection to etcd", Client::connect([self.url()], Some(root))).await.expect("etcd is there")
     }
 
     /// Kills it: whoever was connected notices, its data stays.
@@ -165,6 +230,14 @@ impl Etcd {
         self.signal(Signal::CONT);
     }
 
+    /// Waits until it serves, as a member of its cluster.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub async fn serving(&self) {
+        assert!(soon("etcd", self.serves(|| true)).await, "etcd does not serve: {}", self.log());
+    }
+
     /// What it has logged.
     #[must_use]
     pub fn log(&self) -> String {
@@ -179,46 +252,60 @@ impl Etcd {
 
     /// Runs it; gives whether it serves.
     async fn run(&self) -> bool {
-        let (url, peer_url) = (self.url(), format!("http://127.0.0.1:{}", self.peer_port));
+        let (url, peer_url) = (self.url(), self.peer_url());
+        let alone = (format!("{}={peer_url}", self.name), "new");
+        let (cluster, state) = self.cluster.as_ref().unwrap_or(&alone);
         let mut command = Command::new("sh");
         command.args(["-c", GUARD, "guard"]).arg(&self.folder);
-        command.args(["etcd", "--unsafe-no-fsync", "--log-level=error", "--name=test", "--data-dir"]);
-        command.arg(self.folder.join("data"));
+        command.args(["etcd", "--unsafe-no-fsync", "--log-level=error", "--data-dir"]);
+        command.arg(self.folder.join("data")).arg(format!("--name={}", self.name));
         command.arg(format!("--listen-client-urls={url}")).arg(format!("--advertise-client-urls={url}"));
         command.arg(format!("--listen-peer-urls={peer_url}"));
         command.arg(format!("--initial-advertise-peer-urls={peer_url}"));
-        command.arg(format!("--initial-cluster=test={peer_url}"));
-        if let Some((cert, key)) = &self.tls {
+        command.arg(format!("--initial-cluster={cluster}")).arg(format!("--initial-cluster-state={state}"));
+        if let Some((cert, key)) = &self.setup.tls {
             command.arg("--cert-file").arg(cert).arg("--key-file").arg(key);
         }
+        command.args(&self.setup.args);
         let mut shell =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("there is a shell");
         let etcd = pid(shell.stdout.take().expect("it was asked for"));
         *self.process.lock().unwrap_or_else(PoisonError::into_inner) = Some(Guarded { shell, etcd });
-        soon("etcd", async {
-            loop {
-                if TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() && self.answers().await {
-                    return true;
-                }
-                if !Path::new(&format!("/proc/{}/fd/0", etcd.as_raw_nonzero())).exists() {
-                    return false;
-                }
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        let running = || Path::new(&format!("/proc/{}/fd/0", etcd.as_raw_nonzero())).exists();
+        soon("etcd", self.serves(running)).await
+    }
+
+    /// Waits until it serves, or does not run any more; gives which.
+    async fn serves(&self, running: impl Fn() -> bool) -> bool {
+        let address = self.url().replace("http://", "").replace("https://", "");
+        loop {
+            if TcpStream::connect(&address).await.is_ok() && self.answers().await {
+                return true;
             }
-        })
-        .await
+            if !running() {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     async fn answers(&self) -> bool {
         // Over TLS its certificate would have to be trusted; whoever wants that tries again.
-        if self.tls.is_some() {
+        if self.setup.tls.is_some() {
             return true;
         }
-        let Ok(client) = Client::connect([self.url()], None).await else { return false };
-        match client.kv_client().get("ready", None).await {
+        let asked = async {
+            let client = Client::connect([self.url()], None).await?;
+            client.kv_client().get("ready", None).await
+        };
+        // A member without a leader does not answer for seconds.
+        match tokio::time::timeout(Duration::from_secs(1), asked).await {
             // It may want to know who asks; it answers all the same.
-            Err(etcd_client::Error::GRpcStatus(status)) => status.message().contains("user name is empty"),
-            answer => answer.is_ok(),
+            Ok(Err(etcd_client::Error::GRpcStatus(status))) => {
+                status.message().contains("user name is empty")
+            }
+            Ok(answer) => answer.is_ok(),
+            Err(_) => false,
         }
     }
 }
@@ -235,6 +322,23 @@ impl Drop for Etcd {
 pub fn prefix() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("test-{}/", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Whether there is an etcd on this machine. If not, that is told, and is a failure where `CI` is set.
+fn is_installed() -> bool {
+    let installed = Command::new("etcd").arg("--version").output();
+    if installed.is_ok_and(|output| output.status.success()) {
+        return true;
+    }
+    assert!(std::env::var_os("CI").is_none(), "etcd is not installed: apt-get install etcd-server");
+    eprintln!(
+        "\n*** SKIPPED: etcd is not installed, and nothing of it is tested: apt-get install etcd-server\n"
+    );
+    false
+}
+
+fn owned(args: &[&str]) -> Vec<String> {
+    args.iter().map(|arg| (*arg).to_owned()).collect()
 }
 
 fn pid(output: ChildStdout) -> Pid {

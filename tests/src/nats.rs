@@ -110,6 +110,34 @@ impl Nats {
         Some(other)
     }
 
+    /// Three brokers of one cluster. Returns when each tells its clients of the others.
+    ///
+    /// # Panics
+    /// If they do not start, or do not find each other.
+    pub async fn start_three(config: &str) -> Option<Vec<Self>> {
+        let one = Self::start_with(config, &CLUSTER).await?;
+        let two = one.start_beside(config, &[]).await?;
+        let three = one.start_beside(config, &[]).await?;
+        let all = vec![one, two, three];
+        Self::all_know_each_other(&all).await;
+        Some(all)
+    }
+
+    /// Waits until each of these brokers tells its clients of the others.
+    ///
+    /// # Panics
+    /// If they do not find each other.
+    pub async fn all_know_each_other(all: &[Self]) {
+        until("the brokers know each other", || {
+            let others = |one: &Self| all.iter().map(Self::port).filter(|port| *port != one.port()).collect();
+            all.iter().all(|one| {
+                let others: Vec<u16> = others(one);
+                others.iter().all(|port| one.names(&format!(":{port}")))
+            })
+        })
+        .await;
+    }
+
     /// Its address, such as `nats://127.0.0.1:4222`.
     ///
     /// # Panics
@@ -152,6 +180,15 @@ impl Nats {
         self.signal(Signal::USR2);
     }
 
+    /// Replaces its configuration file, and makes it read the new one.
+    ///
+    /// # Panics
+    /// If the file cannot be written.
+    pub fn reload(&self, config: &str) {
+        std::fs::write(self.dir.path().join("nats.conf"), config).expect("the configuration is written");
+        self.signal(Signal::HUP);
+    }
+
     /// Kills it.
     pub fn kill(&mut self) {
         // an error is that it has ended
@@ -159,13 +196,19 @@ impl Nats {
         let _ = self.child.wait();
     }
 
-    /// Starts it again on the same port, after [`kill`](Self::kill).
+    /// Starts it again on the same ports, after [`kill`](Self::kill).
     ///
     /// # Panics
     /// If it does not start.
     pub async fn restart(&mut self) {
         for file in files(self.dir.path()) {
             std::fs::remove_file(file).expect("the old file of ports goes");
+        }
+        if let (Some(own), Some(route)) =
+            (self.args.iter().position(|arg| arg == "--cluster"), self.ports.cluster.first())
+        {
+            // The others of its cluster know it by its port.
+            self.args[own + 1].clone_from(route);
         }
         self.child = spawn(&self.args, &self.port().to_string(), self.dir.path());
         self.ports = ports(&mut self.child, self.dir.path()).await;

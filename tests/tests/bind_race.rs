@@ -1,8 +1,8 @@
 //! Sessions that bind one user at the same moment on one frontend: the survivor is known to the cluster, so that a bind on
 //! another frontend ends it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use pitaya::acceptor::BoxFuture;
@@ -13,7 +13,8 @@ use pitaya::cluster::{
 };
 use pitaya::prelude::*;
 use pitaya_tests::arena::{Text, config};
-use pitaya_tests::raw::Raw;
+use pitaya_tests::raw::{Got, Raw};
+use pitaya_tests::{PATIENCE, soon, until};
 
 #[derive(Component)]
 struct Twin;
@@ -25,8 +26,36 @@ impl Twin {
     }
 }
 
-/// A transport that takes its time to forget a user, once.
-struct Lazy(MemoryTransport, Arc<AtomicBool>);
+/// Holds the end of one session until a test opens it.
+#[derive(Default)]
+struct Gate {
+    armed: AtomicBool,
+    reached: AtomicBool,
+    open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    /// Waits, the first time after the gate was armed, until it is opened.
+    fn pass(&self) {
+        if self.armed.swap(false, SeqCst) {
+            self.reached.store(true, SeqCst);
+            // Other tasks of this thread go on.
+            tokio::task::block_in_place(|| {
+                let open = self.open.lock().unwrap();
+                drop(self.opened.wait_timeout_while(open, PATIENCE, |open| !*open).unwrap());
+            });
+        }
+    }
+
+    fn open(&self) {
+        *self.open.lock().unwrap() = true;
+        self.opened.notify_all();
+    }
+}
+
+/// A transport that forgets a user when the gate is open.
+struct Lazy(MemoryTransport, Arc<Gate>);
 
 impl Transport for Lazy {
     fn start(
@@ -51,9 +80,7 @@ impl Transport for Lazy {
         self.0.serve_user(uid)
     }
     fn forget_user(&self, uid: &str) {
-        if self.1.swap(false, SeqCst) {
-            std::thread::sleep(Duration::from_millis(300));
-        }
+        self.1.pass();
         self.0.forget_user(uid);
     }
     fn is_connected(&self) -> bool {
@@ -67,18 +94,13 @@ impl Transport for Lazy {
     }
 }
 
-async fn front(
-    id: &str,
-    registry: &MemoryRegistry,
-    broker: &MemoryBroker,
-    lazy: &Arc<AtomicBool>,
-) -> Running {
+async fn front(id: &str, registry: &MemoryRegistry, broker: &MemoryBroker, gate: &Arc<Gate>) -> Running {
     App::builder()
         .config(config())
         .server_type("twin")
         .server_id(id)
         .discovery(registry.discovery())
-        .transport(Lazy(broker.transport(), Arc::clone(lazy)))
+        .transport(Lazy(broker.transport(), Arc::clone(gate)))
         .acceptor(Tcp::bind("127.0.0.1:0"))
         .start()
         .await
@@ -102,16 +124,25 @@ async fn is_kicked_by(two: &Running, one: &Running, uid: &str) -> (bool, Raw) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_bind_in_the_middle_of_another_leaves_one_session() {
     let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());
-    let (lazy, never) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-    let one = front("one", &registry, &broker, &lazy).await;
-    let two = front("two", &registry, &broker, &never).await;
+    let gate = Arc::<Gate>::default();
+    let one = front("one", &registry, &broker, &gate).await;
+    let two = front("two", &registry, &broker, &Arc::default()).await;
     let (mut first, mut second, mut third) = (client(&one).await, client(&one).await, client(&one).await);
     first.ask("twin.bind", ANN).await;
-    lazy.store(true, SeqCst); // the first session's end takes 300 ms, in the middle of the second's bind
+    let current = || one.sessions().by_uid("ann").map(|session| session.id());
+    // The second's bind ends the first session, and is held in the middle of that.
+    gate.armed.store(true, SeqCst);
     second.request("twin.bind", ANN).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    third.ask("twin.bind", ANN).await;
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    until("the first session to end", || gate.reached.load(SeqCst)).await;
+    let held = current();
+    third.request("twin.bind", ANN).await;
+    until("the third to take the second's place", || current() != held).await;
+    gate.open();
+    let answer = soon("the answer to the third bind", third.next()).await.expect("it stays");
+    assert!(matches!(answer, Got::Response { .. }), "{answer:?}");
+    for client in [&mut first, &mut second] {
+        soon("the session to be replaced", client.closed()).await;
+    }
     let (kicked, _elsewhere) = is_kicked_by(&two, &one, "ann").await;
     assert!(kicked, "a bind on another frontend kicks the older session");
 }
@@ -119,9 +150,8 @@ async fn a_bind_in_the_middle_of_another_leaves_one_session() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn binds_at_one_moment_leave_one_session() {
     let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());
-    let never = Arc::new(AtomicBool::new(false));
-    let one = front("one", &registry, &broker, &never).await;
-    let two = front("two", &registry, &broker, &never).await;
+    let one = front("one", &registry, &broker, &Arc::default()).await;
+    let two = front("two", &registry, &broker, &Arc::default()).await;
     for n in 0..100 {
         let uid = format!("user-{n}");
         let body = format!(r#"{{"text":"{uid}"}}"#);

@@ -283,6 +283,16 @@ async fn with_authentication_on_only_the_right_user_joins_and_leaves() {
 }
 
 #[tokio::test]
+async fn a_server_joins_by_a_port_alone() {
+    let Some(etcd) = Etcd::shared().await else { return };
+    let options = etcd.options(&prefix());
+    let alone = EtcdOptions { endpoints: vec![format!(":{}", etcd.port())], ..options.clone() };
+    let a = Node::join(alone, Server::new("room", "a")).await;
+    let b = Node::join(options, Server::new("room", "b")).await;
+    until("they see each other", || a.sees() == ["a", "b"] && b.sees() == ["a", "b"]).await;
+}
+
+#[tokio::test]
 async fn an_etcd_that_speaks_tls_is_reached_if_its_certificate_is_trusted() {
     let folder = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();

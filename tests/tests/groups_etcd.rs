@@ -1,9 +1,10 @@
 //! Groups in etcd, shared by servers, and as servers of the original read and write them.
 
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use pitaya::error::text;
-use pitaya::group::{EtcdGroupOptions, EtcdStore, GroupStore, Groups, Users};
+use pitaya::group::{EtcdGroupOptions, EtcdStore, GroupError, GroupStore, Groups, Users};
 use pitaya::prelude::*;
 use pitaya_tests::etcd::{self, Etcd};
 
@@ -166,6 +167,89 @@ async fn a_member_has_the_lease_of_its_group() {
 }
 
 #[tokio::test]
+async fn join_and_leave_survive_a_change_of_the_lease() {
+    let Some(etcd) = Etcd::shared().await else { return };
+    let prefix = etcd::prefix();
+    let store = store(etcd, &prefix);
+    store.create("raid", None).await.unwrap();
+    let group = format!("{prefix}groups/raid");
+    let client = etcd.client().await;
+    let mut leases = vec![0];
+    for _ in 0..3 {
+        leases.push(client.lease_client().grant(600, None).await.unwrap().id());
+    }
+    let done = std::sync::atomic::AtomicU64::new(0);
+    // The group gets another lease all the time, but no more than one or two in the middle of one operation.
+    let change = async {
+        for lease in leases.iter().cycle() {
+            let options = etcd_client::PutOptions::new().with_lease(*lease);
+            client.kv_client().put(&*group, "", Some(options)).await.unwrap();
+            let before = done.load(SeqCst);
+            while done.load(SeqCst) == before {
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    let members = async {
+        for n in 0..200 {
+            let uid = format!("user-{n}");
+            assert!(store.join("raid", &uid, "one").await.unwrap(), "{uid}");
+            done.fetch_add(1, SeqCst);
+            assert!(store.contains("raid", &uid).await.unwrap(), "{uid}");
+            assert!(!store.leave("raid", &uid, "other").await.unwrap(), "{uid} belongs to another");
+            done.fetch_add(1, SeqCst);
+            assert!(store.leave("raid", &uid, "one").await.unwrap(), "{uid}");
+            done.fetch_add(1, SeqCst);
+            assert!(!store.contains("raid", &uid).await.unwrap(), "{uid}");
+        }
+    };
+    tokio::select! {
+        () = change => unreachable!("it has no end"),
+        () = members => {}
+    }
+}
+
+#[tokio::test]
+async fn joined_members_have_the_lease_of_their_group() {
+    let Some(etcd) = Etcd::shared().await else { return };
+    let prefix = etcd::prefix();
+    let (one, two) = (groups(etcd, &prefix), store(etcd, &prefix));
+    // A group is deleted and made again, by turns with and without a lease, while members join and leave.
+    let remake = async {
+        let group = one.group("raid");
+        for round in 0..100 {
+            if round % 2 == 0 {
+                group.create_with_ttl(Duration::from_secs(600)).await.unwrap();
+            } else {
+                group.create().await.unwrap();
+            }
+            let found = leases(etcd, &format!("{prefix}groups/raid")).await;
+            for (key, lease) in &found {
+                assert_eq!(*lease, found[0].1, "{key} in round {round}");
+            }
+            group.delete().await.unwrap();
+            assert!(leases(etcd, &prefix).await.is_empty(), "a member without a group in round {round}");
+        }
+    };
+    let members = async {
+        for n in 0_u64.. {
+            let uid = format!("user-{n}");
+            match two.join("raid", &uid, "one").await {
+                Ok(joined) => assert!(joined, "{uid}"),
+                Err(error) => assert!(matches!(error, GroupError::NotFound), "{error:?}"),
+            }
+            if n % 2 == 0 {
+                two.leave("raid", &uid, "one").await.unwrap();
+            }
+        }
+    };
+    tokio::select! {
+        () = remake => {}
+        () = members => unreachable!("it has no end"),
+    }
+}
+
+#[tokio::test]
 async fn a_group_of_100000_members_is_read() {
     const MEMBERS: usize = 100_000;
     let Some(etcd) = Etcd::start().await else { return };
@@ -192,6 +276,23 @@ async fn groups_do_without_an_endpoint_that_is_down() {
     for n in 0..100 {
         store.create(&format!("g{n}"), None).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn groups_reach_an_etcd_by_localhost_or_a_port() {
+    let mut reached = 0;
+    for ip in tokio::net::lookup_host("localhost:1").await.unwrap().map(|address| address.ip()) {
+        let host = if ip.is_ipv4() { "127.0.0.1" } else { "[::1]" };
+        let Some(etcd) = Etcd::start_at(host).await else { return };
+        let port = etcd.port();
+        for endpoint in [format!(":{port}"), format!("http://:{port}"), format!("localhost:{port}")] {
+            let options =
+                EtcdGroupOptions { endpoints: vec![endpoint.clone()], ..EtcdGroupOptions::default() };
+            EtcdStore::new(options).create(&endpoint.replace(['/', ':'], "-"), None).await.unwrap();
+            reached += 1;
+        }
+    }
+    assert!(reached > 0, "localhost has no address");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pitaya::cluster::{NatsOptions, NatsTransport, Transport as _};
+use pitaya::cluster::{NatsOptions, NatsTls, NatsTransport, Server, Transport as _};
 use pitaya_tests::nats::{CLUSTER, Nats, transport_with};
 use pitaya_tests::transport::{Peer, Trio};
 use pitaya_tests::until;
@@ -65,4 +65,39 @@ async fn without_discovery_only_configured_brokers_are_tried() {
     assert!(peers(&trio).iter().all(|peer| peer.transport.counts().learned_brokers == 0));
     one.restart().await;
     back(&trio, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn brokers_that_demand_tls_are_learned() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let (cert_arg, key_arg) = (cert.display().to_string(), key.display().to_string());
+    let tls = ["--tls", "--tlscert", &*cert_arg, "--tlskey", &*key_arg];
+    let Some(mut broker) = Nats::start_with("", &[&CLUSTER[..], &tls].concat()).await else { return };
+    let trio = start(&broker, |options| {
+        options.tls = NatsTls { required: true, ca_file: Some(cert.clone()), ..NatsTls::default() };
+        options.discovery_interval = Duration::from_millis(20);
+    })
+    .await;
+    // A broker that was learned is asked for the others too.
+    for times in 1..=2 {
+        let Some(next) = broker.start_beside("", &tls).await else { return };
+        learned(&trio, times).await;
+        broker.kill();
+        back(&trio, usize::try_from(times).unwrap()).await;
+        broker = next;
+    }
+}
+
+#[tokio::test]
+async fn a_broker_is_reached_by_localhost_or_a_port() {
+    let Some(broker) = Nats::start().await else { return };
+    for addresses in [format!(":{}", broker.port()), format!("localhost:{}", broker.port())] {
+        let transport = transport_with(&broker, |options| options.addresses = addresses);
+        let peer = Peer::start(Server::new("front", "front-1").frontend(true), transport).await;
+        assert_eq!(peer.ask(&peer.server, "hello").await, Ok("hello".into()));
+    }
 }

@@ -15,9 +15,9 @@ use pitaya::config::OutboxPolicy;
 use pitaya::prelude::*;
 use pitaya::session::CloseReason;
 use pitaya_tests::arena::{OnText, Text, config};
-use pitaya_tests::raw::{ACK, Got, HANDSHAKE, HEARTBEAT, Raw};
+use pitaya_tests::raw::{ACK, Got, HANDSHAKE, Raw};
 use pitaya_tests::until;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::DuplexStream;
 use tokio::sync::{Notify, mpsc};
 
 #[derive(Component)]
@@ -182,42 +182,6 @@ async fn latest_delivers_the_newest_of_each_route() {
     }
     let last = r#"{"text":"49"}"#.to_owned();
     assert_eq!(newest, (last.clone(), last));
-    app.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_stalled_server_reads_before_it_calls_a_client_silent() {
-    let config = config();
-    let beat = config.heartbeat_interval;
-    let (app, connect) = handed(config).await;
-    let (mut client, session) = piped(&app, &connect, 1024).await;
-    for _ in 0..5 {
-        // The beat is in the socket when the server goes on after a stall of more than two intervals.
-        client.stream.write_all(HEARTBEAT).await.unwrap();
-        tokio::time::advance(beat * 3).await;
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        assert_eq!(session.close_reason(), None);
-    }
-    // One that says nothing is closed.
-    tokio::time::sleep(beat * 4).await;
-    assert_eq!(session.close_reason(), Some(CloseReason::Timeout));
-    app.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_stalled_server_writes_before_it_calls_a_client_slow() {
-    let config = config();
-    let deadline = config.agent_write_timeout;
-    let (app, connect) = handed(config).await;
-    let (mut client, session) = piped(&app, &connect, 1024).await;
-    session.push(&OnText { text: "x".repeat(1500) }).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(1)).await; // the pipe is full
-    // The client reads all of it while the server stalls.
-    let mut read = [0; 1024];
-    client.stream.read_exact(&mut read).await.unwrap();
-    tokio::time::advance(deadline * 2).await;
-    tokio::time::sleep(Duration::from_millis(1)).await;
-    assert_eq!(session.close_reason(), None);
     app.stop().await;
 }
 

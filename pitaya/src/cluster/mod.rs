@@ -23,6 +23,8 @@ mod failure;
 mod fields;
 pub mod key;
 mod keyed;
+#[cfg(any(feature = "etcd", feature = "nats"))]
+pub(crate) mod local;
 mod meters;
 #[cfg(feature = "nats")]
 mod nats;

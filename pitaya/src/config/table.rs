@@ -157,7 +157,7 @@ keys! {
     cluster_request_timeout: Duration as Span = secs(5), "pitaya.cluster.rpc.client.nats.requesttimeout",
         allowed("more than 0s", some_time);
 
-    /// Addresses of NATS, separated by commas.
+    /// Addresses of NATS, separated by commas. `:4222` is `localhost:4222`; of a name all addresses are tried.
     nats_connect: String as Text = "nats://localhost:4222".to_owned(), "pitaya.cluster.rpc.client.nats.connect",
         allowed("an address", |v| !v.trim().is_empty()), addresses();
 
@@ -183,7 +183,7 @@ keys! {
     nats_max_pings_outstanding: u32 as Count<u32> = 3, "pitaya.cluster.rpc.client.nats.maxpingsoutstanding";
 
     /// Pause between two questions to NATS for the other brokers of its cluster, which are tried too when a connection is
-    /// lost; at least 30s where NATS demands TLS. With 0s it is not asked, and only the configured addresses are tried.
+    /// lost; 15 times as long where NATS demands TLS. With 0s it is not asked, and only the configured addresses are tried.
     nats_discovery_interval: Duration as Span = secs(2), "pitaya.cluster.rpc.client.nats.discoveryinterval";
 
     /// Refuses a NATS without TLS; so does the scheme `tls://` in its address. Without either, TLS is used where NATS
@@ -208,7 +208,8 @@ keys! {
     nats_buffer_messages: usize as Count<usize> = 65536, "pitaya.cluster.rpc.server.nats.buffer.messages",
         allowed("at least 1", at_least_one);
 
-    /// Addresses of etcd, as host:port or URLs.
+    /// Addresses of etcd, as host:port or URLs. `:2379` is `localhost:2379`; of a name all addresses are tried. The client
+    /// addresses of members that join later are not learned: name each member by an address that outlives it.
     etcd_endpoints: Vec<String> as List = vec!["localhost:2379".to_owned()], "pitaya.cluster.sd.etcd.endpoints",
         allowed("at least one address", |v| !v.is_empty()), addresses();
 
@@ -377,7 +378,8 @@ keys! {
     groups_memory_tick: Duration as Span = secs(30), "pitaya.groups.memory.tickduration",
         allowed("more than 0s", some_time);
 
-    /// Addresses of the etcd of the groups, as host:port or URLs: for `EtcdStore`.
+    /// Addresses of the etcd of the groups, as host:port or URLs: for `EtcdStore`. They are read as those of
+    /// `pitaya.cluster.sd.etcd.endpoints`.
     groups_etcd_endpoints: Vec<String> as List = vec!["localhost:2379".to_owned()], "pitaya.groups.etcd.endpoints",
         allowed("at least one address", |v| !v.is_empty()), addresses();
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cluster::key;
+use crate::cluster::local::with_host;
 use crate::redact;
 
 /// Addresses, credentials and certificates of one etcd cluster.
@@ -25,7 +26,7 @@ pub(crate) struct Access {
 impl Access {
     /// The address of an endpoint, with its scheme.
     pub(crate) fn url(&self, endpoint: usize) -> String {
-        with_scheme(self.endpoints.get(endpoint).map_or("", String::as_str), self.ca_file.is_some())
+        full_url(self.endpoints.get(endpoint).map_or("", String::as_str), self.ca_file.is_some())
     }
 
     /// That address without a password.
@@ -44,16 +45,62 @@ impl Access {
     }
 }
 
-/// The address with `https://` or `http://` before it, if it has no scheme.
-pub(crate) fn with_scheme(address: &str, tls: bool) -> String {
+/// The port of an address without scheme and port.
+const PORT: u16 = 2379;
+
+/// The address as a URL.
+///
+/// The scheme is `https://` with `tls` and `http://` without, if the address has none. A port alone is one of `localhost`.
+pub(crate) fn full_url(address: &str, tls: bool) -> String {
     let address = address.trim();
-    if address.contains("://") {
-        return address.to_owned();
+    let (scheme, rest) = match address.split_once("://") {
+        Some((scheme, rest)) => (Some(scheme), rest),
+        None => (None, address),
+    };
+    // A password may contain anything but a comma.
+    let (credentials, place) = rest.split_at(rest.rfind('@').map_or(0, |at| at + 1));
+    let place = with_host(place);
+    match scheme {
+        Some(scheme) => format!("{scheme}://{credentials}{place}"),
+        None => {
+            let scheme = if tls { "https" } else { "http" };
+            let port = if has_port(&place) { String::new() } else { format!(":{PORT}") };
+            format!("{scheme}://{credentials}{place}{port}")
+        }
     }
-    format!("{}://{address}", if tls { "https" } else { "http" })
+}
+
+/// Whether an address without a scheme has a port. One that is invalid gets none: its error shows it as it is.
+fn has_port(place: &str) -> bool {
+    let behind = place.rsplit_once(']').map_or(place, |(_, behind)| behind);
+    place.is_empty() || behind.contains([':', '/', ' '])
 }
 
 /// A URL without the credentials that somebody may have put into it.
 pub(crate) fn shown(url: &str) -> String {
     redact::address(url).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::full_url;
+
+    #[test]
+    fn an_address_may_lack_scheme_host_or_port() {
+        for (address, plain, tls) in [
+            ("a:1", "http://a:1", "https://a:1"),
+            (" a:1 ", "http://a:1", "https://a:1"),
+            (":2379", "http://localhost:2379", "https://localhost:2379"),
+            ("http://:2379", "http://localhost:2379", "http://localhost:2379"),
+            ("https://ann:p@ss@:2379", "https://ann:p@ss@localhost:2379", "https://ann:p@ss@localhost:2379"),
+            ("localhost", "http://localhost:2379", "https://localhost:2379"),
+            ("[::1]", "http://[::1]:2379", "https://[::1]:2379"),
+            ("[::1]:1", "http://[::1]:1", "https://[::1]:1"),
+            ("https://a", "https://a", "https://a"),
+            ("not a host", "http://not a host", "https://not a host"),
+            ("", "http://", "https://"),
+        ] {
+            assert_eq!((full_url(address, false), full_url(address, true)), (plain.into(), tls.into()));
+        }
+    }
 }

@@ -47,8 +47,8 @@ struct Dial {
 /// Why a request has no result.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// etcd answered with this error.
-    Answered(EtcdError),
+    /// etcd answered with this error, which means this.
+    Answered(EtcdError, Fault),
     /// etcd was not reached, or did not answer in time. A write may have been carried out.
     Lost(Fault),
 }
@@ -98,7 +98,8 @@ impl Connection {
                 Some(Err(error)) => match verdict(&error) {
                     Verdict::Answered => {
                         self.heard(held.number);
-                        return Err(Failure::Answered(error));
+                        let fault = held.link.explain(&error);
+                        return Err(Failure::Answered(error, fault));
                     }
                     verdict => (held.link.explain(&error), verdict == Verdict::NotDone),
                 },

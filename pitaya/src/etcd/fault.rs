@@ -68,6 +68,13 @@ pub(super) fn wants_sign_in(code: i32, message: &str) -> bool {
     }
 }
 
+/// Whether etcd refuses the user, the password or what the user may do.
+fn refuses_user(code: i32, message: &str) -> bool {
+    let about_users = ["authentication", "user name", "auth store"];
+    code == status::PERMISSION_DENIED
+        || code == status::INVALID_ARGUMENT && about_users.iter().any(|words| message.contains(words))
+}
+
 pub(super) fn verdict(error: &EtcdError) -> Verdict {
     let status = match error {
         EtcdError::GRpcStatus(status) => status,
@@ -137,7 +144,7 @@ pub(super) fn explain(access: &Access, endpoint: usize, error: &EtcdError) -> Fa
     };
     let said = status.message();
     match status.code() as i32 {
-        status::INVALID_ARGUMENT | status::PERMISSION_DENIED => {
+        code if refuses_user(code, said) => {
             let who = match access.credentials() {
                 Some((user, _)) => format!("the user `{user}`"),
                 None => "us without a user and a password".to_owned(),
@@ -148,6 +155,9 @@ pub(super) fn explain(access: &Access, endpoint: usize, error: &EtcdError) -> Fa
                 access.prefix
             );
             Fault { text, refused: true }
+        }
+        status::INVALID_ARGUMENT => {
+            Fault { text: format!("etcd at {at} refuses the request: {said}"), refused: true }
         }
         // A token that has run out: the next connection gets a new one.
         status::UNAUTHENTICATED => {
@@ -196,6 +206,24 @@ mod tests {
             (status::UNAVAILABLE, "etcdserver: no leader", false),
         ] {
             assert_eq!(wants_sign_in(code, message), wants, "{code} {message}");
+        }
+    }
+
+    #[test]
+    fn only_errors_about_users_blame_the_user() {
+        for (code, message, refuses) in [
+            (
+                status::INVALID_ARGUMENT,
+                "etcdserver: authentication failed, invalid user ID or password",
+                true,
+            ),
+            (status::INVALID_ARGUMENT, "etcdserver: user name is empty", true),
+            (status::PERMISSION_DENIED, "etcdserver: permission denied", true),
+            (status::INVALID_ARGUMENT, "etcdserver: request is too large", false),
+            (status::INVALID_ARGUMENT, "etcdserver: key is not provided", false),
+            (status::UNAVAILABLE, "etcdserver: no leader", false),
+        ] {
+            assert_eq!(refuses_user(code, message), refuses, "{code} {message}");
         }
     }
 

@@ -17,7 +17,7 @@ mod fault;
 mod link;
 mod pages;
 
-pub(crate) use access::{Access, shown, with_scheme};
+pub(crate) use access::{Access, full_url, shown};
 pub(crate) use connection::{Connection, Failure};
 pub(crate) use fault::{Fault, code, status};
 pub(crate) use link::Link;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{GroupError, GroupStore, Members, StoreFuture, key};
 use crate::config::Config;
-use crate::etcd::{Access, Connection, Failure, Link, Pages, code, shown, status, with_scheme};
+use crate::etcd::{Access, Connection, Failure, Link, Pages, code, full_url, shown, status};
 
 /// How the etcd of the groups is reached.
 ///
@@ -25,7 +25,8 @@ use crate::etcd::{Access, Connection, Failure, Link, Pages, code, shown, status,
 #[derive(Clone, PartialEq, Eq)]
 pub struct EtcdGroupOptions {
     /// Addresses of etcd: `host:port`, optionally with `http://` or `https://` before it. One is used at a time; the next
-    /// one is used when it fails. `https://` needs the feature `tls`.
+    /// one is used when it fails. `:2379` is `localhost:2379`, and so is `localhost`. Of a name all addresses are tried.
+    /// The client addresses of members that join later are not learned. `https://` needs the feature `tls`.
     pub endpoints: Vec<String>,
     /// The user; sent only if the password is not empty either.
     pub user: String,
@@ -75,7 +76,7 @@ impl EtcdGroupOptions {
 impl fmt::Debug for EtcdGroupOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tls = self.ca_file.is_some();
-        let endpoints: Vec<_> = self.endpoints.iter().map(|it| shown(&with_scheme(it, tls))).collect();
+        let endpoints: Vec<_> = self.endpoints.iter().map(|it| shown(&full_url(it, tls))).collect();
         f.debug_struct("EtcdGroupOptions")
             .field("endpoints", &endpoints)
             .field("user", &self.user)
@@ -180,7 +181,7 @@ impl EtcdStore {
         let revoked =
             self.etcd.read(until, |link: Link| async move { link.leases().revoke(lease).await }).await;
         if let Err(failure) = revoked
-            && !matches!(&failure, Failure::Answered(error) if code(error) == Some(status::NOT_FOUND))
+            && !matches!(&failure, Failure::Answered(error, _) if code(error) == Some(status::NOT_FOUND))
         {
             tracing::debug!(error = %failed(failure), lease, "the lease of a group could not be revoked");
         }
@@ -192,10 +193,8 @@ async fn link_txn(link: Link, txn: Txn) -> Result<TxnResponse, EtcdError> {
 }
 
 fn failed(failure: Failure) -> GroupError {
-    GroupError::Store(match failure {
-        Failure::Answered(error) => error.into(),
-        Failure::Lost(fault) => fault.text.into(),
-    })
+    let (Failure::Answered(_, fault) | Failure::Lost(fault)) = failure;
+    GroupError::Store(fault.text.into())
 }
 
 /// The group was changed again and again while an operation looked at it.
@@ -303,7 +302,7 @@ impl GroupStore for EtcdStore {
                 let done = match sent {
                     Ok(done) => done,
                     // The lease ran out in between, and the group with it.
-                    Err(Failure::Answered(error)) if code(&error) == Some(status::NOT_FOUND) => continue,
+                    Err(Failure::Answered(error, _)) if code(&error) == Some(status::NOT_FOUND) => continue,
                     Err(failure) => return Err(failed(failure)),
                 };
                 if done.succeeded() {
@@ -364,7 +363,7 @@ impl GroupStore for EtcdStore {
                 let done = match sent {
                     Ok(done) => done,
                     // The lease ran out in between, and the group with it.
-                    Err(Failure::Answered(error)) if code(&error) == Some(status::NOT_FOUND) => continue,
+                    Err(Failure::Answered(error, _)) if code(&error) == Some(status::NOT_FOUND) => continue,
                     Err(failure) => return Err(failed(failure)),
                 };
                 if done.succeeded() {
@@ -433,7 +432,7 @@ impl GroupStore for EtcdStore {
                 match self.etcd.read(until, keep).await {
                     Ok(()) => return Ok(()),
                     // The time was over between the two, or the group was made anew with another lease.
-                    Err(Failure::Answered(EtcdError::LeaseKeepAliveError(_))) => gone = Some(lease),
+                    Err(Failure::Answered(EtcdError::LeaseKeepAliveError(_), _)) => gone = Some(lease),
                     Err(failure) => return Err(failed(failure)),
                 }
             }

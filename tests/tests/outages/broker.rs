@@ -119,7 +119,9 @@ async fn one_stays<'a>(one: &'a mut Raw, two: &'a mut Raw, uid: &str) -> &'a mut
     stays
 }
 
-async fn broker_ends_for(length: Duration) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_ends_for_seconds_costs_its_calls_and_nothing_else() {
+    let length = Duration::from_secs(3);
     let Some(mut scene) = Scene::start(&[]).await else { return };
     let mut clients = Vec::new();
     for n in 0..5 {
@@ -197,17 +199,6 @@ async fn broker_ends_for(length: Duration) {
     }
     scene.runs();
     failed_at_once(&scene.stop().await, known, well);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broker_that_ends_for_seconds_costs_its_calls_and_nothing_else() {
-    broker_ends_for(Duration::from_secs(3)).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes more than a minute"]
-async fn a_broker_that_ends_for_a_minute_costs_its_calls_and_nothing_else() {
-    broker_ends_for(Duration::from_secs(60)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

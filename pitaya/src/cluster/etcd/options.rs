@@ -24,8 +24,9 @@ use crate::etcd::Access;
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct EtcdOptions {
-    /// Addresses of etcd: `host:port`, with `http://` or `https://` before it if one likes. One is used at a time; the
-    /// next takes its turn when that one fails. `https://` needs the feature `tls`.
+    /// Addresses of etcd: `host:port`, optionally with `http://` or `https://` before it. One is used at a time; the next
+    /// one is used when it fails. `:2379` is `localhost:2379`, and so is `localhost`. Of a name all addresses are tried.
+    /// The client addresses of members that join later are not learned. `https://` needs the feature `tls`.
     pub endpoints: Vec<String>,
     /// The user; sent only if the password is not empty either.
     pub user: String,

@@ -4,6 +4,7 @@
 
 use async_nats::ServerAddr;
 
+use crate::cluster::local::with_host;
 use crate::redact;
 
 /// Where the brokers are, and who we are if their addresses say so.
@@ -40,7 +41,7 @@ pub(super) fn parse(list: &str) -> Result<Addresses, String> {
             }
             login = Some(found);
         }
-        let server: ServerAddr = format!("{scheme}://{rest}")
+        let server: ServerAddr = format!("{scheme}://{}", with_host(rest))
             .parse()
             .map_err(|error| format!("`{shown}` is no address of a broker: {error}"))?;
         if server.host().is_empty() {
@@ -116,6 +117,13 @@ mod tests {
             addresses.servers.iter().map(|s| (s.host(), s.port(), s.tls_required())).collect();
         assert_eq!(found, [("one", 1, false), ("two", 2, false), ("three", 4222, true), ("::1", 4, false)]);
         assert!(addresses.login.is_none());
+    }
+
+    #[test]
+    fn a_port_alone_is_at_localhost() {
+        let addresses = parse(":4222,nats://:4223,tls://ann:secret@:4224,localhost").unwrap();
+        let found: Vec<_> = addresses.servers.iter().map(|s| (s.host(), s.port())).collect();
+        assert_eq!(found, [4222, 4223, 4224, 4222].map(|port| ("localhost", port)));
     }
 
     #[test]

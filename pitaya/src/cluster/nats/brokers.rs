@@ -27,8 +27,8 @@ const KEPT: Duration = Duration::from_secs(300);
 const LONGEST_INFO: u64 = 64 * 1024;
 /// The longest address that is taken, in bytes: a host name with a port.
 const LONGEST_ADDRESS: usize = 300;
-/// How often, at most, a broker is asked that demands TLS, because that takes a whole handshake.
-const WITH_TLS: Duration = Duration::from_secs(30);
+/// How much less often a broker is asked that demands TLS, because that takes a whole handshake.
+const WITH_TLS: u32 = 15;
 
 /// See the module.
 pub(super) struct Brokers {
@@ -121,7 +121,7 @@ impl State {
         if period.is_zero() {
             return;
         }
-        let period = if tls { period.max(WITH_TLS) } else { period };
+        let period = if tls { period.saturating_mul(WITH_TLS) } else { period };
         let asking = async {
             loop {
                 // By chance, so that not all servers ask at one moment.

@@ -20,7 +20,8 @@ use crate::redact;
 #[derive(Clone)]
 pub struct NatsOptions {
     /// The brokers of one cluster, with commas between: `nats://localhost:4222` is one, and the default. The scheme
-    /// `tls://` demands TLS. Without a scheme it is `nats://`, without a port 4222.
+    /// `tls://` demands TLS. Without a scheme it is `nats://`, without a port 4222. `:4222` is `localhost:4222`. Of a name
+    /// all addresses are tried.
     ///
     /// An address may have credentials: `nats://user:password@host`, `nats://token@host`. A character that would end a
     /// part is written as in URLs, `%40` for `@`. All addresses have the same ones, or none.
@@ -54,8 +55,9 @@ pub struct NatsOptions {
     /// How many such questions may be without an answer; 3. One more and the connection counts as lost: after 6 s of
     /// silence, with the defaults.
     pub max_pings_outstanding: u32,
-    /// How often the broker is asked for the other brokers of its cluster; 2 s, or 30 s if it demands TLS. Zero is never:
-    /// only the brokers in [`addresses`](Self::addresses) are tried.
+    /// How often the broker is asked for the other brokers of its cluster; 2 s. A broker that demands TLS is asked after 15
+    /// times as long, because each question takes a TLS handshake. Zero is never: only the brokers in
+    /// [`addresses`](Self::addresses) are tried.
     ///
     /// Each time a connection is made to it, and ended once the broker has said its first line. The last 32 brokers are
     /// kept, until they have not been named for five minutes. Credentials and TLS are those of the other brokers; where
