@@ -6,7 +6,19 @@ use std::process::{Command, ExitCode};
 use crate::{cargo, fuzz, root, run};
 
 /// The features of the framework, each of which must build alone.
-const FEATURES: &[&str] = &["websocket", "tls", "garde", "testing", "nats", "nats-creds", "etcd", "cluster"];
+const FEATURES: &[&str] = &[
+    "websocket",
+    "tls",
+    "garde",
+    "testing",
+    "nats",
+    "nats-creds",
+    "etcd",
+    "cluster",
+    "http",
+    "prometheus",
+    "statsd",
+];
 
 type Step = fn() -> Result<(), String>;
 

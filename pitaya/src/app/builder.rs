@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::connection::{Authenticate, CallLimit, Refusal, Validator, authenticate};
 use crate::error::{BoxError, Result};
 use crate::group::GroupStore;
-use crate::metrics::Reporter;
+use crate::metrics::{Heap, HeapSource, Reporter};
 use crate::module::{Module, Modules, SessionModule};
 use crate::pipeline::{After, Before, Pipeline};
 use crate::serialize::Format;
@@ -55,6 +55,7 @@ pub struct Builder {
     pub(super) routers: Routers,
     pub(super) metadata: BTreeMap<String, String>,
     pub(super) reporters: Vec<Arc<dyn Reporter>>,
+    pub(super) heap: Option<HeapSource>,
     pub(super) call_limits: Vec<CallLimit>,
     pub(super) post_build: Vec<PostBuild>,
     pub(super) services: Arc<Services>,
@@ -89,6 +90,7 @@ impl Default for Builder {
             routers: Routers::default(),
             metadata: BTreeMap::new(),
             reporters: Vec::new(),
+            heap: None,
             call_limits: Vec::new(),
             post_build: Vec::new(),
             services: Arc::clone(pool.services()),
@@ -371,6 +373,23 @@ impl Builder {
     #[must_use]
     pub fn reporter(mut self, reporter: Arc<dyn Reporter>) -> Self {
         self.reporters.push(reporter);
+        self
+    }
+
+    /// Where the metrics `heapsize` and `heapobjects` come from: what the program's allocator says. It is asked once each
+    /// `pitaya.metrics.period`. Without it, `heapsize` is the anonymous memory of the process, on Linux, and
+    /// `heapobjects` is not reported.
+    ///
+    /// ```
+    /// use pitaya::metrics::Heap;
+    /// use pitaya::prelude::*;
+    ///
+    /// // What an allocator that counts would say.
+    /// let app = App::builder().heap(|| Heap { bytes: 1 << 20, objects: Some(2000) });
+    /// ```
+    #[must_use]
+    pub fn heap(mut self, read: impl Fn() -> Heap + Send + Sync + 'static) -> Self {
+        self.heap = Some(HeapSource::new(read));
         self
     }
 
