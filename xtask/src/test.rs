@@ -189,6 +189,10 @@ fn needs() -> Result<(), String> {
     if !works("etcd") {
         packages.push("etcd-server");
     }
+    // Tests let it read the metrics; `promtool` comes with it.
+    if !works("prometheus") {
+        packages.push("prometheus");
+    }
     if !compiles_protos() {
         // The standard files are a package of their own, which the compiler only recommends.
         packages.extend(["protobuf-compiler", "libprotobuf-dev"]);

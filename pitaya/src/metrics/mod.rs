@@ -32,6 +32,8 @@
 //! ```
 
 mod far;
+#[cfg(test)]
+mod guide;
 mod handle;
 mod heap;
 mod hub;

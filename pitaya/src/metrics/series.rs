@@ -24,7 +24,6 @@ pub(super) struct Registry<S> {
 /// One metric.
 pub(super) struct Family<S> {
     pub(super) metric: Metric,
-    pub(super) name: String,
     /// The names of all labels, in the order in which values come.
     labels: Box<[Box<str>]>,
     series: RwLock<HashMap<Values, Arc<S>, RandomState>>,
@@ -84,7 +83,6 @@ impl<S> Registry<S> {
             Arc::clone(families.entry(name.clone()).or_insert_with(|| {
                 Arc::new(Family {
                     metric: metric.clone(),
-                    name: name.clone(),
                     labels: labels.iter().map(|(name, _)| Box::from(*name)).collect(),
                     series: RwLock::default(),
                     other: OnceLock::new(),

@@ -59,7 +59,8 @@ pub(super) fn write(families: &[Arc<Family<Series>>], format: Format, histograms
         let readings: Vec<_> =
             series.iter().filter_map(|series| Some((&*series.labels, series.read()?))).collect();
         if !readings.is_empty() {
-            let mut writer = Writer { text: &mut text, name: &family.name, format };
+            let name = family.metric.full_name();
+            let mut writer = Writer { text: &mut text, name: &name, format };
             writer.family(&family.metric, kind(&family.metric, histograms), &readings);
         }
     }
