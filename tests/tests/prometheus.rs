@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pitaya::config::Config;
-use pitaya::metrics::{Heap, Metric};
+use pitaya::metrics::{Heap, Metric, MetricError, Reporter};
 use pitaya_tests::arena::{self, Ring, config};
 use pitaya_tests::programs::free_port;
 use pitaya_tests::raw::Raw;
@@ -62,7 +62,7 @@ async fn appears(http: SocketAddr, name: &str, labels: &[(&str, &str)]) -> f64 {
 }
 
 #[tokio::test]
-async fn metrics_have_the_names_labels_and_kinds_of_the_original() {
+async fn names_labels_and_kinds_are_those_of_the_original() {
     let (ring, http) = used().await;
     let answer = get(http, "/metrics", &[]).await;
     assert_eq!(answer.status, 200);
@@ -141,6 +141,34 @@ async fn other_paths_and_methods_are_refused() {
         assert_eq!(answer.status, status, "{method} {path}");
         assert_eq!(answer.body.is_empty(), method == "HEAD", "{method} {path}");
     }
+    ring.app.stop().await;
+}
+
+/// A reporter of the application's own, which panics for one kind of scraper.
+struct Own;
+
+impl Reporter for Own {
+    fn report(&self, _: &Metric, _: &[(&str, &str)], _: f64) -> Result<(), MetricError> {
+        Ok(())
+    }
+
+    fn scrape(&self, accept: &str) -> Option<pitaya::metrics::Scrape> {
+        assert_ne!(accept, "text/panic");
+        Some(pitaya::metrics::Scrape { content_type: "text/own", body: format!("{accept}\n") })
+    }
+}
+
+#[tokio::test]
+async fn an_own_reporter_is_read_instead() {
+    let ring = arena::start_with(watched(), |builder| builder.reporter(Arc::new(Own))).await;
+    let http = ring.app.http_addr().unwrap();
+    let answer = get(http, "/metrics", &[("Accept", "a/b"), ("Accept-Encoding", "gzip")]).await;
+    assert_eq!((&*answer.body, &*answer.headers["content-type"]), ("a/b\n", "text/own"));
+    assert!(!answer.headers.contains_key("content-encoding"), "it is too short");
+    assert_eq!(get(http, "/metrics", &[("Accept", "text/panic")]).await.status, 500);
+    assert_eq!(get(http, "/metrics", &[("Accept", "c/d")]).await.body, "c/d\n");
+    let long = "x".repeat(2000);
+    assert_eq!(get(http, "/metrics", &[("Accept", &long)]).await.body, "\n", "too long to be looked at");
     ring.app.stop().await;
 }
 
@@ -284,7 +312,7 @@ async fn without_a_closure_the_heap_is_the_anonymous_memory() {
 }
 
 #[tokio::test]
-async fn the_custom_metrics_example_reports_what_clients_send() {
+async fn the_custom_metrics_example_reports_clients_values() {
     let mut config = custom_metrics::config().unwrap();
     config.http_listen = "127.0.0.1:0".to_owned();
     let app = custom_metrics::app(config, "127.0.0.1:0").start().await.unwrap();

@@ -127,7 +127,7 @@ async fn a_server_without_tags_gets_labels_in_the_names() {
 }
 
 #[tokio::test]
-async fn metrics_arrive_over_a_unix_socket_that_may_come_later() {
+async fn metrics_arrive_over_a_late_unix_socket() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("dsd.socket");
     let ring = arena::start(sending(format!("unix://{}", path.display()))).await;

@@ -1,4 +1,4 @@
-//! Starts the custom metrics example: clients on port 3250, metrics on http://127.0.0.1:9090/metrics.
+//! Starts the custom metrics example: clients on port 3250, metrics on http://127.0.0.1:9080/metrics.
 
 use pitaya::config::print_if_asked;
 use pitaya::prelude::*;

@@ -35,11 +35,16 @@ pub(super) struct Pages {
 /// An answer to `/metrics`.
 struct Written {
     accept: String,
+    /// Whether the scraper accepts gzip.
     gzip: bool,
+    compressed: bool,
     began: Instant,
     content_type: &'static str,
     body: Bytes,
 }
+
+/// A reporter panicked. The runtime's panic hook has logged why.
+struct Panicked;
 
 impl Pages {
     pub(super) fn new(app: &App) -> Self {
@@ -77,30 +82,34 @@ impl Pages {
         let known = written.iter().position(|answer| answer.accept == accept && answer.gzip == gzip);
         let at = match known {
             Some(at) => at,
-            None => {
-                let Some(answer) = self.write(accept.to_owned(), gzip).await else {
-                    return plain(StatusCode::NOT_FOUND, "no reporter of this server has a page\n");
-                };
-                written.push(answer);
-                written.len() - 1
-            }
+            None => match self.write(accept.to_owned(), gzip).await {
+                Ok(Some(answer)) => {
+                    written.push(answer);
+                    written.len() - 1
+                }
+                Ok(None) => {
+                    return plain(StatusCode::NOT_FOUND, "this server has no reporter that can be read\n");
+                }
+                Err(Panicked) => return plain(StatusCode::INTERNAL_SERVER_ERROR, "a reporter panicked\n"),
+            },
         };
         written.get(at).map_or_else(
             || plain(StatusCode::INTERNAL_SERVER_ERROR, "no answer\n"),
-            |answer| crate::http::ok(answer.content_type, gzip, answer.body.clone()),
+            |answer| crate::http::ok(answer.content_type, answer.compressed, answer.body.clone()),
         )
     }
 
     /// Writes an answer, on a thread where that holds up no task.
-    async fn write(&self, accept: String, gzip: bool) -> Option<Written> {
+    async fn write(&self, accept: String, gzip: bool) -> Result<Option<Written>, Panicked> {
         let (began, reporters) = (Instant::now(), self.reporters.clone());
         let write = move || {
             let scrape = reporters.iter().find_map(|reporter| reporter.scrape(&accept))?;
-            let gzip = gzip && scrape.body.len() >= COMPRESSED;
-            let body = if gzip { compressed(&scrape.body).into() } else { Bytes::from(scrape.body) };
-            Some(Written { accept, gzip, began, content_type: scrape.content_type, body })
+            let compress = gzip && scrape.body.len() >= COMPRESSED;
+            let body = if compress { compressed(&scrape.body).into() } else { Bytes::from(scrape.body) };
+            let content_type = scrape.content_type;
+            Some(Written { accept, gzip, compressed: compress, began, content_type, body })
         };
-        tokio::task::spawn_blocking(write).await.ok().flatten()
+        tokio::task::spawn_blocking(write).await.map_err(|_| Panicked)
     }
 
     /// Why this server takes no new work.

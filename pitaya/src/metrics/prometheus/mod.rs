@@ -1,7 +1,7 @@
 //! A reporter from which Prometheus reads.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -23,6 +23,8 @@ use text::Format;
 
 /// The window of quantiles.
 const MAX_AGE: Duration = Duration::from_secs(600);
+/// Series that are cleared before other tasks get their turn.
+const CLEARED: usize = 64;
 
 /// Keeps metrics for Prometheus, which reads them over HTTP.
 ///
@@ -57,7 +59,7 @@ pub struct Prometheus {
     max_age: Duration,
     part: Arc<Part>,
     /// When the current part of the window began.
-    rotated: Mutex<Option<Instant>>,
+    rotated: tokio::sync::Mutex<Option<Instant>>,
 }
 
 impl Default for Prometheus {
@@ -75,7 +77,7 @@ impl Prometheus {
             histograms: false,
             max_age: MAX_AGE,
             part: Arc::default(),
-            rotated: Mutex::default(),
+            rotated: tokio::sync::Mutex::default(),
         }
     }
 
@@ -132,9 +134,9 @@ impl Prometheus {
     }
 
     /// Begins a new part of the window if it is time. Returns how long it is until the next one.
-    fn rotate(&self) -> Duration {
+    async fn rotate(&self) -> Duration {
         let length = self.max_age / u32::try_from(PARTS).unwrap_or(1);
-        let mut rotated = self.rotated.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rotated = self.rotated.lock().await;
         let now = Instant::now();
         let began = *rotated.get_or_insert(now);
         let passed = now.saturating_duration_since(began);
@@ -143,7 +145,10 @@ impl Prometheus {
         }
         let next = self.part.next();
         for family in self.registry.families() {
-            family.series().iter().for_each(|series| series.clear(next));
+            for some in family.series().chunks(CLEARED) {
+                some.iter().for_each(|series| series.clear(next));
+                tokio::task::yield_now().await;
+            }
         }
         self.part.set(next);
         *rotated = Some(now);
@@ -175,7 +180,8 @@ impl Reporter for Prometheus {
     fn run(&self) -> ReporterFuture<'_> {
         Box::pin(async move {
             loop {
-                tokio::time::sleep(self.rotate()).await;
+                let pause = self.rotate().await;
+                tokio::time::sleep(pause).await;
             }
         })
     }

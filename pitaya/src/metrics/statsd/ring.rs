@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_that_is_never_written_is_skipped_at_the_second_read() {
+    fn the_second_read_skips_an_unwritten_slot() {
         let ring = Ring::new();
         ring.push(1.0, 1);
         ring.head.fetch_add(1, Ordering::Relaxed);
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn every_number_of_many_threads_is_taken_or_counted_as_lost() {
+    fn numbers_of_many_threads_are_taken_or_counted() {
         const EACH: u64 = 20_000;
         const THREADS: u64 = 3;
         let (ring, done) = (Ring::new(), AtomicBool::new(false));
