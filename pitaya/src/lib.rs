@@ -18,6 +18,8 @@ pub mod error;
 #[cfg(feature = "etcd")]
 mod etcd;
 pub mod group;
+#[cfg(feature = "http")]
+mod http;
 pub mod metrics;
 pub mod module;
 #[cfg(feature = "otel")]

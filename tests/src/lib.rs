@@ -8,6 +8,7 @@ pub mod nats;
 pub mod node;
 pub mod programs;
 pub mod raw;
+pub mod scrape;
 pub mod transport;
 pub mod vectors;
 pub mod ws;

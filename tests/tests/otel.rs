@@ -303,3 +303,37 @@ async fn an_invalid_endpoint_keeps_the_app_from_starting() {
     let error = cluster.backend("room", |app| app.otel(Otel::endpoint("no url"))).await.unwrap_err();
     assert!(error.to_string().contains("OTLP"), "{error}");
 }
+
+/// A process that is configured by its environment alone, and exports its last spans when a signal stops it.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_environment_alone_switches_traces_on() {
+    use std::process::Stdio;
+
+    use pitaya_tests::raw::Raw;
+    use rustix::process::{Pid, Signal, kill_process};
+    use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+    let (collector, endpoint) = Collector::start().await;
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_served"))
+        .env_clear()
+        .env("PITAYA_TRACING_OTEL_ENABLED", "true")
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        .env("OTEL_RESOURCE_ATTRIBUTES", "deployment=test")
+        .env("OTEL_SERVICE_NAME", "served")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let address = lines.next_line().await.unwrap().expect("an address");
+    let mut client = Raw::ready(address.parse().unwrap()).await;
+    assert_eq!(client.ask("arena.raw", "hello").await, "hello");
+    let pid = i32::try_from(child.id().unwrap()).ok().and_then(Pid::from_raw).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    assert!(child.wait().await.unwrap().success());
+    let spans = collector.0.lock().unwrap().clone();
+    let names: Vec<_> = spans.iter().map(|span| (&*span.service, &*span.name)).collect();
+    assert_eq!(names, [("served", "test.arena.raw")]);
+}

@@ -6,8 +6,20 @@ use std::process::{Command, ExitCode};
 use crate::{cargo, fuzz, phrases, root, run};
 
 /// The features of the framework, each of which must build alone.
-const FEATURES: &[&str] =
-    &["websocket", "tls", "garde", "testing", "nats", "nats-creds", "etcd", "cluster", "otel"];
+const FEATURES: &[&str] = &[
+    "websocket",
+    "tls",
+    "garde",
+    "testing",
+    "nats",
+    "nats-creds",
+    "etcd",
+    "cluster",
+    "http",
+    "prometheus",
+    "statsd",
+    "otel",
+];
 
 type Step = fn() -> Result<(), String>;
 
@@ -184,6 +196,10 @@ fn needs() -> Result<(), String> {
     }
     if !works("etcd") {
         packages.push("etcd-server");
+    }
+    // Tests let it read the metrics; `promtool` comes with it.
+    if !works("prometheus") {
+        packages.push("prometheus");
     }
     if !compiles_protos() {
         // The standard files are a package of their own, which the compiler only recommends.

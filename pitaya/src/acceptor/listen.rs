@@ -15,7 +15,7 @@ const TRIES: u32 = 16;
 
 /// The listening sockets of one address: one, or one for each address of a name.
 #[derive(Debug)]
-pub(super) struct Listeners(Vec<TcpListener>);
+pub(crate) struct Listeners(Vec<TcpListener>);
 
 impl Listeners {
     pub(super) fn one(listener: TcpListener) -> Self {
@@ -23,12 +23,12 @@ impl Listeners {
     }
 
     /// The bound addresses, the first of which stands for all.
-    pub(super) fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+    pub(crate) fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         self.0.iter().map(TcpListener::local_addr).collect()
     }
 
     /// Accepts the next connection of any socket. Cancel-safe.
-    pub(super) async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+    pub(crate) async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         poll_fn(|cx| self.poll_accept(cx)).await
     }
 
@@ -49,7 +49,7 @@ impl Listeners {
 ///
 /// A name such as `localhost` is bound at all its addresses, IPv4 first. `:port` and `[::]:port` are all addresses of both
 /// families. The error says the address and the reason.
-pub(super) async fn bind(address: &str) -> io::Result<Listeners> {
+pub(crate) async fn bind(address: &str) -> io::Result<Listeners> {
     let explain =
         |error: io::Error| io::Error::new(error.kind(), format!("cannot listen at `{address}`: {error}"));
     let sockets = resolve(address).await.map_err(explain)?;

@@ -28,7 +28,7 @@ mod filter;
 #[cfg(feature = "websocket")]
 mod forwarded;
 mod incoming;
-mod listen;
+pub(crate) mod listen;
 pub(crate) mod networks;
 pub(crate) mod origins;
 mod proxy;

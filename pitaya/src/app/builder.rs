@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::connection::{Authenticate, CallLimit, Refusal, Validator, authenticate};
 use crate::error::{BoxError, Result};
 use crate::group::GroupStore;
-use crate::metrics::Reporter;
+use crate::metrics::{Heap, HeapSource, Reporter};
 use crate::module::{Module, Modules, SessionModule};
 use crate::pipeline::{After, Before, Pipeline};
 use crate::serialize::Format;
@@ -57,6 +57,7 @@ pub struct Builder {
     pub(super) reporters: Vec<Arc<dyn Reporter>>,
     #[cfg(feature = "otel")]
     pub(super) otel: Option<crate::otel::Otel>,
+    pub(super) heap: Option<HeapSource>,
     pub(super) call_limits: Vec<CallLimit>,
     pub(super) post_build: Vec<PostBuild>,
     pub(super) services: Arc<Services>,
@@ -93,6 +94,7 @@ impl Default for Builder {
             reporters: Vec::new(),
             #[cfg(feature = "otel")]
             otel: None,
+            heap: None,
             call_limits: Vec::new(),
             post_build: Vec::new(),
             services: Arc::clone(pool.services()),
@@ -410,6 +412,23 @@ impl Builder {
     #[must_use]
     pub fn otel(mut self, otel: crate::otel::Otel) -> Self {
         self.otel = Some(otel);
+        self
+    }
+
+    /// Where the metrics `heapsize` and `heapobjects` come from: what the program's allocator says. It is asked once each
+    /// `pitaya.metrics.period`. Without it, `heapsize` is the anonymous memory of the process, on Linux, and
+    /// `heapobjects` is not reported.
+    ///
+    /// ```
+    /// use pitaya::metrics::Heap;
+    /// use pitaya::prelude::*;
+    ///
+    /// // What an allocator that counts would say.
+    /// let app = App::builder().heap(|| Heap { bytes: 1 << 20, objects: Some(2000) });
+    /// ```
+    #[must_use]
+    pub fn heap(mut self, read: impl Fn() -> Heap + Send + Sync + 'static) -> Self {
+        self.heap = Some(HeapSource::new(read));
         self
     }
 

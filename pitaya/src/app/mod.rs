@@ -19,16 +19,20 @@
 mod builder;
 mod cluster;
 mod lives;
+#[cfg(feature = "http")]
+mod pages;
 mod running;
 mod settings;
 mod start;
 mod stop;
+mod watch;
 
 pub use crate::connection::{CallLimit, Refusal};
 pub use builder::Builder;
 pub use running::Running;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -41,7 +45,7 @@ use crate::component::{Call, Entry, Extract, FromServices, HasServices, Kind, Rp
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::group::{Groups, Users};
-use crate::metrics::Metrics;
+use crate::metrics::{HeapSource, Metrics};
 use crate::module::Modules;
 use crate::route::Route;
 use crate::serialize::{Message, Schema};
@@ -51,6 +55,7 @@ use crate::session::CloseReason;
 use crate::session::{Pool, SessionPool};
 use crate::span::Tracer;
 use crate::timer::Timers;
+use watch::Watch;
 
 /// An app, started or about to be: a cheap handle that components, hooks and extractors may hold.
 ///
@@ -72,6 +77,8 @@ struct Inner {
     node: Option<Arc<Node>>,
     metrics: Metrics,
     tracer: Option<Tracer>,
+    heap: Option<HeapSource>,
+    watch: Watch,
     tasks: TaskTracker,
     /// Ends the wait of [`Running::wait`]: someone wants the app to stop.
     shutdown: CancellationToken,
@@ -171,6 +178,11 @@ impl App {
         self.is_running() && cluster.await
     }
 
+    /// Where the HTTP server of `pitaya.http.listen` listens; `None` if there is none.
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.inner.watch.address()
+    }
+
     /// The metrics.
     pub fn metrics(&self) -> &Metrics {
         &self.inner.metrics
@@ -249,7 +261,8 @@ impl App {
     /// Ends everything that runs, at once and without a word to anybody.
     #[cfg(feature = "testing")]
     pub(crate) fn kill(&self) {
-        let Inner { shutdown, kill, cancel, pool, services, .. } = &*self.inner;
+        let Inner { shutdown, kill, cancel, pool, services, watch, .. } = &*self.inner;
+        watch.end();
         [shutdown, kill, cancel].into_iter().for_each(CancellationToken::cancel);
         pool.kill();
         // As connections that are lost: nothing is said to the clients any more.

@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::lives::Lives;
 use super::{App, stop};
 use crate::acceptor::Listening;
-use crate::metrics::{OUTBOX_BYTES, OUTBOX_MESSAGES};
+use crate::metrics::{
+    HEAP_OBJECTS, HEAP_SIZE, HeapSource, OUTBOX_BYTES, OUTBOX_MESSAGES, RUNTIME_QUEUE, RUNTIME_WORKERS,
+};
 
 /// An app that serves. It is an [`App`] too.
 ///
@@ -171,7 +173,7 @@ impl Signals {
 }
 
 /// Reports what has no event of its own, each period.
-#[expect(clippy::cast_precision_loss, reason = "sums of bounded queues are far below 2^53")]
+#[expect(clippy::cast_precision_loss, reason = "sizes and counts are far below 2^53")]
 pub(super) async fn sample(app: App) {
     if app.inner.metrics.is_empty() {
         return;
@@ -183,13 +185,22 @@ pub(super) async fn sample(app: App) {
             () = app.inner.cancel.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        let runtime = tokio::runtime::Handle::current().metrics();
         let sessions = app.inner.pool.all();
-        app.inner.metrics.sample(tasks, sessions.len());
+        app.inner.metrics.sample(runtime.num_alive_tasks(), sessions.len());
+        let record = |metric, level: f64| app.inner.metrics.handle(metric, &[]).record(level);
+        record(&RUNTIME_WORKERS, runtime.num_workers() as f64);
+        record(&RUNTIME_QUEUE, runtime.global_queue_depth() as f64);
+        if let Some(heap) = HeapSource::read(app.inner.heap.as_ref()) {
+            record(&HEAP_SIZE, heap.bytes as f64);
+            if let Some(objects) = heap.objects {
+                record(&HEAP_OBJECTS, objects as f64);
+            }
+        }
         let (messages, bytes) =
             sessions.iter().map(|core| core.outbox().depth()).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
-        app.inner.metrics.handle(&OUTBOX_MESSAGES, &[]).record(messages as f64);
-        app.inner.metrics.handle(&OUTBOX_BYTES, &[]).record(bytes as f64);
+        record(&OUTBOX_MESSAGES, messages as f64);
+        record(&OUTBOX_BYTES, bytes as f64);
         if let Some(node) = &app.inner.node {
             node.sample();
         }

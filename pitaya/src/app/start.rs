@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::builder::Builder;
 use super::lives::Lives;
 use super::running::Signals;
-use super::{App, Inner, Running, WeakApp, settings};
+use super::{App, Inner, Running, WeakApp, settings, watch};
 use crate::acceptor::{AcceptBackoff, Acceptor, Listening, Readiness};
 use crate::cluster::Cluster;
 use crate::component::{Built, Local, Plan, Rpc, Runner, Table, Tables};
@@ -22,6 +22,8 @@ use crate::dispatch::Dispatcher;
 use crate::error::{Error, Result, code};
 use crate::group::{Groups, MemoryStore, Users};
 use crate::metrics::Metrics;
+#[cfg(feature = "otel")]
+use crate::otel::Otel;
 use crate::serialize::Format;
 use crate::session::{Directory, SessionPool, panicked};
 use crate::span::Tracer;
@@ -102,6 +104,7 @@ pub(super) async fn start_or_stop(
     };
     let outcome = match started {
         Ok(Some((listening, accepting))) => {
+            app.inner.watch.started();
             tracing::info!(server_type = app.server_type(), server_id = app.server_id(), "started");
             return Ok(Some(Running::new(app, listening, accepting, lives)));
         }
@@ -136,6 +139,8 @@ async fn begin(
     handshaking: Handshaking,
     step: &Cell<&'static str>,
 ) -> Result<(Vec<Listening>, CancellationToken)> {
+    step.set("the HTTP server");
+    watch::start(app).await?;
     step.set("a `post_build` hook");
     for hook in builder.post_build.drain(..) {
         hook(app.clone()).await?;
@@ -242,6 +247,7 @@ fn assemble(builder: &mut Builder) -> Result<App> {
     let config = Arc::new(builder.config.clone());
     let server_id: Arc<str> =
         builder.server_id.take().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()).into();
+    watch::add_reporters(builder);
     let metrics = Metrics::new(&config, &builder.server_type, std::mem::take(&mut builder.reporters))
         .map_err(|error| broken(error.to_string()))?;
     let (tasks, kill) = (TaskTracker::new(), CancellationToken::new());
@@ -275,6 +281,8 @@ fn assemble(builder: &mut Builder) -> Result<App> {
         node,
         metrics: metrics.clone(),
         tracer,
+        heap: builder.heap.take(),
+        watch: watch::Watch::default(),
         tasks,
         shutdown: CancellationToken::new(),
         cancel: CancellationToken::new(),
@@ -303,7 +311,8 @@ fn assemble(builder: &mut Builder) -> Result<App> {
 /// The tracer of the app, if it has one.
 #[cfg(feature = "otel")]
 fn tracer(builder: &mut Builder, server_id: &str) -> Result<Option<Tracer>> {
-    match builder.otel.take() {
+    let enabled = builder.config.otel_enabled;
+    match builder.otel.take().or_else(|| enabled.then(Otel::from_env)) {
         Some(otel) => otel.tracer(&builder.server_type, server_id),
         None => Ok(None),
     }

@@ -15,6 +15,7 @@ const CUT: Duration = Duration::from_secs(1);
 /// Closes the acceptors and waits for the sessions to go.
 pub(super) async fn drain(running: &Running, impatient: &CancellationToken) {
     running.accepting.cancel();
+    running.app().inner.watch.draining();
     if let Some(node) = &running.app().inner.node {
         node.drains().await;
     }
@@ -68,6 +69,7 @@ pub(super) async fn stop(running: Running, impatient: &CancellationToken) {
     if let Some(tracer) = &app.inner.tracer {
         step("traces", limit, impatient, tracer.shutdown(limit)).await;
     }
+    step("metrics", limit, impatient, super::watch::stop(&app)).await;
     app.inner.services.clear();
     app.inner.pool.log().flush();
     tracing::info!(server_type = app.server_type(), server_id = app.server_id(), "stopped");

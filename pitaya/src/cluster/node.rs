@@ -198,6 +198,15 @@ impl Node {
         self.transport.is_connected() && self.discovery.is_ready().await
     }
 
+    /// Which part of the cluster is not reachable; `None` if all are.
+    #[cfg(feature = "http")]
+    pub(crate) async fn unreachable(&self) -> Option<&'static str> {
+        if !self.transport.is_connected() {
+            return Some("the transport is not connected");
+        }
+        (!self.discovery.is_ready().await).then_some("the discovery is not connected")
+    }
+
     /// What is served here; before that, calls are told that this server is not ready.
     pub(crate) fn serve(&self, tables: Arc<Tables>) {
         self.meters.serve(&tables);

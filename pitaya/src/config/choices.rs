@@ -44,3 +44,20 @@ impl Named for OutboxPolicy {
     const NAMES: &'static [(&'static str, Self)] =
         &[("disconnect", Self::Disconnect), ("drop", Self::Drop), ("latest", Self::Latest)];
 }
+
+/// What a StatsD server understands: `pitaya.metrics.statsd.dialect`.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum StatsdDialect {
+    /// Tags and histograms, as Datadog's agent understands them.
+    #[default]
+    DogStatsd,
+    /// Neither: labels become parts of the name, and histograms become times.
+    Statsd,
+}
+
+impl Named for StatsdDialect {
+    const NAME: &'static str = "dialect";
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("dogstatsd", Self::DogStatsd), ("statsd", Self::Statsd)];
+}

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::key::{Key, Rule};
-use super::kind::{Count, Flag, Kind, List, Number, Raw, Span, Text};
+use super::kind::{Count, Flag, Kind, List, Raw, Span, Text};
 
 const DISPATCH: &str = "sessions never wait for each other here: there are no shared dispatch queues to size";
 const GRPC: &str = "this version has no gRPC";
@@ -17,7 +17,6 @@ const NEVER: &str = "the client library used here has no such setting";
 const UNUSED: &str = "the original reads it and does not use it";
 const BINDINGS: &str = "this version has no binding storage";
 const WORKER: &str = "this version has no reliable RPC";
-const EXPORTER: &str = "this version has no metrics exporters";
 
 fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
@@ -71,14 +70,6 @@ idle! {
     "pitaya.buffer.handler.localprocess": Count<u32> = 20u32, DISPATCH, "Size of the queue of local messages.";
     "pitaya.buffer.handler.remoteprocess": Count<u32> = 20u32, DISPATCH, "Size of the queue of messages to forward.";
     "pitaya.concurrency.handler.dispatch": Count<u32> = 25u32, DISPATCH, "Number of dispatchers.";
-
-    "pitaya.metrics.prometheus.enabled": Flag = false, EXPORTER, "Serves the metrics to Prometheus.";
-    "pitaya.metrics.prometheus.port": Count<u16> = 9090u16, EXPORTER, "The port for that.";
-    "pitaya.metrics.statsd.enabled": Flag = false, EXPORTER, "Sends the metrics to statsd.";
-    "pitaya.metrics.statsd.host": Text = "localhost:9125", EXPORTER, "Its address.", addresses();
-    "pitaya.metrics.statsd.prefix": Text = "pitaya.", EXPORTER, "What every name begins with.";
-    "pitaya.metrics.statsd.rate": Number = 1.0, EXPORTER, "The share of reports that is sent.",
-        allowed("between 0 and 1", |v| (0.0..=1.0).contains(v));
 
     "pitaya.cluster.info.region": Text = "", GRPC, "The region of this server.";
 

@@ -59,7 +59,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use choices::{OutboxPolicy, SerializerType};
+pub use choices::{OutboxPolicy, SerializerType, StatsdDialect};
 pub use custom::CustomMetric;
 pub(crate) use custom::is_label_name;
 pub use error::{ConfigError, Origin, Problem};

@@ -6,11 +6,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::choices::{OutboxPolicy, SerializerType};
+use super::choices::{OutboxPolicy, SerializerType, StatsdDialect};
 use super::custom::CustomMetric;
 use super::key::{Key, Rule};
 use super::kind::{
-    Choice, Count, Deadline, File, Flag, Kind, Labels, List, NetworkList, OriginList, Size, Span, Specs, Text,
+    Choice, Count, Deadline, File, Flag, Kind, Labels, List, NetworkList, Number, OriginList, Size, Span,
+    Specs, Text,
 };
 use super::load::Loaded;
 use crate::acceptor::networks::Networks;
@@ -409,14 +410,54 @@ keys! {
     metrics_period: Duration as Span = secs(15), "pitaya.metrics.period",
         allowed("more than 0s", some_time);
 
+    /// Where the HTTP server listens that answers `/livez`, `/readyz` and `/metrics`, as host:port. None if it is empty.
+    /// It needs the feature `http`; `/metrics` needs the feature `prometheus`.
+    http_listen: String as Text = String::new(), "pitaya.http.listen",
+        allowed("empty, or an address such as :9080", |v| v.is_empty() || v.contains(':'));
+
+    /// Serves the metrics to Prometheus, at `/metrics` of a port of its own. It needs the feature `prometheus`.
+    prometheus_enabled: bool as Flag = false, "pitaya.metrics.prometheus.enabled";
+
+    /// The address for that, without the port. All addresses if it is empty.
+    prometheus_host: String as Text = String::new(), "pitaya.metrics.prometheus.host";
+
+    /// The port for that. If it is taken, the error is logged and the app runs without.
+    prometheus_port: u16 as Count<u16> = 9090, "pitaya.metrics.prometheus.port";
+
+    /// Exports summaries as histograms, which can be aggregated over servers, instead of with quantiles.
+    prometheus_histograms: bool as Flag = false, "pitaya.metrics.prometheus.histograms";
+
+    /// Sends the metrics to a StatsD server. It needs the feature `statsd`.
+    statsd_enabled: bool as Flag = false, "pitaya.metrics.statsd.enabled";
+
+    /// Its address: `host:port`, `host` with port 8125, or `unix:///path`. If it is empty, the variables `DD_AGENT_HOST`
+    /// and `DD_DOGSTATSD_PORT` say it.
+    statsd_host: String as Text = "localhost:9125".to_owned(), "pitaya.metrics.statsd.host", addresses();
+
+    /// What the name of every metric begins with. It is joined as it is.
+    statsd_prefix: String as Text = "pitaya.".to_owned(), "pitaya.metrics.statsd.prefix",
+        allowed("letters, digits, `.`, `_` and `-`",
+            |v| v.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-')));
+
+    /// The share of counts and times that is sent, at random. The server is told, and scales counts.
+    statsd_rate: f64 as Number = 1.0, "pitaya.metrics.statsd.rate",
+        allowed("between 0 and 1", |v| (0.0..=1.0).contains(v));
+
+    /// The protocol: dogstatsd, with labels as tags, or statsd, with labels as parts of the names.
+    statsd_dialect: StatsdDialect as Choice<StatsdDialect> = StatsdDialect::DogStatsd,
+        "pitaya.metrics.statsd.dialect";
+
+    /// Exports traces by OTLP, as the `OTEL_*` variables say. It needs the feature `otel`.
+    otel_enabled: bool as Flag = false, "pitaya.tracing.otel.enabled";
+
     /// The label `game` of every metric.
     metrics_game: String as Text = String::new(), "pitaya.metrics.game";
 
-    /// Labels with fixed values, for every metric.
+    /// Labels with fixed values, for every metric. Their names are lower-cased.
     metrics_const_labels: BTreeMap<String, String> as Labels = BTreeMap::new(), "pitaya.metrics.constLabels",
         also(&["pitaya.metrics.constTags"]);
 
-    /// Labels that a report may set, for every metric, with the value they have otherwise.
+    /// Labels that a report may set, for every metric, with the value they have otherwise. Their names are lower-cased.
     metrics_additional_labels: BTreeMap<String, String> as Labels = BTreeMap::new(),
         "pitaya.metrics.additionalLabels",
         also(&["pitaya.metrics.additionalTags", "pitaya.metrics.prometheus.additionalTags"]);

@@ -100,7 +100,7 @@ fn setting_one_key_never_drops_another() {
     let config =
         with_env(text, [("PITAYA_BUFFER_AGENT_MESSAGES", "7"), ("PITAYA_METRICS_PERIOD", "1s")]).unwrap();
     assert_eq!(config.metrics_game, "chess");
-    assert_eq!(config.metrics_const_labels["Region"], "eu");
+    assert_eq!(config.metrics_const_labels["region"], "eu");
     assert_eq!((config.agent_write_timeout, config.agent_messages), (3 * SECOND, 7));
 }
 
@@ -261,6 +261,15 @@ fn lists_and_labels_come_from_comma_strings() {
     assert_eq!(config.ws_origins, ["https://a", "https://b"]);
     assert_eq!(config.metrics_const_labels["zone"], "z0");
     assert_eq!(config.metrics_const_labels["rack"], "r=1");
+}
+
+#[test]
+fn label_names_are_lower_cased() {
+    let config = Config::parse("pitaya.metrics.constLabels = { Zone = 'A', rackNo = 'B' }").unwrap();
+    let labels: Vec<_> = config.metrics_const_labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    assert_eq!(labels, [("rackno", "B"), ("zone", "A")]);
+    let message = error("pitaya.metrics.constLabels = { Zone = 'A', zone = 'B' }");
+    assert!(message.contains("has the label \"zone\" twice"), "{message}");
 }
 
 #[test]

@@ -183,32 +183,51 @@ impl Metrics {
     /// # Errors
     /// The labels are not the metric's own, or a reporter refuses.
     pub fn instrument(&self, metric: &Metric, labels: &[(&str, &str)]) -> Result<Handle, MetricError> {
-        let labels = self.inner.labels.complete(metric, labels)?;
+        match self.instruments(metric, labels) {
+            (handle, None) => Ok(handle),
+            (_, Some(error)) => Err(error),
+        }
+    }
+
+    /// As [`instrument`](Self::instrument), for places that cannot return an error. An error is logged, and the handle
+    /// records at the reporters that did not refuse.
+    #[must_use]
+    pub fn handle(&self, metric: &Metric, labels: &[(&str, &str)]) -> Handle {
+        let (handle, error) = self.instruments(metric, labels);
+        if let Some(error) = error {
+            throttled!(GLOBAL, warn, "refused metrics", %error, "a metric will not be reported");
+        }
+        handle
+    }
+
+    /// The instruments of all reporters that do not refuse, and the first error.
+    fn instruments(&self, metric: &Metric, labels: &[(&str, &str)]) -> (Handle, Option<MetricError>) {
+        let labels = match self.inner.labels.complete(metric, labels) {
+            Ok(labels) => labels,
+            Err(error) => return (Handle::default(), Some(error)),
+        };
         let mut targets: SmallVec<[Arc<dyn Instrument>; 1]> = SmallVec::new();
+        let mut first = None;
         for reporter in &self.inner.reporters {
-            targets.push(match reporter.instrument(metric, &labels)? {
-                Some(instrument) => instrument,
-                None => Arc::new(Reported {
+            match reporter.instrument(metric, &labels) {
+                Ok(Some(instrument)) => targets.push(instrument),
+                Ok(None) => targets.push(Arc::new(Reported {
                     reporter: Arc::clone(reporter),
                     metric: metric.clone(),
                     labels: labels
                         .iter()
                         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                         .collect(),
-                }),
-            });
+                })),
+                Err(error) => first = first.or(Some(error)),
+            }
         }
-        Ok(Handle::new(targets))
+        (Handle::new(targets), first)
     }
 
-    /// As [`instrument`](Self::instrument), for places that have nobody to tell: an error is logged, and the
-    /// handle is empty.
-    #[must_use]
-    pub fn handle(&self, metric: &Metric, labels: &[(&str, &str)]) -> Handle {
-        self.instrument(metric, labels).unwrap_or_else(|error| {
-            throttled!(GLOBAL, warn, "refused metrics", %error, "a metric will not be reported");
-            Handle::default()
-        })
+    /// The reporters.
+    pub(crate) fn reporters(&self) -> &[Arc<dyn Reporter>] {
+        &self.inner.reporters
     }
 
     /// A gauge that many places raise and lower. [`sample`](Self::sample) reports it. Ask once for each label set

@@ -1,11 +1,11 @@
 //! A reporter that keeps everything in memory.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
+use super::sums::Sums;
 use super::{Instrument, Metric, MetricError, MetricKind, Reporter};
 
 /// Label sets that are kept, of all metrics together.
@@ -182,50 +182,27 @@ impl fmt::Debug for Memory {
     }
 }
 
-/// How many parts a series has: the threads' number, within reason.
-static SHARDS: LazyLock<usize> =
-    LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from).next_power_of_two().min(8));
-
-/// A part of its own for each thread, as long as there are enough.
-fn shard() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static MINE: Cell<usize> = Cell::new(NEXT.fetch_add(1, Ordering::Relaxed));
-    }
-    MINE.get()
-}
-
-/// One label set. Threads write to parts of their own, so that they do not wait for each other's cache lines.
+/// One label set.
 struct Series {
     kind: MetricKind,
     /// The last value of a gauge, as bits.
     last: AtomicU64,
-    shards: Box<[Shard]>,
+    sums: Sums,
     buckets: Box<[(f64, AtomicU64)]>,
-}
-
-#[derive(Default)]
-#[repr(align(64))]
-struct Shard {
-    count: AtomicU64,
-    /// The bits of an `f64`.
-    sum: AtomicU64,
 }
 
 impl Series {
     fn new(metric: &Metric) -> Self {
-        let shards = if metric.kind() == MetricKind::Gauge { 1 } else { *SHARDS };
         Self {
             kind: metric.kind(),
             last: AtomicU64::new(0),
-            shards: (0..shards).map(|_| Shard::default()).collect(),
+            sums: if metric.kind() == MetricKind::Gauge { Sums::single() } else { Sums::sharded() },
             buckets: metric.buckets().iter().map(|bound| (*bound, AtomicU64::new(0))).collect(),
         }
     }
 
     fn sample(&self, metric: &Metric, labels: Vec<(String, String)>) -> Sample {
-        let count = self.shards.iter().map(|shard| shard.count.load(Ordering::Relaxed)).sum();
-        let sum = self.shards.iter().map(|shard| f64::from_bits(shard.sum.load(Ordering::Relaxed))).sum();
+        let (count, sum) = (self.sums.count(), self.sums.sum());
         let mut below = 0;
         let buckets = self.buckets.iter().map(|(bound, count)| {
             below += count.load(Ordering::Relaxed);
@@ -259,18 +236,7 @@ impl Instrument for Series {
         } else if value.is_nan() || self.kind == MetricKind::Counter && value <= 0.0 {
             return;
         }
-        let shard = &self.shards[shard() % self.shards.len()];
-        shard.count.fetch_add(times, Ordering::Relaxed);
-        let sum = value * times as f64;
-        let mut old = shard.sum.load(Ordering::Relaxed);
-        while let Err(now) = shard.sum.compare_exchange_weak(
-            old,
-            (f64::from_bits(old) + sum).to_bits(),
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        ) {
-            old = now;
-        }
+        self.sums.add(value * times as f64, times);
         if !self.buckets.is_empty() {
             let at = self.buckets.partition_point(|(bound, _)| *bound < value);
             if let Some((_, count)) = self.buckets.get(at) {

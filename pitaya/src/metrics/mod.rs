@@ -3,8 +3,8 @@
 //! The statics of this room are the metrics of the framework; call sites and exporters name them, and nothing
 //! else has their names. [`Metrics`] is the hub of an app. A place that reports for every message asks it for a
 //! [`Handle`] once and records with that; without a reporter the handle is empty and recording costs nothing.
-//! [`Memory`] keeps everything in memory, for tests and for small servers. Exporters for Prometheus and statsd
-//! come with a later version.
+//! [`Memory`] keeps everything in memory, for tests and for small servers. [`Prometheus`](https://prometheus.io) reads
+//! from the reporter of the feature `prometheus`; that of the feature `statsd` sends to StatsD and DogStatsD servers.
 //!
 //! An application's own metrics are statics too, or defined in its configuration:
 //!
@@ -32,22 +32,40 @@
 //! ```
 
 mod far;
+#[cfg(test)]
+mod guide;
 mod handle;
+mod heap;
 mod hub;
 mod labels;
 mod memory;
 mod metric;
 mod names;
+#[cfg(feature = "prometheus")]
+mod prometheus;
 mod reporter;
 mod route;
+#[cfg(any(feature = "prometheus", feature = "statsd"))]
+mod series;
+#[cfg(feature = "statsd")]
+mod statsd;
+mod sums;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use far::FarRoutes;
 pub use handle::{Handle, Level};
+pub use heap::Heap;
+pub(crate) use heap::HeapSource;
 pub use hub::Metrics;
 pub use memory::{Memory, Sample};
 pub use metric::{Metric, MetricKind};
 pub use names::*;
-pub use reporter::{Instrument, MetricError, Reporter};
+#[cfg(feature = "prometheus")]
+#[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
+pub use prometheus::Prometheus;
+pub use reporter::{Instrument, MetricError, Reporter, ReporterFuture, Scrape};
 pub use route::RouteTimings;
+#[cfg(feature = "statsd")]
+#[cfg_attr(docsrs, doc(cfg(feature = "statsd")))]
+pub use statsd::{Statsd, StatsdError};

@@ -1,7 +1,7 @@
 //! Every metric of the framework. This is the only place that has their names.
 //!
-//! Those that the original has keep its names; times are in nanoseconds, as the `_ns` of their names says. Heap
-//! figures are missing: they would need a say in which allocator a program uses.
+//! Those that the original has keep its names and help texts; times are in nanoseconds, as the `_ns` of their names
+//! says.
 
 use super::Metric;
 
@@ -13,21 +13,28 @@ const TIMES: &[(f64, f64)] = &[(0.7, 0.02), (0.95, 0.005), (0.99, 0.001)];
 /// a call of another server (one that a client's message became among them), `remote` for a call that came from one.
 /// `route` is empty for a route that does not exist, and for one of another server until its application has answered.
 pub static RESPONSE_TIME: Metric =
-    Metric::summary("handler", "response_time_ns", "Time from a message to its answer, in ns", TIMES)
+    Metric::summary("handler", "response_time_ns", "the time to process a msg in nanoseconds", TIMES)
         .labels(&["route", "status", "type", "code"]);
 
 /// From a message's arrival to the start of its handler; `type` is `local` or `remote`.
-pub static HANDLER_DELAY: Metric =
-    Metric::summary("handler", "handler_delay_ns", "Time a message waited for its handler, in ns", TIMES)
-        .labels(&["route", "type"]);
+pub static HANDLER_DELAY: Metric = Metric::summary(
+    "handler",
+    "handler_delay_ns",
+    "the delay to start processing a msg in nanoseconds",
+    TIMES,
+)
+.labels(&["route", "type"]);
 
 /// Sessions of clients that are connected now.
 pub static CONNECTED_CLIENTS: Metric =
-    Metric::gauge("acceptor", "connected_clients", "Clients connected now");
+    Metric::gauge("acceptor", "connected_clients", "the number of clients connected right now");
 
 /// Packets that the rate limiter dropped.
-pub static EXCEEDED_RATE_LIMITING: Metric =
-    Metric::counter("acceptor", "exceeded_rate_limiting", "Packets dropped by the rate limiter");
+pub static EXCEEDED_RATE_LIMITING: Metric = Metric::counter(
+    "acceptor",
+    "exceeded_rate_limiting",
+    "the number of blocked requests by exceeded rate limiting",
+);
 
 /// Packets that another wrapper dropped.
 pub static FILTERED_PACKETS: Metric = Metric::counter(
@@ -47,13 +54,36 @@ pub static REFUSED_CONNECTIONS: Metric =
 pub static CHANNEL_CAPACITY: Metric = Metric::histogram(
     "channel",
     "channel_capacity",
-    "Free places of a queue",
+    "the available capacity of the channel",
     &[0.0, 1.0, 10.0, 50.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 1500.0, 2000.0, 3000.0, 4000.0, 5000.0],
 )
 .labels(&["channel"]);
 
 /// Live tasks of the runtime, under the name that the original has for what it counts.
-pub static TASKS: Metric = Metric::gauge("sys", "goroutines", "Live tasks of the runtime");
+pub static TASKS: Metric = Metric::gauge("sys", "goroutines", "the current number of goroutines");
+
+/// Bytes of the heap that are in use: what the program's [`Heap`](super::Heap) says, else the anonymous memory of the
+/// process.
+pub static HEAP_SIZE: Metric = Metric::gauge("sys", "heapsize", "the current heap size");
+
+/// Live allocations. Reported only if the program's [`Heap`](super::Heap) says how many there are.
+pub static HEAP_OBJECTS: Metric =
+    Metric::gauge("sys", "heapobjects", "the current number of allocated heap objects");
+
+/// Threads that run the tasks of the runtime.
+pub static RUNTIME_WORKERS: Metric = Metric::gauge("sys", "runtime_workers", "Worker threads of the runtime");
+
+/// Tasks that wait in the runtime's shared queue for a worker thread.
+pub static RUNTIME_QUEUE: Metric =
+    Metric::gauge("sys", "runtime_queue", "Tasks waiting in the shared queue of the runtime");
+
+/// Requests for a label set beyond the limit of a metric, which went to its series `other`. `metric` is the full name.
+pub static SERIES_OVERFLOWS: Metric = Metric::counter(
+    "metrics",
+    "series_overflows",
+    "Requests for a label set beyond the limit of a metric, recorded as `other`",
+)
+.labels(&["metric"]);
 
 /// Messages that wait in the outboxes of all sessions.
 pub static OUTBOX_MESSAGES: Metric =
@@ -94,8 +124,12 @@ pub static CONCURRENT_WAIT: Metric = Metric::summary(
 );
 
 /// Servers that are known, of each type.
-pub static COUNT_SERVERS: Metric =
-    Metric::gauge("service_discovery", "count_servers", "Servers known, by type").labels(&["type"]);
+pub static COUNT_SERVERS: Metric = Metric::gauge(
+    "service_discovery",
+    "count_servers",
+    "the number of discovered servers by service discovery",
+)
+.labels(&["type"]);
 
 /// Messages of other servers that cannot be understood. `kind` is `request`, `push`, `kick`, `binding` or `broadcast`.
 pub static UNREADABLE_MESSAGES: Metric =
@@ -103,8 +137,11 @@ pub static UNREADABLE_MESSAGES: Metric =
         .labels(&["kind"]);
 
 /// Messages of other servers that this one did not take in fast enough, since it started.
-pub static DROPPED_MESSAGES: Metric =
-    Metric::gauge("rpc_server", "dropped_messages", "Messages of other servers that were dropped");
+pub static DROPPED_MESSAGES: Metric = Metric::gauge(
+    "rpc_server",
+    "dropped_messages",
+    "the number of rpc server dropped messages (messages that are not handled)",
+);
 
 /// What the transport of a cluster counts. `event` is, over NATS, the name of a field of `NatsCounts`: `slow_consumers`,
 /// `refused_requests`, `refused_calls`, `oversized_answers`, `lost_answers`, `refused_subscriptions`, `reconnects` or `moves`.
@@ -124,7 +161,7 @@ pub static ORDER_TIMEOUTS: Metric =
     Metric::counter("cluster", "order_timeouts", "Waits for earlier messages that ended without them");
 
 /// All of the above.
-pub static ALL: [&Metric; 22] = [
+pub static ALL: [&Metric; 27] = [
     &RESPONSE_TIME,
     &HANDLER_DELAY,
     &CONNECTED_CLIENTS,
@@ -133,6 +170,11 @@ pub static ALL: [&Metric; 22] = [
     &REFUSED_CONNECTIONS,
     &CHANNEL_CAPACITY,
     &TASKS,
+    &HEAP_SIZE,
+    &HEAP_OBJECTS,
+    &RUNTIME_WORKERS,
+    &RUNTIME_QUEUE,
+    &SERIES_OVERFLOWS,
     &OUTBOX_MESSAGES,
     &OUTBOX_BYTES,
     &OUTBOX_WAIT,

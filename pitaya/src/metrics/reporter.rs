@@ -1,8 +1,22 @@
 //! What an exporter of metrics implements.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use super::{Metric, MetricKind};
+
+/// What a [`Reporter`] waits for.
+pub type ReporterFuture<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+/// All metrics of a reporter as a text, for `GET /metrics`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scrape {
+    /// The value of the header `Content-Type`.
+    pub content_type: &'static str,
+    /// The text.
+    pub body: String,
+}
 
 /// Takes metrics to where people look at them.
 ///
@@ -41,6 +55,24 @@ pub trait Reporter: Send + Sync + 'static {
         _labels: &[(&str, &str)],
     ) -> Result<Option<Arc<dyn Instrument>>, MetricError> {
         Ok(None)
+    }
+
+    /// Returns all metrics as a text, in the format that the scraper's `Accept` header prefers. `None`, which is the
+    /// default, if the reporter is not read this way. The HTTP server of the app calls it outside of the runtime's
+    /// worker threads.
+    fn scrape(&self, _accept: &str) -> Option<Scrape> {
+        None
+    }
+
+    /// The reporter's own work, such as sending. The app runs it from its start until it has stopped, and then drops it.
+    /// A reporter that several apps share is run by each of them.
+    fn run(&self) -> ReporterFuture<'_> {
+        Box::pin(async {})
+    }
+
+    /// Sends what is still to be sent. The app calls it once, after it has stopped, within `pitaya.stop.timeout`.
+    fn flush(&self) -> ReporterFuture<'_> {
+        Box::pin(async {})
     }
 }
 

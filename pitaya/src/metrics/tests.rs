@@ -92,7 +92,9 @@ fn constant_and_additional_labels_are_on_every_metric() {
 fn a_label_for_all_metrics_must_not_be_one_of_a_metric_s_own() {
     let error = refusal("pitaya.metrics.constLabels = { route = 'x' }");
     assert!(matches!(error, MetricError::LabelTaken { label, .. } if label == "route"));
-    let error = refusal("pitaya.metrics.additionalLabels = { serverType = 'x' }");
+    let mut config = Config::default();
+    config.metrics_additional_labels.insert("serverType".to_owned(), "x".to_owned());
+    let error = Metrics::new(&config, "room", vec![]).unwrap_err();
     assert!(matches!(error, MetricError::LabelTaken { label, .. } if label == "serverType"));
 }
 

@@ -74,6 +74,7 @@ const EXEMPT: &[(&str, &str)] = &[
     ("app/start.rs", "each line once, at start"),
     ("app/running.rs", "each line once, at start"),
     ("app/stop.rs", "each line once, at the end"),
+    ("app/watch.rs", "each line once, at start"),
     ("module/", "the application's own modules and programs"),
     ("testing/", "not in production"),
     ("cluster/broker/", "the in-memory broker, for tests"),

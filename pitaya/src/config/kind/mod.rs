@@ -240,7 +240,8 @@ impl Kind for OriginList {
     }
 }
 
-/// Label names with their values: a table, or `name=value,name=value`.
+/// Label names with their values: a table, or `name=value,name=value`. The names are lower-cased, because the original
+/// does so and dashboards use what it exports.
 pub(super) struct Labels;
 
 impl Kind for Labels {
@@ -250,7 +251,7 @@ impl Kind for Labels {
 
     fn parse(raw: Raw<'_>) -> Result<Self::Value, String> {
         const WRONG: &str = "must be a table of strings, or one string `name=value,name=value`";
-        let labels: BTreeMap<String, String> = match raw {
+        let given: Vec<(String, String)> = match raw {
             Raw::Toml(toml::Value::Table(table)) => table
                 .iter()
                 .map(|(name, value)| Ok((name.clone(), Text::parse(Raw::Toml(value))?)))
@@ -263,6 +264,15 @@ impl Kind for Labels {
                 .collect::<Option<_>>()
                 .ok_or(WRONG)?,
         };
+        let mut labels = BTreeMap::new();
+        for (name, value) in given {
+            if labels.insert(name.to_lowercase(), value).is_some() {
+                return Err(format!(
+                    "has the label {} twice; case does not matter",
+                    quoted(&name.to_lowercase())
+                ));
+            }
+        }
         Ok(labels)
     }
 

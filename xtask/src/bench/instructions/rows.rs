@@ -41,6 +41,8 @@ enum Work {
     Calls(&'static str),
     /// Requests that a frontend forwards to a backend: the load generator's arguments.
     Forward(&'static [&'static str]),
+    /// Values that are recorded at both exporters: a kind of metric.
+    Metric(&'static str),
 }
 
 /// One scenario. Its name, with the process that is counted, is a key of the table.
@@ -92,6 +94,10 @@ const fn calls(name: &'static str, mode: &'static str) -> Row {
     Row { name, work: Work::Calls(mode), connections: MANY, operations: 150, weight: MANY }
 }
 
+const fn metric(name: &'static str, kind: &'static str) -> Row {
+    Row { name, work: Work::Metric(kind), connections: 1, operations: 100_000, weight: 1 }
+}
+
 /// All rows, in the order in which they run.
 pub(super) const ROWS: &[Row] = &[
     local("tcp-64x1", "bench-server", TCP, 200, 1),
@@ -106,6 +112,10 @@ pub(super) const ROWS: &[Row] = &[
     protobuf(local("protobuf-64", "bench-server", TYPED_PROTOBUF, 150, 1)),
     fan("push", 1, 3000),
     fan("broadcast", 200, 60),
+    metric("metric-counter", "counter"),
+    metric("metric-gauge", "gauge"),
+    metric("metric-summary", "summary"),
+    metric("metric-histogram", "histogram"),
     calls("raw", "raw"),
     calls("rpc", "rpc"),
     Row { name: "forward", work: Work::Forward(FORWARD), connections: MANY, operations: 150, weight: MANY },
@@ -124,6 +134,11 @@ impl Row {
         if let Work::Local { program, serializer, load } = self.work {
             return self.local(programs, program, serializer, load, operations);
         }
+        if let Work::Metric(kind) = self.work {
+            let args = [kind, &operations.to_string()];
+            let counted = Counted::start(&programs.join("bench-metrics"), &args, false)?.wait()?;
+            return Ok(vec![(self.name.to_owned(), counted)]);
+        }
         let services = match services {
             Some(services) => services,
             None => services.insert(Services::start()?),
@@ -131,7 +146,7 @@ impl Row {
         match self.work {
             Work::Calls(mode) => self.calls(programs, mode, services, operations),
             Work::Forward(load) => self.forward(programs, load, services, operations),
-            Work::Local { .. } => Ok(Vec::new()),
+            Work::Local { .. } | Work::Metric(_) => Ok(Vec::new()),
         }
     }
 

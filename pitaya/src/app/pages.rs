@@ -1,0 +1,172 @@
+//! What the HTTP server answers: `/livez`, `/readyz` and `/metrics`.
+
+use std::io::Write as _;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+
+use super::{App, Inner};
+use crate::http::{Request, Response, StatusCode, header, plain};
+use crate::metrics::Reporter;
+
+/// How long an answer of the cluster about its state holds, so that probes cost it little.
+const FRESH: Duration = Duration::from_millis(500);
+/// The longest a probe waits for the cluster.
+const PROBE: Duration = Duration::from_secs(2);
+/// The longest `Accept` header that is looked at.
+const LONGEST_ACCEPT: usize = 512;
+/// Smaller answers are not compressed.
+const COMPRESSED: usize = 1024;
+
+pub(super) struct Pages {
+    app: Weak<Inner>,
+    reporters: Vec<Arc<dyn Reporter>>,
+    /// What the cluster said, and when.
+    cluster: Mutex<Option<(Instant, Option<&'static str>)>>,
+    /// The answers that were written last. One is written at a time, and serves all that came before it was begun.
+    written: Mutex<Vec<Written>>,
+}
+
+/// An answer to `/metrics`.
+struct Written {
+    accept: String,
+    /// Whether the scraper accepts gzip.
+    gzip: bool,
+    compressed: bool,
+    began: Instant,
+    content_type: &'static str,
+    body: Bytes,
+}
+
+/// A reporter panicked. The runtime's panic hook has logged why.
+struct Panicked;
+
+impl Pages {
+    pub(super) fn new(app: &App) -> Self {
+        Self {
+            app: Arc::downgrade(&app.inner),
+            reporters: app.inner.metrics.reporters().to_vec(),
+            cluster: Mutex::default(),
+            written: Mutex::default(),
+        }
+    }
+
+    /// Answers all paths.
+    pub(super) async fn all(&self, request: Request) -> Response {
+        match request.path() {
+            "/livez" => plain(StatusCode::OK, "live\n"),
+            "/readyz" => match self.unready().await {
+                None => plain(StatusCode::OK, "ready\n"),
+                Some(why) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+            },
+            _ => self.metrics(request).await,
+        }
+    }
+
+    /// Answers `/metrics` only.
+    pub(super) async fn metrics(&self, request: Request) -> Response {
+        if request.path() != "/metrics" {
+            return plain(StatusCode::NOT_FOUND, "not found\n");
+        }
+        let accept = request.header(header::ACCEPT);
+        let accept = if accept.len() <= LONGEST_ACCEPT { accept } else { "" };
+        let gzip = accepts_gzip(request.header(header::ACCEPT_ENCODING));
+        let came = Instant::now();
+        let mut written = self.written.lock().await;
+        written.retain(|answer| answer.began >= came);
+        let known = written.iter().position(|answer| answer.accept == accept && answer.gzip == gzip);
+        let at = match known {
+            Some(at) => at,
+            None => match self.write(accept.to_owned(), gzip).await {
+                Ok(Some(answer)) => {
+                    written.push(answer);
+                    written.len() - 1
+                }
+                Ok(None) => {
+                    return plain(StatusCode::NOT_FOUND, "this server has no reporter that can be read\n");
+                }
+                Err(Panicked) => return plain(StatusCode::INTERNAL_SERVER_ERROR, "a reporter panicked\n"),
+            },
+        };
+        written.get(at).map_or_else(
+            || plain(StatusCode::INTERNAL_SERVER_ERROR, "no answer\n"),
+            |answer| crate::http::ok(answer.content_type, answer.compressed, answer.body.clone()),
+        )
+    }
+
+    /// Writes an answer, on a thread where that holds up no task.
+    async fn write(&self, accept: String, gzip: bool) -> Result<Option<Written>, Panicked> {
+        let (began, reporters) = (Instant::now(), self.reporters.clone());
+        let write = move || {
+            let scrape = reporters.iter().find_map(|reporter| reporter.scrape(&accept))?;
+            let compress = gzip && scrape.body.len() >= COMPRESSED;
+            let body = if compress { compressed(&scrape.body).into() } else { Bytes::from(scrape.body) };
+            let content_type = scrape.content_type;
+            Some(Written { accept, gzip, compressed: compress, began, content_type, body })
+        };
+        tokio::task::spawn_blocking(write).await.map_err(|_| Panicked)
+    }
+
+    /// Why this server takes no new work.
+    async fn unready(&self) -> Option<&'static str> {
+        let Some(inner) = self.app.upgrade() else { return Some("the server has stopped") };
+        if inner.shutdown.is_cancelled() {
+            return Some("the server is stopping");
+        }
+        if let Some(why) = inner.watch.unready() {
+            return Some(why);
+        }
+        let node = inner.node.as_ref()?;
+        let mut known = self.cluster.lock().await;
+        if let Some((at, said)) = *known
+            && at.elapsed() < FRESH
+        {
+            return said;
+        }
+        let said = timeout(PROBE, node.unreachable()).await.unwrap_or(Some("the discovery does not answer"));
+        *known = Some((Instant::now(), said));
+        said
+    }
+}
+
+/// Whether an `Accept-Encoding` header allows gzip.
+fn accepts_gzip(header: &str) -> bool {
+    header.split(',').any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        let named = matches!(parts.next(), Some("gzip" | "x-gzip" | "*"));
+        let refused = parts.any(|part| part.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0)));
+        named && !refused
+    })
+}
+
+fn compressed(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    // Writing into memory does not fail.
+    let _ = encoder.write_all(text.as_bytes());
+    encoder.finish().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::accepts_gzip;
+
+    #[test]
+    fn gzip_is_used_where_it_is_accepted() {
+        for (header, accepted) in [
+            ("gzip", true),
+            ("deflate, gzip;q=0.5", true),
+            ("*", true),
+            ("", false),
+            ("identity", false),
+            ("gzip;q=0", false),
+            ("gzip;q=0.0, br", false),
+        ] {
+            assert_eq!(accepts_gzip(header), accepted, "{header}");
+        }
+    }
+}

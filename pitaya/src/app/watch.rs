@@ -1,0 +1,178 @@
+//! What lets others watch an app: the reporters of its metrics, and the HTTP server. They begin before everything else
+//! and end after it.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::App;
+use super::builder::Builder;
+use crate::config::Config;
+use crate::error::Result;
+
+const STARTING: u8 = 0;
+const SERVING: u8 = 1;
+const DRAINING: u8 = 2;
+
+/// How far an app is, and the tasks that tell others.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    phase: AtomicU8,
+    address: OnceLock<SocketAddr>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Watch {
+    pub(super) fn started(&self) {
+        let _ = self.phase.compare_exchange(STARTING, SERVING, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    pub(super) fn draining(&self) {
+        self.phase.store(DRAINING, Ordering::Relaxed);
+    }
+
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.address.get().copied()
+    }
+
+    /// Ends all tasks.
+    pub(super) fn end(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+    }
+
+    /// Why the app takes no new work; `None` if it does, as far as it depends on the app alone.
+    #[cfg(feature = "http")]
+    pub(super) fn unready(&self) -> Option<&'static str> {
+        match self.phase.load(Ordering::Relaxed) {
+            STARTING => Some("the server is starting"),
+            DRAINING => Some("the server is draining"),
+            _ => None,
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Adds the reporters that the configuration asks for.
+pub(super) fn add_reporters(builder: &mut Builder) {
+    let config = &builder.config;
+    warn_of_missing_features(config);
+    #[cfg(feature = "prometheus")]
+    if (config.prometheus_enabled || !config.http_listen.is_empty())
+        && !builder.reporters.iter().any(|reporter| reporter.scrape("").is_some())
+    {
+        builder.reporters.push(Arc::new(crate::metrics::Prometheus::from_config(config)));
+    }
+    #[cfg(feature = "statsd")]
+    if config.statsd_enabled {
+        match crate::metrics::Statsd::from_config(config) {
+            Ok(statsd) => builder.reporters.push(Arc::new(statsd)),
+            Err(error) => tracing::error!(%error, "StatsD gets no metrics"),
+        }
+    }
+}
+
+/// Such a configuration is no error, because one file may serve programs with different features.
+fn warn_of_missing_features(config: &Config) {
+    for (set, built, key, feature) in [
+        (
+            config.prometheus_enabled,
+            cfg!(feature = "prometheus"),
+            "pitaya.metrics.prometheus.enabled",
+            "prometheus",
+        ),
+        (config.statsd_enabled, cfg!(feature = "statsd"), "pitaya.metrics.statsd.enabled", "statsd"),
+        (config.otel_enabled, cfg!(feature = "otel"), "pitaya.tracing.otel.enabled", "otel"),
+        (!config.http_listen.is_empty(), cfg!(feature = "http"), "pitaya.http.listen", "http"),
+    ] {
+        if set && !built {
+            tracing::warn!(
+                "{key} has no effect: the program is built without the feature `{feature}` of pitaya"
+            );
+        }
+    }
+}
+
+/// Starts the work of the reporters, and the HTTP server if the configuration asks for one.
+pub(super) async fn start(app: &App) -> Result<()> {
+    let watch = &app.inner.watch;
+    for reporter in app.inner.metrics.reporters() {
+        let (reporter, stop) = (Arc::clone(reporter), watch.stop.clone());
+        watch.tasks.spawn(async move {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                () = reporter.run() => {}
+            }
+        });
+    }
+    #[cfg(feature = "http")]
+    listen(app).await?;
+    #[cfg(not(feature = "http"))]
+    std::future::ready(()).await;
+    Ok(())
+}
+
+#[cfg(feature = "http")]
+async fn listen(app: &App) -> Result<()> {
+    use super::pages::Pages;
+    use crate::acceptor::listen;
+    use crate::error::{Error, code};
+    use crate::http::serve;
+
+    let (watch, config) = (&app.inner.watch, app.config());
+    let pages = Arc::new(Pages::new(app));
+    let mut port = None;
+    if !config.http_listen.is_empty() {
+        let listeners = listen::bind(&config.http_listen).await.map_err(|error| {
+            Error::new(code::INTERNAL, format!("`pitaya.http.listen`: {error}")).with_source(error)
+        })?;
+        if let Some(address) = listeners.addresses().unwrap_or_default().first() {
+            let _ = watch.address.set(*address);
+            port = Some(address.port());
+            tracing::info!(%address, "serving /livez, /readyz and /metrics over HTTP");
+        }
+        let pages = Arc::clone(&pages);
+        let answer = move |request| {
+            let pages = Arc::clone(&pages);
+            async move { pages.all(request).await }
+        };
+        serve(listeners, answer, &watch.stop, &watch.tasks);
+    }
+    // One port may be both.
+    if config.prometheus_enabled && cfg!(feature = "prometheus") && port != Some(config.prometheus_port) {
+        let host = &config.prometheus_host;
+        let host =
+            if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.clone() };
+        match listen::bind(&format!("{host}:{}", config.prometheus_port)).await {
+            Ok(listeners) => {
+                tracing::info!(address = ?listeners.addresses().unwrap_or_default(), "serving /metrics to Prometheus");
+                let answer = move |request| {
+                    let pages = Arc::clone(&pages);
+                    async move { pages.metrics(request).await }
+                };
+                serve(listeners, answer, &watch.stop, &watch.tasks);
+            }
+            Err(error) => tracing::error!(%error, "Prometheus gets no metrics; the server runs without"),
+        }
+    }
+    Ok(())
+}
+
+/// Ends the HTTP server and the work of the reporters, and lets the reporters send the rest.
+pub(super) async fn stop(app: &App) {
+    let watch = &app.inner.watch;
+    watch.end();
+    watch.tasks.wait().await;
+    join_all(app.inner.metrics.reporters().iter().map(|reporter| reporter.flush())).await;
+}

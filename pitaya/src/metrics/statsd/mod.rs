@@ -1,0 +1,182 @@
+//! A reporter that sends to a StatsD or DogStatsD server.
+//!
+//! Recording stores a value in a series, without a lock. A task of the app reads all series every 100 ms, writes lines,
+//! and sends them in datagrams. What the server does not take in is lost and counted; nothing waits for the server.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::{Mutex, Notify};
+
+use super::series::{MOST_SERIES, Registry};
+use super::{Instrument, Metric, MetricError, Reporter, ReporterFuture};
+use crate::config::{Config, StatsdDialect};
+use crate::throttle::{GLOBAL, throttled};
+
+mod address;
+mod line;
+mod ring;
+mod sender;
+mod series;
+#[cfg(test)]
+mod tests;
+
+use address::Address;
+pub use address::StatsdError;
+use line::Style;
+use sender::Sender;
+use series::Series;
+
+/// Sends metrics to a StatsD or DogStatsD server, over UDP or a Unix socket.
+///
+/// The app makes one if `pitaya.metrics.statsd.enabled` is set. Names are the prefix and the bare name of the metric.
+/// Counters are sent as sums, gauges as their last level, summaries as times (`ms`, with the value as it is), and
+/// histograms as `h`, each at most 100 ms late. The labels are tags.
+///
+/// A host that is not found, a closed port or a slow server loses values, which [`dropped`](Self::dropped) counts. The
+/// reason is logged at most once a minute.
+///
+/// A metric keeps up to 10,000 label sets. Further ones are sent with the value `other` for each label, which is logged
+/// once.
+pub struct Statsd {
+    address: Address,
+    style: Style,
+    rate: f64,
+    registry: Registry<Series>,
+    pending: Arc<Pending>,
+    sender: Mutex<Sender>,
+}
+
+/// What the series share with the sender.
+#[derive(Default)]
+pub(super) struct Pending {
+    /// Wakes the sender before its time, because a series is half full.
+    full: Notify,
+    /// Values that were lost here.
+    dropped: AtomicU64,
+}
+
+impl Statsd {
+    /// Returns a reporter as the configuration says: `pitaya.metrics.statsd.…`. The variables `DD_ENTITY_ID`, `DD_ENV`,
+    /// `DD_SERVICE` and `DD_VERSION` of the environment add tags; `DD_AGENT_HOST` and `DD_DOGSTATSD_PORT` are the address
+    /// if the configured one is empty.
+    ///
+    /// # Errors
+    /// The address is not one. Its name is not looked up here.
+    pub fn from_config(config: &Config) -> Result<Self, StatsdError> {
+        Self::from_parts(config, |name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    }
+
+    fn from_parts(config: &Config, env: impl Fn(&str) -> Option<String>) -> Result<Self, StatsdError> {
+        let address = Address::parse(&config.statsd_host, &env)?;
+        let tags = [
+            ("DD_ENTITY_ID", "dd.internal.entity_id"),
+            ("DD_ENV", "env"),
+            ("DD_SERVICE", "service"),
+            ("DD_VERSION", "version"),
+        ];
+        let tags = tags.iter().filter_map(|(variable, tag)| Some(((*tag).to_owned(), env(variable)?)));
+        let sampled = config.statsd_rate < 1.0;
+        Ok(Self {
+            sender: Mutex::new(Sender::new(&address)),
+            address,
+            style: Style {
+                prefix: config.statsd_prefix.clone(),
+                tags: tags.collect(),
+                rate: sampled.then_some(config.statsd_rate),
+                tagged: config.statsd_dialect == StatsdDialect::DogStatsd,
+            },
+            rate: config.statsd_rate,
+            registry: Registry::new(MOST_SERIES),
+            pending: Arc::default(),
+        })
+    }
+
+    /// The number of values and lines that were lost on this side so far.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.pending.dropped.load(Ordering::Relaxed)
+    }
+
+    fn series(&self, metric: &Metric, labels: &[(&str, &str)]) -> Result<Arc<Series>, MetricError> {
+        let make = |labels: &[(&str, &str)]| {
+            Series::new(metric.kind(), self.style.line(metric, labels), self.rate, &self.pending)
+        };
+        let found = self.registry.series(metric, labels, make)?;
+        if found.overflows == Some(1) {
+            throttled!(
+                GLOBAL,
+                warn,
+                "overflowing statsd metrics",
+                metric = metric.full_name(),
+                limit = MOST_SERIES,
+                "too many label sets: further ones are sent as `other`; is an unbounded value used as a label?"
+            );
+        }
+        Ok(found.series)
+    }
+
+    /// Sends what the series have.
+    async fn send(&self) {
+        let mut sender = self.sender.lock().await;
+        if !sender.is_connected(&self.address).await {
+            return;
+        }
+        for family in self.registry.families() {
+            for series in family.series() {
+                series.drain(|line| sender.add(line));
+                if sender.is_full() {
+                    self.lost(sender.send().await);
+                }
+            }
+        }
+        sender.end();
+        self.lost(sender.send().await);
+    }
+
+    fn lost(&self, lines: u64) {
+        self.pending.dropped.fetch_add(lines, Ordering::Relaxed);
+    }
+}
+
+impl Reporter for Statsd {
+    fn report(&self, metric: &Metric, labels: &[(&str, &str)], value: f64) -> Result<(), MetricError> {
+        self.series(metric, labels)?.record(value);
+        Ok(())
+    }
+
+    fn instrument(
+        &self,
+        metric: &Metric,
+        labels: &[(&str, &str)],
+    ) -> Result<Option<Arc<dyn Instrument>>, MetricError> {
+        Ok(Some(self.series(metric, labels)?))
+    }
+
+    fn run(&self) -> ReporterFuture<'_> {
+        Box::pin(async move {
+            loop {
+                // Either may be dropped: a wake-up that is missed is followed by the timer.
+                tokio::select! {
+                    () = tokio::time::sleep(sender::PAUSE) => {}
+                    () = self.pending.full.notified() => {}
+                }
+                self.send().await;
+            }
+        })
+    }
+
+    fn flush(&self) -> ReporterFuture<'_> {
+        Box::pin(self.send())
+    }
+}
+
+impl fmt::Debug for Statsd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Statsd")
+            .field("address", &self.address)
+            .field("rate", &self.rate)
+            .finish_non_exhaustive()
+    }
+}
