@@ -46,6 +46,10 @@ pub(crate) trait Service: Sized {
 pub(crate) trait Client: Sized {
     type Service: Service;
 
+    /// How many operations may fail once the service is there again. Unbounded for a client that connects in the
+    /// background, because its operations fail immediately until then.
+    const FAILURES: usize = usize::MAX;
+
     /// Starts a client, and does what must not be lost. Names are unique.
     async fn prepare(service: &Self::Service, name: &str) -> Self;
 
@@ -103,7 +107,8 @@ async fn away<C: Client>(service: &mut C::Service, client: &C, fault: Fault) {
         assert!(!ready(client, false).await, "the service is away");
     }
     service.end(fault).await;
-    working(client).await;
+    let failures = working(client).await;
+    assert!(failures <= C::FAILURES, "{failures} operations failed after the fault");
 }
 
 async fn expired<C: Client>(service: &mut C::Service, client: &C) {
@@ -157,21 +162,23 @@ async fn all_replaced<C: Client>(service: &mut C::Service, client: &C) {
     working(&late).await;
 }
 
-/// Waits until operations succeed, and the client is ready.
-async fn working<C: Client>(client: &C) {
+/// Waits until operations succeed, and the client is ready. Returns how many operations failed before.
+async fn working<C: Client>(client: &C) -> usize {
     soon("operations to succeed again", async {
-        let mut row = 0;
+        let (mut row, mut failures) = (0, 0);
         while row < ROW || !ready(client, true).await {
             match attempt(client).await {
                 Ok(()) => row += 1,
                 Err(_) => {
                     row = 0;
+                    failures += 1;
                     sleep(Duration::from_millis(20)).await;
                 }
             }
         }
+        failures
     })
-    .await;
+    .await
 }
 
 /// Runs one operation, which must end.

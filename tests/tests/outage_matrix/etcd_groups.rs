@@ -46,6 +46,9 @@ fn reason(error: GroupError) -> String {
 impl Client for Grouped {
     type Service = EtcdService;
 
+    /// Each operation connects if it has to.
+    const FAILURES: usize = 2;
+
     async fn prepare(service: &EtcdService, name: &str) -> Self {
         let store = store(service.endpoints(), USER, PASS);
         let (lasting, passing) = (format!("lasting-{name}"), format!("passing-{name}"));

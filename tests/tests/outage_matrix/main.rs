@@ -12,6 +12,7 @@
 //!
 //! - **A**: every operation ends within its deadline, with an error that names the reason. `is_ready` becomes false.
 //! - **B**: after the fault operations succeed again and `is_ready` is true, without help and in bounded time.
+//!   Of groups no more than two operations fail then.
 //! - **C**: nothing is lost. Discovery: the server is registered as it was announced last, and follows the others, none of
 //!   which it took for gone. Groups: members that joined, before the fault or during it, are members. RPC: users that
 //!   were served, before the fault or during it, get their pushes, and the server its requests and news of binds.
