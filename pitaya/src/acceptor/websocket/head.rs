@@ -30,8 +30,14 @@ pub(super) fn parse(head: &[u8]) -> Result<Head, (StatusCode, String)> {
         ),
         other => bad(format!("the request is malformed: {other}")),
     })?;
-    if status.is_partial() {
-        return Err(bad("the request ends within its head".into()));
+    match status {
+        httparse::Status::Partial => return Err(bad("the request ends within its head".into())),
+        // The parser takes a line feed alone for the end of a line, so it may find an earlier empty line than the reader
+        // did. A proxy that does not would see other headers.
+        httparse::Status::Complete(end) if end < head.len() => {
+            return Err(bad("a line of the request ends without a carriage return".into()));
+        }
+        httparse::Status::Complete(_) => {}
     }
     let method = parsed.method.unwrap_or_default();
     let method = Method::from_bytes(method.as_bytes()).map_err(|error| bad(error.to_string()))?;
@@ -86,6 +92,14 @@ mod tests {
         assert_eq!(head.request.header("host"), Some("x"));
         assert_eq!(head.elements("X-A").collect::<Vec<_>>(), ["1", "\u{fffd}", "2"]);
         assert!(head.lists("x-a", "2") && head.single("x-a").is_none() && head.single("HOST") == Some("x"));
+    }
+
+    #[test]
+    fn a_head_ends_where_its_empty_line_is() {
+        let head = b"GET / HTTP/1.1\r\nHost: x\r\n\nOrigin: y\r\n\r\n";
+        let (status, why) = parse(head).unwrap_err();
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        assert!(why.contains("carriage return"), "{why}");
     }
 
     #[test]
