@@ -86,7 +86,9 @@ pub mod __private {
     };
     pub use crate::error::{Coded, CodedError, Error, ErrorRecognizer, IntoError, Result, coded};
     pub use crate::route::{Notify, Route};
-    pub use crate::serialize::{Codecs, Field, FieldType, Message, Push, Schema, TextField, Type, text};
+    pub use crate::serialize::{
+        Codecs, Field, FieldType, Message, Push, Schema, TextField, Type, fields, text,
+    };
     pub use crate::services::Services;
     pub use crate::session::SessionData;
     pub use {bytes, inventory, prost, serde};

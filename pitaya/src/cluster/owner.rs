@@ -71,10 +71,10 @@ impl Owner for Frontend {
         Box::pin(async move { self.ask(sys::KICK, asked.encode_to_vec()).await })
     }
 
-    fn push<'a>(&'a self, uid: &'a str, route: &'a str, body: Bytes) -> BoxFuture<'a, Result<()>> {
+    fn push<'a>(&'a self, uid: String, route: &'a str, body: Bytes) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             let server = self.server()?;
-            self.node.push_to_session(&server, uid, route, body).await
+            self.node.push_to_session(&server, &uid, route, body).await
         })
     }
 }

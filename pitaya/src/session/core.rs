@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -267,10 +267,16 @@ impl Core {
 
     /// Waits until there may be room for `more` bytes, or the session is closed.
     pub(crate) async fn room(&self, more: usize) {
-        let settings = self.pool.settings();
         let since = Instant::now();
-        poll_fn(|cx| self.outbox.poll_room(cx, &settings.bounds, more)).await;
+        poll_fn(|cx| self.poll_room(cx, more, since)).await;
+    }
+
+    /// Ready when there may be room for `more` bytes, or the session is closed. Records the wait, which began at `since`.
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>, more: usize, since: Instant) -> Poll<()> {
+        let settings = self.pool.settings();
+        ready!(self.outbox.poll_room(cx, &settings.bounds, more));
         settings.meters.wait.record_time(since.elapsed());
+        Poll::Ready(())
     }
 
     /// The writer takes what there is to write.
