@@ -184,8 +184,15 @@ fn rates(builder: &mut Builder, tables: &Tables) -> Result<Option<Rates>> {
         let rule = CallLimit::new(config.rate_limit_user, config.rate_limit_user_interval)?;
         rules.push((rule.per_user().answered(config.rate_limit_answer), None));
     }
+    let configured =
+        config.rate_limit_routes.iter().filter(|_| !config.rate_limit_force_disable).map(|limit| {
+            let rule = CallLimit::new(limit.limit, limit.interval)?.route(&*limit.route);
+            let rule = if limit.per_user { rule.per_user() } else { rule };
+            Ok(rule.answered(config.rate_limit_answer))
+        });
+    let configured = configured.collect::<Result<Vec<_>>>()?;
     let own = format!("{}.", builder.server_type);
-    for rule in builder.call_limits.drain(..) {
+    for rule in configured.into_iter().chain(builder.call_limits.drain(..)) {
         let route = rule.full_route(&builder.server_type).transpose()?;
         if let Some(route) = &route
             && route.starts_with(&own)
