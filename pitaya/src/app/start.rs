@@ -384,24 +384,42 @@ async fn listen(
     }
     let mut all = Vec::new();
     for (acceptor, listening) in open {
-        let (front, accepting) = (Arc::clone(front), accepting.clone());
-        app.inner.tasks.spawn(accept(acceptor, front, accepting));
+        let (front, accepting, stopping) = (Arc::clone(front), accepting.clone(), app.inner.cancel.clone());
+        app.inner.tasks.spawn(accept(acceptor, front, accepting, stopping));
         all.push(listening);
     }
     Ok(all)
 }
 
-/// Accepts until it is told not to. A failure (too many open files) costs a pause, not the acceptor.
-async fn accept(mut acceptor: Box<dyn Acceptor>, front: Arc<Front>, accepting: CancellationToken) {
+/// Accepts until `accepting` is cancelled; an acceptor that answers clients during a drain, until `stopping` is.
+///
+/// A failure (too many open files) costs a pause, not the acceptor.
+async fn accept(
+    mut acceptor: Box<dyn Acceptor>,
+    front: Arc<Front>,
+    accepting: CancellationToken,
+    stopping: CancellationToken,
+) {
     let mut backoff = AcceptBackoff::new();
+    let mut until = accepting;
+    let mut draining = false;
     loop {
         let accept = AssertUnwindSafe(acceptor.accept()).catch_unwind();
         let accepted = tokio::select! {
             biased;
-            () = accepting.cancelled() => return,
-            accepted = accept => accepted.unwrap_or_else(|panic| Err(io::Error::other(panicked("an acceptor", &*panic)))),
+            () = until.cancelled() => None,
+            accepted = accept => Some(accepted),
         };
-        match accepted {
+        let Some(accepted) = accepted else {
+            let answers =
+                !draining && std::panic::catch_unwind(AssertUnwindSafe(|| acceptor.drain())).unwrap_or(false);
+            if !answers {
+                return;
+            }
+            (draining, until) = (true, stopping.clone());
+            continue;
+        };
+        match accepted.unwrap_or_else(|panic| Err(io::Error::other(panicked("an acceptor", &*panic)))) {
             Ok(incoming) => {
                 let failures = backoff.succeeded();
                 if failures > 0 {
@@ -417,7 +435,7 @@ async fn accept(mut acceptor: Box<dyn Acceptor>, front: Arc<Front>, accepting: C
                 }
                 tokio::select! {
                     biased;
-                    () = accepting.cancelled() => return,
+                    () = until.cancelled() => {}
                     () = tokio::time::sleep(pause.wait) => {}
                 }
             }
