@@ -47,7 +47,8 @@ impl Receiver for Callee {
                 .pool
                 .frame_push(&push.route, &push.data)
                 .map_err(|error| node.unreadable("push", &error))?;
-            let core = node.pool.by_uid(&push.uid).ok_or_else(not_found)?;
+            let core =
+                node.pool.by_uid(&push.uid).ok_or_else(|| sys::not_found(&format!("user `{}`", push.uid)))?;
             core.push(&push.route, &packet)
         });
         response::write(result.map(|()| ACK), false)
@@ -86,10 +87,6 @@ impl Receiver for Callee {
         let node = Arc::clone(&self.0);
         self.0.spawn(async move { node.tell_binds_again().await });
     }
-}
-
-fn not_found() -> Error {
-    Error::new(code::UNKNOWN, text::SESSION_NOT_FOUND)
 }
 
 impl Node {

@@ -264,7 +264,11 @@ impl Node {
             .server
             .ok_or_else(|| Error::new(code::UNKNOWN, text::NO_SERVER_TYPE).with_metadata("route", &*route))?;
         let own = self.own();
-        let nonsense = || Error::new(code::UNKNOWN, text::RPC_MAY_BE_LOCAL);
+        let nonsense = || {
+            Error::new(code::UNKNOWN, text::RPC_MAY_BE_LOCAL)
+                .with_metadata("route", &*route)
+                .with_metadata("server", &*own.id)
+        };
         let mut to = match (&server_id, &key) {
             (Some(id), _) if **id == *own.id => return Err(nonsense()),
             (Some(id), _) => self.servers.get(id).map(Chosen::only).ok_or_else(|| {

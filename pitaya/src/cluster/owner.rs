@@ -32,9 +32,10 @@ impl Frontend {
     fn server(&self) -> Result<Arc<Server>> {
         let known = self.node.servers.get(&self.id);
         known.or_else(|| self.newcomer()).ok_or_else(|| {
-            // The original's answer has no metadata.
-            tracing::debug!(server = %self.id, "the frontend of the session is not known");
-            Error::new(code::UNKNOWN, text::NO_SERVER_WITH_ID)
+            // The original's answer has no metadata, so the log has the details.
+            let detail =
+                format!("the frontend `{}` of the session has stopped or was never known here", self.id);
+            Error::new(code::UNKNOWN, text::NO_SERVER_WITH_ID).with_source(detail)
         })
     }
 

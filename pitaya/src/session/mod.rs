@@ -29,6 +29,7 @@ pub(crate) use self::pool::{Directory, OutboxMeters, Pool, Settings};
 pub use self::pushing::Pushing;
 pub use self::testing::Pushes;
 pub use self::uid::check_uid;
+pub(crate) use self::uid::shortened;
 
 use std::fmt;
 use std::future::Future;
@@ -125,7 +126,8 @@ impl<D> Session<D> {
     /// [`SessionPool::on_after_bind`] after.
     ///
     /// # Errors
-    /// `illegal uid` for a uid that [`check_uid`] refuses, `session is already bound to an uid`,
+    /// `illegal uid` for a uid that [`check_uid`] refuses, `session is already bound to an uid` (both have their details in
+    /// the source, for the log),
     /// `PIT-499` if the session has been closed, or the error of a callback, which unbinds the session again. On a
     /// backend also `session not found` if it has gone from its frontend, and what keeps a call from being answered.
     pub async fn bind(&self, uid: &str) -> Result<()> {
@@ -254,6 +256,9 @@ impl<D> Session<D> {
     }
 
     /// Sets one value of the data.
+    ///
+    /// Use `f64` rather than `f32`: `0.1_f32` is kept as `0.10000000149011612`, or as `0.1` in a program that switches on
+    /// the feature `arbitrary_precision` of `serde_json`.
     ///
     /// # Errors
     /// `PIT-500` if it has no JSON form.
