@@ -11,7 +11,6 @@ pub mod config;
 mod connection;
 pub mod context;
 mod dispatch;
-pub mod duration;
 pub mod error;
 #[cfg(feature = "etcd")]
 mod etcd;
@@ -35,6 +34,8 @@ pub mod wire;
 
 pub use bytes::Bytes;
 pub use error::{AnyError, BoxError, Error, Result, ResultExt};
+#[doc(inline)]
+pub use pitaya_duration as duration;
 
 pub use app::App;
 pub use component::{Context, Lifecycle, Rpc, State};
