@@ -424,7 +424,7 @@ async fn a_handler_takes_state_behind_a_trait_object() {
 struct Tree {
     own_name: String,
     children: Vec<Self>,
-    parent: Option<Box<Tree>>,
+    parent: Option<Box<Self>>,
     #[serde(skip)]
     seen: bool,
 }

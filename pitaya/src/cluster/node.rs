@@ -265,9 +265,11 @@ impl Node {
             .ok_or_else(|| Error::new(code::UNKNOWN, text::NO_SERVER_TYPE).with_metadata("route", &*route))?;
         let own = self.own();
         let nonsense = || {
-            Error::new(code::UNKNOWN, text::RPC_MAY_BE_LOCAL)
-                .with_metadata("route", &*route)
-                .with_metadata("server", &*own.id)
+            // The original's answer has no metadata, so the log has the details.
+            let detail = format!(
+                "`{route}` is a route of this server's own type: pin the call with `.on(id)` or `.by(key)`"
+            );
+            Error::new(code::UNKNOWN, text::RPC_MAY_BE_LOCAL).with_source(detail)
         };
         let mut to = match (&server_id, &key) {
             (Some(id), _) if **id == *own.id => return Err(nonsense()),
