@@ -61,6 +61,10 @@ pub fn object(object: &Map<String, Value>) -> Bytes {
     out.into()
 }
 
+/// The one key of the map that `serde_json` shows instead of a number, with its text as the value, if any crate of the
+/// program switches on its feature `arbitrary_precision`.
+pub(crate) const NUMBER: &str = "$serde_json::private::Number";
+
 struct Narrow;
 
 impl Formatter for Narrow {
