@@ -211,21 +211,32 @@ impl Error {
 }
 
 /// For people: what `main` prints of an error that it returns, with everything that is known of it.
+///
+/// The codes for any internal error (`PIT-000`, `PIT-500`) are left out, because they say nothing to an operator. The
+/// reason of an error that hides it from callers stands in place of its text.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")?;
+        let text = self.reason();
+        if matches!(self.code(), code::UNKNOWN | code::INTERNAL) {
+            f.write_str(&text)?;
+        } else {
+            write!(f, "{}: {text}", self.code())?;
+        }
         for (key, value) in &self.0.metadata {
             write!(f, "\n  {key} = {value}")?;
         }
         // A text often ends with that of its cause: each is printed once.
-        let mut printed = self.msg().to_owned();
+        let mut printed = text.into_owned();
         let mut source = self.source();
         while let Some(error) = source {
-            let text = error.to_string();
+            let (text, shown) = match error.downcast_ref::<Self>() {
+                Some(own) => (own.reason().into_owned(), format!("{own:?}")),
+                None => (error.to_string(), error.to_string()),
+            };
             if !printed.contains(&text) {
-                write!(f, "\n  because: {text}")?;
+                write!(f, "\n  because: {}", shown.replace('\n', "\n  "))?;
                 printed.push('\n');
-                printed.push_str(&text);
+                printed.push_str(&shown);
             }
             source = error.source();
         }
@@ -424,9 +435,30 @@ mod tests {
 
     #[test]
     fn a_cause_is_printed_once() {
-        let cause = std::io::Error::other("port taken");
-        let error = Error::new("PIT-500", format!("cannot listen: {cause}")).with_source(cause);
-        assert_eq!(format!("{error:?}"), "PIT-500: cannot listen: port taken");
+        let cause = || std::io::Error::other("port taken");
+        let error = Error::new("PIT-500", format!("cannot listen: {}", cause())).with_source(cause());
+        assert_eq!(format!("{error:?}"), "cannot listen: port taken");
+        // The text of an error of ours without its code, also where it is a cause.
+        let inner = Error::new("PIT-503", "no broker").with_source(cause());
+        let outer = Error::new("PIT-500", "cannot start: no broker").with_source(inner);
+        assert_eq!(format!("{outer:?}"), "cannot start: no broker\n  because: port taken");
+        // Causes of a cause.
+        let inner = Error::new("PIT-503", "no broker").with_metadata("at", "a:1").with_source(cause());
+        let outer = Error::new("X-1", "cannot start").with_source(inner);
+        let printed =
+            "X-1: cannot start\n  because: PIT-503: no broker\n    at = a:1\n    because: port taken";
+        assert_eq!(format!("{outer:?}"), printed);
+    }
+
+    #[test]
+    fn an_operator_reads_the_reason_without_codes() {
+        let hidden = Error::hidden(code::INTERNAL, "no `Db` in this app");
+        assert_eq!(format!("{hidden:?}"), "no `Db` in this app");
+        let foreign = Error::internal(Outer(Box::new(std::io::Error::other("disk full"))));
+        assert_eq!(format!("{foreign:?}"), "outer\n  because: disk full");
+        assert_eq!(foreign.to_string(), "PIT-000: internal error", "what callers may see");
+        let without_source = Error::new(code::UNKNOWN, "config: pitaya.x = 0 must be at least 1");
+        assert_eq!(format!("{without_source:?}"), "config: pitaya.x = 0 must be at least 1");
     }
 
     #[test]

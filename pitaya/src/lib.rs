@@ -13,7 +13,6 @@ pub mod config;
 mod connection;
 pub mod context;
 mod dispatch;
-pub mod duration;
 pub mod error;
 #[cfg(feature = "etcd")]
 mod etcd;
@@ -43,6 +42,8 @@ pub mod wire;
 
 pub use bytes::Bytes;
 pub use error::{AnyError, BoxError, Error, Result, ResultExt};
+#[doc(inline)]
+pub use pitaya_duration as duration;
 
 pub use app::App;
 pub use component::{Context, Lifecycle, Rpc, State};
@@ -94,7 +95,9 @@ pub mod __private {
     };
     pub use crate::error::{Coded, CodedError, Error, ErrorRecognizer, IntoError, Result, coded};
     pub use crate::route::{Notify, Route};
-    pub use crate::serialize::{Codecs, Field, FieldType, Message, Push, Schema, TextField, Type, text};
+    pub use crate::serialize::{
+        Codecs, Field, FieldType, Message, Push, Schema, TextField, Type, fields, text,
+    };
     pub use crate::services::Services;
     pub use crate::session::SessionData;
     pub use {bytes, inventory, prost, serde};

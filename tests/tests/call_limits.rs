@@ -80,3 +80,52 @@ async fn a_call_over_a_silent_limit_vanishes() {
     assert_eq!(client.next().await.unwrap().text(), "{}", "the request before is not answered");
     ring.app.stop().await;
 }
+
+#[tokio::test]
+async fn routes_are_limited_by_the_configuration() {
+    let config = pitaya::Config::parse(
+        r#"
+        [pitaya.conn.ratelimiting]
+        answer = true
+        routes = [
+            { route = "arena.raw", limit = 1, interval = "1h" },
+        ]
+        "#,
+    )
+    .unwrap();
+    let ring = arena::start(config).await;
+    let (mut one, mut two) = (Raw::ready(ring.tcp).await, Raw::ready(ring.tcp).await);
+    for client in [&mut one, &mut two] {
+        client.ask("arena.bind", r#"{"text":"ann"}"#).await;
+        assert_eq!(client.ask("arena.raw", "a").await, "a", "each connection has its own count");
+        assert_eq!(client.ask("arena.raw", "a").await, OVER);
+        assert_eq!(client.ask("arena.empty", "").await, "{}");
+    }
+    ring.app.stop().await;
+}
+
+#[tokio::test]
+async fn a_route_limit_of_the_configuration_counts_by_user() {
+    let mut config = config();
+    config.session_unique = false;
+    config.rate_limit_answer = true;
+    let mut limit = pitaya::config::RouteLimit::new("arena.raw", 1);
+    (limit.interval, limit.per_user) = (HOUR, true);
+    config.rate_limit_routes = vec![limit.clone()];
+    let ring = arena::start(config.clone()).await;
+    let mut one = Raw::ready(ring.tcp).await;
+    one.ask("arena.bind", r#"{"text":"ann"}"#).await;
+    assert_eq!(one.ask("arena.raw", "a").await, "a");
+    let mut two = Raw::ready(ring.tcp).await;
+    two.ask("arena.bind", r#"{"text":"ann"}"#).await;
+    assert_eq!(two.ask("arena.raw", "a").await, OVER);
+    ring.app.stop().await;
+
+    config.rate_limit_force_disable = true;
+    let ring = arena::start(config).await;
+    let mut free = Raw::ready(ring.tcp).await;
+    for _ in 0..3 {
+        assert_eq!(free.ask("arena.raw", "a").await, "a");
+    }
+    ring.app.stop().await;
+}

@@ -54,8 +54,14 @@ async fn a_websocket_client_learns_why_it_was_closed() {
     }
     assert_eq!(end(&old).await, (CloseReason::Replaced, Some(close_code::REPLACED)));
 
+    let session = ring.app.sessions().by_uid("ann").unwrap();
+    // The server's task for the connection does not run meanwhile, so the outbox fills up.
+    while session.push_to("onText", &Text { text: "x".into() }).await.is_ok() {}
+    assert_eq!(end(&new).await, (CloseReason::TooSlow, Some(close_code::TOO_SLOW)));
+
+    let last = client(at).await;
     ring.app.stop().await;
-    assert_eq!(end(&new).await, (CloseReason::ServerStopped, Some(close_code::GOING_AWAY)));
+    assert_eq!(end(&last).await, (CloseReason::ServerStopped, Some(close_code::GOING_AWAY)));
 }
 
 #[tokio::test]
@@ -229,18 +235,71 @@ async fn a_proxy_protocol_needs_a_list_of_trusted_networks() {
     ring.app.stop().await;
 }
 
+/// Sends the head of a request, and returns all that is answered until the server closes the connection.
+async fn answer_to(at: SocketAddr, head: &str) -> String {
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    soon("the answer", stream.read_to_string(&mut answer)).await.unwrap();
+    answer
+}
+
 #[tokio::test]
 async fn a_probe_is_answered_while_the_app_is_ready() {
     let (ring, at) = arena_with(config(), |it| it).await;
     for method in ["GET", "HEAD"] {
-        let mut probe = TcpStream::connect(at).await.unwrap();
-        probe.write_all(format!("{method} / HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        soon("the answer", probe.read_to_string(&mut answer)).await.unwrap();
+        let answer = answer_to(at, &format!("{method} / HTTP/1.1\r\nHost: x\r\n\r\n")).await;
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     }
     ring.app.stop().await;
 }
+
+#[tokio::test]
+async fn a_draining_server_answers_503() {
+    let mut config = config();
+    config.drain_period = Duration::from_millis(10);
+    let (ring, at) = arena_with(config, |it| it).await;
+    let (last, tcp) = (client(at).await, ring.tcp);
+    let running = Arc::new(ring.app);
+    let draining = {
+        let running = Arc::clone(&running);
+        tokio::spawn(async move { running.drain().await })
+    };
+    soon("the TCP acceptor to close", async {
+        while TcpStream::connect(tcp).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    for (head, body) in [
+        ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "\r\n\r\nnot ready\n"),
+        ("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", "\r\n\r\n"),
+        (UPGRADE, "\r\n\r\nthe server is stopping\n"),
+    ] {
+        // The WebSocket acceptor begins to refuse in a task of its own.
+        let answer = soon("503", async {
+            loop {
+                let answer = answer_to(at, head).await;
+                if !answer.starts_with("HTTP/1.1 200 ") {
+                    return answer;
+                }
+            }
+        })
+        .await;
+        assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{head}: {answer}");
+        assert!(answer.ends_with(body), "{head}: {answer}");
+    }
+    assert!(!draining.is_finished());
+    assert_eq!(running.sessions().count(), 1, "the session that was there stays");
+    drop(last);
+    soon("the drain", draining).await.unwrap();
+    let running = Arc::into_inner(running).unwrap();
+    running.stop().await;
+    assert!(TcpStream::connect(at).await.is_err(), "the port is closed after the stop");
+}
+
+const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 #[tokio::test]
 async fn addresses_without_a_host_and_localhost_are_both_families() {

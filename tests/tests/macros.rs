@@ -380,3 +380,65 @@ async fn a_contract_without_remote_is_warned_of_at_start() {
     let _ = ForgottenApiClient::fake(Forgetful).forget().await;
     app.stop().await;
 }
+
+trait Store: Send + Sync {
+    fn size(&self) -> i32;
+}
+
+struct Shelf(i32);
+
+impl Store for Shelf {
+    fn size(&self) -> i32 {
+        self.0
+    }
+}
+
+#[derive(Component)]
+struct Shop;
+
+#[handler(server = "shop")]
+impl Shop {
+    pub async fn size(&self, store: State<Arc<dyn Store>>, other: State<Box<dyn Store>>) -> Result<Inner> {
+        Ok(Inner { n: store.size() + other.size() })
+    }
+}
+
+#[tokio::test]
+async fn a_handler_takes_state_behind_a_trait_object() {
+    let app = App::builder()
+        .server_type("shop")
+        .state::<Arc<dyn Store>>(Arc::new(Shelf(40)))
+        .state::<Box<dyn Store>>(Box::new(Shelf(2)))
+        .acceptor(Tcp::bind("127.0.0.1:0"))
+        .start()
+        .await
+        .unwrap();
+    let client = pitaya::client::Client::builder().connect_tcp(app.socket_addrs()[0]).await.unwrap();
+    assert_eq!(client.request(&Shop::SIZE, &()).await.unwrap(), Inner { n: 42 });
+    app.stop().await;
+}
+
+#[message(lenient)]
+#[derive(PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+struct Tree {
+    own_name: String,
+    children: Vec<Self>,
+    parent: Option<Box<Self>>,
+    #[serde(skip)]
+    seen: bool,
+}
+
+/// The serde code of a message is derived on a twin: no form of a field may be lost by it.
+#[test]
+fn messages_nest_in_themselves_and_keep_serde_attributes() {
+    let leaf = Tree { own_name: "b".into(), seen: true, ..Tree::default() };
+    let tree = Tree { own_name: "a".into(), children: vec![leaf.clone()], ..leaf };
+    let text = serde_json::to_string(&tree).unwrap();
+    assert_eq!(
+        text,
+        r#"{"ownName":"a","children":[{"ownName":"b","children":[],"parent":null}],"parent":null}"#
+    );
+    let read: Tree = serde_json::from_str(r#"{"ownName":"a","children":[{"ownName":"b"}]}"#).unwrap();
+    assert_eq!((read.children[0].own_name.as_str(), read.seen), ("b", false));
+}

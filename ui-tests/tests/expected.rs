@@ -9,9 +9,6 @@
 //! - Each says what to write instead: outside of quoted code it has a verb of [`VERBS`], or lists what is possible
 //!   (``takes `server` ``). An error of the compiler's own says by itself what it wants; which ones these are, and the
 //!   words that it must have, is in [`COMPILER`].
-//!
-//! One exception: derives of serde complain about the type of a field that is no message, several times, beside our
-//! own error about it. These count as one, if ours is there.
 
 use std::path::Path;
 
@@ -137,25 +134,17 @@ impl Report<'_> {
         }
         self.headline().contains(" takes `") || self.words().iter().any(|word| VERBS.contains(word))
     }
-
-    /// A complaint of serde about the type of a field that another report is about.
-    fn repeats(&self, all: &[Self]) -> bool {
-        let rest = self.headline().strip_prefix("error[E0277]: the trait bound `").unwrap_or_default();
-        let Some((ty, _)) = rest.split_once(": serde::") else { return false };
-        all.iter().any(|r| r.headline() == format!("error[E0277]: `{ty}` cannot be a field of a message"))
-    }
 }
 
 /// What is wrong with the expected errors of a case.
 fn judge(source: &str, stderr: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     let all = reports(stderr);
-    let own: Vec<_> = all.iter().filter(|report| !report.repeats(&all)).collect();
-    let mark = |report: &&Report<'_>| match report.at_attribute(source) {
+    let mark = |report: &Report<'_>| match report.at_attribute(source) {
         true => (report.line, Mark::Attribute),
         false => (report.line, Mark::Mistake),
     };
-    let mut found: Vec<_> = own.iter().map(mark).collect();
+    let mut found: Vec<_> = all.iter().map(mark).collect();
     let mut meant = marks(source);
     found.sort_unstable();
     meant.sort_unstable();
@@ -165,7 +154,7 @@ fn judge(source: &str, stderr: &str) -> Vec<String> {
     if found != meant {
         wrong.push(format!("errors and mistakes differ: {found:?} are told, {meant:?} are marked"));
     }
-    for report in own {
+    for report in all {
         if report.text.contains("__private") {
             wrong.push(format!("names `__private`: {}", report.headline()));
         }
@@ -203,11 +192,6 @@ const GOOD: &str = "error: handler `join` must be async: write `pub async fn joi
 #[test]
 fn the_judge_lets_a_good_case_pass() {
     assert_eq!(judge(CASE, GOOD), [""; 0]);
-    let field = "struct A {\n    //~v MISTAKE\n    b: B,\n}\n";
-    let ours =
-        "error[E0277]: `B` cannot be a field of a message\n --> a.rs:3:8\n  = note: annotate the type\n";
-    let serde = "error[E0277]: the trait bound `B: serde::Serialize` is not satisfied\n --> a.rs:1:8\n";
-    assert_eq!(judge(field, &[serde, ours, serde].join("\n")), [""; 0]);
 }
 
 #[test]

@@ -21,6 +21,23 @@ const FEATURES: &[&str] = &[
     "otel",
 ];
 
+/// The integration tests that run with the features of `pitaya-unified` too: macros, every serializer, clients, and bytes
+/// recorded from the original.
+const UNIFIED: &[&str] = &[
+    "macros",
+    "serializers",
+    "e2e",
+    "sessions",
+    "client",
+    "conversation_vectors",
+    "wire_vectors",
+    "answer_vectors",
+];
+
+/// The systems that the library is checked for where their standard libraries are installed (`rustup target add`).
+const TARGETS: &[&str] =
+    &["x86_64-pc-windows-gnu", "x86_64-pc-windows-msvc", "aarch64-apple-darwin", "x86_64-apple-darwin"];
+
 type Step = fn() -> Result<(), String>;
 
 /// Runs all steps; stops at the first that fails.
@@ -54,7 +71,15 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
         ("package", || {
             // Compiling the packages is left out: they are the same files.
             let mut package = cargo();
-            package.args(["package", "--allow-dirty", "--no-verify", "-p", "pitaya-macros-core"]);
+            package.args([
+                "package",
+                "--allow-dirty",
+                "--no-verify",
+                "-p",
+                "pitaya-duration",
+                "-p",
+                "pitaya-macros-core",
+            ]);
             run(package.args(["-p", "pitaya-macros", "-p", "pitaya"]))
         }),
         ("tests", || {
@@ -70,7 +95,11 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
             ]))
         }),
         ("unified", || {
-            run(cargo().args(["test", "-p", "pitaya", "-p", "pitaya-unified", "--all-features", "--lib"]))
+            run(cargo().args(["test", "-p", "pitaya", "-p", "pitaya-unified", "--all-features", "--lib"]))?;
+            let mut tests = cargo();
+            tests.args(["test", "-p", "pitaya-tests", "-p", "pitaya-unified", "--all-features"]);
+            tests.args(UNIFIED.iter().flat_map(|test| ["--test", test]));
+            run(&mut tests)
         }),
         ("doctests", || {
             run(cargo().args([
@@ -105,9 +134,39 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
 const UNIX: &[&str] =
     &["rustix::", "libc::", "std::os::unix", "std::os::fd", "signal::unix", "UnixListener", "UnixStream"];
 
-/// Everything of the library that only Unix has stands in an item or a block under `cfg(unix)`, in a test, or in a
-/// comment. This reads the text: other systems are not built.
+/// The library builds for other systems. Those whose standard library is installed are checked by the compiler, without
+/// TLS and the cluster: their cryptography needs a C compiler for the system. For the others this reads the text.
 fn portable() -> Result<(), String> {
+    only_unix_is_guarded()?;
+    let installed = Command::new("rustup").args(["target", "list", "--installed"]).output();
+    let installed =
+        installed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let (check, skip): (Vec<&str>, _) =
+        TARGETS.iter().partition(|target| installed.lines().any(|line| line == **target));
+    if !skip.is_empty() {
+        eprintln!("not installed, so not checked: {}", skip.join(", "));
+    }
+    for target in check {
+        let features = "websocket,testing,garde";
+        let mut check = cargo();
+        check.args([
+            "check",
+            "-p",
+            "pitaya",
+            "--no-default-features",
+            "--features",
+            features,
+            "--target",
+            target,
+        ]);
+        run(&mut check)?;
+    }
+    Ok(())
+}
+
+/// Everything of the library that only Unix has stands in an item or a block under `cfg(unix)`, in a test, or in a
+/// comment.
+fn only_unix_is_guarded() -> Result<(), String> {
     let mut found = Vec::new();
     let mut folders = vec![root().join("pitaya/src")];
     while let Some(folder) = folders.pop() {

@@ -184,6 +184,10 @@ impl<A: Acceptor> Acceptor for Wrapped<A> {
             Ok(incoming)
         })
     }
+
+    fn drain(&mut self) -> bool {
+        self.inner.drain()
+    }
 }
 
 impl<A: fmt::Debug> fmt::Debug for Wrapped<A> {

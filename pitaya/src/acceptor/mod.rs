@@ -67,8 +67,8 @@ pub use websocket::hidden_websocket;
 
 /// A source of client connections.
 ///
-/// The app calls [`listen`](Self::listen) once and then [`accept`](Self::accept) for ever; to stop accepting it drops the
-/// acceptor, which must close the listening socket.
+/// The app calls [`listen`](Self::listen) once and then [`accept`](Self::accept) for ever; to stop accepting it calls
+/// [`drain`](Self::drain) and drops the acceptor, which must close the listening socket.
 ///
 /// # Example
 /// One's own acceptor, over Unix sockets:
@@ -114,6 +114,15 @@ pub trait Acceptor: Send + 'static {
     /// [`AcceptBackoff`] says and calls again.
     fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>>;
 
+    /// Begins to refuse clients, because the server drains. Returns whether the acceptor answers them.
+    ///
+    /// With `true`, the app goes on to call [`accept`](Self::accept) until the server closes its sessions, and the set-up of each
+    /// connection must refuse the client in the transport's own words: [`WebSocket`] answers with 503. With `false`, which is the
+    /// default, the app drops the acceptor, so that connections are refused by the system.
+    fn drain(&mut self) -> bool {
+        false
+    }
+
     /// Puts a wrapper before this acceptor's connections.
     ///
     /// Wrappers see a packet in the order they are listed: in `.wrap(a).wrap(b)`, `a` first, and `b` sees what `a` made of it.
@@ -141,6 +150,10 @@ impl Acceptor for Box<dyn Acceptor> {
 
     fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>> {
         (**self).accept()
+    }
+
+    fn drain(&mut self) -> bool {
+        (**self).drain()
     }
 }
 

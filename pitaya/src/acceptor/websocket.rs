@@ -26,7 +26,7 @@ use super::{
 ///
 /// A request that asks for no WebSocket is answered too: `GET` and `HEAD` of the probe path (`pitaya.acceptor.ws.probe`, `/` by
 /// default) with 200 while the server is ready and 503 otherwise, `GET` and `HEAD` of another path with 426, and other methods
-/// with 405. A wrong upgrade is answered with 400, 403 (its origin) or 431 (more than `pitaya.limit.upgrade.head` bytes or 200
+/// with 405. While the server drains, probes and upgrades are answered with 503. A wrong upgrade is answered with 400, 403 (its origin) or 431 (more than `pitaya.limit.upgrade.head` bytes or 200
 /// headers).
 ///
 /// # Example
@@ -42,6 +42,7 @@ pub struct WebSocket {
     origins: Option<Arc<[String]>>,
     subprotocols: Option<Arc<[String]>>,
     rules: Arc<Rules>,
+    draining: bool,
 }
 
 impl WebSocket {
@@ -60,7 +61,7 @@ impl WebSocket {
     }
 
     fn new(door: Door) -> Self {
-        Self { door, origins: None, subprotocols: None, rules: Arc::default() }
+        Self { door, origins: None, subprotocols: None, rules: Arc::default(), draining: false }
     }
 
     /// Speaks TLS with these certificates, which makes it `wss`.
@@ -150,16 +151,21 @@ impl Acceptor for WebSocket {
     fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>> {
         Box::pin(async move {
             let (stream, socket, set_up) = self.door.accept().await?;
-            let rules = Arc::clone(&self.rules);
+            let (rules, draining) = (Arc::clone(&self.rules), self.draining);
             Ok(Incoming::new(Peer::from(socket), async move {
                 let (stream, peer) = set_up.run(stream, socket).await?;
                 match stream {
-                    Established::Plain(stream) => open(stream, peer, &rules).await,
+                    Established::Plain(stream) => open(stream, peer, &rules, draining).await,
                     #[cfg(feature = "tls")]
-                    Established::Secure(stream) => open(*stream, peer, &rules).await,
+                    Established::Secure(stream) => open(*stream, peer, &rules, draining).await,
                 }
             }))
         })
+    }
+
+    fn drain(&mut self) -> bool {
+        self.draining = true;
+        true
     }
 }
 
@@ -167,8 +173,9 @@ async fn open<S: ByteStream>(
     mut stream: S,
     mut peer: Peer,
     rules: &Rules,
+    draining: bool,
 ) -> Result<(Link, Peer), OpenError> {
-    let request = upgrade(&mut stream, rules).await?;
+    let request = upgrade(&mut stream, rules, draining).await?;
     let client = peer.socket().and_then(|socket| forwarded::client(socket.ip(), &request, &rules.trusted));
     if let Some(client) = client {
         peer = Peer::from(client);
@@ -186,7 +193,7 @@ pub async fn hidden_websocket<S: ByteStream>(
     max_packet: usize,
 ) -> Result<impl super::PacketStream, OpenError> {
     let rules = Rules { max_head: 64 * 1024, ..Rules::default() };
-    upgrade(&mut stream, &rules).await?;
+    upgrade(&mut stream, &rules, false).await?;
     Ok(Messages::new(stream, max_packet))
 }
 

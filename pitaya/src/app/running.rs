@@ -155,7 +155,7 @@ impl Signals {
 
 /// Where there are no Unix signals: Ctrl-C.
 #[cfg(not(unix))]
-struct Signals;
+pub(super) struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {

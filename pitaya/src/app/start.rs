@@ -197,8 +197,15 @@ fn rates(builder: &mut Builder, tables: &Tables) -> Result<Option<Rates>> {
         let rule = CallLimit::new(config.rate_limit_user, config.rate_limit_user_interval)?;
         rules.push((rule.per_user().answered(config.rate_limit_answer), None));
     }
+    let configured =
+        config.rate_limit_routes.iter().filter(|_| !config.rate_limit_force_disable).map(|limit| {
+            let rule = CallLimit::new(limit.limit, limit.interval)?.route(&*limit.route);
+            let rule = if limit.per_user { rule.per_user() } else { rule };
+            Ok(rule.answered(config.rate_limit_answer))
+        });
+    let configured = configured.collect::<Result<Vec<_>>>()?;
     let own = format!("{}.", builder.server_type);
-    for rule in builder.call_limits.drain(..) {
+    for rule in configured.into_iter().chain(builder.call_limits.drain(..)) {
         let route = rule.full_route(&builder.server_type).transpose()?;
         if let Some(route) = &route
             && route.starts_with(&own)
@@ -411,24 +418,42 @@ async fn listen(
     }
     let mut all = Vec::new();
     for (acceptor, listening) in open {
-        let (front, accepting) = (Arc::clone(front), accepting.clone());
-        app.inner.tasks.spawn(accept(acceptor, front, accepting));
+        let (front, accepting, stopping) = (Arc::clone(front), accepting.clone(), app.inner.cancel.clone());
+        app.inner.tasks.spawn(accept(acceptor, front, accepting, stopping));
         all.push(listening);
     }
     Ok(all)
 }
 
-/// Accepts until it is told not to. A failure (too many open files) costs a pause, not the acceptor.
-async fn accept(mut acceptor: Box<dyn Acceptor>, front: Arc<Front>, accepting: CancellationToken) {
+/// Accepts until `accepting` is cancelled; an acceptor that answers clients during a drain, until `stopping` is.
+///
+/// A failure (too many open files) costs a pause, not the acceptor.
+async fn accept(
+    mut acceptor: Box<dyn Acceptor>,
+    front: Arc<Front>,
+    accepting: CancellationToken,
+    stopping: CancellationToken,
+) {
     let mut backoff = AcceptBackoff::new();
+    let mut until = accepting;
+    let mut draining = false;
     loop {
         let accept = AssertUnwindSafe(acceptor.accept()).catch_unwind();
         let accepted = tokio::select! {
             biased;
-            () = accepting.cancelled() => return,
-            accepted = accept => accepted.unwrap_or_else(|panic| Err(io::Error::other(panicked("an acceptor", &*panic)))),
+            () = until.cancelled() => None,
+            accepted = accept => Some(accepted),
         };
-        match accepted {
+        let Some(accepted) = accepted else {
+            let answers =
+                !draining && std::panic::catch_unwind(AssertUnwindSafe(|| acceptor.drain())).unwrap_or(false);
+            if !answers {
+                return;
+            }
+            (draining, until) = (true, stopping.clone());
+            continue;
+        };
+        match accepted.unwrap_or_else(|panic| Err(io::Error::other(panicked("an acceptor", &*panic)))) {
             Ok(incoming) => {
                 let failures = backoff.succeeded();
                 if failures > 0 {
@@ -444,7 +469,7 @@ async fn accept(mut acceptor: Box<dyn Acceptor>, front: Arc<Front>, accepting: C
                 }
                 tokio::select! {
                     biased;
-                    () = accepting.cancelled() => return,
+                    () = until.cancelled() => {}
                     () = tokio::time::sleep(pause.wait) => {}
                 }
             }

@@ -16,7 +16,7 @@ use super::close::ConnectError;
 use super::transport::{Goodbye, Transport};
 use crate::redact;
 use crate::wire::packet::{self, HEADER, MAX_BODY};
-use crate::wire::websocket::{accept_key, random_key};
+use crate::wire::websocket::{accept_key, forward_flush_and_shutdown, random_key};
 
 /// The end of a head.
 const END: &[u8] = b"\r\n\r\n";
@@ -177,13 +177,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Rewound<S> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
+    forward_flush_and_shutdown!();
 
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
@@ -191,10 +185,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Rewound<S> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }
 

@@ -47,7 +47,8 @@ impl Receiver for Callee {
                 .pool
                 .frame_push(&push.route, &push.data)
                 .map_err(|error| node.unreadable("push", &error))?;
-            let core = node.pool.by_uid(&push.uid).ok_or_else(not_found)?;
+            let core =
+                node.pool.by_uid(&push.uid).ok_or_else(|| sys::not_found(&format!("user `{}`", push.uid)))?;
             core.push(&push.route, &packet)
         });
         response::write(result.map(|()| ACK), false)
@@ -92,10 +93,6 @@ impl Receiver for Callee {
 #[cold]
 fn route_of(message: Bytes) -> String {
     Incoming::decode(message).map(|call| call.route).unwrap_or_default()
-}
-
-fn not_found() -> Error {
-    Error::new(code::UNKNOWN, text::SESSION_NOT_FOUND)
 }
 
 impl Node {

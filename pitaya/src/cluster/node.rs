@@ -289,7 +289,13 @@ impl Node {
             .server
             .ok_or_else(|| Error::new(code::UNKNOWN, text::NO_SERVER_TYPE).with_metadata("route", &*route))?;
         let own = self.own();
-        let nonsense = || Error::new(code::UNKNOWN, text::RPC_MAY_BE_LOCAL);
+        let nonsense = || {
+            // The original's answer has no metadata, so the log has the details.
+            let detail = format!(
+                "`{route}` is a route of this server's own type: pin the call with `.on(id)` or `.by(key)`"
+            );
+            Error::new(code::UNKNOWN, text::RPC_MAY_BE_LOCAL).with_source(detail)
+        };
         let mut to = match (&server_id, &key) {
             (Some(id), _) if **id == *own.id => return Err(nonsense()),
             (Some(id), _) => self.servers.get(id).map(Chosen::only).ok_or_else(|| {

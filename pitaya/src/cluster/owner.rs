@@ -32,9 +32,10 @@ impl Frontend {
     fn server(&self) -> Result<Arc<Server>> {
         let known = self.node.servers.get(&self.id);
         known.or_else(|| self.newcomer()).ok_or_else(|| {
-            // The original's answer has no metadata.
-            tracing::debug!(server = %self.id, "the frontend of the session is not known");
-            Error::new(code::UNKNOWN, text::NO_SERVER_WITH_ID)
+            // The original's answer has no metadata, so the log has the details.
+            let detail =
+                format!("the frontend `{}` of the session has stopped or was never known here", self.id);
+            Error::new(code::UNKNOWN, text::NO_SERVER_WITH_ID).with_source(detail)
         })
     }
 
@@ -71,10 +72,10 @@ impl Owner for Frontend {
         Box::pin(async move { self.ask(sys::KICK, asked.encode_to_vec()).await })
     }
 
-    fn push<'a>(&'a self, uid: &'a str, route: &'a str, body: Bytes) -> BoxFuture<'a, Result<()>> {
+    fn push<'a>(&'a self, uid: String, route: &'a str, body: Bytes) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             let server = self.server()?;
-            self.node.push_to_session(&server, uid, route, body).await
+            self.node.push_to_session(&server, &uid, route, body).await
         })
     }
 }

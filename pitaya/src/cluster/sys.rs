@@ -51,7 +51,7 @@ fn replace_data(pool: &Pool, body: &Bytes) -> Result<Bytes> {
 
 fn kick(pool: &Pool, body: &Bytes) -> Result<Bytes> {
     let asked = decode::<KickMsg>(body)?;
-    let core = pool.by_uid(&asked.user_id).ok_or_else(not_found)?;
+    let core = pool.by_uid(&asked.user_id).ok_or_else(|| not_found(&format!("user `{}`", asked.user_id)))?;
     core.kick(CloseReason::Kicked); // one that is closing already will be gone, as was asked
     Ok(KICKED)
 }
@@ -75,9 +75,12 @@ fn decode<M: prost::Message + Default>(body: &Bytes) -> Result<M> {
 }
 
 fn find(pool: &Pool, id: i64) -> Result<Arc<Core>> {
-    u64::try_from(id).ok().and_then(|id| pool.by_id(id)).ok_or_else(not_found)
+    let found = u64::try_from(id).ok().and_then(|id| pool.by_id(id));
+    found.ok_or_else(|| not_found(&format!("id {id}")))
 }
 
-fn not_found() -> Error {
-    Error::new(code::UNKNOWN, text::SESSION_NOT_FOUND)
+/// The original's answer has no metadata, so the log has the details.
+pub(super) fn not_found(whose: &str) -> Error {
+    let detail = format!("no session with {whose} is open on this server: the client has gone");
+    Error::new(code::UNKNOWN, text::SESSION_NOT_FOUND).with_source(detail)
 }

@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::future::Future;
+use std::marker::PhantomData;
 
 use super::{Call, Handler, HandlerCall, Kind, Remote, RemoteCall};
 use crate::error::{Error, Result, code};
@@ -175,24 +176,27 @@ macro_rules! arguments {
             }
         }
 
+        /// The type of what is held is a parameter of its own and not `T::Held`: the future of a call holds this, and the
+        /// compiler checks that a future is `Send` for every lifetime of a trait object in `T`, where it could not name
+        /// `T::Held`.
         #[doc(hidden)]
         #[allow(missing_debug_implementations)] // it holds what may have none
-        pub struct $held<T: $arg<M>, M>(T::Held);
+        pub struct $held<H, T, M>(H, PhantomData<fn() -> (T, M)>);
 
         #[inline]
-        pub(super) fn $hold<T: $arg<M>, M>(call: &$call, body: &Body<'_>) -> $held<T, M> {
-            $held(T::hold(call, body))
+        pub(super) fn $hold<T: $arg<M>, M>(call: &$call, body: &Body<'_>) -> $held<T::Held, T, M> {
+            $held(T::hold(call, body), PhantomData)
         }
 
-        impl<T: $arg<M>, M> $held<T, M> {
+        impl<H, T: $arg<M, Held = H>, M> $held<H, T, M> {
             #[doc(hidden)]
             #[inline]
-            pub fn give(self, call: &mut $call) -> impl Future<Output = Result<T>> + Send + use<'_, T, M> {
+            pub fn give(self, call: &mut $call) -> impl Future<Output = Result<T>> + Send + use<'_, H, T, M> {
                 T::give(self.0, call)
             }
         }
 
-        impl<T: $arg<M>, M> Slot for $held<T, M> {
+        impl<H: Send, T: $arg<M, Held = H>, M> Slot for $held<H, T, M> {
             fn is_message(&self) -> bool {
                 T::IS_MESSAGE
             }

@@ -49,7 +49,7 @@ pub struct Take<T, M>(PhantomData<fn() -> (T, M)>);
 impl<T: HandlerArg<M>, M> Take<T, M> {
     /// Decodes it, if it is a message.
     #[inline]
-    pub fn handler(call: &HandlerCall, body: &Body<'_>) -> HeldHandlerArg<T, M> {
+    pub fn handler(call: &HandlerCall, body: &Body<'_>) -> HeldHandlerArg<T::Held, T, M> {
         super::arg::handler_arg(call, body)
     }
 
@@ -65,7 +65,7 @@ impl<T: HandlerArg<M>, M> Take<T, M> {
 impl<T: RemoteArg<M>, M> Take<T, M> {
     /// Decodes it, if it is a message.
     #[inline]
-    pub fn remote(call: &RemoteCall, body: &Body<'_>) -> HeldRemoteArg<T, M> {
+    pub fn remote(call: &RemoteCall, body: &Body<'_>) -> HeldRemoteArg<T::Held, T, M> {
         super::arg::remote_arg(call, body)
     }
 

@@ -55,6 +55,7 @@ mod kind;
 mod load;
 mod nearest;
 mod print;
+mod route_limit;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -64,6 +65,7 @@ pub use custom::CustomMetric;
 pub(crate) use custom::is_label_name;
 pub use error::{ConfigError, Origin, Problem};
 pub use print::print_if_asked;
+pub use route_limit::RouteLimit;
 pub use table::Config;
 
 use key::Key;

@@ -10,10 +10,11 @@ use super::choices::{OutboxPolicy, SerializerType, StatsdDialect};
 use super::custom::CustomMetric;
 use super::key::{Key, Rule};
 use super::kind::{
-    Choice, Count, Deadline, File, Flag, Kind, Labels, List, NetworkList, Number, OriginList, Size, Span,
-    Specs, Text,
+    Choice, Count, Deadline, File, Flag, Kind, Labels, List, NetworkList, Number, OriginList, RouteLimits,
+    Size, Span, Specs, Text,
 };
 use super::load::Loaded;
+use super::route_limit::RouteLimit;
 use crate::acceptor::networks::Networks;
 use crate::acceptor::origins;
 
@@ -337,6 +338,9 @@ keys! {
 
     /// That interval.
     rate_limit_user_interval: Duration as Span = secs(1), "pitaya.conn.ratelimiting.user.interval";
+
+    /// Limits to the calls of single routes: tables with `route`, `limit`, `interval` (1s) and `peruser` (false).
+    rate_limit_routes: Vec<RouteLimit> as RouteLimits = Vec::new(), "pitaya.conn.ratelimiting.routes";
 
     /// Size limit of a packet before the handshake is acknowledged.
     limit_packet_before_ack: usize as Size = 64 << 10, "pitaya.limit.packet.before_ack",

@@ -12,10 +12,11 @@ use super::{Delivery, GroupError, GroupStore, MemoryStore, Users};
 use crate::component::service;
 use crate::error::{Error, Result, code, text};
 use crate::serialize::{Message, Push};
-use crate::session::{Session, SessionPool, check_uid};
+use crate::session::{Session, SessionPool, check_uid, shortened};
 
 /// The longest name in bytes.
 const MAX_NAME: usize = 128;
+const NAME_FORM: &str = "1 to 128 bytes without control characters and /";
 
 /// The groups of an app: a service, as a component's field or as an argument. Cheap to clone.
 ///
@@ -136,10 +137,22 @@ impl Group {
         self.users.session(uid)
     }
 
+    /// An error of the store, with the names of the group and of the user.
+    #[cold]
+    pub(super) fn about(&self, error: GroupError, uid: Option<&str>) -> Error {
+        let error = Error::from(error).with_metadata("group", &*self.name);
+        match uid {
+            Some(uid) => error.with_metadata("uid", uid),
+            None => error,
+        }
+    }
+
     pub(super) fn store(&self) -> Result<&dyn GroupStore> {
         let bad = |c: char| c.is_control() || c == '/';
         if self.name.is_empty() || self.name.len() > MAX_NAME || self.name.contains(bad) {
-            return Err(Error::new(code::UNKNOWN, text::ILLEGAL_GROUP));
+            return Err(Error::new(code::UNKNOWN, text::ILLEGAL_GROUP)
+                .with_metadata("group", shortened(&self.name))
+                .with_metadata("form", NAME_FORM));
         }
         Ok(&*self.groups.0.store)
     }
@@ -149,7 +162,7 @@ impl Group {
     /// # Errors
     /// `group already exists`.
     pub async fn create(&self) -> Result<()> {
-        Ok(self.store()?.create(&self.name, None).await?)
+        self.store()?.create(&self.name, None).await.map_err(|error| self.about(error, None))
     }
 
     /// Makes the group; it is gone after `ttl`, members and all, unless [renewed](Self::renew_ttl).
@@ -157,7 +170,7 @@ impl Group {
     /// # Errors
     /// `group already exists`.
     pub async fn create_with_ttl(&self, ttl: Duration) -> Result<()> {
-        Ok(self.store()?.create(&self.name, Some(ttl)).await?)
+        self.store()?.create(&self.name, Some(ttl)).await.map_err(|error| self.about(error, None))
     }
 
     /// Makes the group unless it exists.
@@ -167,7 +180,7 @@ impl Group {
     pub async fn ensure(&self) -> Result<()> {
         match self.store()?.create(&self.name, None).await {
             Ok(()) | Err(GroupError::Exists) => Ok(()),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(self.about(error, None)),
         }
     }
 
@@ -179,7 +192,7 @@ impl Group {
         let store = self.store()?;
         not_empty(uid)?;
         check_uid(uid)?;
-        Ok(store.add(&self.name, uid).await?)
+        store.add(&self.name, uid).await.map_err(|error| self.about(error, Some(uid)))
     }
 
     /// Adds the user of a session, for as long as the session lasts.
@@ -243,7 +256,7 @@ impl Group {
     /// # Errors
     /// As every operation.
     pub async fn members(&self) -> Result<Vec<String>> {
-        let members = self.store()?.members(&self.name).await?;
+        let members = self.store()?.members(&self.name).await.map_err(|error| self.about(error, None))?;
         Ok(members.iter().map(|uid| uid.to_string()).collect())
     }
 
@@ -254,7 +267,7 @@ impl Group {
     pub async fn contains(&self, uid: &str) -> Result<bool> {
         let store = self.store()?;
         not_empty(uid)?;
-        Ok(store.contains(&self.name, uid).await?)
+        store.contains(&self.name, uid).await.map_err(|error| self.about(error, Some(uid)))
     }
 
     /// The number of members.
@@ -262,7 +275,7 @@ impl Group {
     /// # Errors
     /// As every operation.
     pub async fn count(&self) -> Result<usize> {
-        Ok(self.store()?.count(&self.name).await?)
+        self.store()?.count(&self.name).await.map_err(|error| self.about(error, None))
     }
 
     /// Begins the group's time to live anew, with the length that it was made with.
@@ -270,7 +283,7 @@ impl Group {
     /// # Errors
     /// `memory group TTL not found` if it was made without one.
     pub async fn renew_ttl(&self) -> Result<()> {
-        Ok(self.store()?.renew_ttl(&self.name).await?)
+        self.store()?.renew_ttl(&self.name).await.map_err(|error| self.about(error, None))
     }
 
     /// Removes the group and its members.
@@ -322,7 +335,7 @@ impl Group {
         message: &M,
         filter: impl Fn(&str) -> bool + Send,
     ) -> Result<Delivery> {
-        let members = self.store()?.members(&self.name).await?;
+        let members = self.store()?.members(&self.name).await.map_err(|error| self.about(error, None))?;
         let body = self.users.encode(message)?;
         let uids = members.iter().map(|uid| &**uid).filter(|uid| filter(uid)).collect();
         self.users.deliver(uids, route, body).await

@@ -114,7 +114,7 @@ pub(super) async fn join(group: &Group, core: &Arc<Core>, uid: &str) -> Result<(
                 if before == 0 && matches!(error, GroupError::NotFound) {
                     joined.give_up(group, &membership, stage);
                 }
-                Err(error.into())
+                Err(group.about(error, Some(uid)))
             }
         };
     }
@@ -123,7 +123,7 @@ pub(super) async fn join(group: &Group, core: &Arc<Core>, uid: &str) -> Result<(
 /// Takes the user of a session out of a group, if it is in by this session.
 pub(super) async fn leave(group: &Group, core: &Core, uid: &str) -> Result<()> {
     let (store, joined) = (group.store()?, group.joined());
-    let not_in = || Error::new(code::UNKNOWN, text::MEMBER_NOT_FOUND);
+    let not_in = || group.about(GroupError::MemberNotFound, Some(uid));
     let membership = joined.get(group, core.id()).ok_or_else(not_in)?;
     let stage = membership.stage.lock().await;
     if matches!(*stage, Stage::New | Stage::Gone) {
@@ -132,20 +132,21 @@ pub(super) async fn leave(group: &Group, core: &Core, uid: &str) -> Result<()> {
     }
     let left = store.leave(group.name(), uid, &membership.owner).await;
     joined.give_up(group, &membership, stage);
-    if left? { Ok(()) } else { Err(not_in()) }
+    if left.map_err(|error| group.about(error, Some(uid)))? { Ok(()) } else { Err(not_in()) }
 }
 
 /// Takes a user out of a group, whoever put it in.
 pub(super) async fn remove(group: &Group, uid: &str) -> Result<()> {
     let (store, joined) = (group.store()?, group.joined());
     let membership = group.session(uid).and_then(|session| joined.get(group, session.id()));
-    let Some(membership) = membership else { return Ok(store.remove(group.name(), uid).await?) };
+    let about = |error| group.about(error, Some(uid));
+    let Some(membership) = membership else { return store.remove(group.name(), uid).await.map_err(about) };
     let stage = membership.stage.lock().await;
     let removed = store.remove(group.name(), uid).await;
     if matches!(removed, Ok(()) | Err(GroupError::NotFound | GroupError::MemberNotFound)) {
         joined.give_up(group, &membership, stage);
     }
-    Ok(removed?)
+    removed.map_err(about)
 }
 
 /// Memberships of this server that are given up when `remove` has removed all members of a group.
@@ -156,7 +157,8 @@ pub(super) async fn remove_members<T>(
     let joined = group.joined();
     let mut before = Vec::new();
     if !joined.is_empty() {
-        for uid in group.store()?.members(group.name()).await?.iter() {
+        let members = group.store()?.members(group.name()).await.map_err(|error| group.about(error, None))?;
+        for uid in members.iter() {
             let membership = group.session(uid).and_then(|session| joined.get(group, session.id()));
             if let Some(membership) = membership {
                 // One that joins now may come after the removal, and stays.
@@ -165,7 +167,7 @@ pub(super) async fn remove_members<T>(
             }
         }
     }
-    let removed = remove.await?;
+    let removed = remove.await.map_err(|error| group.about(error, None))?;
     for (membership, stage) in before {
         let now = membership.stage.lock().await;
         if *now == stage {

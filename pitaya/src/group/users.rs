@@ -188,8 +188,10 @@ impl Users {
     fn far(&self) -> Result<Option<(&dyn Elsewhere, Arc<str>)>> {
         let Some(elsewhere) = &self.elsewhere else { return Ok(None) };
         let frontend_type = self.frontend_type.clone().or_else(|| elsewhere.frontend_type());
-        let frontend_type =
-            frontend_type.ok_or_else(|| Error::new(code::UNKNOWN, text::FRONTEND_TYPE_NOT_SPECIFIED))?;
+        let frontend_type = frontend_type.ok_or_else(|| {
+            Error::new(code::UNKNOWN, text::FRONTEND_TYPE_NOT_SPECIFIED)
+                .with_metadata("form", "users.at(\"connector\"), groups.at(\"connector\")")
+        })?;
         Ok(Some((&**elsewhere, frontend_type)))
     }
 

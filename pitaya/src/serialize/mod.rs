@@ -5,6 +5,8 @@
 //! indirection; a serializer of your own implements [`Serializer`].
 
 mod codec;
+#[doc(hidden)]
+pub mod fields;
 mod message;
 mod narrow;
 mod payload;

@@ -1,6 +1,7 @@
 //! The shape of a message as data: what documentation, client generators and a schema diff are written over.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, Hash};
 
 use bytes::Bytes;
 
@@ -107,7 +108,7 @@ pub enum Type {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a message",
     label = "its shape is not known",
-    note = "annotate `{Self}` with `#[pitaya::message]`, or with `#[pitaya::message(proto)]` if it is an enum of names; if it is not yours, write a type that is; other fields are bool, numbers, String, Bytes, Option, Vec, maps, serde_json::Value"
+    note = "annotate `{Self}` with `#[pitaya::message]`, or with `#[pitaya::message(proto)]` if it is an enum of names; if it is not yours, write a type that is; other fields are bool, numbers, String, Bytes, Option, Vec, arrays of up to 32, maps, serde_json::Value"
 )]
 pub trait FieldType {
     /// Its type in the schema.
@@ -139,12 +140,22 @@ impl<T: FieldType> FieldType for Vec<T> {
 impl<T: FieldType> FieldType for Box<T> {
     const TYPE: Type = T::TYPE;
 }
-impl<T: FieldType, const N: usize> FieldType for [T; N] {
-    const TYPE: Type = Type::List(&T::TYPE);
-}
-impl<K: FieldType, V: FieldType, S> FieldType for HashMap<K, V, S> {
+impl<K: FieldType + Eq + Hash, V: FieldType, S: BuildHasher + Default> FieldType for HashMap<K, V, S> {
     const TYPE: Type = Type::Map(&K::TYPE, &V::TYPE);
 }
-impl<K: FieldType, V: FieldType> FieldType for BTreeMap<K, V> {
+impl<K: FieldType + Ord, V: FieldType> FieldType for BTreeMap<K, V> {
     const TYPE: Type = Type::Map(&K::TYPE, &V::TYPE);
+}
+
+// The lengths that serde has.
+macro_rules! arrays {
+    ($($len:literal)*) => { $(
+        impl<T: FieldType> FieldType for [T; $len] {
+            const TYPE: Type = Type::List(&T::TYPE);
+        }
+    )* };
+}
+
+arrays! {
+    0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32
 }

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Unexpected, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Unexpected, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 use super::schema::{FieldType, Type};
 use super::whole;
+use crate::wire::json::NUMBER;
 
 /// A type of fields with `#[field(text)]`: an integer, or an `Option` or a `Vec` of one.
 #[diagnostic::on_unimplemented(
@@ -53,7 +54,7 @@ macro_rules! integers {
             fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Integer { floats: bool }
 
-                impl Visitor<'_> for Integer {
+                impl<'de> Visitor<'de> for Integer {
                     type Value = $int;
 
                     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,6 +74,20 @@ macro_rules! integers {
                     }
                     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$int, E> {
                         text.parse().map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+                    }
+                    // The form of numbers if a crate of the program switches on `serde_json/arbitrary_precision`.
+                    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<$int, A::Error> {
+                        match map.next_key::<String>()? {
+                            Some(key) if key == NUMBER => {
+                                let text = map.next_value::<String>()?;
+                                match (text.parse(), text.parse()) {
+                                    (Ok(integer), _) => Ok(integer),
+                                    (_, Ok(float)) => self.visit_f64(float),
+                                    _ => self.visit_str(&text),
+                                }
+                            }
+                            _ => Err(A::Error::invalid_type(Unexpected::Map, &self)),
+                        }
                     }
                 }
 

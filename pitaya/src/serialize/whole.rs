@@ -1,8 +1,7 @@
 //! Whole floating-point numbers for integer fields of MessagePack bodies, because JavaScript has no other numbers.
 //!
-//! A body is read a second time in this way only if it cannot be read as it is. Everything goes through [`Whole`], a
-//! wrapper around whatever serde hands on; it changes nothing but what a number is shown as where an integer is asked
-//! for.
+//! A body is read a second time in this way only if it cannot be read as it is. Everything goes through [`Whole`] and
+//! [`Seen`], which wrap what serde hands on. They change only the type of a number where the reader asks for an integer.
 
 use std::fmt;
 
@@ -60,13 +59,22 @@ pub(super) fn integer(value: f64) -> Option<Integer> {
 /// Something of serde, through which integers may be floating-point numbers.
 struct Whole<T>(T);
 
-/// A visitor that expects an integer.
-struct OfInteger<V>(V);
+/// A visitor, and whether it was given to a method that reads an integer.
+struct Seen<V> {
+    visitor: V,
+    integer: bool,
+}
+
+impl<V> Seen<V> {
+    fn any(visitor: V) -> Self {
+        Self { visitor, integer: false }
+    }
+}
 
 macro_rules! forward {
     ($lifetime:lifetime: $($method:ident($($arg:ident: $ty:ty),*)),* $(,)?) => { $(
         fn $method<V: Visitor<$lifetime>>(self, $($arg: $ty,)* visitor: V) -> Result<V::Value, D::Error> {
-            self.0.$method($($arg,)* Whole(visitor))
+            self.0.$method($($arg,)* Seen::any(visitor))
         }
     )* };
 }
@@ -74,7 +82,7 @@ macro_rules! forward {
 macro_rules! integers {
     ($($method:ident),*) => { $(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-            self.0.$method(OfInteger(visitor))
+            self.0.$method(Seen { visitor, integer: true })
         }
     )* };
 }
@@ -113,69 +121,16 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Whole<D> {
 macro_rules! plain {
     ($($method:ident($ty:ty)),* $(,)?) => { $(
         fn $method<E: Error>(self, value: $ty) -> Result<V::Value, E> {
-            self.0.$method(value)
+            self.visitor.$method(value)
         }
     )* };
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Whole<V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for Seen<V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.expecting(f)
-    }
-
-    plain!(
-        visit_bool(bool),
-        visit_i8(i8),
-        visit_i16(i16),
-        visit_i32(i32),
-        visit_i64(i64),
-        visit_i128(i128),
-        visit_u8(u8),
-        visit_u16(u16),
-        visit_u32(u32),
-        visit_u64(u64),
-        visit_u128(u128),
-        visit_f32(f32),
-        visit_f64(f64),
-        visit_char(char),
-        visit_str(&str),
-        visit_borrowed_str(&'de str),
-        visit_string(String),
-        visit_bytes(&[u8]),
-        visit_borrowed_bytes(&'de [u8]),
-        visit_byte_buf(Vec<u8>),
-    );
-
-    fn visit_none<E: Error>(self) -> Result<V::Value, E> {
-        self.0.visit_none()
-    }
-    fn visit_unit<E: Error>(self) -> Result<V::Value, E> {
-        self.0.visit_unit()
-    }
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        self.0.visit_some(Whole(deserializer))
-    }
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        self.0.visit_newtype_struct(Whole(deserializer))
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<V::Value, A::Error> {
-        self.0.visit_seq(Whole(seq))
-    }
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
-        self.0.visit_map(Whole(map))
-    }
-    fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<V::Value, A::Error> {
-        self.0.visit_enum(Whole(data))
-    }
-}
-
-impl<'de, V: Visitor<'de>> Visitor<'de> for OfInteger<V> {
-    type Value = V::Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.expecting(f)
+        self.visitor.expecting(f)
     }
 
     plain!(
@@ -200,16 +155,34 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for OfInteger<V> {
     );
 
     fn visit_f32<E: Error>(self, value: f32) -> Result<V::Value, E> {
-        self.visit_f64(value.into())
+        if self.integer { self.visit_f64(value.into()) } else { self.visitor.visit_f32(value) }
     }
     fn visit_f64<E: Error>(self, value: f64) -> Result<V::Value, E> {
-        match integer(value) {
-            Some(integer) => integer.visit(self.0),
-            None => self.0.visit_f64(value),
+        match integer(value).filter(|_| self.integer) {
+            Some(integer) => integer.visit(self.visitor),
+            None => self.visitor.visit_f64(value),
         }
     }
+    fn visit_none<E: Error>(self) -> Result<V::Value, E> {
+        self.visitor.visit_none()
+    }
     fn visit_unit<E: Error>(self) -> Result<V::Value, E> {
-        self.0.visit_unit()
+        self.visitor.visit_unit()
+    }
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
+        self.visitor.visit_some(Whole(deserializer))
+    }
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
+        self.visitor.visit_newtype_struct(Whole(deserializer))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<V::Value, A::Error> {
+        self.visitor.visit_seq(Whole(seq))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
+        self.visitor.visit_map(Whole(map))
+    }
+    fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<V::Value, A::Error> {
+        self.visitor.visit_enum(Whole(data))
     }
 }
 
@@ -266,14 +239,14 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Whole<A> {
         self.0.newtype_variant_seed(Whole(seed))
     }
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
-        self.0.tuple_variant(len, Whole(visitor))
+        self.0.tuple_variant(len, Seen::any(visitor))
     }
     fn struct_variant<V: Visitor<'de>>(
         self,
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, A::Error> {
-        self.0.struct_variant(fields, Whole(visitor))
+        self.0.struct_variant(fields, Seen::any(visitor))
     }
 }
 

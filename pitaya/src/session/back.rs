@@ -23,7 +23,7 @@ pub(crate) trait Owner: Send + Sync {
     fn kick<'a>(&'a self, uid: &'a str) -> BoxFuture<'a, Result<()>>;
 
     /// Pushes to the session of a user.
-    fn push<'a>(&'a self, uid: &'a str, route: &'a str, body: Bytes) -> BoxFuture<'a, Result<()>>;
+    fn push<'a>(&'a self, uid: String, route: &'a str, body: Bytes) -> BoxFuture<'a, Result<()>>;
 }
 
 /// The part of a session that only backends have.

@@ -13,6 +13,7 @@ mod core;
 mod data;
 mod outbox;
 mod pool;
+mod pushing;
 mod testing;
 mod uid;
 
@@ -25,15 +26,16 @@ pub use self::outbox::Policy;
 pub(crate) use self::outbox::{Batch, Bounds, Refused};
 pub use self::pool::SessionPool;
 pub(crate) use self::pool::{Directory, OutboxMeters, Pool, Settings};
+pub use self::pushing::Pushing;
 pub use self::testing::Pushes;
 pub use self::uid::check_uid;
+pub(crate) use self::uid::shortened;
 
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -124,7 +126,8 @@ impl<D> Session<D> {
     /// [`SessionPool::on_after_bind`] after.
     ///
     /// # Errors
-    /// `illegal uid` for a uid that [`check_uid`] refuses, `session is already bound to an uid`,
+    /// `illegal uid` for a uid that [`check_uid`] refuses, `session is already bound to an uid` (both have their details in
+    /// the source, for the log),
     /// `PIT-499` if the session has been closed, or the error of a callback, which unbinds the session again. On a
     /// backend also `session not found` if it has gone from its frontend, and what keeps a call from being answered.
     pub async fn bind(&self, uid: &str) -> Result<()> {
@@ -142,39 +145,22 @@ impl<D> Session<D> {
     /// backend `PIT-401` if the session is not bound, for only by its user it can be reached; `can't find any server
     /// with the provided ID` if its frontend has gone; `PIT-503` without a connection. That it was sent does not mean
     /// that it arrives.
-    pub async fn push<P: Push>(&self, message: &P) -> Result<()> {
-        self.push_to(P::ROUTE, message).await
+    pub fn push<P: Push>(&self, message: &P) -> Pushing<'_> {
+        self.push_to(P::ROUTE, message)
     }
 
-    /// Sends a message on a route. [`Bytes`] are sent as they are.
+    /// Sends a message on a route. [`Bytes`](crate::Bytes) are sent as they are.
     ///
     /// # Errors
     /// As [`push`](Self::push); also `PIT-500` if the route is longer than 255 bytes.
-    pub async fn push_to<M: Message>(&self, route: &str, message: &M) -> Result<()> {
+    pub fn push_to<'a, M: Message>(&'a self, route: &'a str, message: &M) -> Pushing<'a> {
         let pool = self.core.pool();
-        if let Some(back) = self.core.back() {
-            let uid = self.uid()?;
-            return back.owner().push(&uid, route, pool.encode_body(message)?).await;
-        }
-        self.push_packet(route, pool.encode_push(route, message)?).await
-    }
-
-    /// Sends a packet that is encoded already.
-    async fn push_packet(&self, route: &str, packet: Bytes) -> Result<()> {
-        if !self.core.is_running(self.call) {
-            return self.core.push(route, &packet);
-        }
-        // A handler that only pushes lets the others have their turn, as one that only reads from a channel does.
-        tokio::task::coop::consume_budget().await;
-        let push = outbox::route_hash(route);
-        loop {
-            match self.core.offer(&packet, push) {
-                Err(Refused::Full) => {
-                    self.core.room(packet.len()).await;
-                }
-                Ok(()) => return Ok(()),
-                Err(_) => return Err(Error::new(code::CLOSED, text::BROKEN_PIPE)),
-            }
+        match self.core.back() {
+            Some(back) => Pushing::back(self.uid().and_then(|uid| {
+                let body = pool.encode_body(message)?;
+                Ok(back.owner().push(uid, route, body))
+            })),
+            None => Pushing::packet(&self.core, self.call, route, pool.encode_push(route, message)),
         }
     }
 
@@ -270,6 +256,9 @@ impl<D> Session<D> {
     }
 
     /// Sets one value of the data.
+    ///
+    /// Use `f64` rather than `f32`: `0.1_f32` is kept as `0.10000000149011612`, or as `0.1` in a program that switches on
+    /// the feature `arbitrary_precision` of `serde_json`.
     ///
     /// # Errors
     /// `PIT-500` if it has no JSON form.

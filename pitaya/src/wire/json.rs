@@ -61,6 +61,10 @@ pub fn object(object: &Map<String, Value>) -> Bytes {
     out.into()
 }
 
+/// The one key of the map that `serde_json` shows instead of a number, with its text as the value, if any crate of the
+/// program switches on its feature `arbitrary_precision`.
+pub(crate) const NUMBER: &str = "$serde_json::private::Number";
+
 struct Narrow;
 
 impl Formatter for Narrow {
@@ -174,5 +178,22 @@ mod tests {
             String::from_utf8(out).unwrap(),
             "[7,-0.5,100000000000000000000,1e+21,-2.5e+30,0.000001,1.5e-7,18446744073709551615,0,3.4028234663852886e+38]"
         );
+    }
+
+    /// `serde_json` makes the number of a [`Value`](serde_json::Value) from an `f32` as text if a program switches on
+    /// `arbitrary_precision`, and otherwise as the `f64` next to it. The `f32` cannot be recovered from either.
+    #[test]
+    fn a_value_made_from_an_f32_depends_on_serde_json() {
+        let write = |value: &serde_json::Value| {
+            let mut out = Vec::new();
+            super::write(&mut out, value).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let keeps_text = serde_json::from_str::<serde_json::Value>("1e400").is_ok();
+        let expected = if keeps_text { "0.1" } else { "0.10000000149011612" };
+        assert_eq!(write(&serde_json::Value::from(0.1_f32)), expected);
+        // Numbers that both types have exactly, and everything from an `f64`, are the same.
+        assert_eq!(write(&serde_json::Value::from(0.25_f32)), "0.25");
+        assert_eq!(write(&serde_json::Value::from(f64::from(0.1_f32))), "0.10000000149011612");
     }
 }

@@ -18,6 +18,31 @@ pub(crate) fn random_key() -> String {
     STANDARD.encode(fastrand::u128(..).to_be_bytes())
 }
 
+/// The methods of `AsyncWrite` that a wrapper with a field `stream` forwards as they are.
+macro_rules! forward_flush_and_shutdown {
+    () => {
+        fn poll_flush(
+            mut self: std::pin::Pin<&mut Self>,
+            cx: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<std::io::Result<()>> {
+            std::pin::Pin::new(&mut self.stream).poll_flush(cx)
+        }
+
+        fn poll_shutdown(
+            mut self: std::pin::Pin<&mut Self>,
+            cx: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<std::io::Result<()>> {
+            std::pin::Pin::new(&mut self.stream).poll_shutdown(cx)
+        }
+
+        fn is_write_vectored(&self) -> bool {
+            self.stream.is_write_vectored()
+        }
+    };
+}
+
+pub(crate) use forward_flush_and_shutdown;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,8 +1,13 @@
 //! A message that is a struct.
+//!
+//! serde derives its code on a twin of the struct (`#[serde(remote = …)]`), and not on the struct itself. The message
+//! then implements serde's traits whatever its fields are, and one error reports a type that is no field
+//! (`pitaya::serialize::fields` has the rest of it).
 
-use proc_macro2::TokenStream;
-use quote::quote;
-use syn::{Data, DeriveInput, Fields};
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
+use syn::{Attribute, Data, DeriveInput, Fields, Ident, LitStr, Type, Visibility, parse_quote};
 
 use super::Derives;
 use super::fields::{self, Rules};
@@ -30,13 +35,23 @@ pub(crate) fn structure(ctx: &Ctx, args: &Args, input: &DeriveInput, sink: &Sink
     if sink.failed() {
         return None;
     }
-    let serde = ctx.path_text("serde");
-    let mut added = vec![
-        ("Clone", quote!(::core::clone::Clone)),
-        ("Debug", quote!(::core::fmt::Debug)),
-        ("Serialize", quote!(#private::serde::Serialize)),
-        ("Deserialize", quote!(#private::serde::Deserialize)),
-    ];
+    let serde = if derives.has("Serialize") || derives.has("Deserialize") {
+        Serde::OfUser
+    } else {
+        let twin = twin(ctx, &item, &wire);
+        without_serde(&mut item);
+        Serde::OfTwin(twin)
+    };
+    let mut added = vec![("Clone", quote!(::core::clone::Clone)), ("Debug", quote!(::core::fmt::Debug))];
+    let (serde_attr, twin) = match serde {
+        Serde::OfUser => {
+            added.push(("Serialize", quote!(#private::serde::Serialize)));
+            added.push(("Deserialize", quote!(#private::serde::Deserialize)));
+            let path = ctx.path_text("serde");
+            (Some(quote!(#[serde(crate = #path)])), None)
+        }
+        Serde::OfTwin(twin) => (None, Some(twin)),
+    };
     let mut prost = None;
     if rules.proto {
         // prost makes `Default`, by the rules of Protobuf; `Debug` we make, as for every message.
@@ -65,7 +80,7 @@ pub(crate) fn structure(ctx: &Ctx, args: &Args, input: &DeriveInput, sink: &Sink
         }
     });
     // The schema comes before the item, because the compiler then reports a field's type in our words first, and in
-    // those of serde's derives after that.
+    // those of other derives after that.
     Some(quote! {
         #[automatically_derived]
         impl #private::Message for #name {
@@ -74,15 +89,141 @@ pub(crate) fn structure(ctx: &Ctx, args: &Args, input: &DeriveInput, sink: &Sink
             #validate
         }
         #derives
-        #[serde(crate = #serde)]
+        #serde_attr
         #prost
         #item
+        #twin
         #[automatically_derived]
         impl #private::FieldType for #name {
             const TYPE: #private::Type = #private::Type::Message(|| <#name as #private::Message>::SCHEMA);
         }
         #push
     })
+}
+
+enum Serde {
+    /// The user derives serde's traits.
+    OfUser,
+    OfTwin(TokenStream),
+}
+
+/// The twin of a message, and serde's traits of the message by the functions of the twin.
+fn twin(ctx: &Ctx, item: &DeriveInput, wire: &[(Ident, fields::WireField)]) -> TokenStream {
+    let private = ctx.private();
+    let name = &item.ident;
+    let mut twin = item.clone();
+    twin.ident =
+        Ident::new(&format!("__{}OnTheWire", name.unraw()), Span::mixed_site().located_at(name.span()));
+    twin.vis = Visibility::Inherited;
+    for_serde(&mut twin.attrs);
+    if let Data::Struct(data) = &mut twin.data {
+        for field in &mut data.fields {
+            field.vis = Visibility::Inherited;
+            field.ty = without_self(&field.ty, name);
+            for_serde(&mut field.attrs);
+            let written = wire.iter().find(|(ident, _)| field.ident.as_ref() == Some(ident));
+            if written.is_some_and(|(_, written)| !written.text)
+                && let Some(bound) = bound(ctx, &field.ty)
+            {
+                field.attrs.push(parse_quote!(#[serde(bound = #bound)]));
+            }
+        }
+    }
+    let (of, called) = (name.to_string(), name.unraw().to_string());
+    let serde = ctx.path_text("serde");
+    let ident = &twin.ident;
+    let derives = Derives::take(&[]).with(
+        &[
+            ("Serialize", quote!(#private::serde::Serialize)),
+            ("Deserialize", quote!(#private::serde::Deserialize)),
+        ],
+        name,
+    );
+    quote! {
+        const _: () = {
+            #derives
+            #[serde(crate = #serde, remote = #of, rename = #called)]
+            #twin
+            #[automatically_derived]
+            impl #private::serde::Serialize for #name {
+                #[inline]
+                fn serialize<__S: #private::serde::Serializer>(
+                    &self,
+                    serializer: __S,
+                ) -> ::core::result::Result<__S::Ok, __S::Error> {
+                    #[allow(unused_imports)]
+                    use #private::fields::Missing as _;
+                    #ident::serialize(self, serializer)
+                }
+            }
+            #[automatically_derived]
+            impl<'de> #private::serde::Deserialize<'de> for #name {
+                #[inline]
+                fn deserialize<__D: #private::serde::Deserializer<'de>>(
+                    deserializer: __D,
+                ) -> ::core::result::Result<Self, __D::Error> {
+                    #[allow(unused_imports)]
+                    use #private::fields::Missing as _;
+                    #ident::deserialize(deserializer)
+                }
+            }
+        };
+    }
+}
+
+/// The assumption that a field's type can be serialized; `None` if the type cannot be written as text.
+fn bound(ctx: &Ctx, ty: &Type) -> Option<LitStr> {
+    let ty_text = ty.to_token_stream().to_string();
+    if ty_text.contains('$') {
+        return None; // `$crate`
+    }
+    let assumed = ctx.path_text("fields::Assumed");
+    Some(LitStr::new(
+        &format!("for<'field> {ty_text}: {assumed}<'field>"),
+        crate::block::method::place_of(ty),
+    ))
+}
+
+/// Keeps the attributes that the twin needs: serde's, conditions, and levels of lints.
+fn for_serde(attrs: &mut Vec<Attribute>) {
+    attrs.retain(|attr| {
+        ["serde", "cfg", "allow", "warn", "deny", "expect"].iter().any(|name| attr.path().is_ident(name))
+    });
+    for attr in attrs {
+        // An expectation would have to be met by the twin as well.
+        if attr.path().is_ident("expect")
+            && let Ok(list) = attr.meta.require_list()
+        {
+            let lints = &list.tokens;
+            *attr = parse_quote!(#[allow(#lints)]);
+        }
+    }
+}
+
+fn without_serde(item: &mut DeriveInput) {
+    item.attrs.retain(|attr| !attr.path().is_ident("serde"));
+    if let Data::Struct(data) = &mut item.data {
+        for field in &mut data.fields {
+            field.attrs.retain(|attr| !attr.path().is_ident("serde"));
+        }
+    }
+}
+
+/// A type with the name of the message for `Self`, which is another type in the twin.
+fn without_self(ty: &Type, name: &Ident) -> Type {
+    fn replace(tokens: TokenStream, name: &Ident) -> TokenStream {
+        let replaced = tokens.into_iter().map(|tree| match tree {
+            TokenTree::Ident(ident) if ident == "Self" => TokenTree::Ident(name.clone()),
+            TokenTree::Group(group) => {
+                let mut replaced = Group::new(group.delimiter(), replace(group.stream(), name));
+                replaced.set_span(group.span());
+                TokenTree::Group(replaced)
+            }
+            other => other,
+        });
+        replaced.collect()
+    }
+    syn::parse2(replace(ty.to_token_stream(), name)).unwrap_or_else(|_| ty.clone())
 }
 
 fn schema<'a>(
@@ -92,7 +233,7 @@ fn schema<'a>(
     rules: &Rules,
     fields: impl Iterator<Item = &'a fields::WireField>,
 ) -> TokenStream {
-    let name = syn::ext::IdentExt::unraw(&input.ident).to_string();
+    let name = input.ident.unraw().to_string();
     let doc = doc_text(&input.attrs);
     let fields = fields.map(|field| {
         let ty = fields::schema_type(private, field);

@@ -153,6 +153,21 @@ fn stand_in(ctx: &Ctx, input: &DeriveInput) -> TokenStream {
         impl #private::FieldType for #name {
             const TYPE: #private::Type = #private::Type::Any;
         }
+        impl #private::serde::Serialize for #name {
+            fn serialize<__S: #private::serde::Serializer>(
+                &self,
+                serializer: __S,
+            ) -> ::core::result::Result<__S::Ok, __S::Error> {
+                <Self as #private::fields::Missing>::serialize(self, serializer)
+            }
+        }
+        impl<'de> #private::serde::Deserialize<'de> for #name {
+            fn deserialize<__D: #private::serde::Deserializer<'de>>(
+                deserializer: __D,
+            ) -> ::core::result::Result<Self, __D::Error> {
+                <Self as #private::fields::Missing>::deserialize(deserializer)
+            }
+        }
     }
 }
 

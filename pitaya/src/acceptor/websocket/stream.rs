@@ -15,7 +15,7 @@ use super::frames::Frames;
 use crate::{
     acceptor::{ByteStream, MessageTooLong, PacketStream},
     session::CloseReason,
-    wire::{close_code, packet::HEADER},
+    wire::{close_code, packet::HEADER, websocket::forward_flush_and_shutdown},
 };
 
 /// Queued bytes at which [`PacketStream::poll_ready`] writes first. Below it everything leaves in one write.
@@ -94,13 +94,7 @@ impl<S: ByteStream> AsyncWrite for Watched<S> {
         self.wrote(written)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
+    forward_flush_and_shutdown!();
 
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
@@ -109,10 +103,6 @@ impl<S: ByteStream> AsyncWrite for Watched<S> {
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.wrote(written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }
 

@@ -30,23 +30,30 @@ pub(super) struct Rules {
     pub(super) max_packet: usize,
 }
 
-/// Reads one request and answers it: the stream speaks WebSocket afterwards, or an answer was sent and it is closed.
+/// Reads one request and answers it: the stream speaks WebSocket afterwards, or an answer was sent and it is closed. A
+/// server that is `draining` takes no upgrade.
 pub(super) async fn upgrade<S: ByteStream>(
     stream: &mut S,
     rules: &Rules,
+    draining: bool,
 ) -> Result<UpgradeRequest, OpenError> {
     let decision = match read_head(stream, rules.max_head).await? {
         Ok(head) => decide(&head, rules),
         Err(refusal) => Err(refusal),
     };
     match decision {
+        Ok(Decision::Upgrade { .. }) if draining => {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            respond(stream, status, "Cache-Control: no-store\r\n", "the server is stopping\n", true).await?;
+            Err(OpenError::Upgrade { status: status.as_u16(), reason: "the server is draining".to_owned() })
+        }
         Ok(Decision::Upgrade { answer, request }) => {
             stream.write_all(&answer).await?;
             stream.flush().await?;
             Ok(request)
         }
         Ok(Decision::Probe { body }) => {
-            let (status, text) = match rules.ready.get().await {
+            let (status, text) = match !draining && rules.ready.get().await {
                 true => (StatusCode::OK, "ready\n"),
                 false => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
             };

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use super::custom::{self, CustomMetric};
 use super::is_label_name;
+use super::route_limit::{self, RouteLimit};
 use crate::acceptor::networks::Networks;
 use crate::acceptor::origins;
 
@@ -312,6 +313,30 @@ impl Kind for Specs {
 
     fn check(value: &Self::Value) -> Result<(), &'static str> {
         value.iter().try_for_each(custom::check)
+    }
+}
+
+/// Limits of routes: an array of tables, from a file only.
+pub(super) struct RouteLimits;
+
+impl Kind for RouteLimits {
+    type Value = Vec<RouteLimit>;
+    const NAME: &'static str = "list of tables";
+
+    fn parse(raw: Raw<'_>) -> Result<Self::Value, String> {
+        match raw {
+            Raw::Toml(toml::Value::Array(limits)) => limits.iter().map(route_limit::parse).collect(),
+            Raw::Toml(_) => Err("must be a list of tables".into()),
+            Raw::Text(_) => Err("cannot come from the environment, only from a file or from code".into()),
+        }
+    }
+
+    fn show(value: &Self::Value) -> String {
+        format!("[{}]", value.iter().map(route_limit::show).collect::<Vec<_>>().join(", "))
+    }
+
+    fn check(value: &Self::Value) -> Result<(), &'static str> {
+        value.iter().try_for_each(route_limit::check)
     }
 }
 

@@ -13,6 +13,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
 use super::{HandshakeError, Request, Sys};
+use crate::wire::json::NUMBER;
 use crate::wire::utf8;
 
 impl Request {
@@ -162,10 +163,6 @@ fn merged(mut objects: Vec<Box<str>>) -> serde_json::Result<Option<Box<str>>> {
     }
     Ok(Some(serde_json::to_string(&all)?.into()))
 }
-
-/// The one key of the map that `serde_json` shows instead of a number, with its text as the value, if any crate of the
-/// program switches on its feature `arbitrary_precision`.
-const NUMBER: &str = "$serde_json::private::Number";
 
 /// Any JSON value, looked at and not kept. What could not become a [`Value`] is an error.
 struct Readable;

@@ -1,8 +1,10 @@
 //! Durations as texts, in the original's format: `5s`, `1m30s`, `100ms` (`docs/cluster.md`, "Durations").
 //!
+//! The framework and its macros both read durations, so this is a package of its own: `pitaya::duration` is its public name.
+//!
 //! The original's durations are 64-bit counts of nanoseconds with a sign, so these functions speak of those.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 /// The units with their nanoseconds.
@@ -22,16 +24,13 @@ const SECOND: u64 = 1_000_000_000;
 const BOUND: u64 = 1 << 63;
 
 /// Why a text is no duration. The texts are the original's.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DurationError {
     /// Not a sequence of numbers with units, or more than 64 bits of nanoseconds.
-    #[error("time: invalid duration {}", quoted(.0))]
     Invalid(String),
     /// A number without a unit.
-    #[error("time: missing unit in duration {}", quoted(.0))]
     MissingUnit(String),
     /// A unit that is none.
-    #[error("time: unknown unit {} in duration {}", quoted(.unit), quoted(.text))]
     UnknownUnit {
         /// What stands for the unit.
         unit: String,
@@ -39,6 +38,20 @@ pub enum DurationError {
         text: String,
     },
 }
+
+impl fmt::Display for DurationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(text) => write!(f, "time: invalid duration {}", quoted(text)),
+            Self::MissingUnit(text) => write!(f, "time: missing unit in duration {}", quoted(text)),
+            Self::UnknownUnit { unit, text } => {
+                write!(f, "time: unknown unit {} in duration {}", quoted(unit), quoted(text))
+            }
+        }
+    }
+}
+
+impl std::error::Error for DurationError {}
 
 /// Reads a duration: its nanoseconds, which may be negative.
 ///
@@ -49,7 +62,8 @@ pub enum DurationError {
 /// See [`DurationError`].
 ///
 /// ```
-/// use pitaya::duration::parse;
+/// # use pitaya_duration as duration;
+/// use duration::parse;
 /// assert_eq!(parse("1m30s"), Ok(90_000_000_000));
 /// assert_eq!(parse("-1.5ms"), Ok(-1_500_000));
 /// assert_eq!(parse("10").unwrap_err().to_string(), r#"time: missing unit in duration "10""#);
@@ -140,7 +154,8 @@ fn part_of(fraction: &str, unit: u64) -> u64 {
 /// Writes a duration of so many nanoseconds, which may be negative.
 ///
 /// ```
-/// use pitaya::duration::format;
+/// # use pitaya_duration as duration;
+/// use duration::format;
 /// assert_eq!(format(90_000_000_000), "1m30s");
 /// assert_eq!(format(3_600_000_000_000), "1h0m0s");
 /// assert_eq!(format(-1_500), "-1.5µs");
@@ -172,8 +187,9 @@ pub fn format(nanos: i64) -> String {
 /// Writes a [`Duration`]; one that is too long for the format becomes the longest, about 292 years.
 ///
 /// ```
+/// # use pitaya_duration as duration;
 /// use std::time::Duration;
-/// assert_eq!(pitaya::duration::text(Duration::from_secs(5)), "5s");
+/// assert_eq!(duration::text(Duration::from_secs(5)), "5s");
 /// ```
 #[must_use]
 pub fn text(duration: Duration) -> String {

@@ -1,0 +1,63 @@
+//! The end of a session: its handlers have ended and its close callbacks have run.
+
+use std::future::poll_fn;
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use futures_util::future::join_all;
+
+use super::{Core, Life};
+
+impl Core {
+    /// The connection in the running task serves this session, and will say when it has [ended](Self::end).
+    pub(crate) fn serve(&self) {
+        self.state().life = Life::Served(tokio::task::try_id());
+    }
+
+    /// The last handler has ended and the close callbacks have run, or were cut off. A second call does nothing.
+    pub(crate) fn end(&self) {
+        let (ending, waiting) = {
+            let mut state = self.state();
+            state.life = Life::Ended;
+            (state.ending.take(), mem::take(&mut state.waiting))
+        };
+        if let Some(uid) = ending {
+            self.pool.ended(&uid, self);
+        }
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Notes that the pool counts this session among those of the user that have not ended. Returns `false` if it has
+    /// ended, or will not say when it does.
+    pub(in crate::session) fn begin_to_end(&self, uid: &Arc<str>) -> bool {
+        let mut state = self.state();
+        let served = matches!(state.life, Life::Served(_));
+        if served {
+            state.ending = Some(Arc::clone(uid));
+        }
+        served
+    }
+
+    fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state();
+        if !matches!(state.life, Life::Served(_)) {
+            return Poll::Ready(());
+        }
+        if !state.waiting.iter().any(|w| w.will_wake(cx.waker())) {
+            state.waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Whether the running task is that of the session's connection, for whose end it cannot wait.
+    fn is_served_here(&self) -> bool {
+        matches!(self.state().life, Life::Served(Some(task)) if tokio::task::try_id() == Some(task))
+    }
+}
+
+/// Waits until all of these sessions have ended, but for one whose own task waits.
+pub(in crate::session) async fn all_ended(sessions: &[Arc<Core>]) {
+    let others = sessions.iter().filter(|core| !core.is_served_here());
+    join_all(others.map(|core| poll_fn(|cx| core.poll_ended(cx)))).await;
+}

@@ -1,0 +1,118 @@
+//! The future of a push through a session.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use tokio::task::coop;
+use tokio::time::Instant;
+
+use super::outbox::{Refused, route_hash};
+use super::{CallId, Core};
+use crate::error::{Error, Result, code, text};
+
+/// The future of [`Session::push`](super::Session::push) and [`Session::push_to`](super::Session::push_to).
+///
+/// Nothing is sent before it is polled. It may be dropped at any time: then the message was either sent or not. A type
+/// of its own and no `async fn`, so that the compiler reports a message that is no push once, and not for the future and
+/// for its `.await` too.
+#[must_use = "a push is sent only when its future is awaited"]
+pub struct Pushing<'a>(Step<'a>);
+
+enum Step<'a> {
+    Failed(Error),
+    Start { core: &'a Core, call: CallId, route: &'a str, packet: Bytes },
+    Offer(Offer<'a>),
+    Back(BoxFuture<'a, Result<()>>),
+    Done,
+}
+
+/// A packet of a running call, which waits while the outbox is full.
+struct Offer<'a> {
+    core: &'a Core,
+    push: u64,
+    packet: Bytes,
+    /// A handler that only pushes lets other tasks have their turn, as one that only reads from a channel does.
+    has_budget: bool,
+    /// When the outbox was found full.
+    full_since: Option<Instant>,
+}
+
+impl<'a> Pushing<'a> {
+    /// A push of an encoded packet by the frontend.
+    pub(super) fn packet(core: &'a Core, call: CallId, route: &'a str, packet: Result<Bytes>) -> Self {
+        Self(match packet {
+            Ok(packet) => Step::Start { core, call, route, packet },
+            Err(error) => Step::Failed(error),
+        })
+    }
+
+    /// A push by a backend, through the frontend of the session.
+    pub(super) fn back(push: Result<BoxFuture<'a, Result<()>>>) -> Self {
+        Self(push.map_or_else(Step::Failed, Step::Back))
+    }
+}
+
+impl Future for Pushing<'_> {
+    type Output = Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let step = &mut self.0;
+        loop {
+            let result = match step {
+                Step::Offer(offer) => ready!(offer.poll(cx)),
+                Step::Back(future) => ready!(future.as_mut().poll(cx)),
+                Step::Start { .. } | Step::Failed(_) | Step::Done => {
+                    match std::mem::replace(step, Step::Done) {
+                        Step::Start { core, call, route, packet } if core.is_running(call) => {
+                            let push = route_hash(route);
+                            *step = Step::Offer(Offer {
+                                core,
+                                push,
+                                packet,
+                                has_budget: false,
+                                full_since: None,
+                            });
+                            continue;
+                        }
+                        Step::Start { core, route, packet, .. } => core.push(route, &packet),
+                        Step::Failed(error) => Err(error),
+                        // A future that is ready is polled again by mistake only.
+                        _ => return Poll::Pending,
+                    }
+                }
+            };
+            *step = Step::Done;
+            return Poll::Ready(result);
+        }
+    }
+}
+
+impl Offer<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if !self.has_budget {
+            ready!(coop::poll_proceed(cx)).made_progress();
+            self.has_budget = true;
+        }
+        loop {
+            if let Some(since) = self.full_since {
+                ready!(self.core.poll_room(cx, self.packet.len(), since));
+                self.full_since = None;
+            }
+            match self.core.offer(&self.packet, self.push) {
+                Err(Refused::Full) => self.full_since = Some(Instant::now()),
+                Ok(()) => return Poll::Ready(Ok(())),
+                Err(_) => return Poll::Ready(Err(Error::new(code::CLOSED, text::BROKEN_PIPE))),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Pushing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pushing").finish_non_exhaustive()
+    }
+}
