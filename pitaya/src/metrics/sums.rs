@@ -42,10 +42,25 @@ impl Sums {
     /// Adds `times` values, whose sum is `sum`.
     #[inline]
     pub(super) fn add(&self, sum: f64, times: u64) {
-        // The number of parts is a power of two.
-        let Some(shard) = self.0.get(shard() & (self.0.len() - 1)) else { return };
-        shard.count.fetch_add(times, Ordering::Relaxed);
-        add(&shard.sum, sum);
+        if let Some(shard) = self.shard() {
+            shard.count.fetch_add(times, Ordering::Relaxed);
+            add(&shard.sum, sum);
+        }
+    }
+
+    /// Adds values, whose sum is `sum`, without counting them.
+    #[inline]
+    #[cfg(feature = "prometheus")]
+    pub(super) fn add_uncounted(&self, sum: f64) {
+        if let Some(shard) = self.shard() {
+            add(&shard.sum, sum);
+        }
+    }
+
+    /// The part of this thread. The number of parts is a power of two.
+    #[inline]
+    fn shard(&self) -> Option<&Shard> {
+        self.0.get(shard() & self.0.len().wrapping_sub(1))
     }
 
     /// The number of values so far.

@@ -34,7 +34,7 @@ enum Cell {
 /// What a series has to tell.
 pub(super) enum Reading {
     Value(f64),
-    Summary { counts: Counts, count: u64, sum: f64 },
+    Summary { counts: Counts, sum: f64 },
     Histogram { buckets: Vec<(f64, u64)>, count: u64, sum: f64 },
 }
 
@@ -84,8 +84,8 @@ impl Series {
                 (bits != UNSET).then(|| Reading::Value(f64::from_bits(bits)))
             }
             Cell::Summary { sums, sketch, .. } => {
-                let count = sums.count();
-                (count > 0).then(|| Reading::Summary { counts: sketch.counts(), count, sum: sums.sum() })
+                let counts = sketch.counts();
+                (counts.ever > 0).then(|| Reading::Summary { counts, sum: sums.sum() })
             }
             Cell::Histogram { sums, bounds, counts } => {
                 let mut count = 0;
@@ -133,18 +133,18 @@ impl Instrument for Series {
         }
         let sum = value * times as f64;
         match &self.cell {
-            Cell::Counter(sums) if value > 0.0 => sums.add(sum, times),
+            Cell::Counter(sums) if value > 0.0 => sums.add_uncounted(sum),
             Cell::Counter(_) | Cell::Gauge(_) => {}
             Cell::Summary { sums, sketch, part } => {
                 sketch.add(part, value, times);
-                sums.add(sum, times);
+                sums.add_uncounted(sum);
             }
             Cell::Histogram { sums, bounds, counts } => {
                 let at = bounds.partition_point(|bound| *bound < value);
                 if let Some(count) = counts.get(at) {
                     count.fetch_add(times, Ordering::Relaxed);
                 }
-                sums.add(sum, times);
+                sums.add_uncounted(sum);
             }
         }
     }

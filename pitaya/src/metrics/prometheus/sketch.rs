@@ -3,8 +3,8 @@
 //! Values are counted in buckets that divide each power of two into 64 parts, so a quantile is off by less than 1 % of
 //! its value. Counts are kept apart for each fifth of the window; the oldest fifth is cleared when a new one begins.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// The parts of the window.
 pub(super) const PARTS: usize = 5;
@@ -31,7 +31,7 @@ impl Part {
     }
 
     fn get(&self) -> usize {
-        self.0.load(Ordering::Relaxed) % PARTS
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -40,6 +40,9 @@ pub(super) struct Sketch {
     positive: Octaves,
     negative: OnceLock<Box<Octaves>>,
     zero: [AtomicU32; PARTS],
+    /// How many values have left the window. Recording does not touch it; the lock keeps a reader from counting what is
+    /// just being cleared twice, or not at all.
+    left: Mutex<u64>,
 }
 
 /// Buckets are allocated for a power of two when its first value comes.
@@ -49,7 +52,12 @@ struct Octave([[AtomicU32; FRACTIONS]; PARTS]);
 
 impl Sketch {
     pub(super) fn new() -> Self {
-        Self { positive: Octaves::new(), negative: OnceLock::new(), zero: Default::default() }
+        Self {
+            positive: Octaves::new(),
+            negative: OnceLock::new(),
+            zero: Default::default(),
+            left: Mutex::default(),
+        }
     }
 
     /// Counts a finite value `times` times.
@@ -71,16 +79,15 @@ impl Sketch {
 
     /// Forgets the values of one part of the window.
     pub(super) fn clear(&self, part: usize) {
-        if let Some(zero) = self.zero.get(part) {
-            zero.store(0, Ordering::Relaxed);
-        }
-        for octaves in [Some(&self.positive), self.negative.get().map(|octaves| &**octaves)] {
-            octaves.into_iter().for_each(|octaves| octaves.clear(part));
-        }
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        *left += self.zero.get(part).map_or(0, |zero| u64::from(zero.swap(0, Ordering::Relaxed)));
+        *left += self.positive.clear(part);
+        *left += self.negative.get().map_or(0, |octaves| octaves.clear(part));
     }
 
     /// The values of the window with their counts, rising.
     pub(super) fn counts(&self) -> Counts {
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         let mut counts = Vec::new();
         if let Some(negative) = self.negative.get() {
             negative.collect(&mut counts);
@@ -91,7 +98,7 @@ impl Sketch {
         counts.extend((zero > 0).then_some((0.0, zero)));
         self.positive.collect(&mut counts);
         let total = counts.iter().map(|(_, count)| count).sum();
-        Counts { counts, total }
+        Counts { counts, total, ever: *left + total }
     }
 }
 
@@ -99,6 +106,8 @@ impl Sketch {
 pub(super) struct Counts {
     counts: Vec<(f64, u64)>,
     total: u64,
+    /// The number of all values since the beginning, in the window and before.
+    pub(super) ever: u64,
 }
 
 impl Counts {
@@ -135,11 +144,10 @@ impl Octaves {
         octave.get_or_init(Octave::new).0.get(part)?.get(fraction)
     }
 
-    fn clear(&self, part: usize) {
-        for octave in self.0.iter().filter_map(OnceLock::get) {
-            let counts = octave.0.get(part);
-            counts.into_iter().flatten().for_each(|count| count.store(0, Ordering::Relaxed));
-        }
+    /// Clears one part of the window. Returns how many values it had.
+    fn clear(&self, part: usize) -> u64 {
+        let octaves = self.0.iter().filter_map(OnceLock::get).filter_map(|octave| octave.0.get(part));
+        octaves.flatten().map(|count| u64::from(count.swap(0, Ordering::Relaxed))).sum()
     }
 
     fn collect(&self, counts: &mut Vec<(f64, u64)>) {
@@ -234,7 +242,8 @@ mod tests {
             sketch.clear(next);
             part.set(next);
             let remembered = (step + 1).min(PARTS - 1);
-            assert_eq!(sketch.counts().total, 10 * remembered as u64);
+            let counts = sketch.counts();
+            assert_eq!((counts.total, counts.ever), (10 * remembered as u64, 10 * (step as u64 + 1)));
         }
         assert!(Sketch::new().counts().quantile(0.5).is_nan());
     }

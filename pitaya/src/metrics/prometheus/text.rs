@@ -87,13 +87,13 @@ impl<'a> Writer<'a> {
         for (labels, reading) in readings {
             match reading {
                 Reading::Value(value) => self.line("", labels, None, &number(*value)),
-                Reading::Summary { counts, count, sum } => {
+                Reading::Summary { counts, sum } => {
                     for (share, _) in metric.objectives() {
                         let value = number(counts.quantile(*share));
                         self.line("", labels, Some(("quantile", &self.bound(*share))), &value);
                     }
                     self.line("_sum", labels, None, &number(*sum));
-                    self.line("_count", labels, None, &count.to_string());
+                    self.line("_count", labels, None, &counts.ever.to_string());
                 }
                 Reading::Histogram { buckets, count, sum } => {
                     for (bound, count) in buckets {
