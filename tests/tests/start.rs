@@ -431,3 +431,11 @@ mod names_at_the_root {
         App, Config, Context, Groups, Lifecycle, Rpc, Session, SessionData, SessionPool, State, Timers, Users,
     };
 }
+
+/// A start may be spawned, so its future is `Send`.
+#[tokio::test]
+async fn a_start_can_be_spawned() {
+    let witness = Arc::new(Witness::default());
+    let app = tokio::spawn(arena::builder(config(), &witness).start()).await.unwrap().unwrap();
+    app.stop().await;
+}

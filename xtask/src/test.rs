@@ -22,7 +22,7 @@ const FEATURES: &[&str] = &[
 ];
 
 /// The integration tests that run with the features of `pitaya-unified` too: macros, every serializer, clients, and bytes
-/// recorded from the original.
+/// recorded from Go Pitaya.
 const UNIFIED: &[&str] = &[
     "macros",
     "serializers",

@@ -1,10 +1,9 @@
 //! Starting: checks first, then the parts in their order, the acceptors last.
 
-use std::cell::Cell;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
@@ -77,7 +76,7 @@ pub(super) async fn start_or_stop(
     }
 
     let mut lives = Lives::new(std::mem::take(&mut built.lives), std::mem::take(&mut built.timers));
-    let (limit, step) = (builder.config.start_timeout, Cell::new("the start"));
+    let (limit, step) = (builder.config.start_timeout, Step::new("the start"));
     let started = {
         let beginning = begin(&mut builder, &app, &mut lives, tables, handshaking, &step);
         let interrupted = async {
@@ -130,6 +129,23 @@ pub(super) async fn start_or_stop(
     outcome
 }
 
+/// What a start is waiting for. A mutex and not a cell, so that the future of a start can be spawned.
+struct Step(Mutex<&'static str>);
+
+impl Step {
+    fn new(what: &'static str) -> Self {
+        Self(Mutex::new(what))
+    }
+
+    fn get(&self) -> &'static str {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, what: &'static str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+}
+
 /// Begins what has a life, and opens the acceptors last.
 async fn begin(
     builder: &mut Builder,
@@ -137,7 +153,7 @@ async fn begin(
     lives: &mut Lives,
     tables: Arc<Tables>,
     handshaking: Handshaking,
-    step: &Cell<&'static str>,
+    step: &Step,
 ) -> Result<(Vec<Listening>, CancellationToken)> {
     step.set("the HTTP server");
     watch::start(app).await?;

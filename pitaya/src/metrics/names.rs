@@ -133,7 +133,7 @@ pub static COUNT_SERVERS: Metric = Metric::gauge(
 
 /// Messages of other servers that cannot be understood. `kind` is `request`, `push`, `kick`, `binding` or `broadcast`.
 pub static UNREADABLE_MESSAGES: Metric =
-    Metric::counter("rpc_server", "unreadable_messages", "Messages of other servers that are none")
+    Metric::counter("rpc_server", "unreadable_messages", "Messages of other servers that cannot be decoded")
         .labels(&["kind"]);
 
 /// Messages of other servers that this one did not take in fast enough, since it started.
