@@ -274,7 +274,7 @@ impl Node {
         timeout: Duration,
     ) -> Result<Bytes> {
         let own = self.own();
-        let open = span::call(self.runner.tracer(), route, &to.server);
+        let open = span::call(self.runner.tracer(), route, (&to.server.id, &to.server.server_type));
         let metadata = span::inject(open.as_ref(), &current.metadata);
         let metadata = metadata.encode_for_call(&self.caller, timeout, None, to.mark());
         let request = Outgoing { route, data: body, client: None, sender: &own, metadata: &metadata };
@@ -392,7 +392,7 @@ impl Node {
         };
         let mut tried = Vec::new();
         loop {
-            let open = span::call(self.runner.tracer(), &route, &to.server);
+            let open = span::call(self.runner.tracer(), &route, (&to.server.id, &to.server.server_type));
             let metadata = span::inject(open.as_ref(), &context);
             let metadata = metadata.encode_for_call(&self.caller, left, Some(&request_id), to.mark());
             let (client, metadata) = (Some(client), &metadata);
@@ -430,13 +430,14 @@ pub(crate) struct Cluster(pub(crate) Arc<Node>);
 impl Forward for Cluster {
     fn forward(&self, message: Forwarded) -> BoxFuture<'static, Result<Bytes>> {
         let node = Arc::clone(&self.0);
-        Box::pin(span::forward(&message).run(async move { node.forward(message).await }))
+        Box::pin(message.span().run(async move { node.forward(message).await }))
     }
 }
 
 impl RemoteTarget for Cluster {
     fn call(&self, request: RemoteRequest) -> BoxFuture<'_, Result<Bytes>> {
-        Box::pin(span::rpc(&request).run(self.0.remote(request)))
+        let span = span::rpc(&request.route, request.server_id.as_deref(), &request.current);
+        Box::pin(span.run(self.0.remote(request)))
     }
 }
 

@@ -147,6 +147,8 @@ impl Output {
         }
         // TLS holds what does not fill a record; on a plain socket this is nothing.
         if stream.as_mut().poll_flush(cx)?.is_pending() {
+            // More may come while the flush waits.
+            self.more = true;
             return Ok(pending());
         }
         if let Some(batch) = self.batch.take() {

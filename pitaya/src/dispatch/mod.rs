@@ -18,7 +18,7 @@ use crate::error::{Error, Result, code, text};
 use crate::route::{Parts, RouteError, parse};
 use crate::serialize::Body;
 use crate::session::{Core, panicked};
-use crate::span;
+use crate::span::{self, CallSpan, ClientMessage};
 
 /// The handlers of one app, and the way to those of other server types.
 pub(crate) struct Dispatcher {
@@ -48,6 +48,19 @@ pub(crate) struct Forwarded {
     pub(crate) body: Bytes,
     /// The id of a request; 0 is a notify.
     pub(crate) mid: u64,
+}
+
+impl Forwarded {
+    /// The span of the message, up to its answer.
+    pub(crate) fn span(&self) -> CallSpan {
+        let tracer = self.core.tracer();
+        if !span::wanted(tracer) {
+            return CallSpan::none();
+        }
+        let uid = self.core.uid();
+        let (session, uid) = (self.core.id(), uid.as_deref());
+        span::forward(&ClientMessage { route: &self.route, session, uid, is_request: self.mid != 0 }, tracer)
+    }
 }
 
 /// Sends messages of clients to servers of other types: the cluster.
@@ -143,8 +156,8 @@ pub(crate) fn start(entry: &Entry, client: Client, body: &Body<'_>, cx: &mut Con
 #[inline]
 pub(crate) fn call(entry: &Entry, client: Client, body: &Body<'_>) -> Calling<Handler> {
     match entry.call {
-        Bound::Handler(method) if span::wanted(&client.core) => {
-            let span = span::handler(entry.route(), &client.core, client.mid);
+        Bound::Handler(method) if span::wanted(client.core.tracer()) => {
+            let span = handler_span(entry.route(), &client);
             let future = span.in_scope(|| method(HandlerCall::new(client), body));
             Box::pin(span.run(future))
         }
@@ -155,6 +168,15 @@ pub(crate) fn call(entry: &Entry, client: Client, body: &Body<'_>) -> Calling<Ha
             Box::pin(ready(Err(error)))
         }
     }
+}
+
+#[cold]
+fn handler_span(route: &str, client: &Client) -> CallSpan {
+    let Client { core, mid, .. } = client;
+    let uid = core.uid();
+    let (session, uid) = (core.id(), uid.as_deref());
+    let message = ClientMessage { route, session, uid, is_request: *mid != 0 };
+    span::handler(&message, core.tracer())
 }
 
 /// Polls a handler that goes on.

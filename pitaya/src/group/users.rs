@@ -189,8 +189,9 @@ impl Users {
         let Some(elsewhere) = &self.elsewhere else { return Ok(None) };
         let frontend_type = self.frontend_type.clone().or_else(|| elsewhere.frontend_type());
         let frontend_type = frontend_type.ok_or_else(|| {
-            Error::new(code::UNKNOWN, text::FRONTEND_TYPE_NOT_SPECIFIED)
-                .with_metadata("form", "users.at(\"connector\"), groups.at(\"connector\")")
+            Error::new(code::UNKNOWN, text::FRONTEND_TYPE_NOT_SPECIFIED).with_source(
+                "name the type of the frontends, as in users.at(\"connector\") or groups.at(\"connector\")",
+            )
         })?;
         Ok(Some((&**elsewhere, frontend_type)))
     }

@@ -40,13 +40,13 @@ pub static EXCEEDED_RATE_LIMITING: Metric = Metric::counter(
 pub static FILTERED_PACKETS: Metric = Metric::counter(
     "acceptor",
     "filtered_packets",
-    "Packets dropped by a wrapper other than the rate limiter",
+    "Packets that a wrapper of an acceptor dropped, except the rate limiter",
 );
 
 /// Connections that came to no session. `reason` is `limit` (`pitaya.limit.connections`), `accept` (the acceptor
 /// failed), or what went wrong in setting up: `deadline`, `io`, `proxy`, `tls`, `upgrade`, `panic`.
 pub static REFUSED_CONNECTIONS: Metric =
-    Metric::counter("acceptor", "refused_connections", "Connections that came to no session")
+    Metric::counter("acceptor", "refused_connections", "Connections refused before a session began")
         .labels(&["reason"]);
 
 /// Free places of a bounded queue; `channel` names the queue. The original's name for a client's outbox is

@@ -11,10 +11,9 @@ use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
 use super::carrier::Carrier;
-use crate::cluster::Server;
 use crate::context::{Current, Metadata};
 use crate::error::{Error, Result};
-use crate::session::Core;
+use crate::span::ClientMessage;
 
 /// The name by which Go Pitaya's tracer is known too.
 const NAME: &str = "pitaya";
@@ -40,15 +39,16 @@ impl Tracer {
         &self.0.provider
     }
 
-    /// The span of a handler, or of a client's message that is forwarded; `mid` is 0 for a notify.
-    pub(crate) fn message(&self, route: &str, core: &Core, mid: u64) -> Open {
+    /// The span of a handler, or of a client's message that is forwarded.
+    pub(crate) fn message(&self, message: &ClientMessage<'_>) -> Open {
+        let ClientMessage { route, session, uid, is_request } = *message;
         Current::with(|current| {
             self.open(route.to_owned(), SpanKind::Server, &self.parent(current), || {
                 let mut attributes = vec![
-                    KeyValue::new("msg.type", if mid == 0 { "notify" } else { "request" }),
-                    KeyValue::new("session.id", i64::try_from(core.id()).unwrap_or(i64::MAX)),
+                    KeyValue::new("msg.type", if is_request { "request" } else { "notify" }),
+                    KeyValue::new("session.id", i64::try_from(session).unwrap_or(i64::MAX)),
                 ];
-                attributes.extend(core.uid().map(|uid| KeyValue::new("user.id", uid)));
+                attributes.extend(uid.map(|uid| KeyValue::new("user.id", uid.to_owned())));
                 attributes.extend(caller(current));
                 attributes
             })
@@ -61,11 +61,11 @@ impl Tracer {
     }
 
     /// The span of a call to another server.
-    pub(crate) fn call(&self, route: &str, to: &Server) -> Open {
+    pub(crate) fn call(&self, route: &str, id: &str, server_type: &str) -> Open {
         self.open("RPC Call", SpanKind::Client, &Context::current(), || {
             vec![
-                KeyValue::new("peer.id", to.id.to_string()),
-                KeyValue::new("peer.serverType", to.server_type.to_string()),
+                KeyValue::new("peer.id", id.to_owned()),
+                KeyValue::new("peer.serverType", server_type.to_owned()),
                 KeyValue::new("rpc.method", route.to_owned()),
             ]
         })

@@ -19,6 +19,7 @@ use super::data::Data;
 use super::outbox::Outbox;
 use super::pool::Pool;
 use crate::acceptor::UpgradeRequest;
+use crate::span::Tracer;
 use crate::wire::handshake;
 
 pub(super) use self::ending::all_ended;
@@ -181,6 +182,12 @@ impl Core {
     #[inline]
     pub(crate) fn back(&self) -> Option<&Back> {
         self.back.as_deref()
+    }
+
+    /// The tracer of the app, if it has one.
+    #[inline]
+    pub(crate) fn tracer(&self) -> Option<&Tracer> {
+        self.pool.settings().tracer.as_ref()
     }
 
     pub(crate) fn outbox(&self) -> &Outbox {

@@ -2,10 +2,9 @@
 
 use std::future::Future;
 
-use crate::cluster::Server;
+use super::ClientMessage;
 use crate::context::{Current, Metadata};
 use crate::error::Result;
-use crate::session::Core;
 
 /// Has no values.
 #[derive(Debug, Clone)]
@@ -16,7 +15,7 @@ pub(crate) enum Tracer {}
 pub(crate) enum Open {}
 
 impl Tracer {
-    pub(crate) fn message(&self, _route: &str, _core: &Core, _mid: u64) -> Open {
+    pub(crate) fn message(&self, _message: &ClientMessage<'_>) -> Open {
         match *self {}
     }
 
@@ -24,7 +23,7 @@ impl Tracer {
         match *self {}
     }
 
-    pub(crate) fn call(&self, _route: &str, _to: &Server) -> Open {
+    pub(crate) fn call(&self, _route: &str, _id: &str, _server_type: &str) -> Open {
         match *self {}
     }
 }

@@ -22,12 +22,8 @@ use tracing::field::Empty;
 use tracing::level_filters::LevelFilter;
 use tracing::{Instrument, Span};
 
-use crate::cluster::Server;
-use crate::component::RemoteRequest;
 use crate::context::{Current, Metadata};
-use crate::dispatch::Forwarded;
 use crate::error::Result;
-use crate::session::Core;
 
 #[cfg(not(feature = "otel"))]
 mod disabled;
@@ -51,26 +47,37 @@ fn subscribed() -> bool {
     LevelFilter::current() >= LevelFilter::DEBUG
 }
 
-/// Whether anything wants a span of a message of this session.
+/// Whether anything wants a span, where this is the tracer of the app.
 #[inline]
-pub(crate) fn wanted(core: &Core) -> bool {
-    subscribed() || core.pool().settings().tracer.is_some()
+pub(crate) fn wanted(tracer: Option<&Tracer>) -> bool {
+    subscribed() || tracer.is_some()
 }
 
-/// Returns the span of a handler; `mid` is 0 for a notify.
+/// A message of a client.
+pub(crate) struct ClientMessage<'a> {
+    pub(crate) route: &'a str,
+    /// The id of the session.
+    pub(crate) session: u64,
+    pub(crate) uid: Option<&'a str>,
+    /// Whether the client waits for a reply.
+    #[cfg_attr(not(feature = "otel"), expect(dead_code, reason = "only OpenTelemetry says it"))]
+    pub(crate) is_request: bool,
+}
+
+/// Returns the span of a handler.
 #[cold]
-pub(crate) fn handler(route: &str, core: &Core, mid: u64) -> CallSpan {
+pub(crate) fn handler(message: &ClientMessage<'_>, tracer: Option<&Tracer>) -> CallSpan {
+    let ClientMessage { route, session, uid, .. } = *message;
     let span = tracing::debug_span!(
         target: TARGET,
         "handler",
         route,
-        session = core.id(),
-        uid = core.uid().as_deref(),
+        session,
+        uid,
         request_id = Current::with(|current| current.metadata.request_id().map(str::to_owned)),
         error = Empty,
     );
-    let tracer = core.pool().settings().tracer.as_ref();
-    CallSpan { span, open: tracer.map(|tracer| tracer.message(route, core, mid)) }
+    CallSpan { span, open: tracer.map(|tracer| tracer.message(message)) }
 }
 
 /// Returns the span of a remote.
@@ -87,35 +94,34 @@ pub(crate) fn remote(route: &str, current: &Current, tracer: Option<&Tracer>) ->
 
 /// Returns the span of a message that is forwarded.
 #[inline]
-pub(crate) fn forward(message: &Forwarded) -> CallSpan {
-    let Forwarded { core, route, mid, .. } = message;
+pub(crate) fn forward(message: &ClientMessage<'_>, tracer: Option<&Tracer>) -> CallSpan {
+    let ClientMessage { route, session, uid, .. } = *message;
     let span = if subscribed() {
         tracing::debug_span!(
             target: TARGET,
             "forward",
-            route = &**route,
-            session = core.id(),
-            uid = core.uid().as_deref(),
+            route,
+            session,
+            uid,
             request_id = Empty,
             error = Empty,
         )
     } else {
         Span::none()
     };
-    let tracer = core.pool().settings().tracer.as_ref();
-    CallSpan { span, open: tracer.map(|tracer| tracer.message(route, core, *mid)) }
+    CallSpan { span, open: tracer.map(|tracer| tracer.message(message)) }
 }
 
 /// Returns the span of a call of a remote. OpenTelemetry has one for each server that is tried ([`call`]).
 #[inline]
-pub(crate) fn rpc(request: &RemoteRequest) -> CallSpan {
+pub(crate) fn rpc(route: &str, server_id: Option<&str>, current: &Current) -> CallSpan {
     let span = if subscribed() {
         tracing::debug_span!(
             target: TARGET,
             "rpc",
-            route = &*request.route,
-            server = request.server_id.as_deref(),
-            request_id = request.current.metadata.request_id(),
+            route,
+            server = server_id,
+            request_id = current.metadata.request_id(),
             error = Empty,
         )
     } else {
@@ -133,6 +139,11 @@ pub(crate) fn record_request_id(id: &str) {
 }
 
 impl CallSpan {
+    /// No span.
+    pub(crate) fn none() -> Self {
+        Self { span: Span::none(), open: None }
+    }
+
     /// Does the synchronous part of a call.
     pub(crate) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
         self.span.in_scope(work)
@@ -153,8 +164,8 @@ impl CallSpan {
 
 /// Returns the OpenTelemetry span of a call to another server, if the app has a tracer.
 #[inline]
-pub(crate) fn call(tracer: Option<&Tracer>, route: &str, to: &Server) -> Option<Open> {
-    tracer.map(|tracer| tracer.call(route, to))
+pub(crate) fn call(tracer: Option<&Tracer>, route: &str, (id, server_type): (&str, &str)) -> Option<Open> {
+    tracer.map(|tracer| tracer.call(route, id, server_type))
 }
 
 /// Returns the context of a call that carries this span, if there is one.

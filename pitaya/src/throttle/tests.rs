@@ -83,6 +83,7 @@ const EXEMPT: &[(&str, &str)] = &[
     ("etcd/link.rs", "once for each connection to etcd"),
     ("cluster/etcd/machine.rs", "once for each loss of etcd"),
     ("cluster/nats/keeper.rs", "once for each try to connect to the broker, after a pause"),
+    ("otel/mod.rs", "the stop"),
     ("throttle.rs", "the throttle itself"),
 ];
 
