@@ -19,8 +19,9 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use pitaya::otel::Otel;
 use pitaya::prelude::*;
 use pitaya::testing::{Cluster, TestServer};
-use tonic::transport::Server;
+use tonic::codec::CompressionEncoding;
 use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
 #[message]
@@ -145,11 +146,25 @@ impl TraceService for Collector {
 impl Collector {
     /// Starts it. Returns its endpoint.
     async fn start() -> (Self, String) {
+        Self::serve(Server::builder(), "http").await
+    }
+
+    /// Starts it with a certificate of its own for `localhost`. Returns its endpoint and the certificate, as PEM.
+    async fn start_with_tls() -> (Self, String, String) {
+        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let made = rcgen::generate_simple_self_signed(names).unwrap();
+        let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let tls = ServerTlsConfig::new().identity(Identity::from_pem(&cert, key));
+        let (collector, endpoint) = Self::serve(Server::builder().tls_config(tls).unwrap(), "https").await;
+        (collector, endpoint, cert)
+    }
+
+    async fn serve(mut server: Server, scheme: &str) -> (Self, String) {
         let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let endpoint = format!("{scheme}://{}", listener.local_addr().unwrap());
         let collector = Self::default();
-        let service = TraceServiceServer::new(collector.clone());
-        let served = Server::builder().add_service(service).serve_with_incoming(TcpIncoming::from(listener));
+        let service = TraceServiceServer::new(collector.clone()).accept_compressed(CompressionEncoding::Gzip);
+        let served = server.add_service(service).serve_with_incoming(TcpIncoming::from(listener));
         tokio::spawn(served);
         (collector, endpoint)
     }
@@ -304,23 +319,19 @@ async fn an_invalid_endpoint_keeps_the_app_from_starting() {
     assert!(error.to_string().contains("OTLP"), "{error}");
 }
 
-/// A process that is configured by its environment alone, and exports its last spans when a signal stops it.
+/// Starts the arena as a process with traces and these variables, calls it once and stops it by a signal.
 #[cfg(unix)]
-#[tokio::test(flavor = "multi_thread")]
-async fn the_environment_alone_switches_traces_on() {
+async fn call_a_process(variables: &[(&str, &str)]) {
     use std::process::Stdio;
 
     use pitaya_tests::raw::Raw;
     use rustix::process::{Pid, Signal, kill_process};
     use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-    let (collector, endpoint) = Collector::start().await;
     let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_served"))
         .env_clear()
         .env("PITAYA_TRACING_OTEL_ENABLED", "true")
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
-        .env("OTEL_RESOURCE_ATTRIBUTES", "deployment=test")
-        .env("OTEL_SERVICE_NAME", "served")
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -333,7 +344,54 @@ async fn the_environment_alone_switches_traces_on() {
     let pid = i32::try_from(child.id().unwrap()).ok().and_then(Pid::from_raw).unwrap();
     kill_process(pid, Signal::TERM).unwrap();
     assert!(child.wait().await.unwrap().success());
+}
+
+/// A process exports its last spans when a signal stops it.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_environment_alone_switches_traces_on() {
+    let (collector, endpoint) = Collector::start().await;
+    call_a_process(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+        ("OTEL_SERVICE_NAME", "served"),
+    ])
+    .await;
     let spans = collector.0.lock().unwrap().clone();
     let names: Vec<_> = spans.iter().map(|span| (&*span.service, &*span.name)).collect();
     assert_eq!(names, [("served", "test.arena.raw")]);
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_may_have_its_own_certificate() {
+    let (collector, endpoint, cert) = Collector::start_with_tls().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("collector.pem");
+    std::fs::write(&file, cert).unwrap();
+    let file = file.to_str().unwrap();
+    call_a_process(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint), ("OTEL_EXPORTER_OTLP_CERTIFICATE", file)])
+        .await;
+    assert_eq!(one(&collector.trace("test.arena.raw"), "test", "test.arena.raw").kind, SpanKind::Server);
+    // Without the file the certificate is not trusted, and the server works all the same.
+    let (collector, endpoint, _) = Collector::start_with_tls().await;
+    call_a_process(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)]).await;
+    assert!(collector.0.lock().unwrap().is_empty());
+}
+
+/// Clients send routes that do not exist. These are no names of spans.
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_routes_name_no_span() {
+    let (collector, endpoint) = Collector::start().await;
+    let cluster = Cluster::seeded(1);
+    let (gate, room) = start(&cluster, &endpoint).await;
+    let client = gate.client().await.unwrap();
+    client.request_raw("room.hall.nothing", Bytes::new()).await.unwrap_err();
+    client.request_raw("nowhere.hall.nothing", Bytes::new()).await.unwrap_err();
+    client.request_raw("gate.gate.nothing", Bytes::new()).await.unwrap_err();
+    gate.stop().await;
+    room.stop().await;
+    let spans = collector.0.lock().unwrap().clone();
+    let names: std::collections::BTreeSet<_> = spans.iter().map(|span| &*span.name).collect();
+    assert_eq!(names.into_iter().collect::<Vec<_>>(), ["RPC Call", "forward"]);
 }

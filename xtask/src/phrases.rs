@@ -63,7 +63,6 @@ const EXEMPT_RUST: &[&str] = &[
     "pitaya/src/connection/",
     "pitaya/src/context/",
     "pitaya/src/dispatch/",
-    "pitaya/src/duration.rs",
     "pitaya/src/error.rs",
     "pitaya/src/etcd/",
     "pitaya/src/group/",

@@ -5,6 +5,7 @@ mod head;
 mod stream;
 mod upgrade;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::{io, net::TcpListener as StdListener, sync::Arc};
 
 use self::{
@@ -42,7 +43,7 @@ pub struct WebSocket {
     origins: Option<Arc<[String]>>,
     subprotocols: Option<Arc<[String]>>,
     rules: Arc<Rules>,
-    draining: bool,
+    draining: Arc<AtomicBool>,
 }
 
 impl WebSocket {
@@ -61,7 +62,7 @@ impl WebSocket {
     }
 
     fn new(door: Door) -> Self {
-        Self { door, origins: None, subprotocols: None, rules: Arc::default(), draining: false }
+        Self { door, origins: None, subprotocols: None, rules: Arc::default(), draining: Arc::default() }
     }
 
     /// Speaks TLS with these certificates, which makes it `wss`.
@@ -151,20 +152,20 @@ impl Acceptor for WebSocket {
     fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>> {
         Box::pin(async move {
             let (stream, socket, set_up) = self.door.accept().await?;
-            let (rules, draining) = (Arc::clone(&self.rules), self.draining);
+            let (rules, draining) = (Arc::clone(&self.rules), Arc::clone(&self.draining));
             Ok(Incoming::new(Peer::from(socket), async move {
                 let (stream, peer) = set_up.run(stream, socket).await?;
                 match stream {
-                    Established::Plain(stream) => open(stream, peer, &rules, draining).await,
+                    Established::Plain(stream) => open(stream, peer, &rules, &draining).await,
                     #[cfg(feature = "tls")]
-                    Established::Secure(stream) => open(*stream, peer, &rules, draining).await,
+                    Established::Secure(stream) => open(*stream, peer, &rules, &draining).await,
                 }
             }))
         })
     }
 
     fn drain(&mut self) -> bool {
-        self.draining = true;
+        self.draining.store(true, Ordering::Relaxed);
         true
     }
 }
@@ -173,7 +174,7 @@ async fn open<S: ByteStream>(
     mut stream: S,
     mut peer: Peer,
     rules: &Rules,
-    draining: bool,
+    draining: &AtomicBool,
 ) -> Result<(Link, Peer), OpenError> {
     let request = upgrade(&mut stream, rules, draining).await?;
     let client = peer.socket().and_then(|socket| forwarded::client(socket.ip(), &request, &rules.trusted));
@@ -193,7 +194,7 @@ pub async fn hidden_websocket<S: ByteStream>(
     max_packet: usize,
 ) -> Result<impl super::PacketStream, OpenError> {
     let rules = Rules { max_head: 64 * 1024, ..Rules::default() };
-    upgrade(&mut stream, &rules, false).await?;
+    upgrade(&mut stream, &rules, &AtomicBool::new(false)).await?;
     Ok(Messages::new(stream, max_packet))
 }
 

@@ -17,6 +17,7 @@
 //! [`Builder::run`] serves until a signal; [`Builder::start`] gives a [`Running`] with the bound addresses.
 
 mod builder;
+mod cached;
 mod cluster;
 mod lives;
 #[cfg(feature = "http")]

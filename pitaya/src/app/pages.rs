@@ -2,34 +2,31 @@
 
 use std::io::Write as _;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::Instant;
 
+use super::cached::Cached;
 use super::{App, Inner};
 use crate::http::{Request, Response, StatusCode, header, plain};
 use crate::metrics::Reporter;
 
-/// How long an answer of the cluster about its state holds, so that probes cost it little.
-const FRESH: Duration = Duration::from_millis(500);
-/// The longest a probe waits for the cluster.
-const PROBE: Duration = Duration::from_secs(2);
 /// The longest `Accept` header that is looked at.
 const LONGEST_ACCEPT: usize = 512;
 /// Smaller answers are not compressed.
 const COMPRESSED: usize = 1024;
+/// The most answers that are kept for those that wait: one for each format, with and without gzip.
+const KEPT: usize = 4;
 
 pub(super) struct Pages {
     app: Weak<Inner>,
     reporters: Vec<Arc<dyn Reporter>>,
-    /// What the cluster said, and when.
-    cluster: Mutex<Option<(Instant, Option<&'static str>)>>,
+    cluster: Cached<Option<&'static str>>,
     /// The answers that were written last. One is written at a time, and serves all that came before it was begun.
-    written: Mutex<Vec<Written>>,
+    written: Arc<Mutex<Vec<Written>>>,
 }
 
 /// An answer to `/metrics`.
@@ -51,8 +48,8 @@ impl Pages {
         Self {
             app: Arc::downgrade(&app.inner),
             reporters: app.inner.metrics.reporters().to_vec(),
-            cluster: Mutex::default(),
-            written: Mutex::default(),
+            cluster: Cached::default(),
+            written: Arc::default(),
         }
     }
 
@@ -77,37 +74,40 @@ impl Pages {
         let accept = if accept.len() <= LONGEST_ACCEPT { accept } else { "" };
         let gzip = accepts_gzip(request.header(header::ACCEPT_ENCODING));
         let came = Instant::now();
-        let mut written = self.written.lock().await;
+        let mut written = Arc::clone(&self.written).lock_owned().await;
         written.retain(|answer| answer.began >= came);
-        let known = written.iter().position(|answer| answer.accept == accept && answer.gzip == gzip);
-        let at = match known {
-            Some(at) => at,
-            None => match self.write(accept.to_owned(), gzip).await {
-                Ok(Some(answer)) => {
-                    written.push(answer);
-                    written.len() - 1
-                }
-                Ok(None) => {
-                    return plain(StatusCode::NOT_FOUND, "this server has no reporter that can be read\n");
-                }
-                Err(Panicked) => return plain(StatusCode::INTERNAL_SERVER_ERROR, "a reporter panicked\n"),
-            },
-        };
-        written.get(at).map_or_else(
-            || plain(StatusCode::INTERNAL_SERVER_ERROR, "no answer\n"),
-            |answer| crate::http::ok(answer.content_type, answer.compressed, answer.body.clone()),
-        )
+        if let Some(answer) = written.iter().find(|answer| answer.accept == accept && answer.gzip == gzip) {
+            return answer.response();
+        }
+        match self.write(written, accept.to_owned(), gzip).await {
+            Ok(Some(response)) => response,
+            Ok(None) => plain(StatusCode::NOT_FOUND, "this server has no reporter that can be read\n"),
+            Err(Panicked) => plain(StatusCode::INTERNAL_SERVER_ERROR, "a reporter panicked\n"),
+        }
     }
 
     /// Writes an answer, on a thread where that holds up no task.
-    async fn write(&self, accept: String, gzip: bool) -> Result<Option<Written>, Panicked> {
+    ///
+    /// The lock goes with the work: a scraper that hangs up must not let the next one begin beside it.
+    async fn write(
+        &self,
+        mut written: OwnedMutexGuard<Vec<Written>>,
+        accept: String,
+        gzip: bool,
+    ) -> Result<Option<Response>, Panicked> {
         let (began, reporters) = (Instant::now(), self.reporters.clone());
         let write = move || {
             let scrape = reporters.iter().find_map(|reporter| reporter.scrape(&accept))?;
             let compress = gzip && scrape.body.len() >= COMPRESSED;
             let body = if compress { compressed(&scrape.body).into() } else { Bytes::from(scrape.body) };
             let content_type = scrape.content_type;
-            Some(Written { accept, gzip, compressed: compress, began, content_type, body })
+            let answer = Written { accept, gzip, compressed: compress, began, content_type, body };
+            let response = answer.response();
+            if written.len() >= KEPT {
+                written.remove(0);
+            }
+            written.push(answer);
+            Some(response)
         };
         tokio::task::spawn_blocking(write).await.map_err(|_| Panicked)
     }
@@ -121,16 +121,16 @@ impl Pages {
         if let Some(why) = inner.watch.unready() {
             return Some(why);
         }
-        let node = inner.node.as_ref()?;
-        let mut known = self.cluster.lock().await;
-        if let Some((at, said)) = *known
-            && at.elapsed() < FRESH
-        {
-            return said;
-        }
-        let said = timeout(PROBE, node.unreachable()).await.unwrap_or(Some("the discovery does not answer"));
-        *known = Some((Instant::now(), said));
-        said
+        let node = inner.node.clone()?;
+        drop(inner);
+        let said = self.cluster.get(async move { node.unreachable().await }).await;
+        said.unwrap_or(Some("the discovery does not answer"))
+    }
+}
+
+impl Written {
+    fn response(&self) -> Response {
+        crate::http::ok(self.content_type, self.compressed, self.body.clone())
     }
 }
 

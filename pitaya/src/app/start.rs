@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::builder::Builder;
+use super::cached::Cached;
 use super::lives::Lives;
 use super::running::Signals;
 use super::{App, Inner, Running, WeakApp, settings, watch};
@@ -413,13 +414,13 @@ async fn listen(
     accepting: &CancellationToken,
 ) -> Result<Vec<Listening>> {
     let weak = Arc::downgrade(&app.inner);
+    let cluster = Arc::new(Cached::default());
     let ready = Readiness::new(move || {
-        let app = weak.upgrade().map(|inner| App { inner });
+        let (app, cluster) = (weak.upgrade().map(|inner| App { inner }), Arc::clone(&cluster));
         async move {
-            match app {
-                Some(app) => app.is_ready().await,
-                None => false,
-            }
+            let Some(app) = app.filter(App::is_running) else { return false };
+            let Some(node) = app.inner.node.clone() else { return true };
+            cluster.get(async move { node.is_ready().await }).await.unwrap_or(false)
         }
     });
     let options = settings::listen(app.config(), ready);

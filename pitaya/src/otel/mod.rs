@@ -22,20 +22,24 @@
 //! | `OTEL_BSP_*` | a queue of 2048 spans, exported every 5 s |
 //! | `OTEL_SDK_DISABLED` | `true` makes no spans |
 //!
-//! A collector that is away costs spans and nothing else: the queue is bounded, a full one drops spans, and a warning is
-//! logged at most once a minute. A stop exports the spans that wait, within the time of a stop step.
+//! A collector that is away costs spans and nothing else: the queue is bounded and a full one drops spans. Failed exports are
+//! logged, at most once a minute; spans that a full queue drops are not. A stop exports the spans that wait, within the time of a stop step.
 //!
 //! The spans of the `tracing` crate are made as well (target `pitaya::call`), for log lines. `tracing-opentelemetry` is not
 //! needed.
 
 mod carrier;
 mod exporter;
+#[cfg(feature = "tls")]
+mod tls;
 mod tracer;
 
 use std::fmt;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
+#[cfg(feature = "tls")]
+use opentelemetry_otlp::WithTonicConfig as _;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
@@ -115,6 +119,10 @@ fn disabled() -> bool {
 
 fn provider(endpoint: Option<String>, server_type: &str, server_id: &str) -> Result<SdkTracerProvider> {
     let mut exporter = SpanExporter::builder().with_tonic();
+    #[cfg(feature = "tls")]
+    if let Some(tls) = tls::config(endpoint.as_deref())? {
+        exporter = exporter.with_tls_config(tls);
+    }
     if let Some(endpoint) = endpoint {
         exporter = exporter.with_endpoint(endpoint);
     }

@@ -1,5 +1,6 @@
 //! The spans of an app's calls.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use super::carrier::Carrier;
 use crate::context::{Current, Metadata};
 use crate::error::{Error, Result};
-use crate::span::ClientMessage;
+use crate::span::{ClientMessage, Named};
 
 /// The name by which Go Pitaya's tracer is known too.
 const NAME: &str = "pitaya";
@@ -40,10 +41,14 @@ impl Tracer {
     }
 
     /// The span of a handler, or of a client's message that is forwarded.
-    pub(crate) fn message(&self, message: &ClientMessage<'_>) -> Open {
+    pub(crate) fn message(&self, message: &ClientMessage<'_>, named: Named) -> Open {
         let ClientMessage { route, session, uid, is_request } = *message;
         Current::with(|current| {
-            self.open(route.to_owned(), SpanKind::Server, &self.parent(current), || {
+            let (name, rename) = match named {
+                Named::ByRoute => (Cow::Owned(route.to_owned()), None),
+                Named::OnceAnswered => (Cow::Borrowed("forward"), Some(route.to_owned())),
+            };
+            let open = self.open(name, SpanKind::Server, &self.parent(current), || {
                 let mut attributes = vec![
                     KeyValue::new("msg.type", if is_request { "request" } else { "notify" }),
                     KeyValue::new("session.id", i64::try_from(session).unwrap_or(i64::MAX)),
@@ -51,7 +56,8 @@ impl Tracer {
                 attributes.extend(uid.map(|uid| KeyValue::new("user.id", uid.to_owned())));
                 attributes.extend(caller(current));
                 attributes
-            })
+            });
+            Open { rename, ..open }
         })
     }
 
@@ -79,7 +85,7 @@ impl Tracer {
 
     fn open(
         &self,
-        name: impl Into<std::borrow::Cow<'static, str>>,
+        name: impl Into<Cow<'static, str>>,
         kind: SpanKind,
         parent: &Context,
         attributes: impl FnOnce() -> Vec<KeyValue>,
@@ -91,7 +97,7 @@ impl Tracer {
             span.set_attribute(KeyValue::new("local.id", Arc::clone(&self.0.server_id)));
             span.set_attributes(attributes());
         }
-        Open { context, tracer: self.clone() }
+        Open { context, tracer: self.clone(), rename: None }
     }
 }
 
@@ -120,6 +126,8 @@ impl fmt::Debug for Tracer {
 pub(crate) struct Open {
     context: Context,
     tracer: Tracer,
+    /// The name that the span gets once a handler has answered.
+    rename: Option<String>,
 }
 
 impl Open {
@@ -131,8 +139,14 @@ impl Open {
     /// Runs a call with this span as the current one, and ends the span with it.
     pub(crate) async fn run<T>(self, call: impl Future<Output = Result<T>>) -> Result<T> {
         let context = self.context.clone();
+        let rename = self.rename;
         let ending = Ending(Some(self.context));
-        let result = call.with_context(context).await;
+        let result = call.with_context(context.clone()).await;
+        // Codes of the framework may mean that there is no such route.
+        let answered = result.as_ref().err().is_none_or(|error| !error.code().starts_with("PIT-"));
+        if let Some(route) = rename.filter(|_| answered && context.span().is_recording()) {
+            context.span().update_name(route);
+        }
         ending.end(result.as_ref().err());
         result
     }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use super::ClientMessage;
+use super::{ClientMessage, Named};
 use crate::context::{Current, Metadata};
 use crate::error::Result;
 
@@ -15,7 +15,7 @@ pub(crate) enum Tracer {}
 pub(crate) enum Open {}
 
 impl Tracer {
-    pub(crate) fn message(&self, _message: &ClientMessage<'_>) -> Open {
+    pub(crate) fn message(&self, _message: &ClientMessage<'_>, _named: Named) -> Open {
         match *self {}
     }
 

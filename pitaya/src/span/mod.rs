@@ -53,6 +53,15 @@ pub(crate) fn wanted(tracer: Option<&Tracer>) -> bool {
     subscribed() || tracer.is_some()
 }
 
+/// How a span is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// By the route of the message, which a handler has.
+    ByRoute,
+    /// `forward`, and by the route once a handler has answered: clients send routes that do not exist.
+    OnceAnswered,
+}
+
 /// A message of a client.
 pub(crate) struct ClientMessage<'a> {
     pub(crate) route: &'a str,
@@ -77,7 +86,7 @@ pub(crate) fn handler(message: &ClientMessage<'_>, tracer: Option<&Tracer>) -> C
         request_id = Current::with(|current| current.metadata.request_id().map(str::to_owned)),
         error = Empty,
     );
-    CallSpan { span, open: tracer.map(|tracer| tracer.message(message)) }
+    CallSpan { span, open: tracer.map(|tracer| tracer.message(message, Named::ByRoute)) }
 }
 
 /// Returns the span of a remote.
@@ -109,7 +118,7 @@ pub(crate) fn forward(message: &ClientMessage<'_>, tracer: Option<&Tracer>) -> C
     } else {
         Span::none()
     };
-    CallSpan { span, open: tracer.map(|tracer| tracer.message(message)) }
+    CallSpan { span, open: tracer.map(|tracer| tracer.message(message, Named::OnceAnswered)) }
 }
 
 /// Returns the span of a call of a remote. OpenTelemetry has one for each server that is tried ([`call`]).
@@ -134,7 +143,11 @@ pub(crate) fn rpc(route: &str, server_id: Option<&str>, current: &Current) -> Ca
 #[inline]
 pub(crate) fn record_request_id(id: &str) {
     if subscribed() {
-        Span::current().record("request_id", id);
+        let current = Span::current();
+        let own = current.metadata().is_some_and(|span| span.target() == TARGET && span.name() == "forward");
+        if own {
+            current.record("request_id", id);
+        }
     }
 }
 
@@ -151,10 +164,12 @@ impl CallSpan {
 
     /// Runs a call in its spans, and records the code of its error.
     pub(crate) fn run<T>(self, call: impl Future<Output = Result<T>>) -> impl Future<Output = Result<T>> {
-        let recorded = async {
+        // Not the current span: if this one is disabled, that is somebody else's.
+        let span = self.span.clone();
+        let recorded = async move {
             let result = call.await;
             if let Err(error) = &result {
-                Span::current().record("error", error.code());
+                span.record("error", error.code());
             }
             result
         };

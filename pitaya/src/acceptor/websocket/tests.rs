@@ -2,6 +2,7 @@
 
 mod writes;
 
+use std::sync::atomic::AtomicBool;
 use std::{future::poll_fn, net::SocketAddr};
 
 use bytes::Bytes;
@@ -70,7 +71,7 @@ async fn a_good_request_is_upgraded_on_any_path() {
 async fn a_request_may_come_byte_by_byte() {
     let (mut client, mut server) = tokio::io::duplex(1);
     let rules = Rules { max_head: 8192, ..Rules::default() };
-    let upgrading = tokio::spawn(async move { upgrade(&mut server, &rules, false).await });
+    let upgrading = tokio::spawn(async move { upgrade(&mut server, &rules, &AtomicBool::new(false)).await });
     client.write_all(request("").as_bytes()).await.unwrap();
     let mut status = [0; 12];
     client.read_exact(&mut status).await.unwrap();

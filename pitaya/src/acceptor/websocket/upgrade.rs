@@ -1,5 +1,6 @@
 //! Answers the HTTP request that asks for a WebSocket, or for the state of the server.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::{io, sync::Arc, time::Duration};
 
 use http::{Method, StatusCode, Version};
@@ -35,14 +36,14 @@ pub(super) struct Rules {
 pub(super) async fn upgrade<S: ByteStream>(
     stream: &mut S,
     rules: &Rules,
-    draining: bool,
+    draining: &AtomicBool,
 ) -> Result<UpgradeRequest, OpenError> {
     let decision = match read_head(stream, rules.max_head).await? {
         Ok(head) => decide(&head, rules),
         Err(refusal) => Err(refusal),
     };
     match decision {
-        Ok(Decision::Upgrade { .. }) if draining => {
+        Ok(Decision::Upgrade { .. }) if draining.load(Ordering::Relaxed) => {
             let status = StatusCode::SERVICE_UNAVAILABLE;
             respond(stream, status, "Cache-Control: no-store\r\n", "the server is stopping\n", true).await?;
             Err(OpenError::Upgrade { status: status.as_u16(), reason: "the server is draining".to_owned() })
@@ -53,7 +54,7 @@ pub(super) async fn upgrade<S: ByteStream>(
             Ok(request)
         }
         Ok(Decision::Probe { body }) => {
-            let (status, text) = match !draining && rules.ready.get().await {
+            let (status, text) = match !draining.load(Ordering::Relaxed) && rules.ready.get().await {
                 true => (StatusCode::OK, "ready\n"),
                 false => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
             };

@@ -1,0 +1,71 @@
+//! An answer that holds for a moment, so that probes cost the cluster little.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+
+/// How long an answer holds.
+const FRESH: Duration = Duration::from_millis(500);
+/// The longest that an answer is waited for.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// The last answer to a question. The question is asked by one task at a time.
+#[derive(Debug)]
+pub(super) struct Cached<T>(Arc<Mutex<Option<(Instant, T)>>>);
+
+impl<T> Default for Cached<T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<T: Clone + Send + 'static> Cached<T> {
+    /// Returns the last answer if it is fresh, or asks. Returns `None` without an answer in time.
+    ///
+    /// The question goes on in a task of its own if this future is dropped: otherwise clients that hang up could ask
+    /// as often as they like.
+    pub(super) async fn get(&self, ask: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        let mut last = Arc::clone(&self.0).lock_owned().await;
+        if let Some((at, answer)) = &*last
+            && at.elapsed() < FRESH
+        {
+            return Some(answer.clone());
+        }
+        let asked = tokio::spawn(async move {
+            let answer = timeout(LONGEST, ask).await.ok()?;
+            *last = Some((Instant::now(), answer.clone()));
+            Some(answer)
+        });
+        asked.await.ok().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn callers_share_an_answer_until_it_is_old() {
+        let (cached, asked) = (Cached::default(), Arc::new(AtomicU32::new(0)));
+        let ask = || {
+            let asked = Arc::clone(&asked);
+            async move {
+                tokio::time::sleep(FRESH / 10).await;
+                asked.fetch_add(1, Ordering::Relaxed) + 1
+            }
+        };
+        let all = futures_util::future::join_all((0..50).map(|_| cached.get(ask()))).await;
+        assert!(all.iter().all(|answer| *answer == Some(1)));
+        // A caller that hangs up does not make the next one ask again.
+        tokio::time::sleep(FRESH).await;
+        assert!(timeout(FRESH / 100, cached.get(ask())).await.is_err());
+        assert_eq!(cached.get(ask()).await, Some(2));
+        tokio::time::sleep(FRESH).await;
+        assert_eq!(cached.get(std::future::pending()).await, None);
+    }
+}
