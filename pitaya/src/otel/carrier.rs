@@ -1,5 +1,7 @@
 //! The span of a call within its context (`otel-span`): an object of strings.
 
+use std::collections::BTreeMap;
+
 use opentelemetry::Context;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
@@ -28,11 +30,12 @@ impl Carrier {
 
     /// Returns the context of a call with this span instead of the one that it came with.
     pub(super) fn inject(&self, span: &Context, metadata: &Metadata) -> Metadata {
-        let mut values = Filled(Map::new());
+        let mut values = Filled(BTreeMap::new());
         self.trace.inject_context(span, &mut values);
         self.baggage.inject_context(span, &mut values);
         let mut metadata = metadata.clone();
-        metadata.set_span(values.0);
+        // Sorted by the keys, whether or not some crate has switched on serde_json's `preserve_order`.
+        metadata.set_span(values.0.into_iter().collect());
         metadata
     }
 }
@@ -49,7 +52,7 @@ impl Extractor for Texts<'_> {
     }
 }
 
-struct Filled(Map<String, Value>);
+struct Filled(BTreeMap<String, Value>);
 
 impl Injector for Filled {
     fn set(&mut self, key: &str, value: String) {
