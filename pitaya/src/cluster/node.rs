@@ -430,13 +430,20 @@ pub(crate) struct Cluster(pub(crate) Arc<Node>);
 impl Forward for Cluster {
     fn forward(&self, message: Forwarded) -> BoxFuture<'static, Result<Bytes>> {
         let node = Arc::clone(&self.0);
-        Box::pin(message.span().run(async move { node.forward(message).await }))
+        let span = message.span();
+        if span.is_none() {
+            return Box::pin(async move { node.forward(message).await });
+        }
+        Box::pin(span.run(async move { node.forward(message).await }))
     }
 }
 
 impl RemoteTarget for Cluster {
     fn call(&self, request: RemoteRequest) -> BoxFuture<'_, Result<Bytes>> {
         let span = span::rpc(&request.route, request.server_id.as_deref(), &request.current);
+        if span.is_none() {
+            return Box::pin(self.0.remote(request));
+        }
         Box::pin(span.run(self.0.remote(request)))
     }
 }

@@ -152,6 +152,12 @@ pub(crate) fn record_request_id(id: &str) {
 }
 
 impl CallSpan {
+    /// Whether nothing wants this span. Then a call needs no future around its own.
+    #[inline]
+    pub(crate) fn is_none(&self) -> bool {
+        self.span.is_none() && self.open.is_none()
+    }
+
     /// No span.
     pub(crate) fn none() -> Self {
         Self { span: Span::none(), open: None }
