@@ -1,5 +1,7 @@
 //! Traces: the spans that servers export by OTLP, received by a collector of this test.
 
+mod gate_and_room;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -24,67 +26,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
-#[message]
-struct Name {
-    name: String,
-}
-
-#[remote(server = "room")]
-trait RoomApi {
-    /// Returns what it got.
-    async fn enter(&self, name: Name) -> Result<Name>;
-    /// Fails.
-    async fn fail(&self, name: Name) -> Result<()>;
-}
-
-#[derive(Component)]
-struct Gate {
-    room: RoomApiClient,
-}
-
-#[handler(server = "gate")]
-impl Gate {
-    pub async fn login(&self, session: Session, name: Name) -> Result<()> {
-        session.bind(&name.name).await
-    }
-
-    pub async fn enter(&self, name: Name) -> Result<Name> {
-        self.room.enter(&name).await
-    }
-
-    pub async fn fail(&self, name: Name) -> Result<()> {
-        self.room.fail(&name).await
-    }
-
-    pub async fn hang(&self) -> Result<()> {
-        std::future::pending().await
-    }
-}
-
-#[derive(Component)]
-struct Room;
-
-#[remote]
-impl RoomApi for Room {
-    async fn enter(&self, name: Name) -> Result<Name> {
-        tokio::task::yield_now().await;
-        Ok(name)
-    }
-
-    async fn fail(&self, _name: Name) -> Result<()> {
-        Err(Error::new("ROOM-1", "full"))
-    }
-}
-
-#[derive(Component)]
-struct Hall;
-
-#[handler(server = "room")]
-impl Hall {
-    pub async fn greet(&self, name: Name) -> Result<Name> {
-        Ok(name)
-    }
-}
+use gate_and_room::{Gate, Hall, Name, ann};
 
 /// A span as the collector got it.
 #[derive(Debug, Clone)]
@@ -182,10 +124,6 @@ async fn start(cluster: &Cluster, endpoint: &str) -> (TestServer, TestServer) {
     let room = cluster.backend("room", |app| app.otel(Otel::endpoint(endpoint))).await.unwrap();
     let gate = cluster.frontend("gate", |app| app.otel(Otel::endpoint(endpoint))).await.unwrap();
     (gate, room)
-}
-
-fn ann() -> Name {
-    Name { name: "ann".into() }
 }
 
 /// The one span of a service and name.

@@ -1,75 +1,23 @@
 //! The span of each call: handlers, remotes, forwarded messages and calls between servers.
+//!
+//! A program of its own: a thread without a subscriber, as in tests of other spans, can switch a span off for all.
+
+mod gate_and_room;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
-use pitaya::prelude::*;
-use pitaya::testing::Cluster;
+use pitaya::client::Client;
+use pitaya::testing::{Cluster, TestServer};
 use tracing::Subscriber;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::layer::{Context as LayerContext, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
-#[message]
-struct Name {
-    name: String,
-}
-
-#[remote(server = "room")]
-trait RoomApi {
-    /// Returns what it got.
-    async fn enter(&self, name: Name) -> Result<Name>;
-    /// Fails.
-    async fn fail(&self, name: Name) -> Result<()>;
-}
-
-#[derive(Component)]
-struct Gate {
-    room: RoomApiClient,
-}
-
-#[handler(server = "gate")]
-impl Gate {
-    pub async fn login(&self, session: Session, name: Name) -> Result<()> {
-        session.bind(&name.name).await
-    }
-
-    pub async fn enter(&self, name: Name) -> Result<Name> {
-        tokio::task::yield_now().await;
-        self.room.enter(&name).await
-    }
-
-    pub async fn fail(&self, name: Name) -> Result<()> {
-        self.room.fail(&name).await
-    }
-}
-
-#[derive(Component)]
-struct Room;
-
-#[remote]
-impl RoomApi for Room {
-    async fn enter(&self, name: Name) -> Result<Name> {
-        tracing::info!("entered");
-        Ok(name)
-    }
-
-    async fn fail(&self, _name: Name) -> Result<()> {
-        Err(Error::new("ROOM-1", "full"))
-    }
-}
-
-#[derive(Component)]
-struct Hall;
-
-#[handler(server = "room")]
-impl Hall {
-    pub async fn greet(&self, name: Name) -> Result<Name> {
-        Ok(name)
-    }
-}
+use gate_and_room::{ENTERED, Gate, Hall, Name, ann};
 
 /// A span as a layer saw it.
 #[derive(Debug, Default, Clone)]
@@ -95,7 +43,7 @@ impl Visit for Seen {
     }
 }
 
-/// Keeps the spans that have closed, and the span of each event of this file.
+/// Keeps the spans that have closed, and the span of each line that `RoomApi::enter` logs.
 #[derive(Clone, Default)]
 struct Spans {
     closed: Arc<Mutex<Vec<Seen>>>,
@@ -122,7 +70,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
     }
 
     fn on_event(&self, event: &tracing::Event<'_>, cx: LayerContext<'_, S>) {
-        if event.metadata().target() == module_path!() {
+        if event.metadata().target() == ENTERED {
             self.events.lock().unwrap().push(cx.event_span(event).map(|span| span.name()));
         }
     }
@@ -140,19 +88,36 @@ impl Spans {
     }
 }
 
+/// A gate and a room whose spans are kept.
+struct World {
+    spans: Spans,
+    gate: TestServer,
+    client: Client,
+    _room: TestServer,
+    _subscriber: DefaultGuard,
+}
+
+impl World {
+    async fn start() -> Self {
+        let spans = Spans::default();
+        let subscriber = tracing_subscriber::registry().with(spans.clone());
+        let subscriber = tracing::subscriber::set_default(subscriber);
+        let cluster = Cluster::seeded(1);
+        let room = cluster.backend("room", |app| app).await.unwrap();
+        let gate = cluster.frontend("gate", |app| app).await.unwrap();
+        let client = gate.client().await.unwrap();
+        Self { spans, gate, client, _room: room, _subscriber: subscriber }
+    }
+}
+
 fn summary(spans: &[Seen]) -> Vec<(&str, Option<&str>, Option<&str>)> {
     spans.iter().map(|span| (span.name, span.field("route"), span.parent)).collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn calls_run_in_spans() {
-    let spans = Spans::default();
-    let _default = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.clone()));
-    let cluster = Cluster::seeded(1);
-    let _room = cluster.backend("room", |app| app).await.unwrap();
-    let gate = cluster.frontend("gate", |app| app).await.unwrap();
-    let client = gate.client().await.unwrap();
-    let name = Name { name: "ann".into() };
+    let World { spans, gate, client, .. } = &World::start().await;
+    let name = ann();
 
     client.request(&Gate::LOGIN, &name).await.unwrap();
     let session = gate.sessions().by_uid("ann").unwrap().id().to_string();
@@ -192,13 +157,8 @@ async fn calls_run_in_spans() {
 
 #[tokio::test(start_paused = true)]
 async fn spans_record_the_code_of_an_error() {
-    let spans = Spans::default();
-    let _default = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.clone()));
-    let cluster = Cluster::seeded(1);
-    let _room = cluster.backend("room", |app| app).await.unwrap();
-    let gate = cluster.frontend("gate", |app| app).await.unwrap();
-    let client = gate.client().await.unwrap();
-    let error = client.request(&Gate::FAIL, &Name { name: "ann".into() }).await.unwrap_err();
+    let World { spans, client, .. } = &World::start().await;
+    let error = client.request(&Gate::FAIL, &ann()).await.unwrap_err();
     assert_eq!(error.code(), "ROOM-1");
     let codes: Vec<_> =
         spans.take().into_iter().map(|span| (span.name, span.fields.get("error").cloned())).collect();
@@ -208,12 +168,7 @@ async fn spans_record_the_code_of_an_error() {
 
 #[tokio::test(start_paused = true)]
 async fn spans_have_no_payload() {
-    let spans = Spans::default();
-    let _default = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.clone()));
-    let cluster = Cluster::seeded(1);
-    let _room = cluster.backend("room", |app| app).await.unwrap();
-    let gate = cluster.frontend("gate", |app| app).await.unwrap();
-    let client = gate.client().await.unwrap();
+    let World { spans, client, .. } = &World::start().await;
     client.request(&Gate::ENTER, &Name { name: "secret".into() }).await.unwrap();
     client.request(&Hall::GREET, &Name { name: "secret".into() }).await.unwrap();
     let seen = spans.take();

@@ -278,7 +278,10 @@ impl Node {
         let metadata = span::inject(open.as_ref(), &current.metadata);
         let metadata = metadata.encode_for_call(&self.caller, timeout, None, to.mark());
         let request = Outgoing { route, data: body, client: None, sender: &own, metadata: &metadata };
-        span::run_open(open, self.send(to, &request, timeout)).await
+        match open {
+            None => self.send(to, &request, timeout).await,
+            Some(open) => Box::pin(open.run(self.send(to, &request, timeout))).await,
+        }
     }
 
     /// Calls a remote of whoever the route, the id or the key names.
@@ -366,7 +369,7 @@ impl Node {
     }
 
     /// Passes a client's message on.
-    async fn forward(&self, message: Forwarded) -> Result<Bytes> {
+    async fn forward(&self, message: Forwarded, request_id: String) -> Result<Bytes> {
         let Forwarded { core, route, body, mid } = message;
         let own = self.own();
         let context = Metadata::new();
@@ -381,8 +384,6 @@ impl Node {
         };
         let mut to = self.choose(&call, None)?;
         let (mut left, began) = (self.limits.request, to.key.is_some().then(Instant::now));
-        let request_id = new_request_id();
-        span::record_request_id(&request_id);
         let (uid, data) = (core.uid(), core.data().json());
         let client = Client {
             session: i64::try_from(core.id()).unwrap_or(i64::MAX),
@@ -397,7 +398,11 @@ impl Node {
             let metadata = metadata.encode_for_call(&self.caller, left, Some(&request_id), to.mark());
             let (client, metadata) = (Some(client), &metadata);
             let request = Outgoing { route: &route, data: &body, client, sender: &own, metadata };
-            match span::run_open(open, self.send(&to, &request, left)).await {
+            let result = match open {
+                None => self.send(&to, &request, left).await,
+                Some(open) => Box::pin(open.run(self.send(&to, &request, left))).await,
+            };
+            match result {
                 Err(error) if to.is_refused(&error) => to = self.next(&route, to, &mut tried)?,
                 result => return result,
             }
@@ -430,21 +435,20 @@ pub(crate) struct Cluster(pub(crate) Arc<Node>);
 impl Forward for Cluster {
     fn forward(&self, message: Forwarded) -> BoxFuture<'static, Result<Bytes>> {
         let node = Arc::clone(&self.0);
-        let span = message.span();
-        if span.is_none() {
-            return Box::pin(async move { node.forward(message).await });
+        let request_id = new_request_id();
+        match message.span(&request_id) {
+            None => Box::pin(async move { node.forward(message, request_id).await }),
+            Some(span) => Box::pin(span.run(async move { node.forward(message, request_id).await })),
         }
-        Box::pin(span.run(async move { node.forward(message).await }))
     }
 }
 
 impl RemoteTarget for Cluster {
     fn call(&self, request: RemoteRequest) -> BoxFuture<'_, Result<Bytes>> {
-        let span = span::rpc(&request.route, request.server_id.as_deref(), &request.current);
-        if span.is_none() {
-            return Box::pin(self.0.remote(request));
+        match span::rpc(&request.route, request.server_id.as_deref(), &request.current) {
+            None => Box::pin(self.0.remote(request)),
+            Some(span) => Box::pin(span.run(self.0.remote(request))),
         }
-        Box::pin(span.run(self.0.remote(request)))
     }
 }
 

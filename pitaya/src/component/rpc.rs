@@ -264,11 +264,14 @@ pub(crate) async fn run_remote(
         return Err(Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND).with_metadata("route", entry.route()));
     };
     let call = Call::remote(services, Arc::clone(entry), current.clone());
-    let call = async { method(call, &Body::shared(body)).await };
     let span = span::remote(entry.route(), &current, tracer);
-    let work = async {
-        let result = AssertUnwindSafe(call).catch_unwind().await;
-        result.unwrap_or_else(|panic| Err(panicked(entry.route(), &*panic)))
+    let call = async {
+        let call = method(call, &Body::shared(body));
+        match span {
+            None => call.await,
+            Some(span) => Box::pin(span.run(call)).await,
+        }
     };
-    current.scope(span.run(work)).await
+    let result = current.scope(AssertUnwindSafe(call).catch_unwind()).await;
+    result.unwrap_or_else(|panic| Err(panicked(entry.route(), &*panic)))
 }

@@ -14,11 +14,12 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use crate::component::{Bound, Calling, Client, Entry, EntryId, Handler, HandlerCall, Tables};
+use crate::context::Current;
 use crate::error::{Error, Result, code, text};
 use crate::route::{Parts, RouteError, parse};
 use crate::serialize::Body;
 use crate::session::{Core, panicked};
-use crate::span::{self, CallSpan, ClientMessage};
+use crate::span::{self, CallSpan};
 
 /// The handlers of one app, and the way to those of other server types.
 pub(crate) struct Dispatcher {
@@ -51,15 +52,14 @@ pub(crate) struct Forwarded {
 }
 
 impl Forwarded {
-    /// The span of the message, up to its answer.
-    pub(crate) fn span(&self) -> CallSpan {
+    /// The span of the message, up to its answer; `None` if nothing wants one.
+    #[inline]
+    pub(crate) fn span(&self, request_id: &str) -> Option<CallSpan> {
         let tracer = self.core.tracer();
-        if !span::wanted(tracer) {
-            return CallSpan::none();
-        }
-        let uid = self.core.uid();
-        let (session, uid) = (self.core.id(), uid.as_deref());
-        span::forward(&ClientMessage { route: &self.route, session, uid, is_request: self.mid != 0 }, tracer)
+        span::wanted(tracer).then(|| {
+            let message = self.core.client_message(&self.route, Some(request_id), self.mid != 0);
+            span::forward(&message, tracer)
+        })
     }
 }
 
@@ -157,7 +157,10 @@ pub(crate) fn start(entry: &Entry, client: Client, body: &Body<'_>, cx: &mut Con
 pub(crate) fn call(entry: &Entry, client: Client, body: &Body<'_>) -> Calling<Handler> {
     match entry.call {
         Bound::Handler(method) if span::wanted(client.core.tracer()) => {
-            let span = handler_span(entry.route(), &client);
+            let request_id = Current::with(|current| current.metadata.request_id().map(str::to_owned));
+            let Client { core, mid, .. } = &client;
+            let message = core.client_message(entry.route(), request_id.as_deref(), *mid != 0);
+            let span = span::handler(&message, core.tracer());
             let future = span.in_scope(|| method(HandlerCall::new(client), body));
             Box::pin(span.run(future))
         }
@@ -168,15 +171,6 @@ pub(crate) fn call(entry: &Entry, client: Client, body: &Body<'_>) -> Calling<Ha
             Box::pin(ready(Err(error)))
         }
     }
-}
-
-#[cold]
-fn handler_span(route: &str, client: &Client) -> CallSpan {
-    let Client { core, mid, .. } = client;
-    let uid = core.uid();
-    let (session, uid) = (core.id(), uid.as_deref());
-    let message = ClientMessage { route, session, uid, is_request: *mid != 0 };
-    span::handler(&message, core.tracer())
 }
 
 /// Polls a handler that goes on.

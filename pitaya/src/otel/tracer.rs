@@ -42,18 +42,20 @@ impl Tracer {
 
     /// The span of a handler, or of a client's message that is forwarded.
     pub(crate) fn message(&self, message: &ClientMessage<'_>, named: Named) -> Open {
-        let ClientMessage { route, session, uid, is_request } = *message;
+        let ClientMessage { route, session, uid, request_id, is_request } = message;
+        let route = (*route).to_owned();
+        let (name, rename) = match named {
+            Named::ByRoute => (Cow::Owned(route), None),
+            Named::OnceAnswered => (Cow::Borrowed("forward"), Some(route)),
+        };
         Current::with(|current| {
-            let (name, rename) = match named {
-                Named::ByRoute => (Cow::Owned(route.to_owned()), None),
-                Named::OnceAnswered => (Cow::Borrowed("forward"), Some(route.to_owned())),
-            };
             let open = self.open(name, SpanKind::Server, &self.parent(current), || {
                 let mut attributes = vec![
-                    KeyValue::new("msg.type", if is_request { "request" } else { "notify" }),
-                    KeyValue::new("session.id", i64::try_from(session).unwrap_or(i64::MAX)),
+                    KeyValue::new("msg.type", if *is_request { "request" } else { "notify" }),
+                    KeyValue::new("session.id", i64::try_from(*session).unwrap_or(i64::MAX)),
                 ];
-                attributes.extend(uid.map(|uid| KeyValue::new("user.id", uid.to_owned())));
+                attributes.extend(uid.clone().map(|uid| KeyValue::new("user.id", uid)));
+                attributes.extend(request_id.map(|id| KeyValue::new("request.id", id.to_owned())));
                 attributes.extend(caller(current));
                 attributes
             });
@@ -63,7 +65,13 @@ impl Tracer {
 
     /// The span of a remote.
     pub(crate) fn remote(&self, route: &str, current: &Current) -> Open {
-        self.open(route.to_owned(), SpanKind::Server, &self.parent(current), || caller(current).collect())
+        self.open(route.to_owned(), SpanKind::Server, &self.parent(current), || {
+            let id = current.metadata.request_id();
+            id.map(|id| KeyValue::new("request.id", id.to_owned()))
+                .into_iter()
+                .chain(caller(current))
+                .collect()
+        })
     }
 
     /// The span of a call to another server.
@@ -101,18 +109,12 @@ impl Tracer {
     }
 }
 
-/// Returns the attributes that a call's context has.
+/// Returns the attributes that name the calling server.
 fn caller(current: &Current) -> impl Iterator<Item = KeyValue> {
-    let metadata = &current.metadata;
-    [
-        ("request.id", metadata.request_id()),
-        ("peer.id", metadata.peer_id()),
-        ("peer.service", metadata.peer_service()),
-    ]
-    .into_iter()
-    .filter_map(|(key, value)| Some(KeyValue::new(key, value?.to_owned())))
-    .collect::<Vec<_>>()
-    .into_iter()
+    let Current { metadata, .. } = current;
+    [("peer.id", metadata.peer_id()), ("peer.service", metadata.peer_service())]
+        .into_iter()
+        .filter_map(|(key, value)| Some(KeyValue::new(key, value?.to_owned())))
 }
 
 impl fmt::Debug for Tracer {

@@ -19,7 +19,7 @@ use super::data::Data;
 use super::outbox::Outbox;
 use super::pool::Pool;
 use crate::acceptor::UpgradeRequest;
-use crate::span::Tracer;
+use crate::span::{ClientMessage, Tracer};
 use crate::wire::handshake;
 
 pub(super) use self::ending::all_ended;
@@ -188,6 +188,16 @@ impl Core {
     #[inline]
     pub(crate) fn tracer(&self) -> Option<&Tracer> {
         self.pool.settings().tracer.as_ref()
+    }
+
+    /// A message of this session's client, as its span shows it.
+    pub(crate) fn client_message<'a>(
+        &self,
+        route: &'a str,
+        request_id: Option<&'a str>,
+        is_request: bool,
+    ) -> ClientMessage<'a> {
+        ClientMessage { route, session: self.id, uid: self.uid(), request_id, is_request }
     }
 
     pub(crate) fn outbox(&self) -> &Outbox {

@@ -12,12 +12,12 @@
 //! `uid` is missing while the session is not bound. A message gets its request id when it is forwarded or when a server
 //! receives it, so a handler of a frontend has none. `error` is the code of a call that failed. No span has a payload.
 //!
-//! Without a subscriber for that level a call costs one comparison.
+//! Without a subscriber for that level a call costs one comparison: no future is wrapped.
 
 use std::borrow::Cow;
 use std::future::Future;
+use std::sync::Arc;
 
-use futures_util::future::Either;
 use tracing::field::Empty;
 use tracing::level_filters::LevelFilter;
 use tracing::{Instrument, Span};
@@ -36,6 +36,8 @@ pub(crate) use crate::otel::{Open, Tracer};
 const TARGET: &str = "pitaya::call";
 
 /// The spans of one call: that of `tracing`, and that of OpenTelemetry if the app has a tracer.
+///
+/// The functions below return `None` if nothing wants a span. Then the call runs without a future around its own.
 pub(crate) struct CallSpan {
     span: Span,
     open: Option<Open>,
@@ -67,110 +69,62 @@ pub(crate) struct ClientMessage<'a> {
     pub(crate) route: &'a str,
     /// The id of the session.
     pub(crate) session: u64,
-    pub(crate) uid: Option<&'a str>,
+    pub(crate) uid: Option<Arc<str>>,
+    pub(crate) request_id: Option<&'a str>,
     /// Whether the client waits for a reply.
-    #[cfg_attr(not(feature = "otel"), expect(dead_code, reason = "only OpenTelemetry says it"))]
+    #[cfg_attr(not(feature = "otel"), expect(dead_code, reason = "only the spans of OpenTelemetry have it"))]
     pub(crate) is_request: bool,
 }
 
-/// Returns the span of a handler.
+/// Returns the span of a handler. Asked for only if one is [`wanted`].
 #[cold]
 pub(crate) fn handler(message: &ClientMessage<'_>, tracer: Option<&Tracer>) -> CallSpan {
-    let ClientMessage { route, session, uid, .. } = *message;
-    let span = tracing::debug_span!(
-        target: TARGET,
-        "handler",
-        route,
-        session,
-        uid,
-        request_id = Current::with(|current| current.metadata.request_id().map(str::to_owned)),
-        error = Empty,
-    );
+    let ClientMessage { route, session, uid, request_id, .. } = message;
+    let uid = uid.as_deref();
+    let span =
+        tracing::debug_span!(target: TARGET, "handler", route, session, uid, request_id, error = Empty);
     CallSpan { span, open: tracer.map(|tracer| tracer.message(message, Named::ByRoute)) }
+}
+
+/// Returns the span of a message that is forwarded. Asked for only if one is [`wanted`].
+#[cold]
+pub(crate) fn forward(message: &ClientMessage<'_>, tracer: Option<&Tracer>) -> CallSpan {
+    let ClientMessage { route, session, uid, request_id, .. } = message;
+    let uid = uid.as_deref();
+    let span =
+        tracing::debug_span!(target: TARGET, "forward", route, session, uid, request_id, error = Empty);
+    CallSpan { span, open: tracer.map(|tracer| tracer.message(message, Named::OnceAnswered)) }
 }
 
 /// Returns the span of a remote.
 #[inline]
-pub(crate) fn remote(route: &str, current: &Current, tracer: Option<&Tracer>) -> CallSpan {
-    let span = if subscribed() {
+pub(crate) fn remote(route: &str, current: &Current, tracer: Option<&Tracer>) -> Option<CallSpan> {
+    wanted(tracer).then(|| {
         let request_id = current.metadata.request_id();
-        tracing::debug_span!(target: TARGET, "remote", route, request_id, error = Empty)
-    } else {
-        Span::none()
-    };
-    CallSpan { span, open: tracer.map(|tracer| tracer.remote(route, current)) }
-}
-
-/// Returns the span of a message that is forwarded.
-#[inline]
-pub(crate) fn forward(message: &ClientMessage<'_>, tracer: Option<&Tracer>) -> CallSpan {
-    let ClientMessage { route, session, uid, .. } = *message;
-    let span = if subscribed() {
-        tracing::debug_span!(
-            target: TARGET,
-            "forward",
-            route,
-            session,
-            uid,
-            request_id = Empty,
-            error = Empty,
-        )
-    } else {
-        Span::none()
-    };
-    CallSpan { span, open: tracer.map(|tracer| tracer.message(message, Named::OnceAnswered)) }
+        let span = tracing::debug_span!(target: TARGET, "remote", route, request_id, error = Empty);
+        CallSpan { span, open: tracer.map(|tracer| tracer.remote(route, current)) }
+    })
 }
 
 /// Returns the span of a call of a remote. OpenTelemetry has one for each server that is tried ([`call`]).
 #[inline]
-pub(crate) fn rpc(route: &str, server_id: Option<&str>, current: &Current) -> CallSpan {
-    let span = if subscribed() {
-        tracing::debug_span!(
-            target: TARGET,
-            "rpc",
-            route,
-            server = server_id,
-            request_id = current.metadata.request_id(),
-            error = Empty,
-        )
-    } else {
-        Span::none()
-    };
-    CallSpan { span, open: None }
-}
-
-/// Records the request id of the current span, which was made after the span.
-#[inline]
-pub(crate) fn record_request_id(id: &str) {
-    if subscribed() {
-        let current = Span::current();
-        let own = current.metadata().is_some_and(|span| span.target() == TARGET && span.name() == "forward");
-        if own {
-            current.record("request_id", id);
-        }
-    }
+pub(crate) fn rpc(route: &str, server: Option<&str>, current: &Current) -> Option<CallSpan> {
+    subscribed().then(|| {
+        let request_id = current.metadata.request_id();
+        let span = tracing::debug_span!(target: TARGET, "rpc", route, server, request_id, error = Empty);
+        CallSpan { span, open: None }
+    })
 }
 
 impl CallSpan {
-    /// Whether nothing wants this span. Then a call needs no future around its own.
-    #[inline]
-    pub(crate) fn is_none(&self) -> bool {
-        self.span.is_none() && self.open.is_none()
-    }
-
-    /// No span.
-    pub(crate) fn none() -> Self {
-        Self { span: Span::none(), open: None }
-    }
-
     /// Does the synchronous part of a call.
     pub(crate) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
         self.span.in_scope(work)
     }
 
     /// Runs a call in its spans, and records the code of its error.
-    pub(crate) fn run<T>(self, call: impl Future<Output = Result<T>>) -> impl Future<Output = Result<T>> {
-        // Not the current span: if this one is disabled, that is somebody else's.
+    pub(crate) async fn run<T>(self, call: impl Future<Output = Result<T>>) -> Result<T> {
+        // Not the current span: if this one is disabled, the current one belongs to another call.
         let span = self.span.clone();
         let recorded = async move {
             let result = call.await;
@@ -179,7 +133,11 @@ impl CallSpan {
             }
             result
         };
-        run_open(self.open, recorded.instrument(self.span))
+        let call = recorded.instrument(self.span);
+        match self.open {
+            None => call.await,
+            Some(open) => open.run(call).await,
+        }
     }
 }
 
@@ -195,16 +153,5 @@ pub(crate) fn inject<'a>(open: Option<&Open>, metadata: &'a Metadata) -> Cow<'a,
     match open {
         None => Cow::Borrowed(metadata),
         Some(open) => Cow::Owned(open.inject(metadata)),
-    }
-}
-
-/// Runs a call with this span as the current one, if there is one.
-pub(crate) fn run_open<T>(
-    open: Option<Open>,
-    call: impl Future<Output = Result<T>>,
-) -> impl Future<Output = Result<T>> {
-    match open {
-        None => Either::Left(call),
-        Some(open) => Either::Right(open.run(call)),
     }
 }
