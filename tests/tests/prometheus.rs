@@ -1,6 +1,6 @@
 //! What Prometheus reads: names, kinds, labels and formats, by a strict reader and by the real server.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -190,6 +190,24 @@ async fn the_originals_port_serves_metrics_only() {
     second.app.stop().await;
     ring.app.stop().await;
     assert!(TcpStream::connect(at).await.is_err(), "nothing listens after the stop");
+}
+
+/// The port of the HTTP server may be that of Prometheus. Another address needs a listener of its own.
+#[tokio::test]
+async fn one_port_serves_both_only_at_one_address() {
+    let mut config = config();
+    config.prometheus_enabled = true;
+    config.prometheus_port = free_port();
+    config.http_listen = format!("127.0.0.1:{}", config.prometheus_port);
+    for (host, both) in [("127.0.0.1", true), ("127.0.0.2", false)] {
+        config.prometheus_host = host.to_owned();
+        let at: SocketAddr = (host.parse::<IpAddr>().unwrap(), config.prometheus_port).into();
+        let ring = arena::start(config.clone()).await;
+        assert_eq!(get(ring.app.http_addr().unwrap(), "/livez", &[]).await.status, 200);
+        assert_eq!(get(at, "/metrics", &[]).await.status, 200);
+        assert_eq!(get(at, "/livez", &[]).await.status, if both { 200 } else { 404 });
+        ring.app.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 
 /// The last answer to a question. The question is asked by one task at a time.
 #[derive(Debug)]
-pub(super) struct Cached<T>(Arc<Mutex<Option<(Instant, T)>>>);
+pub(super) struct Cached<T>(Arc<Mutex<Option<(Instant, Option<T>)>>>);
 
 impl<T> Default for Cached<T> {
     fn default() -> Self {
@@ -23,7 +23,8 @@ impl<T> Default for Cached<T> {
 }
 
 impl<T: Clone + Send + 'static> Cached<T> {
-    /// Returns the last answer if it is fresh, or asks. Returns `None` without an answer in time.
+    /// Returns the last answer if it is fresh, or asks. Returns `None` without an answer in time, which holds as long as
+    /// an answer does.
     ///
     /// The question goes on in a task of its own if this future is dropped: otherwise clients that hang up could ask
     /// as often as they like.
@@ -32,12 +33,12 @@ impl<T: Clone + Send + 'static> Cached<T> {
         if let Some((at, answer)) = &*last
             && at.elapsed() < FRESH
         {
-            return Some(answer.clone());
+            return answer.clone();
         }
         let asked = tokio::spawn(async move {
-            let answer = timeout(LONGEST, ask).await.ok()?;
+            let answer = timeout(LONGEST, ask).await.ok();
             *last = Some((Instant::now(), answer.clone()));
-            Some(answer)
+            answer
         });
         asked.await.ok().flatten()
     }
@@ -67,5 +68,9 @@ mod tests {
         assert_eq!(cached.get(ask()).await, Some(2));
         tokio::time::sleep(FRESH).await;
         assert_eq!(cached.get(std::future::pending()).await, None);
+        // Those who wait do not ask one after the other.
+        let began = Instant::now();
+        assert_eq!(cached.get(ask()).await, None);
+        assert_eq!(began.elapsed(), Duration::ZERO);
     }
 }

@@ -179,7 +179,7 @@ impl App {
         self.is_running() && cluster.await
     }
 
-    /// Where the HTTP server of `pitaya.http.listen` listens; `None` if there is none.
+    /// Returns the address of the HTTP server of `pitaya.http.listen`; `None` without that server.
     pub fn http_addr(&self) -> Option<SocketAddr> {
         self.inner.watch.address()
     }

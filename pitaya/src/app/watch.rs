@@ -132,16 +132,16 @@ async fn listen(app: &App) -> Result<()> {
 
     let (watch, config) = (&app.inner.watch, app.config());
     let pages = Arc::new(Pages::new(app));
-    let mut port = None;
+    let mut served = Vec::new();
     if !config.http_listen.is_empty() {
         let listeners = listen::bind(&config.http_listen).await.map_err(|error| {
             Error::new(code::INTERNAL, format!("`pitaya.http.listen`: {error}")).with_source(error)
         })?;
         if let Some(address) = listeners.addresses().unwrap_or_default().first() {
             let _ = watch.address.set(*address);
-            port = Some(address.port());
             tracing::info!(%address, "serving /livez, /readyz and /metrics over HTTP");
         }
+        served = listeners.addresses().unwrap_or_default();
         let pages = Arc::clone(&pages);
         let answer = move |request| {
             let pages = Arc::clone(&pages);
@@ -149,8 +149,12 @@ async fn listen(app: &App) -> Result<()> {
         };
         serve(listeners, answer, &watch.stop, &watch.tasks);
     }
-    // One port may be both.
-    if config.prometheus_enabled && cfg!(feature = "prometheus") && port != Some(config.prometheus_port) {
+    // One listener may be both.
+    let covered = served.iter().any(|address: &SocketAddr| {
+        address.port() == config.prometheus_port
+            && (address.ip().is_unspecified() || config.prometheus_host.parse() == Ok(address.ip()))
+    });
+    if config.prometheus_enabled && cfg!(feature = "prometheus") && !covered {
         let host = &config.prometheus_host;
         let host =
             if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.clone() };

@@ -59,7 +59,7 @@ pub trait Reporter: Send + Sync + 'static {
 
     /// Returns all metrics as a text, in the format that the scraper's `Accept` header prefers. `None`, which is the
     /// default, if the reporter is not read this way. The HTTP server of the app calls it outside of the runtime's
-    /// worker threads.
+    /// worker threads. The start of an app calls it once, with an empty header, on a worker thread.
     fn scrape(&self, _accept: &str) -> Option<Scrape> {
         None
     }

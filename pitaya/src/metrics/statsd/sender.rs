@@ -1,5 +1,6 @@
 //! Datagrams, and the socket that they leave through.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::LazyLock;
@@ -40,7 +41,7 @@ pub(super) struct Sender {
     /// The bytes of a datagram at most.
     most: usize,
     datagram: String,
-    datagrams: Vec<String>,
+    datagrams: VecDeque<String>,
     /// The lines of the last datagram that was sent. The system reports later that nobody took it.
     sent: u64,
 }
@@ -66,7 +67,7 @@ impl Sender {
             addresses: Vec::new(),
             most,
             datagram: String::new(),
-            datagrams: Vec::new(),
+            datagrams: VecDeque::new(),
             sent: 0,
         }
     }
@@ -87,7 +88,7 @@ impl Sender {
     /// Ends the datagram that lines are added to.
     pub(super) fn end(&mut self) {
         if !self.datagram.is_empty() {
-            self.datagrams.push(std::mem::take(&mut self.datagram));
+            self.datagrams.push_back(std::mem::take(&mut self.datagram));
         }
     }
 
@@ -97,9 +98,11 @@ impl Sender {
     }
 
     /// Sends the datagrams that are complete. Returns the number of lines that were lost.
+    ///
+    /// Cancel safe: a datagram that is not sent stays, and goes with the next call.
     pub(super) async fn send(&mut self) -> u64 {
         let mut lost = 0;
-        for datagram in std::mem::take(&mut self.datagrams) {
+        while let Some(datagram) = self.datagrams.front().cloned() {
             let lines = datagram.lines().count() as u64;
             let mut sent = self.send_one(datagram.as_bytes()).await;
             if let Err(error) = &sent
@@ -118,6 +121,7 @@ impl Sender {
                     self.failed(&error);
                 }
             }
+            self.datagrams.pop_front();
         }
         lost
     }
@@ -222,5 +226,34 @@ mod tests {
         sender.end();
         let sizes: Vec<_> = sender.datagrams.iter().map(String::len).collect();
         assert_eq!(sizes, [14 * 101 - 1, 100, 2000, 100]);
+    }
+
+    /// The socket has room for some of the datagrams only, because nothing reads from it.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_cancelled_send_keeps_what_is_not_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("statsd");
+        let server = UnixDatagram::bind(&path).unwrap();
+        let address = Address::Unix(path);
+        let mut sender = Sender::new(&address);
+        assert!(sender.is_connected(&address).await);
+        const ALL: usize = 1000;
+        for n in 0..ALL {
+            sender.add(n.to_string());
+            sender.end();
+        }
+        assert!(timeout(ROOM / 2, sender.send()).await.is_err());
+        let left = sender.datagrams.len();
+        assert!(left > 0 && left < ALL, "{left} are left");
+        let read = async {
+            let mut buffer = [0; 16];
+            for n in 0..ALL {
+                let length = server.recv(&mut buffer).await.unwrap();
+                assert_eq!(buffer[..length], *n.to_string().as_bytes());
+            }
+        };
+        let (lost, ()) = tokio::join!(sender.send(), read);
+        assert_eq!((lost, sender.datagrams.len()), (0, 0));
     }
 }
