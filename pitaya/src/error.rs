@@ -438,7 +438,7 @@ mod tests {
         let cause = || std::io::Error::other("port taken");
         let error = Error::new("PIT-500", format!("cannot listen: {}", cause())).with_source(cause());
         assert_eq!(format!("{error:?}"), "cannot listen: port taken");
-        // The text of an error of ours without its code, also where it is a cause.
+        // A `pitaya::Error` that is a cause is printed without its code too.
         let inner = Error::new("PIT-503", "no broker").with_source(cause());
         let outer = Error::new("PIT-500", "cannot start: no broker").with_source(inner);
         assert_eq!(format!("{outer:?}"), "cannot start: no broker\n  because: port taken");

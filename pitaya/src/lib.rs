@@ -1,5 +1,9 @@
 #![doc = include_str!("docs/overview.md")]
 #![cfg_attr(feature = "testing", doc = include_str!("docs/testing.md"))]
+#![cfg_attr(
+    not(feature = "testing"),
+    doc = "# Testing\n\nSee the feature `testing`: whole clusters within one test.\n"
+)]
 #![doc = include_str!("docs/reference.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -41,7 +41,7 @@ impl Cable {
         let count = Arc::clone(&carried);
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
-                // The number is given while the state is held: whoever changes the state counts it or comes after it.
+                // The state is borrowed meanwhile, so a change of the state happens before or after this count.
                 let (number, state) = {
                     let state = states.borrow();
                     if state.cut {

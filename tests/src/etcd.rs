@@ -275,7 +275,7 @@ impl Etcd {
         soon("etcd", self.serves(running)).await
     }
 
-    /// Waits until it serves, or does not run any more; gives which.
+    /// Waits until it serves or has ended. Returns whether it serves.
     async fn serves(&self, running: impl Fn() -> bool) -> bool {
         let address = self.url().replace("http://", "").replace("https://", "");
         loop {
@@ -290,7 +290,7 @@ impl Etcd {
     }
 
     async fn answers(&self) -> bool {
-        // Over TLS its certificate would have to be trusted; whoever wants that tries again.
+        // Over TLS the certificate would have to be trusted. Tests over TLS retry instead.
         if self.setup.tls.is_some() {
             return true;
         }
@@ -324,7 +324,7 @@ pub fn prefix() -> String {
     format!("test-{}/", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Whether there is an etcd on this machine. If not, that is told, and is a failure where `CI` is set.
+/// Returns whether etcd is installed. If it is missing, prints a line, or panics if `CI` is set.
 fn is_installed() -> bool {
     let installed = Command::new("etcd").arg("--version").output();
     if installed.is_ok_and(|output| output.status.success()) {

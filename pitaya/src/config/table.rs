@@ -414,7 +414,7 @@ keys! {
     metrics_period: Duration as Span = secs(15), "pitaya.metrics.period",
         allowed("more than 0s", some_time);
 
-    /// Where the HTTP server listens that answers `/livez`, `/readyz` and `/metrics`, as host:port. None if it is empty.
+    /// The address of the HTTP server for `/livez`, `/readyz` and `/metrics`, as host:port. Empty: no such server.
     /// It needs the feature `http`; `/metrics` needs the feature `prometheus`.
     http_listen: String as Text = String::new(), "pitaya.http.listen",
         allowed("empty, or an address such as :9080", |v| v.is_empty() || v.contains(':'));
@@ -443,7 +443,8 @@ keys! {
         allowed("letters, digits, `.`, `_` and `-`",
             |v| v.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-')));
 
-    /// The share of counts and times that is sent, at random. The server is told, and scales counts.
+    /// The share of counts and times that is sent, chosen at random. Each line carries the rate, so that the server can
+    /// scale counts.
     statsd_rate: f64 as Number = 1.0, "pitaya.metrics.statsd.rate",
         allowed("between 0 and 1", |v| (0.0..=1.0).contains(v));
 

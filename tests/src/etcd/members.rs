@@ -67,7 +67,7 @@ impl Members {
     }
 }
 
-/// The members as etcd is told of them.
+/// Returns the members as the flag `--initial-cluster` lists them.
 fn list(members: &[Etcd]) -> String {
     members
         .iter()

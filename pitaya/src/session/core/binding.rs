@@ -64,7 +64,7 @@ impl Core {
         let ended = async { tokio::join!(elsewhere, self.pool.wait_for_ending(uid, old, Some(self.id))) };
         tokio::select! {
             biased;
-            // Whoever takes this session's place meanwhile may wait for it in turn.
+            // A session that replaces this one meanwhile may wait for this one to end.
             () = poll_fn(|cx| self.outbox.poll_closed(cx)) => {}
             _ = ended => {}
         }
