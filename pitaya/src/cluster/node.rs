@@ -275,8 +275,12 @@ impl Node {
     ) -> Result<Bytes> {
         let own = self.own();
         let open = span::call(self.runner.tracer(), route, (&to.server.id, &to.server.server_type));
-        let metadata = span::inject(open.as_ref(), &current.metadata);
-        let metadata = metadata.encode_for_call(&self.caller, timeout, None, to.mark());
+        let metadata = span::inject(open.as_ref(), &current.metadata).encode_for_call(
+            &self.caller,
+            timeout,
+            None,
+            to.mark(),
+        );
         let request = Outgoing { route, data: body, client: None, sender: &own, metadata: &metadata };
         match open {
             None => self.send(to, &request, timeout).await,
@@ -368,8 +372,10 @@ impl Node {
         self.runner.run(&called, work, deadline.at()).await.unwrap_or_else(late)
     }
 
-    /// Passes a client's message on.
-    async fn forward(&self, message: Forwarded, request_id: String) -> Result<Bytes> {
+    /// Forwards a message of a client.
+    ///
+    /// Its future is boxed for each message and kept below 1 KiB, beyond which allocators take a slower path.
+    pub(super) async fn forward(self: Arc<Self>, message: Forwarded, request_id: String) -> Result<Bytes> {
         let Forwarded { core, route, body, mid } = message;
         let own = self.own();
         let context = Metadata::new();
@@ -394,8 +400,12 @@ impl Node {
         let mut tried = Vec::new();
         loop {
             let open = span::call(self.runner.tracer(), &route, (&to.server.id, &to.server.server_type));
-            let metadata = span::inject(open.as_ref(), &context);
-            let metadata = metadata.encode_for_call(&self.caller, left, Some(&request_id), to.mark());
+            let metadata = span::inject(open.as_ref(), &context).encode_for_call(
+                &self.caller,
+                left,
+                Some(&request_id),
+                to.mark(),
+            );
             let (client, metadata) = (Some(client), &metadata);
             let request = Outgoing { route: &route, data: &body, client, sender: &own, metadata };
             let result = match open {
@@ -437,8 +447,8 @@ impl Forward for Cluster {
         let node = Arc::clone(&self.0);
         let request_id = new_request_id();
         match message.span(&request_id) {
-            None => Box::pin(async move { node.forward(message, request_id).await }),
-            Some(span) => Box::pin(span.run(async move { node.forward(message, request_id).await })),
+            None => Box::pin(node.forward(message, request_id)),
+            Some(span) => Box::pin(span.run(node.forward(message, request_id))),
         }
     }
 }

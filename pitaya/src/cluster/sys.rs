@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use prost::Message as _;
 
 use super::node::Node;
@@ -12,26 +13,34 @@ use super::response::{KICKED, NESTED_ACK};
 use crate::error::{Error, Result, code, text};
 use crate::session::{CloseReason, Core, Pool};
 
-/// Serves a call of one of them; `None` if it is another's. They have no limit in number: handlers that wait hold
-/// nothing that these need.
-pub(super) async fn serve(node: &Arc<Node>, route: &str, body: &Bytes) -> Option<Result<Bytes>> {
+/// Serves a call of one of these remotes; `None` if the route is another one. Their number is not limited, because waiting
+/// handlers need their answers.
+///
+/// The future is boxed, so that it does not size that of every remote.
+pub(super) fn serve<'a>(
+    node: &'a Arc<Node>,
+    route: &'a str,
+    body: &'a Bytes,
+) -> Option<BoxFuture<'a, Result<Bytes>>> {
     // The server type in a route is not looked at.
     let short =
         route.strip_prefix("sys.").map(|_| route).or_else(|| route.split_once('.').map(|(_, rest)| rest))?;
     if !matches!(short, sys::BIND_SESSION | sys::PUSH_SESSION | sys::KICK | sys::BOUND) {
         return None;
     }
-    // What is no message fails below.
-    if let Some(place) = After::decode(body.clone()).ok().and_then(|it| it.after) {
-        node.reached(place).await;
-    }
-    let pool = &node.pool;
-    Some(match short {
-        sys::BIND_SESSION => bind(pool, body).await,
-        sys::PUSH_SESSION => replace_data(pool, body),
-        sys::BOUND => bound(node, body).await,
-        _ => kick(pool, body),
-    })
+    Some(Box::pin(async move {
+        // An invalid message fails below.
+        if let Some(place) = After::decode(body.clone()).ok().and_then(|it| it.after) {
+            node.reached(place).await;
+        }
+        let pool = &node.pool;
+        match short {
+            sys::BIND_SESSION => bind(pool, body).await,
+            sys::PUSH_SESSION => replace_data(pool, body),
+            sys::BOUND => bound(node, body).await,
+            _ => kick(pool, body),
+        }
+    }))
 }
 
 async fn bind(pool: &Pool, body: &Bytes) -> Result<Bytes> {
