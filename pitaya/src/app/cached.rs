@@ -14,7 +14,14 @@ const LONGEST: Duration = Duration::from_secs(2);
 
 /// The last answer to a question. The question is asked by one task at a time.
 #[derive(Debug)]
-pub(super) struct Cached<T>(Arc<Mutex<Option<(Instant, Option<T>)>>>);
+pub(super) struct Cached<T>(Arc<Mutex<Option<Last<T>>>>);
+
+/// `answer` is `None` if none came in time.
+#[derive(Debug)]
+struct Last<T> {
+    at: Instant,
+    answer: Option<T>,
+}
 
 impl<T> Default for Cached<T> {
     fn default() -> Self {
@@ -30,14 +37,14 @@ impl<T: Clone + Send + 'static> Cached<T> {
     /// as often as they like.
     pub(super) async fn get(&self, ask: impl Future<Output = T> + Send + 'static) -> Option<T> {
         let mut last = Arc::clone(&self.0).lock_owned().await;
-        if let Some((at, answer)) = &*last
+        if let Some(Last { at, answer }) = &*last
             && at.elapsed() < FRESH
         {
             return answer.clone();
         }
         let asked = tokio::spawn(async move {
             let answer = timeout(LONGEST, ask).await.ok();
-            *last = Some((Instant::now(), answer.clone()));
+            *last = Some(Last { at: Instant::now(), answer: answer.clone() });
             answer
         });
         asked.await.ok().flatten()
