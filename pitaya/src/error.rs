@@ -462,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn what_main_prints_of_an_error_is_for_people_and_has_all_that_is_known() {
+    fn main_prints_the_error_for_people_in_full() {
         let error = Error::new("APP-1", "two lines\nof text").with_metadata("key", "value");
         let source = std::io::Error::other(Error::new("LOW-1", "the cause"));
         let error = error.with_source(source);

@@ -190,7 +190,7 @@ impl<T: Transport> Trio<T> {
     }
 
     /// A server that is not there is told apart from one that is silent.
-    pub async fn a_server_that_is_not_there_is_no_responders_at_once(&self) {
+    pub async fn missing_server_has_no_responders(&self) {
         let nobody = Server::new("front", "nobody").frontend(true);
         assert_eq!(self.one.ask(&nobody, "hello").await, Err(TransportError::NoResponders));
     }
@@ -205,7 +205,7 @@ impl<T: Transport> Trio<T> {
     }
 
     /// What cannot be an address never reaches the broker.
-    pub async fn an_id_or_a_uid_that_cannot_be_part_of_an_address_is_refused(&self) {
+    pub async fn invalid_id_or_uid_is_refused(&self) {
         for bad in ["", "a b", "a.*.b", "a.>.b", "a\r\nPUB x 0", ">"] {
             let refused = Err(TransportError::BadAddress(bad.into()));
             assert_eq!(self.one.push(bad, "x").await, refused);
@@ -269,7 +269,7 @@ impl<T: Transport> Trio<T> {
     }
 
     /// Served twice is served once, and forgotten when it was forgotten twice.
-    pub async fn a_user_is_served_until_all_who_served_it_have_forgotten_it(&self) {
+    pub async fn user_is_served_until_all_forget_it(&self) {
         let Self { one, back, .. } = self;
         back.push("ann", "too early").await.unwrap();
         // goes the same way: the push has passed the broker when this is answered
@@ -330,7 +330,7 @@ impl<T: Transport> Trio<T> {
     }
 
     /// What had come is answered, what comes later is refused at once; pushes are not concerned.
-    pub async fn a_drain_answers_all_that_had_come_and_then_nobody_responds(&self) {
+    pub async fn drain_answers_what_arrived_before(&self) {
         let Self { one, two, back } = self;
         two.transport.serve_user("ann").await.unwrap();
         let asked = join_all((0..500).map(|n| one.ask(&two.server, format!("wait {n}"))));
@@ -355,7 +355,7 @@ impl<T: Transport> Trio<T> {
     }
 
     /// What was sent before has been sent; nothing works afterwards, and nothing waits.
-    pub async fn what_was_sent_before_a_close_arrives_and_nothing_after(&self) {
+    pub async fn close_keeps_what_was_sent_before(&self) {
         let Self { one, two, back } = self;
         one.transport.serve_user("ann").await.unwrap();
         for n in 0..1000 {

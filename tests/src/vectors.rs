@@ -320,8 +320,9 @@ mod tests {
         run_entries("k", entries.as_array().expect("entries"), check).1
     }
 
+    /// A failure, a panic and a check that asserts nothing.
     #[test]
-    fn a_failure_a_panic_and_an_idle_check_each_name_their_entry() {
+    fn each_failure_names_its_entry() {
         let entries = json!([{"name": "good"}, {"name": "bad"}, {"route": "r"}, {"name": "idle"}]);
         let failed = failures(entries, |case| match case.name().as_str() {
             "good" => case.same("it", &1, &1),
@@ -358,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_file_names_the_kinds_that_it_does_not_run_or_asserts_nothing_of() {
+    fn skipped_vector_kinds_are_named() {
         fn good() {
             run("route_decode", |case| case.holds("it", true));
         }

@@ -25,7 +25,7 @@ async fn talks(client: &Client) {
 }
 
 #[tokio::test]
-async fn one_app_serves_tcp_websocket_and_both_with_tls_at_once() {
+async fn one_app_serves_every_acceptor() {
     let (cert, key) = certificate();
     let tls = Tls::from_pem(cert.as_bytes(), key.as_bytes()).unwrap();
     let ring = arena::start_with(config(), |builder| {
@@ -93,8 +93,9 @@ async fn a_certificate_is_reloaded_without_a_restart() {
     ring.app.stop().await;
 }
 
+/// In TLS, in the proxy header and in the upgrade.
 #[tokio::test]
-async fn clients_that_stall_in_tls_proxy_and_upgrade_hold_up_nobody_and_are_closed_in_time() {
+async fn stalled_setups_close_and_block_no_client() {
     let (cert, key) = certificate();
     let tls = Tls::from_pem(cert.as_bytes(), key.as_bytes()).unwrap();
     let mut config = config();
@@ -131,8 +132,9 @@ async fn clients_that_stall_in_tls_proxy_and_upgrade_hold_up_nobody_and_are_clos
     ring.app.stop().await;
 }
 
+/// Instead of TLS or of a proxy header.
 #[tokio::test]
-async fn garbage_where_tls_or_a_proxy_header_should_be_is_closed_and_hurts_nobody() {
+async fn garbage_before_the_handshake_is_closed() {
     let (cert, key) = certificate();
     let tls = Tls::from_pem(cert.as_bytes(), key.as_bytes()).unwrap();
     let ring = arena::start_with(config(), |builder| {
@@ -157,7 +159,7 @@ async fn garbage_where_tls_or_a_proxy_header_should_be_is_closed_and_hurts_nobod
 }
 
 #[tokio::test]
-async fn behind_a_proxy_header_the_session_has_the_address_it_names() {
+async fn session_has_the_address_of_the_proxy_header() {
     let mut config = config();
     config.proxy_protocol = true;
     config.trusted_proxies = vec!["127.0.0.1".into()];
@@ -202,7 +204,7 @@ impl Filter for Shift {
 }
 
 #[tokio::test]
-async fn wrappers_change_what_comes_in_and_apply_in_the_order_they_are_listed() {
+async fn wrappers_change_input_in_their_order() {
     let ring = arena::start_with(config(), |builder| {
         builder
             .acceptor(Tcp::bind("127.0.0.1:0").wrap(wrapper_fn(|_| Shift(1))).wrap(wrapper_fn(|_| Shift(2))))
@@ -214,8 +216,9 @@ async fn wrappers_change_what_comes_in_and_apply_in_the_order_they_are_listed() 
     ring.app.stop().await;
 }
 
+/// Packets above the limit are dropped without an answer.
 #[tokio::test]
-async fn dropped_packets_are_never_answered_and_rate_limits_count_data_packets_of_each_connection() {
+async fn rate_limit_counts_data_packets_per_connection() {
     let memory_reporter = std::sync::Arc::new(pitaya::metrics::Memory::new());
     let reporter = std::sync::Arc::clone(&memory_reporter);
     let limit = RateLimit::new(3, Duration::from_secs(3600)).unwrap();
@@ -283,8 +286,9 @@ async fn an_acceptor_of_a_users_own_serves_a_unix_socket() {
     ring.app.stop().await;
 }
 
+/// Its length is limited before the ack and after it.
 #[tokio::test]
-async fn a_websocket_message_holds_exactly_one_packet_and_is_limited_before_and_after_the_ack() {
+async fn websocket_message_holds_exactly_one_packet() {
     use futures_util::{SinkExt, StreamExt};
     use tokio_websockets::{ClientBuilder, Message};
     let ring = arena::start_with(config(), |builder| builder.acceptor(WebSocket::bind("127.0.0.1:0"))).await;

@@ -122,7 +122,7 @@ async fn start(registry: &MemoryRegistry, broker: &MemoryBroker) -> [Running; 2]
 }
 
 #[test]
-fn every_kind_of_this_file_is_run_and_asserts_something() {
+fn every_kind_runs_and_asserts() {
     vectors::complete("answer_vectors", &[("go_answers", vectors_go_answers)]);
 }
 

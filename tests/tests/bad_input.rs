@@ -25,7 +25,7 @@ async fn case<F: Future<Output = ()>>(name: &str, run: impl FnOnce(std::net::Soc
 }
 
 #[tokio::test]
-async fn packets_of_wrong_types_close_before_their_body_comes() {
+async fn wrong_packet_type_closes_before_its_body() {
     for kind in [0u8, 6, 7, 0x42, 0xff] {
         case("wrong type", |address| async move {
             let mut client = Raw::connect(address).await;
@@ -37,7 +37,7 @@ async fn packets_of_wrong_types_close_before_their_body_comes() {
 }
 
 #[tokio::test]
-async fn short_packets_and_a_hang_up_in_the_middle_are_no_harm() {
+async fn short_packets_and_early_close_do_no_harm() {
     for bytes in [&b"\x01"[..], b"\x01\x00", b"\x01\x00\x00", b"\x01\x00\x00\x05{", b"\x04\x00"] {
         case("cut off", |address| async move {
             let mut client = Raw::connect(address).await;
@@ -115,8 +115,9 @@ async fn an_inflation_bomb_closes() {
     .await;
 }
 
+/// Before the ack and after it.
 #[tokio::test]
-async fn oversized_packets_close_at_their_header_before_and_after_the_ack() {
+async fn oversized_packet_closes_at_its_header() {
     case("before the ack", |address| async move {
         let mut client = Raw::connect(address).await;
         client.send(&[1, 1, 0, 1]).await; // 65537
@@ -155,8 +156,9 @@ async fn the_order_of_handshake_ack_and_data_is_enforced() {
     }
 }
 
+/// A client that only sends heartbeats is closed too.
 #[tokio::test]
-async fn a_client_that_is_silent_or_only_beats_is_closed_at_the_deadline() {
+async fn silent_client_is_closed_at_the_deadline() {
     for beats in [false, true] {
         case("silent", |address| async move {
             let mut client = Raw::connect(address).await;
@@ -172,7 +174,7 @@ async fn a_client_that_is_silent_or_only_beats_is_closed_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_packet_that_dribbles_in_is_cut_off_at_its_deadline() {
+async fn trickling_packet_is_closed_at_its_deadline() {
     case("dribble", |address| async move {
         let mut client = Raw::ready(address).await;
         client.send(&[4, 0, 1, 0]).await;
@@ -217,7 +219,7 @@ async fn a_flood_of_everything_random_hurts_nobody() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_limit_are_refused_and_room_comes_back() {
+async fn connection_limit_refuses_and_recovers() {
     let mut config = config();
     config.limit_connections = 2;
     let ring = arena::start(config).await;

@@ -39,8 +39,9 @@ impl Serializer for Counting {
     }
 }
 
+/// For all members over TCP and WebSocket together.
 #[tokio::test]
-async fn a_broadcast_is_serialized_once_and_compressed_once_over_tcp_and_websocket() {
+async fn broadcast_is_encoded_and_compressed_once() {
     let serialized = Arc::new(AtomicUsize::new(0));
     let counting = Counting(Arc::clone(&serialized));
     let ring = arena::start_with(Config::default(), |builder| {

@@ -222,8 +222,9 @@ async fn sockets(connectors: &mut [Server; 2]) -> [SocketAddr; 2] {
     sockets.try_into().expect("two")
 }
 
+/// The end of a room server removes no member.
 #[tokio::test]
-async fn members_of_a_connector_that_is_killed_leave_and_with_a_room_nobody_does() {
+async fn members_leave_with_their_killed_connector() {
     let Some(ground) = Ground::start().await else { return };
     let (mut rooms, mut connectors) = start(&ground).await;
     let at = sockets(&mut connectors).await;

@@ -89,7 +89,7 @@ async fn tour(connectors: [SocketAddr; 2]) {
 }
 
 #[tokio::test]
-async fn within_one_process_players_on_two_connectors_chat_in_rooms_of_two_servers() {
+async fn players_chat_across_connectors_and_rooms() {
     let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());
     let app = || App::builder().discovery(registry.discovery()).transport(broker.transport());
     let connector = || cluster::connector(app().acceptor(Tcp::bind("127.0.0.1:0")));

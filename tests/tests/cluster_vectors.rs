@@ -25,7 +25,7 @@ fn text(error: impl ToString) -> String {
 }
 
 #[test]
-fn every_kind_of_this_file_is_run_and_asserts_something() {
+fn every_kind_runs_and_asserts() {
     vectors::complete(
         "cluster_vectors",
         &[
@@ -44,7 +44,7 @@ fn every_kind_of_this_file_is_run_and_asserts_something() {
 }
 
 #[test]
-fn vectors_every_kind_of_the_cluster_is_known_and_run_or_awaited() {
+fn every_cluster_kind_is_known() {
     let suite = &vectors::CLUSTER;
     assert_eq!(vectors::unclaimed(suite, &vectors::load(suite)), [""; 0]);
 }

@@ -47,7 +47,7 @@ impl TestSvc {
 }
 
 #[test]
-fn every_kind_of_this_file_is_run_and_asserts_something() {
+fn every_kind_runs_and_asserts() {
     vectors::complete(
         "conversation_vectors",
         &[

@@ -83,7 +83,7 @@ async fn a_user_is_kicked_by_another() {
 }
 
 #[tokio::test]
-async fn of_two_sessions_of_one_user_on_one_frontend_the_first_is_kicked() {
+async fn second_session_of_user_kicks_the_first() {
     let Some(ground) = Ground::start().await else { return };
     let server = front(&ground, "connector").await;
     let (mut one, mut two) = (server.client().await, server.client().await);
@@ -96,7 +96,7 @@ async fn of_two_sessions_of_one_user_on_one_frontend_the_first_is_kicked() {
 }
 
 #[tokio::test]
-async fn of_two_sessions_of_one_user_on_two_frontends_of_a_type_the_first_is_kicked() {
+async fn bind_on_second_frontend_kicks_the_first() {
     let Some(ground) = Ground::start().await else { return };
     let servers = [front(&ground, "connector").await, front(&ground, "connector").await];
     let (mut one, mut two) = (servers[0].client().await, servers[1].client().await);
@@ -106,7 +106,7 @@ async fn of_two_sessions_of_one_user_on_two_frontends_of_a_type_the_first_is_kic
 }
 
 #[tokio::test]
-async fn sessions_of_one_user_on_frontends_of_two_types_both_stay() {
+async fn sessions_on_two_frontend_types_both_stay() {
     let Some(ground) = Ground::start().await else { return };
     let servers = [front(&ground, "connector1").await, front(&ground, "connector2").await];
     let (mut one, mut two) = (servers[0].client().await, servers[1].client().await);
@@ -132,8 +132,9 @@ async fn a_backend_kicks_its_caller() {
     client.kicked().await;
 }
 
+/// From a frontend and from a backend.
 #[tokio::test]
-async fn users_of_two_frontends_are_pushed_to_from_a_frontend_and_from_a_backend() {
+async fn users_of_two_frontends_receive_pushes() {
     let Some(ground) = Ground::start().await else { return };
     let _game = back(&ground).await;
     let servers = [front(&ground, "connector").await, front(&ground, "connector").await];

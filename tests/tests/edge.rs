@@ -147,7 +147,7 @@ async fn a_close_code_names_what_the_client_did() {
 }
 
 #[tokio::test]
-async fn the_upgrade_request_reaches_authenticate_and_session() {
+async fn upgrade_request_reaches_authenticate() {
     let acceptor = WebSocket::bind("127.0.0.1:0").subprotocols(["game.v2"]);
     let ring = arena::start_with(config(), |builder| {
         builder.acceptor(acceptor).authenticate(|session, _| async move {
@@ -187,7 +187,7 @@ async fn addresses(ring: &Ring, client: &Client) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_session_has_the_address_that_trusted_proxies_tell() {
+async fn session_has_the_address_of_trusted_proxies() {
     let mut trusting = config();
     trusting.trusted_proxies = vec!["127.0.0.0/8".into(), "10.0.0.0/8".into()];
     for (config, headers, expected) in [
@@ -302,7 +302,7 @@ const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgra
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 #[tokio::test]
-async fn addresses_without_a_host_and_localhost_are_both_families() {
+async fn hostless_addresses_bind_both_families() {
     let has_ipv6 = std::net::TcpListener::bind("[::1]:0").is_ok();
     let ring = arena::start_with(config(), |builder| {
         builder.acceptor(Tcp::bind(":0")).acceptor(WebSocket::bind(":0")).acceptor(Tcp::bind("localhost:0"))

@@ -48,8 +48,9 @@ fn text(text: &str) -> String {
     format!(r#"{{"text":"{text}"}}"#)
 }
 
+/// No connection is served after the stop.
 #[tokio::test]
-async fn a_connection_that_is_still_set_up_ends_with_the_stop_and_none_is_served_after_it() {
+async fn stop_ends_a_connection_in_setup() {
     let ring = arena::start_with(config(), |b| {
         b.acceptor(Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]))
     })
@@ -84,7 +85,7 @@ async fn a_handler_that_outlives_the_stop_is_cut_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_kicked_client_that_sips_is_cut_at_the_write_deadline() {
+async fn kicked_slow_reader_is_cut_at_write_deadline() {
     let mut config = config();
     config.agent_write_timeout = Duration::from_secs(10);
     let (acceptor, dialer) = memory_acceptor();
@@ -109,7 +110,7 @@ async fn a_kicked_client_that_sips_is_cut_at_the_write_deadline() {
 }
 
 #[tokio::test]
-async fn what_is_pushed_during_the_handshake_comes_after_its_reply() {
+async fn push_during_handshake_follows_its_reply() {
     let gate = Arc::new(tokio::sync::Semaphore::new(0));
     let opened = Arc::clone(&gate);
     let ring = arena::start_with(config(), |builder| {
@@ -140,7 +141,7 @@ async fn what_is_pushed_during_the_handshake_comes_after_its_reply() {
 }
 
 #[tokio::test]
-async fn nothing_but_the_reply_goes_to_a_client_whose_handshake_is_refused() {
+async fn refused_handshake_sends_only_the_reply() {
     let ring = arena::start_with(config(), |builder| {
         builder.authenticate(|session, _| async move {
             session.bind("refused").await.ok();
@@ -157,7 +158,7 @@ async fn nothing_but_the_reply_goes_to_a_client_whose_handshake_is_refused() {
 }
 
 #[tokio::test]
-async fn messages_that_wait_are_not_handled_once_the_session_is_closed() {
+async fn queued_messages_are_dropped_after_close() {
     let ring = arena::start(config()).await;
     let mut client = Raw::ready(ring.tcp).await;
     let mut bytes = request(1, "arena.gated", text("gate").as_bytes()).to_vec();
@@ -187,7 +188,7 @@ impl Wrapper for Clumsy {
 }
 
 #[tokio::test]
-async fn a_wrapper_that_panics_costs_its_connection_and_leaves_nothing_behind() {
+async fn panic_in_wrapper_closes_its_connection_only() {
     let closed = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&closed);
     let ring = arena::start_with(config(), |builder| {
@@ -213,8 +214,9 @@ async fn a_wrapper_that_panics_costs_its_connection_and_leaves_nothing_behind() 
     ring.app.stop().await;
 }
 
+/// The next callback runs.
 #[tokio::test]
-async fn a_close_callback_that_never_ends_is_cut_off_and_the_next_one_runs() {
+async fn endless_close_callback_is_cut_off() {
     let mut config = config();
     config.handler_timeout = Duration::from_millis(100);
     let ring = arena::start_with(config, |builder| {
@@ -233,7 +235,7 @@ async fn a_close_callback_that_never_ends_is_cut_off_and_the_next_one_runs() {
 }
 
 #[tokio::test]
-async fn a_concurrent_handler_that_panics_when_it_is_cut_off_is_answered() {
+async fn panic_of_cut_off_handler_is_answered() {
     let mut config = config();
     config.handler_timeout = Duration::from_millis(100);
     let ring = arena::start(config).await;
@@ -267,7 +269,7 @@ impl pitaya::pipeline::After for Log {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_is_noticed_while_its_messages_wait() {
+async fn lost_client_is_noticed_with_messages_queued() {
     let ring = arena::start(config()).await;
     let mut client = Raw::ready(ring.tcp).await;
     client.ask("arena.bind", text("gone")).await;

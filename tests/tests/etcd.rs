@@ -19,8 +19,9 @@ async fn lease(client: &Client, key: &str) -> i64 {
     client.kv_client().get(key, None).await.unwrap().kvs().first().map_or(0, |kv| kv.lease())
 }
 
+/// Under a lease of sixty seconds.
 #[tokio::test]
-async fn a_server_is_registered_byte_by_byte_as_the_original_does_under_a_lease_of_sixty_seconds() {
+async fn registration_has_the_bytes_of_go_pitaya() {
     let Some(etcd) = Etcd::shared().await else { return };
     let (client, prefix) = (etcd.client().await, prefix());
     let mut own = Server::new("connector", "conn-1").frontend(true);
@@ -74,8 +75,9 @@ async fn two_servers_see_each_other_come_change_and_go() {
     }
 }
 
+/// Both happen once.
 #[tokio::test]
-async fn leaving_and_closing_happen_once_and_whether_etcd_answers_is_known() {
+async fn leave_and_close_report_whether_etcd_answered() {
     let Some(etcd) = Etcd::shared().await else { return };
     let options = EtcdOptions { shutdown_delay: Duration::ZERO, ..etcd.options(&prefix()) };
     let never = EtcdDiscovery::new(options.clone());
@@ -99,7 +101,7 @@ async fn leaving_and_closing_happen_once_and_whether_etcd_answers_is_known() {
 }
 
 #[tokio::test]
-async fn a_discovery_that_is_dropped_ends_and_its_entry_runs_out() {
+async fn dropped_discovery_ends_and_its_entry_expires() {
     let Some(etcd) = Etcd::shared().await else { return };
     let options = EtcdOptions { heartbeat_ttl: Duration::from_secs(2), ..etcd.options(&prefix()) };
     let a = Node::join(options.clone(), Server::new("room", "a")).await;
@@ -138,7 +140,7 @@ async fn a_key_that_somebody_deletes_is_put_again() {
 }
 
 #[tokio::test]
-async fn an_entry_that_is_no_server_is_counted_and_hides_nobody() {
+async fn invalid_entry_is_counted_and_hides_no_server() {
     let Some(etcd) = Etcd::shared().await else { return };
     let (client, prefix) = (etcd.client().await, prefix());
     let good = Server::new("room", "good").to_json();
@@ -174,7 +176,7 @@ async fn an_entry_that_is_no_server_is_counted_and_hides_nobody() {
 }
 
 #[tokio::test]
-async fn types_on_the_blacklist_are_as_if_not_there_except_the_own_server() {
+async fn blacklisted_types_are_hidden_except_own() {
     let Some(etcd) = Etcd::shared().await else { return };
     let prefix = prefix();
     let early = Node::join(etcd.options(&prefix), Server::new("hall", "early")).await;
@@ -188,7 +190,7 @@ async fn types_on_the_blacklist_are_as_if_not_there_except_the_own_server() {
 }
 
 #[tokio::test]
-async fn what_should_not_have_happened_is_corrected_by_the_next_full_reading() {
+async fn full_read_corrects_a_wrong_view() {
     let Some(etcd) = Etcd::shared().await else { return };
     let options = EtcdOptions { sync_interval: Duration::from_millis(50), ..etcd.options(&prefix()) };
     let a = Node::join(options.clone(), Server::new("room", "a")).await;
@@ -199,8 +201,9 @@ async fn what_should_not_have_happened_is_corrected_by_the_next_full_reading() {
     until("the list is true again", || a.sees() == ["a", "b"]).await;
 }
 
+/// It never prints the password.
 #[tokio::test]
-async fn who_cannot_join_is_told_where_why_and_what_to_do_and_never_the_password() {
+async fn failed_join_says_where_why_and_what_to_do() {
     let join = async |options: EtcdOptions| {
         let discovery = EtcdDiscovery::new(options);
         let joined = discovery.join(Arc::new(Server::new("room", "a")), Arc::default());
@@ -228,8 +231,9 @@ async fn who_cannot_join_is_told_where_why_and_what_to_do_and_never_the_password
     assert!(error.contains("/nowhere/ca.pem") && error.contains("https://a:1"), "{error}");
 }
 
+/// With authentication on.
 #[tokio::test]
-async fn with_authentication_on_only_the_right_user_joins_and_leaves() {
+async fn only_the_right_user_joins() {
     let Some(etcd) = Etcd::start().await else { return };
     let client = etcd.client().await;
     let mut auth = client.auth_client();
@@ -293,7 +297,7 @@ async fn a_server_joins_by_a_port_alone() {
 }
 
 #[tokio::test]
-async fn an_etcd_that_speaks_tls_is_reached_if_its_certificate_is_trusted() {
+async fn etcd_with_tls_needs_a_trusted_certificate() {
     let folder = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
@@ -313,7 +317,7 @@ async fn an_etcd_that_speaks_tls_is_reached_if_its_certificate_is_trusted() {
 }
 
 #[tokio::test]
-async fn an_entry_of_the_own_key_that_was_left_behind_is_taken_over() {
+async fn leftover_entry_of_own_key_is_taken_over() {
     let Some(etcd) = Etcd::shared().await else { return };
     let (client, prefix) = (etcd.client().await, prefix());
     let key = format!("{prefix}servers/room/a");

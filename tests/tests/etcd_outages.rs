@@ -47,7 +47,7 @@ async fn two(etcd: &Etcd) -> (Node, Node) {
 }
 
 #[tokio::test]
-async fn when_etcd_is_killed_the_view_stays_and_all_is_there_again_after_its_restart() {
+async fn killed_etcd_keeps_view_and_recovers() {
     let Some(etcd) = Etcd::start().await else { return };
     let (a, b) = two(&etcd).await;
     let _ = (a.heard(), b.heard());
@@ -71,8 +71,9 @@ async fn when_etcd_is_killed_the_view_stays_and_all_is_there_again_after_its_res
     assert_eq!(a.heard(), ["~b", "+c", "-c"], "nobody was lost in between");
 }
 
+/// Frozen for longer than the leases last.
 #[tokio::test]
-async fn an_etcd_that_was_frozen_for_longer_than_the_leases_is_recovered_from_and_the_view_stays() {
+async fn frozen_etcd_keeps_view_and_recovers() {
     let Some(etcd) = Etcd::start().await else { return };
     let (a, b) = two(&etcd).await;
     let _ = (a.heard(), b.heard());
@@ -96,7 +97,7 @@ async fn an_etcd_that_was_frozen_for_longer_than_the_leases_is_recovered_from_an
 }
 
 #[tokio::test]
-async fn an_etcd_that_lost_all_its_data_is_filled_again_and_the_view_stays() {
+async fn emptied_etcd_is_filled_again() {
     let Some(etcd) = Etcd::start().await else { return };
     let (a, b) = two(&etcd).await;
     let _ = (a.heard(), b.heard());
@@ -111,7 +112,7 @@ async fn an_etcd_that_lost_all_its_data_is_filled_again_and_the_view_stays() {
 }
 
 #[tokio::test]
-async fn a_server_that_dies_while_etcd_is_away_is_forgotten_afterwards() {
+async fn server_lost_during_outage_is_removed_later() {
     let Some(etcd) = Etcd::start().await else { return };
     // They are given the time to come back that a try to register may take.
     let second = Duration::from_secs(1);
@@ -127,7 +128,7 @@ async fn a_server_that_dies_while_etcd_is_away_is_forgotten_afterwards() {
 }
 
 #[tokio::test]
-async fn a_connection_whose_other_end_has_vanished_is_noticed_and_another_one_made() {
+async fn dead_connection_is_noticed_and_replaced() {
     let Some(etcd) = Etcd::start().await else { return };
     let cable = Cable::to(etcd.port()).await;
     // Leases of sixty seconds: it is not the lease that notices.
@@ -141,8 +142,9 @@ async fn a_connection_whose_other_end_has_vanished_is_noticed_and_another_one_ma
     assert_eq!(a.discovery.registrations(), 1, "the lease is the same");
 }
 
+/// etcd has compacted them away.
 #[tokio::test]
-async fn what_happens_while_the_watch_is_down_is_not_missed_though_etcd_forgets_it() {
+async fn changes_during_watch_loss_are_found() {
     let Some(etcd) = Etcd::start().await else { return };
     let cable = Cable::to(etcd.port()).await;
     let through = EtcdOptions { endpoints: vec![cable.address().to_string()], ..etcd.options("pitaya/") };
@@ -165,7 +167,7 @@ async fn what_happens_while_the_watch_is_down_is_not_missed_though_etcd_forgets_
 }
 
 #[tokio::test]
-async fn with_several_endpoints_one_that_is_down_or_goes_down_is_done_without() {
+async fn one_endpoint_of_several_may_be_down() {
     let Some(etcd) = Etcd::start().await else { return };
     let (one, other) = (Cable::to(etcd.port()).await, Cable::to(etcd.port()).await);
     let endpoints = vec!["127.0.0.1:1".to_owned(), one.address().to_string(), other.address().to_string()];
@@ -186,8 +188,9 @@ async fn with_several_endpoints_one_that_is_down_or_goes_down_is_done_without() 
     assert_eq!((a.heard(), b.heard()), (Vec::new(), Vec::new()));
 }
 
+/// etcd is frozen or gone.
 #[tokio::test]
-async fn leaving_and_closing_end_in_time_though_etcd_is_frozen_or_gone() {
+async fn leave_and_close_end_in_time_without_etcd() {
     let Some(etcd) = Etcd::start().await else { return };
     let quick = EtcdOptions { revoke_timeout: Duration::from_millis(300), ..options(&etcd) };
     let a = Node::join(quick.clone(), Server::new("room", "a")).await;

@@ -6,7 +6,7 @@ use pitaya_tests::raw::{Got, Raw};
 pitaya::link!(pipeline, rate_limiting, custom_serializer);
 
 #[tokio::test]
-async fn the_pipeline_example_checks_rules_runs_hooks_and_signs_replies() {
+async fn pipeline_example_checks_and_signs() {
     let app = pipeline::app(Config::default(), "127.0.0.1:0").start().await.unwrap();
     let mut client = Raw::ready(app.socket_addrs()[0]).await;
     let route = "metagameDemo.metagameHandler.CreatePlayerCheat";
@@ -32,8 +32,9 @@ async fn the_pipeline_example_checks_rules_runs_hooks_and_signs_replies() {
     app.stop().await;
 }
 
+/// Another connection is unaffected.
 #[tokio::test]
-async fn the_rate_limiting_example_answers_five_of_ten_and_another_connection_is_unaffected() {
+async fn rate_limit_example_answers_five_of_ten() {
     let app =
         rate_limiting::app(rate_limiting::config().unwrap(), "127.0.0.1:0").unwrap().start().await.unwrap();
     let mut client = Raw::ready(app.socket_addrs()[0]).await;
@@ -52,7 +53,7 @@ async fn the_rate_limiting_example_answers_five_of_ten_and_another_connection_is
 }
 
 #[tokio::test]
-async fn the_custom_serializer_example_is_named_in_the_handshake_and_speaks_both_ways() {
+async fn serializer_example_is_named_in_the_handshake() {
     let app = custom_serializer::app(Config::default(), "127.0.0.1:0").start().await.unwrap();
     let mut client = Raw::connect(app.socket_addrs()[0]).await;
     let reply = client.handshake().await;

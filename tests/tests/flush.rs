@@ -141,7 +141,7 @@ async fn nothing_comes(client: &mut Raw<DuplexStream>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_lost_or_out_of_order_where_a_flush_takes_its_time() {
+async fn slow_flush_loses_and_reorders_nothing() {
     let (ring, mut client, gate) = behind_a_gate().await;
     client.send(&[HANDSHAKE, ACK].concat()).await;
     nothing_comes(&mut client).await;
@@ -166,7 +166,7 @@ async fn nothing_is_lost_or_out_of_order_where_a_flush_takes_its_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_close_and_a_kick_wait_for_the_flush_of_what_was_sent_before() {
+async fn close_and_kick_wait_for_the_flush() {
     for kick in [false, true] {
         let (ring, mut client, gate, session) = bound_behind_a_gate().await;
         client.request("arena.push", r#"{"n":50}"#).await;
@@ -190,7 +190,7 @@ async fn a_close_and_a_kick_wait_for_the_flush_of_what_was_sent_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flush_that_never_ends_is_waited_for_until_the_write_deadline_and_no_longer() {
+async fn endless_flush_ends_at_the_write_deadline() {
     for closed in [false, true] {
         let (ring, mut client, gate, session) = bound_behind_a_gate().await;
         client.request("arena.raw", "never seen").await;

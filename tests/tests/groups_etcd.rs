@@ -60,7 +60,7 @@ async fn what_one_server_does_to_a_group_the_other_sees() {
 }
 
 #[tokio::test]
-async fn the_keys_are_those_that_servers_of_the_original_have() {
+async fn keys_are_those_of_go_pitaya() {
     let Some(etcd) = Etcd::shared().await else { return };
     let prefix = etcd::prefix();
     let ours = groups(etcd, &prefix);
@@ -78,7 +78,7 @@ async fn the_keys_are_those_that_servers_of_the_original_have() {
 }
 
 #[tokio::test]
-async fn a_group_with_a_time_to_live_goes_with_its_members_unless_it_is_renewed() {
+async fn group_expires_with_members_unless_renewed() {
     let Some(etcd) = Etcd::shared().await else { return };
     let prefix = etcd::prefix();
     let groups = groups(etcd, &prefix);
@@ -317,7 +317,7 @@ async fn groups_reach_an_etcd_that_speaks_tls() {
 }
 
 #[tokio::test]
-async fn an_etcd_that_is_away_makes_operations_fail_and_nothing_else() {
+async fn etcd_outage_fails_group_operations_only() {
     let Some(etcd) = Etcd::start().await else { return };
     let prefix = etcd::prefix();
     let groups = groups(&etcd, &prefix);

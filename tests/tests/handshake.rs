@@ -22,7 +22,7 @@ async fn the_default_reply_is_the_originals_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn validators_run_in_their_order_and_the_first_error_refuses() {
+async fn validators_run_in_order_until_an_error() {
     let witness = Arc::new(std::sync::Mutex::new(Vec::new()));
     let (first, second) = (Arc::clone(&witness), Arc::clone(&witness));
     let ring = arena::start_with(config(), |builder| {
@@ -48,7 +48,7 @@ async fn validators_run_in_their_order_and_the_first_error_refuses() {
 }
 
 #[tokio::test]
-async fn a_validator_that_panics_refuses_and_the_server_goes_on() {
+async fn panic_in_validator_refuses_the_client() {
     let ring = arena::start_with(config(), |builder| {
         builder.handshake_validator("bad", |request| {
             assert!(request.sys.platform != "boom");
@@ -65,7 +65,7 @@ async fn a_validator_that_panics_refuses_and_the_server_goes_on() {
 }
 
 #[tokio::test]
-async fn authentication_may_bind_the_session_or_refuse_with_a_code_and_a_payload() {
+async fn authenticate_binds_or_refuses_with_payload() {
     let ring = arena::start_with(config(), |builder| {
         builder.authenticate(|session, request| async move {
             tokio::task::yield_now().await;
@@ -103,8 +103,9 @@ async fn a_refusal_is_never_taken_for_a_welcome() {
     ring.app.stop().await;
 }
 
+/// Its deadline holds.
 #[tokio::test]
-async fn nothing_is_read_while_the_hook_judges_and_its_deadline_holds() {
+async fn nothing_is_read_during_authenticate() {
     let mut config = config();
     config.limit_handshake_deadline = std::time::Duration::from_millis(300);
     let ring = arena::start_with(config, |builder| {
@@ -121,7 +122,7 @@ async fn nothing_is_read_while_the_hook_judges_and_its_deadline_holds() {
 }
 
 #[tokio::test]
-async fn every_bad_handshake_body_gets_the_refusal_and_a_close() {
+async fn bad_handshake_is_refused_and_closed() {
     let ring = arena::start(config()).await;
     for body in [
         "",
@@ -163,7 +164,7 @@ async fn what_the_client_said_is_kept_on_the_session() {
 }
 
 #[tokio::test]
-async fn a_large_dictionary_makes_a_compressed_reply_that_inflates_to_the_same_text() {
+async fn large_dictionary_reply_inflates_to_its_text() {
     let mut config = config();
     config.message_compression = true;
     let routes: Vec<(String, u16)> = (1..100).map(|n| (format!("connector.service.method{n}"), n)).collect();

@@ -27,7 +27,7 @@ async fn websocket(at: std::net::SocketAddr, target: &str) -> TcpStream {
 }
 
 #[tokio::test]
-async fn an_upgrade_is_answered_whatever_its_target_looks_like() {
+async fn upgrade_is_answered_for_any_target() {
     let ring = arena::start_with(config(), |b| b.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
     let at = ring.app.socket_addrs()[1];
     for target in
@@ -40,8 +40,9 @@ async fn an_upgrade_is_answered_whatever_its_target_looks_like() {
     ring.app.stop().await;
 }
 
+/// Pings do not count as its progress.
 #[tokio::test]
-async fn a_websocket_message_that_dribbles_in_is_cut_off_and_pings_are_not_taken_for_one() {
+async fn trickling_websocket_message_is_cut_off() {
     let mut config = config();
     config.limit_packet_deadline = Duration::from_millis(300);
     let ring = arena::start_with(config, |b| b.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
@@ -72,7 +73,7 @@ async fn a_websocket_message_that_dribbles_in_is_cut_off_and_pings_are_not_taken
 }
 
 #[tokio::test]
-async fn the_beginning_of_a_websocket_message_that_comes_with_the_end_of_another_is_cut_off_too() {
+async fn message_begun_with_the_end_of_another_is_cut() {
     let mut config = config();
     config.limit_packet_deadline = Duration::from_millis(300);
     let ring = arena::start_with(config, |b| b.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
@@ -87,7 +88,7 @@ async fn the_beginning_of_a_websocket_message_that_comes_with_the_end_of_another
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_steady_upload_in_pieces_that_fit_no_packet_goes_on_for_as_long_as_it_likes() {
+async fn steady_upload_is_never_cut() {
     let mut config = config();
     config.limit_packet_deadline = Duration::from_secs(30);
     let (acceptor, dialer) = memory_acceptor();
@@ -106,7 +107,7 @@ async fn a_steady_upload_in_pieces_that_fit_no_packet_goes_on_for_as_long_as_it_
 }
 
 #[tokio::test]
-async fn messages_that_wait_are_bounded_in_bytes_and_wait_as_they_came() {
+async fn queued_messages_are_bounded_in_bytes() {
     let memory = Arc::new(Memory::new());
     let mut config = config();
     config.session_pending_bytes = 64 * 1024;
@@ -186,7 +187,7 @@ impl Wrapper for Sieve {
 }
 
 #[tokio::test]
-async fn dropped_packets_and_refused_connections_are_counted_by_their_reason() {
+async fn drops_and_refusals_are_counted_by_reason() {
     let memory = Arc::new(Memory::new());
     let mut config = Config::default();
     config.limit_connections = 2;

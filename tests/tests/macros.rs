@@ -431,7 +431,7 @@ struct Tree {
 
 /// The serde code of a message is derived on a twin: no form of a field may be lost by it.
 #[test]
-fn messages_nest_in_themselves_and_keep_serde_attributes() {
+fn messages_nest_and_keep_serde_attributes() {
     let leaf = Tree { own_name: "b".into(), seen: true, ..Tree::default() };
     let tree = Tree { own_name: "a".into(), children: vec![leaf.clone()], ..leaf };
     let text = serde_json::to_string(&tree).unwrap();

@@ -39,8 +39,9 @@ fn samples(metrics: &Memory, name: &str) -> Vec<Sample> {
     metrics.all().into_iter().filter(|sample| sample.name == name && sample.count > 0).collect()
 }
 
+/// By route, status, type and code.
 #[tokio::test]
-async fn response_times_are_reported_in_nanoseconds_by_route_status_type_and_code() {
+async fn response_times_are_labelled_and_in_nanoseconds() {
     let mut config = config();
     config.handler_timeout = Duration::from_millis(300);
     config.metrics_game = "chess".into();
@@ -121,7 +122,7 @@ async fn response_times_are_reported_in_nanoseconds_by_route_status_type_and_cod
 }
 
 #[tokio::test]
-async fn connected_clients_go_up_with_each_client_and_down_however_it_goes() {
+async fn connected_clients_gauge_follows_each_client() {
     let metrics = Arc::new(Memory::new());
     let reporter = Arc::clone(&metrics);
     let ring = arena::start_with(config(), |builder| {
@@ -160,7 +161,7 @@ async fn connected_clients_go_up_with_each_client_and_down_however_it_goes() {
 }
 
 #[tokio::test]
-async fn the_free_places_of_an_outbox_are_reported_whenever_its_writer_takes_what_is_in_it() {
+async fn free_outbox_places_are_reported() {
     let mut config = config();
     config.agent_messages = 40;
     let (ring, metrics) = reported(config).await;
@@ -233,7 +234,7 @@ async fn pushes_that_a_full_outbox_drops_are_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_whose_answer_waits_for_room_is_reported_once() {
+async fn call_with_delayed_answer_is_reported_once() {
     let (ring, metrics, mut client, session) =
         over_little(|config| config.session_outbox_policy = OutboxPolicy::Drop).await;
     let taken = push(&session, 400).await;
@@ -251,7 +252,7 @@ async fn a_call_whose_answer_waits_for_room_is_reported_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_push_for_which_a_client_is_too_slow_is_counted_and_so_is_what_was_still_to_go() {
+async fn pushes_lost_to_a_slow_client_are_counted() {
     let (ring, metrics, mut client, session) = over_little(|_| {}).await;
     let taken = push(&session, 400).await;
     assert!(taken < 400);
@@ -277,7 +278,7 @@ async fn pushes_that_give_way_to_newer_ones_are_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_that_are_not_written_when_their_session_ends_are_counted() {
+async fn unwritten_messages_of_a_session_are_counted() {
     for kick in [false, true] {
         let (ring, metrics, mut client, session) = over_little(|_| {}).await;
         let taken = push(&session, 150).await;
@@ -298,7 +299,7 @@ async fn messages_that_are_not_written_when_their_session_ends_are_counted() {
 }
 
 #[tokio::test]
-async fn pushes_to_a_client_whose_handshake_is_refused_are_counted() {
+async fn pushes_to_a_refused_client_are_counted() {
     let metrics = Arc::new(Memory::new());
     let reporter = Arc::clone(&metrics);
     let ring = arena::start_with(config(), |builder| {
@@ -318,7 +319,7 @@ async fn pushes_to_a_client_whose_handshake_is_refused_are_counted() {
 }
 
 #[tokio::test]
-async fn what_happens_to_the_broker_and_the_registry_is_counted() {
+async fn broker_and_registry_events_are_counted() {
     let (Some(mut nats), Some(etcd)) = (Nats::start().await, Etcd::shared().await) else { return };
     let (metrics, prefix) = (Arc::new(Memory::new()), etcd::prefix());
     let mut client = etcd.client().await;

@@ -22,17 +22,17 @@ macro_rules! promises {
 
 promises! {
     a_request_is_answered_by_the_server_it_is_for
-    a_server_that_is_not_there_is_no_responders_at_once
+    missing_server_has_no_responders
     a_server_that_does_not_answer_in_time_is_a_timeout
-    an_id_or_a_uid_that_cannot_be_part_of_an_address_is_refused
+    invalid_id_or_uid_is_refused
     what_is_too_large_is_an_error_for_both_sides
     requests_are_handled_beside_each_other
     ten_thousand_pushes_to_one_user_arrive_in_order
-    a_user_is_served_until_all_who_served_it_have_forgotten_it
+    user_is_served_until_all_forget_it
     a_binding_is_told_to_all_servers_of_the_type
     a_broadcast_reaches_the_one_frontend_it_is_for
-    a_drain_answers_all_that_had_come_and_then_nobody_responds
-    what_was_sent_before_a_close_arrives_and_nothing_after
+    drain_answers_what_arrived_before
+    close_keeps_what_was_sent_before
 }
 
 /// Waits until all of them know that the broker is gone.
@@ -51,8 +51,9 @@ async fn back(trio: &Trio<NatsTransport>, times: usize) {
     }
 }
 
+/// Users that are added meanwhile are served later.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_the_broker_is_gone_calls_fail_at_once_and_users_are_served_later() {
+async fn calls_fail_immediately_without_the_broker() {
     let Some(mut nats) = Nats::start().await else { return };
     let trio = Trio::start(|| transport(&nats)).await;
     let Trio { one, two, .. } = &trio;
@@ -86,7 +87,7 @@ async fn while_the_broker_is_gone_calls_fail_at_once_and_users_are_served_later(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_the_broker_came_back_everything_that_was_served_is_served_again() {
+async fn subscriptions_return_with_the_broker() {
     let Some(mut nats) = Nats::start().await else { return };
     let trio = Trio::start(|| transport(&nats)).await;
     let Trio { one, two, back: backend } = &trio;
@@ -191,7 +192,7 @@ async fn a_broker_that_comes_late_is_waited_for_at_start() {
 }
 
 #[tokio::test]
-async fn a_broker_that_never_comes_is_an_error_at_start_after_the_tries() {
+async fn missing_broker_fails_the_start_after_tries() {
     // a port that is taken and never answers, by us
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let options = NatsOptions {
@@ -216,7 +217,7 @@ async fn a_broker_that_never_comes_is_an_error_at_start_after_the_tries() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_left_of_a_transport_that_was_closed_or_dropped() {
+async fn closed_transport_leaves_nothing() {
     let Some(mut nats) = Nats::start().await else { return };
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let before = tasks();

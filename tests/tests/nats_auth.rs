@@ -38,8 +38,9 @@ async fn fails(nats: &Nats, text: &str, change: impl FnOnce(&mut NatsOptions)) {
     assert!(error.contains(text) && !error.contains("s3cret"), "{error}");
 }
 
+/// In the options or in the address.
 #[tokio::test]
-async fn a_user_is_known_by_a_password_in_the_options_or_in_the_address() {
+async fn user_is_known_by_password() {
     let Some(nats) = Nats::start_with("", &["--user", "ann", "--pass", "s3cret@:/"]).await else { return };
     works(&nats, |options| {
         (options.user, options.password) = (Some("ann".into()), Some("s3cret@:/".into()));
@@ -159,7 +160,7 @@ async fn broker_with_tls(certificates: &Certificates, more: &[&str]) -> Option<N
 }
 
 #[tokio::test]
-async fn a_broker_with_tls_is_trusted_by_its_authority_and_no_other() {
+async fn broker_with_tls_needs_its_authority() {
     let certificates = Certificates::new();
     let Some(nats) = broker_with_tls(&certificates, &[]).await else { return };
     works(&nats, |options| options.tls = certificates.trusting("ca.pem")).await;
@@ -182,7 +183,7 @@ async fn a_broker_with_tls_is_trusted_by_its_authority_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_broker_without_tls_is_refused_where_tls_is_required() {
+async fn broker_without_tls_is_refused() {
     let Some(nats) = Nats::start().await else { return };
     let certificates = Certificates::new();
     fails(&nats, "(1 tries)", |options| {
@@ -220,7 +221,7 @@ async fn a_broker_may_ask_for_our_certificate() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_subscription_that_the_broker_refuses_is_an_error_and_leaves_nothing() {
+async fn refused_subscription_is_an_error() {
     for denied in ["pitaya/servers/front/front-1", "pitaya/front/bindings", "pitaya/front/broadcast/front-1"]
     {
         let config = format!(

@@ -57,7 +57,7 @@ async fn learned_brokers_get_the_same_credentials() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_discovery_only_configured_brokers_are_tried() {
+async fn without_discovery_only_configured_brokers_count() {
     let Some([mut one, _two]) = Nats::start_two("").await else { return };
     let trio = start(&one, |options| options.discovery_interval = Duration::ZERO).await;
     one.kill();

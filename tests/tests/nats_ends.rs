@@ -44,7 +44,7 @@ fn twice(came: &[String]) -> Vec<&String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_request_is_lost_by_a_server_that_drains_while_it_is_called() {
+async fn draining_server_loses_no_request() {
     let Some(nats) = Nats::start().await else { return };
     for _ in 0..10 {
         let Trio { one, two, back } = Trio::start(|| transport(&nats)).await;
@@ -76,8 +76,9 @@ async fn no_request_is_lost_by_a_server_that_drains_while_it_is_called() {
     }
 }
 
+/// No message is doubled either.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broker_that_is_about_to_go_is_left_without_losing_or_doubling_anything() {
+async fn lame_duck_broker_is_left_without_loss() {
     let config = "lame_duck_grace_period: 60s\nlame_duck_duration: 120s";
     let Some([mut one, two]) = Nats::start_two(config).await else { return };
     let moving = Peer::start(Server::new("front", "moving").frontend(true), transport(&one)).await;
@@ -152,8 +153,9 @@ async fn until_heard(from: &Peer<NatsTransport>, to: &Peer<NatsTransport>) {
     .await;
 }
 
+/// They are counted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn more_requests_than_may_wait_are_refused_at_once_and_counted() {
+async fn requests_above_the_bound_are_refused() {
     let Some(nats) = Nats::start().await else { return };
     let Trio { one, two, .. } = Trio::start(|| transport_with(&nats, |options| options.messages = 10)).await;
     let waiting = join_all((0..10).map(|n| one.ask(&two.server, format!("wait {n}"))));
@@ -210,8 +212,9 @@ impl Receiver for Stuck {
     fn reconnected(&self) {}
 }
 
+/// They are counted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_comes_faster_than_it_is_taken_in_is_dropped_and_counted() {
+async fn messages_above_the_bound_are_dropped() {
     let Some(nats) = Nats::start().await else { return };
     let stuck = Arc::new(Stuck::default());
     let slow = transport_with(&nats, |options| (options.messages, options.pushes) = (8, 8));
@@ -236,7 +239,7 @@ async fn stranger(nats: &Nats) -> async_nats::Client {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_peer_that_waits_for_an_answer_to_a_push_or_a_kick_gets_one() {
+async fn acknowledged_push_and_kick_get_an_answer() {
     let Some(nats) = Nats::start().await else { return };
     let Trio { one, two, .. } = Trio::start(|| transport(&nats)).await;
     one.transport.serve_user("ann").await.unwrap();
@@ -272,7 +275,7 @@ async fn somebody_who_listens_to_everything_disturbs_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_last_word_on_a_user_counts_however_fast_it_changes() {
+async fn last_state_of_a_user_wins() {
     let Some(nats) = Nats::start().await else { return };
     let Trio { one, back, .. } = Trio::start(|| transport(&nats)).await;
     let users: Vec<_> = (0..20).map(|n| format!("user-{n}")).collect();
@@ -313,7 +316,7 @@ async fn the_last_word_on_a_user_counts_however_fast_it_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn very_many_calls_that_nobody_answers_cost_the_connection_nothing() {
+async fn unanswered_calls_cost_the_connection_nothing() {
     let Some(nats) = Nats::start().await else { return };
     let Trio { one, two, .. } = Trio::start(|| transport(&nats)).await;
     let stranger = stranger(&nats).await;
@@ -330,8 +333,9 @@ async fn very_many_calls_that_nobody_answers_cost_the_connection_nothing() {
     assert_eq!((counts.reconnects, counts.slow_consumers), (0, 0));
 }
 
+/// Calls above the bound fail immediately.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_answer_is_lost_however_many_come_at_once_and_calls_beyond_the_bound_fail_at_once() {
+async fn burst_of_answers_is_not_lost() {
     let Some(nats) = Nats::start().await else { return };
     let few = transport_with(&nats, |options| (options.messages, options.pushes) = (64, 8));
     let Trio { one, .. } = Trio::start(|| transport(&nats)).await;

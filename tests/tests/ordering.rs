@@ -22,7 +22,7 @@ fn text(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn messages_of_one_session_are_handled_one_at_a_time_in_their_order() {
+async fn session_messages_are_handled_one_by_one() {
     let ring = arena::start(config()).await;
     let mut client = Raw::ready(ring.tcp).await;
     client.notify("arena.gated", text("a")).await;
@@ -96,7 +96,7 @@ impl Polled {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_is_polled_when_it_begins_and_whenever_it_is_woken_and_not_besides() {
+async fn handler_is_polled_only_when_woken() {
     for (body, before) in [("once", 1), ("again", 2)] {
         let (acceptor, dialer) = memory_acceptor();
         let ring = arena::start_with(config(), |app| app.acceptor(acceptor)).await;
@@ -139,7 +139,7 @@ fn split(client: Raw<DuplexStream>) -> (Raw<impl AsyncRead + AsyncWrite + Unpin>
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_the_bound_of_concurrent_calls_the_connection_stops_reading_until_one_ends() {
+async fn full_concurrent_calls_stop_reading() {
     const BOUND: usize = 4;
     let mut config = config();
     config.session_concurrent = BOUND;
@@ -190,8 +190,9 @@ async fn at_the_bound_of_concurrent_calls_the_connection_stops_reading_until_one
     ring.app.stop().await;
 }
 
+/// It reads on later.
 #[tokio::test(start_paused = true)]
-async fn at_the_bound_of_waiting_messages_the_connection_stops_reading_and_goes_on_later() {
+async fn full_message_queue_stops_reading() {
     const BOUND: usize = 4;
     let metrics = Arc::new(Memory::new());
     let reporter = Arc::clone(&metrics);
@@ -238,8 +239,9 @@ async fn a_kick_reaches_a_client_whose_handler_hangs() {
     assert_eq!(client.closed().await, [Got::Kick]);
 }
 
+/// Pushes and a kick are sent too, while the handler reads a channel that is never empty.
 #[tokio::test]
-async fn heartbeats_pushes_and_a_kick_get_through_a_handler_that_never_empties_a_busy_channel() {
+async fn busy_handler_does_not_block_heartbeats() {
     let mut config = config();
     config.heartbeat_interval = Duration::from_secs(1);
     let ring = arena::start(config).await;
@@ -258,8 +260,9 @@ async fn heartbeats_pushes_and_a_kick_get_through_a_handler_that_never_empties_a
     ring.app.stop().await;
 }
 
+/// The close callbacks run after it.
 #[tokio::test]
-async fn a_handler_outlives_its_connection_and_close_callbacks_run_after_it() {
+async fn handler_outlives_its_connection() {
     let ring = arena::start(config()).await;
     let witness = Arc::clone(&ring.witness);
     ring.app.sessions().on_close(move |session| {
@@ -285,8 +288,9 @@ async fn a_handler_outlives_its_connection_and_close_callbacks_run_after_it() {
     ring.app.stop().await;
 }
 
+/// The next message is handled.
 #[tokio::test]
-async fn a_handler_that_takes_too_long_is_cut_off_and_the_next_message_is_handled() {
+async fn slow_handler_is_cut_off() {
     let mut config = config();
     config.handler_timeout = Duration::from_millis(200);
     let ring = arena::start(config).await;

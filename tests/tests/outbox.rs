@@ -18,7 +18,7 @@ fn text(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_thousand_pushes_of_one_handler_arrive_in_their_order() {
+async fn thousand_pushes_of_a_handler_keep_order() {
     let ring = arena::start(config()).await;
     let mut client = Raw::ready(ring.tcp).await;
     client.request("arena.push", r#"{"n":1000}"#).await;
@@ -30,8 +30,9 @@ async fn a_thousand_pushes_of_one_handler_arrive_in_their_order() {
     ring.app.stop().await;
 }
 
+/// No other session waits.
 #[tokio::test]
-async fn a_handler_that_pushes_to_a_client_that_reads_nothing_waits_and_costs_nobody_else_anything() {
+async fn push_to_a_stuck_client_makes_handler_wait() {
     let mut config = config();
     config.agent_write_timeout = Duration::from_millis(400);
     let ring = arena::start(config).await;
@@ -64,7 +65,7 @@ async fn push_until_refused(session: &Session, limit: usize) -> usize {
 }
 
 #[tokio::test]
-async fn the_default_policy_disconnects_a_client_that_is_pushed_to_and_never_reads() {
+async fn default_policy_disconnects_a_stuck_client() {
     let ring = arena::start(config()).await;
     let mut stuck = Raw::ready(ring.tcp).await;
     stuck.ask("arena.bind", text("stuck")).await;
@@ -125,7 +126,7 @@ async fn the_policy_latest_keeps_the_newest_push() {
 }
 
 #[tokio::test]
-async fn a_burst_of_150_notifies_that_each_push_to_a_group_disconnects_no_healthy_client() {
+async fn broadcast_burst_disconnects_no_healthy_client() {
     let ring = arena::start(config()).await;
     let mut clients = Vec::new();
     for n in 0..20 {
@@ -154,8 +155,9 @@ async fn member(ring: &arena::Ring, uid: &str) -> Raw {
     client
 }
 
+/// It reaches members only.
 #[tokio::test]
-async fn a_broadcast_reaches_members_only_and_a_stuck_member_holds_up_nobody() {
+async fn broadcast_skips_a_stuck_member() {
     for policy in [OutboxPolicy::Drop, OutboxPolicy::Disconnect] {
         let metrics = Arc::new(Memory::new());
         let reporter = Arc::clone(&metrics);

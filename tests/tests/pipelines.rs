@@ -72,8 +72,9 @@ async fn fourth(call: &mut Outgoing) {
     }
 }
 
+/// An error before the handler ends the call.
 #[tokio::test]
-async fn hooks_run_in_their_order_may_change_message_and_reply_and_an_error_before_ends_the_call() {
+async fn hooks_run_in_order_and_may_change_messages() {
     let app = App::builder()
         .config(config())
         .server_type("piped")
@@ -142,8 +143,9 @@ async fn signs(call: &mut Outgoing) {
     }
 }
 
+/// They know the state of the app and the time.
 #[tokio::test]
-async fn hooks_hand_values_on_to_each_other_and_to_extractors_and_know_the_apps_state_and_the_time() {
+async fn hooks_share_values_with_extractors() {
     let app = App::builder()
         .config(config())
         .server_type("knows")

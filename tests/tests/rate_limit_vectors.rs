@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 #[test]
-fn every_kind_of_this_file_is_run_and_asserts_something() {
+fn every_kind_runs_and_asserts() {
     vectors::complete("rate_limit_vectors", &[("rate_limit", rate_limit_vectors)]);
 }
 

@@ -6,8 +6,9 @@ use pitaya_tests::soon;
 
 pitaya::link!(pitaya_tests);
 
+/// With and without the server type in the route.
 #[tokio::test]
-async fn a_request_is_answered_under_its_id_with_or_without_the_server_type() {
+async fn request_is_answered_under_its_id() {
     let ring = arena::start(config()).await;
     let mut client = Raw::ready(ring.tcp).await;
     assert_eq!(client.ask("test.arena.raw", "hello").await, "hello");
@@ -18,7 +19,7 @@ async fn a_request_is_answered_under_its_id_with_or_without_the_server_type() {
 }
 
 #[tokio::test]
-async fn every_failure_is_an_error_payload_as_the_original_writes_it() {
+async fn failures_have_the_payload_of_go_pitaya() {
     let ring = arena::start(config()).await;
     let mut client = Raw::ready(ring.tcp).await;
     for (route, body, expected) in [
@@ -69,8 +70,9 @@ async fn a_client_that_names_a_remote_gets_not_found() {
     ring.app.stop().await;
 }
 
+/// So are panics.
 #[tokio::test]
-async fn foreign_errors_and_panics_are_told_only_where_that_is_enabled() {
+async fn foreign_errors_are_shown_only_if_enabled() {
     let mut config = config();
     config.errors_expose = true;
     let ring = arena::start(config).await;
@@ -80,8 +82,9 @@ async fn foreign_errors_and_panics_are_told_only_where_that_is_enabled() {
     ring.app.stop().await;
 }
 
+/// The connection stays.
 #[tokio::test]
-async fn an_undecodable_body_is_a_bad_request_and_the_connection_goes_on() {
+async fn undecodable_body_is_a_bad_request() {
     let ring = arena::start(config()).await;
     let mut client = Raw::ready(ring.tcp).await;
     for body in ["", "{", "[]", r#"{"text":5}"#, r#"{"text":"x"} y"#] {
@@ -93,7 +96,7 @@ async fn an_undecodable_body_is_a_bad_request_and_the_connection_goes_on() {
 }
 
 #[tokio::test]
-async fn an_emoji_in_two_surrogates_is_mended_and_other_garbage_replaced() {
+async fn surrogate_pairs_are_joined_others_replaced() {
     let ring = arena::start(config()).await;
     let mut client = Raw::ready(ring.tcp).await;
     // U+1F600 as the original's JavaScript client encodes it.
@@ -103,7 +106,7 @@ async fn an_emoji_in_two_surrogates_is_mended_and_other_garbage_replaced() {
 }
 
 #[tokio::test]
-async fn narrow_json_writes_an_emoji_in_escapes_and_reads_it_in_any_form() {
+async fn narrow_json_escapes_emoji() {
     let ring = arena::start_with(config(), |b| b.serializer(pitaya::serialize::NarrowJson)).await;
     let mut client = Raw::connect(ring.tcp).await;
     assert!(client.handshake().await.ends_with(br#""serializer":"json"}}"#));
@@ -122,8 +125,9 @@ async fn narrow_json_writes_an_emoji_in_escapes_and_reads_it_in_any_form() {
     ring.app.stop().await;
 }
 
+/// A request without an id is a notify.
 #[tokio::test]
-async fn a_notify_is_never_answered_and_a_request_without_id_is_one() {
+async fn notify_is_never_answered() {
     let ring = arena::start(config()).await;
     let mut client = Raw::ready(ring.tcp).await;
     client.notify("arena.note", r#"{"text":"noted"}"#).await;
@@ -139,7 +143,7 @@ async fn a_notify_is_never_answered_and_a_request_without_id_is_one() {
 }
 
 #[tokio::test]
-async fn sixteen_requests_of_one_write_are_answered_in_their_order() {
+async fn burst_of_requests_is_answered_in_order() {
     let ring = arena::start(config()).await;
     let mut client = Raw::ready(ring.tcp).await;
     let burst: Vec<u8> = (1..=16)
@@ -187,8 +191,9 @@ async fn a_dictionary_works_both_ways() {
     ring.app.stop().await;
 }
 
+/// Compressed requests are understood.
 #[tokio::test]
-async fn compressed_requests_are_understood_and_large_answers_are_compressed() {
+async fn large_answers_are_compressed() {
     let mut config = config();
     config.message_compression = true;
     let ring = arena::start(config).await;

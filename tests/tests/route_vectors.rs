@@ -3,7 +3,7 @@
 use pitaya_tests::vectors::{self, run};
 
 #[test]
-fn every_kind_of_this_file_is_run_and_asserts_something() {
+fn every_kind_runs_and_asserts() {
     vectors::complete("route_vectors", &[("route_decode", vectors_route_decode)]);
 }
 

@@ -60,7 +60,7 @@ impl RoomApi for Room {
 }
 
 #[tokio::test]
-async fn a_contract_is_called_in_process_by_its_typed_client_and_by_its_route() {
+async fn contract_is_called_typed_and_by_route() {
     let ring = arena::start(config()).await;
     let entered = ring.app.rpc(&RoomApiClient::ENTER, &Enter { uid: "ann".into(), level: 3 }).await.unwrap();
     assert_eq!(entered, Entered { members: vec!["ann@3".into()] });
@@ -123,7 +123,7 @@ async fn a_call_may_have_a_timeout() {
 }
 
 #[tokio::test]
-async fn a_client_can_be_faked_by_an_implementation_or_by_closures() {
+async fn client_is_faked_by_impl_or_closures() {
     let room = RoomApiClient::fake(Room { members: Default::default() });
     room.enter(&Enter { uid: "a".into(), level: 0 }).await.unwrap();
     let entered = room.enter(&Enter { uid: "b".into(), level: 1 }).await.unwrap();
@@ -155,7 +155,7 @@ impl Caller {
 }
 
 #[tokio::test]
-async fn a_handler_calls_a_remote_through_a_field_of_its_component() {
+async fn handler_calls_a_remote_through_a_field() {
     let ring = arena::start(config()).await;
     let mut client = pitaya_tests::raw::Raw::ready(ring.tcp).await;
     assert_eq!(client.ask("caller.ask", r#"{"text":"eve"}"#).await, r#"{"members":["eve@9"]}"#);

@@ -44,8 +44,9 @@ impl Shop {
     }
 }
 
+/// The handshake names the serializer.
 #[tokio::test]
-async fn requests_pushes_and_errors_travel_in_every_serializer_which_the_handshake_names() {
+async fn every_serializer_carries_every_message() {
     for (format, name) in
         [(Format::Json, "json"), (Format::Protobuf, "protobuf"), (Format::MessagePack, "msgpack")]
     {
@@ -72,7 +73,7 @@ async fn requests_pushes_and_errors_travel_in_every_serializer_which_the_handsha
 }
 
 #[tokio::test]
-async fn protobuf_leaves_defaults_out_and_json_accepts_their_absence() {
+async fn protobuf_omits_defaults_and_json_accepts_that() {
     let app = App::builder().server_type("shop").acceptor(Tcp::bind("127.0.0.1:0")).start().await.unwrap();
     let mut client = pitaya_tests::raw::Raw::ready(app.socket_addrs()[0]).await;
     client.request("shop.buy", r#"{"item":"x"}"#).await;
@@ -83,7 +84,7 @@ async fn protobuf_leaves_defaults_out_and_json_accepts_their_absence() {
 }
 
 #[tokio::test]
-async fn every_call_is_reported_with_route_status_and_code_and_the_clients_are_counted() {
+async fn every_call_is_reported_with_its_labels() {
     let memory = Arc::new(Memory::new());
     let reporter = Arc::clone(&memory);
     let mut config = pitaya::config::Config::default();

@@ -73,7 +73,7 @@ impl GroupStore for OneGroup {
 }
 
 #[tokio::test]
-async fn the_groups_of_an_app_are_kept_in_the_store_it_was_given() {
+async fn groups_are_kept_in_the_given_store() {
     let store = OneGroup::default();
     let own = store.clone();
     let ring = arena::start_with(config(), |builder| builder.group_store(own)).await;
@@ -132,7 +132,7 @@ fn told(sessions: &SessionPool, metrics: &Metrics, config: &Config) -> Text {
 }
 
 #[tokio::test]
-async fn sessions_metrics_and_configuration_are_fields_and_arguments() {
+async fn session_services_are_fields_and_arguments() {
     let mut config = config();
     config.heartbeat_interval = Duration::from_secs(7);
     let app = App::builder()

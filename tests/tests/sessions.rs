@@ -18,7 +18,7 @@ fn text(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_session_is_bound_once_and_found_by_uid_and_id_until_it_closes() {
+async fn session_is_bound_once_and_found() {
     let ring = arena::start(config()).await;
     let mut client = Raw::ready(ring.tcp).await;
     assert!(client.ask("arena.whoami", "").await.contains("PIT-401"));
@@ -37,7 +37,7 @@ async fn a_session_is_bound_once_and_found_by_uid_and_id_until_it_closes() {
 }
 
 #[tokio::test]
-async fn uids_that_would_break_a_subject_or_a_key_are_refused() {
+async fn unsafe_uids_are_refused() {
     let ring = arena::start(config()).await;
     let mut client = Raw::ready(ring.tcp).await;
     for uid in ["", "a.b", "a*", ">", "a b", "a/b"] {
@@ -52,7 +52,7 @@ async fn uids_that_would_break_a_subject_or_a_key_are_refused() {
 }
 
 #[tokio::test]
-async fn a_newer_session_of_a_uid_closes_the_older_which_cannot_undo_it() {
+async fn newer_session_closes_the_older() {
     let ring = arena::start(config()).await;
     let mut old = Raw::ready(ring.tcp).await;
     let mut new = Raw::ready(ring.tcp).await;
@@ -70,7 +70,7 @@ async fn a_newer_session_of_a_uid_closes_the_older_which_cannot_undo_it() {
 }
 
 #[tokio::test]
-async fn an_old_session_that_never_reads_and_whose_handler_hangs_does_not_hold_up_a_new_bind() {
+async fn stuck_old_session_does_not_block_a_bind() {
     let ring = arena::start(config()).await;
     let mut old = Raw::ready(ring.tcp).await;
     old.ask("arena.bind", text("ann")).await;
@@ -96,7 +96,7 @@ async fn act(session: Session, what: usize) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_many_binds_of_one_uid_at_once_exactly_one_session_stays() {
+async fn concurrent_binds_keep_one_session() {
     const SESSIONS: usize = 16;
     let ring = arena::start(config()).await;
     let pool = ring.app.sessions();
@@ -176,8 +176,9 @@ async fn of_many_binds_of_one_uid_at_once_exactly_one_session_stays() {
     ring.app.stop().await;
 }
 
+/// Callbacks run in their order.
 #[tokio::test]
-async fn callbacks_run_in_their_order_and_an_error_undoes_the_bind() {
+async fn callback_error_undoes_the_bind() {
     let ring = arena::start(config()).await;
     let pool = ring.app.sessions();
     for (n, what) in ["first", "second"].into_iter().enumerate() {
@@ -224,7 +225,7 @@ async fn callbacks_run_in_their_order_and_an_error_undoes_the_bind() {
 }
 
 #[tokio::test]
-async fn a_panic_in_a_callback_fails_the_bind_and_nothing_else() {
+async fn panic_in_callback_fails_only_the_bind() {
     let ring = arena::start(config()).await;
     ring.app.sessions().on_bind(|session| async move {
         assert_ne!(session.uid()?, "boom");
@@ -236,8 +237,9 @@ async fn a_panic_in_a_callback_fails_the_bind_and_nothing_else() {
     ring.app.stop().await;
 }
 
+/// Those of the session before those of the pool.
 #[tokio::test]
-async fn close_callbacks_run_once_the_sessions_own_before_the_pools() {
+async fn close_callbacks_run_once_in_order() {
     let ring = arena::start(config()).await;
     let witness = Arc::clone(&ring.witness);
     ring.app.sessions().on_close(move |session| {
@@ -260,8 +262,9 @@ async fn close_callbacks_run_once_the_sessions_own_before_the_pools() {
     ring.app.stop().await;
 }
 
+/// Kick, close, push and bind, from callbacks and from handlers.
 #[tokio::test]
-async fn kick_close_push_and_bind_from_callbacks_and_handlers_at_once_end_every_session() {
+async fn concurrent_session_calls_always_end() {
     let ring = arena::start(config()).await;
     // Whoever binds "x" kicks himself in the callback; a close callback kicks whoever is bound to "y".
     ring.app.sessions().on_bind(|session| async move {
@@ -296,7 +299,7 @@ async fn kick_close_push_and_bind_from_callbacks_and_handlers_at_once_end_every_
 }
 
 #[tokio::test]
-async fn a_kick_sends_what_was_pushed_before_then_the_kick_then_closes() {
+async fn kick_sends_earlier_pushes_first() {
     let ring = arena::start(config()).await;
     let mut client = Raw::ready(ring.tcp).await;
     client.request("arena.push", r#"{"n":3}"#).await;
@@ -319,8 +322,9 @@ async fn another_sessions_handler_may_kick() {
     ring.app.stop().await;
 }
 
+/// It has the IP version.
 #[tokio::test]
-async fn data_lives_from_request_to_request_and_knows_the_ip_version() {
+async fn session_data_lasts_between_requests() {
     let ring = arena::start(config()).await;
     let mut client = Raw::ready(ring.tcp).await;
     assert_eq!(client.ask("arena.count", "").await, r#"{"n":1}"#);

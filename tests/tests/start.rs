@@ -55,8 +55,9 @@ async fn error(builder: pitaya::app::Builder) -> String {
     builder.start().await.expect_err("must not start").msg().to_owned()
 }
 
+/// A frontend needs one; a backend must have none.
 #[tokio::test]
-async fn a_frontend_without_an_acceptor_and_a_backend_with_one_are_refused() {
+async fn acceptor_must_match_frontend_or_backend() {
     let msg = error(App::builder().server_type("test")).await;
     assert!(msg.contains("a frontend needs an acceptor"), "{msg}");
     let msg = error(App::builder().server_type("test").backend().acceptor(Tcp::bind("127.0.0.1:0"))).await;
@@ -76,8 +77,9 @@ async fn duplicate_routes_are_all_named_with_both_places() {
     assert_eq!(msg.matches("start.rs:").count(), 4, "{msg}");
 }
 
+/// Registering it helps.
 #[tokio::test]
-async fn a_component_that_nobody_can_make_is_named_and_registering_it_helps() {
+async fn unmakeable_component_is_named() {
     let msg = error(App::builder().server_type("unmade").acceptor(Tcp::bind("127.0.0.1:0"))).await;
     assert!(msg.contains("start::Unmade") && msg.contains("derive `Component`"), "{msg}");
     let app = App::builder()
@@ -93,7 +95,7 @@ async fn a_component_that_nobody_can_make_is_named_and_registering_it_helps() {
 }
 
 #[tokio::test]
-async fn without_collecting_only_registered_components_are_served() {
+async fn without_collect_only_registered_are_served() {
     let msg =
         error(App::builder().server_type("unmade").no_collect().acceptor(Tcp::bind("127.0.0.1:0"))).await;
     assert!(msg.contains("no component of this server type is registered"), "{msg}");
@@ -109,8 +111,9 @@ async fn without_collecting_only_registered_components_are_served() {
     app.stop().await;
 }
 
+/// It forwards every message.
 #[tokio::test]
-async fn only_a_frontend_of_a_cluster_that_says_so_may_serve_nothing_and_passes_messages_on() {
+async fn only_a_cluster_frontend_may_serve_nothing() {
     let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());
     let app = |server_type| {
         App::builder().server_type(server_type).discovery(registry.discovery()).transport(broker.transport())
@@ -130,7 +133,7 @@ async fn only_a_frontend_of_a_cluster_that_says_so_may_serve_nothing_and_passes_
 }
 
 #[tokio::test]
-async fn what_is_given_twice_is_named_together_with_what_else_is_wrong() {
+async fn duplicates_are_reported_with_other_problems() {
     let builder = App::builder()
         .server_type("unmade")
         .state(7_u32)
@@ -146,7 +149,7 @@ async fn what_is_given_twice_is_named_together_with_what_else_is_wrong() {
 }
 
 #[tokio::test]
-async fn a_server_type_that_is_not_linked_in_is_told_which_are() {
+async fn unlinked_server_type_lists_the_linked_ones() {
     let msg = error(App::builder().server_type("nowhere").acceptor(Tcp::bind("127.0.0.1:0"))).await;
     assert!(msg.contains("`nowhere`") && msg.contains("test") && msg.contains("link!"), "{msg}");
 }
@@ -158,7 +161,7 @@ async fn a_missing_state_is_named_with_its_field() {
 }
 
 #[tokio::test]
-async fn a_protobuf_server_lists_every_message_that_has_no_protobuf_form() {
+async fn protobuf_server_lists_unfit_messages() {
     let witness = Arc::new(Witness::default());
     let builder = arena::builder(config(), &witness).serializer(pitaya::serialize::Format::Protobuf);
     let msg = error(builder).await;
@@ -297,8 +300,9 @@ mortals! { "mortal", MORTAL:
     Third {}
 }
 
+/// A panic in an init is its error.
 #[tokio::test]
-async fn when_an_init_fails_only_what_began_before_it_is_shut_down_and_a_panic_in_it_is_its_error() {
+async fn failed_init_shuts_down_only_what_began() {
     let msg = error(App::builder().server_type("mortal").acceptor(Tcp::bind("127.0.0.1:0"))).await;
     assert!(msg.contains("start::Second") && msg.contains("no luck"), "{msg}");
     let expected = ["First init", "Second init", "First before_shutdown", "First shutdown"];
@@ -312,7 +316,7 @@ mortals! { "fragile", FRAGILE:
 }
 
 #[tokio::test]
-async fn a_panic_in_the_life_of_one_component_leaves_the_others_theirs() {
+async fn panic_in_one_component_spares_the_others() {
     let app = App::builder().server_type("fragile").acceptor(Tcp::bind("127.0.0.1:0")).start().await.unwrap();
     app.stop().await;
     let all = ["Calm", "Dire", "Even"];
@@ -327,7 +331,7 @@ async fn a_panic_in_the_life_of_one_component_leaves_the_others_theirs() {
 }
 
 #[tokio::test]
-async fn post_build_hooks_run_in_their_order_before_anything_is_served() {
+async fn post_build_hooks_run_before_serving() {
     let log = Arc::new(Mutex::new(Vec::new()));
     let (one, two) = (Arc::clone(&log), Arc::clone(&log));
     let ring = arena::start_with(config(), |builder| {
@@ -351,7 +355,7 @@ async fn post_build_hooks_run_in_their_order_before_anything_is_served() {
 }
 
 #[tokio::test]
-async fn two_apps_run_in_one_process_and_know_nothing_of_each_other() {
+async fn two_apps_in_one_process_are_independent() {
     let (one, two) = (arena::start(config()).await, arena::start(config()).await);
     let mut a = Raw::ready(one.tcp).await;
     let mut b = Raw::ready(two.tcp).await;
@@ -365,7 +369,7 @@ async fn two_apps_run_in_one_process_and_know_nothing_of_each_other() {
 }
 
 #[tokio::test]
-async fn a_stop_closes_every_session_refuses_new_ones_and_ends() {
+async fn stop_closes_sessions_and_refuses_new_ones() {
     let ring = arena::start(config()).await;
     let mut clients = Vec::new();
     for _ in 0..10 {
@@ -392,7 +396,7 @@ async fn shutdown_ends_the_wait() {
 }
 
 #[tokio::test]
-async fn a_drain_waits_for_the_sessions_to_go_and_accepts_no_new_ones() {
+async fn drain_waits_for_sessions_and_refuses_new_ones() {
     let mut config = config();
     config.drain_period = std::time::Duration::from_millis(10);
     let ring = arena::start(config).await;

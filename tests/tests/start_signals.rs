@@ -115,7 +115,7 @@ impl Stuck {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_start_that_takes_too_long_fails_and_leaves_nothing() {
+async fn slow_start_fails_and_leaves_nothing() {
     let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::new());
     let mut config = pitaya_tests::arena::config();
     config.start_timeout = Duration::from_secs(3);

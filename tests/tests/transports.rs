@@ -21,15 +21,15 @@ macro_rules! promises {
 
 promises! {
     a_request_is_answered_by_the_server_it_is_for
-    a_server_that_is_not_there_is_no_responders_at_once
+    missing_server_has_no_responders
     a_server_that_does_not_answer_in_time_is_a_timeout
-    an_id_or_a_uid_that_cannot_be_part_of_an_address_is_refused
+    invalid_id_or_uid_is_refused
     what_is_too_large_is_an_error_for_both_sides
     requests_are_handled_beside_each_other
     ten_thousand_pushes_to_one_user_arrive_in_order
-    a_user_is_served_until_all_who_served_it_have_forgotten_it
+    user_is_served_until_all_forget_it
     a_binding_is_told_to_all_servers_of_the_type
     a_broadcast_reaches_the_one_frontend_it_is_for
-    a_drain_answers_all_that_had_come_and_then_nobody_responds
-    what_was_sent_before_a_close_arrives_and_nothing_after
+    drain_answers_what_arrived_before
+    close_keeps_what_was_sent_before
 }

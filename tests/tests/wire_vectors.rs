@@ -49,7 +49,7 @@ fn same_packet(case: &Case<'_>, got: Packet<'_>, want: &Value) -> Checked {
 }
 
 #[test]
-fn every_kind_of_this_file_is_run_and_asserts_something() {
+fn every_kind_runs_and_asserts() {
     vectors::complete(
         "wire_vectors",
         &[

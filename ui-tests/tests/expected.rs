@@ -165,8 +165,9 @@ fn judge(source: &str, stderr: &str) -> Vec<String> {
     wrong
 }
 
+/// It says what to write instead.
 #[test]
-fn every_mistake_has_one_error_at_its_place_that_says_what_to_write_instead() {
+fn every_mistake_has_one_error_at_its_place() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fail");
     let mut wrong = Vec::new();
     let mut read = 0;

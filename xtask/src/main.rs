@@ -3,6 +3,7 @@
 mod bench;
 mod expand;
 mod fuzz;
+mod names;
 mod phrases;
 mod promises;
 mod protos;
@@ -14,7 +15,7 @@ use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
 cargo xtask test [STEP]   everything that CI runs, or one step of it
-cargo xtask phrases       refuses phrases that readers have to solve, in Markdown and doc comments
+cargo xtask phrases       refuses phrases that readers have to solve, and long names of tests
 cargo xtask promises      every test that tests/PROMISES.md names
 cargo xtask expand FILE   what the macros make of a file
 cargo xtask protos        regenerates the code of docs/pitaya.proto

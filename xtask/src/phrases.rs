@@ -1,11 +1,12 @@
-//! `cargo xtask phrases`: refuses phrases that readers have to solve, in Markdown and in the doc comments of Rust files.
+//! `cargo xtask phrases`: refuses phrases that readers have to solve, in Markdown and in the doc comments of Rust files;
+//! and names of functions that are too long.
 //!
 //! Each phrase has a reason and a better wording, which are printed. Code is not looked at: fenced blocks and text between
 //! backticks are skipped.
 
 use std::process::{Command, ExitCode};
 
-use crate::root;
+use crate::{names, root};
 
 /// A phrase that is refused.
 struct Phrase {
@@ -95,21 +96,30 @@ pub(crate) fn main() -> ExitCode {
 /// The step of `cargo xtask test`.
 pub(crate) fn check() -> Result<(), String> {
     let mut found = Vec::new();
+    let mut long = Vec::new();
     for file in files()? {
+        let text = std::fs::read_to_string(root().join(&file)).map_err(|error| format!("{file}: {error}"))?;
+        if file.ends_with(".rs") {
+            long.extend(
+                names::too_long(&text).into_iter().map(|(line, name)| format!("{file}:{line}: {name}")),
+            );
+        }
         let exempt = if file.ends_with(".rs") { EXEMPT_RUST } else { EXEMPT_MARKDOWN };
         if exempt.iter().any(|prefix| file.starts_with(prefix)) {
             continue;
         }
-        let text = std::fs::read_to_string(root().join(&file)).map_err(|error| format!("{file}: {error}"))?;
         let prose = match file.ends_with(".rs") {
             true => doc_comments(&text),
             false => markdown(&text),
         };
         found.extend(findings(&prose).into_iter().map(|(line, finding)| format!("{file}:{line}: {finding}")));
     }
-    match found.is_empty() {
+    match found.is_empty() && long.is_empty() {
         true => Ok(()),
-        false => Err(format!("{}\n{} phrases to reword", found.join("\n"), found.len())),
+        false => {
+            let lines = [long.as_slice(), found.as_slice()].concat().join("\n");
+            Err(format!("{lines}\n{} phrases to reword, {} names to shorten", found.len(), long.len()))
+        }
     }
 }
 

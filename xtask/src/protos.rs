@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_checked_in_protobuf_code_is_what_the_generator_makes() {
+    fn committed_protobuf_code_is_generated() {
         let checked_in = std::fs::read_to_string(root().join(RUST)).unwrap_or_default();
         assert!(make().unwrap() == checked_in, "{RUST} is out of date: run `cargo xtask protos`");
     }

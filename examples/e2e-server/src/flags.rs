@@ -103,8 +103,9 @@ mod tests {
         Flags::parse(line.split_whitespace().map(str::to_owned))
     }
 
+    /// A flag has one dash or two, and its value follows with or without an equals sign.
     #[test]
-    fn flags_have_one_dash_or_two_and_their_value_with_or_without_an_equals_sign() {
+    fn flags_accept_both_go_syntaxes() {
         let flags =
             parse("-type game -port=4000 -frontend=false --sdprefix x/ -grpc=false -grpcport 5 -debug");
         let flags = flags.unwrap();

@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_is_refused_with_the_originals_text() {
+    fn invalid_duration_fails_with_go_text() {
         for (text, error) in [
             ("", r#"time: invalid duration """#),
             ("-", r#"time: invalid duration "-""#),

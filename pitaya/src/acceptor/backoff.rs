@@ -65,8 +65,9 @@ mod tests {
         io::Error::from_raw_os_error(24)
     }
 
+    /// Only the first error is logged.
     #[test]
-    fn the_wait_doubles_from_5_ms_to_1_s_and_only_the_first_error_is_logged() {
+    fn wait_doubles_from_5_ms_to_1_s() {
         let mut backoff = AcceptBackoff::new();
         let pauses: Vec<_> = (0..40).map(|_| backoff.failed(&out_of_descriptors())).collect();
         let millis: Vec<_> = pauses.iter().take(10).map(|p| p.wait.as_millis()).collect();

@@ -317,7 +317,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ip_version_is_ipv6_where_the_text_has_more_than_one_colon() {
+    fn ip_version_is_ipv6_with_two_colons() {
         let of = |text: &str| Peer::from(text.parse::<SocketAddr>().unwrap()).ip_version();
         assert_eq!(of("127.0.0.1:1"), "ipv4");
         assert_eq!(of("[2001:db8::1]:1"), "ipv6");
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv4_address_over_an_ipv6_socket_is_written_as_ipv4() {
+    fn mapped_ipv4_address_is_written_as_ipv4() {
         let peer = Peer::from("[::ffff:203.0.113.7]:40512".parse::<SocketAddr>().unwrap());
         assert_eq!(peer.address(), "203.0.113.7:40512");
         assert_eq!(peer.ip_version(), "ipv4");

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_v2_header_gives_the_source_and_its_extensions_are_ignored() {
+    fn v2_header_gives_source_and_ignores_tlvs() {
         let source = Some(address("203.0.113.7:40520"));
         assert_eq!(parse_v2(&v2_header(0x21, 0x11, IPV4)).unwrap(), source);
         let with_extensions = [IPV4, &[0x04, 0x00, 0x02, 1, 2, 0xff, 0xff]].concat();
@@ -243,8 +243,9 @@ mod tests {
         assert_eq!(parse_v2(&v2_header(0x21, 0x00, &[1, 2, 3])).unwrap(), None);
     }
 
+    /// Unix sockets, unknown versions and commands, and addresses that are too short.
     #[test]
-    fn v2_unix_sockets_versions_commands_and_short_addresses_are_refused() {
+    fn v2_header_refuses_unsupported_forms() {
         for header in [
             v2_header(0x21, 0x31, &[0; 216]),
             v2_header(0x21, 0x32, &[0; 230]),

@@ -224,7 +224,7 @@ mod tests {
     const DROPPED: Verdict = Verdict::Drop(DropReason::RateLimit);
 
     #[test]
-    fn the_configuration_says_the_limit_what_counts_and_whether_it_is_off() {
+    fn configuration_sets_limit_unit_and_switch() {
         let peer = Peer::new("test");
         let mut config = Config::default();
         config.rate_limit = 1;
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_exactly_one_interval_after_the_oldest_is_allowed() {
+    fn packet_at_exactly_one_interval_is_allowed() {
         assert_eq!(run(1, 1000, &[0, 999, 1000, 1999, 2000]), [true, false, true, false, true]);
     }
 
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn counting_all_packets_still_drops_no_handshake_and_no_ack() {
+    fn counting_all_packets_keeps_handshake_and_ack() {
         let now = Instant::now();
         let limit = RateLimit::new(2, SECOND).unwrap().count_all_packets(true);
         let mut filter = limit.wrap(&Peer::new("test"));
@@ -336,7 +336,7 @@ mod tests {
     proptest! {
         /// The reference keeps every accepted time, and asks of each packet whether `limit` of them are younger than `interval`.
         #[test]
-        fn the_ring_decides_as_a_log_of_all_accepted_times_would(
+        fn ring_decides_like_a_full_log(
             limit in 1_usize..12,
             interval in 0_u64..50,
             steps in prop::collection::vec(0_u64..20, 0..300),

@@ -119,7 +119,7 @@ async fn dropping_the_acceptor_closes_the_port() {
 }
 
 #[tokio::test]
-async fn a_proxy_header_gives_the_client_and_leaves_the_rest_in_the_stream() {
+async fn proxy_header_sets_client_and_keeps_the_rest() {
     let v2 = [
         &b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x10"[..],
         &[203, 0, 113, 7, 10, 0, 0, 1, 0x9e, 0x48, 0x0c, 0xb2],
@@ -136,7 +136,7 @@ async fn a_proxy_header_gives_the_client_and_leaves_the_rest_in_the_stream() {
 }
 
 #[tokio::test]
-async fn a_header_without_an_address_is_served_with_the_sockets_own() {
+async fn header_without_address_keeps_socket_address() {
     let local = b"\r\n\r\n\0\r\nQUIT\n\x20\x00\0\0";
     for header in [&b"PROXY UNKNOWN\r\n"[..], local] {
         let sent = [header, b"rest"].concat();
@@ -169,7 +169,7 @@ async fn a_header_may_come_byte_by_byte() {
 }
 
 #[tokio::test]
-async fn a_missing_or_bad_proxy_header_closes_the_connection() {
+async fn missing_or_bad_proxy_header_closes() {
     let long = [b"PROXY TCP6 ".to_vec(), vec![b'f'; 200]].concat();
     for sent in [
         &b"\x01\0\0\x02{}"[..],
@@ -189,7 +189,7 @@ async fn a_missing_or_bad_proxy_header_closes_the_connection() {
 }
 
 #[tokio::test]
-async fn a_connection_that_ends_inside_the_header_is_an_error() {
+async fn cut_header_is_an_error() {
     for sent in [&b""[..], b"PROXY TCP4 203.0", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb"] {
         let mut acceptor = Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]);
         let mut client = connect(listen(&mut acceptor).await).await;
@@ -201,7 +201,7 @@ async fn a_connection_that_ends_inside_the_header_is_an_error() {
 }
 
 #[tokio::test]
-async fn the_builder_overrides_the_configuration_of_the_proxy_protocol() {
+async fn builder_overrides_proxy_configuration() {
     for (configured, built) in [(true, Some(false)), (false, Some(true)), (true, None)] {
         let trusted_proxies = Arc::new(["127.0.0.0/8".to_owned()]);
         let options =
@@ -220,7 +220,7 @@ async fn the_builder_overrides_the_configuration_of_the_proxy_protocol() {
 }
 
 #[tokio::test]
-async fn a_proxy_protocol_without_trusted_networks_is_refused() {
+async fn proxy_without_trusted_networks_is_refused() {
     for acceptor in [Tcp::bind("127.0.0.1:0"), Tcp::bind("127.0.0.1:0").trusted_proxies([""; 0])] {
         let mut acceptor = acceptor.proxy_protocol(true);
         let error = acceptor.listen(&ListenOptions::default()).await.unwrap_err().to_string();
@@ -251,7 +251,7 @@ async fn an_opened_connection_knows_the_proxy_too() {
 }
 
 #[tokio::test]
-async fn a_client_that_stalls_in_the_proxy_header_does_not_hold_up_the_next() {
+async fn stalled_proxy_header_does_not_block_the_next() {
     let mut acceptor = Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]);
     let address = listen(&mut acceptor).await;
     let mut slow = connect(address).await;
@@ -268,8 +268,9 @@ async fn a_client_that_stalls_in_the_proxy_header_does_not_hold_up_the_next() {
     assert_eq!(opened.peer.address(), "203.0.113.7:1");
 }
 
+/// Each filter sees the result of the filter before it.
 #[tokio::test]
-async fn filters_apply_in_the_order_they_are_listed_and_see_what_the_one_before_made() {
+async fn filters_apply_in_order() {
     let append = |byte: u8| {
         wrapper_fn(move |_: &Peer| {
             move |packet: &mut FilterPacket<'_>, _: Instant| {

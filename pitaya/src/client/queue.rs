@@ -148,8 +148,9 @@ mod tests {
         Item { route: route.into(), body: Bytes::from(vec![0; len]) }
     }
 
+    /// One push always fits, however large it is.
     #[test]
-    fn too_many_and_too_heavy_cost_the_oldest_but_one_always_fits() {
+    fn full_queue_drops_the_oldest() {
         let mut ring = Ring::new(2);
         for len in 1..=3 {
             ring.push(item("a", len));

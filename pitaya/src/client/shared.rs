@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn at_the_end_all_who_wait_are_woken_in_the_order_in_which_they_came() {
+    async fn close_wakes_waiters_in_order() {
         let shared = Arc::new(shared());
         let order: Arc<Mutex<Vec<usize>>> = Arc::default();
         for n in 0..40 {

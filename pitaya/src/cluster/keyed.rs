@@ -234,8 +234,9 @@ mod tests {
         assert!(!is_refusal(&Error::new(code::UNAVAILABLE, "busy"), "room-1"));
     }
 
+    /// They are forgotten with the server.
     #[test]
-    fn refused_keys_are_bounded_and_forgotten_with_the_server() {
+    fn refused_keys_are_bounded() {
         let (keys, id) = (RefusedKeys::default(), Arc::<str>::from("room-1"));
         assert!(!keys.contains(&id, "0"));
         (0..2 * RefusedKeys::MOST).for_each(|n| keys.note(&id, &n.to_string()));

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_counted_since_the_start_adds_to_a_counter_what_is_new() {
+    fn total_since_start_adds_only_the_difference() {
         let (meters, memory) = meters();
         let count = |name, event| memory.value(name, &[("event", event)]);
         for (reconnects, moves) in [(2, 0), (2, 0), (5, 1)] {
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_route_that_an_application_answered_on_is_told_apart() {
+    fn unanswered_routes_share_one_label() {
         let (meters, memory) = meters();
         for code in [code::NOT_FOUND, code::UNAVAILABLE, code::TIMEOUT] {
             meters.called("hall.made.up", Instant::now(), Some(&Error::new(code, "")));

@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_of_a_server_names_its_sender_only_if_that_is_a_frontend() {
+    fn call_names_its_sender_only_if_frontend() {
         for (frontend, id) in [(true, "conn-1"), (false, "")] {
             let got = read(&Request::called(sys::KICK, Bytes::new(), &server(frontend), &context())).unwrap();
             assert_eq!((got.target, &*got.frontend_id, &*got.route), (Target::Remote, id, "sys.kick"));
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_request_and_text_that_is_not_utf8_are_refused() {
+    fn invalid_request_or_utf8_is_refused() {
         for bytes in [&b"\xff\xff\xff"[..], b"oh noes", b"\x08\x01\x1a\x05\x12\x03\xff\xfe\xfd\x2a\x02{}"] {
             let error = Incoming::decode(Bytes::copy_from_slice(bytes)).unwrap_err();
             assert_eq!(error.code(), code::BAD_REQUEST);
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_in_session_data_survive_and_what_is_no_object_is_refused() {
+    fn session_data_keeps_numbers_and_is_an_object() {
         let text = r#"{"a":9007199254740993,"b":-1,"c":1.5,"d":18446744073709551615}"#;
         assert_eq!(write_session_data(&session_data(text.as_bytes()).unwrap()), text);
         assert_eq!(write_session_data(&Map::new()), "{}");

@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn one_key_has_one_server_and_only_the_keys_of_one_that_goes_move() {
+    fn key_routing_moves_only_keys_of_lost_servers() {
         let servers = known(&["room-1", "room-2", "room-3", "room-4", "room-5"]);
         let place = |servers: &Servers| -> Vec<String> {
             (0..1000)
@@ -387,7 +387,7 @@ mod tests {
     const EXPECTED: [&str; 5] = ["room-1", "room-1", "room-2", "room-1", "room-2"];
 
     #[test]
-    fn an_apps_own_function_decides_and_its_error_is_the_calls() {
+    fn custom_router_decides_and_its_error_is_returned() {
         let last = routers(Router::custom(|call, servers| {
             assert_eq!((call.route, call.server_type), ("room.room.join", "room"));
             servers.last().cloned().ok_or_else(|| Error::new("X-1", "none"))
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_that_drain_are_chosen_only_if_there_is_no_other() {
+    fn draining_servers_are_chosen_last() {
         let servers = known(&["a", "b"]);
         let drains = |id| Server::new("room", id).with_metadata(DRAINING, "true");
         servers.put(drains("a"));
@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_stays_with_a_server_that_drains_until_it_refuses() {
+    fn key_stays_with_draining_server_until_refused() {
         let (servers, refused) = (known(&["room-1", "room-2", "room-3"]), RefusedKeys::default());
         assert_eq!(of_key(&servers, "ann", &refused, &[]), ("room-1".into(), true));
         servers.put(drains("room-1"));
@@ -452,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn an_application_names_a_server_that_drains_but_none_that_has_gone() {
+    fn named_server_may_drain_but_not_be_gone() {
         let servers = known(&["a", "b"]);
         servers.put(drains("a"));
         servers.put(Server::new("hall", "h"));

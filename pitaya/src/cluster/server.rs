@@ -201,8 +201,9 @@ mod tests {
         }
     }
 
+    /// An address is a key, a subject or a route.
     #[test]
-    fn a_name_that_would_break_a_key_a_subject_or_a_route_is_refused() {
+    fn name_that_breaks_an_address_is_refused() {
         assert_eq!(Server::new("room", "room-1.eu").check(), Ok(()));
         for (server_type, id) in
             [("", "a"), ("room", ""), ("a/b", "a"), ("room", "a b"), ("room", "*"), ("a.b", "a")]
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_server_is_a_backend_of_which_nothing_else_is_known() {
+    fn new_server_is_a_backend_without_metadata() {
         let new = Server::new("room", "a");
         assert_eq!(new, Server::from_json(br#"{"id":"a","type":"room"}"#).unwrap());
         let more = br#"{"id":"a","type":"room","metadata":{"k":"2"},"frontend":true}"#;

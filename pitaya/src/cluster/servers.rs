@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn broadcasts_are_taken_only_where_every_frontend_of_the_type_takes_them() {
+    fn broadcast_needs_support_of_every_frontend() {
         let servers = Servers::default();
         assert!(!servers.view().takes_broadcasts("connector"));
         servers.put(Server::new("connector", "ours").frontend(true).with_metadata(BROADCASTS, "1"));

@@ -272,8 +272,9 @@ mod tests {
         BindMsg { uid: uid.to_owned(), fid: fid.to_owned(), bound_at }
     }
 
+    /// A peer that does not send a time is obeyed.
     #[test]
-    fn the_later_bind_stays_and_a_peer_that_does_not_say_when_is_obeyed() {
+    fn later_bind_stays() {
         let binds = Binds::default();
         let uid: Arc<str> = "ann".into();
         assert_eq!(binds.enter(&uid, 1, 100), 100);
@@ -290,8 +291,9 @@ mod tests {
         assert_eq!(binds.hear("f1", &news("ann", "f0", 0)), Heard::Replaced(2));
     }
 
+    /// Whatever the clock says.
     #[test]
-    fn a_bind_is_later_than_all_that_was_heard_before_whatever_the_clock_says() {
+    fn bind_is_later_than_all_known_binds() {
         let binds = Binds::default();
         let uid: Arc<str> = "ann".into();
         binds.hear("f1", &news("ann", "f2", 1_000_000));
@@ -312,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_ends_late_does_not_remove_the_one_that_came_after() {
+    fn late_session_end_keeps_the_newer_session() {
         let binds = Binds::default();
         let uid: Arc<str> = "ann".into();
         binds.enter(&uid, 1, 10);
@@ -354,7 +356,7 @@ mod tests {
         /// not hear them, because they have lost the broker. They are back one after the other, and tell of their binds
         /// again. Exactly one session stays.
         #[test]
-        fn of_two_binds_exactly_one_stays_in_whatever_order_the_news_arrive_and_if_they_are_lost(
+        fn exactly_one_of_two_binds_stays(
             clocks in (0i64..4, 0i64..4), order in Just([0, 1, 2, 3]).prop_shuffle(), hears: [bool; 2], first in 0usize..2,
         ) {
             let fronts = [("f1", Binds::default()), ("f2", Binds::default())];

@@ -74,7 +74,7 @@ struct Elsewhere;
 component!(Elsewhere, "elsewhere");
 
 #[test]
-fn a_component_registered_for_another_server_type_is_said_not_to_be_served() {
+fn unserved_component_of_other_type_is_reported() {
     let services = Services::default();
     let both = || vec![Registration::new(Here), Registration::new(Elsewhere)];
     let built = plan("here", both(), &services).build().unwrap();

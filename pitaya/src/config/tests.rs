@@ -48,7 +48,7 @@ fn names_and_variables_are_distinct() {
 }
 
 #[test]
-fn the_environment_is_over_the_file_and_the_file_over_the_defaults() {
+fn environment_overrides_file_overrides_defaults() {
     let text = "[pitaya]\nheartbeat.interval = \"10s\"\nsession.pending = 5";
     let config =
         with_env(text, [("PITAYA_HEARTBEAT_INTERVAL", "20s"), ("PITAYA_TIMER_PRECISION", "5ms")]).unwrap();
@@ -71,8 +71,9 @@ fn tables_dotted_names_and_any_case_are_the_same_key() {
     }
 }
 
+/// The environment sets scalars only.
 #[test]
-fn every_key_can_be_set_by_a_file_and_every_scalar_by_the_environment() {
+fn every_key_is_settable_by_file_and_env() {
     let printed = Config::default().print();
     for line in printed.lines().filter(|line| line.starts_with("pitaya.")) {
         let config = Config::parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
@@ -105,7 +106,7 @@ fn setting_one_key_never_drops_another() {
 }
 
 #[test]
-fn the_compression_key_and_the_one_below_it_can_be_written_in_every_way() {
+fn compression_keys_accept_every_spelling() {
     for text in [
         "[pitaya.handler.messages]\ncompression = false\n'compression.threshold' = 64",
         "[pitaya.handler.messages]\ncompression = { enabled = false, threshold = 64 }",
@@ -123,8 +124,9 @@ fn the_compression_key_and_the_one_below_it_can_be_written_in_every_way() {
     assert_eq!((config.message_compression, config.message_compression_threshold), (false, 64));
 }
 
+/// Differing values are an error that names both.
 #[test]
-fn both_names_of_a_key_are_read_and_differing_values_name_both() {
+fn both_names_of_a_key_are_read() {
     let config = Config::parse("pitaya.buffer.agent.writetimeout = '3s'").unwrap();
     assert_eq!(config.agent_write_timeout, 3 * SECOND);
     let config = Config::parse("pitaya.metrics.prometheus.additionalTags = { a = 'b' }").unwrap();
@@ -146,7 +148,7 @@ fn a_variable_overrides_the_other_name_in_the_file() {
 }
 
 #[test]
-fn unknown_keys_are_noted_with_the_name_that_was_meant() {
+fn unknown_keys_get_a_suggestion() {
     let text = "
         [pitaya]
         hearbeat.interval = '10s'
@@ -177,7 +179,7 @@ fn unknown_keys_are_noted_with_the_name_that_was_meant() {
 }
 
 #[test]
-fn keys_without_meaning_are_accepted_checked_and_named_so() {
+fn keys_without_effect_are_accepted_and_reported() {
     let config = with_env(
         "pitaya.modules.bindingstorage.etcd.endpoints = 'a:1, b:2'",
         [("PITAYA_CONCURRENCY_HANDLER_DISPATCH", "50")],
@@ -194,8 +196,9 @@ fn keys_without_meaning_are_accepted_checked_and_named_so() {
     assert!(error("pitaya.metrics.statsd.rate = 2").contains("must be between 0 and 1"));
 }
 
+/// Each with its key, value, source and the allowed values.
 #[test]
-fn every_problem_is_reported_at_once_with_key_value_source_and_what_is_allowed() {
+fn all_problems_are_reported_together() {
     let text = "
         [pitaya]
         heartbeat.interval = '1500ms'
@@ -273,7 +276,7 @@ fn label_names_are_lower_cased() {
 }
 
 #[test]
-fn origins_and_networks_are_checked_when_they_are_read() {
+fn origins_and_networks_are_checked_on_read() {
     for (text, write) in [
         ("ws.origins = ['https://a', 'b.example']", "write `https://b.example`"),
         ("ws.origins = 'https://a/b'", "write `https://a`"),
@@ -345,7 +348,7 @@ fn printing_tells_who_set_what() {
 }
 
 #[test]
-fn a_bad_configuration_is_an_error_of_the_app_that_says_what_is_wrong() {
+fn bad_configuration_fails_the_app_with_a_reason() {
     let error = crate::Error::from(Config::parse("pitaya.heartbeat.interval = 7").unwrap_err());
     assert_eq!(error.code(), "PIT-500");
     assert!(error.msg().contains("pitaya.heartbeat.interval"), "{}", error.msg());

@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_handshake_and_then_an_ack_open_the_way_for_data() {
+    fn data_needs_a_handshake_and_an_ack() {
         let now = Instant::now();
         let fresh = || Machine::new(limits(), now);
         assert!(matches!(fresh().packet(Kind::Data, now), Step::Violation(_)));
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_close_is_said_once_and_nothing_is_expected_after_it() {
+    fn close_is_reported_once_and_is_final() {
         let now = Instant::now();
         let late = now + 3 * T;
         for mut machine in [Machine::new(limits(), now), working(now)] {
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn heartbeats_alone_do_not_keep_a_client_without_an_ack() {
+    fn heartbeats_do_not_replace_the_ack() {
         let now = Instant::now();
         let mut machine = Machine::new(limits(), now);
         machine.packet(Kind::Heartbeat, now + Duration::from_secs(9));
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_closes_at_the_first_beat_after_two_intervals() {
+    fn silence_closes_after_two_intervals() {
         let now = Instant::now();
         let mut machine = working(now);
         assert_eq!(machine.tick(now + T), Tick::Heartbeat);
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_not_held_against_a_client_we_do_not_read() {
+    fn silence_of_an_unread_client_is_ignored() {
         let now = Instant::now();
         let mut machine = working(now);
         machine.pause(true, now);

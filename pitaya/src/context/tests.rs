@@ -15,7 +15,7 @@ fn decode(json: &str) -> Result<Metadata> {
 }
 
 #[test]
-fn what_is_no_context_is_refused_with_a_code_and_a_text() {
+fn invalid_context_is_refused_with_code_and_text() {
     for (bytes, text) in [
         ("", "no context found"),
         ("oh noes", "the context is no JSON object"),
@@ -36,8 +36,9 @@ fn what_is_no_context_is_refused_with_a_code_and_a_text() {
     assert_eq!(decode(&deep).unwrap_err().code(), code::INTERNAL);
 }
 
+/// The last of two equal keys wins.
 #[test]
-fn an_empty_object_is_a_context_and_the_last_of_two_keys_wins() {
+fn empty_object_is_a_context() {
     assert_eq!(decode("{}").unwrap(), Metadata::new());
     assert_eq!(decode(r#"{"a":1,"a":2}"#).unwrap().get("a").unwrap(), Some(2));
 }
@@ -50,7 +51,7 @@ fn text_that_is_not_utf8_is_mended() {
 }
 
 #[test]
-fn a_value_of_another_type_is_an_error_that_names_the_key() {
+fn wrong_type_is_an_error_that_names_the_key() {
     let context = decode(r#"{"tenant":"x"}"#).unwrap();
     let error = context.get::<u32>("tenant").unwrap_err();
     assert_eq!(error.code(), code::INTERNAL);
@@ -86,7 +87,7 @@ fn a_copy_does_not_see_what_is_set_later() {
 }
 
 #[test]
-fn a_call_carries_everything_on_but_what_belongs_to_one_hop() {
+fn call_forwards_all_but_hop_keys() {
     let incoming = decode(
         r#"{"peer.id":"conn-1","peer.service":"connector","request.id":"R","req-route":"room.room.join",
             "req-start-time":1700000000123456789,"reqTimeout":"5s","otel-span":{"traceparent":"t"},
@@ -107,7 +108,7 @@ fn a_call_carries_everything_on_but_what_belongs_to_one_hop() {
 }
 
 #[test]
-fn what_makes_callees_lose_their_context_is_not_passed_on() {
+fn values_that_break_callees_are_not_forwarded() {
     let incoming = decode(r#"{"otel-span":"x","request.id":7,"peer.id":{}}"#).unwrap();
     assert_eq!((incoming.request_id(), incoming.peer_id()), (None, None));
     assert_eq!(
@@ -183,7 +184,7 @@ proptest! {
 
     /// White space before an object makes it one that is read at once.
     #[test]
-    fn a_context_that_is_read_when_it_is_asked_for_says_the_same_as_one_that_is_read_at_once(
+    fn lazy_context_equals_eager_context(
         text in r#"\{("(a|b|reqTimeout|request.id|)":("5s"|"-1s"|"x"|""|"\\\\n"|7|\{\}),?){0,4}\}?"#,
     ) {
         match (decode(&text), decode(&format!(" {text}"))) {
@@ -220,7 +221,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_encoded_for_a_call_is_what_a_copy_for_it_has() {
+fn context_encoded_for_a_call_equals_its_copy() {
     let caller = Caller::new("room<1", "room", SECOND);
     let empty = Metadata::new();
     for (timeout, id) in [(SECOND, None), (2 * SECOND, None), (SECOND, Some("r")), (2 * SECOND, Some("r"))] {

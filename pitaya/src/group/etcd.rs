@@ -466,8 +466,9 @@ impl GroupStore for EtcdStore {
 mod tests {
     use super::*;
 
+    /// The options of a group store take over the configuration.
     #[test]
-    fn no_password_is_printed_and_a_configuration_is_taken_over() {
+    fn password_is_never_printed() {
         let mut config = Config::default();
         config.etcd_user = "bob".into();
         config.etcd_pass = "hunter2".into();

@@ -56,7 +56,7 @@ async fn a_broadcast_reaches_exactly_the_members() {
 }
 
 #[tokio::test]
-async fn a_multicast_reaches_only_members_that_pass_the_filter() {
+async fn multicast_reaches_only_filtered_members() {
     let (pool, groups) = groups();
     let lobby = groups.group("lobby");
     lobby.create().await.unwrap();
@@ -95,7 +95,7 @@ impl Serializer for Counting {
 }
 
 #[tokio::test]
-async fn a_broadcast_is_encoded_once_and_its_bytes_are_shared() {
+async fn broadcast_is_encoded_once_and_shared() {
     let (pool, groups) = groups();
     let encoded = Arc::new(AtomicUsize::new(0));
     pool.0.configure(Settings::new(Format::from(Counting(Arc::clone(&encoded)))));
@@ -228,7 +228,7 @@ async fn names_that_would_break_a_key_are_refused() {
 }
 
 #[tokio::test]
-async fn users_are_pushed_to_without_a_group_and_those_not_reached_are_named() {
+async fn push_to_users_names_those_not_reached() {
     let (pool, groups) = groups();
     let users = groups.users();
     let (_ann, ann) = online(&pool, "ann").await;
@@ -301,7 +301,7 @@ impl GroupStore for Broken {
 }
 
 #[tokio::test]
-async fn a_store_may_be_ones_own_and_its_failures_stay_at_home() {
+async fn custom_store_failures_stay_contained() {
     let pool = SessionPool::test();
     let groups = Groups::new(Broken, Users::new(&pool));
     let (_session, pushes) = online(&pool, "ann").await;

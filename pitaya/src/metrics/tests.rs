@@ -42,7 +42,7 @@ fn the_names_of_the_original_are_kept() {
 }
 
 #[test]
-fn without_a_reporter_handles_are_empty_but_mistakes_are_still_found() {
+fn mistakes_are_found_without_a_reporter() {
     let metrics = Metrics::default();
     assert!(metrics.is_empty());
     assert!(metrics.instrument(&HITS, &[("place", "a"), ("kind", "b")]).unwrap().is_empty());
@@ -51,7 +51,7 @@ fn without_a_reporter_handles_are_empty_but_mistakes_are_still_found() {
 }
 
 #[test]
-fn labels_may_come_in_any_order_and_must_be_exactly_the_metric_s() {
+fn labels_match_the_metric_in_any_order() {
     let (memory, metrics) = hub("");
     metrics.count(&HITS, &[("kind", "b"), ("place", "a")], 1.0).unwrap();
     metrics.count(&HITS, &[("place", "a"), ("kind", "b")], 2.0).unwrap();
@@ -89,7 +89,7 @@ fn constant_and_additional_labels_are_on_every_metric() {
 }
 
 #[test]
-fn a_label_for_all_metrics_must_not_be_one_of_a_metric_s_own() {
+fn constant_label_must_not_repeat_a_metric_label() {
     let error = refusal("pitaya.metrics.constLabels = { route = 'x' }");
     assert!(matches!(error, MetricError::LabelTaken { label, .. } if label == "route"));
     let mut config = Config::default();
@@ -99,7 +99,7 @@ fn a_label_for_all_metrics_must_not_be_one_of_a_metric_s_own() {
 }
 
 #[test]
-fn custom_metrics_of_every_kind_come_from_the_configuration() {
+fn configuration_defines_custom_metrics() {
     let (memory, metrics) = hub("
         [[pitaya.metrics.custom.counters]]
         subsystem = 'room'
@@ -176,7 +176,7 @@ fn histograms_count_what_is_at_most_each_bound() {
 }
 
 #[test]
-fn handles_and_reports_meet_in_one_series_from_any_thread() {
+fn handles_and_reports_share_one_series() {
     let (memory, metrics) = hub("");
     let labels = [("place", "a"), ("kind", "b")];
     let handle = metrics.instrument(&HITS, &labels).unwrap();
@@ -220,7 +220,7 @@ impl Reporter for Slow {
 }
 
 #[test]
-fn a_reporter_without_instruments_gets_every_value_by_report() {
+fn plain_reporter_gets_every_value() {
     let slow = Arc::new(Slow::default());
     let metrics = Metrics::new(&Config::default(), "room", vec![slow.clone()]).unwrap();
     metrics.handle(&HITS, &[("place", "a"), ("kind", "b")]).record(2.0);
@@ -228,7 +228,7 @@ fn a_reporter_without_instruments_gets_every_value_by_report() {
 }
 
 #[test]
-fn a_reporter_that_refuses_keeps_no_value_from_the_others() {
+fn failing_reporter_does_not_affect_the_others() {
     let (slow, memory) = (Arc::new(Slow { fails: true, ..Slow::default() }), Arc::new(Memory::new()));
     let metrics = Metrics::new(&Config::default(), "room", vec![slow, memory.clone()]).unwrap();
     assert!(metrics.gauge(&CONNECTED_CLIENTS, &[], 1.0).is_err());

@@ -108,7 +108,7 @@ async fn the_four_calls_come_once_in_order_and_in_reverse() {
 }
 
 #[tokio::test]
-async fn a_failed_init_names_its_module_and_only_those_before_it_are_shut_down() {
+async fn failed_init_shuts_down_only_earlier_modules() {
     for (trouble, text) in
         [(Trouble::Fail, "module `b`: no luck"), (Trouble::Panic, "module `b`: on purpose")]
     {
@@ -188,7 +188,7 @@ async fn modules_are_found_by_name_and_by_type() {
 }
 
 #[tokio::test]
-async fn a_name_is_taken_once_and_nobody_joins_a_started_app() {
+async fn module_name_is_unique_and_fixed_at_start() {
     let modules = Modules::new();
     modules.register_after("a", Nothing).unwrap();
     for taken in [modules.register_after("a", Nothing), modules.register_before("a", Nothing)] {
@@ -255,8 +255,9 @@ async fn drained(
     (drained, start.elapsed().as_secs())
 }
 
+/// It ends when no session is left.
 #[tokio::test(start_paused = true)]
-async fn a_drain_tells_session_modules_in_reverse_and_ends_when_no_session_is_left() {
+async fn drain_stops_session_modules_in_reverse() {
     let (modules, record) = (Modules::new(), Record::default());
     for (name, counts) in [("a", [2, 1, 0]), ("b", [0, 0, 1])] {
         let mut module = Match::new(name, counts);
@@ -272,8 +273,9 @@ async fn a_drain_tells_session_modules_in_reverse_and_ends_when_no_session_is_le
     assert_eq!(logged.count(), 3, "what is left is logged every period");
 }
 
+/// It ends immediately where there are no sessions.
 #[tokio::test(start_paused = true)]
-async fn a_drain_waits_for_the_pool_too_and_ends_at_once_where_nobody_is() {
+async fn drain_waits_for_the_pool() {
     let modules = Modules::new();
     assert_eq!(drained(&modules, || 0, 100 * S, pending()).await, (Drained::Empty, 0));
     let left = Mutex::new(3);
@@ -287,7 +289,7 @@ async fn a_drain_waits_for_the_pool_too_and_ends_at_once_where_nobody_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_or_another_signal_ends_a_drain_with_sessions_left() {
+async fn timeout_or_second_signal_ends_a_drain() {
     let modules = Modules::new();
     assert_eq!(drained(&modules, || 1, S, pending()).await, (Drained::TimedOut, 1));
     assert_eq!(drained(&modules, || 1, 100 * S, sleep(7 * S)).await, (Drained::Interrupted, 7));

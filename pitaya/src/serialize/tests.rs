@@ -17,14 +17,14 @@ fn the_empty_message_is_said_in_every_format() {
 }
 
 #[test]
-fn raw_bytes_pass_through_and_are_kept_without_a_copy_when_shared() {
+fn shared_raw_bytes_are_kept_without_a_copy() {
     let bytes = Bytes::from_static(b"\xff\x00");
     let kept: Bytes = Format::Json.decode(&Body::shared(&bytes)).unwrap();
     assert_eq!(kept.as_ptr(), bytes.as_ptr());
 }
 
 #[test]
-fn an_error_payload_is_the_same_bytes_as_the_originals() {
+fn error_payload_has_the_bytes_of_go_pitaya() {
     let error = Error::new("PIT-555", "a<b>&c").with_metadata("z", "1").with_metadata("a", "2");
     let mut json = BytesMut::new();
     ErrorPayload::of(&error, false).encode_as(&Format::Json, &mut json).unwrap();

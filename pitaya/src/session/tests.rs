@@ -50,7 +50,7 @@ fn block(outbox: &Outbox, bounds: &Bounds) -> Option<Batch> {
 }
 
 #[test]
-fn encoded_and_shared_packets_leave_in_the_order_they_came() {
+fn encoded_and_shared_packets_keep_their_order() {
     let (outbox, bounds) = (Outbox::new(), bounds(100, 1 << 20, Policy::Disconnect));
     put(&outbox, &bounds, b"one").unwrap();
     outbox.push(&bounds, &packet(1000, 2), 7).0.unwrap();
@@ -74,7 +74,7 @@ fn a_failed_encoding_leaves_nothing_behind() {
 }
 
 #[test]
-fn the_bound_in_messages_holds_only_once_the_writer_found_the_socket_full_since() {
+fn message_bound_needs_a_socket_found_full() {
     let (outbox, bounds) = (Outbox::new(), bounds(10, 1 << 20, Policy::Disconnect));
     for _ in 0..150 {
         outbox.push(&bounds, &packet(5, 1), 7).0.unwrap();
@@ -87,7 +87,7 @@ fn the_bound_in_messages_holds_only_once_the_writer_found_the_socket_full_since(
 }
 
 #[test]
-fn a_writer_that_was_blocked_before_the_outbox_filled_does_not_count() {
+fn earlier_blocked_writer_does_not_count() {
     let (outbox, bounds) = (Outbox::new(), bounds(10, 1 << 20, Policy::Disconnect));
     put(&outbox, &bounds, b"x").unwrap();
     let _batch = block(&outbox, &bounds);
@@ -97,7 +97,7 @@ fn a_writer_that_was_blocked_before_the_outbox_filled_does_not_count() {
 }
 
 #[test]
-fn the_bound_in_bytes_always_holds_but_for_a_packet_alone() {
+fn byte_bound_always_holds_except_for_one_packet() {
     let (outbox, bounds) = (Outbox::new(), bounds(100, 1000, Policy::Drop));
     outbox.push(&bounds, &packet(5000, 1), 7).0.unwrap();
     assert_eq!(outbox.push(&bounds, &packet(1, 1), 7).0, Err(Refused::Dropped));
@@ -105,7 +105,7 @@ fn the_bound_in_bytes_always_holds_but_for_a_packet_alone() {
 }
 
 #[test]
-fn latest_replaces_an_older_push_of_the_route_and_never_a_reply() {
+fn latest_replaces_older_push_but_no_reply() {
     let (outbox, bounds) = (Outbox::new(), bounds(100, 40, Policy::Latest));
     put(&outbox, &bounds, &[9; 10]).unwrap();
     outbox.push(&bounds, &packet(10, 1), 1).0.unwrap();
@@ -118,7 +118,7 @@ fn latest_replaces_an_older_push_of_the_route_and_never_a_reply() {
 }
 
 #[test]
-fn latest_takes_the_newest_while_the_writer_is_blocked() {
+fn latest_takes_the_newest_while_blocked() {
     let (outbox, bounds) = (Outbox::new(), bounds(10, 1000, Policy::Latest));
     for _ in 0..30 {
         outbox.push(&bounds, &packet(20, 1), 7).0.unwrap();
@@ -135,7 +135,7 @@ fn latest_takes_the_newest_while_the_writer_is_blocked() {
 }
 
 #[test]
-fn latest_keeps_pushes_that_a_refused_one_cannot_replace() {
+fn latest_keeps_pushes_it_cannot_replace() {
     let (outbox, bounds) = (Outbox::new(), bounds(100, 100, Policy::Latest));
     put(&outbox, &bounds, &[9; 60]).unwrap();
     outbox.push(&bounds, &packet(10, 1), 7).0.unwrap();
@@ -176,8 +176,9 @@ fn one_heartbeat_waits_at_most_and_it_needs_no_room() {
     assert_eq!(outbox.depth(), (3, 18));
 }
 
+/// It wakes every waiter.
 #[test]
-fn closing_is_final_keeps_what_is_in_and_wakes_whoever_waits() {
+fn close_is_final_and_keeps_queued_packets() {
     let (outbox, bounds) = (Outbox::new(), bounds(1, 10, Policy::Drop));
     put(&outbox, &bounds, &[1; 10]).unwrap();
     let mut cx = Context::from_waker(Waker::noop());
@@ -203,7 +204,7 @@ fn uids_are_ids() {
 
 proptest! {
     #[test]
-    fn whatever_is_written_in_whatever_pieces_is_what_was_put_in(
+    fn pieces_written_add_up_to_the_packets(
         sizes in prop::collection::vec((0usize..600, any::<bool>()), 1..40),
         steps in prop::collection::vec(1usize..700, 1..200),
     ) {

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_delay_is_within_its_range_and_what_never_happens_does_not() {
+    fn delay_is_in_range_and_zero_never_happens() {
         let mut rng = fastrand::Rng::with_seed(1);
         let ms = Duration::from_millis;
         for _ in 0..1000 {

@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_comes_after_the_end_is_dropped_and_written_down() {
+    async fn events_after_the_end_are_dropped_and_logged() {
         let (simulator, broker) = (Simulator::start(1), MemoryBroker::new());
         broker.set_courier(Arc::clone(&simulator) as _);
         let delay = Duration::from_millis(1)..Duration::from_millis(2);

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hash_depends_on_the_lines_and_their_order_and_on_nothing_else() {
+    fn hash_depends_only_on_lines_and_their_order() {
         let trace = |lines: &[&str]| {
             let mut trace = Trace::default();
             lines

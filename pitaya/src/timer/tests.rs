@@ -77,7 +77,7 @@ async fn an_after_timer_runs_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_condition_is_checked_every_tick_with_the_time_of_day() {
+async fn condition_is_checked_every_tick() {
     let start = Instant::now();
     let day = SystemTime::UNIX_EPOCH + Duration::from_secs(86_400);
     let timers = Timers::make(2 * S, Clock::new(move || day + start.elapsed()));
@@ -95,7 +95,7 @@ async fn a_condition_is_checked_every_tick_with_the_time_of_day() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ticks_that_pass_during_a_conditional_run_are_skipped() {
+async fn ticks_during_a_conditional_run_are_skipped() {
     let (timers, ..) = started();
     let (record, runs) = recorder();
     timers.when(
@@ -110,7 +110,7 @@ async fn ticks_that_pass_during_a_conditional_run_are_skipped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stop_is_idempotent_and_may_be_called_by_the_timer_itself() {
+async fn stop_is_idempotent_even_from_the_timer() {
     let (timers, tracker, _) = started();
     let (record, runs) = recorder();
     let own = Arc::new(Mutex::new(None::<Timer>));
@@ -154,7 +154,7 @@ async fn dropping_the_handle_does_not_stop_the_timer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_timer_catches_up_one_run_a_tick_and_never_overlaps_itself() {
+async fn late_timer_catches_up_without_overlap() {
     let (timers, ..) = started();
     let (record, runs) = recorder();
     let mut first = true;
@@ -237,7 +237,7 @@ async fn timers_made_before_the_start_only_queue() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_timers_end_with_the_app_and_a_run_that_has_begun_is_waited_for() {
+async fn timers_end_with_the_app_after_their_run() {
     let (timers, tracker, cancel) = started();
     let (record, runs) = recorder();
     timers
@@ -267,7 +267,7 @@ async fn ids_are_never_used_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timer_may_be_made_outside_the_runtime_once_started() {
+async fn timer_may_start_outside_the_runtime() {
     let timers = Timers::test();
     let (record, runs) = recorder();
     let made = std::thread::spawn(move || {
@@ -280,7 +280,7 @@ async fn a_timer_may_be_made_outside_the_runtime_once_started() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_has_begun_is_left_alone_by_the_end_of_timers_and_cut_off_where_it_waits_by_a_kill() {
+async fn end_lets_a_run_finish_and_kill_cuts_it() {
     let (timers, tracker) = (Timers::new(), TaskTracker::new());
     let (cancel, kill) = (CancellationToken::new(), CancellationToken::new());
     timers.start(&tracker, &cancel, &kill);
@@ -300,8 +300,9 @@ async fn a_run_that_has_begun_is_left_alone_by_the_end_of_timers_and_cut_off_whe
     assert!(tracker.is_empty());
 }
 
+/// They start no timers either.
 #[test]
-fn timers_that_have_ended_keep_no_runtime_and_make_no_timers() {
+fn ended_timers_hold_no_runtime() {
     let timers = Timers::new();
     let kept = Arc::new(());
     let held = Arc::clone(&kept);

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn an_inbound_only_dictionary_understands_codes_and_writes_names() {
+    fn inbound_dictionary_reads_codes_writes_names() {
         let d = made(&[("a", 1)]).unwrap();
         assert_eq!(d.outgoing("a"), Route::Code(1));
         let d = d.inbound_only(true);

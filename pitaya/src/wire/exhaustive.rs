@@ -9,7 +9,7 @@ fn every_input(len: usize, mut run: impl FnMut(&[u8])) {
 }
 
 #[test]
-fn packets_and_messages_of_one_to_three_bytes_have_an_answer() {
+fn every_input_of_three_bytes_has_an_answer() {
     for len in 0..=3 {
         every_input(len, |bytes| {
             assert_eq!(packet::split(bytes, 10), Ok(None));
@@ -23,7 +23,7 @@ fn packets_and_messages_of_one_to_three_bytes_have_an_answer() {
 }
 
 #[test]
-fn packets_of_four_bytes_are_judged_by_type_and_length_alone() {
+fn four_byte_packets_depend_on_type_and_length() {
     for kind in 0..=255u8 {
         for len in [0u32, 1, 9, 10, 11, 255, 256, 65_535, 65_536, 0xff_ffff] {
             let [_, a, b, c] = len.to_be_bytes();
@@ -55,7 +55,7 @@ fn texts_of_one_to_three_bytes_are_mended() {
 }
 
 #[test]
-fn handshakes_of_one_to_three_bytes_are_empty_objects_or_errors() {
+fn short_handshakes_are_empty_or_errors() {
     let mut accepted = 0;
     for len in 0..=3 {
         every_input(len, |bytes| {

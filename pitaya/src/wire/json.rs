@@ -148,7 +148,7 @@ fn exponent(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn what_html_would_read_is_escaped_in_keys_and_values_and_nothing_else() {
+    fn html_characters_are_escaped_everywhere() {
         let mut out = Vec::new();
         let value = serde_json::json!({"<k>": "\u{2028}é\u{2029}\"\n\u{7f}&", "n": [1, null, 1.5]});
         super::write(&mut out, &value).unwrap();
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_have_no_fraction_they_do_not_need_and_signed_exponents() {
+    fn numbers_print_as_go_prints_them() {
         let mut out = Vec::new();
         let value = serde_json::json!([
             7.0,

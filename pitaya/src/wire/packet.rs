@@ -189,7 +189,7 @@ mod tests {
     const KINDS: [Kind; 5] = [Kind::Handshake, Kind::HandshakeAck, Kind::Heartbeat, Kind::Data, Kind::Kick];
 
     #[test]
-    fn every_type_with_every_boundary_length_comes_back_as_it_went() {
+    fn every_type_and_boundary_length_round_trips() {
         for kind in KINDS {
             for len in [0, 1, 2, 127, 128, 255, 256, 257, 65_535, 65_536, 65_537, MAX_BODY] {
                 let body = vec![0xa5; len];
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_of_two_to_the_24_is_refused_and_nothing_is_written() {
+    fn body_of_16_mib_is_refused_without_a_write() {
         let mut out = BytesMut::from(&b"before"[..]);
         for len in [MAX_BODY + 1, MAX_BODY + 2] {
             let body = vec![0; len];
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_type_is_told_before_an_oversized_length_and_before_any_body() {
+    fn wrong_type_is_reported_before_length() {
         for kind in (0..=255u8).filter(|k| !(1..=5).contains(k)) {
             assert_eq!(split(&[kind, 0xff, 0xff, 0xff], 0), Err(PacketError::WrongType));
             assert_eq!(whole(&[kind, 0, 0, 0], 9), Err(PacketError::WrongType));
@@ -248,7 +248,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_stream_of_packets_splits_the_same_however_it_is_cut(
+        fn packet_stream_splits_at_any_cut(
             packets in prop::collection::vec((0usize..5, prop::collection::vec(any::<u8>(), 0..40)), 0..8),
             cut in any::<prop::sample::Index>(),
         ) {

@@ -107,7 +107,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn each_byte_that_does_not_belong_becomes_one_replacement_character() {
+    fn each_invalid_byte_becomes_one_replacement() {
         for (bytes, text) in [
             (&b"\xff"[..], "\u{fffd}"),
             (b"a\xe2\x82b", "a\u{fffd}\u{fffd}b"),
@@ -120,15 +120,16 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_encoded_half_by_half_becomes_its_character_among_others() {
+    fn split_surrogate_pair_is_joined() {
         let bytes = b"\xed\xa0\xbd\xed\xa0\xbd\xed\xb8\x80\xed\xb8\x80x";
         assert_eq!(mend(bytes), "\u{fffd}\u{fffd}\u{fffd}\u{1f600}\u{fffd}\u{fffd}\u{fffd}x");
         assert_eq!(mend(b"\xed\xa0\x80\xed\xb0\x80"), "\u{10000}");
         assert_eq!(mend(b"\xed\xaf\xbf\xed\xbf\xbf"), "\u{10ffff}");
     }
 
+    /// Pairs and escaped backslashes stay.
     #[test]
-    fn lone_escapes_are_replaced_and_pairs_and_escaped_backslashes_stay() {
+    fn lone_surrogate_escapes_are_replaced() {
         for (json, want) in [
             (r#""\ud83d\ude00""#, r#""\ud83d\ude00""#),
             (r#""\ud83d""#, r#""\ufffd""#),
@@ -149,7 +150,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_mended_to_at_most_three_times_their_length(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn repaired_text_is_at_most_three_times_as_long(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             prop_assert!(mend(&bytes).len() <= 3 * bytes.len());
             prop_assert!(lone_escape(&mend_json(&bytes), 0).is_none());
         }

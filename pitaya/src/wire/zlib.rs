@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_deflated_is_strictly_shorter_and_begins_as_clients_expect() {
+    fn deflated_data_is_shorter_with_known_header() {
         for len in 0..300 {
             let body = vec![b'x'; len];
             if let Some(out) = deflated(&body) {
@@ -228,8 +228,9 @@ mod tests {
         }
     }
 
+    /// The deflater stays usable.
     #[test]
-    fn what_does_not_shrink_leaves_the_buffer_alone_and_the_deflater_usable() {
+    fn incompressible_data_changes_nothing() {
         let mut out = BytesMut::from(&b"kept"[..]);
         let mut state = 1u32;
         let noise: Vec<u8> = std::iter::repeat_with(|| {
@@ -245,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_given_up_half_way_does_not_harm_what_comes_next() {
+    fn abandoned_deflate_does_not_affect_the_next() {
         let mut x = 1_u32;
         let mut random = || {
             x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -284,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_is_met_exactly_or_refused_and_never_outgrown() {
+    fn inflate_limit_is_exact() {
         for len in [0, 1, 63, 64, 65, 1000, 100_000] {
             let mut zlib = Vec::new();
             let mut c = Compress::new(LEVEL, true);
@@ -309,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cut_and_every_flipped_byte_of_a_stream_is_an_error() {
+    fn cut_or_flipped_stream_is_an_error() {
         let body = "a body that is worth deflating, worth deflating, worth it".repeat(3);
         let stream = deflated(body.as_bytes()).unwrap();
         for cut in 0..stream.len() {

@@ -13,7 +13,7 @@ use pitaya_tests::raw::Got;
 use crate::world::{HallApiClient, World, text};
 
 #[tokio::test]
-async fn a_message_for_another_server_type_is_passed_on_and_its_answer_comes_back_untouched() {
+async fn forwarded_message_returns_answer_unchanged() {
     let world = World::default();
     let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
     let mut client = gate.client().await;
@@ -44,7 +44,7 @@ async fn a_message_for_another_server_type_is_passed_on_and_its_answer_comes_bac
 }
 
 #[tokio::test]
-async fn messages_of_one_session_are_handled_in_their_order_wherever_they_go() {
+async fn session_messages_keep_order_across_servers() {
     let world = World::default();
     let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
     let mut client = gate.client().await;
@@ -64,8 +64,9 @@ async fn messages_of_one_session_are_handled_in_their_order_wherever_they_go() {
     hall.app.stop().await;
 }
 
+/// Where the configuration says so.
 #[tokio::test]
-async fn where_it_is_configured_messages_that_are_passed_on_start_on_arrival() {
+async fn forwarded_messages_may_start_on_arrival() {
     let world = World::default();
     let hall = world.hall("hall-1").await;
     let mut config = config();
@@ -153,7 +154,7 @@ async fn a_call_has_the_callers_context_and_what_it_put_in() {
 }
 
 #[tokio::test]
-async fn a_call_that_takes_too_long_fails_with_its_code_and_the_remote_comes_to_its_end() {
+async fn late_call_fails_and_its_remote_finishes() {
     let world = World::default();
     let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
     let mut client = gate.client().await;
@@ -168,7 +169,7 @@ async fn a_call_that_takes_too_long_fails_with_its_code_and_the_remote_comes_to_
 }
 
 #[tokio::test]
-async fn what_remains_of_a_callers_time_is_all_that_a_further_call_has() {
+async fn nested_call_gets_only_the_remaining_time() {
     let world = World::default();
     let hall = world.hall("hall-1").await;
     let other = world.hall("hall-2").await;
@@ -190,7 +191,7 @@ async fn what_remains_of_a_callers_time_is_all_that_a_further_call_has() {
 }
 
 #[tokio::test]
-async fn an_apps_own_router_chooses_for_messages_and_for_calls() {
+async fn custom_router_chooses_for_messages_and_calls() {
     let world = World::default();
     let halls = [world.hall("hall-1").await, world.hall("hall-2").await, world.hall("hall-3").await];
     let last = Router::custom(|_, servers| {
@@ -224,7 +225,7 @@ async fn an_apps_own_router_chooses_for_messages_and_for_calls() {
 }
 
 #[tokio::test]
-async fn a_server_that_comes_is_called_and_one_that_has_gone_is_not() {
+async fn new_server_is_called_and_gone_one_is_not() {
     let world = World::default();
     let gate = world.gate("gate-1").await;
     let mut client = gate.client().await;
@@ -251,8 +252,9 @@ async fn a_server_that_comes_is_called_and_one_that_has_gone_is_not() {
     gate.app.stop().await;
 }
 
+/// Servers by type, calls on both sides.
 #[tokio::test]
-async fn servers_are_counted_by_type_and_calls_are_timed_on_both_sides() {
+async fn servers_are_counted_and_calls_are_timed() {
     let world = World::default();
     let (front, back) = (Arc::new(Memory::new()), Arc::new(Memory::new()));
     let hall = world
@@ -305,7 +307,7 @@ async fn servers_are_counted_by_type_and_calls_are_timed_on_both_sides() {
 }
 
 #[tokio::test]
-async fn a_passed_on_message_that_fails_is_logged_with_its_route() {
+async fn failed_forward_is_logged_with_its_route() {
     let log = tempfile::NamedTempFile::new().unwrap();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::DEBUG)
@@ -323,8 +325,9 @@ async fn a_passed_on_message_that_fails_is_logged_with_its_route() {
     hall.app.stop().await;
 }
 
+/// It gets no new calls.
 #[tokio::test]
-async fn a_server_that_drains_is_called_no_more_and_its_sessions_are_served_to_the_end() {
+async fn draining_server_serves_sessions_to_the_end() {
     let world = World::default();
     let (one, two) = (world.hall("hall-1").await, world.hall("hall-2").await);
     let gate = world.gate("gate-1").await;

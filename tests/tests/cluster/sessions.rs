@@ -5,7 +5,7 @@ use pitaya_tests::raw::Got;
 use crate::world::World;
 
 #[tokio::test]
-async fn a_backend_binds_a_session_changes_its_data_and_the_frontend_has_both() {
+async fn backend_binds_and_changes_session_data() {
     let world = World::default();
     let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
     let mut client = gate.client().await;
@@ -34,7 +34,7 @@ async fn a_backend_binds_a_session_changes_its_data_and_the_frontend_has_both() 
 }
 
 #[tokio::test]
-async fn a_bind_that_the_frontend_refuses_leaves_nothing_behind() {
+async fn refused_bind_leaves_no_trace() {
     let world = World::default();
     let hall = world.hall("hall-1").await;
     let builder = world
@@ -56,7 +56,7 @@ async fn a_bind_that_the_frontend_refuses_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_backend_pushes_to_the_session_in_order_and_only_once_it_is_bound() {
+async fn backend_pushes_in_order_only_when_bound() {
     let world = World::default();
     let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
     let mut client = gate.client().await;
@@ -82,7 +82,7 @@ async fn a_backend_pushes_to_the_session_in_order_and_only_once_it_is_bound() {
 }
 
 #[tokio::test]
-async fn a_backend_kicks_the_session_and_may_not_close_it_or_wait_for_its_close() {
+async fn backend_kicks_but_cannot_close() {
     let world = World::default();
     let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
     let mut client = gate.client().await;
@@ -106,8 +106,9 @@ async fn a_backend_kicks_the_session_and_may_not_close_it_or_wait_for_its_close(
     hall.app.stop().await;
 }
 
+/// Ten thousand, in turn.
 #[tokio::test]
-async fn ten_thousand_pushes_and_broadcasts_of_a_backend_in_turn_arrive_in_their_order() {
+async fn backend_pushes_and_broadcasts_keep_order() {
     let world = World::default();
     let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
     let second = world.gate("gate-2").await;

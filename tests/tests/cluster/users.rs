@@ -21,7 +21,7 @@ async fn bound(gate: &crate::world::Served, uid: &str) -> Raw {
 }
 
 #[tokio::test]
-async fn users_are_reached_wherever_they_are_and_those_that_cannot_be_are_named() {
+async fn push_reaches_users_and_names_the_others() {
     let world = World::default();
     let (one, two) = (world.gate("gate-1").await, world.gate("gate-2").await);
     let hall = world.hall("hall-1").await;
@@ -51,7 +51,7 @@ async fn users_are_reached_wherever_they_are_and_those_that_cannot_be_are_named(
 }
 
 #[tokio::test]
-async fn a_user_that_binds_on_another_frontend_is_kicked_from_the_first() {
+async fn bind_on_another_frontend_kicks_the_first() {
     let world = World::default();
     let (one, two) = (world.gate("gate-1").await, world.gate("gate-2").await);
     let mut first = bound(&one, "ann").await;
@@ -66,8 +66,9 @@ async fn a_user_that_binds_on_another_frontend_is_kicked_from_the_first() {
     two.app.stop().await;
 }
 
+/// Where the configuration says so.
 #[tokio::test]
-async fn where_it_is_configured_a_user_may_be_on_several_frontends() {
+async fn user_may_be_on_several_frontends() {
     let world = World::default();
     let mut config = pitaya_tests::arena::config();
     config.session_unique = false;
@@ -106,7 +107,7 @@ impl Receiver for Ear {
 }
 
 #[tokio::test]
-async fn binds_are_told_to_the_others_of_the_type_only_where_a_user_has_one_session_at_most() {
+async fn binds_are_announced_only_for_unique_sessions() {
     let world = World::default();
     let (transport, ear) = (world.broker.transport(), Arc::new(Ear::default()));
     let own = Server::new("gate", "ear");
@@ -125,7 +126,7 @@ async fn binds_are_told_to_the_others_of_the_type_only_where_a_user_has_one_sess
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_binds_of_one_user_at_one_moment_on_two_frontends_exactly_one_session_lives() {
+async fn concurrent_binds_keep_exactly_one_session() {
     let world = World::default();
     let (one, two) = (world.gate("gate-1").await, world.gate("gate-2").await);
     for n in 0..200 {

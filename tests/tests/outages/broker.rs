@@ -120,7 +120,7 @@ async fn one_stays<'a>(one: &'a mut Raw, two: &'a mut Raw, uid: &str) -> &'a mut
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broker_that_ends_for_seconds_costs_its_calls_and_nothing_else() {
+async fn broker_restart_costs_only_its_calls() {
     let length = Duration::from_secs(3);
     let Some(mut scene) = Scene::start(&[]).await else { return };
     let mut clients = Vec::new();
@@ -202,7 +202,7 @@ async fn a_broker_that_ends_for_seconds_costs_its_calls_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broker_that_is_frozen_for_longer_than_it_may_be_silent_counts_as_gone_until_it_goes_on() {
+async fn broker_frozen_too_long_counts_as_gone() {
     let quick = [
         ("PITAYA_CLUSTER_RPC_CLIENT_NATS_PINGINTERVAL", "200ms"),
         ("PITAYA_CLUSTER_RPC_CLIENT_NATS_MAXPINGSOUTSTANDING", "1"),
@@ -235,7 +235,7 @@ async fn a_broker_that_is_frozen_for_longer_than_it_may_be_silent_counts_as_gone
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broker_that_is_frozen_for_less_than_calls_wait_makes_them_late_and_loses_none() {
+async fn broker_frozen_briefly_loses_no_call() {
     let Some(mut scene) = Scene::start(&[]).await else { return };
     scene.ground.nats.freeze();
     tokio::time::sleep(Duration::from_secs(2)).await; // the outage has its length

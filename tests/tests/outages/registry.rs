@@ -33,7 +33,7 @@ async fn registered(ground: &Ground, count: usize) -> Vec<(String, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_registry_that_ends_for_longer_than_leases_last_costs_no_call_and_knows_all_again() {
+async fn long_registry_outage_costs_no_call() {
     let Some(ground) = Ground::start_apart().await else { return };
     let mut programs = vec![
         back(&ground, &QUICK).await,
@@ -74,8 +74,9 @@ async fn a_registry_that_ends_for_longer_than_leases_last_costs_no_call_and_know
     assert!(programs.iter_mut().all(pitaya_tests::programs::Program::runs));
 }
 
+/// Another server takes the rest.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_killed_costs_what_was_on_its_way_to_it_and_the_other_takes_the_rest() {
+async fn killed_server_costs_only_its_calls() {
     // Whoever waits in vain for what was on its way goes on before the lease ends.
     let env = [
         ("PITAYA_CLUSTER_SD_ETCD_HEARTBEAT_TTL", "6s"),

@@ -35,7 +35,7 @@ async fn pushes(asks: &mut Raw, from: &str, others: &mut [Raw]) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_never_reads_holds_up_no_push_to_others() {
+async fn client_that_never_reads_blocks_no_push() {
     for policy in ["disconnect", "drop"] {
         let env = [
             ("PITAYA_HANDLER_MESSAGES_COMPRESSION", "false"),

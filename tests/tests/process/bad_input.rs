@@ -13,8 +13,9 @@ use super::messages::{at_once, cut_short, hang, in_time, oversized, packet};
 use super::visitor::PROXY_HEADER;
 use super::visitor::Stage::{Connected, Handshaken, Joined, Opened, Ready};
 
+/// A hundred repetitions of each leave no descriptor, session or task.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_repetitions_of_every_bad_input_leave_no_descriptor_session_or_task_behind() {
+async fn bad_inputs_leak_nothing() {
     let common = at_once();
     let over_tcp = [common.clone(), oversized(), in_time(), cut_short()].concat();
     let over_websocket = [common.clone(), websocket(), in_time()].concat();

@@ -51,7 +51,7 @@ const DRAIN: [(&str, &str); 2] =
     [("PITAYA_SESSION_DRAIN_ENABLED", "true"), ("PITAYA_SESSION_DRAIN_PERIOD", "10ms")];
 
 #[tokio::test]
-async fn without_draining_sigterm_sigint_and_sigquit_stop_at_once_and_in_order() {
+async fn signals_without_draining_stop_immediately() {
     for signal in [TERM, rustix::process::Signal::INT, rustix::process::Signal::QUIT] {
         let served = Served::start(&[]).await;
         let mut client = Raw::ready(served.tcp).await;
@@ -61,8 +61,9 @@ async fn without_draining_sigterm_sigint_and_sigquit_stop_at_once_and_in_order()
     }
 }
 
+/// For those of the pool and of the session modules.
 #[tokio::test]
-async fn with_draining_sigterm_waits_for_the_last_session_of_the_pool_and_of_the_modules() {
+async fn sigterm_with_draining_waits_for_sessions() {
     let folder = tempfile::tempdir().unwrap();
     let held = folder.path().join("held");
     std::fs::write(&held, "").unwrap();

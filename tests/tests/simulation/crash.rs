@@ -80,7 +80,7 @@ async fn killed_after(cluster: &Cluster, wait: Duration, server: TestServer, sto
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_a_message_was_passed_on_to_does_nothing_after_a_crash() {
+async fn forwarded_handler_stops_at_a_crash() {
     let (cluster, store) = (Cluster::seeded(1), Arc::default());
     let (front, keeper) = (front(&cluster).await, keeper(&cluster, &store).await);
     let client = front.client().await.unwrap();
@@ -90,7 +90,7 @@ async fn a_handler_that_a_message_was_passed_on_to_does_nothing_after_a_crash() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_could_go_on_at_the_very_moment_of_the_crash_does_not() {
+async fn ready_task_stops_at_a_crash() {
     let (cluster, store) = (Cluster::seeded(1), Arc::<Witness>::default());
     let (front, keeper) = (front(&cluster).await, keeper(&cluster, &store).await);
     let client = front.client().await.unwrap();
@@ -110,7 +110,7 @@ async fn a_remote_does_nothing_after_a_crash() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_its_caller_gave_up_does_nothing_after_a_crash() {
+async fn abandoned_call_stops_at_a_crash() {
     let (cluster, store) = (Cluster::seeded(1), Arc::default());
     let (front, keeper) = (front(&cluster).await, keeper(&cluster, &store).await);
     let error = front.rpc(&KeeperClient::KEEP_REMOTELY, &text("8000")).await.unwrap_err();
@@ -118,8 +118,9 @@ async fn one_that_its_caller_gave_up_does_nothing_after_a_crash() {
     assert_eq!(killed_after(&cluster, ms(1000), keeper, &store).await, ["begun"]);
 }
 
+/// Its timers and close callbacks too.
 #[tokio::test(start_paused = true)]
-async fn a_frontend_its_timers_and_its_close_callbacks_do_nothing_after_a_crash() {
+async fn frontend_tasks_stop_at_a_crash() {
     for path in ROUTES {
         for wait in [ms(1000), ms(2000)] {
             let (cluster, store) = (Cluster::seeded(1), Arc::<Witness>::default());

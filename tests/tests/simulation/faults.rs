@@ -11,8 +11,9 @@ use tokio::time::Instant;
 
 use crate::world::{Back, Front, back, back_of, client, front, ms, slow, text};
 
+/// It is answered, or fails with a code in time.
 #[test]
-fn a_message_that_is_passed_on_is_answered_or_fails_with_a_code_in_time_and_is_handled_once_at_most() {
+fn forwarded_message_is_handled_at_most_once() {
     let (mut answered, mut failed) = (0, 0);
     for seed in 0..50 {
         testing::run(seed, async |cluster| {
@@ -44,7 +45,7 @@ fn a_message_that_is_passed_on_is_answered_or_fails_with_a_code_in_time_and_is_h
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_that_is_lost_is_regained_and_calls_work_again() {
+async fn lost_lease_is_regained() {
     let cluster = Cluster::seeded(3);
     let (front, back) = (front(&cluster).await, back(&cluster).await);
     cluster.faults(slow());
@@ -60,8 +61,9 @@ async fn a_lease_that_is_lost_is_regained_and_calls_work_again() {
     assert_eq!(gone, 20);
 }
 
+/// No call fails that another backend can take.
 #[test]
-fn a_backend_that_is_cut_off_costs_no_call_that_another_may_take_and_is_called_again_after_it() {
+fn isolated_backend_is_replaced_and_returns() {
     for seed in 0..20 {
         testing::run(seed, async |cluster| {
             let front = front(&cluster).await;
@@ -92,8 +94,9 @@ fn a_backend_that_is_cut_off_costs_no_call_that_another_may_take_and_is_called_a
     }
 }
 
+/// It fails immediately, and no other server handles it.
 #[tokio::test(start_paused = true)]
-async fn a_call_that_a_key_sends_to_a_server_that_is_cut_off_fails_at_once_and_goes_to_no_other() {
+async fn keyed_call_to_isolated_server_fails() {
     let cluster = Cluster::seeded(8);
     let by_key = || Router::by_key(|_| Some("ann".to_owned()));
     let front = cluster.frontend("front", |app| app.router("back", by_key())).await.unwrap();
@@ -112,8 +115,9 @@ async fn a_call_that_a_key_sends_to_a_server_that_is_cut_off_fails_at_once_and_g
     assert_eq!(client.request(&Back::SAY, &text("x")).await.unwrap().text, said);
 }
 
+/// The registry knows it until its lease ends.
 #[tokio::test(start_paused = true)]
-async fn a_server_that_crashes_loses_its_clients_at_once_and_is_known_until_its_lease_ends() {
+async fn crashed_server_loses_its_clients() {
     let cluster = Cluster::with_lease(5, Duration::from_secs(10));
     let (one, two) = (front(&cluster).await, front(&cluster).await);
     let (back, _other) = (back(&cluster).await, back(&cluster).await);
@@ -134,7 +138,7 @@ async fn a_server_that_crashes_loses_its_clients_at_once_and_is_known_until_its_
 }
 
 #[tokio::test(start_paused = true)]
-async fn servers_that_are_parted_lose_what_they_send_each_other_and_nothing_else() {
+async fn parted_servers_lose_only_their_messages() {
     let cluster = Cluster::seeded(5);
     let (one, two, back) = (front(&cluster).await, front(&cluster).await, back(&cluster).await);
     let (parted, other) = (client(&one).await, client(&two).await);
@@ -145,8 +149,9 @@ async fn servers_that_are_parted_lose_what_they_send_each_other_and_nothing_else
     assert_eq!(parted.request(&Back::SAY, &text("x")).await.unwrap().text, "back-1 x");
 }
 
+/// Under its old id, after the network is healed.
 #[tokio::test(start_paused = true)]
-async fn a_server_that_crashed_while_it_was_isolated_comes_back_under_its_id_when_all_is_healed() {
+async fn server_crashed_in_isolation_can_return() {
     let cluster = Cluster::seeded(5);
     let start = || cluster.backend("back", |app| app.server_id("phoenix").state(Arc::<Witness>::default()));
     let (front, back) = (front(&cluster).await, start().await.unwrap());

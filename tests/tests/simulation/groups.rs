@@ -13,7 +13,7 @@ fn lobby(server: &TestServer) -> Group {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_servers_of_a_cluster_share_their_groups_and_they_expire_for_all() {
+async fn servers_share_groups_and_their_expiry() {
     let cluster = Cluster::seeded(1);
     let (one, two) = (back(&cluster).await, back(&cluster).await);
     let (ours, theirs) = (lobby(&one), lobby(&two));
@@ -35,7 +35,7 @@ async fn the_servers_of_a_cluster_share_their_groups_and_they_expire_for_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_one_server_pushes_to_a_group_reaches_members_that_another_added() {
+async fn group_push_reaches_members_of_other_servers() {
     let cluster = Cluster::seeded(1);
     let (front, one, two) = (front(&cluster).await, back(&cluster).await, back(&cluster).await);
     let ann = client(&front).await;
@@ -47,7 +47,7 @@ async fn what_one_server_pushes_to_a_group_reaches_members_that_another_added() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_is_given_a_store_of_its_own_has_its_own_groups() {
+async fn own_store_means_own_groups() {
     let cluster = Cluster::seeded(1);
     let apart = cluster.frontend("front", |app| app.group_store(MemoryStore::new())).await.unwrap();
     let shared = front(&cluster).await;

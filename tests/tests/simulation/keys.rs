@@ -72,7 +72,7 @@ fn keys(name: &str) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_draining_server_keeps_its_keys_and_gets_no_new_ones() {
+async fn draining_server_keeps_its_keys() {
     let cluster = Cluster::seeded(7);
     let shared = Arc::default();
     let (_one, two) = (hall(&cluster, &shared).await, hall(&cluster, &shared).await);
@@ -145,7 +145,7 @@ async fn the_last_server_takes_new_keys_while_it_drains() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_owner_that_the_application_names_is_called_until_it_leaves() {
+async fn named_owner_is_called_until_it_leaves() {
     let cluster = Cluster::seeded(7);
     let shared = Arc::default();
     let (_one, two) = (hall(&cluster, &shared).await, hall(&cluster, &shared).await);
@@ -167,7 +167,7 @@ async fn an_owner_that_the_application_names_is_called_until_it_leaves() {
 
 /// Callers use old and new keys while two of three servers begin to drain, whenever each caller learns of that.
 #[test]
-fn no_key_is_served_by_two_servers_while_servers_drain() {
+fn no_key_has_two_servers_while_draining() {
     for seed in 0..100 {
         testing::run(seed, async |cluster| {
             let mut rng = fastrand::Rng::with_seed(seed);

@@ -63,8 +63,9 @@ async fn scenario(cluster: &Cluster, witness: &Arc<Witness>, stops: bool) {
     tokio::time::sleep(ms(100)).await;
 }
 
+/// No descriptor and no timer.
 #[test]
-fn a_run_that_is_over_leaves_no_descriptor_open_and_no_timer() {
+fn finished_run_leaks_nothing() {
     let witness: Arc<Witness> = Arc::default();
     testing::run(0, async |cluster| scenario(&cluster, &witness, true).await);
     let before = descriptors();
@@ -88,7 +89,7 @@ fn a_run_that_is_over_leaves_no_descriptor_open_and_no_timer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_outlives_the_cluster_and_its_servers_finds_them_gone_at_once() {
+async fn stopped_cluster_is_reported_to_survivors() {
     let cluster = Cluster::seeded(1);
     let (front, back) = (front(&cluster).await, back(&cluster).await);
     let (player, app) = (client(&front).await, App::clone(&front));

@@ -41,7 +41,7 @@ async fn struggle(cluster: &Cluster, rng: &mut fastrand::Rng, fronts: &[TestServ
 }
 
 #[test]
-fn after_all_is_healed_a_user_has_exactly_one_session_whatever_was_delayed_parted_or_cut_off() {
+fn healed_cluster_has_one_session_per_user() {
     for seed in 0..200 {
         testing::run(seed, async |cluster| {
             let mut rng = fastrand::Rng::with_seed(seed);
@@ -71,8 +71,9 @@ fn after_all_is_healed_a_user_has_exactly_one_session_whatever_was_delayed_parte
     }
 }
 
+/// Whichever side notices the partition first.
 #[test]
-fn of_a_user_that_binds_on_both_sides_of_a_cut_the_later_session_stays_whichever_side_notices_the_cut() {
+fn later_bind_wins_across_a_partition() {
     for (first, second) in [(0, 1), (1, 0)] {
         for isolated in [0, 1] {
             testing::run(1, async |cluster| {
@@ -96,7 +97,7 @@ fn of_a_user_that_binds_on_both_sides_of_a_cut_the_later_session_stays_whichever
 }
 
 #[test]
-fn the_pushes_and_the_replies_of_a_session_keep_their_order_under_delays() {
+fn session_order_survives_delays() {
     for seed in 0..50 {
         testing::run(seed, async |cluster| {
             let (front, _back, _other) = (front(&cluster).await, back(&cluster).await, back(&cluster).await);

@@ -68,8 +68,9 @@ fn run(seed: u64) -> (u64, String) {
 /// Set in the process that this test starts: it prints the hash and does nothing else.
 const CHILD: &str = "PITAYA_SIMULATION_CHILD";
 
+/// In two processes. Another seed gives another run.
 #[test]
-fn the_same_seed_is_the_same_run_in_two_processes_and_another_seed_is_another_run() {
+fn same_seed_gives_the_same_run() {
     let (hash, trace) = run(42);
     if std::env::var_os(CHILD).is_some() {
         println!("hash {hash:016x}");
@@ -82,7 +83,7 @@ fn the_same_seed_is_the_same_run_in_two_processes_and_another_seed_is_another_ru
     assert_eq!(hash, again.0);
     assert_ne!(hash, other.0);
 
-    let name = "same::the_same_seed_is_the_same_run_in_two_processes_and_another_seed_is_another_run";
+    let name = "same::same_seed_gives_the_same_run";
     for _ in 0..2 {
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", name, "--nocapture"])

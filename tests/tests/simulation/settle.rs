@@ -36,7 +36,7 @@ impl Herald {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_under_way_is_waited_for_though_traffic_never_ends() {
+async fn settle_waits_despite_endless_traffic() {
     let (cluster, heard) = (Cluster::seeded(1), Arc::<Witness>::default());
     let front = front(&cluster).await;
     let _herald = cluster.backend("herald", |app| app.state(Arc::clone(&heard))).await.unwrap();

@@ -8,7 +8,7 @@ use crate::world::{Back, back, client, front, text};
 
 /// Prints what it takes; the bound is far above that, for machines that do much else.
 #[test]
-fn three_servers_are_there_at_once_with_nothing_installed() {
+fn three_servers_start_without_installation() {
     let began = Instant::now();
     let started = testing::run(1, async |cluster| {
         let (one, _two, _three) = (front(&cluster).await, back(&cluster).await, back(&cluster).await);

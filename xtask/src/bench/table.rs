@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_the_middle_or_the_mean_of_the_two_there() {
+    fn median_is_the_middle_or_the_mean_of_two() {
         assert_eq!(median(&[]), None);
         assert_eq!(median(&[3.0]), Some(3.0));
         assert_eq!(median(&[9.0, 1.0, 2.0]), Some(2.0));
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_judges_the_median_of_the_ratios_of_its_rounds() {
+    fn row_judges_the_median_of_its_ratios() {
         let scenario = SCENARIOS.iter().find(|scenario| scenario.name == "tcp-64x1").unwrap();
         let mut row = Row::new(scenario);
         for (ours, base) in [(11.0, 10.0), (40.0, 20.0), (12.0, 10.0)] {

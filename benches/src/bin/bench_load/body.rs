@@ -81,8 +81,9 @@ mod tests {
 
     use super::*;
 
+    /// Both in plain bodies and in deflated ones.
     #[test]
-    fn what_comes_back_changed_is_noticed_plain_and_deflated() {
+    fn altered_echo_is_detected() {
         let mut expected = Expected::new(b"what was asked, what was asked".to_vec());
         let deflate = |body: &[u8]| {
             let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());

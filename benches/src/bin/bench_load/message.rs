@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_masked_burst_is_the_plain_burst_in_frames_of_its_own() {
+    fn masked_burst_equals_plain_burst() {
         let mut plain = Requests::new(Transport::Tcp, "a.b.c", b"body", 2);
         let mut masked = Requests::new(Transport::WebSocket, "a.b.c", b"body", 2);
         for round in 0..9000_u16 {

@@ -106,7 +106,7 @@ fn words(tokens: TokenStream, words: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn another_path_to_the_framework_leaves_no_trace_of_its_name() {
+fn crate_path_replaces_every_framework_path() {
     for (shape, expansion) in all() {
         assert!(expansion.errors.is_empty(), "{shape}: {:?}", expansion.errors);
         let mut found = BTreeSet::new();

@@ -30,7 +30,7 @@ fn a_broken_promise_stays_in_its_contract() {
 }
 
 #[test]
-fn a_broken_message_is_still_a_message_for_the_rest_of_the_crate() {
+fn broken_message_still_implements_message() {
     let item = quote! { #[derive(Default, Hash)] pub struct Join { #[serde(flatten)] name: String } };
     assert_snapshot!(with_errors(message(quote!(proto), item)));
 }
@@ -41,7 +41,7 @@ fn broken_session_data_stays() {
 }
 
 #[test]
-fn a_broken_component_and_a_broken_error_are_still_implemented() {
+fn broken_component_and_error_still_implement() {
     assert_snapshot!(with_errors(component(quote! { enum Entry { A } })));
     assert_snapshot!(with_errors(pitaya_error(quote! { enum Failed { A } })));
 }

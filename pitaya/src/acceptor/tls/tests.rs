@@ -104,7 +104,7 @@ async fn the_proxy_header_comes_before_tls() {
 }
 
 #[tokio::test]
-async fn what_is_not_tls_is_refused_and_a_stalling_client_holds_up_nobody() {
+async fn non_tls_is_refused_and_stall_blocks_no_client() {
     let made = make("localhost");
     let mut acceptor = Tcp::bind("127.0.0.1:0").tls(tls(&made));
     let address = listen(&mut acceptor).await;
@@ -124,8 +124,9 @@ async fn what_is_not_tls_is_refused_and_a_stalling_client_holds_up_nobody() {
     stalled.abort();
 }
 
+/// A client without a matching name gets the first certificate.
 #[tokio::test]
-async fn a_client_gets_the_certificate_of_the_name_it_asks_for_and_else_the_first() {
+async fn certificate_is_chosen_by_server_name() {
     let (one, two) = (make("one.example"), make("two.example"));
     let both = tls(&one).and(&tls(&two));
     let mut acceptor = Tcp::bind("127.0.0.1:0").tls(both);
@@ -140,7 +141,7 @@ async fn a_client_gets_the_certificate_of_the_name_it_asks_for_and_else_the_firs
 }
 
 #[tokio::test]
-async fn reload_shows_the_new_certificate_to_new_handshakes_only() {
+async fn reload_affects_new_handshakes_only() {
     let (old, new) = (make("localhost"), make("localhost"));
     let folder = TempDir::new().unwrap();
     let (cert, key) = write(&folder, &old);
@@ -165,7 +166,7 @@ async fn reload_shows_the_new_certificate_to_new_handshakes_only() {
 }
 
 #[tokio::test]
-async fn a_broken_file_keeps_the_old_certificate_and_is_named() {
+async fn broken_file_keeps_old_certificate() {
     let old = make("localhost");
     let folder = TempDir::new().unwrap();
     let (cert, key) = write(&folder, &old);
@@ -201,8 +202,9 @@ async fn certificates_from_memory_are_exchanged_by_replace() {
     assert_eq!(&after, new.cert.der());
 }
 
+/// Files that are empty, missing or swapped.
 #[test]
-fn files_that_are_empty_missing_or_swapped_are_refused_by_name() {
+fn bad_certificate_files_are_refused_by_name() {
     let folder = TempDir::new().unwrap();
     let (cert, key) = write(&folder, &make("localhost"));
     let empty = Tls::from_pem_files("", &key).unwrap_err();

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_of_a_frame_but_the_last_leaves_it_partial() {
+    fn frame_without_its_last_byte_is_partial() {
         for payload in [0, 1, 125, 126, 300, 65535, 65536] {
             let bytes = frame(0x82, payload);
             let mut frames = Frames::default();
@@ -93,8 +93,9 @@ mod tests {
         }
     }
 
+    /// Pings between the fragments change nothing.
     #[test]
-    fn a_message_in_frames_is_partial_up_to_its_last_and_pings_between_them_change_nothing() {
+    fn fragmented_message_is_partial_until_its_end() {
         let mut frames = Frames::default();
         for (bytes, partial) in [
             (frame(0x02, 5), true),

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn two_hundred_headers_are_read_and_one_more_is_refused() {
+    fn header_count_limit_is_two_hundred() {
         let with = |headers: usize| format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(headers));
         assert_eq!(parse(with(MAX_HEADERS).as_bytes()).unwrap().request.headers().count(), MAX_HEADERS);
         let (status, why) = parse(with(MAX_HEADERS + 1).as_bytes()).unwrap_err();

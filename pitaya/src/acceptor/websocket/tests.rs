@@ -214,7 +214,7 @@ async fn probes_are_told_whether_the_server_is_ready() {
 }
 
 #[tokio::test]
-async fn an_opened_connection_has_its_request_and_its_client() {
+async fn opened_connection_has_request_and_client() {
     let mut acceptor = any().trusted_proxies(["127.0.0.1", "10.0.0.0/8"]).subprotocols(["game"]);
     let mut client = connect(listen(&mut acceptor).await).await;
     let more = "Cookie: id=7\r\nSec-WebSocket-Protocol: a, game\r\nX-Forwarded-For: 6.6.6.6\r\n\
@@ -272,7 +272,7 @@ async fn an_origin_that_can_never_match_fails_the_start() {
 }
 
 #[tokio::test]
-async fn origins_of_the_configuration_hold_where_the_builder_says_nothing() {
+async fn configured_origins_apply_without_builder() {
     let options =
         ListenOptions { origins: Arc::new(["https://game.example".into()]), ..ListenOptions::default() };
     let sent = request("Origin: https://evil.example\r\n");
@@ -314,8 +314,9 @@ async fn flush(server: &mut dyn PacketStream) {
     poll_fn(|cx| server.poll_flush(cx)).await.unwrap();
 }
 
+/// Binary or text.
 #[tokio::test]
-async fn a_message_is_a_packet_binary_or_text_whole_or_in_fragments() {
+async fn message_is_a_packet_whole_or_fragmented() {
     let (mut client, mut server) = pair(&mut any()).await;
     let packet = b"\x01\0\0\x02{}".as_slice();
     client.send(Message::binary(packet)).await.unwrap();
@@ -345,7 +346,7 @@ async fn a_ping_is_answered_and_yields_no_packet() {
 }
 
 #[tokio::test]
-async fn a_close_of_the_client_is_answered_and_ends_the_stream() {
+async fn client_close_is_answered_and_ends_the_stream() {
     let (mut client, mut server) = pair(&mut any()).await;
     client.send(Message::close(Some(CloseCode::NORMAL_CLOSURE), "bye")).await.unwrap();
     assert!(recv(&mut *server).await.is_none());
@@ -355,7 +356,7 @@ async fn a_close_of_the_client_is_answered_and_ends_the_stream() {
 }
 
 #[tokio::test]
-async fn closing_flushes_says_goodbye_and_does_not_wait_for_the_client() {
+async fn close_flushes_and_does_not_wait_for_client() {
     let (mut client, mut server) = pair(&mut any()).await;
     server.start_send(Bytes::from_static(b"last words")).unwrap();
     poll_fn(|cx| server.poll_close(cx)).await.unwrap();
@@ -367,8 +368,9 @@ async fn closing_flushes_says_goodbye_and_does_not_wait_for_the_client() {
     assert_eq!(close.as_close().unwrap().0, CloseCode::NORMAL_CLOSURE);
 }
 
+/// The limit can be raised.
 #[tokio::test]
-async fn a_message_may_be_as_long_as_a_packet_may_and_the_limit_can_be_raised() {
+async fn message_limit_is_that_of_packets() {
     let mut acceptor = any();
     let options = ListenOptions { max_packet_before_ack: 10, ..ListenOptions::default() };
     let address = acceptor.listen(&options).await.unwrap().socket.unwrap();
@@ -426,7 +428,7 @@ async fn a_close_says_its_reason_by_a_code() {
 }
 
 #[tokio::test]
-async fn a_client_that_stalls_in_the_upgrade_does_not_hold_up_the_next() {
+async fn stalled_upgrade_does_not_block_the_next() {
     let mut acceptor = any();
     let address = listen(&mut acceptor).await;
     let mut slow = connect(address).await;

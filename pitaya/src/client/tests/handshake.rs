@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::serialize::{Format, Serializer};
 
 #[tokio::test]
-async fn the_client_says_who_it_is_and_learns_what_the_server_is() {
+async fn client_introduces_itself_and_learns_server() {
     let builder = Client::builder()
         .platform("bot")
         .client_version("1.2")
@@ -49,7 +49,7 @@ async fn a_compressed_reply_is_understood() {
 }
 
 #[tokio::test]
-async fn a_reply_that_comes_byte_by_byte_behind_a_heartbeat_is_understood() {
+async fn reply_byte_by_byte_after_heartbeat_is_read() {
     let (client, ..) = connecting(&Client::builder(), async |server| {
         server.packet().await;
         server.send(&packet::HEARTBEAT).await;
@@ -112,7 +112,7 @@ async fn a_reply_that_inflates_without_end_is_refused() {
 }
 
 #[tokio::test]
-async fn a_server_that_closes_instead_of_answering_is_told_from_a_cut_reply() {
+async fn close_differs_from_cut_reply() {
     let (near, far) = tokio::io::duplex(1000);
     drop(far);
     let error = Client::builder().connect_stream(near).await.unwrap_err();
@@ -202,7 +202,7 @@ async fn a_serializer_that_was_not_expected_is_named() {
 }
 
 #[tokio::test]
-async fn user_data_that_is_no_object_is_refused_before_it_is_sent() {
+async fn user_data_must_be_an_object() {
     let (near, far) = tokio::io::duplex(1000);
     let error = Client::builder().handshake_user([1, 2]).connect_stream(near).await.unwrap_err();
     assert!(matches!(error, ConnectError::User(_)));

@@ -8,8 +8,9 @@ use crate::client::CloseReason;
 
 const T: Duration = Duration::from_secs(30);
 
+/// A server that is silent for three intervals is closed.
 #[tokio::test(start_paused = true)]
-async fn a_heartbeat_leaves_in_every_interval_and_a_silent_server_is_closed_after_three() {
+async fn heartbeats_are_sent_and_silence_closes() {
     let (client, mut server) = connected().await;
     let begun = Instant::now();
     for n in 1..=2 {
@@ -22,7 +23,7 @@ async fn a_heartbeat_leaves_in_every_interval_and_a_silent_server_is_closed_afte
 }
 
 #[tokio::test(start_paused = true)]
-async fn any_packet_keeps_the_connection_and_no_heartbeat_is_needed() {
+async fn any_packet_counts_as_a_heartbeat() {
     let (client, mut server) = connected().await;
     for _ in 0..5 {
         tokio::time::advance(2 * T).await;
@@ -73,7 +74,7 @@ async fn a_kick_is_told_from_a_close_and_a_cut() {
 }
 
 #[tokio::test]
-async fn what_the_protocol_does_not_allow_closes_the_connection() {
+async fn protocol_violation_closes_the_connection() {
     let bomb = {
         let mut out = BytesMut::new();
         let compression = Compression::default();
@@ -118,7 +119,7 @@ async fn answers_to_nobody_are_ignored() {
 }
 
 #[tokio::test]
-async fn a_disconnect_sends_what_was_sent_before_and_ends_every_handle() {
+async fn disconnect_flushes_and_ends_every_handle() {
     let (client, mut server) = connected().await;
     let other = client.clone();
     for _ in 0..50 {
@@ -135,8 +136,9 @@ async fn a_disconnect_sends_what_was_sent_before_and_ends_every_handle() {
     assert_eq!(other.notify_to("a.b", &()).await.unwrap_err().code(), "PIT-499");
 }
 
+/// A server that does not read delays the end only for a bounded time.
 #[tokio::test(start_paused = true)]
-async fn the_end_waits_only_so_long_for_a_server_that_does_not_read() {
+async fn close_does_not_wait_for_unread_bytes() {
     for disconnect in [true, false] {
         let (client, server) = connected().await;
         let mut says = client.pushes::<Say>();
@@ -153,8 +155,9 @@ async fn the_end_waits_only_so_long_for_a_server_that_does_not_read() {
     }
 }
 
+/// A server that does not close delays the end only for a bounded time.
 #[tokio::test(start_paused = true)]
-async fn the_end_waits_only_so_long_for_a_server_that_does_not_close() {
+async fn close_does_not_wait_for_the_server() {
     let (client, mut server) = connected().await;
     let begun = Instant::now();
     assert_eq!(client.disconnect().await.reason, CloseReason::Disconnected);

@@ -167,7 +167,7 @@ mod websocket {
     }
 
     #[tokio::test]
-    async fn a_message_that_is_not_one_packet_closes_the_connection() {
+    async fn message_of_several_packets_closes() {
         for bytes in [&b"\x03\0\0"[..], b"\x03\0\0\0\x03\0\0\0", b"\x03\0\0\x01", b""] {
             let (listener, address) = listen().await;
             let first = Some(Message::binary(Bytes::from_static(bytes)));
@@ -240,7 +240,7 @@ mod websocket {
     }
 
     #[tokio::test]
-    async fn a_close_and_a_plain_disconnect_of_the_server_are_the_same() {
+    async fn close_frame_and_disconnect_are_the_same() {
         for close in [true, false] {
             let (listener, address) = listen().await;
             let server = async {

@@ -5,7 +5,7 @@ fn text(n: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_push_reaches_every_subscriber_of_its_route_in_order() {
+async fn push_reaches_every_subscriber_in_order() {
     let (client, mut server) = connected().await;
     let (mut typed, mut raw, mut other) =
         (client.pushes::<Say>(), client.pushes_raw("onSay"), client.pushes_raw("onOther"));
@@ -35,7 +35,7 @@ async fn a_push_that_came_first_waits_for_its_subscriber() {
 }
 
 #[tokio::test]
-async fn what_a_dropped_subscriber_has_not_read_waits_for_the_next() {
+async fn unread_pushes_wait_for_the_next_subscriber() {
     let (client, mut server) = connected().await;
     let says = client.pushes::<Say>();
     for n in 0..4 {
@@ -49,7 +49,7 @@ async fn what_a_dropped_subscriber_has_not_read_waits_for_the_next() {
 }
 
 #[tokio::test]
-async fn a_subscriber_of_all_sees_all_and_takes_nothing_away() {
+async fn subscriber_of_all_takes_no_push_away() {
     let (client, mut server) = connected().await;
     server.push("onSay", &text(1)).await;
     round_trip(&client, &mut server).await;
@@ -64,8 +64,9 @@ async fn a_subscriber_of_all_sees_all_and_takes_nothing_away() {
     assert_eq!(client.pushes::<Say>().next().await.unwrap(), say("1"));
 }
 
+/// The next push of the right type is received.
 #[tokio::test]
-async fn a_push_of_another_type_is_an_error_and_the_next_one_is_not() {
+async fn push_of_wrong_type_is_an_error_once() {
     let (client, mut server) = connected().await;
     let mut says = client.pushes::<Say>();
     server.push("onSay", b"[]").await;
@@ -75,8 +76,9 @@ async fn a_push_of_another_type_is_an_error_and_the_next_one_is_not() {
     assert_eq!(says.next().await.unwrap(), say("1"));
 }
 
+/// It blocks no other subscriber.
 #[tokio::test]
-async fn a_slow_subscriber_blocks_nobody_and_is_told_what_it_missed() {
+async fn slow_subscriber_learns_what_it_missed() {
     let (client, mut server) = connected_with(&Client::builder().push_queue(3), reply()).await;
     let mut slow = client.pushes::<Say>();
     for n in 0..10 {

@@ -76,8 +76,9 @@ async fn an_answer_of_another_type_is_told() {
     assert!(error.msg().starts_with("cannot read the answer of room.room.echo: "), "{error}");
 }
 
+/// A late answer does no harm.
 #[tokio::test(start_paused = true)]
-async fn a_request_without_an_answer_times_out_and_a_late_answer_hurts_nobody() {
+async fn unanswered_request_times_out() {
     let (client, mut server) = connected().await;
     let error = client.request_raw("a.b", Bytes::new()).await.unwrap_err();
     assert_eq!((error.code(), error.msg()), ("PIT-504", "request timeout"));
@@ -174,8 +175,9 @@ async fn large_bodies_travel_both_ways() {
     assert_eq!(answer.unwrap(), body);
 }
 
+/// Requests in flight fail, and so do later ones.
 #[tokio::test]
-async fn requests_in_flight_at_the_end_fail_as_do_later_ones() {
+async fn requests_fail_when_the_connection_ends() {
     let (client, mut server) = connected().await;
     let requests = join_all((0..100).map(|_| client.request_raw("a.b", Bytes::new())));
     let (answers, ()) = tokio::join!(requests, async {
@@ -204,7 +206,7 @@ async fn what_cannot_be_sent_is_refused_here() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_does_not_read_costs_its_callers_a_timeout_and_bounded_memory() {
+async fn unread_requests_time_out_in_bounded_memory() {
     let (client, _server) = connected().await;
     let body = Bytes::from(vec![0; 10_000]);
     let mut sent = 0;

@@ -130,7 +130,7 @@ async fn an_id_is_on_a_broker_once_at_a_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_goes_without_a_word_is_a_timeout_for_who_waits() {
+async fn silent_death_is_a_timeout_for_callers() {
     let (broker, came) = (MemoryBroker::new(), Arc::default());
     let a = start(&broker, "a", &came).await.unwrap();
     let b = start(&broker, "b", &came).await.unwrap();
@@ -178,8 +178,9 @@ async fn what_finds_no_room_is_dropped_and_counted() {
     assert_eq!(came.lock().unwrap().len(), WAITING + 1);
 }
 
+/// The app receives no messages meanwhile, and learns when the outage is over.
 #[tokio::test(start_paused = true)]
-async fn who_cannot_reach_the_broker_fails_at_once_is_not_reached_and_hears_when_it_is_over() {
+async fn unreachable_broker_fails_calls_immediately() {
     let (broker, came) = (MemoryBroker::new(), Arc::default());
     let a = start(&broker, "a", &came).await.unwrap();
     let b = start(&broker, "b", &came).await.unwrap();
@@ -203,7 +204,7 @@ async fn who_cannot_reach_the_broker_fails_at_once_is_not_reached_and_hears_when
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_was_under_way_when_its_server_was_cut_off_never_comes() {
+async fn answer_of_partitioned_server_never_arrives() {
     let (broker, came) = (MemoryBroker::new(), Arc::default());
     let a = start(&broker, "a", &came).await.unwrap();
     let _b = start(&broker, "b", &came).await.unwrap();

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_and_the_environment_name_the_certificates_of_etcd() {
+    fn file_and_environment_set_etcd_certificates() {
         assert_eq!(EtcdOptions::from_config(&Config::default()), EtcdOptions::default());
         let text = "pitaya.cluster.sd.etcd.tls.cafile = '/etc/ca.pem'";
         let read = |env| EtcdOptions::from_config(&Config::parse_with(text, env).unwrap()).ca_file;
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_has_a_scheme_and_is_shown_without_a_password() {
+    fn endpoint_is_shown_without_password() {
         let options = EtcdOptions {
             endpoints: vec!["a:1".into(), "https://b:2".into(), "http://bob:hunter2@c:3".into()],
             ..EtcdOptions::default()
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_is_sent_only_with_a_password_and_the_other_way_round() {
+    fn user_is_sent_only_with_password() {
         for (user, pass, sent) in [("", "", false), ("u", "", false), ("", "p", false), ("u", "p", true)] {
             let options = EtcdOptions { user: user.into(), pass: pass.into(), ..EtcdOptions::default() };
             assert_eq!(options.access().credentials().is_some(), sent, "{user}/{pass}");

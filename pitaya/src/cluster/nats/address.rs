@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_may_have_schemes_ports_and_white_space_or_none() {
+    fn address_list_accepts_schemes_ports_and_spaces() {
         let addresses = parse("nats://one:1, two:2 ,tls://three,,[::1]:4,").unwrap();
         let found: Vec<_> =
             addresses.servers.iter().map(|s| (s.host(), s.port(), s.tls_required())).collect();

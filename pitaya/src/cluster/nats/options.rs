@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_and_the_environment_say_how_nats_is_trusted_and_who_we_are() {
+    fn file_and_environment_set_nats_security() {
         assert_eq!(NatsOptions::from_config(&Config::default()).tls, NatsTls::default());
         let text = "
             [pitaya.cluster.rpc.client.nats]
@@ -277,8 +277,9 @@ mod tests {
         assert!(good().check().is_ok());
     }
 
+    /// For every ping interval.
     #[test]
-    fn a_silent_broker_is_given_up_within_seconds_whatever_the_ping_interval() {
+    fn silent_broker_is_dropped_within_seconds() {
         let mut options = NatsOptions::default();
         assert_eq!(options.patience(), Duration::from_secs(6));
         options.ping_interval = Duration::from_millis(100);

@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_subscription_is_remembered_until_it_is_asked_for() {
+    fn refused_subscription_is_remembered() {
         let signals = signals();
         let text = r#"Permissions Violation for Subscription to "pitaya/a/user/ann/push" using queue "q""#;
         signals.hear(Event::ServerError(ServerError::Other(text.into())));

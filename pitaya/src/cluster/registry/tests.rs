@@ -77,7 +77,7 @@ async fn servers_see_each_other_come_change_and_go() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn leaving_and_closing_twice_is_doing_so_once_and_nothing_comes_back() {
+async fn leave_and_close_are_idempotent() {
     let registry = MemoryRegistry::default();
     let a = App::join(&registry, "a").await;
     let b = App::join(&registry, "b").await;
@@ -100,7 +100,7 @@ async fn leaving_and_closing_twice_is_doing_so_once_and_nothing_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_crashed_is_known_until_its_lease_ends() {
+async fn crashed_server_is_known_until_lease_end() {
     let registry = MemoryRegistry::default();
     let a = App::join(&registry, "a").await;
     let b = App::join(&registry, "b").await;
@@ -113,7 +113,7 @@ async fn a_server_that_crashed_is_known_until_its_lease_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_came_back_does_not_end_with_its_old_lease() {
+async fn restarted_server_outlives_its_old_lease() {
     let registry = MemoryRegistry::default();
     let a = App::join(&registry, "a").await;
     drop(App::join(&registry, "b").await.discovery);
@@ -140,8 +140,9 @@ async fn a_lease_that_is_dropped_is_taken_anew() {
     assert_eq!(a.sees(), ["a"], "one that left does not come back");
 }
 
+/// It keeps its own view.
 #[tokio::test(start_paused = true)]
-async fn a_partitioned_server_keeps_its_view_and_is_lost_to_the_others_after_its_lease() {
+async fn partitioned_server_is_lost_after_its_lease() {
     let registry = MemoryRegistry::default();
     let a = App::join(&registry, "a").await;
     let b = App::join(&registry, "b").await;
@@ -163,7 +164,7 @@ async fn a_partitioned_server_keeps_its_view_and_is_lost_to_the_others_after_its
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_partition_that_is_shorter_than_the_lease_is_not_noticed_by_the_others() {
+async fn short_partition_is_not_noticed() {
     let registry = MemoryRegistry::with_lease(Duration::from_secs(10));
     let a = App::join(&registry, "a").await;
     let _b = App::join(&registry, "b").await;
@@ -177,7 +178,7 @@ async fn a_partition_that_is_shorter_than_the_lease_is_not_noticed_by_the_others
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_leaves_while_partitioned_is_known_until_its_lease_ends() {
+async fn leave_during_partition_shows_after_the_lease() {
     let registry = MemoryRegistry::default();
     let a = App::join(&registry, "a").await;
     let b = App::join(&registry, "b").await;
@@ -202,7 +203,7 @@ async fn a_registry_that_is_cut_off_lets_nobody_join() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_with_a_name_that_breaks_keys_or_a_new_name_is_refused() {
+async fn invalid_name_or_renamed_server_is_refused() {
     let registry = MemoryRegistry::default();
     let bad = Server::new("a/b", "a");
     assert!(registry.discovery().join(Arc::new(bad), Arc::default()).await.is_err());

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_null_leaves_what_was_there_and_unknown_names_are_skipped() {
+    fn null_keeps_defaults_and_unknown_names_skip() {
         let server =
             read(r#"{"id":"a","id":null,"x":{"id":[1,{"y":null}]},"frontend":true,"frontend":null}"#);
         let server = server.unwrap();
@@ -133,8 +133,9 @@ mod tests {
         assert!(server.frontend);
     }
 
+    /// A missing field, null and an empty string are the same.
     #[test]
-    fn metadata_may_be_missing_null_or_an_empty_string_and_two_are_one() {
+    fn metadata_may_be_missing_or_in_both_forms() {
         for json in ["{}", r#"{"metadata":null}"#, r#"{"metadata":""}"#, r#"{"metadata":{}}"#] {
             assert!(read(json).unwrap().metadata.is_empty(), "{json}");
         }

@@ -76,6 +76,6 @@ fn the_reference_in_docs_is_the_table() {
 }
 
 #[test]
-fn variables_in_the_reference_follow_the_rule_it_states() {
+fn reference_variables_follow_the_stated_rule() {
     assert_eq!(env_name("pitaya.heartbeat.interval"), "PITAYA_HEARTBEAT_INTERVAL");
 }

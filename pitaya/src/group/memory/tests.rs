@@ -20,7 +20,7 @@ async fn a_group_is_gone_the_moment_its_time_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_expired_group_may_be_made_again_and_cannot_be_deleted() {
+async fn expired_group_may_be_created_but_not_deleted() {
     let store = MemoryStore::new();
     store.create("g", Some(S)).await.unwrap();
     store.add("g", "ann").await.unwrap();
@@ -57,7 +57,7 @@ async fn times_at_both_ends_are_fine() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_sweep_frees_expired_groups_every_tick_and_no_others() {
+async fn sweep_frees_exactly_the_expired_groups() {
     let store = Arc::new(MemoryStore::with_tick(5 * S));
     let sweeper = Arc::clone(&store);
     let sweeper = tokio::spawn(async move { sweeper.run().await });

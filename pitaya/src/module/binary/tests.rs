@@ -24,7 +24,7 @@ async fn said(logs: &mut Logs) -> (Level, String) {
 }
 
 #[tokio::test]
-async fn standard_output_is_info_and_standard_error_is_error() {
+async fn stdout_is_info_and_stderr_is_error() {
     let (_guard, mut logs) = capture();
     let module = sh("echo a; echo b >&2; printf last", BinaryModule::GRACE);
     start(&module).await;
@@ -63,7 +63,7 @@ async fn shutdown_asks_the_program_to_end_and_waits_for_it() {
 }
 
 #[tokio::test]
-async fn a_program_that_ignores_the_signal_is_killed_after_its_grace() {
+async fn program_that_ignores_the_signal_is_killed() {
     let (_guard, mut logs) = capture();
     let module = sh("trap '' TERM; echo ready; exec sleep 1000", Duration::from_millis(50));
     start(&module).await;
@@ -119,7 +119,7 @@ async fn output_that_others_keep_open_does_not_hold_the_end() {
 }
 
 #[tokio::test]
-async fn a_program_that_is_not_there_is_an_error_that_names_it() {
+async fn missing_program_is_an_error_that_names_it() {
     let module = BinaryModule::new("/no/such/program", [""; 0], BinaryModule::GRACE);
     let error = module.init(&Services::default()).await.unwrap_err();
     assert!(error.msg().starts_with("binary `/no/such/program`: "), "{error}");

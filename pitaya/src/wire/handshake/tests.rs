@@ -110,7 +110,7 @@ fn the_wrong_shape_is_refused() {
 }
 
 #[test]
-fn what_is_said_of_a_user_is_kept_as_the_text_that_came() {
+fn user_data_keeps_its_text() {
     let many = format!(r#"{{"user":{{"a":[{}0]}}}}"#, r#"{"":0},"#.repeat(9000));
     let r = parse(&many);
     assert_eq!(r.user_json().unwrap().len(), many.len() - r#"{"user":}"#.len());
@@ -143,8 +143,9 @@ fn a_reply_has_its_keys_in_order_and_a_payload_last() {
     assert_eq!(Reply::parse(body_of(&packet), 0).unwrap(), r);
 }
 
+/// It is inflated up to the limit.
 #[test]
-fn a_reply_is_deflated_only_where_it_helps_and_inflated_within_the_limit() {
+fn reply_is_deflated_where_it_helps() {
     let small = reply().encode(true).unwrap();
     assert_eq!(small, reply().encode(false).unwrap());
     assert_eq!(small.len(), 4 + 65);

@@ -54,14 +54,14 @@ fn a_message_needs_two_bytes_and_one_of_four_kinds() {
 }
 
 #[test]
-fn a_response_has_no_route_even_with_bit_0_and_unused_bits_are_ignored() {
+fn response_has_no_route_and_ignores_spare_bits() {
     let m = decode(&[0xc5, 1, 0xaa]).unwrap();
     assert_eq!((m.kind, m.route, m.body), (Kind::Response, Route::None, &[0xaa][..]));
     assert!(!m.error && !m.compressed);
 }
 
 #[test]
-fn a_route_of_255_bytes_goes_and_one_of_256_leaves_the_buffer_alone() {
+fn route_of_255_bytes_fits_and_256_does_not() {
     let none = Dictionary::default();
     let mut out = BytesMut::from(&b"before"[..]);
     let long = "r".repeat(256);
@@ -79,7 +79,7 @@ fn a_route_of_255_bytes_goes_and_one_of_256_leaves_the_buffer_alone() {
 }
 
 #[test]
-fn the_largest_message_fills_a_packet_and_one_byte_more_is_refused() {
+fn largest_message_fills_exactly_one_packet() {
     let body = vec![1; MAX_BODY];
     let mut out = BytesMut::new();
     encode_response(&mut out, 0, false, &body[2..], &OFF).unwrap();
@@ -98,8 +98,9 @@ fn the_largest_message_fills_a_packet_and_one_byte_more_is_refused() {
     assert!(data(&out).compressed, "what deflates far enough fits");
 }
 
+/// Only if it becomes smaller.
 #[test]
-fn a_body_is_deflated_from_the_threshold_on_and_only_if_it_shrinks() {
+fn body_is_deflated_from_the_threshold_on() {
     let none = Dictionary::default();
     for (len, c, deflated) in [
         (127, Compression::default(), false),
@@ -132,8 +133,9 @@ fn a_body_is_deflated_from_the_threshold_on_and_only_if_it_shrinks() {
     }
 }
 
+/// A body fails, panics or overwrites its header.
 #[test]
-fn a_body_that_fails_panics_or_eats_its_header_leaves_nothing_behind() {
+fn failed_body_leaves_the_buffer_unchanged() {
     let mut out = BytesMut::from(&b"before"[..]);
     let failed = encode_response_with(&mut out, 1, false, &OFF, |out| {
         out.put_slice(b"half");

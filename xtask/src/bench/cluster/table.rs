@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_passed_on_is_compared_with_both_bare_programs_round_by_round() {
+    fn forwarded_is_compared_with_bare_programs() {
         let keys = [(64, Work::Tcp), (64, Work::Raw), (64, Work::Rpc), (64, Work::Forward)];
         let mut rows = Rows::new(keys.iter().map(|key| Row::new(super::super::name(*key), *key)));
         let report = |us: &[f64]| {

@@ -89,7 +89,7 @@ async fn the_answers_to_one_read_leave_in_one_write() {
 }
 
 #[tokio::test]
-async fn a_client_that_pings_and_never_reads_is_not_read_any_further() {
+async fn pinging_client_that_never_reads_is_not_read() {
     let (mut server, mut client, _) = counted(256);
     let flood = tokio::spawn(async move {
         let mut pings = 0;

@@ -90,7 +90,7 @@ fn a_list_is_the_view_with_the_own_server_in_it() {
 }
 
 #[test]
-fn changes_come_after_the_list_and_what_is_older_is_in_it() {
+fn changes_follow_the_list() {
     let mut it = Fixture::new(&[]);
     it.list(5, &[("servers/room/a", &value("room", "a"))]);
     it.heard();
@@ -107,8 +107,9 @@ fn changes_come_after_the_list_and_what_is_older_is_in_it() {
     assert_eq!(it.servers.get("a").unwrap().metadata["note"], "new");
 }
 
+/// It hides no other entry.
 #[test]
-fn an_entry_that_is_no_server_is_counted_once_and_hides_no_other() {
+fn invalid_entry_is_counted_once() {
     let mut it = Fixture::new(&[]);
     let good = value("room", "good");
     let strangers: [(&str, &[u8]); 9] = [
@@ -151,7 +152,7 @@ fn a_key_that_is_not_utf8_is_skipped() {
 }
 
 #[test]
-fn what_is_no_server_does_not_hide_the_one_that_was_known_under_its_key() {
+fn invalid_entry_keeps_the_known_server() {
     let mut it = Fixture::new(&[]);
     it.list(5, &[("servers/room/a", &value("room", "a"))]);
     it.put(6, "servers/room/a", b"null");
@@ -164,7 +165,7 @@ fn what_is_no_server_does_not_hide_the_one_that_was_known_under_its_key() {
 }
 
 #[test]
-fn types_on_the_blacklist_are_as_if_not_there_except_the_own_server() {
+fn blacklisted_types_are_hidden_except_own() {
     let mut it = Fixture::new(&["room", "hall"]);
     let (room, hall, shop) = (value("room", "a"), value("hall", "b"), value("shop", "c"));
     let own = value("room", "own");
@@ -183,7 +184,7 @@ fn types_on_the_blacklist_are_as_if_not_there_except_the_own_server() {
 }
 
 #[test]
-fn the_own_server_stays_in_its_view_whatever_the_registry_says_until_it_leaves() {
+fn own_server_stays_in_view_until_it_leaves() {
     let mut it = Fixture::new(&[]);
     it.list(5, &[]);
     assert!(matches!(it.delete(6, "servers/room/own"), Seen::OwnDeleted(6)));
@@ -202,8 +203,9 @@ fn the_own_server_stays_in_its_view_whatever_the_registry_says_until_it_leaves()
     assert!(it.ids().is_empty());
 }
 
+/// Afterwards the servers that did not come back are removed.
 #[test]
-fn while_the_registry_is_doubted_nobody_is_taken_for_gone_and_then_those_who_did_not_come_back_are() {
+fn doubted_registry_removes_no_server_early() {
     let mut it = Fixture::new(&[]);
     let (a, b, c) = (value("room", "a"), value("room", "b"), value("room", "c"));
     it.list(5, &[("servers/room/a", &a), ("servers/room/b", &b), ("servers/room/c", &c)]);
@@ -225,7 +227,7 @@ fn while_the_registry_is_doubted_nobody_is_taken_for_gone_and_then_those_who_did
 }
 
 #[test]
-fn one_silence_after_another_lengthens_the_grace_by_their_time_and_no_more() {
+fn repeated_silence_extends_grace_by_its_time() {
     let mut it = Fixture::new(&[]);
     it.list(5, &[("servers/room/a", &value("room", "a"))]);
     let start = Instant::now();
@@ -273,7 +275,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 
 proptest! {
     #[test]
-    fn when_all_is_told_and_no_doubt_is_left_the_view_is_the_registry(acts in acts()) {
+    fn settled_view_equals_the_registry(acts in acts()) {
         let mut it = Fixture::new(&[]);
         let mut registry: BTreeMap<String, Vec<u8>> = BTreeMap::new();
         let mut changes: Vec<(i64, String, Option<Vec<u8>>)> = Vec::new();

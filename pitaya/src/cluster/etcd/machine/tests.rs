@@ -43,8 +43,9 @@ fn a_lease_is_kept_alive_three_times_in_its_time() {
     assert_eq!(world.count(|request| matches!(request, Request::Grant)), 0);
 }
 
+/// The watch stays.
 #[test]
-fn the_list_is_read_anew_at_its_interval_and_the_watch_stays() {
+fn list_is_read_at_its_interval() {
     let mut world = joined();
     world.log.clear();
     world.pass(Duration::from_secs(1210));
@@ -53,7 +54,7 @@ fn the_list_is_read_anew_at_its_interval_and_the_watch_stays() {
 }
 
 #[test]
-fn a_lost_lease_is_replaced_at_once_when_the_deletion_is_seen() {
+fn lost_lease_is_replaced_on_deletion() {
     let mut world = joined();
     world.strike(&Blow::LeaseLost);
     world.pass(SECOND / 10);
@@ -71,7 +72,7 @@ fn a_change_is_put_again_under_the_same_lease() {
 }
 
 #[test]
-fn a_compaction_reads_the_list_anew_on_the_same_connection() {
+fn compaction_rereads_on_the_same_connection() {
     let mut world = joined();
     world.log.clear();
     world.strike(&Blow::Compacted);
@@ -93,8 +94,9 @@ fn an_outage_shorter_than_the_lease_keeps_the_lease() {
     assert_eq!(world.count(|request| matches!(request, Request::Grant)), 1);
 }
 
+/// Later registrations are tried without a limit.
 #[test]
-fn the_first_registration_is_tried_so_often_and_later_ones_for_ever() {
+fn first_registration_tries_are_bounded() {
     let mut world = World::new(limits(3, 2), 1);
     world.strike(&Blow::Mode(Mode::Gone));
     world.pass(Duration::from_secs(3600));
@@ -111,7 +113,7 @@ fn the_first_registration_is_tried_so_often_and_later_ones_for_ever() {
 }
 
 #[test]
-fn a_refusal_ends_the_first_registration_at_once_and_gives_the_lease_back() {
+fn refused_registration_returns_the_lease() {
     let mut world = World::new(limits(1, 15), 1);
     assert_eq!(world.machine.next(world.now), Some(Request::Connect(0)));
     world.machine.answered(Answer::Failed(fault(true)), world.now);
@@ -140,7 +142,7 @@ fn a_refusal_later_ends_nothing() {
 }
 
 #[test]
-fn an_endpoint_that_is_down_is_followed_by_the_next_at_once() {
+fn failed_endpoint_is_followed_by_the_next() {
     let mut world = World::new(limits(2, 15), 1);
     let Some(Request::Connect(first)) = world.machine.next(world.now) else { panic!("it connects") };
     world.machine.answered(Answer::Failed(fault(false)), world.now);
@@ -163,7 +165,7 @@ fn servers_do_not_all_begin_with_the_same_endpoint() {
 }
 
 #[test]
-fn what_breaks_soon_after_it_was_made_is_tried_at_growing_pauses() {
+fn short_lived_connections_back_off() {
     let mut world = joined();
     world.log.clear();
     for _ in 0..50 {
@@ -175,7 +177,7 @@ fn what_breaks_soon_after_it_was_made_is_tried_at_growing_pauses() {
 }
 
 #[test]
-fn leaving_gives_the_lease_back_and_the_list_is_still_followed() {
+fn leave_returns_the_lease_and_keeps_following() {
     let mut world = joined();
     world.machine.leave();
     world.pass(SECOND / 10);
@@ -189,7 +191,7 @@ fn leaving_gives_the_lease_back_and_the_list_is_still_followed() {
 }
 
 #[test]
-fn one_that_left_while_the_registry_was_away_gives_its_lease_back_later() {
+fn leave_during_outage_returns_the_lease_later() {
     let mut world = joined();
     world.strike(&Blow::Mode(Mode::Gone));
     world.pass(SECOND);
@@ -201,8 +203,9 @@ fn one_that_left_while_the_registry_was_away_gives_its_lease_back_later() {
     assert_eq!(world.key, None);
 }
 
+/// A registry is silent for too long once it is silent for as long as a lease lasts.
 #[test]
-fn a_registry_that_was_silent_as_long_as_leases_last_or_was_emptied_is_doubted() {
+fn silent_or_emptied_registry_is_doubted() {
     let mut world = joined();
     world.pass(TTL * 5);
     let start = world.machine.heard;
@@ -214,7 +217,7 @@ fn a_registry_that_was_silent_as_long_as_leases_last_or_was_emptied_is_doubted()
 }
 
 #[test]
-fn after_a_loss_it_sees_first_whether_the_lease_still_lives() {
+fn reconnect_checks_the_old_lease_first() {
     let mut world = joined();
     let lease = world.key.unwrap().0;
     world.log.clear();
@@ -244,7 +247,7 @@ fn putting() -> (Machine, Instant) {
 }
 
 #[test]
-fn a_key_that_was_deleted_before_the_answer_to_its_put_came_is_put_again() {
+fn key_deleted_before_its_put_answer_is_put_again() {
     let (mut machine, now) = putting();
     machine.seen(Seen::OwnDeleted(22), now);
     machine.answered(Answer::Put(21), now);
@@ -261,7 +264,7 @@ fn a_deletion_from_before_the_put_is_none() {
 }
 
 #[test]
-fn an_earlier_put_that_was_carried_out_later_is_corrected() {
+fn late_put_is_corrected() {
     let (mut machine, now) = putting();
     machine.answered(Answer::Put(22), now);
     machine.seen(Seen::OwnPut(22, OwnEntry { lease: 7, same: true }), now);
@@ -271,7 +274,7 @@ fn an_earlier_put_that_was_carried_out_later_is_corrected() {
 }
 
 #[test]
-fn another_server_with_the_same_id_is_not_fought_but_survived() {
+fn duplicate_id_is_not_fought() {
     let (mut machine, now) = putting();
     machine.answered(Answer::Put(22), now);
     machine.seen(Seen::OwnPut(23, OwnEntry { lease: 8, same: false }), now);
@@ -281,7 +284,7 @@ fn another_server_with_the_same_id_is_not_fought_but_survived() {
 }
 
 #[test]
-fn revisions_of_a_registry_that_was_set_up_anew_are_not_compared_with_the_old_ones() {
+fn revisions_of_a_new_registry_are_not_compared() {
     let (mut machine, now) = putting();
     machine.answered(Answer::Put(22), now);
     assert!(machine.hear(Sign::List(3), now).is_some());
@@ -290,14 +293,14 @@ fn revisions_of_a_registry_that_was_set_up_anew_are_not_compared_with_the_old_on
 }
 
 #[test]
-fn a_lease_that_is_gone_before_its_time_after_a_loss_is_a_sign_of_a_registry_that_was_emptied() {
+fn early_lease_loss_means_emptied_registry() {
     let mut world = joined();
     world.machine.seen(Seen::Broken(fault(false)), world.now);
     assert!(world.machine.hear(Sign::LeaseGone, world.now).is_some());
 }
 
 #[test]
-fn an_etcd_that_makes_leases_longer_than_asked_for_is_not_doubted_for_that() {
+fn longer_lease_than_asked_is_not_doubted() {
     let now = Instant::now();
     let asked = Limits { ttl: Duration::from_secs(1), ..limits(1, 15) };
     let mut machine = Machine::new(asked, Rng::with_seed(1), now);
@@ -329,8 +332,9 @@ fn blows() -> impl Strategy<Value = Vec<(Duration, Blow)>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
+    /// For every random sequence of faults.
     #[test]
-    fn whatever_happens_five_seconds_after_the_registry_is_back_all_is_well(
+    fn all_is_well_five_seconds_after_the_outage(
         blows in blows(), endpoints in 1_usize..4, seed: u64,
     ) {
         let mut world = World::new(limits(endpoints, u32::MAX), seed);
@@ -349,8 +353,9 @@ proptest! {
         prop_assert_eq!(world.machine.registrations(), registrations);
     }
 
+    /// For every random sequence of faults.
     #[test]
-    fn whatever_happens_one_that_left_is_not_there_and_does_not_come_back(
+    fn left_server_does_not_come_back(
         before in blows(), after in blows(), seed: u64,
     ) {
         let mut world = World::new(limits(1, u32::MAX), seed);
@@ -372,7 +377,7 @@ proptest! {
     }
 
     #[test]
-    fn the_next_try_begins_within_the_interval_and_they_never_come_thick(
+    fn retries_are_prompt_and_never_dense(
         seed: u64, endpoints in 1_usize..4, retry in 0_u64..20_000,
     ) {
         let mut world =
