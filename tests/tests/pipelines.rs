@@ -106,7 +106,7 @@ struct Known(Caller);
 
 impl Extract<Handler> for Known {
     async fn extract(call: &mut Call<Handler>) -> Result<Self> {
-        call.passed().map(Self).ok_or_else(|| Error::new("P-3", "nobody was found"))
+        call.extension().map(Self).ok_or_else(|| Error::new("P-3", "nobody was found"))
     }
 }
 
@@ -117,7 +117,7 @@ impl Before for Finds {
     fn before<'a>(&'a self, call: &'a mut Incoming) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             let greeting = call.state::<String>()?;
-            call.put(Caller(format!("{} {}", *greeting, self.0)));
+            call.insert(Caller(format!("{} {}", *greeting, self.0)));
             Ok(())
         })
     }

@@ -137,6 +137,7 @@ fn value(
         );
     }
     let services = format_ident!("services", span = proc_macro2::Span::mixed_site());
-    let value = quote_spanned!(span=> #private::fits::component_field::<#ty>(#services, #component, #label)?);
+    let value =
+        quote_spanned!(span=> #private::assert::component_field::<#ty>(#services, #component, #label)?);
     quote!(#cfgs #member: #value)
 }

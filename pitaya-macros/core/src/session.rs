@@ -87,8 +87,8 @@ fn expand(ctx: &Ctx, mut input: DeriveInput, sink: &Sink<'_>) -> TokenStream {
         impl #name {
             fn __default() -> Self {
                 #[allow(unused_imports)]
-                use #private::Begun as _;
-                <#private::Initial<Self>>::value()
+                use #private::DefaultValueFallback as _;
+                <#private::DefaultValue<Self>>::value()
             }
         }
         #[automatically_derived]

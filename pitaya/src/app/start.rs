@@ -354,7 +354,7 @@ fn plan<'a>(builder: &'a mut Builder, app: &'a App) -> Plan<'a> {
     Plan {
         server_type: &builder.server_type,
         collect: builder.collect,
-        passes_on: app.inner.node.is_some() && builder.frontend != Some(false),
+        forwards: app.inner.node.is_some() && builder.frontend != Some(false),
         registered: std::mem::take(&mut builder.registered),
         services: &app.inner.services,
         handler_pipeline: std::mem::take(&mut builder.handler_pipeline),

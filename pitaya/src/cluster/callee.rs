@@ -18,7 +18,7 @@ use super::protos::{BindMsg, KickAnswer, KickMsg, OrderedBroadcast, Push, Sessio
 use super::request::{Incoming, Target, Waits, session_data};
 use super::response::{self, ACK};
 use super::{Receiver, sys};
-use crate::component::{Client, EntryId, Tables, cut_off, end, run_remote};
+use crate::component::{ClientCall, EntryId, Tables, cut_off, end, run_remote};
 use crate::context::{Current, Deadline};
 use crate::dispatch;
 use crate::error::{Error, Result, code, text};
@@ -244,7 +244,8 @@ impl Node {
         let core = self.pool.copy(u64::try_from(session.id).unwrap_or_default(), uid, data, back);
         // Any number but 0 says that somebody waits.
         let mid = u64::from(waits_for_reply);
-        let client = Client { core: Arc::clone(&core), call: 0, mid, entry: id, plain: entry.plain() };
+        let client =
+            ClientCall { core: Arc::clone(&core), call: 0, mid, entry: id, no_hooks: entry.no_hooks() };
         let started = std::time::Instant::now();
         let work = async { dispatch::call(entry, client, &Body::shared(&body)).await };
         let result = current

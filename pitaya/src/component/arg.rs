@@ -122,7 +122,7 @@ macro_rules! arguments {
             #[doc(hidden)]
             fn put(_held: &mut Self::Held, _value: Box<dyn Any + Send>) {}
             #[doc(hidden)]
-            fn give(held: Self::Held, call: &mut $call) -> impl Future<Output = Result<Self>> + Send;
+            fn resolve(held: Self::Held, call: &mut $call) -> impl Future<Output = Result<Self>> + Send;
         }
 
         impl<T: Extract<$kind>> $arg<via::Extractor> for T {
@@ -137,7 +137,7 @@ macro_rules! arguments {
             fn hold(_call: &$call, _body: &Body<'_>) {}
 
             #[inline]
-            fn give((): (), call: &mut $call) -> impl Future<Output = Result<Self>> + Send {
+            fn resolve((): (), call: &mut $call) -> impl Future<Output = Result<Self>> + Send {
                 T::extract(call)
             }
         }
@@ -171,7 +171,7 @@ macro_rules! arguments {
             }
 
             #[inline]
-            async fn give(held: Self::Held, _call: &mut $call) -> Result<Self> {
+            async fn resolve(held: Self::Held, _call: &mut $call) -> Result<Self> {
                 held?.ok_or_else(|| Error::internal("a hook before took the message away"))
             }
         }
@@ -191,8 +191,8 @@ macro_rules! arguments {
         impl<H, T: $arg<M, Held = H>, M> $held<H, T, M> {
             #[doc(hidden)]
             #[inline]
-            pub fn give(self, call: &mut $call) -> impl Future<Output = Result<T>> + Send + use<'_, H, T, M> {
-                T::give(self.0, call)
+            pub fn resolve(self, call: &mut $call) -> impl Future<Output = Result<T>> + Send + use<'_, H, T, M> {
+                T::resolve(self.0, call)
             }
         }
 

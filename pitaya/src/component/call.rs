@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use super::{Context, Entry, EntryId, Tables};
 use crate::context::Current;
 use crate::error::{Error, Result};
-use crate::pipeline::Carried;
+use crate::pipeline::Extensions;
 use crate::route::{Handler, Remote};
 use crate::serialize::Format;
 use crate::services::Services;
@@ -36,38 +36,38 @@ mod sealed {
 }
 
 impl Kind for Handler {
-    type Caller = Client;
+    type Caller = ClientCall;
     /// Nothing: the reply is in the session's outbox by then, or on a backend in the copy of the session.
     type Output = ();
 
     #[inline]
-    fn entry(caller: &Client) -> &Entry {
+    fn entry(caller: &ClientCall) -> &Entry {
         Tables::of(&caller.core).handlers.entry(caller.entry)
     }
 
-    fn current(caller: &Client) -> Current {
+    fn current(caller: &ClientCall) -> Current {
         caller.core.back().map(|back| back.current().clone()).unwrap_or_default()
     }
 
-    fn services(caller: &Client) -> &Arc<Services> {
+    fn services(caller: &ClientCall) -> &Arc<Services> {
         caller.core.pool().services()
     }
 }
 
 impl Kind for Remote {
-    type Caller = Peer;
+    type Caller = ServerCall;
     /// The reply.
     type Output = bytes::Bytes;
 
-    fn entry(caller: &Peer) -> &Entry {
+    fn entry(caller: &ServerCall) -> &Entry {
         &caller.entry
     }
 
-    fn current(caller: &Peer) -> Current {
+    fn current(caller: &ServerCall) -> Current {
         caller.current.clone()
     }
 
-    fn services(caller: &Peer) -> &Arc<Services> {
+    fn services(caller: &ServerCall) -> &Arc<Services> {
         &caller.services
     }
 }
@@ -75,19 +75,19 @@ impl Kind for Remote {
 /// Who called a handler. It shares nothing with other sessions: counting references to what all threads share
 /// would cost more than the rest of a short call.
 #[doc(hidden)]
-pub struct Client {
+pub struct ClientCall {
     pub(crate) core: Arc<Core>,
     pub(crate) call: CallId,
     /// The id of a request; 0 is none, and then nothing is answered.
     pub(crate) mid: u64,
     pub(crate) entry: EntryId,
     /// Neither hooks nor rules concern this call: what most calls are spared from looking up.
-    pub(crate) plain: bool,
+    pub(crate) no_hooks: bool,
 }
 
 /// Who called a remote.
 #[doc(hidden)]
-pub struct Peer {
+pub struct ServerCall {
     services: Arc<Services>,
     entry: Arc<Entry>,
     current: Current,
@@ -99,13 +99,13 @@ pub type HandlerCall = Call<Handler>;
 pub type RemoteCall = Call<Remote>;
 
 /// A call under way, for generated code. An error is for whoever polls it to pass on.
-pub(crate) type Calling<K> = BoxFuture<'static, Result<<K as Kind>::Output>>;
+pub(crate) type CallFuture<K> = BoxFuture<'static, Result<<K as Kind>::Output>>;
 
 /// One call. Extractors of users read it; handlers see what extractors make of it.
 pub struct Call<K: Kind> {
     pub(super) caller: K::Caller,
     /// What its hooks have in common; nothing where there are none.
-    carried: Mutex<Option<Box<Carried>>>,
+    extensions: Mutex<Option<Box<Extensions>>>,
 }
 
 impl<K: Kind> Call<K> {
@@ -124,33 +124,33 @@ impl<K: Kind> Call<K> {
         Context::new(Arc::clone(&self.entry().route), K::current(&self.caller))
     }
 
-    /// What a hook before handed on ([`Incoming::put`](crate::pipeline::Incoming::put)), for extractors.
-    pub fn passed<T: Clone + 'static>(&self) -> Option<T> {
-        self.carried().as_ref()?.get().cloned()
+    /// What a hook before handed on ([`Incoming::insert`](crate::pipeline::Incoming::insert)), for extractors.
+    pub fn extension<T: Clone + 'static>(&self) -> Option<T> {
+        self.extensions().as_ref()?.get().cloned()
     }
 
-    pub(super) fn carried(&self) -> MutexGuard<'_, Option<Box<Carried>>> {
-        self.carried.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn extensions(&self) -> MutexGuard<'_, Option<Box<Extensions>>> {
+        self.extensions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// For generated code: the instance whose method is called.
     #[doc(hidden)]
     #[inline]
     pub fn component<S: 'static>(&self) -> Result<&S> {
-        self.entry().instance.downcast_ref().ok_or_else(stranger)
+        self.entry().instance.downcast_ref().ok_or_else(wrong_component)
     }
 }
 
 /// No registration can bring this about: a block and its component's type come from one place.
 #[cold]
-fn stranger() -> Error {
+fn wrong_component() -> Error {
     Error::internal("a method of another component")
 }
 
 impl Call<Handler> {
     #[inline]
-    pub(crate) fn new(caller: Client) -> Self {
-        Self { caller, carried: Mutex::new(None) }
+    pub(crate) fn new(caller: ClientCall) -> Self {
+        Self { caller, extensions: Mutex::new(None) }
     }
 
     /// The session of the client that calls.
@@ -171,7 +171,7 @@ impl Call<Handler> {
 
 impl Call<Remote> {
     pub(crate) fn remote(services: Arc<Services>, entry: Arc<Entry>, current: Current) -> Self {
-        Self { caller: Peer { services, entry, current }, carried: Mutex::new(None) }
+        Self { caller: ServerCall { services, entry, current }, extensions: Mutex::new(None) }
     }
 
     /// The services of the app.

@@ -1,13 +1,13 @@
 //! What the macros write down about annotated impl blocks.
 
 use super::build::ComponentType;
-use super::{Call, Calling, Handler, Kind, Remote};
+use super::{Call, CallFuture, Handler, Kind, Remote};
 use crate::error::Result;
 use crate::serialize::{Body, Schema};
 use crate::services::Services;
 
 /// The code that calls a method: it decodes what it is given, and finds its component through the call.
-pub(crate) type CallFn<K> = fn(Call<K>, &Body<'_>) -> Calling<K>;
+pub(crate) type CallFn<K> = fn(Call<K>, &Body<'_>) -> CallFuture<K>;
 
 /// An argument that is made from the call: its type as it is written, and whether an app has what it needs.
 pub(crate) type Need = (&'static str, fn(&Services) -> Result<()>);

@@ -7,9 +7,8 @@
 // Types that only generated code names need no `Debug`.
 #[allow(missing_debug_implementations)]
 mod arg;
-#[allow(missing_debug_implementations)]
-mod around;
-mod ask;
+#[doc(hidden)]
+pub mod assert;
 mod build;
 #[allow(missing_debug_implementations)]
 mod call;
@@ -17,13 +16,15 @@ mod context;
 #[allow(missing_debug_implementations)]
 mod every;
 mod fake;
-pub mod fits;
+#[allow(missing_debug_implementations)]
+mod invoke;
 #[allow(missing_debug_implementations)]
 mod method;
 mod reply;
 mod rpc;
 mod runner;
 mod service;
+mod specialize;
 mod table;
 
 pub use crate::route::{Handler, Remote};
@@ -39,7 +40,7 @@ pub use rpc::Rpc;
 #[doc(hidden)]
 pub use build::HasServices;
 pub(crate) use build::{Instance, LifecycleDyn};
-pub(crate) use call::{Calling, Client};
+pub(crate) use call::{CallFuture, ClientCall};
 pub(crate) use every::{Every, start as start_timer};
 pub(crate) use method::{Bound, MethodInfo};
 pub(crate) use rpc::{Local, RemoteRequest, RemoteTarget, run_remote};
@@ -51,16 +52,19 @@ pub(crate) use table::{Built, Entry, EntryId, Plan, Registration, Table, Tables}
 #[doc(hidden)]
 pub mod private {
     pub use super::arg::{HeldHandlerArg, HeldRemoteArg, Slot};
-    pub use super::around::Step;
-    pub use super::ask::{
-        Answer, Ask, Calling, Initial, Take, first, is_default,
-        otherwise::{Answered, Asked, Begun, Called, Taken},
-    };
+    pub use super::assert;
     pub use super::build::{ComponentType, probe};
     pub use super::every::{Every, Tick, Timed, TimerBlock, timed};
-    pub use super::fits;
+    pub use super::invoke::MaybeReady;
     pub use super::method::{Block, BlockKind, Contract, Method, Methods};
     pub use super::rpc::rpc_client;
+    pub use super::specialize::{
+        ArgDecode, ArgProbe, DefaultValue, ReplyProbe, TypedCall,
+        fallback::{
+            ArgDecodeFallback, ArgProbeFallback, DefaultValueFallback, ReplyProbeFallback, TypedCallFallback,
+        },
+        first, is_default,
+    };
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ impl Entry {
 
     /// Neither hooks nor rules concern calls of it.
     #[inline]
-    pub(crate) fn plain(&self) -> bool {
+    pub(crate) fn no_hooks(&self) -> bool {
         let Pipeline { before, after, validate, .. } = &self.pipeline;
         before.is_empty() && after.is_empty() && !validate
     }
@@ -162,7 +162,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) server_type: &'a str,
     pub(crate) collect: bool,
     /// A frontend that passes messages on to other servers.
-    pub(crate) passes_on: bool,
+    pub(crate) forwards: bool,
     pub(crate) registered: Vec<Registration>,
     pub(crate) services: &'a Services,
     pub(crate) handler_pipeline: Pipeline,
@@ -198,7 +198,7 @@ impl Plan<'_> {
             }
         }
         // One that only passes messages on has to say that it serves nothing.
-        if mine.is_empty() && (self.collect || !self.passes_on) {
+        if mine.is_empty() && (self.collect || !self.forwards) {
             problems.extend(built.notes);
             problems.insert(self.nothing(&linked));
             return Err(all(problems));

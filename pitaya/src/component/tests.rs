@@ -40,7 +40,7 @@ fn plan<'a>(server_type: &'a str, registered: Vec<Registration>, services: &'a S
     Plan {
         server_type,
         collect: true,
-        passes_on: false,
+        forwards: false,
         registered,
         services,
         handler_pipeline,

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::meters::{Label, Tally};
 use super::{Front, FrontLimits};
-use crate::component::{Calling, Client, Entry, EntryId, Handler};
+use crate::component::{CallFuture, ClientCall, Entry, EntryId, Handler};
 use crate::dispatch::{self, Forwarded, Started, Target};
 use crate::error::{Error, Result, code, text};
 use crate::serialize::{Body, ErrorPayload};
@@ -53,7 +53,7 @@ struct Running {
     reported: bool,
     mid: u64,
     at: Instant,
-    future: Calling<Handler>,
+    future: CallFuture<Handler>,
     until: Instant,
 }
 
@@ -82,8 +82,8 @@ pub(super) struct Scope<'a> {
 
 impl Scope<'_> {
     #[inline]
-    fn client(&self, call: CallId, mid: u64, id: EntryId, entry: &Entry) -> Client {
-        Client { core: Arc::clone(self.core), call, mid, entry: id, plain: entry.plain() }
+    fn client(&self, call: CallId, mid: u64, id: EntryId, entry: &Entry) -> ClientCall {
+        ClientCall { core: Arc::clone(self.core), call, mid, entry: id, no_hooks: entry.no_hooks() }
     }
 
     /// Whether messages for it start on arrival.
@@ -97,7 +97,7 @@ impl Scope<'_> {
     }
 
     /// Sends a message on, then its reply to the client.
-    fn forward(&self, route: Arc<str>, mid: u64, body: &Body<'_>) -> Calling<Handler> {
+    fn forward(&self, route: Arc<str>, mid: u64, body: &Body<'_>) -> CallFuture<Handler> {
         let core = Arc::clone(self.core);
         let replied = Arc::clone(&route);
         let message = Forwarded { core: Arc::clone(&core), route, body: body.to_bytes(), mid };
@@ -327,7 +327,7 @@ impl Lane {
             if mid != 0 && !answer(scope.core, mid, &error) {
                 // The outbox is full: the answer waits for room in this lane, as a reply would.
                 let core = Arc::clone(scope.core);
-                let mut future: Calling<Handler> = Box::pin(async move {
+                let mut future: CallFuture<Handler> = Box::pin(async move {
                     answer_later(&core, mid, &error).await;
                     Ok(())
                 });
@@ -436,7 +436,7 @@ fn timed_out() -> Error {
     Error::new(code::TIMEOUT, text::HANDLER_TIMEOUT)
 }
 
-async fn within(limit: Duration, route: &str, core: &Core, mut future: Calling<Handler>) -> Result<()> {
+async fn within(limit: Duration, route: &str, core: &Core, mut future: CallFuture<Handler>) -> Result<()> {
     // The task may be polled once more before the connection drops it.
     let work = poll_fn(|cx| if core.pool().is_killed() { Poll::Pending } else { future.as_mut().poll(cx) });
     match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {

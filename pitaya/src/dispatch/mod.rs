@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-use crate::component::{Bound, Calling, Client, Entry, EntryId, Handler, HandlerCall, Tables};
+use crate::component::{Bound, CallFuture, ClientCall, Entry, EntryId, Handler, HandlerCall, Tables};
 use crate::context::Current;
 use crate::error::{Error, Result, code, text};
 use crate::route::{Parts, RouteError, parse};
@@ -74,7 +74,7 @@ pub(crate) enum Started {
     /// It came to its end at once; its reply is in the outbox.
     Done(Result<()>),
     /// It goes on.
-    Running(Calling<Handler>),
+    Running(CallFuture<Handler>),
 }
 
 impl Dispatcher {
@@ -141,7 +141,7 @@ impl fmt::Debug for Dispatcher {
 
 /// Starts a handler and polls it once: most are done then, and their body was never copied.
 #[inline]
-pub(crate) fn start(entry: &Entry, client: Client, body: &Body<'_>, cx: &mut Context<'_>) -> Started {
+pub(crate) fn start(entry: &Entry, client: ClientCall, body: &Body<'_>, cx: &mut Context<'_>) -> Started {
     let begin = AssertUnwindSafe(|| {
         let mut future = call(entry, client, body);
         match future.as_mut().poll(cx) {
@@ -154,11 +154,11 @@ pub(crate) fn start(entry: &Entry, client: Client, body: &Body<'_>, cx: &mut Con
 
 /// Makes the future of a handler; decodes its message now.
 #[inline]
-pub(crate) fn call(entry: &Entry, client: Client, body: &Body<'_>) -> Calling<Handler> {
+pub(crate) fn call(entry: &Entry, client: ClientCall, body: &Body<'_>) -> CallFuture<Handler> {
     match entry.call {
         Bound::Handler(method) if span::wanted(client.core.tracer()) => {
             let request_id = Current::with(|current| current.metadata.request_id().map(str::to_owned));
-            let Client { core, mid, .. } = &client;
+            let ClientCall { core, mid, .. } = &client;
             let message = core.client_message(entry.route(), request_id.as_deref(), *mid != 0);
             let span = span::handler(&message, core.tracer());
             let future = span.in_scope(|| method(HandlerCall::new(client), body));
@@ -174,7 +174,7 @@ pub(crate) fn call(entry: &Entry, client: Client, body: &Body<'_>) -> Calling<Ha
 }
 
 /// Polls a handler that goes on.
-pub(crate) fn poll(what: &str, future: &mut Calling<Handler>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+pub(crate) fn poll(what: &str, future: &mut CallFuture<Handler>, cx: &mut Context<'_>) -> Poll<Result<()>> {
     catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
         .unwrap_or_else(|panic| Poll::Ready(Err(panicked(what, &*panic))))
 }

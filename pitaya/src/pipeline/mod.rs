@@ -31,7 +31,7 @@
 //! ```
 //!
 //! A hook with something of its own is a type that implements [`Before`] or [`After`]. What hooks of one call tell each
-//! other they [`put`](Incoming::put) into it; what the app has, they take from [`state`](Incoming::state).
+//! other they [`insert`](Incoming::insert) into it; what the app has, they take from [`state`](Incoming::state).
 
 use std::any::Any;
 use std::fmt;
@@ -48,18 +48,18 @@ use crate::services::Services;
 use crate::session::Session;
 
 /// What the hooks of one call have in common, from the first hook before to the last one after.
-pub(crate) struct Carried {
+pub(crate) struct Extensions {
     started: Instant,
     values: Vec<Box<dyn Any + Send + Sync>>,
     services: Arc<Services>,
 }
 
-impl Carried {
+impl Extensions {
     pub(crate) fn new(services: Arc<Services>) -> Self {
         Self { started: Instant::now(), values: Vec::new(), services }
     }
 
-    fn put<T: Send + Sync + 'static>(&mut self, value: T) {
+    fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
         match self.values.iter_mut().find_map(|known| known.downcast_mut::<T>()) {
             Some(known) => *known = value,
             None => self.values.push(Box::new(value)),
@@ -76,7 +76,7 @@ pub struct Incoming {
     context: Context,
     session: Option<Session>,
     message: Option<Box<dyn Any + Send>>,
-    carried: Box<Carried>,
+    extensions: Box<Extensions>,
 }
 
 impl Incoming {
@@ -84,29 +84,29 @@ impl Incoming {
         context: Context,
         session: Option<Session>,
         message: Option<Box<dyn Any + Send>>,
-        carried: Box<Carried>,
+        extensions: Box<Extensions>,
     ) -> Self {
-        Self { context, session, message, carried }
+        Self { context, session, message, extensions }
     }
 
-    pub(crate) fn into_parts(self) -> (Option<Box<dyn Any + Send>>, Box<Carried>) {
-        (self.message, self.carried)
+    pub(crate) fn into_parts(self) -> (Option<Box<dyn Any + Send>>, Box<Extensions>) {
+        (self.message, self.extensions)
     }
 
     /// Hands a value on: to the hooks that come later in this call, those after among them, and to extractors
-    /// ([`Call::passed`](crate::component::Call::passed)). There is one of each type; a second takes its place.
-    pub fn put<T: Send + Sync + 'static>(&mut self, value: T) {
-        self.carried.put(value);
+    /// ([`Call::extension`](crate::component::Call::extension)). There is one of each type; a second takes its place.
+    pub fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
+        self.extensions.insert(value);
     }
 
     /// What an earlier hook handed on.
     pub fn get<T: 'static>(&self) -> Option<&T> {
-        self.carried.get()
+        self.extensions.get()
     }
 
     /// How long the call has taken so far.
     pub fn elapsed(&self) -> Duration {
-        self.carried.started.elapsed()
+        self.extensions.started.elapsed()
     }
 
     /// A value that the app was given with [`Builder::state`](crate::app::Builder::state).
@@ -114,7 +114,7 @@ impl Incoming {
     /// # Errors
     /// `PIT-500` if there is none of this type.
     pub fn state<T: Send + Sync + 'static>(&self) -> Result<State<T>> {
-        State::from_services(&self.carried.services)
+        State::from_services(&self.extensions.services)
     }
 
     /// The route and what else is known of the call.
@@ -154,7 +154,7 @@ pub struct Outgoing {
     context: Context,
     session: Option<Session>,
     reply: Result<Box<dyn Any + Send>>,
-    carried: Box<Carried>,
+    extensions: Box<Extensions>,
 }
 
 impl Outgoing {
@@ -162,24 +162,24 @@ impl Outgoing {
         context: Context,
         session: Option<Session>,
         reply: Result<Box<dyn Any + Send>>,
-        carried: Box<Carried>,
+        extensions: Box<Extensions>,
     ) -> Self {
-        Self { context, session, reply, carried }
+        Self { context, session, reply, extensions }
     }
 
     /// Hands a value on to the hooks that come later.
-    pub fn put<T: Send + Sync + 'static>(&mut self, value: T) {
-        self.carried.put(value);
+    pub fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
+        self.extensions.insert(value);
     }
 
     /// What an earlier hook handed on, a hook before perhaps.
     pub fn get<T: 'static>(&self) -> Option<&T> {
-        self.carried.get()
+        self.extensions.get()
     }
 
     /// How long the call has taken, from before its first hook.
     pub fn elapsed(&self) -> Duration {
-        self.carried.started.elapsed()
+        self.extensions.started.elapsed()
     }
 
     /// A value that the app was given with [`Builder::state`](crate::app::Builder::state).
@@ -187,7 +187,7 @@ impl Outgoing {
     /// # Errors
     /// `PIT-500` if there is none of this type.
     pub fn state<T: Send + Sync + 'static>(&self) -> Result<State<T>> {
-        State::from_services(&self.carried.services)
+        State::from_services(&self.extensions.services)
     }
 
     pub(crate) fn into_reply(self) -> Result<Box<dyn Any + Send>> {

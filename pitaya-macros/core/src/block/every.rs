@@ -184,7 +184,7 @@ pub(crate) fn table(
     let entries = timers.iter().map(|timer| entry(ty, name, timer));
     let checks = timers.iter().map(|timer| {
         let (ret, cfgs) = (&timer.ret, cfgs(&timer.cfgs));
-        let check = quote_spanned!(place_of(ret)=> __p::fits::timer::<#ret>(););
+        let check = quote_spanned!(place_of(ret)=> __p::assert::timer::<#ret>(););
         quote!(#cfgs const _: () = { #check };)
     });
     quote! {

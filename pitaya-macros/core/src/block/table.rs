@@ -16,7 +16,7 @@ pub(crate) fn alias(private: &TokenStream) -> TokenStream {
         #[allow(unused_imports)]
         use #private as __p;
         #[allow(unused_imports)]
-        use __p::{Answered as _, Asked as _, Taken as _};
+        use __p::{ReplyProbeFallback as _, ArgProbeFallback as _, ArgDecodeFallback as _};
     }
 }
 
@@ -33,8 +33,8 @@ pub(crate) fn entry(
     // `line!` tells the line of its caller only if it stands there with the user's own hygiene.
     let line = quote_spanned!(at_name=> ::core::line!());
     let at_ret = if method.replies { place_of(ret) } else { place(at_name) };
-    let notify = quote_spanned!(at_ret=> <__p::Answer<#ret>>::NOTIFY);
-    let reply = quote_spanned!(at_ret=> <__p::Answer<#ret>>::schema);
+    let notify = quote_spanned!(at_ret=> <__p::ReplyProbe<#ret>>::NOTIFY);
+    let reply = quote_spanned!(at_ret=> <__p::ReplyProbe<#ret>>::schema);
     let message = message(&method.args);
     let needs = needs(&method.args, surface);
     let call = call(method, surface, ty, target);
@@ -67,19 +67,19 @@ fn needs(args: &[Arg], surface: Surface) -> impl Iterator<Item = TokenStream> {
     };
     args.iter().filter(|arg| !arg.message).map(move |arg| {
         let (ty, text) = (&arg.ty, tidy(&arg.ty));
-        quote_spanned!(place_of(ty)=> (#text, <__p::Take<#ty, _>>::#needs))
+        quote_spanned!(place_of(ty)=> (#text, <__p::ArgDecode<#ty, _>>::#needs))
     })
 }
 
 fn ask(ty: &syn::Type, what: &TokenStream) -> TokenStream {
     let span = place_of(ty);
-    quote_spanned!(span=> <__p::Ask<#ty>>::#what)
+    quote_spanned!(span=> <__p::ArgProbe<#ty>>::#what)
 }
 
 fn call(method: &Method, surface: Surface, ty: &TokenStream, target: &TokenStream) -> TokenStream {
     let (take, finish) = match surface {
-        Surface::Handler => (format_ident!("handler"), format_ident!("handled")),
-        Surface::Remote | Surface::Contract => (format_ident!("remote"), format_ident!("remoted")),
+        Surface::Handler => (format_ident!("handler"), format_ident!("finish_handler")),
+        Surface::Remote | Surface::Contract => (format_ident!("remote"), format_ident!("finish_remote")),
     };
     let vars: Vec<_> =
         (0..method.args.len()).map(|i| format_ident!("a{i}", span = Span::mixed_site())).collect();
@@ -87,7 +87,7 @@ fn call(method: &Method, surface: Surface, ty: &TokenStream, target: &TokenStrea
     let holds = vars.iter().zip(types.clone()).map(|(var, ty)| {
         let span = place_of(ty);
         let var = respan(var, span);
-        quote_spanned!(span=> let mut #var = <__p::Take<#ty, _>>::#take(&call, body);)
+        quote_spanned!(span=> let mut #var = <__p::ArgDecode<#ty, _>>::#take(&call, body);)
     });
     let slots: Vec<_> = vars
         .iter()
@@ -101,7 +101,7 @@ fn call(method: &Method, surface: Surface, ty: &TokenStream, target: &TokenStrea
     let gives = vars.iter().zip(types).map(|(var, ty)| {
         let span = place_of(ty);
         let var = respan(var, span);
-        quote_spanned!(span=> let #var = #var.give(&mut call).await?;)
+        quote_spanned!(span=> let #var = #var.resolve(&mut call).await?;)
     });
     let site = Span::mixed_site();
     let body = if method.args.is_empty() { quote_spanned!(site=> _) } else { quote_spanned!(site=> body) };
@@ -117,7 +117,7 @@ fn call(method: &Method, surface: Surface, ty: &TokenStream, target: &TokenStrea
                 ::core::result::Result::Ok(#target(call.component::<#ty>()?, #(#vars),*).await)
             })
             .await;
-            <__p::Answer<#ret>>::#finish(&call, reply).await
+            <__p::ReplyProbe<#ret>>::#finish(&call, reply).await
         })
     };
     quote_spanned! {site=>
@@ -141,11 +141,11 @@ pub(crate) fn checks(method: &Method, surface: Surface) -> TokenStream {
     };
     let fits = method.args.iter().map(|arg| {
         let ty = &arg.ty;
-        quote_spanned!(place_of(ty)=> __p::fits::#fit::<#ty, _>();)
+        quote_spanned!(place_of(ty)=> __p::assert::#fit::<#ty, _>();)
     });
     let ret = &method.ret;
     let at_ret = if method.replies { place_of(ret) } else { place(method.ident.span()) };
-    let reply = quote_spanned!(at_ret=> __p::fits::reply::<#ret>(););
+    let reply = quote_spanned!(at_ret=> __p::assert::reply::<#ret>(););
     let told_apart = right_guess(method, surface).into_iter().map(|check| quote!(#cfgs #check));
     quote! {
         #cfgs

@@ -65,7 +65,8 @@ pub(crate) fn structure(ctx: &Ctx, args: &Args, input: &DeriveInput, sink: &Sink
     let codecs = if rules.proto { quote!(serde_and_proto) } else { quote!(serde) };
     let schema = schema(&private, args, input, &rules, wire.iter().map(|(_, field)| field));
     let validate = args.span("validate").map(|span| {
-        let rules = quote::quote_spanned!(crate::block::place(span)=> #private::fits::message_rules::<Self>);
+        let rules =
+            quote::quote_spanned!(crate::block::place(span)=> #private::assert::message_rules::<Self>);
         quote! {
             const VALIDATE: ::core::option::Option<fn(&Self) -> #private::Result<()>> =
                 ::core::option::Option::Some(#rules);

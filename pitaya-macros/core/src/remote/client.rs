@@ -117,8 +117,8 @@ fn call(krate: &syn::Path, private: &TokenStream, names: &Names, method: &Method
         #[doc = #doc]
         pub async fn #ident(&self #param) -> #krate::Result<#reply> {
             #[allow(unused_imports)]
-            use #private::Called as _;
-            #private::Calling(&self.rpc, &Self::#name).call(#request).await
+            use #private::TypedCallFallback as _;
+            #private::TypedCall(&self.rpc, &Self::#name).call(#request).await
         }
     }
 }

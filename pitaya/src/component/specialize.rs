@@ -1,7 +1,7 @@
 //! For generated code: what it asks of types without failing.
 //!
 //! The compiler should say once that a type does not fit, at the place where the user wrote it: that is what
-//! [`super::fits`] is for. What generated code does with the type besides must not fail a second time. It asks an
+//! [`super::assert`] is for. What generated code does with the type besides must not fail a second time. It asks an
 //! inherent item that exists only for types that fit; for the others, name resolution goes on to a trait with items
 //! of the same names, which every type implements.
 
@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 use bytes::Bytes;
 
 use super::arg::{HeldHandlerArg, HeldRemoteArg, Slot};
-use super::around::Step;
+use super::invoke::MaybeReady;
 use super::{
     Call, Extract, Handler, HandlerArg, HandlerCall, Kind, Remote, RemoteArg, RemoteCall, Reply, Rpc, via,
 };
@@ -23,30 +23,30 @@ use crate::services::Services;
 
 /// What a type is, among the arguments of a method.
 #[derive(Debug)]
-pub struct Ask<T>(PhantomData<fn() -> T>);
+pub struct ArgProbe<T>(PhantomData<fn() -> T>);
 
-impl<T: Message> Ask<T> {
+impl<T: Message> ArgProbe<T> {
     /// Its schema, if it is a message.
     pub const MESSAGE: Option<&'static Schema> = Some(T::SCHEMA);
     /// Whether it is a message.
     pub const IS_MESSAGE: bool = true;
 }
 
-impl<T: Extract<Handler>> Ask<T> {
+impl<T: Extract<Handler>> ArgProbe<T> {
     /// Whether it is an extractor of handlers.
     pub const EXTRACTS_FROM_HANDLER: bool = true;
 }
 
-impl<T: Extract<Remote>> Ask<T> {
+impl<T: Extract<Remote>> ArgProbe<T> {
     /// Whether it is an extractor of remotes.
     pub const EXTRACTS_FROM_REMOTE: bool = true;
 }
 
 /// The argument of a method.
 #[derive(Debug)]
-pub struct Take<T, M>(PhantomData<fn() -> (T, M)>);
+pub struct ArgDecode<T, M>(PhantomData<fn() -> (T, M)>);
 
-impl<T: HandlerArg<M>, M> Take<T, M> {
+impl<T: HandlerArg<M>, M> ArgDecode<T, M> {
     /// Decodes it, if it is a message.
     #[inline]
     pub fn handler(call: &HandlerCall, body: &Body<'_>) -> HeldHandlerArg<T::Held, T, M> {
@@ -62,7 +62,7 @@ impl<T: HandlerArg<M>, M> Take<T, M> {
     }
 }
 
-impl<T: RemoteArg<M>, M> Take<T, M> {
+impl<T: RemoteArg<M>, M> ArgDecode<T, M> {
     /// Decodes it, if it is a message.
     #[inline]
     pub fn remote(call: &RemoteCall, body: &Body<'_>) -> HeldRemoteArg<T::Held, T, M> {
@@ -80,9 +80,9 @@ impl<T: RemoteArg<M>, M> Take<T, M> {
 
 /// What a method returns.
 #[derive(Debug)]
-pub struct Answer<R>(PhantomData<fn() -> R>);
+pub struct ReplyProbe<R>(PhantomData<fn() -> R>);
 
-impl<R: Reply> Answer<R> {
+impl<R: Reply> ReplyProbe<R> {
     /// Whether nothing is ever answered.
     pub const NOTIFY: bool = R::NOTIFY;
 
@@ -93,7 +93,7 @@ impl<R: Reply> Answer<R> {
 
     /// Ends the call of a handler.
     #[inline]
-    pub fn handled<'a>(call: &'a HandlerCall, reply: Result<R>) -> Step<'a, ()>
+    pub fn finish_handler<'a>(call: &'a HandlerCall, reply: Result<R>) -> MaybeReady<'a, ()>
     where
         R: 'a,
     {
@@ -102,7 +102,7 @@ impl<R: Reply> Answer<R> {
 
     /// Ends the call of a remote.
     #[inline]
-    pub fn remoted<'a>(call: &'a RemoteCall, reply: Result<R>) -> Step<'a, Bytes>
+    pub fn finish_remote<'a>(call: &'a RemoteCall, reply: Result<R>) -> MaybeReady<'a, Bytes>
     where
         R: 'a,
     {
@@ -112,9 +112,9 @@ impl<R: Reply> Answer<R> {
 
 /// A call of a typed client.
 #[derive(Debug)]
-pub struct Calling<'a, Req, Rep>(pub &'a Rpc, pub &'a Route<Req, Rep>);
+pub struct TypedCall<'a, Req, Rep>(pub &'a Rpc, pub &'a Route<Req, Rep>);
 
-impl<Req: Message, Rep: Message> Calling<'_, Req, Rep> {
+impl<Req: Message, Rep: Message> TypedCall<'_, Req, Rep> {
     /// Calls the remote.
     pub fn call(&self, request: &Req) -> impl Future<Output = Result<Rep>> + Send {
         self.0.call(self.1, request)
@@ -123,9 +123,9 @@ impl<Req: Message, Rep: Message> Calling<'_, Req, Rep> {
 
 /// Session data as it begins.
 #[derive(Debug)]
-pub struct Initial<D>(PhantomData<fn() -> D>);
+pub struct DefaultValue<D>(PhantomData<fn() -> D>);
 
-impl<D: Default> Initial<D> {
+impl<D: Default> DefaultValue<D> {
     /// The default.
     pub fn value() -> D {
         D::default()
@@ -144,24 +144,24 @@ pub fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 
 /// The other answers. What they do is never run: the type they are for does not compile.
 #[allow(missing_docs)]
-pub(super) mod otherwise {
+pub(super) mod fallback {
     use super::*;
 
-    pub trait Asked {
+    pub trait ArgProbeFallback {
         const MESSAGE: Option<&'static Schema> = None;
         const IS_MESSAGE: bool = false;
         const EXTRACTS_FROM_HANDLER: bool = false;
         const EXTRACTS_FROM_REMOTE: bool = false;
     }
 
-    impl<T> Asked for Ask<T> {}
+    impl<T> ArgProbeFallback for ArgProbe<T> {}
 
-    pub trait Taken<T> {
-        fn handler(_call: &HandlerCall, _body: &Body<'_>) -> Unfit<T> {
-            Unfit(PhantomData)
+    pub trait ArgDecodeFallback<T> {
+        fn handler(_call: &HandlerCall, _body: &Body<'_>) -> Invalid<T> {
+            Invalid(PhantomData)
         }
-        fn remote(_call: &RemoteCall, _body: &Body<'_>) -> Unfit<T> {
-            Unfit(PhantomData)
+        fn remote(_call: &RemoteCall, _body: &Body<'_>) -> Invalid<T> {
+            Invalid(PhantomData)
         }
         /// # Errors
         /// Never.
@@ -175,33 +175,33 @@ pub(super) mod otherwise {
         }
     }
 
-    impl<T> Taken<T> for Take<T, via::Message> {}
+    impl<T> ArgDecodeFallback<T> for ArgDecode<T, via::Message> {}
 
-    pub trait Answered<R> {
+    pub trait ReplyProbeFallback<R> {
         const NOTIFY: bool = true;
 
         fn schema() -> Option<&'static Schema> {
             None
         }
-        fn handled(call: &HandlerCall, _reply: Result<R>) -> Step<'_, ()> {
+        fn finish_handler(call: &HandlerCall, _reply: Result<R>) -> MaybeReady<'_, ()> {
             call.finish(Err::<(), _>(never()))
         }
-        fn remoted(call: &RemoteCall, _reply: Result<R>) -> Step<'_, Bytes> {
+        fn finish_remote(call: &RemoteCall, _reply: Result<R>) -> MaybeReady<'_, Bytes> {
             call.finish(Err::<(), _>(never()))
         }
     }
 
-    impl<R> Answered<R> for Answer<R> {}
+    impl<R> ReplyProbeFallback<R> for ReplyProbe<R> {}
 
-    pub trait Called<Req, Rep> {
+    pub trait TypedCallFallback<Req, Rep> {
         fn call(&self, _request: &Req) -> impl Future<Output = Result<Rep>> + Send {
             async { Err(never()) }
         }
     }
 
-    impl<Req, Rep> Called<Req, Rep> for Calling<'_, Req, Rep> {}
+    impl<Req, Rep> TypedCallFallback<Req, Rep> for TypedCall<'_, Req, Rep> {}
 
-    pub trait Begun<D> {
+    pub trait DefaultValueFallback<D> {
         /// # Panics
         /// Always: see the trait's docs.
         fn value() -> D {
@@ -209,13 +209,13 @@ pub(super) mod otherwise {
         }
     }
 
-    impl<D> Begun<D> for Initial<D> {}
+    impl<D> DefaultValueFallback<D> for DefaultValue<D> {}
 
     /// An argument that is none.
     #[derive(Debug)]
-    pub struct Unfit<T>(PhantomData<fn() -> T>);
+    pub struct Invalid<T>(PhantomData<fn() -> T>);
 
-    impl<T> Unfit<T> {
+    impl<T> Invalid<T> {
         pub fn give<K: Kind>(
             self,
             _call: &mut Call<K>,
@@ -224,7 +224,7 @@ pub(super) mod otherwise {
         }
     }
 
-    impl<T> Slot for Unfit<T> {
+    impl<T> Slot for Invalid<T> {
         fn is_message(&self) -> bool {
             false
         }

@@ -15,44 +15,44 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::arg::Slot;
-use super::call::Client;
+use super::call::ClientCall;
 use super::reply::Reply;
 use super::{Call, Handler, Kind, Remote};
 use crate::error::{Error, Result, code, text};
-use crate::pipeline::{Carried, Incoming, Outgoing, as_bytes};
+use crate::pipeline::{Extensions, Incoming, Outgoing, as_bytes};
 use crate::serialize::{CodecError, Message, rpc};
 use crate::session::{Refused, Session, panicked};
 use crate::wire::{EncodeError, message};
 
 /// For generated code: what is done at once, or takes its time.
 #[must_use]
-pub enum Step<'a, T> {
+pub enum MaybeReady<'a, T> {
     /// It is done. `None` once that was told.
-    Done(Option<Result<T>>),
+    Ready(Option<Result<T>>),
     /// It takes its time.
-    Later(BoxFuture<'a, Result<T>>),
+    Pending(BoxFuture<'a, Result<T>>),
 }
 
-impl<'a, T> Step<'a, T> {
+impl<'a, T> MaybeReady<'a, T> {
     #[inline]
-    fn done(result: Result<T>) -> Self {
-        Self::Done(Some(result))
+    fn ready(result: Result<T>) -> Self {
+        Self::Ready(Some(result))
     }
 
     #[cold]
-    fn later(future: impl Future<Output = Result<T>> + Send + 'a) -> Self {
-        Self::Later(Box::pin(future))
+    fn pending(future: impl Future<Output = Result<T>> + Send + 'a) -> Self {
+        Self::Pending(Box::pin(future))
     }
 }
 
-impl<T: Unpin> Future for Step<'_, T> {
+impl<T: Unpin> Future for MaybeReady<'_, T> {
     type Output = Result<T>;
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> task::Poll<Result<T>> {
         match &mut *self {
-            Self::Done(result) => mem::take(result).map_or(task::Poll::Pending, task::Poll::Ready),
-            Self::Later(future) => future.as_mut().poll(cx),
+            Self::Ready(result) => mem::take(result).map_or(task::Poll::Pending, task::Poll::Ready),
+            Self::Pending(future) => future.as_mut().poll(cx),
         }
     }
 }
@@ -122,7 +122,7 @@ fn null() -> Error {
 
 /// The reply could not be said.
 #[cold]
-fn unsayable(error: CodecError) -> Error {
+fn encode_failed(error: CodecError) -> Error {
     let source = error.into_inner();
     match source.is::<EncodeError>() {
         true => Error::new(code::INTERNAL, source.to_string()).with_source(source),
@@ -142,12 +142,12 @@ impl<K: Kind> Call<K> {
         &'a self,
         args: &'a mut [&'a mut dyn Slot],
         session: impl FnOnce() -> Option<Session>,
-    ) -> Step<'a, ()> {
+    ) -> MaybeReady<'a, ()> {
         let pipeline = &self.entry().pipeline;
         if pipeline.before.is_empty() {
-            return Step::done(check(args, pipeline.validate));
+            return MaybeReady::ready(check(args, pipeline.validate));
         }
-        Step::later(self.run_before(args, session()))
+        MaybeReady::pending(self.run_before(args, session()))
     }
 
     async fn run_before(&self, args: &mut [&mut dyn Slot], session: Option<Session>) -> Result<()> {
@@ -160,25 +160,25 @@ impl<K: Kind> Call<K> {
             }
             None => (None, None),
         };
-        let mut incoming = Incoming::new(self.context(), session, value, self.take_carried());
+        let mut incoming = Incoming::new(self.context(), session, value, self.take_extensions());
         let done = self.entry().pipeline.run_before(&mut incoming).await;
-        let (value, carried) = incoming.into_parts();
-        *self.carried() = Some(carried);
+        let (value, extensions) = incoming.into_parts();
+        *self.extensions() = Some(extensions);
         if let (Some(arg), Some(value)) = (message, value) {
             arg.put(value);
         }
         done
     }
 
-    fn take_carried(&self) -> Box<Carried> {
-        let carried = self.carried().take();
-        carried.unwrap_or_else(|| Box::new(Carried::new(Arc::clone(K::services(&self.caller)))))
+    fn take_extensions(&self) -> Box<Extensions> {
+        let extensions = self.extensions().take();
+        extensions.unwrap_or_else(|| Box::new(Extensions::new(Arc::clone(K::services(&self.caller)))))
     }
 
     /// What contains a panic, where there are hooks after; from here on the time of the call counts.
     #[cold]
     fn hooked(&self) -> Guard {
-        *self.carried() = Some(self.take_carried());
+        *self.extensions() = Some(self.take_extensions());
         Guard { hooks: !self.entry().pipeline.after.is_empty() }
     }
 
@@ -191,7 +191,7 @@ impl<K: Kind> Call<K> {
             Some(value) => Box::new(value) as Box<dyn Any + Send>,
             None => Box::new(()),
         });
-        let outgoing = Outgoing::new(self.context(), session, boxed, self.take_carried());
+        let outgoing = Outgoing::new(self.context(), session, boxed, self.take_extensions());
         let value = self.entry().pipeline.run_after(outgoing).await?;
         match value.downcast::<R::Ok>() {
             Ok(value) => Ok(Value::Typed(*value)),
@@ -206,15 +206,15 @@ impl Call<Handler> {
     #[doc(hidden)]
     #[inline]
     pub fn guard(&self) -> Guard {
-        if self.caller.plain { Guard { hooks: false } } else { self.hooked() }
+        if self.caller.no_hooks { Guard { hooks: false } } else { self.hooked() }
     }
 
     /// For generated code: decode errors, rules and the hooks before.
     #[doc(hidden)]
     #[inline(always)] // where the arguments are known, little is left of it
-    pub fn before<'a>(&'a self, args: &'a mut [&'a mut dyn Slot]) -> Step<'a, ()> {
-        if self.caller.plain {
-            return Step::done(check(args, false));
+    pub fn before<'a>(&'a self, args: &'a mut [&'a mut dyn Slot]) -> MaybeReady<'a, ()> {
+        if self.caller.no_hooks {
+            return MaybeReady::ready(check(args, false));
         }
         self.prepare(args, || Some(self.session()))
     }
@@ -222,29 +222,29 @@ impl Call<Handler> {
     /// For generated code: the hooks after, and the reply into the outbox.
     #[doc(hidden)]
     #[inline]
-    pub fn finish<'a, R: Reply + 'a>(&'a self, reply: Result<R>) -> Step<'a, ()> {
+    pub fn finish<'a, R: Reply + 'a>(&'a self, reply: Result<R>) -> MaybeReady<'a, ()> {
         let reply = reply.and_then(R::into_result);
-        if !self.caller.plain && !self.entry().pipeline.after.is_empty() {
+        if !self.caller.no_hooks && !self.entry().pipeline.after.is_empty() {
             let session = self.session();
-            return Step::later(async move {
+            return MaybeReady::pending(async move {
                 let value = self.run_after::<R>(reply, Some(session)).await?;
                 self.caller.answer(value).await
             });
         }
         match reply.and_then(Value::of::<R>) {
             Ok(value) => self.caller.answer(value),
-            Err(error) => Step::done(Err(error)),
+            Err(error) => MaybeReady::ready(Err(error)),
         }
     }
 }
 
-impl Client {
+impl ClientCall {
     /// Writes the reply into the outbox, as soon as there is room.
     #[inline]
-    fn answer<M: Message>(&self, value: Value<M>) -> Step<'_, ()> {
+    fn answer<M: Message>(&self, value: Value<M>) -> MaybeReady<'_, ()> {
         match self.send(&value) {
-            Some(result) => Step::done(result),
-            None => Step::later(async move {
+            Some(result) => MaybeReady::ready(result),
+            None => MaybeReady::pending(async move {
                 loop {
                     self.core.room(1).await;
                     if let Some(result) = self.send(&value) {
@@ -266,7 +266,7 @@ impl Client {
         if let Some(back) = self.core.back() {
             let mut out = BytesMut::new();
             let encoded = value.encode(&mut out, |value, out| settings.format.encode(value, out));
-            return Some(encoded.map(|()| back.reply(out.freeze())).map_err(unsayable));
+            return Some(encoded.map(|()| back.reply(out.freeze())).map_err(encode_failed));
         }
         let compression = settings.compression.numbered(self.entry.index());
         let sent = self.core.encode(|out| {
@@ -275,7 +275,7 @@ impl Client {
             })
         });
         match sent {
-            Ok(sent) => Some(sent.map_err(unsayable)),
+            Ok(sent) => Some(sent.map_err(encode_failed)),
             Err(Refused::Full) => None,
             Err(_) => Some(Ok(())), // the session is closed: nobody is there to answer
         }
@@ -286,27 +286,27 @@ impl Call<Remote> {
     /// For generated code: what contains a panic.
     #[doc(hidden)]
     pub fn guard(&self) -> Guard {
-        if self.entry().plain() { Guard { hooks: false } } else { self.hooked() }
+        if self.entry().no_hooks() { Guard { hooks: false } } else { self.hooked() }
     }
 
     /// For generated code: decode errors, rules and the hooks before.
     #[doc(hidden)]
-    pub fn before<'a>(&'a self, args: &'a mut [&'a mut dyn Slot]) -> Step<'a, ()> {
+    pub fn before<'a>(&'a self, args: &'a mut [&'a mut dyn Slot]) -> MaybeReady<'a, ()> {
         self.prepare(args, || None)
     }
 
     /// For generated code: the hooks after, and the reply as bytes.
     #[doc(hidden)]
-    pub fn finish<'a, R: Reply + 'a>(&'a self, reply: Result<R>) -> Step<'a, Bytes> {
+    pub fn finish<'a, R: Reply + 'a>(&'a self, reply: Result<R>) -> MaybeReady<'a, Bytes> {
         let reply = reply.and_then(R::into_result);
         let bytes = |value: Value<R::Ok>| {
             let mut out = BytesMut::new();
-            value.encode(&mut out, rpc::encode).map_err(unsayable)?;
+            value.encode(&mut out, rpc::encode).map_err(encode_failed)?;
             Ok(out.freeze())
         };
         if !self.entry().pipeline.after.is_empty() {
-            return Step::later(async move { bytes(self.run_after::<R>(reply, None).await?) });
+            return MaybeReady::pending(async move { bytes(self.run_after::<R>(reply, None).await?) });
         }
-        Step::done(reply.and_then(Value::of::<R>).and_then(bytes))
+        MaybeReady::ready(reply.and_then(Value::of::<R>).and_then(bytes))
     }
 }
