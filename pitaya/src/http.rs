@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::acceptor::AcceptBackoff;
 use crate::acceptor::listen::Listeners;
-use crate::throttle::{GLOBAL, throttled};
+use crate::util::throttle::{GLOBAL, throttled};
 
 pub(crate) use hyper::{StatusCode, header};
 

@@ -10,7 +10,6 @@
 pub mod acceptor;
 pub mod app;
 pub mod client;
-mod clock;
 pub mod cluster;
 pub mod component;
 pub mod config;
@@ -29,18 +28,16 @@ pub mod module;
 #[cfg_attr(docsrs, doc(cfg(feature = "otel")))]
 pub mod otel;
 pub mod pipeline;
-mod redact;
 pub mod route;
 pub mod serialize;
 pub mod services;
 pub mod session;
 mod span;
-mod tasks;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
-mod throttle;
 pub mod timer;
+mod util;
 mod validate;
 pub mod wire;
 

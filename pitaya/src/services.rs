@@ -3,9 +3,10 @@
 use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use crate::error::{Error, Result, code};
+use crate::util::sync::RwLock;
 
 /// A value with the name of its type.
 type Named = (&'static str, Arc<dyn Any + Send + Sync>);
@@ -24,21 +25,18 @@ impl Services {
 
     /// Puts in a value that is shared already.
     pub fn insert_arc<T: Send + Sync + 'static>(&self, value: Arc<T>) {
-        self.map
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(TypeId::of::<T>(), (type_name::<T>(), value));
+        self.map.write().insert(TypeId::of::<T>(), (type_name::<T>(), value));
     }
 
     /// Takes everything out. Services know each other, so what is left in here would keep itself alive.
     pub(crate) fn clear(&self) {
-        let all = std::mem::take(&mut *self.map.write().unwrap_or_else(PoisonError::into_inner));
+        let all = std::mem::take(&mut *self.map.write());
         drop(all);
     }
 
     /// The value of a type, if there is one.
     pub fn find<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+        let map = self.map.read();
         let (_, value) = map.get(&TypeId::of::<T>())?;
         Arc::clone(value).downcast().ok()
     }
@@ -54,7 +52,7 @@ impl Services {
 
     #[cold]
     fn missing(&self, name: &'static str) -> String {
-        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+        let map = self.map.read();
         let similar =
             map.values().map(|(known, _)| *known).filter(|known| wraps(known, name) || wraps(name, known));
         // The one with the least around it; of two, the first by name.
@@ -94,7 +92,7 @@ fn short(name: &str) -> String {
 
 impl fmt::Debug for Services {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+        let map = self.map.read();
         let mut names: Vec<_> = map.values().map(|(name, _)| *name).collect();
         names.sort_unstable();
         f.debug_set().entries(names).finish()

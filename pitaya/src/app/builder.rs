@@ -11,7 +11,6 @@ use futures_util::future::BoxFuture;
 use super::running::Signals;
 use super::{App, Running, start};
 use crate::acceptor::Acceptor;
-use crate::clock::Clock;
 use crate::cluster::{Discovery, Router, Routers, Transport};
 use crate::component::Registration;
 use crate::config::Config;
@@ -24,6 +23,7 @@ use crate::pipeline::{After, Before, Pipeline};
 use crate::serialize::Format;
 use crate::services::Services;
 use crate::session::{Pool, Session, SessionPool};
+use crate::util::clock::Clock;
 use crate::wire::handshake;
 
 pub(super) type PostBuild = Box<dyn FnOnce(App) -> BoxFuture<'static, Result<()>> + Send>;

@@ -3,7 +3,7 @@
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
@@ -25,10 +25,12 @@ use crate::metrics::Metrics;
 #[cfg(feature = "otel")]
 use crate::otel::Otel;
 use crate::serialize::Format;
-use crate::session::{Directory, SessionPool, panicked};
+use crate::session::{Directory, SessionPool};
 use crate::span::Tracer;
-use crate::throttle::throttled;
 use crate::timer::Timers;
+use crate::util::panic::panic_error;
+use crate::util::sync::Mutex;
+use crate::util::throttle::throttled;
 use crate::wire::{Dictionary, handshake};
 
 /// Starts an app.
@@ -139,11 +141,11 @@ impl Step {
     }
 
     fn get(&self) -> &'static str {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.lock()
     }
 
     fn set(&self, what: &'static str) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = what;
+        *self.0.lock() = what;
     }
 }
 
@@ -470,7 +472,7 @@ async fn accept(
             (draining, until) = (true, stopping.clone());
             continue;
         };
-        match accepted.unwrap_or_else(|panic| Err(io::Error::other(panicked("an acceptor", &*panic)))) {
+        match accepted.unwrap_or_else(|panic| Err(io::Error::other(panic_error("an acceptor", &*panic)))) {
             Ok(incoming) => {
                 let failures = backoff.succeeded();
                 if failures > 0 {

@@ -1,20 +1,16 @@
 //! Pushes on their way from the connection to who waits for them.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::close::Closed;
+use crate::util::sync::Mutex;
 
 /// What the pushes of one queue may weigh together, in bytes; a single one may be heavier.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
-
-/// Takes a lock whose data is whole between any two statements: a panic elsewhere does not matter.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// A push as it came.
 #[derive(Clone, Debug)]
@@ -106,17 +102,17 @@ impl Queue {
     }
 
     pub(super) fn push(&self, item: Item) {
-        lock(&self.state).ring.push(item);
+        self.state.lock().ring.push(item);
         self.news.notify_one();
     }
 
     pub(super) fn close(&self, closed: &Closed) {
-        lock(&self.state).closed = Some(closed.clone());
+        self.state.lock().closed = Some(closed.clone());
         self.news.notify_one();
     }
 
     pub(super) fn take(&self) -> Found {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         if state.ring.missed > 0 {
             return Found::Missed(std::mem::take(&mut state.ring.missed));
         }
@@ -134,7 +130,7 @@ impl Queue {
 
     /// Takes out everything, and how many were missed.
     pub(super) fn drain(&self) -> (Vec<Item>, u64) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let items = std::iter::from_fn(|| state.ring.pop()).collect();
         (items, std::mem::take(&mut state.ring.missed))
     }

@@ -1,16 +1,17 @@
 //! What the handles of a client, its subscribers and its task have in common.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 
 use super::close::{CloseReason, Closed};
-use super::queue::{Item, Queue, Ring, lock};
+use super::queue::{Item, Queue, Ring};
 use crate::error::Error;
 use crate::serialize::Format;
+use crate::util::sync::Mutex;
 use crate::wire::{Compressor, Dictionary};
 
 /// An answer, inflated but not read.
@@ -67,7 +68,7 @@ impl Shared {
 
     /// A new id, under which an answer is awaited until the ticket is dropped.
     pub(super) fn expect(&self) -> Result<Ticket<'_>, Error> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         if let Some(closed) = &state.closed {
             return Err(closed.error());
         }
@@ -86,7 +87,7 @@ impl Shared {
 
     /// Hands an answer to its request; one that nobody waits for (any longer) is dropped.
     pub(super) fn answer(&self, id: u64, answer: Answer) {
-        let waiting = u32::try_from(id).ok().and_then(|id| lock(&self.state).waiting.remove(&id));
+        let waiting = u32::try_from(id).ok().and_then(|id| self.state.lock().waiting.remove(&id));
         if waiting.is_none_or(|waiting| waiting.send(answer).is_err()) {
             tracing::trace!(id, "an answer that nobody waits for");
         }
@@ -94,14 +95,14 @@ impl Shared {
 
     /// Number of requests without an answer.
     pub(super) fn in_flight(&self) -> usize {
-        lock(&self.state).waiting.len()
+        self.state.lock().waiting.len()
     }
 
     // ---- pushes
 
     /// Hands a push to its subscribers, or keeps it.
     pub(super) fn deliver(&self, route: &str, body: Bytes) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         // The subscribers' own copy of the name costs nothing.
         let known = state.routes.get_key_value(route).map(|(route, _)| Arc::clone(route));
         let item = Item { route: known.unwrap_or_else(|| route.into()), body };
@@ -115,7 +116,7 @@ impl Shared {
     }
 
     pub(super) fn subscribe(&self, route: &str) -> Arc<Queue> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let kept = state.kept.take_route(route);
         let queue = Arc::new(Queue::new(self.agreed.push_queue, kept, state.closed.clone()));
         state.routes.entry(route.into()).or_default().push(Arc::clone(&queue));
@@ -123,7 +124,7 @@ impl Shared {
     }
 
     pub(super) fn subscribe_all(&self) -> Arc<Queue> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let kept = state.kept.iter().cloned();
         let queue = Arc::new(Queue::new(self.agreed.push_queue, kept, state.closed.clone()));
         state.every.push(Arc::clone(&queue));
@@ -132,7 +133,7 @@ impl Shared {
 
     /// Ends a subscription. What the last subscriber of a route has not read is kept for the next one.
     pub(super) fn unsubscribe(&self, route: &str, queue: &Arc<Queue>) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let Some(queues) = state.routes.get_mut(route) else {
             return;
         };
@@ -146,19 +147,19 @@ impl Shared {
     }
 
     pub(super) fn unsubscribe_all(&self, queue: &Arc<Queue>) {
-        lock(&self.state).every.retain(|other| !Arc::ptr_eq(other, queue));
+        self.state.lock().every.retain(|other| !Arc::ptr_eq(other, queue));
     }
 
     /// Pushes that were dropped before anybody subscribed to them.
     pub(super) fn kept_missed(&self) -> u64 {
-        lock(&self.state).kept.missed
+        self.state.lock().kept.missed
     }
 
     // ---- the end
 
     /// Ends everything that waits. Only the first reason counts.
     pub(super) fn close(&self, closed: Closed) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         if state.closed.is_some() {
             return;
         }
@@ -176,7 +177,7 @@ impl Shared {
     }
 
     pub(super) fn closed(&self) -> Option<Closed> {
-        lock(&self.state).closed.clone()
+        self.state.lock().closed.clone()
     }
 
     pub(super) async fn wait_closed(&self) -> Closed {
@@ -218,7 +219,7 @@ impl Ticket<'_> {
 /// A request that was given up, or answered, leaves nothing behind.
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        lock(&self.shared.state).waiting.remove(&self.id);
+        self.shared.state.lock().waiting.remove(&self.id);
     }
 }
 
@@ -242,7 +243,7 @@ mod tests {
         let shared = shared();
         let first = shared.expect().unwrap();
         assert_eq!(first.id, 1);
-        lock(&shared.state).next_id = u32::MAX;
+        shared.state.lock().next_id = u32::MAX;
         let (last, next) = (shared.expect().unwrap(), shared.expect().unwrap());
         assert_eq!((last.id, next.id, shared.in_flight()), (u32::MAX, 2, 3));
         drop((first, last, next));
@@ -261,13 +262,13 @@ mod tests {
                 } else {
                     shared.wait_closed().await;
                 }
-                lock(&order).push(n);
+                order.lock().push(n);
             });
         }
         tokio::task::yield_now().await;
         shared.close(Closed::new(CloseReason::Io, ""));
         tokio::task::yield_now().await;
-        assert_eq!(*lock(&order), (0..40).collect::<Vec<_>>());
+        assert_eq!(*order.lock(), (0..40).collect::<Vec<_>>());
         assert_eq!(shared.wait_closed().await.reason, CloseReason::Io, "who comes later hears it too");
     }
 

@@ -14,7 +14,7 @@ use tokio_websockets::{ClientBuilder, Error, Limits, Message, WebSocketStream};
 
 use super::close::ConnectError;
 use super::transport::{Goodbye, Transport};
-use crate::redact;
+use crate::util::redact;
 use crate::wire::packet::{self, HEADER, MAX_BODY};
 use crate::wire::websocket::{accept_key, forward_flush_and_shutdown, random_key};
 

@@ -5,12 +5,13 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Server;
+use crate::util::sync::Mutex;
 
 /// How long a server is passed over. Then one call finds out whether it is there.
 const PASSED_OVER: Duration = Duration::from_secs(1);
@@ -44,7 +45,7 @@ impl Absent {
 
     /// Those that are still passed over; the others are forgotten.
     fn recent(&self) -> MutexGuard<'_, HashMap<Arc<str>, Instant>> {
-        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut since = self.since.lock();
         since.retain(|_, since| since.elapsed() < PASSED_OVER);
         since
     }

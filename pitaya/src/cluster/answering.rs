@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 
 use super::{Receiver, response};
 use crate::error::{Error, code};
-use crate::throttle::{GLOBAL, throttled};
+use crate::util::throttle::{GLOBAL, throttled};
 
 /// A request that is being answered. It ends with an answer, whatever happens.
 pub(super) struct Answering(Option<BoxFuture<'static, Bytes>>);

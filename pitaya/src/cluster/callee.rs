@@ -24,7 +24,8 @@ use crate::dispatch;
 use crate::error::{Error, Result, code, text};
 use crate::route;
 use crate::serialize::Body;
-use crate::session::{Back, CloseReason, panicked};
+use crate::session::{Back, CloseReason};
+use crate::util::panic::panic_error;
 
 /// Takes in for a node what its transport brings.
 pub(crate) struct Callee(pub(crate) Arc<Node>);
@@ -251,7 +252,7 @@ impl Node {
         let result = current
             .scope(AssertUnwindSafe(work).catch_unwind())
             .await
-            .unwrap_or_else(|panic| Err(panicked(entry.route(), &*panic)));
+            .unwrap_or_else(|panic| Err(panic_error(entry.route(), &*panic)));
         self.meters.handled(id, started, result.as_ref().err());
         result?;
         if !waits_for_reply {

@@ -6,10 +6,12 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, MutexGuard, OnceLock};
 
 use crate::context::KeyMark;
 use crate::error::{Error, code};
+use crate::util::fnv;
+use crate::util::sync::Mutex;
 
 /// The metadata key of a refusal: the id of the server that refuses.
 const ELSEWHERE: &str = "pitaya.elsewhere";
@@ -27,9 +29,7 @@ pub(super) fn is_refusal(error: &Error, server_id: &str) -> bool {
 
 /// A number for a key that is the same on every server: FNV-1a, then a finalizer.
 pub(super) fn hash(bytes: impl Iterator<Item = u8>) -> u64 {
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = fnv::hash(bytes);
     let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     hash ^ (hash >> 31)
@@ -93,7 +93,7 @@ impl KnownKeys {
 
     /// Forgets the keys of the older filter, and makes it the newer.
     fn turn(&self, filters: &[Box<[AtomicU64]>; 2]) {
-        let _one_at_a_time = self.clearing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.clearing.lock();
         if self.count.load(Relaxed) < Self::MOST {
             return;
         }
@@ -160,7 +160,7 @@ impl RefusedKeys {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, HashSet<Box<str>>>> {
-        self.by_server.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_server.lock()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a node reports.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use super::Servers;
@@ -11,6 +11,7 @@ use crate::metrics::{
     COUNT_SERVERS, DROPPED_MESSAGES, FarRoutes, Handle, Metric, Metrics, ORDER_TIMEOUTS, RouteTimings,
     UNREADABLE_MESSAGES,
 };
+use crate::util::sync::Mutex;
 
 /// The instruments of a node.
 pub(crate) struct Meters {
@@ -59,7 +60,7 @@ impl Meters {
             let Some(servers) = view.upgrade() else { return };
             let server_type = &change.server().server_type;
             let count = servers.look(|view| view.of_type(server_type).len());
-            let mut handles = handles.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut handles = handles.lock();
             let handle = handles
                 .entry(Arc::clone(server_type))
                 .or_insert_with(|| metrics.handle(&COUNT_SERVERS, &[("type", server_type)]));
@@ -77,7 +78,7 @@ impl Meters {
     /// Adds to a counter what has happened since it was told last; `events` are counted since the start.
     #[expect(clippy::cast_precision_loss, reason = "fewer than 2^53 happen in one period")]
     pub(super) fn happened(&self, metric: &'static Metric, events: Vec<(&'static str, u64)>) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told.lock();
         for (event, count) in events {
             let before = told.insert((metric.name(), event), count).unwrap_or(0);
             self.metrics.handle(metric, &[("event", event)]).record(count.saturating_sub(before) as f64);

@@ -21,7 +21,6 @@ use super::response::{self, Unanswered};
 use super::router::{self, Chosen, Pick, Routers, Routing};
 use super::server::DRAINING;
 use super::{Callee, Discovery, Server, Servers, Transport, TransportError, View};
-use crate::clock::Clock;
 use crate::component::{RemoteRequest, RemoteTarget, Runner, Tables, run_remote};
 use crate::context::{Caller, Current, Deadline, Metadata, new_request_id};
 use crate::dispatch::{Forward, Forwarded};
@@ -31,7 +30,8 @@ use crate::route;
 use crate::services::Services;
 use crate::session::{Pool, Session};
 use crate::span::{self, Tracer};
-use crate::tasks::ended_by;
+use crate::util::clock::Clock;
+use crate::util::tasks::run_until_cancelled;
 
 /// What a node is made of.
 pub(crate) struct Parts {
@@ -136,7 +136,7 @@ impl Node {
 
     /// Lets something come to its end by itself, unless the server ends before.
     pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(ended_by(self.kill.clone(), work));
+        self.tasks.spawn(run_until_cancelled(self.kill.clone(), work));
     }
 
     /// This server, as the others know it.

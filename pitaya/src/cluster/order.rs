@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 use super::node::Node;
 use super::protos::{After, OrderedBroadcast, Place};
 use super::{Address, Server, TransportError};
+use crate::util::sync::Mutex;
 
 /// How long an answer or a call waits for a message that went before it. A broker carries both in the same time, so
 /// that only a message that is lost, or a queue that is very long, takes as much.
@@ -112,7 +113,7 @@ impl Sent {
     }
 
     fn published(&self, frontend: &Arc<str>, number: u64) {
-        let mut last = lock(&self.last);
+        let mut last = self.last.lock();
         if let Some(last) = last.get_mut(frontend) {
             *last = number;
             return;
@@ -127,7 +128,7 @@ impl Sent {
 
     /// The last message to a frontend, if it was published after `since`.
     fn after(&self, since: u64, frontend: &str) -> Option<Place> {
-        let number = *lock(&self.last).get(frontend)?;
+        let number = *self.last.lock().get(frontend)?;
         (number > since).then_some(Place { stream: self.stream, number })
     }
 
@@ -211,7 +212,7 @@ impl Stream {
 impl Received {
     /// A message has been handled.
     pub(super) fn handled(&self, place: Place) {
-        lock(&self.0).stream(place.stream).reach(place.number);
+        self.0.lock().stream(place.stream).reach(place.number);
     }
 
     /// Nobody waits for this message any more, nor for those before it.
@@ -221,7 +222,7 @@ impl Received {
 
     /// Waits for a message, unless it or a later one has been handled.
     fn wait(&self, place: Place) -> Option<Wait<'_>> {
-        let mut streams = lock(&self.0);
+        let mut streams = self.0.lock();
         let stream = streams.stream(place.stream);
         if stream.reached >= place.number {
             return None;
@@ -252,14 +253,10 @@ impl Future for Wait<'_> {
 
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
-        if let Some(stream) = lock(&self.received.0).by_number.get_mut(&self.stream) {
+        if let Some(stream) = self.received.0.lock().by_number.get_mut(&self.stream) {
             stream.waits.remove(&self.key);
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -275,7 +272,7 @@ mod tests {
     }
 
     fn waits(received: &Received) -> usize {
-        lock(&received.0).by_number.values().map(|stream| stream.waits.len()).sum()
+        received.0.lock().by_number.values().map(|stream| stream.waits.len()).sum()
     }
 
     #[test]
@@ -312,7 +309,7 @@ mod tests {
             received.handled(Place { stream: n, number: 1 });
             sent.published(&n.to_string().into(), n + 1);
         }
-        assert_eq!((lock(&received.0).by_number.len(), lock(&sent.last).len()), (PEERS, PEERS));
+        assert_eq!((received.0.lock().by_number.len(), sent.last.lock().len()), (PEERS, PEERS));
         assert!(received.wait(Place { stream: 9, number: 1 }).is_some(), "forgotten");
         assert!(received.wait(Place { stream: 11, number: 1 }).is_none());
         assert_eq!((sent.after(0, "9"), sent.after(0, "10").is_some()), (None, true));

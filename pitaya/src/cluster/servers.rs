@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use foldhash::fast::RandomState;
 
 use super::Server;
 use super::server::{BROADCASTS, ORDER};
-use crate::throttle::{GLOBAL, throttled};
+use crate::util::sync::Mutex;
+use crate::util::throttle::{GLOBAL, throttled};
 
 /// One reading of all servers: it does not change while it is held.
 #[derive(Debug, Default)]
@@ -178,7 +179,7 @@ impl Servers {
     /// Calls `listener` for every change from now on, in their order, in the task that keeps the list: it is not to
     /// wait, nor to change the list. One that panics is logged, and hears of the next change all the same.
     pub fn on_change(&self, listener: impl Fn(&Change) + Send + Sync + 'static) {
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(listener));
+        self.listeners.lock().push(Arc::new(listener));
     }
 
     /// A server is there, or says something else than before. For implementations of
@@ -211,7 +212,7 @@ impl Servers {
     }
 
     fn change(&self, change: impl FnOnce(&mut BTreeMap<Arc<str>, Arc<Server>>) -> Vec<Change>) {
-        let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.changing.lock();
         let mut by_id = self.view.load().by_id.clone();
         let changes = change(&mut by_id);
         if changes.is_empty() {
@@ -219,7 +220,7 @@ impl Servers {
         }
         let view = View::new(by_id, &self.view.load());
         self.view.store(Arc::new(view));
-        let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let listeners = self.listeners.lock().clone();
         for change in &changes {
             match change {
                 Change::Added(server) => {
@@ -324,7 +325,7 @@ mod tests {
         servers.on_change({
             let heard = Arc::clone(&heard);
             move |change| {
-                heard.lock().unwrap().push(match change {
+                heard.lock().push(match change {
                     Change::Added(server) => format!("+{}", server.id),
                     Change::Replaced { new, .. } => format!("~{}", new.id),
                     Change::Removed(server) => format!("-{}", server.id),
@@ -339,7 +340,7 @@ mod tests {
         servers.replace_all([Server::new("room", "b"), Server::new("room", "a").with_metadata("k", "v")]);
         servers.replace_all([Server::new("room", "b"), Server::new("room", "c")]);
         servers.remove("room", "b");
-        assert_eq!(*heard.lock().unwrap(), ["+a", "~a", "+b", "-a", "+c", "-b"]);
+        assert_eq!(*heard.lock(), ["+a", "~a", "+b", "-a", "+c", "-b"]);
     }
 
     #[test]
@@ -361,11 +362,11 @@ mod tests {
         servers.on_change(|_| panic!("it is the listener's fault"));
         servers.on_change({
             let heard = Arc::clone(&heard);
-            move |_| *heard.lock().unwrap() += 1
+            move |_| *heard.lock() += 1
         });
         servers.put(Server::new("room", "a"));
         servers.put(Server::new("room", "b"));
-        assert_eq!((*heard.lock().unwrap(), servers.view().of_type("room").len()), (2, 2));
+        assert_eq!((*heard.lock(), servers.view().of_type("room").len()), (2, 2));
     }
 
     #[test]

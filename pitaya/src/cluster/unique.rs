@@ -12,7 +12,7 @@
 //! ([`sys::BOUND`]) besides being told; from others no answer can be had.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -29,6 +29,7 @@ use super::{Address, Server};
 use crate::context::Current;
 use crate::error::{Error, Result, code};
 use crate::session::{CloseReason, Core, Directory};
+use crate::util::sync::Mutex;
 
 /// The last time that moves the clock, in the year 2116. A later one is no server's: it would leave the clock no room to
 /// go on, and from then on all binds would be of one moment.
@@ -73,7 +74,7 @@ enum Heard {
 
 impl Binds {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// A user was bound here: gives when.

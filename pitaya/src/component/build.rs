@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use super::{Call, Extract, Kind};
 use crate::error::{Error, Result, code};
 use crate::services::Services;
-use crate::session::contained;
+use crate::util::panic::catch_panic_async;
 
 /// A type whose methods are handlers or remotes, and which the app can make by itself. Derive it: every field
 /// comes from the app ([`FromServices`]), or has `#[component(default)]`.
@@ -164,7 +164,9 @@ pub(crate) trait LifecycleDyn: Send + Sync {
 
 impl<T: Lifecycle> LifecycleDyn for T {
     fn init(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async move { contained(type_name::<T>(), || Box::pin(Lifecycle::init(self))).await? })
+        Box::pin(
+            async move { catch_panic_async(type_name::<T>(), || Box::pin(Lifecycle::init(self))).await? },
+        )
     }
     fn after_init(&self) -> BoxFuture<'_, ()> {
         told(type_name::<T>(), || Box::pin(Lifecycle::after_init(self)))
@@ -179,7 +181,7 @@ impl<T: Lifecycle> LifecycleDyn for T {
 
 /// A call that cannot fail but by a panic, which has been logged.
 fn told<'a>(what: &'static str, start: impl FnOnce() -> BoxFuture<'a, ()> + Send + 'a) -> BoxFuture<'a, ()> {
-    Box::pin(contained(what, start).map(drop))
+    Box::pin(catch_panic_async(what, start).map(drop))
 }
 
 /// One instance of a component, whatever its type.

@@ -1,7 +1,7 @@
 //! One call, as extractors and generated code see it.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use futures_util::future::BoxFuture;
 
@@ -13,6 +13,7 @@ use crate::route::{Handler, Remote};
 use crate::serialize::Format;
 use crate::services::Services;
 use crate::session::{CallId, Core, Session};
+use crate::util::sync::Mutex;
 
 /// A kind of call: [`Handler`] or [`Remote`].
 pub trait Kind: sealed::Sealed + Send + Sync + 'static {
@@ -130,7 +131,7 @@ impl<K: Kind> Call<K> {
     }
 
     pub(super) fn extensions(&self) -> MutexGuard<'_, Option<Box<Extensions>>> {
-        self.extensions.lock().unwrap_or_else(PoisonError::into_inner)
+        self.extensions.lock()
     }
 
     /// For generated code: the instance whose method is called.

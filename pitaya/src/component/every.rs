@@ -9,8 +9,8 @@ use futures_util::future::BoxFuture;
 
 use super::build::{ComponentType, Instance};
 use crate::error::{Error, IntoError, Result};
-use crate::throttle::{GLOBAL, throttled};
 use crate::timer::Timers;
+use crate::util::throttle::{GLOBAL, throttled};
 
 /// A method that a timer calls. For generated code.
 #[doc(hidden)]

@@ -21,7 +21,8 @@ use super::{Call, Handler, Kind, Remote};
 use crate::error::{Error, Result, code, text};
 use crate::pipeline::{Extensions, Incoming, Outgoing, as_bytes};
 use crate::serialize::{CodecError, Message, rpc};
-use crate::session::{Refused, Session, panicked};
+use crate::session::{Refused, Session};
+use crate::util::panic::panic_error;
 use crate::wire::{EncodeError, message};
 
 /// For generated code: what is done at once, or takes its time.
@@ -75,7 +76,7 @@ impl Guard {
         AssertUnwindSafe(work)
             .catch_unwind()
             .await
-            .unwrap_or_else(|panic| Err(panicked("a handler or a remote", &*panic)))
+            .unwrap_or_else(|panic| Err(panic_error("a handler or a remote", &*panic)))
     }
 }
 

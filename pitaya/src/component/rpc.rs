@@ -19,8 +19,8 @@ use crate::error::{Error, Result, code, text};
 use crate::route::Route;
 use crate::serialize::{Body, Message, rpc};
 use crate::services::Services;
-use crate::session::panicked;
 use crate::span::{self, Tracer};
+use crate::util::panic::panic_error;
 
 /// One call of a remote, on its way to whoever serves it.
 #[derive(Debug)]
@@ -273,5 +273,5 @@ pub(crate) async fn run_remote(
         }
     };
     let result = current.scope(AssertUnwindSafe(call).catch_unwind()).await;
-    result.unwrap_or_else(|panic| Err(panicked(entry.route(), &*panic)))
+    result.unwrap_or_else(|panic| Err(panic_error(entry.route(), &*panic)))
 }

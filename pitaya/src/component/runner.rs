@@ -15,8 +15,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::error::{Error, Result, code, text};
 use crate::span::Tracer;
-use crate::tasks::ended_by;
-use crate::throttle::{GLOBAL, throttled};
+use crate::util::tasks::run_until_cancelled;
+use crate::util::throttle::{GLOBAL, throttled};
 
 /// What a remote returns.
 type Work = BoxFuture<'static, Result<Bytes>>;
@@ -107,7 +107,7 @@ impl Drop for Kept<'_> {
                 drop(cut_off(&route));
             }
         };
-        let rest = ended_by(self.runner.kill.clone(), rest);
+        let rest = run_until_cancelled(self.runner.kill.clone(), rest);
         // The handle, because a future may be dropped outside the runtime.
         self.runner.tasks.spawn_on(rest, &self.runtime);
     }

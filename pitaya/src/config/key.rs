@@ -2,7 +2,7 @@
 
 use super::Config;
 use super::kind::{Kind, Raw, quoted};
-use crate::redact;
+use crate::util::redact;
 
 /// One row of the key table. The functions carry the key's type.
 pub(super) struct Key {

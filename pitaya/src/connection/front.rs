@@ -16,8 +16,9 @@ use super::rates::Rates;
 use super::{Connection, Handshaking, machine};
 use crate::acceptor::{Incoming, OpenError, Opened};
 use crate::dispatch::Dispatcher;
-use crate::session::{CloseReason, Core, Pool, Via, panicked};
-use crate::throttle::throttled;
+use crate::session::{CloseReason, Core, Pool, Via};
+use crate::util::panic::panic_error;
+use crate::util::throttle::throttled;
 use crate::wire::zlib;
 
 /// The bounds of connections; each is a configuration key.
@@ -113,7 +114,7 @@ impl Front {
             biased;
             () = stopping.cancelled() => None,
             opened = open => opened.unwrap_or_else(|panic| {
-                panicked("the set-up of a connection", &*panic);
+                panic_error("the set-up of a connection", &*panic);
                 front.meters.refused("panic");
                 None
             }),

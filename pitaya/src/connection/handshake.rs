@@ -11,8 +11,9 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use crate::error::BoxError;
-use crate::session::{Session, panicked};
-use crate::throttle::{GLOBAL, throttled};
+use crate::session::Session;
+use crate::util::panic::panic_error;
+use crate::util::throttle::{GLOBAL, throttled};
 use crate::wire::handshake::{self, Reply, Request};
 
 /// A handshake that was refused: what the client is told.
@@ -81,7 +82,7 @@ impl Handshaking {
             let failed = match catch_unwind(AssertUnwindSafe(|| validator(request))) {
                 Ok(Ok(())) => continue,
                 Ok(Err(error)) => error.to_string(),
-                Err(panic) => panicked("a handshake validator", &*panic).to_string(),
+                Err(panic) => panic_error("a handshake validator", &*panic).to_string(),
             };
             tracing::info!("failed to run '{name}' validator: {failed}. SessionId={session}");
             return Err(Refusal::new());
@@ -100,7 +101,7 @@ impl Handshaking {
         let judge = async move { hook(session, request).await };
         Some(Box::pin(AssertUnwindSafe(judge).catch_unwind().map(|judged| {
             judged.unwrap_or_else(|panic| {
-                panicked("the authentication hook", &*panic);
+                panic_error("the authentication hook", &*panic);
                 Err(Refusal::new().with_code(500))
             })
         })))

@@ -20,8 +20,9 @@ use crate::component::{CallFuture, ClientCall, Entry, EntryId, Handler};
 use crate::dispatch::{self, Forwarded, Started, Target};
 use crate::error::{Error, Result, code, text};
 use crate::serialize::{Body, ErrorPayload};
-use crate::session::{CallId, Core, Refused, panicked};
-use crate::throttle::throttled;
+use crate::session::{CallId, Core, Refused};
+use crate::util::panic::panic_error;
+use crate::util::throttle::throttled;
 use crate::wire::message;
 
 /// Bytes of a body, inflated if it came compressed, that count as much as one handler. To inflate and decode them takes
@@ -382,7 +383,7 @@ impl Lane {
                 let made = match refused(entry, mid) {
                     Some(refused) => Err(refused),
                     None => catch_unwind(AssertUnwindSafe(|| dispatch::call(entry, client, body)))
-                        .map_err(|panic| panicked(entry.route(), &*panic)),
+                        .map_err(|panic| panic_error(entry.route(), &*panic)),
                 };
                 (Label::Here(id), made)
             }
@@ -441,7 +442,7 @@ async fn within(limit: Duration, route: &str, core: &Core, mut future: CallFutur
     let work = poll_fn(|cx| if core.pool().is_killed() { Poll::Pending } else { future.as_mut().poll(cx) });
     match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
         Ok(Ok(result)) => result,
-        Ok(Err(panic)) => Err(panicked(route, &*panic)),
+        Ok(Err(panic)) => Err(panic_error(route, &*panic)),
         Err(_) => {
             slow_handler(core, route);
             dispatch::discard(route, future);

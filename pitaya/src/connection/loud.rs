@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::throttle::{Throttle, throttled};
+use crate::util::throttle::{Throttle, throttled};
 
 /// Logs errors of handlers whose text does not leave the server.
 #[derive(Debug)]

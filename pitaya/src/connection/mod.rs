@@ -48,8 +48,9 @@ use self::output::{Output, Wrote};
 use crate::acceptor::{DropReason, Filter, Link, MessageTooLong};
 use crate::dispatch::{self, Target};
 use crate::serialize::Body;
-use crate::session::{CloseReason, Core, Session, panicked};
-use crate::throttle::throttled;
+use crate::session::{CloseReason, Core, Session};
+use crate::util::panic::panic_error;
+use crate::util::throttle::throttled;
 use crate::wire::{handshake as wire, message};
 
 /// How many handlers of short messages may start before the task lets others run; long bodies count more.
@@ -121,7 +122,7 @@ impl Connection {
         match catch_unwind(AssertUnwindSafe(|| self.poll(cx))) {
             Ok(poll) => poll.map(Some),
             Err(panic) => {
-                panicked("a connection", &*panic);
+                panic_error("a connection", &*panic);
                 Poll::Ready(None)
             }
         }
@@ -134,7 +135,7 @@ impl Connection {
         let _ended = EndOnDrop(&core);
         drop((rest, early));
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(filters))) {
-            panicked("a wrapper", &*panic);
+            panic_error("a wrapper", &*panic);
         }
         if let Some(judging) = judging {
             dispatch::discard("the authentication hook", judging);
@@ -150,7 +151,7 @@ impl Connection {
             if let Some(reason) = reason.filter(|reason| goodbye::is_said(&link, *reason)) {
                 goodbye::goodbye(link, reason).await;
             } else if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(link))) {
-                panicked("a link", &*panic);
+                panic_error("a link", &*panic);
             }
             drop(counted);
         };
@@ -439,7 +440,7 @@ async fn flush(output: &mut Output, core: &Core, link: &mut Link, limit: Duratio
     });
     let write = AssertUnwindSafe(write).catch_unwind();
     if let Ok(Err(panic)) = tokio::time::timeout(limit, write).await {
-        panicked("a link", &*panic);
+        panic_error("a link", &*panic);
     }
 }
 

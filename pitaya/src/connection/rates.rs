@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::acceptor::{RateLimitError, SlidingLog};
 use crate::error::{Error, code, text};
 use crate::session::Core;
+use crate::util::sync::Mutex;
 
 /// At most so many calls of clients in any interval, of one connection or of one user, to one route or to all.
 ///
@@ -131,7 +132,7 @@ impl Rates {
             }
             let allowed = match &uid {
                 Some(uid) if rate.rule.per_user => {
-                    let mut users = rate.users.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut users = rate.users.lock();
                     users.allow(uid, &rate.rule, now)
                 }
                 _ => {

@@ -18,8 +18,9 @@ use crate::context::Current;
 use crate::error::{Error, Result, code, text};
 use crate::route::{Parts, RouteError, parse};
 use crate::serialize::Body;
-use crate::session::{Core, panicked};
+use crate::session::Core;
 use crate::span::{self, CallSpan};
+use crate::util::panic::panic_error;
 
 /// The handlers of one app, and the way to those of other server types.
 pub(crate) struct Dispatcher {
@@ -149,7 +150,7 @@ pub(crate) fn start(entry: &Entry, client: ClientCall, body: &Body<'_>, cx: &mut
             Poll::Pending => Started::Running(future),
         }
     });
-    catch_unwind(begin).unwrap_or_else(|panic| Started::Done(Err(panicked(entry.route(), &*panic))))
+    catch_unwind(begin).unwrap_or_else(|panic| Started::Done(Err(panic_error(entry.route(), &*panic))))
 }
 
 /// Makes the future of a handler; decodes its message now.
@@ -176,12 +177,12 @@ pub(crate) fn call(entry: &Entry, client: ClientCall, body: &Body<'_>) -> CallFu
 /// Polls a handler that goes on.
 pub(crate) fn poll(what: &str, future: &mut CallFuture<Handler>, cx: &mut Context<'_>) -> Poll<Result<()>> {
     catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
-        .unwrap_or_else(|panic| Poll::Ready(Err(panicked(what, &*panic))))
+        .unwrap_or_else(|panic| Poll::Ready(Err(panic_error(what, &*panic))))
 }
 
 /// Drops a handler; a panic in that is logged and goes no further.
 pub(crate) fn discard<T>(what: &str, future: BoxFuture<'static, T>) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(future))) {
-        let _ = panicked(what, &*panic);
+        let _ = panic_error(what, &*panic);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cluster::key;
 use crate::cluster::local::with_host;
-use crate::redact;
+use crate::util::redact;
 
 /// Addresses, credentials and certificates of one etcd cluster.
 pub(crate) struct Access {

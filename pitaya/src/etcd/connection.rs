@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use etcd_client::Error as EtcdError;
@@ -10,7 +10,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::fault::{Verdict, verdict};
 use super::{Access, Fault, Link};
-use crate::throttle::{GLOBAL, throttled};
+use crate::util::sync::Mutex;
+use crate::util::throttle::{GLOBAL, throttled};
 
 /// After this time without an answer a link is checked before it is used: its other end may have vanished.
 const QUIET: Duration = Duration::from_secs(5);
@@ -159,7 +160,7 @@ impl Connection {
                 Ok(Ok(link)) => {
                     dial.links += 1;
                     let held = Held { link, number: dial.links, heard: Instant::now() };
-                    *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held.clone());
+                    *self.held.lock() = Some(held.clone());
                     return Ok(held);
                 }
                 Ok(Err(why)) => fault = why,
@@ -172,11 +173,11 @@ impl Connection {
     }
 
     fn current(&self) -> Option<Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.held.lock().clone()
     }
 
     fn heard(&self, number: u64) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held.lock();
         if let Some(held) = held.as_mut().filter(|held| held.number == number) {
             held.heard = Instant::now();
         }
@@ -184,7 +185,7 @@ impl Connection {
 
     /// The link with this number is not used again.
     fn drop_link(&self, number: u64, fault: &Fault) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held.lock();
         if held.take_if(|held| held.number == number).is_some() {
             drop(held);
             throttled!(

@@ -8,7 +8,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::{Instrument, Metric, Reporter};
-use crate::throttle::{GLOBAL, throttled};
+use crate::util::throttle::{GLOBAL, throttled};
 
 /// One metric with one label set at every reporter. Without a reporter it is empty, and recording does nothing.
 #[derive(Clone, Default)]

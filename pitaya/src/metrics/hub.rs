@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -11,7 +11,8 @@ use super::{
     ALL, CONNECTED_CLIENTS, Instrument, Metric, MetricError, MetricKind, Reporter, TASKS, labels::LabelSet,
 };
 use crate::config::Config;
-use crate::throttle::{GLOBAL, throttled};
+use crate::util::sync::{Mutex, RwLock};
+use crate::util::throttle::{GLOBAL, throttled};
 
 /// The reporters of an app, and the labels that all its metrics have. Clones are cheap and share everything.
 ///
@@ -85,7 +86,7 @@ impl Metrics {
     pub fn define(&self, metric: Metric) -> Result<(), MetricError> {
         metric.check_names()?;
         self.inner.labels.check(&metric)?;
-        let mut custom = self.inner.custom.write().unwrap_or_else(PoisonError::into_inner);
+        let mut custom = self.inner.custom.write();
         let builtin = ALL.into_iter().find(|other| other.name() == metric.name());
         if let Some(other) = custom.get(metric.name()).map(|other| &**other).or(builtin) {
             return Err(MetricError::Redefined { name: metric.name().to_owned(), other: other.full_name() });
@@ -99,7 +100,7 @@ impl Metrics {
     /// # Errors
     /// There is none: `metric not known`.
     pub fn custom(&self, name: &str) -> Result<Arc<Metric>, MetricError> {
-        let custom = self.inner.custom.read().unwrap_or_else(PoisonError::into_inner);
+        let custom = self.inner.custom.read();
         custom.get(name).cloned().ok_or_else(|| MetricError::NotKnown { name: name.to_owned() })
     }
 
@@ -240,7 +241,7 @@ impl Metrics {
         let handle = self.instrument(metric, labels)?;
         let level = Level::default();
         if !handle.is_empty() {
-            let mut levels = self.inner.levels.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut levels = self.inner.levels.lock();
             levels.push((level.clone(), handle));
         }
         Ok(level)
@@ -255,7 +256,7 @@ impl Metrics {
         }
         self.handle(&TASKS, &[]).record(tasks as f64);
         self.handle(&CONNECTED_CLIENTS, &[]).record(clients as f64);
-        let levels = self.inner.levels.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let levels = self.inner.levels.lock().clone();
         for (level, handle) in levels {
             handle.record(level.get() as f64);
         }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
 use super::sums::Sums;
 use super::{Instrument, Metric, MetricError, MetricKind, Reporter};
+use crate::util::sync::RwLock;
 
 /// Label sets that are kept, of all metrics together.
 const MOST_SERIES: usize = 10_000;
@@ -89,7 +90,7 @@ impl Memory {
     /// Everything, by name and labels.
     #[must_use]
     pub fn all(&self) -> Vec<Sample> {
-        let families = self.series.read().unwrap_or_else(PoisonError::into_inner);
+        let families = self.series.read();
         let samples = |family: &Family| -> Vec<Sample> {
             family
                 .cells
@@ -101,7 +102,7 @@ impl Memory {
     }
 
     fn matching(&self, name: &str, labels: &[(&str, &str)]) -> impl Iterator<Item = Sample> {
-        let families = self.series.read().unwrap_or_else(PoisonError::into_inner);
+        let families = self.series.read();
         let mut found = Vec::new();
         for (_, family) in
             families.iter().filter(|(full, family)| *full == name || family.metric.name() == name)
@@ -120,7 +121,7 @@ impl Memory {
         let name = metric.full_name();
         let key: Vec<(String, String)> =
             labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let families = self.series.read().unwrap_or_else(PoisonError::into_inner);
+        let families = self.series.read();
         if let Some(family) = families.get(&name) {
             family.check(metric)?;
             if let Some(series) = family.cells.get(&key) {
@@ -128,7 +129,7 @@ impl Memory {
             }
         }
         drop(families);
-        let mut families = self.series.write().unwrap_or_else(PoisonError::into_inner);
+        let mut families = self.series.write();
         let family =
             families.entry(name).or_insert_with(|| Family { metric: metric.clone(), cells: BTreeMap::new() });
         family.check(metric)?;

@@ -1,12 +1,13 @@
 //! The two times that every handled message is measured by.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::handle::nanos;
 use super::{HANDLER_DELAY, Handle, Metrics, RESPONSE_TIME};
 use crate::error::Error;
+use crate::util::sync::RwLock;
 
 /// Codes of one route that are kept apart. An application's codes are few; should they hold something without a
 /// bound, the rest are reported as [`OTHER_CODES`].
@@ -90,7 +91,7 @@ impl RouteTimings {
         if self.is_empty() {
             return;
         }
-        let known = self.failed.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.failed.read();
         if let Some((_, handle)) = known.iter().find(|(other, _)| **other == *code) {
             return handle.record_time(time);
         }
@@ -109,7 +110,7 @@ impl RouteTimings {
 
     #[cold]
     fn first_of_code(&self, code: &str) -> Handle {
-        let mut known = self.failed.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.failed.write();
         let code = if known.len() < MOST_CODES { code } else { OTHER_CODES };
         if let Some((_, handle)) = known.iter().find(|(other, _)| **other == *code) {
             return handle.clone();

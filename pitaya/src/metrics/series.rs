@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState;
 
 use super::{Metric, MetricError};
+use crate::util::sync::RwLock;
 
 /// Label sets of one metric that an exporter keeps. Further ones share the series [`OTHER`].
 pub(super) const MOST_SERIES: usize = 10_000;
@@ -55,10 +56,10 @@ impl<S> Registry<S> {
     ) -> Result<Found<S>, MetricError> {
         let family = self.family(metric, labels)?;
         let key: Values = labels.iter().map(|(_, value)| Box::from(*value)).collect();
-        if let Some(series) = family.series.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        if let Some(series) = family.series.read().get(&key) {
             return Ok(Found { series: Arc::clone(series), overflows: None });
         }
-        let mut series = family.series.write().unwrap_or_else(PoisonError::into_inner);
+        let mut series = family.series.write();
         if let Some(series) = series.get(&key) {
             return Ok(Found { series: Arc::clone(series), overflows: None });
         }
@@ -77,9 +78,9 @@ impl<S> Registry<S> {
 
     fn family(&self, metric: &Metric, labels: &[(&str, &str)]) -> Result<Arc<Family<S>>, MetricError> {
         let name = metric.full_name();
-        let known = self.families.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+        let known = self.families.read().get(&name).cloned();
         let family = known.unwrap_or_else(|| {
-            let mut families = self.families.write().unwrap_or_else(PoisonError::into_inner);
+            let mut families = self.families.write();
             Arc::clone(families.entry(name.clone()).or_insert_with(|| {
                 Arc::new(Family {
                     metric: metric.clone(),
@@ -102,14 +103,14 @@ impl<S> Registry<S> {
 
     /// All metrics, by name.
     pub(super) fn families(&self) -> Vec<Arc<Family<S>>> {
-        self.families.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.families.read().values().cloned().collect()
     }
 }
 
 impl<S> Family<S> {
     /// All series, in no order. The lock is held only while the references are cloned.
     pub(super) fn series(&self) -> Vec<Arc<S>> {
-        let series = self.series.read().unwrap_or_else(PoisonError::into_inner);
+        let series = self.series.read();
         series.values().chain(self.other.get()).cloned().collect()
     }
 }

@@ -5,7 +5,6 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -21,6 +20,7 @@ use super::registry::broken;
 use crate::config::Config;
 use crate::error::{Error, Result, code, text};
 use crate::services::Services;
+use crate::util::sync::Mutex;
 
 /// How long output is read after the program has ended: a child of its own may keep the pipe open for ever.
 const LAST_OUTPUT: Duration = Duration::from_secs(1);
@@ -116,7 +116,7 @@ impl BinaryModule {
 
 impl Module for BinaryModule {
     async fn init(&self, _services: &Services) -> Result<()> {
-        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keeper = self.keeper.lock();
         if keeper.is_some() {
             return Err(broken(format!("binary `{}` is started already", self.path.display())));
         }
@@ -135,7 +135,7 @@ impl Module for BinaryModule {
 
     async fn shutdown(&self) -> Result<()> {
         self.stop.cancel();
-        if self.keeper.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+        if self.keeper.lock().is_none() {
             return Ok(()); // never started
         }
         // Where the wait is cut short, the program is killed at once.

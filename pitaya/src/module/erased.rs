@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use super::{Module, SessionModule};
 use crate::error::Result;
 use crate::services::Services;
-use crate::session::{contained, panicked};
+use crate::util::panic::{catch_panic_async, panic_error};
 
 /// A module's life; a panic is an error, and logged already.
 pub(super) trait Life: Send + Sync {
@@ -19,19 +19,23 @@ pub(super) trait Life: Send + Sync {
 
 impl<M: Module> Life for M {
     fn init<'a>(&'a self, services: &'a Services) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { contained("module init", || Box::pin(Module::init(self, services))).await? })
+        Box::pin(
+            async move { catch_panic_async("module init", || Box::pin(Module::init(self, services))).await? },
+        )
     }
 
     fn after_init(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(contained("module after_init", || Box::pin(Module::after_init(self))))
+        Box::pin(catch_panic_async("module after_init", || Box::pin(Module::after_init(self))))
     }
 
     fn before_shutdown(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(contained("module before_shutdown", || Box::pin(Module::before_shutdown(self))))
+        Box::pin(catch_panic_async("module before_shutdown", || Box::pin(Module::before_shutdown(self))))
     }
 
     fn shutdown(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async move { contained("module shutdown", || Box::pin(Module::shutdown(self))).await? })
+        Box::pin(
+            async move { catch_panic_async("module shutdown", || Box::pin(Module::shutdown(self))).await? },
+        )
     }
 }
 
@@ -45,13 +49,13 @@ pub(super) trait Sessions: Send + Sync {
 impl<M: SessionModule> Sessions for M {
     fn start_draining(&self) {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.start_session_draining())) {
-            panicked("module start_session_draining", &*panic);
+            panic_error("module start_session_draining", &*panic);
         }
     }
 
     fn left(&self) -> usize {
         catch_unwind(AssertUnwindSafe(|| self.session_count())).unwrap_or_else(|panic| {
-            panicked("module session_count", &*panic);
+            panic_error("module session_count", &*panic);
             0
         })
     }

@@ -2,12 +2,13 @@
 
 use std::any::{Any, type_name};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use super::erased::{Life, Sessions};
 use super::{Module, SessionModule};
 use crate::component::service;
 use crate::error::{Error, Result, code};
+use crate::util::sync::Mutex;
 
 /// The modules of an app: a service, as a component's field or as an argument. Cheap to clone.
 #[derive(Clone, Default)]
@@ -149,7 +150,7 @@ impl Modules {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

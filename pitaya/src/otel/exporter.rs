@@ -7,7 +7,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
-use crate::throttle::{GLOBAL, throttled};
+use crate::util::throttle::{GLOBAL, throttled};
 
 /// Logs failed exports, at most once a minute, with the number of spans that were lost since the last export that
 /// succeeded.

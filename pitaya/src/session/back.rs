@@ -3,13 +3,14 @@
 //! The session itself is on the frontend that has the connection. Here is a copy of what came with the message, and a
 //! way to ask that frontend for what only it can do.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use crate::context::Current;
 use crate::error::Result;
+use crate::util::sync::Mutex;
 
 /// The frontend that has a session, as one call of the session knows it.
 pub(crate) trait Owner: Send + Sync {
@@ -55,11 +56,11 @@ impl Back {
 
     /// Keeps the reply of the handler, which the frontend waits for.
     pub(crate) fn reply(&self, body: Bytes) {
-        *self.reply.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+        *self.reply.lock() = Some(body);
     }
 
     /// The reply, once the handler has ended.
     pub(crate) fn take_reply(&self) -> Option<Bytes> {
-        self.reply.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.reply.lock().take()
     }
 }

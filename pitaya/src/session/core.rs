@@ -8,7 +8,7 @@ mod sending;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::task::Waker;
 
 use serde_json::{Map, Value};
@@ -20,6 +20,7 @@ use super::outbox::Outbox;
 use super::pool::Pool;
 use crate::acceptor::UpgradeRequest;
 use crate::span::{ClientMessage, Tracer};
+use crate::util::sync::Mutex;
 use crate::wire::handshake;
 
 pub(super) use self::ending::all_ended;
@@ -167,7 +168,7 @@ impl Core {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     pub(crate) fn id(&self) -> u64 {

@@ -1,6 +1,6 @@
 //! The data of a session: a JSON object, with typed views.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result, code};
+use crate::util::sync::Mutex;
 use crate::wire::json;
 
 /// A typed view of session data. Implemented by `#[session]`.
@@ -40,7 +41,7 @@ impl State {
 
 impl Data {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     pub(crate) fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {

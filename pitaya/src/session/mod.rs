@@ -18,7 +18,6 @@ mod testing;
 mod uid;
 
 pub(crate) use self::back::{Back, Owner};
-pub(crate) use self::callback::{contained, panicked};
 pub use self::core::CloseReason;
 pub(crate) use self::core::{CallId, Core, Via};
 pub use self::data::SessionData;

@@ -14,12 +14,13 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
 
 use super::CloseReason;
+use crate::util::sync::Mutex;
 
 /// Shared packets up to this size are copied: the bookkeeping of sharing one costs more.
 const COPY_BELOW: usize = 256;
@@ -334,7 +335,7 @@ impl Outbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 
     /// Takes a packet that `write` encodes, if there is room.

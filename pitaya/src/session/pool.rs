@@ -24,7 +24,7 @@ use crate::metrics::{CHANNEL_CAPACITY, Handle, Metrics, OUTBOX_DROPPED, OUTBOX_W
 use crate::serialize::{Format, Message};
 use crate::services::Services;
 use crate::span::Tracer;
-use crate::throttle::{Throttle, throttled};
+use crate::util::throttle::{Throttle, throttled};
 use crate::wire::{Compression, Compressor, Dictionary, message, packet};
 
 /// What all sessions of an app have in common; made once, at start.

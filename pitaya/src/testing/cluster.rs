@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::thread::panicking;
 use std::time::{Duration, SystemTime};
 
@@ -14,10 +14,11 @@ use super::server::TestServer;
 use super::simulator::Simulator;
 use super::trace::Trace;
 use crate::app::{App, Builder};
-use crate::clock::Clock;
 use crate::cluster::{MemoryBroker, MemoryRegistry, MemoryTransport};
 use crate::error::Result;
 use crate::group::MemoryStore;
+use crate::util::clock::Clock;
+use crate::util::sync::Mutex;
 
 /// Servers of one cluster in this process; see [the module](super).
 ///
@@ -338,7 +339,7 @@ impl Shared {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

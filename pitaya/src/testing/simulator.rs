@@ -1,7 +1,7 @@
 //! What decides over every message, and carries those that are under way.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::faults::{Faults, happens, sample};
 use super::trace::{Trace, digest};
 use crate::cluster::{Change, Courier, Parcel, Server, Servers};
+use crate::util::sync::Mutex;
 
 /// Everything that is not at once, and everything by chance, is in here, under one lock, ordered.
 pub(super) struct Simulator {
@@ -192,7 +193,7 @@ impl Simulator {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::util::fnv;
+
 /// All that passed between the servers of a [`Cluster`](super::Cluster) up to now: each message with what became of it,
 /// and each piece of news of discovery, with virtual time, in order. Printed, it is one line each.
 ///
@@ -31,7 +33,7 @@ pub struct Trace {
 
 impl Default for Trace {
     fn default() -> Self {
-        Self { lines: Vec::new(), hash: OFFSET }
+        Self { lines: Vec::new(), hash: fnv::hash([]) }
     }
 }
 
@@ -49,7 +51,7 @@ impl Trace {
 
     pub(super) fn write(&mut self, at: Duration, what: fmt::Arguments<'_>) {
         let line = format!("{}.{:06} {what}", at.as_secs(), at.subsec_micros());
-        self.hash = fnv(fnv(self.hash, line.as_bytes()), b"\n");
+        self.hash = fnv::extend(self.hash, line.bytes().chain(*b"\n"));
         self.lines.push(line.into());
     }
 }
@@ -60,17 +62,9 @@ impl fmt::Display for Trace {
     }
 }
 
-/// Where FNV-1a begins.
-const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-
-/// FNV-1a: a hash that no build and no machine changes.
-fn fnv(start: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(start, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
-}
-
-/// The same of a message's bytes.
+/// The FNV-1a hash of a message's bytes.
 pub(super) fn digest(bytes: &[u8]) -> u64 {
-    fnv(OFFSET, bytes)
+    fnv::hash(bytes.iter().copied())
 }
 
 #[cfg(test)]

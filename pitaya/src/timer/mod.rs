@@ -12,7 +12,7 @@ mod schedule;
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
@@ -22,11 +22,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::schedule::{Schedule, later};
-use crate::clock::Clock;
 use crate::component::service;
 use crate::error::{Error, Result, code};
-use crate::session::contained;
-use crate::tasks::ended_by;
+use crate::util::clock::Clock;
+use crate::util::panic::catch_panic_async;
+use crate::util::sync::Mutex;
+use crate::util::tasks::run_until_cancelled;
 
 /// The shortest tick.
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -250,7 +251,7 @@ impl Timers {
         match &mut *state {
             State::Waiting(waiting) => waiting.push(life),
             State::Running { runtime, tracker, cancel, kill } => {
-                tracker.spawn_on(ended_by(kill.clone(), life(cancel.clone())), runtime);
+                tracker.spawn_on(run_until_cancelled(kill.clone(), life(cancel.clone())), runtime);
             }
             State::Ended => {
                 drop(state); // it is the user's, and may make timers when it is dropped
@@ -261,7 +262,7 @@ impl Timers {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock()
     }
 
     /// Runs the timers made so far, and those to come, until `cancel`; a run that has begun by then is left to
@@ -280,7 +281,7 @@ impl Timers {
             waiting
         };
         for life in waiting {
-            tracker.spawn(ended_by(kill.clone(), life(cancel.clone())));
+            tracker.spawn(run_until_cancelled(kill.clone(), life(cancel.clone())));
         }
     }
 
@@ -303,7 +304,7 @@ async fn reached(due: Instant, stop: &CancellationToken, cancel: &CancellationTo
 
 /// One run. A panic has been logged when this returns.
 async fn run<Fut: Future<Output = ()> + Send + 'static>(name: &'static str, f: impl FnOnce() -> Fut) {
-    let _ = contained(name, || Box::pin(f())).await;
+    let _ = catch_panic_async(name, || Box::pin(f())).await;
 }
 
 impl fmt::Debug for Timers {

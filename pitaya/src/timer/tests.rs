@@ -118,7 +118,7 @@ async fn stop_is_idempotent_even_from_the_timer() {
         .every(S, {
             let own = Arc::clone(&own);
             move || {
-                let (own, record) = (own.lock().unwrap().clone(), record.clone());
+                let (own, record) = (own.lock().clone(), record.clone());
                 async move {
                     own.unwrap().stop();
                     sleep(S).await;
@@ -127,7 +127,7 @@ async fn stop_is_idempotent_even_from_the_timer() {
             }
         })
         .unwrap();
-    *own.lock().unwrap() = Some(timer.clone());
+    *own.lock() = Some(timer.clone());
     pass(10).await;
     assert_eq!(runs.try_iter().collect::<Vec<_>>(), [2.]);
     timer.stop();

@@ -5,7 +5,7 @@ use std::fmt;
 #[cfg(feature = "testing")]
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
@@ -15,6 +15,7 @@ use super::MemoryTransport;
 use super::parcel::{Courier, Parcel};
 use crate::cluster::TransportError;
 use crate::cluster::answering::Kind;
+use crate::util::sync::Mutex;
 
 /// How many messages may wait at one subject for one server: as many as the NATS client lets wait for a subscription.
 pub(super) const WAITING: usize = 65_536;
@@ -152,7 +153,7 @@ impl Caller {
     }
 
     fn answer(&self, body: Bytes) {
-        let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let sender = self.0.lock().take();
         if let Some(sender) = sender {
             // a caller that has gone needs no answer
             let _ = sender.send(body);
@@ -188,7 +189,7 @@ impl MemoryBroker {
     }
 
     fn chance(&self) -> MutexGuard<'_, Chance> {
-        self.net.chance.lock().unwrap_or_else(PoisonError::into_inner)
+        self.net.chance.lock()
     }
 
     /// A transport over this broker, for one app.
@@ -355,11 +356,11 @@ impl MemoryBroker {
     }
 
     fn cut_off(&self) -> MutexGuard<'_, BTreeSet<Arc<str>>> {
-        self.net.cut_off.lock().unwrap_or_else(PoisonError::into_inner)
+        self.net.cut_off.lock()
     }
 
     fn places(&self) -> MutexGuard<'_, Places> {
-        self.net.places.lock().unwrap_or_else(PoisonError::into_inner)
+        self.net.places.lock()
     }
 }
 

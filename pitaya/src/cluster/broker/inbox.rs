@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::hub::{Caller, Inbox, Item, LARGEST, Letter, MemoryBroker, WAITING, What};
 use crate::cluster::Receiver;
 use crate::cluster::answering::{Answering, Pace, deliver, fitting, overloaded, reconnected};
-use crate::tasks::ended_by;
+use crate::util::tasks::run_until_cancelled;
 
 /// What a letter needs to be handled. Each subject has a clone.
 #[derive(Clone)]
@@ -82,7 +82,8 @@ impl Desk {
                         return back.send(answer);
                     }
                 }
-                self.running.spawn(ended_by(self.cut.clone(), async move { back.send(answering.await) }));
+                self.running
+                    .spawn(run_until_cancelled(self.cut.clone(), async move { back.send(answering.await) }));
             }
             What::Answer => {}
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::pending;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,6 +27,7 @@ use self::hub::{Caller, Inbox, Item, LARGEST, What};
 use self::inbox::Desk;
 use super::answering::Kind;
 use super::{Address, Receiver, Server, Transport, TransportError, subject};
+use crate::util::sync::Mutex;
 
 /// The transport of one app over a [`MemoryBroker`]. It is made by [`MemoryBroker::transport`].
 ///
@@ -269,11 +270,11 @@ impl Post {
     }
 
     fn desk(&self) -> MutexGuard<'_, Option<Desk>> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+        self.desk.lock()
     }
 
     fn inboxes(&self) -> MutexGuard<'_, BTreeMap<String, Inbox>> {
-        self.inboxes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inboxes.lock()
     }
 
     fn subjects(&self, uid: &str) -> Result<(String, String), TransportError> {
@@ -281,7 +282,7 @@ impl Post {
     }
 
     fn users(&self) -> MutexGuard<'_, BTreeMap<String, usize>> {
-        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+        self.users.lock()
     }
 }
 

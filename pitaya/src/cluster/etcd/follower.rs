@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::machine::{OwnEntry, Seen};
 use crate::cluster::{Server, Servers, key};
-use crate::throttle::{GLOBAL, throttled};
+use crate::util::throttle::{GLOBAL, throttled};
 
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,8 @@
 //! [`Follower`].
 
 use std::future::pending;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use etcd_client::{Error as EtcdError, KeyValue, WatchResponse, WatchStream};
 use futures_util::future::BoxFuture;
@@ -17,6 +17,7 @@ use super::machine::{Answer, Fault, Machine, Request, Seen, Sign};
 use crate::cluster::Server;
 use crate::error::{Error, Result, code};
 use crate::etcd::Pages;
+use crate::util::sync::Mutex;
 
 /// What the task is told.
 pub(super) enum Command {
@@ -40,11 +41,11 @@ pub(super) struct Shared {
 impl Shared {
     /// The connection that there is now.
     pub(super) fn link(&self) -> Option<Link> {
-        self.link.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.link.lock().clone()
     }
 
     fn set_link(&self, link: Option<Link>) {
-        *self.link.lock().unwrap_or_else(PoisonError::into_inner) = link;
+        *self.link.lock() = link;
     }
 }
 

@@ -14,7 +14,7 @@ mod pace;
 #[cfg(test)]
 mod tests;
 
-use crate::throttle::{GLOBAL, throttled};
+use crate::util::throttle::{GLOBAL, throttled};
 pub(super) use kinds::{Answer, Fault, Limits, OwnEntry, Request, Seen, Sign};
 use pace::Pace;
 

@@ -9,8 +9,8 @@
 //! | `keeper` | the task that has them all |
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{Discovery, Server, Servers};
 use crate::error::{Error, Result, code};
+use crate::util::sync::Mutex;
 
 mod follower;
 mod keeper;
@@ -139,7 +140,7 @@ impl EtcdDiscovery {
         let keeper = Keeper::new(options, Arc::clone(&own), key, machine, follower, shared, tell);
         let (commands, receiver) = mpsc::channel(16);
         let task = Task { own, commands, handle: tokio::spawn(keeper.run(receiver)) };
-        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+        *self.task.lock() = Some(task);
         Ok(joined)
     }
 
@@ -159,7 +160,7 @@ impl EtcdDiscovery {
 
     /// The task and what it is told through, if it was started and not closed.
     fn task(&self) -> Option<(Arc<Server>, mpsc::Sender<Command>)> {
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        let task = self.task.lock();
         task.as_ref().map(|task| (Arc::clone(&task.own), task.commands.clone()))
     }
 
@@ -220,7 +221,7 @@ impl Discovery for EtcdDiscovery {
             self.leave_once(&mut ending).await;
             ending.closed = true;
             self.started.store(true, Ordering::Relaxed);
-            let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let task = self.task.lock().take();
             if let Some(Task { commands, handle, .. }) = task {
                 drop(commands);
                 let _ = handle.await;

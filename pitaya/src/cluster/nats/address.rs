@@ -5,7 +5,7 @@
 use async_nats::ServerAddr;
 
 use crate::cluster::local::with_host;
-use crate::redact;
+use crate::util::redact;
 
 /// Where the brokers are, and who we are if their addresses say so.
 #[derive(Clone)]

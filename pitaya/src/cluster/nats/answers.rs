@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use async_nats::{Client, Message, Subject, SubscribeError, Subscriber};
 use foldhash::fast::RandomState;
@@ -15,6 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::link::Gone;
 use crate::cluster::TransportError;
+use crate::util::sync::Mutex;
 
 /// Who waits for an answer.
 pub(super) struct Answers {
@@ -47,7 +48,7 @@ impl Answers {
     /// Waits for an answer to what is sent with [`Wait::subject`].
     pub(super) fn wait(&self) -> Result<Wait<'_>, TransportError> {
         let (asked, answer) = oneshot::channel();
-        let mut waiting = lock(&self.waiting);
+        let mut waiting = self.waiting.lock();
         if waiting.over {
             return Err(TransportError::Unavailable);
         }
@@ -88,7 +89,7 @@ impl Wait<'_> {
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
         if !self.answer.is_terminated() {
-            lock(&self.answers.waiting).asked.remove(&self.number);
+            self.answers.waiting.lock().asked.remove(&self.number);
         }
     }
 }
@@ -123,13 +124,9 @@ async fn take(
             () = end.cancelled() => None,
         };
         let Some(answer) = answer else { break };
-        lock(&waiting).answered(inbox, answer);
+        waiting.lock().answered(inbox, answer);
     }
-    lock(&waiting).end();
-}
-
-fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    waiting.lock().end();
 }
 
 #[cfg(test)]
@@ -145,7 +142,7 @@ mod tests {
     }
 
     fn waiting(answers: &Answers) -> usize {
-        lock(&answers.waiting).asked.len()
+        answers.waiting.lock().asked.len()
     }
 
     fn comes(answers: &Answers, subject: impl Into<Subject>, payload: &'static str) {
@@ -158,7 +155,7 @@ mod tests {
             description: None,
             length: payload.len(),
         };
-        lock(&answers.waiting).answered(answers.inbox.len(), answer);
+        answers.waiting.lock().answered(answers.inbox.len(), answer);
     }
 
     #[tokio::test]
@@ -197,7 +194,7 @@ mod tests {
     async fn when_no_answer_can_come_nobody_waits_any_more() {
         let answers = answers();
         let mut wait = answers.wait().unwrap();
-        lock(&answers.waiting).end();
+        answers.waiting.lock().end();
         assert!(wait.answer().await.is_err());
         assert_eq!(answers.wait().err(), Some(TransportError::Unavailable));
     }

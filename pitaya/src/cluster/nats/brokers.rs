@@ -6,7 +6,7 @@
 
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use async_nats::ServerAddr;
@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::connect::connect;
 use super::signals::Signals;
 use super::state::State;
+use crate::util::sync::Mutex;
 
 /// How many brokers are kept besides those of the options.
 const MOST: usize = 32;
@@ -73,7 +74,7 @@ impl Brokers {
     }
 
     fn learned(&self) -> MutexGuard<'_, Vec<(ServerAddr, Instant)>> {
-        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
+        self.learned.lock()
     }
 }
 

@@ -9,7 +9,7 @@ use super::link::Link;
 use super::messages::Taker;
 use super::state::State;
 use crate::cluster::{TransportError, answering};
-use crate::redact;
+use crate::util::redact;
 
 /// How long the brokers of a cluster may take to tell each other of subscriptions, and what they send each other may be
 /// on its way. Some milliseconds would do where they are near each other.

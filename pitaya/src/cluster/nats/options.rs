@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::address::{self, Addresses, Login};
 use crate::config::Config;
-use crate::redact;
+use crate::util::redact;
 
 /// How to reach the brokers. All has defaults; give what differs:
 ///

@@ -6,10 +6,12 @@
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use async_nats::Message;
+
+use crate::util::sync::Mutex;
 
 /// Which of the two connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +50,7 @@ impl Overlap {
     }
 
     fn count(&self, side: Side, key: u64) -> bool {
-        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ahead = self.ahead.lock();
         let ahead = ahead.entry(key).or_default();
         match side {
             Side::Leaving => {
@@ -75,7 +77,7 @@ impl Part {
     /// What comes from now on may come over the other one too, or no longer.
     pub(super) fn set(&self, of: Option<(Arc<Overlap>, Side)>) {
         let on = of.is_some();
-        *self.of.lock().unwrap_or_else(PoisonError::into_inner) = of;
+        *self.of.lock() = of;
         self.on.store(on, Ordering::Release);
     }
 
@@ -84,7 +86,7 @@ impl Part {
         if !self.on.load(Ordering::Acquire) {
             return false;
         }
-        let of = self.of.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let of = self.of.lock().clone();
         of.is_some_and(|(overlap, side)| !overlap.is_first(side, message))
     }
 }

@@ -1,13 +1,14 @@
 //! What a connection says of itself, and what is counted.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use async_nats::{ClientError, Event, ServerError};
 use tokio_util::sync::CancellationToken;
 
-use crate::throttle::{Throttle, throttled};
+use crate::util::sync::Mutex;
+use crate::util::throttle::{Throttle, throttled};
 
 /// How many refused subscriptions are remembered.
 const REFUSED: usize = 1024;
@@ -179,7 +180,7 @@ impl Signals {
             Event::ServerError(error) => {
                 let text = error.to_string();
                 if let Some(subject) = refused_subject(&text) {
-                    let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut refused = self.refused.lock();
                     // who asks does so at once: those are of users that nobody asks for any more
                     if refused.len() >= REFUSED {
                         refused.clear();
@@ -208,7 +209,7 @@ impl Signals {
 
     /// Whether the broker refused a subscription to this subject. Asking forgets it.
     pub(super) fn was_refused(&self, subject: &str) -> bool {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).remove(subject)
+        self.refused.lock().remove(subject)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a NATS transport is: its options, the connection it has now, and all that outlives a connection.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwapOption;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,7 @@ use super::signals::{Counts, Signals};
 use super::users::Users;
 use crate::cluster::subject::{self, BadPart};
 use crate::cluster::{Server, TransportError};
+use crate::util::sync::Mutex;
 
 /// See the module.
 pub(super) struct State {
@@ -212,7 +213,7 @@ impl State {
     }
 
     fn listening(&self) -> std::sync::MutexGuard<'_, Listening> {
-        self.listening.lock().unwrap_or_else(PoisonError::into_inner)
+        self.listening.lock()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The users whose messages are taken in, over whichever connection there is.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, yield_now};
@@ -11,7 +11,8 @@ use super::link::Link;
 use super::messages::{Taker, USER};
 use crate::cluster::subject::{self, BadPart};
 use crate::cluster::{Server, TransportError};
-use crate::throttle::{GLOBAL, throttled};
+use crate::util::sync::Mutex;
+use crate::util::throttle::{GLOBAL, throttled};
 
 /// Who is served, and over what. What is to be subscribed is decided here, under one lock, and done in that order by
 /// the task of the connection, so that the last word on a user is the last that is done.
@@ -128,7 +129,7 @@ impl Users {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

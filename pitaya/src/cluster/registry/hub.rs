@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::MemoryDiscovery;
 use crate::cluster::{Server, Servers};
 use crate::error::{Error, Result, code};
+use crate::util::sync::Mutex;
 
 /// How long a server that is lost stays known, as in the original.
 const LEASE: Duration = Duration::from_secs(60);
@@ -247,7 +248,7 @@ impl MemoryRegistry {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.state.lock()
     }
 }
 

@@ -1,11 +1,12 @@
 //! Discovery within one process: several apps that find each other without a registry of their own.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use futures_util::future::BoxFuture;
 
 use super::{Discovery, Server, Servers};
 use crate::error::{Error, Result, code};
+use crate::util::sync::Mutex;
 
 mod hub;
 #[cfg(test)]
@@ -36,7 +37,7 @@ impl MemoryDiscovery {
     }
 
     fn place(&self) -> MutexGuard<'_, Place> {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+        self.place.lock()
     }
 
     fn member(&self) -> Option<Member> {

@@ -31,7 +31,7 @@ impl App {
         let app = Self { own, servers, discovery, heard: Arc::default() };
         let heard = Arc::clone(&app.heard);
         app.servers.on_change(move |change| {
-            heard.lock().unwrap().push(match change {
+            heard.lock().push(match change {
                 Change::Added(server) => format!("+{}", server.id),
                 Change::Replaced { new, .. } => format!("~{}", new.id),
                 Change::Removed(server) => format!("-{}", server.id),
@@ -47,7 +47,7 @@ impl App {
     }
 
     fn heard(&self) -> Vec<String> {
-        std::mem::take(&mut *self.heard.lock().unwrap())
+        std::mem::take(&mut *self.heard.lock())
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::series::{MOST_SERIES, Registry};
 use super::{Instrument, Metric, MetricError, Reporter, ReporterFuture, SERIES_OVERFLOWS, Scrape};
 use crate::config::Config;
-use crate::throttle::{GLOBAL, throttled};
+use crate::util::throttle::{GLOBAL, throttled};
 
 mod series;
 mod sketch;

@@ -3,8 +3,10 @@
 //! Values are counted in buckets that divide each power of two into 64 parts, so a quantile is off by less than 1 % of
 //! its value. Counts are kept apart for each fifth of the window; the oldest fifth is cleared when a new one begins.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+
+use crate::util::sync::Mutex;
 
 /// The parts of the window.
 pub(super) const PARTS: usize = 5;
@@ -79,7 +81,7 @@ impl Sketch {
 
     /// Forgets the values of one part of the window.
     pub(super) fn clear(&self, part: usize) {
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left = self.left.lock();
         *left += self.zero.get(part).map_or(0, |zero| u64::from(zero.swap(0, Ordering::Relaxed)));
         *left += self.positive.clear(part);
         *left += self.negative.get().map_or(0, |octaves| octaves.clear(part));
@@ -87,7 +89,7 @@ impl Sketch {
 
     /// The values of the window with their counts, rising.
     pub(super) fn counts(&self) -> Counts {
-        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = self.left.lock();
         let mut counts = Vec::new();
         if let Some(negative) = self.negative.get() {
             negative.collect(&mut counts);

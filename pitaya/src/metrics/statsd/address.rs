@@ -68,7 +68,7 @@ impl Address {
 }
 
 fn invalid(address: &str) -> StatsdError {
-    StatsdError::Invalid { address: crate::redact::address(address).into_owned() }
+    StatsdError::Invalid { address: crate::util::redact::address(address).into_owned() }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, Notify};
 use super::series::{MOST_SERIES, Registry};
 use super::{Instrument, Metric, MetricError, Reporter, ReporterFuture};
 use crate::config::{Config, StatsdDialect};
-use crate::throttle::{GLOBAL, throttled};
+use crate::util::throttle::{GLOBAL, throttled};
 
 mod address;
 mod line;

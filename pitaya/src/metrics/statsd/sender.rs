@@ -12,7 +12,7 @@ use tokio::net::UnixDatagram;
 use tokio::time::{Instant, timeout};
 
 use super::address::Address;
-use crate::throttle::{Throttle, throttled};
+use crate::util::throttle::{Throttle, throttled};
 
 /// The pause between two reads of all series.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);

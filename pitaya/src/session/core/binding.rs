@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::{CloseReason, Core};
 use crate::error::{Error, Result, code, text};
-use crate::session::callback::{self, contained};
+use crate::session::callback;
 use crate::session::{Session, check_uid};
+use crate::util::panic::catch_panic_async;
 
 impl Core {
     /// What tells this session from all others that were ever bound to its user, in the order in which they were bound.
@@ -89,7 +90,7 @@ impl Core {
     ) -> Result<()> {
         for callback in list.all().iter() {
             let session = Session::new(Arc::clone(self), 0);
-            contained(what, || callback(session)).await??;
+            catch_panic_async(what, || callback(session)).await??;
         }
         Ok(())
     }

@@ -9,8 +9,9 @@ use futures_util::future::BoxFuture;
 
 use super::{CloseReason, Core};
 use crate::session::Session;
-use crate::session::callback::{Once, contained};
-use crate::throttle::throttled;
+use crate::session::callback::Once;
+use crate::util::panic::catch_panic_async;
+use crate::util::throttle::throttled;
 
 impl Core {
     /// Closes the session, once and for good. Gives `false` if it was closed already. Never waits.
@@ -111,7 +112,7 @@ impl Core {
     /// Runs one close callback. After a panic, which has been logged, or when its time is over, the next one's turn
     /// comes.
     async fn on_closed(&self, limit: Duration, callback: impl FnOnce() -> BoxFuture<'static, ()>) {
-        if tokio::time::timeout(limit, contained("on_close", callback)).await.is_err() {
+        if tokio::time::timeout(limit, catch_panic_async("on_close", callback)).await.is_err() {
             throttled!(
                 self.pool.log(),
                 warn,

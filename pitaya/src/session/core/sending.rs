@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{CloseReason, Core};
 use crate::error::{Error, Result, code, text};
 use crate::session::outbox::{Batch, Refused, route_hash};
-use crate::throttle::throttled;
+use crate::util::throttle::throttled;
 
 impl Core {
     /// Encodes a packet straight into the outbox.

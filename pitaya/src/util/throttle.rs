@@ -5,11 +5,13 @@
 //! checks this for all sources.
 
 use std::mem;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, MutexGuard, Weak};
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
+
+use crate::util::sync::Mutex;
 
 /// The throttle of code that has no app at hand.
 pub(crate) static GLOBAL: LazyLock<Throttle> = LazyLock::new(Throttle::default);
@@ -95,7 +97,7 @@ impl Throttle {
 
 impl Inner {
     fn kinds(&self) -> MutexGuard<'_, Vec<(&'static str, Window)>> {
-        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kinds.lock()
     }
 
     fn allow(
@@ -132,7 +134,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let kinds = self.kinds.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let kinds = self.kinds.get_mut();
         kinds.iter_mut().for_each(|(kind, window)| report(kind, window.end(None)));
     }
 }

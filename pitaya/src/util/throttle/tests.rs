@@ -84,7 +84,7 @@ const EXEMPT: &[(&str, &str)] = &[
     ("cluster/etcd/machine.rs", "once for each loss of etcd"),
     ("cluster/nats/keeper.rs", "once for each try to connect to the broker, after a pause"),
     ("otel/mod.rs", "the stop"),
-    ("throttle.rs", "the throttle itself"),
+    ("util/throttle.rs", "the throttle itself"),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
