@@ -43,8 +43,9 @@ pub mod wire;
 
 pub use bytes::Bytes;
 pub use error::{AnyError, BoxError, Error, Result, ResultExt};
-#[doc(inline)]
-pub use pitaya_duration as duration;
+/// Not public API.
+#[doc(hidden)]
+pub use pitaya_duration as go_duration;
 
 pub use app::App;
 pub use component::{Context, Lifecycle, Rpc, State};

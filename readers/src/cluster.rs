@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use pitaya::cluster::protos::{BindMsg, Broadcast, KickAnswer, KickMsg, Push, Request, Response, Session};
-use pitaya::cluster::request::{Incoming, Target, session_data, write_session_data};
+use pitaya::cluster::request::{InboundRequest, Target, session_data, write_session_data};
 use pitaya::cluster::{Server, response};
 use pitaya::context::Metadata;
-use pitaya::{Error, duration};
+use pitaya::{Error, go_duration};
 use prost::Message;
 
 use crate::{Reader, Shape, ignore};
@@ -22,10 +22,10 @@ const REQUEST: &[u8] = b"\x08\x01\x1a\x05\x12\x03r.e\x2a\x02{}";
 
 pub(crate) const REQUESTS: Reader = Reader {
     name: "cluster_requests",
-    read: |input| ignore(Incoming::decode(Bytes::copy_from_slice(input))),
+    read: |input| ignore(InboundRequest::decode(Bytes::copy_from_slice(input))),
     check: |input| {
         same_again::<Request>(input);
-        match Incoming::decode(Bytes::copy_from_slice(input)) {
+        match InboundRequest::decode(Bytes::copy_from_slice(input)) {
             Ok(incoming) => {
                 let parts = incoming.parts().expect("a decoded route is one");
                 assert!(incoming.route.ends_with(parts.method));
@@ -347,12 +347,14 @@ pub(crate) const CONTEXT: Reader = Reader {
 
 pub(crate) const DURATIONS: Reader = Reader {
     name: "durations",
-    read: |input| ignore(duration::parse(&String::from_utf8_lossy(input)).map_err(|error| error.to_string())),
+    read: |input| {
+        ignore(go_duration::parse(&String::from_utf8_lossy(input)).map_err(|error| error.to_string()))
+    },
     check: |input| {
         let text = String::from_utf8_lossy(input);
-        match duration::parse(&text) {
+        match go_duration::parse(&text) {
             Ok(nanos) => {
-                assert_eq!(duration::parse(&duration::format(nanos)), Ok(nanos));
+                assert_eq!(go_duration::parse(&go_duration::format(nanos)), Ok(nanos));
                 assert!(text.bytes().any(|byte| byte.is_ascii_digit()));
             }
             Err(error) => assert!(error.to_string().starts_with("time: ")),

@@ -247,7 +247,7 @@ async fn rate_limit_counts_data_packets_per_connection() {
 async fn an_acceptor_of_a_users_own_serves_a_unix_socket() {
     use futures_util::FutureExt;
     use futures_util::future::BoxFuture;
-    use pitaya::acceptor::{Incoming, Link, ListenOptions, Listening, Peer};
+    use pitaya::acceptor::{IncomingConnection, Link, ListenOptions, Listening, Peer};
     use tokio::net::{UnixListener, UnixStream};
 
     struct Unix {
@@ -263,13 +263,13 @@ async fn an_acceptor_of_a_users_own_serves_a_unix_socket() {
             }
             .boxed()
         }
-        fn accept(&mut self) -> BoxFuture<'_, std::io::Result<Incoming>> {
+        fn accept(&mut self) -> BoxFuture<'_, std::io::Result<IncomingConnection>> {
             async {
                 let Some(listener) = &self.listener else {
                     return Err(std::io::ErrorKind::NotConnected.into());
                 };
                 let (stream, _) = listener.accept().await?;
-                Ok(Incoming::ready(Peer::new("unix"), Link::bytes(stream)))
+                Ok(IncomingConnection::ready(Peer::new("unix"), Link::bytes(stream)))
             }
             .boxed()
         }

@@ -4,11 +4,11 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use pitaya::cluster::protos::*;
-use pitaya::cluster::request::{Incoming, session_data, write_session_data};
+use pitaya::cluster::request::{InboundRequest, session_data, write_session_data};
 use pitaya::cluster::{Server, key, response, subject};
 use pitaya::context::Metadata;
 use pitaya::wire::json;
-use pitaya::{duration, group, route};
+use pitaya::{go_duration, group, route};
 use pitaya_tests::vectors::{self, Case, Checked, run, same_json};
 use prost::Message;
 use serde_json::{Value, json};
@@ -147,7 +147,7 @@ fn vectors_recorded_from_go() {
 /// What a request carries as JSON is read and written again, byte by byte.
 fn recorded_request(case: &Case<'_>, bytes: Vec<u8>) -> Checked {
     let request = Request::decode(&*bytes).map_err(text)?;
-    let got = Incoming::decode(bytes.into()).map_err(text)?;
+    let got = InboundRequest::decode(bytes.into()).map_err(text)?;
     let msg = request.msg.unwrap_or_default();
     case.same("route", &got.route, &msg.route)?;
     case.same("argument", &got.data, &msg.data)?;
@@ -199,13 +199,13 @@ fn vectors_strings() {
 #[test]
 fn vectors_go_duration_format() {
     run("go_duration_format", |case| {
-        case.same("text", &&*duration::format(case.i64("ns")?), &case.str("string")?)
+        case.same("text", &&*go_duration::format(case.i64("ns")?), &case.str("string")?)
     });
 }
 
 #[test]
 fn vectors_go_duration_parse() {
-    run("go_duration_parse", |case| match duration::parse(case.str("string")?) {
+    run("go_duration_parse", |case| match go_duration::parse(case.str("string")?) {
         Ok(nanos) => case.same("nanoseconds", &nanos, &case.i64("ns")?),
         Err(error) => case.same("error", &&*error.to_string(), &case.str("error")?),
     });

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use pitaya::acceptor::{Acceptor, FilterPacket, Peer, Tcp, Verdict, Wrapper};
-use pitaya::pipeline::Outgoing;
+use pitaya::pipeline::HookReply;
 use pitaya::prelude::*;
 use pitaya::session::CloseReason;
 use pitaya::testing::memory_acceptor;
@@ -261,7 +261,7 @@ async fn hooks_after_see_calls_that_panic() {
 struct Log(Arc<std::sync::Mutex<Vec<String>>>);
 
 impl pitaya::pipeline::After for Log {
-    fn after<'a>(&'a self, call: &'a mut Outgoing) -> futures_util::future::BoxFuture<'a, ()> {
+    fn after<'a>(&'a self, call: &'a mut HookReply) -> futures_util::future::BoxFuture<'a, ()> {
         let line = call.error().map_or("ok".to_owned(), |error| error.code().to_owned());
         self.0.lock().unwrap().push(line);
         Box::pin(std::future::ready(()))

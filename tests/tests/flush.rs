@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use pitaya::acceptor::{Acceptor, Incoming, Link, ListenOptions, Listening, Peer};
+use pitaya::acceptor::{Acceptor, IncomingConnection, Link, ListenOptions, Listening, Peer};
 use pitaya::session::{CloseReason, Session};
 use pitaya_tests::arena::{self, Ring, config};
 use pitaya_tests::raw::{ACK, Got, HANDSHAKE, Raw, request};
@@ -103,10 +103,10 @@ impl Acceptor for Once {
         async { Ok(Listening::new("hoard", "hoard")) }.boxed()
     }
 
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>> {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<IncomingConnection>> {
         async {
             match self.0.take() {
-                Some(hoard) => Ok(Incoming::ready(Peer::new("hoard:1"), Link::bytes(hoard))),
+                Some(hoard) => Ok(IncomingConnection::ready(Peer::new("hoard:1"), Link::bytes(hoard))),
                 None => std::future::pending().await,
             }
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 use pitaya::acceptor::Tcp;
 use pitaya::metrics::Memory;
-use pitaya::pipeline::{Before, Incoming, Outgoing};
+use pitaya::pipeline::{Before, HookReply, HookRequest};
 use pitaya::prelude::*;
 use pitaya_tests::arena::{self, Text, config};
 use pitaya_tests::raw::Raw;
@@ -37,7 +37,7 @@ impl Piped {
     }
 }
 
-async fn first(call: &mut Incoming) -> Result<()> {
+async fn first(call: &mut HookRequest) -> Result<()> {
     if let Some(text) = call.message_mut::<Text>() {
         log(format!("first {} {}", call_route(&text.text), text.text));
         text.text.push('1');
@@ -52,20 +52,20 @@ fn call_route(text: &str) -> usize {
     text.len()
 }
 
-async fn second(call: &mut Incoming) -> Result<()> {
+async fn second(call: &mut HookRequest) -> Result<()> {
     let Some(text) = call.message::<Text>() else { return Ok(()) };
     log(format!("second {}", text.text));
     if text.text.starts_with("stop") { Err(Error::new("P-1", "stopped")) } else { Ok(()) }
 }
 
-async fn third(call: &mut Outgoing) {
+async fn third(call: &mut HookReply) {
     log(format!("third {:?}", call.error().map(Error::code)));
     if let Some(text) = call.reply_mut::<Text>() {
         text.text.push('3');
     }
 }
 
-async fn fourth(call: &mut Outgoing) {
+async fn fourth(call: &mut HookReply) {
     log(format!("fourth {:?}", call.reply::<Text>().map(|text| text.text.clone())));
     if call.error().is_some_and(|error| error.code() == "P-1") {
         call.fail(Error::new("P-2", "replaced"));
@@ -114,7 +114,7 @@ impl Extract<Handler> for Known {
 struct Finds(&'static str);
 
 impl Before for Finds {
-    fn before<'a>(&'a self, call: &'a mut Incoming) -> BoxFuture<'a, Result<()>> {
+    fn before<'a>(&'a self, call: &'a mut HookRequest) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             let greeting = call.state::<String>()?;
             call.insert(Caller(format!("{} {}", *greeting, self.0)));
@@ -135,7 +135,7 @@ impl Knows {
     }
 }
 
-async fn signs(call: &mut Outgoing) {
+async fn signs(call: &mut HookReply) {
     let by = call.get::<Caller>().map(|caller| caller.0.clone());
     let slow = call.elapsed() >= Duration::from_millis(30);
     if let Some(text) = call.reply_mut::<Text>() {

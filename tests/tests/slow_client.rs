@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pitaya::acceptor::{
-    Acceptor, BoxFuture, Incoming, Link, ListenOptions, Listening, PacketStream, Peer, Tcp,
+    Acceptor, BoxFuture, IncomingConnection, Link, ListenOptions, Listening, PacketStream, Peer, Tcp,
 };
 use pitaya::app::Running;
 use pitaya::config::OutboxPolicy;
@@ -65,10 +65,10 @@ impl Acceptor for Handed {
         Box::pin(async { Ok(Listening::new("pipe", "pipe")) })
     }
 
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>> {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<IncomingConnection>> {
         Box::pin(async move {
             match self.0.recv().await {
-                Some(link) => Ok(Incoming::ready(Peer::new("pipe"), link)),
+                Some(link) => Ok(IncomingConnection::ready(Peer::new("pipe"), link)),
                 None => std::future::pending().await,
             }
         })

@@ -4,7 +4,9 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pitaya::acceptor::{Acceptor, BoxFuture, Incoming, Link, ListenOptions, Listening, Peer, Tcp, WebSocket};
+use pitaya::acceptor::{
+    Acceptor, BoxFuture, IncomingConnection, Link, ListenOptions, Listening, Peer, Tcp, WebSocket,
+};
 use pitaya::client::Client;
 use pitaya::config::OutboxPolicy;
 use pitaya::prelude::*;
@@ -25,10 +27,10 @@ impl Acceptor for Pipes {
         Box::pin(async { Ok(Listening::new("pipe", "pipe")) })
     }
 
-    fn accept(&mut self) -> BoxFuture<'_, std::io::Result<Incoming>> {
+    fn accept(&mut self) -> BoxFuture<'_, std::io::Result<IncomingConnection>> {
         Box::pin(async move {
             match self.0.recv().await {
-                Some(stream) => Ok(Incoming::ready(Peer::new("pipe"), Link::bytes(stream))),
+                Some(stream) => Ok(IncomingConnection::ready(Peer::new("pipe"), Link::bytes(stream))),
                 None => std::future::pending().await,
             }
         })

@@ -7,7 +7,7 @@ use garde::Validate;
 use pitaya::acceptor::Tcp;
 use pitaya::app::Builder;
 use pitaya::config::Config;
-use pitaya::pipeline::{Incoming, Outgoing};
+use pitaya::pipeline::{HookReply, HookRequest};
 use pitaya::prelude::*;
 
 /// A new player, with rules for its fields.
@@ -57,7 +57,7 @@ impl Metagame {
 }
 
 /// Names are trimmed before the handler sees them; the rules were checked before.
-async fn trim_names(call: &mut Incoming) -> Result<()> {
+async fn trim_names(call: &mut HookRequest) -> Result<()> {
     if let Some(player) = call.message_mut::<CreatePlayer>() {
         player.name = player.name.trim().to_owned();
     }
@@ -65,7 +65,7 @@ async fn trim_names(call: &mut Incoming) -> Result<()> {
 }
 
 /// A hook may refuse a call.
-async fn refuse_root(call: &mut Incoming) -> Result<()> {
+async fn refuse_root(call: &mut HookRequest) -> Result<()> {
     match call.message::<CreatePlayer>() {
         Some(player) if player.name == "root" => Err(Error::new("META-001", "this name is taken")),
         _ => Ok(()),
@@ -73,7 +73,7 @@ async fn refuse_root(call: &mut Incoming) -> Result<()> {
 }
 
 /// Every reply is signed.
-async fn sign(call: &mut Outgoing) {
+async fn sign(call: &mut HookReply) {
     if let Some(reply) = call.reply_mut::<Reply>() {
         reply.msg.push('!');
     }

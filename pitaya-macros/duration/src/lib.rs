@@ -1,6 +1,6 @@
 //! Durations as texts, in the original's format: `5s`, `1m30s`, `100ms` (`docs/cluster.md`, "Durations").
 //!
-//! The framework and its macros both read durations, so this is a package of its own: `pitaya::duration` is its public name.
+//! The framework and its macros both read durations, so this is a package of its own.
 //!
 //! The original's durations are 64-bit counts of nanoseconds with a sign, so these functions speak of those.
 

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, io, sync::Arc};
 
 use tokio::time::Instant;
 
-use super::{Acceptor, BoxFuture, Incoming, ListenOptions, Listening, Peer};
+use super::{Acceptor, BoxFuture, IncomingConnection, ListenOptions, Listening, Peer};
 use crate::wire::packet::Kind;
 
 /// Makes one [`Filter`] for each connection of an acceptor; see [`Acceptor::wrap`].
@@ -175,7 +175,7 @@ impl<A: Acceptor> Acceptor for Wrapped<A> {
         self.inner.listen(options)
     }
 
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>> {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<IncomingConnection>> {
         let accept = self.inner.accept();
         let wrapper = &self.wrapper;
         Box::pin(async move {

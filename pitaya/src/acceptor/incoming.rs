@@ -72,13 +72,13 @@ impl fmt::Display for Peer {
 
 /// A connection that was accepted and not yet set up.
 #[must_use = "a connection that is not opened is closed"]
-pub struct Incoming {
+pub struct IncomingConnection {
     peer: Peer,
     set_up: BoxFuture<'static, Result<(Link, Peer), OpenError>>,
     wrappers: Vec<Arc<dyn Wrapper>>,
 }
 
-impl Incoming {
+impl IncomingConnection {
     /// A connection whose set-up is a future: what the peer has to say before its first packet is read there. The future gives
     /// the peer as the set-up learned it, with a PROXY header's address for one; `peer` is who it is until then.
     pub fn new<F>(peer: Peer, set_up: F) -> Self
@@ -116,9 +116,9 @@ impl Incoming {
     }
 }
 
-impl fmt::Debug for Incoming {
+impl fmt::Debug for IncomingConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Incoming")
+        f.debug_struct("IncomingConnection")
             .field("peer", &self.peer)
             .field("wrappers", &self.wrappers.len())
             .finish_non_exhaustive()
@@ -333,7 +333,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_set_up_that_never_ends_is_cut_at_the_deadline() {
-        let incoming = Incoming::new(Peer::new("silent"), std::future::pending());
+        let incoming = IncomingConnection::new(Peer::new("silent"), std::future::pending());
         let start = tokio::time::Instant::now();
         let error = incoming.open(Duration::from_secs(5)).await.unwrap_err();
         assert!(matches!(error, OpenError::Deadline));

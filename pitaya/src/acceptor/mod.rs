@@ -1,7 +1,7 @@
 //! Where clients connect: TCP, WebSocket, TLS, the PROXY protocol, and what reads packets before the connection does.
 //!
-//! An [`Acceptor`] listens and yields [`Incoming`] connections. Nothing that depends on the peer happens while accepting: the
-//! PROXY header, the TLS handshake and the HTTP upgrade are the future inside [`Incoming`], which the connection's own task runs
+//! An [`Acceptor`] listens and yields [`IncomingConnection`]s. Nothing that depends on the peer happens while accepting: the
+//! PROXY header, the TLS handshake and the HTTP upgrade are the future inside [`IncomingConnection`], which the connection's own task runs
 //! under one deadline. A client that stalls half-way therefore holds up nobody. What comes out is a [`Link`]: a stream of bytes,
 //! which the connection frames, or one that carries whole packets by nature, as WebSocket does.
 //!
@@ -48,7 +48,9 @@ use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 pub use backoff::{AcceptBackoff, Pause};
 pub use filter::{DropReason, Filter, FilterPacket, Verdict, Wrapped, Wrapper, wrapper_fn};
 pub use futures_util::future::BoxFuture;
-pub use incoming::{ByteStream, Incoming, Link, MessageTooLong, OpenError, Opened, PacketStream, Peer};
+pub use incoming::{
+    ByteStream, IncomingConnection, Link, MessageTooLong, OpenError, Opened, PacketStream, Peer,
+};
 #[cfg(feature = "__fuzz")]
 #[doc(hidden)]
 pub use proxy::hidden_proxy_header;
@@ -74,7 +76,7 @@ pub use websocket::hidden_websocket;
 /// One's own acceptor, over Unix sockets:
 /// ```no_run
 /// # #[cfg(unix)] mod example {
-/// use pitaya::acceptor::{Acceptor, BoxFuture, Incoming, Link, ListenOptions, Listening, Peer};
+/// use pitaya::acceptor::{Acceptor, BoxFuture, IncomingConnection, Link, ListenOptions, Listening, Peer};
 /// use std::{io, path::PathBuf};
 /// use tokio::net::UnixListener;
 ///
@@ -91,11 +93,11 @@ pub use websocket::hidden_websocket;
 ///         })
 ///     }
 ///
-///     fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>> {
+///     fn accept(&mut self) -> BoxFuture<'_, io::Result<IncomingConnection>> {
 ///         Box::pin(async move {
 ///             let listener = self.listener.as_ref().ok_or(io::ErrorKind::NotConnected)?;
 ///             let (stream, _) = listener.accept().await?;
-///             Ok(Incoming::ready(Peer::new("unix"), Link::bytes(stream)))
+///             Ok(IncomingConnection::ready(Peer::new("unix"), Link::bytes(stream)))
 ///         })
 ///     }
 /// }
@@ -110,9 +112,9 @@ pub trait Acceptor: Send + 'static {
     /// The next connection.
     ///
     /// Cancel-safe: dropping the future loses no connection. It waits for a connection and for nothing that the peer does after
-    /// connecting; set-up belongs into [`Incoming::new`]'s future. An error is this one accept's: the app logs it, waits as
+    /// connecting; set-up belongs into [`IncomingConnection::new`]'s future. An error is this one accept's: the app logs it, waits as
     /// [`AcceptBackoff`] says and calls again.
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>>;
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<IncomingConnection>>;
 
     /// Begins to refuse clients, because the server drains. Returns whether the acceptor answers them.
     ///
@@ -148,7 +150,7 @@ impl Acceptor for Box<dyn Acceptor> {
         (**self).listen(options)
     }
 
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>> {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<IncomingConnection>> {
         (**self).accept()
     }
 
@@ -162,7 +164,7 @@ impl Acceptor for Box<dyn Acceptor> {
 #[non_exhaustive]
 pub struct ListenOptions {
     /// The time a connection has from accept to [`Opened`] (`pitaya.limit.header.deadline`). The app keeps it through
-    /// [`Incoming::open`]; it stands here for transports that have a handshake timeout of their own.
+    /// [`IncomingConnection::open`]; it stands here for transports that have a handshake timeout of their own.
     pub header_deadline: Duration,
     /// The longest packet body, in bytes, before the client's acknowledgement (`pitaya.limit.packet.before_ack`).
     pub max_packet_before_ack: usize,

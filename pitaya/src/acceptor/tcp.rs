@@ -5,7 +5,7 @@ use std::{io, net::TcpListener as StdListener};
 #[cfg(feature = "tls")]
 use super::Tls;
 use super::{
-    Acceptor, BoxFuture, Incoming, Link, ListenOptions, Listening, Peer,
+    Acceptor, BoxFuture, IncomingConnection, Link, ListenOptions, Listening, Peer,
     socket::{Door, Established},
 };
 
@@ -72,10 +72,10 @@ impl Acceptor for Tcp {
         Box::pin(async move { self.door.listen(&options, "tcp", "tls").await })
     }
 
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>> {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<IncomingConnection>> {
         Box::pin(async move {
             let (stream, socket, set_up) = self.door.accept().await?;
-            Ok(Incoming::new(Peer::from(socket), async move {
+            Ok(IncomingConnection::new(Peer::from(socket), async move {
                 let (stream, peer) = set_up.run(stream, socket).await?;
                 let link = match stream {
                     Established::Plain(stream) => Link::bytes(stream),

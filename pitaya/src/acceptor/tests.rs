@@ -21,12 +21,12 @@ pub(super) async fn listen(acceptor: &mut impl Acceptor) -> SocketAddr {
     listening.socket.unwrap()
 }
 
-pub(super) async fn accept(acceptor: &mut impl Acceptor) -> Incoming {
+pub(super) async fn accept(acceptor: &mut impl Acceptor) -> IncomingConnection {
     acceptor.accept().await.unwrap()
 }
 
 /// Opens a byte link.
-pub(super) async fn open_bytes(incoming: Incoming) -> (Box<dyn ByteStream>, Peer) {
+pub(super) async fn open_bytes(incoming: IncomingConnection) -> (Box<dyn ByteStream>, Peer) {
     let opened = incoming.open(DEADLINE).await.unwrap();
     match opened.link {
         Link::Bytes(stream) => (stream, opened.peer),
@@ -315,10 +315,10 @@ impl Acceptor for Memory {
         Box::pin(async { Ok(Listening::new("memory", "memory")) })
     }
 
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>> {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<IncomingConnection>> {
         Box::pin(async {
             let stream = self.0.recv().await.ok_or(io::ErrorKind::BrokenPipe)?;
-            Ok(Incoming::ready(Peer::new("memory"), Link::bytes(stream)))
+            Ok(IncomingConnection::ready(Peer::new("memory"), Link::bytes(stream)))
         })
     }
 }

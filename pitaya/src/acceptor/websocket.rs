@@ -15,8 +15,8 @@ use self::{
 #[cfg(feature = "tls")]
 use super::Tls;
 use super::{
-    Acceptor, BoxFuture, ByteStream, Incoming, Link, ListenOptions, Listening, OpenError, Peer, forwarded,
-    origins,
+    Acceptor, BoxFuture, ByteStream, IncomingConnection, Link, ListenOptions, Listening, OpenError, Peer,
+    forwarded, origins,
     socket::{Door, Established},
 };
 
@@ -149,11 +149,11 @@ impl Acceptor for WebSocket {
         })
     }
 
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>> {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<IncomingConnection>> {
         Box::pin(async move {
             let (stream, socket, set_up) = self.door.accept().await?;
             let (rules, draining) = (Arc::clone(&self.rules), Arc::clone(&self.draining));
-            Ok(Incoming::new(Peer::from(socket), async move {
+            Ok(IncomingConnection::new(Peer::from(socket), async move {
                 let (stream, peer) = set_up.run(stream, socket).await?;
                 match stream {
                     Established::Plain(stream) => open(stream, peer, &rules, &draining).await,

@@ -19,7 +19,7 @@
 mod builder;
 mod cached;
 mod cluster;
-mod lives;
+mod lifecycle;
 #[cfg(feature = "http")]
 mod pages;
 mod running;

@@ -8,7 +8,7 @@ use std::ops::Deref;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::lives::Lives;
+use super::lifecycle::Lifecycles;
 use super::{App, stop};
 use crate::acceptor::Listening;
 use crate::metrics::{
@@ -23,12 +23,12 @@ pub struct Running {
     app: App,
     listening: Vec<Listening>,
     pub(super) accepting: CancellationToken,
-    pub(super) lives: Lives,
+    pub(super) lifecycles: Lifecycles,
 }
 
 /// Why a running app stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum StopSignal {
     /// `SIGTERM`: drain first, where that is enabled.
     Terminate,
     /// `SIGINT`, `SIGQUIT` or [`App::shutdown`].
@@ -40,9 +40,9 @@ impl Running {
         app: App,
         listening: Vec<Listening>,
         accepting: CancellationToken,
-        lives: Lives,
+        lifecycles: Lifecycles,
     ) -> Self {
-        Self { app, listening, accepting, lives }
+        Self { app, listening, accepting, lifecycles }
     }
 
     /// The app, as a handle to keep.
@@ -71,23 +71,23 @@ impl Running {
     }
 
     pub(super) async fn serve(self, mut signals: Signals) {
-        let wish = tokio::select! {
+        let signal = tokio::select! {
             biased;
-            wish = signals.next() => wish,
-            () = self.app.inner.shutdown.cancelled() => Wish::Stop,
+            signal = signals.next() => signal,
+            () = self.app.inner.shutdown.cancelled() => StopSignal::Stop,
         };
-        let impatient = CancellationToken::new();
+        let force = CancellationToken::new();
         let second = {
-            let impatient = impatient.clone();
+            let force = force.clone();
             tokio::spawn(async move {
                 signals.next().await;
-                impatient.cancel();
+                force.cancel();
             })
         };
-        if wish == Wish::Terminate && self.app.config().drain_enabled {
-            stop::drain(&self, &impatient).await;
+        if signal == StopSignal::Terminate && self.app.config().drain_enabled {
+            stop::drain(&self, &force).await;
         }
-        stop::stop(self, &impatient).await;
+        stop::stop(self, &force).await;
         second.abort();
     }
 
@@ -137,7 +137,7 @@ impl Signals {
         }
     }
 
-    pub(super) async fn next(&mut self) -> Wish {
+    pub(super) async fn next(&mut self) -> StopSignal {
         async fn one(signal: &mut Option<Signal>) {
             match signal {
                 Some(signal) => drop(signal.recv().await),
@@ -146,9 +146,9 @@ impl Signals {
         }
         tokio::select! {
             biased;
-            () = one(&mut self.terminate) => Wish::Terminate,
-            () = one(&mut self.interrupt) => Wish::Stop,
-            () = one(&mut self.quit) => Wish::Stop,
+            () = one(&mut self.terminate) => StopSignal::Terminate,
+            () = one(&mut self.interrupt) => StopSignal::Stop,
+            () = one(&mut self.quit) => StopSignal::Stop,
         }
     }
 }
@@ -163,12 +163,12 @@ impl Signals {
         Self
     }
 
-    pub(super) async fn next(&mut self) -> Wish {
+    pub(super) async fn next(&mut self) -> StopSignal {
         if let Err(error) = tokio::signal::ctrl_c().await {
             tracing::error!(%error, "failed to listen to Ctrl-C");
             std::future::pending::<()>().await;
         }
-        Wish::Stop
+        StopSignal::Stop
     }
 }
 

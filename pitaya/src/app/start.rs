@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::builder::Builder;
 use super::cached::Cached;
-use super::lives::Lives;
+use super::lifecycle::Lifecycles;
 use super::running::Signals;
 use super::{App, Inner, Running, WeakApp, settings, watch};
 use crate::acceptor::{AcceptBackoff, Acceptor, Listening, Readiness};
@@ -78,10 +78,11 @@ pub(super) async fn start_or_stop(
         let _ = local.tables.set(Arc::clone(&tables));
     }
 
-    let mut lives = Lives::new(std::mem::take(&mut built.lives), std::mem::take(&mut built.timers));
+    let mut lifecycles =
+        Lifecycles::new(std::mem::take(&mut built.lifecycles), std::mem::take(&mut built.timers));
     let (limit, step) = (builder.config.start_timeout, Step::new("the start"));
     let started = {
-        let beginning = begin(&mut builder, &app, &mut lives, tables, handshaking, &step);
+        let beginning = begin(&mut builder, &app, &mut lifecycles, tables, handshaking, &step);
         let interrupted = async {
             match &mut signals {
                 Some(signals) => signals.next().await,
@@ -108,25 +109,25 @@ pub(super) async fn start_or_stop(
         Ok(Some((listening, accepting))) => {
             app.inner.watch.started();
             tracing::info!(server_type = app.server_type(), server_id = app.server_id(), "started");
-            return Ok(Some(Running::new(app, listening, accepting, lives)));
+            return Ok(Some(Running::new(app, listening, accepting, lifecycles)));
         }
         Ok(None) => Ok(None),
         Err(error) => Err(error),
     };
     // Everything that has begun ends, in the order of a stop.
     let accepting = app.inner.cancel.child_token();
-    let running = Running::new(app, Vec::new(), accepting, lives);
-    let impatient = CancellationToken::new();
+    let running = Running::new(app, Vec::new(), accepting, lifecycles);
+    let force = CancellationToken::new();
     let second = async {
         if let Some(signals) = signals {
             signals.next().await;
-            impatient.cancel();
+            force.cancel();
         }
         std::future::pending::<()>().await;
     };
     tokio::select! {
         biased;
-        () = super::stop::stop(running, &impatient) => {}
+        () = super::stop::stop(running, &force) => {}
         () = second => {}
     }
     outcome
@@ -153,7 +154,7 @@ impl Step {
 async fn begin(
     builder: &mut Builder,
     app: &App,
-    lives: &mut Lives,
+    lifecycles: &mut Lifecycles,
     tables: Arc<Tables>,
     handshaking: Handshaking,
     step: &Step,
@@ -172,7 +173,7 @@ async fn begin(
     step.set("`init` of the modules");
     modules.init(&app.inner.services).await?;
     step.set("`init` of the components");
-    lives.init().await?;
+    lifecycles.init().await?;
     if let Some(node) = &app.inner.node {
         node.serve(Arc::clone(&tables));
         step.set("the discovery of the cluster, such as etcd");
@@ -180,8 +181,8 @@ async fn begin(
     }
     step.set("`after_init` of modules and components");
     modules.after_init().await;
-    lives.after_init().await;
-    lives.make_timers(&app.timers()?)?;
+    lifecycles.after_init().await;
+    lifecycles.make_timers(&app.timers()?)?;
     app.timers()?.start(&app.inner.tasks, &app.inner.cancel, &app.inner.kill);
     app.groups()?.start(&app.inner.tasks, app.inner.cancel.clone());
 

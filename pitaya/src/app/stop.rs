@@ -13,7 +13,7 @@ use crate::session::CloseReason;
 const CUT: Duration = Duration::from_secs(1);
 
 /// Closes the acceptors and waits for the sessions to go.
-pub(super) async fn drain(running: &Running, impatient: &CancellationToken) {
+pub(super) async fn drain(running: &Running, force: &CancellationToken) {
     running.accepting.cancel();
     running.app().inner.watch.draining();
     if let Some(node) = &running.app().inner.node {
@@ -23,7 +23,7 @@ pub(super) async fn drain(running: &Running, impatient: &CancellationToken) {
     let config = running.config();
     let sessions = running.sessions();
     let drained = modules
-        .drain(|| sessions.count(), config.drain_period, config.drain_timeout, impatient.cancelled())
+        .drain(|| sessions.count(), config.drain_period, config.drain_timeout, force.cancelled())
         .await;
     match drained {
         Drained::Empty => tracing::info!("drained: no session is left"),
@@ -32,15 +32,15 @@ pub(super) async fn drain(running: &Running, impatient: &CancellationToken) {
 }
 
 /// Stops everything, each step within its time.
-pub(super) async fn stop(running: Running, impatient: &CancellationToken) {
+pub(super) async fn stop(running: Running, force: &CancellationToken) {
     let app = running.app();
     let limit = app.stop_timeout();
     app.inner.shutdown.cancel();
     running.accepting.cancel();
     if let Some(node) = &app.inner.node {
         // The others see it go, then it takes in no more, and answers what it has taken in.
-        step("leaving the cluster", limit, impatient, node.leave()).await;
-        step("calls of other servers", limit, impatient, node.transport().drain()).await;
+        step("leaving the cluster", limit, force, node.leave()).await;
+        step("calls of other servers", limit, force, node.transport().drain()).await;
     }
     // First what keeps sessions from beginning, then what ends those that have begun: so that none is missed.
     // Timers and samplers go; connections end by themselves, after their last handler and callback.
@@ -52,24 +52,24 @@ pub(super) async fn stop(running: Running, impatient: &CancellationToken) {
         core.close(CloseReason::Shutdown);
     }
     app.inner.tasks.close();
-    step("connections", limit, impatient, app.inner.tasks.wait()).await;
+    step("connections", limit, force, app.inner.tasks.wait()).await;
     // Who is not done by now is cut off, for what comes next takes away what it needs.
     app.inner.kill.cancel();
     if tokio::time::timeout(CUT, app.inner.tasks.wait()).await.is_err() {
         tracing::error!("a handler blocks its thread: it cannot be cut off");
     }
-    running.lives.stop(limit, impatient).await;
+    running.lifecycles.stop(limit, force).await;
     if let Ok(modules) = app.modules() {
-        modules.stop(limit, impatient).await;
+        modules.stop(limit, force).await;
     }
     if let Some(node) = &app.inner.node {
-        step("the cluster", limit, impatient, node.close()).await;
+        step("the cluster", limit, force, node.close()).await;
     }
     #[cfg(feature = "otel")]
     if let Some(tracer) = &app.inner.tracer {
-        step("traces", limit, impatient, tracer.shutdown(limit)).await;
+        step("traces", limit, force, tracer.shutdown(limit)).await;
     }
-    step("metrics", limit, impatient, super::watch::stop(&app)).await;
+    step("metrics", limit, force, super::watch::stop(&app)).await;
     app.inner.services.clear();
     app.inner.pool.log().flush();
     tracing::info!(server_type = app.server_type(), server_id = app.server_id(), "stopped");
@@ -79,13 +79,13 @@ pub(super) async fn stop(running: Running, impatient: &CancellationToken) {
 pub(super) async fn step(
     what: &str,
     limit: Duration,
-    impatient: &CancellationToken,
+    force: &CancellationToken,
     work: impl Future<Output = ()>,
 ) {
     tokio::select! {
         biased;
         () = work => {}
-        () = impatient.cancelled() => tracing::warn!(what, "not waited for: a second signal came"),
+        () = force.cancelled() => tracing::warn!(what, "not waited for: a second signal came"),
         () = tokio::time::sleep(limit) => tracing::warn!(what, "did not end in time"),
     }
 }

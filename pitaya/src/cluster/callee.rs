@@ -15,7 +15,7 @@ use super::keyed::refusal;
 use super::node::Node;
 use super::owner::Frontend;
 use super::protos::{BindMsg, KickAnswer, KickMsg, OrderedBroadcast, Push, Session as Travelling};
-use super::request::{Incoming, Target, Waits, session_data};
+use super::request::{InboundRequest, Target, Waits, session_data};
 use super::response::{self, ACK};
 use super::{Receiver, sys};
 use crate::component::{ClientCall, EntryId, Tables, cut_off, end, run_remote};
@@ -93,7 +93,7 @@ impl Receiver for Callee {
 /// The route of a request that was decoded before. Decoded once more, because few requests need it that late.
 #[cold]
 fn route_of(message: Bytes) -> String {
-    Incoming::decode(message).map(|call| call.route).unwrap_or_default()
+    InboundRequest::decode(message).map(|call| call.route).unwrap_or_default()
 }
 
 impl Node {
@@ -152,7 +152,7 @@ impl Node {
     async fn answer(self: &Arc<Self>, body: Bytes) -> Result<Bytes> {
         let (arrived, message) = (Instant::now(), body.clone());
         let mut call =
-            Incoming::decode(body).inspect_err(|error| self.meters.unreadable("request", error))?;
+            InboundRequest::decode(body).inspect_err(|error| self.meters.unreadable("request", error))?;
         if call.metadata.key_mark().is_some_and(|key| !self.admission.takes(key)) {
             return Err(refusal(&self.own().id));
         }

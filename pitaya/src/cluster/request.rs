@@ -82,7 +82,7 @@ fn request(kind: RpcType, msg: Msg, sender: &Server, metadata: &Metadata) -> Req
 
 /// A request that came in, as far as it can be understood without knowing what it calls.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Incoming {
+pub struct InboundRequest {
     /// Who calls what.
     pub target: Target,
     /// The route, of two or three parts.
@@ -109,7 +109,7 @@ pub enum Target {
     Remote,
 }
 
-impl Incoming {
+impl InboundRequest {
     /// Reads a request. It shares the bytes.
     ///
     /// # Errors
@@ -210,8 +210,8 @@ mod tests {
         Request { r#type: kind, msg: Some(msg), metadata: CONTEXT.into(), ..Request::default() }
     }
 
-    fn read(request: &Request) -> Result<Incoming> {
-        Incoming::decode(request.encode_to_vec().into())
+    fn read(request: &Request) -> Result<InboundRequest> {
+        InboundRequest::decode(request.encode_to_vec().into())
     }
 
     #[test]
@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn invalid_request_or_utf8_is_refused() {
         for bytes in [&b"\xff\xff\xff"[..], b"oh noes", b"\x08\x01\x1a\x05\x12\x03\xff\xfe\xfd\x2a\x02{}"] {
-            let error = Incoming::decode(Bytes::copy_from_slice(bytes)).unwrap_err();
+            let error = InboundRequest::decode(Bytes::copy_from_slice(bytes)).unwrap_err();
             assert_eq!(error.code(), code::BAD_REQUEST);
             assert!(error.msg().starts_with("cannot decode request: "), "{error}");
         }
@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn the_argument_is_not_copied() {
         let bytes = Bytes::from(raw(1, 0, "r.echo").encode_to_vec());
-        let got = Incoming::decode(bytes.clone()).unwrap();
+        let got = InboundRequest::decode(bytes.clone()).unwrap();
         let range = bytes.as_ptr_range();
         assert!(range.contains(&got.data.as_ptr()));
     }
@@ -313,7 +313,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..128)) {
-            let _ = Incoming::decode(bytes.clone().into());
+            let _ = InboundRequest::decode(bytes.clone().into());
             let _ = session_data(&bytes);
         }
 
@@ -322,9 +322,9 @@ mod tests {
             let mut bytes = raw(0, 1, "room.room.join").encode_to_vec();
             let at = at % bytes.len();
             bytes[at] = with;
-            let _ = Incoming::decode(bytes.clone().into());
+            let _ = InboundRequest::decode(bytes.clone().into());
             bytes.truncate(cut);
-            let _ = Incoming::decode(bytes.into());
+            let _ = InboundRequest::decode(bytes.into());
         }
     }
 }

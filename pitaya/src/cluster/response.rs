@@ -8,8 +8,8 @@ use prost::Message as _;
 use super::fields::{self, Field};
 use super::protos::{Error as Travelling, OrderedResponse, Place, Response};
 use super::{Server, TransportError};
-use crate::duration;
 use crate::error::{Error, Result, code};
+use crate::go_duration;
 
 /// The reply to a notify, and to a push or a kick whose sender waits.
 pub const ACK: Bytes = Bytes::from_static(b"ack");
@@ -141,7 +141,7 @@ impl Unanswered<'_> {
             .with_metadata("route", self.route)
             .with_metadata("server", &*self.caller.id)
             .with_metadata("peer.id", &**id);
-        if late { error.with_metadata("timeout", duration::text(self.timeout)) } else { error }
+        if late { error.with_metadata("timeout", go_duration::text(self.timeout)) } else { error }
     }
 }
 

@@ -125,7 +125,7 @@ impl<K: Kind> Call<K> {
         Context::new(Arc::clone(&self.entry().route), K::current(&self.caller))
     }
 
-    /// What a hook before handed on ([`Incoming::insert`](crate::pipeline::Incoming::insert)), for extractors.
+    /// What a hook before handed on ([`HookRequest::insert`](crate::pipeline::HookRequest::insert)), for extractors.
     pub fn extension<T: Clone + 'static>(&self) -> Option<T> {
         self.extensions().as_ref()?.get().cloned()
     }

@@ -19,7 +19,7 @@ use super::call::ClientCall;
 use super::reply::Reply;
 use super::{Call, Handler, Kind, Remote};
 use crate::error::{Error, Result, code, text};
-use crate::pipeline::{Extensions, Incoming, Outgoing, as_bytes};
+use crate::pipeline::{Extensions, HookReply, HookRequest, as_bytes};
 use crate::serialize::{CodecError, Message, rpc};
 use crate::session::{Refused, Session};
 use crate::util::panic::panic_error;
@@ -161,7 +161,7 @@ impl<K: Kind> Call<K> {
             }
             None => (None, None),
         };
-        let mut incoming = Incoming::new(self.context(), session, value, self.take_extensions());
+        let mut incoming = HookRequest::new(self.context(), session, value, self.take_extensions());
         let done = self.entry().pipeline.run_before(&mut incoming).await;
         let (value, extensions) = incoming.into_parts();
         *self.extensions() = Some(extensions);
@@ -192,7 +192,7 @@ impl<K: Kind> Call<K> {
             Some(value) => Box::new(value) as Box<dyn Any + Send>,
             None => Box::new(()),
         });
-        let outgoing = Outgoing::new(self.context(), session, boxed, self.take_extensions());
+        let outgoing = HookReply::new(self.context(), session, boxed, self.take_extensions());
         let value = self.entry().pipeline.run_after(outgoing).await?;
         match value.downcast::<R::Ok>() {
             Ok(value) => Ok(Value::Typed(*value)),

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use super::method::Bound;
 use super::{Call, Context, Fake, FromServices, Runner, Tables};
 use crate::context::{Current, Deadline};
-use crate::duration;
 use crate::error::{Error, Result, code, text};
+use crate::go_duration;
 use crate::route::Route;
 use crate::serialize::{Body, Message, rpc};
 use crate::services::Services;
@@ -249,7 +249,7 @@ pub(super) async fn within(
 fn timed_out(route: String, timeout: Duration) -> Error {
     Error::new(code::TIMEOUT, text::RPC_TIMEOUT)
         .with_metadata("route", route)
-        .with_metadata("timeout", duration::text(timeout))
+        .with_metadata("timeout", go_duration::text(timeout))
 }
 
 /// One remote, from bytes to bytes; a panic is its `PIT-000`.

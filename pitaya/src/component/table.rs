@@ -150,7 +150,7 @@ impl Registration {
 #[derive(Default)]
 pub(crate) struct Built {
     pub(crate) tables: Tables,
-    pub(crate) lives: Vec<(&'static str, Arc<dyn LifecycleDyn>)>,
+    pub(crate) lifecycles: Vec<(&'static str, Arc<dyn LifecycleDyn>)>,
     /// The timers of the components.
     pub(crate) timers: Vec<(Instance, &'static Every)>,
     /// What was probably not meant, but keeps nobody from starting.
@@ -240,7 +240,7 @@ impl Plan<'_> {
         }
         built.timers = timers(self.server_type, &timed, &instances);
         built.notes.extend(self.notes(&linked, &timed, &built));
-        built.lives = instances
+        built.lifecycles = instances
             .iter()
             .filter_map(|((name, _), (component, instance))| Some((*name, component.lifecycle(instance)?)))
             .collect();

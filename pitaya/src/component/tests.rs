@@ -62,7 +62,7 @@ const _: () = {
 #[test]
 fn two_types_of_one_name_are_two_components() {
     let built = plan("twins", Vec::new(), &Services::default()).build().unwrap();
-    let names: Vec<_> = built.lives.iter().map(|(name, _)| *name).collect();
+    let names: Vec<_> = built.lifecycles.iter().map(|(name, _)| *name).collect();
     assert_eq!(names.len(), 2);
     assert_eq!(names[0], names[1]);
 }
@@ -83,7 +83,7 @@ fn unserved_component_of_other_type_is_reported() {
         note.contains("tests::Elsewhere") && note.contains("`elsewhere`") && note.contains("`here`"),
         "{note}"
     );
-    assert_eq!(built.lives.len(), 1);
+    assert_eq!(built.lifecycles.len(), 1);
 
     let error = plan("nowhere", both(), &services).build().unwrap_err();
     assert!(error.msg().contains("tests::Elsewhere") && error.msg().contains("`nowhere`"), "{error}");

@@ -1,6 +1,6 @@
 //! Settings that are one of a few names.
 
-use super::kind::Named;
+use super::value_type::Named;
 
 /// Which of the built-in serializers a server speaks: `pitaya.serializertype`.
 #[non_exhaustive]

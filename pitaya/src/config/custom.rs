@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::kind::quoted;
+use super::value_type::quoted;
 
 /// A metric that the application reports itself, defined under `pitaya.metrics.custom.…`.
 ///

@@ -1,7 +1,7 @@
 //! What is known of a key, whatever its type.
 
 use super::Config;
-use super::kind::{Kind, Raw, quoted};
+use super::value_type::{Raw, ValueType, quoted};
 use crate::util::redact;
 
 /// One row of the key table. The functions carry the key's type.
@@ -9,7 +9,7 @@ pub(super) struct Key {
     /// The canonical name, as in `pitaya.heartbeat.interval`. Names are compared without regard to case.
     pub name: &'static str,
     pub help: &'static str,
-    pub kind: &'static str,
+    pub type_name: &'static str,
     /// Whether a table in a file is this key's value.
     pub table: bool,
     pub aliases: &'static [&'static str],
@@ -138,7 +138,7 @@ impl<T> Rule<T> {
     }
 
     /// Checks the kind's own limit, then the row's.
-    pub(super) fn check<K: Kind<Value = T>>(&self, value: &T) -> Result<(), &'static str> {
+    pub(super) fn check<K: ValueType<Value = T>>(&self, value: &T) -> Result<(), &'static str> {
         K::check(value)?;
         match self.allowed {
             Some((text, check)) if !check(value) => Err(text),

@@ -8,15 +8,15 @@ use std::ffi::OsString;
 
 use super::error::{Origin, Problem};
 use super::key::{Key, env_name};
-use super::kind::Raw;
-use super::nearest::nearest;
+use super::suggest::suggest;
+use super::value_type::Raw;
 use super::{Config, ConfigError, keys};
 
 /// What loading leaves behind besides the values.
 #[derive(Clone, Default)]
 pub(super) struct Loaded {
     /// The values of keys without effect, as they are shown.
-    pub idle: BTreeMap<&'static str, String>,
+    pub ignored: BTreeMap<&'static str, String>,
     /// The keys that a layer set: by which, and to what.
     pub set: BTreeMap<&'static str, (Origin, String)>,
     pub notes: Vec<String>,
@@ -88,7 +88,7 @@ impl Loader {
                 }),
                 (None, _) => {
                     let known = keys().flat_map(Key::names).map(env_name);
-                    let hint = hint(nearest(name, known));
+                    let hint = hint(suggest(name, known));
                     self.config.loaded.notes.push(format!("unknown configuration variable {name}{hint}"));
                 }
             }
@@ -157,12 +157,12 @@ impl Loader {
             if known().any(|key| key.to_lowercase().starts_with(&format!("{lower}."))) {
                 format!("{name} ({origin}) is a section, not a key")
             } else {
-                format!("unknown key {name} ({origin}){}", hint(nearest(&lower, known())))
+                format!("unknown key {name} ({origin}){}", hint(suggest(&lower, known())))
             }
         } else if find(&format!("pitaya.{name}")).is_some() {
             format!("{name} ({origin}) is not read; did you mean pitaya.{name}?")
-        } else if nearest(&root.to_lowercase(), ["pitaya".to_owned()]).is_some() {
-            format!("unknown key {name} ({origin}){}", hint(nearest(&lower, known())))
+        } else if suggest(&root.to_lowercase(), ["pitaya".to_owned()]).is_some() {
+            format!("unknown key {name} ({origin}){}", hint(suggest(&lower, known())))
         } else {
             return; // the rest of the file may be the application's own
         };
@@ -185,8 +185,8 @@ fn syntax(text: &str, error: &toml::de::Error) -> String {
     format!("line {line}, column {column}: {}", error.message())
 }
 
-fn hint(nearest: Option<String>) -> String {
-    nearest.map_or_else(String::new, |name| format!("; did you mean {name}?"))
+fn hint(suggested: Option<String>) -> String {
+    suggested.map_or_else(String::new, |name| format!("; did you mean {name}?"))
 }
 
 /// The place in [`keys`] of the key with this name.

@@ -49,16 +49,16 @@ use std::path::Path;
 mod choices;
 mod custom;
 mod error;
-mod idle;
+mod ignored;
 mod key;
-mod kind;
 mod load;
-mod nearest;
 mod print;
 mod route_limit;
+mod suggest;
 mod table;
 #[cfg(test)]
 mod tests;
+mod value_type;
 
 pub use choices::{OutboxPolicy, SerializerType, StatsdDialect};
 pub use custom::CustomMetric;
@@ -73,7 +73,7 @@ use load::Loader;
 
 /// Every key: those with an effect, then those without.
 fn keys() -> impl Iterator<Item = &'static Key> {
-    table::KEYS.iter().chain(idle::IDLE)
+    table::KEYS.iter().chain(ignored::IGNORED)
 }
 
 impl Config {

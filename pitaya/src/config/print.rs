@@ -18,7 +18,7 @@ impl Config {
         let mut text = String::new();
         for key in keys() {
             text += &format!("# {}\n", sentence(key));
-            text += &format!("# {}, {}; {}\n", key.kind, self.origin(key), env_name(key.name));
+            text += &format!("# {}, {}; {}\n", key.type_name, self.origin(key), env_name(key.name));
             let value = key.mask(&(key.show)(self));
             let line = format!("{} = {value}", toml_name(key));
             text += &if value == "***" { format!("# {line}\n\n") } else { format!("{line}\n\n") };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::kind::{Kind, Raw, Span, quoted};
+use super::value_type::{DurationValue, Raw, ValueType, quoted};
 use crate::route;
 
 /// At most `limit` calls of a route in any `interval`, of one connection or of one user.
@@ -56,7 +56,7 @@ pub(super) fn parse(value: &toml::Value) -> Result<RouteLimit, String> {
             ("limit", toml::Value::Integer(count)) => {
                 limit.limit = usize::try_from(*count).map_err(|_| FORM)?;
             }
-            ("interval", value) => limit.interval = Span::parse(Raw::Toml(value))?,
+            ("interval", value) => limit.interval = DurationValue::parse(Raw::Toml(value))?,
             ("peruser", toml::Value::Boolean(per_user)) => limit.per_user = *per_user,
             ("route" | "limit" | "peruser", _) => return Err(FORM.into()),
             _ => return Err(format!("{FORM}: there is no `{}`", key.escape_debug())),
@@ -70,7 +70,7 @@ pub(super) fn show(limit: &RouteLimit) -> String {
         "{{ route = {}, limit = {}, interval = {}, peruser = {} }}",
         quoted(&limit.route),
         limit.limit,
-        Span::show(&limit.interval),
+        DurationValue::show(&limit.interval),
         limit.per_user
     )
 }

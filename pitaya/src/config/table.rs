@@ -9,12 +9,12 @@ use std::time::Duration;
 use super::choices::{OutboxPolicy, SerializerType, StatsdDialect};
 use super::custom::CustomMetric;
 use super::key::{Key, Rule};
-use super::kind::{
-    Choice, Count, Deadline, File, Flag, Kind, Labels, List, NetworkList, Number, OriginList, RouteLimits,
-    Size, Span, Specs, Text,
-};
 use super::load::Loaded;
 use super::route_limit::RouteLimit;
+use super::value_type::{
+    Choice, Count, Deadline, DurationValue, File, Flag, Labels, List, NetworkList, Number, OriginList,
+    RouteLimits, Size, Specs, Text, ValueType,
+};
 use crate::acceptor::networks::Networks;
 use crate::acceptor::origins;
 
@@ -44,7 +44,7 @@ fn packet_size(value: &usize) -> bool {
 macro_rules! keys {
     ($(
         $(#[doc = $help:literal])+
-        $field:ident: $ty:ty as $kind:ty = $default:expr, $name:literal $(, $rule:ident($($arg:expr),*))*;
+        $field:ident: $ty:ty as $value:ty = $default:expr, $name:literal $(, $rule:ident($($arg:expr),*))*;
     )+) => {
         /// Every setting, typed.
         ///
@@ -92,19 +92,19 @@ macro_rules! keys {
             Key {
                 name: $name,
                 help: concat!($($help),+),
-                kind: <$kind as Kind>::NAME,
-                table: <$kind as Kind>::TABLE,
+                type_name: <$value as ValueType>::NAME,
+                table: <$value as ValueType>::TABLE,
                 aliases: RULE.aliases,
                 allowed: RULE.text(),
                 secret: RULE.secret,
                 addresses: RULE.addresses,
                 no_effect: None,
                 read: |config, raw| {
-                    config.$field = <$kind as Kind>::parse(raw)?;
+                    config.$field = <$value as ValueType>::parse(raw)?;
                     Ok(())
                 },
-                show: |config| <$kind as Kind>::show(&config.$field),
-                check: |config| RULE.check::<$kind>(&config.$field),
+                show: |config| <$value as ValueType>::show(&config.$field),
+                check: |config| RULE.check::<$value>(&config.$field),
             }
         }),+];
     };
@@ -118,7 +118,7 @@ keys! {
     struct_validation: bool as Flag = false, "pitaya.defaultpipelines.structvalidation.enabled";
 
     /// Pause between heartbeats; a client silent for twice as long is closed.
-    heartbeat_interval: Duration as Span = secs(30), "pitaya.heartbeat.interval",
+    heartbeat_interval: Duration as DurationValue = secs(30), "pitaya.heartbeat.interval",
         allowed("whole seconds, at least 1s", |v| v.subsec_nanos() == 0 && v.as_secs() >= 1);
 
     /// Compresses outgoing messages and handshake replies where that makes them smaller.
@@ -129,7 +129,7 @@ keys! {
     message_compression_threshold: usize as Size = 128, "pitaya.handler.messages.compression.threshold";
 
     /// The longest a handler may run before its call fails with PIT-408.
-    handler_timeout: Duration as Span = secs(60), "pitaya.handler.timeout",
+    handler_timeout: Duration as DurationValue = secs(60), "pitaya.handler.timeout",
         allowed("more than 0s", some_time);
 
     /// Messages that may wait to be written to one client.
@@ -152,11 +152,11 @@ keys! {
     session_unique: bool as Flag = true, "pitaya.session.unique";
 
     /// How long a bind waits for the end of the user's older sessions, their close callbacks included.
-    session_replace_timeout: Duration as Span = secs(2), "pitaya.session.replace.timeout",
+    session_replace_timeout: Duration as DurationValue = secs(2), "pitaya.session.replace.timeout",
         allowed("more than 0s", some_time);
 
     /// The longest a call of another server waits for its answer, unless the caller says otherwise.
-    cluster_request_timeout: Duration as Span = secs(5), "pitaya.cluster.rpc.client.nats.requesttimeout",
+    cluster_request_timeout: Duration as DurationValue = secs(5), "pitaya.cluster.rpc.client.nats.requesttimeout",
         allowed("more than 0s", some_time);
 
     /// Addresses of NATS, separated by commas. `:4222` is `localhost:4222`; of a name all addresses are tried.
@@ -164,7 +164,7 @@ keys! {
         allowed("an address", |v| !v.trim().is_empty()), addresses();
 
     /// The longest a connection to NATS may take.
-    nats_connection_timeout: Duration as Span = secs(2), "pitaya.cluster.rpc.client.nats.connectiontimeout",
+    nats_connection_timeout: Duration as DurationValue = secs(2), "pitaya.cluster.rpc.client.nats.connectiontimeout",
         allowed("more than 0s", some_time);
 
     /// Attempts at the first connection to NATS; -1 means without end. One that is lost later is made again without end.
@@ -172,13 +172,13 @@ keys! {
         allowed("at least -1", |v| *v >= -1);
 
     /// Pause between two attempts.
-    nats_reconnect_wait: Duration as Span = secs(1), "pitaya.cluster.rpc.client.nats.reconnectwait";
+    nats_reconnect_wait: Duration as DurationValue = secs(1), "pitaya.cluster.rpc.client.nats.reconnectwait";
 
     /// The random part of it.
-    nats_reconnect_jitter: Duration as Span = millis(100), "pitaya.cluster.rpc.client.nats.reconnectjitter";
+    nats_reconnect_jitter: Duration as DurationValue = millis(100), "pitaya.cluster.rpc.client.nats.reconnectjitter";
 
     /// Pause between two pings, by which a connection is noticed that is lost without a word.
-    nats_ping_interval: Duration as Span = secs(120), "pitaya.cluster.rpc.client.nats.pinginterval",
+    nats_ping_interval: Duration as DurationValue = secs(120), "pitaya.cluster.rpc.client.nats.pinginterval",
         allowed("more than 0s", some_time);
 
     /// Pings without an answer after which a connection counts as lost.
@@ -186,7 +186,7 @@ keys! {
 
     /// Pause between two questions to NATS for the other brokers of its cluster, which are tried too when a connection is
     /// lost; 15 times as long where NATS demands TLS. With 0s it is not asked, and only the configured addresses are tried.
-    nats_discovery_interval: Duration as Span = secs(2), "pitaya.cluster.rpc.client.nats.discoveryinterval";
+    nats_discovery_interval: Duration as DurationValue = secs(2), "pitaya.cluster.rpc.client.nats.discoveryinterval";
 
     /// Refuses a NATS without TLS; so does the scheme `tls://` in its address. Without either, TLS is used where NATS
     /// demands it.
@@ -226,36 +226,36 @@ keys! {
     etcd_tls_ca_file: Option<PathBuf> as File = None, "pitaya.cluster.sd.etcd.tls.cafile";
 
     /// The longest a connection to etcd may take.
-    etcd_dial_timeout: Duration as Span = secs(5), "pitaya.cluster.sd.etcd.dialtimeout",
+    etcd_dial_timeout: Duration as DurationValue = secs(5), "pitaya.cluster.sd.etcd.dialtimeout",
         allowed("more than 0s", some_time);
 
     /// What every key of the registry begins with.
     etcd_prefix: String as Text = "pitaya/".to_owned(), "pitaya.cluster.sd.etcd.prefix";
 
     /// How long this server stays known after it is lost.
-    etcd_heartbeat_ttl: Duration as Span = secs(60), "pitaya.cluster.sd.etcd.heartbeat.ttl",
+    etcd_heartbeat_ttl: Duration as DurationValue = secs(60), "pitaya.cluster.sd.etcd.heartbeat.ttl",
         allowed("at least 1s", |v| v.as_secs() >= 1);
 
     /// Pause between two readings of the whole list of servers, in case a change was missed.
-    etcd_sync_interval: Duration as Span = secs(120), "pitaya.cluster.sd.etcd.syncservers.interval",
+    etcd_sync_interval: Duration as DurationValue = secs(120), "pitaya.cluster.sd.etcd.syncservers.interval",
         allowed("more than 0s", some_time);
 
     /// The longest that leaving may take.
-    etcd_revoke_timeout: Duration as Span = secs(5), "pitaya.cluster.sd.etcd.revoke.timeout",
+    etcd_revoke_timeout: Duration as DurationValue = secs(5), "pitaya.cluster.sd.etcd.revoke.timeout",
         allowed("more than 0s", some_time);
 
     /// The longest one attempt to register may take.
-    etcd_grant_lease_timeout: Duration as Span = secs(60), "pitaya.cluster.sd.etcd.grantlease.timeout",
+    etcd_grant_lease_timeout: Duration as DurationValue = secs(60), "pitaya.cluster.sd.etcd.grantlease.timeout",
         allowed("more than 0s", some_time);
 
     /// Attempts to register at start. A registration that is lost later is made again without end.
     etcd_grant_lease_max_retries: u32 as Count<u32> = 15, "pitaya.cluster.sd.etcd.grantlease.maxretries";
 
     /// Pause between them.
-    etcd_grant_lease_retry_interval: Duration as Span = secs(5), "pitaya.cluster.sd.etcd.grantlease.retryinterval";
+    etcd_grant_lease_retry_interval: Duration as DurationValue = secs(5), "pitaya.cluster.sd.etcd.grantlease.retryinterval";
 
     /// Pause after leaving, in which the others see it, before this server stops answering.
-    etcd_shutdown_delay: Duration as Span = millis(300), "pitaya.cluster.sd.etcd.shutdown.delay";
+    etcd_shutdown_delay: Duration as DurationValue = millis(300), "pitaya.cluster.sd.etcd.shutdown.delay";
 
     /// Server types that are not looked at.
     etcd_server_types_blacklist: Vec<String> as List = Vec::new(), "pitaya.cluster.sd.etcd.servertypesblacklist",
@@ -281,17 +281,17 @@ keys! {
     drain_enabled: bool as Flag = false, "pitaya.session.drain.enabled";
 
     /// The longest such a wait.
-    drain_timeout: Duration as Span = secs(6 * 3600), "pitaya.session.drain.timeout";
+    drain_timeout: Duration as DurationValue = secs(6 * 3600), "pitaya.session.drain.timeout";
 
     /// Pause between two looks at (and log lines of) the sessions that remain.
-    drain_period: Duration as Span = secs(5), "pitaya.session.drain.period",
+    drain_period: Duration as DurationValue = secs(5), "pitaya.session.drain.period",
         allowed("more than 0s", some_time);
 
     /// The longest time that a start may take, waiting for NATS and etcd included. 0s waits as long as they allow.
-    start_timeout: Duration as Span = Duration::ZERO, "pitaya.start.timeout";
+    start_timeout: Duration as DurationValue = Duration::ZERO, "pitaya.start.timeout";
 
     /// The longest each step of a stop may take.
-    stop_timeout: Duration as Span = secs(20), "pitaya.stop.timeout",
+    stop_timeout: Duration as DurationValue = secs(20), "pitaya.stop.timeout",
         allowed("more than 0s", some_time);
 
     /// Expects a PROXY protocol header on every connection of every acceptor. It needs `pitaya.acceptor.trustedproxies`;
@@ -322,7 +322,7 @@ keys! {
         allowed("at least 1", at_least_one);
 
     /// That interval; 0 limits nothing.
-    rate_limit_interval: Duration as Span = secs(1), "pitaya.conn.ratelimiting.interval";
+    rate_limit_interval: Duration as DurationValue = secs(1), "pitaya.conn.ratelimiting.interval";
 
     /// Switches the rate-limit wrapper off where it is installed.
     rate_limit_force_disable: bool as Flag = false, "pitaya.conn.ratelimiting.forcedisable";
@@ -337,7 +337,7 @@ keys! {
     rate_limit_user: usize as Count<usize> = 0, "pitaya.conn.ratelimiting.user.limit";
 
     /// That interval.
-    rate_limit_user_interval: Duration as Span = secs(1), "pitaya.conn.ratelimiting.user.interval";
+    rate_limit_user_interval: Duration as DurationValue = secs(1), "pitaya.conn.ratelimiting.user.interval";
 
     /// Limits to the calls of single routes: tables with `route`, `limit`, `interval` (1s) and `peruser` (false).
     rate_limit_routes: Vec<RouteLimit> as RouteLimits = Vec::new(), "pitaya.conn.ratelimiting.routes";
@@ -359,15 +359,15 @@ keys! {
         allowed("1KiB to 1MiB", |v| (1 << 10..=1 << 20).contains(v));
 
     /// The longest a PROXY header, a TLS handshake and an HTTP upgrade may take.
-    limit_header_deadline: Duration as Span = secs(5), "pitaya.limit.header.deadline",
+    limit_header_deadline: Duration as DurationValue = secs(5), "pitaya.limit.header.deadline",
         allowed("more than 0s", some_time);
 
     /// The longest from the connection to the handshake's ack.
-    limit_handshake_deadline: Duration as Span = secs(10), "pitaya.limit.handshake.deadline",
+    limit_handshake_deadline: Duration as DurationValue = secs(10), "pitaya.limit.handshake.deadline",
         allowed("more than 0s", some_time);
 
     /// The longest from the first to the last byte of one packet.
-    limit_packet_deadline: Duration as Span = secs(30), "pitaya.limit.packet.deadline",
+    limit_packet_deadline: Duration as DurationValue = secs(30), "pitaya.limit.packet.deadline",
         allowed("more than 0s", some_time);
 
     /// Connections that a server holds at once; 0 means no limit.
@@ -380,7 +380,7 @@ keys! {
     dictionary_inbound_only: bool as Flag = false, "pitaya.dictionary.inboundonly";
 
     /// Pause between two searches for groups whose time is over.
-    groups_memory_tick: Duration as Span = secs(30), "pitaya.groups.memory.tickduration",
+    groups_memory_tick: Duration as DurationValue = secs(30), "pitaya.groups.memory.tickduration",
         allowed("more than 0s", some_time);
 
     /// Addresses of the etcd of the groups, as host:port or URLs: for `EtcdStore`. They are read as those of
@@ -396,22 +396,22 @@ keys! {
     groups_etcd_prefix: String as Text = "pitaya/".to_owned(), "pitaya.groups.etcd.prefix";
 
     /// The longest a connection to it may take.
-    groups_etcd_dial_timeout: Duration as Span = secs(5), "pitaya.groups.etcd.dialtimeout",
+    groups_etcd_dial_timeout: Duration as DurationValue = secs(5), "pitaya.groups.etcd.dialtimeout",
         allowed("more than 0s", some_time);
 
     /// The longest one operation may take.
-    groups_etcd_transaction_timeout: Duration as Span = secs(5), "pitaya.groups.etcd.transactiontimeout",
+    groups_etcd_transaction_timeout: Duration as DurationValue = secs(5), "pitaya.groups.etcd.transactiontimeout",
         allowed("more than 0s", some_time);
 
     /// How often timers with a condition (`Timers::when`) check it, and the least pause between runs of a timer that is late. It does not delay `every` and `after`.
-    timer_precision: Duration as Span = secs(1), "pitaya.timer.precision",
+    timer_precision: Duration as DurationValue = secs(1), "pitaya.timer.precision",
         allowed("at least 1ms", |v| v.as_millis() >= 1);
 
     /// How long a process of the binary module has to end after SIGTERM.
-    binary_grace: Duration as Span = secs(15), "pitaya.binary.grace";
+    binary_grace: Duration as DurationValue = secs(15), "pitaya.binary.grace";
 
     /// Pause between two reports of the metrics that are sampled.
-    metrics_period: Duration as Span = secs(15), "pitaya.metrics.period",
+    metrics_period: Duration as DurationValue = secs(15), "pitaya.metrics.period",
         allowed("more than 0s", some_time);
 
     /// The address of the HTTP server for `/livez`, `/readyz` and `/metrics`, as host:port. Empty: no such server.

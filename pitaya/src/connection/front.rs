@@ -14,7 +14,7 @@ use super::loud::Loud;
 use super::meters::Meters;
 use super::rates::Rates;
 use super::{Connection, Handshaking, machine};
-use crate::acceptor::{Incoming, OpenError, Opened};
+use crate::acceptor::{IncomingConnection, OpenError, Opened};
 use crate::dispatch::Dispatcher;
 use crate::session::{CloseReason, Core, Pool, Via};
 use crate::util::panic::panic_error;
@@ -83,7 +83,7 @@ impl Drop for Counted {
 
 impl Front {
     /// Serves an accepted connection in a task of its own.
-    pub(crate) fn serve(self: &Arc<Self>, incoming: Incoming) {
+    pub(crate) fn serve(self: &Arc<Self>, incoming: IncomingConnection) {
         let accepted = Instant::now();
         let Some(counted) = Counted::new(self) else {
             throttled!(
@@ -107,7 +107,7 @@ impl Front {
     }
 
     /// Sets a connection up, unless the app stops first. A panic in what users made for that costs this client only.
-    async fn begin(self: Arc<Self>, incoming: Incoming, accepted: Instant) -> Option<Connection> {
+    async fn begin(self: Arc<Self>, incoming: IncomingConnection, accepted: Instant) -> Option<Connection> {
         let (front, stopping) = (Arc::clone(&self), self.stopping.clone());
         let open = AssertUnwindSafe(self.open(incoming, accepted)).catch_unwind();
         tokio::select! {
@@ -121,7 +121,7 @@ impl Front {
         }
     }
 
-    async fn open(self: Arc<Self>, incoming: Incoming, accepted: Instant) -> Option<Connection> {
+    async fn open(self: Arc<Self>, incoming: IncomingConnection, accepted: Instant) -> Option<Connection> {
         let peer = incoming.peer().clone();
         let opened = match incoming.open(self.limits.header).await {
             Ok(opened) => opened,

@@ -8,7 +8,7 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::key_mark::{KeyMark, KeyText};
 use super::metadata::{Metadata, reserved};
-use crate::duration;
+use crate::go_duration;
 use crate::wire::json;
 
 /// A server that calls others.
@@ -81,7 +81,7 @@ const BEFORE_TIME: &str = r#""reqTimeout":""#;
 
 /// Nor is there in a time.
 fn head(text: &str, timeout: Duration) -> String {
-    [text, &*duration::text(timeout), "\""].concat()
+    [text, &*go_duration::text(timeout), "\""].concat()
 }
 
 /// A context on its way: its values, and instead of some of them these, which are sorted by key.
@@ -123,7 +123,7 @@ impl Metadata {
         if self.is_new() {
             return caller.beginning(timeout, request_id, key);
         }
-        let timeout = duration::text(timeout);
+        let timeout = go_duration::text(timeout);
         let own = [
             (reserved::PEER_ID, Some(&*caller.id)),
             (reserved::PEER_SERVICE, Some(&*caller.service)),

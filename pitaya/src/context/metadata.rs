@@ -11,9 +11,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::key_mark::KeyMark;
-use super::unread::Unread;
-use crate::duration;
+use super::lazy::LazyValues;
 use crate::error::{Error, Result, code, text};
+use crate::go_duration;
 use crate::wire::{json, utf8};
 
 /// The keys of the framework. Applications have any other, and cannot set these.
@@ -59,8 +59,8 @@ pub struct Metadata(Option<Arc<Inner>>);
 
 /// Most calls are handled without a look at their contexts, so that these are read when somebody asks.
 enum Inner {
-    Read(Values),
-    Unread(Unread),
+    Parsed(Values),
+    Lazy(LazyValues),
 }
 
 pub(super) type Values = BTreeMap<String, Value>;
@@ -83,8 +83,8 @@ impl Metadata {
         if bytes.is_empty() {
             return Err(Error::new(code::INTERNAL, text::NO_CONTEXT));
         }
-        if let Some(unread) = Unread::of(bytes)? {
-            return Ok(Self(Some(Arc::new(Inner::Unread(unread)))));
+        if let Some(lazy) = LazyValues::scan(bytes)? {
+            return Ok(Self(Some(Arc::new(Inner::Lazy(lazy)))));
         }
         let values: Values = serde_json::from_str(&utf8::mend_json(bytes))
             .map_err(|error| broken(&format!("is no JSON object: {error}")))?;
@@ -195,8 +195,8 @@ impl Metadata {
 
     /// Sets a new one if there is none. It is made when somebody asks for it.
     pub(crate) fn ensure_request_id(&mut self) {
-        if let Some(Inner::Unread(unread)) = self.0.as_mut().and_then(Arc::get_mut) {
-            unread.ensure_request_id();
+        if let Some(Inner::Lazy(lazy)) = self.0.as_mut().and_then(Arc::get_mut) {
+            lazy.ensure_request_id();
         } else if self.request_id().is_none() {
             self.set_request_id(new_request_id());
         }
@@ -207,16 +207,16 @@ impl Metadata {
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
         match self.0.as_deref()? {
-            Inner::Unread(unread) => unread.timeout(),
-            Inner::Read(_) => checked_timeout(self.text(reserved::TIMEOUT)?).ok(),
+            Inner::Lazy(lazy) => lazy.timeout(),
+            Inner::Parsed(_) => checked_timeout(self.text(reserved::TIMEOUT)?).ok(),
         }
     }
 
     /// What the call says of its key, if it has one.
     pub(crate) fn key_mark(&self) -> Option<KeyMark> {
         match self.0.as_deref()? {
-            Inner::Unread(unread) => unread.key_mark(),
-            Inner::Read(_) => self.text(reserved::KEY).and_then(KeyMark::parse),
+            Inner::Lazy(lazy) => lazy.key_mark(),
+            Inner::Parsed(_) => self.text(reserved::KEY).and_then(KeyMark::parse),
         }
     }
 
@@ -232,7 +232,7 @@ impl Metadata {
         for (key, value) in [
             (reserved::PEER_ID, peer_id.to_owned()),
             (reserved::PEER_SERVICE, peer_service.to_owned()),
-            (reserved::TIMEOUT, duration::text(timeout)),
+            (reserved::TIMEOUT, go_duration::text(timeout)),
         ] {
             values.insert(key.to_owned(), Value::String(value));
         }
@@ -255,21 +255,21 @@ impl Metadata {
     }
 
     fn of(values: Values) -> Self {
-        Self((!values.is_empty()).then(|| Arc::new(Inner::Read(values))))
+        Self((!values.is_empty()).then(|| Arc::new(Inner::Parsed(values))))
     }
 
     fn values(&self) -> &Values {
         match self.0.as_deref() {
             None => &EMPTY,
-            Some(Inner::Read(values)) => values,
-            Some(Inner::Unread(unread)) => unread.values(),
+            Some(Inner::Parsed(values)) => values,
+            Some(Inner::Lazy(lazy)) => lazy.values(),
         }
     }
 
     fn change<T>(&mut self, change: impl FnOnce(&mut Values) -> T) -> T {
         let mut values = match self.0.take().map(Arc::try_unwrap) {
-            Some(Ok(Inner::Read(values))) => values,
-            Some(Ok(Inner::Unread(unread))) => unread.values().clone(),
+            Some(Ok(Inner::Parsed(values))) => values,
+            Some(Ok(Inner::Lazy(lazy))) => lazy.values().clone(),
             Some(Err(shared)) => Self(Some(shared)).values().clone(),
             None => Values::new(),
         };
@@ -315,7 +315,7 @@ pub fn new_request_id() -> String {
 
 /// What a `reqTimeout` says; what is negative has no time left.
 pub(super) fn checked_timeout(text: &str) -> Result<Duration> {
-    let nanos = duration::parse(text).map_err(|error| Error::new(code::INTERNAL, error.to_string()))?;
+    let nanos = go_duration::parse(text).map_err(|error| Error::new(code::INTERNAL, error.to_string()))?;
     Ok(Duration::from_nanos(u64::try_from(nanos).unwrap_or(0)))
 }
 

@@ -7,10 +7,10 @@
 mod caller;
 mod deadline;
 mod key_mark;
+mod lazy;
 mod metadata;
 #[cfg(test)]
 mod tests;
-mod unread;
 
 pub(crate) use caller::Caller;
 pub use deadline::Deadline;

@@ -38,8 +38,8 @@ impl Modules {
     }
 
     /// `before_shutdown` of all that came through `init`, in reverse, then `shutdown`. Each call has `limit`, and
-    /// ends when `impatient` does. What fails is a warning. A second stop does nothing.
-    pub(crate) async fn stop(&self, limit: Duration, impatient: &CancellationToken) {
+    /// ends when `force` does. What fails is a warning. A second stop does nothing.
+    pub(crate) async fn stop(&self, limit: Duration, force: &CancellationToken) {
         let entries = {
             let mut state = self.state();
             let mut entries = state.entries.clone();
@@ -47,10 +47,10 @@ impl Modules {
             entries
         };
         for entry in entries.iter().rev() {
-            step(&entry.name, "before_shutdown", limit, impatient, entry.life.before_shutdown()).await;
+            step(&entry.name, "before_shutdown", limit, force, entry.life.before_shutdown()).await;
         }
         for entry in entries.iter().rev() {
-            step(&entry.name, "shutdown", limit, impatient, entry.life.shutdown()).await;
+            step(&entry.name, "shutdown", limit, force, entry.life.shutdown()).await;
         }
     }
 }
@@ -59,7 +59,7 @@ async fn step(
     module: &str,
     step: &str,
     limit: Duration,
-    impatient: &CancellationToken,
+    force: &CancellationToken,
     work: BoxFuture<'_, Result<()>>,
 ) {
     tokio::select! {
@@ -69,7 +69,7 @@ async fn step(
                 tracing::warn!(module, step, error = %error.outgoing_msg(true), "a module failed to stop");
             }
         }
-        () = impatient.cancelled() => {
+        () = force.cancelled() => {
             tracing::warn!(module, step, "not waited for: a second signal came");
         }
         () = tokio::time::sleep(limit) => {

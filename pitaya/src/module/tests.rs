@@ -157,12 +157,12 @@ async fn a_second_signal_ends_what_a_stop_waits_for() {
     modules.register_after("a", Recorder::new("a", &record).with("shutdown", Trouble::Hang)).unwrap();
     modules.register_after("b", Recorder::new("b", &record).with("shutdown", Trouble::Hang)).unwrap();
     modules.init(&Services::default()).await.unwrap();
-    let (impatient, start) = (CancellationToken::new(), Instant::now());
+    let (force, start) = (CancellationToken::new(), Instant::now());
     let signal = async {
         sleep(3 * S).await;
-        impatient.cancel();
+        force.cancel();
     };
-    tokio::join!(modules.stop(100 * S, &impatient), signal);
+    tokio::join!(modules.stop(100 * S, &force), signal);
     assert_eq!(start.elapsed().as_secs(), 3);
     assert_eq!(take(&record).last().unwrap(), "a shutdown", "each is still called");
 }

@@ -8,20 +8,20 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use pitaya::pipeline::{Incoming, Outgoing};
+//! use pitaya::pipeline::{HookRequest, HookReply};
 //! use pitaya::prelude::*;
 //!
 //! #[message]
 //! struct Say { text: String }
 //!
-//! async fn trim(call: &mut Incoming) -> Result<()> {
+//! async fn trim(call: &mut HookRequest) -> Result<()> {
 //!     if let Some(say) = call.message_mut::<Say>() {
 //!         say.text = say.text.trim().to_owned();
 //!     }
 //!     Ok(())
 //! }
 //!
-//! async fn log_slow(call: &mut Outgoing) {
+//! async fn log_slow(call: &mut HookReply) {
 //!     if call.elapsed() > Duration::from_millis(50) {
 //!         println!("{} took {:?}", call.context().route(), call.elapsed());
 //!     }
@@ -31,7 +31,7 @@
 //! ```
 //!
 //! A hook with something of its own is a type that implements [`Before`] or [`After`]. What hooks of one call tell each
-//! other they [`insert`](Incoming::insert) into it; what the app has, they take from [`state`](Incoming::state).
+//! other they [`insert`](HookRequest::insert) into it; what the app has, they take from [`state`](HookRequest::state).
 
 use std::any::Any;
 use std::fmt;
@@ -72,14 +72,14 @@ impl Extensions {
 }
 
 /// A call on its way to the method.
-pub struct Incoming {
+pub struct HookRequest {
     context: Context,
     session: Option<Session>,
     message: Option<Box<dyn Any + Send>>,
     extensions: Box<Extensions>,
 }
 
-impl Incoming {
+impl HookRequest {
     pub(crate) fn new(
         context: Context,
         session: Option<Session>,
@@ -143,21 +143,21 @@ impl Incoming {
     }
 }
 
-impl fmt::Debug for Incoming {
+impl fmt::Debug for HookRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Incoming").field("context", &self.context).finish_non_exhaustive()
+        f.debug_struct("HookRequest").field("context", &self.context).finish_non_exhaustive()
     }
 }
 
 /// A call on its way back.
-pub struct Outgoing {
+pub struct HookReply {
     context: Context,
     session: Option<Session>,
     reply: Result<Box<dyn Any + Send>>,
     extensions: Box<Extensions>,
 }
 
-impl Outgoing {
+impl HookReply {
     pub(crate) fn new(
         context: Context,
         session: Option<Session>,
@@ -231,30 +231,30 @@ impl Outgoing {
     }
 }
 
-impl fmt::Debug for Outgoing {
+impl fmt::Debug for HookReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outgoing")
+        f.debug_struct("HookReply")
             .field("context", &self.context)
             .field("error", &self.error())
             .finish_non_exhaustive()
     }
 }
 
-/// A hook before. Implemented by every `async fn(&mut Incoming) -> Result<()>`.
+/// A hook before. Implemented by every `async fn(&mut HookRequest) -> Result<()>`.
 #[doc(alias = "middleware")]
 pub trait Before: Send + Sync + 'static {
     /// Looks at the call.
     ///
     /// # Errors
     /// An error ends the call: it is what the caller gets.
-    fn before<'a>(&'a self, call: &'a mut Incoming) -> BoxFuture<'a, Result<()>>;
+    fn before<'a>(&'a self, call: &'a mut HookRequest) -> BoxFuture<'a, Result<()>>;
 }
 
-/// A hook after. Implemented by every `async fn(&mut Outgoing)`.
+/// A hook after. Implemented by every `async fn(&mut HookReply)`.
 #[doc(alias = "middleware")]
 pub trait After: Send + Sync + 'static {
     /// Looks at the reply.
-    fn after<'a>(&'a self, call: &'a mut Outgoing) -> BoxFuture<'a, ()>;
+    fn after<'a>(&'a self, call: &'a mut HookReply) -> BoxFuture<'a, ()>;
 }
 
 /// `async fn(&'a mut T) -> R`, whose future may borrow its argument.
@@ -273,18 +273,18 @@ where
 
 impl<F> Before for F
 where
-    F: for<'a> Hook<'a, Incoming, Result<()>> + Send + Sync + 'static,
+    F: for<'a> Hook<'a, HookRequest, Result<()>> + Send + Sync + 'static,
 {
-    fn before<'a>(&'a self, call: &'a mut Incoming) -> BoxFuture<'a, Result<()>> {
+    fn before<'a>(&'a self, call: &'a mut HookRequest) -> BoxFuture<'a, Result<()>> {
         Box::pin(self(call))
     }
 }
 
 impl<F> After for F
 where
-    F: for<'a> Hook<'a, Outgoing, ()> + Send + Sync + 'static,
+    F: for<'a> Hook<'a, HookReply, ()> + Send + Sync + 'static,
 {
-    fn after<'a>(&'a self, call: &'a mut Outgoing) -> BoxFuture<'a, ()> {
+    fn after<'a>(&'a self, call: &'a mut HookReply) -> BoxFuture<'a, ()> {
         Box::pin(self(call))
     }
 }
@@ -300,7 +300,7 @@ pub(crate) struct Pipeline {
 
 impl Pipeline {
     /// Runs the hooks before, until one refuses.
-    pub(crate) async fn run_before(&self, call: &mut Incoming) -> Result<()> {
+    pub(crate) async fn run_before(&self, call: &mut HookRequest) -> Result<()> {
         for hook in &self.before {
             hook.before(call).await?;
         }
@@ -308,7 +308,7 @@ impl Pipeline {
     }
 
     /// Runs all hooks after.
-    pub(crate) async fn run_after(&self, mut call: Outgoing) -> Result<Box<dyn Any + Send>> {
+    pub(crate) async fn run_after(&self, mut call: HookReply) -> Result<Box<dyn Any + Send>> {
         for hook in &self.after {
             hook.after(&mut call).await;
         }

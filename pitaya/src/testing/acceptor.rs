@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
 
-use crate::acceptor::{Acceptor, Incoming, Link, ListenOptions, Listening, Peer};
+use crate::acceptor::{Acceptor, IncomingConnection, Link, ListenOptions, Listening, Peer};
 
 /// How many bytes each direction of a connection holds before its writer waits: about what a socket takes.
 const PIPE: usize = 64 * 1024;
@@ -76,11 +76,11 @@ impl Acceptor for MemoryAcceptor {
         Box::pin(async { Ok(Listening::new("memory", "memory")) })
     }
 
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>> {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<IncomingConnection>> {
         Box::pin(async {
             match self.incoming.recv().await {
                 Some((number, stream)) => {
-                    Ok(Incoming::ready(Peer::new(format!("memory:{number}")), Link::bytes(stream)))
+                    Ok(IncomingConnection::ready(Peer::new(format!("memory:{number}")), Link::bytes(stream)))
                 }
                 // no dialer is left: nobody connects any more
                 None => std::future::pending().await,

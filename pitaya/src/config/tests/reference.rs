@@ -1,7 +1,7 @@
 //! `docs/configuration.md` is this text.
 
 use super::super::key::env_name;
-use super::super::{Config, Key, idle, table};
+use super::super::{Config, Key, ignored, table};
 
 const HEAD: &str = "\
 # Configuration
@@ -46,13 +46,13 @@ fn row(key: &Key, default: &Config) -> String {
         text += &format!(" No effect: {why}.");
     }
     let value = (key.show)(default);
-    format!("| `{}` | {} | `{value}` | {text} |\n", key.name, key.kind)
+    format!("| `{}` | {} | `{value}` | {text} |\n", key.name, key.type_name)
 }
 
 fn reference() -> String {
     let default = Config::default();
     let mut text = HEAD.to_owned();
-    let parts = [("Keys", table::KEYS), ("Keys that are accepted without effect", idle::IDLE)];
+    let parts = [("Keys", table::KEYS), ("Keys that are accepted without effect", ignored::IGNORED)];
     for (title, keys) in parts {
         text += &format!("\n## {title}\n\n| key | type | default | meaning |\n|---|---|---|---|\n");
         for key in keys {

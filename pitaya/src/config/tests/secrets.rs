@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::kind::quoted;
+use super::super::value_type::quoted;
 use super::super::{Config, keys};
 use super::{error, with_env};
 

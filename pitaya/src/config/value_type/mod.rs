@@ -1,4 +1,4 @@
-//! How the value of a key is read and shown: one [`Kind`] for each form a value may have.
+//! How the value of a key is read and shown: one [`ValueType`] for each form a value may have.
 //!
 //! Reading is forgiving where nothing can be misread (`"10"` is a number, `"true"` a switch, a list may be a
 //! comma string), because the same value has to come from a file and from the environment. What could mean two
@@ -14,11 +14,11 @@ use super::route_limit::{self, RouteLimit};
 use crate::acceptor::networks::Networks;
 use crate::acceptor::origins;
 
+mod duration;
 mod size;
-mod span;
 
+pub(super) use duration::{Deadline, DurationValue};
 pub(super) use size::Size;
-pub(super) use span::{Deadline, Span};
 
 /// A value as a layer gives it.
 #[derive(Clone, Copy)]
@@ -53,7 +53,7 @@ impl<'a> Raw<'a> {
 }
 
 /// One form of value. `show` gives TOML that `parse` reads back as the same value.
-pub(super) trait Kind {
+pub(super) trait ValueType {
     type Value;
     /// What the documentation calls it.
     const NAME: &'static str;
@@ -78,7 +78,7 @@ pub(super) fn quoted(text: &str) -> String {
 /// A switch.
 pub(super) struct Flag;
 
-impl Kind for Flag {
+impl ValueType for Flag {
     type Value = bool;
     const NAME: &'static str = "bool";
 
@@ -103,7 +103,7 @@ impl Kind for Flag {
 /// A whole number of type `T`.
 pub(super) struct Count<T>(PhantomData<T>);
 
-impl<T: TryFrom<i64> + std::fmt::Display> Kind for Count<T> {
+impl<T: TryFrom<i64> + std::fmt::Display> ValueType for Count<T> {
     type Value = T;
     const NAME: &'static str = "int";
 
@@ -125,7 +125,7 @@ impl<T: TryFrom<i64> + std::fmt::Display> Kind for Count<T> {
 /// A number with a fraction.
 pub(super) struct Number;
 
-impl Kind for Number {
+impl ValueType for Number {
     type Value = f64;
     const NAME: &'static str = "float";
 
@@ -147,7 +147,7 @@ impl Kind for Number {
 /// Any text. A bare number or switch counts as its text.
 pub(super) struct Text;
 
-impl Kind for Text {
+impl ValueType for Text {
     type Value = String;
     const NAME: &'static str = "string";
 
@@ -168,7 +168,7 @@ impl Kind for Text {
 /// The path of a file; none if it is empty.
 pub(super) struct File;
 
-impl Kind for File {
+impl ValueType for File {
     type Value = Option<PathBuf>;
     const NAME: &'static str = "file";
 
@@ -185,7 +185,7 @@ impl Kind for File {
 /// A list of texts: an array, or a comma string. Blanks around an entry and empty entries are dropped.
 pub(super) struct List;
 
-impl Kind for List {
+impl ValueType for List {
     type Value = Vec<String>;
     const NAME: &'static str = "list of strings";
 
@@ -208,7 +208,7 @@ impl Kind for List {
 /// A list of networks and addresses.
 pub(super) struct NetworkList;
 
-impl Kind for NetworkList {
+impl ValueType for NetworkList {
     type Value = Vec<String>;
     const NAME: &'static str = "list of strings";
 
@@ -226,7 +226,7 @@ impl Kind for NetworkList {
 /// A list of origins.
 pub(super) struct OriginList;
 
-impl Kind for OriginList {
+impl ValueType for OriginList {
     type Value = Vec<String>;
     const NAME: &'static str = "list of strings";
 
@@ -245,7 +245,7 @@ impl Kind for OriginList {
 /// does so and dashboards use what it exports.
 pub(super) struct Labels;
 
-impl Kind for Labels {
+impl ValueType for Labels {
     type Value = BTreeMap<String, String>;
     const NAME: &'static str = "table of strings";
     const TABLE: bool = true;
@@ -295,7 +295,7 @@ impl Kind for Labels {
 /// Definitions of custom metrics: an array of tables, from a file only.
 pub(super) struct Specs;
 
-impl Kind for Specs {
+impl ValueType for Specs {
     type Value = Vec<CustomMetric>;
     const NAME: &'static str = "list of tables";
 
@@ -319,7 +319,7 @@ impl Kind for Specs {
 /// Limits of routes: an array of tables, from a file only.
 pub(super) struct RouteLimits;
 
-impl Kind for RouteLimits {
+impl ValueType for RouteLimits {
     type Value = Vec<RouteLimit>;
     const NAME: &'static str = "list of tables";
 
@@ -350,7 +350,7 @@ pub(super) trait Named: Copy + PartialEq + 'static {
 /// One of the names of `T`.
 pub(super) struct Choice<T>(PhantomData<T>);
 
-impl<T: Named> Kind for Choice<T> {
+impl<T: Named> ValueType for Choice<T> {
     type Value = T;
     const NAME: &'static str = T::NAME;
 

@@ -1,6 +1,6 @@
 //! Sizes in bytes, written as a number or as in `64KiB`.
 
-use super::{Kind, Raw, quoted};
+use super::{Raw, ValueType, quoted};
 
 /// The binary units, biggest first.
 const BINARY: [(&str, usize); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
@@ -9,7 +9,7 @@ const DECIMAL: [(&str, usize); 3] = [("GB", 1_000_000_000), ("MB", 1_000_000), (
 /// A number of bytes.
 pub(in crate::config) struct Size;
 
-impl Kind for Size {
+impl ValueType for Size {
     type Value = usize;
     const NAME: &'static str = "size";
 

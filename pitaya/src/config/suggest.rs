@@ -1,7 +1,7 @@
 //! The known name that a mistyped one most resembles.
 
 /// The candidate with the fewest single-letter changes, if they are few for a name of this length.
-pub(super) fn nearest(name: &str, candidates: impl IntoIterator<Item = String>) -> Option<String> {
+pub(super) fn suggest(name: &str, candidates: impl IntoIterator<Item = String>) -> Option<String> {
     let bound = (name.len() / 6).clamp(2, 6);
     let distances = candidates
         .into_iter()
@@ -39,10 +39,10 @@ mod tests {
     fn a_slip_finds_its_name_and_nonsense_finds_none() {
         let names = || ["pitaya.heartbeat.interval", "pitaya.handler.timeout"].map(str::to_owned);
         assert_eq!(
-            nearest("pitaya.hearbeat.intervall", names()).as_deref(),
+            suggest("pitaya.hearbeat.intervall", names()).as_deref(),
             Some("pitaya.heartbeat.interval")
         );
-        assert_eq!(nearest("pitaya.something.else", names()), None);
+        assert_eq!(suggest("pitaya.something.else", names()), None);
         assert_eq!(levenshtein(b"kitten", b"sitting"), 3);
     }
 }

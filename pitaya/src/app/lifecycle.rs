@@ -10,8 +10,8 @@ use crate::component::{Every, Instance, LifecycleDyn, start_timer};
 use crate::error::{Error, Result};
 use crate::timer::Timers;
 
-/// The lives of the components, each with its name, in the order in which they begin.
-pub(super) struct Lives {
+/// The lifecycles of the components, each with its name, in the order in which they begin.
+pub(super) struct Lifecycles {
     all: Vec<(&'static str, Arc<dyn LifecycleDyn>)>,
     /// What timers call, until they are started.
     timers: Vec<(Instance, &'static Every)>,
@@ -19,7 +19,7 @@ pub(super) struct Lives {
     alive: usize,
 }
 
-impl Lives {
+impl Lifecycles {
     pub(super) fn new(
         all: Vec<(&'static str, Arc<dyn LifecycleDyn>)>,
         timers: Vec<(Instance, &'static Every)>,
@@ -53,19 +53,19 @@ impl Lives {
     }
 
     /// `before_shutdown` of all that came through `init`, in reverse, then `shutdown`. Each call has `limit`, and
-    /// ends when `impatient` does.
-    pub(super) async fn stop(&self, limit: Duration, impatient: &CancellationToken) {
+    /// ends when `force` does.
+    pub(super) async fn stop(&self, limit: Duration, force: &CancellationToken) {
         let alive = &self.all[..self.alive];
         for (name, life) in alive.iter().rev() {
-            step(name, limit, impatient, life.before_shutdown()).await;
+            step(name, limit, force, life.before_shutdown()).await;
         }
         for (name, life) in alive.iter().rev() {
-            step(name, limit, impatient, life.shutdown()).await;
+            step(name, limit, force, life.shutdown()).await;
         }
     }
 }
 
-impl std::fmt::Debug for Lives {
+impl std::fmt::Debug for Lifecycles {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.all.iter().map(|(name, _)| name)).finish()
     }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::key::{Key, Rule};
-use super::kind::{Count, Flag, Kind, List, Raw, Span, Text};
+use super::value_type::{Count, DurationValue, Flag, List, Raw, Text, ValueType};
 
 const DISPATCH: &str = "sessions never wait for each other here: there are no shared dispatch queues to size";
 const GRPC: &str = "this version has no gRPC";
@@ -31,34 +31,34 @@ fn texts(text: &str) -> Vec<String> {
 }
 
 /// Reads a value only to see that it is one, and gives its shown form.
-fn seen<K: Kind>(raw: Raw<'_>, rule: &Rule<K::Value>) -> Result<String, String> {
+fn seen<K: ValueType>(raw: Raw<'_>, rule: &Rule<K::Value>) -> Result<String, String> {
     let value = K::parse(raw)?;
     rule.check::<K>(&value).map_err(|allowed| format!("must be {allowed}"))?;
     Ok(K::show(&value))
 }
 
-macro_rules! idle {
-    ($($name:literal: $kind:ty = $default:expr, $why:expr, $help:literal $(, $rule:ident($($arg:expr),*))*;)+) => {
+macro_rules! ignored {
+    ($($name:literal: $value:ty = $default:expr, $why:expr, $help:literal $(, $rule:ident($($arg:expr),*))*;)+) => {
         /// The rows, in the order they are printed.
-        pub(super) static IDLE: &[Key] = &[$({
-            const RULE: Rule<<$kind as Kind>::Value> = Rule::new()$(.$rule($($arg),*))*;
+        pub(super) static IGNORED: &[Key] = &[$({
+            const RULE: Rule<<$value as ValueType>::Value> = Rule::new()$(.$rule($($arg),*))*;
             Key {
                 name: $name,
                 help: $help,
-                kind: <$kind as Kind>::NAME,
-                table: <$kind as Kind>::TABLE,
+                type_name: <$value as ValueType>::NAME,
+                table: <$value as ValueType>::TABLE,
                 aliases: RULE.aliases,
                 allowed: RULE.text(),
                 secret: RULE.secret,
                 addresses: RULE.addresses,
                 no_effect: Some($why),
                 read: |config, raw| {
-                    config.loaded.idle.insert($name, seen::<$kind>(raw, &RULE)?);
+                    config.loaded.ignored.insert($name, seen::<$value>(raw, &RULE)?);
                     Ok(())
                 },
-                show: |config| match config.loaded.idle.get($name) {
+                show: |config| match config.loaded.ignored.get($name) {
                     Some(text) => text.clone(),
-                    None => <$kind as Kind>::show(&$default.into()),
+                    None => <$value as ValueType>::show(&$default.into()),
                 },
                 check: |_| Ok(()), // reading has checked it, and code cannot set it
             }
@@ -66,30 +66,30 @@ macro_rules! idle {
     };
 }
 
-idle! {
+ignored! {
     "pitaya.buffer.handler.localprocess": Count<u32> = 20u32, DISPATCH, "Size of the queue of local messages.";
     "pitaya.buffer.handler.remoteprocess": Count<u32> = 20u32, DISPATCH, "Size of the queue of messages to forward.";
     "pitaya.concurrency.handler.dispatch": Count<u32> = 25u32, DISPATCH, "Number of dispatchers.";
 
     "pitaya.cluster.info.region": Text = "", GRPC, "The region of this server.";
 
-    "pitaya.cluster.rpc.client.grpc.dialtimeout": Span = secs(5), UNUSED, "The longest a connection may take.";
+    "pitaya.cluster.rpc.client.grpc.dialtimeout": DurationValue = secs(5), UNUSED, "The longest a connection may take.";
     "pitaya.cluster.rpc.client.grpc.lazyconnection": Flag = false, GRPC, "Connects on the first call.";
-    "pitaya.cluster.rpc.client.grpc.requesttimeout": Span = secs(5), GRPC, "The longest a call may take.";
+    "pitaya.cluster.rpc.client.grpc.requesttimeout": DurationValue = secs(5), GRPC, "The longest a call may take.";
     "pitaya.cluster.rpc.client.nats.websocketcompression": Flag = true, NEVER, "Compresses NATS over WebSocket.";
-    "pitaya.cluster.rpc.client.nats.reconnectjittertls": Span = secs(1), NEVER, "The same with TLS.";
+    "pitaya.cluster.rpc.client.nats.reconnectjittertls": DurationValue = secs(1), NEVER, "The same with TLS.";
 
     "pitaya.cluster.rpc.server.nats.connect": Text = "nats://localhost:4222", ONE_CONNECTION, "Addresses of NATS.",
         allowed("an address", |v: &String| !v.trim().is_empty()), addresses();
     "pitaya.cluster.rpc.server.nats.services": Count<u32> = 30u32, TASKS, "RPCs served at once.";
-    "pitaya.cluster.rpc.server.nats.connectiontimeout": Span = secs(2), ONE_CONNECTION, "The longest a connection may take.";
+    "pitaya.cluster.rpc.server.nats.connectiontimeout": DurationValue = secs(2), ONE_CONNECTION, "The longest a connection may take.";
     "pitaya.cluster.rpc.server.nats.maxreconnectionretries": Count<i64> = 15, ONE_CONNECTION, "Attempts to connect.",
         allowed("at least -1", |v| *v >= -1);
     "pitaya.cluster.rpc.server.nats.websocketcompression": Flag = true, NEVER, "Compresses NATS over WebSocket.";
-    "pitaya.cluster.rpc.server.nats.reconnectjitter": Span = millis(100), ONE_CONNECTION, "Random part of the pause between attempts.";
-    "pitaya.cluster.rpc.server.nats.reconnectjittertls": Span = secs(1), ONE_CONNECTION, "The same with TLS.";
-    "pitaya.cluster.rpc.server.nats.reconnectwait": Span = secs(1), ONE_CONNECTION, "Pause between attempts.";
-    "pitaya.cluster.rpc.server.nats.pinginterval": Span = secs(120), ONE_CONNECTION, "Pause between pings.";
+    "pitaya.cluster.rpc.server.nats.reconnectjitter": DurationValue = millis(100), ONE_CONNECTION, "Random part of the pause between attempts.";
+    "pitaya.cluster.rpc.server.nats.reconnectjittertls": DurationValue = secs(1), ONE_CONNECTION, "The same with TLS.";
+    "pitaya.cluster.rpc.server.nats.reconnectwait": DurationValue = secs(1), ONE_CONNECTION, "Pause between attempts.";
+    "pitaya.cluster.rpc.server.nats.pinginterval": DurationValue = secs(120), ONE_CONNECTION, "Pause between pings.";
     "pitaya.cluster.rpc.server.nats.maxpingsoutstanding": Count<u32> = 3u32, ONE_CONNECTION, "Pings without an answer before a reconnect.";
     "pitaya.cluster.rpc.server.nats.buffer.push": Count<u32> = 100u32, TASKS, "Size of the queue of pushes.",
         allowed("at least 1", |v| *v >= 1);
@@ -98,10 +98,10 @@ idle! {
     "pitaya.cluster.sd.etcd.heartbeat.log": Flag = false, HEARTBEATS, "Logs renewals.";
     "pitaya.cluster.sd.etcd.syncservers.parallelism": Count<u32> = 10u32, ONE_READING, "Servers read at once.";
 
-    "pitaya.modules.bindingstorage.etcd.dialtimeout": Span = secs(5), BINDINGS, "The longest a connection may take.";
+    "pitaya.modules.bindingstorage.etcd.dialtimeout": DurationValue = secs(5), BINDINGS, "The longest a connection may take.";
     "pitaya.modules.bindingstorage.etcd.endpoints": List = texts("localhost:2379"), BINDINGS, "Addresses of etcd.", addresses();
     "pitaya.modules.bindingstorage.etcd.prefix": Text = "pitaya/", BINDINGS, "What every key begins with.";
-    "pitaya.modules.bindingstorage.etcd.leasettl": Span = secs(5 * 3600), BINDINGS, "How long a binding stays known.";
+    "pitaya.modules.bindingstorage.etcd.leasettl": DurationValue = secs(5 * 3600), BINDINGS, "How long a binding stays known.";
 
     "pitaya.worker.redis.serverurl": Text = "localhost:6379", WORKER, "The address of Redis.",
         also(&["pitaya.worker.redis.url"]), addresses();

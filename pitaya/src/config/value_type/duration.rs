@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Kind, Raw, quoted};
-use crate::duration;
+use super::{Raw, ValueType, quoted};
+use crate::go_duration;
 
 /// Adding more than this to a clock may overflow it; it is about 292 years.
 const LONGEST: Duration = Duration::from_nanos(i64::MAX.unsigned_abs());
@@ -11,9 +11,9 @@ const LONGEST: Duration = Duration::from_nanos(i64::MAX.unsigned_abs());
 const WRONG: &str = "must be a duration such as \"10s\", \"1m30s\", \"300ms\" or \"1.5h\"";
 
 /// A duration that is not negative.
-pub(in crate::config) struct Span;
+pub(in crate::config) struct DurationValue;
 
-impl Kind for Span {
+impl ValueType for DurationValue {
     type Value = Duration;
     const NAME: &'static str = "duration";
 
@@ -36,7 +36,7 @@ impl Kind for Span {
 /// A duration of which zero and less stand for 10 s, as the original has it for its write deadline.
 pub(in crate::config) struct Deadline;
 
-impl Kind for Deadline {
+impl ValueType for Deadline {
     type Value = Duration;
     const NAME: &'static str = "duration";
 
@@ -51,11 +51,11 @@ impl Kind for Deadline {
     }
 
     fn show(value: &Duration) -> String {
-        Span::show(value)
+        DurationValue::show(value)
     }
 
     fn check(value: &Duration) -> Result<(), &'static str> {
-        Span::check(value)
+        DurationValue::check(value)
     }
 }
 
@@ -65,7 +65,7 @@ fn signed(raw: Raw<'_>) -> Result<(bool, Duration), String> {
         Raw::Toml(toml::Value::Integer(number)) => number.to_string(),
         _ => raw.text().ok_or(WRONG)?.to_owned(),
     };
-    match duration::parse(&text) {
+    match go_duration::parse(&text) {
         Ok(nanos) => Ok((nanos < 0, Duration::from_nanos(nanos.unsigned_abs()))),
         // The original reads a bare number in a file as nanoseconds, and refuses one in the environment.
         Err(_) if text.parse::<f64>().is_ok() => {
@@ -102,7 +102,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn parse(text: &str) -> Result<Duration, String> {
-        Span::parse(Raw::Text(text))
+        DurationValue::parse(Raw::Text(text))
     }
 
     #[test]
@@ -131,12 +131,12 @@ mod tests {
         {
             assert!(parse(text).is_err(), "{text}");
         }
-        assert!(Span::check(&Duration::MAX).is_err());
+        assert!(DurationValue::check(&Duration::MAX).is_err());
     }
 
     #[test]
     fn a_bare_number_is_refused_with_what_to_write() {
-        let error = Span::parse(Raw::Toml(&toml::Value::Integer(10))).unwrap_err();
+        let error = DurationValue::parse(Raw::Toml(&toml::Value::Integer(10))).unwrap_err();
         assert_eq!(error, "has no unit; write \"10s\" for seconds or \"10ms\" for milliseconds");
     }
 

@@ -9,7 +9,7 @@ use crate::error::Result;
 
 /// The text of a JSON object, as nearly all calls have one: strings by name, without escapes and without white space. It
 /// has been looked through, and can be read at any time.
-pub(super) struct Unread {
+pub(super) struct LazyValues {
     text: Box<str>,
     timeout: Option<Duration>,
     key_mark: Option<KeyMark>,
@@ -27,12 +27,12 @@ enum RequestId {
     New,
 }
 
-impl Unread {
+impl LazyValues {
     /// `None` if it is not such an object. It may be one of another kind, or none at all.
     ///
     /// # Errors
     /// As of [`checked_timeout`].
-    pub(super) fn of(bytes: &[u8]) -> Result<Option<Self>> {
+    pub(super) fn scan(bytes: &[u8]) -> Result<Option<Self>> {
         // Escapes, or what has to be escaped. All bytes are looked at, many at a time.
         if bytes.iter().fold(false, |found, byte| found | (*byte == b'\\') | (*byte < b' ')) {
             return Ok(None);
