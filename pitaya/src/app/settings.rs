@@ -2,7 +2,7 @@
 
 use crate::acceptor::{ListenOptions, Readiness};
 use crate::config::{Config, OutboxPolicy, SerializerType};
-use crate::connection::{FrontLimits, machine};
+use crate::connection::{ConnectionLimits, machine};
 use crate::metrics::Metrics;
 use crate::serialize::Format;
 use crate::session::{Bounds, OutboxMeters, Policy, Settings};
@@ -49,8 +49,8 @@ pub(super) fn sessions(
     }
 }
 
-pub(super) fn front(config: &Config) -> FrontLimits {
-    FrontLimits {
+pub(super) fn front(config: &Config) -> ConnectionLimits {
+    ConnectionLimits {
         machine: machine::Limits {
             heartbeat: config.heartbeat_interval,
             handshake: config.limit_handshake_deadline,

@@ -17,7 +17,9 @@ use super::{App, Inner, Running, WeakApp, settings, watch};
 use crate::acceptor::{AcceptBackoff, Acceptor, Listening, Readiness};
 use crate::cluster::Cluster;
 use crate::component::{Built, Local, Plan, Rpc, Runner, Table, Tables};
-use crate::connection::{CallLimit, Front, Handshaking, Loud, Meters, Rates};
+use crate::connection::{
+    CallLimit, CallLimits, ConnectionContext, ConnectionMetrics, FailureLog, HandshakePolicy,
+};
 use crate::dispatch::Dispatcher;
 use crate::error::{Error, Result, code};
 use crate::group::{Groups, MemoryStore, Users};
@@ -62,7 +64,7 @@ pub(super) async fn start_or_stop(
         .map_err(|error| broken(error.to_string()))?
         .inbound_only(builder.config.dictionary_inbound_only);
 
-    let handshaking = handshaking(&mut builder, &format, &dictionary)?;
+    let handshaking = handshake_policy(&mut builder, &format, &dictionary)?;
     let tracer = app.inner.tracer.clone();
     builder.pool.configure(settings::sessions(
         &builder.config,
@@ -156,7 +158,7 @@ async fn begin(
     app: &App,
     lifecycles: &mut Lifecycles,
     tables: Arc<Tables>,
-    handshaking: Handshaking,
+    handshake_policy: HandshakePolicy,
     step: &Step,
 ) -> Result<(Vec<Listening>, CancellationToken)> {
     step.set("the HTTP server");
@@ -187,16 +189,16 @@ async fn begin(
     app.groups()?.start(&app.inner.tasks, app.inner.cancel.clone());
 
     let forward = app.inner.node.clone().map(|node| Arc::new(Cluster(node)) as _);
-    let meters = Meters::new(&app.inner.metrics, &tables);
+    let meters = ConnectionMetrics::new(&app.inner.metrics, &tables);
     let rates = rates(builder, &tables)?;
-    let front = Arc::new(Front {
+    let front = Arc::new(ConnectionContext {
         pool: Arc::clone(&builder.pool),
         dispatcher: Dispatcher::new(&builder.server_type, tables, forward),
-        handshaking,
+        handshake_policy,
         limits: settings::front(&builder.config),
-        rates,
-        meters,
-        loud: Loud::default(),
+        call_limits: rates,
+        metrics: meters,
+        failure_log: FailureLog::default(),
         tasks: app.inner.tasks.clone(),
         stopping: app.inner.cancel.clone(),
         kill: app.inner.kill.clone(),
@@ -210,7 +212,7 @@ async fn begin(
 }
 
 /// The limits to the calls of clients: those of the configuration, and the builder's.
-fn rates(builder: &mut Builder, tables: &Tables) -> Result<Option<Rates>> {
+fn rates(builder: &mut Builder, tables: &Tables) -> Result<Option<CallLimits>> {
     let config = &builder.config;
     let mut rules = Vec::new();
     if config.rate_limit_user > 0 && !config.rate_limit_force_disable {
@@ -235,7 +237,7 @@ fn rates(builder: &mut Builder, tables: &Tables) -> Result<Option<Rates>> {
         }
         rules.push((rule, route));
     }
-    Ok(Rates::new(rules))
+    Ok(CallLimits::new(rules))
 }
 
 /// Everything that can be wrong before anything is made.
@@ -322,7 +324,7 @@ fn assemble(builder: &mut Builder) -> Result<App> {
     services.insert(SessionPool(Arc::clone(&builder.pool)));
     let sessions = SessionPool(Arc::clone(&builder.pool));
     let users = match cluster {
-        Some(cluster) => Users::anywhere(&sessions, Arc::new(cluster)),
+        Some(cluster) => Users::with_remote(&sessions, Arc::new(cluster)),
         None => Users::new(&sessions),
     };
     let store = builder.group_store.take();
@@ -386,7 +388,11 @@ fn check_format(format: &Format, handlers: &Table) -> Result<()> {
     )))
 }
 
-fn handshaking(builder: &mut Builder, format: &Format, dictionary: &Dictionary) -> Result<Handshaking> {
+fn handshake_policy(
+    builder: &mut Builder,
+    format: &Format,
+    dictionary: &Dictionary,
+) -> Result<HandshakePolicy> {
     let compression = builder.config.message_compression;
     let template = handshake::Reply {
         code: handshake::OK,
@@ -399,7 +405,7 @@ fn handshaking(builder: &mut Builder, format: &Format, dictionary: &Dictionary) 
     let refuse = handshake::Reply { code: handshake::REFUSED, ..template.clone() };
     let encode =
         |reply: &handshake::Reply| reply.encode(compression).map_err(|error| broken(error.to_string()));
-    Ok(Handshaking {
+    Ok(HandshakePolicy {
         validators: std::mem::take(&mut builder.validators),
         authenticate: builder.authenticate.take(),
         accept: encode(&template)?,
@@ -412,7 +418,7 @@ fn handshaking(builder: &mut Builder, format: &Format, dictionary: &Dictionary) 
 /// Opens the acceptors, all of them before the first client is served.
 async fn listen(
     app: &App,
-    front: &Arc<Front>,
+    front: &Arc<ConnectionContext>,
     acceptors: Vec<Box<dyn Acceptor>>,
     accepting: &CancellationToken,
 ) -> Result<Vec<Listening>> {
@@ -450,7 +456,7 @@ async fn listen(
 /// A failure (too many open files) costs a pause, not the acceptor.
 async fn accept(
     mut acceptor: Box<dyn Acceptor>,
-    front: Arc<Front>,
+    front: Arc<ConnectionContext>,
     accepting: CancellationToken,
     stopping: CancellationToken,
 ) {
@@ -483,7 +489,7 @@ async fn accept(
             }
             Err(error) => {
                 let pause = backoff.failed(&error);
-                front.meters.refused("accept");
+                front.metrics.refused("accept");
                 if pause.log {
                     throttled!(front.pool.log(), warn, "failed accepts", %error, "failed to accept a connection");
                 }

@@ -10,13 +10,13 @@ use super::node::{Cluster, Node};
 use super::protos::{KickMsg, OrderedBroadcast, Push};
 use super::{Address, Server, TransportError, subject};
 use crate::error::{Error, Result, code};
-use crate::group::Elsewhere;
+use crate::group::RemoteUsers;
 
 /// The most bytes of uids in one broadcast: with a body of usual size it stays below the 1 MiB that brokers take at once.
 /// Where it does not, its users are among those that failed.
 const UIDS: usize = 256 * 1024;
 
-impl Elsewhere for Cluster {
+impl RemoteUsers for Cluster {
     fn frontend_type(&self) -> Option<Arc<str>> {
         let own = self.0.own();
         own.frontend.then(|| Arc::clone(&own.server_type))

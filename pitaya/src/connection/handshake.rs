@@ -1,4 +1,4 @@
-//! Judging a handshake: validators in their order, then the application's own authentication.
+//! Authenticating a handshake: validators in their order, then the application's own authentication.
 
 use std::fmt;
 use std::future::Future;
@@ -63,7 +63,7 @@ where
 }
 
 /// Everything a handshake needs, made once for an app.
-pub(crate) struct Handshaking {
+pub(crate) struct HandshakePolicy {
     pub(crate) validators: Vec<(String, Validator)>,
     pub(crate) authenticate: Option<Authenticate>,
     /// The reply that accepts, whole.
@@ -75,7 +75,7 @@ pub(crate) struct Handshaking {
     pub(crate) refuse_plain: Bytes,
 }
 
-impl Handshaking {
+impl HandshakePolicy {
     /// Runs the validators; the first error stops. A panic is an error.
     pub(crate) fn validate(&self, session: u64, request: &Request) -> Result<(), Refusal> {
         for (name, validator) in &self.validators {
@@ -99,8 +99,8 @@ impl Handshaking {
         let hook = Arc::clone(self.authenticate.as_ref()?);
         let request = Arc::clone(request);
         let judge = async move { hook(session, request).await };
-        Some(Box::pin(AssertUnwindSafe(judge).catch_unwind().map(|judged| {
-            judged.unwrap_or_else(|panic| {
+        Some(Box::pin(AssertUnwindSafe(judge).catch_unwind().map(|result| {
+            result.unwrap_or_else(|panic| {
                 panic_error("the authentication hook", &*panic);
                 Err(Refusal::new().with_code(500))
             })
@@ -123,9 +123,9 @@ impl Handshaking {
     }
 }
 
-impl fmt::Debug for Handshaking {
+impl fmt::Debug for HandshakePolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.validators.iter().map(|(name, _)| name).collect();
-        f.debug_struct("Handshaking").field("validators", &names).finish_non_exhaustive()
+        f.debug_struct("HandshakePolicy").field("validators", &names).finish_non_exhaustive()
     }
 }

@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
-use super::{Connection, ended};
+use super::{Connection, close_reason_of};
 use crate::acceptor::{FilterPacket, Link, Verdict};
 use crate::serialize::Body;
 use crate::session::CloseReason;
@@ -75,7 +75,9 @@ impl Connection {
 
     /// While what was read waits, a little more is read and kept: only so is it noticed that the client has gone.
     fn read_ahead(&mut self, now: Instant, cx: &mut Context<'_>) -> Result<Read, CloseReason> {
-        if self.judging.is_some() || !self.lane.full(&self.front.limits) || self.core.close_reason().is_some()
+        if self.authentication.is_some()
+            || !self.lane.full(&self.context.limits)
+            || self.core.close_reason().is_some()
         {
             return Ok(Read::Stopped);
         }
@@ -89,7 +91,7 @@ impl Connection {
                     let mut buf = ReadBuf::new(&mut chunk);
                     match Pin::new(&mut **stream).poll_read(cx, &mut buf) {
                         Poll::Pending => break,
-                        Poll::Ready(Err(error)) => return Err(ended(&error)),
+                        Poll::Ready(Err(error)) => return Err(close_reason_of(&error)),
                         Poll::Ready(Ok(())) if buf.filled().is_empty() => return Err(CloseReason::Client),
                         Poll::Ready(Ok(())) => self.rest.extend_from_slice(buf.filled()),
                     }
@@ -100,7 +102,7 @@ impl Connection {
                     match stream.poll_recv(cx) {
                         Poll::Pending => break,
                         Poll::Ready(None) => return Err(CloseReason::Client),
-                        Poll::Ready(Some(Err(error))) => return Err(ended(&error)),
+                        Poll::Ready(Some(Err(error))) => return Err(close_reason_of(&error)),
                         Poll::Ready(Some(Ok(packet))) => self.early.push_back(packet),
                     }
                 }
@@ -120,7 +122,7 @@ impl Connection {
             let mut buf = ReadBuf::new(scratch);
             match Pin::new(&mut **stream).poll_read(cx, &mut buf) {
                 Poll::Pending => return Ok(Read::Waiting),
-                Poll::Ready(Err(error)) => return Err(ended(&error)),
+                Poll::Ready(Err(error)) => return Err(close_reason_of(&error)),
                 Poll::Ready(Ok(())) => {}
             }
             let filled = buf.filled().len();
@@ -165,7 +167,7 @@ impl Connection {
         Ok(rest)
     }
 
-    /// Handles the whole packets at the front of `bytes`, with the times when they were read and now; gives how many
+    /// Handles the whole packets at the start of `bytes`, with the times when they were read and now; gives how many
     /// bytes they were.
     fn consume(
         &mut self,
@@ -211,7 +213,7 @@ impl Connection {
                         return Ok(Read::Waiting);
                     }
                     Poll::Ready(None) => return Err(CloseReason::Client),
-                    Poll::Ready(Some(Err(error))) => return Err(ended(&error)),
+                    Poll::Ready(Some(Err(error))) => return Err(close_reason_of(&error)),
                     Poll::Ready(Some(Ok(bytes))) => (bytes, now),
                 },
             };
@@ -247,11 +249,11 @@ impl Connection {
                 match filter.incoming(&mut seen, times.1) {
                     Verdict::Pass => {}
                     Verdict::Drop(reason) => {
-                        self.front.meters.filtered(reason);
+                        self.context.metrics.filtered(reason);
                         return Ok(());
                     }
                     Verdict::Refuse(reason) => {
-                        self.front.meters.filtered(reason);
+                        self.context.metrics.filtered(reason);
                         self.refused = packet.kind == packet::Kind::Data;
                         break;
                     }

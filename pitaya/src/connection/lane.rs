@@ -14,8 +14,8 @@ use futures_util::FutureExt;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::meters::{Label, Tally};
-use super::{Front, FrontLimits};
+use super::metrics::{CompletedBatch, RouteLabel};
+use super::{ConnectionContext, ConnectionLimits};
 use crate::component::{CallFuture, ClientCall, Entry, EntryId, Handler};
 use crate::dispatch::{self, Forwarded, Started, Target};
 use crate::error::{Error, Result, code, text};
@@ -30,7 +30,7 @@ use crate::wire::message;
 const WORK_BYTES: usize = 4096;
 
 /// A message that was read: where it goes, and what a reply needs.
-pub(super) struct Arrival {
+pub(super) struct InboundMessage {
     pub(super) target: Target,
     /// The id of a request; 0 is none.
     pub(super) mid: u64,
@@ -41,7 +41,7 @@ pub(super) struct Arrival {
 
 /// A message that waits for the ones before it.
 struct Waiting {
-    arrival: Arrival,
+    message: InboundMessage,
     body: Bytes,
     /// It is inflated when its turn comes: until then it takes no more room than it took on the wire.
     compressed: bool,
@@ -49,7 +49,7 @@ struct Waiting {
 
 /// A handler, or an answer that waits for room, that goes on.
 struct Running {
-    label: Label,
+    label: RouteLabel,
     /// It was reported: only its answer waits for room.
     reported: bool,
     mid: u64,
@@ -71,13 +71,13 @@ pub(super) struct Lane {
     /// Work since the last yield: one for each handler that was started, and one for each [`WORK_BYTES`] of its body.
     work: usize,
     /// What was answered and is not reported yet.
-    tally: Tally,
+    completed: CompletedBatch,
 }
 
 /// What a lane needs of its connection.
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'a> {
-    pub(super) front: &'a Arc<Front>,
+    pub(super) context: &'a Arc<ConnectionContext>,
     pub(super) core: &'a Arc<Core>,
 }
 
@@ -89,11 +89,11 @@ impl Scope<'_> {
 
     /// Whether messages for it start on arrival.
     #[inline]
-    fn beside(&self, target: &Target) -> bool {
+    fn starts_on_arrival(&self, target: &Target) -> bool {
         match target {
-            Target::Here(id) => self.front.dispatcher.entry(*id).info.concurrent,
-            Target::Elsewhere(_) => self.front.limits.concurrent_forward,
-            Target::Nowhere(_) => false,
+            Target::Local(id) => self.context.dispatcher.entry(*id).info.concurrent,
+            Target::Remote(_) => self.context.limits.concurrent_forward,
+            Target::Unresolved(_) => false,
         }
     }
 
@@ -102,7 +102,7 @@ impl Scope<'_> {
         let core = Arc::clone(self.core);
         let replied = Arc::clone(&route);
         let message = Forwarded { core: Arc::clone(&core), route, body: body.to_bytes(), mid };
-        let answer = self.front.dispatcher.forward(message);
+        let answer = self.context.dispatcher.forward(message);
         Box::pin(async move {
             let reply = answer.await?;
             if mid != 0 {
@@ -112,11 +112,11 @@ impl Scope<'_> {
         })
     }
 
-    fn route<'a>(&'a self, label: &'a Label) -> &'a str {
+    fn route<'a>(&'a self, label: &'a RouteLabel) -> &'a str {
         match label {
-            Label::Here(entry) => self.front.dispatcher.entry(*entry).route(),
-            Label::Elsewhere(route) => route,
-            Label::Nowhere => "",
+            RouteLabel::Local(entry) => self.context.dispatcher.entry(*entry).route(),
+            RouteLabel::Remote(route) => route,
+            RouteLabel::Unresolved => "",
         }
     }
 }
@@ -124,42 +124,46 @@ impl Scope<'_> {
 impl Lane {
     /// Whether as much waits as may, in number or in bytes.
     #[inline]
-    pub(super) fn full(&self, limits: &FrontLimits) -> bool {
+    pub(super) fn full(&self, limits: &ConnectionLimits) -> bool {
         self.waiting.len() >= limits.pending
             || self.waiting_bytes >= limits.pending_bytes
-            || self.beside() >= limits.concurrent
+            || self.concurrent_count() >= limits.concurrent
     }
 
     /// Whether a message of this route would wait for others.
     #[inline]
     pub(super) fn makes_wait(&self, scope: Scope<'_>, target: &Target) -> bool {
-        !scope.beside(target) && (self.running.is_some() || !self.waiting.is_empty())
+        !scope.starts_on_arrival(target) && (self.running.is_some() || !self.waiting.is_empty())
     }
 
     /// Keeps a message whose turn has not come.
-    pub(super) fn wait(&mut self, scope: Scope<'_>, arrival: Arrival, body: Bytes, compressed: bool) {
-        scope.front.meters.queued();
+    pub(super) fn wait(&mut self, scope: Scope<'_>, message: InboundMessage, body: Bytes, compressed: bool) {
+        scope.context.metrics.queued();
         self.waiting_bytes += body.len();
-        self.waiting.push_back(Waiting { arrival: Arrival { waited: true, ..arrival }, body, compressed });
+        self.waiting.push_back(Waiting {
+            message: InboundMessage { waited: true, ..message },
+            body,
+            compressed,
+        });
     }
 
     /// Concurrent handlers that run.
-    pub(super) fn beside(&self) -> usize {
+    pub(super) fn concurrent_count(&self) -> usize {
         self.concurrent.as_ref().map_or(0, |set| set.len())
     }
 
-    /// Work since the last [`rest`](Self::rest), in handlers of short messages.
+    /// Work since the last [`reset_work`](Self::reset_work), in handlers of short messages.
     pub(super) fn work(&self) -> usize {
         self.work
     }
 
-    pub(super) fn rest(&mut self) {
+    pub(super) fn reset_work(&mut self) {
         self.work = 0;
     }
 
     /// Whether no handler goes on, waiting ones aside.
     pub(super) fn idle(&self) -> bool {
-        self.running.is_none() && self.beside() == 0
+        self.running.is_none() && self.concurrent_count() == 0
     }
 
     /// Until when the running handler may take.
@@ -172,14 +176,14 @@ impl Lane {
     pub(super) fn begin(
         &mut self,
         scope: Scope<'_>,
-        arrival: Arrival,
+        message: InboundMessage,
         body: &Body<'_>,
         cx: &mut Context<'_>,
     ) {
-        if scope.beside(&arrival.target) {
-            return self.start_beside(scope, arrival, body);
+        if scope.starts_on_arrival(&message.target) {
+            return self.spawn_concurrent(scope, message, body);
         }
-        self.start(scope, arrival, body, cx);
+        self.start(scope, message, body, cx);
     }
 
     /// Lets the running handler go on, and those that wait after it, up to `budget` of them.
@@ -208,12 +212,12 @@ impl Lane {
                 // Of a closed session only the handler that runs comes to its end.
                 break;
             } else if let Some(next) = self.waiting.pop_front() {
-                scope.front.meters.unqueued(1);
+                scope.context.metrics.unqueued(1);
                 self.waiting_bytes -= next.body.len();
                 if !next.compressed {
-                    self.start(scope, next.arrival, &Body::shared(&next.body), cx);
-                } else if let Some(body) = scope.front.inflate(scope.core, &next.body) {
-                    self.start(scope, next.arrival, &Body::borrowed(&body), cx);
+                    self.start(scope, next.message, &Body::shared(&next.body), cx);
+                } else if let Some(body) = scope.context.inflate(scope.core, &next.body) {
+                    self.start(scope, next.message, &Body::borrowed(&body), cx);
                 }
             }
         }
@@ -251,7 +255,7 @@ impl Lane {
     }
 
     /// Drops all handlers that still go on.
-    pub(super) fn cut(&mut self, scope: Scope<'_>) {
+    pub(super) fn abort(&mut self, scope: Scope<'_>) {
         if let Some(running) = self.running.take() {
             dispatch::discard(scope.route(&running.label), running.future);
         }
@@ -265,39 +269,41 @@ impl Lane {
     }
 
     #[inline]
-    fn start(&mut self, scope: Scope<'_>, arrival: Arrival, body: &Body<'_>, cx: &mut Context<'_>) {
+    fn start(&mut self, scope: Scope<'_>, message: InboundMessage, body: &Body<'_>, cx: &mut Context<'_>) {
         self.work += 1 + body.as_slice().len() / WORK_BYTES;
-        let Arrival { target, mid, at, waited } = arrival;
+        let InboundMessage { target, mid, at, waited } = message;
         let id = match target {
-            Target::Here(id) => id,
-            Target::Elsewhere(route) => return self.start_forward(scope, route, (mid, at), body, cx),
-            Target::Nowhere(error) => return self.finished(scope, Label::Nowhere, mid, at, Err(error), cx),
+            Target::Local(id) => id,
+            Target::Remote(route) => return self.start_forward(scope, route, (mid, at), body, cx),
+            Target::Unresolved(error) => {
+                return self.finished(scope, RouteLabel::Unresolved, mid, at, Err(error), cx);
+            }
         };
-        let entry = scope.front.dispatcher.entry(id);
+        let entry = scope.context.dispatcher.entry(id);
         if let Some(refused) = refused(entry, mid) {
-            return self.finished(scope, Label::Here(id), mid, at, Err(refused), cx);
+            return self.finished(scope, RouteLabel::Local(id), mid, at, Err(refused), cx);
         }
         if waited {
-            scope.front.meters.waited(id, at);
+            scope.context.metrics.record_queue_delay(id, at);
         }
         let call = scope.core.begin_lane_call();
         let started = dispatch::start(entry, scope.client(call, mid, id, entry), body, cx);
         match started {
             Started::Done(Ok(())) if !waited => {
-                if !self.tally.add(id, at) {
+                if !self.completed.add(id, at) {
                     self.report(scope);
-                    self.tally.add(id, at);
+                    self.completed.add(id, at);
                 }
                 return scope.core.end_lane_call();
             }
-            _ if !waited => scope.front.meters.did_not_wait(id),
+            _ if !waited => scope.context.metrics.record_no_delay(id),
             _ => {}
         }
         match started {
-            Started::Done(result) => self.finished(scope, Label::Here(id), mid, at, result, cx),
+            Started::Done(result) => self.finished(scope, RouteLabel::Local(id), mid, at, result, cx),
             Started::Running(future) => {
-                let until = Instant::now() + scope.front.limits.handler;
-                let label = Label::Here(id);
+                let until = Instant::now() + scope.context.limits.handler;
+                let label = RouteLabel::Local(id);
                 self.running = Some(Running { label, reported: false, mid, at, future, until });
                 self.fresh = true;
             }
@@ -307,8 +313,8 @@ impl Lane {
     /// Reports what was answered; the answers leave as soon as the lane rests.
     #[inline]
     fn report(&mut self, scope: Scope<'_>) {
-        scope.front.meters.answered(&self.tally);
-        self.tally.clear();
+        scope.context.metrics.record_batch(&self.completed);
+        self.completed.clear();
     }
 
     /// A call is over. If it failed, the client is answered here.
@@ -316,15 +322,15 @@ impl Lane {
     fn finished(
         &mut self,
         scope: Scope<'_>,
-        label: Label,
+        label: RouteLabel,
         mid: u64,
         at: Instant,
         result: Result<()>,
         cx: &mut Context<'_>,
     ) {
-        scope.front.meters.finished(&label, at, result.as_ref().err());
+        scope.context.metrics.record_call(&label, at, result.as_ref().err());
         if let Err(error) = result {
-            scope.front.loud.log(scope.route(&label), scope.core.id(), &error);
+            scope.context.failure_log.log(scope.route(&label), scope.core.id(), &error);
             if mid != 0 && !answer(scope.core, mid, &error) {
                 // The outbox is full: the answer waits for room in this lane, as a reply would.
                 let core = Arc::clone(scope.core);
@@ -333,7 +339,7 @@ impl Lane {
                     Ok(())
                 });
                 if future.as_mut().poll(cx).is_pending() {
-                    let until = Instant::now() + scope.front.limits.handler;
+                    let until = Instant::now() + scope.context.limits.handler;
                     self.running = Some(Running { label, reported: true, mid: 0, at, future, until });
                     self.fresh = true;
                     return;
@@ -354,30 +360,30 @@ impl Lane {
     ) {
         let mut future = scope.forward(Arc::clone(&route), mid, body);
         let polled = dispatch::poll(&route, &mut future, cx);
-        let label = Label::Elsewhere(route);
+        let label = RouteLabel::Remote(route);
         match polled {
             Poll::Ready(result) => self.finished(scope, label, mid, at, result, cx),
             Poll::Pending => {
-                let until = Instant::now() + scope.front.limits.handler;
+                let until = Instant::now() + scope.context.limits.handler;
                 self.running = Some(Running { label, reported: false, mid, at, future, until });
                 self.fresh = true;
             }
         }
     }
 
-    fn start_beside(&mut self, scope: Scope<'_>, arrival: Arrival, body: &Body<'_>) {
+    fn spawn_concurrent(&mut self, scope: Scope<'_>, message: InboundMessage, body: &Body<'_>) {
         self.work += body.as_slice().len() / WORK_BYTES;
-        let (front, core) = (Arc::clone(scope.front), Arc::clone(scope.core));
-        let Arrival { target, mid, at, waited } = arrival;
+        let (context, core) = (Arc::clone(scope.context), Arc::clone(scope.core));
+        let InboundMessage { target, mid, at, waited } = message;
         let running = core.begin_concurrent_call();
         // Decoding is the user's code too, and the body is only borrowed: it happens here and now.
         let (label, made) = match target {
-            Target::Here(id) => {
-                let entry = front.dispatcher.entry(id);
+            Target::Local(id) => {
+                let entry = context.dispatcher.entry(id);
                 if waited {
-                    front.meters.waited(id, at);
+                    context.metrics.record_queue_delay(id, at);
                 } else {
-                    front.meters.did_not_wait(id);
+                    context.metrics.record_no_delay(id);
                 }
                 let client = scope.client(running.id(), mid, id, entry);
                 let made = match refused(entry, mid) {
@@ -385,26 +391,26 @@ impl Lane {
                     None => catch_unwind(AssertUnwindSafe(|| dispatch::call(entry, client, body)))
                         .map_err(|panic| panic_error(entry.route(), &*panic)),
                 };
-                (Label::Here(id), made)
+                (RouteLabel::Local(id), made)
             }
-            Target::Elsewhere(route) => {
+            Target::Remote(route) => {
                 let future = scope.forward(Arc::clone(&route), mid, body);
-                (Label::Elsewhere(route), Ok(future))
+                (RouteLabel::Remote(route), Ok(future))
             }
-            Target::Nowhere(error) => (Label::Nowhere, Err(error)),
+            Target::Unresolved(error) => (RouteLabel::Unresolved, Err(error)),
         };
-        let beside = Beside::new(&front, at);
+        let guard = ConcurrentGuard::new(&context, at);
         let task = async move {
-            let front = &beside.0;
-            let scope = Scope { front, core: &core };
+            let context = &guard.0;
+            let scope = Scope { context, core: &core };
             let route = scope.route(&label);
             let result = match made {
-                Ok(future) => within(front.limits.handler, route, &core, future).await,
+                Ok(future) => with_timeout(context.limits.handler, route, &core, future).await,
                 Err(error) => Err(error),
             };
-            front.meters.finished(&label, at, result.as_ref().err());
+            context.metrics.record_call(&label, at, result.as_ref().err());
             if let Err(error) = result {
-                front.loud.log(route, core.id(), &error);
+                context.failure_log.log(route, core.id(), &error);
                 if mid != 0 && !answer(&core, mid, &error) {
                     answer_later(&core, mid, &error).await;
                 }
@@ -437,7 +443,7 @@ fn timed_out() -> Error {
     Error::new(code::TIMEOUT, text::HANDLER_TIMEOUT)
 }
 
-async fn within(limit: Duration, route: &str, core: &Core, mut future: CallFuture<Handler>) -> Result<()> {
+async fn with_timeout(limit: Duration, route: &str, core: &Core, mut future: CallFuture<Handler>) -> Result<()> {
     // The task may be polled once more before the connection drops it.
     let work = poll_fn(|cx| if core.pool().is_killed() { Poll::Pending } else { future.as_mut().poll(cx) });
     match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
@@ -452,18 +458,18 @@ async fn within(limit: Duration, route: &str, core: &Core, mut future: CallFutur
 }
 
 /// A call beside the lane is counted for as long as it is there.
-struct Beside(Arc<Front>);
+struct ConcurrentGuard(Arc<ConnectionContext>);
 
-impl Beside {
-    fn new(front: &Arc<Front>, arrived: Instant) -> Self {
-        front.meters.beside_started(arrived);
-        Self(Arc::clone(front))
+impl ConcurrentGuard {
+    fn new(context: &Arc<ConnectionContext>, arrived: Instant) -> Self {
+        context.metrics.concurrent_started(arrived);
+        Self(Arc::clone(context))
     }
 }
 
-impl Drop for Beside {
+impl Drop for ConcurrentGuard {
     fn drop(&mut self) {
-        self.0.meters.beside_ended();
+        self.0.metrics.concurrent_ended();
     }
 }
 

@@ -24,8 +24,8 @@ pub(crate) struct Limits {
 enum Phase {
     /// Accepted; no handshake yet.
     Start,
-    /// The handshake is being judged.
-    Judging,
+    /// The handshake is being result.
+    Authenticating,
     /// Accepted by us; the ack is to come.
     Handshaken,
     /// Messages flow.
@@ -106,7 +106,7 @@ impl Machine {
             (Kind::Data, Phase::Working) => Step::Message,
             (Kind::Heartbeat, _) => Step::Nothing,
             (Kind::Handshake, Phase::Start) => {
-                self.phase = Phase::Judging;
+                self.phase = Phase::Authenticating;
                 Step::Handshake
             }
             (Kind::HandshakeAck, Phase::Handshaken) => {
@@ -167,14 +167,14 @@ impl Machine {
         if self.phase == Phase::Closing {
             return Tick::Nothing;
         }
-        let tick = self.judge(now);
+        let tick = self.check_deadlines(now);
         if matches!(tick, Tick::Close(..)) {
             self.close();
         }
         tick
     }
 
-    fn judge(&mut self, now: Instant) -> Tick {
+    fn check_deadlines(&mut self, now: Instant) -> Tick {
         if self.phase != Phase::Working && now >= self.handshake_by {
             return Tick::Close(CloseReason::Timeout, "no handshake and ack in time");
         }
@@ -226,13 +226,13 @@ mod tests {
         let fresh = || Machine::new(limits(), now);
         assert!(matches!(fresh().packet(Kind::Data, now), Step::Violation(_)));
         assert!(matches!(fresh().packet(Kind::HandshakeAck, now), Step::Violation(_)));
-        let mut judging = fresh();
-        judging.packet(Kind::Handshake, now);
+        let mut authentication = fresh();
+        authentication.packet(Kind::Handshake, now);
         for kind in [Kind::Handshake, Kind::HandshakeAck, Kind::Data] {
-            assert!(matches!(judging.packet(kind, now), Step::Violation(_)), "{kind:?}");
+            assert!(matches!(authentication.packet(kind, now), Step::Violation(_)), "{kind:?}");
         }
-        judging.handshake_accepted();
-        assert!(matches!(judging.packet(Kind::Data, now), Step::Violation(_)));
+        authentication.handshake_accepted();
+        assert!(matches!(authentication.packet(Kind::Data, now), Step::Violation(_)));
         let mut machine = working(now);
         assert_eq!(machine.packet(Kind::Data, now), Step::Message);
         assert!(matches!(machine.packet(Kind::Handshake, now), Step::Violation(_)));

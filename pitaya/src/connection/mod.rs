@@ -8,24 +8,24 @@
 //! A connection at rest holds no buffer: it reads into the buffer of its thread, and a batch of replies
 //! borrows one too.
 
-mod front;
-mod goodbye;
+mod call_limits;
+mod context;
+mod failure_log;
 mod handshake;
 mod input;
 mod lane;
-mod loud;
+mod linger;
 pub(crate) mod machine;
-mod meters;
+mod metrics;
 mod output;
-mod rates;
 
-pub(crate) use front::{Front, FrontLimits};
+pub use call_limits::CallLimit;
+pub(crate) use call_limits::CallLimits;
+pub(crate) use context::{ConnectionContext, ConnectionLimits};
+pub(crate) use failure_log::FailureLog;
 pub use handshake::Refusal;
-pub(crate) use handshake::{Authenticate, Handshaking, Validator, authenticate};
-pub(crate) use loud::Loud;
-pub(crate) use meters::Meters;
-pub use rates::CallLimit;
-pub(crate) use rates::Rates;
+pub(crate) use handshake::{Authenticate, HandshakePolicy, Validator, authenticate};
+pub(crate) use metrics::ConnectionMetrics;
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -42,7 +42,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, Sleep};
 
 use self::input::Read;
-use self::lane::{Arrival, Lane, Scope};
+use self::lane::{InboundMessage, Lane, Scope};
 use self::machine::{Machine, Step, Tick};
 use self::output::{Output, Wrote};
 use crate::acceptor::{DropReason, Filter, Link, MessageTooLong};
@@ -58,7 +58,7 @@ const WORK_PER_POLL: usize = 64;
 
 /// A client's connection, after its set-up.
 pub(crate) struct Connection {
-    front: Arc<Front>,
+    context: Arc<ConnectionContext>,
     core: Arc<Core>,
     link: Link,
     filters: Vec<Box<dyn Filter>>,
@@ -66,14 +66,14 @@ pub(crate) struct Connection {
     /// A filter refused the packet that is handled now.
     refused: bool,
     /// Of the calls of this connection.
-    rates: rates::Own,
+    call_limits: call_limits::Own,
     /// What was read and is not yet used, and since when.
     rest: BytesMut,
     rest_since: Instant,
     /// The same of a link that brings whole packets.
     early: VecDeque<Bytes>,
     lane: Lane,
-    judging: Option<BoxFuture<'static, Result<(), Refusal>>>,
+    authentication: Option<BoxFuture<'static, Result<(), Refusal>>>,
     output: Output,
     timer: Pin<Box<Sleep>>,
     armed: Instant,
@@ -81,27 +81,27 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(
-        front: Arc<Front>,
+        context: Arc<ConnectionContext>,
         core: Arc<Core>,
         link: Link,
         filters: Vec<Box<dyn Filter>>,
         accepted: Instant,
     ) -> Self {
-        let machine = Machine::new(front.limits.machine, accepted);
+        let machine = Machine::new(context.limits.machine, accepted);
         let armed = machine.deadline().unwrap_or(accepted);
         Self {
-            front,
+            context,
             core,
             link,
             filters,
             machine,
             refused: false,
-            rates: None,
+            call_limits: None,
             rest: BytesMut::new(),
             rest_since: accepted,
             early: VecDeque::new(),
             lane: Lane::default(),
-            judging: None,
+            authentication: None,
             output: Output::default(),
             timer: Box::pin(tokio::time::sleep_until(armed)),
             armed,
@@ -131,45 +131,47 @@ impl Connection {
     /// Ends a closed session. The socket is flushed and closed while the handlers end and the callbacks run: these
     /// never wait for the client.
     async fn end(self, reason: Option<CloseReason>, counted: impl Send) {
-        let Self { front, core, mut lane, mut link, judging, rest, early, filters, mut output, .. } = self;
+        let Self {
+            context, core, mut lane, mut link, authentication, rest, early, filters, mut output, ..
+        } = self;
         let _ended = EndOnDrop(&core);
         drop((rest, early));
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(filters))) {
             panic_error("a wrapper", &*panic);
         }
-        if let Some(judging) = judging {
-            dispatch::discard("the authentication hook", judging);
+        if let Some(authentication) = authentication {
+            dispatch::discard("the authentication hook", authentication);
         }
-        front.closed(&core, lane.drop_waiting());
-        let goodbye = async {
+        context.closed(&core, lane.drop_waiting());
+        let close = async {
             if reason.is_some_and(CloseReason::flushes) {
-                flush(&mut output, &core, &mut link, front.limits.write).await;
+                flush(&mut output, &core, &mut link, context.limits.write).await;
             }
             drop(output);
             core.abandon();
             let reason = reason.map(|reason| core.close_reason().unwrap_or(reason));
-            if let Some(reason) = reason.filter(|reason| goodbye::is_said(&link, *reason)) {
-                goodbye::goodbye(link, reason).await;
+            if let Some(reason) = reason.filter(|reason| linger::applies_to(&link, *reason)) {
+                linger::close(link, reason).await;
             } else if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(link))) {
                 panic_error("a link", &*panic);
             }
             drop(counted);
         };
-        let scope = Scope { front: &front, core: &core };
+        let scope = Scope { context: &context, core: &core };
         if core.pool().is_killed() {
-            return lane.cut(scope);
+            return lane.abort(scope);
         }
         let rest = async {
             let callbacks = async {
                 finish(scope, &mut lane).await;
-                core.run_close_callbacks(front.limits.handler).await;
+                core.run_close_callbacks(context.limits.handler).await;
                 core.end();
             };
-            tokio::join!(goodbye, callbacks);
+            tokio::join!(close, callbacks);
         };
         tokio::select! {
             biased; // who is cut off does nothing more, though it could
-            () = front.kill.cancelled() => {
+            () = context.kill.cancelled() => {
                 throttled!(
                     core.pool().log(),
                     warn,
@@ -180,7 +182,7 @@ impl Connection {
             }
             () = rest => {}
         }
-        lane.cut(scope);
+        lane.abort(scope);
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
@@ -196,14 +198,14 @@ impl Connection {
         if let Poll::Ready(reason) = self.write(cx) {
             return Poll::Ready(reason);
         }
-        self.judge(cx);
+        self.authenticate(cx);
         let read = self.read(now, cx).unwrap_or_else(|reason| {
             self.core.close(reason);
             Read::Stopped
         });
-        // Time is judged after the link was asked: a server that was held up must not blame its clients for it.
+        // Time is result after the link was asked: a server that was held up must not blame its clients for it.
         self.tick(now, due);
-        let scope = Scope { front: &self.front, core: &self.core };
+        let scope = Scope { context: &self.context, core: &self.core };
         self.lane.run(scope, WORK_PER_POLL, cx);
         // And after the handler had its turn, which may have ended in time too.
         if due && self.lane.tick(scope, now, cx) {
@@ -213,7 +215,7 @@ impl Connection {
             return Poll::Ready(reason);
         }
         let tired = self.lane.work() >= WORK_PER_POLL;
-        self.lane.rest();
+        self.lane.reset_work();
         let closing = self.core.close_reason().is_some();
         let parked = self.core.outbox().park(cx, self.output.busy(), closing);
         // Reading may have stopped for a reason that is gone by now: the lane has emptied, a handler has ended.
@@ -267,7 +269,7 @@ impl Connection {
 
     /// Ready when nothing more is to be done for this client.
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
-        match self.output.write(&self.core, &mut self.link, self.front.limits.write, cx) {
+        match self.output.write(&self.core, &mut self.link, self.context.limits.write, cx) {
             // What is left is written while the session ends.
             Ok((_, Some(reason))) => Poll::Ready(reason),
             Ok((_, None)) => Poll::Pending,
@@ -280,22 +282,22 @@ impl Connection {
 
     // ---- the handshake
 
-    fn judge(&mut self, cx: &mut Context<'_>) {
-        let Some(judging) = &mut self.judging else { return };
-        if let Poll::Ready(judged) = judging.as_mut().poll(cx) {
-            self.judging = None;
-            self.judged(judged);
+    fn authenticate(&mut self, cx: &mut Context<'_>) {
+        let Some(authentication) = &mut self.authentication else { return };
+        if let Poll::Ready(result) = authentication.as_mut().poll(cx) {
+            self.authentication = None;
+            self.on_auth_result(result);
         }
     }
 
-    fn judged(&mut self, judged: Result<(), Refusal>) {
-        match judged {
+    fn on_auth_result(&mut self, result: Result<(), Refusal>) {
+        match result {
             Ok(()) => {
                 self.machine.handshake_accepted();
-                self.core.outbox().accepted(&self.front.handshaking.accept);
+                self.core.outbox().accepted(&self.context.handshake_policy.accept);
             }
             Err(refusal) => {
-                self.core.refuse(&self.front.handshaking.refuse(refusal));
+                self.core.refuse(&self.context.handshake_policy.refuse(refusal));
             }
         }
     }
@@ -305,19 +307,19 @@ impl Connection {
             Ok(request) => Arc::new(request),
             Err(error) => {
                 tracing::debug!(session = self.core.id(), %error, "bad handshake");
-                return self.judged(Err(Refusal::new()));
+                return self.on_auth_result(Err(Refusal::new()));
             }
         };
-        if let Err(refusal) = self.front.handshaking.validate(self.core.id(), &request) {
-            return self.judged(Err(refusal));
+        if let Err(refusal) = self.context.handshake_policy.validate(self.core.id(), &request) {
+            return self.on_auth_result(Err(refusal));
         }
         self.core.set_handshake(Arc::clone(&request));
         let session = Session::new(Arc::clone(&self.core), 0);
-        match self.front.handshaking.start(session, &request) {
-            None => self.judged(Ok(())),
-            Some(judging) => {
-                self.judging = Some(judging);
-                self.judge(cx);
+        match self.context.handshake_policy.start(session, &request) {
+            None => self.on_auth_result(Ok(())),
+            Some(authentication) => {
+                self.authentication = Some(authentication);
+                self.authenticate(cx);
             }
         }
     }
@@ -326,8 +328,8 @@ impl Connection {
 
     /// Whether we read now.
     fn reads(&self) -> bool {
-        self.judging.is_none()
-            && !self.lane.full(&self.front.limits)
+        self.authentication.is_none()
+            && !self.lane.full(&self.context.limits)
             && self.lane.work() < WORK_PER_POLL
             && self.core.close_reason().is_none()
     }
@@ -359,15 +361,15 @@ impl Connection {
         if std::mem::take(&mut self.refused) {
             return Some(true);
         }
-        let rates = self.front.rates.as_ref()?;
+        let call_limits = self.context.call_limits.as_ref()?;
         let route = match target {
-            Target::Here(id) => self.front.dispatcher.entry(*id).route(),
-            Target::Elsewhere(route) => route,
-            Target::Nowhere(_) => return None,
+            Target::Local(id) => self.context.dispatcher.entry(*id).route(),
+            Target::Remote(route) => route,
+            Target::Unresolved(_) => return None,
         };
-        let over = rates.over(&mut self.rates, &self.core, route, now);
+        let over = call_limits.over(&mut self.call_limits, &self.core, route, now);
         if over.is_some() {
-            self.front.meters.filtered(DropReason::RateLimit);
+            self.context.metrics.filtered(DropReason::RateLimit);
         }
         over
     }
@@ -392,23 +394,23 @@ impl Connection {
         };
         let settings = self.core.pool().settings();
         let route = settings.dictionary.resolve(message.route).map_err(|e| bad(&e))?;
-        let mut target = self.front.dispatcher.resolve(route);
+        let mut target = self.context.dispatcher.resolve(route);
         if let Some(answered) = self.over_a_limit(&target, now) {
             if mid == 0 || !answered {
                 return Ok(());
             }
-            target = Target::Nowhere(rates::too_many());
+            target = Target::Unresolved(call_limits::too_many());
             message.compressed = false;
             message.body = &[];
         }
-        let arrival = Arrival { target, mid, at: arrived, waited: arrived != now };
-        let scope = Scope { front: &self.front, core: &self.core };
-        if self.lane.makes_wait(scope, &arrival.target) {
-            self.lane.wait(scope, arrival, body.part(message.body).to_bytes(), message.compressed);
+        let inbound = InboundMessage { target, mid, at: arrived, waited: arrived != now };
+        let scope = Scope { context: &self.context, core: &self.core };
+        if self.lane.makes_wait(scope, &inbound.target) {
+            self.lane.wait(scope, inbound, body.part(message.body).to_bytes(), message.compressed);
         } else if !message.compressed {
-            self.lane.begin(scope, arrival, &body.part(message.body), cx);
-        } else if let Some(inflated) = self.front.inflate(&self.core, message.body) {
-            self.lane.begin(scope, arrival, &Body::borrowed(&inflated), cx);
+            self.lane.begin(scope, inbound, &body.part(message.body), cx);
+        } else if let Some(inflated) = self.context.inflate(&self.core, message.body) {
+            self.lane.begin(scope, inbound, &Body::borrowed(&inflated), cx);
         }
         Ok(())
     }
@@ -468,7 +470,7 @@ async fn finish(scope: Scope<'_>, lane: &mut Lane) {
 }
 
 /// Why reading came to its end.
-fn ended(error: &io::Error) -> CloseReason {
+fn close_reason_of(error: &io::Error) -> CloseReason {
     match error.kind() {
         _ if MessageTooLong::is_in(error) => CloseReason::TooLarge,
         io::ErrorKind::InvalidData => CloseReason::Protocol,

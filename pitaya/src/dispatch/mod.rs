@@ -33,11 +33,11 @@ pub(crate) struct Dispatcher {
 #[derive(Debug)]
 pub(crate) enum Target {
     /// To a handler here.
-    Here(EntryId),
+    Local(EntryId),
     /// To a server of another type, which the route names.
-    Elsewhere(Arc<str>),
+    Remote(Arc<str>),
     /// Nowhere, and why.
-    Nowhere(Error),
+    Unresolved(Error),
 }
 
 /// A message of a client for a server of another type.
@@ -87,8 +87,8 @@ impl Dispatcher {
     #[inline]
     pub(crate) fn resolve(&self, route: &[u8]) -> Target {
         match self.tables.handlers.find(route) {
-            Some(id) => Target::Here(id),
-            None => self.not_here(route),
+            Some(id) => Target::Local(id),
+            None => self.not_local(route),
         }
     }
 
@@ -107,18 +107,18 @@ impl Dispatcher {
     }
 
     #[inline(never)]
-    fn not_here(&self, route: &[u8]) -> Target {
+    fn not_local(&self, route: &[u8]) -> Target {
         let Ok(route) = std::str::from_utf8(route) else {
-            return Target::Nowhere(RouteError::Invalid.about(&String::from_utf8_lossy(route)));
+            return Target::Unresolved(RouteError::Invalid.about(&String::from_utf8_lossy(route)));
         };
         match parse(route) {
-            Err(error) => Target::Nowhere(error.about(route)),
+            Err(error) => Target::Unresolved(error.about(route)),
             Ok(parts) => match parts.server {
                 Some(server) if *server != *self.server_type => match self.forward {
-                    Some(_) => Target::Elsewhere(route.into()),
-                    None => Target::Nowhere(not_found(route)),
+                    Some(_) => Target::Remote(route.into()),
+                    None => Target::Unresolved(not_found(route)),
                 },
-                _ => Target::Nowhere(unknown_handler(&self.server_type, parts)),
+                _ => Target::Unresolved(unknown_handler(&self.server_type, parts)),
             },
         }
     }

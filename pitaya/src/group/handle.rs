@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::joined::{self, Joined};
+use super::membership::{self, Memberships};
 use super::{Delivery, GroupError, GroupStore, MemoryStore, Users};
 use crate::component::service;
 use crate::error::{Error, Result, code, text};
@@ -46,7 +46,7 @@ pub struct Groups(Arc<Inner>);
 struct Inner {
     store: Box<dyn GroupStore>,
     users: Users,
-    joined: Joined,
+    memberships: Memberships,
 }
 
 service!(Groups);
@@ -58,7 +58,7 @@ impl Groups {
     }
 
     pub(crate) fn boxed(store: Box<dyn GroupStore>, users: Users) -> Self {
-        Self(Arc::new(Inner { store, users, joined: Joined::default() }))
+        Self(Arc::new(Inner { store, users, memberships: Memberships::default() }))
     }
 
     /// Groups in memory over the sessions of a pool: for tests of components.
@@ -72,8 +72,8 @@ impl Groups {
     }
 
     #[cfg(test)]
-    pub(super) fn joined(&self) -> &Joined {
-        &self.0.joined
+    pub(super) fn memberships(&self) -> &Memberships {
+        &self.0.memberships
     }
 
     /// The users behind the groups.
@@ -128,8 +128,8 @@ impl Group {
         Arc::clone(&self.name)
     }
 
-    pub(super) fn joined(&self) -> &Joined {
-        &self.groups.0.joined
+    pub(super) fn memberships(&self) -> &Memberships {
+        &self.groups.0.memberships
     }
 
     /// The session of a user on this server.
@@ -223,7 +223,7 @@ impl Group {
             // Said before anything is done: who is in already is to stay in.
             return Err(Error::new(code::UNKNOWN, text::ON_CLOSE_ON_BACKEND));
         }
-        joined::join(self, session.core(), &uid).await
+        membership::join(self, session.core(), &uid).await
     }
 
     /// Takes the user of a session out, if the user is in by [`join`](Self::join) of this very session.
@@ -232,7 +232,7 @@ impl Group {
     /// `PIT-401` if the session is not bound, `member not found in the group` if it has not joined, or if the membership
     /// belongs to a newer session by now.
     pub async fn leave<D>(&self, session: &Session<D>) -> Result<()> {
-        joined::leave(self, session.core(), &session.uid()?).await
+        membership::leave(self, session.core(), &session.uid()?).await
     }
 
     /// Removes a user, whoever added it.
@@ -240,7 +240,7 @@ impl Group {
     /// # Errors
     /// `member not found in the group`.
     pub async fn remove(&self, uid: &str) -> Result<()> {
-        joined::remove(self, uid).await
+        membership::remove(self, uid).await
     }
 
     /// Removes all users; the group stays.
@@ -248,7 +248,7 @@ impl Group {
     /// # Errors
     /// As every operation.
     pub async fn remove_all(&self) -> Result<()> {
-        joined::remove_members(self, self.store()?.remove_all(&self.name)).await
+        membership::remove_members(self, self.store()?.remove_all(&self.name)).await
     }
 
     /// The uids of the members; in memory, in the order in which they were added.
@@ -291,7 +291,7 @@ impl Group {
     /// # Errors
     /// As every operation.
     pub async fn delete(&self) -> Result<()> {
-        joined::remove_members(self, self.store()?.delete(&self.name)).await
+        membership::remove_members(self, self.store()?.delete(&self.name)).await
     }
 
     /// Sends a message to all members, on the route of its type. It is encoded once, and the members share the

@@ -25,8 +25,8 @@ mod error;
 #[cfg(feature = "etcd")]
 mod etcd;
 mod handle;
-mod joined;
 pub mod key;
+mod membership;
 mod memory;
 mod store;
 mod users;
@@ -38,7 +38,7 @@ pub use etcd::{EtcdGroupOptions, EtcdStore};
 pub use handle::{Group, Groups};
 pub use memory::MemoryStore;
 pub use store::{GroupStore, Members, StoreFuture};
-pub(crate) use users::Elsewhere;
+pub(crate) use users::RemoteUsers;
 pub use users::{Delivery, Users};
 
 #[cfg(test)]

@@ -344,7 +344,7 @@ async fn a_membership_ends_with_the_session_that_made_it() {
     second.close();
     second.core().run_close_callbacks(limit).await;
     assert!(lobby.members().await.unwrap().is_empty());
-    assert_eq!(groups.joined().count(), 0);
+    assert_eq!(groups.memberships().count(), 0);
 }
 
 #[tokio::test]
@@ -375,9 +375,9 @@ async fn joining_again_keeps_one_close_callback() {
     for _ in 0..1000 {
         lobby.join(&ann).await.unwrap();
     }
-    assert_eq!((ann.core().close_callbacks(), groups.joined().count()), (1, 1));
+    assert_eq!((ann.core().close_callbacks(), groups.memberships().count()), (1, 1));
     lobby.remove("ann").await.unwrap();
-    assert_eq!((ann.core().close_callbacks(), groups.joined().count()), (0, 0));
+    assert_eq!((ann.core().close_callbacks(), groups.memberships().count()), (0, 0));
     for n in 0..1000 {
         let room = groups.group(&format!("room-{n}"));
         assert!(room.join(&ann).await.is_err(), "there is no such group");
@@ -389,7 +389,7 @@ async fn joining_again_keeps_one_close_callback() {
             _ => room.leave(&ann).await.unwrap(),
         }
     }
-    assert_eq!((ann.core().close_callbacks(), groups.joined().count()), (0, 0));
+    assert_eq!((ann.core().close_callbacks(), groups.memberships().count()), (0, 0));
 }
 
 #[tokio::test]

@@ -29,13 +29,13 @@ use crate::session::{CloseReason, Pool, Session, SessionPool};
 pub struct Users {
     pool: Arc<Pool>,
     /// Whoever reaches users of other servers; `None` in a server that stands alone.
-    elsewhere: Option<Arc<dyn Elsewhere>>,
+    remote: Option<Arc<dyn RemoteUsers>>,
     /// The type of the frontends that have the users, if it is not this server's own.
     frontend_type: Option<Arc<str>>,
 }
 
 /// Reaches users of other servers: the cluster.
-pub(crate) trait Elsewhere: Send + Sync {
+pub(crate) trait RemoteUsers: Send + Sync {
     /// The type of this server, if it is a frontend.
     fn frontend_type(&self) -> Option<Arc<str>>;
 
@@ -79,13 +79,13 @@ impl Delivery {
     }
 
     /// Counts those who are not here.
-    fn count_others(&mut self, all: &[&str], failed: &[&str]) {
+    fn count_remote(&mut self, all: &[&str], failed: &[&str]) {
         self.sent += all.len() - failed.len();
         self.failed.extend(failed.iter().map(|uid| (*uid).to_owned()));
     }
 
     /// Puts those that failed into the order in which they were given.
-    fn in_order<'a>(&mut self, given: impl Iterator<Item = &'a str>) {
+    fn sort_failed<'a>(&mut self, given: impl Iterator<Item = &'a str>) {
         if self.failed.len() > 1 {
             let place: HashMap<&str, usize> = given.enumerate().map(|(n, uid)| (uid, n)).collect();
             self.failed.sort_by_key(|uid| place.get(&**uid).copied());
@@ -108,11 +108,11 @@ impl Delivery {
 impl Users {
     /// Over the sessions of a pool.
     pub fn new(pool: &SessionPool) -> Self {
-        Self { pool: Arc::clone(&pool.0), elsewhere: None, frontend_type: None }
+        Self { pool: Arc::clone(&pool.0), remote: None, frontend_type: None }
     }
 
-    pub(crate) fn anywhere(pool: &SessionPool, elsewhere: Arc<dyn Elsewhere>) -> Self {
-        Self { elsewhere: Some(elsewhere), ..Self::new(pool) }
+    pub(crate) fn with_remote(pool: &SessionPool, remote: Arc<dyn RemoteUsers>) -> Self {
+        Self { remote: Some(remote), ..Self::new(pool) }
     }
 
     /// The users of another type of frontends. In a cluster a user may be on a frontend of each type at once. A frontend
@@ -165,35 +165,35 @@ impl Users {
     /// `PIT-000` on a backend without [`at`](Self::at). Users that were not reached are part of the [`Delivery`].
     pub async fn kick(&self, uids: &[impl AsRef<str> + Sync]) -> Result<Delivery> {
         let mut delivery = Delivery::new(text::KICKING_USERS);
-        let far = self.far()?;
+        let frontends = self.remote_frontends()?;
         let mut others = Vec::new();
         for uid in uids.iter().map(AsRef::as_ref) {
-            match (self.pool.by_uid(uid), &far) {
+            match (self.pool.by_uid(uid), &frontends) {
                 (Some(core), _) => delivery.count(uid, core.kick(CloseReason::Kicked)),
                 (None, Some(_)) => others.push(uid),
                 (None, None) => delivery.count(uid, false),
             }
         }
-        if let Some((elsewhere, frontend_type)) = far
+        if let Some((remote, frontend_type)) = frontends
             && !others.is_empty()
         {
-            let failed = elsewhere.kick(&frontend_type, others.clone()).await;
-            delivery.count_others(&others, &failed);
+            let failed = remote.kick(&frontend_type, others.clone()).await;
+            delivery.count_remote(&others, &failed);
         }
-        delivery.in_order(uids.iter().map(AsRef::as_ref));
+        delivery.sort_failed(uids.iter().map(AsRef::as_ref));
         Ok(delivery)
     }
 
     /// Whoever reaches users of other servers, and on which type of them; `None` in a server that stands alone.
-    fn far(&self) -> Result<Option<(&dyn Elsewhere, Arc<str>)>> {
-        let Some(elsewhere) = &self.elsewhere else { return Ok(None) };
-        let frontend_type = self.frontend_type.clone().or_else(|| elsewhere.frontend_type());
+    fn remote_frontends(&self) -> Result<Option<(&dyn RemoteUsers, Arc<str>)>> {
+        let Some(remote) = &self.remote else { return Ok(None) };
+        let frontend_type = self.frontend_type.clone().or_else(|| remote.frontend_type());
         let frontend_type = frontend_type.ok_or_else(|| {
             Error::new(code::UNKNOWN, text::FRONTEND_TYPE_NOT_SPECIFIED).with_source(
                 "name the type of the frontends, as in users.at(\"connector\") or groups.at(\"connector\")",
             )
         })?;
-        Ok(Some((&**elsewhere, frontend_type)))
+        Ok(Some((&**remote, frontend_type)))
     }
 
     /// The session here of a user.
@@ -210,11 +210,11 @@ impl Users {
     pub(super) async fn deliver(&self, uids: Vec<&str>, route: &str, body: Bytes) -> Result<Delivery> {
         let mut delivery = Delivery::new(text::PUSHING_TO_USERS);
         self.pool.check_push(route)?;
-        let far = self.far()?;
+        let frontends = self.remote_frontends()?;
         // Of another type of frontends nobody is here.
-        let here = match (&far, &self.elsewhere) {
-            (Some((_, frontend_type)), Some(elsewhere)) => {
-                elsewhere.frontend_type().as_ref() == Some(frontend_type)
+        let local = match (&frontends, &self.remote) {
+            (Some((_, frontend_type)), Some(remote)) => {
+                remote.frontend_type().as_ref() == Some(frontend_type)
             }
             _ => true,
         };
@@ -222,7 +222,7 @@ impl Users {
         let mut packet = None;
         let mut others = Vec::new();
         for uid in &uids {
-            match self.pool.by_uid(uid).filter(|_| here) {
+            match self.pool.by_uid(uid).filter(|_| local) {
                 Some(core) => {
                     let packet = match &packet {
                         Some(packet) => packet,
@@ -230,16 +230,16 @@ impl Users {
                     };
                     delivery.count(uid, core.push(route, packet).is_ok());
                 }
-                None if far.is_some() => others.push(*uid),
+                None if frontends.is_some() => others.push(*uid),
                 None => delivery.count(uid, false),
             }
         }
-        if let Some((elsewhere, frontend_type)) = far
+        if let Some((remote, frontend_type)) = frontends
             && !others.is_empty()
         {
-            let failed = elsewhere.push(&frontend_type, others.clone(), route, body).await;
-            delivery.count_others(&others, &failed);
-            delivery.in_order(uids.into_iter());
+            let failed = remote.push(&frontend_type, others.clone(), route, body).await;
+            delivery.count_remote(&others, &failed);
+            delivery.sort_failed(uids.into_iter());
         }
         Ok(delivery)
     }

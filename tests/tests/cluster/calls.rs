@@ -319,7 +319,8 @@ async fn failed_forward_is_logged_with_its_route() {
     let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
     gate.client().await.ask("hall.hall.fail", "{}").await;
     let log = std::fs::read_to_string(log.path()).unwrap();
-    let line = log.lines().find(|line| line.contains("connection::loud") && line.contains("a call failed"));
+    let line =
+        log.lines().find(|line| line.contains("connection::failure_log") && line.contains("a call failed"));
     assert!(line.is_some_and(|line| line.contains(r#"route="hall.hall.fail""#)), "{line:?}");
     gate.app.stop().await;
     hall.app.stop().await;

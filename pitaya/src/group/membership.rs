@@ -17,7 +17,7 @@ use crate::session::Core;
 
 /// The memberships of the sessions of this server, by session and group.
 #[derive(Default)]
-pub(super) struct Joined(DashMap<(u64, Arc<str>), Arc<Membership>>);
+pub(super) struct Memberships(DashMap<(u64, Arc<str>), Arc<Membership>>);
 
 /// One session in one group.
 pub(super) struct Membership {
@@ -39,9 +39,9 @@ enum Stage {
     Gone,
 }
 
-impl Joined {
+impl Memberships {
     /// The membership of a session in a group, made if there is none. Fails with `PIT-499` if the session is over.
-    fn get_or_make(&self, group: &Group, core: &Arc<Core>, uid: &str) -> Result<Arc<Membership>> {
+    fn get_or_insert(&self, group: &Group, core: &Arc<Core>, uid: &str) -> Result<Arc<Membership>> {
         match self.0.entry(key(group, core.id())) {
             Entry::Occupied(entry) => Ok(Arc::clone(entry.get())),
             Entry::Vacant(entry) => {
@@ -66,7 +66,7 @@ impl Joined {
     }
 
     /// Gives a membership up: the session's end does nothing about it any more.
-    fn give_up(&self, group: &Group, membership: &Arc<Membership>, mut stage: MutexGuard<'_, Stage>) {
+    fn forget(&self, group: &Group, membership: &Arc<Membership>, mut stage: MutexGuard<'_, Stage>) {
         *stage = Stage::Gone;
         let same = |_: &(u64, Arc<str>), other: &Arc<Membership>| Arc::ptr_eq(other, membership);
         self.0.remove_if(&key(group, membership.core.id()), same);
@@ -94,9 +94,9 @@ fn closed() -> Error {
 
 /// Adds the user of a session to a group, for as long as the session lasts.
 pub(super) async fn join(group: &Group, core: &Arc<Core>, uid: &str) -> Result<()> {
-    let (store, joined) = (group.store()?, group.joined());
+    let (store, memberships) = (group.store()?, group.memberships());
     loop {
-        let membership = joined.get_or_make(group, core, uid)?;
+        let membership = memberships.get_or_insert(group, core, uid)?;
         let mut stage = membership.stage.lock().await;
         let before = match *stage {
             Stage::Gone => continue,
@@ -112,7 +112,7 @@ pub(super) async fn join(group: &Group, core: &Arc<Core>, uid: &str) -> Result<(
             Ok(_) => Ok(()),
             Err(error) => {
                 if before == 0 && matches!(error, GroupError::NotFound) {
-                    joined.give_up(group, &membership, stage);
+                    memberships.forget(group, &membership, stage);
                 }
                 Err(group.about(error, Some(uid)))
             }
@@ -122,29 +122,29 @@ pub(super) async fn join(group: &Group, core: &Arc<Core>, uid: &str) -> Result<(
 
 /// Takes the user of a session out of a group, if it is in by this session.
 pub(super) async fn leave(group: &Group, core: &Core, uid: &str) -> Result<()> {
-    let (store, joined) = (group.store()?, group.joined());
+    let (store, memberships) = (group.store()?, group.memberships());
     let not_in = || group.about(GroupError::MemberNotFound, Some(uid));
-    let membership = joined.get(group, core.id()).ok_or_else(not_in)?;
+    let membership = memberships.get(group, core.id()).ok_or_else(not_in)?;
     let stage = membership.stage.lock().await;
     if matches!(*stage, Stage::New | Stage::Gone) {
-        joined.give_up(group, &membership, stage);
+        memberships.forget(group, &membership, stage);
         return Err(not_in());
     }
     let left = store.leave(group.name(), uid, &membership.owner).await;
-    joined.give_up(group, &membership, stage);
+    memberships.forget(group, &membership, stage);
     if left.map_err(|error| group.about(error, Some(uid)))? { Ok(()) } else { Err(not_in()) }
 }
 
 /// Takes a user out of a group, whoever put it in.
 pub(super) async fn remove(group: &Group, uid: &str) -> Result<()> {
-    let (store, joined) = (group.store()?, group.joined());
-    let membership = group.session(uid).and_then(|session| joined.get(group, session.id()));
+    let (store, memberships) = (group.store()?, group.memberships());
+    let membership = group.session(uid).and_then(|session| memberships.get(group, session.id()));
     let about = |error| group.about(error, Some(uid));
     let Some(membership) = membership else { return store.remove(group.name(), uid).await.map_err(about) };
     let stage = membership.stage.lock().await;
     let removed = store.remove(group.name(), uid).await;
     if matches!(removed, Ok(()) | Err(GroupError::NotFound | GroupError::MemberNotFound)) {
-        joined.give_up(group, &membership, stage);
+        memberships.forget(group, &membership, stage);
     }
     removed.map_err(about)
 }
@@ -154,12 +154,12 @@ pub(super) async fn remove_members<T>(
     group: &Group,
     remove: impl Future<Output = Result<T, GroupError>>,
 ) -> Result<T> {
-    let joined = group.joined();
+    let memberships = group.memberships();
     let mut before = Vec::new();
-    if !joined.is_empty() {
+    if !memberships.is_empty() {
         let members = group.store()?.members(group.name()).await.map_err(|error| group.about(error, None))?;
         for uid in members.iter() {
-            let membership = group.session(uid).and_then(|session| joined.get(group, session.id()));
+            let membership = group.session(uid).and_then(|session| memberships.get(group, session.id()));
             if let Some(membership) = membership {
                 // One that joins now may come after the removal, and stays.
                 let stage = membership.stage.try_lock().map(|stage| *stage);
@@ -171,7 +171,7 @@ pub(super) async fn remove_members<T>(
     for (membership, stage) in before {
         let now = membership.stage.lock().await;
         if *now == stage {
-            joined.give_up(group, &membership, now);
+            memberships.forget(group, &membership, now);
         }
     }
     Ok(removed)

@@ -1,7 +1,7 @@
 //! What connections report.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant as Clock};
+use std::time::{Duration, Instant as StdInstant};
 
 use tokio::time::Instant;
 
@@ -15,31 +15,31 @@ use crate::metrics::{
 
 /// What a call is reported and logged under.
 #[derive(Debug, Clone)]
-pub(crate) enum Label {
+pub(crate) enum RouteLabel {
     /// A handler here.
-    Here(EntryId),
+    Local(EntryId),
     /// The route of a message that was passed on to another server.
-    Elsewhere(Arc<str>),
+    Remote(Arc<str>),
     /// A route that is none.
-    Nowhere,
+    Unresolved,
 }
 
 /// Calls of one route whose messages came with one read, and which were done as soon as they began. Their answers
 /// leave with one write, so they have one response time, and one look at the clock is enough for all.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub(super) struct CompletedBatch {
     entry: Option<EntryId>,
     arrived: Instant,
     calls: u64,
 }
 
-impl Default for Tally {
+impl Default for CompletedBatch {
     fn default() -> Self {
         Self { entry: None, arrived: Instant::now(), calls: 0 }
     }
 }
 
-impl Tally {
+impl CompletedBatch {
     /// Counts a call; gives `false`, and does not, if it is not of the same route and read as those before.
     #[inline]
     pub(super) fn add(&mut self, entry: EntryId, arrived: Instant) -> bool {
@@ -60,7 +60,7 @@ impl Tally {
 
 /// The instruments of all connections of an app.
 #[derive(Debug)]
-pub(crate) struct Meters {
+pub(crate) struct ConnectionMetrics {
     routes: Vec<RouteTimings>,
     /// What clients send has no bound: all routes that do not exist share one.
     far: FarRoutes,
@@ -75,7 +75,7 @@ pub(crate) struct Meters {
     concurrent_wait: Handle,
 }
 
-impl Meters {
+impl ConnectionMetrics {
     pub(crate) fn new(metrics: &Metrics, tables: &Tables) -> Self {
         let level = |metric| metrics.level(metric, &[]).unwrap_or_default();
         Self {
@@ -99,7 +99,7 @@ impl Meters {
     }
 
     /// A handler starts for a message that waited in the queue since it arrived.
-    pub(crate) fn waited(&self, entry: EntryId, arrived: Instant) {
+    pub(crate) fn record_queue_delay(&self, entry: EntryId, arrived: Instant) {
         if !self.silent {
             self.routes[entry.index()].delayed(arrived.elapsed());
         }
@@ -107,32 +107,32 @@ impl Meters {
 
     /// A handler started at once for a message.
     #[inline]
-    pub(crate) fn did_not_wait(&self, entry: EntryId) {
+    pub(crate) fn record_no_delay(&self, entry: EntryId) {
         self.routes[entry.index()].delayed(Duration::ZERO);
     }
 
     /// Calls that started at once and were done at once: their answers leave together, now.
     #[inline]
-    pub(super) fn answered(&self, tally: &Tally) {
-        if let Some(entry) = tally.entry
+    pub(super) fn record_batch(&self, completed: &CompletedBatch) {
+        if let Some(entry) = completed.entry
             && !self.silent
         {
-            let time = Clock::now().saturating_duration_since(tally.arrived.into_std());
-            self.routes[entry.index()].succeeded_together(time, tally.calls);
+            let time = StdInstant::now().saturating_duration_since(completed.arrived.into_std());
+            self.routes[entry.index()].succeeded_together(time, completed.calls);
         }
     }
 
     /// A call has ended.
     #[inline]
-    pub(crate) fn finished(&self, label: &Label, arrived: Instant, error: Option<&Error>) {
+    pub(crate) fn record_call(&self, label: &RouteLabel, arrived: Instant, error: Option<&Error>) {
         if self.silent {
             return;
         }
-        let time = Clock::now().saturating_duration_since(arrived.into_std());
+        let time = StdInstant::now().saturating_duration_since(arrived.into_std());
         match label {
-            Label::Here(entry) => self.routes[entry.index()].ended(time, error),
-            Label::Elsewhere(route) => self.far.of(route, error).ended(time, error),
-            Label::Nowhere => self.far.others().ended(time, error),
+            RouteLabel::Local(entry) => self.routes[entry.index()].ended(time, error),
+            RouteLabel::Remote(route) => self.far.of(route, error).ended(time, error),
+            RouteLabel::Unresolved => self.far.others().ended(time, error),
         }
     }
 
@@ -167,12 +167,12 @@ impl Meters {
         self.dropped.record(messages as f64);
     }
 
-    pub(crate) fn beside_started(&self, arrived: Instant) {
+    pub(crate) fn concurrent_started(&self, arrived: Instant) {
         self.concurrent.add(1);
         self.concurrent_wait.record_time(arrived.elapsed());
     }
 
-    pub(crate) fn beside_ended(&self) {
+    pub(crate) fn concurrent_ended(&self) {
         self.concurrent.sub(1);
     }
 }

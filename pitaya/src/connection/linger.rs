@@ -1,8 +1,8 @@
-//! The end of a connection that the server closes.
+//! The lingering close of a connection that the server closes.
 //!
-//! A socket that is dropped with input unread makes the kernel reset the connection, and the client may lose what
-//! was written last: a kick, a refusal. So the writing side is shut down first, and what the client still sends
-//! is read and thrown away, for a moment and up to a bound.
+//! If a socket is dropped with unread input, the kernel resets the connection, and the client may lose what was written
+//! last, such as a kick. Therefore the writing side is shut down first. What the client still sends is read and
+//! discarded, for a limited time and up to a limited size.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -12,26 +12,26 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::acceptor::Link;
 use crate::session::CloseReason;
 
-/// How long the client has to close its side.
-const MOMENT: Duration = Duration::from_millis(500);
-/// How much of it is read meanwhile, in bytes and in packets.
+/// The time that the client has to close its side.
+const TIMEOUT: Duration = Duration::from_millis(500);
+/// How much of its input is discarded meanwhile: bytes of a stream, packets of a packet link.
 const BYTES: u64 = 256 * 1024;
 const PACKETS: usize = 256;
 
-/// Whether a link is closed with a goodbye, or only dropped.
+/// Returns whether a link lingers when it closes for this reason. Otherwise it is dropped.
 ///
-/// A client that reads too slowly is told so where the transport has words for it, as far as its socket still takes them.
-pub(super) fn is_said(link: &Link, reason: CloseReason) -> bool {
+/// A client that reads too slowly gets the reason if the transport has close codes and the socket still takes one.
+pub(super) fn applies_to(link: &Link, reason: CloseReason) -> bool {
     reason.flushes() || (reason == CloseReason::TooSlow && matches!(link, Link::Packets(_)))
 }
 
-/// Closes a link so that what was written arrives.
-pub(super) async fn goodbye(link: Link, reason: CloseReason) {
-    // Whether the client takes part in its own goodbye is no news either way.
-    let _ = tokio::time::timeout(MOMENT, close(link, reason)).await;
+/// Closes a link so that what was written arrives. Returns after [`TIMEOUT`] at the latest.
+pub(super) async fn close(link: Link, reason: CloseReason) {
+    // The link is dropped next, whether or not the client closed its side in time.
+    let _ = tokio::time::timeout(TIMEOUT, shut_down_and_drain(link, reason)).await;
 }
 
-async fn close(link: Link, reason: CloseReason) {
+async fn shut_down_and_drain(link: Link, reason: CloseReason) {
     match link {
         Link::Bytes(mut stream) => {
             if stream.shutdown().await.is_ok() {
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
     use crate::acceptor::PacketStream;
 
-    /// A link whose client takes nothing, and what its close was asked to say.
+    /// A link whose client takes nothing. It records the reason of its close.
     struct Stuck(Arc<Mutex<Option<CloseReason>>>);
 
     impl PacketStream for Stuck {
@@ -92,21 +92,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_slow_client_is_told_so_and_not_waited_for() {
-        let said = Arc::default();
-        let link = Link::packets(Stuck(Arc::clone(&said)));
-        assert!(is_said(&link, CloseReason::TooSlow));
-        let begun = Instant::now();
-        goodbye(link, CloseReason::TooSlow).await;
-        assert_eq!(begun.elapsed(), MOMENT);
-        assert_eq!(*said.lock().unwrap(), Some(CloseReason::TooSlow));
+    async fn close_of_slow_client_sends_reason_and_times_out() {
+        let sent = Arc::default();
+        let link = Link::packets(Stuck(Arc::clone(&sent)));
+        assert!(applies_to(&link, CloseReason::TooSlow));
+        let start = Instant::now();
+        close(link, CloseReason::TooSlow).await;
+        assert_eq!(start.elapsed(), TIMEOUT);
+        assert_eq!(*sent.lock().unwrap(), Some(CloseReason::TooSlow));
     }
 
     #[test]
-    fn a_slow_client_without_close_codes_is_only_cut() {
+    fn slow_byte_link_is_dropped() {
         let link = Link::bytes(tokio::io::empty());
-        assert!(!is_said(&link, CloseReason::TooSlow));
-        assert!(!is_said(&link, CloseReason::Client));
-        assert!(is_said(&link, CloseReason::Kicked));
+        assert!(!applies_to(&link, CloseReason::TooSlow));
+        assert!(!applies_to(&link, CloseReason::Client));
+        assert!(applies_to(&link, CloseReason::Kicked));
     }
 }

@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::loud::Loud;
-use super::meters::Meters;
-use super::rates::Rates;
-use super::{Connection, Handshaking, machine};
+use super::call_limits::CallLimits;
+use super::failure_log::FailureLog;
+use super::metrics::ConnectionMetrics;
+use super::{Connection, HandshakePolicy, machine};
 use crate::acceptor::{IncomingConnection, OpenError, Opened};
 use crate::dispatch::Dispatcher;
 use crate::session::{CloseReason, Core, Pool, Via};
@@ -23,7 +23,7 @@ use crate::wire::zlib;
 
 /// The bounds of connections; each is a configuration key.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct FrontLimits {
+pub(crate) struct ConnectionLimits {
     pub(crate) machine: machine::Limits,
     /// For the set-up before the first packet: PROXY header, TLS, HTTP upgrade.
     pub(crate) header: Duration,
@@ -47,14 +47,14 @@ pub(crate) struct FrontLimits {
 
 /// The frontend of an app: serves connections.
 #[derive(Debug)]
-pub(crate) struct Front {
+pub(crate) struct ConnectionContext {
     pub(crate) pool: Arc<Pool>,
     pub(crate) dispatcher: Dispatcher,
-    pub(crate) handshaking: Handshaking,
-    pub(crate) limits: FrontLimits,
-    pub(crate) rates: Option<Rates>,
-    pub(crate) meters: Meters,
-    pub(crate) loud: Loud,
+    pub(crate) handshake_policy: HandshakePolicy,
+    pub(crate) limits: ConnectionLimits,
+    pub(crate) call_limits: Option<CallLimits>,
+    pub(crate) metrics: ConnectionMetrics,
+    pub(crate) failure_log: FailureLog,
     pub(crate) tasks: TaskTracker,
     /// The app stops: no session begins any more.
     pub(crate) stopping: CancellationToken,
@@ -64,13 +64,13 @@ pub(crate) struct Front {
 }
 
 /// Counts an open connection for as long as its socket may live.
-struct Counted(Arc<Front>);
+struct Counted(Arc<ConnectionContext>);
 
 impl Counted {
-    fn new(front: &Arc<Front>) -> Option<Self> {
-        let open = front.open.fetch_add(1, Relaxed);
-        let counted = Self(Arc::clone(front));
-        let bound = front.limits.connections;
+    fn new(context: &Arc<ConnectionContext>) -> Option<Self> {
+        let open = context.open.fetch_add(1, Relaxed);
+        let counted = Self(Arc::clone(context));
+        let bound = context.limits.connections;
         (bound == 0 || open < bound).then_some(counted)
     }
 }
@@ -81,7 +81,7 @@ impl Drop for Counted {
     }
 }
 
-impl Front {
+impl ConnectionContext {
     /// Serves an accepted connection in a task of its own.
     pub(crate) fn serve(self: &Arc<Self>, incoming: IncomingConnection) {
         let accepted = Instant::now();
@@ -93,13 +93,13 @@ impl Front {
                 peer = %incoming.peer(),
                 "refused a connection: `pitaya.limit.connections` is reached"
             );
-            self.meters.refused("limit");
+            self.metrics.refused("limit");
             return;
         };
-        let front = Arc::clone(self);
+        let context = Arc::clone(self);
         self.tasks.spawn(async move {
             // The set-up is a future of its own, boxed, so that it does not size the steady one.
-            let opened = Box::pin(Arc::clone(&front).begin(incoming, accepted)).await;
+            let opened = Box::pin(Arc::clone(&context).begin(incoming, accepted)).await;
             if let Some(connection) = opened {
                 connection.run(counted).await;
             }
@@ -108,14 +108,14 @@ impl Front {
 
     /// Sets a connection up, unless the app stops first. A panic in what users made for that costs this client only.
     async fn begin(self: Arc<Self>, incoming: IncomingConnection, accepted: Instant) -> Option<Connection> {
-        let (front, stopping) = (Arc::clone(&self), self.stopping.clone());
+        let (context, stopping) = (Arc::clone(&self), self.stopping.clone());
         let open = AssertUnwindSafe(self.open(incoming, accepted)).catch_unwind();
         tokio::select! {
             biased;
             () = stopping.cancelled() => None,
             opened = open => opened.unwrap_or_else(|panic| {
                 panic_error("the set-up of a connection", &*panic);
-                front.meters.refused("panic");
+                context.metrics.refused("panic");
                 None
             }),
         }
@@ -134,7 +134,7 @@ impl Front {
                     throttled!(self.pool.log(), warn, "untrusted proxies", %error, "refused a connection");
                 }
                 tracing::debug!(%peer, %error, "a connection could not be set up");
-                self.meters.refused(error.label());
+                self.metrics.refused(error.label());
                 return None;
             }
         };
@@ -151,7 +151,7 @@ impl Front {
         if let Err(error) = core.data().set("ipversion", peer.ip_version()) {
             throttled!(self.pool.log(), error, "session data", %error, "failed to set `ipversion`");
         }
-        self.meters.connected(self.pool.count());
+        self.metrics.connected(self.pool.count());
         Some(Connection::new(self, core, link, filters, accepted))
     }
 
@@ -170,15 +170,15 @@ impl Front {
 
     /// A connection is closed; its handlers may go on.
     pub(super) fn closed(&self, core: &Core, dropped: usize) {
-        self.meters.connected(self.pool.count());
-        self.meters.unqueued(dropped);
+        self.metrics.connected(self.pool.count());
+        self.metrics.unqueued(dropped);
         if dropped > 0 {
             tracing::debug!(
                 session = core.id(),
                 dropped,
                 "messages were still waiting when the connection closed"
             );
-            self.meters.dropped(dropped);
+            self.metrics.dropped(dropped);
         }
     }
 }

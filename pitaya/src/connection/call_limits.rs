@@ -1,4 +1,4 @@
-//! Limits to the calls of clients, by route and by user. They are judged where the route is known, after the wrappers
+//! Limits to the calls of clients, by route and by user. They are result where the route is known, after the wrappers
 //! of acceptors (`acceptor::RateLimit`), which count the packets of one connection.
 
 use std::collections::HashMap;
@@ -91,7 +91,7 @@ pub(super) fn too_many() -> Error {
 }
 
 /// All limits of a frontend.
-pub(crate) struct Rates(Vec<Rate>);
+pub(crate) struct CallLimits(Vec<Rate>);
 
 struct Rate {
     rule: CallLimit,
@@ -112,7 +112,7 @@ const FEW: usize = 1024;
 /// The logs of one connection, one for each limit.
 pub(super) type Own = Option<Box<[SlidingLog]>>;
 
-impl Rates {
+impl CallLimits {
     /// `None` without limits. The rules' routes are those in full.
     pub(crate) fn new(rules: Vec<(CallLimit, Option<String>)>) -> Option<Self> {
         let rate = |(rule, route)| Rate { rule, route, users: Mutex::default() };
@@ -164,7 +164,7 @@ impl Users {
     }
 }
 
-impl fmt::Debug for Rates {
+impl fmt::Debug for CallLimits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(|rate| &rate.rule)).finish()
     }

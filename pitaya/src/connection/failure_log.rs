@@ -7,16 +7,16 @@ use crate::util::throttle::{Throttle, throttled};
 
 /// Logs errors of handlers whose text does not leave the server.
 #[derive(Debug)]
-pub(crate) struct Loud(Throttle);
+pub(crate) struct FailureLog(Throttle);
 
-impl Default for Loud {
+impl Default for FailureLog {
     /// Ten lines a second. A database that is gone fails every call, and the first lines say so.
     fn default() -> Self {
         Self(Throttle::new(10, Duration::from_secs(1)))
     }
 }
 
-impl Loud {
+impl FailureLog {
     /// Logs an error: at debug if it was written for callers, else at error.
     #[cold]
     pub(super) fn log(&self, route: &str, session: u64, error: &Error) {
