@@ -443,7 +443,12 @@ fn timed_out() -> Error {
     Error::new(code::TIMEOUT, text::HANDLER_TIMEOUT)
 }
 
-async fn with_timeout(limit: Duration, route: &str, core: &Core, mut future: CallFuture<Handler>) -> Result<()> {
+async fn with_timeout(
+    limit: Duration,
+    route: &str,
+    core: &Core,
+    mut future: CallFuture<Handler>,
+) -> Result<()> {
     // The task may be polled once more before the connection drops it.
     let work = poll_fn(|cx| if core.pool().is_killed() { Poll::Pending } else { future.as_mut().poll(cx) });
     match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
