@@ -219,7 +219,7 @@ async fn wrappers_change_input_in_their_order() {
 /// Packets above the limit are dropped without an answer.
 #[tokio::test]
 async fn rate_limit_counts_data_packets_per_connection() {
-    let memory_reporter = std::sync::Arc::new(pitaya::metrics::Memory::new());
+    let memory_reporter = std::sync::Arc::new(pitaya::metrics::InMemoryReporter::new());
     let reporter = std::sync::Arc::clone(&memory_reporter);
     let limit = RateLimit::new(3, Duration::from_secs(3600)).unwrap();
     let ring = arena::start_with(config(), |builder| {

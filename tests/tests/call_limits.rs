@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pitaya::acceptor::{Acceptor, RateLimit, Tcp};
 use pitaya::app::CallLimit;
-use pitaya::metrics::Memory;
+use pitaya::metrics::InMemoryReporter;
 use pitaya_tests::arena::{self, config};
 use pitaya_tests::raw::Raw;
 
@@ -34,7 +34,7 @@ async fn a_request_over_the_packet_limit_can_be_answered() {
 
 #[tokio::test]
 async fn a_limit_of_one_route_leaves_the_others_alone() {
-    let memory = Arc::new(Memory::new());
+    let memory = Arc::new(InMemoryReporter::new());
     let reporter = Arc::clone(&memory);
     let ring =
         arena::start_with(config(), |b| b.reporter(reporter).call_limit(limit(1).route("arena.raw"))).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pitaya::acceptor::{Acceptor, DropReason, Filter, FilterPacket, Peer, Tcp, Verdict, WebSocket, Wrapper};
 use pitaya::config::Config;
-use pitaya::metrics::Memory;
+use pitaya::metrics::InMemoryReporter;
 use pitaya::testing::memory_acceptor;
 use pitaya::wire::Compression;
 use pitaya::wire::zlib;
@@ -108,7 +108,7 @@ async fn steady_upload_is_never_cut() {
 
 #[tokio::test]
 async fn queued_messages_are_bounded_in_bytes() {
-    let memory = Arc::new(Memory::new());
+    let memory = Arc::new(InMemoryReporter::new());
     let mut config = config();
     config.session_pending_bytes = 64 * 1024;
     config.metrics_period = Duration::from_millis(20);
@@ -188,7 +188,7 @@ impl Wrapper for Sieve {
 
 #[tokio::test]
 async fn drops_and_refusals_are_counted_by_reason() {
-    let memory = Arc::new(Memory::new());
+    let memory = Arc::new(InMemoryReporter::new());
     let mut config = Config::default();
     config.limit_connections = 2;
     let reporter = Arc::clone(&memory);
@@ -209,7 +209,7 @@ async fn drops_and_refusals_are_counted_by_reason() {
     let mut bad = Raw::connect(proxy).await;
     bad.send(b"no header at all\r\n").await;
     bad.closed().await;
-    let refused = |reason| memory.sum("refused_connections", &[("reason", reason)]);
+    let refused = |reason| memory.sum("rejected_connections", &[("reason", reason)]);
     until("the bad header to be counted", || refused("proxy") == 1.0).await;
 
     let _second = Raw::ready(ring.tcp).await;

@@ -8,7 +8,7 @@ use pitaya::acceptor::Tcp;
 use pitaya::app::Refusal;
 use pitaya::cluster::EtcdDiscovery;
 use pitaya::config::{Config, OutboxPolicy};
-use pitaya::metrics::{Memory, Sample};
+use pitaya::metrics::{InMemoryReporter, Sample};
 use pitaya::prelude::*;
 use pitaya::session::CloseReason;
 use pitaya::testing::memory_acceptor;
@@ -28,14 +28,14 @@ fn text(text: &str) -> String {
 }
 
 /// An arena that reports to memory.
-async fn reported(config: Config) -> (Ring, Arc<Memory>) {
-    let metrics = Arc::new(Memory::new());
+async fn reported(config: Config) -> (Ring, Arc<InMemoryReporter>) {
+    let metrics = Arc::new(InMemoryReporter::new());
     let reporter = Arc::clone(&metrics);
     (arena::start_with(config, |builder| builder.reporter(reporter)).await, metrics)
 }
 
 /// The label sets of a metric that have been used.
-fn samples(metrics: &Memory, name: &str) -> Vec<Sample> {
+fn samples(metrics: &InMemoryReporter, name: &str) -> Vec<Sample> {
     metrics.all().into_iter().filter(|sample| sample.name == name && sample.count > 0).collect()
 }
 
@@ -123,7 +123,7 @@ async fn response_times_are_labelled_and_in_nanoseconds() {
 
 #[tokio::test]
 async fn connected_clients_gauge_follows_each_client() {
-    let metrics = Arc::new(Memory::new());
+    let metrics = Arc::new(InMemoryReporter::new());
     let reporter = Arc::clone(&metrics);
     let ring = arena::start_with(config(), |builder| {
         builder.reporter(reporter).authenticate(|_, request| async move {
@@ -188,13 +188,13 @@ async fn free_outbox_places_are_reported() {
 const DROPPED: &str = "outbox_dropped_messages";
 
 /// How many messages were dropped: by a full outbox, for a newer one, with a closed session.
-fn dropped(metrics: &Memory) -> [f64; 3] {
+fn dropped(metrics: &InMemoryReporter) -> [f64; 3] {
     ["full", "replaced", "closed"].map(|reason| metrics.sum(DROPPED, &[("reason", reason)]))
 }
 
 /// A bound client over a link that holds little, with its session.
-async fn over_little(change: impl FnOnce(&mut Config)) -> (Ring, Arc<Memory>, Raw<DuplexStream>, Session) {
-    let metrics = Arc::new(Memory::new());
+async fn over_little(change: impl FnOnce(&mut Config)) -> (Ring, Arc<InMemoryReporter>, Raw<DuplexStream>, Session) {
+    let metrics = Arc::new(InMemoryReporter::new());
     let reporter = Arc::clone(&metrics);
     let mut config = config();
     change(&mut config);
@@ -300,7 +300,7 @@ async fn unwritten_messages_of_a_session_are_counted() {
 
 #[tokio::test]
 async fn pushes_to_a_refused_client_are_counted() {
-    let metrics = Arc::new(Memory::new());
+    let metrics = Arc::new(InMemoryReporter::new());
     let reporter = Arc::clone(&metrics);
     let ring = arena::start_with(config(), |builder| {
         builder.reporter(reporter).authenticate(|session, _| async move {
@@ -321,7 +321,7 @@ async fn pushes_to_a_refused_client_are_counted() {
 #[tokio::test]
 async fn broker_and_registry_events_are_counted() {
     let (Some(mut nats), Some(etcd)) = (Nats::start().await, Etcd::shared().await) else { return };
-    let (metrics, prefix) = (Arc::new(Memory::new()), etcd::prefix());
+    let (metrics, prefix) = (Arc::new(InMemoryReporter::new()), etcd::prefix());
     let mut client = etcd.client().await;
     client.put(format!("{prefix}servers/room/stranger"), "no server", None).await.unwrap();
     let mut config = config();
@@ -336,16 +336,16 @@ async fn broker_and_registry_events_are_counted() {
         .discovery(discovery)
         .transport(nats::transport(&nats));
     let app = app.start().await.unwrap();
-    let count = |name: &str, event| metrics.value(name, &[("event", event)]);
-    until("the registration", || count("discovery_events", "registrations") == Some(1.0)).await;
-    until("the stranger", || count("discovery_events", "skipped") == Some(1.0)).await;
-    assert_eq!(count("discovery_events", "failures"), Some(0.0));
+    let count = |name| metrics.value(name, &[]);
+    until("the registration", || count("discovery_registrations") == Some(1.0)).await;
+    until("the stranger", || count("discovery_skipped_entries") == Some(1.0)).await;
+    assert_eq!(count("discovery_failures"), Some(0.0));
     for times in [1.0, 2.0] {
         nats.kill();
         nats.restart().await;
-        until("it is back", || count("transport_events", "reconnects") == Some(times)).await;
+        until("it is back", || count("transport_reconnects") == Some(times)).await;
     }
-    assert_eq!(count("transport_events", "moves"), Some(0.0));
+    assert_eq!(count("transport_moves"), Some(0.0));
     app.stop().await;
 }
 

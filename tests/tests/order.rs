@@ -12,7 +12,7 @@ use pitaya::cluster::{
     Address, Discovery as _, MemoryBroker, MemoryRegistry, MemoryTransport, Receiver, Server, Servers,
     Transport, TransportError,
 };
-use pitaya::metrics::Memory;
+use pitaya::metrics::InMemoryReporter;
 use pitaya::prelude::*;
 use pitaya::testing::{self, Faults, memory_acceptor};
 use pitaya_tests::arena::{OnText, Text, config};
@@ -315,7 +315,7 @@ impl Transport for Tap {
 struct Court {
     registry: MemoryRegistry,
     broker: MemoryBroker,
-    metrics: Arc<Memory>,
+    metrics: Arc<InMemoryReporter>,
     door: Running,
     judge: Running,
     tap: Arc<Tap>,
@@ -325,7 +325,7 @@ struct Court {
 impl Court {
     async fn open() -> Self {
         let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::new());
-        let metrics = Arc::new(Memory::new());
+        let metrics = Arc::new(InMemoryReporter::new());
         let (door, dialer) = door(&registry, &broker, "door-1", &metrics).await;
         let tap = Tap::new(&broker);
         let judge = App::builder()
@@ -358,14 +358,14 @@ async fn door(
     registry: &MemoryRegistry,
     broker: &MemoryBroker,
     id: &str,
-    metrics: &Arc<Memory>,
+    metrics: &Arc<InMemoryReporter>,
 ) -> (Running, testing::Dialer) {
     let (acceptor, dialer) = memory_acceptor();
     let app = App::builder()
         .config(config())
         .server_type("door")
         .server_id(id)
-        .reporter(Arc::<Memory>::clone(metrics))
+        .reporter(Arc::<InMemoryReporter>::clone(metrics))
         .discovery(registry.discovery())
         .transport(broker.transport())
         .acceptor(acceptor)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use pitaya::metrics::Memory;
+use pitaya::metrics::InMemoryReporter;
 use pitaya::prelude::*;
 use pitaya::session::CloseReason;
 use pitaya::testing::memory_acceptor;
@@ -194,7 +194,7 @@ async fn full_concurrent_calls_stop_reading() {
 #[tokio::test(start_paused = true)]
 async fn full_message_queue_stops_reading() {
     const BOUND: usize = 4;
-    let metrics = Arc::new(Memory::new());
+    let metrics = Arc::new(InMemoryReporter::new());
     let reporter = Arc::clone(&metrics);
     let mut config = config();
     config.session_pending = BOUND;

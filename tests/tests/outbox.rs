@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pitaya::config::OutboxPolicy;
-use pitaya::metrics::Memory;
+use pitaya::metrics::InMemoryReporter;
 use pitaya::prelude::*;
 use pitaya::session::CloseReason;
 use pitaya_tests::arena::{self, OnText, config};
@@ -159,7 +159,7 @@ async fn member(ring: &arena::Ring, uid: &str) -> Raw {
 #[tokio::test]
 async fn broadcast_skips_a_stuck_member() {
     for policy in [OutboxPolicy::Drop, OutboxPolicy::Disconnect] {
-        let metrics = Arc::new(Memory::new());
+        let metrics = Arc::new(InMemoryReporter::new());
         let reporter = Arc::clone(&metrics);
         let mut config = config();
         config.session_outbox_policy = policy;

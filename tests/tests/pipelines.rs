@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use pitaya::acceptor::Tcp;
-use pitaya::metrics::Memory;
+use pitaya::metrics::InMemoryReporter;
 use pitaya::pipeline::{Before, HookReply, HookRequest};
 use pitaya::prelude::*;
 use pitaya_tests::arena::{self, Text, config};
@@ -164,7 +164,7 @@ async fn hooks_share_values_with_extractors() {
 
 #[tokio::test]
 async fn what_a_message_waited_for_its_handler_is_reported() {
-    let memory = Arc::new(Memory::new());
+    let memory = Arc::new(InMemoryReporter::new());
     let reporter = Arc::clone(&memory);
     let mut config = config();
     config.metrics_period = Duration::from_millis(1);

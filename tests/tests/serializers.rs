@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pitaya::acceptor::Tcp;
 use pitaya::client::Client;
-use pitaya::metrics::Memory;
+use pitaya::metrics::InMemoryReporter;
 use pitaya::prelude::*;
 use pitaya::serialize::Format;
 use pitaya_tests::{soon, until};
@@ -85,7 +85,7 @@ async fn protobuf_omits_defaults_and_json_accepts_that() {
 
 #[tokio::test]
 async fn every_call_is_reported_with_its_labels() {
-    let memory = Arc::new(Memory::new());
+    let memory = Arc::new(InMemoryReporter::new());
     let reporter = Arc::clone(&memory);
     let mut config = pitaya::config::Config::default();
     config.metrics_game = "chess".into();

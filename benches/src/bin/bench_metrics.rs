@@ -9,22 +9,22 @@ use std::sync::Arc;
 
 use pitaya::config::Config;
 use pitaya::metrics::{
-    CHANNEL_CAPACITY, CONNECTED_CLIENTS, EXCEEDED_RATE_LIMITING, Handle, Metrics, Prometheus, RESPONSE_TIME,
-    Statsd,
+    BoundMetric, CHANNEL_CAPACITY, CONNECTED_CLIENTS, EXCEEDED_RATE_LIMITING, Metrics, Prometheus,
+    RESPONSE_TIME, Statsd,
 };
 
-fn handle(kind: &str) -> Option<Handle> {
+fn handle(kind: &str) -> Option<BoundMetric> {
     let config = Config::default();
     let statsd = Statsd::from_config(&config).ok()?;
     let metrics = Metrics::new(&config, "bench", vec![Arc::new(Prometheus::new()), Arc::new(statsd)]).ok()?;
     match kind {
-        "counter" => metrics.instrument(&EXCEEDED_RATE_LIMITING, &[]),
-        "gauge" => metrics.instrument(&CONNECTED_CLIENTS, &[]),
+        "counter" => metrics.bind(&EXCEEDED_RATE_LIMITING, &[]),
+        "gauge" => metrics.bind(&CONNECTED_CLIENTS, &[]),
         "summary" => {
             let labels = [("route", "bench.echo.raw"), ("status", "ok"), ("type", "handler"), ("code", "")];
-            metrics.instrument(&RESPONSE_TIME, &labels)
+            metrics.bind(&RESPONSE_TIME, &labels)
         }
-        "histogram" => metrics.instrument(&CHANNEL_CAPACITY, &[("channel", "agent_chsend")]),
+        "histogram" => metrics.bind(&CHANNEL_CAPACITY, &[("channel", "agent_chsend")]),
         _ => return None,
     }
     .ok()

@@ -188,7 +188,7 @@ pub(super) async fn sample(app: App) {
         let runtime = tokio::runtime::Handle::current().metrics();
         let sessions = app.inner.pool.all();
         app.inner.metrics.sample(runtime.num_alive_tasks(), sessions.len());
-        let record = |metric, level: f64| app.inner.metrics.handle(metric, &[]).record(level);
+        let record = |metric, level: f64| app.inner.metrics.bind_or_log(metric, &[]).record(level);
         record(&RUNTIME_WORKERS, runtime.num_workers() as f64);
         record(&RUNTIME_QUEUE, runtime.global_queue_depth() as f64);
         if let Some(heap) = HeapSource::read(app.inner.heap.as_ref()) {

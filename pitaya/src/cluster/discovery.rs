@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 
 use super::{Server, Servers};
 use crate::error::Result;
+use crate::metrics::Metric;
 
 /// Makes the own server known to the others, and the others to it.
 ///
@@ -48,9 +49,10 @@ pub trait Discovery: Send + Sync + 'static {
         true
     }
 
-    /// What is counted of it since it was made, by names: `("registrations", 1)`. It is asked every
-    /// `pitaya.metrics.period`, and reported as [`DISCOVERY_EVENTS`](crate::metrics::DISCOVERY_EVENTS).
-    fn events(&self) -> Vec<(&'static str, u64)> {
+    /// Returns what discovery has counted since it was made, each with the counter that reports it, such as
+    /// [`DISCOVERY_REGISTRATIONS`](crate::metrics::DISCOVERY_REGISTRATIONS). The app asks every
+    /// `pitaya.metrics.period`.
+    fn counters(&self) -> Vec<(&'static Metric, u64)> {
         Vec::new()
     }
 }
@@ -81,7 +83,7 @@ impl<T: Discovery + ?Sized> Discovery for Arc<T> {
         (**self).is_current()
     }
 
-    fn events(&self) -> Vec<(&'static str, u64)> {
-        (**self).events()
+    fn counters(&self) -> Vec<(&'static Metric, u64)> {
+        (**self).counters()
     }
 }

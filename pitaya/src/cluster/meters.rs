@@ -8,18 +8,18 @@ use super::Servers;
 use crate::component::{EntryId, Tables};
 use crate::error::Error;
 use crate::metrics::{
-    COUNT_SERVERS, DROPPED_MESSAGES, FarRoutes, Handle, Metric, Metrics, ORDER_TIMEOUTS, RouteTimings,
-    UNREADABLE_MESSAGES,
+    BoundMetric, COUNT_SERVERS, DECODE_ERRORS, DROPPED_MESSAGES, Metric, Metrics, ORDER_TIMEOUTS,
+    RemoteRoutes, RouteTimings,
 };
 use crate::util::sync::Mutex;
 
 /// The instruments of a node.
 pub(crate) struct Meters {
     metrics: Metrics,
-    called: FarRoutes,
+    called: RemoteRoutes,
     here: OnceLock<Here>,
-    /// What was reported of each event so far, by the names of the metric and the event.
-    told: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
+    /// The count of each counter at its last report, by the name of the metric.
+    counted: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 /// Those of what is served here.
@@ -32,9 +32,9 @@ impl Meters {
     pub(crate) fn new(metrics: &Metrics) -> Self {
         Self {
             metrics: metrics.clone(),
-            called: FarRoutes::new(metrics, RouteTimings::called),
+            called: RemoteRoutes::new(metrics, RouteTimings::called),
             here: OnceLock::new(),
-            told: Mutex::default(),
+            counted: Mutex::default(),
         }
     }
 
@@ -54,7 +54,7 @@ impl Meters {
         if self.metrics.is_empty() {
             return;
         }
-        let handles: Mutex<BTreeMap<Arc<str>, Handle>> = Mutex::default();
+        let handles: Mutex<BTreeMap<Arc<str>, BoundMetric>> = Mutex::default();
         let (metrics, view) = (self.metrics.clone(), Arc::downgrade(servers));
         servers.on_change(move |change| {
             let Some(servers) = view.upgrade() else { return };
@@ -63,7 +63,7 @@ impl Meters {
             let mut handles = handles.lock();
             let handle = handles
                 .entry(Arc::clone(server_type))
-                .or_insert_with(|| metrics.handle(&COUNT_SERVERS, &[("type", server_type)]));
+                .or_insert_with(|| metrics.bind_or_log(&COUNT_SERVERS, &[("type", server_type)]));
             #[expect(clippy::cast_precision_loss, reason = "there are fewer than 2^53 servers")]
             handle.record(count as f64);
         });
@@ -72,16 +72,16 @@ impl Meters {
     /// So many messages were dropped since the start.
     #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 53 bits")]
     pub(super) fn dropped(&self, messages: u64) {
-        self.metrics.handle(&DROPPED_MESSAGES, &[]).record(messages as f64);
+        self.metrics.bind_or_log(&DROPPED_MESSAGES, &[]).record(messages as f64);
     }
 
-    /// Adds to a counter what has happened since it was told last; `events` are counted since the start.
-    #[expect(clippy::cast_precision_loss, reason = "fewer than 2^53 happen in one period")]
-    pub(super) fn happened(&self, metric: &'static Metric, events: Vec<(&'static str, u64)>) {
-        let mut told = self.told.lock();
-        for (event, count) in events {
-            let before = told.insert((metric.name(), event), count).unwrap_or(0);
-            self.metrics.handle(metric, &[("event", event)]).record(count.saturating_sub(before) as f64);
+    /// Adds to each counter the growth of its count since the last report. Counts begin at the start.
+    #[expect(clippy::cast_precision_loss, reason = "a count grows by less than 2^53 in one period")]
+    pub(super) fn counted(&self, counts: Vec<(&'static Metric, u64)>) {
+        let mut counted = self.counted.lock();
+        for (metric, count) in counts {
+            let before = counted.insert(metric.name(), count).unwrap_or(0);
+            self.metrics.bind_or_log(metric, &[]).record(count.saturating_sub(before) as f64);
         }
     }
 
@@ -110,14 +110,14 @@ impl Meters {
     /// A message did not arrive that an answer or a call waited for.
     #[cold]
     pub(super) fn order_timeout(&self) {
-        self.metrics.handle(&ORDER_TIMEOUTS, &[]).record(1.0);
+        self.metrics.bind_or_log(&ORDER_TIMEOUTS, &[]).record(1.0);
     }
 
     /// Something came in that cannot be understood.
     #[cold]
     pub(super) fn unreadable(&self, what: &'static str, error: &dyn std::fmt::Display) {
         tracing::debug!(what, %error, "a message of another server cannot be understood");
-        self.metrics.handle(&UNREADABLE_MESSAGES, &[("kind", what)]).record(1.0);
+        self.metrics.bind_or_log(&DECODE_ERRORS, &[("kind", what)]).record(1.0);
     }
 }
 
@@ -133,10 +133,10 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::error::code;
-    use crate::metrics::{DISCOVERY_EVENTS, Memory, TRANSPORT_EVENTS};
+    use crate::metrics::{DISCOVERY_REGISTRATIONS, InMemoryReporter, TRANSPORT_MOVES, TRANSPORT_RECONNECTS};
 
-    fn meters() -> (Meters, Arc<Memory>) {
-        let memory = Arc::new(Memory::new());
+    fn meters() -> (Meters, Arc<InMemoryReporter>) {
+        let memory = Arc::new(InMemoryReporter::new());
         let metrics = Metrics::new(&Config::default(), "gate", vec![Arc::clone(&memory) as _]).unwrap();
         (Meters::new(&metrics), memory)
     }
@@ -144,14 +144,14 @@ mod tests {
     #[test]
     fn total_since_start_adds_only_the_difference() {
         let (meters, memory) = meters();
-        let count = |name, event| memory.value(name, &[("event", event)]);
+        let value = |metric: &Metric| memory.value(metric.name(), &[]);
         for (reconnects, moves) in [(2, 0), (2, 0), (5, 1)] {
-            meters.happened(&TRANSPORT_EVENTS, vec![("reconnects", reconnects), ("moves", moves)]);
-            meters.happened(&DISCOVERY_EVENTS, vec![("reconnects", 1)]);
-            assert_eq!(count("transport_events", "reconnects"), Some(reconnects as f64));
-            assert_eq!(count("transport_events", "moves"), Some(moves as f64), "also while it is none");
+            meters.counted(vec![(&TRANSPORT_RECONNECTS, reconnects), (&TRANSPORT_MOVES, moves)]);
+            meters.counted(vec![(&DISCOVERY_REGISTRATIONS, 1)]);
+            assert_eq!(value(&TRANSPORT_RECONNECTS), Some(reconnects as f64));
+            assert_eq!(value(&TRANSPORT_MOVES), Some(moves as f64), "a count of 0 is reported too");
         }
-        assert_eq!(count("discovery_events", "reconnects"), Some(1.0), "each metric has events of its own");
+        assert_eq!(value(&DISCOVERY_REGISTRATIONS), Some(1.0));
     }
 
     #[test]

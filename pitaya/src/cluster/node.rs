@@ -25,7 +25,6 @@ use crate::component::{RemoteRequest, RemoteTarget, Runner, Tables, run_remote};
 use crate::context::{Caller, Current, Deadline, Metadata, new_request_id};
 use crate::dispatch::{Forward, Forwarded};
 use crate::error::{Error, Result, code, text};
-use crate::metrics::{DISCOVERY_EVENTS, TRANSPORT_EVENTS};
 use crate::route;
 use crate::services::Services;
 use crate::session::{Pool, Session};
@@ -155,8 +154,8 @@ impl Node {
     /// Reports what the transport and discovery have counted.
     pub(crate) fn sample(&self) {
         self.meters.dropped(self.transport.dropped());
-        self.meters.happened(&TRANSPORT_EVENTS, self.transport.events());
-        self.meters.happened(&DISCOVERY_EVENTS, self.discovery.events());
+        self.meters.counted(self.transport.counters());
+        self.meters.counted(self.discovery.counters());
     }
 
     /// Connects; from then on calls can be made, and those that come are told that this server is not ready.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use super::{Server, TransportError};
+use crate::metrics::Metric;
 
 /// Carries requests to servers, and messages to whoever is concerned.
 ///
@@ -68,9 +69,9 @@ pub trait Transport: Send + Sync + 'static {
         0
     }
 
-    /// What is counted of it since it was made, by names: `("reconnects", 2)`. It is asked every
-    /// `pitaya.metrics.period`, and reported as [`TRANSPORT_EVENTS`](crate::metrics::TRANSPORT_EVENTS).
-    fn events(&self) -> Vec<(&'static str, u64)> {
+    /// Returns what the transport has counted since it was made, each with the counter that reports it, such as
+    /// [`TRANSPORT_RECONNECTS`](crate::metrics::TRANSPORT_RECONNECTS). The app asks every `pitaya.metrics.period`.
+    fn counters(&self) -> Vec<(&'static Metric, u64)> {
         Vec::new()
     }
 
@@ -120,8 +121,8 @@ impl<T: Transport + ?Sized> Transport for Arc<T> {
         (**self).dropped()
     }
 
-    fn events(&self) -> Vec<(&'static str, u64)> {
-        (**self).events()
+    fn counters(&self) -> Vec<(&'static Metric, u64)> {
+        (**self).counters()
     }
 
     fn drain(&self) -> BoxFuture<'_, ()> {

@@ -9,8 +9,9 @@ use crate::acceptor::DropReason;
 use crate::component::{EntryId, Tables};
 use crate::error::Error;
 use crate::metrics::{
-    CONCURRENT_CALLS, CONCURRENT_WAIT, CONNECTED_CLIENTS, EXCEEDED_RATE_LIMITING, FILTERED_PACKETS,
-    FarRoutes, Handle, Level, Metrics, PENDING_DROPPED, PENDING_MESSAGES, REFUSED_CONNECTIONS, RouteTimings,
+    BoundMetric, CONCURRENT_CALLS, CONCURRENT_WAIT, CONNECTED_CLIENTS, EXCEEDED_RATE_LIMITING,
+    FILTERED_PACKETS, Metrics, PENDING_DROPPED, PENDING_MESSAGES, REJECTED_CONNECTIONS, RemoteRoutes,
+    RouteTimings, SharedGauge,
 };
 
 /// What a call is reported and logged under.
@@ -63,21 +64,21 @@ impl CompletedBatch {
 pub(crate) struct ConnectionMetrics {
     routes: Vec<RouteTimings>,
     /// What clients send has no bound: all routes that do not exist share one.
-    far: FarRoutes,
+    far: RemoteRoutes,
     silent: bool,
-    connected: Handle,
-    limited: Handle,
-    filtered: Handle,
+    connected: BoundMetric,
+    limited: BoundMetric,
+    filtered: BoundMetric,
     metrics: Metrics,
-    dropped: Handle,
-    pending: Level,
-    concurrent: Level,
-    concurrent_wait: Handle,
+    dropped: BoundMetric,
+    pending: SharedGauge,
+    concurrent: SharedGauge,
+    concurrent_wait: BoundMetric,
 }
 
 impl ConnectionMetrics {
     pub(crate) fn new(metrics: &Metrics, tables: &Tables) -> Self {
-        let level = |metric| metrics.level(metric, &[]).unwrap_or_default();
+        let level = |metric| metrics.shared_gauge(metric, &[]).unwrap_or_default();
         Self {
             routes: tables
                 .handlers
@@ -85,16 +86,16 @@ impl ConnectionMetrics {
                 .iter()
                 .map(|e| RouteTimings::local(metrics, e.route()))
                 .collect(),
-            far: FarRoutes::new(metrics, RouteTimings::local),
+            far: RemoteRoutes::new(metrics, RouteTimings::local),
             silent: metrics.is_empty(),
-            connected: metrics.handle(&CONNECTED_CLIENTS, &[]),
-            filtered: metrics.handle(&FILTERED_PACKETS, &[]),
+            connected: metrics.bind_or_log(&CONNECTED_CLIENTS, &[]),
+            filtered: metrics.bind_or_log(&FILTERED_PACKETS, &[]),
             metrics: metrics.clone(),
-            limited: metrics.handle(&EXCEEDED_RATE_LIMITING, &[]),
-            dropped: metrics.handle(&PENDING_DROPPED, &[]),
+            limited: metrics.bind_or_log(&EXCEEDED_RATE_LIMITING, &[]),
+            dropped: metrics.bind_or_log(&PENDING_DROPPED, &[]),
             pending: level(&PENDING_MESSAGES),
             concurrent: level(&CONCURRENT_CALLS),
-            concurrent_wait: metrics.handle(&CONCURRENT_WAIT, &[]),
+            concurrent_wait: metrics.bind_or_log(&CONCURRENT_WAIT, &[]),
         }
     }
 
@@ -146,7 +147,7 @@ impl ConnectionMetrics {
     /// A connection came to no session.
     #[cold]
     pub(crate) fn refused(&self, reason: &'static str) {
-        self.metrics.handle(&REFUSED_CONNECTIONS, &[("reason", reason)]).record(1.0);
+        self.metrics.bind_or_log(&REJECTED_CONNECTIONS, &[("reason", reason)]).record(1.0);
     }
 
     #[expect(clippy::cast_precision_loss, reason = "there are fewer than 2^53 clients")]

@@ -1,22 +1,24 @@
 //! Every metric of the framework. This is the only place that has their names.
 //!
-//! Those that the original has keep its names and help texts; times are in nanoseconds, as the `_ns` of their names
-//! says.
+//! Metrics of Go Pitaya keep its names and help texts. Times are in nanoseconds, as `_ns` in their names says.
 
 use super::Metric;
 
-/// The quantiles of every time that is measured.
+/// The quantiles of every summary of times.
 const TIMES: &[(f64, f64)] = &[(0.7, 0.02), (0.95, 0.005), (0.99, 0.001)];
 
-/// From a message's arrival to the reply's place in the outbox, or to the end of a notify's handler.
-/// `status` is `ok` or `failed`, `code` is empty if all is well. `type` is `handler` for a client's message, `rpc` for
-/// a call of another server (one that a client's message became among them), `remote` for a call that came from one.
-/// `route` is empty for a route that does not exist, and for one of another server until its application has answered.
+/// Time from a message's arrival until its reply is in the outbox, or until a notify's handler ends.
+///
+/// - `status` is `ok` or `failed`. `code` is the error's code, empty without an error.
+/// - `type` is `handler` for a client's message, `rpc` for a call of another server (also a forwarded message), and
+///   `remote` for a call from another server.
+/// - `route` is empty for a route that does not exist, and for a route of another server until its application has
+///   answered on it.
 pub static RESPONSE_TIME: Metric =
     Metric::summary("handler", "response_time_ns", "the time to process a msg in nanoseconds", TIMES)
         .labels(&["route", "status", "type", "code"]);
 
-/// From a message's arrival to the start of its handler; `type` is `local` or `remote`.
+/// Time from a message's arrival to the start of its handler. `type` is `local` or `remote`.
 pub static HANDLER_DELAY: Metric = Metric::summary(
     "handler",
     "handler_delay_ns",
@@ -36,21 +38,25 @@ pub static EXCEEDED_RATE_LIMITING: Metric = Metric::counter(
     "the number of blocked requests by exceeded rate limiting",
 );
 
-/// Packets that another wrapper dropped.
+/// Packets that a wrapper dropped, except the rate limiter.
 pub static FILTERED_PACKETS: Metric = Metric::counter(
     "acceptor",
     "filtered_packets",
     "Packets that a wrapper of an acceptor dropped, except the rate limiter",
 );
 
-/// Connections that came to no session. `reason` is `limit` (`pitaya.limit.connections`), `accept` (the acceptor
-/// failed), or what went wrong in setting up: `deadline`, `io`, `proxy`, `tls`, `upgrade`, `panic`.
-pub static REFUSED_CONNECTIONS: Metric =
-    Metric::counter("acceptor", "refused_connections", "Connections refused before a session began")
+/// Connections that were rejected before a session began.
+///
+/// `reason` is `limit` (`pitaya.limit.connections`), `accept` (the acceptor failed), or the step of the set-up that
+/// failed: `deadline`, `io`, `proxy`, `untrusted`, `tls`, `upgrade`, `panic`.
+pub static REJECTED_CONNECTIONS: Metric =
+    Metric::counter("acceptor", "rejected_connections", "Connections refused before a session began")
         .labels(&["reason"]);
 
-/// Free places of a bounded queue; `channel` names the queue. The original's name for a client's outbox is
-/// `agent_chsend`: reported whenever its writer takes all that is in it, so the lowest since it did so before.
+/// Free places of a bounded queue. `channel` names the queue.
+///
+/// `agent_chsend`, Go Pitaya's name, is a client's outbox. It is reported each time the writer empties the outbox, with
+/// the lowest value since the report before.
 pub static CHANNEL_CAPACITY: Metric = Metric::histogram(
     "channel",
     "channel_capacity",
@@ -59,25 +65,24 @@ pub static CHANNEL_CAPACITY: Metric = Metric::histogram(
 )
 .labels(&["channel"]);
 
-/// Live tasks of the runtime, under the name that the original has for what it counts.
+/// Live tasks of the runtime, under Go Pitaya's name for goroutines.
 pub static TASKS: Metric = Metric::gauge("sys", "goroutines", "the current number of goroutines");
 
-/// Bytes of the heap that are in use: what the program's [`Heap`](super::Heap) says, else the anonymous memory of the
-/// process.
+/// Bytes of the heap in use, from the program's [`Heap`](super::Heap), else the anonymous memory of the process.
 pub static HEAP_SIZE: Metric = Metric::gauge("sys", "heapsize", "the current heap size");
 
-/// Live allocations. Reported only if the program's [`Heap`](super::Heap) says how many there are.
+/// Live allocations. Reported only if the program's [`Heap`](super::Heap) counts them.
 pub static HEAP_OBJECTS: Metric =
     Metric::gauge("sys", "heapobjects", "the current number of allocated heap objects");
 
-/// Threads that run the tasks of the runtime.
+/// Worker threads of the runtime.
 pub static RUNTIME_WORKERS: Metric = Metric::gauge("sys", "runtime_workers", "Worker threads of the runtime");
 
 /// Tasks that wait in the runtime's shared queue for a worker thread.
 pub static RUNTIME_QUEUE: Metric =
     Metric::gauge("sys", "runtime_queue", "Tasks waiting in the shared queue of the runtime");
 
-/// Requests for a label set beyond the limit of a metric, which went to its series `other`. `metric` is the full name.
+/// Requests for a label set beyond the limit of a metric, recorded as `other`. `metric` is the full name.
 pub static SERIES_OVERFLOWS: Metric = Metric::counter(
     "metrics",
     "series_overflows",
@@ -89,21 +94,22 @@ pub static SERIES_OVERFLOWS: Metric = Metric::counter(
 pub static OUTBOX_MESSAGES: Metric =
     Metric::gauge("session", "outbox_messages", "Messages waiting to be written to clients");
 
-/// Their bytes.
+/// Bytes of the messages that wait in the outboxes of all sessions.
 pub static OUTBOX_BYTES: Metric =
     Metric::gauge("session", "outbox_bytes", "Bytes waiting to be written to clients");
 
-/// How long a writer into a full outbox waited for room.
+/// Time that a writer waited for room in a full outbox.
 pub static OUTBOX_WAIT: Metric =
     Metric::summary("session", "outbox_wait_ns", "Time waited for room in a full outbox, in ns", TIMES);
 
-/// Messages that a full outbox dropped or replaced, or that were in it when it closed.
-/// `reason` is `full`, `replaced` or `closed`.
+/// Messages that were not written to clients.
+///
+/// `reason` is `full` or `replaced` for a full outbox, and `closed` for messages in an outbox that was closed.
 pub static OUTBOX_DROPPED: Metric =
     Metric::counter("session", "outbox_dropped_messages", "Messages that were not written to clients")
         .labels(&["reason"]);
 
-/// Received messages that wait for their turn, in all sessions. How long each waited is [`HANDLER_DELAY`].
+/// Received messages that wait for their turn, in all sessions. [`HANDLER_DELAY`] has the time of each.
 pub static PENDING_MESSAGES: Metric =
     Metric::gauge("session", "pending_messages", "Received messages waiting for their turn");
 
@@ -115,7 +121,7 @@ pub static PENDING_DROPPED: Metric =
 pub static CONCURRENT_CALLS: Metric =
     Metric::gauge("session", "concurrent_calls", "Calls of concurrent routes running now");
 
-/// How long a call of a concurrent route waited because its session was at the bound.
+/// Time that a call of a concurrent route waited because its session was at the bound.
 pub static CONCURRENT_WAIT: Metric = Metric::summary(
     "session",
     "concurrent_wait_ns",
@@ -123,7 +129,7 @@ pub static CONCURRENT_WAIT: Metric = Metric::summary(
     TIMES,
 );
 
-/// Servers that are known, of each type.
+/// Known servers of each type.
 pub static COUNT_SERVERS: Metric = Metric::gauge(
     "service_discovery",
     "count_servers",
@@ -131,43 +137,108 @@ pub static COUNT_SERVERS: Metric = Metric::gauge(
 )
 .labels(&["type"]);
 
-/// Messages of other servers that cannot be understood. `kind` is `request`, `push`, `kick`, `binding` or `broadcast`.
-pub static UNREADABLE_MESSAGES: Metric =
-    Metric::counter("rpc_server", "unreadable_messages", "Messages of other servers that cannot be decoded")
+/// Messages of other servers that cannot be decoded. `kind` is `request`, `push`, `kick`, `binding` or `broadcast`.
+pub static DECODE_ERRORS: Metric =
+    Metric::counter("rpc_server", "decode_errors", "Messages of other servers that cannot be decoded")
         .labels(&["kind"]);
 
-/// Messages of other servers that this one did not take in fast enough, since it started.
+/// Messages of other servers that this server dropped because it was too slow, since its start.
 pub static DROPPED_MESSAGES: Metric = Metric::gauge(
     "rpc_server",
     "dropped_messages",
     "the number of rpc server dropped messages (messages that are not handled)",
 );
 
-/// What the transport of a cluster counts. `event` is, over NATS, the name of a field of `NatsCounts`: `slow_consumers`,
-/// `refused_requests`, `refused_calls`, `oversized_answers`, `lost_answers`, `refused_subscriptions`, `reconnects` or `moves`.
-pub static TRANSPORT_EVENTS: Metric =
-    Metric::counter("cluster", "transport_events", "What happened to the transport between servers")
-        .labels(&["event"]);
+/// Messages that were dropped because too many waited for one subject.
+pub static TRANSPORT_SLOW_CONSUMERS: Metric = Metric::counter(
+    "cluster",
+    "transport_slow_consumers",
+    "Messages dropped because too many waited for one subject",
+);
 
-/// What discovery counts. `event` is, over etcd, `skipped` (entries that are no servers), `registrations` (of the own
-/// server) or `failures` (etcd was lost, or could not be reached).
-pub static DISCOVERY_EVENTS: Metric =
-    Metric::counter("cluster", "discovery_events", "What happened to the discovery of servers")
-        .labels(&["event"]);
+/// Requests of other servers that were answered with `PIT-503` because too many waited for their answers.
+pub static TRANSPORT_REFUSED_REQUESTS: Metric = Metric::counter(
+    "cluster",
+    "transport_refused_requests",
+    "Requests answered with `PIT-503` because too many waited for their answers",
+);
 
-/// Calls and answers that stopped waiting for a message that another server had published to this frontend before them,
-/// after 2 s: that message was lost, or is very late.
+/// Calls of this server that were not sent because too many waited for their answers.
+pub static TRANSPORT_REFUSED_CALLS: Metric = Metric::counter(
+    "cluster",
+    "transport_refused_calls",
+    "Calls that were not sent because too many waited for their answers",
+);
+
+/// Answers that exceeded the size limit of a message. Each was replaced by an error.
+pub static TRANSPORT_OVERSIZED_ANSWERS: Metric = Metric::counter(
+    "cluster",
+    "transport_oversized_answers",
+    "Answers over the size limit of a message, each replaced by an error",
+);
+
+/// Answers that were ready while there was no connection.
+pub static TRANSPORT_LOST_ANSWERS: Metric = Metric::counter(
+    "cluster",
+    "transport_lost_answers",
+    "Answers that were lost because there was no connection",
+);
+
+/// Subscriptions that the broker did not allow.
+pub static TRANSPORT_REFUSED_SUBSCRIPTIONS: Metric = Metric::counter(
+    "cluster",
+    "transport_refused_subscriptions",
+    "Subscriptions that the broker did not allow",
+);
+
+/// Connections that replaced a lost connection.
+pub static TRANSPORT_RECONNECTS: Metric =
+    Metric::counter("cluster", "transport_reconnects", "Connections that replaced a lost connection");
+
+/// Connections that replaced one to a broker that was about to stop. Nothing was lost.
+pub static TRANSPORT_MOVES: Metric = Metric::counter(
+    "cluster",
+    "transport_moves",
+    "Connections that replaced one to a broker about to stop, without a loss",
+);
+
+/// Brokers that other brokers named, besides those of the options.
+pub static TRANSPORT_LEARNED_BROKERS: Metric = Metric::counter(
+    "cluster",
+    "transport_learned_brokers",
+    "Brokers that other brokers named, besides those of the options",
+);
+
+/// Entries of the registry that cannot be decoded as servers.
+pub static DISCOVERY_SKIPPED_ENTRIES: Metric =
+    Metric::counter("cluster", "discovery_skipped_entries", "Entries of the registry that are no servers");
+
+/// Registrations of this server in the registry.
+pub static DISCOVERY_REGISTRATIONS: Metric =
+    Metric::counter("cluster", "discovery_registrations", "Registrations of this server");
+
+/// Times that the registry was lost or could not be reached.
+pub static DISCOVERY_FAILURES: Metric = Metric::counter(
+    "cluster",
+    "discovery_failures",
+    "Losses of the registry, and failed attempts to reach it",
+);
+
+/// Waits for an earlier message of another server that ended after 2 s without it.
+///
+/// A call or an answer waits for the messages that its server published to this frontend before it. A message that does
+/// not arrive is lost or very late.
 pub static ORDER_TIMEOUTS: Metric =
     Metric::counter("cluster", "order_timeouts", "Waits for earlier messages that ended without them");
 
-/// All of the above.
-pub static ALL: [&Metric; 27] = [
+/// All metrics of the framework.
+pub static ALL: [&Metric; 37] = [
     &RESPONSE_TIME,
     &HANDLER_DELAY,
     &CONNECTED_CLIENTS,
     &EXCEEDED_RATE_LIMITING,
     &FILTERED_PACKETS,
-    &REFUSED_CONNECTIONS,
+    &REJECTED_CONNECTIONS,
     &CHANNEL_CAPACITY,
     &TASKS,
     &HEAP_SIZE,
@@ -184,9 +255,19 @@ pub static ALL: [&Metric; 27] = [
     &CONCURRENT_CALLS,
     &CONCURRENT_WAIT,
     &COUNT_SERVERS,
-    &UNREADABLE_MESSAGES,
+    &DECODE_ERRORS,
     &DROPPED_MESSAGES,
-    &TRANSPORT_EVENTS,
-    &DISCOVERY_EVENTS,
+    &TRANSPORT_SLOW_CONSUMERS,
+    &TRANSPORT_REFUSED_REQUESTS,
+    &TRANSPORT_REFUSED_CALLS,
+    &TRANSPORT_OVERSIZED_ANSWERS,
+    &TRANSPORT_LOST_ANSWERS,
+    &TRANSPORT_REFUSED_SUBSCRIPTIONS,
+    &TRANSPORT_RECONNECTS,
+    &TRANSPORT_MOVES,
+    &TRANSPORT_LEARNED_BROKERS,
+    &DISCOVERY_SKIPPED_ENTRIES,
+    &DISCOVERY_REGISTRATIONS,
+    &DISCOVERY_FAILURES,
     &ORDER_TIMEOUTS,
 ];

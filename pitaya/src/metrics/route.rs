@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::handle::nanos;
-use super::{HANDLER_DELAY, Handle, Metrics, RESPONSE_TIME};
+use super::bound::nanos;
+use super::{BoundMetric, HANDLER_DELAY, Metrics, RESPONSE_TIME};
 use crate::error::Error;
 use crate::util::sync::RwLock;
 
@@ -22,9 +22,9 @@ pub struct RouteTimings {
     metrics: Metrics,
     route: Arc<str>,
     kind: &'static str,
-    ok: Handle,
-    delay: Handle,
-    failed: RwLock<Vec<(Box<str>, Handle)>>,
+    ok: BoundMetric,
+    delay: BoundMetric,
+    failed: RwLock<Vec<(Box<str>, BoundMetric)>>,
 }
 
 impl RouteTimings {
@@ -53,7 +53,7 @@ impl RouteTimings {
             route: route.into(),
             kind,
             ok: response(metrics, route, kind, "ok", ""),
-            delay: metrics.handle(&HANDLER_DELAY, &[("route", route), ("type", place)]),
+            delay: metrics.bind_or_log(&HANDLER_DELAY, &[("route", route), ("type", place)]),
             failed: RwLock::default(),
         }
     }
@@ -109,7 +109,7 @@ impl RouteTimings {
     }
 
     #[cold]
-    fn first_of_code(&self, code: &str) -> Handle {
+    fn first_of_code(&self, code: &str) -> BoundMetric {
         let mut known = self.failed.write();
         let code = if known.len() < MOST_CODES { code } else { OTHER_CODES };
         if let Some((_, handle)) = known.iter().find(|(other, _)| **other == *code) {
@@ -121,9 +121,9 @@ impl RouteTimings {
     }
 }
 
-fn response(metrics: &Metrics, route: &str, kind: &str, status: &str, code: &str) -> Handle {
+fn response(metrics: &Metrics, route: &str, kind: &str, status: &str, code: &str) -> BoundMetric {
     let labels = [("route", route), ("status", status), ("type", kind), ("code", code)];
-    metrics.handle(&RESPONSE_TIME, &labels)
+    metrics.bind_or_log(&RESPONSE_TIME, &labels)
 }
 
 impl fmt::Debug for RouteTimings {

@@ -8,8 +8,8 @@ use crate::config::Config;
 static HITS: Metric = Metric::counter("test", "hits", "Hits").labels(&["place", "kind"]);
 static SIZES: Metric = Metric::histogram("test", "sizes", "Sizes", &[1.0, 10.0]);
 
-fn hub(config: &str) -> (Arc<Memory>, Metrics) {
-    let memory = Arc::new(Memory::new());
+fn hub(config: &str) -> (Arc<InMemoryReporter>, Metrics) {
+    let memory = Arc::new(InMemoryReporter::new());
     let metrics = Metrics::new(&Config::parse(config).unwrap(), "room", vec![memory.clone()]).unwrap();
     (memory, metrics)
 }
@@ -45,7 +45,7 @@ fn the_names_of_the_original_are_kept() {
 fn mistakes_are_found_without_a_reporter() {
     let metrics = Metrics::default();
     assert!(metrics.is_empty());
-    assert!(metrics.instrument(&HITS, &[("place", "a"), ("kind", "b")]).unwrap().is_empty());
+    assert!(metrics.bind(&HITS, &[("place", "a"), ("kind", "b")]).unwrap().is_empty());
     assert!(matches!(metrics.count(&HITS, &[], 1.0), Err(MetricError::WrongLabels { .. })));
     assert!(matches!(metrics.custom_gauge("level", &[], 1.0), Err(MetricError::NotKnown { .. })));
 }
@@ -157,7 +157,7 @@ fn a_counter_takes_no_negative_amount() {
     let (memory, metrics) = hub("");
     let labels = [("place", "a"), ("kind", "b")];
     assert!(matches!(metrics.count(&HITS, &labels, -1.0), Err(MetricError::BadValue { .. })));
-    let handle = metrics.instrument(&HITS, &labels).unwrap();
+    let handle = metrics.bind(&HITS, &labels).unwrap();
     for value in [-1.0, f64::NAN, 2.0] {
         handle.record(value);
     }
@@ -179,7 +179,7 @@ fn histograms_count_what_is_at_most_each_bound() {
 fn handles_and_reports_share_one_series() {
     let (memory, metrics) = hub("");
     let labels = [("place", "a"), ("kind", "b")];
-    let handle = metrics.instrument(&HITS, &labels).unwrap();
+    let handle = metrics.bind(&HITS, &labels).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| (0..1000).for_each(|_| handle.record(1.0)));
@@ -223,13 +223,13 @@ impl Reporter for Slow {
 fn plain_reporter_gets_every_value() {
     let slow = Arc::new(Slow::default());
     let metrics = Metrics::new(&Config::default(), "room", vec![slow.clone()]).unwrap();
-    metrics.handle(&HITS, &[("place", "a"), ("kind", "b")]).record(2.0);
+    metrics.bind_or_log(&HITS, &[("place", "a"), ("kind", "b")]).record(2.0);
     assert_eq!(*slow.seen.lock().unwrap(), [("pitaya_test_hits".to_owned(), 3, 2.0)]);
 }
 
 #[test]
 fn failing_reporter_does_not_affect_the_others() {
-    let (slow, memory) = (Arc::new(Slow { fails: true, ..Slow::default() }), Arc::new(Memory::new()));
+    let (slow, memory) = (Arc::new(Slow { fails: true, ..Slow::default() }), Arc::new(InMemoryReporter::new()));
     let metrics = Metrics::new(&Config::default(), "room", vec![slow, memory.clone()]).unwrap();
     assert!(metrics.gauge(&CONNECTED_CLIENTS, &[], 1.0).is_err());
     assert_eq!(memory.value("connected_clients", &[]), Some(1.0));
@@ -238,14 +238,14 @@ fn failing_reporter_does_not_affect_the_others() {
 #[test]
 fn a_sample_reports_tasks_clients_and_levels() {
     let (memory, metrics) = hub("");
-    let level = metrics.level(&OUTBOX_MESSAGES, &[]).unwrap();
+    let level = metrics.shared_gauge(&OUTBOX_MESSAGES, &[]).unwrap();
     level.add(5);
     level.clone().sub(2);
     metrics.sample(7, 11);
     assert_eq!(memory.value(OUTBOX_MESSAGES.name(), &[]), Some(3.0));
     assert_eq!(memory.value(TASKS.name(), &[]), Some(7.0));
     assert_eq!(memory.value(CONNECTED_CLIENTS.name(), &[]), Some(11.0));
-    assert!(metrics.level(&RESPONSE_TIME, &[]).is_err());
+    assert!(metrics.shared_gauge(&RESPONSE_TIME, &[]).is_err());
 }
 
 #[test]

@@ -20,7 +20,7 @@ use super::core::{Core, Via, all_ended};
 use super::outbox::Bounds;
 use super::{CloseReason, Policy, Session};
 use crate::error::{Error, Result, code, text};
-use crate::metrics::{CHANNEL_CAPACITY, Handle, Metrics, OUTBOX_DROPPED, OUTBOX_WAIT};
+use crate::metrics::{BoundMetric, CHANNEL_CAPACITY, Metrics, OUTBOX_DROPPED, OUTBOX_WAIT};
 use crate::serialize::{Format, Message};
 use crate::services::Services;
 use crate::span::Tracer;
@@ -47,22 +47,22 @@ pub(crate) struct Settings {
 /// What outboxes report.
 #[derive(Debug, Default)]
 pub(crate) struct OutboxMeters {
-    pub(super) wait: Handle,
-    pub(super) dropped: Handle,
-    pub(super) replaced: Handle,
-    pub(super) unwritten: Handle,
-    pub(super) capacity: Handle,
+    pub(super) wait: BoundMetric,
+    pub(super) dropped: BoundMetric,
+    pub(super) replaced: BoundMetric,
+    pub(super) unwritten: BoundMetric,
+    pub(super) capacity: BoundMetric,
 }
 
 impl OutboxMeters {
     pub(crate) fn new(metrics: &Metrics) -> Self {
-        let dropped = |reason| metrics.handle(&OUTBOX_DROPPED, &[("reason", reason)]);
+        let dropped = |reason| metrics.bind_or_log(&OUTBOX_DROPPED, &[("reason", reason)]);
         Self {
-            wait: metrics.handle(&OUTBOX_WAIT, &[]),
+            wait: metrics.bind_or_log(&OUTBOX_WAIT, &[]),
             dropped: dropped("full"),
             replaced: dropped("replaced"),
             unwritten: dropped("closed"),
-            capacity: metrics.handle(&CHANNEL_CAPACITY, &[("channel", "agent_chsend")]),
+            capacity: metrics.bind_or_log(&CHANNEL_CAPACITY, &[("channel", "agent_chsend")]),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pitaya::cluster::Router;
-use pitaya::metrics::Memory;
+use pitaya::metrics::InMemoryReporter;
 use pitaya::prelude::*;
 use pitaya_tests::arena::config;
 use pitaya_tests::raw::Got;
@@ -256,7 +256,7 @@ async fn new_server_is_called_and_gone_one_is_not() {
 #[tokio::test]
 async fn servers_are_counted_and_calls_are_timed() {
     let world = World::default();
-    let (front, back) = (Arc::new(Memory::new()), Arc::new(Memory::new()));
+    let (front, back) = (Arc::new(InMemoryReporter::new()), Arc::new(InMemoryReporter::new()));
     let hall = world
         .server("hall", "hall-1", config())
         .backend()
@@ -282,7 +282,7 @@ async fn servers_are_counted_and_calls_are_timed() {
     client.ask("hall.hall.fail", "{}").await;
     client.ask("gate.gate.ask", r#"{"text":"x"}"#).await;
     client.ask("hall.hall.made_up", "{}").await;
-    let times = |memory: &Memory, route: &str, kind: &str, status: &str, code: &str| {
+    let times = |memory: &InMemoryReporter, route: &str, kind: &str, status: &str, code: &str| {
         let labels = [("route", route), ("type", kind), ("status", status), ("code", code)];
         memory.count("response_time_ns", &labels)
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pitaya::acceptor::Tcp;
 use pitaya::app::{Builder, Running};
 use pitaya::group::Delivery;
-use pitaya::metrics::Memory;
+use pitaya::metrics::InMemoryReporter;
 use pitaya::prelude::*;
 use pitaya_tests::arena::{Text, config};
 use pitaya_tests::programs::Ground;
@@ -64,7 +64,7 @@ desk!(Hall, "hall");
 /// A server of the town.
 pub(crate) struct Served {
     pub(crate) app: Running,
-    pub(crate) metrics: Arc<Memory>,
+    pub(crate) metrics: Arc<InMemoryReporter>,
 }
 
 impl Served {
@@ -74,7 +74,7 @@ impl Served {
 
     /// How many messages of a kind were not understood.
     pub(crate) fn unreadable(&self, kind: &str) -> u32 {
-        let counted = self.metrics.value("unreadable_messages", &[("kind", kind)]).unwrap_or_default();
+        let counted = self.metrics.value("decode_errors", &[("kind", kind)]).unwrap_or_default();
         // a counter: whole, and small here
         format!("{counted}").parse().expect("a number")
     }
@@ -115,7 +115,7 @@ async fn serve(ground: &Ground, server_type: &str, kind: impl FnOnce(Builder) ->
     config.nats_connect = ground.nats.url();
     config.etcd_endpoints = vec![ground.etcd().url()];
     config.etcd_prefix = ground.prefix().to_owned();
-    let metrics = Arc::new(Memory::new());
+    let metrics = Arc::new(InMemoryReporter::new());
     let app = App::builder().config(config).server_type(server_type).reporter(Arc::clone(&metrics) as _);
     Served { app: kind(app).cluster().start().await.unwrap(), metrics }
 }

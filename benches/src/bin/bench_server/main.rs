@@ -19,7 +19,7 @@ use pitaya::acceptor::{Tcp, Tls, WebSocket};
 use pitaya::app::Builder;
 use pitaya::config::{Config, SerializerType};
 use pitaya::group::Groups;
-use pitaya::metrics::Memory;
+use pitaya::metrics::InMemoryReporter;
 use pitaya::prelude::*;
 
 use back::BackApiClient;
@@ -209,7 +209,7 @@ fn app(mut args: impl Iterator<Item = String>) -> Result<Builder> {
         Role::Front => app.server_type("bench").cluster(),
         Role::Back => app.server_type("back").backend().cluster(),
     };
-    Ok(app.config(config).reporter(Arc::new(Memory::new())))
+    Ok(app.config(config).reporter(Arc::new(InMemoryReporter::new())))
 }
 
 /// What the server is to others.

@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{Discovery, Server, Servers};
 use crate::error::{Error, Result, code};
 use crate::util::sync::Mutex;
+use crate::metrics::{DISCOVERY_FAILURES, DISCOVERY_REGISTRATIONS, DISCOVERY_SKIPPED_ENTRIES, Metric};
 
 mod follower;
 mod keeper;
@@ -240,11 +241,11 @@ impl Discovery for EtcdDiscovery {
         self.shared.current.load(Ordering::Relaxed)
     }
 
-    fn events(&self) -> Vec<(&'static str, u64)> {
+    fn counters(&self) -> Vec<(&'static Metric, u64)> {
         vec![
-            ("skipped", self.skipped()),
-            ("registrations", self.registrations()),
-            ("failures", self.failures()),
+            (&DISCOVERY_SKIPPED_ENTRIES, self.skipped()),
+            (&DISCOVERY_REGISTRATIONS, self.registrations()),
+            (&DISCOVERY_FAILURES, self.failures()),
         ]
     }
 }

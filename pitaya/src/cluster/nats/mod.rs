@@ -43,6 +43,7 @@ use self::link::Link;
 use self::messages::Taker;
 use self::state::State;
 use super::{Address, Receiver, Server, Transport, TransportError, subject};
+use crate::metrics::Metric;
 
 /// The transport over NATS, by the crate `async-nats`. Needs the feature `nats`.
 ///
@@ -165,8 +166,8 @@ impl Transport for NatsTransport {
         slow_consumers + refused_requests
     }
 
-    fn events(&self) -> Vec<(&'static str, u64)> {
-        self.counts().events()
+    fn counters(&self) -> Vec<(&'static Metric, u64)> {
+        self.counts().counters()
     }
 
     fn drain(&self) -> BoxFuture<'_, ()> {

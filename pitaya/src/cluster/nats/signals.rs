@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::util::sync::Mutex;
 use crate::util::throttle::{Throttle, throttled};
+use crate::metrics::{self, Metric};
 
 /// How many refused subscriptions are remembered.
 const REFUSED: usize = 1024;
@@ -38,8 +39,8 @@ pub struct NatsCounts {
 }
 
 impl NatsCounts {
-    /// All of them with their names.
-    pub(super) fn events(&self) -> Vec<(&'static str, u64)> {
+    /// Returns all of them, each with the metric that reports it.
+    pub(super) fn counters(&self) -> Vec<(&'static Metric, u64)> {
         let Self {
             slow_consumers,
             refused_requests,
@@ -52,15 +53,15 @@ impl NatsCounts {
             learned_brokers,
         } = *self;
         vec![
-            ("slow_consumers", slow_consumers),
-            ("refused_requests", refused_requests),
-            ("refused_calls", refused_calls),
-            ("oversized_answers", oversized_answers),
-            ("lost_answers", lost_answers),
-            ("refused_subscriptions", refused_subscriptions),
-            ("reconnects", reconnects),
-            ("moves", moves),
-            ("learned_brokers", learned_brokers),
+            (&metrics::TRANSPORT_SLOW_CONSUMERS, slow_consumers),
+            (&metrics::TRANSPORT_REFUSED_REQUESTS, refused_requests),
+            (&metrics::TRANSPORT_REFUSED_CALLS, refused_calls),
+            (&metrics::TRANSPORT_OVERSIZED_ANSWERS, oversized_answers),
+            (&metrics::TRANSPORT_LOST_ANSWERS, lost_answers),
+            (&metrics::TRANSPORT_REFUSED_SUBSCRIPTIONS, refused_subscriptions),
+            (&metrics::TRANSPORT_RECONNECTS, reconnects),
+            (&metrics::TRANSPORT_MOVES, moves),
+            (&metrics::TRANSPORT_LEARNED_BROKERS, learned_brokers),
         ]
     }
 }

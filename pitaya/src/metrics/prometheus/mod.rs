@@ -38,7 +38,7 @@ const CLEARED: usize = 64;
 /// A metric keeps up to 10,000 label sets. Further ones are recorded together, with the value `other` for each label.
 /// They are counted in [`SERIES_OVERFLOWS`] and logged once.
 ///
-/// Recording through a [`Handle`](super::Handle) takes one or two atomic additions and no lock.
+/// Recording through a [`BoundMetric`](super::BoundMetric) takes one or two atomic additions and no lock.
 ///
 /// ```
 /// use std::sync::Arc;

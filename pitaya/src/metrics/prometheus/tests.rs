@@ -111,13 +111,13 @@ fn summaries_are_exported_as_histograms() {
 #[test]
 fn series_without_a_value_are_left_out() {
     let (prometheus, metrics) = hub(Prometheus::new(), "");
-    let level = metrics.instrument(&LEVEL, &[]).unwrap();
-    metrics.instrument(&TIMES, &[("route", "a")]).unwrap();
-    metrics.instrument(&SIZES, &[]).unwrap();
+    let level = metrics.bind(&LEVEL, &[]).unwrap();
+    metrics.bind(&TIMES, &[("route", "a")]).unwrap();
+    metrics.bind(&SIZES, &[]).unwrap();
     assert_eq!(body(&prometheus), "");
     level.record(f64::from_bits(u64::MAX));
     assert!(body(&prometheus).ends_with(" NaN\n"));
-    metrics.instrument(&GAMES, &[]).unwrap();
+    metrics.bind(&GAMES, &[]).unwrap();
     assert!(
         body(&prometheus).contains("pitaya_test_games_total{serverType=\"room\"} 0\n"),
         "a counter begins"
@@ -128,10 +128,10 @@ fn series_without_a_value_are_left_out() {
 fn values_that_a_kind_cannot_take_are_ignored() {
     let (prometheus, metrics) = hub(Prometheus::new(), "");
     for metric in [&GAMES, &SIZES] {
-        let handle = metrics.instrument(metric, &[]).unwrap();
+        let handle = metrics.bind(metric, &[]).unwrap();
         [f64::NAN, f64::INFINITY, 3.0].into_iter().for_each(|value| handle.record(value));
     }
-    metrics.instrument(&GAMES, &[]).unwrap().record(-5.0);
+    metrics.bind(&GAMES, &[]).unwrap().record(-5.0);
     let text = body(&prometheus);
     assert!(text.contains("games_total{serverType=\"room\"} 3\n"), "{text}");
     assert!(text.contains("sizes_sum{serverType=\"room\"} 3\n"), "{text}");
@@ -157,7 +157,7 @@ async fn quantiles_forget_what_is_older_than_the_window() {
         let prometheus = prometheus.clone();
         async move { prometheus.run().await }
     });
-    let took = metrics.instrument(&TIMES, &[("route", "a")]).unwrap();
+    let took = metrics.bind(&TIMES, &[("route", "a")]).unwrap();
     let median = || {
         let text = body(&prometheus);
         let line = text.lines().find(|line| line.contains("quantile=\"0.5\"")).unwrap().to_owned();
@@ -186,7 +186,7 @@ fn scrapes_and_records_run_at_the_same_time() {
         for thread in 0..4 {
             let metrics = &metrics;
             scope.spawn(move || {
-                let took = metrics.instrument(&TIMES, &[("route", "a")]).unwrap();
+                let took = metrics.bind(&TIMES, &[("route", "a")]).unwrap();
                 for round in 0..1000 {
                     took.record(1e6);
                     metrics.count(&HITS, &[("user", &(thread * 1000 + round).to_string())], 1.0).unwrap();

@@ -65,7 +65,7 @@ impl Line {
     }
 
     /// A level, in the shortest form.
-    pub(super) fn level(&self, level: f64) -> String {
+    pub(super) fn shared_gauge(&self, level: f64) -> String {
         let Self { head, tail, .. } = self;
         if self.signed && level < 0.0 {
             return format!("{head}0{tail}\n{head}{level}{tail}");
@@ -112,12 +112,16 @@ mod tests {
             line.observation(5_003_346.0),
             "pitaya.response_time_ns:5003346.000000|ms|#env:t,serverType:conn,route:a.b.c,code:"
         );
-        assert_eq!(all.line(&LEVEL, &[]).level(0.5), "pitaya.level:0.5|g|#env:t");
-        assert_eq!(all.line(&LEVEL, &[]).level(-3.0), "pitaya.level:-3|g|#env:t");
+        assert_eq!(all.line(&LEVEL, &[]).shared_gauge(0.5), "pitaya.level:0.5|g|#env:t");
+        assert_eq!(all.line(&LEVEL, &[]).shared_gauge(-3.0), "pitaya.level:-3|g|#env:t");
         assert_eq!(all.line(&SIZES, &[]).observation(1.0), "pitaya.sizes:1.000000|h|#env:t");
         let sampled = style(Some(0.25), true);
         assert_eq!(sampled.line(&HITS, &[("who", "x")]).count(3.0), "pitaya.hits:3|c|@0.25|#env:t,who:x");
-        assert_eq!(sampled.line(&LEVEL, &[]).level(3.0), "pitaya.level:3|g|#env:t", "levels are not sampled");
+        assert_eq!(
+            sampled.line(&LEVEL, &[]).shared_gauge(3.0),
+            "pitaya.level:3|g|#env:t",
+            "levels are not sampled"
+        );
     }
 
     #[test]
@@ -136,6 +140,9 @@ mod tests {
         );
         assert_eq!(plain.line(&SIZES, &[]).observation(1.0), "pitaya.sizes.env.t:1.000000|ms|@0.5");
         // A sign means a difference, so the level is set to 0 before.
-        assert_eq!(plain.line(&LEVEL, &[]).level(-2.0), "pitaya.level.env.t:0|g\npitaya.level.env.t:-2|g");
+        assert_eq!(
+            plain.line(&LEVEL, &[]).shared_gauge(-2.0),
+            "pitaya.level.env.t:0|g\npitaya.level.env.t:-2|g"
+        );
     }
 }

@@ -48,7 +48,7 @@ impl Series {
             }
             Cell::Gauge(level, set) => {
                 if set.swap(false, Ordering::Acquire) {
-                    add(self.line.level(f64::from_bits(level.load(Ordering::Relaxed))));
+                    add(self.line.shared_gauge(f64::from_bits(level.load(Ordering::Relaxed))));
                 }
             }
             Cell::Observations(ring) => {

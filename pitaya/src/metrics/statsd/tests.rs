@@ -42,7 +42,7 @@ async fn lines(socket: &UdpSocket) -> Vec<String> {
 async fn counts_are_added_up_and_the_last_level_is_sent() {
     let (socket, config) = server().await;
     let (statsd, metrics) = hub(&config);
-    let (hits, level) = (metrics.instrument(&HITS, &[]).unwrap(), metrics.instrument(&LEVEL, &[]).unwrap());
+    let (hits, level) = (metrics.bind(&HITS, &[]).unwrap(), metrics.bind(&LEVEL, &[]).unwrap());
     for n in 1..=7 {
         hits.record(0.5);
         level.record(f64::from(n));
@@ -60,7 +60,7 @@ async fn counts_are_added_up_and_the_last_level_is_sent() {
 async fn each_observation_is_a_line() {
     let (socket, config) = server().await;
     let (statsd, metrics) = hub(&config);
-    let took = metrics.instrument(&TOOK, &[]).unwrap();
+    let took = metrics.bind(&TOOK, &[]).unwrap();
     took.record(f64::NAN);
     for n in 0..500 {
         took.record(f64::from(n));
@@ -79,7 +79,7 @@ async fn a_share_of_the_values_is_sent() {
     config.statsd_rate = 0.25;
     let (statsd, metrics) = hub(&config);
     fastrand::seed(7);
-    let (took, hits) = (metrics.instrument(&TOOK, &[]).unwrap(), metrics.instrument(&HITS, &[]).unwrap());
+    let (took, hits) = (metrics.bind(&TOOK, &[]).unwrap(), metrics.bind(&HITS, &[]).unwrap());
     took.record_many(1.0, 1000);
     hits.record_many(1.0, 1000);
     statsd.flush().await;
@@ -146,7 +146,7 @@ async fn an_unknown_host_keeps_memory_and_calls_as_they_are() {
         let statsd = statsd.clone();
         async move { statsd.run().await }
     });
-    let took = metrics.instrument(&TOOK, &[]).unwrap();
+    let took = metrics.bind(&TOOK, &[]).unwrap();
     let end = Instant::now() + Duration::from_secs(3600);
     while Instant::now() < end {
         took.record_many(1.0, 1000);

@@ -12,11 +12,11 @@ use crate::util::throttle::{GLOBAL, throttled};
 
 /// One metric with one label set at every reporter. Without a reporter it is empty, and recording does nothing.
 #[derive(Clone, Default)]
-pub struct Handle {
+pub struct BoundMetric {
     targets: SmallVec<[Arc<dyn Instrument>; 1]>,
 }
 
-impl Handle {
+impl BoundMetric {
     pub(super) fn new(targets: SmallVec<[Arc<dyn Instrument>; 1]>) -> Self {
         Self { targets }
     }
@@ -53,9 +53,9 @@ impl Handle {
     }
 }
 
-impl fmt::Debug for Handle {
+impl fmt::Debug for BoundMetric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").field("reporters", &self.targets.len()).finish()
+        f.debug_struct("BoundMetric").field("reporters", &self.targets.len()).finish()
     }
 }
 
@@ -87,20 +87,20 @@ impl Instrument for Reported {
 /// [`Metrics::sample`](super::Metrics::sample). Clones share the level.
 ///
 /// ```
-/// use pitaya::metrics::{Level, Metrics, OUTBOX_MESSAGES};
+/// use pitaya::metrics::{SharedGauge, Metrics, OUTBOX_MESSAGES};
 ///
-/// let level = Metrics::default().level(&OUTBOX_MESSAGES, &[])?;
+/// let level = Metrics::default().shared_gauge(&OUTBOX_MESSAGES, &[])?;
 /// level.add(3);
 /// level.sub(1);
 /// assert_eq!(level.get(), 2);
 /// # Ok::<(), pitaya::metrics::MetricError>(())
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct Level {
+pub struct SharedGauge {
     value: Arc<AtomicI64>,
 }
 
-impl Level {
+impl SharedGauge {
     /// Raises the level.
     #[inline]
     pub fn add(&self, amount: usize) {

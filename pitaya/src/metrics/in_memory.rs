@@ -22,15 +22,15 @@ const MOST_SERIES: usize = 10_000;
 /// that have them.
 ///
 /// ```
-/// use pitaya::metrics::{EXCEEDED_RATE_LIMITING, Memory, Reporter};
+/// use pitaya::metrics::{EXCEEDED_RATE_LIMITING, InMemoryReporter, Reporter};
 ///
-/// let memory = Memory::new();
+/// let memory = InMemoryReporter::new();
 /// memory.report(&EXCEEDED_RATE_LIMITING, &[("serverType", "room")], 2.0)?;
 /// assert_eq!(memory.value(EXCEEDED_RATE_LIMITING.name(), &[]), Some(2.0));
 /// # Ok::<(), pitaya::metrics::MetricError>(())
 /// ```
 #[derive(Default)]
-pub struct Memory {
+pub struct InMemoryReporter {
     series: RwLock<BTreeMap<String, Family>>,
     kept: AtomicUsize,
 }
@@ -61,7 +61,7 @@ pub struct Sample {
     pub buckets: Vec<(f64, u64)>,
 }
 
-impl Memory {
+impl InMemoryReporter {
     /// An empty one.
     #[must_use]
     pub fn new() -> Self {
@@ -162,7 +162,7 @@ impl Family {
     }
 }
 
-impl Reporter for Memory {
+impl Reporter for InMemoryReporter {
     fn report(&self, metric: &Metric, labels: &[(&str, &str)], value: f64) -> Result<(), MetricError> {
         self.series(metric, labels)?.record(value);
         Ok(())
@@ -177,9 +177,9 @@ impl Reporter for Memory {
     }
 }
 
-impl fmt::Debug for Memory {
+impl fmt::Debug for InMemoryReporter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Memory").field("series", &self.kept).finish_non_exhaustive()
+        f.debug_struct("InMemoryReporter").field("series", &self.kept).finish_non_exhaustive()
     }
 }
 

@@ -15,7 +15,7 @@ const MOST_ROUTES: usize = 1024;
 ///
 /// Clients name what they like: a route is known once an application has answered on it. What the framework says of a
 /// call (not found, nobody there, too late) is no sign that there is such a route.
-pub(crate) struct FarRoutes {
+pub(crate) struct RemoteRoutes {
     metrics: Metrics,
     make: fn(&Metrics, &str) -> RouteTimings,
     known: DashMap<Box<str>, Arc<RouteTimings>>,
@@ -23,7 +23,7 @@ pub(crate) struct FarRoutes {
     others: Arc<RouteTimings>,
 }
 
-impl FarRoutes {
+impl RemoteRoutes {
     /// None is known yet. `make` says what is measured, such as [`RouteTimings::called`].
     pub(crate) fn new(metrics: &Metrics, make: fn(&Metrics, &str) -> RouteTimings) -> Self {
         let others = Arc::new(make(metrics, ""));
@@ -49,8 +49,8 @@ impl FarRoutes {
     }
 }
 
-impl fmt::Debug for FarRoutes {
+impl fmt::Debug for RemoteRoutes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FarRoutes").field("known", &self.known.len()).finish_non_exhaustive()
+        f.debug_struct("RemoteRoutes").field("known", &self.known.len()).finish_non_exhaustive()
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::handle::{Handle, Level, Reported};
+use super::bound::{BoundMetric, Reported, SharedGauge};
 use super::{
     ALL, CONNECTED_CLIENTS, Instrument, Metric, MetricError, MetricKind, Reporter, TASKS, labels::LabelSet,
 };
@@ -19,11 +19,11 @@ use crate::util::throttle::{GLOBAL, throttled};
 /// ```
 /// use std::sync::Arc;
 /// use pitaya::config::Config;
-/// use pitaya::metrics::{Memory, Metric, Metrics};
+/// use pitaya::metrics::{InMemoryReporter, Metric, Metrics};
 ///
 /// static GAMES: Metric = Metric::counter("room", "games_played", "Games that ended").labels(&["mode"]);
 ///
-/// let memory = Arc::new(Memory::new());
+/// let memory = Arc::new(InMemoryReporter::new());
 /// let metrics = Metrics::new(&Config::default(), "room", vec![memory.clone()])?;
 /// metrics.count(&GAMES, &[("mode", "duel")], 1.0)?;
 /// assert_eq!(memory.value("games_played", &[("serverType", "room")]), Some(1.0));
@@ -40,7 +40,7 @@ struct Inner {
     labels: LabelSet,
     /// Metrics by their bare name, which have been defined at run time.
     custom: RwLock<BTreeMap<String, Arc<Metric>>>,
-    levels: Mutex<Vec<(Level, Handle)>>,
+    levels: Mutex<Vec<(SharedGauge, BoundMetric)>>,
 }
 
 impl Metrics {
@@ -183,17 +183,17 @@ impl Metrics {
     ///
     /// # Errors
     /// The labels are not the metric's own, or a reporter refuses.
-    pub fn instrument(&self, metric: &Metric, labels: &[(&str, &str)]) -> Result<Handle, MetricError> {
+    pub fn bind(&self, metric: &Metric, labels: &[(&str, &str)]) -> Result<BoundMetric, MetricError> {
         match self.instruments(metric, labels) {
             (handle, None) => Ok(handle),
             (_, Some(error)) => Err(error),
         }
     }
 
-    /// As [`instrument`](Self::instrument), for places that cannot return an error. An error is logged, and the handle
+    /// As [`bind`](Self::bind), for places that cannot return an error. An error is logged, and the handle
     /// records at the reporters that did not refuse.
     #[must_use]
-    pub fn handle(&self, metric: &Metric, labels: &[(&str, &str)]) -> Handle {
+    pub fn bind_or_log(&self, metric: &Metric, labels: &[(&str, &str)]) -> BoundMetric {
         let (handle, error) = self.instruments(metric, labels);
         if let Some(error) = error {
             throttled!(GLOBAL, warn, "refused metrics", %error, "a metric will not be reported");
@@ -202,10 +202,10 @@ impl Metrics {
     }
 
     /// The instruments of all reporters that do not refuse, and the first error.
-    fn instruments(&self, metric: &Metric, labels: &[(&str, &str)]) -> (Handle, Option<MetricError>) {
+    fn instruments(&self, metric: &Metric, labels: &[(&str, &str)]) -> (BoundMetric, Option<MetricError>) {
         let labels = match self.inner.labels.complete(metric, labels) {
             Ok(labels) => labels,
-            Err(error) => return (Handle::default(), Some(error)),
+            Err(error) => return (BoundMetric::default(), Some(error)),
         };
         let mut targets: SmallVec<[Arc<dyn Instrument>; 1]> = SmallVec::new();
         let mut first = None;
@@ -223,7 +223,7 @@ impl Metrics {
                 Err(error) => first = first.or(Some(error)),
             }
         }
-        (Handle::new(targets), first)
+        (BoundMetric::new(targets), first)
     }
 
     /// The reporters.
@@ -236,10 +236,10 @@ impl Metrics {
     ///
     /// # Errors
     /// The metric is no gauge, the labels are not its own, or a reporter refuses.
-    pub fn level(&self, metric: &Metric, labels: &[(&str, &str)]) -> Result<Level, MetricError> {
+    pub fn shared_gauge(&self, metric: &Metric, labels: &[(&str, &str)]) -> Result<SharedGauge, MetricError> {
         is_kind(metric, MetricKind::Gauge)?;
-        let handle = self.instrument(metric, labels)?;
-        let level = Level::default();
+        let handle = self.bind(metric, labels)?;
+        let level = SharedGauge::default();
         if !handle.is_empty() {
             let mut levels = self.inner.levels.lock();
             levels.push((level.clone(), handle));
@@ -247,15 +247,15 @@ impl Metrics {
         Ok(level)
     }
 
-    /// Reports what has no event of its own: live tasks, connected clients, and every [`Level`]. The app does so
+    /// Reports what has no event of its own: live tasks, connected clients, and every [`SharedGauge`]. The app does so
     /// every `pitaya.metrics.period`.
     #[expect(clippy::cast_precision_loss, reason = "counts of live things are far below 2^53")]
     pub fn sample(&self, tasks: usize, clients: usize) {
         if self.is_empty() {
             return;
         }
-        self.handle(&TASKS, &[]).record(tasks as f64);
-        self.handle(&CONNECTED_CLIENTS, &[]).record(clients as f64);
+        self.bind_or_log(&TASKS, &[]).record(tasks as f64);
+        self.bind_or_log(&CONNECTED_CLIENTS, &[]).record(clients as f64);
         let levels = self.inner.levels.lock().clone();
         for (level, handle) in levels {
             handle.record(level.get() as f64);
