@@ -193,7 +193,9 @@ fn dropped(metrics: &InMemoryReporter) -> [f64; 3] {
 }
 
 /// A bound client over a link that holds little, with its session.
-async fn over_little(change: impl FnOnce(&mut Config)) -> (Ring, Arc<InMemoryReporter>, Raw<DuplexStream>, Session) {
+async fn over_little(
+    change: impl FnOnce(&mut Config),
+) -> (Ring, Arc<InMemoryReporter>, Raw<DuplexStream>, Session) {
     let metrics = Arc::new(InMemoryReporter::new());
     let reporter = Arc::clone(&metrics);
     let mut config = config();

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pitaya::config::Config;
-use pitaya::metrics::{Heap, Metric, MetricError, Reporter};
+use pitaya::metrics::{Heap, Instrument, Metric, MetricError, Reporter};
 use pitaya_tests::arena::{self, Ring, config};
 use pitaya_tests::programs::free_port;
 use pitaya_tests::raw::Raw;
@@ -148,8 +148,8 @@ async fn other_paths_and_methods_are_refused() {
 struct Own;
 
 impl Reporter for Own {
-    fn report(&self, _: &Metric, _: &[(&str, &str)], _: f64) -> Result<(), MetricError> {
-        Ok(())
+    fn instrument(&self, _: &Metric, _: &[(&str, &str)]) -> Result<Arc<dyn Instrument>, MetricError> {
+        Ok(Arc::new(|_| {}))
     }
 
     fn scrape(&self, accept: &str) -> Option<pitaya::metrics::Scrape> {
@@ -266,7 +266,7 @@ async fn label_sets_are_bounded() {
     static USERS: Metric = Metric::counter("test", "users", "Users").labels(&["uid"]);
     let (ring, http) = used().await;
     for uid in 0..10_500 {
-        ring.app.metrics().count(&USERS, &[("uid", &uid.to_string())], 1.0).unwrap();
+        ring.app.metrics().record(&USERS, &[("uid", &uid.to_string())], 1.0).unwrap();
     }
     let scrape = scraped(http).await;
     assert_eq!(scrape.0["pitaya_test_users"].samples.len(), 10_001);
@@ -487,7 +487,7 @@ async fn a_real_prometheus_scrapes_a_server() {
     let failed = prometheus.query(&format!("{name}{{quantile=\"0.99\",status=\"failed\"}}")).await;
     assert_eq!(failed.len(), 1);
     // Counters keep their names though Prometheus asks for OpenMetrics.
-    ring.app.metrics().count(&pitaya::metrics::EXCEEDED_RATE_LIMITING, &[], 5.0).unwrap();
+    ring.app.metrics().record(&pitaya::metrics::EXCEEDED_RATE_LIMITING, &[], 5.0).unwrap();
     prometheus.finds("pitaya_acceptor_exceeded_rate_limiting", 5.0).await;
     until("a client to leave", || ring.app.sessions().count() == 0).await;
     prometheus.finds("pitaya_acceptor_connected_clients", 0.0).await;

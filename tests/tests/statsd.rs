@@ -108,7 +108,7 @@ async fn metrics_arrive_over_udp_with_tags() {
 async fn what_was_counted_last_is_sent_at_the_stop() {
     let (socket, config) = udp().await;
     let ring = arena::start(config).await;
-    ring.app.metrics().count(&GAMES, &[("mode", "duel")], 3.0).unwrap();
+    ring.app.metrics().record(&GAMES, &[("mode", "duel")], 3.0).unwrap();
     ring.app.stop().await;
     let games = line(&socket, |line| line.name == "pitaya.games_played").await;
     assert_eq!((games.value, &*games.tags["mode"]), (3.0, "duel"));
@@ -120,7 +120,7 @@ async fn a_server_without_tags_gets_labels_in_the_names() {
     config.statsd_dialect = StatsdDialect::Statsd;
     config.statsd_prefix = "mine.".to_owned();
     let ring = arena::start(config).await;
-    ring.app.metrics().count(&GAMES, &[("mode", "1:1")], 3.0).unwrap();
+    ring.app.metrics().record(&GAMES, &[("mode", "1:1")], 3.0).unwrap();
     let games = line(&socket, |line| line.name.starts_with("mine.games_played")).await;
     assert!(games.text.ends_with(".serverType.test.mode.1_1:3|c"), "{games:?}");
     ring.app.stop().await;
@@ -217,15 +217,12 @@ async fn custom_metrics_reach_both_exporters() {
     config.http_listen = "127.0.0.1:0".to_owned();
     let ring = arena::start(config).await;
     let metrics = ring.app.metrics();
-    metrics.custom_counter("kills", &[("weapon", "axe")], 2.0).unwrap();
-    metrics.custom_gauge("players", &[], 4.0).unwrap();
-    metrics.custom_summary("score", &[], 250.0).unwrap();
-    metrics.custom_histogram("moves", &[], 42.0).unwrap();
-    metrics.count(&GAMES, &[("mode", "duel")], 1.0).unwrap();
-    assert_eq!(
-        metrics.custom_counter("nothing", &[], 1.0).unwrap_err().to_string(),
-        "metric not known: nothing"
-    );
+    metrics.record("kills", &[("weapon", "axe")], 2.0).unwrap();
+    metrics.record("players", &[], 4.0).unwrap();
+    metrics.record("score", &[], 250.0).unwrap();
+    metrics.record("moves", &[], 42.0).unwrap();
+    metrics.record(&GAMES, &[("mode", "duel")], 1.0).unwrap();
+    assert_eq!(metrics.record("nothing", &[], 1.0).unwrap_err().to_string(), "metric not known: nothing");
 
     let text = get(ring.app.http_addr().unwrap(), "/metrics", &[]).await.body;
     let scrape = Scrape::parse(&text, false);

@@ -29,28 +29,28 @@ pub struct Room {
 impl Room {
     /// Adds to the counter.
     pub async fn setcounter(&self, msg: Value) -> Result<()> {
-        self.metrics.custom_counter("my_counter", &[("tag", &msg.tag)], msg.value).internal()
+        self.metrics.record("my_counter", &[("tag", &msg.tag)], msg.value).internal()
     }
 
     /// Sets the first gauge.
     pub async fn setgauge1(&self, msg: Value) -> Result<()> {
-        self.metrics.custom_gauge("my_gauge_1", &[("tag", &msg.tag)], msg.value).internal()
+        self.metrics.record("my_gauge_1", &[("tag", &msg.tag)], msg.value).internal()
     }
 
     /// Sets the second gauge.
     pub async fn setgauge2(&self, msg: Value) -> Result<()> {
-        self.metrics.custom_gauge("my_gauge_2", &[("tag", &msg.tag)], msg.value).internal()
+        self.metrics.record("my_gauge_2", &[("tag", &msg.tag)], msg.value).internal()
     }
 
     /// Gives the summary one value.
     pub async fn setsummary(&self, msg: Value) -> Result<()> {
-        self.metrics.custom_summary("my_summary", &[], msg.value).internal()
+        self.metrics.record("my_summary", &[], msg.value).internal()
     }
 
     /// Returns the message, and records its length.
     pub async fn measure(&self, body: Bytes) -> Result<Bytes> {
         let bytes = u32::try_from(body.len()).internal()?;
-        self.metrics.histogram(&MESSAGE_BYTES, &[], f64::from(bytes)).internal()?;
+        self.metrics.record(&MESSAGE_BYTES, &[], f64::from(bytes)).internal()?;
         Ok(body)
     }
 }

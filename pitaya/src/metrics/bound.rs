@@ -1,4 +1,4 @@
-//! Handles: what the places that are measured hold.
+//! Metrics that are bound to one label set, for code that records often.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::{Instrument, Metric, Reporter};
-use crate::util::throttle::{GLOBAL, throttled};
+use super::Instrument;
 
-/// One metric with one label set at every reporter. Without a reporter it is empty, and recording does nothing.
+/// A metric with one label set, at every reporter. Without a reporter it is empty, and recording does nothing.
 #[derive(Clone, Default)]
 pub struct BoundMetric {
     targets: SmallVec<[Arc<dyn Instrument>; 1]>,
@@ -21,14 +20,14 @@ impl BoundMetric {
         Self { targets }
     }
 
-    /// Whether nobody takes the values, so that they need not be measured.
+    /// Returns whether no reporter takes the values, so that they need not be measured.
     #[must_use]
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.targets.is_empty()
     }
 
-    /// Takes one value: an amount for a counter, a level for a gauge, an observation for the others.
+    /// Records one value: an amount of a counter, a level of a gauge, an observation of the others.
     #[inline]
     pub fn record(&self, value: f64) {
         for target in &self.targets {
@@ -36,7 +35,7 @@ impl BoundMetric {
         }
     }
 
-    /// Takes one value `times` times.
+    /// Records one value `times` times.
     #[inline]
     pub fn record_many(&self, value: f64, times: u64) {
         for target in &self.targets {
@@ -44,7 +43,7 @@ impl BoundMetric {
         }
     }
 
-    /// Takes a time, in nanoseconds.
+    /// Records a time, in nanoseconds.
     #[inline]
     pub fn record_time(&self, time: Duration) {
         if !self.is_empty() {
@@ -59,40 +58,24 @@ impl fmt::Debug for BoundMetric {
     }
 }
 
-/// A time in nanoseconds. It is exact up to 104 days.
+/// Returns a time in nanoseconds, exact up to 104 days.
 #[inline]
 #[expect(clippy::cast_precision_loss, reason = "a measured time needs no more than 53 bits")]
 pub(super) fn nanos(time: Duration) -> f64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX) as f64
 }
 
-/// For reporters without instruments of their own.
-pub(super) struct Reported {
-    pub reporter: Arc<dyn Reporter>,
-    pub metric: Metric,
-    pub labels: Vec<(String, String)>,
-}
-
-impl Instrument for Reported {
-    fn record(&self, value: f64) {
-        let labels: SmallVec<[(&str, &str); 8]> =
-            self.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        if let Err(error) = self.reporter.report(&self.metric, &labels, value) {
-            throttled!(GLOBAL, warn, "failed metric reports", %error, "a metric was not reported");
-        }
-    }
-}
-
-/// A gauge that many places raise and lower, such as the depth of all queues of a kind. It is reported with each
-/// [`Metrics::sample`](super::Metrics::sample). Clones share the level.
+/// A gauge that many places raise and lower, such as the depth of all queues of a kind. Clones share the level.
+///
+/// [`Metrics::sample`](super::Metrics::sample) reports it.
 ///
 /// ```
-/// use pitaya::metrics::{SharedGauge, Metrics, OUTBOX_MESSAGES};
+/// use pitaya::metrics::{Metrics, OUTBOX_MESSAGES, SharedGauge};
 ///
-/// let level = Metrics::default().shared_gauge(&OUTBOX_MESSAGES, &[])?;
-/// level.add(3);
-/// level.sub(1);
-/// assert_eq!(level.get(), 2);
+/// let waiting: SharedGauge = Metrics::default().shared_gauge(&OUTBOX_MESSAGES, &[])?;
+/// waiting.add(3);
+/// waiting.sub(1);
+/// assert_eq!(waiting.get(), 2);
 /// # Ok::<(), pitaya::metrics::MetricError>(())
 /// ```
 #[derive(Debug, Clone, Default)]
@@ -113,7 +96,7 @@ impl SharedGauge {
         self.value.fetch_sub(signed(amount), Ordering::Relaxed);
     }
 
-    /// The level now.
+    /// Returns the level.
     #[must_use]
     pub fn get(&self) -> i64 {
         self.value.load(Ordering::Relaxed)

@@ -1,47 +1,37 @@
 //! A reporter that keeps everything in memory.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::series::{Family, MOST_SERIES, Registry};
 use super::sums::Sums;
 use super::{Instrument, Metric, MetricError, MetricKind, Reporter};
-use crate::util::sync::RwLock;
 
-/// Label sets that are kept, of all metrics together.
-const MOST_SERIES: usize = 10_000;
-
-/// Keeps counts, sums, levels and buckets of every label set; tests and consoles read them. It does not keep
-/// single values, so summaries have no quantiles here.
+/// Keeps the count, sum, level and buckets of every label set, for tests and consoles.
 ///
-/// Recording through an instrument is two atomic additions on a cache line that the threads of a small machine
-/// do not share.
+/// Summaries have no quantiles here, because single values are not kept. A metric keeps up to 10,000 label sets. Further
+/// ones are recorded together, with the value `other` for each label, which is logged once.
 ///
-/// A question names a metric (by its bare or its full name) and some labels; the answer is about all label sets
-/// that have them.
+/// A query names a metric, by its bare or its full name, and some labels. The answer covers all label sets that have
+/// these labels.
 ///
 /// ```
-/// use pitaya::metrics::{EXCEEDED_RATE_LIMITING, InMemoryReporter, Reporter};
+/// use std::sync::Arc;
+/// use pitaya::config::Config;
+/// use pitaya::metrics::{EXCEEDED_RATE_LIMITING, InMemoryReporter, Metrics};
 ///
-/// let memory = InMemoryReporter::new();
-/// memory.report(&EXCEEDED_RATE_LIMITING, &[("serverType", "room")], 2.0)?;
+/// let memory = Arc::new(InMemoryReporter::new());
+/// let metrics = Metrics::new(&Config::default(), "room", vec![memory.clone()])?;
+/// metrics.record(&EXCEEDED_RATE_LIMITING, &[], 2.0)?;
 /// assert_eq!(memory.value(EXCEEDED_RATE_LIMITING.name(), &[]), Some(2.0));
 /// # Ok::<(), pitaya::metrics::MetricError>(())
 /// ```
-#[derive(Default)]
 pub struct InMemoryReporter {
-    series: RwLock<BTreeMap<String, Family>>,
-    kept: AtomicUsize,
+    registry: Registry<Series>,
 }
 
-/// One metric with its label sets.
-struct Family {
-    metric: Metric,
-    cells: BTreeMap<Vec<(String, String)>, Arc<Series>>,
-}
-
-/// What is known of one label set of a metric.
+/// The values of one label set of a metric.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
@@ -51,140 +41,93 @@ pub struct Sample {
     pub kind: MetricKind,
     /// Every label with its value.
     pub labels: Vec<(String, String)>,
-    /// Of a counter the total, of a gauge the level, of the others the last value.
+    /// The total of a counter, the level of a gauge, the sum of the others.
     pub value: f64,
-    /// How many values were taken.
+    /// The number of values.
     pub count: u64,
-    /// Their sum.
+    /// The sum of the values.
     pub sum: f64,
-    /// Of a histogram: how many values were at most each of its bounds. The rest are above the last.
+    /// For each bound of a histogram, the number of values up to it. Values above the last bound are in none.
     pub buckets: Vec<(f64, u64)>,
 }
 
 impl InMemoryReporter {
-    /// An empty one.
+    /// Returns a reporter without values.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self { registry: Registry::new(MOST_SERIES) }
     }
 
-    /// The total of a counter or the level of a gauge, added up over the label sets that match; none if there is
-    /// none.
+    /// Returns the sum of a counter or a gauge over the matching label sets; `None` without a match.
     #[must_use]
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         self.matching(name, labels).map(|sample| sample.value).reduce(|a, b| a + b)
     }
 
-    /// How many values the label sets that match took.
+    /// Returns the number of values of the matching label sets.
     #[must_use]
     pub fn count(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
         self.matching(name, labels).map(|sample| sample.count).sum()
     }
 
-    /// The sum of all values that the label sets that match took.
+    /// Returns the sum of the values of the matching label sets.
     #[must_use]
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         self.matching(name, labels).map(|sample| sample.sum).sum()
     }
 
-    /// Everything, by name and labels.
+    /// Returns all label sets, sorted by name and labels.
     #[must_use]
     pub fn all(&self) -> Vec<Sample> {
-        let families = self.series.read();
-        let samples = |family: &Family| -> Vec<Sample> {
-            family
-                .cells
-                .iter()
-                .map(|(labels, series)| series.sample(&family.metric, labels.clone()))
-                .collect()
-        };
-        families.values().flat_map(samples).collect()
+        self.samples(|_| true)
     }
 
     fn matching(&self, name: &str, labels: &[(&str, &str)]) -> impl Iterator<Item = Sample> {
-        let families = self.series.read();
-        let mut found = Vec::new();
-        for (_, family) in
-            families.iter().filter(|(full, family)| *full == name || family.metric.name() == name)
-        {
-            for (own, series) in &family.cells {
-                let has = |(name, value): &(&str, &str)| own.iter().any(|(n, v)| n == name && v == value);
-                if labels.iter().all(has) {
-                    found.push(series.sample(&family.metric, own.clone()));
-                }
-            }
-        }
-        found.into_iter()
+        let has = |sample: &Sample, label: &(&str, &str)| {
+            sample.labels.iter().any(|(name, value)| (&**name, &**value) == *label)
+        };
+        let mut samples = self.samples(|metric| metric.name() == name || metric.full_name() == name);
+        samples.retain(|sample| labels.iter().all(|label| has(sample, label)));
+        samples.into_iter()
     }
 
-    fn series(&self, metric: &Metric, labels: &[(&str, &str)]) -> Result<Arc<Series>, MetricError> {
-        let name = metric.full_name();
-        let key: Vec<(String, String)> =
-            labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let families = self.series.read();
-        if let Some(family) = families.get(&name) {
-            family.check(metric)?;
-            if let Some(series) = family.cells.get(&key) {
-                return Ok(Arc::clone(series));
-            }
-        }
-        drop(families);
-        let mut families = self.series.write();
-        let family =
-            families.entry(name).or_insert_with(|| Family { metric: metric.clone(), cells: BTreeMap::new() });
-        family.check(metric)?;
-        if let Some(series) = family.cells.get(&key) {
-            return Ok(Arc::clone(series));
-        }
-        if self.kept.fetch_add(1, Ordering::Relaxed) >= MOST_SERIES {
-            self.kept.fetch_sub(1, Ordering::Relaxed);
-            return Err(MetricError::TooManySeries { metric: metric.full_name(), limit: MOST_SERIES });
-        }
-        let series = Arc::new(Series::new(metric));
-        family.cells.insert(key, Arc::clone(&series));
-        Ok(series)
+    fn samples(&self, wanted: impl Fn(&Metric) -> bool) -> Vec<Sample> {
+        let read = |family: &Arc<Family<Series>>| {
+            let series = family.series();
+            let mut samples: Vec<_> = series.iter().map(|series| series.sample(&family.metric)).collect();
+            samples.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
+            samples
+        };
+        let families = self.registry.families();
+        families.iter().filter(|family| wanted(&family.metric)).flat_map(read).collect()
     }
 }
 
-impl Family {
-    /// Two definitions under one name would mix their values.
-    fn check(&self, metric: &Metric) -> Result<(), MetricError> {
-        let same = self.metric.kind() == metric.kind()
-            && self.metric.label_names().eq(metric.label_names())
-            && self.metric.buckets() == metric.buckets();
-        if same {
-            return Ok(());
-        }
-        Err(MetricError::Redefined {
-            name: metric.full_name(),
-            other: format!("another {}", self.metric.kind()),
-        })
+impl Default for InMemoryReporter {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 impl Reporter for InMemoryReporter {
-    fn report(&self, metric: &Metric, labels: &[(&str, &str)], value: f64) -> Result<(), MetricError> {
-        self.series(metric, labels)?.record(value);
-        Ok(())
-    }
-
     fn instrument(
         &self,
         metric: &Metric,
         labels: &[(&str, &str)],
-    ) -> Result<Option<Arc<dyn Instrument>>, MetricError> {
-        Ok(Some(self.series(metric, labels)?))
+    ) -> Result<Arc<dyn Instrument>, MetricError> {
+        Ok(self.registry.series(metric, labels, |labels| Series::new(metric, labels))?.series)
     }
 }
 
 impl fmt::Debug for InMemoryReporter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InMemoryReporter").field("series", &self.kept).finish_non_exhaustive()
+        f.debug_struct("InMemoryReporter").finish_non_exhaustive()
     }
 }
 
 /// One label set.
 struct Series {
+    labels: Vec<(String, String)>,
     kind: MetricKind,
     /// The last value of a gauge, as bits.
     last: AtomicU64,
@@ -193,8 +136,9 @@ struct Series {
 }
 
 impl Series {
-    fn new(metric: &Metric) -> Self {
+    fn new(metric: &Metric, labels: &[(&str, &str)]) -> Self {
         Self {
+            labels: labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             kind: metric.kind(),
             last: AtomicU64::new(0),
             sums: if metric.kind() == MetricKind::Gauge { Sums::single() } else { Sums::sharded() },
@@ -202,7 +146,7 @@ impl Series {
         }
     }
 
-    fn sample(&self, metric: &Metric, labels: Vec<(String, String)>) -> Sample {
+    fn sample(&self, metric: &Metric) -> Sample {
         let (count, sum) = (self.sums.count(), self.sums.sum());
         let mut below = 0;
         let buckets = self.buckets.iter().map(|(bound, count)| {
@@ -212,7 +156,7 @@ impl Series {
         Sample {
             name: metric.full_name(),
             kind: self.kind,
-            labels,
+            labels: self.labels.clone(),
             value: if self.kind == MetricKind::Gauge {
                 f64::from_bits(self.last.load(Ordering::Relaxed))
             } else {

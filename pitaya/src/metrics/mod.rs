@@ -1,12 +1,12 @@
-//! Metrics: every name, and the trait that exporters implement.
+//! Metrics: their definitions, and the trait that exporters implement.
 //!
-//! The statics of this room are the metrics of the framework; call sites and exporters name them, and nothing
-//! else has their names. [`Metrics`] is the hub of an app. A place that reports for every message asks it for a
-//! [`BoundMetric`] once and records with that; without a reporter the handle is empty and recording costs nothing.
-//! [`InMemoryReporter`] keeps everything in memory, for tests and for small servers. [`Prometheus`](https://prometheus.io) reads
-//! from the reporter of the feature `prometheus`; that of the feature `statsd` sends to StatsD and DogStatsD servers.
+//! The statics of this module are the metrics of the framework. [`Metrics`] reports to all reporters of an app. Code that
+//! records for every message asks it for a [`BoundMetric`] once; without a reporter, recording costs nothing.
+//! [`InMemoryReporter`] keeps everything in memory, for tests and small servers. The feature `prometheus` has a reporter
+//! from which [Prometheus](https://prometheus.io) reads, and the feature `statsd` one that sends to StatsD and DogStatsD
+//! servers.
 //!
-//! An application's own metrics are statics too, or defined in its configuration:
+//! An application defines metrics of its own as statics, or in its configuration:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -22,10 +22,10 @@
 //! let memory = Arc::new(InMemoryReporter::new());
 //! let metrics = Metrics::new(&config, "room", vec![memory.clone()])?;
 //!
-//! metrics.custom_counter("games_played", &[("mode", "duel")], 1.0)?;
+//! metrics.record("games_played", &[("mode", "duel")], 1.0)?;
 //! assert_eq!(memory.value("games_played", &[("mode", "duel")]), Some(1.0));
 //! assert_eq!(
-//!     metrics.custom_counter("games", &[], 1.0).unwrap_err().to_string(),
+//!     metrics.record("games", &[], 1.0).unwrap_err().to_string(),
 //!     "metric not known: games",
 //! );
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -45,7 +45,6 @@ mod remote_routes;
 mod reporter;
 mod reporters;
 mod route;
-#[cfg(any(feature = "prometheus", feature = "statsd"))]
 mod series;
 #[cfg(feature = "statsd")]
 mod statsd;
@@ -64,7 +63,7 @@ pub use names::*;
 pub use prometheus::Prometheus;
 pub(crate) use remote_routes::RemoteRoutes;
 pub use reporter::{Instrument, MetricError, Reporter, ReporterFuture, Scrape};
-pub use reporters::Metrics;
+pub use reporters::{MetricRef, Metrics};
 pub use route::RouteTimings;
 #[cfg(feature = "statsd")]
 #[cfg_attr(docsrs, doc(cfg(feature = "statsd")))]

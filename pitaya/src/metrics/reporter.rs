@@ -1,4 +1,4 @@
-//! What an exporter of metrics implements.
+//! The traits that an exporter of metrics implements.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Metric, MetricKind};
 
-/// What a [`Reporter`] waits for.
+/// The future of a [`Reporter`]'s work.
 pub type ReporterFuture<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// All metrics of a reporter as a text, for `GET /metrics`.
@@ -18,71 +18,67 @@ pub struct Scrape {
     pub body: String,
 }
 
-/// Takes metrics to where people look at them.
-///
-/// The framework calls [`instrument`](Self::instrument) once for each metric and label set it uses often, and
-/// [`report`](Self::report) for the rest. `labels` are complete, in one order for one metric: the metric's own, the
-/// additional ones of the configuration, then the constant ones (`game`, `serverType`, …).
+/// Exports metrics.
 ///
 /// ```
-/// use pitaya::metrics::{Metric, MetricError, Reporter};
+/// use std::sync::Arc;
+/// use pitaya::metrics::{Instrument, Metric, MetricError, Reporter};
 ///
 /// struct Print;
 ///
 /// impl Reporter for Print {
-///     fn report(&self, metric: &Metric, labels: &[(&str, &str)], value: f64) -> Result<(), MetricError> {
-///         println!("{} {labels:?} {value}", metric.full_name());
-///         Ok(())
+///     fn instrument(&self, metric: &Metric, labels: &[(&str, &str)]) -> Result<Arc<dyn Instrument>, MetricError> {
+///         let name = format!("{} {labels:?}", metric.full_name());
+///         Ok(Arc::new(move |value| println!("{name} {value}")))
 ///     }
 /// }
 /// ```
 pub trait Reporter: Send + Sync + 'static {
-    /// Takes one value: an amount for a counter, a level for a gauge, an observation for the others.
+    /// Returns the instrument of a metric with one label set.
+    ///
+    /// `labels` are complete, always in one order for one metric: the metric's own, the additional ones of the
+    /// configuration, then the constant ones (`game`, `serverType`, …). The framework calls it once for each label set
+    /// that it records often, and for every value of the others. Recording runs for every message: it should take some
+    /// ten nanoseconds, without a lock.
     ///
     /// # Errors
-    /// The value cannot be taken; it is lost.
-    fn report(&self, metric: &Metric, labels: &[(&str, &str)], value: f64) -> Result<(), MetricError>;
-
-    /// A handle for one metric and label set, for places that run for every message: recording with it should
-    /// take some ten nanoseconds, without a lock. None, which is the default, makes the framework call `report`
-    /// each time.
-    ///
-    /// # Errors
-    /// The metric and the label set cannot be reported at all.
+    /// The metric or the label set cannot be reported.
     fn instrument(
         &self,
-        _metric: &Metric,
-        _labels: &[(&str, &str)],
-    ) -> Result<Option<Arc<dyn Instrument>>, MetricError> {
-        Ok(None)
-    }
+        metric: &Metric,
+        labels: &[(&str, &str)],
+    ) -> Result<Arc<dyn Instrument>, MetricError>;
 
-    /// Returns all metrics as a text, in the format that the scraper's `Accept` header prefers. `None`, which is the
-    /// default, if the reporter is not read this way. The HTTP server of the app calls it outside of the runtime's
-    /// worker threads. The start of an app calls it once, with an empty header, on a worker thread.
+    /// Returns all metrics as a text, in the format that the scraper's `Accept` header prefers.
+    ///
+    /// `None`, the default, is for a reporter that is not read over HTTP. The HTTP server of the app calls it outside
+    /// of the runtime's worker threads. The start of an app calls it once, with an empty header, on a worker thread.
     fn scrape(&self, _accept: &str) -> Option<Scrape> {
         None
     }
 
-    /// The reporter's own work, such as sending. The app runs it from its start until it has stopped, and then drops it.
-    /// A reporter that several apps share is run by each of them.
+    /// Runs the reporter's own work, such as sending.
+    ///
+    /// The app runs it from its start until it has stopped, then drops the future. Each app runs a reporter that several
+    /// apps share.
     fn run(&self) -> ReporterFuture<'_> {
         Box::pin(async {})
     }
 
-    /// Sends what is still to be sent. The app calls it once, after it has stopped, within `pitaya.stop.timeout`.
+    /// Sends the values that were not sent yet. The app calls it once, after it has stopped, within
+    /// `pitaya.stop.timeout`.
     fn flush(&self) -> ReporterFuture<'_> {
         Box::pin(async {})
     }
 }
 
-/// One metric with one label set, ready to take values.
+/// Records the values of one metric with one label set. A closure that takes the value is an instrument.
 pub trait Instrument: Send + Sync + 'static {
-    /// Takes one value. A counter ignores what is not a positive number.
+    /// Records one value: an amount of a counter, a level of a gauge, an observation of the others. A counter ignores
+    /// a value that is not a positive number.
     fn record(&self, value: f64);
 
-    /// Takes one value `times` times: what the answers to all messages of one read have in common is recorded at
-    /// once.
+    /// Records one value `times` times, for messages of one read that were answered together.
     fn record_many(&self, value: f64, times: u64) {
         for _ in 0..times {
             self.record(value);
@@ -90,14 +86,20 @@ pub trait Instrument: Send + Sync + 'static {
     }
 }
 
-/// Why a metric cannot be reported.
+impl<F: Fn(f64) + Send + Sync + 'static> Instrument for F {
+    fn record(&self, value: f64) {
+        self(value);
+    }
+}
+
+/// The reason why a metric cannot be reported.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MetricError {
-    /// No metric of that name was defined.
+    /// No metric of that name is defined.
     #[error("metric not known: {name}")]
     NotKnown {
-        /// The name asked for.
+        /// The name.
         name: String,
     },
     /// The metric is of another kind.
@@ -105,9 +107,9 @@ pub enum MetricError {
     WrongKind {
         /// The metric's full name.
         metric: String,
-        /// What it is.
+        /// Its kind.
         actual: MetricKind,
-        /// What it was used as.
+        /// The kind that it was used as.
         asked: MetricKind,
     },
     /// The labels given are not the metric's.
@@ -117,23 +119,23 @@ pub enum MetricError {
         metric: String,
         /// Its labels.
         expected: String,
-        /// Those that were given.
+        /// The labels that were given.
         given: String,
     },
-    /// A value that the kind of metric cannot take.
-    #[error("{metric} cannot take {value}")]
+    /// The value is invalid for the kind of metric.
+    #[error("{value} is invalid for {metric}")]
     BadValue {
         /// The metric's full name.
         metric: String,
         /// The value.
         value: String,
     },
-    /// A name that is not made of letters, digits and `_`, or that begins with a digit.
-    #[error("{metric}: {name:?} must be made of letters, digits and `_`, and not begin with a digit")]
+    /// A name must consist of letters, digits and `_`, and must not begin with a digit.
+    #[error("{metric}: {name:?} must consist of letters, digits and `_`, and not begin with a digit")]
     BadName {
         /// The metric's full name.
         metric: String,
-        /// The name that is wrong.
+        /// The invalid name.
         name: String,
     },
     /// A second definition of a name.
@@ -151,14 +153,6 @@ pub enum MetricError {
         metric: String,
         /// The label.
         label: String,
-    },
-    /// More label sets than a reporter keeps. Something with no bound, such as a user id, is used as a label.
-    #[error("{metric} has too many label sets; the limit is {limit}")]
-    TooManySeries {
-        /// The metric's full name.
-        metric: String,
-        /// How many a reporter keeps.
-        limit: usize,
     },
     /// The reporter's own reason.
     #[error("{metric}: {why}")]

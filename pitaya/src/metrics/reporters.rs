@@ -1,4 +1,4 @@
-//! The hub: everything that reports holds a clone of it.
+//! The reporters of an app. Every part of the framework that reports holds a clone.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::bound::{BoundMetric, Reported, SharedGauge};
+use super::bound::{BoundMetric, SharedGauge};
 use super::{
     ALL, CONNECTED_CLIENTS, Instrument, Metric, MetricError, MetricKind, Reporter, TASKS, labels::LabelSet,
 };
@@ -25,7 +25,7 @@ use crate::util::throttle::{GLOBAL, throttled};
 ///
 /// let memory = Arc::new(InMemoryReporter::new());
 /// let metrics = Metrics::new(&Config::default(), "room", vec![memory.clone()])?;
-/// metrics.count(&GAMES, &[("mode", "duel")], 1.0)?;
+/// metrics.record(&GAMES, &[("mode", "duel")], 1.0)?;
 /// assert_eq!(memory.value("games_played", &[("serverType", "room")]), Some(1.0));
 /// # Ok::<(), pitaya::metrics::MetricError>(())
 /// ```
@@ -38,17 +38,37 @@ pub struct Metrics {
 struct Inner {
     reporters: Vec<Arc<dyn Reporter>>,
     labels: LabelSet,
-    /// Metrics by their bare name, which have been defined at run time.
+    /// The metrics that were defined at run time, by their bare names.
     custom: RwLock<BTreeMap<String, Arc<Metric>>>,
-    levels: Mutex<Vec<(SharedGauge, BoundMetric)>>,
+    gauges: Mutex<Vec<(SharedGauge, BoundMetric)>>,
+}
+
+/// A metric: its definition, or the bare name of one that the configuration or [`Metrics::define`] defined.
+#[derive(Debug, Clone, Copy)]
+pub enum MetricRef<'a> {
+    /// A definition.
+    Definition(&'a Metric),
+    /// A bare name, such as `games_played`.
+    Name(&'a str),
+}
+
+impl<'a> From<&'a Metric> for MetricRef<'a> {
+    fn from(metric: &'a Metric) -> Self {
+        Self::Definition(metric)
+    }
+}
+
+impl<'a> From<&'a str> for MetricRef<'a> {
+    fn from(name: &'a str) -> Self {
+        Self::Name(name)
+    }
 }
 
 impl Metrics {
-    /// The hub of an app: reporters, the labels that the configuration asks for with `serverType`, and the custom
-    /// metrics it defines.
+    /// Returns the metrics of an app that report to `reporters`, with the labels and custom metrics of the configuration.
     ///
     /// # Errors
-    /// A custom metric has a bad name or that of another metric, or a label is configured twice.
+    /// A custom metric has an invalid name or that of another metric, or a label is configured twice.
     pub fn new(
         config: &Config,
         server_type: &str,
@@ -72,17 +92,17 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// Whether there is no reporter, so that nothing needs to be measured.
+    /// Returns whether there is no reporter, so that nothing needs to be measured.
     #[must_use]
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.inner.reporters.is_empty()
     }
 
-    /// Adds a metric that is reported by its bare name, as those of the configuration are.
+    /// Defines a metric that can be recorded by its bare name, as those of the configuration can.
     ///
     /// # Errors
-    /// Its name is not made of letters, digits and `_`, or is taken; or a label of its own is set for all metrics.
+    /// The name is invalid or taken, or a label of the metric is set for all metrics.
     pub fn define(&self, metric: Metric) -> Result<(), MetricError> {
         metric.check_names()?;
         self.inner.labels.check(&metric)?;
@@ -95,113 +115,117 @@ impl Metrics {
         Ok(())
     }
 
-    /// The metric that configuration or [`define`](Self::define) knows by this bare name.
+    /// Records one value at every reporter: an amount of a counter, a level of a gauge, an observation of the others.
+    ///
+    /// Code that runs for every message uses [`bind`](Self::bind) instead.
     ///
     /// # Errors
-    /// There is none: `metric not known`.
-    pub fn custom(&self, name: &str) -> Result<Arc<Metric>, MetricError> {
-        let custom = self.inner.custom.read();
-        custom.get(name).cloned().ok_or_else(|| MetricError::NotKnown { name: name.to_owned() })
-    }
-
-    /// Adds to a counter.
-    ///
-    /// # Errors
-    /// The metric is no counter, the labels are not its own, the amount is negative, or a reporter refuses.
-    pub fn count(&self, metric: &Metric, labels: &[(&str, &str)], amount: f64) -> Result<(), MetricError> {
-        self.report(MetricKind::Counter, metric, labels, amount)
-    }
-
-    /// Sets a gauge.
-    ///
-    /// # Errors
-    /// The metric is no gauge, the labels are not its own, or a reporter refuses.
-    pub fn gauge(&self, metric: &Metric, labels: &[(&str, &str)], level: f64) -> Result<(), MetricError> {
-        self.report(MetricKind::Gauge, metric, labels, level)
-    }
-
-    /// Gives a summary one observation.
-    ///
-    /// # Errors
-    /// The metric is no summary, the labels are not its own, or a reporter refuses.
-    pub fn summary(&self, metric: &Metric, labels: &[(&str, &str)], value: f64) -> Result<(), MetricError> {
-        self.report(MetricKind::Summary, metric, labels, value)
-    }
-
-    /// Gives a histogram one observation.
-    ///
-    /// # Errors
-    /// The metric is no histogram, the labels are not its own, or a reporter refuses.
-    pub fn histogram(&self, metric: &Metric, labels: &[(&str, &str)], value: f64) -> Result<(), MetricError> {
-        self.report(MetricKind::Histogram, metric, labels, value)
-    }
-
-    /// Adds to a counter by its bare name.
-    ///
-    /// # Errors
-    /// As [`custom`](Self::custom) and [`count`](Self::count).
-    pub fn custom_counter(
+    /// The metric is not defined, the labels are not its own, a counter's amount is negative, or a reporter fails. The
+    /// other reporters get the value.
+    pub fn record<'m>(
         &self,
-        name: &str,
-        labels: &[(&str, &str)],
-        amount: f64,
-    ) -> Result<(), MetricError> {
-        self.count(&*self.custom(name)?, labels, amount)
-    }
-
-    /// Sets a gauge by its bare name.
-    ///
-    /// # Errors
-    /// As [`custom`](Self::custom) and [`gauge`](Self::gauge).
-    pub fn custom_gauge(&self, name: &str, labels: &[(&str, &str)], level: f64) -> Result<(), MetricError> {
-        self.gauge(&*self.custom(name)?, labels, level)
-    }
-
-    /// Gives a summary one observation, by its bare name.
-    ///
-    /// # Errors
-    /// As [`custom`](Self::custom) and [`summary`](Self::summary).
-    pub fn custom_summary(&self, name: &str, labels: &[(&str, &str)], value: f64) -> Result<(), MetricError> {
-        self.summary(&*self.custom(name)?, labels, value)
-    }
-
-    /// Gives a histogram one observation, by its bare name.
-    ///
-    /// # Errors
-    /// As [`custom`](Self::custom) and [`histogram`](Self::histogram).
-    pub fn custom_histogram(
-        &self,
-        name: &str,
+        metric: impl Into<MetricRef<'m>>,
         labels: &[(&str, &str)],
         value: f64,
     ) -> Result<(), MetricError> {
-        self.histogram(&*self.custom(name)?, labels, value)
+        self.with(metric.into(), |metric| {
+            if value.is_nan() || metric.kind() == MetricKind::Counter && value < 0.0 {
+                return Err(MetricError::BadValue { metric: metric.full_name(), value: value.to_string() });
+            }
+            let (bound, error) = self.instruments(metric, labels);
+            bound.record(value);
+            error.map_or(Ok(()), Err)
+        })
     }
 
-    /// A handle for one label set, for places that report often: what can be wrong is found here, once, and
-    /// recording is a few atomic operations a reporter.
+    /// Returns a metric with one label set, for code that records often.
+    ///
+    /// Mistakes are found here, once. Recording then takes a few atomic operations per reporter.
     ///
     /// # Errors
-    /// The labels are not the metric's own, or a reporter refuses.
-    pub fn bind(&self, metric: &Metric, labels: &[(&str, &str)]) -> Result<BoundMetric, MetricError> {
-        match self.instruments(metric, labels) {
-            (handle, None) => Ok(handle),
+    /// The metric is not defined, the labels are not its own, or a reporter fails.
+    pub fn bind<'m>(
+        &self,
+        metric: impl Into<MetricRef<'m>>,
+        labels: &[(&str, &str)],
+    ) -> Result<BoundMetric, MetricError> {
+        self.with(metric.into(), |metric| match self.instruments(metric, labels) {
+            (bound, None) => Ok(bound),
             (_, Some(error)) => Err(error),
-        }
+        })
     }
 
-    /// As [`bind`](Self::bind), for places that cannot return an error. An error is logged, and the handle
-    /// records at the reporters that did not refuse.
+    /// [`bind`](Self::bind) for code that cannot return an error.
+    ///
+    /// An error is logged, and the result records at the reporters that did not fail.
     #[must_use]
     pub fn bind_or_log(&self, metric: &Metric, labels: &[(&str, &str)]) -> BoundMetric {
-        let (handle, error) = self.instruments(metric, labels);
+        let (bound, error) = self.instruments(metric, labels);
         if let Some(error) = error {
             throttled!(GLOBAL, warn, "refused metrics", %error, "a metric will not be reported");
         }
-        handle
+        bound
     }
 
-    /// The instruments of all reporters that do not refuse, and the first error.
+    /// Returns a gauge that many places raise and lower. [`sample`](Self::sample) reports it.
+    ///
+    /// Call it once for each label set and share the result: two of one label set would overwrite each other.
+    ///
+    /// # Errors
+    /// The metric is not a gauge, the labels are not its own, or a reporter fails.
+    pub fn shared_gauge(&self, metric: &Metric, labels: &[(&str, &str)]) -> Result<SharedGauge, MetricError> {
+        if metric.kind() != MetricKind::Gauge {
+            return Err(MetricError::WrongKind {
+                metric: metric.full_name(),
+                actual: metric.kind(),
+                asked: MetricKind::Gauge,
+            });
+        }
+        let bound = self.bind(metric, labels)?;
+        let gauge = SharedGauge::default();
+        if !bound.is_empty() {
+            let mut gauges = self.inner.gauges.lock();
+            gauges.push((gauge.clone(), bound));
+        }
+        Ok(gauge)
+    }
+
+    /// Reports live tasks, connected clients, and every [`SharedGauge`]. The app does so every `pitaya.metrics.period`.
+    #[expect(clippy::cast_precision_loss, reason = "counts of live things are far below 2^53")]
+    pub fn sample(&self, tasks: usize, clients: usize) {
+        if self.is_empty() {
+            return;
+        }
+        self.bind_or_log(&TASKS, &[]).record(tasks as f64);
+        self.bind_or_log(&CONNECTED_CLIENTS, &[]).record(clients as f64);
+        let gauges = self.inner.gauges.lock().clone();
+        for (gauge, bound) in gauges {
+            bound.record(gauge.get() as f64);
+        }
+    }
+
+    pub(crate) fn reporters(&self) -> &[Arc<dyn Reporter>] {
+        &self.inner.reporters
+    }
+
+    /// Calls `run` with the definition of a metric.
+    fn with<T>(
+        &self,
+        metric: MetricRef<'_>,
+        run: impl FnOnce(&Metric) -> Result<T, MetricError>,
+    ) -> Result<T, MetricError> {
+        match metric {
+            MetricRef::Definition(metric) => run(metric),
+            MetricRef::Name(name) => {
+                let custom = self.inner.custom.read();
+                let metric = custom.get(name).cloned();
+                drop(custom);
+                run(&*metric.ok_or_else(|| MetricError::NotKnown { name: name.to_owned() })?)
+            }
+        }
+    }
+
+    /// Returns the instruments of all reporters that do not fail, and the first error.
     fn instruments(&self, metric: &Metric, labels: &[(&str, &str)]) -> (BoundMetric, Option<MetricError>) {
         let labels = match self.inner.labels.complete(metric, labels) {
             Ok(labels) => labels,
@@ -211,83 +235,12 @@ impl Metrics {
         let mut first = None;
         for reporter in &self.inner.reporters {
             match reporter.instrument(metric, &labels) {
-                Ok(Some(instrument)) => targets.push(instrument),
-                Ok(None) => targets.push(Arc::new(Reported {
-                    reporter: Arc::clone(reporter),
-                    metric: metric.clone(),
-                    labels: labels
-                        .iter()
-                        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                        .collect(),
-                })),
+                Ok(instrument) => targets.push(instrument),
                 Err(error) => first = first.or(Some(error)),
             }
         }
         (BoundMetric::new(targets), first)
     }
-
-    /// The reporters.
-    pub(crate) fn reporters(&self) -> &[Arc<dyn Reporter>] {
-        &self.inner.reporters
-    }
-
-    /// A gauge that many places raise and lower. [`sample`](Self::sample) reports it. Ask once for each label set
-    /// and share it: two levels of one gauge would overwrite each other.
-    ///
-    /// # Errors
-    /// The metric is no gauge, the labels are not its own, or a reporter refuses.
-    pub fn shared_gauge(&self, metric: &Metric, labels: &[(&str, &str)]) -> Result<SharedGauge, MetricError> {
-        is_kind(metric, MetricKind::Gauge)?;
-        let handle = self.bind(metric, labels)?;
-        let level = SharedGauge::default();
-        if !handle.is_empty() {
-            let mut levels = self.inner.levels.lock();
-            levels.push((level.clone(), handle));
-        }
-        Ok(level)
-    }
-
-    /// Reports what has no event of its own: live tasks, connected clients, and every [`SharedGauge`]. The app does so
-    /// every `pitaya.metrics.period`.
-    #[expect(clippy::cast_precision_loss, reason = "counts of live things are far below 2^53")]
-    pub fn sample(&self, tasks: usize, clients: usize) {
-        if self.is_empty() {
-            return;
-        }
-        self.bind_or_log(&TASKS, &[]).record(tasks as f64);
-        self.bind_or_log(&CONNECTED_CLIENTS, &[]).record(clients as f64);
-        let levels = self.inner.levels.lock().clone();
-        for (level, handle) in levels {
-            handle.record(level.get() as f64);
-        }
-    }
-
-    fn report(
-        &self,
-        kind: MetricKind,
-        metric: &Metric,
-        labels: &[(&str, &str)],
-        value: f64,
-    ) -> Result<(), MetricError> {
-        is_kind(metric, kind)?;
-        let labels = self.inner.labels.complete(metric, labels)?;
-        if value.is_nan() || kind == MetricKind::Counter && value < 0.0 {
-            return Err(MetricError::BadValue { metric: metric.full_name(), value: value.to_string() });
-        }
-        // One reporter that refuses must not keep the value from the others.
-        let mut result = Ok(());
-        for reporter in &self.inner.reporters {
-            result = result.and(reporter.report(metric, &labels, value));
-        }
-        result
-    }
-}
-
-fn is_kind(metric: &Metric, asked: MetricKind) -> Result<(), MetricError> {
-    if metric.kind() == asked {
-        return Ok(());
-    }
-    Err(MetricError::WrongKind { metric: metric.full_name(), actual: metric.kind(), asked })
 }
 
 impl fmt::Debug for Metrics {

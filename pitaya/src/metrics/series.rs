@@ -1,22 +1,23 @@
-//! The label sets of each metric that an exporter keeps, with a bound.
+//! The label sets that a reporter keeps of each metric, up to a limit.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState;
 
 use super::{Metric, MetricError};
 use crate::util::sync::RwLock;
+use crate::util::throttle::{GLOBAL, throttled};
 
-/// Label sets of one metric that an exporter keeps. Further ones share the series [`OTHER`].
+/// The label sets that a reporter keeps of one metric. Further ones share the series [`OTHER`].
 pub(super) const MOST_SERIES: usize = 10_000;
 /// The value of every label of the shared series that differs between the series of its metric.
 pub(super) const OTHER: &str = "other";
 
 type Values = Box<[Box<str>]>;
 
-/// The metrics of an exporter, by their full names. `S` is what it keeps for one label set.
+/// The metrics of a reporter, by their full names. It keeps an `S` for each label set.
 pub(super) struct Registry<S> {
     limit: usize,
     families: RwLock<BTreeMap<String, Arc<Family<S>>>>,
@@ -29,14 +30,14 @@ pub(super) struct Family<S> {
     labels: Box<[Box<str>]>,
     series: RwLock<HashMap<Values, Arc<S>, RandomState>>,
     other: OnceLock<Arc<S>>,
-    overflows: AtomicU64,
+    overflowed: AtomicBool,
 }
 
-/// What [`Registry::series`] found.
+/// The result of [`Registry::series`].
 pub(super) struct Found<S> {
     pub(super) series: Arc<S>,
-    /// How often the series `other` of this metric was found, if this is it.
-    pub(super) overflows: Option<u64>,
+    /// Whether it is the series `other`.
+    pub(super) is_other: bool,
 }
 
 impl<S> Registry<S> {
@@ -44,7 +45,9 @@ impl<S> Registry<S> {
         Self { limit, families: RwLock::default() }
     }
 
-    /// Returns the series of a label set, made by `make` from the labels when it is new.
+    /// Returns the series of a label set. `make` makes it from the labels when it is new.
+    ///
+    /// The first label set beyond the limit is logged.
     ///
     /// # Errors
     /// Another definition has the metric's name.
@@ -57,23 +60,32 @@ impl<S> Registry<S> {
         let family = self.family(metric, labels)?;
         let key: Values = labels.iter().map(|(_, value)| Box::from(*value)).collect();
         if let Some(series) = family.series.read().get(&key) {
-            return Ok(Found { series: Arc::clone(series), overflows: None });
+            return Ok(Found { series: Arc::clone(series), is_other: false });
         }
         let mut series = family.series.write();
         if let Some(series) = series.get(&key) {
-            return Ok(Found { series: Arc::clone(series), overflows: None });
+            return Ok(Found { series: Arc::clone(series), is_other: false });
         }
         if series.len() < self.limit {
             let made = Arc::new(make(labels));
             series.insert(key, Arc::clone(&made));
-            return Ok(Found { series: made, overflows: None });
+            return Ok(Found { series: made, is_other: false });
         }
         let other = family.other.get_or_init(|| {
             let common = common(metric, labels, &series);
             Arc::new(make(&common))
         });
-        let overflows = family.overflows.fetch_add(1, Ordering::Relaxed) + 1;
-        Ok(Found { series: Arc::clone(other), overflows: Some(overflows) })
+        if !family.overflowed.swap(true, Ordering::Relaxed) {
+            throttled!(
+                GLOBAL,
+                warn,
+                "overflowing metrics",
+                metric = metric.full_name(),
+                limit = self.limit,
+                "too many label sets: further ones are recorded as `other`; is an unbounded value used as a label?"
+            );
+        }
+        Ok(Found { series: Arc::clone(other), is_other: true })
     }
 
     fn family(&self, metric: &Metric, labels: &[(&str, &str)]) -> Result<Arc<Family<S>>, MetricError> {
@@ -87,7 +99,7 @@ impl<S> Registry<S> {
                     labels: labels.iter().map(|(name, _)| Box::from(*name)).collect(),
                     series: RwLock::default(),
                     other: OnceLock::new(),
-                    overflows: AtomicU64::new(0),
+                    overflowed: AtomicBool::new(false),
                 })
             }))
         });
@@ -101,21 +113,21 @@ impl<S> Registry<S> {
         Err(MetricError::Redefined { name, other })
     }
 
-    /// All metrics, by name.
+    /// Returns all metrics, by name.
     pub(super) fn families(&self) -> Vec<Arc<Family<S>>> {
         self.families.read().values().cloned().collect()
     }
 }
 
 impl<S> Family<S> {
-    /// All series, in no order. The lock is held only while the references are cloned.
+    /// Returns all series, in no order. The lock is held only while the references are cloned.
     pub(super) fn series(&self) -> Vec<Arc<S>> {
         let series = self.series.read();
         series.values().chain(self.other.get()).cloned().collect()
     }
 }
 
-/// The labels of the series `other`: those that are set for all metrics keep a value that all series have.
+/// Returns the labels of the series `other`. A label that is set for all metrics keeps a value that all series share.
 fn common<'a, S>(
     metric: &Metric,
     labels: &[(&'a str, &'a str)],
@@ -149,12 +161,12 @@ mod tests {
             registry.series(&HITS, &labels, labelled).unwrap()
         };
         assert_eq!(*find("a", "1").series, "user=a build=1 game=chess ");
-        assert!(find("b", "2").overflows.is_none());
-        assert!(find("a", "1").overflows.is_none(), "known ones stay");
-        for overflows in 1..=3 {
-            let found = find(&overflows.to_string(), "1");
+        assert!(!find("b", "2").is_other);
+        assert!(!find("a", "1").is_other, "known series stay");
+        for user in ["c", "d", "e"] {
+            let found = find(user, "1");
             assert_eq!(*found.series, "user=other build=other game=chess ");
-            assert_eq!(found.overflows, Some(overflows));
+            assert!(found.is_other);
         }
         assert_eq!(registry.families()[0].series().len(), 3);
     }

@@ -46,15 +46,15 @@ fn mistakes_are_found_without_a_reporter() {
     let metrics = Metrics::default();
     assert!(metrics.is_empty());
     assert!(metrics.bind(&HITS, &[("place", "a"), ("kind", "b")]).unwrap().is_empty());
-    assert!(matches!(metrics.count(&HITS, &[], 1.0), Err(MetricError::WrongLabels { .. })));
-    assert!(matches!(metrics.custom_gauge("level", &[], 1.0), Err(MetricError::NotKnown { .. })));
+    assert!(matches!(metrics.record(&HITS, &[], 1.0), Err(MetricError::WrongLabels { .. })));
+    assert!(matches!(metrics.record("level", &[], 1.0), Err(MetricError::NotKnown { .. })));
 }
 
 #[test]
 fn labels_match_the_metric_in_any_order() {
     let (memory, metrics) = hub("");
-    metrics.count(&HITS, &[("kind", "b"), ("place", "a")], 1.0).unwrap();
-    metrics.count(&HITS, &[("place", "a"), ("kind", "b")], 2.0).unwrap();
+    metrics.record(&HITS, &[("kind", "b"), ("place", "a")], 1.0).unwrap();
+    metrics.record(&HITS, &[("place", "a"), ("kind", "b")], 2.0).unwrap();
     assert_eq!(memory.all().len(), 1);
     assert_eq!(memory.value("hits", &[("place", "a")]), Some(3.0));
     for wrong in [
@@ -63,7 +63,7 @@ fn labels_match_the_metric_in_any_order() {
         &[("place", "a"), ("place", "b")],
         &[("place", "a"), ("kind", "b"), ("kind", "b")],
     ] {
-        let error = metrics.count(&HITS, wrong, 1.0).unwrap_err();
+        let error = metrics.record(&HITS, wrong, 1.0).unwrap_err();
         assert!(
             error.to_string().starts_with("pitaya_test_hits has the labels [place, kind], not ["),
             "{error}"
@@ -76,8 +76,8 @@ fn constant_and_additional_labels_are_on_every_metric() {
     let (memory, metrics) = hub(
         "[pitaya.metrics]\ngame = 'chess'\nconstLabels = { zone = 'z0' }\nadditionalLabels = { build = 'none' }",
     );
-    metrics.gauge(&CONNECTED_CLIENTS, &[], 3.0).unwrap();
-    metrics.gauge(&CONNECTED_CLIENTS, &[("build", "7")], 4.0).unwrap();
+    metrics.record(&CONNECTED_CLIENTS, &[], 3.0).unwrap();
+    metrics.record(&CONNECTED_CLIENTS, &[("build", "7")], 4.0).unwrap();
     let labels: Vec<_> = memory.all().into_iter().map(|sample| sample.labels).collect();
     let expected = |build: &str| {
         [("build", build), ("game", "chess"), ("serverType", "room"), ("zone", "z0")]
@@ -115,18 +115,17 @@ fn configuration_defines_custom_metrics() {
         subsystem = 'room'
         name = 'h'
         buckets = [1, 2]");
-    metrics.custom_counter("c", &[], 2.0).unwrap();
-    metrics.custom_gauge("g", &[("l", "1")], 5.0).unwrap();
-    metrics.custom_summary("s", &[], 7.0).unwrap();
-    metrics.custom_histogram("h", &[], 1.5).unwrap();
+    metrics.record("c", &[], 2.0).unwrap();
+    metrics.record("g", &[("l", "1")], 5.0).unwrap();
+    metrics.record("s", &[], 7.0).unwrap();
+    metrics.record("h", &[], 1.5).unwrap();
     assert_eq!(memory.value("pitaya_room_c", &[]), Some(2.0));
     assert_eq!(memory.value("pitaya_room_g", &[("l", "1")]), Some(5.0));
     assert_eq!(memory.sum("pitaya_s", &[]), 7.0);
     let sample = memory.all().into_iter().find(|sample| sample.name == "pitaya_room_h").unwrap();
     assert_eq!(sample.buckets, [(1.0, 0), (2.0, 1)]);
 
-    assert!(matches!(metrics.custom_gauge("c", &[], 1.0), Err(MetricError::WrongKind { .. })));
-    assert!(matches!(metrics.custom_gauge("g", &[], 1.0), Err(MetricError::WrongLabels { .. })));
+    assert!(matches!(metrics.record("g", &[], 1.0), Err(MetricError::WrongLabels { .. })));
 }
 
 #[test]
@@ -134,7 +133,7 @@ fn a_name_is_defined_once() {
     let (_, metrics) = hub("");
     metrics.define(HITS.clone()).unwrap();
     assert!(matches!(metrics.define(HITS.clone()), Err(MetricError::Redefined { .. })));
-    metrics.custom_counter("hits", &[("place", "a"), ("kind", "b")], 1.0).unwrap();
+    metrics.record("hits", &[("place", "a"), ("kind", "b")], 1.0).unwrap();
     let error = refusal("[[pitaya.metrics.custom.gauges]]\nname = 'connected_clients'");
     assert_eq!(
         error.to_string(),
@@ -148,15 +147,15 @@ fn a_name_is_defined_once() {
 fn memory_refuses_two_definitions_of_one_name() {
     static OTHER: Metric = Metric::gauge("test", "hits", "Hits");
     let (_, metrics) = hub("");
-    metrics.count(&HITS, &[("place", "a"), ("kind", "b")], 1.0).unwrap();
-    assert!(matches!(metrics.gauge(&OTHER, &[], 1.0), Err(MetricError::Redefined { .. })));
+    metrics.record(&HITS, &[("place", "a"), ("kind", "b")], 1.0).unwrap();
+    assert!(matches!(metrics.record(&OTHER, &[], 1.0), Err(MetricError::Redefined { .. })));
 }
 
 #[test]
 fn a_counter_takes_no_negative_amount() {
     let (memory, metrics) = hub("");
     let labels = [("place", "a"), ("kind", "b")];
-    assert!(matches!(metrics.count(&HITS, &labels, -1.0), Err(MetricError::BadValue { .. })));
+    assert!(matches!(metrics.record(&HITS, &labels, -1.0), Err(MetricError::BadValue { .. })));
     let handle = metrics.bind(&HITS, &labels).unwrap();
     for value in [-1.0, f64::NAN, 2.0] {
         handle.record(value);
@@ -168,7 +167,7 @@ fn a_counter_takes_no_negative_amount() {
 fn histograms_count_what_is_at_most_each_bound() {
     let (memory, metrics) = hub("");
     for value in [0.5, 1.0, 2.0, 10.0, 11.0] {
-        metrics.histogram(&SIZES, &[], value).unwrap();
+        metrics.record(&SIZES, &[], value).unwrap();
     }
     let [sample] = &memory.all()[..] else { panic!("one series") };
     assert_eq!(sample.buckets, [(1.0, 2), (10.0, 4)]);
@@ -185,7 +184,7 @@ fn handles_and_reports_share_one_series() {
             scope.spawn(|| (0..1000).for_each(|_| handle.record(1.0)));
         }
     });
-    metrics.count(&HITS, &labels, 1.0).unwrap();
+    metrics.record(&HITS, &labels, 1.0).unwrap();
     assert_eq!(memory.value("hits", &labels), Some(4001.0));
     assert_eq!(memory.count("hits", &labels), 4001);
 }
@@ -193,45 +192,52 @@ fn handles_and_reports_share_one_series() {
 #[test]
 fn memory_bounds_its_label_sets() {
     let (memory, metrics) = hub("");
-    let mut refused = 0;
     for n in 0..10_010 {
-        let n = n.to_string();
-        let result = metrics.count(&HITS, &[("place", &n), ("kind", "")], 1.0);
-        refused += usize::from(matches!(result, Err(MetricError::TooManySeries { .. })));
+        metrics.record(&HITS, &[("place", &n.to_string()), ("kind", "")], 1.0).unwrap();
     }
-    assert_eq!((refused, memory.all().len()), (10, 10_000));
+    assert_eq!(memory.all().len(), 10_001);
+    assert_eq!(memory.value("hits", &[("place", "other")]), Some(10.0));
 }
 
-/// A reporter without instruments that fails on demand.
+/// A reporter whose instruments are closures, and that fails on demand.
 #[derive(Default)]
-struct Slow {
-    seen: Mutex<Vec<(String, usize, f64)>>,
+struct Seen {
+    values: Arc<Mutex<Vec<(String, usize, f64)>>>,
     fails: bool,
 }
 
-impl Reporter for Slow {
-    fn report(&self, metric: &Metric, labels: &[(&str, &str)], value: f64) -> Result<(), MetricError> {
+impl Reporter for Seen {
+    fn instrument(
+        &self,
+        metric: &Metric,
+        labels: &[(&str, &str)],
+    ) -> Result<Arc<dyn Instrument>, MetricError> {
+        let name = metric.full_name();
         if self.fails {
-            return Err(MetricError::Reporter { metric: metric.full_name(), why: "broken".into() });
+            return Err(MetricError::Reporter { metric: name, why: "broken".into() });
         }
-        self.seen.lock().unwrap().push((metric.full_name(), labels.len(), value));
-        Ok(())
+        let (labels, values) = (labels.len(), Arc::clone(&self.values));
+        Ok(Arc::new(move |value| values.lock().unwrap().push((name.clone(), labels, value))))
     }
 }
 
 #[test]
 fn plain_reporter_gets_every_value() {
-    let slow = Arc::new(Slow::default());
-    let metrics = Metrics::new(&Config::default(), "room", vec![slow.clone()]).unwrap();
-    metrics.bind_or_log(&HITS, &[("place", "a"), ("kind", "b")]).record(2.0);
-    assert_eq!(*slow.seen.lock().unwrap(), [("pitaya_test_hits".to_owned(), 3, 2.0)]);
+    let seen = Arc::new(Seen::default());
+    let metrics = Metrics::new(&Config::default(), "room", vec![seen.clone()]).unwrap();
+    let labels = [("place", "a"), ("kind", "b")];
+    metrics.bind_or_log(&HITS, &labels).record_many(2.0, 2);
+    metrics.record(&HITS, &labels, 3.0).unwrap();
+    let value = |value| ("pitaya_test_hits".to_owned(), 3, value);
+    assert_eq!(*seen.values.lock().unwrap(), [value(2.0), value(2.0), value(3.0)]);
 }
 
 #[test]
 fn failing_reporter_does_not_affect_the_others() {
-    let (slow, memory) = (Arc::new(Slow { fails: true, ..Slow::default() }), Arc::new(InMemoryReporter::new()));
-    let metrics = Metrics::new(&Config::default(), "room", vec![slow, memory.clone()]).unwrap();
-    assert!(metrics.gauge(&CONNECTED_CLIENTS, &[], 1.0).is_err());
+    let (broken, memory) =
+        (Arc::new(Seen { fails: true, ..Seen::default() }), Arc::new(InMemoryReporter::new()));
+    let metrics = Metrics::new(&Config::default(), "room", vec![broken, memory.clone()]).unwrap();
+    assert!(metrics.record(&CONNECTED_CLIENTS, &[], 1.0).is_err());
     assert_eq!(memory.value("connected_clients", &[]), Some(1.0));
 }
 
@@ -245,7 +251,7 @@ fn a_sample_reports_tasks_clients_and_levels() {
     assert_eq!(memory.value(OUTBOX_MESSAGES.name(), &[]), Some(3.0));
     assert_eq!(memory.value(TASKS.name(), &[]), Some(7.0));
     assert_eq!(memory.value(CONNECTED_CLIENTS.name(), &[]), Some(11.0));
-    assert!(metrics.shared_gauge(&RESPONSE_TIME, &[]).is_err());
+    assert!(matches!(metrics.shared_gauge(&RESPONSE_TIME, &[]), Err(MetricError::WrongKind { .. })));
 }
 
 #[test]

@@ -20,8 +20,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{Discovery, Server, Servers};
 use crate::error::{Error, Result, code};
-use crate::util::sync::Mutex;
 use crate::metrics::{DISCOVERY_FAILURES, DISCOVERY_REGISTRATIONS, DISCOVERY_SKIPPED_ENTRIES, Metric};
+use crate::util::sync::Mutex;
 
 mod follower;
 mod keeper;

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use async_nats::{ClientError, Event, ServerError};
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::{self, Metric};
 use crate::util::sync::Mutex;
 use crate::util::throttle::{Throttle, throttled};
-use crate::metrics::{self, Metric};
 
 /// How many refused subscriptions are remembered.
 const REFUSED: usize = 1024;

@@ -9,7 +9,6 @@ use tokio::time::Instant;
 use super::series::{MOST_SERIES, Registry};
 use super::{Instrument, Metric, MetricError, Reporter, ReporterFuture, SERIES_OVERFLOWS, Scrape};
 use crate::config::Config;
-use crate::util::throttle::{GLOBAL, throttled};
 
 mod series;
 mod sketch;
@@ -47,7 +46,7 @@ const CLEARED: usize = 64;
 ///
 /// let prometheus = Arc::new(Prometheus::new());
 /// let metrics = Metrics::new(&Config::default(), "room", vec![prometheus.clone()])?;
-/// metrics.gauge(&TASKS, &[], 7.0)?;
+/// metrics.record(&TASKS, &[], 7.0)?;
 ///
 /// let scrape = prometheus.scrape("").unwrap();
 /// assert!(scrape.body.ends_with("\npitaya_sys_goroutines{serverType=\"room\"} 7\n"));
@@ -107,32 +106,6 @@ impl Prometheus {
         self
     }
 
-    fn series(&self, metric: &Metric, labels: &[(&str, &str)]) -> Result<Arc<Series>, MetricError> {
-        let make = |labels: &[(&str, &str)]| Series::new(metric, labels, self.histograms, &self.part);
-        let found = self.registry.series(metric, labels, make)?;
-        if let Some(overflows) = found.overflows {
-            self.overflowed(&metric.full_name(), overflows)?;
-        }
-        Ok(found.series)
-    }
-
-    #[cold]
-    fn overflowed(&self, name: &str, overflows: u64) -> Result<(), MetricError> {
-        if overflows == 1 {
-            throttled!(
-                GLOBAL,
-                warn,
-                "overflowing metrics",
-                metric = name,
-                limit = MOST_SERIES,
-                "too many label sets: further ones are recorded as `other`; is an unbounded value used as a label?"
-            );
-        }
-        let make = |labels: &[(&str, &str)]| Series::new(&SERIES_OVERFLOWS, labels, false, &self.part);
-        self.registry.series(&SERIES_OVERFLOWS, &[("metric", name)], make)?.series.record(1.0);
-        Ok(())
-    }
-
     /// Begins a new part of the window if it is time. Returns how long it is until the next one.
     async fn rotate(&self) -> Duration {
         let length = self.max_age / u32::try_from(PARTS).unwrap_or(1);
@@ -157,17 +130,19 @@ impl Prometheus {
 }
 
 impl Reporter for Prometheus {
-    fn report(&self, metric: &Metric, labels: &[(&str, &str)], value: f64) -> Result<(), MetricError> {
-        self.series(metric, labels)?.record(value);
-        Ok(())
-    }
-
     fn instrument(
         &self,
         metric: &Metric,
         labels: &[(&str, &str)],
-    ) -> Result<Option<Arc<dyn Instrument>>, MetricError> {
-        Ok(Some(self.series(metric, labels)?))
+    ) -> Result<Arc<dyn Instrument>, MetricError> {
+        let make = |labels: &[(&str, &str)]| Series::new(metric, labels, self.histograms, &self.part);
+        let found = self.registry.series(metric, labels, make)?;
+        if found.is_other {
+            let make = |labels: &[(&str, &str)]| Series::new(&SERIES_OVERFLOWS, labels, false, &self.part);
+            let labels = [("metric", &*metric.full_name())];
+            self.registry.series(&SERIES_OVERFLOWS, &labels, make)?.series.record(1.0);
+        }
+        Ok(found.series)
     }
 
     fn scrape(&self, accept: &str) -> Option<Scrape> {

@@ -20,15 +20,15 @@ fn body(prometheus: &Prometheus) -> String {
 }
 
 fn record_all(metrics: &Metrics) {
-    metrics.count(&HITS, &[("user", "a\"b\\c\nd")], 2.0).unwrap();
-    metrics.count(&HITS, &[("user", "")], 1.5).unwrap();
-    metrics.count(&GAMES, &[], 4.0).unwrap();
-    metrics.gauge(&LEVEL, &[], -0.5).unwrap();
+    metrics.record(&HITS, &[("user", "a\"b\\c\nd")], 2.0).unwrap();
+    metrics.record(&HITS, &[("user", "")], 1.5).unwrap();
+    metrics.record(&GAMES, &[], 4.0).unwrap();
+    metrics.record(&LEVEL, &[], -0.5).unwrap();
     for size in [0.5, 1.0, 7.0, 11.0] {
-        metrics.histogram(&SIZES, &[], size).unwrap();
+        metrics.record(&SIZES, &[], size).unwrap();
     }
     for time in 1..=100 {
-        metrics.summary(&TIMES, &[("route", "a.b")], f64::from(time) * 1e6).unwrap();
+        metrics.record(&TIMES, &[("route", "a.b")], f64::from(time) * 1e6).unwrap();
     }
 }
 
@@ -141,7 +141,7 @@ fn values_that_a_kind_cannot_take_are_ignored() {
 fn series_beyond_the_limit_are_counted() {
     let (prometheus, metrics) = hub(Prometheus::new().limit(100), "");
     for user in 0..150 {
-        metrics.count(&HITS, &[("user", &user.to_string())], 1.0).unwrap();
+        metrics.record(&HITS, &[("user", &user.to_string())], 1.0).unwrap();
     }
     let text = body(&prometheus);
     let hits = text.lines().filter(|line| line.starts_with("pitaya_test_hits{")).count();
@@ -189,7 +189,7 @@ fn scrapes_and_records_run_at_the_same_time() {
                 let took = metrics.bind(&TIMES, &[("route", "a")]).unwrap();
                 for round in 0..1000 {
                     took.record(1e6);
-                    metrics.count(&HITS, &[("user", &(thread * 1000 + round).to_string())], 1.0).unwrap();
+                    metrics.record(&HITS, &[("user", &(thread * 1000 + round).to_string())], 1.0).unwrap();
                 }
             });
         }

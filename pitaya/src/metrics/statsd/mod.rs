@@ -12,7 +12,6 @@ use tokio::sync::{Mutex, Notify};
 use super::series::{MOST_SERIES, Registry};
 use super::{Instrument, Metric, MetricError, Reporter, ReporterFuture};
 use crate::config::{Config, StatsdDialect};
-use crate::util::throttle::{GLOBAL, throttled};
 
 mod address;
 mod line;
@@ -99,24 +98,6 @@ impl Statsd {
         self.pending.dropped.load(Ordering::Relaxed)
     }
 
-    fn series(&self, metric: &Metric, labels: &[(&str, &str)]) -> Result<Arc<Series>, MetricError> {
-        let make = |labels: &[(&str, &str)]| {
-            Series::new(metric.kind(), self.style.line(metric, labels), self.rate, &self.pending)
-        };
-        let found = self.registry.series(metric, labels, make)?;
-        if found.overflows == Some(1) {
-            throttled!(
-                GLOBAL,
-                warn,
-                "overflowing statsd metrics",
-                metric = metric.full_name(),
-                limit = MOST_SERIES,
-                "too many label sets: further ones are sent as `other`; is an unbounded value used as a label?"
-            );
-        }
-        Ok(found.series)
-    }
-
     /// Sends what the series have.
     async fn send(&self) {
         let mut sender = self.sender.lock().await;
@@ -141,17 +122,15 @@ impl Statsd {
 }
 
 impl Reporter for Statsd {
-    fn report(&self, metric: &Metric, labels: &[(&str, &str)], value: f64) -> Result<(), MetricError> {
-        self.series(metric, labels)?.record(value);
-        Ok(())
-    }
-
     fn instrument(
         &self,
         metric: &Metric,
         labels: &[(&str, &str)],
-    ) -> Result<Option<Arc<dyn Instrument>>, MetricError> {
-        Ok(Some(self.series(metric, labels)?))
+    ) -> Result<Arc<dyn Instrument>, MetricError> {
+        let make = |labels: &[(&str, &str)]| {
+            Series::new(metric.kind(), self.style.line(metric, labels), self.rate, &self.pending)
+        };
+        Ok(self.registry.series(metric, labels, make)?.series)
     }
 
     fn run(&self) -> ReporterFuture<'_> {

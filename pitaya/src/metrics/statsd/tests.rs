@@ -97,9 +97,9 @@ async fn nothing_is_sent_at_rate_zero() {
     let (socket, mut config) = server().await;
     config.statsd_rate = 0.0;
     let (statsd, metrics) = hub(&config);
-    metrics.count(&HITS, &[], 1.0).unwrap();
-    metrics.summary(&TOOK, &[], 1.0).unwrap();
-    metrics.gauge(&LEVEL, &[], 1.0).unwrap();
+    metrics.record(&HITS, &[], 1.0).unwrap();
+    metrics.record(&TOOK, &[], 1.0).unwrap();
+    metrics.record(&LEVEL, &[], 1.0).unwrap();
     statsd.flush().await;
     assert_eq!(lines(&socket).await, ["pitaya.level:1|g"]);
 }
@@ -114,7 +114,7 @@ async fn tags_of_the_environment_come_first() {
     };
     let statsd = Arc::new(Statsd::from_parts(&config, env).unwrap());
     let metrics = Metrics::new(&config, "room", vec![statsd.clone()]).unwrap();
-    metrics.count(&HITS, &[], 1.0).unwrap();
+    metrics.record(&HITS, &[], 1.0).unwrap();
     statsd.flush().await;
     let expected = "pitaya.hits:1|c|#dd.internal.entity_id:pod-1,env:prod,serverType:room";
     assert_eq!(lines(&socket).await, [expected]);
@@ -127,11 +127,11 @@ async fn a_server_that_comes_later_gets_what_comes_then() {
     drop(socket);
     let (statsd, metrics) = hub(&config);
     for _ in 0..3 {
-        metrics.count(&HITS, &[], 1.0).unwrap();
+        metrics.record(&HITS, &[], 1.0).unwrap();
         statsd.flush().await;
     }
     let socket = UdpSocket::bind(at).await.unwrap();
-    metrics.count(&HITS, &[], 5.0).unwrap();
+    metrics.record(&HITS, &[], 5.0).unwrap();
     statsd.flush().await;
     assert!(lines(&socket).await.contains(&"pitaya.hits:5|c".to_owned()));
     assert!(statsd.dropped() >= 1);
@@ -155,7 +155,7 @@ async fn an_unknown_host_keeps_memory_and_calls_as_they_are() {
     running.abort();
     // What waits is bounded by the ring of the series.
     let mut waiting = 0;
-    statsd.series(&TOOK, &[]).unwrap().drain(|_| waiting += 1);
+    statsd.registry.families()[0].series()[0].drain(|_| waiting += 1);
     assert_eq!(waiting, ring::SIZE);
     assert_eq!(statsd.dropped(), 120 * 1000 - waiting as u64);
 }
