@@ -192,7 +192,7 @@ async fn panic_in_wrapper_closes_its_connection_only() {
     let closed = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&closed);
     let ring = arena::start_with(config(), |builder| {
-        builder.sessions().on_close(move |_| {
+        let builder = builder.on_session_close(move |_| {
             counted.fetch_add(1, SeqCst);
             std::future::ready(())
         });
@@ -219,11 +219,8 @@ async fn panic_in_wrapper_closes_its_connection_only() {
 async fn endless_close_callback_is_cut_off() {
     let mut config = config();
     config.handler_timeout = Duration::from_millis(100);
-    let ring = arena::start_with(config, |builder| {
-        builder.sessions().on_close(|_| std::future::pending());
-        builder
-    })
-    .await;
+    let ring =
+        arena::start_with(config, |builder| builder.on_session_close(|_| std::future::pending())).await;
     let witness = Arc::clone(&ring.witness);
     ring.app.sessions().on_close(move |session| {
         witness.write(format!("closed {}", session.id()));

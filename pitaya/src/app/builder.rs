@@ -22,7 +22,7 @@ use crate::module::{Module, Modules, SessionModule};
 use crate::pipeline::{After, Before, Pipeline};
 use crate::serialize::Format;
 use crate::services::Services;
-use crate::session::{Pool, Session, SessionPool};
+use crate::session::{Callbacks, Session, bind_callback, close_callback};
 use crate::util::clock::Clock;
 use crate::wire::handshake;
 
@@ -61,14 +61,13 @@ pub struct Builder {
     pub(super) call_limits: Vec<CallLimit>,
     pub(super) post_build: Vec<PostBuild>,
     pub(super) services: Arc<Services>,
-    pub(super) pool: Arc<Pool>,
+    pub(super) callbacks: Callbacks,
     pub(super) clock: Clock,
     pub(super) problems: Vec<String>,
 }
 
 impl Default for Builder {
     fn default() -> Self {
-        let pool = Pool::new();
         Self {
             config: Config::default(),
             server_type: String::new(),
@@ -97,8 +96,8 @@ impl Default for Builder {
             heap: None,
             call_limits: Vec::new(),
             post_build: Vec::new(),
-            services: Arc::clone(pool.services()),
-            pool,
+            services: Arc::default(),
+            callbacks: Callbacks::default(),
             clock: Clock::default(),
             problems: Vec::new(),
         }
@@ -450,9 +449,40 @@ impl Builder {
         self
     }
 
-    /// The sessions-to-be: for callbacks that are to be there before the first client.
-    pub fn sessions(&self) -> SessionPool {
-        SessionPool(Arc::clone(&self.pool))
+    /// Calls `f` when a session binds, before the session can be found by uid. An error unbinds the session and goes to
+    /// the caller of [`Session::bind`]. Callbacks run in the order in which they were added.
+    #[must_use]
+    pub fn on_bind<F, Fut>(self, f: F) -> Self
+    where
+        F: Fn(Session) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.callbacks.on_bind.add(bind_callback(f));
+        self
+    }
+
+    /// Calls `f` after a session was bound and can be found by uid. An error unbinds the session.
+    #[must_use]
+    pub fn on_after_bind<F, Fut>(self, f: F) -> Self
+    where
+        F: Fn(Session) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.callbacks.on_after_bind.add(bind_callback(f));
+        self
+    }
+
+    /// Calls `f` when a session has ended, after its last handler and its own callbacks.
+    ///
+    /// A running app adds such callbacks with [`SessionPool::on_close`](crate::SessionPool::on_close).
+    #[must_use]
+    pub fn on_session_close<F, Fut>(self, f: F) -> Self
+    where
+        F: Fn(Session) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.callbacks.on_close.add(close_callback(f));
+        self
     }
 
     /// Starts the app, within `pitaya.start.timeout`. Does not listen to signals; [`run`](Self::run) does.

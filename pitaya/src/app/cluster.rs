@@ -2,32 +2,30 @@
 
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-
 use super::Builder;
 use crate::cluster::server::{BROADCASTS, ORDER};
 use crate::cluster::{Limits, Meters, Node, Parts, Server};
+use crate::component::Shared;
 use crate::config::Config;
 use crate::error::{Error, Result, code};
 use crate::metrics::Metrics;
-use crate::span::Tracer;
+use crate::session::{Pool, Settings};
 
-/// This server's place in its cluster; `None` if it stands alone.
+/// Makes the pool of sessions, and this server's place in its cluster if it is in one.
 pub(super) fn node(
     builder: &mut Builder,
-    id: &Arc<str>,
+    shared: &Arc<Shared>,
     metrics: &Metrics,
-    tracer: Option<Tracer>,
-    (tasks, kill): (&TaskTracker, &CancellationToken),
-) -> Result<Option<Arc<Node>>> {
+    settings: Settings,
+) -> Result<(Option<Arc<Node>>, Arc<Pool>)> {
+    let callbacks = std::mem::take(&mut builder.callbacks);
     #[cfg(feature = "cluster")]
     if builder.cluster {
         over_etcd_and_nats(builder)?;
     }
     let (discovery, transport) = match (builder.discovery.take(), builder.transport.take()) {
         (Some(discovery), Some(transport)) => (discovery, transport),
-        (None, None) => return Ok(None),
+        (None, None) => return Ok((None, Pool::new(settings, callbacks, None))),
         (Some(_), None) => return Err(half("a discovery and no transport: add `.transport(…)`")),
         (None, Some(_)) => return Err(half("a transport and no discovery: add `.discovery(…)`")),
     };
@@ -38,27 +36,26 @@ pub(super) fn node(
         metadata.insert(ORDER.to_owned(), "1".to_owned());
     }
     let own = Server {
-        id: Arc::clone(id),
-        server_type: builder.server_type.as_str().into(),
+        id: Arc::clone(&shared.server_id),
+        server_type: Arc::clone(&shared.server_type),
         metadata,
         frontend,
         hostname: hostname(),
     };
     own.check().map_err(|error| Error::new(code::INTERNAL, error.to_string()))?;
-    Ok(Some(Node::new(Parts {
+    let parts = Parts {
         own,
         discovery,
         transport,
         routers: std::mem::take(&mut builder.routers),
         limits: limits(&builder.config),
-        pool: Arc::clone(&builder.pool),
-        services: Arc::clone(&builder.services),
+        shared: Arc::clone(shared),
         meters: Meters::new(metrics),
-        tracer,
-        tasks: tasks.clone(),
-        kill: kill.clone(),
         clock: builder.clock.clone(),
-    })))
+    };
+    let node = Node::new(parts, |directory| Pool::new(settings, callbacks, Some(directory)));
+    let pool = Arc::clone(node.pool());
+    Ok((Some(node), pool))
 }
 
 /// What the configuration says, for what was not given in another way.

@@ -34,7 +34,7 @@ pub use running::Running;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -42,9 +42,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cluster::{Node, Servers};
-use crate::component::{Call, Entry, Extract, FromServices, HasServices, Kind, Rpc, State, Tables};
+use crate::component::{Call, Entry, Extract, FromServices, HasServices, Kind, Rpc, Shared, State};
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::group::{Groups, Users};
 use crate::metrics::{HeapSource, Metrics};
 use crate::module::Modules;
@@ -67,13 +67,10 @@ pub struct App {
 }
 
 struct Inner {
-    server_id: Arc<str>,
-    server_type: Box<str>,
+    shared: Arc<Shared>,
     config: Arc<Config>,
     pool: Arc<Pool>,
-    services: Arc<Services>,
     rpc: Rpc,
-    tables: OnceLock<Arc<Tables>>,
     /// This server's place in its cluster, if it is in one.
     node: Option<Arc<Node>>,
     metrics: Metrics,
@@ -87,6 +84,17 @@ struct Inner {
     cancel: CancellationToken,
     /// Cuts off the sessions that did not end in time.
     kill: CancellationToken,
+}
+
+impl Inner {
+    /// Releases everything that may hold the app, so that its last handle frees it.
+    fn release(&self) {
+        self.shared.release();
+        self.pool.callbacks().clear();
+        if let Some(node) = &self.node {
+            node.servers().clear_listeners();
+        }
+    }
 }
 
 /// One route that an app serves, as data.
@@ -113,12 +121,12 @@ impl App {
 
     /// The id of this server, a random UUID unless the builder was given another.
     pub fn server_id(&self) -> &str {
-        &self.inner.server_id
+        &self.inner.shared.server_id
     }
 
     /// The type of this server.
     pub fn server_type(&self) -> &str {
-        &self.inner.server_type
+        &self.inner.shared.server_type
     }
 
     /// The configuration.
@@ -136,7 +144,7 @@ impl App {
     /// # Errors
     /// `PIT-500` if the app was put together without them, which [`Builder`] never does.
     pub fn groups(&self) -> Result<Groups> {
-        Groups::from_services(&self.inner.services)
+        Groups::from_services(&self.inner.shared.services)
     }
 
     /// Pushes and kicks by uid.
@@ -144,7 +152,7 @@ impl App {
     /// # Errors
     /// As [`groups`](Self::groups).
     pub fn users(&self) -> Result<Users> {
-        Users::from_services(&self.inner.services)
+        Users::from_services(&self.inner.shared.services)
     }
 
     /// The timers.
@@ -152,7 +160,7 @@ impl App {
     /// # Errors
     /// As [`groups`](Self::groups).
     pub fn timers(&self) -> Result<Timers> {
-        Timers::from_services(&self.inner.services)
+        Timers::from_services(&self.inner.shared.services)
     }
 
     /// The modules.
@@ -160,7 +168,7 @@ impl App {
     /// # Errors
     /// As [`groups`](Self::groups).
     pub fn modules(&self) -> Result<Arc<Modules>> {
-        self.inner.services.get()
+        self.inner.shared.services.get()
     }
 
     /// The servers of the cluster, as they are known here; `None` if this server stands alone.
@@ -194,7 +202,7 @@ impl App {
     /// # Errors
     /// `PIT-500` if there is none of this type.
     pub fn state<T: Send + Sync + 'static>(&self) -> Result<State<T>> {
-        State::from_services(&self.inner.services)
+        State::from_services(&self.inner.shared.services)
     }
 
     /// A service of the app, as a component's field has it: the client of a contract, [`Groups`], [`Users`] and the
@@ -203,17 +211,17 @@ impl App {
     /// # Errors
     /// `PIT-500`, with the name of the type, if the app does not have it.
     pub fn service<T: FromServices>(&self) -> Result<T> {
-        T::from_services(&self.inner.services)
+        T::from_services(&self.inner.shared.services)
     }
 
     /// The handlers of this app, by route.
     pub fn handlers(&self) -> Vec<RouteInfo> {
-        self.inner.tables.get().map(|tables| infos(tables.handlers.entries())).unwrap_or_default()
+        self.inner.shared.served.get().map(|tables| infos(tables.handlers.entries())).unwrap_or_default()
     }
 
     /// The remotes of this app, by route.
     pub fn remotes(&self) -> Vec<RouteInfo> {
-        self.inner.tables.get().map(|tables| infos(tables.remotes.entries())).unwrap_or_default()
+        self.inner.shared.served.get().map(|tables| infos(tables.remotes.entries())).unwrap_or_default()
     }
 
     /// Calls a remote. The generated clients do the same with less to write.
@@ -256,13 +264,13 @@ impl App {
 
     /// Whether the app serves: started, and not asked to stop.
     pub fn is_running(&self) -> bool {
-        self.inner.tables.get().is_some() && !self.inner.shutdown.is_cancelled()
+        self.inner.shared.served.is_set() && !self.inner.shutdown.is_cancelled()
     }
 
     /// Ends everything that runs, at once and without a word to anybody.
     #[cfg(feature = "testing")]
     pub(crate) fn kill(&self) {
-        let Inner { shutdown, kill, cancel, pool, services, watch, .. } = &*self.inner;
+        let Inner { shutdown, kill, cancel, pool, watch, .. } = &*self.inner;
         watch.end();
         [shutdown, kill, cancel].into_iter().for_each(CancellationToken::cancel);
         pool.kill();
@@ -273,7 +281,7 @@ impl App {
         if let Ok(timers) = self.timers() {
             timers.end();
         }
-        services.clear();
+        self.inner.release();
     }
 
     fn stop_timeout(&self) -> Duration {
@@ -305,14 +313,9 @@ impl fmt::Debug for App {
     }
 }
 
-/// What the services hold of an app: not the app itself, which holds them.
-pub(super) struct WeakApp(OnceLock<std::sync::Weak<Inner>>);
-
 impl FromServices for App {
     fn from_services(services: &Services) -> Result<Self> {
-        let weak = services.get::<WeakApp>()?;
-        let inner = weak.0.get().and_then(std::sync::Weak::upgrade);
-        inner.map(|inner| Self { inner }).ok_or_else(|| Error::internal("the app is gone"))
+        services.get::<Self>().map(|app| (*app).clone())
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
@@ -13,10 +13,10 @@ use super::builder::Builder;
 use super::cached::Cached;
 use super::lifecycle::Lifecycles;
 use super::running::Signals;
-use super::{App, Inner, Running, WeakApp, settings, watch};
+use super::{App, Inner, Running, settings, watch};
 use crate::acceptor::{AcceptBackoff, Acceptor, Listening, Readiness};
 use crate::cluster::Cluster;
-use crate::component::{Built, Local, Plan, Rpc, Runner, Table, Tables};
+use crate::component::{Built, Local, Plan, Rpc, Runner, Served, Shared, Table, Tables};
 use crate::connection::{
     CallLimit, CallLimits, ConnectionContext, ConnectionMetrics, FailureLog, HandshakePolicy,
 };
@@ -27,7 +27,7 @@ use crate::metrics::Metrics;
 #[cfg(feature = "otel")]
 use crate::otel::Otel;
 use crate::serialize::Format;
-use crate::session::{Directory, SessionPool};
+use crate::session::SessionPool;
 use crate::span::Tracer;
 use crate::timer::Timers;
 use crate::util::panic::panic_error;
@@ -54,31 +54,14 @@ pub(super) async fn start_or_stop(
     }
     check(&mut builder)?;
     let format = builder.format.take().unwrap_or_else(|| settings::format(&builder.config));
-    let app = assemble(&mut builder)?;
-    let mut built = plan(&mut builder, &app).build()?;
-    for note in &built.notes {
-        tracing::warn!("{note}");
-    }
-    check_format(&format, &built.tables.handlers)?;
     let dictionary = Dictionary::new(builder.dictionary.drain(..))
         .map_err(|error| broken(error.to_string()))?
         .inbound_only(builder.config.dictionary_inbound_only);
-
     let handshaking = handshake_policy(&mut builder, &format, &dictionary)?;
-    let tracer = app.inner.tracer.clone();
-    builder.pool.configure(settings::sessions(
-        &builder.config,
-        &app.inner.metrics,
-        format,
-        dictionary,
-        tracer,
-    ));
+    let app = assemble(&mut builder, format, dictionary)?;
+    let mut built = build(&mut builder, &app).inspect_err(|_| app.inner.release())?;
     let tables = Arc::new(std::mem::take(&mut built.tables));
-    builder.pool.set_routes(Arc::clone(&tables));
-    let _ = app.inner.tables.set(Arc::clone(&tables));
-    if let Ok(local) = app.inner.services.get::<Local>() {
-        let _ = local.tables.set(Arc::clone(&tables));
-    }
+    app.inner.shared.served.set(Arc::clone(&tables));
 
     let mut lifecycles =
         Lifecycles::new(std::mem::take(&mut built.lifecycles), std::mem::take(&mut built.timers));
@@ -173,11 +156,11 @@ async fn begin(
         node.connect().await?;
     }
     step.set("`init` of the modules");
-    modules.init(&app.inner.services).await?;
+    modules.init(&app.inner.shared.services).await?;
     step.set("`init` of the components");
     lifecycles.init().await?;
     if let Some(node) = &app.inner.node {
-        node.serve(Arc::clone(&tables));
+        node.serve(&tables);
         step.set("the discovery of the cluster, such as etcd");
         node.join().await?;
     }
@@ -192,7 +175,7 @@ async fn begin(
     let meters = ConnectionMetrics::new(&app.inner.metrics, &tables);
     let rates = rates(builder, &tables)?;
     let front = Arc::new(ConnectionContext {
-        pool: Arc::clone(&builder.pool),
+        pool: Arc::clone(&app.inner.pool),
         dispatcher: Dispatcher::new(&builder.server_type, tables, forward),
         handshake_policy,
         limits: settings::front(&builder.config),
@@ -270,8 +253,8 @@ fn broken(msg: String) -> Error {
     Error::new(code::INTERNAL, msg)
 }
 
-/// The app's handle and the services that components may ask for.
-fn assemble(builder: &mut Builder) -> Result<App> {
+/// Makes the app's handle and the services that components may ask for.
+fn assemble(builder: &mut Builder, format: Format, dictionary: Dictionary) -> Result<App> {
     let services = Arc::clone(&builder.services);
     let config = Arc::new(builder.config.clone());
     let server_id: Arc<str> =
@@ -279,62 +262,65 @@ fn assemble(builder: &mut Builder) -> Result<App> {
     watch::add_reporters(builder);
     let metrics = Metrics::new(&config, &builder.server_type, std::mem::take(&mut builder.reporters))
         .map_err(|error| broken(error.to_string()))?;
+    let timers = Timers::with_tick(config.timer_precision, builder.clock.clone())?;
     let (tasks, kill) = (TaskTracker::new(), CancellationToken::new());
     let tracer = tracer(builder, &server_id)?;
-    let node = super::cluster::node(builder, &server_id, &metrics, tracer.clone(), (&tasks, &kill))?;
-    let local = Arc::new(Local {
-        server_id: Arc::clone(&server_id),
-        server_type: builder.server_type.as_str().into(),
-        in_cluster: node.is_some(),
-        services: Arc::clone(&services),
-        runner: Runner::new(tasks.clone(), kill.clone(), config.handler_timeout).traced(tracer.clone()),
-        tables: OnceLock::new(),
-    });
-    let cluster = node.clone().map(Cluster);
-    let rpc = Rpc::new(match &cluster {
-        Some(cluster) => Arc::new(cluster.clone()) as _,
-        None => Arc::clone(&local) as _,
-    });
-    if let Some(Cluster(node)) = &cluster {
-        let node: Arc<dyn Directory> = Arc::clone(node) as _;
-        builder.pool.set_directory(Arc::downgrade(&node));
-    }
-    let inner = Arc::new(Inner {
+    let shared = Arc::new(Shared {
         server_id,
         server_type: builder.server_type.as_str().into(),
-        config: Arc::clone(&config),
-        pool: Arc::clone(&builder.pool),
         services: Arc::clone(&services),
-        rpc: rpc.clone(),
-        tables: OnceLock::new(),
-        node,
-        metrics: metrics.clone(),
-        tracer,
-        heap: builder.heap.take(),
-        watch: watch::Watch::default(),
-        tasks,
-        shutdown: CancellationToken::new(),
-        cancel: CancellationToken::new(),
-        kill,
+        runner: Runner::new(tasks.clone(), kill.clone(), config.handler_timeout).traced(tracer.clone()),
+        served: Served::default(),
     });
-    services.insert_arc(local);
-    services.insert(rpc);
-    services.insert_arc(Arc::clone(&config));
-    services.insert(metrics);
-    services.insert(SessionPool(Arc::clone(&builder.pool)));
-    let sessions = SessionPool(Arc::clone(&builder.pool));
-    let users = match cluster {
-        Some(cluster) => Users::with_remote(&sessions, Arc::new(cluster)),
-        None => Users::new(&sessions),
+    let settings = settings::sessions(&config, &metrics, format, dictionary, tracer.clone());
+    let (node, pool) = super::cluster::node(builder, &shared, &metrics, settings)?;
+    let sessions = SessionPool(Arc::clone(&pool));
+    let (rpc, users) = match node.clone().map(Cluster) {
+        Some(cluster) => {
+            (Rpc::new(Arc::new(cluster.clone())), Users::with_remote(&sessions, Arc::new(cluster)))
+        }
+        None => (Rpc::new(Arc::new(Local(Arc::clone(&shared)))), Users::new(&sessions)),
     };
     let store = builder.group_store.take();
     let store = store.unwrap_or_else(|| Box::new(MemoryStore::with_tick(config.groups_memory_tick)));
+    let app = App {
+        inner: Arc::new(Inner {
+            shared,
+            config: Arc::clone(&config),
+            pool,
+            rpc: rpc.clone(),
+            node,
+            metrics: metrics.clone(),
+            tracer,
+            heap: builder.heap.take(),
+            watch: watch::Watch::default(),
+            tasks,
+            shutdown: CancellationToken::new(),
+            cancel: CancellationToken::new(),
+            kill,
+        }),
+    };
+    services.insert(rpc);
+    services.insert_arc(config);
+    services.insert(metrics);
+    services.insert(sessions);
     services.insert(Groups::boxed(store, users.clone()));
     services.insert(users);
-    services.insert(Timers::with_tick(config.timer_precision, builder.clock.clone())?);
+    services.insert(timers);
     services.insert(std::mem::take(&mut builder.modules));
-    services.insert(WeakApp(OnceLock::from(Arc::downgrade(&inner))));
-    Ok(App { inner })
+    services.insert(app.clone());
+    Ok(app)
+}
+
+/// Makes the components and the tables.
+fn build(builder: &mut Builder, app: &App) -> Result<Built> {
+    let mut built = plan(builder, app).build()?;
+    for note in &built.notes {
+        tracing::warn!("{note}");
+    }
+    check_format(&app.inner.pool.settings().format, &built.tables.handlers)?;
+    built.tables.services = Arc::clone(&app.inner.shared.services);
+    Ok(built)
 }
 
 /// The tracer of the app, if it has one.
@@ -361,7 +347,7 @@ fn plan<'a>(builder: &'a mut Builder, app: &'a App) -> Plan<'a> {
         collect: builder.collect,
         forwards: app.inner.node.is_some() && builder.frontend != Some(false),
         registered: std::mem::take(&mut builder.registered),
-        services: &app.inner.services,
+        services: &app.inner.shared.services,
         handler_pipeline: std::mem::take(&mut builder.handler_pipeline),
         remote_pipeline: std::mem::take(&mut builder.remote_pipeline),
     }

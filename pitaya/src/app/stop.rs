@@ -70,7 +70,7 @@ pub(super) async fn stop(running: Running, force: &CancellationToken) {
         step("traces", limit, force, tracer.shutdown(limit)).await;
     }
     step("metrics", limit, force, super::watch::stop(&app)).await;
-    app.inner.services.clear();
+    app.inner.release();
     app.inner.pool.log().flush();
     tracing::info!(server_type = app.server_type(), server_id = app.server_id(), "stopped");
 }

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use super::protos::{BindMsg, KickAnswer, KickMsg, OrderedBroadcast, Push, Sessio
 use super::request::{InboundRequest, Target, Waits, session_data};
 use super::response::{self, ACK};
 use super::{Receiver, sys};
-use crate::component::{ClientCall, EntryId, Tables, cut_off, end, run_remote};
+use crate::component::{ClientCall, EntryId, SessionScope, Table, Tables, cut_off, end, run_remote};
 use crate::context::{Current, Deadline};
 use crate::dispatch;
 use crate::error::{Error, Result, code, text};
@@ -98,8 +99,9 @@ fn route_of(message: Bytes) -> String {
 
 impl Node {
     /// What this server serves.
-    pub(super) fn served(&self) -> Result<&Arc<Tables>> {
-        self.tables.get().ok_or_else(|| Error::new(code::UNAVAILABLE, "this server has not started yet"))
+    fn served(&self) -> Result<Arc<Tables>> {
+        let tables = self.serving.load(Relaxed).then(|| self.shared.served.get()).flatten();
+        tables.ok_or_else(|| Error::new(code::UNAVAILABLE, "this server has not started yet"))
     }
 
     /// Pushes to those of the users that are here, or kicks them.
@@ -125,21 +127,20 @@ impl Node {
     }
 
     /// The remote of a route, whatever server type it names.
-    pub(super) fn find_remote(&self, route: &str) -> Result<EntryId> {
+    pub(super) fn find_remote(&self, route: &str) -> Result<(Arc<Tables>, EntryId)> {
         let tables = self.served()?;
         if let Some(id) = tables.remotes.find(route.as_bytes()) {
-            return Ok(id);
+            return Ok((tables, id));
         }
         let short = route::without_server(route, &route::parse(route)?);
-        tables
-            .remotes
-            .find(short.as_bytes())
-            .ok_or_else(|| Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND).with_metadata("route", short))
+        match tables.remotes.find(short.as_bytes()) {
+            Some(id) => Ok((tables, id)),
+            None => Err(Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND).with_metadata("route", short)),
+        }
     }
 
     /// The handler of a route, whatever server type it names.
-    fn find_handler(&self, route: &str) -> Result<EntryId> {
-        let handlers = &self.served()?.handlers;
+    fn find_handler(&self, handlers: &Table, route: &str) -> Result<EntryId> {
         if let Some(id) = handlers.find(route.as_bytes()) {
             return Ok(id);
         }
@@ -215,11 +216,9 @@ impl Node {
         if let Some(serving) = sys::serve(&self, &route, &data) {
             return serving.await;
         }
-        let id = self.find_remote(&route)?;
-        let entry = self.served()?.remotes.entry(id);
+        let (tables, id) = self.find_remote(&route)?;
         let started = std::time::Instant::now();
-        let result =
-            run_remote(entry, Arc::clone(&self.services), &data, current, self.runner.tracer()).await;
+        let result = run_remote(tables, id, &data, current, self.shared.runner.tracer()).await;
         self.meters.served(id, started, result.as_ref().err());
         result
     }
@@ -231,9 +230,9 @@ impl Node {
         (route, frontend_id, body): (String, String, Bytes),
         current: Current,
     ) -> Result<Bytes> {
-        let id = self.find_handler(&route)?;
-        let handlers = &self.served()?.handlers;
-        let entry = handlers.entry(id);
+        let tables = self.served()?;
+        let id = self.find_handler(&tables.handlers, &route)?;
+        let entry = tables.handlers.entry(id);
         let waits_for_reply = matches!(waits, Waits::ForReply(_));
         if waits_for_reply && entry.info.notify {
             return Err(Error::new(code::BAD_REQUEST, text::REQUEST_ON_NOTIFY));
@@ -245,8 +244,10 @@ impl Node {
         let core = self.pool.copy(u64::try_from(session.id).unwrap_or_default(), uid, data, back);
         // Any number but 0 says that somebody waits.
         let mid = u64::from(waits_for_reply);
+        let scope = SessionScope::new(core, tables);
+        let entry = scope.tables.handlers.entry(id);
         let client =
-            ClientCall { core: Arc::clone(&core), call: 0, mid, entry: id, no_hooks: entry.no_hooks() };
+            ClientCall { scope: Arc::clone(&scope), call: 0, mid, entry: id, no_hooks: entry.no_hooks() };
         let started = std::time::Instant::now();
         let work = async { dispatch::call(entry, client, &Body::shared(&body)).await };
         let result = current
@@ -258,7 +259,7 @@ impl Node {
         if !waits_for_reply {
             return Ok(ACK);
         }
-        Ok(core.back().and_then(Back::take_reply).unwrap_or_default())
+        Ok(scope.core.back().and_then(Back::take_reply).unwrap_or_default())
     }
 }
 

@@ -1,15 +1,14 @@
 //! This server's place in the cluster, and the calls it makes.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::absent::Absent;
 use super::keyed::{Admission, RefusedKeys, refusal};
@@ -21,16 +20,14 @@ use super::response::{self, Unanswered};
 use super::router::{self, Chosen, Pick, Routers, Routing};
 use super::server::DRAINING;
 use super::{Callee, Discovery, Server, Servers, Transport, TransportError, View};
-use crate::component::{RemoteRequest, RemoteTarget, Runner, Tables, run_remote};
+use crate::component::{RemoteRequest, RemoteTarget, Shared, Tables, run_remote};
 use crate::context::{Caller, Current, Deadline, Metadata, new_request_id};
 use crate::dispatch::{Forward, Forwarded};
 use crate::error::{Error, Result, code, text};
 use crate::route;
-use crate::services::Services;
-use crate::session::{Pool, Session};
-use crate::span::{self, Tracer};
+use crate::session::{Directory, Pool, Session};
+use crate::span;
 use crate::util::clock::Clock;
-use crate::util::tasks::run_until_cancelled;
 
 /// What a node is made of.
 pub(crate) struct Parts {
@@ -39,12 +36,8 @@ pub(crate) struct Parts {
     pub(crate) transport: Box<dyn Transport>,
     pub(crate) routers: Routers,
     pub(crate) limits: Limits,
-    pub(crate) pool: Arc<Pool>,
-    pub(crate) services: Arc<Services>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) meters: Meters,
-    pub(crate) tracer: Option<Tracer>,
-    pub(crate) tasks: TaskTracker,
-    pub(crate) kill: CancellationToken,
     pub(crate) clock: Clock,
 }
 
@@ -74,15 +67,10 @@ pub(crate) struct Node {
     refused: Arc<RefusedKeys>,
     pub(super) limits: Limits,
     pub(super) pool: Arc<Pool>,
-    pub(super) services: Arc<Services>,
-    pub(super) tables: OnceLock<Arc<Tables>>,
+    pub(super) shared: Arc<Shared>,
+    /// Whether calls of other servers are served.
+    pub(super) serving: AtomicBool,
     pub(super) meters: Meters,
-    /// Handlers whose callers have gone come to their end in here.
-    tasks: TaskTracker,
-    /// Cuts off what is in there.
-    kill: CancellationToken,
-    /// Runs the remotes that this server calls on itself.
-    pub(super) runner: Runner,
     pub(super) binds: super::unique::Binds,
     /// What binds are judged by.
     pub(super) clock: Clock,
@@ -90,22 +78,10 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts {
-            own,
-            discovery,
-            transport,
-            routers,
-            limits,
-            pool,
-            services,
-            meters,
-            tracer,
-            tasks,
-            kill,
-            clock,
-        } = parts;
-        let node = Arc::new(Self {
+    /// Makes the node, and with it the pool of sessions, which reports binds to the node.
+    pub(crate) fn new(parts: Parts, pool: impl FnOnce(Weak<dyn Directory>) -> Arc<Pool>) -> Arc<Self> {
+        let Parts { own, discovery, transport, routers, limits, shared, meters, clock } = parts;
+        let node = Arc::new_cyclic(|node: &Weak<Self>| Self {
             caller: Caller::new(&own.id, &own.server_type, limits.request),
             own: ArcSwap::from_pointee(own),
             servers: Arc::default(),
@@ -116,13 +92,10 @@ impl Node {
             admission: Admission::default(),
             refused: Arc::default(),
             limits,
-            pool,
-            services,
-            tables: OnceLock::new(),
+            pool: pool(node.clone()),
+            shared,
+            serving: AtomicBool::new(false),
             meters,
-            runner: Runner::new(tasks.clone(), kill.clone(), limits.handler).traced(tracer),
-            tasks,
-            kill,
             binds: super::unique::Binds::default(),
             clock,
             order: Order::new(),
@@ -135,7 +108,7 @@ impl Node {
 
     /// Lets something come to its end by itself, unless the server ends before.
     pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(run_until_cancelled(self.kill.clone(), work));
+        self.shared.runner.spawn(work);
     }
 
     /// This server, as the others know it.
@@ -145,6 +118,10 @@ impl Node {
 
     pub(crate) fn servers(&self) -> &Arc<Servers> {
         &self.servers
+    }
+
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
     }
 
     pub(crate) fn transport(&self) -> &dyn Transport {
@@ -207,9 +184,9 @@ impl Node {
     }
 
     /// What is served here; before that, calls are told that this server is not ready.
-    pub(crate) fn serve(&self, tables: Arc<Tables>) {
-        self.meters.serve(&tables);
-        let _ = self.tables.set(tables);
+    pub(crate) fn serve(&self, tables: &Tables) {
+        self.meters.serve(tables);
+        self.serving.store(true, Relaxed);
     }
 
     /// Says something else of this server from now on.
@@ -273,7 +250,7 @@ impl Node {
         timeout: Duration,
     ) -> Result<Bytes> {
         let own = self.own();
-        let open = span::call(self.runner.tracer(), route, (&to.server.id, &to.server.server_type));
+        let open = span::call(self.shared.runner.tracer(), route, (&to.server.id, &to.server.server_type));
         let metadata = span::inject(open.as_ref(), &current.metadata).encode_for_call(
             &self.caller,
             timeout,
@@ -362,13 +339,12 @@ impl Node {
             return late();
         }
         let deadline = Deadline::after(Some(timeout), Instant::now());
-        let entry = Arc::clone(self.served()?.remotes.entry(self.find_remote(route)?));
-        let (services, current) = (Arc::clone(&self.services), Current { deadline, ..current });
-        let called = Arc::clone(&entry.route);
-        let tracer = self.runner.tracer().cloned();
-        let work =
-            Box::pin(async move { run_remote(&entry, services, &body, current, tracer.as_ref()).await });
-        self.runner.run(&called, work, deadline.at()).await.unwrap_or_else(late)
+        let (tables, id) = self.find_remote(route)?;
+        let current = Current { deadline, ..current };
+        let called = Arc::clone(&tables.remotes.entry(id).route);
+        let tracer = self.shared.runner.tracer().cloned();
+        let work = Box::pin(async move { run_remote(tables, id, &body, current, tracer.as_ref()).await });
+        self.shared.runner.run(&called, work, deadline.at()).await.unwrap_or_else(late)
     }
 
     /// Forwards a message of a client.
@@ -398,7 +374,8 @@ impl Node {
         };
         let mut tried = Vec::new();
         loop {
-            let open = span::call(self.runner.tracer(), &route, (&to.server.id, &to.server.server_type));
+            let open =
+                span::call(self.shared.runner.tracer(), &route, (&to.server.id, &to.server.server_type));
             let metadata = span::inject(open.as_ref(), &context).encode_for_call(
                 &self.caller,
                 left,

@@ -182,6 +182,11 @@ impl Servers {
         self.listeners.lock().push(Arc::new(listener));
     }
 
+    /// Removes all listeners: they may hold the app, which holds this list.
+    pub(crate) fn clear_listeners(&self) {
+        self.listeners.lock().clear();
+    }
+
     /// A server is there, or says something else than before. For implementations of
     /// [`Discovery`](super::Discovery).
     pub fn put(&self, server: Server) {

@@ -43,15 +43,15 @@ impl Kind for Handler {
 
     #[inline]
     fn entry(caller: &ClientCall) -> &Entry {
-        Tables::of(&caller.core).handlers.entry(caller.entry)
+        caller.scope.tables.handlers.entry(caller.entry)
     }
 
     fn current(caller: &ClientCall) -> Current {
-        caller.core.back().map(|back| back.current().clone()).unwrap_or_default()
+        caller.scope.core.back().map(|back| back.current().clone()).unwrap_or_default()
     }
 
     fn services(caller: &ClientCall) -> &Arc<Services> {
-        caller.core.pool().services()
+        &caller.scope.tables.services
     }
 }
 
@@ -61,7 +61,7 @@ impl Kind for Remote {
     type Output = bytes::Bytes;
 
     fn entry(caller: &ServerCall) -> &Entry {
-        &caller.entry
+        caller.tables.remotes.entry(caller.entry)
     }
 
     fn current(caller: &ServerCall) -> Current {
@@ -69,15 +69,29 @@ impl Kind for Remote {
     }
 
     fn services(caller: &ServerCall) -> &Arc<Services> {
-        &caller.services
+        &caller.tables.services
     }
 }
 
-/// Who called a handler. It shares nothing with other sessions: counting references to what all threads share
-/// would cost more than the rest of a short call.
+/// What the calls of one session use. Each session allocates one.
+///
+/// A call counts references to this alone: counting references that all threads share would cost more than the rest of a
+/// short call.
+pub(crate) struct SessionScope {
+    pub(crate) core: Arc<Core>,
+    pub(crate) tables: Arc<Tables>,
+}
+
+impl SessionScope {
+    pub(crate) fn new(core: Arc<Core>, tables: Arc<Tables>) -> Arc<Self> {
+        Arc::new(Self { core, tables })
+    }
+}
+
+/// Who called a handler.
 #[doc(hidden)]
 pub struct ClientCall {
-    pub(crate) core: Arc<Core>,
+    pub(crate) scope: Arc<SessionScope>,
     pub(crate) call: CallId,
     /// The id of a request; 0 is none, and then nothing is answered.
     pub(crate) mid: u64,
@@ -89,8 +103,8 @@ pub struct ClientCall {
 /// Who called a remote.
 #[doc(hidden)]
 pub struct ServerCall {
-    services: Arc<Services>,
-    entry: Arc<Entry>,
+    tables: Arc<Tables>,
+    entry: EntryId,
     current: Current,
 }
 
@@ -156,28 +170,28 @@ impl Call<Handler> {
 
     /// The session of the client that calls.
     pub fn session<D>(&self) -> Session<D> {
-        Session::new(Arc::clone(&self.caller.core), self.caller.call)
+        Session::new(Arc::clone(&self.caller.scope.core), self.caller.call)
     }
 
     /// The services of the app.
     pub fn services(&self) -> &Services {
-        self.caller.core.pool().services()
+        &self.caller.scope.tables.services
     }
 
     #[inline]
     pub(crate) fn format(&self) -> &Format {
-        &self.caller.core.pool().settings().format
+        &self.caller.scope.core.pool().settings().format
     }
 }
 
 impl Call<Remote> {
-    pub(crate) fn remote(services: Arc<Services>, entry: Arc<Entry>, current: Current) -> Self {
-        Self { caller: ServerCall { services, entry, current }, extensions: Mutex::new(None) }
+    pub(crate) fn remote(tables: Arc<Tables>, entry: EntryId, current: Current) -> Self {
+        Self { caller: ServerCall { tables, entry, current }, extensions: Mutex::new(None) }
     }
 
     /// The services of the app.
     pub fn services(&self) -> &Services {
-        &self.caller.services
+        &self.caller.tables.services
     }
 }
 

@@ -8,15 +8,14 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 
-use super::method::{Bound, Method, Methods};
+use super::method::{Method, Methods};
 use super::rpc::{RemoteRequest, run_remote, within};
-use super::{Entry, Remote, RemoteTarget};
+use super::{Entry, Remote, RemoteTarget, Tables};
 use crate::context::Current;
 use crate::error::{Error, Result, code, text};
 use crate::pipeline::Pipeline;
 use crate::route::Route;
 use crate::serialize::{Body, Message, rpc};
-use crate::services::Services;
 
 type Answer = Box<dyn Fn(Bytes) -> BoxFuture<'static, Result<Bytes>> + Send + Sync>;
 
@@ -83,30 +82,26 @@ impl Fake {
         methods: &'static [Method<Remote>],
     ) -> Self {
         let mut fake = Self::new();
-        let services = Arc::new(Services::default());
         let instance: super::Instance = Arc::new(implementation);
+        let mut tables = Tables::default();
+        let mut ids = Vec::new();
         for (info, call) in Methods::remotes(methods).0 {
             let route = format!("{server}.{service}.{}", info.name);
-            fake.answers.insert(route.clone(), answer(route, info, call, &instance, &services));
+            let (pipeline, instance) = (Pipeline::default(), Arc::clone(&instance));
+            let entry = Entry { route: route.as_str().into(), info, call, pipeline, instance };
+            ids.extend(tables.remotes.add(entry).map(|id| (route, id)));
+        }
+        let tables = Arc::new(tables);
+        for (route, id) in ids {
+            let tables = Arc::clone(&tables);
+            let answer: Answer = Box::new(move |body| {
+                let tables = Arc::clone(&tables);
+                Box::pin(async move { run_remote(tables, id, &body, Current::get(), None).await })
+            });
+            fake.answers.insert(route, answer);
         }
         fake
     }
-}
-
-fn answer(
-    route: String,
-    info: super::MethodInfo,
-    call: Bound,
-    instance: &super::Instance,
-    services: &Arc<Services>,
-) -> Answer {
-    let instance = Arc::clone(instance);
-    let entry = Arc::new(Entry { route: route.into(), info, call, pipeline: Pipeline::default(), instance });
-    let services = Arc::clone(services);
-    Box::new(move |body| {
-        let (entry, services) = (Arc::clone(&entry), Arc::clone(&services));
-        Box::pin(async move { run_remote(&entry, services, &body, Current::get(), None).await })
-    })
 }
 
 impl RemoteTarget for Fake {

@@ -247,7 +247,7 @@ impl ClientCall {
             Some(result) => MaybeReady::ready(result),
             None => MaybeReady::pending(async move {
                 loop {
-                    self.core.room(1).await;
+                    self.scope.core.room(1).await;
                     if let Some(result) = self.send(&value) {
                         return result;
                     }
@@ -263,14 +263,15 @@ impl ClientCall {
         if self.mid == 0 {
             return Some(Ok(()));
         }
-        let settings = self.core.pool().settings();
-        if let Some(back) = self.core.back() {
+        let core = &self.scope.core;
+        let settings = core.pool().settings();
+        if let Some(back) = core.back() {
             let mut out = BytesMut::new();
             let encoded = value.encode(&mut out, |value, out| settings.format.encode(value, out));
             return Some(encoded.map(|()| back.reply(out.freeze())).map_err(encode_failed));
         }
         let compression = settings.compression.numbered(self.entry.index());
-        let sent = self.core.encode(|out| {
+        let sent = core.encode(|out| {
             message::encode_response_with(out, self.mid, false, compression, |out| {
                 value.encode(out, |value, out| settings.format.encode(value, out))
             })

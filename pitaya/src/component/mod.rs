@@ -24,6 +24,7 @@ mod reply;
 mod rpc;
 mod runner;
 mod service;
+mod shared;
 mod specialize;
 mod table;
 
@@ -40,12 +41,13 @@ pub use rpc::Rpc;
 #[doc(hidden)]
 pub use build::HasServices;
 pub(crate) use build::{Instance, LifecycleDyn};
-pub(crate) use call::{CallFuture, ClientCall};
+pub(crate) use call::{CallFuture, ClientCall, SessionScope};
 pub(crate) use every::{Every, start as start_timer};
-pub(crate) use method::{Bound, MethodInfo};
+pub(crate) use method::Bound;
 pub(crate) use rpc::{Local, RemoteRequest, RemoteTarget, run_remote};
 pub(crate) use runner::{Runner, cut_off, end};
 pub(crate) use service::service;
+pub(crate) use shared::{Served, Shared};
 pub(crate) use table::{Built, Entry, EntryId, Plan, Registration, Table, Tables};
 
 /// For generated code.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::method::Bound;
-use super::{Call, Context, Fake, FromServices, Runner, Tables};
+use super::{Call, Context, EntryId, Fake, FromServices, Shared, Tables};
 use crate::context::{Current, Deadline};
 use crate::error::{Error, Result, code, text};
 use crate::go_duration;
@@ -40,6 +40,11 @@ pub(crate) struct RemoteRequest {
 /// Where calls of remotes go.
 pub(crate) trait RemoteTarget: Send + Sync {
     fn call(&self, request: RemoteRequest) -> BoxFuture<'_, Result<Bytes>>;
+
+    /// Returns the only server type that can be called, if there is one.
+    fn only_type(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// Calls remotes: pinned to a server, by a key, with a timeout. Generated clients wrap one.
@@ -153,50 +158,37 @@ impl FromServices for Rpc {
 /// `PIT-500` if no server of that type can be called, because the app is in no cluster and of another type.
 #[doc(hidden)]
 pub fn rpc_client(services: &Services, client: &str, server_type: Option<&str>) -> Result<Rpc> {
-    if let (Some(local), Some(server_type)) = (services.find::<Local>(), server_type)
-        && !local.in_cluster
-        && *server_type != *local.server_type
+    let rpc = Rpc::from_services(services)?;
+    if let (Some(own), Some(server_type)) = (rpc.target.only_type(), server_type)
+        && server_type != own
     {
         let reason = format!(
-            "`{client}` calls servers of type `{server_type}`, and this app, a `{}`, is in no cluster: add \
-             `.cluster()`, or `.discovery(…)` and `.transport(…)`, on the builder",
-            local.server_type
+            "`{client}` calls servers of type `{server_type}`, and this app, a `{own}`, is in no cluster: add \
+             `.cluster()`, or `.discovery(…)` and `.transport(…)`, on the builder"
         );
         return Err(Error::hidden(code::INTERNAL, reason));
     }
-    Rpc::from_services(services)
+    Ok(rpc)
 }
 
-/// The remotes of this very app. Its table is known only after the components are built, some of which hold a
-/// client: hence the late binding.
-#[derive(Debug)]
-pub(crate) struct Local {
-    pub(crate) server_id: Arc<str>,
-    pub(crate) server_type: Box<str>,
-    /// Whether servers of other types can be called.
-    pub(crate) in_cluster: bool,
-    pub(crate) services: Arc<Services>,
-    pub(crate) runner: Runner,
-    pub(crate) tables: OnceLock<Arc<Tables>>,
-}
+/// The remotes of this app, for an app without a cluster.
+pub(crate) struct Local(pub(crate) Arc<Shared>);
 
 impl Local {
-    fn find(&self, request: &RemoteRequest) -> Result<&Arc<super::Entry>> {
+    fn find(&self, tables: &Tables, request: &RemoteRequest) -> Result<EntryId> {
         if let Some(id) = &request.server_id
-            && *id != self.server_id
+            && *id != self.0.server_id
         {
             return Err(Error::new(code::INTERNAL, text::NO_SERVER_WITH_ID)
                 .with_metadata("route", &*request.route)
                 .with_metadata("server", &**id));
         }
         let parts = crate::route::parse(&request.route).map_err(|error| error.about(&request.route))?;
-        let tables =
-            self.tables.get().ok_or_else(|| Error::new(code::UNAVAILABLE, "the app has not started yet"))?;
         if let Some(id) = tables.remotes.find(request.route.as_bytes()) {
-            return Ok(tables.remotes.entry(id));
+            return Ok(id);
         }
         match parts.server {
-            Some(server) if *server != *self.server_type => {
+            Some(server) if *server != *self.0.server_type => {
                 Err(Error::new(code::UNKNOWN, text::RPC_NOT_INITIALIZED)
                     .with_metadata("route", &*request.route))
             }
@@ -209,7 +201,10 @@ impl Local {
 impl RemoteTarget for Local {
     fn call(&self, request: RemoteRequest) -> BoxFuture<'_, Result<Bytes>> {
         Box::pin(async move {
-            let entry = Arc::clone(self.find(&request)?);
+            let tables = self.0.served.get();
+            let tables = tables
+                .ok_or_else(|| Error::new(code::UNAVAILABLE, "the app has not started, or has stopped"))?;
+            let id = self.find(&tables, &request)?;
             let RemoteRequest { route, body, timeout, current, .. } = request;
             let now = Instant::now();
             // As in a cluster: no longer than the call lasts during which it is made.
@@ -223,16 +218,18 @@ impl RemoteTarget for Local {
             }
             let deadline = Deadline::after(time, now);
             let current = Current { deadline, ..current };
-            let services = Arc::clone(&self.services);
-            let called = Arc::clone(&entry.route);
-            let tracer = self.runner.tracer().cloned();
-            let work =
-                Box::pin(async move { run_remote(&entry, services, &body, current, tracer.as_ref()).await });
-            match self.runner.run(&called, work, deadline.at()).await {
+            let called = Arc::clone(&tables.remotes.entry(id).route);
+            let tracer = self.0.runner.tracer().cloned();
+            let work = Box::pin(async move { run_remote(tables, id, &body, current, tracer.as_ref()).await });
+            match self.0.runner.run(&called, work, deadline.at()).await {
                 Some(result) => result,
                 None => late(time.unwrap_or_default()),
             }
         })
+    }
+
+    fn only_type(&self) -> Option<&str> {
+        Some(&self.0.server_type)
     }
 }
 
@@ -254,16 +251,17 @@ fn timed_out(route: String, timeout: Duration) -> Error {
 
 /// One remote, from bytes to bytes; a panic is its `PIT-000`.
 pub(crate) async fn run_remote(
-    entry: &Arc<super::Entry>,
-    services: Arc<Services>,
+    tables: Arc<Tables>,
+    id: EntryId,
     body: &Bytes,
     current: Current,
     tracer: Option<&Tracer>,
 ) -> Result<Bytes> {
+    let entry = tables.remotes.entry(id);
     let Bound::Remote(method) = &entry.call else {
         return Err(Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND).with_metadata("route", entry.route()));
     };
-    let call = Call::remote(services, Arc::clone(entry), current.clone());
+    let call = Call::remote(Arc::clone(&tables), id, current.clone());
     let span = span::remote(entry.route(), &current, tracer);
     let call = async {
         let call = method(call, &Body::shared(body));

@@ -48,6 +48,11 @@ impl Runner {
         self.tracer.as_ref()
     }
 
+    /// Spawns work that a stop waits for, and cuts off at its time limit.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(run_until_cancelled(self.kill.clone(), work));
+    }
+
     /// Runs a remote. Returns `None` if `until` passes before the remote has finished.
     ///
     /// The remote is not cut off then, nor when the returned future is dropped: it goes on in a task of its own. After

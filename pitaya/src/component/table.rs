@@ -12,7 +12,6 @@ use super::method::{Block, BlockKind, Bound, Contract, MethodInfo};
 use crate::error::{Error, Result, code};
 use crate::pipeline::Pipeline;
 use crate::services::Services;
-use crate::session::Core;
 
 /// One route that this app serves.
 #[derive(Debug)]
@@ -70,27 +69,24 @@ impl Table {
         &self.entries[id.index()]
     }
 
+    /// Adds an entry. Returns `None` if the table is full.
+    pub(super) fn add(&mut self, entry: Entry) -> Option<EntryId> {
+        let id = EntryId(u32::try_from(self.entries.len()).ok()?);
+        self.entries.push(Arc::new(entry));
+        Some(id)
+    }
+
     pub(crate) fn entries(&self) -> &[Arc<Entry>] {
         &self.entries
     }
 }
 
-/// Everything an app serves.
+/// Everything an app serves, and the services that its calls use.
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
     pub(crate) handlers: Table,
     pub(crate) remotes: Table,
-}
-
-impl Tables {
-    /// The tables of a session's app.
-    ///
-    /// # Panics
-    /// If the app has none yet: it has them before its first connection, and calls come from connections.
-    #[inline]
-    pub(crate) fn of(core: &Core) -> &Self {
-        core.pool().routes().expect("an app has its tables before its first connection")
-    }
+    pub(crate) services: Arc<Services>,
 }
 
 /// A component that the user made.
@@ -309,11 +305,11 @@ impl Plan<'_> {
         for (info, call) in (block.methods)().0 {
             let short = format!("{}.{}", block.service, info.name);
             let route: Arc<str> = format!("{}.{short}", self.server_type).into();
-            let Ok(id) = u32::try_from(table.entries.len()).map(EntryId) else { return };
+            let (full, instance) = (Arc::clone(&route), Arc::clone(instance));
+            let entry = Entry { route, info, call, pipeline: pipeline.clone(), instance };
+            let Some(id) = table.add(entry) else { return };
             table.by_route.insert(short.into_bytes().into(), id);
-            table.by_route.insert(route.as_bytes().into(), id);
-            let instance = Arc::clone(instance);
-            table.entries.push(Arc::new(Entry { route, info, call, pipeline: pipeline.clone(), instance }));
+            table.by_route.insert(full.as_bytes().into(), id);
         }
     }
 

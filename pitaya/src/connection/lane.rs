@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::metrics::{CompletedBatch, RouteLabel};
 use super::{ConnectionContext, ConnectionLimits};
-use crate::component::{CallFuture, ClientCall, Entry, EntryId, Handler};
+use crate::component::{CallFuture, ClientCall, Entry, EntryId, Handler, SessionScope};
 use crate::dispatch::{self, Forwarded, Started, Target};
 use crate::error::{Error, Result, code, text};
 use crate::serialize::{Body, ErrorPayload};
@@ -58,8 +58,9 @@ struct Running {
     until: Instant,
 }
 
-#[derive(Default)]
 pub(super) struct Lane {
+    /// What its calls use.
+    session: Arc<SessionScope>,
     waiting: VecDeque<Waiting>,
     /// The bytes of their bodies.
     waiting_bytes: usize,
@@ -82,11 +83,6 @@ pub(super) struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    #[inline]
-    fn client(&self, call: CallId, mid: u64, id: EntryId, entry: &Entry) -> ClientCall {
-        ClientCall { core: Arc::clone(self.core), call, mid, entry: id, no_hooks: entry.no_hooks() }
-    }
-
     /// Whether messages for it start on arrival.
     #[inline]
     fn starts_on_arrival(&self, target: &Target) -> bool {
@@ -122,6 +118,24 @@ impl Scope<'_> {
 }
 
 impl Lane {
+    pub(super) fn new(session: Arc<SessionScope>) -> Self {
+        Self {
+            session,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            running: None,
+            fresh: false,
+            concurrent: None,
+            work: 0,
+            completed: CompletedBatch::default(),
+        }
+    }
+
+    #[inline]
+    fn client_call(&self, call: CallId, mid: u64, id: EntryId, entry: &Entry) -> ClientCall {
+        ClientCall { scope: Arc::clone(&self.session), call, mid, entry: id, no_hooks: entry.no_hooks() }
+    }
+
     /// Whether as much waits as may, in number or in bytes.
     #[inline]
     pub(super) fn full(&self, limits: &ConnectionLimits) -> bool {
@@ -287,7 +301,7 @@ impl Lane {
             scope.context.metrics.record_queue_delay(id, at);
         }
         let call = scope.core.begin_lane_call();
-        let started = dispatch::start(entry, scope.client(call, mid, id, entry), body, cx);
+        let started = dispatch::start(entry, self.client_call(call, mid, id, entry), body, cx);
         match started {
             Started::Done(Ok(())) if !waited => {
                 if !self.completed.add(id, at) {
@@ -385,7 +399,7 @@ impl Lane {
                 } else {
                     context.metrics.record_no_delay(id);
                 }
-                let client = scope.client(running.id(), mid, id, entry);
+                let client = self.client_call(running.id(), mid, id, entry);
                 let made = match refused(entry, mid) {
                     Some(refused) => Err(refused),
                     None => catch_unwind(AssertUnwindSafe(|| dispatch::call(entry, client, body)))

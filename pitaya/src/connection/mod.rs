@@ -89,6 +89,7 @@ impl Connection {
     ) -> Self {
         let machine = Machine::new(context.limits.machine, accepted);
         let armed = machine.deadline().unwrap_or(accepted);
+        let session = context.dispatcher.scope(&core);
         Self {
             context,
             core,
@@ -100,7 +101,7 @@ impl Connection {
             rest: BytesMut::new(),
             rest_since: accepted,
             early: VecDeque::new(),
-            lane: Lane::default(),
+            lane: Lane::new(session),
             authentication: None,
             output: Output::default(),
             timer: Box::pin(tokio::time::sleep_until(armed)),

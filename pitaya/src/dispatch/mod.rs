@@ -13,7 +13,9 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-use crate::component::{Bound, CallFuture, ClientCall, Entry, EntryId, Handler, HandlerCall, Tables};
+use crate::component::{
+    Bound, CallFuture, ClientCall, Entry, EntryId, Handler, HandlerCall, SessionScope, Tables,
+};
 use crate::context::Current;
 use crate::error::{Error, Result, code, text};
 use crate::route::{Parts, RouteError, parse};
@@ -81,6 +83,11 @@ pub(crate) enum Started {
 impl Dispatcher {
     pub(crate) fn new(server_type: &str, tables: Arc<Tables>, forward: Option<Arc<dyn Forward>>) -> Self {
         Self { server_type: server_type.into(), tables, forward }
+    }
+
+    /// Returns what the calls of a session use.
+    pub(crate) fn scope(&self, core: &Arc<Core>) -> Arc<SessionScope> {
+        SessionScope::new(Arc::clone(core), Arc::clone(&self.tables))
     }
 
     /// Where a route goes, as it came from the wire.
@@ -157,10 +164,10 @@ pub(crate) fn start(entry: &Entry, client: ClientCall, body: &Body<'_>, cx: &mut
 #[inline]
 pub(crate) fn call(entry: &Entry, client: ClientCall, body: &Body<'_>) -> CallFuture<Handler> {
     match entry.call {
-        Bound::Handler(method) if span::wanted(client.core.tracer()) => {
+        Bound::Handler(method) if span::wanted(client.scope.core.tracer()) => {
             let request_id = Current::with(|current| current.metadata.request_id().map(str::to_owned));
-            let ClientCall { core, mid, .. } = &client;
-            let message = core.client_message(entry.route(), request_id.as_deref(), *mid != 0);
+            let core = &client.scope.core;
+            let message = core.client_message(entry.route(), request_id.as_deref(), client.mid != 0);
             let span = span::handler(&message, core.tracer());
             let future = span.in_scope(|| method(HandlerCall::new(client), body));
             Box::pin(span.run(future))

@@ -11,13 +11,17 @@ use crate::component::FromServices;
 use crate::error::{Error, Result, code, text};
 use crate::serialize::{Format, Serializer};
 use crate::services::Services;
-use crate::session::{Bounds, CloseReason, Policy, Pushes, Session, SessionPool, Settings};
+use crate::session::{Bounds, CloseReason, Policy, Pool, Pushes, Session, SessionPool, Settings};
 use crate::wire::{message, packet};
 
 const HELLO: Bytes = Bytes::from_static(br#"{"text":"hello"}"#);
 
 fn groups() -> (SessionPool, Groups) {
-    let pool = SessionPool::test();
+    groups_with(Settings::new(Format::Json))
+}
+
+fn groups_with(settings: Settings) -> (SessionPool, Groups) {
+    let pool = SessionPool(Pool::test(settings));
     let groups = Groups::in_memory(&pool);
     (pool, groups)
 }
@@ -96,9 +100,8 @@ impl Serializer for Counting {
 
 #[tokio::test]
 async fn broadcast_is_encoded_once_and_shared() {
-    let (pool, groups) = groups();
     let encoded = Arc::new(AtomicUsize::new(0));
-    pool.0.configure(Settings::new(Format::from(Counting(Arc::clone(&encoded)))));
+    let (pool, groups) = groups_with(Settings::new(Format::from(Counting(Arc::clone(&encoded)))));
     let lobby = groups.group("lobby");
     lobby.create().await.unwrap();
     let mut sessions = Vec::new();
@@ -120,10 +123,9 @@ async fn broadcast_is_encoded_once_and_shared() {
 
 #[tokio::test]
 async fn members_that_cannot_be_reached_are_named() {
-    let (pool, groups) = groups();
     let mut settings = Settings::new(Format::Json);
     settings.bounds = Bounds { messages: 1, bytes: 40, policy: Policy::Disconnect };
-    pool.0.configure(settings);
+    let (pool, groups) = groups_with(settings);
     let lobby = groups.group("lobby");
     lobby.create().await.unwrap();
     let (slow, _unread) = online(&pool, "slow").await;

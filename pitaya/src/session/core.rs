@@ -14,7 +14,7 @@ use std::task::Waker;
 use serde_json::{Map, Value};
 
 use super::back::Back;
-use super::callback::Once;
+use super::callback::OnceCallback;
 use super::data::Data;
 use super::outbox::Outbox;
 use super::pool::Pool;
@@ -84,7 +84,7 @@ struct State {
     listed: Option<Arc<str>>,
     handshake: Option<Arc<handshake::Request>>,
     /// The close callbacks by their ids, in the order in which they were added; `None` once they have run.
-    on_close: Option<BTreeMap<u64, Once>>,
+    on_close: Option<BTreeMap<u64, OnceCallback>>,
     /// The id of the last close callback.
     last_callback: u64,
     /// When the session was bound: of two sessions of a user the greater time is that of the newer one.

@@ -18,6 +18,7 @@ mod testing;
 mod uid;
 
 pub(crate) use self::back::{Back, Owner};
+pub(crate) use self::callback::{Callbacks, bind_callback, close_callback};
 pub use self::core::CloseReason;
 pub(crate) use self::core::{CallId, Core, Via};
 pub use self::data::SessionData;
@@ -41,7 +42,7 @@ use serde_json::{Map, Value};
 
 use crate::acceptor::UpgradeRequest;
 use crate::error::{Error, Result, code, text};
-use crate::serialize::{Message, Push};
+use crate::serialize::{Format, Message, Push};
 use crate::wire::handshake;
 
 /// A client's session, with a typed view `D` of its data.
@@ -344,7 +345,7 @@ impl<D: SessionData> Session<D> {
     ///
     /// It has no connection. What is pushed to it is in the [`Pushes`].
     pub fn test() -> (Self, Pushes) {
-        testing::session(&Pool::new())
+        testing::session(&Pool::test(Settings::new(Format::Json)))
     }
 
     /// As [`test`](Self::test), in a pool: so that groups and [`Users`](crate::group::Users) over the same pool

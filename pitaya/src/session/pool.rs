@@ -1,10 +1,9 @@
 //! All sessions of one app: by id, by uid, and the callbacks that concern them all.
 
-use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
@@ -15,14 +14,13 @@ use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 
 use super::back::Back;
-use super::callback::{Check, List, Tell, check, tell};
+use super::callback::{Callbacks, bind_callback, close_callback};
 use super::core::{Core, Via, all_ended};
 use super::outbox::Bounds;
 use super::{CloseReason, Policy, Session};
 use crate::error::{Error, Result, code, text};
 use crate::metrics::{BoundMetric, CHANNEL_CAPACITY, Metrics, OUTBOX_DROPPED, OUTBOX_WAIT};
 use crate::serialize::{Format, Message};
-use crate::services::Services;
 use crate::span::Tracer;
 use crate::util::throttle::{Throttle, throttled};
 use crate::wire::{Compression, Compressor, Dictionary, message, packet};
@@ -84,13 +82,6 @@ impl Settings {
     }
 }
 
-#[derive(Default)]
-pub(super) struct Callbacks {
-    pub(super) on_bind: List<Check>,
-    pub(super) on_after_bind: List<Check>,
-    pub(super) on_close: List<Tell>,
-}
-
 /// Who has to know where users are: the cluster.
 pub(crate) trait Directory: Send + Sync {
     /// A user is about to be bound here. Done when what others send to it from now on would arrive.
@@ -114,8 +105,7 @@ pub(crate) trait Directory: Send + Sync {
 }
 
 pub(crate) struct Pool {
-    settings: OnceLock<Settings>,
-    services: Arc<Services>,
+    settings: Settings,
     next_id: AtomicU64,
     sessions: DashMap<u64, Arc<Core>, RandomState>,
     /// Keyed by what clients choose: the default hasher resists them.
@@ -125,11 +115,8 @@ pub(crate) struct Pool {
     /// The time of the last bind of a server that stands alone.
     last_bind: AtomicI64,
     callbacks: Callbacks,
-    /// The routes of the app, which are a room further out: kept here so that a call finds them through its
-    /// session, without counting references that all threads share.
-    routes: OnceLock<Arc<dyn Any + Send + Sync>>,
     /// It has this pool, so it is not held by it.
-    directory: OnceLock<Weak<dyn Directory>>,
+    directory: Option<Weak<dyn Directory>>,
     /// The server was killed: nothing of its sessions goes on. A flag, because calls look at it.
     killed: AtomicBool,
     /// Bounds the log lines that clients of this app can cause.
@@ -137,50 +124,36 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(
+        settings: Settings,
+        callbacks: Callbacks,
+        directory: Option<Weak<dyn Directory>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            settings: OnceLock::new(),
-            services: Arc::default(),
+            settings,
+            callbacks,
+            directory,
             next_id: AtomicU64::new(0),
             sessions: DashMap::default(),
             users: DashMap::default(),
             ending: DashMap::default(),
             last_bind: AtomicI64::new(0),
-            callbacks: Callbacks::default(),
-            routes: OnceLock::new(),
-            directory: OnceLock::new(),
             killed: AtomicBool::new(false),
             log: Throttle::default(),
         })
     }
 
-    /// Sets what all sessions have in common. Before the first session; a second call changes nothing.
-    pub(crate) fn configure(&self, settings: Settings) {
-        let _ = self.settings.set(settings);
+    /// A pool for tests, without an app.
+    pub(crate) fn test(settings: Settings) -> Arc<Self> {
+        Self::new(settings, Callbacks::default(), None)
     }
 
     pub(crate) fn settings(&self) -> &Settings {
-        self.settings.get_or_init(|| Settings::new(Format::Json))
-    }
-
-    /// Sets the routes of the app. Before the first session; a second call changes nothing.
-    pub(crate) fn set_routes<T: Send + Sync + 'static>(&self, routes: Arc<T>) {
-        let _ = self.routes.set(routes);
-    }
-
-    /// The routes of the app.
-    #[inline]
-    pub(crate) fn routes<T: 'static>(&self) -> Option<&T> {
-        self.routes.get()?.downcast_ref()
-    }
-
-    /// Sets who has to know where users are. Before the first session; a second call changes nothing.
-    pub(crate) fn set_directory(&self, directory: Weak<dyn Directory>) {
-        let _ = self.directory.set(directory);
+        &self.settings
     }
 
     pub(super) fn directory(&self) -> Option<Arc<dyn Directory>> {
-        self.directory.get()?.upgrade()
+        self.directory.as_ref()?.upgrade()
     }
 
     /// Lets nothing of the sessions go on.
@@ -199,11 +172,7 @@ impl Pool {
         &self.log
     }
 
-    pub(crate) fn services(&self) -> &Arc<Services> {
-        &self.services
-    }
-
-    pub(super) fn callbacks(&self) -> &Callbacks {
+    pub(crate) fn callbacks(&self) -> &Callbacks {
         &self.callbacks
     }
 
@@ -387,7 +356,7 @@ pub struct SessionPool(pub(crate) Arc<Pool>);
 impl SessionPool {
     /// A pool without an app, for tests: see [`Session::test_in`].
     pub fn test() -> Self {
-        Self(Pool::new())
+        Self(Pool::test(Settings::new(Format::Json)))
     }
 
     /// The open session with this id.
@@ -417,7 +386,7 @@ impl SessionPool {
         F: Fn(Session) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<()>> + Send + 'static,
     {
-        self.0.callbacks.on_bind.add(check(f));
+        self.0.callbacks.on_bind.add(bind_callback(f));
     }
 
     /// Calls `f` after a session was bound and can be found by uid. An error unbinds it.
@@ -426,7 +395,7 @@ impl SessionPool {
         F: Fn(Session) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<()>> + Send + 'static,
     {
-        self.0.callbacks.on_after_bind.add(check(f));
+        self.0.callbacks.on_after_bind.add(bind_callback(f));
     }
 
     /// Calls `f` when a session is over, after its last handler and its own callbacks.
@@ -435,7 +404,7 @@ impl SessionPool {
         F: Fn(Session) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.0.callbacks.on_close.add(tell(f));
+        self.0.callbacks.on_close.add(close_callback(f));
     }
 
     /// Closes every session, without a kick. Returns at once.

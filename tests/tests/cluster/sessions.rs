@@ -39,10 +39,10 @@ async fn refused_bind_leaves_no_trace() {
     let hall = world.hall("hall-1").await;
     let builder = world
         .server("gate", "gate-1", pitaya_tests::arena::config())
-        .acceptor(pitaya::acceptor::Tcp::bind("127.0.0.1:0"));
-    builder.sessions().on_bind(|session| async move {
-        if session.uid()? == "banned" { Err(pitaya::Error::new("B-1", "banned")) } else { Ok(()) }
-    });
+        .acceptor(pitaya::acceptor::Tcp::bind("127.0.0.1:0"))
+        .on_bind(|session| async move {
+            if session.uid()? == "banned" { Err(pitaya::Error::new("B-1", "banned")) } else { Ok(()) }
+        });
     let gate = builder.start().await.unwrap();
     let mut client = pitaya_tests::raw::Raw::ready(gate.socket_addrs()[0]).await;
     assert_eq!(

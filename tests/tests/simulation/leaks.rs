@@ -1,6 +1,6 @@
 //! What is left of a simulation when it is over.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use pitaya::prelude::*;
 use pitaya::testing::{self, Cluster};
@@ -9,8 +9,6 @@ use pitaya_tests::arena::{Text, Witness};
 
 use crate::world::{Back, Front, back, client, front, ms, text};
 
-/// Has what does not lead back to its app. A component that has the app, its sessions or its users is a part of a circle,
-/// which keeps its memory, though no descriptor.
 #[derive(Component)]
 struct Owner {
     store: State<Arc<Witness>>,
@@ -29,16 +27,35 @@ impl Owner {
     }
 }
 
-/// One of such a circle, with timers.
+/// Holds everything that leads back to its app.
 #[derive(Component)]
 struct Circle {
     app: App,
+    sessions: SessionPool,
+    users: Users,
+    groups: Groups,
+    rpc: Rpc,
     timers: Timers,
+    store: State<Arc<Witness>>,
+    #[component(default)]
+    callers: Mutex<Vec<Session>>,
 }
 
 #[handler(server = "circle")]
 impl Circle {
-    pub async fn turn(&self) -> Result<Text> {
+    pub async fn turn(&self, session: Session) -> Result<Text> {
+        let (app, rpc, users) = (self.app.clone(), self.rpc.clone(), self.users.clone());
+        self.sessions.on_close(move |_| {
+            let _held = (&app, &rpc, &users);
+            async {}
+        });
+        let app = self.app.clone();
+        if let Some(servers) = self.app.servers() {
+            servers.on_change(move |_| drop(app.clone()));
+        }
+        self.groups.group("all").create().await?;
+        self.callers.lock().unwrap().push(session);
+        self.store.write("turned");
         self.timers.every(ms(10), || async {})?;
         Ok(text(self.app.server_id()))
     }
@@ -55,7 +72,7 @@ async fn scenario(cluster: &Cluster, witness: &Arc<Witness>, stops: bool) {
     player.request(&Back::SAY, &text("x")).await.unwrap();
     let _owner = cluster.backend("owner", |app| app.state(Arc::clone(witness))).await.unwrap();
     player.request(&Owner::BEGIN, &text("x")).await.unwrap();
-    let circle = cluster.backend("circle", |app| app).await.unwrap();
+    let circle = cluster.backend("circle", |app| app.state(Arc::clone(witness))).await.unwrap();
     assert_eq!(player.request(&Circle::TURN, &()).await.unwrap().text, "circle-1");
     if stops {
         circle.stop().await;
@@ -86,6 +103,26 @@ fn finished_run_leaks_nothing() {
     assert!(descriptors() < before + 20, "{before} descriptors before, {} after", descriptors());
     assert!(witness.lines().len() > 50 * 5);
     assert_eq!(Arc::strong_count(&witness), 1, "a component, a timer or a service outlived its run");
+}
+
+/// Components that hold their app, its sessions, its users and its groups, and callbacks that do.
+#[tokio::test]
+async fn stopped_app_is_freed_with_its_components() {
+    let witness: Arc<Witness> = Arc::default();
+    for stops in [true, false] {
+        let app = App::builder()
+            .server_type("circle")
+            .state(Arc::clone(&witness))
+            .acceptor(pitaya::acceptor::Tcp::bind("127.0.0.1:0"));
+        let broken = if stops { app } else { app.post_build(|_| async { Err(Error::new("L-1", "no")) }) };
+        let Ok(running) = broken.start().await else { continue };
+        let app = running.app();
+        let client = pitaya::client::Client::builder().connect_tcp(running.addresses()[0]).await.unwrap();
+        client.request(&Circle::TURN, &()).await.unwrap();
+        running.stop().await;
+        assert!(app.service::<Groups>().is_err(), "a stopped app has no services");
+    }
+    assert_eq!(Arc::strong_count(&witness), 1, "a stopped app lives on");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{CloseReason, Core};
 use crate::error::{Error, Result, code, text};
-use crate::session::callback;
+use crate::session::callback::{BindCallback, CallbackList};
 use crate::session::{Session, check_uid};
 use crate::util::panic::catch_panic_async;
 
@@ -86,7 +86,7 @@ impl Core {
     async fn run_checks(
         self: &Arc<Self>,
         what: &'static str,
-        list: &callback::List<callback::Check>,
+        list: &CallbackList<BindCallback>,
     ) -> Result<()> {
         for callback in list.all().iter() {
             let session = Session::new(Arc::clone(self), 0);

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 
 use super::{CloseReason, Core};
 use crate::session::Session;
-use crate::session::callback::Once;
+use crate::session::callback::OnceCallback;
 use crate::util::panic::catch_panic_async;
 use crate::util::throttle::throttled;
 
@@ -62,7 +62,7 @@ impl Core {
     }
 
     /// Adds a close callback. Returns its id; `None` if the session is over, so that it would never run.
-    pub(crate) fn on_close(&self, callback: Once) -> Option<u64> {
+    pub(crate) fn on_close(&self, callback: OnceCallback) -> Option<u64> {
         let mut state = self.state();
         let state = &mut *state;
         let list = state.on_close.as_mut()?;
