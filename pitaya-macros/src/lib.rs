@@ -1,14 +1,13 @@
-//! The macros of the `pitaya` framework. Use them through `pitaya`, which re-exports them all: what they generate
-//! names its items.
+//! The macros of the `pitaya` framework.
 //!
-//! Here are the entry points and their documentation; the expanders are in `pitaya-macros-core`. The examples of these
-//! docs are compiled as `ui-tests/tests/pass/docs_*.rs`: a doctest here could not depend on `pitaya`, which depends
-//! on this crate.
+//! Use them through `pitaya`, which re-exports all of them. This crate has the entry points and their documentation; the
+//! expanders are in `pitaya-macros-core`. The examples are compiled as `ui-tests/tests/pass/docs_*.rs`, because a doctest
+//! in this crate cannot depend on `pitaya`, which depends on this crate.
 
 use pitaya_macros_core as core;
 use proc_macro::TokenStream;
 
-/// Makes the methods of an impl block into handlers: routes that clients call.
+/// Turns the methods of an impl block into handlers: routes that clients call.
 ///
 /// ```text
 /// #[handler(server = "connector")]        // routes connector.entry.join, connector.entry.say, …
@@ -18,6 +17,7 @@ use proc_macro::TokenStream;
 ///
 ///     #[route("say")]                      // the last part of the route, if it is not the function's name
 ///     #[concurrent]                        // starts on arrival, beside the session's other messages
+///     #[timeout("5s")]                     // fails with PIT-408 after this time
 ///     pub async fn say_something(&self, msg: Say) { … }      // no reply: notify-only
 ///
 ///     pub async fn raw(&self, body: Bytes) -> Result<Bytes> { … }   // no serializer: bytes in, bytes out
@@ -28,16 +28,22 @@ use proc_macro::TokenStream;
 ///     fn helper(&self) { … }               // private: a helper
 ///
 ///     #[every("100ms")]
-///     async fn tick(&self) { … }           // called by a timer, see `timers`
+///     async fn tick(&self) { … }           // a timer calls it, see `timers`
 /// }
 /// ```
 ///
 /// Keys:
 /// - `server = "…"`: the server type that serves the block. Without it, every type does.
 /// - `service = "…"`: the middle part of the routes; otherwise the type's name in `snake_case`.
-/// - `rename_all = "…"`: how names of methods are written: `lowercase`, `UPPERCASE`, `PascalCase`, `camelCase`,
-///   `snake_case` or `SCREAMING_SNAKE_CASE`. `#[route]` wins over it.
-/// - `crate = path`: where `pitaya` is, if it is not `::pitaya`.
+/// - `rename_all = "…"`: the case of method names: `lowercase`, `UPPERCASE`, `PascalCase`, `camelCase`, `snake_case` or
+///   `SCREAMING_SNAKE_CASE`. `#[route]` wins over it.
+/// - `timeout = "…"`: the timeout of each route of the block. `#[timeout]` on a method wins over it.
+/// - `crate = path`: the path of `pitaya`, if it is not `::pitaya`.
+///
+/// A timeout is a duration in the syntax of Go, such as `500ms` or `1m30s`, of at least 1 ms. It bounds the hooks before
+/// the method, the extractors and the method. A call that exceeds it is dropped at its next `.await` and fails with `PIT-408`,
+/// `handler timeout`. The hooks after the method see this error. `pitaya.handler.timeout` bounds the call as well: the
+/// smaller of both wins.
 ///
 /// A handler is a `pub async fn` that takes `&self`, extractors (`Session<_>`, `Context`, `State<_>`, `App`, and any
 /// other type with `Extract<Handler>` if it is marked `#[extract]`; the framework's services, such as `Groups`, need no
@@ -45,24 +51,29 @@ use proc_macro::TokenStream;
 /// It returns `Result<T, E>` or `Result<Option<T>, E>` where `T` is a message and `E: IntoError`, or nothing at all:
 /// then it is notify-only.
 ///
-/// Each handler gives the type a constant, the route with its types: `Entry::JOIN` is a `Route<Join, Joined, Handler>`
-/// and goes into `client.request(&Entry::JOIN, &join)`; of a notify-only one it is a `Route<Say, (), Notify>` and goes
-/// into `client.notify(&Entry::SAY_SOMETHING, &say)`. Neither is accepted where a server calls a remote.
+/// The macro sees names and not types. It takes the one argument that is neither a known extractor nor marked `#[extract]`
+/// for the message, and a return type whose name ends in `Result` for a reply that may fail. The generated code compares
+/// this with the types, so a wrong guess does not compile.
+///
+/// Each handler adds a constant to the type, the route with its types. `Entry::JOIN` is a `Route<Join, Joined, Handler>`
+/// for `client.request(&Entry::JOIN, &join)`. The constant of a notify-only handler is a `Route<Say, (), Notify>` for
+/// `client.notify(&Entry::SAY_SOMETHING, &say)`. A call of a remote accepts neither.
 ///
 /// A private `async fn` that takes a message and is not called in the block is warned about, because its `pub` may have
 /// been forgotten. `#[skip]` silences the warning.
 ///
-/// The block itself stays as it is, so that handlers are called in unit tests like any method. A type may have any
-/// number of blocks. It is built by the app if it derives [`Component`](macro@Component), or registered by hand.
+/// The block stays unchanged, so unit tests call handlers like any method. Lints apply to it as elsewhere; on routes only
+/// `unreachable_pub` and `clippy::unused_async` are allowed, because a route has to be a `pub async fn`. A type may have any
+/// number of blocks. The app builds the type if it derives [`Component`](macro@Component); otherwise register a value.
 #[proc_macro_attribute]
 pub fn handler(args: TokenStream, item: TokenStream) -> TokenStream {
     core::handler(args.into(), item.into()).into_tokens().into()
 }
 
-/// Makes methods into remotes: calls between servers, with a typed client.
+/// Turns methods into remotes: calls between servers, with a typed client.
 ///
-/// On a trait it is a contract, which both sides share; on an implementation of that contract it registers it; on an
-/// impl block of a type's own methods it is both at once.
+/// On a trait it declares a contract, which both servers share. On an implementation of the contract it registers the
+/// methods. On an impl block of a type's own methods it does both.
 ///
 /// ```text
 /// /// What any server may ask of a room server.
@@ -85,20 +96,24 @@ pub fn handler(args: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// The keys are those of [`handler`](macro@handler). A contract needs `server`, and its service is its name without
-/// a trailing `Api`; an implementation of a contract takes no keys but `crate`. Without `server`, an impl block serves
-/// on every server type, and its client calls the caller's own type.
+/// a trailing `Api`. An implementation of a contract takes no key but `crate`. Without `server`, an impl block serves
+/// on every server type, and its client calls servers of the caller's own type.
 ///
-/// A remote takes what a handler takes, but no `Session`: it is called by a server.
+/// A remote takes the arguments of a handler except `Session`, because a server calls it.
 ///
-/// The client has a method and a `Route` constant for each remote, `on(&server_id)`, `by(&key)` and `timeout(…)` to say
-/// where a call goes and how long it may take, and `fake(…)` for tests: with an implementation of the contract, or,
-/// for an impl block, with closures by route (`Fake`). A method without a reply is called like one that replies `()`.
+/// The key `timeout` and `#[timeout]` bound a call on the server that runs it. The configured limit and the deadline of the
+/// caller bound it as well: the smallest wins.
+///
+/// The client has a method and a `Route` constant for each remote. `on(&server_id)` and `by(&key)` choose the server,
+/// `timeout(…)` bounds how long the caller waits. `fake(…)` creates a client for tests from an implementation of the
+/// contract, or from closures by route (`Fake`) for an impl block. A method without a reply is called like one that replies
+/// `()`.
 #[proc_macro_attribute]
 pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
     core::remote(args.into(), item.into()).into_tokens().into()
 }
 
-/// Makes a struct into a message: what handlers and remotes take and give, and what is pushed.
+/// Turns a struct into a message: an argument or a reply of handlers and remotes, or a push.
 ///
 /// ```text
 /// #[message]
@@ -124,7 +139,7 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 ///   `#[serde(default)]` must be there. Unknown fields are always ignored.
 /// - `validate`: the rules of `garde::Validate`, which you derive, are checked before the handler runs (feature
 ///   `garde`).
-/// - `crate = path`: where `pitaya` is, if it is not `::pitaya`.
+/// - `crate = path`: the path of `pitaya`, if it is not `::pitaya`.
 ///
 /// `#[field(text)]` on an `i64` or `u64`, also in an `Option` or a `Vec`, writes the integer as decimal text in JSON and
 /// MessagePack, because JavaScript rounds integers above 2⁵³. A number is accepted as well when the field is read. In
@@ -148,7 +163,7 @@ pub fn message(args: TokenStream, item: TokenStream) -> TokenStream {
     core::message(args.into(), item.into()).into_tokens().into()
 }
 
-/// Makes a struct into a typed view of session data.
+/// Turns a struct into a typed view of session data.
 ///
 /// ```text
 /// #[session]
@@ -161,13 +176,13 @@ pub fn message(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// It derives `Clone`, `Debug` and serde's traits; the type must be `Default`, because a key that is not in the session
 /// yet has its default. On the wire the fields are keys of the session's JSON map, so every attribute of serde may
-/// be used. The key `crate = path` says where `pitaya` is, if it is not `::pitaya`.
+/// be used. The key `crate = path` sets the path of `pitaya`, if it is not `::pitaya`.
 #[proc_macro_attribute]
 pub fn session(args: TokenStream, item: TokenStream) -> TokenStream {
     core::session(args.into(), item.into()).into_tokens().into()
 }
 
-/// Makes a struct into a component that the app builds by itself: one instance for each app.
+/// Turns a struct into a component that the app builds: one instance for each app.
 ///
 /// ```text
 /// #[derive(Component)]
@@ -179,14 +194,14 @@ pub fn session(args: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// A field that the app has not got is an error at start that names the component and the field. On the struct,
-/// `#[component(crate = path)]` says where `pitaya` is, if it is not `::pitaya`.
+/// A field that the app cannot provide is an error at start that names the component and the field. On the struct,
+/// `#[component(crate = path)]` sets the path of `pitaya`, if it is not `::pitaya`.
 #[proc_macro_derive(Component, attributes(component))]
 pub fn component(item: TokenStream) -> TokenStream {
     core::component(item.into()).into_tokens().into()
 }
 
-/// Gives an error of yours codes that clients see, so that handlers can return it.
+/// Adds codes for clients to an error, so that handlers can return it.
 ///
 /// ```text
 /// #[derive(Debug, thiserror::Error, PitayaError)]
@@ -198,31 +213,33 @@ pub fn component(item: TokenStream) -> TokenStream {
 ///     #[pitaya(code = "CHAT-002")]
 ///     NoRoom,
 ///     #[error(transparent)]
-///     #[pitaya(transparent)]               // passes on the code, text and metadata of the error it holds
+///     #[pitaya(transparent)]               // forwards the code, text and metadata of the error inside
 ///     Other(#[from] pitaya::Error),
 /// }
 /// ```
 ///
 /// The text that clients see is the error's `Display`; the error itself goes to the log as the source. `metadata(key =
-/// field, other)` adds pairs, said by `Display`. On a struct, or on an enum for all variants without one,
-/// `#[pitaya(code = "…")]` stands on the type itself; `#[pitaya(crate = path)]` says where `pitaya` is, if it is not `::pitaya`.
+/// field, other)` adds pairs, written by `Display`. On a struct, or on an enum for all variants without one,
+/// `#[pitaya(code = "…")]` stands on the type itself; `#[pitaya(crate = path)]` sets the path of `pitaya`, if it is not `::pitaya`.
 ///
 /// `?` turns the error into a `pitaya::Error` in functions that return `pitaya::Result`.
 ///
-/// The type is also recognised inside of other errors: `AnyError` and `.internal()?` find its code among the sources.
+/// `AnyError` and `.internal()?` also find the code of the type among the sources of other errors.
 #[proc_macro_derive(PitayaError, attributes(pitaya))]
 pub fn pitaya_error(item: TokenStream) -> TokenStream {
     core::pitaya_error(item.into()).into_tokens().into()
 }
 
-/// Says the last part of a method's route: `#[route("join")]`. Belongs on a method in a [`handler`](macro@handler) or
+/// Sets the last part of a method's route: `#[route("join")]`.
+///
+/// Belongs on a method in a [`handler`](macro@handler) or
 /// [`remote`](macro@remote) block or contract; letters, digits and `_`.
 #[proc_macro_attribute]
 pub fn route(_args: TokenStream, item: TokenStream) -> TokenStream {
     core::marker("route", item.into()).into_tokens().into()
 }
 
-/// Calls a method of a component again and again: `#[every("100ms")] async fn tick(&self)`.
+/// Calls a method of a component periodically: `#[every("100ms")] async fn tick(&self)`.
 ///
 /// Belongs on a method in a [`timers`](macro@timers), [`handler`](macro@handler) or [`remote`](macro@remote) block,
 /// which has the docs.
@@ -231,7 +248,7 @@ pub fn every(_args: TokenStream, item: TokenStream) -> TokenStream {
     core::marker("every", item.into()).into_tokens().into()
 }
 
-/// Makes methods of a component into timers, which the app runs from its start to its stop.
+/// Turns methods of a component into timers, which the app runs from its start to its stop.
 ///
 /// ```text
 /// #[timers]
@@ -240,7 +257,7 @@ pub fn every(_args: TokenStream, item: TokenStream) -> TokenStream {
 ///     async fn tick(&self) { … }
 ///
 ///     #[every("1m30s")]
-///     async fn save(&self) -> Result<()> { … }   // an error is logged, and the timer goes on
+///     async fn save(&self) -> Result<()> { … }   // an error is logged, and the timer continues
 /// }
 /// ```
 ///
@@ -249,8 +266,8 @@ pub fn every(_args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// The first run is one interval after the app has started, when `init` and `after_init` of all components are done.
 /// The runs of one timer never overlap: a run that takes longer than the interval delays the next one. Runs that were
-/// missed are made up for, as by `Timers::every`. A panic or an error is logged, and the timer goes on. No run begins
-/// once the app stops; the one that has begun is waited for, before `before_shutdown` and `shutdown` of the component.
+/// missed are made up for, as by `Timers::every`. A panic or an error is logged, and the timer continues. No run begins
+/// once the app stops. The app waits for a run that has begun before `before_shutdown` and `shutdown` of the component.
 ///
 /// `#[every]` is allowed in a [`handler`](macro@handler) and a [`remote`](macro@remote) block as well. Such timers run on
 /// the server types of the block. Timers of a `#[timers]` block run wherever the app has the component.
@@ -258,7 +275,7 @@ pub fn every(_args: TokenStream, item: TokenStream) -> TokenStream {
 /// Keys:
 /// - `server = "…"`: the timers run on this server type only, and the app builds the component for them there. It is
 ///   needed for a component that has timers, but neither handlers nor remotes, unless it is registered by hand.
-/// - `crate = path`: where `pitaya` is, if it is not `::pitaya`.
+/// - `crate = path`: the path of `pitaya`, if it is not `::pitaya`.
 #[proc_macro_attribute]
 pub fn timers(args: TokenStream, item: TokenStream) -> TokenStream {
     core::timers(args.into(), item.into()).into_tokens().into()
@@ -272,14 +289,25 @@ pub fn skip(_args: TokenStream, item: TokenStream) -> TokenStream {
     core::marker("skip", item.into()).into_tokens().into()
 }
 
-/// Lets a handler start as soon as its message arrives. Otherwise the messages of one session are handled one at a
-/// time, in the order they came. Belongs on a method in a [`handler`](macro@handler) block.
+/// Starts a handler as soon as its message arrives.
+///
+/// Otherwise the server handles the messages of a session one at a time, in the order of their arrival. Belongs on a method
+/// in a [`handler`](macro@handler) block.
 #[proc_macro_attribute]
 pub fn concurrent(_args: TokenStream, item: TokenStream) -> TokenStream {
     core::marker("concurrent", item.into()).into_tokens().into()
 }
 
-/// Links crates in whose components nothing else names: `pitaya::link!(connector, room);`.
+/// Bounds the calls of one method: `#[timeout("5s")]`.
+///
+/// Belongs on a method in a [`handler`](macro@handler) or [`remote`](macro@remote) block or contract. It wins over the
+/// key `timeout` of the block, which has the docs.
+#[proc_macro_attribute]
+pub fn timeout(_args: TokenStream, item: TokenStream) -> TokenStream {
+    core::marker("timeout", item.into()).into_tokens().into()
+}
+
+/// Links the components of crates that nothing else names: `pitaya::link!(connector, room);`.
 ///
 /// The linker leaves out a crate of which nothing is used, and with it all its components. One `link!` in the
 /// binary, at module level, names each crate once.

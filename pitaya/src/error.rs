@@ -1,99 +1,65 @@
-//! Errors: what a client sees, and what the log sees.
+//! Errors of handlers, remotes and the framework.
 //!
-//! An [`Error`] has a code, a text and metadata; these three go to the caller, be it a game client or another
-//! server. Its [source](std::error::Error::source) stays at home: only the log prints it. So an error that was
-//! written for callers ([`Error::new`]) goes out as it is, while a foreign error (a database's, a panic's)
-//! becomes `PIT-000` with the text `internal error`, unless `pitaya.errors.expose` is on.
+//! The code, the text and the metadata of an [`Error`] go to the caller, which is a client or a server. Only the log
+//! prints its [source](std::error::Error::source). An error for callers ([`Error::new`]) goes out unchanged. A foreign
+//! error, such as one of a database, or a panic becomes `PIT-000` with the text `internal error`, unless
+//! `pitaya.errors.expose` is on.
+//!
+//! Programs distinguish errors by [`Error::kind`] or by their [codes](code).
 //!
 //! A handler may return any `E: IntoError`: [`Error`], an enum with `#[derive(PitayaError)]`, or [`AnyError`],
-//! which takes every error by `?`.
+//! which converts every error by `?`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
 
-/// The codes of the framework. Applications choose their own prefix.
+mod coded;
+mod kind;
+pub(crate) mod text;
+
+#[doc(hidden)]
+pub use coded::{Coded, CodedError, ErrorRecognizer, coded};
+pub use kind::ErrorKind;
+
+/// The codes of the framework. Applications use a prefix of their own.
 pub mod code {
-    /// What they all begin with.
+    /// The prefix of all codes of the framework.
     pub(crate) const PREFIX: &str = "PIT-";
-    /// Anything without a code of its own: a foreign error, a panic, a failed hook, a null reply.
+    /// An error without a code of its own: a foreign error, a panic, a failed hook, a null reply.
     pub const UNKNOWN: &str = "PIT-000";
-    /// The message could not be understood: bad route, bad body, a request to a notify-only handler.
+    /// The message is invalid: a bad route, a bad body, a request to a notify-only handler.
     pub const BAD_REQUEST: &str = "PIT-400";
-    /// The session has no user yet.
+    /// The session has no user.
     pub const NOT_BOUND: &str = "PIT-401";
-    /// No such handler or remote.
+    /// The handler or remote does not exist.
     pub const NOT_FOUND: &str = "PIT-404";
-    /// A handler or a remote took longer than it may.
+    /// A handler or a remote exceeded its timeout.
     pub const TIMEOUT: &str = "PIT-408";
-    /// The client sends more than it may, where that is answered.
+    /// The client exceeds a rate limit whose calls are answered.
     pub const TOO_MANY: &str = "PIT-429";
-    /// The client or its connection has gone.
+    /// The client or its connection is gone.
     pub const CLOSED: &str = "PIT-499";
-    /// The framework or the cluster could not do its part.
+    /// The framework or the cluster failed.
     pub const INTERNAL: &str = "PIT-500";
-    /// What is needed for this call is not there now; trying later may help.
+    /// A server or a connection that the call needs is unavailable for now. A later call may succeed.
     pub const UNAVAILABLE: &str = "PIT-503";
-    /// Made by a client for itself: it waited long enough.
+    /// The client stopped waiting. Only the client makes this error.
     pub const CLIENT_TIMEOUT: &str = "PIT-504";
 }
 
-/// The texts that clients and peers compare, each in one place.
-pub mod text {
-    #![allow(missing_docs)]
-    pub const INTERNAL: &str = "internal error";
-    pub const NULL_REPLY: &str = "reply must not be null";
-    pub const REQUEST_ON_NOTIFY: &str = "tried to request a notify route";
-    pub const EMPTY_ROUTE_FIELD: &str = "route field can not be empty";
-    pub const INVALID_ROUTE: &str = "invalid route";
-    pub const ROUTE_NOT_FOUND: &str = "route not found";
-    pub const TOO_MANY: &str = "rate limit exceeded";
-    pub const HANDLER_TIMEOUT: &str = "handler timeout";
-    pub const NO_SERVERS: &str = "no servers available of this type";
-    pub const NO_SERVER_WITH_ID: &str = "can't find any server with the provided ID";
-    pub const RPC_NOT_INITIALIZED: &str = "RPC server is not running";
-    pub const ILLEGAL_UID: &str = "illegal uid";
-    pub const ALREADY_BOUND: &str = "session is already bound to an uid";
-    pub const NOT_BOUND: &str = "you have to bind an UID to the session to do that";
-    pub const OUTBOX_FULL: &str = "the outbox of the client is full";
-    pub const BROKEN_PIPE: &str = "broken low-level pipe";
-    pub const SESSION_NOT_FOUND: &str = "session not found";
-    pub const FRONT_CANT_PUSH_TO_FRONT: &str = "frontend session can't push to front";
-    pub const ON_CLOSE_ON_BACKEND: &str = "onclose callbacks are not allowed on backend servers";
-    pub const FRONTEND_TYPE_NOT_SPECIFIED: &str =
-        "for using SendPushToUsers from a backend server you have to specify a valid frontendType";
-    pub const RPC_MAY_BE_LOCAL: &str = "you are making a rpc that may be processed locally, either specify a different server type or specify a server id";
-    pub const SERVER_NOT_FOUND: &str = "server not found";
-    pub const NO_SERVER_TYPE: &str =
-        "no server type chosen for sending RPC, send a full route in the format server.service.component";
-    pub const EMPTY_UID: &str = "empty uid";
-    pub const GROUP_EXISTS: &str = "group already exists";
-    pub const GROUP_NOT_FOUND: &str = "group not found";
-    pub const MEMBER_EXISTS: &str = "member already exists in group";
-    pub const MEMBER_NOT_FOUND: &str = "member not found in the group";
-    pub const GROUP_TTL_NOT_FOUND: &str = "memory group TTL not found";
-    pub const PUSHING_TO_USERS: &str = "failed to push message to users";
-    pub const KICKING_USERS: &str = "failed to kick users";
-    pub const ILLEGAL_GROUP: &str = "illegal group name";
-    pub const NO_CONTEXT: &str = "no context found";
-    pub const CANNOT_DECODE_ROUTE: &str = "cannot decode route";
-    pub const INVALID_RPC_TYPE: &str = "invalid rpc type";
-    pub const RPC_TIMEOUT: &str = "rpc client: request timeout";
-    pub const BINARY_TIMEOUT: &str = "timeout waiting to binary process to terminate";
-}
-
-/// The result of everything that can fail with an [`Error`]. For errors of other crates: `.internal()?` ([`ResultExt`]).
+/// A result with an [`Error`]. For errors of other crates write `.internal()?` ([`ResultExt`]).
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Any error of somebody else, boxed.
+/// A boxed error of any crate.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// An error of a handler or a remote: a code, a text and metadata for the caller.
 ///
-/// `?` takes an error of your own with `#[derive(PitayaError)]`. For the errors of other crates write
-/// `.internal()?` ([`ResultExt`]), or let the function return `Result<T, AnyError>` ([`AnyError`]), where `?` takes every
-/// error. Both hide the error's text from the caller, and keep it as the [source](StdError::source) for the log.
+/// `?` converts an error with `#[derive(PitayaError)]`. For the errors of other crates write `.internal()?`
+/// ([`ResultExt`]), or return `Result<T, AnyError>` ([`AnyError`]), where `?` converts every error. Both hide the text
+/// from the caller and keep it as the [source](StdError::source) for the log.
 ///
 /// ```
 /// use pitaya::{Result, ResultExt};
@@ -114,12 +80,12 @@ struct Inner {
     msg: Cow<'static, str>,
     metadata: BTreeMap<String, String>,
     source: Option<BoxError>,
-    /// The text was written for callers. A foreign error's was not.
+    /// Whether callers may see the text. They may not see that of a foreign error.
     public: bool,
 }
 
 impl Error {
-    /// An error for the caller: it goes out exactly as given.
+    /// Creates an error for the caller, which gets exactly this code and text.
     pub fn new(code: impl Into<Cow<'static, str>>, msg: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Inner {
             code: code.into(),
@@ -130,67 +96,73 @@ impl Error {
         }))
     }
 
-    /// A foreign error: `PIT-000`, `internal error` for the caller and `source` for the log. If `source` is
-    /// an [`Error`] already, or has one among its sources, that one's code, text and metadata are kept.
+    /// Converts a foreign error: `PIT-000`, `internal error` for the caller, `source` for the log.
+    ///
+    /// If `source` is an [`Error`] or has one among its sources, the result has the code, text and metadata of that one.
     pub fn internal(source: impl Into<BoxError>) -> Self {
         let source = source.into();
         let source = match source.downcast::<Self>() {
             Ok(own) => return *own,
             Err(source) => source,
         };
-        if let Some(found) = find(&*source) {
+        if let Some(found) = coded::find(&*source) {
             return found.with_source(source);
         }
         Self::hidden(code::UNKNOWN, source)
     }
 
-    /// An error with a code, whose reason only the log shows: the caller gets `internal error`.
+    /// Creates an error whose reason only the log shows. The caller gets the code and `internal error`.
     pub(crate) fn hidden(code: &'static str, reason: impl Into<BoxError>) -> Self {
         let mut error = Self::new(code, text::INTERNAL).with_source(reason);
         error.0.public = false;
         error
     }
 
-    /// The text for the operator: the reason of an error that hides it from the caller, else its text.
+    /// Returns the text for the operator, which is the reason if the caller may not see it.
     pub(crate) fn reason(&self) -> Cow<'_, str> {
         self.outgoing_msg(true)
     }
 
-    /// Adds one pair to what the caller sees under `metadata`.
+    /// Adds one pair to the metadata, which the caller sees.
     #[must_use]
     pub fn with_metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.0.metadata.insert(key.into(), value.into());
         self
     }
 
-    /// Keeps `source` for the log.
+    /// Sets the source, which only the log shows.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.0.source = Some(source.into());
         self
     }
 
-    /// The code, for example `PIT-404`.
+    /// Returns the kind of the error, by its code.
+    pub fn kind(&self) -> ErrorKind {
+        ErrorKind::of(&self.0.code)
+    }
+
+    /// Returns the code, for example `PIT-404`. Those of the framework are in [`code`].
     pub fn code(&self) -> &str {
         &self.0.code
     }
 
-    /// The text for the caller.
+    /// Returns the text for the caller.
     pub fn msg(&self) -> &str {
         &self.0.msg
     }
 
-    /// What else the caller is told.
+    /// Returns the metadata for the caller.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.0.metadata
     }
 
-    /// Whether the text was written for callers.
+    /// Whether callers may see the text.
     pub(crate) fn is_public(&self) -> bool {
         self.0.public
     }
 
-    /// The text that leaves this server: a foreign error's own only if `expose` is on.
+    /// Returns the text that leaves this server. That of a foreign error leaves it only if `expose` is on.
     pub(crate) fn outgoing_msg(&self, expose: bool) -> Cow<'_, str> {
         match &self.0.source {
             Some(source) if expose && !self.0.public => Cow::Owned(source.to_string()),
@@ -198,7 +170,7 @@ impl Error {
         }
     }
 
-    /// A copy without the source, for a second recipient.
+    /// Copies the error without its source, for a second recipient.
     pub(crate) fn without_source(&self) -> Self {
         Self(Box::new(Inner {
             code: self.0.code.clone(),
@@ -210,10 +182,10 @@ impl Error {
     }
 }
 
-/// For people: what `main` prints of an error that it returns, with everything that is known of it.
+/// Prints everything that is known of the error, for the operator who reads what `main` returned.
 ///
-/// The codes for any internal error (`PIT-000`, `PIT-500`) are left out, because they say nothing to an operator. The
-/// reason of an error that hides it from callers stands in place of its text.
+/// It omits the codes `PIT-000` and `PIT-500`, which tell an operator nothing. The reason of an error replaces the text
+/// for callers.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.reason();
@@ -225,7 +197,7 @@ impl fmt::Debug for Error {
         for (key, value) in &self.0.metadata {
             write!(f, "\n  {key} = {value}")?;
         }
-        // A text often ends with that of its cause: each is printed once.
+        // A text often ends with that of its cause. Each is printed once.
         let mut printed = text.into_owned();
         let mut source = self.source();
         while let Some(error) = source {
@@ -256,15 +228,16 @@ impl StdError for Error {
     }
 }
 
-/// What a handler may fail with. Derive it for an enum with `#[derive(PitayaError)]`.
+/// An error that a handler or a remote may return. Implement it with `#[derive(PitayaError)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of a handler or a remote",
-    label = "a client would not know what to make of this error",
+    label = "this error has no code for clients",
     note = "return `pitaya::Error`, `pitaya::AnyError` (takes every error by `?`), or derive `PitayaError` for `{Self}`",
-    note = "in a plain `pitaya::Result<T>`, turn a foreign error into one with `.internal()?`"
+    note = "in a plain `pitaya::Result<T>`, turn a foreign error into one with `.internal()?`",
+    note = "see https://docs.rs/pitaya/latest/pitaya/derive.PitayaError.html"
 )]
 pub trait IntoError {
-    /// The error that travels.
+    /// Returns the error for the caller.
     fn into_error(self) -> Error;
 }
 
@@ -274,10 +247,10 @@ impl IntoError for Error {
     }
 }
 
-/// Every error, by `?`: for handlers that call code with errors of its own.
+/// Any error, converted by `?`, for handlers that call code of other crates.
 ///
-/// If the error is an [`Error`], or a type with `#[derive(PitayaError)]`, or has one of these among its
-/// sources, its code and text go out; any other becomes `PIT-000`, `internal error`.
+/// If the error or one of its sources is an [`Error`] or derives `PitayaError`, its code and text go out. Any other
+/// becomes `PIT-000`, `internal error`.
 ///
 /// ```
 /// use pitaya::{AnyError, error::IntoError};
@@ -311,12 +284,12 @@ impl IntoError for AnyError {
     }
 }
 
-/// `.internal()?` in a function that returns [`Result`]: a foreign error becomes `PIT-000`.
+/// Converts the errors of other crates: `.internal()?` in a function that returns [`Result`].
 pub trait ResultExt<T> {
-    /// Turns a foreign error into [`Error::internal`].
+    /// Converts the error by [`Error::internal`].
     ///
     /// # Errors
-    /// The same error, as one that may travel.
+    /// The converted error.
     fn internal(self) -> Result<T>;
 }
 
@@ -324,73 +297,6 @@ impl<T, E: Into<BoxError>> ResultExt<T> for std::result::Result<T, E> {
     fn internal(self) -> Result<T> {
         self.map_err(Error::internal)
     }
-}
-
-/// What a variant of a derived error says: its code and metadata, or the error whose it passes on.
-#[doc(hidden)]
-#[derive(Debug)]
-pub enum Coded<'a> {
-    /// A code, and metadata.
-    Code(&'static str, Vec<(&'static str, String)>),
-    /// What the error inside says.
-    Inner(&'a (dyn StdError + 'static)),
-}
-
-/// What `#[derive(PitayaError)]` makes.
-#[doc(hidden)]
-pub trait CodedError: StdError + Send + Sync + 'static {
-    /// What the variant says.
-    fn coded(&self) -> Coded<'_>;
-}
-
-/// A derived error as it travels, without a source.
-fn travelling<E: CodedError>(error: &E) -> Error {
-    match error.coded() {
-        Coded::Code(code, metadata) => {
-            let error = Error::new(code, error.to_string());
-            metadata.into_iter().fold(error, |error, (key, value)| error.with_metadata(key, value))
-        }
-        Coded::Inner(inner) => find(inner).unwrap_or_else(|| {
-            let mut hidden = Error::new(code::UNKNOWN, text::INTERNAL);
-            hidden.0.public = false;
-            hidden
-        }),
-    }
-}
-
-/// A derived error as it travels, with itself as the source.
-#[doc(hidden)]
-pub fn coded<E: CodedError>(error: E) -> Error {
-    travelling(&error).with_source(BoxError::from(error))
-}
-
-/// How a derived error is recognised behind a `dyn Error`. The macro submits one for each type.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct ErrorRecognizer(fn(&(dyn StdError + 'static)) -> Option<Error>);
-
-impl ErrorRecognizer {
-    /// Recognises `E`.
-    pub const fn of<E: CodedError>() -> Self {
-        Self(|error| error.downcast_ref::<E>().map(travelling))
-    }
-}
-
-inventory::collect!(ErrorRecognizer);
-
-/// The first error with a code, in `error` or among its sources.
-fn find(error: &(dyn StdError + 'static)) -> Option<Error> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(own) = error.downcast_ref::<Error>() {
-            return Some(own.without_source());
-        }
-        if let Some(found) = inventory::iter::<ErrorRecognizer>().find_map(|r| (r.0)(error)) {
-            return Some(found);
-        }
-        next = error.source();
-    }
-    None
 }
 
 #[cfg(test)]

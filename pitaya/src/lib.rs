@@ -39,10 +39,11 @@ pub mod testing;
 pub mod timer;
 mod util;
 mod validate;
+#[doc(hidden)]
 pub mod wire;
 
 pub use bytes::Bytes;
-pub use error::{AnyError, BoxError, Error, Result, ResultExt};
+pub use error::{AnyError, BoxError, Error, ErrorKind, Result, ResultExt};
 /// Not public API.
 #[doc(hidden)]
 pub use pitaya_duration as go_duration;
@@ -52,7 +53,8 @@ pub use component::{Context, Lifecycle, Rpc, State};
 pub use config::Config;
 pub use group::{Groups, Users};
 pub use pitaya_macros::{
-    Component, PitayaError, concurrent, every, handler, link, message, remote, route, session, skip, timers,
+    Component, PitayaError, concurrent, every, handler, link, message, remote, route, session, skip, timeout,
+    timers,
 };
 pub use route::Route;
 pub use session::{Session, SessionData, SessionPool};
@@ -102,5 +104,9 @@ pub mod __private {
     };
     pub use crate::services::Services;
     pub use crate::session::SessionData;
+    pub use std::{
+        option::Option::{None, Some},
+        result::Result::Ok,
+    };
     pub use {bytes, inventory, prost, serde};
 }

@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use pitaya::error::text;
 use pitaya::group::{EtcdGroupOptions, EtcdStore, GroupError, GroupStore, Groups, Users};
 use pitaya::prelude::*;
 use pitaya_tests::etcd::{self, Etcd};
@@ -32,15 +31,15 @@ async fn what_one_server_does_to_a_group_the_other_sees() {
     let (one, two) = (groups(etcd, &prefix), groups(etcd, &prefix));
     let (here, there) = (one.group("lobby"), two.group("lobby"));
     here.create().await.unwrap();
-    assert_eq!(said(there.create().await), text::GROUP_EXISTS);
+    assert_eq!(said(there.create().await), "group already exists");
     there.add("bob").await.unwrap();
     here.add("ann").await.unwrap();
-    assert_eq!(said(there.add("ann").await), text::MEMBER_EXISTS);
+    assert_eq!(said(there.add("ann").await), "member already exists in group");
     assert_eq!(there.members().await.unwrap(), ["ann", "bob"]);
     assert_eq!(here.count().await.unwrap(), 2);
     assert!(here.contains("bob").await.unwrap() && !here.contains("eve").await.unwrap());
     here.remove("bob").await.unwrap();
-    assert_eq!(said(there.remove("bob").await), text::MEMBER_NOT_FOUND);
+    assert_eq!(said(there.remove("bob").await), "member not found in the group");
     there.remove_all().await.unwrap();
     assert_eq!(here.count().await.unwrap(), 0);
     here.add("eve").await.unwrap();
@@ -55,7 +54,7 @@ async fn what_one_server_does_to_a_group_the_other_sees() {
         said(here.renew_ttl().await),
         said(here.delete().await),
     ] {
-        assert_eq!(said, text::GROUP_NOT_FOUND);
+        assert_eq!(said, "group not found");
     }
 }
 
@@ -86,9 +85,9 @@ async fn group_expires_with_members_unless_renewed() {
     short.create_with_ttl(Duration::from_secs(1)).await.unwrap();
     short.add("ann").await.unwrap();
     long.create().await.unwrap();
-    assert_eq!(said(long.renew_ttl().await), text::GROUP_TTL_NOT_FOUND);
+    assert_eq!(said(long.renew_ttl().await), "memory group TTL not found");
     short.renew_ttl().await.unwrap();
-    assert_eq!(said(short.create_with_ttl(Duration::from_secs(9)).await), text::GROUP_EXISTS);
+    assert_eq!(said(short.create_with_ttl(Duration::from_secs(9)).await), "group already exists");
     pitaya_tests::soon("the group to go", async {
         while short.members().await.is_ok() {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -156,7 +155,7 @@ async fn a_member_has_the_lease_of_its_group() {
         for n in 0_u64.. {
             let added = two.group("raid").add(&format!("user-{n}")).await;
             if let Err(error) = added {
-                assert_eq!(error.msg(), text::GROUP_NOT_FOUND);
+                assert_eq!(error.msg(), "group not found");
             }
         }
     };

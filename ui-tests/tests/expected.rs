@@ -36,7 +36,7 @@ const VERBS: [&str; 20] = [
     "write",
 ];
 
-/// Errors of the compiler that need no words of ours: their beginning, and what else must be in them.
+/// Errors of the compiler that need no words of the framework: their beginning, and what else must be in them.
 const COMPILER: [(&str, &str); 6] = [
     ("error[E0046]: not all trait items implemented, missing: `", "missing `"),
     (

@@ -9,7 +9,7 @@ use syn::{Attribute, Ident, LitStr, Path, Token, parse_quote};
 use crate::errors::Sink;
 use crate::ungroup;
 
-/// What a key takes.
+/// The value that a key takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Takes {
     /// Nothing.
@@ -20,7 +20,7 @@ pub(crate) enum Takes {
     Path,
 }
 
-/// A key that an attribute knows, with an example of its use.
+/// A key of an attribute, with an example of its use.
 pub(crate) struct Key {
     pub(crate) name: &'static str,
     pub(crate) takes: Takes,
@@ -93,7 +93,7 @@ impl Args {
         self.get(name).is_some()
     }
 
-    /// The text of a key.
+    /// Returns the text of a key.
     pub(crate) fn text(&self, name: &str) -> Option<&LitStr> {
         match self.get(name) {
             Some(Value::Text(text)) => Some(text),
@@ -101,7 +101,7 @@ impl Args {
         }
     }
 
-    /// Where a key stands.
+    /// Returns the place of a key.
     pub(crate) fn span(&self, name: &str) -> Option<Span> {
         self.0.iter().find(|(known, ..)| *known == name).map(|(_, key, _)| key.span())
     }
@@ -170,7 +170,7 @@ fn split(input: ParseStream<'_>) -> syn::Result<Vec<Arg>> {
     Ok(args)
 }
 
-/// The documentation of an item as one text; parts that are not literals (`include_str!`) are left out.
+/// Returns the documentation of an item as one text, without parts that are not literals (`include_str!`).
 pub(crate) fn doc_text(attrs: &[Attribute]) -> String {
     let mut lines = Vec::new();
     for attr in attrs.iter().filter(|a| a.path().is_ident("doc")) {
@@ -192,7 +192,7 @@ pub(crate) fn named<'a>(attrs: &'a [Attribute], name: &'a str) -> impl Iterator<
     attrs.iter().filter(move |a| a.path().is_ident(name))
 }
 
-/// Whether an attribute is one of our markers, by its plain name or by a path that ends in it
+/// Whether an attribute is one of the markers, by its plain name or by a path that ends in it
 /// (`#[pitaya::route]`).
 pub(crate) fn is_marker(attr: &Attribute, name: &str) -> bool {
     is_marker_path(attr.path(), name)
@@ -202,7 +202,7 @@ pub(crate) fn is_marker_path(path: &Path, name: &str) -> bool {
     path.is_ident(name) || (path.segments.len() > 1 && path.segments.last().is_some_and(|s| s.ident == name))
 }
 
-/// The paths that generated code starts from.
+/// The path that generated code starts from.
 pub(crate) struct Ctx {
     /// The framework.
     pub(crate) krate: Path,
@@ -213,13 +213,13 @@ impl Ctx {
         Self { krate: args.krate() }
     }
 
-    /// The framework's items for generated code.
+    /// Returns the path of the items for generated code.
     pub(crate) fn private(&self) -> TokenStream {
         let krate = &self.krate;
         quote!(#krate::__private)
     }
 
-    /// A path below the framework, as the text that serde and prost take.
+    /// Returns a path below the framework, as text for serde and prost.
     pub(crate) fn path_text(&self, rest: &str) -> String {
         let krate = self.krate.to_token_stream().to_string().replace(' ', "");
         format!("{krate}::__private::{rest}")

@@ -1,4 +1,4 @@
-//! `#[derive(Component)]`: a component that the app makes by itself.
+//! `#[derive(Component)]`: a component that the app builds.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -93,10 +93,9 @@ fn arguments(attrs: &[Attribute], example: &str, sink: &Sink<'_>) -> TokenStream
                 let tokens = &list.tokens;
                 all.extend(quote!(#tokens,));
             }
-            Err(_) => sink.on(
-                attr,
-                format!("`#[component]` says nothing without its arguments: write `#[component({example})]`"),
-            ),
+            Err(_) => {
+                sink.on(attr, format!("`#[component]` has no arguments: write `#[component({example})]`"))
+            }
         }
     }
     all

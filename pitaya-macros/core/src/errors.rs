@@ -1,8 +1,7 @@
-//! Collecting mistakes: all of a block in one compile.
+//! Collects the errors of an item, so that one compile reports all of them.
 //!
-//! A [`Sink`] is a node of a tree. A mistake marks its node and all nodes above, so a method knows whether it
-//! may be expanded, and its block whether anything in it is wrong, while the mistakes themselves lie in one list
-//! in the order they were found.
+//! A [`Sink`] is a node of a tree. An error marks its node and all nodes above, so a method knows whether it may be
+//! expanded, and its block whether it has an error. The errors themselves are in one list, in the order of their discovery.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
@@ -11,17 +10,17 @@ use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::Error;
 
-/// What a macro makes of an item.
+/// The result of a macro.
 #[derive(Debug)]
 pub struct Expansion {
-    /// The user's item and what belongs to it; present even if there are errors.
+    /// The user's item and the generated code, also if there are errors.
     pub tokens: TokenStream,
-    /// Every mistake found.
+    /// All errors.
     pub errors: Vec<Error>,
 }
 
 impl Expansion {
-    /// The tokens for the compiler, the mistakes as `compile_error!`s after the item.
+    /// Returns the tokens for the compiler, with each error as a `compile_error!` after the item.
     pub fn into_tokens(self) -> TokenStream {
         let mut tokens = self.tokens;
         tokens.extend(self.errors.iter().map(Error::to_compile_error));
@@ -29,12 +28,12 @@ impl Expansion {
     }
 }
 
-/// Where the mistakes of one macro call lie.
+/// The errors of one macro call.
 #[derive(Default)]
 pub(crate) struct Errors(RefCell<Vec<Error>>);
 
 impl Errors {
-    /// The root of the tree.
+    /// Returns the root of the tree.
     pub(crate) fn sink(&self) -> Sink<'_> {
         Sink { errors: self, parent: None, failed: Cell::new(false) }
     }
@@ -44,7 +43,7 @@ impl Errors {
     }
 }
 
-/// A place for the mistakes of one part of an item.
+/// Collects the errors of one part of an item.
 pub(crate) struct Sink<'a> {
     errors: &'a Errors,
     parent: Option<&'a Self>,
@@ -52,27 +51,27 @@ pub(crate) struct Sink<'a> {
 }
 
 impl Sink<'_> {
-    /// A node below this one.
+    /// Creates a node below this one.
     pub(crate) fn child(&self) -> Sink<'_> {
         Sink { errors: self.errors, parent: Some(self), failed: Cell::new(false) }
     }
 
-    /// Whether a mistake was found here or below.
+    /// Whether this node or one below has an error.
     pub(crate) fn failed(&self) -> bool {
         self.failed.get()
     }
 
-    /// A mistake at a span.
+    /// Adds an error at a span.
     pub(crate) fn at(&self, span: Span, message: impl Display) {
         self.absorb(Error::new(span, message));
     }
 
-    /// A mistake at all of some tokens.
+    /// Adds an error at all of some tokens.
     pub(crate) fn on(&self, tokens: impl ToTokens, message: impl Display) {
         self.absorb(Error::new_spanned(tokens, message));
     }
 
-    /// Mistakes that syn found.
+    /// Adds the errors of syn.
     pub(crate) fn absorb(&self, error: Error) {
         let mut node = Some(self);
         while let Some(sink) = node {
@@ -82,7 +81,7 @@ impl Sink<'_> {
         self.errors.0.borrow_mut().extend(error);
     }
 
-    /// The value, or its mistake noted.
+    /// Returns the value, or adds the error.
     pub(crate) fn ok<T>(&self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|error| self.absorb(error)).ok()
     }

@@ -1,9 +1,10 @@
 //! The expanders of the `pitaya` macros, as an ordinary library.
 //!
-//! A proc-macro crate can export nothing but its macros, while the snapshots of expansions and `cargo xtask expand`
-//! need to call them: so each macro is a function here, over [`proc_macro2`] tokens, that gives an [`Expansion`].
-//! Each goes the same way: read the item (bodies stay tokens), check it and note all mistakes, write the code. The
-//! user's item is always in the result.
+//! A proc-macro crate can export nothing but its macros, but the snapshot tests and `cargo xtask expand` have to call
+//! the expanders. So each macro is a function over [`proc_macro2`] tokens that returns an [`Expansion`].
+//!
+//! Each one parses the item (bodies stay tokens), checks it and collects all errors, then writes the code. The user's item
+//! is always in the result.
 
 mod attr;
 mod block;

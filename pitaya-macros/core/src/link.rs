@@ -1,4 +1,4 @@
-//! `link!`: naming crates, so that the linker keeps their components.
+//! `link!`: names crates, so that the linker keeps their components.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote_spanned;
@@ -19,10 +19,7 @@ pub fn link(crates: TokenStream) -> Expansion {
                 Ok(name) => names.push(name),
                 Err(_) => {
                     let tree: TokenTree = input.parse()?;
-                    sink.on(
-                        tree,
-                        "a crate stands there by its name: write `pitaya::link!(connector, room);`",
-                    );
+                    sink.on(tree, "expected a crate name: write `pitaya::link!(connector, room);`");
                 }
             }
             if !input.is_empty() && input.parse::<Token![,]>().is_err() {

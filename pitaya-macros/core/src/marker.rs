@@ -1,11 +1,11 @@
-//! `#[route]`, `#[skip]` and `#[concurrent]` where no block takes them away.
+//! `#[route]`, `#[skip]` and the other markers where no block removes them.
 
 use proc_macro2::TokenStream;
 
 use crate::block::misplaced;
 use crate::errors::{Errors, Expansion};
 
-/// Expands a marker that stands outside of a block: the item, and where the marker belongs.
+/// Expands a marker outside of a block: the item, and an error that tells where the marker belongs.
 pub fn marker(name: &str, item: TokenStream) -> Expansion {
     let errors = Errors::default();
     let text = match name {
@@ -15,7 +15,7 @@ pub fn marker(name: &str, item: TokenStream) -> Expansion {
                 .to_owned()
         }
         _ => format!(
-            "`#[{name}]` says something of a route: write it on a method in a `#[handler]` or `#[remote]` block"
+            "`#[{name}]` configures a route: write it on a method in a `#[handler]` or `#[remote]` block"
         ),
     };
     errors.sink().on(misplaced(&item), text);

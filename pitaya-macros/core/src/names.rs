@@ -1,4 +1,4 @@
-//! The names of routes: how they are derived, and which are possible.
+//! The names of routes: their derivation and their check.
 
 use heck::{ToLowerCamelCase, ToShoutySnakeCase, ToSnakeCase, ToUpperCamelCase};
 use proc_macro2::Span;
@@ -7,10 +7,10 @@ use syn::LitStr;
 use crate::attr::list;
 use crate::errors::Sink;
 
-/// How names of methods are written on the wire.
+/// The case of method names on the wire.
 #[derive(Clone, Copy, Default)]
 pub(crate) enum Rename {
-    /// As the function is called.
+    /// The name of the function.
     #[default]
     Keep,
     Lower,
@@ -56,7 +56,7 @@ impl Rename {
     }
 }
 
-/// The service of a type or of a contract, whose trailing `Api` is no part of it.
+/// Returns the service of a type or of a contract, without the trailing `Api` of a contract.
 pub(crate) fn service_of(name: &str, contract: bool) -> String {
     let name = match name.strip_suffix("Api") {
         Some(short) if contract && !short.is_empty() => short,
@@ -65,7 +65,7 @@ pub(crate) fn service_of(name: &str, contract: bool) -> String {
     name.to_snake_case()
 }
 
-/// Notes a name that cannot be a part of a route. `what` says which part, as in "a route".
+/// Reports a name that cannot be a part of a route. `what` names the part, as in "a service".
 pub(crate) fn check_part(name: &str, what: &str, span: Span, sink: &Sink<'_>) {
     let possible = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if possible {

@@ -71,10 +71,7 @@ impl Says {
         let mut says = Self::default();
         for attr in attrs.iter().filter(|a| a.path().is_ident("pitaya")) {
             if attr.meta.require_list().is_err() {
-                sink.on(
-                    attr,
-                    "`#[pitaya]` says nothing without its arguments: write `#[pitaya(code = \"…\")]`",
-                );
+                sink.on(attr, "`#[pitaya]` has no arguments: write `#[pitaya(code = \"…\")]`");
                 continue;
             }
             let read = attr.parse_nested_meta(|meta| {

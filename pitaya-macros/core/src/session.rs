@@ -87,7 +87,7 @@ fn expand(ctx: &Ctx, mut input: DeriveInput, sink: &Sink<'_>) -> TokenStream {
         impl #name {
             fn __default() -> Self {
                 #[allow(unused_imports)]
-                use #private::DefaultValueFallback as _;
+                use #private::fallback::*;
                 <#private::DefaultValue<Self>>::value()
             }
         }

@@ -1,4 +1,4 @@
-//! Snapshots of expansions, one of each shape, and what holds for all of them.
+//! Snapshots of expansions, one of each shape, and the rules for all of them.
 //!
 //! A snapshot is the code as a reader of `cargo xtask expand` sees it. `INSTA_UPDATE=always` rewrites them.
 

@@ -1,7 +1,7 @@
 //! The arguments of handlers and remotes: extractors, and at most one message.
 //!
-//! Which is which is told by a marker parameter that the compiler infers: a type is an argument `via` the
-//! message it is, or `via` the extractor it is.
+//! A marker parameter that the compiler infers distinguishes them: a type is an argument `via` a message or `via` an
+//! extractor.
 
 use std::any::Any;
 use std::future::Future;
@@ -12,7 +12,7 @@ use crate::error::{Error, Result, code};
 use crate::serialize::{Body, CodecError, Message, rpc};
 use crate::services::Services;
 
-/// How a type comes to be an argument.
+/// The ways in which a type is an argument.
 pub mod via {
     /// By extraction from the call.
     #[derive(Debug, Clone, Copy)]
@@ -22,8 +22,9 @@ pub mod via {
     pub enum Message {}
 }
 
-/// An argument that is made from the call rather than from its body. Implement it for types of your own, for
-/// one kind of call or for both; it is async, so that one may load a player.
+/// An argument made from the call instead of its body.
+///
+/// Implement it for your types, for one kind of call or for both. It is async, so an extractor may load a player.
 ///
 /// ```
 /// use pitaya::prelude::*;
@@ -47,10 +48,10 @@ pub mod via {
 /// }
 /// ```
 pub trait Extract<K: Kind>: Sized + Send + 'static {
-    /// Makes the argument. An error ends the call: it is what the caller gets.
+    /// Makes the argument. An error ends the call, and the caller gets it.
     ///
     /// # Errors
-    /// Whatever the extractor has against the call.
+    /// The extractor refuses the call.
     fn extract(call: &mut Call<K>) -> impl Future<Output = Result<Self>> + Send;
 
     /// Checks, when the app starts, that it has what [`extract`](Self::extract) takes from it.
@@ -78,7 +79,7 @@ pub trait Extract<K: Kind>: Sized + Send + 'static {
     /// ```
     ///
     /// # Errors
-    /// What is missing.
+    /// The app lacks something that the extractor needs.
     fn check(services: &Services) -> Result<()> {
         let _ = services;
         Ok(())
@@ -172,7 +173,7 @@ macro_rules! arguments {
 
             #[inline]
             async fn resolve(held: Self::Held, _call: &mut $call) -> Result<Self> {
-                held?.ok_or_else(|| Error::internal("a hook before took the message away"))
+                held?.ok_or_else(|| Error::internal("a hook before the method removed the message"))
             }
         }
 
@@ -215,7 +216,7 @@ macro_rules! arguments {
 }
 
 arguments! {
-    /// What a handler may take: extractors in any order, and at most one message.
+    /// An argument of a handler: an extractor or a message.
     ///
     /// Implemented for every [`Message`] and every [`Extract<Handler>`](Extract).
     #[diagnostic::on_unimplemented(
@@ -224,14 +225,15 @@ arguments! {
         note = "a handler takes extractors (`Session<_>`, `Context`, `State<_>`, …) and at most one message, by value",
         note = "to receive `{Self}` as the message, annotate it with `#[pitaya::message]`",
         note = "if the type is not yours, wrap it: write `#[message] struct Name {{ value: {Self} }}`",
-        note = "to make `{Self}` from the call, implement `Extract<Handler>` for it and mark the argument `#[extract]`"
+        note = "to make `{Self}` from the call, implement `Extract<Handler>` for it and mark the argument `#[extract]`",
+        note = "see https://docs.rs/pitaya/latest/pitaya/attr.handler.html"
     )]
     HandlerArg, HandlerCall, Handler, HeldHandlerArg, handler_arg,
     |call, body| call.format().decode(body)
 }
 
 arguments! {
-    /// What a remote may take: extractors in any order, and at most one message.
+    /// An argument of a remote: an extractor or a message.
     ///
     /// Implemented for every [`Message`] and every [`Extract<Remote>`](Extract).
     #[diagnostic::on_unimplemented(
@@ -240,7 +242,8 @@ arguments! {
         note = "a remote is called by a server, so there is no client's `Session`: send what it needs, such as the uid, in the message",
         note = "a remote takes extractors (`Context`, `State<_>`, …) and at most one message, by value",
         note = "to receive `{Self}` as the message, annotate it with `#[pitaya::message]`",
-        note = "if the type is not yours, wrap it: write `#[message] struct Name {{ value: {Self} }}`"
+        note = "if the type is not yours, wrap it: write `#[message] struct Name {{ value: {Self} }}`",
+        note = "see https://docs.rs/pitaya/latest/pitaya/attr.remote.html"
     )]
     RemoteArg, RemoteCall, Remote, HeldRemoteArg, remote_arg,
     |_call, body| rpc::decode(body)

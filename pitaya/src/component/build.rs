@@ -1,8 +1,9 @@
-//! How an app makes the components, and the life they have.
+//! Builds the components of an app, and their lifecycle.
 
 use std::any::{Any, TypeId, type_name};
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -14,64 +15,66 @@ use crate::error::{Error, Result, code};
 use crate::services::Services;
 use crate::util::panic::catch_panic_async;
 
-/// A type whose methods are handlers or remotes, and which the app can make by itself. Derive it: every field
-/// comes from the app ([`FromServices`]), or has `#[component(default)]`.
+/// A type whose methods are handlers or remotes, and that the app can build.
+///
+/// Derive it: the app provides every field ([`FromServices`]) without `#[component(default)]`.
 pub trait Component: Sized + Send + Sync + 'static {
-    /// Makes the one instance of this app.
+    /// Builds the instance of this app.
     ///
     /// # Errors
-    /// What a field has against it, with the name of the field.
+    /// The app cannot provide a field; the error names it.
     fn build(services: &Services) -> Result<Self>;
 }
 
-/// The life of a component; implement it where there is something to do.
+/// The lifecycle of a component. Every method has a default that does nothing.
 ///
 /// `init` of all components runs first, in the order of their names, then `after_init` of all; at stop
 /// `before_shutdown` of all runs in reverse, then `shutdown` of all. If an `init` fails, only the components whose
-/// `init` came before are shut down. A panic in `init` is its error; any other is logged, and the others go on.
+/// `init` succeeded are shut down. A panic in `init` is its error. Any other panic is logged, and the other components continue.
 pub trait Lifecycle: Send + Sync + 'static {
-    /// Before anything is served. If it fails the app does not start.
+    /// Runs before the app serves. If it fails, the app does not start.
     ///
     /// # Errors
-    /// Whatever keeps the component from working.
+    /// The component cannot work.
     fn init(&self) -> impl Future<Output = Result<()>> + Send {
         async { Ok(()) }
     }
 
-    /// After `init` of all components.
+    /// Runs after `init` of all components.
     fn after_init(&self) -> impl Future<Output = ()> + Send {
         async {}
     }
 
-    /// Once all sessions are closed.
+    /// Runs when all sessions are closed.
     fn before_shutdown(&self) -> impl Future<Output = ()> + Send {
         async {}
     }
 
-    /// Last.
+    /// Runs last.
     fn shutdown(&self) -> impl Future<Output = ()> + Send {
         async {}
     }
 }
 
-/// A value that a component's field can be, taken from the app.
+/// A value that the app provides, for a component's field.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a component",
     label = "the app cannot provide this",
-    note = "use `State<T>` for a value given with `.state(…)`, one of the app's own (`Groups`, `Timers`, `SessionPool`, `Arc<Config>`, …), or mark the field `#[component(default)]`"
+    note = "use `State<T>` for a value given with `.state(…)`, one of the app's own (`Groups`, `Timers`, `SessionPool`, `Arc<Config>`, …), or mark the field `#[component(default)]`",
+    note = "see https://docs.rs/pitaya/latest/pitaya/derive.Component.html"
 )]
 pub trait FromServices: Sized {
-    /// Takes the value.
+    /// Takes the value from the app.
     ///
     /// # Errors
-    /// `PIT-500` if the app has none.
+    /// [`PIT-500`](crate::error::code::INTERNAL): the app has no such value.
     fn from_services(services: &Services) -> Result<Self>;
 }
 
-/// A value of yours, given to the app with `.state(value)`: as a component's field or as an argument.
+/// A value of the application, from `.state(value)`, as a component's field or as an argument.
 ///
-/// It is found by its type, so a trait object is given, and taken, in its box:
-/// `.state::<Arc<dyn Store>>(Arc::new(…))` and `State<Arc<dyn Store>>`.
+/// Its type identifies it. Give a trait object in its `Arc`: `.state::<Arc<dyn Store>>(Arc::new(…))` for
+/// `State<Arc<dyn Store>>`.
 ///
 /// ```
 /// use pitaya::prelude::*;
@@ -84,7 +87,7 @@ pub trait FromServices: Sized {
 pub struct State<T: ?Sized>(Arc<T>);
 
 impl<T> State<T> {
-    /// A state made by hand, for tests of components.
+    /// Creates a state, for tests of components.
     pub fn new(value: T) -> Self {
         Self(Arc::new(value))
     }
@@ -129,7 +132,7 @@ where
     }
 }
 
-/// Calls of both kinds know the services of their app.
+/// A call that knows the services of its app.
 #[doc(hidden)]
 pub trait HasServices: Send + Sync {
     fn get_services(&self) -> &Services;
@@ -147,7 +150,7 @@ impl HasServices for Call<super::Remote> {
     }
 }
 
-/// For generated code: a field from the services, with its name in the error.
+/// Takes a field from the app, with its name in the error. For generated code.
 pub(super) fn field<T: FromServices>(services: &Services, component: &str, field: &str) -> Result<T> {
     T::from_services(services).map_err(|error| {
         Error::new(error.code().to_owned(), format!("field `{component}.{field}`: {}", error.reason()))
@@ -190,28 +193,36 @@ pub(crate) type Instance = Arc<dyn Any + Send + Sync>;
 type Build = fn(&Services) -> Result<Instance>;
 type AsLifecycle = fn(&Instance) -> Option<Arc<dyn LifecycleDyn>>;
 
-/// What an app knows of a component's type.
+/// Builds a component of type `S`. For generated code.
+#[derive(Debug)]
+pub struct BuildFn<S>(pub(super) Build, pub(super) PhantomData<fn() -> S>);
+
+/// Returns the lifecycle of a component of type `S`. For generated code.
+#[derive(Debug)]
+pub struct LifecycleFn<S>(pub(super) AsLifecycle, pub(super) PhantomData<fn() -> S>);
+
+/// What an app knows of a component's type. For generated code.
 #[derive(Clone, Copy)]
 pub struct ComponentType {
     pub(crate) id: TypeId,
     pub(crate) name: &'static str,
-    pub(crate) build: Option<Build>,
+    build: Option<Build>,
     lifecycle: Option<AsLifecycle>,
 }
 
 impl ComponentType {
-    /// For generated code.
+    /// Describes a type, with what a [`ComponentProbe`](super::specialize::ComponentProbe) found.
     #[doc(hidden)]
-    pub fn new<S: 'static>(build: Option<probe::BuildFn>, lifecycle: Option<probe::LifecycleFn>) -> Self {
+    pub fn new<S: 'static>(build: Option<BuildFn<S>>, lifecycle: Option<LifecycleFn<S>>) -> Self {
         Self {
             id: TypeId::of::<S>(),
             name: type_name::<S>(),
-            build: build.map(|f| f.0),
-            lifecycle: lifecycle.map(|f| f.0),
+            build: build.map(|build| build.0),
+            lifecycle: lifecycle.map(|lifecycle| lifecycle.0),
         }
     }
 
-    /// What tells it from all others, sorted by name.
+    /// Returns what distinguishes it from other types, sorted by name.
     pub(super) fn key(&self) -> (&'static str, TypeId) {
         (self.name, self.id)
     }
@@ -220,7 +231,7 @@ impl ComponentType {
         self.lifecycle?(instance)
     }
 
-    /// Makes the instance.
+    /// Builds the instance.
     pub(crate) fn make(&self, services: &Services) -> Result<Instance> {
         match self.build {
             Some(build) => build(services).map_err(|error| {
@@ -229,7 +240,7 @@ impl ComponentType {
             None => Err(Error::new(
                 code::INTERNAL,
                 format!(
-                    "component `{0}` is linked in, but nobody can make it: derive `Component` for it, or give the app one with `.register({0} {{ … }})`",
+                    "component `{0}` is linked in, but the app cannot build it: derive `Component` for it, or give the app one with `.register({0} {{ … }})`",
                     self.name
                 ),
             )),
@@ -240,61 +251,5 @@ impl ComponentType {
 impl fmt::Debug for ComponentType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
-    }
-}
-
-/// For generated code: whether a type is a `Component`, and whether it has a `Lifecycle`, found out by method
-/// resolution (an inherent-looking call prefers the impl that needs fewer references). So a type that is neither
-/// is an error at start that names it, not a compile error.
-#[doc(hidden)]
-#[allow(missing_debug_implementations)]
-pub mod probe {
-    use super::*;
-    use std::marker::PhantomData;
-
-    pub struct BuildFn(pub(super) Build);
-    pub struct LifecycleFn(pub(super) AsLifecycle);
-
-    pub struct Probe<S>(PhantomData<fn() -> S>);
-
-    impl<S> Probe<S> {
-        pub const NEW: Self = Self(PhantomData);
-    }
-
-    pub trait YesComponent {
-        fn build(&self) -> Option<BuildFn>;
-    }
-    pub trait NoComponent {
-        fn build(&self) -> Option<BuildFn>;
-    }
-    pub trait YesLifecycle {
-        fn lifecycle(&self) -> Option<LifecycleFn>;
-    }
-    pub trait NoLifecycle {
-        fn lifecycle(&self) -> Option<LifecycleFn>;
-    }
-
-    impl<S: Component> YesComponent for &Probe<S> {
-        fn build(&self) -> Option<BuildFn> {
-            Some(BuildFn(|services| Ok(Arc::new(S::build(services)?))))
-        }
-    }
-    impl<S> NoComponent for Probe<S> {
-        fn build(&self) -> Option<BuildFn> {
-            None
-        }
-    }
-    impl<S: Lifecycle> YesLifecycle for &Probe<S> {
-        fn lifecycle(&self) -> Option<LifecycleFn> {
-            Some(LifecycleFn(|instance| {
-                let instance: Arc<S> = Arc::clone(instance).downcast().ok()?;
-                Some(instance)
-            }))
-        }
-    }
-    impl<S> NoLifecycle for Probe<S> {
-        fn lifecycle(&self) -> Option<LifecycleFn> {
-            None
-        }
     }
 }

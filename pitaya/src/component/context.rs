@@ -1,4 +1,4 @@
-//! What a call knows of itself.
+//! The context of a call.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use crate::error::Result;
 
 /// The context of a call: an argument of handlers and remotes.
 ///
-/// In a cluster it goes along with the calls that a method makes. What a method puts in goes along with those that it
-/// makes with this context, by `.with(&cx)` on a client:
+/// It travels with the calls that a method makes to other servers. A value that a method inserts travels only with calls
+/// that use this context, by `.with(&cx)` on a client:
 ///
 /// ```
 /// use pitaya::prelude::*;
@@ -47,49 +47,49 @@ impl Context {
         &self.current
     }
 
-    /// The full route that was called, `server.service.method`.
+    /// Returns the full route of the call, `server.service.method`.
     pub fn route(&self) -> &str {
         &self.route
     }
 
-    /// Everything that came along.
+    /// Returns all values of the context.
     pub fn metadata(&self) -> &Metadata {
         &self.current.metadata
     }
 
-    /// A value that came along, or was put in; `None` if there is none.
+    /// Returns a value; `None` if the context has no such key.
     ///
     /// # Errors
-    /// `PIT-500`, with the key: the value is of another type.
+    /// [`PIT-500`](crate::error::code::INTERNAL), with the key: the value is of another type.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         self.current.metadata.get(key)
     }
 
-    /// Puts a value in, for the calls that are made with this context from now on, and for those that they lead to.
+    /// Inserts a value for later calls with this context, and for the calls that they cause.
     ///
     /// # Errors
-    /// `PIT-500`: the key is one of the framework's own ([`reserved`](crate::context::reserved)), or the value has no
-    /// JSON form.
+    /// [`PIT-500`](crate::error::code::INTERNAL): the framework [reserves](crate::context::reserved) the key, or the value
+    /// has no JSON form.
     pub fn insert(&mut self, key: impl Into<String>, value: impl Serialize) -> Result<()> {
         self.current.metadata.insert(key, value)
     }
 
-    /// The id of the client's message that all this began with, if it came over the cluster.
+    /// Returns the id of the client's message that caused the call, if it came from another server.
     pub fn request_id(&self) -> Option<&str> {
         self.current.metadata.request_id()
     }
 
-    /// The id of the server that called, if another one did.
+    /// Returns the id of the calling server, if another server called.
     pub fn peer_id(&self) -> Option<&str> {
         self.current.metadata.peer_id()
     }
 
-    /// The type of the server that called, if another one did.
+    /// Returns the type of the calling server, if another server called.
     pub fn peer_service(&self) -> Option<&str> {
         self.current.metadata.peer_service()
     }
 
-    /// How long the caller still waits; `None` if it does not say.
+    /// Returns how long the caller still waits, if that is known.
     pub fn remaining(&self) -> Option<Duration> {
         self.current.deadline.remaining(Instant::now())
     }

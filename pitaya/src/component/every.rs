@@ -1,7 +1,6 @@
-//! Methods that timers call: what `#[every]` writes down, and how an app runs it.
+//! The timers of components, which `#[every]` declares.
 
 use std::any::{Any, TypeId};
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,26 +41,27 @@ impl TimerBlock {
     }
 }
 
-/// The component of a timer, by its type. For generated code.
+/// Returns the component of a timer by its type. For generated code.
 ///
 /// # Errors
-/// `PIT-000` for a component of another type, which no registration can bring about.
+/// `PIT-000` for a component of another type, which no registration causes.
 #[doc(hidden)]
-pub fn timed<S: 'static>(component: &(dyn Any + Send + Sync)) -> Result<&S> {
+pub fn component_of<S: 'static>(component: &(dyn Any + Send + Sync)) -> Result<&S> {
     component.downcast_ref().ok_or_else(|| Error::internal("a timer of another component"))
 }
 
-/// What a method with `#[every]` may return: nothing, or `Result<(), E>`.
+/// The return type of a timer: nothing, or `Result<(), E>`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be what a timer returns",
-    label = "nobody receives this",
-    note = "return nothing, or `Result<()>`, whose error is logged"
+    message = "a timer cannot return `{Self}`",
+    label = "no caller receives this",
+    note = "return nothing, or `Result<()>`, whose error is logged",
+    note = "see https://docs.rs/pitaya/latest/pitaya/attr.timers.html"
 )]
 pub trait TimerReply: Send {
     /// Returns the error.
     ///
     /// # Errors
-    /// The method's own.
+    /// The error of the method.
     fn into_result(self) -> Result<()>;
 }
 
@@ -76,33 +76,6 @@ impl<E: IntoError + Send> TimerReply for Result<(), E> {
         self.map_err(E::into_error)
     }
 }
-
-/// What a run of a timer returned. For generated code.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Tick<R>(PhantomData<fn() -> R>);
-
-impl<R: TimerReply> Tick<R> {
-    /// Returns the error.
-    ///
-    /// # Errors
-    /// The method's own.
-    pub fn ended(reply: R) -> Result<()> {
-        reply.into_result()
-    }
-}
-
-/// For types that do not fit, which are reported elsewhere.
-#[doc(hidden)]
-pub trait Timed<R> {
-    /// # Errors
-    /// Never.
-    fn ended(_reply: R) -> Result<()> {
-        Ok(())
-    }
-}
-
-impl<R> Timed<R> for Tick<R> {}
 
 /// Starts a timer for a method of a component.
 pub(crate) fn start(timers: &Timers, instance: &Instance, every: &'static Every) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Stand-ins for remotes, for tests: a contract's implementation, or closures by route.
+//! Stand-ins for remotes in tests: an implementation of a contract, or closures by route.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,9 +8,9 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 
-use super::method::{Method, Methods};
+use super::method::{ContractRoutes, Methods};
 use super::rpc::{RemoteRequest, run_remote, within};
-use super::{Entry, Remote, RemoteTarget, Tables};
+use super::{Entry, RemoteTarget, Tables};
 use crate::context::Current;
 use crate::error::{Error, Result, code, text};
 use crate::pipeline::Pipeline;
@@ -19,7 +19,7 @@ use crate::serialize::{Body, Message, rpc};
 
 type Answer = Box<dyn Fn(Bytes) -> BoxFuture<'static, Result<Bytes>> + Send + Sync>;
 
-/// Answers calls of remotes in a test, with the encoding of the wire, so that what passes here passes there.
+/// Answers calls of remotes in a test, with the encoding of the wire.
 ///
 /// ```
 /// use pitaya::prelude::*;
@@ -40,12 +40,12 @@ pub struct Fake {
 }
 
 impl Fake {
-    /// A stand-in that knows no route yet: calls fail with `route not found`.
+    /// Creates a stand-in without routes, whose calls fail with `route not found`.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Answers one route; a later answer of the same route replaces it.
+    /// Answers one route. A later answer for the route replaces it.
     #[must_use]
     pub fn on<Req, Rep, F, Fut>(mut self, route: &Route<Req, Rep>, answer: F) -> Self
     where
@@ -73,20 +73,15 @@ impl Fake {
         self
     }
 
-    /// For generated code: answers every route of a contract by an implementation of it.
+    /// Answers every route of a contract by an implementation of it. For generated code.
     #[doc(hidden)]
-    pub fn contract<S: Send + Sync + 'static>(
-        server: &str,
-        service: &str,
-        implementation: S,
-        methods: &'static [Method<Remote>],
-    ) -> Self {
+    pub fn contract<S: Send + Sync + 'static>(routes: ContractRoutes, implementation: S) -> Self {
         let mut fake = Self::new();
         let instance: super::Instance = Arc::new(implementation);
         let mut tables = Tables::default();
         let mut ids = Vec::new();
-        for (info, call) in Methods::remotes(methods).0 {
-            let route = format!("{server}.{service}.{}", info.name);
+        for (info, call) in Methods::Remotes(routes.methods).list() {
+            let route = format!("{}.{}.{}", routes.server, routes.service, info.name);
             let (pipeline, instance) = (Pipeline::default(), Arc::clone(&instance));
             let entry = Entry { route: route.as_str().into(), info, call, pipeline, instance };
             ids.extend(tables.remotes.add(entry).map(|id| (route, id)));

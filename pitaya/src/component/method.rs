@@ -1,4 +1,4 @@
-//! What the macros write down about annotated impl blocks.
+//! The descriptions of blocks and methods that the macros write.
 
 use super::build::ComponentType;
 use super::{Call, CallFuture, Handler, Kind, Remote};
@@ -6,10 +6,10 @@ use crate::error::Result;
 use crate::serialize::{Body, Schema};
 use crate::services::Services;
 
-/// The code that calls a method: it decodes what it is given, and finds its component through the call.
+/// The code that calls a method: it decodes the body, and finds its component through the call.
 pub(crate) type CallFn<K> = fn(Call<K>, &Body<'_>) -> CallFuture<K>;
 
-/// An argument that is made from the call: its type as it is written, and whether an app has what it needs.
+/// An extractor: its type as it is written, and the check that an app has what it needs.
 pub(crate) type Need = (&'static str, fn(&Services) -> Result<()>);
 
 /// One method, with the code that calls it. For generated code.
@@ -23,16 +23,21 @@ pub struct Method<K: Kind> {
     pub line: u32,
     /// Starts on arrival, beside the session's other messages.
     pub concurrent: bool,
-    /// Answers nothing.
-    pub notify: bool,
-    /// What it takes.
-    pub message: fn() -> Option<&'static Schema>,
-    /// What it answers.
-    pub reply: fn() -> Option<&'static Schema>,
-    /// The arguments that are made from the call.
+    /// The schema of the message, if the method takes one.
+    pub message: Option<&'static Schema>,
+    /// The schema of the reply; `None` for a notify-only method.
+    pub reply: Option<&'static Schema>,
+    /// The arguments that are extracted from the call.
     pub needs: &'static [Need],
     /// Calls it.
     pub call: CallFn<K>,
+}
+
+impl<K: Kind> Method<K> {
+    /// Describes a method that takes no arguments and replies nothing.
+    pub const fn new(name: &'static str, line: u32, call: CallFn<K>) -> Self {
+        Self { name, doc: "", line, concurrent: false, message: None, reply: None, needs: &[], call }
+    }
 }
 
 /// What an app knows of a method, whatever its component's type.
@@ -55,19 +60,33 @@ pub(crate) enum Bound {
     Remote(CallFn<Remote>),
 }
 
-/// The methods of one block, handlers and remotes alike. For generated code.
+/// The methods of one block. For generated code.
 #[doc(hidden)]
-pub struct Methods(pub(crate) Vec<(MethodInfo, Bound)>);
+pub enum Methods {
+    /// For clients.
+    Handlers(&'static [Method<Handler>]),
+    /// For servers.
+    Remotes(&'static [Method<Remote>]),
+}
 
 impl Methods {
-    /// The methods of a handler block.
-    pub fn handlers(methods: &'static [Method<Handler>]) -> Self {
-        Self(methods.iter().map(|method| (MethodInfo::of(method), Bound::Handler(method.call))).collect())
+    pub(crate) fn kind(&self) -> BlockKind {
+        match self {
+            Self::Handlers(_) => BlockKind::Handler,
+            Self::Remotes(_) => BlockKind::Remote,
+        }
     }
 
-    /// The methods of a remote block.
-    pub fn remotes(methods: &'static [Method<Remote>]) -> Self {
-        Self(methods.iter().map(|method| (MethodInfo::of(method), Bound::Remote(method.call))).collect())
+    /// Returns what the app knows of each method, with its code.
+    pub(crate) fn list(&self) -> Vec<(MethodInfo, Bound)> {
+        match self {
+            Self::Handlers(methods) => {
+                methods.iter().map(|method| (MethodInfo::of(method), Bound::Handler(method.call))).collect()
+            }
+            Self::Remotes(methods) => {
+                methods.iter().map(|method| (MethodInfo::of(method), Bound::Remote(method.call))).collect()
+            }
+        }
     }
 }
 
@@ -78,9 +97,9 @@ impl MethodInfo {
             doc: method.doc,
             line: method.line,
             concurrent: method.concurrent,
-            notify: method.notify,
-            message: (method.message)(),
-            reply: (method.reply)(),
+            notify: method.reply.is_none(),
+            message: method.message,
+            reply: method.reply,
             needs: method.needs,
         }
     }
@@ -88,7 +107,7 @@ impl MethodInfo {
 
 /// Handlers or remotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum BlockKind {
+pub(crate) enum BlockKind {
     /// For clients.
     Handler,
     /// For servers.
@@ -107,20 +126,18 @@ impl BlockKind {
 /// One annotated impl block. For generated code; collected at link time.
 #[doc(hidden)]
 pub struct Block {
-    /// Handlers or remotes.
-    pub kind: BlockKind,
     /// The server type; `None` is every type.
     pub server: Option<&'static str>,
     /// The middle part of the routes.
     pub service: &'static str,
     /// The documentation of the block.
     pub doc: &'static str,
-    /// Where it stands.
+    /// The file of the block.
     pub file: &'static str,
     /// Its component.
     pub component: fn() -> ComponentType,
     /// Its methods.
-    pub methods: fn() -> Methods,
+    pub methods: Methods,
 }
 
 inventory::collect!(Block);
@@ -134,10 +151,21 @@ pub struct Contract {
     pub server: &'static str,
     /// The middle part of its routes.
     pub service: &'static str,
-    /// Where it is declared.
+    /// The file of the trait.
     pub file: &'static str,
     /// The line of its name.
     pub line: u32,
 }
 
 inventory::collect!(Contract);
+
+/// The routes of a contract, as its trait carries them. For generated code.
+#[doc(hidden)]
+pub struct ContractRoutes {
+    /// The server type that serves them.
+    pub server: &'static str,
+    /// The middle part of the routes.
+    pub service: &'static str,
+    /// The methods, which call the implementation.
+    pub methods: &'static [Method<Remote>],
+}

@@ -1,8 +1,8 @@
-//! Components: what the macros emit, and how it becomes the two tables of an app.
+//! Components, and the two route tables of an app.
 //!
-//! A component is a type of the user whose methods are handlers (for clients) or remotes (for servers). The
-//! macros turn each annotated impl block into a block, collected at link time; at start an app builds one
-//! instance of each component of its server type and makes two tables of their methods.
+//! A component is a type whose methods are handlers (for clients) or remotes (for servers). The macros submit each annotated
+//! impl block as a `Block`, collected at link time. At start an app builds one instance of each component of its server
+//! type, and two tables of their methods.
 
 // Types that only generated code names need no `Debug`.
 #[allow(missing_debug_implementations)]
@@ -27,6 +27,8 @@ mod service;
 mod shared;
 mod specialize;
 mod table;
+#[allow(missing_debug_implementations)]
+mod timeout;
 
 pub use crate::route::{Handler, Remote};
 pub use arg::{Extract, HandlerArg, RemoteArg, via};
@@ -55,18 +57,23 @@ pub(crate) use table::{Built, Entry, EntryId, Plan, Registration, Table, Tables}
 pub mod private {
     pub use super::arg::{HeldHandlerArg, HeldRemoteArg, Slot};
     pub use super::assert;
-    pub use super::build::{ComponentType, probe};
-    pub use super::every::{Every, Tick, Timed, TimerBlock, timed};
+    pub use super::build::ComponentType;
+    pub use super::every::{Every, TimerBlock, component_of};
     pub use super::invoke::MaybeReady;
-    pub use super::method::{Block, BlockKind, Contract, Method, Methods};
+    pub use super::method::{Block, Contract, ContractRoutes, Method, Methods};
     pub use super::rpc::rpc_client;
     pub use super::specialize::{
-        ArgDecode, ArgProbe, DefaultValue, ReplyProbe, TypedCall,
-        fallback::{
-            ArgDecodeFallback, ArgProbeFallback, DefaultValueFallback, ReplyProbeFallback, TypedCallFallback,
-        },
-        first, is_default,
+        ArgDecode, ArgProbe, ComponentProbe, DefaultValue, ReplyProbe, TimerProbe, TypedCall, is_default,
     };
+    pub use super::timeout::Timeout;
+
+    /// The traits of the probes, which have no names so that none can hide a name of the user.
+    pub mod fallback {
+        pub use super::super::specialize::fallback::{
+            ArgDecode as _, ArgProbe as _, ComponentProbe as _, DefaultValue as _, ReplyProbe as _,
+            TimerProbe as _, TypedCall as _,
+        };
+    }
 }
 
 #[cfg(test)]

@@ -1,26 +1,27 @@
-//! What handlers and remotes may return.
+//! The return types of handlers and remotes.
 
 use crate::error::{IntoError, Result};
 use crate::serialize::Message;
 
-/// What a handler or a remote returns: `Result<T, E>`, `Result<Option<T>, E>`, or nothing.
+/// The return type of a handler or a remote: `Result<T, E>`, `Result<Option<T>, E>`, or nothing.
 ///
-/// A method that returns nothing at all is notify-only: a request to it is refused. `Ok(None)` is the error
+/// A method that returns nothing is notify-only: the server refuses a request to it. `Ok(None)` is the error
 /// `reply must not be null`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the reply of a handler or a remote",
     label = "not a reply",
-    note = "return `Result<T>` where `T` is a message (annotate it with `#[pitaya::message]`), or nothing for a notify-only method"
+    note = "return `Result<T>` where `T` is a message (annotate it with `#[pitaya::message]`), or nothing for a notify-only method",
+    note = "see https://docs.rs/pitaya/latest/pitaya/attr.handler.html"
 )]
 pub trait Reply: Send {
     /// The message that the caller gets.
     type Ok: Message;
-    /// Whether nothing is ever answered.
+    /// Whether the method is notify-only.
     const NOTIFY: bool;
-    /// The reply, with an error that travels.
+    /// Returns the reply, with an error for the caller.
     ///
     /// # Errors
-    /// The method's own.
+    /// The error of the method.
     fn into_result(self) -> Result<Option<Self::Ok>>;
 }
 

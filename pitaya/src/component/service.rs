@@ -1,4 +1,4 @@
-//! Services of the app as fields of components and as arguments.
+//! Services of the app, as fields of components and as arguments.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::services::Services;
 
-/// Makes a service that is cheap to clone a component's field and an argument of handlers and remotes.
+/// Implements the traits of a component's field and of an argument for a service that is cheap to clone.
 macro_rules! service {
     ($service:ty) => {
         impl $crate::component::FromServices for $service {
@@ -44,7 +44,7 @@ macro_rules! service {
 
 pub(crate) use service;
 
-// Of rooms that do not know components.
+// These modules do not know components.
 service!(crate::session::SessionPool);
 service!(crate::metrics::Metrics);
 

@@ -1,95 +1,104 @@
-//! For generated code: what it asks of types without failing.
+//! Specialization for generated code: probes that compile for every type.
 //!
-//! The compiler should say once that a type does not fit, at the place where the user wrote it: that is what
-//! [`super::assert`] is for. What generated code does with the type besides must not fail a second time. It asks an
-//! inherent item that exists only for types that fit; for the others, name resolution goes on to a trait with items
-//! of the same names, which every type implements.
+//! Stable Rust has no specialization, but method resolution prefers an inherent item to the item of a trait. Each probe
+//! is a struct such as [`ArgProbe<T>`], with two sources for one name:
+//!
+//! - an inherent item with a bound: `impl<T: Message> ArgProbe<T> { pub const IS_MESSAGE: bool = true; }`
+//! - an item of a trait in [`fallback`], which every probe implements: `const IS_MESSAGE: bool = false;`
+//!
+//! `<ArgProbe<Join>>::IS_MESSAGE` is the inherent constant if `Join` is a message, and the fallback if it is not. This
+//! works only for a type that is written out. In a generic function the fallback would always win, so the macros emit
+//! these expressions at each place. The technique is a form of [autoref-based specialization][autoref].
+//!
+//! Its purpose is one compile error for one mistake. [`assert`](super::assert) reports a type that does not implement
+//! what it must, at the place where the user wrote it. Everything else that is generated for the type still compiles.
+//!
+//! [autoref]: https://github.com/dtolnay/case-studies/blob/master/autoref-specialization/README.md
 
 use std::any::Any;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::arg::{HeldHandlerArg, HeldRemoteArg, Slot};
+use super::build::{BuildFn, LifecycleFn};
 use super::invoke::MaybeReady;
 use super::{
-    Call, Extract, Handler, HandlerArg, HandlerCall, Kind, Remote, RemoteArg, RemoteCall, Reply, Rpc, via,
+    Call, Component, Extract, Handler, HandlerArg, HandlerCall, Kind, Lifecycle, Remote, RemoteArg,
+    RemoteCall, Reply, Rpc, TimerReply, via,
 };
 use crate::error::{Error, Result};
 use crate::route::Route;
 use crate::serialize::{Body, Message, Schema};
 use crate::services::Services;
 
-/// What a type is, among the arguments of a method.
+/// Tells whether an argument is a message or an extractor.
 #[derive(Debug)]
 pub struct ArgProbe<T>(PhantomData<fn() -> T>);
 
 impl<T: Message> ArgProbe<T> {
-    /// Its schema, if it is a message.
-    pub const MESSAGE: Option<&'static Schema> = Some(T::SCHEMA);
-    /// Whether it is a message.
+    /// The schema of a message.
+    pub const SCHEMA: Option<&'static Schema> = Some(T::SCHEMA);
+    /// Whether the type is a message.
     pub const IS_MESSAGE: bool = true;
 }
 
 impl<T: Extract<Handler>> ArgProbe<T> {
-    /// Whether it is an extractor of handlers.
+    /// Whether the type is an extractor of handlers.
     pub const EXTRACTS_FROM_HANDLER: bool = true;
 }
 
 impl<T: Extract<Remote>> ArgProbe<T> {
-    /// Whether it is an extractor of remotes.
+    /// Whether the type is an extractor of remotes.
     pub const EXTRACTS_FROM_REMOTE: bool = true;
 }
 
-/// The argument of a method.
+/// Makes an argument from a call.
 #[derive(Debug)]
 pub struct ArgDecode<T, M>(PhantomData<fn() -> (T, M)>);
 
 impl<T: HandlerArg<M>, M> ArgDecode<T, M> {
-    /// Decodes it, if it is a message.
+    /// Decodes a message; an extractor runs later.
     #[inline]
     pub fn handler(call: &HandlerCall, body: &Body<'_>) -> HeldHandlerArg<T::Held, T, M> {
         super::arg::handler_arg(call, body)
     }
 
-    /// Checks that the app has what it needs.
+    /// Checks that the app can provide the argument.
     ///
     /// # Errors
-    /// What is missing.
+    /// The app lacks something that the extractor needs.
     pub fn handler_needs(services: &Services) -> Result<()> {
         T::needs(services)
     }
 }
 
 impl<T: RemoteArg<M>, M> ArgDecode<T, M> {
-    /// Decodes it, if it is a message.
+    /// Decodes a message; an extractor runs later.
     #[inline]
     pub fn remote(call: &RemoteCall, body: &Body<'_>) -> HeldRemoteArg<T::Held, T, M> {
         super::arg::remote_arg(call, body)
     }
 
-    /// Checks that the app has what it needs.
+    /// Checks that the app can provide the argument.
     ///
     /// # Errors
-    /// What is missing.
+    /// The app lacks something that the extractor needs.
     pub fn remote_needs(services: &Services) -> Result<()> {
         T::needs(services)
     }
 }
 
-/// What a method returns.
+/// Handles what a method returns.
 #[derive(Debug)]
 pub struct ReplyProbe<R>(PhantomData<fn() -> R>);
 
 impl<R: Reply> ReplyProbe<R> {
-    /// Whether nothing is ever answered.
-    pub const NOTIFY: bool = R::NOTIFY;
-
-    /// The schema of the reply; `None` for notify-only methods.
-    pub fn schema() -> Option<&'static Schema> {
-        (!R::NOTIFY).then_some(<R::Ok as Message>::SCHEMA)
-    }
+    /// The schema of the reply; `None` for a notify-only method.
+    pub const SCHEMA: Option<&'static Schema> =
+        if R::NOTIFY { None } else { Some(<R::Ok as Message>::SCHEMA) };
 
     /// Ends the call of a handler.
     #[inline]
@@ -110,7 +119,44 @@ impl<R: Reply> ReplyProbe<R> {
     }
 }
 
-/// A call of a typed client.
+/// Handles what a timer returns.
+#[derive(Debug)]
+pub struct TimerProbe<R>(PhantomData<fn() -> R>);
+
+impl<R: TimerReply> TimerProbe<R> {
+    /// Returns the error of a run.
+    ///
+    /// # Errors
+    /// The error of the method.
+    pub fn finish(reply: R) -> Result<()> {
+        reply.into_result()
+    }
+}
+
+/// Tells whether the app can build a type, and whether the type has a [`Lifecycle`].
+///
+/// A type that the app cannot build may still be registered by hand, so it is an error at start and not of the compiler.
+#[derive(Debug)]
+pub struct ComponentProbe<S>(PhantomData<fn() -> S>);
+
+impl<S: Component> ComponentProbe<S> {
+    /// Builds the component.
+    pub const BUILD: Option<BuildFn<S>> =
+        Some(BuildFn(|services| Ok(Arc::new(S::build(services)?)), PhantomData));
+}
+
+impl<S: Lifecycle> ComponentProbe<S> {
+    /// Returns the lifecycle of the component.
+    pub const LIFECYCLE: Option<LifecycleFn<S>> = Some(LifecycleFn(
+        |instance| {
+            let instance: Arc<S> = Arc::clone(instance).downcast().ok()?;
+            Some(instance)
+        },
+        PhantomData,
+    ));
+}
+
+/// Calls a remote from a typed client.
 #[derive(Debug)]
 pub struct TypedCall<'a, Req, Rep>(pub &'a Rpc, pub &'a Route<Req, Rep>);
 
@@ -121,42 +167,40 @@ impl<Req: Message, Rep: Message> TypedCall<'_, Req, Rep> {
     }
 }
 
-/// Session data as it begins.
+/// Makes the initial value of session data.
 #[derive(Debug)]
 pub struct DefaultValue<D>(PhantomData<fn() -> D>);
 
 impl<D: Default> DefaultValue<D> {
-    /// The default.
+    /// Returns the default.
     pub fn value() -> D {
         D::default()
     }
 }
 
-/// The first that is there.
-pub fn first(schemas: &[Option<&'static Schema>]) -> Option<&'static Schema> {
-    schemas.iter().copied().flatten().next()
-}
-
-/// Whether a value is what an absent field means.
+/// Whether a field has its default, and so may be left out.
 pub fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// The other answers. What they do is never run: the type they are for does not compile.
+/// The items for types that do not implement what a probe asks for.
+///
+/// Most of them never run, because [`assert`](super::assert) already stops the compilation.
 #[allow(missing_docs)]
 pub(super) mod fallback {
-    use super::*;
+    use super::{Any, BuildFn, Bytes, Call, Error, Future, HandlerCall, Kind, LifecycleFn, MaybeReady};
+    use super::{Body, PhantomData, RemoteCall, Result, Schema, Services, Slot, via};
 
-    pub trait ArgProbeFallback {
-        const MESSAGE: Option<&'static Schema> = None;
+    pub trait ArgProbe {
+        const SCHEMA: Option<&'static Schema> = None;
         const IS_MESSAGE: bool = false;
         const EXTRACTS_FROM_HANDLER: bool = false;
         const EXTRACTS_FROM_REMOTE: bool = false;
     }
 
-    impl<T> ArgProbeFallback for ArgProbe<T> {}
+    impl<T> ArgProbe for super::ArgProbe<T> {}
 
-    pub trait ArgDecodeFallback<T> {
+    pub trait ArgDecode<T> {
         fn handler(_call: &HandlerCall, _body: &Body<'_>) -> Invalid<T> {
             Invalid(PhantomData)
         }
@@ -175,52 +219,66 @@ pub(super) mod fallback {
         }
     }
 
-    impl<T> ArgDecodeFallback<T> for ArgDecode<T, via::Message> {}
+    impl<T> ArgDecode<T> for super::ArgDecode<T, via::Message> {}
 
-    pub trait ReplyProbeFallback<R> {
-        const NOTIFY: bool = true;
+    pub trait ReplyProbe<R> {
+        const SCHEMA: Option<&'static Schema> = None;
 
-        fn schema() -> Option<&'static Schema> {
-            None
-        }
         fn finish_handler(call: &HandlerCall, _reply: Result<R>) -> MaybeReady<'_, ()> {
-            call.finish(Err::<(), _>(never()))
+            call.finish(Err::<(), _>(invalid()))
         }
         fn finish_remote(call: &RemoteCall, _reply: Result<R>) -> MaybeReady<'_, Bytes> {
-            call.finish(Err::<(), _>(never()))
+            call.finish(Err::<(), _>(invalid()))
         }
     }
 
-    impl<R> ReplyProbeFallback<R> for ReplyProbe<R> {}
+    impl<R> ReplyProbe<R> for super::ReplyProbe<R> {}
 
-    pub trait TypedCallFallback<Req, Rep> {
+    pub trait TimerProbe<R> {
+        /// # Errors
+        /// Never.
+        fn finish(_reply: R) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    impl<R> TimerProbe<R> for super::TimerProbe<R> {}
+
+    pub trait ComponentProbe<S> {
+        const BUILD: Option<BuildFn<S>> = None;
+        const LIFECYCLE: Option<LifecycleFn<S>> = None;
+    }
+
+    impl<S> ComponentProbe<S> for super::ComponentProbe<S> {}
+
+    pub trait TypedCall<Req, Rep> {
         fn call(&self, _request: &Req) -> impl Future<Output = Result<Rep>> + Send {
-            async { Err(never()) }
+            async { Err(invalid()) }
         }
     }
 
-    impl<Req, Rep> TypedCallFallback<Req, Rep> for TypedCall<'_, Req, Rep> {}
+    impl<Req, Rep> TypedCall<Req, Rep> for super::TypedCall<'_, Req, Rep> {}
 
-    pub trait DefaultValueFallback<D> {
+    pub trait DefaultValue<D> {
         /// # Panics
-        /// Always: see the trait's docs.
+        /// Always, but it never runs: `#[session]` requires `Default`.
         fn value() -> D {
             unreachable!("session data without a default does not compile")
         }
     }
 
-    impl<D> DefaultValueFallback<D> for DefaultValue<D> {}
+    impl<D> DefaultValue<D> for super::DefaultValue<D> {}
 
-    /// An argument that is none.
+    /// An argument whose type is neither a message nor an extractor.
     #[derive(Debug)]
     pub struct Invalid<T>(PhantomData<fn() -> T>);
 
     impl<T> Invalid<T> {
-        pub fn give<K: Kind>(
+        pub fn resolve<K: Kind>(
             self,
             _call: &mut Call<K>,
         ) -> impl Future<Output = Result<T>> + Send + use<T, K> {
-            async { Err(never()) }
+            async { Err(invalid()) }
         }
     }
 
@@ -237,7 +295,7 @@ pub(super) mod fallback {
         fn put(&mut self, _value: Box<dyn Any + Send>) {}
     }
 
-    fn never() -> Error {
-        Error::internal("a type that does not fit was compiled")
+    fn invalid() -> Error {
+        Error::internal("a type of this method does not compile")
     }
 }

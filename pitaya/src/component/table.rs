@@ -168,7 +168,7 @@ pub(crate) struct Plan<'a> {
 /// All blocks that are linked in, in a fixed order: link order is nobody's promise.
 fn linked() -> Vec<&'static Block> {
     let mut blocks: Vec<_> = inventory::iter::<Block>().collect();
-    blocks.sort_by_key(|b| (b.kind, b.server, b.service, b.file, (b.component)().name));
+    blocks.sort_by_key(|b| (b.methods.kind(), b.server, b.service, b.file, (b.component)().name));
     blocks
 }
 
@@ -245,14 +245,14 @@ impl Plan<'_> {
 
     /// The arguments that this app cannot make.
     fn missing(&self, block: &Block) -> Vec<String> {
-        let methods = (block.methods)().0.into_iter();
+        let methods = block.methods.list().into_iter();
         let needs = methods.flat_map(|(info, _)| info.needs.iter().map(move |need| (info.name, need)));
         needs
             .filter_map(|(method, (argument, check))| {
                 let error = check(self.services).err()?;
                 Some(format!(
                     "{} `{}.{}.{method}` takes `{argument}`: {}",
-                    block.kind.as_str(),
+                    block.methods.kind().as_str(),
                     self.server_type,
                     block.service,
                     error.reason()
@@ -298,11 +298,11 @@ impl Plan<'_> {
     }
 
     fn mount(&self, block: &Block, instance: &Instance, tables: &mut Tables) {
-        let (table, pipeline) = match block.kind {
+        let (table, pipeline) = match block.methods.kind() {
             BlockKind::Handler => (&mut tables.handlers, &self.handler_pipeline),
             BlockKind::Remote => (&mut tables.remotes, &self.remote_pipeline),
         };
-        for (info, call) in (block.methods)().0 {
+        for (info, call) in block.methods.list() {
             let short = format!("{}.{}", block.service, info.name);
             let route: Arc<str> = format!("{}.{short}", self.server_type).into();
             let (full, instance) = (Arc::clone(&route), Arc::clone(instance));
@@ -352,13 +352,13 @@ fn duplicates(server_type: &str, blocks: &[&&'static Block]) -> BTreeSet<String>
     let mut seen: HashMap<(BlockKind, String), String> = HashMap::new();
     let mut problems = BTreeSet::new();
     for block in blocks {
-        for (info, _) in (block.methods)().0 {
+        for (info, _) in block.methods.list() {
             let route = format!("{server_type}.{}.{}", block.service, info.name);
             let place = format!("{}:{}", block.file, info.line);
-            if let Some(first) = seen.insert((block.kind, route.clone()), place.clone()) {
+            if let Some(first) = seen.insert((block.methods.kind(), route.clone()), place.clone()) {
                 problems.insert(format!(
                     "{} route `{route}` is defined twice: {first} and {place}",
-                    block.kind.as_str()
+                    block.methods.kind().as_str()
                 ));
             }
         }

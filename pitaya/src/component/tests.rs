@@ -1,7 +1,8 @@
 //! Tables of components that no macro made.
 
-use super::build::{ComponentType, probe::*};
-use super::method::{Block, BlockKind, Methods};
+use super::build::ComponentType;
+use super::method::{Block, Methods};
+use super::specialize::ComponentProbe;
 use super::{Component, Lifecycle, Plan, Registration};
 use crate::error::Result;
 use crate::pipeline::Pipeline;
@@ -20,16 +21,17 @@ macro_rules! component {
 
         inventory::submit! {
             Block {
-                kind: BlockKind::Handler,
                 server: Some($server),
                 service: "service",
                 doc: "",
                 file: file!(),
-                component: || ComponentType::new::<$name>(
-                    (&&Probe::<$name>::NEW).build(),
-                    (&&Probe::<$name>::NEW).lifecycle(),
-                ),
-                methods: || Methods(Vec::new()),
+                component: || {
+                    ComponentType::new(
+                        <ComponentProbe<$name>>::BUILD,
+                        <ComponentProbe<$name>>::LIFECYCLE,
+                    )
+                },
+                methods: Methods::Handlers(&[]),
             }
         }
     };

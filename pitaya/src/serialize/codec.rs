@@ -1,4 +1,4 @@
-//! What a message type knows about each format, as constants.
+//! The code of a message type for each format, as constants.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::wire::{EncodeError, utf8};
 /// The deepest nesting that MessagePack bodies may have; JSON's own limit is the same.
 const MAX_DEPTH: usize = 128;
 
-/// Why a value could not be said, or a body not be read. Its text is the format's own.
+/// Why a value cannot be encoded or decoded. The text is that of the format.
 #[derive(Debug)]
 pub struct CodecError(BoxError);
 
@@ -47,13 +47,13 @@ impl From<EncodeError> for CodecError {
 type Encode<T> = fn(&T, &mut BytesMut) -> Result<(), CodecError>;
 type Decode<T> = fn(&[u8]) -> Result<T, CodecError>;
 
-/// The code that reads and writes one message type, format by format. Made by `#[message]`.
+/// The code that encodes and decodes one message type in each format. `#[message]` writes it.
 pub struct Codecs<T: 'static>(Kind<T>);
 
 enum Kind<T: 'static> {
     /// The empty message.
     Empty(fn() -> T),
-    /// Bytes that pass through.
+    /// Raw bytes.
     Raw {
         wrap: fn(Bytes) -> T,
         bytes: fn(&T) -> &Bytes,
@@ -228,7 +228,7 @@ fn msgpack_decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, CodecError> {
 pub(super) type MessagePack<'a, 'b> =
     rmp_serde::Deserializer<rmp_serde::decode::ReadReader<&'a mut std::io::Cursor<&'b [u8]>>>;
 
-/// Reads a whole MessagePack body.
+/// Decodes a whole MessagePack body.
 #[inline]
 pub(super) fn msgpack_read<T>(
     body: &[u8],

@@ -1,4 +1,4 @@
-//! For generated code: the serde code of messages, without an error of serde for a type that is no field.
+//! Serde code of messages that reports no error for a type that cannot be a field. For generated code.
 //!
 //! `#[message]` reports such a type once, through [`FieldType`](super::FieldType). The code that serde derives would add
 //! four errors for the same type. Two traits prevent that:
@@ -9,7 +9,7 @@
 //!   which every type has.
 //!
 //! Every [`FieldType`](super::FieldType) can be serialized and deserialized (a test below proves it for those of this
-//! crate), so the functions of [`Missing`] never get into a program.
+//! crate), so the functions of [`Missing`] never run.
 
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _};

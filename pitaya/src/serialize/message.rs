@@ -1,24 +1,25 @@
-//! The values that travel.
+//! The traits of messages and pushes.
 
 use bytes::Bytes;
 
 use super::{Codecs, Schema};
 use crate::error::Error;
 
-/// What checks the values of a message's fields.
+/// Checks the values of a message's fields.
 pub type Rules<T> = fn(&T) -> Result<(), Error>;
 
 /// A value that can be the argument or the reply of a handler or a remote.
 ///
-/// Implemented by `#[message]`; also by `()`, the empty message, and by [`Bytes`], which pass through raw.
+/// `#[message]` implements it. `()` is the empty message, and [`Bytes`] is a raw body.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a Pitaya message",
     label = "not a message",
     note = "annotate the type with `#[pitaya::message]`, or use `Bytes` for raw bytes",
-    note = "if the type is not yours, wrap it: write `#[message] struct Name {{ value: {Self} }}`"
+    note = "if the type is not yours, wrap it: write `#[message] struct Name {{ value: {Self} }}`",
+    note = "see https://docs.rs/pitaya/latest/pitaya/attr.message.html"
 )]
 pub trait Message: Sized + Send + Sync + 'static {
-    /// The code that reads and writes this type, format by format.
+    /// The code that encodes and decodes this type in each format.
     const CODECS: Codecs<Self>;
 
     /// The fields of this type, as data for documentation and generators.
@@ -30,11 +31,12 @@ pub trait Message: Sized + Send + Sync + 'static {
 
 /// A message that the server sends on its own, with the route that clients listen on.
 ///
-/// Implemented by `#[message(push = "onChat")]`.
+/// `#[message(push = "onChat")]` implements it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a push",
     label = "no push route is known for this type",
-    note = "give it one: `#[pitaya::message(push = \"onSomething\")]`, or name the route with `push_to`"
+    note = "give it one: `#[pitaya::message(push = \"onSomething\")]`, or name the route with `push_to`",
+    note = "see https://docs.rs/pitaya/latest/pitaya/attr.message.html"
 )]
 pub trait Push: Message {
     /// The route, any text of 1 to 255 bytes.

@@ -1,8 +1,7 @@
-//! Serializers: how the values of handlers become bytes and back.
+//! Serializers: encode and decode the values of handlers.
 //!
-//! A server speaks one [`Format`] with its clients, chosen at run time and named in the handshake. A
-//! [`Message`] brings its own code for each format as constants, so that the common formats cost no
-//! indirection; a serializer of your own implements [`Serializer`].
+//! A server uses one [`Format`] with its clients, chosen at run time and named in the handshake. A [`Message`] has code for
+//! each format as constants, so that the common formats cost no indirection. Another format implements [`Serializer`].
 
 mod codec;
 #[doc(hidden)]
@@ -30,9 +29,9 @@ use bytes::{Bytes, BytesMut};
 
 use crate::error::BoxError;
 
-/// A serializer of your own.
+/// A serializer of the application.
 ///
-/// Values come as erased serde values, so any serde format fits in a few lines.
+/// Values are erased serde values, so any serde format takes a few lines.
 ///
 /// ```
 /// use pitaya::serialize::{Format, Serializer};
@@ -65,13 +64,13 @@ pub trait Serializer: Send + Sync + 'static {
     /// Appends `value` to `out`.
     ///
     /// # Errors
-    /// Whatever the format has against the value.
+    /// The format cannot encode the value.
     fn serialize(&self, value: &dyn erased_serde::Serialize, out: &mut Vec<u8>) -> Result<(), BoxError>;
 
-    /// Makes a deserializer over `body` and shows it to `visit`, once.
+    /// Creates a deserializer over `body` and calls `visit` with it once.
     ///
     /// # Errors
-    /// What `visit` said, or what the format has against the bytes.
+    /// The error of `visit`, or the bytes are invalid in the format.
     fn deserialize(
         &self,
         body: &[u8],
@@ -79,7 +78,7 @@ pub trait Serializer: Send + Sync + 'static {
     ) -> Result<(), BoxError>;
 }
 
-/// The serializer that a server speaks with its clients.
+/// The serializer of a server for its clients.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub enum Format {
@@ -90,7 +89,7 @@ pub enum Format {
     Protobuf,
     /// MessagePack with field names. Handshake name `msgpack`.
     MessagePack,
-    /// One of your own.
+    /// A serializer of the application.
     Custom(Arc<dyn Serializer>),
 }
 
@@ -101,7 +100,7 @@ impl<S: Serializer> From<S> for Format {
 }
 
 impl Format {
-    /// The name that goes into the handshake.
+    /// Returns the name in the handshake.
     pub fn name(&self) -> &str {
         match self {
             Self::Json => "json",
@@ -114,7 +113,7 @@ impl Format {
     /// Appends `value` to `out`. `out` keeps what was written before a failure.
     ///
     /// # Errors
-    /// [`CodecError`] with the format's own text.
+    /// [`CodecError`] with the text of the format.
     #[inline]
     pub fn encode<T: Message>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
         T::CODECS.encode(self, value, out)
@@ -123,13 +122,13 @@ impl Format {
     /// Reads a value from a body.
     ///
     /// # Errors
-    /// [`CodecError`] with the format's own text.
+    /// [`CodecError`] with the text of the format.
     #[inline]
     pub fn decode<T: Message>(&self, body: &Body<'_>) -> Result<T, CodecError> {
         T::CODECS.decode(self, body)
     }
 
-    /// Whether messages of this type can be said in this format.
+    /// Whether this format can encode messages of this type.
     pub fn speaks<T: Message>(&self) -> bool {
         T::CODECS.speaks(self)
     }
@@ -141,36 +140,36 @@ impl fmt::Debug for Format {
     }
 }
 
-/// The body of a message: bytes that are borrowed from a read buffer, or shared already.
+/// The body of a message, borrowed from a read buffer or shared.
 #[derive(Debug, Clone, Copy)]
 pub struct Body<'a> {
     bytes: &'a [u8],
-    /// What the bytes are a part of, if that is shared.
+    /// The shared buffer that holds the bytes, if it is shared.
     owner: Option<&'a Bytes>,
 }
 
 impl<'a> Body<'a> {
-    /// A body that is borrowed: a handler that keeps it pays one copy.
+    /// Borrows a body. A handler that keeps it copies it once.
     pub fn borrowed(bytes: &'a [u8]) -> Self {
         Self { bytes, owner: None }
     }
 
-    /// A body that is shared: a handler keeps it for free.
+    /// Shares a body. A handler keeps it without a copy.
     pub fn shared(bytes: &'a Bytes) -> Self {
         Self { bytes, owner: Some(bytes) }
     }
 
-    /// A part of this body.
+    /// Returns a part of this body.
     pub(crate) fn part(&self, bytes: &'a [u8]) -> Self {
         Self { bytes, owner: self.owner }
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     pub fn as_slice(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// The bytes, to keep.
+    /// Returns shared bytes, by a copy if the body is borrowed.
     pub fn to_bytes(&self) -> Bytes {
         match self.owner {
             Some(owner) => owner.slice_ref(self.bytes),
@@ -179,8 +178,8 @@ impl<'a> Body<'a> {
     }
 }
 
-/// How a call between servers is encoded: Protobuf if the type has it, else MessagePack; raw bytes stay raw.
-/// The type decides, so both ends agree whatever their clients speak.
+/// The encoding of calls between servers: Protobuf if the type has it, else MessagePack; raw bytes stay raw.
+/// The type decides, so both servers agree whatever format their clients use.
 pub(crate) mod rpc {
     use super::{Body, BytesMut, CodecError, Format, Message};
 

@@ -4,10 +4,11 @@ use super::Serializer;
 use crate::error::BoxError;
 use crate::wire::{json, utf8};
 
-/// JSON in which no character needs more than three bytes: those above U+FFFF, emoji among them, are written as pairs of
-/// escapes, which every JSON parser reads. For servers with clients like the original's JavaScript client, which cannot
-/// decode them otherwise; its handshake name is `json` as well. It costs a little more than
-/// [`Format::Json`](super::Format::Json), since values go through `erased_serde`.
+/// JSON in which characters above U+FFFF, such as emoji, are pairs of escapes.
+///
+/// Every JSON parser reads them. The JavaScript client of Go Pitaya cannot decode characters of four bytes. The handshake
+/// name is `json`. It costs a little more than [`Format::Json`](super::Format::Json), because values go through
+/// `erased_serde`.
 ///
 /// ```
 /// use pitaya::prelude::*;

@@ -1,4 +1,4 @@
-//! What an error looks like on the wire (`docs/protocol.md`, "Errors").
+//! Errors on the wire (`docs/protocol.md`, "Errors").
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::{CodecError, Format};
 use crate::error::Error;
 use crate::wire::json;
 
-/// The body of an error response; fields that are empty are left out, whatever the format.
+/// The body of an error response. Every format omits empty fields.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ErrorPayload {
@@ -61,7 +61,7 @@ impl ErrorPayload {
         Ok(())
     }
 
-    /// Reads a payload; used by clients.
+    /// Decodes a payload. Clients use it.
     pub(crate) fn decode_as(format: &Format, body: &[u8]) -> Result<Self, CodecError> {
         match format {
             Format::Json => serde_json::from_slice(body).map_err(CodecError::new),

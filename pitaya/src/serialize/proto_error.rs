@@ -1,6 +1,6 @@
 //! The Protobuf form of an error, which is the same between servers and towards clients.
 //!
-//! `prost` leaves out the key and the value of a map entry if they are empty. The original writes both always, so the
+//! `prost` omits the key and the value of a map entry if they are empty. Go Pitaya always writes both, so the
 //! two types with error metadata implement [`prost::Message`] through [`proto_error!`] instead of the derive.
 
 use std::collections::BTreeMap;

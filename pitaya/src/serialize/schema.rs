@@ -1,4 +1,4 @@
-//! The shape of a message as data: what documentation, client generators and a schema diff are written over.
+//! The schema of a message as data, for documentation, client generators and a schema diff.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hash};
@@ -22,19 +22,19 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// A schema without Protobuf and push route.
+    /// Creates a schema without Protobuf and push route.
     pub const fn new(name: &'static str, doc: &'static str, fields: &'static [Field]) -> Self {
         Self { name, doc, fields, proto: false, push: None }
     }
 
-    /// With a Protobuf form.
+    /// Adds a Protobuf form.
     #[must_use]
     pub const fn with_proto(mut self) -> Self {
         self.proto = true;
         self
     }
 
-    /// With a push route.
+    /// Adds a push route.
     #[must_use]
     pub const fn with_push(mut self, route: &'static str) -> Self {
         self.push = Some(route);
@@ -54,17 +54,17 @@ pub struct Field {
     pub ty: Type,
     /// Its Protobuf tag.
     pub tag: Option<u32>,
-    /// Whether a message without it is refused (JSON and MessagePack).
+    /// Whether JSON and MessagePack reject a message without it.
     pub required: bool,
 }
 
 impl Field {
-    /// A field without a Protobuf tag.
+    /// Creates a field without a Protobuf tag.
     pub const fn new(name: &'static str, doc: &'static str, ty: Type, required: bool) -> Self {
         Self { name, doc, ty, tag: None, required }
     }
 
-    /// With a Protobuf tag.
+    /// Adds a Protobuf tag.
     #[must_use]
     pub const fn with_tag(mut self, tag: u32) -> Self {
         self.tag = Some(tag);
@@ -107,8 +107,9 @@ pub enum Type {
 /// A Rust type that can be a field of a message.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a message",
-    label = "its shape is not known",
-    note = "annotate `{Self}` with `#[pitaya::message]`, or with `#[pitaya::message(proto)]` if it is an enum of names; if it is not yours, write a type that is; other fields are bool, numbers, String, Bytes, Option, Vec, arrays of up to 32, maps, serde_json::Value"
+    label = "this type has no schema",
+    note = "annotate `{Self}` with `#[pitaya::message]`, or with `#[pitaya::message(proto)]` if it is an enum of names; if it is not yours, write a type that is; other fields are bool, numbers, String, Bytes, Option, Vec, arrays of up to 32, maps, serde_json::Value",
+    note = "see https://docs.rs/pitaya/latest/pitaya/attr.message.html"
 )]
 pub trait FieldType {
     /// Its type in the schema.

@@ -12,11 +12,11 @@ use crate::wire::json::NUMBER;
 /// A type of fields with `#[field(text)]`: an integer, or an `Option` or a `Vec` of one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot travel as text",
-    label = "no integer of 64 bits",
+    label = "not an integer of 64 bits",
     note = "remove `#[field(text)]`, which is for `i64` and `u64`, also in an `Option` or a `Vec`"
 )]
 pub trait TextField: Sized {
-    /// Its type in the schema.
+    /// The type in the schema.
     const TYPE: Type;
     /// Writes it as text.
     #[doc(hidden)]
@@ -29,7 +29,7 @@ pub trait TextField: Sized {
 /// For generated code: the `serialize` of serde's `with`.
 ///
 /// # Errors
-/// The serializer's own.
+/// The error of the serializer.
 pub fn serialize<T: TextField, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     value.write(serializer)
 }

@@ -1,7 +1,7 @@
 //! Whole floating-point numbers for integer fields of MessagePack bodies, because JavaScript has no other numbers.
 //!
 //! A body is read a second time in this way only if it cannot be read as it is. Everything goes through [`Whole`] and
-//! [`Seen`], which wrap what serde hands on. They change only the type of a number where the reader asks for an integer.
+//! [`Seen`], which wrap the types of serde. They change only the type of a number where the reader asks for an integer.
 
 use std::fmt;
 
@@ -40,7 +40,7 @@ impl Integer {
     }
 }
 
-/// Returns the integer that a number is; `None` for fractions, what is not finite, and what 64 bits cannot hold.
+/// Returns a whole number as an integer; `None` for fractions, and for values that are not finite or exceed 64 bits.
 pub(super) fn integer(value: f64) -> Option<Integer> {
     const TWO_63: f64 = 9_223_372_036_854_775_808.0;
     if value.fract() != 0.0 {
@@ -56,7 +56,7 @@ pub(super) fn integer(value: f64) -> Option<Integer> {
     }
 }
 
-/// Something of serde, through which integers may be floating-point numbers.
+/// Wraps a type of serde, so that integers may be floating-point numbers.
 struct Whole<T>(T);
 
 /// A visitor, and whether it was given to a method that reads an integer.

@@ -15,7 +15,8 @@ use crate::wire::json;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not session data",
     label = "a session cannot be seen as this type",
-    note = "annotate the type with `#[pitaya::session]` and derive `Default`"
+    note = "annotate the type with `#[pitaya::session]` and derive `Default`",
+    note = "see https://docs.rs/pitaya/latest/pitaya/attr.session.html"
 )]
 pub trait SessionData: Serialize + DeserializeOwned + Default + Send + 'static {}
 

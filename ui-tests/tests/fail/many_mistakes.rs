@@ -1,4 +1,4 @@
-//! All mistakes of a block at once; what is right is still checked by its types.
+//! One compile reports all mistakes of a block. The types of the other methods are still checked.
 use pitaya::prelude::*;
 
 #[derive(Component)]

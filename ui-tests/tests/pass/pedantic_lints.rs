@@ -54,7 +54,7 @@ pub mod api {
     /// A team.
     #[message(proto)]
     pub enum Team {
-        /// Nobody's.
+        /// No team.
         None = 0,
     }
 

@@ -13,7 +13,7 @@ use crate::attr::{Ctx, named};
 use crate::errors::Sink;
 use crate::ungroup;
 
-/// The constants of a handler block, on the component's own type.
+/// Writes the constants of a handler block, on the type of the component.
 pub(crate) fn of_handlers(
     ctx: &Ctx,
     ty: &Type,
@@ -29,8 +29,8 @@ pub(crate) fn of_handlers(
             sink.on(
                 &method.ident,
                 format!(
-                    "`{0}` gets the constant `{1}` for its route, which is a constant of yours: call yours otherwise, \
-                     or the function, and keep the route with `#[route(\"{2}\")]`",
+                    "the route of `{0}` needs the constant `{1}`, which is already in this block: rename either, and keep \
+                     the route with `#[route(\"{2}\")]`",
                     method.ident,
                     const_name(method),
                     method.name
@@ -50,7 +50,7 @@ pub(crate) fn of_handlers(
     }
 }
 
-/// The name of a constant that the user wrote into the block.
+/// Returns the name of a constant that the user wrote into the block.
 fn written_constant(item: &BlockItem) -> Option<Ident> {
     let BlockItem::Other(tokens) = item else { return None };
     let mut trees = tokens.clone().into_iter().skip_while(|tree| !is_word(tree, "const"));
@@ -65,7 +65,7 @@ fn is_word(tree: &TokenTree, word: &str) -> bool {
     matches!(tree, TokenTree::Ident(ident) if ident == word)
 }
 
-/// The methods without those whose constant another one has already, or the method itself.
+/// Reports methods whose constant has the name of another one or of the method, and returns the others.
 pub(crate) fn distinct<'a>(methods: Vec<&'a Method>, sink: &Sink<'_>) -> Vec<&'a Method> {
     let conditional = |m: &Method| named(&m.attrs, "cfg").next().is_some();
     let mut distinct: Vec<&Method> = Vec::new();
@@ -97,18 +97,18 @@ pub(crate) fn distinct<'a>(methods: Vec<&'a Method>, sink: &Sink<'_>) -> Vec<&'a
     distinct
 }
 
-/// The name of a method's constant.
+/// Returns the name of a method's constant.
 pub(crate) fn const_name(method: &Method) -> Ident {
     Ident::new(&method.ident.unraw().to_string().to_shouty_snake_case(), method.ident.span())
 }
 
-/// Whether a function's name makes the name of a constant: `__` and `_1` make none.
+/// Whether the name of a function gives that of a constant. `__` and `_1` do not.
 pub(crate) fn makes_a_constant(ident: &Ident) -> bool {
     let name = ident.unraw().to_string().to_shouty_snake_case();
     name.chars().next().is_some_and(|first| !first.is_ascii_digit())
 }
 
-/// One constant.
+/// Writes one constant.
 pub(crate) fn constant(ctx: &Ctx, names: &Names, method: &Method, surface: Surface) -> TokenStream {
     let (krate, private) = (&ctx.krate, ctx.private());
     let (name, route) = (const_name(method), names.route(&method.name));
@@ -118,7 +118,7 @@ pub(crate) fn constant(ctx: &Ctx, names: &Names, method: &Method, surface: Surfa
         Surface::Handler if is_nothing(&method.ret) => quote!(, #private::Notify),
         Surface::Handler => quote!(, #private::Handler),
     };
-    let attrs = method.attrs(&["doc", "cfg", "deprecated"]);
+    let (docs, attrs) = (method.attrs(&["doc"]), method.attrs(&["cfg", "deprecated"]));
     let gap = (!method.doc.is_empty()).then(|| quote!(#[doc = ""]));
     let doc = format!(" The route `{route}`.");
     // The place of the name: the compiler points there if the user has such a constant in another block.
@@ -126,9 +126,10 @@ pub(crate) fn constant(ctx: &Ctx, names: &Names, method: &Method, surface: Surfa
         pub const #name: #krate::Route<#request, #reply #kind> = #krate::Route::new(#route);
     };
     quote! {
-        #attrs
+        #docs
         #gap
         #[doc = #doc]
+        #attrs
         #item
     }
 }
@@ -141,8 +142,8 @@ pub(super) fn is_nothing(ret: &Type) -> bool {
     matches!(ungroup::ty(ret), Type::Tuple(tuple) if tuple.elems.is_empty())
 }
 
-/// The message of a reply. It is read off the type as written, so that a type that does not fit is reported at
-/// its place once, and not for each use in a client.
+/// Returns the message of a reply, by the type as it is written. So a type that is not a reply is reported once, at its
+/// place, and not for each use in a client.
 pub(crate) fn reply(krate: &syn::Path, ret: &Type) -> TokenStream {
     fn first<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
         let (own, args) = ungroup::named(ty)?;

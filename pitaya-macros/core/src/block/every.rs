@@ -8,7 +8,7 @@ use syn::{Attribute, FnArg, Ident, ItemImpl, LitStr, ReturnType, Safety, Type, p
 use super::inherent::kept;
 use super::method::{no_conditional_markers, place_of};
 use super::parse::{Block, Function, Target, strip_markers};
-use super::{cfgs, interval, misplaced, named_type, place, signature};
+use super::{cfgs, duration, misplaced, named_type, place, signature, table};
 use crate::attr::{Args, Ctx, Key, is_marker, named};
 use crate::errors::{Errors, Expansion, Sink};
 use crate::names::check_part;
@@ -59,21 +59,21 @@ fn expand(args: &Args, block: &Block<ItemImpl>, sink: &Sink<'_>) -> TokenStream 
     for function in block.functions().filter(|function| !is_timer(function)) {
         no_conditional_markers(function, &body);
         for marker in &function.markers {
-            body.on(marker, "there are no routes in a `#[timers]` block: move this to a `#[handler]` or `#[remote]` block");
+            body.on(
+                marker,
+                "a `#[timers]` block has no routes: move this to a `#[handler]` or `#[remote]` block",
+            );
         }
     }
     let timers = read(block, &body);
     if timers.is_empty() && !body.failed() {
-        body.on(
-            ty,
-            "no timer calls a method of this block: write `#[every(\"100ms\")] async fn name(&self)`",
-        );
+        body.on(ty, "this block has no timers: write `#[every(\"100ms\")] async fn name(&self)`");
     }
-    let table = table(&Ctx::new(args).private(), ty, &name, &timers, server.as_deref());
+    let table = registration(&Ctx::new(args).private(), ty, &name, &timers, server.as_deref());
     quote!(#kept #table)
 }
 
-/// Whether a method has `#[every]`, and so is no route.
+/// Whether a method has `#[every]`, and so is not a route.
 pub(crate) fn is_timer(function: &Function) -> bool {
     function.markers.iter().any(|marker| is_marker(marker, "every"))
 }
@@ -105,10 +105,10 @@ fn timer(function: &Function, sink: &Sink<'_>) -> Option<Timer> {
         }
         nanos = Some(0);
         match marker.parse_args::<LitStr>() {
-            Ok(text) => match interval::parse(&text.value()) {
+            Ok(text) => match duration::parse(&text.value()) {
                 Ok(found) => nanos = Some(found),
-                Err(wrong) => {
-                    sink.on(&text, format!("a timer cannot run every `{}`: {wrong}", text.value()));
+                Err(invalid) => {
+                    sink.on(&text, format!("invalid interval `{}`: {invalid}", text.value()));
                 }
             },
             Err(_) => sink.on(marker, EXAMPLE),
@@ -136,7 +136,7 @@ fn check(function: &Function, sink: &Sink<'_>) {
     if let Some(token) = &sig.constness {
         sink.on(token, format!("timer `{name}` runs at run time: write `async fn {name}(&self)`"));
     } else if let Safety::Unsafe(token) = &sig.safety {
-        sink.on(token, format!("timer `{name}` is called by the framework, which cannot promise anything: write `async fn {name}(&self)`"));
+        sink.on(token, format!("timer `{name}` cannot be `unsafe`, because the framework calls it: write `async fn {name}(&self)`"));
     } else if let Some(abi) = &sig.abi {
         sink.on(abi, format!("timer `{name}` is called from Rust: write `async fn {name}(&self)`"));
     } else if sig.asyncness.is_none() {
@@ -167,7 +167,7 @@ fn check(function: &Function, sink: &Sink<'_>) {
 }
 
 /// The table of a block's timers and its registration; nothing if there are none.
-pub(crate) fn table(
+pub(crate) fn registration(
     private: &TokenStream,
     ty: &Type,
     name: &Ident,
@@ -177,40 +177,23 @@ pub(crate) fn table(
     if timers.is_empty() {
         return TokenStream::new();
     }
-    let server = match server {
-        Some(server) => quote!(::core::option::Option::Some(#server)),
-        None => quote!(::core::option::Option::None),
-    };
+    let (server, component) = (table::option(server), table::component(ty));
     let entries = timers.iter().map(|timer| entry(ty, name, timer));
     let checks = timers.iter().map(|timer| {
         let (ret, cfgs) = (&timer.ret, cfgs(&timer.cfgs));
         let check = quote_spanned!(place_of(ret)=> __p::assert::timer::<#ret>(););
-        quote!(#cfgs const _: () = { #check };)
+        quote!(#cfgs const _: () = #check)
     });
-    quote! {
-        #[allow(deprecated, clippy::all, clippy::pedantic)]
-        const _: () = {
-            #[allow(unused_imports)]
-            use #private as __p;
-            #[allow(unused_imports)]
-            use __p::Timed as _;
-            #(#checks)*
-            static __TIMERS: &[__p::Every] = &[#(#entries),*];
-            const __BLOCK: __p::TimerBlock = __p::TimerBlock {
-                server: #server,
-                component: || {
-                    #[allow(unused_imports)]
-                    use __p::probe::*;
-                    __p::ComponentType::new::<#ty>(
-                        (&&Probe::<#ty>::NEW).build(),
-                        (&&Probe::<#ty>::NEW).lifecycle(),
-                    )
-                },
-                timers: __TIMERS,
-            };
-            __p::inventory::submit! { __BLOCK }
+    let code = quote! {
+        #(#checks)*
+        const __TIMERS: __p::TimerBlock = __p::TimerBlock {
+            server: #server,
+            component: #component,
+            timers: &[#(#entries),*],
         };
-    }
+        __p::inventory::submit! { __TIMERS }
+    };
+    table::generated(private, &code)
 }
 
 fn entry(ty: &Type, name: &Ident, timer: &Timer) -> TokenStream {
@@ -219,11 +202,11 @@ fn entry(ty: &Type, name: &Ident, timer: &Timer) -> TokenStream {
     // The future has the place of the name: that is what the compiler points at if it is not `Send`.
     let at_name = place(ident.span());
     let at_ret = if *replies { place_of(ret) } else { place(ident.span()) };
-    let ended = quote_spanned!(at_ret=> <__p::Tick<#ret>>::ended);
+    let finish = quote_spanned!(at_ret=> <__p::TimerProbe<#ret>>::finish);
     let this = Ident::new("this", Span::mixed_site());
     let run = quote_spanned! {at_name=>
         ::std::boxed::Box::pin(async move {
-            #ended(<#ty>::#ident(__p::timed::<#ty>(#this)?).await)
+            #finish(<#ty>::#ident(__p::component_of(#this)?).await)
         })
     };
     quote! {

@@ -58,7 +58,7 @@ pub(super) fn warnings(private: &TokenStream, block: &Block<ItemImpl>, surface: 
 fn warning(private: &TokenStream, function: &Function, message: &Type, surface: Surface) -> TokenStream {
     let name = &function.sig.ident;
     let note = format!(
-        "`{name}` takes a message but is private, so it is no {}: write `pub async fn {name}`, or mark it `#[skip]`",
+        "`{name}` takes a message but is private, so it is not a {}: write `pub async fn {name}`, or mark it `#[skip]`",
         surface.word()
     );
     let cfgs = super::cfgs(&function.attrs);

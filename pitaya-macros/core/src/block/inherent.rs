@@ -1,11 +1,12 @@
-//! `#[handler] impl T` and `#[remote] impl T`: the block itself, its table, and the routes of its handlers or the
-//! client of its remotes.
+//! `#[handler] impl T` and `#[remote] impl T`: the block, its table, and the constants of its handlers or the client of
+//! its remotes.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{ItemImpl, parse_quote};
 
-use super::parse::Block;
+use super::method::is_route;
+use super::parse::{Block, BlockItem};
 use super::{Names, Surface, constants, every, hidden, named_type, read_methods, table};
 use crate::attr::{Args, Ctx, doc_text};
 use crate::errors::Sink;
@@ -51,14 +52,20 @@ pub(crate) fn expand(args: &Args, block: &Block<ItemImpl>, surface: Surface, sin
     };
     // The table has what is right, whatever else is wrong: so the compiler checks it in the same run.
     let table = table::block(&ctx.private(), ty, &methods, &names, &doc, surface);
-    let timers = every::table(&ctx.private(), ty, &name, &timers, names.server.as_deref());
+    let timers = every::registration(&ctx.private(), ty, &name, &timers, names.server.as_deref());
     let hidden = hidden::warnings(&ctx.private(), block, surface);
     quote!(#kept #routes #table #timers #hidden)
 }
 
-/// The user's block. That handlers need not await and are `pub` in private modules is what we ask for.
+/// The user's block. Lints apply to it as elsewhere, but for two that refuse what the macro asks of a route.
 pub(crate) fn kept(block: &Block<ItemImpl>) -> TokenStream {
-    let mut item = block.stripped();
-    item.attrs.insert(0, parse_quote!(#[allow(clippy::missing_errors_doc, clippy::missing_panics_doc, clippy::unused_async, unreachable_pub)]));
-    item.to_token_stream()
+    block.stripped(|item| match item {
+        BlockItem::Fn(function) if every::is_timer(function) => {
+            quote!(#[allow(clippy::unused_async)] #function)
+        }
+        BlockItem::Fn(function) if is_route(function) => {
+            quote!(#[allow(clippy::unused_async, unreachable_pub)] #function)
+        }
+        item => item.to_token_stream(),
+    })
 }

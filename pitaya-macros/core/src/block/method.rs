@@ -1,4 +1,4 @@
-//! What is known of one method of a block, once nothing is wrong with it.
+//! One method of a block, without errors.
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
@@ -6,14 +6,14 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Attribute, Ident, LitStr, ReturnType, Type, Visibility, parse_quote};
 
-use super::Surface;
 use super::constants::makes_a_constant;
 use super::hidden;
 use super::parse::{Body, Function, MARKERS, conditional};
 use super::signature;
+use super::{Names, Surface, timeout};
 use crate::attr::{doc_text, is_marker};
 use crate::errors::Sink;
-use crate::names::{Rename, check_part};
+use crate::names::check_part;
 use crate::ungroup::last_name;
 
 /// A route of a block.
@@ -21,12 +21,14 @@ pub(crate) struct Method {
     pub(crate) ident: Ident,
     /// The last part of the route.
     pub(crate) name: String,
-    /// Where that name comes from.
+    /// The place of that name.
     pub(crate) name_span: Span,
     pub(crate) doc: String,
     /// Docs, conditions and deprecation, for what is generated beside the method.
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) concurrent: bool,
+    /// The timeout of a call in nanoseconds.
+    pub(crate) timeout: Option<u64>,
     pub(crate) args: Vec<Arg>,
     pub(crate) ret: Type,
     /// Whether a return type is written.
@@ -36,23 +38,23 @@ pub(crate) struct Method {
 /// An argument of a route, without the receiver.
 pub(crate) struct Arg {
     pub(crate) ty: Type,
-    /// Whether the macro takes it for the message, whose type the route's constant has.
+    /// Whether the macro guesses that it is the message.
     pub(crate) message: bool,
 }
 
-/// Types that are known for extractors by their name. What the macro cannot know is marked `#[extract]`.
+/// The names of the extractors that need no `#[extract]`.
 pub(super) const EXTRACTORS: [&str; 5] = ["Session", "Context", "State", "App", "Arc"];
-/// Services of the framework whose names an application's message may have as well. They are taken for extractors where
-/// there is another argument beside them.
+/// Services of the framework whose names an application may use for a message. They are extractors if another argument
+/// may be the message.
 const SERVICES: [&str; 8] =
     ["Groups", "Users", "Timers", "Modules", "SessionPool", "Metrics", "Config", "Rpc"];
 
 impl Method {
-    /// Reads a function of a block; `None` if it is a helper, or if something is wrong with it.
+    /// Reads a function of a block; `None` if it is a helper or has an error.
     pub(crate) fn read(
         function: &Function,
         surface: Surface,
-        rename: Rename,
+        names: &Names,
         sink: &Sink<'_>,
     ) -> Option<Self> {
         let sink = sink.child();
@@ -69,7 +71,7 @@ impl Method {
             sink.on(
                 &sig.ident,
                 format!(
-                    "`{0}` makes no name for the constant of its route: call it otherwise, and keep the route with \
+                    "`{0}` gives no name for the constant of its route: rename it, and keep the route with \
                      `#[route(\"…\")]`",
                     sig.ident
                 ),
@@ -82,7 +84,7 @@ impl Method {
                 (text.value(), text.span())
             }
             None => {
-                let name = rename.apply(&sig.ident.unraw().to_string());
+                let name = names.rename.apply(&sig.ident.unraw().to_string());
                 if name.is_empty() || !name.is_ascii() {
                     sink.on(
                         &sig.ident,
@@ -96,7 +98,7 @@ impl Method {
             sink.at(
                 body.span(),
                 format!(
-                    "`{0}` is only promised here: write `;` for its body, and the body into `#[remote] impl … for …`",
+                    "`{0}` has a body, but a contract only declares remotes: write `;` here, and the body in `#[remote] impl … for …`",
                     sig.ident
                 ),
             );
@@ -119,18 +121,19 @@ impl Method {
                 .cloned()
                 .collect(),
             concurrent: markers.concurrent,
+            timeout: markers.timeout.or(names.timeout),
             args,
             ret,
             replies: matches!(sig.output, ReturnType::Type(..)),
         })
     }
 
-    /// What the macro takes for the message.
+    /// Returns the type of the message, as the macro guesses it.
     pub(crate) fn message(&self) -> Option<&Type> {
         self.args.iter().find(|arg| arg.message).map(|arg| &arg.ty)
     }
 
-    /// The attributes of one name.
+    /// Returns the attributes of these names.
     pub(crate) fn attrs(&self, names: &[&str]) -> TokenStream {
         self.attrs
             .iter()
@@ -140,15 +143,23 @@ impl Method {
     }
 }
 
+/// Whether a function of an impl block is a route: public, and not skipped.
+pub(super) fn is_route(function: &Function) -> bool {
+    matches!(function.vis, Visibility::Public(_))
+        && !function.markers.iter().any(|marker| is_marker(marker, "skip"))
+}
+
 struct Markers {
     route: Option<LitStr>,
     concurrent: bool,
+    /// In nanoseconds.
+    timeout: Option<u64>,
     skip: bool,
 }
 
 impl Markers {
     fn read(function: &Function, surface: Surface, sink: &Sink<'_>) -> Self {
-        let mut markers = Self { route: None, concurrent: false, skip: false };
+        let mut markers = Self { route: None, concurrent: false, timeout: None, skip: false };
         let mut seen: Vec<&str> = Vec::new();
         for attr in &function.markers {
             let Some(name) = MARKERS.into_iter().find(|m| is_marker(attr, m)) else { continue };
@@ -161,6 +172,10 @@ impl Markers {
                 "route" => match attr.parse_args::<LitStr>() {
                     Ok(text) => markers.route = Some(text),
                     Err(_) => sink.on(attr, "`#[route]` takes the last part of the route: write `#[route(\"join\")]`"),
+                },
+                "timeout" => match attr.parse_args::<LitStr>() {
+                    Ok(text) => markers.timeout = timeout(&text, sink),
+                    Err(_) => sink.on(attr, "`#[timeout]` takes a duration: write `#[timeout(\"5s\")]`"),
                 },
                 "every" => sink.on(
                     attr,
@@ -189,7 +204,7 @@ impl Markers {
     }
 }
 
-/// What a `cfg_attr` says is not known here, so it can neither be a marker nor take the method away.
+/// Refuses a marker or a `cfg` in a `cfg_attr`, because the macro does not know whether it applies.
 pub(super) fn no_conditional_markers(function: &Function, sink: &Sink<'_>) {
     for meta in function.markers.iter().filter_map(conditional) {
         let name = meta.path().segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
@@ -204,7 +219,7 @@ pub(super) fn no_conditional_markers(function: &Function, sink: &Sink<'_>) {
     }
 }
 
-/// A helper with a marker is a route that somebody forgot to expose.
+/// Refuses markers on a helper, because the user probably meant a route.
 fn helper_has_no_markers(function: &Function, surface: Surface, markers: &Markers, sink: &Sink<'_>) {
     let name = &function.sig.ident;
     let word = surface.word();
@@ -213,7 +228,7 @@ fn helper_has_no_markers(function: &Function, surface: Surface, markers: &Marker
             continue; // reported already
         }
         if markers.skip && !is_marker(attr, "skip") {
-            sink.on(attr, format!("`{name}` is skipped, so it is no {word}: remove either marker"));
+            sink.on(attr, format!("`{name}` is skipped, so it is not a {word}: remove either marker"));
         } else if !markers.skip {
             sink.on(attr, format!("`{name}` is a helper, because it is not `pub`: write `pub async fn {name}` to make it a {word}"));
         } else if !matches!(function.vis, Visibility::Public(_)) && hidden::message(function).is_none() {
@@ -222,7 +237,7 @@ fn helper_has_no_markers(function: &Function, surface: Surface, markers: &Marker
     }
 }
 
-/// The arguments. `right` tells of each whether nothing was said against it: of the others nothing more is said.
+/// Reads the arguments. `right` holds for each whether it has no error so far; only those get more errors.
 fn read_args(function: &Function, right: &[bool], surface: Surface, sink: &Sink<'_>) -> Vec<Arg> {
     let mut args = Vec::new();
     let typed = function.sig.inputs.iter().zip(&function.extract).filter_map(|(arg, extract)| match arg {
@@ -268,7 +283,7 @@ fn read_args(function: &Function, right: &[bool], surface: Surface, sink: &Sink<
     args
 }
 
-/// The first span of a type, for what is generated about it.
+/// Returns the place of a type, for code that is generated about it.
 pub(crate) fn place_of(ty: &Type) -> Span {
     super::place(ty.span())
 }

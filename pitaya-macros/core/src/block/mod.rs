@@ -1,10 +1,10 @@
-//! What `#[handler]` and `#[remote]` share: reading a block, what its methods may be, and the table of them.
+//! The common part of `#[handler]` and `#[remote]`: parses a block, checks its methods and writes their table.
 
 pub(crate) mod constants;
+mod duration;
 pub(crate) mod every;
 mod hidden;
 pub(crate) mod inherent;
-mod interval;
 pub(crate) mod method;
 pub(crate) mod parse;
 pub(crate) mod signature;
@@ -13,7 +13,7 @@ pub(crate) mod table;
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::quote;
 use syn::ext::IdentExt;
-use syn::{Attribute, Ident, ItemImpl, Type};
+use syn::{Attribute, Ident, ItemImpl, LitStr, Type};
 
 use self::method::Method;
 use self::parse::Function;
@@ -22,7 +22,7 @@ use crate::errors::Sink;
 use crate::names::{Rename, check_part, service_of};
 use crate::ungroup;
 
-/// What a block is for.
+/// The kind of a block.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Surface {
     /// `#[handler] impl T`.
@@ -34,7 +34,7 @@ pub(crate) enum Surface {
 }
 
 impl Surface {
-    /// What one method is called in messages.
+    /// Returns the word for one method in messages.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Handler => "handler",
@@ -49,7 +49,7 @@ impl Surface {
         }
     }
 
-    /// How a method begins.
+    /// Returns the first words of a method.
     pub(crate) fn opening(self) -> &'static str {
         match self {
             Self::Contract => "async fn",
@@ -59,19 +59,22 @@ impl Surface {
 }
 
 /// The keys of `#[handler]` and `#[remote]`.
-pub(crate) const KEYS: [Key; 4] = [
+pub(crate) const KEYS: [Key; 5] = [
     Key::text("server", "server = \"room\""),
     Key::text("service", "service = \"room\""),
     Key::text("rename_all", "rename_all = \"camelCase\""),
+    Key::text("timeout", "timeout = \"5s\""),
     Key::CRATE,
 ];
 
-/// The names of a block on the wire.
+/// What the keys of a block say of its routes.
 pub(crate) struct Names {
     /// `None`: every server type.
     pub(crate) server: Option<String>,
     pub(crate) service: String,
     pub(crate) rename: Rename,
+    /// The timeout of each route in nanoseconds, unless the method has its own.
+    pub(crate) timeout: Option<u64>,
 }
 
 impl Names {
@@ -100,10 +103,11 @@ impl Names {
             }
         };
         let rename = args.text("rename_all").map(|text| Rename::parse(text, sink)).unwrap_or_default();
-        Self { server, service, rename }
+        let timeout = args.text("timeout").and_then(|text| timeout(text, sink));
+        Self { server, service, rename, timeout }
     }
 
-    /// The route of a method, with the server type if there is one.
+    /// Returns the route of a method, with the server type if there is one.
     pub(crate) fn route(&self, method: &str) -> String {
         match &self.server {
             Some(server) => format!("{server}.{}.{method}", self.service),
@@ -111,7 +115,7 @@ impl Names {
         }
     }
 
-    /// The route of the block.
+    /// Returns the route of the block.
     pub(crate) fn base(&self) -> String {
         match &self.server {
             Some(server) => format!("{server}.{}", self.service),
@@ -120,7 +124,13 @@ impl Names {
     }
 }
 
-/// The type of an impl block, which must be one named type, with its name.
+/// Reads a timeout, in nanoseconds.
+fn timeout(text: &LitStr, sink: &Sink<'_>) -> Option<u64> {
+    let parsed = duration::parse(&text.value());
+    parsed.map_err(|invalid| sink.on(text, format!("invalid timeout `{}`: {invalid}", text.value()))).ok()
+}
+
+/// Returns the type of an impl block with its name, or reports that it is not a named type.
 pub(crate) fn named_type<'a>(
     item: &'a ItemImpl,
     attribute: &str,
@@ -154,18 +164,18 @@ pub(crate) fn named_type<'a>(
     Some((ty, name?))
 }
 
-/// The conditions that an item is compiled under; they guard all that is made of it.
+/// Returns the `#[cfg]`s of an item, which apply to everything that is generated for it.
 pub(crate) fn cfgs(attrs: &[Attribute]) -> TokenStream {
     let cfgs = named(attrs, "cfg");
     quote!(#(#cfgs)*)
 }
 
-/// A place of the user, with the hygiene of the macro: errors are shown there, and lints know it for generated.
+/// Returns a place of the user with the hygiene of the macro: errors point there, and lints know that it is generated.
 pub(crate) fn place(span: Span) -> Span {
     Span::mixed_site().located_at(span)
 }
 
-/// The first words of an item that an attribute cannot be on, such as `pub async fn join`.
+/// Returns the first words of an item with a misplaced attribute, such as `pub async fn join`.
 pub(crate) fn misplaced(item: &TokenStream) -> TokenStream {
     let mut trees = item.clone().into_iter().peekable();
     while matches!(trees.peek(), Some(TokenTree::Punct(p)) if p.as_char() == '#') {
@@ -179,14 +189,14 @@ pub(crate) fn misplaced(item: &TokenStream) -> TokenStream {
     words.collect()
 }
 
-/// The methods of a block that are routes, without those that something is wrong with.
+/// Reads the routes of a block, without those that have an error.
 pub(crate) fn read_methods<'a>(
     functions: impl IntoIterator<Item = &'a Function>,
     names: &Names,
     surface: Surface,
     sink: &Sink<'_>,
 ) -> Vec<Method> {
-    let read = |function| Method::read(function, surface, names.rename, sink);
+    let read = |function| Method::read(function, surface, names, sink);
     let methods: Vec<_> = functions.into_iter().filter_map(read).collect();
     for (i, method) in methods.iter().enumerate() {
         let conditional = |m: &Method| named(&m.attrs, "cfg").next().is_some();

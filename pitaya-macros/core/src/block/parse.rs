@@ -1,5 +1,6 @@
-//! Reading an impl block or a trait without its bodies: a half-typed body must not break the macro, or editors
-//! lose every completion in the block.
+//! Parses an impl block or a trait without its bodies.
+//!
+//! A half-typed body must not break the macro, or editors lose every completion in the block.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens, TokenStreamExt};
@@ -12,8 +13,8 @@ use syn::{
 
 use crate::attr::{is_marker, is_marker_path};
 
-/// The markers that we take away from what is re-emitted, with the place each belongs to.
-pub(crate) const MARKERS: [&str; 5] = ["route", "skip", "concurrent", "extract", "every"];
+/// The markers, which are removed from the block.
+pub(crate) const MARKERS: [&str; 6] = ["route", "skip", "concurrent", "extract", "every", "timeout"];
 
 /// An impl block or a trait, as the user wrote it.
 pub(crate) struct Block<H> {
@@ -22,7 +23,7 @@ pub(crate) struct Block<H> {
     pub(crate) items: Vec<BlockItem>,
 }
 
-/// What `#[handler]` and `#[remote]` can be put on.
+/// An item with `#[handler]`, `#[remote]` or `#[timers]`.
 pub(crate) enum Target {
     Impl(Block<ItemImpl>),
     Trait(Block<ItemTrait>),
@@ -75,7 +76,7 @@ impl Target {
     }
 }
 
-/// The item with an empty body, and its body.
+/// Splits an item into itself with an empty body, and its body.
 fn split_body(tokens: TokenStream) -> Option<(TokenStream, Group)> {
     let mut trees: Vec<_> = tokens.into_iter().collect();
     // An item that is a fragment of `macro_rules!`, or the end of one, is in a group without delimiters.
@@ -114,7 +115,7 @@ fn read_items(attrs: &mut Vec<Attribute>, body: TokenStream) -> syn::Result<Vec<
     read.parse2(body)
 }
 
-/// The tokens of one item, up to its `;` or its block.
+/// Takes the tokens of one item, up to its `;` or its block.
 fn raw_item(input: ParseStream<'_>) -> syn::Result<TokenStream> {
     let mut tokens = TokenStream::new();
     let mut value = false;
@@ -158,7 +159,7 @@ impl Parse for Function {
     }
 }
 
-/// What a `cfg_attr` would make of a method, if it is a marker of ours or would take the method away.
+/// Returns the attribute of a `cfg_attr` that is a marker or would remove the method.
 pub(crate) fn conditional(attr: &Attribute) -> Option<Meta> {
     if !attr.path().is_ident("cfg_attr") {
         return None;
@@ -209,11 +210,11 @@ impl<H> Block<H> {
 }
 
 impl Block<ItemImpl> {
-    /// The block without its markers.
-    pub(crate) fn stripped(&self) -> ItemImpl {
+    /// The block without its markers, each item as `write` says.
+    pub(crate) fn stripped(&self, write: impl Fn(&BlockItem) -> TokenStream) -> TokenStream {
         let mut item = self.header.clone();
-        item.items = self.items.iter().map(|i| ImplItem::Verbatim(i.to_token_stream())).collect();
-        item
+        item.items = self.items.iter().map(|item| ImplItem::Verbatim(write(item))).collect();
+        item.into_token_stream()
     }
 }
 
@@ -226,8 +227,8 @@ impl Block<ItemTrait> {
     }
 }
 
-/// Takes the markers out of tokens that could not be read, so that the compiler reports what is wrong with
-/// them and not that a marker is unknown.
+/// Removes the markers from tokens that cannot be parsed, so that the compiler reports the syntax error and not an unknown
+/// marker.
 pub(crate) fn strip_markers(tokens: TokenStream) -> TokenStream {
     let mut out = TokenStream::new();
     let mut trees = tokens.into_iter().peekable();
@@ -266,7 +267,7 @@ mod tests {
         let tokens = quote! { impl Room { pub async fn enter(&self) { self.  let = } const N: u8 = { 1 }; } };
         let Ok(Target::Impl(block)) = Target::parse(tokens.clone()) else { panic!("not read") };
         assert_eq!(block.functions().count(), 1);
-        assert_eq!(block.stripped().to_token_stream().to_string(), tokens.to_string());
+        assert_eq!(block.stripped(BlockItem::to_token_stream).to_string(), tokens.to_string());
     }
 
     #[test]
@@ -274,6 +275,6 @@ mod tests {
         let tokens = quote! { impl Room { #[route("a")] pub async fn (&self) {} pub async fn b(&self) {} } };
         let Ok(Target::Impl(block)) = Target::parse(tokens) else { panic!("not read") };
         let kept = quote! { impl Room { pub async fn (&self) {} pub async fn b(&self) {} } };
-        assert_eq!(block.stripped().to_token_stream().to_string(), kept.to_string());
+        assert_eq!(block.stripped(BlockItem::to_token_stream).to_string(), kept.to_string());
     }
 }

@@ -19,7 +19,12 @@ pub(crate) fn check(function: &Function, surface: Surface, sink: &Sink<'_>) -> V
         sink.on(token, format!("{word} `{name}` runs at run time: write `{opening} {name}`"));
     }
     if let Safety::Unsafe(token) = &sig.safety {
-        sink.on(token, format!("{word} `{name}` is called by the framework, which cannot promise anything: write `{opening} {name}`"));
+        sink.on(
+            token,
+            format!(
+                "{word} `{name}` cannot be `unsafe`, because the framework calls it: write `{opening} {name}`"
+            ),
+        );
     }
     if let Some(abi) = &sig.abi {
         sink.on(abi, format!("{word} `{name}` is called from Rust: write `{opening} {name}`"));
@@ -157,7 +162,7 @@ fn argument(ty: &Type, extracted: bool, function: &Function, surface: Surface, s
                 sink.on(
                     ty,
                     format!(
-                        "{word} `{name}` takes a message, and `{}` is none: write \
+                        "{word} `{name}` takes a message, and `{}` is not one: write \
                          `#[message] struct {wrapper} {}` and take that",
                         tidy(ty),
                         fields(ty)
@@ -236,7 +241,7 @@ fn reply(ty: &Type, function: &Function, surface: Surface, sink: &Sink<'_>) {
                 sink.on(
                     message,
                     format!(
-                        "{word} `{name}` replies a message, and `{}` is none: write \
+                        "{word} `{name}` replies with a message, and `{}` is not one: write \
                          `#[message] struct {wrapper} {}` and return `Result<{wrapper}>`",
                         tidy(message),
                         fields(message)
@@ -248,7 +253,7 @@ fn reply(ty: &Type, function: &Function, surface: Surface, sink: &Sink<'_>) {
         None if ungroup::named(ty).is_some_and(|(_, args)| args.len() == 1) && !is_foreign(ty) => sink.on(
             ty,
             format!(
-                "the return type of {word} `{name}` is no `Result` by its name: give `{}` a name that ends in `Result` \
+                "the return type of {word} `{name}` does not look like a `Result`: give `{}` a name that ends in `Result` \
                  if it is an alias of one; if not, write `Result<{}>`",
                 last_name(ty).unwrap_or_default(),
                 tidy(ty)

@@ -10,7 +10,7 @@ use crate::attr::{Args, Ctx};
 use crate::errors::Sink;
 use crate::ungroup;
 
-/// The enum with its derives, and what makes it the type of a field. It travels as its number, in every format.
+/// Writes the enum with its derives and its traits. It travels as its number, in every format.
 pub(crate) fn expand(
     ctx: &Ctx,
     args: &Args,

@@ -1,7 +1,7 @@
 //! A message that is a struct.
 //!
 //! serde derives its code on a twin of the struct (`#[serde(remote = …)]`), and not on the struct itself. The message
-//! then implements serde's traits whatever its fields are, and one error reports a type that is no field
+//! then implements serde's traits whatever its fields are, and one error reports a type that cannot be a field
 //! (`pitaya::serialize::fields` has the rest of it).
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
@@ -14,7 +14,7 @@ use super::fields::{self, Rules};
 use crate::attr::{Args, Ctx, doc_text};
 use crate::errors::Sink;
 
-/// The struct with its derives, and what makes it a message.
+/// Writes the struct with its derives and its traits.
 pub(crate) fn structure(ctx: &Ctx, args: &Args, input: &DeriveInput, sink: &Sink<'_>) -> Option<TokenStream> {
     let private = ctx.private();
     let rules = Rules::read(args, &input.attrs, sink);
@@ -108,7 +108,7 @@ enum Serde {
     OfTwin(TokenStream),
 }
 
-/// The twin of a message, and serde's traits of the message by the functions of the twin.
+/// Writes the twin of a message, and serde's traits of the message by the functions of the twin.
 fn twin(ctx: &Ctx, item: &DeriveInput, wire: &[(Ident, fields::WireField)]) -> TokenStream {
     let private = ctx.private();
     let name = &item.ident;

@@ -1,4 +1,4 @@
-//! The fields of a message: what they are on the wire and in the schema.
+//! The fields of a message, on the wire and in the schema.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
@@ -26,7 +26,7 @@ pub(crate) struct WireField {
     pub(crate) cfgs: Vec<Attribute>,
 }
 
-/// What a struct says of all its fields.
+/// The options of a struct for all its fields.
 pub(crate) struct Rules {
     pub(crate) proto: bool,
     pub(crate) lenient: bool,
@@ -142,7 +142,7 @@ fn take_tag(rules: &Rules, field: &mut Field, ident: &Ident, sink: &Sink<'_>) ->
     }
 }
 
-/// Notes tags and names that two fields share.
+/// Reports tags and names that two fields share.
 pub(crate) fn check_unique(fields: &[(Ident, WireField)], sink: &Sink<'_>) {
     for (i, (ident, field)) in fields.iter().enumerate() {
         let same = |what: fn(&WireField, &WireField) -> bool| {

@@ -46,7 +46,7 @@ pub fn message(args: TokenStream, item: TokenStream) -> Expansion {
     errors.expansion(tokens)
 }
 
-/// The item without what only our macros and derives know, for when it cannot be expanded.
+/// Returns the item without the attributes of the macro, for an item that cannot be expanded.
 fn bare(input: &DeriveInput) -> TokenStream {
     let mut input = input.clone();
     let strip = |attrs: &mut Vec<Attribute>| {
@@ -138,8 +138,7 @@ fn expand(args: &Args, input: DeriveInput, sink: &Sink<'_>) -> TokenStream {
     }
 }
 
-/// Keeps the type a message for the rest of the crate while something is wrong with it, so that each use of it
-/// is not one more error.
+/// Implements `Message` for a type with an error, so that its uses in the rest of the crate are not more errors.
 fn stand_in(ctx: &Ctx, input: &DeriveInput) -> TokenStream {
     if !input.generics.params.is_empty() {
         return TokenStream::new();
@@ -209,13 +208,13 @@ impl Derives {
         self.written.iter().any(|path| is(path, name))
     }
 
-    /// Takes a derive away that something else makes.
+    /// Removes a derive that the macro writes.
     pub(crate) fn remove(&mut self, name: &str) {
         self.written.retain(|path| !is(path, name));
     }
 
-    /// What the user wrote and what we add to the type `name`, which the user may have written too. What a derive of
-    /// ours has against the type is shown at its name.
+    /// Returns the derives of the user and those that the macro adds. The errors of the added ones have the place of
+    /// `name`.
     pub(crate) fn with(&self, added: &[(&str, TokenStream)], name: &Ident) -> TokenStream {
         let written = &self.written;
         let added = added.iter().filter(|(derive, _)| !self.has(derive));

@@ -1,4 +1,4 @@
-//! The Protobuf form of a field: from its Rust type and its `#[tag(n)]` to what prost reads.
+//! The Protobuf form of a field, from its Rust type and its `#[tag(n)]`.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
@@ -59,7 +59,7 @@ impl Tag {
             sink.on(
                 &parsed.number,
                 format!(
-                    "`{}` is no tag of Protobuf: write a number from 1 to {MAX_TAG}, but none from {} to {}",
+                    "`{}` is an invalid Protobuf tag: write a number from 1 to {MAX_TAG}, outside of {} to {}",
                     parsed.number,
                     RESERVED.start(),
                     RESERVED.end()
@@ -87,7 +87,7 @@ pub(crate) enum Empty {
     Equal,
 }
 
-/// What prost and serde need to know.
+/// What prost and serde need.
 pub(crate) struct Form {
     pub(crate) prost: TokenStream,
     pub(crate) empty: Empty,
@@ -136,7 +136,7 @@ impl Scalar {
     }
 }
 
-/// Encodings that may be asked for, by the one of the Rust type.
+/// The encodings that a tag may choose, by the default of the Rust type.
 fn others(own: &str) -> &'static [&'static str] {
     match own {
         "int32" => &["sint32", "sfixed32"],
@@ -147,7 +147,7 @@ fn others(own: &str) -> &'static [&'static str] {
     }
 }
 
-/// The form of a field; `None` if Protobuf has none for it, which is noted.
+/// Returns the form of a field, or reports that Protobuf has no form for it.
 pub(crate) fn form(ty: &Type, tag: &Tag, sink: &Sink<'_>) -> Option<Form> {
     let number = tag.number.to_string();
     let wrapped = |inner: TokenStream, empty| Some(Form { prost: quote!(#inner, tag = #number), empty });

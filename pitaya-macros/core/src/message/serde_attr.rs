@@ -11,14 +11,14 @@ use syn::{Attribute, Lit, Meta, Token};
 use crate::attr::list;
 use crate::errors::Sink;
 
-/// What the serde attributes of a container say.
+/// The serde attributes of a container.
 #[derive(Default)]
 pub(crate) struct Container {
     pub(crate) rename_all: Option<String>,
     pub(crate) default: bool,
 }
 
-/// What the serde attributes of a field say.
+/// The serde attributes of a field.
 #[derive(Default)]
 pub(crate) struct Field {
     pub(crate) rename: Option<String>,
@@ -46,7 +46,7 @@ fn reason(key: &str) -> &'static str {
         "transparent" => "it takes the message's own shape away: use the inner type",
         "rename_all_fields" => "it is for enums: write `rename_all`",
         "borrow" => "messages own their data: write `String` or `Vec<u8>`",
-        "crate" => "the macro says it: remove it",
+        "crate" => "the macro sets it: remove it",
         _ => {
             "it is not known to `#[message]`, which takes `rename`, `rename_all`, `default`, `skip` and `skip_serializing_if`"
         }
@@ -59,7 +59,7 @@ fn refuse(meta: &ParseNestedMeta<'_>, sink: &Sink<'_>) -> syn::Result<()> {
     swallow(meta)
 }
 
-/// Reads over a value that nobody looks at.
+/// Skips a value.
 fn swallow(meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
     if meta.input.peek(Token![=]) {
         meta.value()?.parse::<syn::Expr>()?;
@@ -107,7 +107,7 @@ fn each(attrs: &[Attribute], sink: &Sink<'_>, mut read: impl FnMut(ParseNestedMe
         if attr.path().is_ident("serde") {
             match attr.meta.require_list() {
                 Ok(_) => drop(sink.ok(attr.parse_nested_meta(&mut read))),
-                Err(_) => sink.on(attr, "`#[serde]` says nothing without its arguments: remove it"),
+                Err(_) => sink.on(attr, "`#[serde]` has no arguments: remove it"),
             }
         } else if is_conditional(attr) {
             sink.on(
@@ -120,7 +120,7 @@ fn each(attrs: &[Attribute], sink: &Sink<'_>, mut read: impl FnMut(ParseNestedMe
     }
 }
 
-/// A `cfg_attr` whose attribute would change the bytes, which nobody but the compiler knows.
+/// Refuses a `cfg_attr` whose attribute would change the bytes, because only the compiler knows whether it applies.
 pub(crate) fn is_conditional(attr: &Attribute) -> bool {
     let metas = attr.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
     let ours = |meta: &Meta| ["serde", "tag", "prost", "cfg"].iter().any(|name| meta.path().is_ident(name));

@@ -8,7 +8,7 @@ use crate::ungroup::named;
 
 const FORM: &str = "`#[field]` takes `text`: write `#[field(text)]`";
 
-/// Takes the `#[field(…)]` of a field away, and returns whether the field travels as text.
+/// Removes the `#[field(…)]` of a field, and returns whether the field travels as text.
 pub(crate) fn take(field: &mut Field, sink: &Sink<'_>) -> bool {
     let (own, rest): (Vec<Attribute>, _) =
         std::mem::take(&mut field.attrs).into_iter().partition(|attr| attr.path().is_ident("field"));
@@ -36,7 +36,7 @@ pub(crate) fn take(field: &mut Field, sink: &Sink<'_>) -> bool {
     !own.is_empty()
 }
 
-/// Whether a type is certainly no integer of 64 bits. An alias may be one.
+/// Whether a type is certainly not an integer of 64 bits. An alias may be one.
 fn never(ty: &Type) -> bool {
     let Some((name, args)) = named(ty) else { return true };
     match (name.as_str(), args.as_slice()) {

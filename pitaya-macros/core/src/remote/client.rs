@@ -11,10 +11,10 @@ use crate::block::method::Method;
 use crate::block::{Names, Surface};
 use crate::errors::Sink;
 
-/// The client's own methods, whose names a remote cannot have.
+/// The methods of every client, whose names a remote cannot have.
 const RESERVED: [&str; 8] = ["on", "by", "with", "timeout", "reliable", "call", "fake", "clone"];
 
-/// Who answers in tests.
+/// The stand-in for the server in tests.
 #[derive(Clone, Copy)]
 pub(crate) enum Stand {
     /// An implementation of the contract.
@@ -23,7 +23,7 @@ pub(crate) enum Stand {
     Closures,
 }
 
-/// What a client is made of.
+/// The description of a client.
 pub(crate) struct Client<'a> {
     pub(crate) ctx: &'a Ctx,
     pub(crate) vis: Visibility,
@@ -34,7 +34,7 @@ pub(crate) struct Client<'a> {
     pub(crate) stand: Stand,
 }
 
-/// The client, with what belongs to it.
+/// Writes the client and its traits.
 pub(crate) fn expand(client: &Client<'_>, sink: &Sink<'_>) -> TokenStream {
     let Client { ctx, vis, name, names, methods, stand } = client;
     let (krate, private) = (&ctx.krate, ctx.private());
@@ -45,13 +45,25 @@ pub(crate) fn expand(client: &Client<'_>, sink: &Sink<'_>) -> TokenStream {
     let own = own_methods(&private);
     let client = ident.to_string();
     let server = match &names.server {
-        Some(server) => quote!(::core::option::Option::Some(#server)),
-        None => quote!(::core::option::Option::None),
+        Some(server) => quote!(#private::Some(#server)),
+        None => quote!(#private::None),
     };
     let fake = fake(&private, name, *stand);
+    let target = match stand {
+        // The contract has the visibility of its client, so a link to it never leads to a private item.
+        Stand::Contract => format!("[`{name}`]"),
+        Stand::Closures => format!("`{name}`"),
+    };
     let doc = format!(
-        " Typed client of `{}`. Calls go to any server that serves it, unless [`on`](Self::on) or [`by`](Self::by) \
-         chooses one.",
+        " Calls the remotes of {target} on other servers, as `{}`.\n\n\
+         A call goes to any server that serves them, unless [`on`](Self::on) or [`by`](Self::by) chooses one.\n\n\
+         # Errors\n\
+         A call fails with the error of the remote, or:\n\
+         - `PIT-404`: the server has no such remote.\n\
+         - `PIT-408`: the timeout of the call or of the remote is over.\n\
+         - `PIT-500`: no server of this type is available.\n\
+         - `PIT-503`: the server or the connection to it is gone.\n\
+         - `PIT-000`: the request or the reply cannot be encoded or decoded.",
         names.base()
     );
     quote! {
@@ -62,7 +74,7 @@ pub(crate) fn expand(client: &Client<'_>, sink: &Sink<'_>) -> TokenStream {
             rpc: #private::Rpc,
         }
         #[automatically_derived]
-        #[allow(dead_code, deprecated, private_interfaces, unreachable_pub, clippy::all, clippy::pedantic)]
+        #[allow(dead_code, deprecated, private_interfaces, unreachable_pub, unused_imports, clippy::all, clippy::pedantic)]
         impl #ident {
             #(#consts)*
             #(#calls)*
@@ -73,13 +85,13 @@ pub(crate) fn expand(client: &Client<'_>, sink: &Sink<'_>) -> TokenStream {
         impl #private::FromServices for #ident {
             fn from_services(services: &#private::Services) -> #private::Result<Self> {
                 let rpc = #private::rpc_client(services, #client, #server)?;
-                ::core::result::Result::Ok(Self { rpc })
+                #private::Ok(Self { rpc })
             }
         }
     }
 }
 
-/// The methods whose names are free on the client.
+/// Reports methods with the name of a method of every client, and returns the others.
 fn free<'a>(methods: &'a [Method], sink: &Sink<'_>) -> Vec<&'a Method> {
     let is_free = |method: &&Method| {
         let name = method.ident.unraw().to_string();
@@ -88,7 +100,7 @@ fn free<'a>(methods: &'a [Method], sink: &Sink<'_>) -> Vec<&'a Method> {
             sink.on(
                 &method.ident,
                 format!(
-                    "`{name}` is a method of every client: call the function otherwise and keep the route, as in \
+                    "`{name}` is a method of every client: rename the function and keep the route, as in \
                      `#[route(\"{}\")] … fn {name}_it`",
                     method.name
                 ),
@@ -101,10 +113,10 @@ fn free<'a>(methods: &'a [Method], sink: &Sink<'_>) -> Vec<&'a Method> {
 
 fn call(krate: &syn::Path, private: &TokenStream, names: &Names, method: &Method) -> TokenStream {
     let (ident, name, reply) = (&method.ident, const_name(method), reply(krate, &method.ret));
-    let attrs = method.attrs(&["doc", "cfg", "deprecated"]);
+    let (docs, attrs) = (method.attrs(&["doc"]), method.attrs(&["cfg", "deprecated"]));
     let gap = (!method.doc.is_empty()).then(|| quote!(#[doc = ""]));
     let doc = format!(
-        " Calls `{}`. Fails with the remote's own error, or with the one that kept the call from it.",
+        " Calls `{}`.\n\n# Errors\nThe error of the remote, or one of [the client](Self#errors).",
         names.route(&method.name)
     );
     let (param, request) = match method.message() {
@@ -112,12 +124,12 @@ fn call(krate: &syn::Path, private: &TokenStream, names: &Names, method: &Method
         None => (quote!(), quote!(&())),
     };
     quote! {
-        #attrs
+        #docs
         #gap
         #[doc = #doc]
+        #attrs
         pub async fn #ident(&self #param) -> #krate::Result<#reply> {
-            #[allow(unused_imports)]
-            use #private::TypedCallFallback as _;
+            use #private::fallback::*;
             #private::TypedCall(&self.rpc, &Self::#name).call(#request).await
         }
     }
@@ -125,23 +137,25 @@ fn call(krate: &syn::Path, private: &TokenStream, names: &Names, method: &Method
 
 fn own_methods(private: &TokenStream) -> TokenStream {
     quote! {
-        /// The same client, whose calls have this context instead of that of the call which is handled now.
+        /// Returns the client with this context for its calls, instead of that of the current call.
         #[must_use]
         pub fn with(&self, context: &#private::Context) -> Self {
             Self { rpc: self.rpc.with(context) }
         }
-        /// The same client, for the server with this id.
+        /// Returns the client for calls of the server with this id.
         #[must_use]
         pub fn on(&self, server_id: &str) -> Self {
             Self { rpc: self.rpc.on(server_id) }
         }
-        /// The same client, for the server that this key chooses: one key, one server, while the servers stay. A server
-        /// that drains keeps the keys that it was called with.
+        /// Returns the client for calls of the server that owns this key.
+        ///
+        /// A key keeps its server while the servers stay the same. A draining server keeps the keys that it was called
+        /// with.
         #[must_use]
         pub fn by(&self, key: &str) -> Self {
             Self { rpc: self.rpc.by(key) }
         }
-        /// The same client, whose calls fail with `PIT-408` after this time.
+        /// Returns the client with this timeout, after which a call fails with `PIT-408`.
         #[must_use]
         pub fn timeout(&self, timeout: ::core::time::Duration) -> Self {
             Self { rpc: self.rpc.timeout(timeout) }
@@ -152,15 +166,15 @@ fn own_methods(private: &TokenStream) -> TokenStream {
 fn fake(private: &TokenStream, name: &Ident, stand: Stand) -> TokenStream {
     match stand {
         Stand::Contract => quote! {
-            /// A client for tests: the implementation answers, without a network.
+            /// Returns a client for tests, whose calls the implementation answers.
             #[must_use]
             pub fn fake<Implementation: #name>(implementation: Implementation) -> Self {
-                let (server, service, methods) = <Implementation as #name>::__WRITE_REMOTE_ON_THIS_TRAIT;
-                Self { rpc: #private::Rpc::fake(#private::Fake::contract(server, service, implementation, methods)) }
+                let routes = <Implementation as #name>::__WRITE_REMOTE_ON_THIS_TRAIT;
+                Self { rpc: #private::Rpc::fake(#private::Fake::contract(routes, implementation)) }
             }
         },
         Stand::Closures => quote! {
-            /// A client for tests: closures answer, without a network.
+            /// Returns a client for tests, whose calls closures answer.
             #[must_use]
             pub fn fake(fake: #private::Fake) -> Self {
                 Self { rpc: #private::Rpc::fake(fake) }

@@ -1,7 +1,7 @@
 //! A contract trait, and the implementation of one.
 //!
-//! The trait carries its table in two hidden constants, so that an implementation registers with nothing to
-//! import but the trait.
+//! The trait carries its routes in a hidden constant, so that an implementation registers with nothing but the trait
+//! in scope.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -12,7 +12,7 @@ use super::client::{self, Client, Stand};
 use crate::attr::{Args, Ctx, doc_text};
 use crate::block::method::Method;
 use crate::block::parse::{Block, BlockItem, Function};
-use crate::block::{Names, Surface, inherent, named_type, place, read_methods, table};
+use crate::block::{Names, Surface, named_type, place, read_methods, table};
 use crate::errors::Sink;
 
 /// Expands `#[remote] trait T`.
@@ -22,19 +22,14 @@ pub(crate) fn declaration(args: &Args, block: &Block<ItemTrait>, sink: &Sink<'_>
     if !args.has("server") {
         sink.at(
             Span::call_site(),
-            format!(
-                "the contract `{name}` does not say which servers serve it: write `#[remote(server = \"…\")]`"
-            ),
+            format!("the contract `{name}` has no server type: write `#[remote(server = \"…\")]`"),
         );
     }
     if !header.generics.params.is_empty() {
         sink.on(&header.generics, format!("the contract `{name}` cannot be generic, because its routes have one message each: write the types out"));
     }
     if let Some(token) = &header.unsafety {
-        sink.on(
-            token,
-            format!("the contract `{name}` promises nothing that is unsafe: write `trait {name}`"),
-        );
+        sink.on(token, format!("the contract `{name}` cannot be `unsafe`: write `trait {name}`"));
     }
     for item in &block.items {
         if let BlockItem::Other(other) = item {
@@ -50,7 +45,7 @@ pub(crate) fn declaration(args: &Args, block: &Block<ItemTrait>, sink: &Sink<'_>
     let body = sink.child();
     let methods = read_methods(block.functions(), &names, Surface::Contract, &body);
     if block.items.is_empty() {
-        body.on(name, format!("the contract `{name}` promises nothing: write its remotes as `async fn name(&self, …) -> Result<…>;`"));
+        body.on(name, format!("the contract `{name}` declares no remotes: write them as `async fn name(&self, …) -> Result<…>;`"));
     }
     if !header.generics.params.is_empty() {
         return block.with_items(block.items.iter().map(ToTokens::to_token_stream)).to_token_stream();
@@ -65,7 +60,6 @@ pub(crate) fn declaration(args: &Args, block: &Block<ItemTrait>, sink: &Sink<'_>
     };
     let client = client::expand(&client, sink);
     let kept = trait_with_table(&ctx, block, &methods, &names);
-    let alias = table::alias(&ctx.private());
     let checks = methods.iter().map(|method| table::checks(method, Surface::Contract));
     let (server, service) = (names.server.as_deref().unwrap_or_default(), &names.service);
     let text = syn::ext::IdentExt::unraw(name).to_string();
@@ -81,16 +75,8 @@ pub(crate) fn declaration(args: &Args, block: &Block<ItemTrait>, sink: &Sink<'_>
         };
         __p::inventory::submit! { __CONTRACT }
     };
-    quote! {
-        #kept
-        #[allow(deprecated, clippy::all, clippy::pedantic)]
-        const _: () = {
-            #alias
-            #(#checks)*
-            #contract
-        };
-        #client
-    }
+    let checks = table::generated(&ctx.private(), &quote!(#(#checks)* #contract));
+    quote!(#kept #checks #client)
 }
 
 fn trait_with_table(ctx: &Ctx, block: &Block<ItemTrait>, methods: &[Method], names: &Names) -> TokenStream {
@@ -105,19 +91,15 @@ fn trait_with_table(ctx: &Ctx, block: &Block<ItemTrait>, methods: &[Method], nam
     let (server, service) = (names.server.as_deref().unwrap_or_default(), &names.service);
     let entries = methods.iter().map(|method| {
         let ident = &method.ident;
-        table::entry(method, Surface::Contract, &quote!(Self), &quote!(<Self as #name>::#ident))
+        table::entry(method, Surface::Contract, &quote!(<Self as #name>::#ident))
     });
-    let alias = table::alias(&private);
+    let imports = table::imports(&private);
     let hidden = quote! {
         #[doc(hidden)]
-        #[allow(deprecated, clippy::all, clippy::pedantic)]
-        const __WRITE_REMOTE_ON_THIS_TRAIT: (
-            &'static str,
-            &'static str,
-            &'static [#private::Method<#private::Remote>],
-        ) = {
-            #alias
-            (#server, #service, &[#(#entries),*])
+        #[allow(deprecated, unused_imports, clippy::all, clippy::pedantic)]
+        const __WRITE_REMOTE_ON_THIS_TRAIT: #private::ContractRoutes = {
+            #imports
+            __p::ContractRoutes { server: #server, service: #service, methods: &[#(#entries),*] }
         };
     };
     let mut item = block.with_items(items.chain([hidden]));
@@ -155,13 +137,10 @@ pub(crate) fn implementation(
     contract: &Path,
     sink: &Sink<'_>,
 ) -> TokenStream {
-    let kept = inherent::kept(block);
-    for key in ["server", "service", "rename_all"] {
+    let kept = block.stripped(ToTokens::to_token_stream);
+    for key in ["server", "service", "rename_all", "timeout"] {
         if let Some(span) = args.span(key) {
-            sink.at(
-                span,
-                format!("the contract says its `{key}` already: remove it here, and write just `#[remote]`"),
-            );
+            sink.at(span, format!("`{key}` belongs on the contract: write just `#[remote]` here"));
         }
     }
     for function in block.functions() {
@@ -173,29 +152,22 @@ pub(crate) fn implementation(
                 sink.on(marker, text);
                 continue;
             }
-            sink.on(marker, format!("the contract says what its methods are: move `#[{name}]` there"));
+            sink.on(marker, format!("`#[{name}]` belongs on the contract: move it there"));
         }
     }
     let Some((ty, _)) = named_type(&block.header, Surface::Remote.attribute(), sink) else { return kept };
     let ctx = Ctx::new(args);
-    let alias = table::alias(&ctx.private());
     let at = contract.segments.last().map_or_else(Span::call_site, |s| place(s.ident.span()));
     // What the compiler does not find if the trait is no contract: so its name says what is missing.
     let marked = syn::Ident::new("__WRITE_REMOTE_ON_THIS_TRAIT", at);
     let submit = table::submit(
         ty,
-        &quote!(Remote),
-        &quote!(::core::option::Option::Some(__CONTRACT.0)),
-        &quote!(__CONTRACT.1),
+        &quote!(__p::Some(__ROUTES.server)),
+        &quote!(__ROUTES.service),
         &doc_text(&block.header.attrs),
-        &quote!(__CONTRACT.2),
+        &quote!(__p::Methods::Remotes(__ROUTES.methods)),
     );
-    quote! {
-        #kept
-        const _: () = {
-            #alias
-            const __CONTRACT: (&str, &str, &[__p::Method<__p::Remote>]) = <#ty as #contract>::#marked;
-            #submit
-        };
-    }
+    let routes = quote!(const __ROUTES: __p::ContractRoutes = <#ty as #contract>::#marked;);
+    let table = table::generated(&ctx.private(), &quote!(#routes #submit));
+    quote!(#kept #table)
 }

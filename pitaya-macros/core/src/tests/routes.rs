@@ -27,6 +27,7 @@ fn every_option_of_handlers() {
         impl rooms::Entry {
             #[route("say")]
             #[concurrent]
+            #[timeout("1m30s")]
             pub async fn say_something(&self, msg: Say) {}
             pub async fn raw(&self, body: Bytes) -> Result<Bytes, AnyError> {}
             pub async fn maybe(&self) -> Result<Option<Joined>> {}

@@ -1,0 +1,72 @@
+//! Errors with `#[derive(PitayaError)]`, and how they are found among the sources of others.
+
+use std::error::Error as StdError;
+
+use super::{BoxError, Error, code, text};
+
+/// The code and metadata of a variant, or the error that it forwards.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Coded<'a> {
+    /// A code, and metadata.
+    Code(&'static str, Vec<(&'static str, String)>),
+    /// The error inside has them.
+    Inner(&'a (dyn StdError + 'static)),
+}
+
+/// What `#[derive(PitayaError)]` implements.
+#[doc(hidden)]
+pub trait CodedError: StdError + Send + Sync + 'static {
+    /// Returns the code and metadata of the variant.
+    fn coded(&self) -> Coded<'_>;
+}
+
+/// Converts a derived error, without its source.
+fn convert<E: CodedError>(error: &E) -> Error {
+    match error.coded() {
+        Coded::Code(code, metadata) => {
+            let error = Error::new(code, error.to_string());
+            metadata.into_iter().fold(error, |error, (key, value)| error.with_metadata(key, value))
+        }
+        Coded::Inner(inner) => find(inner).unwrap_or_else(|| {
+            let mut hidden = Error::new(code::UNKNOWN, text::INTERNAL);
+            hidden.0.public = false;
+            hidden
+        }),
+    }
+}
+
+/// Converts a derived error, which becomes the source.
+#[doc(hidden)]
+pub fn coded<E: CodedError>(error: E) -> Error {
+    convert(&error).with_source(BoxError::from(error))
+}
+
+/// Recognizes a derived error behind a `dyn Error`. The macro submits one for each type.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct ErrorRecognizer(fn(&(dyn StdError + 'static)) -> Option<Error>);
+
+impl ErrorRecognizer {
+    /// Recognizes `E`.
+    pub const fn of<E: CodedError>() -> Self {
+        Self(|error| error.downcast_ref::<E>().map(convert))
+    }
+}
+
+inventory::collect!(ErrorRecognizer);
+
+/// Returns the first error with a code, which may be `error` or one of its sources.
+pub(super) fn find(error: &(dyn StdError + 'static)) -> Option<Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(own) = error.downcast_ref::<Error>() {
+            return Some(own.without_source());
+        }
+        if let Some(found) = inventory::iter::<ErrorRecognizer>().find_map(|r| (r.0)(error)) {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
