@@ -1,8 +1,8 @@
-//! Durations as texts, in the original's format: `5s`, `1m30s`, `100ms` (`docs/cluster.md`, "Durations").
+//! Durations as text, in the format of Go: `5s`, `1m30s`, `100ms` (`docs/cluster.md`, "Durations").
 //!
 //! The framework and its macros both read durations, so this is a package of its own.
 //!
-//! The original's durations are 64-bit counts of nanoseconds with a sign, so these functions speak of those.
+//! A duration of Go is a signed 64-bit count of nanoseconds, so these functions use such counts.
 
 use std::fmt::{self, Write as _};
 use std::time::Duration;
@@ -23,16 +23,16 @@ const SECOND: u64 = 1_000_000_000;
 /// The nanoseconds of the most negative duration, without their sign; one more than the longest has.
 const BOUND: u64 = 1 << 63;
 
-/// Why a text is no duration. The texts are the original's.
+/// Why a text is an invalid duration. The error texts are those of Go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DurationError {
     /// Not a sequence of numbers with units, or more than 64 bits of nanoseconds.
     Invalid(String),
     /// A number without a unit.
     MissingUnit(String),
-    /// A unit that is none.
+    /// An unknown unit.
     UnknownUnit {
-        /// What stands for the unit.
+        /// The text in place of the unit.
         unit: String,
         /// The whole text.
         text: String,
@@ -127,7 +127,7 @@ fn whole_number(digits: &str) -> Option<u64> {
     if digits.is_empty() { Some(0) } else { digits.parse().ok() }
 }
 
-/// The nanoseconds of a fraction of a unit, rounded as the original rounds them: it computes with floating point.
+/// The nanoseconds of a fraction of a unit, rounded as Go rounds them, with floating point.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "less than one unit, and what is below a nanosecond is cut off"

@@ -21,6 +21,7 @@ mod discovery;
 mod etcd;
 mod failure;
 mod fields;
+#[doc(hidden)]
 pub mod key;
 mod keyed;
 #[cfg(any(feature = "etcd", feature = "nats"))]
@@ -32,13 +33,17 @@ mod node;
 mod order;
 mod outgoing;
 mod owner;
+#[doc(hidden)]
 pub mod protos;
 mod registry;
+#[doc(hidden)]
 pub mod request;
+#[doc(hidden)]
 pub mod response;
 mod router;
 pub mod server;
 mod servers;
+#[doc(hidden)]
 pub mod subject;
 mod sys;
 mod transport;

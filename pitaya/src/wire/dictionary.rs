@@ -66,21 +66,21 @@ impl Dictionary {
         self
     }
 
-    /// The code of a route, whether or not it may be written.
+    /// Returns the code of a route, whether or not it may be written.
     #[inline]
     #[must_use]
     pub fn code(&self, route: &str) -> Option<u16> {
         self.entries.as_ref()?.codes.get(route).copied()
     }
 
-    /// The route of a code.
+    /// Returns the route of a code.
     #[inline]
     #[must_use]
     pub fn route(&self, code: u16) -> Option<&str> {
         Some(self.entries.as_ref()?.routes.get(&code)?)
     }
 
-    /// How a route is written: as its code if it has one that may be written, else by its name.
+    /// Returns the form of a route on the wire: its code if it has one that may be written, else its name.
     #[inline]
     #[must_use]
     pub fn outgoing<'a>(&self, route: &'a str) -> Route<'a> {
@@ -90,7 +90,7 @@ impl Dictionary {
         }
     }
 
-    /// The name a received route stands for; a name need not be UTF-8, and no route is the empty name.
+    /// Returns the name of a received route. A name need not be UTF-8. No route is the empty name.
     ///
     /// # Errors
     /// [`MessageError::UnknownCode`] for a code that is not in the dictionary.
@@ -106,7 +106,7 @@ impl Dictionary {
         }
     }
 
-    /// Number of entries.
+    /// Returns the number of entries.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.as_ref().map_or(0, |e| e.codes.len())
@@ -118,7 +118,7 @@ impl Dictionary {
         self.entries.is_none()
     }
 
-    /// Every entry, sorted by route, byte by byte: the order of the handshake.
+    /// Returns every entry, sorted by the bytes of its route, as in the handshake.
     #[must_use]
     pub fn sorted(&self) -> Vec<(&str, u16)> {
         let mut all: Vec<_> =

@@ -1,4 +1,4 @@
-//! Every input of one to three bytes, through every reader of this room.
+//! Every input of one to three bytes, through every reader of this module.
 
 use super::{handshake, message, packet, utf8, zlib};
 

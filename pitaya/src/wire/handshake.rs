@@ -12,10 +12,10 @@ mod tests;
 
 pub use reply::{OK, REFUSED, Reply};
 
-/// What a client tells of itself. Every part is optional.
+/// The request of a client. Every part is optional.
 ///
-/// What it tells of its user is kept as the text that came, which is small: a tree of values would take up to a hundred
-/// times as much, and everybody may send one.
+/// The data of the user stays text, which is small. A tree of values would take up to a hundred times as much, and any
+/// client may send one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// Of the client program.
@@ -24,7 +24,7 @@ pub struct Request {
     user: Option<Box<str>>,
 }
 
-/// A client program. What it does not tell is empty.
+/// A client program. Missing values are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sys {
     /// The platform, as `ios`.
@@ -58,7 +58,7 @@ pub enum HandshakeError {
     Interval(Duration),
 }
 
-/// A heartbeat interval as the handshake says it: in seconds.
+/// Returns a heartbeat interval in seconds, as the handshake has it.
 ///
 /// # Errors
 /// [`HandshakeError::Interval`] for a fraction, which no known client understands, and for zero.

@@ -1,4 +1,4 @@
-//! JSON as the original writes it: `<`, `>`, `&`, U+2028 and U+2029 escaped, whole numbers without a fraction, no white space
+//! JSON as Go Pitaya writes it: `<`, `>`, `&`, U+2028 and U+2029 escaped, whole numbers without a fraction, no white space
 //! (protocol.md, "Handshake" and "Errors"; cluster.md, "JSON").
 
 use std::collections::BTreeMap;
@@ -9,10 +9,10 @@ use serde::Serialize;
 use serde_json::ser::Formatter;
 use serde_json::{Map, Value};
 
-/// Writes `value` as JSON with the original's escapes and its form of numbers.
+/// Writes `value` as JSON with the escapes and the numbers of Go.
 ///
 /// # Errors
-/// What the value's own serialization, or `out`, gives.
+/// The error of the value's serialization or of `out`.
 ///
 /// ```
 /// let mut out = Vec::new();
@@ -24,9 +24,9 @@ pub fn write<T: Serialize + ?Sized>(out: impl Write, value: &T) -> serde_json::R
     value.serialize(&mut serde_json::Serializer::with_formatter(out, Escaping))
 }
 
-/// Appends `value` as JSON in which no character needs more than three bytes: those above U+FFFF are written as pairs of
-/// `\\u` escapes. Every JSON parser reads them as what they are; the original's JavaScript client cannot decode them
-/// otherwise.
+/// Appends `value` as JSON in which characters above U+FFFF are pairs of `\\u` escapes.
+///
+/// Every JSON parser reads them. The JavaScript client of Go Pitaya cannot decode characters of four bytes.
 ///
 /// # Errors
 /// As [`write()`].

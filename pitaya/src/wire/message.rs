@@ -1,4 +1,4 @@
-//! Messages: what a data packet carries (protocol.md, "Messages").
+//! Messages, the bodies of data packets (protocol.md, "Messages").
 //!
 //! A flag byte, for requests and responses an id, for all but responses a route, then the body. Reading gives a [`Message`]
 //! that borrows its bytes; writing puts packet header and message at the end of a buffer in one go.
@@ -29,17 +29,17 @@ const MAX_ID: usize = 10;
 /// Longest route written by its name, in bytes: its length is one byte.
 pub const MAX_ROUTE: usize = 255;
 
-/// What a message is. The discriminant is its number on the wire.
+/// The kind of a message. The discriminant is its number on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Kind {
-    /// From a client; wants a [`Kind::Response`] of the same id.
+    /// From a client; the server answers with a [`Kind::Response`] of the same id.
     Request = 0,
-    /// From a client; wants nothing.
+    /// From a client, without an answer.
     Notify = 1,
     /// A server's answer.
     Response = 2,
-    /// From a server, unasked.
+    /// From a server, without a request.
     Push = 3,
 }
 
@@ -82,9 +82,9 @@ pub struct Message<'a> {
     pub kind: Kind,
     /// The id of a request or of the request that a response answers; 0 for the other kinds.
     pub id: u64,
-    /// Where it goes, not yet looked up.
+    /// The route, not yet resolved.
     pub route: Route<'a>,
-    /// Whether a response's body is an error; means nothing in other kinds.
+    /// Whether a response's body is an error; without meaning in other kinds.
     pub error: bool,
     /// Whether the body is zlib data.
     pub compressed: bool,
@@ -99,7 +99,7 @@ pub enum MessageError {
     /// Too short, an id without an end or beyond 64 bits, a route that reaches beyond the end.
     #[error("invalid message")]
     Invalid,
-    /// None of the four kinds.
+    /// An unknown kind.
     #[error("wrong message type")]
     WrongType,
     /// A route's code is not in the dictionary.
@@ -111,7 +111,7 @@ pub enum MessageError {
 }
 
 impl<'a> Message<'a> {
-    /// The body as its sender meant it: borrowed, or inflated to at most `limit` bytes.
+    /// Returns the uncompressed body: borrowed, or inflated to at most `limit` bytes.
     ///
     /// # Errors
     /// [`MessageError::Inflate`].

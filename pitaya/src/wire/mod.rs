@@ -1,18 +1,19 @@
 //! The client protocol as pure functions over bytes.
 //!
-//! Everything here is total: any input gives a value or an error, never a panic, and nothing is allocated for what is only
-//! looked at. There is no I/O and no clock; acceptors, connections and the client are written over this room. What the bytes
-//! mean is told in `docs/protocol.md`.
+//! Not public API: only the acceptors, the connections and the client use it, and the tests of this repository.
+//!
+//! Every function is total: any input gives a value or an error, never a panic. Reading allocates nothing. There is no I/O
+//! and no clock. `docs/protocol.md` describes the bytes.
 //!
 //! | file | holds |
 //! |---|---|
-//! | [`packet`] | the outer frame: a type, a length, a body |
-//! | [`message`] | what a data packet carries: kind, id, route, body |
+//! | [`packet`] | the frame: a type, a length, a body |
+//! | [`message`] | the body of a data packet: kind, id, route, payload |
 //! | [`handshake`] | the two JSON bodies that open a connection |
 //! | [`dictionary`] | routes as two-byte codes |
-//! | [`zlib`] | bodies deflated and inflated, within bounds |
-//! | [`utf8`] | text of clients that do not write proper UTF-8 |
-//! | [`json`] | JSON escaped as the original escapes it |
+//! | [`zlib`] | compression and bounded decompression |
+//! | [`utf8`] | repair of text that is not UTF-8 |
+//! | [`json`] | JSON with the escapes of Go Pitaya |
 
 pub mod close_code;
 pub mod dictionary;

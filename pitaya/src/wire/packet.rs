@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 /// Bytes of a packet's header.
 pub const HEADER: usize = 4;
-/// The longest body that three bytes of length can say: 16777215.
+/// The longest body, by the three bytes of its length: 16777215.
 pub const MAX_BODY: usize = 0xff_ffff;
 
 /// A whole heartbeat packet, the same in both directions.
@@ -14,7 +14,7 @@ pub const KICK: [u8; HEADER] = [Kind::Kick as u8, 0, 0, 0];
 /// A whole handshake acknowledgement, which only clients send.
 pub const HANDSHAKE_ACK: [u8; HEADER] = [Kind::HandshakeAck as u8, 0, 0, 0];
 
-/// What a packet is for. The discriminant is the byte on the wire; no other value is valid.
+/// The kind of a packet. The discriminant is the byte on the wire; no other value is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Kind {
@@ -22,11 +22,11 @@ pub enum Kind {
     Handshake = 1,
     /// The client's answer to the server's handshake.
     HandshakeAck = 2,
-    /// A sign of life.
+    /// A heartbeat.
     Heartbeat = 3,
     /// A [`Message`](super::Message).
     Data = 4,
-    /// The server's last word before it closes.
+    /// The last packet of the server before it closes.
     Kick = 5,
 }
 
@@ -50,7 +50,7 @@ impl TryFrom<u8> for Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PacketError {
-    /// The first byte is none of the five types.
+    /// The first byte is not one of the five types.
     #[error("wrong packet type")]
     WrongType,
     /// A header of fewer than four bytes where no more can come.
@@ -70,10 +70,10 @@ pub enum PacketError {
     Closed,
 }
 
-/// The first four bytes of a packet, understood.
+/// The decoded header of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// What the packet is for.
+    /// The kind of the packet.
     pub kind: Kind,
     /// Length of the body in bytes, at most [`MAX_BODY`].
     pub len: usize,
@@ -109,9 +109,9 @@ impl Header {
 /// One packet, borrowed from the buffer it arrived in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
-    /// What the packet is for.
+    /// The kind of the packet.
     pub kind: Kind,
-    /// What it carries.
+    /// The body.
     pub body: &'a [u8],
 }
 
@@ -158,7 +158,7 @@ pub fn whole(buf: &[u8], max_body: usize) -> Result<Packet<'_>, PacketError> {
     }
 }
 
-/// What a stream's end means when `rest` is what [`split`] left: a plain disconnect, or a packet cut short.
+/// Returns the error for the end of a stream after which [`split`] left `rest`: a disconnect, or a truncated packet.
 #[must_use]
 pub fn ended(rest: &[u8]) -> PacketError {
     if rest.is_empty() { PacketError::Closed } else { cut_short(rest) }

@@ -1,11 +1,11 @@
-//! Text of clients that do not write proper UTF-8 (protocol.md, "Data handling").
+//! Repairs the text of clients that do not write valid UTF-8 (protocol.md, "Data handling").
 
 use std::borrow::Cow;
 
-/// The text of `bytes`, mended where they are not UTF-8: a surrogate pair that was encoded half by half, as some JavaScript
-/// clients write an emoji, becomes its character; each other byte that does not belong becomes U+FFFD.
+/// Returns the text of `bytes`, repaired where they are not UTF-8.
 ///
-/// Proper UTF-8 is borrowed; what is mended is at most three times as long as it was.
+/// A surrogate pair encoded as two characters, as some JavaScript clients write an emoji, becomes its character. Each other
+/// invalid byte becomes U+FFFD. Valid UTF-8 is borrowed. A repaired text is at most three times as long as `bytes`.
 ///
 /// ```
 /// use pitaya::wire::utf8::mend;

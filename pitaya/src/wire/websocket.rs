@@ -1,11 +1,11 @@
-//! What both sides of a WebSocket upgrade compute (RFC 6455, section 4).
+//! The keys of a WebSocket upgrade, for both sides (RFC 6455, section 4).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-/// What the RFC appends to the key of a request.
+/// The suffix for the key of a request, by the RFC.
 const SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// The value of `Sec-WebSocket-Accept` for a key.
+/// Returns the value of `Sec-WebSocket-Accept` for a key.
 pub(crate) fn accept_key(key: &str) -> String {
     let mut hash = sha1_smol::Sha1::new();
     hash.update(key.as_bytes());
@@ -13,7 +13,7 @@ pub(crate) fn accept_key(key: &str) -> String {
     STANDARD.encode(hash.digest().bytes())
 }
 
-/// A random key for a request. It need not be a secret: it only tells a WebSocket server from a confused one.
+/// Returns a random key for a request. It is not a secret: it only proves that the server speaks WebSocket.
 pub(crate) fn random_key() -> String {
     STANDARD.encode(fastrand::u128(..).to_be_bytes())
 }

@@ -1,4 +1,4 @@
-//! Bodies deflated and inflated, within bounds (protocol.md, "Messages").
+//! Compression and bounded decompression of bodies (protocol.md, "Messages").
 //!
 //! A deflater keeps some 380 KB and an inflater some 50 KB, so each thread has one of each and uses them again and again.
 
@@ -12,10 +12,10 @@ use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InflateError {
-    /// It does not begin as zlib data.
+    /// The header is not that of zlib data.
     #[error("zlib: invalid header")]
     Header,
-    /// It breaks off.
+    /// The data is truncated.
     #[error("unexpected EOF")]
     Truncated,
     /// What follows the header is not deflate data, or its checksum is wrong.
@@ -56,7 +56,7 @@ pub const fn looks_compressed(bytes: &[u8]) -> bool {
     matches!(bytes, [0x78, 0x9c | 0x01 | 0xda | 0x5e, _, ..] | [0x1f, 0x8b, _, ..])
 }
 
-/// Appends `body` to `out` as zlib data if that is strictly shorter, else leaves `out` as it was; tells which.
+/// Appends `body` to `out` as zlib data if that is strictly shorter, else leaves `out` as it was. Returns whether it is shorter.
 ///
 /// ```
 /// use pitaya::wire::zlib;
@@ -77,7 +77,7 @@ pub fn deflate(body: &[u8], out: &mut BytesMut) -> bool {
     })
 }
 
-/// Lends this thread's deflater; one that is lent already, or a thread that is ending, makes a passing one.
+/// Runs a function with the deflater of this thread, or with a new one while that is in use or the thread ends.
 pub(crate) fn with_deflater<R>(run: impl FnOnce(&mut Deflater) -> R) -> R {
     let mut deflater =
         (DEFLATER.try_with(Cell::take).ok().flatten()).unwrap_or_else(|| Box::new(Deflater::new()));
@@ -117,8 +117,8 @@ impl Deflater {
     /// Runs the compressor to the end of its stream; output that does not fit into the buffer is dropped. Returns
     /// `false` if it did not get there, and then it cannot be used again.
     ///
-    /// The rest of the stream is made although nobody reads it, because the library's reset forgets a block that is
-    /// still open, and a new compressor costs more than 30 times a short body.
+    /// It finishes the stream although the output is dropped, because the library's reset forgets an open block, and a
+    /// new compressor costs more than 30 times a short body.
     fn run(&mut self, body: &[u8]) -> bool {
         let done = self.zlib.compress_vec(body, &mut self.out, FlushCompress::Finish);
         if matches!(done, Ok(Status::StreamEnd)) {
@@ -152,7 +152,7 @@ pub fn inflate(bytes: &[u8], limit: usize) -> Result<Vec<u8>, InflateError> {
     result
 }
 
-/// Refuses at once what cannot be zlib data, among it gzip and data that needs a preset dictionary.
+/// Rejects a header that is not zlib data, such as gzip and data with a preset dictionary.
 fn check_header(bytes: &[u8]) -> Result<(), InflateError> {
     let [method, flags, ..] = *bytes else {
         return Err(InflateError::Truncated);
@@ -189,7 +189,7 @@ fn run(zlib: &mut Decompress, bytes: &[u8], limit: usize) -> Result<Vec<u8>, Inf
     }
 }
 
-/// The output is as long as it may be: is the stream at its end too?
+/// Whether the stream ends where the output has its largest length.
 fn at_limit(zlib: &mut Decompress, bytes: &[u8], limit: usize) -> Result<(), InflateError> {
     let (mut probe, before) = ([0], zlib.total_out());
     let status = zlib.decompress(unread(zlib, bytes), &mut probe, FlushDecompress::None);

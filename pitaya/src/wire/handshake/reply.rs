@@ -16,18 +16,18 @@ pub const OK: u32 = 200;
 /// The code of a refused handshake, unless a hook chose another.
 pub const REFUSED: u32 = 400;
 
-/// What the server tells a client, once.
+/// The reply of the server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
-    /// [`OK`], or why not.
+    /// [`OK`], or the code of the refusal.
     pub code: u32,
-    /// Seconds between two heartbeats; see [`whole_seconds`](super::whole_seconds). A reply that tells none reads as 0.
+    /// Seconds between two heartbeats; see [`whole_seconds`](super::whole_seconds). 0 if the reply has no interval.
     pub heartbeat_seconds: u64,
     /// Routes that may travel as codes.
     pub dictionary: Dictionary,
     /// The name of the serializer of all bodies.
     pub serializer: String,
-    /// What a hook that refused the client wants it to know; goes as `user`, which the original never sends.
+    /// Data for a client that a hook refused; the member `user`, which Go Pitaya never sends.
     pub payload: Option<Value>,
 }
 

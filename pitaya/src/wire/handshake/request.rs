@@ -1,6 +1,6 @@
 //! Reading and writing the client's request.
 //!
-//! Real clients were written against a tolerant parser, so this one takes what that one took: keys in any case, `null` for
+//! The parser of Go Pitaya is tolerant, and clients depend on it. This one accepts the same: keys in any case, `null` for
 //! "absent", an object given twice, unknown fields, text that is not UTF-8, halves of surrogate pairs.
 
 use std::borrow::Cow;
@@ -40,7 +40,7 @@ impl Request {
         Ok(Self { sys: parts.sys, user: merged(parts.users)? })
     }
 
-    /// A request that says this of the user.
+    /// Adds data of the user.
     ///
     /// # Errors
     /// [`HandshakeError::Json`] for a value that has no JSON form, or another one than an object.
@@ -77,7 +77,7 @@ impl Request {
     /// The body of a client's handshake packet.
     ///
     /// # Errors
-    /// None that this type can cause; what the JSON library gives is passed on.
+    /// The error of the JSON library, which this type never causes.
     pub fn to_json(&self) -> Result<Vec<u8>, HandshakeError> {
         Ok(serde_json::to_vec(self)?)
     }

@@ -1,4 +1,4 @@
-//! Writing messages, straight behind what a buffer holds already.
+//! Encodes messages at the end of a buffer.
 
 use bytes::BytesMut;
 
@@ -18,7 +18,7 @@ pub enum EncodeError {
     /// The message does not fit in a packet.
     #[error("codec: packet size exceed")]
     TooLarge,
-    /// What should have appended a body took bytes away instead.
+    /// The function that appends the body removed bytes instead.
     #[error("a body was written over its own header")]
     Overwritten,
 }
@@ -116,7 +116,7 @@ impl<'a> Front<'a> {
         self.word |= (COMPRESSED as u128) << FLAGS;
     }
 
-    /// Puts in the packet's length, once the body's is known; gives the length of the whole packet.
+    /// Sets the length of the packet, once that of the body is known. Returns the length of the whole packet.
     #[inline]
     fn set_len(&mut self, body: usize) -> Result<usize, EncodeError> {
         let route = match self.route {
@@ -227,7 +227,7 @@ impl<'a> Front<'a> {
     }
 }
 
-/// Deflates what `out` holds from `from` on, if that helps; gives its new length.
+/// Deflates the bytes of `out` from `from` on if that makes them shorter. Returns the new length.
 #[inline(never)]
 fn deflate_in_place(out: &mut BytesMut, from: usize, c: RouteCompression<'_>) -> Option<usize> {
     zlib::with_deflater(|deflater| {
@@ -240,7 +240,7 @@ fn deflate_in_place(out: &mut BytesMut, from: usize, c: RouteCompression<'_>) ->
     })
 }
 
-/// Takes back what was appended unless it was finished: the user's serializer may fail or panic half-way.
+/// Removes the appended bytes unless the message is finished, because a serializer may fail or panic.
 struct Undo<'a> {
     out: &'a mut BytesMut,
     start: usize,
@@ -299,7 +299,7 @@ pub fn encode_response<'c>(
 /// fit, `out` is left as it was. It must not touch what the buffer held before.
 ///
 /// # Errors
-/// What `body` gives, or an [`EncodeError`].
+/// The error of `body`, or an [`EncodeError`].
 ///
 /// ```
 /// use bytes::BufMut;
@@ -342,7 +342,7 @@ pub fn encode_push<'c>(
 /// [`encode_push`] with a body that is appended in its place, as in [`encode_response_with`].
 ///
 /// # Errors
-/// What `body` gives, or an [`EncodeError`].
+/// The error of `body`, or an [`EncodeError`].
 #[inline]
 pub fn encode_push_with<'c, E: From<EncodeError>>(
     out: &mut BytesMut,
