@@ -99,6 +99,11 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
     }
 }
 
+/// The step `instructions` of `cargo xtask test`.
+pub(crate) fn instructions_in_ci() -> Result<(), String> {
+    instructions::in_ci()
+}
+
 /// Builds the programs that measure and are measured, and tells where they are.
 fn build() -> Result<PathBuf, String> {
     run(cargo().args(["build", "--release", "-p", "pitaya-bench"]))?;
@@ -182,7 +187,7 @@ fn report(load: &mut Command) -> Result<Value, String> {
 }
 
 /// Where cargo puts what it builds.
-fn target_directory() -> Result<PathBuf, String> {
+pub(crate) fn target_directory() -> Result<PathBuf, String> {
     let output = cargo()
         .args(["metadata", "--format-version", "1", "--no-deps"])
         .output()

@@ -9,6 +9,8 @@ use std::process::{Command, ExitCode};
 use std::sync::Mutex;
 use std::thread;
 
+use crate::bench::target_directory;
+use crate::test::TESTS;
 use crate::{cargo, root, run};
 
 const USAGE: &str = "cargo xtask fuzz [--quick | --seconds N] [TARGET]...";
@@ -42,7 +44,9 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match fuzz(&parsed) {
+    let mut seeds = cargo();
+    seeds.args(["run", "--quiet", "--package", "pitaya-readers", "--bin", "seeds", "--"]);
+    match fuzz(&parsed, &mut seeds) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -51,9 +55,13 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
     }
 }
 
-/// Runs all targets for [`QUICK`] seconds each.
-pub(crate) fn quick() -> Result<(), String> {
-    fuzz(&Args { seconds: QUICK, targets: Vec::new() })
+/// Runs all targets for [`QUICK`] seconds each, with the seeds that the program of the step `tests` writes.
+pub(crate) fn in_ci() -> Result<(), String> {
+    run(cargo().args(TESTS).arg("--no-run"))?;
+    fuzz(
+        &Args { seconds: QUICK, targets: Vec::new() },
+        &mut Command::new(target_directory()?.join("debug/seeds")),
+    )
 }
 
 #[derive(Debug, PartialEq)]
@@ -81,7 +89,8 @@ fn parse(args: &[String]) -> Result<Args, String> {
     Ok(parsed)
 }
 
-fn fuzz(args: &Args) -> Result<(), String> {
+/// Builds the chosen targets and runs them. `seeds` is the program that writes the inputs to start from.
+fn fuzz(args: &Args, seeds: &mut Command) -> Result<(), String> {
     let folder = root().join("fuzz");
     let all = targets(&folder)?;
     if let Some(unknown) = args.targets.iter().find(|target| !all.contains(target)) {
@@ -89,9 +98,7 @@ fn fuzz(args: &Args) -> Result<(), String> {
     }
     let chosen = if args.targets.is_empty() { &all } else { &args.targets };
     let corpus = folder.join("corpus");
-    run(cargo()
-        .args(["run", "--quiet", "--package", "pitaya-readers", "--bin", "seeds", "--"])
-        .args([root().join("tests/vectors"), corpus]))?;
+    run(seeds.args([root().join("tests/vectors"), corpus]))?;
     let programs = build(&folder)?;
     let queue = Mutex::new(chosen.iter());
     let failed = Mutex::new(Vec::new());

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
-cargo xtask test [STEP]   everything that CI runs, or one step of it
+cargo xtask test [STEP]   everything that CI runs, or one step of it; `--quick`: no servers, no browser, no fuzzing
 cargo xtask phrases       refuses phrases that readers have to solve, and long names of tests
 cargo xtask promises      every test that tests/PROMISES.md names
 cargo xtask expand FILE   what the macros make of a file
@@ -52,8 +52,11 @@ fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
     if std::env::var_os("CI").is_some() {
-        // What only the next build would read takes gigabytes.
+        // A new machine builds everything once: data for the next build and for debuggers takes time and gigabytes.
         command.env("CARGO_INCREMENTAL", "0");
+        for profile in ["DEV", "TEST", "RELEASE"] {
+            command.env(format!("CARGO_PROFILE_{profile}_DEBUG"), "0");
+        }
     }
     command
 }

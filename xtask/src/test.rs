@@ -1,9 +1,18 @@
-//! `cargo xtask test`: everything that CI runs. It installs what the tests need, or says what to install.
+//! `cargo xtask test`: runs everything that CI runs. It installs the programs that the tests need, or says which.
 
-use std::path::Path;
+mod needs;
+mod portable;
+mod timing;
+
 use std::process::{Command, ExitCode};
 
-use crate::{cargo, fuzz, phrases, root, run};
+use crate::{bench, cargo, fuzz, phrases, root, run};
+pub(crate) use needs::works;
+use timing::Timing;
+
+const USAGE: &str = "\
+cargo xtask test [--quick | STEP]
+  --quick   only the steps that need no server, no browser and no fuzzing; tests that need one are shown as ignored";
 
 /// The features of the framework, each of which must build alone.
 const FEATURES: &[&str] = &[
@@ -34,193 +43,101 @@ const UNIFIED: &[&str] = &[
     "answer_vectors",
 ];
 
-/// The systems that the library is checked for where their standard libraries are installed (`rustup target add`).
-const TARGETS: &[&str] =
-    &["x86_64-pc-windows-gnu", "x86_64-pc-windows-msvc", "aarch64-apple-darwin", "x86_64-apple-darwin"];
+/// The arguments of cargo for all tests but doctests. One command builds them all, so that each dependency is built
+/// once.
+pub(crate) const TESTS: &[&str] = &[
+    "test",
+    "--workspace",
+    "--all-features",
+    "--all-targets",
+    "--exclude",
+    "pitaya-bench",
+    "--exclude",
+    "pitaya-unified",
+];
 
-type Step = fn() -> Result<(), String>;
+/// When a step runs.
+#[derive(Clone, Copy, PartialEq)]
+enum When {
+    Always,
+    /// Without `--quick`.
+    Full,
+    /// With `--quick`.
+    Quick,
+}
 
-/// Runs all steps; stops at the first that fails.
+/// A part of `cargo xtask test`.
+struct Step {
+    name: &'static str,
+    when: When,
+    run: fn() -> Result<(), String>,
+}
+
+const fn step(name: &'static str, when: When, run: fn() -> Result<(), String>) -> Step {
+    Step { name, when, run }
+}
+
+/// All steps, in the order in which they run: first those that only check, because they share what they build.
+const STEPS: &[Step] = &[
+    step("needs", When::Full, needs::needs),
+    step("format", When::Always, || run(cargo().args(["fmt", "--all", "--check"]))),
+    step("phrases", When::Always, phrases::check),
+    step("clippy", When::Always, clippy),
+    step("docs", When::Full, docs),
+    step("features", When::Full, features),
+    step("portable", When::Full, portable::portable),
+    step("package", When::Full, package),
+    step("tests", When::Full, || run(cargo().args(TESTS).args(["--", "--include-ignored"]))),
+    step("tests", When::Quick, || run(cargo().args(TESTS))),
+    step("doctests", When::Full, doctests),
+    step("unified", When::Full, unified),
+    step("instructions", When::Full, bench::instructions_in_ci),
+    step("fuzz", When::Full, fuzz::in_ci),
+    step("javascript", When::Full, || {
+        run(Command::new("node").args(["--test"]).current_dir(root().join("tests/browser")))
+    }),
+];
+
+/// Runs all steps, those of `--quick`, or one. It stops at the first that fails, and prints how long each took.
 pub(crate) fn main(args: &[String]) -> ExitCode {
-    let only = args.first().map(String::as_str);
-    let steps: [(&str, Step); 13] = [
-        ("needs", needs),
-        ("format", || run(cargo().args(["fmt", "--all", "--check"]))),
-        ("phrases", phrases::check),
-        ("clippy", || {
-            run(cargo().args([
-                "clippy",
-                "--workspace",
-                "--exclude",
-                "pitaya-unified",
-                "--all-targets",
-                "--all-features",
-                "--",
-                "-D",
-                "warnings",
-            ]))
-        }),
-        ("portable", portable),
-        ("features", features),
-        ("docs", || {
-            let mut doc = cargo();
-            doc.args(["doc", "--workspace", "--exclude", "pitaya-unified", "--no-deps", "--all-features"])
-                .env("RUSTDOCFLAGS", "-D warnings");
-            run(&mut doc)
-        }),
-        ("package", || {
-            // Compiling the packages is left out: they are the same files.
-            let mut package = cargo();
-            package.args([
-                "package",
-                "--allow-dirty",
-                "--no-verify",
-                "-p",
-                "pitaya-duration",
-                "-p",
-                "pitaya-macros-core",
-            ]);
-            run(package.args(["-p", "pitaya-macros", "-p", "pitaya"]))
-        }),
-        ("tests", || {
-            run(cargo().args([
-                "test",
-                "--workspace",
-                "--all-features",
-                "--all-targets",
-                "--exclude",
-                "pitaya-bench",
-                "--exclude",
-                "pitaya-unified",
-            ]))
-        }),
-        ("unified", || {
-            run(cargo().args(["test", "-p", "pitaya", "-p", "pitaya-unified", "--all-features", "--lib"]))?;
-            let mut tests = cargo();
-            tests.args(["test", "-p", "pitaya-tests", "-p", "pitaya-unified", "--all-features"]);
-            tests.args(UNIFIED.iter().flat_map(|test| ["--test", test]));
-            run(&mut tests)
-        }),
-        ("doctests", || {
-            run(cargo().args([
-                "test",
-                "--workspace",
-                "--exclude",
-                "pitaya-unified",
-                "--all-features",
-                "--doc",
-            ]))
-        }),
-        ("fuzz", fuzz::quick),
-        ("javascript", || {
-            run(Command::new("node").args(["--test"]).current_dir(root().join("tests/browser")))
-        }),
-    ];
-    for (name, step) in steps {
-        if only.is_some_and(|only| only != name) {
-            continue;
-        }
-        eprintln!("== {name}");
-        if let Err(error) = step() {
-            eprintln!("== {name} failed: {error}");
+    let arg = args.first().map(String::as_str);
+    let not_now = if arg == Some("--quick") { When::Full } else { When::Quick };
+    let only = arg.filter(|arg| *arg != "--quick");
+    let chosen = STEPS.iter().filter(|step| step.when != not_now);
+    let chosen: Vec<_> = chosen.filter(|step| only.is_none_or(|only| only == step.name)).collect();
+    if chosen.is_empty() || args.len() > 1 {
+        let names: Vec<_> = STEPS.iter().map(|step| step.name).collect();
+        eprintln!("{USAGE}\n  STEP      one of {}", names.join(", "));
+        return ExitCode::from(2);
+    }
+    let mut timings = Vec::new();
+    for step in chosen {
+        eprintln!("== {}", step.name);
+        let timing = Timing::start(step.name);
+        let result = (step.run)();
+        timings.push(timing.stop());
+        if let Err(error) = result {
+            eprintln!("{}\n== {} failed: {error}", timing::table(&timings), step.name);
             return ExitCode::FAILURE;
         }
     }
-    eprintln!("== all is well");
+    eprintln!("{}\n== all is well", timing::table(&timings));
     ExitCode::SUCCESS
 }
 
-/// Names that only Unix has, in the sources of the library.
-const UNIX: &[&str] =
-    &["rustix::", "libc::", "std::os::unix", "std::os::fd", "signal::unix", "UnixListener", "UnixStream"];
-
-/// The library builds for other systems. Those whose standard library is installed are checked by the compiler, without
-/// TLS and the cluster: their cryptography needs a C compiler for the system. For the others this reads the text.
-fn portable() -> Result<(), String> {
-    only_unix_is_guarded()?;
-    let installed = Command::new("rustup").args(["target", "list", "--installed"]).output();
-    let installed =
-        installed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    let (check, skip): (Vec<&str>, _) =
-        TARGETS.iter().partition(|target| installed.lines().any(|line| line == **target));
-    if !skip.is_empty() {
-        eprintln!("not installed, so not checked: {}", skip.join(", "));
-    }
-    for target in check {
-        let features = "websocket,testing,garde";
-        let mut check = cargo();
-        check.args([
-            "check",
-            "-p",
-            "pitaya",
-            "--no-default-features",
-            "--features",
-            features,
-            "--target",
-            target,
-        ]);
-        run(&mut check)?;
-    }
-    Ok(())
+fn clippy() -> Result<(), String> {
+    run(cargo()
+        .args(["clippy", "--workspace", "--exclude", "pitaya-unified", "--all-targets", "--all-features"])
+        .args(["--", "-D", "warnings"]))
 }
 
-/// Everything of the library that only Unix has stands in an item or a block under `cfg(unix)`, in a test, or in a
-/// comment.
-fn only_unix_is_guarded() -> Result<(), String> {
-    let mut found = Vec::new();
-    let mut folders = vec![root().join("pitaya/src")];
-    while let Some(folder) = folders.pop() {
-        let entries = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        for path in entries.flatten().map(|entry| entry.path()) {
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|ext| ext == "rs") && !path.ends_with("tests.rs") {
-                let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
-                found.extend(unguarded(&text).into_iter().map(|line| format!("{}:{line}", path.display())));
-            }
-        }
-    }
-    match found.is_empty() {
-        true => Ok(()),
-        false => Err(format!("only Unix has this; put it under `#[cfg(unix)]`:\n{}", found.join("\n"))),
-    }
+fn docs() -> Result<(), String> {
+    run(cargo()
+        .args(["doc", "--workspace", "--exclude", "pitaya-unified", "--no-deps", "--all-features"])
+        .env("RUSTDOCFLAGS", "-D warnings"))
 }
 
-/// The lines that name what only Unix has and are not under `cfg(unix)`, counted from 1.
-fn unguarded(text: &str) -> Vec<usize> {
-    let mut found = Vec::new();
-    // The indentation of the item under `cfg(unix)`; it ends with the next line that is not indented further.
-    let mut guard: Option<(usize, bool)> = None;
-    for (at, line) in text.lines().enumerate() {
-        let (code, indent) = (line.trim_start(), line.len() - line.trim_start().len());
-        if code.is_empty() || code.starts_with("//") {
-            continue;
-        }
-        if code.starts_with("#[cfg(unix)]") {
-            guard = Some((indent, false));
-            continue;
-        }
-        let guarded = guard.filter(|(own, begun)| {
-            !begun || indent > *own || (indent == *own && code.starts_with(['}', ')']))
-        });
-        match guarded {
-            Some(_) if code.starts_with("#[") => {}
-            Some((own, begun)) => {
-                let ends = indent == own && (begun || code.ends_with([';', '}']));
-                guard = (!ends).then_some((own, true));
-            }
-            None => {
-                guard = None;
-                if UNIX.iter().any(|name| code.contains(name)) {
-                    found.push(at + 1);
-                }
-            }
-        }
-    }
-    found
-}
-
-/// The framework with each feature alone, and with none; and the chat as newcomers start it, without `protoc`.
+/// Checks the framework with each feature alone, and with none; and the chat as newcomers start it, without `protoc`.
 fn features() -> Result<(), String> {
     run(cargo().args(["check", "-p", "pitaya", "--no-default-features"]))?;
     for feature in FEATURES {
@@ -229,113 +146,39 @@ fn features() -> Result<(), String> {
     run(cargo().args(["check", "-p", "chat"]).env("PROTOC", "not-to-be-asked-for"))
 }
 
-/// Installs a browser with its driver, the services that the cluster's tests use, and the tools of the build.
-fn needs() -> Result<(), String> {
-    let mut packages = Vec::new();
-    if std::env::var_os("CHROMIUM").is_none() && !Path::new("/usr/bin/chromium").exists() {
-        packages.push("chromium");
-    }
-    // Debian keeps it where only root looks
-    if !works("nats-server") && !works("/usr/sbin/nats-server") {
-        packages.push("nats-server");
-    }
-    // The cost test counts instructions with it.
-    if !works("valgrind") {
-        packages.push("valgrind");
-    }
-    // libFuzzer is C++.
-    if !works("c++") {
-        packages.push("g++");
-    }
-    if !works("node") {
-        packages.push("nodejs");
-    }
-    if !works("npm") {
-        packages.push("npm");
-    }
-    if !works("etcd") {
-        packages.push("etcd-server");
-    }
-    // Tests let it read the metrics; `promtool` comes with it.
-    if !works("prometheus") {
-        packages.push("prometheus");
-    }
-    if !compiles_protos() {
-        // The standard files are a package of their own, which the compiler only recommends.
-        packages.extend(["protobuf-compiler", "libprotobuf-dev"]);
-    }
-    if !packages.is_empty() {
-        install(&packages)?;
-    }
-    let browser = root().join("tests/browser");
-    if !browser.join("node_modules/playwright-core").exists() {
-        run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(browser))?;
-    }
-    Ok(())
+/// Packs the published crates. They are not compiled again, because the files are the same.
+fn package() -> Result<(), String> {
+    run(cargo().args(["package", "--allow-dirty", "--no-verify"]).args([
+        "-p",
+        "pitaya-duration",
+        "-p",
+        "pitaya-macros-core",
+        "-p",
+        "pitaya-macros",
+        "-p",
+        "pitaya",
+    ]))
 }
 
-/// Whether there is a compiler for protocol files that finds the standard ones, as the build of the feature `etcd` asks
-/// for it.
-fn compiles_protos() -> bool {
-    let mut protoc = Command::new(std::env::var_os("PROTOC").unwrap_or_else(|| "protoc".into()));
-    if let Some(folder) = std::env::var_os("PROTOC_INCLUDE") {
-        protoc.arg("-I").arg(folder);
-    }
-    let output = std::env::temp_dir().join(format!("pitaya-protoc-{}", std::process::id()));
-    protoc.arg("--descriptor_set_out").arg(&output).arg("google/protobuf/descriptor.proto");
-    let compiled = protoc.output().is_ok_and(|output| output.status.success());
-    let _ = std::fs::remove_file(output);
-    compiled
+fn doctests() -> Result<(), String> {
+    run(cargo().args(["test", "--workspace", "--exclude", "pitaya-unified", "--all-features", "--doc"]))
 }
 
-pub(crate) fn works(program: &str) -> bool {
-    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
-}
-
-fn install(packages: &[&str]) -> Result<(), String> {
-    let list = packages.join(" ");
-    let help = format!("install what the tests need: apt-get install -y {list}");
-    if !works("apt-get") {
-        return Err(help);
-    }
-    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
-    let apt = |args: &[&str]| {
-        let mut command = if root { Command::new("apt-get") } else { Command::new("sudo") };
-        if !root {
-            command.args(["-n", "apt-get"]);
-        }
-        command.args(args).env("DEBIAN_FRONTEND", "noninteractive");
-        run(&mut command)
-    };
-    apt(&["update"]).map_err(|_| help.clone())?;
-    let mut args = vec!["install", "-y", "--no-install-recommends"];
-    args.extend(packages);
-    apt(&args).map_err(|_| help)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::unguarded;
-
-    #[test]
-    fn unix_code_is_found_outside_of_its_guard_only() {
-        let text = "\
-use rustix::process;
-#[cfg(unix)]
-use tokio::signal::unix::signal;
-use std::os::fd::AsFd;
-#[cfg(unix)]
-fn a() {
-    rustix::b();
-}
-// rustix::comment
-fn c() {
-    rustix::d();
-    #[cfg(unix)]
-    rustix::e();
-    rustix::f();
-}
-";
-        assert_eq!(unguarded(text), [1, 4, 11, 14]);
-    }
+/// Runs the library's tests, and those of [`UNIFIED`], with the features of `pitaya-unified`. One command builds all of
+/// it, so that each dependency is built once.
+fn unified() -> Result<(), String> {
+    run(cargo()
+        .args([
+            "test",
+            "-p",
+            "pitaya",
+            "-p",
+            "pitaya-tests",
+            "-p",
+            "pitaya-unified",
+            "--all-features",
+            "--lib",
+        ])
+        .args(UNIFIED.iter().flat_map(|test| ["--test", test]))
+        .args(["--", "--include-ignored"]))
 }
