@@ -15,6 +15,7 @@ const GROWTH: f64 = 2.5;
 const SLACK: f64 = 50.0;
 
 #[test]
+#[ignore = "needs valgrind"]
 fn the_cost_of_reading_is_linear() {
     // Two at a time, because valgrind runs one thread.
     let (first, second) = READERS.split_at(READERS.len() / 2);

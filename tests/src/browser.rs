@@ -6,14 +6,13 @@ use tokio::process::Command;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/browser");
 
-/// What the browser tests need and is not there.
-#[must_use]
-pub fn missing() -> Option<&'static str> {
+/// Returns the first program that is missing.
+fn missing() -> Option<&'static str> {
     let browser = std::env::var("CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".to_owned());
     if !std::path::Path::new(&browser).exists() {
-        Some("a browser: apt-get install chromium")
+        Some("chromium")
     } else if !std::path::Path::new(FOLDER).join("node_modules/playwright-core").exists() {
-        Some("playwright-core: npm ci in tests/browser")
+        Some("playwright-core, by npm ci in tests/browser")
     } else {
         None
     }
@@ -24,6 +23,7 @@ pub fn missing() -> Option<&'static str> {
 /// # Panics
 /// If anything in them is not as it should be.
 pub async fn chat(urls: [&str; 2]) {
+    assert_eq!(missing(), None, "run `cargo xtask test needs`");
     let mut driver = Command::new("node");
     driver.arg("chat.mjs").args(urls).current_dir(FOLDER);
     if let Some(file) = std::env::var_os("CHAT_SCREENSHOT") {

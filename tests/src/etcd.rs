@@ -66,21 +66,20 @@ struct Guarded {
 }
 
 impl Etcd {
-    /// The one of this test binary; tests share it, each under a [`prefix`] of its own. None if etcd is not
-    /// installed, which is told, and is a failure where `CI` is set.
+    /// Returns the etcd of this test binary. Tests share it, each under a [`prefix`] of its own.
     ///
     /// # Panics
-    /// If it does not start.
-    pub async fn shared() -> Option<&'static Self> {
-        static SHARED: OnceCell<Option<Etcd>> = OnceCell::const_new();
-        SHARED.get_or_init(Self::start).await.as_ref()
+    /// If it does not start, or is not installed.
+    pub async fn shared() -> &'static Self {
+        static SHARED: OnceCell<Etcd> = OnceCell::const_new();
+        SHARED.get_or_init(Self::start).await
     }
 
-    /// One of the test's own. None as for [`shared`](Self::shared).
+    /// Starts an etcd for one test.
     ///
     /// # Panics
-    /// If it does not start.
-    pub async fn start() -> Option<Self> {
+    /// If it does not start, or is not installed.
+    pub async fn start() -> Self {
         Self::start_setup(Setup::default()).await
     }
 
@@ -88,7 +87,7 @@ impl Etcd {
     ///
     /// # Panics
     /// If it does not start.
-    pub async fn start_with(args: &[&str]) -> Option<Self> {
+    pub async fn start_with(args: &[&str]) -> Self {
         Self::start_setup(Setup { args: owned(args), ..Setup::default() }).await
     }
 
@@ -96,7 +95,7 @@ impl Etcd {
     ///
     /// # Panics
     /// If it does not start.
-    pub async fn start_at(host: &'static str) -> Option<Self> {
+    pub async fn start_at(host: &'static str) -> Self {
         Self::start_setup(Setup { host, ..Setup::default() }).await
     }
 
@@ -104,19 +103,17 @@ impl Etcd {
     ///
     /// # Panics
     /// If it does not start.
-    pub async fn start_tls(cert: &Path, key: &Path) -> Option<Self> {
+    pub async fn start_tls(cert: &Path, key: &Path) -> Self {
         Self::start_setup(Setup { tls: Some((cert.to_owned(), key.to_owned())), ..Setup::default() }).await
     }
 
-    async fn start_setup(setup: Setup) -> Option<Self> {
-        if !is_installed() {
-            return None;
-        }
+    async fn start_setup(setup: Setup) -> Self {
+        assert_installed();
         // A free port may be taken by somebody else before etcd has it.
         for _ in 0..5 {
             let etcd = Self::new(setup.clone());
             if etcd.run().await {
-                return Some(etcd);
+                return etcd;
             }
         }
         panic!("etcd does not start");
@@ -324,17 +321,10 @@ pub fn prefix() -> String {
     format!("test-{}/", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Returns whether etcd is installed. If it is missing, prints a line, or panics if `CI` is set.
-fn is_installed() -> bool {
-    let installed = Command::new("etcd").arg("--version").output();
-    if installed.is_ok_and(|output| output.status.success()) {
-        return true;
-    }
-    assert!(std::env::var_os("CI").is_none(), "etcd is not installed: apt-get install etcd-server");
-    eprintln!(
-        "\n*** SKIPPED: etcd is not installed, and nothing of it is tested: apt-get install etcd-server\n"
-    );
-    false
+fn assert_installed() {
+    let installed =
+        Command::new("etcd").arg("--version").output().is_ok_and(|output| output.status.success());
+    assert!(installed, "etcd is not installed: run `cargo xtask test needs`");
 }
 
 fn owned(args: &[&str]) -> Vec<String> {

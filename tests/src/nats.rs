@@ -50,30 +50,19 @@ pub async fn round_trip(client: &async_nats::Client) {
 }
 
 impl Nats {
-    /// A broker without a password, if there is one on this machine; see [`start_with`](Self::start_with).
+    /// Starts a broker without a password; see [`start_with`](Self::start_with).
     ///
     /// # Panics
     /// If it does not start.
-    pub async fn start() -> Option<Self> {
+    pub async fn start() -> Self {
         Self::start_with("", &[]).await
     }
 
-    /// A broker with this configuration file and these arguments, on a port that is free. Without a `nats-server` on
-    /// this machine it says so and gives nothing: the test is skipped.
+    /// Starts a broker with this configuration file and these arguments, on a free port.
     ///
     /// # Panics
-    /// If it does not start; or if it is not installed and this is the CI.
-    pub async fn start_with(config: &str, args: &[&str]) -> Option<Self> {
-        if program().is_none() {
-            assert!(
-                std::env::var_os("CI").is_none(),
-                "nats-server is not installed: run `cargo xtask test needs`"
-            );
-            eprintln!(
-                "\n*** SKIPPED: nats-server is not installed; `cargo xtask test needs` installs it ***\n"
-            );
-            return None;
-        }
+    /// If it does not start, or is not installed.
+    pub async fn start_with(config: &str, args: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let file = dir.path().join("nats.conf");
         std::fs::write(&file, config).expect("the configuration is written");
@@ -81,17 +70,17 @@ impl Nats {
         all.extend(args.iter().map(|arg| (*arg).to_owned()));
         let mut child = spawn(&all, "-1", dir.path());
         let ports = ports(&mut child, dir.path()).await;
-        Some(Self { child, args: all, ports, dir })
+        Self { child, args: all, ports, dir }
     }
 
     /// Two brokers that know each other.
     ///
     /// # Panics
     /// If they do not start, or do not find each other.
-    pub async fn start_two(config: &str) -> Option<[Self; 2]> {
-        let one = Self::start_with(config, &CLUSTER).await?;
-        let two = one.start_beside(config, &[]).await?;
-        Some([one, two])
+    pub async fn start_two(config: &str) -> [Self; 2] {
+        let one = Self::start_with(config, &CLUSTER).await;
+        let two = one.start_beside(config, &[]).await;
+        [one, two]
     }
 
     /// Another broker that joins the cluster of this one, which was started with [`CLUSTER`]. Returns when both tell
@@ -99,28 +88,28 @@ impl Nats {
     ///
     /// # Panics
     /// If it does not start, or they do not find each other.
-    pub async fn start_beside(&self, config: &str, args: &[&str]) -> Option<Self> {
+    pub async fn start_beside(&self, config: &str, args: &[&str]) -> Self {
         let routes = self.ports.cluster.first().expect("the port of its cluster").clone();
-        let other = Self::start_with(config, &[&CLUSTER[..], &["--routes", &routes], args].concat()).await?;
+        let other = Self::start_with(config, &[&CLUSTER[..], &["--routes", &routes], args].concat()).await;
         until("the brokers know each other", || {
             let (own, others) = (format!(":{}", self.port()), format!(":{}", other.port()));
             self.names(&others) && other.names(&own)
         })
         .await;
-        Some(other)
+        other
     }
 
     /// Three brokers of one cluster. Returns when each tells its clients of the others.
     ///
     /// # Panics
     /// If they do not start, or do not find each other.
-    pub async fn start_three(config: &str) -> Option<Vec<Self>> {
-        let one = Self::start_with(config, &CLUSTER).await?;
-        let two = one.start_beside(config, &[]).await?;
-        let three = one.start_beside(config, &[]).await?;
+    pub async fn start_three(config: &str) -> Vec<Self> {
+        let one = Self::start_with(config, &CLUSTER).await;
+        let two = one.start_beside(config, &[]).await;
+        let three = one.start_beside(config, &[]).await;
         let all = vec![one, two, three];
         Self::all_know_each_other(&all).await;
-        Some(all)
+        all
     }
 
     /// Waits until each of these brokers tells its clients of the others.
@@ -247,7 +236,8 @@ fn program() -> Option<&'static str> {
 }
 
 fn spawn(args: &[String], port: &str, dir: &Path) -> Child {
-    Command::new(program().expect("nats-server is there"))
+    let program = program().expect("nats-server is installed; `cargo xtask test needs` does that");
+    Command::new(program)
         .args(["-a", "127.0.0.1", "-p", port, "--ports_file_dir"])
         .arg(dir)
         .arg("-l")

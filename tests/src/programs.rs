@@ -24,16 +24,16 @@ pub struct Ground {
 }
 
 impl Ground {
-    /// A broker of its own, and a part of the registry of its own. None if one of the two is not installed.
-    pub async fn start() -> Option<Self> {
-        let (nats, etcd) = (Nats::start().await?, Etcd::shared().await?);
-        Some(Self { nats, etcd, prefix: etcd::prefix() })
+    /// A broker of its own, and a part of the registry of its own.
+    pub async fn start() -> Self {
+        let (nats, etcd) = (Nats::start().await, Etcd::shared().await);
+        Self { nats, etcd, prefix: etcd::prefix() }
     }
 
     /// The same with a registry of its own, that the test may kill and freeze. It lives as long as the test binary.
-    pub async fn start_apart() -> Option<Self> {
-        let (nats, etcd) = (Nats::start().await?, Etcd::start().await?);
-        Some(Self { nats, etcd: Box::leak(Box::new(etcd)), prefix: etcd::prefix() })
+    pub async fn start_apart() -> Self {
+        let (nats, etcd) = (Nats::start().await, Etcd::start().await);
+        Self { nats, etcd: Box::leak(Box::new(etcd)), prefix: etcd::prefix() }
     }
 
     /// What the keys of this cluster begin with.

@@ -253,15 +253,17 @@ impl Processes {
 }
 
 #[tokio::test]
+#[ignore = "needs nats-server and etcd"]
 async fn as_processes_over_nats_and_etcd_they_do_the_same() {
-    let Some(ground) = Ground::start().await else { return };
+    let ground = Ground::start().await;
     let processes = Processes::start(&ground).await;
     tour(processes.at).await;
 }
 
 #[tokio::test]
+#[ignore = "needs nats-server and etcd"]
 async fn a_room_process_drains_without_losing_a_message() {
-    let Some(ground) = Ground::start().await else { return };
+    let ground = Ground::start().await;
     let Processes { rooms: [mut one, _two], _connectors, at } = Processes::start(&ground).await;
     let mut old = pairs(at, "old").await;
     let pid = one.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)).expect("it runs");

@@ -24,8 +24,9 @@ async fn answers(client: &mut Raw, cases: &[(&str, &str, &str)]) {
 }
 
 #[tokio::test]
+#[ignore = "needs nats-server and etcd"]
 async fn handlers_of_a_frontend_answer_byte_by_byte() {
-    let Some(ground) = Ground::start().await else { return };
+    let ground = Ground::start().await;
     let server = front(&ground, "connector").await;
     let mut client = server.client().await;
     answers(
@@ -57,8 +58,9 @@ async fn handlers_of_a_frontend_answer_byte_by_byte() {
 }
 
 #[tokio::test]
+#[ignore = "needs nats-server and etcd"]
 async fn a_group_of_a_frontend_is_told_raw_and_typed() {
-    let Some(ground) = Ground::start().await else { return };
+    let ground = Ground::start().await;
     let server = front(&ground, "connector").await;
     let (mut one, mut two) = (server.client().await, server.client().await);
     for client in [&mut one, &mut two] {
@@ -73,8 +75,9 @@ async fn a_group_of_a_frontend_is_told_raw_and_typed() {
 }
 
 #[tokio::test]
+#[ignore = "needs nats-server and etcd"]
 async fn a_user_is_kicked_by_another() {
-    let Some(ground) = Ground::start().await else { return };
+    let ground = Ground::start().await;
     let server = front(&ground, "connector").await;
     let (mut one, mut two) = (server.client().await, server.client().await);
     assert_eq!(one.ask("connector.testsvc.testbindid", "ann").await, "ack");
@@ -83,8 +86,9 @@ async fn a_user_is_kicked_by_another() {
 }
 
 #[tokio::test]
+#[ignore = "needs nats-server and etcd"]
 async fn second_session_of_user_kicks_the_first() {
-    let Some(ground) = Ground::start().await else { return };
+    let ground = Ground::start().await;
     let server = front(&ground, "connector").await;
     let (mut one, mut two) = (server.client().await, server.client().await);
     assert_eq!(one.ask("connector.testsvc.testbindid", "ann").await, "ack");
@@ -96,8 +100,9 @@ async fn second_session_of_user_kicks_the_first() {
 }
 
 #[tokio::test]
+#[ignore = "needs nats-server and etcd"]
 async fn bind_on_second_frontend_kicks_the_first() {
-    let Some(ground) = Ground::start().await else { return };
+    let ground = Ground::start().await;
     let servers = [front(&ground, "connector").await, front(&ground, "connector").await];
     let (mut one, mut two) = (servers[0].client().await, servers[1].client().await);
     assert_eq!(one.ask("connector.testsvc.testbindid", "ann").await, "ack");
@@ -106,8 +111,9 @@ async fn bind_on_second_frontend_kicks_the_first() {
 }
 
 #[tokio::test]
+#[ignore = "needs nats-server and etcd"]
 async fn sessions_on_two_frontend_types_both_stay() {
-    let Some(ground) = Ground::start().await else { return };
+    let ground = Ground::start().await;
     let servers = [front(&ground, "connector1").await, front(&ground, "connector2").await];
     let (mut one, mut two) = (servers[0].client().await, servers[1].client().await);
     // The suite asks for a type that there is none of, which is an error that it takes for an answer.
@@ -123,8 +129,9 @@ async fn sessions_on_two_frontend_types_both_stay() {
 }
 
 #[tokio::test]
+#[ignore = "needs nats-server and etcd"]
 async fn a_backend_kicks_its_caller() {
-    let Some(ground) = Ground::start().await else { return };
+    let ground = Ground::start().await;
     let (_game, server) = (back(&ground).await, front(&ground, "connector").await);
     let mut client = server.client().await;
     assert_eq!(client.ask("game.testsvc.testbind", "").await, "ack");
@@ -134,8 +141,9 @@ async fn a_backend_kicks_its_caller() {
 
 /// From a frontend and from a backend.
 #[tokio::test]
+#[ignore = "needs nats-server and etcd"]
 async fn users_of_two_frontends_receive_pushes() {
-    let Some(ground) = Ground::start().await else { return };
+    let ground = Ground::start().await;
     let _game = back(&ground).await;
     let servers = [front(&ground, "connector").await, front(&ground, "connector").await];
     let (mut one, mut two) = (servers[0].client().await, servers[1].client().await);
@@ -152,8 +160,9 @@ async fn users_of_two_frontends_receive_pushes() {
 }
 
 #[tokio::test]
+#[ignore = "needs nats-server and etcd"]
 async fn handlers_of_a_backend_answer_byte_by_byte() {
-    let Some(ground) = Ground::start().await else { return };
+    let ground = Ground::start().await;
     let (_game, server) = (back(&ground).await, front(&ground, "connector").await);
     let mut client = server.client().await;
     answers(
@@ -175,8 +184,9 @@ async fn handlers_of_a_backend_answer_byte_by_byte() {
 }
 
 #[tokio::test]
+#[ignore = "needs nats-server and etcd"]
 async fn a_group_of_a_backend_is_told_on_two_frontends() {
-    let Some(ground) = Ground::start().await else { return };
+    let ground = Ground::start().await;
     let _game = back(&ground).await;
     let servers = [front(&ground, "connector").await, front(&ground, "connector").await];
     let (mut one, mut two) = (servers[0].client().await, servers[1].client().await);
@@ -190,8 +200,9 @@ async fn a_group_of_a_backend_is_told_on_two_frontends() {
 }
 
 #[tokio::test]
+#[ignore = "needs nats-server and etcd"]
 async fn servers_call_each_other_both_ways() {
-    let Some(ground) = Ground::start().await else { return };
+    let ground = Ground::start().await;
     let (_game, server) = (back(&ground).await, front(&ground, "connector").await);
     let mut client = server.client().await;
     let (to_back, to_front) = ("connector.testsvc.testsendrpc", "game.testsvc.testsendrpc");

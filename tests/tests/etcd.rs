@@ -21,8 +21,9 @@ async fn lease(client: &Client, key: &str) -> i64 {
 
 /// Under a lease of sixty seconds.
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn registration_has_the_bytes_of_go_pitaya() {
-    let Some(etcd) = Etcd::shared().await else { return };
+    let etcd = Etcd::shared().await;
     let (client, prefix) = (etcd.client().await, prefix());
     let mut own = Server::new("connector", "conn-1").frontend(true);
     own.hostname = "host-1".into();
@@ -52,8 +53,9 @@ fn all() -> Option<etcd_client::GetOptions> {
 }
 
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn two_servers_see_each_other_come_change_and_go() {
-    let Some(etcd) = Etcd::shared().await else { return };
+    let etcd = Etcd::shared().await;
     let options = etcd.options(&prefix());
     let a = Node::join(options.clone(), Server::new("room", "a")).await;
     assert_eq!(a.sees(), ["a"]);
@@ -77,8 +79,9 @@ async fn two_servers_see_each_other_come_change_and_go() {
 
 /// Both happen once.
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn leave_and_close_report_whether_etcd_answered() {
-    let Some(etcd) = Etcd::shared().await else { return };
+    let etcd = Etcd::shared().await;
     let options = EtcdOptions { shutdown_delay: Duration::ZERO, ..etcd.options(&prefix()) };
     let never = EtcdDiscovery::new(options.clone());
     assert!(!never.is_ready().await);
@@ -101,8 +104,9 @@ async fn leave_and_close_report_whether_etcd_answered() {
 }
 
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn dropped_discovery_ends_and_its_entry_expires() {
-    let Some(etcd) = Etcd::shared().await else { return };
+    let etcd = Etcd::shared().await;
     let options = EtcdOptions { heartbeat_ttl: Duration::from_secs(2), ..etcd.options(&prefix()) };
     let a = Node::join(options.clone(), Server::new("room", "a")).await;
     let b = Node::join(options, Server::new("room", "b")).await;
@@ -112,8 +116,9 @@ async fn dropped_discovery_ends_and_its_entry_expires() {
 }
 
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn a_lease_that_is_lost_is_taken_anew() {
-    let Some(etcd) = Etcd::shared().await else { return };
+    let etcd = Etcd::shared().await;
     let (client, prefix) = (etcd.client().await, prefix());
     let a = Node::join(etcd.options(&prefix), Server::new("room", "a")).await;
     let b = Node::join(etcd.options(&prefix), Server::new("room", "b")).await;
@@ -129,8 +134,9 @@ async fn a_lease_that_is_lost_is_taken_anew() {
 }
 
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn a_key_that_somebody_deletes_is_put_again() {
-    let Some(etcd) = Etcd::shared().await else { return };
+    let etcd = Etcd::shared().await;
     let (client, prefix) = (etcd.client().await, prefix());
     let a = Node::join(etcd.options(&prefix), Server::new("room", "a")).await;
     let key = format!("{prefix}servers/room/a");
@@ -140,8 +146,9 @@ async fn a_key_that_somebody_deletes_is_put_again() {
 }
 
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn invalid_entry_is_counted_and_hides_no_server() {
-    let Some(etcd) = Etcd::shared().await else { return };
+    let etcd = Etcd::shared().await;
     let (client, prefix) = (etcd.client().await, prefix());
     let good = Server::new("room", "good").to_json();
     let strangers: [(&str, &[u8]); 9] = [
@@ -176,8 +183,9 @@ async fn invalid_entry_is_counted_and_hides_no_server() {
 }
 
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn blacklisted_types_are_hidden_except_own() {
-    let Some(etcd) = Etcd::shared().await else { return };
+    let etcd = Etcd::shared().await;
     let prefix = prefix();
     let early = Node::join(etcd.options(&prefix), Server::new("hall", "early")).await;
     let blacklist = vec!["hall".to_owned(), "room".to_owned()];
@@ -190,8 +198,9 @@ async fn blacklisted_types_are_hidden_except_own() {
 }
 
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn full_read_corrects_a_wrong_view() {
-    let Some(etcd) = Etcd::shared().await else { return };
+    let etcd = Etcd::shared().await;
     let options = EtcdOptions { sync_interval: Duration::from_millis(50), ..etcd.options(&prefix()) };
     let a = Node::join(options.clone(), Server::new("room", "a")).await;
     let _b = Node::join(options, Server::new("room", "b")).await;
@@ -233,8 +242,9 @@ async fn failed_join_says_where_why_and_what_to_do() {
 
 /// With authentication on.
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn only_the_right_user_joins() {
-    let Some(etcd) = Etcd::start().await else { return };
+    let etcd = Etcd::start().await;
     let client = etcd.client().await;
     let mut auth = client.auth_client();
     for user in ["root", "bob"] {
@@ -287,8 +297,9 @@ async fn only_the_right_user_joins() {
 }
 
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn a_server_joins_by_a_port_alone() {
-    let Some(etcd) = Etcd::shared().await else { return };
+    let etcd = Etcd::shared().await;
     let options = etcd.options(&prefix());
     let alone = EtcdOptions { endpoints: vec![format!(":{}", etcd.port())], ..options.clone() };
     let a = Node::join(alone, Server::new("room", "a")).await;
@@ -297,13 +308,14 @@ async fn a_server_joins_by_a_port_alone() {
 }
 
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn etcd_with_tls_needs_a_trusted_certificate() {
     let folder = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
     std::fs::write(&cert, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    let Some(etcd) = Etcd::start_tls(&cert, &key).await else { return };
+    let etcd = Etcd::start_tls(&cert, &key).await;
     let endpoints = vec![format!("127.0.0.1:{}", etcd.port())];
     let trusting = EtcdOptions { endpoints, ca_file: Some(cert), ..etcd.options("pitaya/") };
     let a = Node::join(trusting.clone(), Server::new("room", "a")).await;
@@ -317,8 +329,9 @@ async fn etcd_with_tls_needs_a_trusted_certificate() {
 }
 
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn leftover_entry_of_own_key_is_taken_over() {
-    let Some(etcd) = Etcd::shared().await else { return };
+    let etcd = Etcd::shared().await;
     let (client, prefix) = (etcd.client().await, prefix());
     let key = format!("{prefix}servers/room/a");
     let old = client.lease_client().grant(60, None).await.unwrap().id();

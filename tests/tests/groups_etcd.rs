@@ -25,8 +25,9 @@ fn said<T: std::fmt::Debug>(result: Result<T>) -> String {
 }
 
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn what_one_server_does_to_a_group_the_other_sees() {
-    let Some(etcd) = Etcd::shared().await else { return };
+    let etcd = Etcd::shared().await;
     let prefix = etcd::prefix();
     let (one, two) = (groups(etcd, &prefix), groups(etcd, &prefix));
     let (here, there) = (one.group("lobby"), two.group("lobby"));
@@ -59,8 +60,9 @@ async fn what_one_server_does_to_a_group_the_other_sees() {
 }
 
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn keys_are_those_of_go_pitaya() {
-    let Some(etcd) = Etcd::shared().await else { return };
+    let etcd = Etcd::shared().await;
     let prefix = etcd::prefix();
     let ours = groups(etcd, &prefix);
     ours.group("lobby").create().await.unwrap();
@@ -77,8 +79,9 @@ async fn keys_are_those_of_go_pitaya() {
 }
 
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn group_expires_with_members_unless_renewed() {
-    let Some(etcd) = Etcd::shared().await else { return };
+    let etcd = Etcd::shared().await;
     let prefix = etcd::prefix();
     let groups = groups(etcd, &prefix);
     let (short, long) = (groups.group("short"), groups.group("long"));
@@ -115,8 +118,9 @@ async fn leases(etcd: &Etcd, prefix: &str) -> Vec<(String, i64)> {
 }
 
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn delete_revokes_the_lease_of_the_group() {
-    let Some(etcd) = Etcd::shared().await else { return };
+    let etcd = Etcd::shared().await;
     let prefix = etcd::prefix();
     let groups = groups(etcd, &prefix);
     groups.group("raid").create_with_ttl(Duration::from_secs(4321)).await.unwrap();
@@ -130,8 +134,9 @@ async fn delete_revokes_the_lease_of_the_group() {
 }
 
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn a_member_has_the_lease_of_its_group() {
-    let Some(etcd) = Etcd::shared().await else { return };
+    let etcd = Etcd::shared().await;
     let prefix = etcd::prefix();
     let (one, two) = (groups(etcd, &prefix), groups(etcd, &prefix));
     // A group is deleted and made anew, by turns with and without a lease, while a member is added.
@@ -166,8 +171,9 @@ async fn a_member_has_the_lease_of_its_group() {
 }
 
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn join_and_leave_survive_a_change_of_the_lease() {
-    let Some(etcd) = Etcd::shared().await else { return };
+    let etcd = Etcd::shared().await;
     let prefix = etcd::prefix();
     let store = store(etcd, &prefix);
     store.create("raid", None).await.unwrap();
@@ -209,8 +215,9 @@ async fn join_and_leave_survive_a_change_of_the_lease() {
 }
 
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn joined_members_have_the_lease_of_their_group() {
-    let Some(etcd) = Etcd::shared().await else { return };
+    let etcd = Etcd::shared().await;
     let prefix = etcd::prefix();
     let (one, two) = (groups(etcd, &prefix), store(etcd, &prefix));
     // A group is deleted and made again, by turns with and without a lease, while members join and leave.
@@ -249,9 +256,10 @@ async fn joined_members_have_the_lease_of_their_group() {
 }
 
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn a_group_of_100000_members_is_read() {
     const MEMBERS: usize = 100_000;
-    let Some(etcd) = Etcd::start().await else { return };
+    let etcd = Etcd::start().await;
     let store = store(&etcd, "pitaya/");
     store.create("world", None).await.unwrap();
     // As `add` puts them, many at a time.
@@ -268,8 +276,9 @@ async fn a_group_of_100000_members_is_read() {
 }
 
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn groups_do_without_an_endpoint_that_is_down() {
-    let Some(etcd) = Etcd::start().await else { return };
+    let etcd = Etcd::start().await;
     let endpoints = vec!["http://127.0.0.1:1".to_owned(), etcd.url()];
     let store = EtcdStore::new(EtcdGroupOptions { endpoints, ..EtcdGroupOptions::default() });
     for n in 0..100 {
@@ -278,11 +287,12 @@ async fn groups_do_without_an_endpoint_that_is_down() {
 }
 
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn groups_reach_an_etcd_by_localhost_or_a_port() {
     let mut reached = 0;
     for ip in tokio::net::lookup_host("localhost:1").await.unwrap().map(|address| address.ip()) {
         let host = if ip.is_ipv4() { "127.0.0.1" } else { "[::1]" };
-        let Some(etcd) = Etcd::start_at(host).await else { return };
+        let etcd = Etcd::start_at(host).await;
         let port = etcd.port();
         for endpoint in [format!(":{port}"), format!("http://:{port}"), format!("localhost:{port}")] {
             let options =
@@ -295,13 +305,14 @@ async fn groups_reach_an_etcd_by_localhost_or_a_port() {
 }
 
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn groups_reach_an_etcd_that_speaks_tls() {
     let folder = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
     std::fs::write(&cert, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    let Some(etcd) = Etcd::start_tls(&cert, &key).await else { return };
+    let etcd = Etcd::start_tls(&cert, &key).await;
     let endpoints = vec![format!("127.0.0.1:{}", etcd.port())];
     let options = EtcdGroupOptions { endpoints, ..EtcdGroupOptions::default() };
     let trusting = EtcdStore::new(EtcdGroupOptions { ca_file: Some(cert), ..options.clone() });
@@ -316,8 +327,9 @@ async fn groups_reach_an_etcd_that_speaks_tls() {
 }
 
 #[tokio::test]
+#[ignore = "needs etcd"]
 async fn etcd_outage_fails_group_operations_only() {
-    let Some(etcd) = Etcd::start().await else { return };
+    let etcd = Etcd::start().await;
     let prefix = etcd::prefix();
     let groups = groups(&etcd, &prefix);
     groups.group("lobby").create().await.unwrap();

@@ -12,8 +12,9 @@ macro_rules! promises {
     ($($promise:ident)*) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "needs nats-server"]
             async fn $promise() {
-                let Some(nats) = Nats::start().await else { return };
+                let nats = Nats::start().await;
                 Trio::start(|| transport(&nats)).await.$promise().await;
             }
         )*
@@ -53,8 +54,9 @@ async fn back(trio: &Trio<NatsTransport>, times: usize) {
 
 /// Users that are added meanwhile are served later.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn calls_fail_immediately_without_the_broker() {
-    let Some(mut nats) = Nats::start().await else { return };
+    let mut nats = Nats::start().await;
     let trio = Trio::start(|| transport(&nats)).await;
     let Trio { one, two, .. } = &trio;
     nats.kill();
@@ -87,8 +89,9 @@ async fn calls_fail_immediately_without_the_broker() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn subscriptions_return_with_the_broker() {
-    let Some(mut nats) = Nats::start().await else { return };
+    let mut nats = Nats::start().await;
     let trio = Trio::start(|| transport(&nats)).await;
     let Trio { one, two, back: backend } = &trio;
     one.transport.serve_user("ann").await.unwrap();
@@ -119,8 +122,9 @@ async fn subscriptions_return_with_the_broker() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn a_call_that_waits_when_the_broker_dies_is_told() {
-    let Some(mut nats) = Nats::start().await else { return };
+    let mut nats = Nats::start().await;
     let trio = Trio::start(|| transport(&nats)).await;
     let (answer, ()) = tokio::join!(trio.one.ask(&trio.two.server, "never"), async {
         trio.two.recorder.has("request never").await;
@@ -131,8 +135,9 @@ async fn a_call_that_waits_when_the_broker_dies_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn a_frozen_broker_is_noticed_and_recovered_from() {
-    let Some(nats) = Nats::start().await else { return };
+    let nats = Nats::start().await;
     let trio = Trio::start(|| {
         transport_with(&nats, |options| {
             options.ping_interval = Duration::from_millis(100);
@@ -164,8 +169,9 @@ async fn a_frozen_broker_is_noticed_and_recovered_from() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn a_broker_that_comes_late_is_waited_for_at_start() {
-    let Some(mut nats) = Nats::start().await else { return };
+    let mut nats = Nats::start().await;
     nats.kill();
     let late = transport_with(&nats, |options| {
         options.first_connect_retries = 10_000;
@@ -217,8 +223,9 @@ async fn missing_broker_fails_the_start_after_tries() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn closed_transport_leaves_nothing() {
-    let Some(mut nats) = Nats::start().await else { return };
+    let mut nats = Nats::start().await;
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let before = tasks();
     for alive in [true, true, false, false] {

@@ -40,8 +40,9 @@ async fn fails(nats: &Nats, text: &str, change: impl FnOnce(&mut NatsOptions)) {
 
 /// In the options or in the address.
 #[tokio::test]
+#[ignore = "needs nats-server"]
 async fn user_is_known_by_password() {
-    let Some(nats) = Nats::start_with("", &["--user", "ann", "--pass", "s3cret@:/"]).await else { return };
+    let nats = Nats::start_with("", &["--user", "ann", "--pass", "s3cret@:/"]).await;
     works(&nats, |options| {
         (options.user, options.password) = (Some("ann".into()), Some("s3cret@:/".into()));
     })
@@ -54,8 +55,9 @@ async fn user_is_known_by_password() {
 }
 
 #[tokio::test]
+#[ignore = "needs nats-server"]
 async fn a_token_may_be_in_the_options_or_in_the_address() {
-    let Some(nats) = Nats::start_with("", &["--auth", "s3cret"]).await else { return };
+    let nats = Nats::start_with("", &["--auth", "s3cret"]).await;
     works(&nats, |options| options.token = Some("s3cret".into())).await;
     works(&nats, |options| options.addresses = nats.url_with("s3cret@")).await;
     fails(&nats, "authorization violation", |options| options.token = Some("s3cret!".into())).await;
@@ -74,6 +76,7 @@ fn jwt(issuer: &KeyPair, subject: &KeyPair, nats: &serde_json::Value) -> String 
 }
 
 #[tokio::test]
+#[ignore = "needs nats-server"]
 async fn a_credentials_file_says_who_we_are() {
     let (operator, account, user) = (KeyPair::new_operator(), KeyPair::new_account(), KeyPair::new_user());
     let operator_jwt = jwt(&operator, &operator, &json!({ "type": "operator", "version": 2 }));
@@ -88,7 +91,7 @@ async fn a_credentials_file_says_who_we_are() {
         "operator: {operator_jwt}\nresolver: MEMORY\nresolver_preload: {{ {}: {account_jwt} }}",
         account.public_key()
     );
-    let Some(nats) = Nats::start_with(&config, &[]).await else { return };
+    let nats = Nats::start_with(&config, &[]).await;
     let write = |name: &str, seed: String| -> PathBuf {
         let file = nats.dir().join(name);
         let text = format!(
@@ -160,9 +163,10 @@ async fn broker_with_tls(certificates: &Certificates, more: &[&str]) -> Option<N
 }
 
 #[tokio::test]
+#[ignore = "needs nats-server"]
 async fn broker_with_tls_needs_its_authority() {
     let certificates = Certificates::new();
-    let Some(nats) = broker_with_tls(&certificates, &[]).await else { return };
+    let nats = broker_with_tls(&certificates, &[]).await;
     works(&nats, |options| options.tls = certificates.trusting("ca.pem")).await;
     works(&nats, |options| {
         options.addresses = nats.url().replace("nats://", "tls://");
@@ -183,8 +187,9 @@ async fn broker_with_tls_needs_its_authority() {
 }
 
 #[tokio::test]
+#[ignore = "needs nats-server"]
 async fn broker_without_tls_is_refused() {
-    let Some(nats) = Nats::start().await else { return };
+    let nats = Nats::start().await;
     let certificates = Certificates::new();
     fails(&nats, "(1 tries)", |options| {
         options.first_connect_retries = 0;
@@ -199,12 +204,11 @@ async fn broker_without_tls_is_refused() {
 }
 
 #[tokio::test]
+#[ignore = "needs nats-server"]
 async fn a_broker_may_ask_for_our_certificate() {
     let certificates = Certificates::new();
     let ca = certificates.file("ca.pem").display().to_string();
-    let Some(nats) = broker_with_tls(&certificates, &["--tlsverify", "--tlscacert", &ca]).await else {
-        return;
-    };
+    let nats = broker_with_tls(&certificates, &["--tlsverify", "--tlscacert", &ca]).await;
     let own = |cert: &str, key: &str| NatsTls {
         cert_file: Some(certificates.file(cert)),
         key_file: Some(certificates.file(key)),
@@ -221,19 +225,20 @@ async fn a_broker_may_ask_for_our_certificate() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn refused_subscription_is_an_error() {
     for denied in ["pitaya/servers/front/front-1", "pitaya/front/bindings", "pitaya/front/broadcast/front-1"]
     {
         let config = format!(
             "authorization {{ users: [ {{ user: a, password: b, permissions: {{ subscribe: {{ deny: \"{denied}\" }} }} }} ] }}"
         );
-        let Some(nats) = Nats::start_with(&config, &[]).await else { return };
+        let nats = Nats::start_with(&config, &[]).await;
         fails(&nats, denied, |options| options.addresses = nats.url_with("a:b@")).await;
     }
 
     let config = "authorization { users: [ { user: a, password: b, permissions: { subscribe: { deny: \
                   \"pitaya/front/user/ann/kick\" } } } ] }";
-    let Some(nats) = Nats::start_with(config, &[]).await else { return };
+    let nats = Nats::start_with(config, &[]).await;
     let peer = peer(&nats, |options| options.addresses = nats.url_with("a:b@"));
     peer.begin().await.unwrap();
     // if it is heard in time the user is not served at all

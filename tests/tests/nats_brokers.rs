@@ -33,11 +33,12 @@ async fn back(trio: &Trio<NatsTransport>, times: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn every_broker_of_a_cluster_may_be_replaced() {
-    let Some(mut broker) = Nats::start_with("", &CLUSTER).await else { return };
+    let mut broker = Nats::start_with("", &CLUSTER).await;
     let trio = start(&broker, |_| {}).await;
     for times in 1..=3 {
-        let Some(next) = broker.start_beside("", &[]).await else { return };
+        let next = broker.start_beside("", &[]).await;
         learned(&trio, times).await;
         broker.kill();
         back(&trio, usize::try_from(times).unwrap()).await;
@@ -46,19 +47,21 @@ async fn every_broker_of_a_cluster_may_be_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn learned_brokers_get_the_same_credentials() {
     let config = "authorization { user: ann, password: secret }";
-    let Some(mut one) = Nats::start_with(config, &CLUSTER).await else { return };
+    let mut one = Nats::start_with(config, &CLUSTER).await;
     let trio = start(&one, |options| options.addresses = one.url_with("ann:secret@")).await;
-    let Some(_two) = one.start_beside(config, &[]).await else { return };
+    let _two = one.start_beside(config, &[]).await;
     learned(&trio, 1).await;
     one.kill();
     back(&trio, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn without_discovery_only_configured_brokers_count() {
-    let Some([mut one, _two]) = Nats::start_two("").await else { return };
+    let [mut one, _two] = Nats::start_two("").await;
     let trio = start(&one, |options| options.discovery_interval = Duration::ZERO).await;
     one.kill();
     until("the loss is known", || peers(&trio).iter().all(|peer| !peer.transport.is_connected())).await;
@@ -68,6 +71,7 @@ async fn without_discovery_only_configured_brokers_count() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn brokers_that_demand_tls_are_learned() {
     let folder = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
@@ -76,7 +80,7 @@ async fn brokers_that_demand_tls_are_learned() {
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     let (cert_arg, key_arg) = (cert.display().to_string(), key.display().to_string());
     let tls = ["--tls", "--tlscert", &*cert_arg, "--tlskey", &*key_arg];
-    let Some(mut broker) = Nats::start_with("", &[&CLUSTER[..], &tls].concat()).await else { return };
+    let mut broker = Nats::start_with("", &[&CLUSTER[..], &tls].concat()).await;
     let trio = start(&broker, |options| {
         options.tls = NatsTls { required: true, ca_file: Some(cert.clone()), ..NatsTls::default() };
         options.discovery_interval = Duration::from_millis(20);
@@ -84,7 +88,7 @@ async fn brokers_that_demand_tls_are_learned() {
     .await;
     // A broker that was learned is asked for the others too.
     for times in 1..=2 {
-        let Some(next) = broker.start_beside("", &tls).await else { return };
+        let next = broker.start_beside("", &tls).await;
         learned(&trio, times).await;
         broker.kill();
         back(&trio, usize::try_from(times).unwrap()).await;
@@ -93,8 +97,9 @@ async fn brokers_that_demand_tls_are_learned() {
 }
 
 #[tokio::test]
+#[ignore = "needs nats-server"]
 async fn a_broker_is_reached_by_localhost_or_a_port() {
-    let Some(broker) = Nats::start().await else { return };
+    let broker = Nats::start().await;
     for addresses in [format!(":{}", broker.port()), format!("localhost:{}", broker.port())] {
         let transport = transport_with(&broker, |options| options.addresses = addresses);
         let peer = Peer::start(Server::new("front", "front-1").frontend(true), transport).await;

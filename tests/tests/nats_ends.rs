@@ -44,8 +44,9 @@ fn twice(came: &[String]) -> Vec<&String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn draining_server_loses_no_request() {
-    let Some(nats) = Nats::start().await else { return };
+    let nats = Nats::start().await;
     for _ in 0..10 {
         let Trio { one, two, back } = Trio::start(|| transport(&nats)).await;
         let stop = AtomicBool::new(false);
@@ -78,9 +79,10 @@ async fn draining_server_loses_no_request() {
 
 /// No message is doubled either.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn lame_duck_broker_is_left_without_loss() {
     let config = "lame_duck_grace_period: 60s\nlame_duck_duration: 120s";
-    let Some([mut one, two]) = Nats::start_two(config).await else { return };
+    let [mut one, two] = Nats::start_two(config).await;
     let moving = Peer::start(Server::new("front", "moving").frontend(true), transport(&one)).await;
     let staying = Peer::start(Server::new("front", "staying").frontend(true), transport(&two)).await;
     moving.transport.serve_user("ann").await.unwrap();
@@ -155,8 +157,9 @@ async fn until_heard(from: &Peer<NatsTransport>, to: &Peer<NatsTransport>) {
 
 /// They are counted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn requests_above_the_bound_are_refused() {
-    let Some(nats) = Nats::start().await else { return };
+    let nats = Nats::start().await;
     let Trio { one, two, .. } = Trio::start(|| transport_with(&nats, |options| options.messages = 10)).await;
     let waiting = join_all((0..10).map(|n| one.ask(&two.server, format!("wait {n}"))));
     let more = async {
@@ -175,8 +178,9 @@ async fn requests_above_the_bound_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn an_answer_that_is_too_large_is_counted() {
-    let Some(nats) = Nats::start_with("max_payload: 1000", &[]).await else { return };
+    let nats = Nats::start_with("max_payload: 1000", &[]).await;
     let Trio { one, two, .. } = Trio::start(|| transport(&nats)).await;
     let answer = one.ask(&two.server, "big 1001").await.unwrap();
     assert_eq!(response::read(answer).unwrap_err().code(), "PIT-500");
@@ -214,8 +218,9 @@ impl Receiver for Stuck {
 
 /// They are counted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "needs nats-server"]
 async fn messages_above_the_bound_are_dropped() {
-    let Some(nats) = Nats::start().await else { return };
+    let nats = Nats::start().await;
     let stuck = Arc::new(Stuck::default());
     let slow = transport_with(&nats, |options| (options.messages, options.pushes) = (8, 8));
     let own = Arc::new(Server::new("front", "slow").frontend(true));
@@ -239,8 +244,9 @@ async fn stranger(nats: &Nats) -> async_nats::Client {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn acknowledged_push_and_kick_get_an_answer() {
-    let Some(nats) = Nats::start().await else { return };
+    let nats = Nats::start().await;
     let Trio { one, two, .. } = Trio::start(|| transport(&nats)).await;
     one.transport.serve_user("ann").await.unwrap();
     let stranger = stranger(&nats).await;
@@ -260,8 +266,9 @@ async fn acknowledged_push_and_kick_get_an_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn somebody_who_listens_to_everything_disturbs_nobody() {
-    let Some(nats) = Nats::start().await else { return };
+    let nats = Nats::start().await;
     let mut everything = stranger(&nats).await.subscribe(">").await.unwrap();
     let Trio { one, two, back } = Trio::start(|| transport(&nats)).await;
     soon("serving a user", one.transport.serve_user("ann")).await.unwrap();
@@ -275,8 +282,9 @@ async fn somebody_who_listens_to_everything_disturbs_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn last_state_of_a_user_wins() {
-    let Some(nats) = Nats::start().await else { return };
+    let nats = Nats::start().await;
     let Trio { one, back, .. } = Trio::start(|| transport(&nats)).await;
     let users: Vec<_> = (0..20).map(|n| format!("user-{n}")).collect();
     join_all(users.iter().enumerate().map(|(n, uid)| {
@@ -316,8 +324,9 @@ async fn last_state_of_a_user_wins() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn unanswered_calls_cost_the_connection_nothing() {
-    let Some(nats) = Nats::start().await else { return };
+    let nats = Nats::start().await;
     let Trio { one, two, .. } = Trio::start(|| transport(&nats)).await;
     let stranger = stranger(&nats).await;
     let _silent = stranger.subscribe("pitaya/servers/back/silent").await.unwrap();
@@ -335,8 +344,9 @@ async fn unanswered_calls_cost_the_connection_nothing() {
 
 /// Calls above the bound fail immediately.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn burst_of_answers_is_not_lost() {
-    let Some(nats) = Nats::start().await else { return };
+    let nats = Nats::start().await;
     let few = transport_with(&nats, |options| (options.messages, options.pushes) = (64, 8));
     let Trio { one, .. } = Trio::start(|| transport(&nats)).await;
     let asks = Peer::start(Server::new("back", "few"), few).await;
@@ -354,8 +364,9 @@ async fn burst_of_answers_is_not_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn a_timeout_counts_what_a_call_waits_for_room_too() {
-    let Some(nats) = Nats::start().await else { return };
+    let nats = Nats::start().await;
     let Trio { one, two, .. } = Trio::start(|| transport(&nats)).await;
     nats.freeze();
     let large = Bytes::from(vec![b'x'; 200_000]);

@@ -157,8 +157,9 @@ async fn all_in_order<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "needs nats-server"]
 async fn one_call_is_in_order_over_a_broker() {
-    let Some(nats) = Nats::start().await else { return };
+    let nats = Nats::start().await;
     let registry = MemoryRegistry::default();
     let builder = |server_type: &str| {
         App::builder()
@@ -180,9 +181,10 @@ async fn one_call_is_in_order_over_a_broker() {
 
 /// Each push has the same bytes, to the client and to the frontend but for its place.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn equal_pushes_are_not_lost_while_a_frontend_moves() {
     let config_of_brokers = "lame_duck_grace_period: 60s\nlame_duck_duration: 120s";
-    let Some([one, two]) = Nats::start_two(config_of_brokers).await else { return };
+    let [one, two] = Nats::start_two(config_of_brokers).await;
     let registry = MemoryRegistry::default();
     let builder = |server_type: &str| {
         App::builder().config(config()).server_type(server_type).discovery(registry.discovery())

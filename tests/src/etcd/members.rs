@@ -3,7 +3,7 @@
 use etcd_client::Client;
 use futures_util::future::join_all;
 
-use super::{Etcd, Setup, is_installed, owned};
+use super::{Etcd, Setup, assert_installed, owned};
 use crate::soon;
 
 /// A cluster of three members.
@@ -14,14 +14,12 @@ pub struct Members {
 }
 
 impl Members {
-    /// Starts three members with these arguments besides their own. None as for [`Etcd::shared`].
+    /// Starts three members with these arguments besides their own.
     ///
     /// # Panics
     /// If they do not start.
-    pub async fn start(args: &[&str]) -> Option<Self> {
-        if !is_installed() {
-            return None;
-        }
+    pub async fn start(args: &[&str]) -> Self {
+        assert_installed();
         // Another process may take a free port before a member has it.
         for _ in 0..5 {
             // A change of members is refused otherwise until all have been connected for five seconds.
@@ -33,7 +31,7 @@ impl Members {
                 member.cluster = Some((list.clone(), "new"));
             }
             if join_all(all.iter().map(Etcd::run)).await.into_iter().all(|serves| serves) {
-                return Some(Self { all });
+                return Self { all };
             }
         }
         panic!("three members of etcd do not start");

@@ -28,8 +28,8 @@ pub(crate) enum Fault {
 
 /// An outside service, as it is arranged for one fault.
 pub(crate) trait Service: Sized {
-    /// Starts the service. None if it is not installed.
-    async fn start(fault: Fault) -> Option<Self>;
+    /// Starts the service.
+    async fn start(fault: Fault) -> Self;
     /// Begins a fault of the whole service. Of an expired token: returns when tokens that were used before have expired.
     async fn begin(&mut self, fault: Fault);
     /// Ends it. Returns when the service is there again.
@@ -79,7 +79,7 @@ pub(crate) trait Client: Sized {
 
 /// Runs one cell of the table.
 pub(crate) async fn outage<C: Client>(fault: Fault) {
-    let Some(mut service) = soon("the service", C::Service::start(fault)).await else { return };
+    let mut service = soon("the service", C::Service::start(fault)).await;
     let client = soon("the client", C::prepare(&service, "first")).await;
     working(&client).await;
     match fault {

@@ -135,36 +135,43 @@ impl Client for Discovered {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs etcd"]
 async fn etcd_discovery_killed() {
     outage::<Discovered>(Fault::Killed).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs etcd"]
 async fn etcd_discovery_frozen() {
     outage::<Discovered>(Fault::Frozen).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs etcd"]
 async fn etcd_discovery_black_hole() {
     outage::<Discovered>(Fault::BlackHole).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs etcd"]
 async fn etcd_discovery_wrong_password() {
     outage::<Discovered>(Fault::WrongPassword).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs etcd"]
 async fn etcd_discovery_token_expired() {
     outage::<Discovered>(Fault::TokenExpired).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs etcd"]
 async fn etcd_discovery_one_of_three_down() {
     outage::<Discovered>(Fault::OneDown).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs etcd"]
 async fn etcd_discovery_all_replaced() {
     outage::<Discovered>(Fault::AllReplaced).await;
 }

@@ -117,36 +117,43 @@ impl Client for Grouped {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs etcd"]
 async fn etcd_groups_killed() {
     outage::<Grouped>(Fault::Killed).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs etcd"]
 async fn etcd_groups_frozen() {
     outage::<Grouped>(Fault::Frozen).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs etcd"]
 async fn etcd_groups_black_hole() {
     outage::<Grouped>(Fault::BlackHole).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs etcd"]
 async fn etcd_groups_wrong_password() {
     outage::<Grouped>(Fault::WrongPassword).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs etcd"]
 async fn etcd_groups_token_expired() {
     outage::<Grouped>(Fault::TokenExpired).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs etcd"]
 async fn etcd_groups_one_of_three_down() {
     outage::<Grouped>(Fault::OneDown).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs etcd"]
 async fn etcd_groups_all_replaced() {
     outage::<Grouped>(Fault::AllReplaced).await;
 }

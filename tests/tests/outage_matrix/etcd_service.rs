@@ -54,21 +54,21 @@ impl EtcdService {
 }
 
 impl Service for EtcdService {
-    async fn start(fault: Fault) -> Option<Self> {
+    async fn start(fault: Fault) -> Self {
         // Signing in is made cheap.
         let cheap = ["--bcrypt-cost=4"];
         let short = ["--bcrypt-cost=4", "--auth-token-ttl=1", "--logger=zap", "--log-level=info"];
         let members = match fault {
-            Fault::OneDown | Fault::AllReplaced => Members::start(&cheap).await?,
-            Fault::TokenExpired => Members { all: vec![Etcd::start_with(&short).await?] },
-            _ => Members { all: vec![Etcd::start_with(&cheap).await?] },
+            Fault::OneDown | Fault::AllReplaced => Members::start(&cheap).await,
+            Fault::TokenExpired => Members { all: vec![Etcd::start_with(&short).await] },
+            _ => Members { all: vec![Etcd::start_with(&cheap).await] },
         };
         members.all[0].demand_user(USER, PASS, "pitaya/").await;
         let mut cables = Vec::new();
         for member in &members.all {
             cables.push(Cable::to(member.port()).await);
         }
-        Some(Self { members, cables, down: None })
+        Self { members, cables, down: None }
     }
 
     async fn begin(&mut self, fault: Fault) {

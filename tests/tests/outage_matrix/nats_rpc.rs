@@ -133,31 +133,37 @@ impl Client for Called {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn nats_rpc_killed() {
     outage::<Called>(Fault::Killed).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn nats_rpc_frozen() {
     outage::<Called>(Fault::Frozen).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn nats_rpc_black_hole() {
     outage::<Called>(Fault::BlackHole).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn nats_rpc_wrong_password() {
     outage::<Called>(Fault::WrongPassword).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn nats_rpc_one_of_three_down() {
     outage::<Called>(Fault::OneDown).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nats-server"]
 async fn nats_rpc_all_replaced() {
     outage::<Called>(Fault::AllReplaced).await;
 }

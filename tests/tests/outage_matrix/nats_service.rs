@@ -31,16 +31,16 @@ impl NatsService {
 }
 
 impl Service for NatsService {
-    async fn start(fault: Fault) -> Option<Self> {
+    async fn start(fault: Fault) -> Self {
         let brokers = match fault {
-            Fault::OneDown | Fault::AllReplaced => Nats::start_three(&config(PASS)).await?,
-            _ => vec![Nats::start_with(&config(PASS), &[]).await?],
+            Fault::OneDown | Fault::AllReplaced => Nats::start_three(&config(PASS)).await,
+            _ => vec![Nats::start_with(&config(PASS), &[]).await],
         };
         let mut cables = Vec::new();
         for broker in &brokers {
             cables.push(Cable::to(broker.port()).await);
         }
-        Some(Self { brokers, cables, learns: fault == Fault::AllReplaced })
+        Self { brokers, cables, learns: fault == Fault::AllReplaced }
     }
 
     async fn begin(&mut self, fault: Fault) {

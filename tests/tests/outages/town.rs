@@ -92,11 +92,11 @@ pub(crate) struct Town {
 }
 
 impl Town {
-    pub(crate) async fn start() -> Option<Self> {
-        let ground = Ground::start().await?;
+    pub(crate) async fn start() -> Self {
+        let ground = Ground::start().await;
         let hall = serve(&ground, "hall", Builder::backend).await;
         let gate = serve(&ground, "gate", |app| app.acceptor(Tcp::bind("127.0.0.1:0"))).await;
-        Some(Self { ground, gate, hall })
+        Self { ground, gate, hall }
     }
 
     /// Another hall.
