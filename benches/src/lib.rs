@@ -1,3 +1,4 @@
-//! What the programs that measure share.
+//! Code that the measuring programs share.
 
+pub mod bare;
 pub mod proc;

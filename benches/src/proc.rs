@@ -1,4 +1,4 @@
-//! What the kernel says of a process: its CPU time and its memory.
+//! Reads the CPU time and the memory of processes from the kernel.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -42,7 +42,7 @@ impl Cpu {
         Ok(sum)
     }
 
-    /// What was spent since `before`.
+    /// Returns the CPU time since `before`.
     #[must_use]
     pub fn since(self, before: Self) -> Self {
         Self { ran: self.ran.saturating_sub(before.ran), waited: self.waited.saturating_sub(before.waited) }
@@ -71,7 +71,7 @@ pub fn raise_open_files() -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, limit)?)
 }
 
-/// What processes besides ours spend while something is measured, and the messages that a NATS server takes in.
+/// The CPU time of other processes during a measurement, and the messages that a NATS server receives.
 #[derive(Clone, Debug)]
 pub struct Others {
     pids: Vec<u32>,
@@ -92,7 +92,7 @@ impl Others {
         Ok((cpus, messages))
     }
 
-    /// What is spent from now on counts.
+    /// Counts from now on.
     ///
     /// # Errors
     /// One of them has gone.
@@ -101,7 +101,7 @@ impl Others {
         Ok(())
     }
 
-    /// What each of them has spent since it began, and how many messages came.
+    /// Returns the CPU time of each process since `begin`, and the number of messages.
     ///
     /// # Errors
     /// One of them has gone.

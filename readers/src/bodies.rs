@@ -1,4 +1,4 @@
-//! What handlers take: bodies as JSON, MessagePack and Protobuf.
+//! Readers of bodies in JSON, MessagePack and Protobuf.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What servers send to each other: requests, answers, pushes, entries of the registry, contexts, durations.
+//! Readers of requests, answers, pushes, registry entries, contexts and durations of other servers.
 
 use bytes::Bytes;
 use pitaya::cluster::protos::{BindMsg, Broadcast, KickAnswer, KickMsg, Push, Request, Response, Session};

@@ -7,27 +7,27 @@ use crate::Reader;
 pub enum Shape {
     /// A text, pieces that are repeated up to the length, and a text behind them.
     Repeated {
-        /// What stands first.
+        /// The beginning.
         before: &'static [u8],
-        /// What is repeated.
+        /// The repeated part.
         piece: &'static [u8],
-        /// What stands last.
+        /// The end.
         after: &'static [u8],
     },
     /// Two kinds of pieces, each for half of the length.
     Halves {
-        /// What stands first.
+        /// The beginning.
         before: &'static [u8],
-        /// What is repeated in the first half.
+        /// The repeated part of the first half.
         first: &'static [u8],
-        /// What stands between the halves.
+        /// The part between the halves.
         between: &'static [u8],
-        /// What is repeated in the second half.
+        /// The repeated part of the second half.
         second: &'static [u8],
-        /// What stands last.
+        /// The end.
         after: &'static [u8],
     },
-    /// What a function makes of the length.
+    /// The result of a function of the length.
     Made(&'static str, fn(usize) -> Vec<u8>),
 }
 

@@ -33,7 +33,7 @@ pub struct Reader {
     pub shapes: &'static [Shape],
     /// The pieces of which inputs are generated.
     pub fragments: &'static [&'static [u8]],
-    /// What stands before and after generated pieces, so that they are read at all.
+    /// The bytes before and after generated pieces, without which no reader accepts them.
     pub frame: (&'static [u8], &'static [u8]),
     /// The longest input that a stranger may send, or beyond which nothing new is expected, in bytes.
     pub longest: usize,

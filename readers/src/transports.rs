@@ -1,4 +1,4 @@
-//! What comes before the first packet, and around packets: PROXY headers, HTTP upgrades, WebSocket frames.
+//! Readers of PROXY headers, HTTP upgrades and WebSocket frames.
 
 use std::future::poll_fn;
 
@@ -66,7 +66,7 @@ pub(crate) const UPGRADE: Reader = Reader {
     name: "upgrade_head",
     read: |input| ignore(upgrade(input, 7)),
     check: |input| {
-        // What comes behind a head is refused only if it comes with the head.
+        // Bytes after a head are refused only if they arrive with the head.
         let end = input.windows(4).position(|at| at == b"\r\n\r\n").map_or(input.len(), |at| at + 4);
         // A head that fills the first read exactly leaves the rest to the next one.
         if end < input.len() && end != 1024 {

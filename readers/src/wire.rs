@@ -1,4 +1,4 @@
-//! What clients send: packets, messages, handshakes, compressed bodies, text.
+//! Readers of packets, messages, handshakes, compressed bodies and text of clients.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use pitaya::wire::{Compression, Dictionary, utf8, zlib};
 use crate::pieces::piece_of;
 use crate::{Reader, Shape, ignore};
 
-/// What an inflated body may have.
+/// The longest inflated body.
 const INFLATED: usize = 256 << 10;
 
 pub(crate) const PACKETS: Reader = Reader {
@@ -311,7 +311,7 @@ pub(crate) const JSON_REPAIR: Reader = Reader {
             Err(_) => assert!(text.contains('\u{fffd}') || text.chars().any(|c| c > '\u{ffff}')),
         }
         let json = utf8::mend_json(input);
-        assert_eq!(utf8::mend_json(json.as_bytes()), json, "mended once is mended");
+        assert_eq!(utf8::mend_json(json.as_bytes()), json, "repairing twice changes nothing");
         assert_eq!(json.len(), text.len(), "an escape becomes an escape");
         if let Ok(value) = serde_json::from_slice::<serde_json::Value>(input) {
             assert_eq!(

@@ -28,7 +28,7 @@ fn the_cost_of_reading_is_linear() {
     assert!(failures.is_empty(), "too many instructions:\n{}", failures.join("\n"));
 }
 
-/// What reading one input took.
+/// The instructions that one input took.
 #[derive(Debug)]
 struct Measured {
     input: String,

@@ -21,8 +21,8 @@ use tokio::sync::OnceCell;
 
 use crate::soon;
 
-/// Starts what follows, prints its process id, and ends it when it is told so, or nobody is there to tell it any more:
-/// then it removes the folder too.
+/// Starts a program and prints its process id. At a line on stdin, or its end, kills the program. Then it removes the
+/// folder too, unless the line is `keep`.
 const GUARD: &str = r#"
     exec 2>/dev/null
     folder=$1; shift
@@ -50,7 +50,7 @@ pub struct Etcd {
     process: Mutex<Option<Guarded>>,
 }
 
-/// What an etcd is started with.
+/// The options of a start.
 #[derive(Debug, Clone, Default)]
 struct Setup {
     /// The host where it listens for clients; `127.0.0.1` if it is empty.
@@ -109,7 +109,7 @@ impl Etcd {
 
     async fn start_setup(setup: Setup) -> Self {
         assert_installed();
-        // A free port may be taken by somebody else before etcd has it.
+        // Another process may take the free port before etcd binds it.
         for _ in 0..5 {
             let etcd = Self::new(setup.clone());
             if etcd.run().await {
@@ -188,7 +188,7 @@ impl Etcd {
         soon("a connection to etcd", Client::connect([self.url()], Some(root))).await.expect("etcd is there")
     }
 
-    /// Kills it: whoever was connected notices, its data stays.
+    /// Kills it. Its connections are closed, and its data stays.
     pub fn kill(&self) {
         let guarded = self.process.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Guarded { mut shell, .. }) = guarded {
@@ -235,7 +235,7 @@ impl Etcd {
         assert!(soon("etcd", self.serves(|| true)).await, "etcd does not serve: {}", self.log());
     }
 
-    /// What it has logged.
+    /// Returns its log.
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
@@ -243,11 +243,11 @@ impl Etcd {
 
     fn signal(&self, signal: Signal) {
         if let Some(guarded) = &*self.process.lock().unwrap_or_else(PoisonError::into_inner) {
-            kill_process(guarded.etcd, signal).expect("it is a process of ours");
+            kill_process(guarded.etcd, signal).expect("it is a child process");
         }
     }
 
-    /// Runs it; gives whether it serves.
+    /// Runs it. Returns whether it serves.
     async fn run(&self) -> bool {
         let (url, peer_url) = (self.url(), self.peer_url());
         let alone = (format!("{}={peer_url}", self.name), "new");

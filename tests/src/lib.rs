@@ -1,14 +1,32 @@
-//! What the integration tests share: a raw client of the protocol, a server to talk to, an etcd and a browser.
+//! The helpers that the integration tests share.
+//!
+//! | module | helps with |
+//! |---|---|
+//! | [`server`] | `TestServer`: a frontend whose handlers do what a test asks for, with a `Recorder` of what they did |
+//! | [`raw_client`] | `RawClient`: sends and reads packets as bytes, also invalid ones |
+//! | [`ws`] | WebSocket frames and upgrades as bytes, also invalid ones |
+//! | [`http`] | requests over HTTP, and a strict reader of the metrics in an answer |
+//! | [`browser`] | the chat in a real browser |
+//! | [`nats`] | `Nats`: a nats-server of a test, which the test may kill, freeze and restart |
+//! | [`etcd`] | `Etcd`: an etcd of a test or of a test binary; `Members`: three of them in a cluster |
+//! | [`tcp_proxy`] | `TcpProxy`: a connection that a test may close, stall or make a black hole |
+//! | [`node`] | `Node`: a server as etcd discovery knows it, without an app |
+//! | [`transport`] | `TestPeers`: three servers on a transport, and the promises of every transport |
+//! | [`programs`] | `Brokers` and `Program`: a cluster whose servers are processes |
+//! | [`vectors`] | runs the recorded vectors of `tests/vectors` |
+//!
+//! A test that needs a program is marked `#[ignore = "needs nats-server"]`: `cargo test` shows it as ignored, and
+//! `cargo xtask test` runs it.
 
-pub mod arena;
 pub mod browser;
-pub mod cable;
 pub mod etcd;
+pub mod http;
 pub mod nats;
 pub mod node;
 pub mod programs;
-pub mod raw;
-pub mod scrape;
+pub mod raw_client;
+pub mod server;
+pub mod tcp_proxy;
 pub mod transport;
 pub mod vectors;
 pub mod ws;
@@ -16,13 +34,13 @@ pub mod ws;
 use std::future::Future;
 use std::time::Duration;
 
-/// How long a test waits for what must come. Long, for slow machines; nothing waits for it to pass.
+/// The longest wait for an event that must happen. It is long, for slow machines; no test waits for its end.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Waits for something that must come.
+/// Waits for a future within [`PATIENCE`].
 ///
 /// # Panics
-/// If it does not come in time.
+/// If it takes longer. The panic names `what`.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(PATIENCE, future).await {
         Ok(value) => value,
@@ -30,10 +48,10 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     }
 }
 
-/// Waits until something holds, looking again whenever other tasks have run.
+/// Waits until a condition holds. It is checked again whenever other tasks have run.
 ///
 /// # Panics
-/// If it does not hold in time.
+/// If it does not hold within [`PATIENCE`]. The panic names `what`.
 pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     soon(what, async {
         while !holds() {
@@ -43,7 +61,7 @@ pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     .await;
 }
 
-/// Waits until every task rests. For tests whose time is paused: it goes on only when nothing else can.
+/// Waits until no other task can run. Works only in tests whose time is paused.
 pub async fn rest() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::{PATIENCE, soon, until};
 
-/// What makes a broker one of a cluster, which others may join.
+/// The arguments that make a broker one of a cluster, which others may join.
 pub const CLUSTER: [&str; 4] = ["--cluster_name", "test", "--cluster", "nats://127.0.0.1:-1"];
 
 /// A `nats-server`. It is killed when this is dropped, by a panic too.
@@ -223,7 +223,7 @@ impl Nats {
 
 impl Drop for Nats {
     fn drop(&mut self) {
-        // one that is frozen can be killed too
+        // A frozen broker can be killed too.
         self.kill();
     }
 }

@@ -6,7 +6,7 @@ use pitaya::cluster::{Change, Discovery, EtcdDiscovery, EtcdOptions, Server, Ser
 
 use crate::soon;
 
-/// A server that has joined, and what it has heard of the others.
+/// A server that has joined, with the changes that it has received.
 #[derive(Debug)]
 pub struct Node {
     /// Its discovery.
@@ -44,13 +44,13 @@ impl Node {
         self.servers.view().all().map(|server| server.id.to_string()).collect()
     }
 
-    /// What it has heard since it was asked last: `+id`, `~id`, `-id`.
+    /// Returns the changes since the last call: `+id`, `~id`, `-id`.
     #[must_use]
     pub fn heard(&self) -> Vec<String> {
         std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The last of it; empty if it has heard nothing.
+    /// Returns the last change, or an empty text without one.
     #[must_use]
     pub fn heard_last(&self) -> String {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).last().cloned().unwrap_or_default()

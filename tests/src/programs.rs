@@ -1,4 +1,4 @@
-//! Servers of end-to-end suites as processes: ours, and a peer that may be somebody else's.
+//! Servers as processes: those of this repository, and a peer of another implementation.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -8,7 +8,7 @@ use tokio::process::{Child, Command};
 
 use crate::etcd::{self, Etcd};
 use crate::nats::Nats;
-use crate::raw::Raw;
+use crate::raw_client::RawClient;
 use crate::soon;
 
 /// Another process may take a port between our finding it free and the server's binding it.
@@ -16,14 +16,14 @@ const ATTEMPTS: usize = 10;
 
 /// The brokers and the registry of one cluster.
 #[derive(Debug)]
-pub struct Ground {
+pub struct Brokers {
     /// Its broker.
     pub nats: Nats,
     etcd: &'static Etcd,
     prefix: String,
 }
 
-impl Ground {
+impl Brokers {
     /// A broker of its own, and a part of the registry of its own.
     pub async fn start() -> Self {
         let (nats, etcd) = (Nats::start().await, Etcd::shared().await);
@@ -36,7 +36,7 @@ impl Ground {
         Self { nats, etcd: Box::leak(Box::new(etcd)), prefix: etcd::prefix() }
     }
 
-    /// What the keys of this cluster begin with.
+    /// Returns the prefix of the keys of this cluster.
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.prefix
@@ -116,7 +116,7 @@ impl Ground {
             })
             .await;
             if ready {
-                // Somebody reads what it says, so that it is never held up by it.
+                // A task reads its output, so that the program never waits for a reader.
                 tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
                 return Program { child, port };
             }
@@ -154,8 +154,8 @@ impl Program {
     ///
     /// # Panics
     /// If it is no frontend.
-    pub async fn client(&self) -> Raw {
-        Raw::ready(([127, 0, 0, 1], self.port).into()).await
+    pub async fn client(&self) -> RawClient {
+        RawClient::ready(([127, 0, 0, 1], self.port).into()).await
     }
 
     /// Its process.
@@ -213,7 +213,7 @@ pub fn peer() -> Option<PathBuf> {
 /// A port that was free just now.
 ///
 /// # Panics
-/// If there is none.
+/// If no port is free.
 #[must_use]
 pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");

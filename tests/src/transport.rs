@@ -1,4 +1,4 @@
-//! What every transport promises, as tests to be run over each of them; and a receiver to look at.
+//! The promises of every transport, as tests that run over each of them; and a receiver that records.
 
 #![allow(clippy::missing_errors_doc, clippy::missing_panics_doc)] // their panics are what they are for
 
@@ -12,55 +12,52 @@ use tokio::sync::Semaphore;
 
 use crate::{soon, until};
 
-/// What a call of a test may take: none is to need it.
+/// The timeout of calls in tests. No call needs as much.
 pub const LONG: Duration = Duration::from_secs(15);
 
-/// Something that has come, in words: `push hello`.
-pub type Came = String;
-
-/// Writes down what comes. A request gets back what it is, except: `wait…` waits at the gate first, `big N` gets N
-/// bytes, `never` nothing.
+/// Records every message as text, such as `push hello`. A request is answered with its body, except: `wait…` waits at
+/// the gate first, `big N` gets N bytes, `never` nothing.
 #[derive(Debug)]
-pub struct Recorder {
-    /// What has come.
-    pub came: Mutex<Vec<Came>>,
+pub struct RecordingReceiver {
+    /// The recorded messages.
+    pub recorded: Mutex<Vec<String>>,
     /// Where requests wait that say so.
     pub gate: Arc<Semaphore>,
 }
 
-impl Default for Recorder {
+impl Default for RecordingReceiver {
     fn default() -> Self {
-        Self { came: Mutex::default(), gate: Arc::new(Semaphore::new(0)) }
+        Self { recorded: Mutex::default(), gate: Arc::new(Semaphore::new(0)) }
     }
 }
 
-impl Recorder {
+impl RecordingReceiver {
     fn write(&self, what: &str, body: &Bytes) {
         let body = if body.len() > 100 {
             format!("{} bytes", body.len()).into()
         } else {
             String::from_utf8_lossy(body)
         };
-        self.came
+        self.recorded
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(format!("{what} {body}").trim().to_owned());
     }
 
-    /// What has come, of one kind.
-    pub fn came(&self, what: &str) -> Vec<Came> {
-        let came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
-        came.iter().filter(|came| came.starts_with(what)).cloned().collect()
+    /// Returns the recorded messages that begin so.
+    pub fn recorded(&self, what: &str) -> Vec<String> {
+        let recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        recorded.iter().filter(|recorded| recorded.starts_with(what)).cloned().collect()
     }
 
     /// Waits until this has come.
-    pub async fn has(&self, came: &str) {
-        until(came, || self.came(came).iter().any(|one| one == came)).await;
+    pub async fn has(&self, recorded: &str) {
+        until(recorded, || self.recorded(recorded).iter().any(|one| one == recorded)).await;
     }
 
     /// Waits until so many of one kind have come.
     pub async fn has_many(&self, what: &str, many: usize) {
-        until(&format!("{many} {what}"), || self.came(what).len() >= many).await;
+        until(&format!("{many} {what}"), || self.recorded(what).len() >= many).await;
     }
 
     /// Lets all requests through that wait, and all to come.
@@ -69,7 +66,7 @@ impl Recorder {
     }
 }
 
-impl Receiver for Recorder {
+impl Receiver for RecordingReceiver {
     fn request(&self, body: Bytes) -> BoxFuture<'static, Bytes> {
         self.write("request", &body);
         let gate = Arc::clone(&self.gate);
@@ -114,14 +111,14 @@ impl Receiver for Recorder {
 pub struct Peer<T> {
     /// The server.
     pub server: Server,
-    /// What came for it.
-    pub recorder: Arc<Recorder>,
+    /// The receiver of its messages.
+    pub recorder: Arc<RecordingReceiver>,
     /// Its transport.
     pub transport: T,
 }
 
 impl<T: Transport> Peer<T> {
-    /// Starts a server, without which no test goes on.
+    /// Starts a server.
     pub async fn start(server: Server, transport: T) -> Self {
         let peer = Self { server, recorder: Arc::default(), transport };
         peer.begin().await.expect("the transport starts");
@@ -159,7 +156,7 @@ impl<T: Transport> Peer<T> {
 
 /// Two frontends of the type `front` and a backend.
 #[derive(Debug)]
-pub struct Trio<T> {
+pub struct TestPeers<T> {
     /// The first.
     pub one: Peer<T>,
     /// The second.
@@ -168,7 +165,7 @@ pub struct Trio<T> {
     pub back: Peer<T>,
 }
 
-impl<T: Transport> Trio<T> {
+impl<T: Transport> TestPeers<T> {
     /// Starts three servers.
     pub async fn start(mut transport: impl FnMut() -> T) -> Self {
         Self {
@@ -184,12 +181,12 @@ impl<T: Transport> Trio<T> {
         for (from, to) in [(one, two), (two, one), (back, one), (one, back), (one, one)] {
             let body = format!("from {} to {}", from.server.id, to.server.id);
             assert_eq!(from.ask(&to.server, body.clone()).await, Ok(body.clone().into()));
-            assert_eq!(to.recorder.came(&format!("request {body}")).len(), 1, "{body}");
+            assert_eq!(to.recorder.recorded(&format!("request {body}")).len(), 1, "{body}");
             assert_eq!(from.ask(&to.server, "").await, Ok(Bytes::new()));
         }
     }
 
-    /// A server that is not there is told apart from one that is silent.
+    /// A missing server is reported as no responders, a silent one as a timeout.
     pub async fn missing_server_has_no_responders(&self) {
         let nobody = Server::new("front", "nobody").frontend(true);
         assert_eq!(self.one.ask(&nobody, "hello").await, Err(TransportError::NoResponders));
@@ -204,7 +201,7 @@ impl<T: Transport> Trio<T> {
         assert!(began.elapsed() >= timeout);
     }
 
-    /// What cannot be an address never reaches the broker.
+    /// An invalid address never reaches the broker.
     pub async fn invalid_id_or_uid_is_refused(&self) {
         for bad in ["", "a b", "a.*.b", "a.>.b", "a\r\nPUB x 0", ">"] {
             let refused = Err(TransportError::BadAddress(bad.into()));
@@ -234,7 +231,7 @@ impl<T: Transport> Trio<T> {
         assert_eq!(error.code(), "PIT-500", "{error}");
     }
 
-    /// One that waits holds up nobody.
+    /// A request that waits delays no other request.
     pub async fn requests_are_handled_beside_each_other(&self) {
         let Self { one, two, .. } = self;
         let waiting = join_all((0..100).map(|n| one.ask(&two.server, format!("wait {n}"))));
@@ -261,11 +258,11 @@ impl<T: Transport> Trio<T> {
         }
         one.recorder.has_many("push back", 10_000).await;
         let expected: Vec<_> = (0..10_000).map(|n| format!("push back {n}")).collect();
-        assert!(one.recorder.came("push back") == expected, "the order is another");
+        assert!(one.recorder.recorded("push back") == expected, "the order is another");
         one.recorder.has_many("push two", 1000).await;
         let expected: Vec<_> = (0..1000).map(|n| format!("push two {}", n * 10)).collect();
-        assert!(one.recorder.came("push two") == expected, "the order is another");
-        assert!(two.recorder.came("push").is_empty());
+        assert!(one.recorder.recorded("push two") == expected, "the order is another");
+        assert!(two.recorder.recorded("push").is_empty());
     }
 
     /// Served twice is served once, and forgotten when it was forgotten twice.
@@ -290,14 +287,14 @@ impl<T: Transport> Trio<T> {
         one.transport.serve_user("cid").await.unwrap();
         back.push("ann", "too late").await.unwrap();
         back.settled(one, "bob").await;
-        assert_eq!(one.recorder.came("push"), ["push first", "push second", "push the last"]);
+        assert_eq!(one.recorder.recorded("push"), ["push first", "push second", "push the last"]);
         one.transport.serve_user("ann").await.unwrap();
         back.push("ann", "again").await.unwrap();
         one.recorder.has("push again").await;
-        assert_eq!(one.recorder.came("kick"), ["kick out"]);
+        assert_eq!(one.recorder.recorded("kick"), ["kick out"]);
     }
 
-    /// All of the type, the sender too, and nobody else.
+    /// A binding reaches all servers of the type, the sender too, and no other server.
     pub async fn a_binding_is_told_to_all_servers_of_the_type(&self) {
         let Self { one, two, back } = self;
         for (from, body) in [(one, "ann"), (back, "bob")] {
@@ -310,8 +307,8 @@ impl<T: Transport> Trio<T> {
         let to = Address::Bindings { server_type: "back" };
         one.transport.publish(to, "cid".into()).await.unwrap();
         back.recorder.has("bound cid").await;
-        assert_eq!(back.recorder.came("bound"), ["bound cid"]);
-        assert_eq!(one.recorder.came("bound").len(), 2);
+        assert_eq!(back.recorder.recorded("bound"), ["bound cid"]);
+        assert_eq!(one.recorder.recorded("bound").len(), 2);
     }
 
     /// Exactly one.
@@ -323,13 +320,13 @@ impl<T: Transport> Trio<T> {
         }
         two.recorder.has_many("broadcast", 100).await;
         let expected: Vec<_> = (0..100).map(|n| format!("broadcast {n}")).collect();
-        assert_eq!(two.recorder.came("broadcast"), expected);
-        assert!(one.recorder.came("broadcast").is_empty());
-        // to one that takes in none: nobody is told
+        assert_eq!(two.recorder.recorded("broadcast"), expected);
+        assert!(one.recorder.recorded("broadcast").is_empty());
+        // To a frontend that takes no broadcasts: no server receives it.
         one.transport.publish(Address::Broadcast(&back.server), "x".into()).await.unwrap();
     }
 
-    /// What had come is answered, what comes later is refused at once; pushes are not concerned.
+    /// A drain answers requests that arrived before, and refuses later ones immediately. Pushes are unaffected.
     pub async fn drain_answers_what_arrived_before(&self) {
         let Self { one, two, back } = self;
         two.transport.serve_user("ann").await.unwrap();
@@ -351,10 +348,10 @@ impl<T: Transport> Trio<T> {
             assert_eq!(answer, Ok(format!("wait {n}").into()));
         }
         assert_eq!(one.ask(&two.server, "late").await, Err(TransportError::NoResponders));
-        assert!(two.recorder.came("request late").is_empty());
+        assert!(two.recorder.recorded("request late").is_empty());
     }
 
-    /// What was sent before has been sent; nothing works afterwards, and nothing waits.
+    /// Messages sent before a close arrive. Afterwards every call fails immediately.
     pub async fn close_keeps_what_was_sent_before(&self) {
         let Self { one, two, back } = self;
         one.transport.serve_user("ann").await.unwrap();
@@ -371,11 +368,43 @@ impl<T: Transport> Trio<T> {
         back.transport.forget_user("ann");
         assert_eq!(one.ask(&back.server, "late").await, Err(TransportError::NoResponders));
 
-        // a call that waits is told
+        // A waiting call fails.
         let (answer, ()) = tokio::join!(one.ask(&two.server, "never"), async {
             two.recorder.has("request never").await;
             soon("the close", one.transport.close()).await;
         });
         assert_eq!(answer, Err(TransportError::Lost));
     }
+}
+
+/// Makes a test of each promise that every transport keeps: `[ATTRIBUTES OF A TEST] START`. `START` is a future of a
+/// service, which is kept until the test ends, and of [`TestPeers`] on it.
+#[macro_export]
+macro_rules! transport_promises {
+    (@each $attributes:tt $start:expr; $($promise:ident)*) => {
+        $( $crate::transport_promises! { @one $attributes $start; $promise } )*
+    };
+    (@one [$(#[$attribute:meta])*] $start:expr; $promise:ident) => {
+        $(#[$attribute])*
+        async fn $promise() {
+            let (_service, peers) = $start.await;
+            peers.$promise().await;
+        }
+    };
+    ([$(#[$attribute:meta])*] $start:expr) => {
+        $crate::transport_promises! { @each [$(#[$attribute])*] $start;
+            a_request_is_answered_by_the_server_it_is_for
+            missing_server_has_no_responders
+            a_server_that_does_not_answer_in_time_is_a_timeout
+            invalid_id_or_uid_is_refused
+            what_is_too_large_is_an_error_for_both_sides
+            requests_are_handled_beside_each_other
+            ten_thousand_pushes_to_one_user_arrive_in_order
+            user_is_served_until_all_forget_it
+            a_binding_is_told_to_all_servers_of_the_type
+            a_broadcast_reaches_the_one_frontend_it_is_for
+            drain_answers_what_arrived_before
+            close_keeps_what_was_sent_before
+        }
+    };
 }

@@ -1,7 +1,7 @@
 //! The golden vectors of the two protocols: finding, reading, running and reporting them.
 //!
 //! A test hands [`run`] the name of a kind and a check for one entry. The file alone decides what is run: a new entry of a known
-//! kind is a new case. A kind nobody knows, a known kind without entries and an entry that compared nothing are failures, and each
+//! kind is a new case. An unknown kind, a known kind without entries and an entry that compared nothing are failures, and each
 //! failure names its entry. Kinds that no test can run yet are on the list of those [awaited](Suite::awaited), and are counted.
 //! Each test file hands [`complete`] its tests by kind: it runs them, and fails for a kind that was not run or asserted nothing.
 //!
@@ -35,7 +35,7 @@ const fn kind(name: &'static str, home: &'static str) -> Kind {
 /// The vectors of one protocol.
 #[derive(Clone, Copy, Debug)]
 pub struct Suite {
-    /// What the names of its files begin with. The first suite of [`SUITES`] that fits has a file.
+    /// The beginnings of the names of its files. The first suite of [`SUITES`] that fits has a file.
     pub files: &'static str,
     /// The kinds that are run. A key of the files that is neither here nor awaited is a failure.
     pub kinds: &'static [Kind],
@@ -46,7 +46,7 @@ pub struct Suite {
 /// Every suite.
 pub const SUITES: [&Suite; 2] = [&CLUSTER, &CLIENT];
 
-/// What servers say to each other.
+/// The messages between servers.
 pub const CLUSTER: Suite = Suite {
     files: "cluster",
     kinds: &[
@@ -70,7 +70,7 @@ pub const CLUSTER: Suite = Suite {
     ],
 };
 
-/// What a client and a server say to each other.
+/// The messages between a client and a server.
 pub const CLIENT: Suite = Suite { files: "", kinds: CLIENT_KINDS, awaited: &[] };
 
 const CLIENT_KINDS: &[Kind] = &[
@@ -198,7 +198,7 @@ thread_local! {
     static RAN: RefCell<Option<Vec<(String, usize)>>> = const { RefCell::new(None) };
 }
 
-/// What was run of a kind.
+/// The result of running a kind.
 struct Done {
     cases: usize,
     compared: usize,
@@ -276,8 +276,8 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
         .unwrap_or("no text")
 }
 
-/// What is wrong with the kinds that the files of a suite have, given the ones it knows and the test sources beside this package:
-/// kinds nobody knows, kinds that nobody runs. Those awaited are printed with their number, so that nothing is silently skipped.
+/// Returns the kinds in the files of a suite that are unknown, and those that no test runs. Awaited kinds are printed with
+/// their number, so that none is silently skipped.
 #[must_use]
 pub fn unclaimed(suite: &Suite, all: &Map<String, Value>) -> Vec<String> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");

@@ -17,7 +17,7 @@ pub fn frame(payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// What comes before the payload of such a frame.
+/// Returns the header of such a frame.
 #[allow(clippy::missing_panics_doc)] // a length always fits into 64 bits
 pub fn head(payload: usize) -> Vec<u8> {
     let mut head = vec![0x82];

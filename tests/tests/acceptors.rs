@@ -1,4 +1,4 @@
-//! Acceptors: several at once, WebSocket, TLS, PROXY headers, wrappers, and one that a user wrote.
+//! Several acceptors in one app: TCP, WebSocket, TLS, PROXY headers, wrappers, and a custom one.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use pitaya::acceptor::{Acceptor, Filter, FilterPacket, RateLimit, Tcp, Tls, Verdict, WebSocket, wrapper_fn};
 use pitaya::client::{self, Client};
 use pitaya::wire::packet::Kind;
-use pitaya_tests::arena::{self, Arena, OnText, Text, config};
-use pitaya_tests::raw::{Got, Raw};
+use pitaya_tests::raw_client::{Got, RawClient};
+use pitaya_tests::server::{self, Arena, OnText, Text, config};
 use pitaya_tests::{soon, until};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -28,7 +28,7 @@ async fn talks(client: &Client) {
 async fn one_app_serves_every_acceptor() {
     let (cert, key) = certificate();
     let tls = Tls::from_pem(cert.as_bytes(), key.as_bytes()).unwrap();
-    let ring = arena::start_with(config(), |builder| {
+    let server = server::start_with(config(), |builder| {
         builder
             .acceptor(Tcp::bind("127.0.0.1:0"))
             .acceptor(Tcp::bind("127.0.0.1:0").tls(tls.clone()))
@@ -36,7 +36,7 @@ async fn one_app_serves_every_acceptor() {
             .acceptor(WebSocket::bind("127.0.0.1:0").tls(tls))
     })
     .await;
-    let at: Vec<SocketAddr> = ring.app.socket_addrs();
+    let at: Vec<SocketAddr> = server.app.socket_addrs();
     let trust = client::Tls::trust_pem(cert.as_bytes()).unwrap();
     let builder = Client::builder();
     let clients = [
@@ -51,7 +51,7 @@ async fn one_app_serves_every_acceptor() {
         client.request(&Arena::BIND, &Text { text: format!("u{n}") }).await.unwrap();
         // The same push and kick on every transport.
         let mut pushes = client.pushes::<OnText>();
-        let session = ring.app.sessions().by_uid(&format!("u{n}")).unwrap();
+        let session = server.app.sessions().by_uid(&format!("u{n}")).unwrap();
         session.push(&OnText { text: "hello".into() }).await.unwrap();
         assert_eq!(soon("the push", pushes.next()).await.unwrap().text, "hello");
         session.kick().await.unwrap();
@@ -61,7 +61,7 @@ async fn one_app_serves_every_acceptor() {
             "{n}: {closed:?}"
         );
     }
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
@@ -73,8 +73,8 @@ async fn a_certificate_is_reloaded_without_a_restart() {
     std::fs::write(&key_file, &first_key).unwrap();
     let tls = Tls::from_pem_files(&cert_file, &key_file).unwrap();
     let handle = tls.clone();
-    let ring = arena::start_with(config(), |b| b.acceptor(Tcp::bind("127.0.0.1:0").tls(tls))).await;
-    let at = ring.app.socket_addrs()[1];
+    let server = server::start_with(config(), |b| b.acceptor(Tcp::bind("127.0.0.1:0").tls(tls))).await;
+    let at = server.app.socket_addrs()[1];
     let trust_first = client::Tls::trust_pem(first.as_bytes()).unwrap();
     let old = Client::builder().connect_tls(at, "localhost", trust_first.clone()).await.unwrap();
     let (second, second_key) = certificate();
@@ -90,7 +90,7 @@ async fn a_certificate_is_reloaded_without_a_restart() {
     let fresh = client::Tls::trust_pem(first.as_bytes()).unwrap();
     assert!(Client::builder().connect_tls(at, "localhost", fresh).await.is_err());
     talks(&old).await;
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 /// In TLS, in the proxy header and in the upgrade.
@@ -100,20 +100,20 @@ async fn stalled_setups_close_and_block_no_client() {
     let tls = Tls::from_pem(cert.as_bytes(), key.as_bytes()).unwrap();
     let mut config = config();
     config.limit_header_deadline = Duration::from_millis(600);
-    let ring = arena::start_with(config, |builder| {
+    let server = server::start_with(config, |builder| {
         builder
             .acceptor(Tcp::bind("127.0.0.1:0").tls(tls))
             .acceptor(Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]))
             .acceptor(WebSocket::bind("127.0.0.1:0"))
     })
     .await;
-    let at = ring.app.socket_addrs();
+    let at = server.app.socket_addrs();
     let mut stalled = Vec::new();
     for (address, bytes) in
         [(at[1], &b"\x16\x03\x01"[..]), (at[2], b"PROXY TCP4 1"), (at[3], b"GET / HTTP/1.1\r\nHost")]
     {
         for _ in 0..5 {
-            let mut client = Raw::connect(address).await;
+            let mut client = RawClient::connect(address).await;
             client.stream.write_all(bytes).await.unwrap();
             stalled.push(client);
         }
@@ -121,7 +121,7 @@ async fn stalled_setups_close_and_block_no_client() {
     let trust = client::Tls::trust_pem(cert.as_bytes()).unwrap();
     talks(&Client::builder().connect_tls(at[1], "localhost", trust).await.unwrap()).await;
     talks(&Client::builder().connect_ws(&format!("ws://{}/", at[3])).await.unwrap()).await;
-    let mut proxied = Raw::connect(at[2]).await;
+    let mut proxied = RawClient::connect(at[2]).await;
     proxied.send(b"PROXY TCP4 10.1.2.3 10.0.0.1 4000 80\r\n").await;
     proxied.handshake().await;
     assert_eq!(proxied.ask("arena.raw", "through").await, "through");
@@ -129,7 +129,7 @@ async fn stalled_setups_close_and_block_no_client() {
         let mut rest = Vec::new();
         let _ = soon("the close", tokio::io::AsyncReadExt::read_to_end(&mut client.stream, &mut rest)).await;
     }
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 /// Instead of TLS or of a proxy header.
@@ -137,25 +137,25 @@ async fn stalled_setups_close_and_block_no_client() {
 async fn garbage_before_the_handshake_is_closed() {
     let (cert, key) = certificate();
     let tls = Tls::from_pem(cert.as_bytes(), key.as_bytes()).unwrap();
-    let ring = arena::start_with(config(), |builder| {
+    let server = server::start_with(config(), |builder| {
         builder
             .acceptor(Tcp::bind("127.0.0.1:0").tls(tls))
             .acceptor(Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]))
             .acceptor(WebSocket::bind("127.0.0.1:0"))
     })
     .await;
-    let at = ring.app.socket_addrs();
+    let at = server.app.socket_addrs();
     for address in &at[1..] {
-        let mut client = Raw::connect(*address).await;
-        client.send(pitaya_tests::raw::HANDSHAKE).await;
+        let mut client = RawClient::connect(*address).await;
+        client.send(pitaya_tests::raw_client::HANDSHAKE).await;
         client.send(&[0xff; 200]).await;
         let mut rest = Vec::new();
         let _ = soon("the close", tokio::io::AsyncReadExt::read_to_end(&mut client.stream, &mut rest)).await;
         assert!(!rest.starts_with(b"\x01"), "no handshake reply");
     }
-    let mut healthy = Raw::ready(at[0]).await;
+    let mut healthy = RawClient::ready(at[0]).await;
     assert_eq!(healthy.ask("arena.raw", "fine").await, "fine");
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn session_has_the_address_of_the_proxy_header() {
     let mut config = config();
     config.proxy_protocol = true;
     config.trusted_proxies = vec!["127.0.0.1".into()];
-    let ring = arena::start(config).await;
+    let server = server::start(config).await;
     for (header, expected, version) in [
         (&b"PROXY TCP4 10.1.2.3 10.0.0.1 4000 80\r\n"[..], "10.1.2.3:4000", "ipv4"),
         (b"PROXY TCP6 2001:db8::7 ::1 4000 80\r\n", "[2001:db8::7]:4000", "ipv6"),
@@ -173,20 +173,20 @@ async fn session_has_the_address_of_the_proxy_header() {
             "ipv4",
         ),
     ] {
-        let mut client = Raw::connect(ring.tcp).await;
+        let mut client = RawClient::connect(server.tcp).await;
         client.send(header).await;
         client.handshake().await;
         client.ask("arena.bind", r#"{"text":"who"}"#).await;
-        let session = ring.app.sessions().by_uid("who").unwrap();
+        let session = server.app.sessions().by_uid("who").unwrap();
         assert_eq!(session.remote_addr(), expected);
         assert_eq!(session.get::<String>("ipversion").unwrap().as_deref(), Some(version));
     }
     // A balancer's health check is served with the socket's own address.
-    let mut local = Raw::connect(ring.tcp).await;
+    let mut local = RawClient::connect(server.tcp).await;
     local.send(b"PROXY UNKNOWN\r\n").await;
     local.handshake().await;
     assert_eq!(local.ask("arena.raw", "healthy").await, "healthy");
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 struct Shift(u8);
@@ -205,15 +205,15 @@ impl Filter for Shift {
 
 #[tokio::test]
 async fn wrappers_change_input_in_their_order() {
-    let ring = arena::start_with(config(), |builder| {
+    let server = server::start_with(config(), |builder| {
         builder
             .acceptor(Tcp::bind("127.0.0.1:0").wrap(wrapper_fn(|_| Shift(1))).wrap(wrapper_fn(|_| Shift(2))))
     })
     .await;
-    let mut client = Raw::ready(ring.app.socket_addrs()[1]).await;
+    let mut client = RawClient::ready(server.app.socket_addrs()[1]).await;
     let Got::Response { body, .. } = client.call("arena.raw", [0]).await else { panic!("no answer") };
     assert_eq!(&body[..], [12], "first 0·10+1, then 1·10+2");
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 /// Packets above the limit are dropped without an answer.
@@ -222,25 +222,25 @@ async fn rate_limit_counts_data_packets_per_connection() {
     let memory_reporter = std::sync::Arc::new(pitaya::metrics::InMemoryReporter::new());
     let reporter = std::sync::Arc::clone(&memory_reporter);
     let limit = RateLimit::new(3, Duration::from_secs(3600)).unwrap();
-    let ring = arena::start_with(config(), |builder| {
+    let server = server::start_with(config(), |builder| {
         builder.reporter(reporter).acceptor(Tcp::bind("127.0.0.1:0").wrap(limit))
     })
     .await;
-    let at = ring.app.socket_addrs()[1];
-    let mut client = Raw::ready(at).await;
+    let at = server.app.socket_addrs()[1];
+    let mut client = RawClient::ready(at).await;
     for _ in 0..5 {
-        client.send(pitaya_tests::raw::HEARTBEAT).await;
+        client.send(pitaya_tests::raw_client::HEARTBEAT).await;
     }
     for n in 0..10 {
         client.request("arena.raw", [n]).await;
     }
-    let mut other = Raw::ready(at).await;
+    let mut other = RawClient::ready(at).await;
     assert_eq!(other.ask("arena.raw", "free").await, "free");
-    ring.app.sessions().close_all();
+    server.app.sessions().close_all();
     let answered: Vec<_> = client.closed().await;
     assert_eq!(answered.len(), 3, "{answered:?}");
     until("the drops", || memory_reporter.sum("exceeded_rate_limiting", &[]) == 7.0).await;
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
@@ -278,12 +278,12 @@ async fn an_acceptor_of_a_users_own_serves_a_unix_socket() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pitaya.sock");
     let acceptor = Unix { path: path.clone(), listener: None };
-    let ring = arena::start_with(config(), |builder| builder.acceptor(acceptor)).await;
-    assert_eq!(ring.app.addresses()[1], path.display().to_string());
-    let mut client = Raw::over(UnixStream::connect(&path).await.unwrap());
+    let server = server::start_with(config(), |builder| builder.acceptor(acceptor)).await;
+    assert_eq!(server.app.addresses()[1], path.display().to_string());
+    let mut client = RawClient::over(UnixStream::connect(&path).await.unwrap());
     client.handshake().await;
     assert_eq!(client.ask("arena.raw", "unix").await, "unix");
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 /// Its length is limited before the ack and after it.
@@ -291,8 +291,9 @@ async fn an_acceptor_of_a_users_own_serves_a_unix_socket() {
 async fn websocket_message_holds_exactly_one_packet() {
     use futures_util::{SinkExt, StreamExt};
     use tokio_websockets::{ClientBuilder, Message};
-    let ring = arena::start_with(config(), |builder| builder.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
-    let at = ring.app.socket_addrs()[1];
+    let server =
+        server::start_with(config(), |builder| builder.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
+    let at = server.app.socket_addrs()[1];
     let connect = || async move {
         let uri: http::Uri = format!("ws://{at}/").parse().unwrap();
         let stream = TcpStream::connect(at).await.unwrap();
@@ -324,20 +325,20 @@ async fn websocket_message_holds_exactly_one_packet() {
     client.send(handshake()).await.unwrap();
     client.next().await;
     client.send(Message::binary(&b"\x02\x00\x00\x00"[..])).await.unwrap();
-    let request = pitaya_tests::raw::request(1, "arena.raw", &vec![7; 200_000]);
+    let request = pitaya_tests::raw_client::request(1, "arena.raw", &vec![7; 200_000]);
     client.send(Message::binary(request)).await.unwrap();
     let answer = soon("the answer", client.next()).await.unwrap().unwrap();
     assert_eq!(answer.into_payload().len(), 4 + 2 + 200_000);
-    until("the bad ones to go", || ring.app.sessions().count() == 1).await;
-    ring.app.stop().await;
+    until("the bad ones to go", || server.app.sessions().count() == 1).await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn an_acceptor_in_memory_works_too() {
     let (acceptor, dialer) = pitaya::testing::memory_acceptor();
-    let ring = arena::start_with(config(), |builder| builder.acceptor(acceptor)).await;
-    let mut client = Raw::over(dialer.connect().unwrap());
+    let server = server::start_with(config(), |builder| builder.acceptor(acceptor)).await;
+    let mut client = RawClient::over(dialer.connect().unwrap());
     client.handshake().await;
     assert_eq!(client.ask("arena.raw", "memory").await, "memory");
-    ring.app.stop().await;
+    server.app.stop().await;
 }

@@ -1,4 +1,4 @@
-//! The answers that a server of the original gave, against those of a server of ours: `docs/cluster.md`, "Requests" and
+//! The answers of this framework against the recorded ones of Go Pitaya: `docs/cluster.md`, "Requests" and
 //! "Answers".
 
 use std::future::pending;
@@ -13,7 +13,7 @@ use pitaya::cluster::protos::{Request, Response};
 use pitaya::cluster::{MemoryBroker, MemoryRegistry, Receiver, Server, Transport, TransportError};
 use pitaya::prelude::*;
 use pitaya::serialize::Format;
-use pitaya_tests::arena::config;
+use pitaya_tests::server::config;
 use pitaya_tests::vectors::{self, Case, Checked};
 use prost::Message as _;
 
@@ -160,7 +160,7 @@ fn check(case: &Case<'_>, ask: Ask1<'_>, request: Vec<u8>) -> Checked {
         if why == "NoRespondersError" {
             return case.same("answer", &answer, &Err(TransportError::NoResponders));
         }
-        // Where the original says nothing, or ends, ours answers with an error.
+        // Where Go Pitaya sends no answer, or crashes, this framework answers with an error.
         let answer = decoded(answer)?;
         let error = answer.error.ok_or("answered as if all were well")?;
         let code = if why.contains("panics") { "PIT-500" } else { "PIT-400" };
@@ -178,7 +178,7 @@ fn check(case: &Case<'_>, ask: Ask1<'_>, request: Vec<u8>) -> Checked {
     let error = answer.error.as_ref().ok_or("answered as if all were well")?;
     case.same("code", &error.code, &theirs.code)?;
     case.same("metadata", &error.metadata, &theirs.metadata)?;
-    // What a library of the original says is nobody's protocol.
+    // The texts of a library of Go Pitaya are not part of the protocol.
     let libraries = ["invalid character", "json:", "proto:"];
     if libraries.iter().any(|library| theirs.msg.starts_with(library)) {
         return Ok(());

@@ -5,8 +5,8 @@ use bytes::{Buf, BytesMut};
 use pitaya::config::Config;
 use pitaya::wire::zlib::{self, deflate_calls};
 use pitaya::wire::{message, packet};
-use pitaya_tests::arena;
-use pitaya_tests::raw::{ACK, HANDSHAKE, request};
+use pitaya_tests::raw_client::{ACK, HANDSHAKE, request};
+use pitaya_tests::server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -47,8 +47,8 @@ impl Peer {
 
 #[tokio::test]
 async fn bodies_that_do_not_shrink_are_left_alone() {
-    let ring = arena::start(Config::default()).await;
-    let mut stream = TcpStream::connect(ring.tcp).await.unwrap();
+    let server = server::start(Config::default()).await;
+    let mut stream = TcpStream::connect(server.tcp).await.unwrap();
     stream.write_all(&[HANDSHAKE, ACK].concat()).await.unwrap();
     let mut peer = Peer { stream, read: BytesMut::new(), id: 0 };
     peer.packet().await;
@@ -75,5 +75,5 @@ async fn bodies_that_do_not_shrink_are_left_alone() {
             assert!(!peer.echo(&noise()).await, "noise among text is tried, and sent as it is");
         }
     }
-    ring.app.stop().await;
+    server.app.stop().await;
 }

@@ -4,8 +4,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use pitaya::wire::packet::Kind;
-use pitaya_tests::arena::{self, Ring, config};
-use pitaya_tests::raw::{ACK, Got, HANDSHAKE, HEARTBEAT, Raw, request};
+use pitaya_tests::raw_client::{ACK, Got, HANDSHAKE, HEARTBEAT, RawClient, request};
+use pitaya_tests::server::{self, TestServer, config};
 use pitaya_tests::{soon, until};
 
 pitaya::link!(pitaya_tests);
@@ -15,20 +15,20 @@ async fn case<F: Future<Output = ()>>(name: &str, run: impl FnOnce(std::net::Soc
     let mut config = config();
     config.limit_handshake_deadline = Duration::from_millis(1500);
     config.limit_packet_deadline = Duration::from_millis(800);
-    let ring: Ring = arena::start(config).await;
-    let mut healthy = Raw::ready(ring.tcp).await;
+    let server: TestServer = server::start(config).await;
+    let mut healthy = RawClient::ready(server.tcp).await;
     assert_eq!(healthy.ask("arena.raw", "before").await, "before", "{name}");
-    soon(name, run(ring.tcp)).await;
+    soon(name, run(server.tcp)).await;
     assert_eq!(healthy.ask("arena.raw", "after").await, "after", "{name}");
-    until(name, || ring.app.sessions().count() == 1).await;
-    ring.app.stop().await;
+    until(name, || server.app.sessions().count() == 1).await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn wrong_packet_type_closes_before_its_body() {
     for kind in [0u8, 6, 7, 0x42, 0xff] {
         case("wrong type", |address| async move {
-            let mut client = Raw::connect(address).await;
+            let mut client = RawClient::connect(address).await;
             client.send(&[kind, 0, 0, 1]).await;
             assert_eq!(client.closed().await, []);
         })
@@ -40,7 +40,7 @@ async fn wrong_packet_type_closes_before_its_body() {
 async fn short_packets_and_early_close_do_no_harm() {
     for bytes in [&b"\x01"[..], b"\x01\x00", b"\x01\x00\x00", b"\x01\x00\x00\x05{", b"\x04\x00"] {
         case("cut off", |address| async move {
-            let mut client = Raw::connect(address).await;
+            let mut client = RawClient::connect(address).await;
             client.send(bytes).await;
             drop(client);
         })
@@ -66,7 +66,7 @@ async fn undecodable_messages_close() {
         b"\x12\x01a",
     ] {
         case("undecodable", |address| async move {
-            let mut client = Raw::ready(address).await;
+            let mut client = RawClient::ready(address).await;
             client.packet(Kind::Data, message).await;
             assert_eq!(client.closed().await, [], "{message:?}");
         })
@@ -78,7 +78,7 @@ async fn undecodable_messages_close() {
 async fn pushes_and_responses_of_a_client_close() {
     for message in [&b"\x04\x01x"[..], b"\x06\x09arena.raw"] {
         case("push or response", |address| async move {
-            let mut client = Raw::ready(address).await;
+            let mut client = RawClient::ready(address).await;
             client.packet(Kind::Data, message).await;
             assert_eq!(client.closed().await, []);
         })
@@ -89,7 +89,7 @@ async fn pushes_and_responses_of_a_client_close() {
 #[tokio::test]
 async fn an_empty_route_and_one_of_255_bytes_are_answered() {
     case("routes", |address| async move {
-        let mut client = Raw::ready(address).await;
+        let mut client = RawClient::ready(address).await;
         client.send(&request(1, "", b"")).await;
         assert!(client.next().await.unwrap().text().contains("route field can not be empty"));
         client.send(&request(2, &"x".repeat(255), b"")).await;
@@ -108,7 +108,7 @@ async fn an_inflation_bomb_closes() {
     let mut message = b"\x10\x01\x09arena.raw".to_vec();
     message.extend_from_slice(&out);
     case("bomb", |address| async move {
-        let mut client = Raw::ready(address).await;
+        let mut client = RawClient::ready(address).await;
         client.packet(Kind::Data, &message).await;
         assert_eq!(client.closed().await, []);
     })
@@ -119,13 +119,13 @@ async fn an_inflation_bomb_closes() {
 #[tokio::test]
 async fn oversized_packet_closes_at_its_header() {
     case("before the ack", |address| async move {
-        let mut client = Raw::connect(address).await;
+        let mut client = RawClient::connect(address).await;
         client.send(&[1, 1, 0, 1]).await; // 65537
         assert_eq!(client.closed().await, []);
     })
     .await;
     case("after the ack", |address| async move {
-        let mut client = Raw::ready(address).await;
+        let mut client = RawClient::ready(address).await;
         client.send(&[4, 0x10, 0, 1]).await; // 1 MiB + 1
         assert_eq!(client.closed().await, []);
     })
@@ -146,7 +146,7 @@ async fn the_order_of_handshake_ack_and_data_is_enforced() {
         ("a handshake after the ack", &after_ack, 1),
     ] {
         case(name, |address| async move {
-            let mut client = Raw::connect(address).await;
+            let mut client = RawClient::connect(address).await;
             client.send(bytes).await;
             let got = client.closed().await;
             assert_eq!(got.len(), replies, "{name}: {got:?}");
@@ -161,7 +161,7 @@ async fn the_order_of_handshake_ack_and_data_is_enforced() {
 async fn silent_client_is_closed_at_the_deadline() {
     for beats in [false, true] {
         case("silent", |address| async move {
-            let mut client = Raw::connect(address).await;
+            let mut client = RawClient::connect(address).await;
             if beats {
                 client.send(HEARTBEAT).await;
                 client.send(HANDSHAKE).await;
@@ -176,7 +176,7 @@ async fn silent_client_is_closed_at_the_deadline() {
 #[tokio::test]
 async fn trickling_packet_is_closed_at_its_deadline() {
     case("dribble", |address| async move {
-        let mut client = Raw::ready(address).await;
+        let mut client = RawClient::ready(address).await;
         client.send(&[4, 0, 1, 0]).await;
         for _ in 0..40 {
             client.send(b"x").await;
@@ -211,7 +211,7 @@ async fn a_flood_of_everything_random_hurts_nobody() {
         .collect();
     case("random", |address| async move {
         for bytes in garbage {
-            let mut client = Raw::connect(address).await;
+            let mut client = RawClient::connect(address).await;
             client.send(&bytes).await;
         }
     })
@@ -222,16 +222,16 @@ async fn a_flood_of_everything_random_hurts_nobody() {
 async fn connection_limit_refuses_and_recovers() {
     let mut config = config();
     config.limit_connections = 2;
-    let ring = arena::start(config).await;
-    let first = Raw::ready(ring.tcp).await;
-    let _second = Raw::ready(ring.tcp).await;
-    let mut third = Raw::connect(ring.tcp).await;
+    let server = server::start(config).await;
+    let first = RawClient::ready(server.tcp).await;
+    let _second = RawClient::ready(server.tcp).await;
+    let mut third = RawClient::connect(server.tcp).await;
     assert_eq!(third.closed().await, []);
     drop(first);
-    until("room", || ring.app.sessions().count() == 1).await;
+    until("room", || server.app.sessions().count() == 1).await;
     soon("another client", async {
         loop {
-            let mut client = Raw::connect(ring.tcp).await;
+            let mut client = RawClient::connect(server.tcp).await;
             client.send(HANDSHAKE).await;
             if client.next().await.is_some() {
                 break;
@@ -239,5 +239,5 @@ async fn connection_limit_refuses_and_recovers() {
         }
     })
     .await;
-    ring.app.stop().await;
+    server.app.stop().await;
 }

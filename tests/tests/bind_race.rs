@@ -12,8 +12,8 @@ use pitaya::cluster::{
     Address, MemoryBroker, MemoryRegistry, MemoryTransport, Receiver, Server, Transport, TransportError,
 };
 use pitaya::prelude::*;
-use pitaya_tests::arena::{Text, config};
-use pitaya_tests::raw::{Got, Raw};
+use pitaya_tests::raw_client::{Got, RawClient};
+use pitaya_tests::server::{Text, config};
 use pitaya_tests::{PATIENCE, soon, until};
 
 #[derive(Component)]
@@ -40,7 +40,7 @@ impl Gate {
     fn pass(&self) {
         if self.armed.swap(false, SeqCst) {
             self.reached.store(true, SeqCst);
-            // Other tasks of this thread go on.
+            // Other tasks of this thread continue.
             tokio::task::block_in_place(|| {
                 let open = self.open.lock().unwrap();
                 drop(self.opened.wait_timeout_while(open, PATIENCE, |open| !*open).unwrap());
@@ -107,14 +107,14 @@ async fn front(id: &str, registry: &MemoryRegistry, broker: &MemoryBroker, gate:
         .unwrap()
 }
 
-async fn client(app: &Running) -> Raw {
-    Raw::ready(app.socket_addrs()[0]).await
+async fn client(app: &Running) -> RawClient {
+    RawClient::ready(app.socket_addrs()[0]).await
 }
 
 const ANN: &str = r#"{"text":"ann"}"#;
 
 /// Whether a bind on `two` has ended the session of `one` when it is answered; and the client of that bind.
-async fn is_kicked_by(two: &Running, one: &Running, uid: &str) -> (bool, Raw) {
+async fn is_kicked_by(two: &Running, one: &Running, uid: &str) -> (bool, RawClient) {
     let held = one.sessions().by_uid(uid).expect("one of both stays");
     let mut elsewhere = client(two).await;
     elsewhere.ask("twin.bind", format!(r#"{{"text":"{uid}"}}"#)).await;

@@ -11,7 +11,7 @@ use pitaya::config::Config;
 use pitaya::prelude::*;
 use pitaya::serialize::Serializer;
 use pitaya::wire::zlib::deflate_calls;
-use pitaya_tests::arena::{self, OnText, Text};
+use pitaya_tests::server::{self, OnText, Text};
 
 pitaya::link!(pitaya_tests);
 
@@ -44,15 +44,15 @@ impl Serializer for Counting {
 async fn broadcast_is_encoded_and_compressed_once() {
     let serialized = Arc::new(AtomicUsize::new(0));
     let counting = Counting(Arc::clone(&serialized));
-    let ring = arena::start_with(Config::default(), |builder| {
+    let server = server::start_with(Config::default(), |builder| {
         builder.serializer(counting).acceptor(WebSocket::bind("127.0.0.1:0"))
     })
     .await;
-    let websocket = format!("ws://{}", ring.app.socket_addrs()[1]);
+    let websocket = format!("ws://{}", server.app.socket_addrs()[1]);
     let mut members = Vec::new();
     for n in 0..20 {
         let client = match n % 2 {
-            0 => Client::builder().connect_tcp(ring.tcp).await.unwrap(),
+            0 => Client::builder().connect_tcp(server.tcp).await.unwrap(),
             _ => Client::builder().connect_ws(&websocket).await.unwrap(),
         };
         let text = Text { text: format!("member-{n}") };
@@ -64,11 +64,11 @@ async fn broadcast_is_encoded_and_compressed_once() {
 
     let text = "said to everybody, ".repeat(50);
     let (serialized_before, compressed_before) = (serialized.load(SeqCst), deflate_calls());
-    ring.app.groups().unwrap().group("arena").push(&OnText { text: text.clone() }).await.unwrap();
+    server.app.groups().unwrap().group("arena").push(&OnText { text: text.clone() }).await.unwrap();
     for (_, pushes) in &mut members {
         assert_eq!(pushes.next().await.unwrap().text, text);
     }
     assert_eq!(serialized.load(SeqCst) - serialized_before, 1);
     assert_eq!(deflate_calls() - compressed_before, 1);
-    ring.app.stop().await;
+    server.app.stop().await;
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use pitaya::acceptor::{Acceptor, RateLimit, Tcp};
 use pitaya::app::CallLimit;
 use pitaya::metrics::InMemoryReporter;
-use pitaya_tests::arena::{self, config};
-use pitaya_tests::raw::Raw;
+use pitaya_tests::raw_client::RawClient;
+use pitaya_tests::server::{self, config};
 
 pitaya::link!(pitaya_tests);
 
@@ -21,31 +21,31 @@ fn limit(limit: usize) -> CallLimit {
 
 #[tokio::test]
 async fn a_request_over_the_packet_limit_can_be_answered() {
-    let ring = arena::start_with(config(), |b| {
+    let server = server::start_with(config(), |b| {
         b.acceptor(Tcp::bind("127.0.0.1:0").wrap(RateLimit::new(2, HOUR).unwrap().answered(true)))
     })
     .await;
-    let mut client = Raw::ready(ring.app.socket_addrs()[1]).await;
+    let mut client = RawClient::ready(server.app.socket_addrs()[1]).await;
     for answer in ["a", "a", OVER, OVER] {
         assert_eq!(client.ask("arena.raw", "a").await, answer);
     }
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn a_limit_of_one_route_leaves_the_others_alone() {
     let memory = Arc::new(InMemoryReporter::new());
     let reporter = Arc::clone(&memory);
-    let ring =
-        arena::start_with(config(), |b| b.reporter(reporter).call_limit(limit(1).route("arena.raw"))).await;
-    let (mut one, mut two) = (Raw::ready(ring.tcp).await, Raw::ready(ring.tcp).await);
+    let server =
+        server::start_with(config(), |b| b.reporter(reporter).call_limit(limit(1).route("arena.raw"))).await;
+    let (mut one, mut two) = (RawClient::ready(server.tcp).await, RawClient::ready(server.tcp).await);
     for client in [&mut one, &mut two] {
         assert_eq!(client.ask("arena.raw", "a").await, "a");
         assert_eq!(client.ask("test.arena.raw", "a").await, OVER, "one route, whatever its form");
         assert_eq!(client.ask("arena.empty", "").await, "{}");
     }
     assert_eq!(memory.sum("exceeded_rate_limiting", &[]), 2.0);
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
@@ -54,31 +54,31 @@ async fn a_user_is_limited_on_all_connections_together() {
     config.rate_limit_user = 2;
     config.rate_limit_user_interval = HOUR;
     config.rate_limit_answer = true;
-    let ring = arena::start(config).await;
-    let mut one = Raw::ready(ring.tcp).await;
+    let server = server::start(config).await;
+    let mut one = RawClient::ready(server.tcp).await;
     one.ask("arena.bind", r#"{"text":"ann"}"#).await;
     assert_eq!(one.ask("arena.raw", "a").await, "a");
     assert_eq!(one.ask("arena.raw", "a").await, "a");
     assert_eq!(one.ask("arena.raw", "a").await, OVER);
-    let mut two = Raw::ready(ring.tcp).await;
+    let mut two = RawClient::ready(server.tcp).await;
     two.ask("arena.bind", r#"{"text":"ann"}"#).await;
     assert_eq!(two.ask("arena.raw", "a").await, OVER, "the calls of the other connection count");
-    let mut bob = Raw::ready(ring.tcp).await;
+    let mut bob = RawClient::ready(server.tcp).await;
     bob.ask("arena.bind", r#"{"text":"bob"}"#).await;
     assert_eq!(bob.ask("arena.raw", "b").await, "b");
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn a_call_over_a_silent_limit_vanishes() {
-    let ring =
-        arena::start_with(config(), |b| b.call_limit(limit(1).answered(false).route("arena.raw"))).await;
-    let mut client = Raw::ready(ring.tcp).await;
+    let server =
+        server::start_with(config(), |b| b.call_limit(limit(1).answered(false).route("arena.raw"))).await;
+    let mut client = RawClient::ready(server.tcp).await;
     assert_eq!(client.ask("arena.raw", "a").await, "a");
     client.request("arena.raw", "b").await;
     client.request("arena.empty", "").await;
     assert_eq!(client.next().await.unwrap().text(), "{}", "the request before is not answered");
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
@@ -93,15 +93,15 @@ async fn routes_are_limited_by_the_configuration() {
         "#,
     )
     .unwrap();
-    let ring = arena::start(config).await;
-    let (mut one, mut two) = (Raw::ready(ring.tcp).await, Raw::ready(ring.tcp).await);
+    let server = server::start(config).await;
+    let (mut one, mut two) = (RawClient::ready(server.tcp).await, RawClient::ready(server.tcp).await);
     for client in [&mut one, &mut two] {
         client.ask("arena.bind", r#"{"text":"ann"}"#).await;
         assert_eq!(client.ask("arena.raw", "a").await, "a", "each connection has its own count");
         assert_eq!(client.ask("arena.raw", "a").await, OVER);
         assert_eq!(client.ask("arena.empty", "").await, "{}");
     }
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
@@ -112,20 +112,20 @@ async fn a_route_limit_of_the_configuration_counts_by_user() {
     let mut limit = pitaya::config::RouteLimit::new("arena.raw", 1);
     (limit.interval, limit.per_user) = (HOUR, true);
     config.rate_limit_routes = vec![limit.clone()];
-    let ring = arena::start(config.clone()).await;
-    let mut one = Raw::ready(ring.tcp).await;
+    let server = server::start(config.clone()).await;
+    let mut one = RawClient::ready(server.tcp).await;
     one.ask("arena.bind", r#"{"text":"ann"}"#).await;
     assert_eq!(one.ask("arena.raw", "a").await, "a");
-    let mut two = Raw::ready(ring.tcp).await;
+    let mut two = RawClient::ready(server.tcp).await;
     two.ask("arena.bind", r#"{"text":"ann"}"#).await;
     assert_eq!(two.ask("arena.raw", "a").await, OVER);
-    ring.app.stop().await;
+    server.app.stop().await;
 
     config.rate_limit_force_disable = true;
-    let ring = arena::start(config).await;
-    let mut free = Raw::ready(ring.tcp).await;
+    let server = server::start(config).await;
+    let mut free = RawClient::ready(server.tcp).await;
     for _ in 0..3 {
         assert_eq!(free.ask("arena.raw", "a").await, "a");
     }
-    ring.app.stop().await;
+    server.app.stop().await;
 }

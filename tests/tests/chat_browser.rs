@@ -1,10 +1,10 @@
-//! The chat in one server: in a real browser, and as the original's page talks to it.
+//! The chat in one server: in a real browser, and with the requests of the page of Go Pitaya.
 
 use pitaya::acceptor::{Tcp, WebSocket};
 use pitaya::config::Config;
 use pitaya::prelude::*;
 use pitaya_tests::browser;
-use pitaya_tests::raw::Raw;
+use pitaya_tests::raw_client::RawClient;
 use tokio::net::TcpListener;
 
 pitaya::link!(chat);
@@ -41,8 +41,8 @@ async fn two_tabs_chat_with_compression_on() {
 #[tokio::test]
 async fn the_originals_page_is_served_too() {
     let app = chat::standalone(App::builder()).acceptor(Tcp::bind("127.0.0.1:0")).start().await.unwrap();
-    let mut first = Raw::ready(app.socket_addrs()[0]).await;
-    let mut second = Raw::ready(app.socket_addrs()[0]).await;
+    let mut first = RawClient::ready(app.socket_addrs()[0]).await;
+    let mut second = RawClient::ready(app.socket_addrs()[0]).await;
     let push = |route: &str, body: &str| (route.to_owned(), body.to_owned());
     // It leaves the type of the server out, and gives no name.
     first.request("room.join", "{}").await;

@@ -11,7 +11,7 @@ use pitaya::client::{Client, Pushes};
 use pitaya::cluster::{protos, subject};
 use pitaya::group::{EtcdGroupOptions, EtcdStore, GroupStore};
 use pitaya_tests::nats::round_trip;
-use pitaya_tests::programs::Ground;
+use pitaya_tests::programs::Brokers;
 use pitaya_tests::{browser, soon};
 use prost::Message as _;
 use rustix::process::{Pid, Signal, kill_process};
@@ -26,12 +26,12 @@ struct Server {
 }
 
 impl Server {
-    fn start(ground: &Ground, args: &[&str]) -> Self {
-        Self::start_with(ground, args, &[])
+    fn start(brokers: &Brokers, args: &[&str]) -> Self {
+        Self::start_with(brokers, args, &[])
     }
 
-    fn start_with(ground: &Ground, args: &[&str], env: &[(&str, &str)]) -> Self {
-        let etcd = ground.etcd().url();
+    fn start_with(brokers: &Brokers, args: &[&str], env: &[(&str, &str)]) -> Self {
+        let etcd = brokers.etcd().url();
         let mut process = Command::new(env!("CARGO_BIN_EXE_tested-chat"))
             .args(args)
             .env_clear()
@@ -39,11 +39,11 @@ impl Server {
             .env("CHAT_WS", "127.0.0.1:0")
             .env("CHAT_WEB", "127.0.0.1:0")
             .env("PITAYA_CLUSTER_SD_ETCD_ENDPOINTS", &etcd)
-            .env("PITAYA_CLUSTER_SD_ETCD_PREFIX", ground.prefix())
+            .env("PITAYA_CLUSTER_SD_ETCD_PREFIX", brokers.prefix())
             .env("PITAYA_CLUSTER_SD_ETCD_HEARTBEAT_TTL", "2s")
-            .env("PITAYA_CLUSTER_RPC_CLIENT_NATS_CONNECT", ground.nats.url())
+            .env("PITAYA_CLUSTER_RPC_CLIENT_NATS_CONNECT", brokers.nats.url())
             .env("PITAYA_GROUPS_ETCD_ENDPOINTS", &etcd)
-            .env("PITAYA_GROUPS_ETCD_PREFIX", ground.prefix())
+            .env("PITAYA_GROUPS_ETCD_PREFIX", brokers.prefix())
             .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -61,7 +61,7 @@ impl Server {
         Self { process, said }
     }
 
-    /// Waits until it has logged so many lines with a text; gives the last.
+    /// Waits until it has logged so many lines with a text. Returns the last.
     async fn says(&mut self, text: &str, times: usize) -> String {
         let found = |said: &Vec<String>| {
             let mut lines = said.iter().filter(|line| line.contains(text));
@@ -71,7 +71,7 @@ impl Server {
         found(&said).expect("it was there")
     }
 
-    /// What comes after a text that it logs, up to the next space.
+    /// Returns the text after `before` in a log line, up to the next space.
     async fn says_after(&mut self, text: &str) -> String {
         let line = self.says(text, 1).await;
         let (_, after) = line.split_once(text).expect("it is there");
@@ -91,10 +91,10 @@ impl Server {
 }
 
 /// Two rooms and two connectors that know each other.
-async fn start(ground: &Ground) -> ([Server; 2], [Server; 2]) {
-    let mut rooms = [Server::start(ground, &["room"]), Server::start(ground, &["room"])];
-    ground.until_registered("room", 2).await;
-    let mut connectors = [Server::start(ground, &["connector"]), Server::start(ground, &["connector"])];
+async fn start(brokers: &Brokers) -> ([Server; 2], [Server; 2]) {
+    let mut rooms = [Server::start(brokers, &["room"]), Server::start(brokers, &["room"])];
+    brokers.until_registered("room", 2).await;
+    let mut connectors = [Server::start(brokers, &["connector"]), Server::start(brokers, &["connector"])];
     for connector in &mut connectors {
         connector.says("Open http://", 1).await;
     }
@@ -108,11 +108,11 @@ async fn start(ground: &Ground) -> ([Server; 2], [Server; 2]) {
 struct Asked(watch::Receiver<BTreeMap<String, usize>>);
 
 impl Asked {
-    async fn watch(ground: &Ground) -> Self {
-        let nats = async_nats::connect(ground.nats.url()).await.expect("the broker is there");
+    async fn watch(brokers: &Brokers) -> Self {
+        let nats = async_nats::connect(brokers.nats.url()).await.expect("the broker is there");
         let mut all = nats.subscribe(">").await.expect("all is heard");
         round_trip(&nats).await;
-        let servers = ground.registered().await.into_iter();
+        let servers = brokers.registered().await.into_iter();
         let rooms: BTreeMap<String, String> = servers
             .filter(|(server_type, _)| server_type == "room")
             .map(|(server_type, id)| (subject::rpc(&server_type, &id).expect("an address"), id))
@@ -132,7 +132,7 @@ impl Asked {
         Self(counts)
     }
 
-    /// Waits until all rooms were asked for this many together; gives each room's part.
+    /// Waits until all rooms were asked for this many together. Returns each room's part.
     async fn until(mut self, all: usize) -> Vec<usize> {
         let enough = |counts: &BTreeMap<String, usize>| counts.values().sum::<usize>() >= all;
         soon("messages for the rooms", self.0.wait_for(enough)).await.unwrap().values().copied().collect()
@@ -142,9 +142,9 @@ impl Asked {
 #[tokio::test]
 #[ignore = "needs nats-server and etcd and chromium"]
 async fn two_tabs_on_two_connectors_chat_through_two_rooms() {
-    let ground = Ground::start().await;
-    let (_rooms, mut connectors) = start(&ground).await;
-    let asked = Asked::watch(&ground).await;
+    let brokers = Brokers::start().await;
+    let (_rooms, mut connectors) = start(&brokers).await;
+    let asked = Asked::watch(&brokers).await;
     let mut urls = Vec::new();
     for connector in &mut connectors {
         urls.push(connector.says_after("Open ").await.replace("localhost", "127.0.0.1"));
@@ -158,12 +158,12 @@ async fn two_tabs_on_two_connectors_chat_through_two_rooms() {
     assert!(handled.iter().all(|messages| *messages > 0), "one room did it all: {handled:?}");
 }
 
-/// Somebody in the chat, by the client of the framework.
+/// A member of the chat, by the client of the framework.
 struct Person {
     client: Client,
     uid: String,
     names: Pushes<Names>,
-    came: Pushes<NewUser>,
+    received: Pushes<NewUser>,
     left: Pushes<UserLeft>,
     messages: Pushes<ChatMessage>,
 }
@@ -175,14 +175,14 @@ impl Person {
 
     async fn try_join(at: SocketAddr, name: &str) -> Result<Self> {
         let client = Client::builder().connect_ws(&format!("ws://{at}")).await.expect("a connection");
-        let (names, came, left, messages) =
+        let (names, received, left, messages) =
             (client.pushes(), client.pushes(), client.pushes(), client.pushes());
         let Joined { code, uid, .. } = client.request(&Room::JOIN, &Join { name: name.to_owned() }).await?;
         assert_eq!(code, 0);
-        Ok(Self { client, uid, names, came, left, messages })
+        Ok(Self { client, uid, names, received, left, messages })
     }
 
-    /// The first names it is told: those of all who are there.
+    /// The first names that it receives: those of all members.
     async fn names(&mut self) -> Vec<String> {
         let mut names: Vec<_> = soon("names", self.names.next()).await.unwrap().names.into_values().collect();
         names.sort();
@@ -190,7 +190,7 @@ impl Person {
     }
 
     async fn sees_come(&mut self, who: &Self) {
-        let news = soon("a newcomer", self.came.next()).await.unwrap();
+        let news = soon("a newcomer", self.received.next()).await.unwrap();
         assert_eq!(news.content, format!("New user: {}", who.uid));
     }
 
@@ -227,12 +227,12 @@ async fn sockets(connectors: &mut [Server; 2]) -> [SocketAddr; 2] {
 #[tokio::test]
 #[ignore = "needs nats-server and etcd"]
 async fn members_leave_with_their_killed_connector() {
-    let ground = Ground::start().await;
-    let (mut rooms, mut connectors) = start(&ground).await;
+    let brokers = Brokers::start().await;
+    let (mut rooms, mut connectors) = start(&brokers).await;
     let at = sockets(&mut connectors).await;
     let store = EtcdStore::new(EtcdGroupOptions {
-        endpoints: vec![ground.etcd().url()],
-        prefix: ground.prefix().to_owned(),
+        endpoints: vec![brokers.etcd().url()],
+        prefix: brokers.prefix().to_owned(),
         ..EtcdGroupOptions::default()
     });
     let in_the_group = || async { store.members("room").await.unwrap().len() };
@@ -255,9 +255,9 @@ async fn members_leave_with_their_killed_connector() {
 
     // A room that is killed takes nothing along: the other one knows all members, and how they are called.
     rooms[0].kill().await;
-    let mut cid = soon("somebody to join", async {
+    let mut cid = soon("a member to join", async {
         loop {
-            // What is on its way to it has no answer.
+            // Requests on their way to it get no answer.
             match Person::try_join(at[0], "Cid").await {
                 Ok(cid) => return cid,
                 Err(error) => eprintln!("not yet: {error}"),
@@ -278,7 +278,7 @@ async fn members_leave_with_their_killed_connector() {
     let mut cid = Person::join(at[0], "Cid").await;
     ann.sees_come(&cid).await;
 
-    // A connector that is killed tells nobody; its members leave all the same, each once.
+    // A killed connector sends no notice. Its members still leave, each once.
     connectors[1].kill().await;
     ann.sees_leave([&bob, &namesake]).await;
     cid.sees_leave([&bob, &namesake]).await;
@@ -286,7 +286,7 @@ async fn members_leave_with_their_killed_connector() {
     ann.client.disconnect().await;
     cid.sees_leave([&ann]).await;
 
-    // One that is stopped takes its members out itself.
+    // A stopped connector removes its members itself.
     connectors[0].stop().await;
     assert_eq!(in_the_group().await, 0);
 }
@@ -294,11 +294,11 @@ async fn members_leave_with_their_killed_connector() {
 #[tokio::test]
 #[ignore = "needs nats-server and etcd"]
 async fn a_room_drains_without_losing_a_message() {
-    let ground = Ground::start().await;
-    let (mut rooms, mut connectors) = start(&ground).await;
+    let brokers = Brokers::start().await;
+    let (mut rooms, mut connectors) = start(&brokers).await;
     let drains = [("PITAYA_SESSION_DRAIN_ENABLED", "true"), ("PITAYA_SESSION_DRAIN_PERIOD", "20ms")];
-    let mut drained = Server::start_with(&ground, &["room"], &drains);
-    ground.until_registered("room", 3).await;
+    let mut drained = Server::start_with(&brokers, &["room"], &drains);
+    brokers.until_registered("room", 3).await;
     for connector in &mut connectors {
         connector.says("a server has come server_type=room", 3).await;
     }

@@ -4,18 +4,14 @@ use pitaya::Bytes;
 use pitaya::acceptor::WebSocket;
 use pitaya::client::{Client, CloseReason};
 use pitaya::config::Config;
-use pitaya_tests::arena::{self, Arena, Number, OnText, Text};
+use pitaya_tests::server::{self, Arena, Number, OnText, text};
 
 pitaya::link!(pitaya_tests);
 
-fn text(text: &str) -> Text {
-    Text { text: text.to_owned() }
-}
-
-/// What a client can do, each thing once; it ends with a kick.
+/// Each function of a client, once; it ends with a kick.
 async fn tour(client: &Client) {
     assert_eq!((client.serializer_name(), client.is_connected()), ("json", true));
-    for sent in [text("hi"), text(&"x".repeat(10_000))] {
+    for sent in [text("hi"), text("x".repeat(10_000))] {
         assert_eq!(client.request(&Arena::TYPED, &sent).await.unwrap(), sent);
     }
     client.request(&Arena::EMPTY, &()).await.unwrap();
@@ -43,14 +39,14 @@ async fn the_client_and_the_server_understand_each_other() {
     for compression in [false, true] {
         let mut config = Config::default();
         config.message_compression = compression;
-        let ring = arena::start_with(config, |b| b.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
+        let server = server::start_with(config, |b| b.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
         let builder = Client::builder().compress(compression);
-        tour(&builder.connect_tcp(ring.tcp).await.unwrap()).await;
-        let ws = ring.app.socket_addrs()[1];
+        tour(&builder.connect_tcp(server.tcp).await.unwrap()).await;
+        let ws = server.app.socket_addrs()[1];
         tour(&builder.connect_ws(&format!("ws://{ws}/")).await.unwrap()).await;
         let over_ws = builder.connect_ws(&format!("ws://{ws}/")).await.unwrap();
-        let over_tcp = builder.connect_tcp(ring.tcp).await.unwrap();
-        ring.app.stop().await;
+        let over_tcp = builder.connect_tcp(server.tcp).await.unwrap();
+        server.app.stop().await;
         for (client, reason) in [(over_ws, CloseReason::ServerStopped), (over_tcp, CloseReason::ServerClosed)]
         {
             let closed = client.closed().await;
@@ -61,16 +57,16 @@ async fn the_client_and_the_server_understand_each_other() {
 
 #[tokio::test]
 async fn a_disconnect_is_quick_and_delivers_what_was_sent() {
-    let ring = arena::start_with(Config::default(), |b| b.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
-    let ws = format!("ws://{}/", ring.app.socket_addrs()[1]);
+    let server = server::start_with(Config::default(), |b| b.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
+    let ws = format!("ws://{}/", server.app.socket_addrs()[1]);
     for (name, client) in [
-        ("tcp", Client::builder().connect_tcp(ring.tcp).await.unwrap()),
+        ("tcp", Client::builder().connect_tcp(server.tcp).await.unwrap()),
         ("ws", Client::builder().connect_ws(&ws).await.unwrap()),
     ] {
         client.notify(&Arena::NOTE, &text(name)).await.unwrap();
         let closed = client.disconnect().await;
         assert_eq!((closed.reason, &*closed.detail), (CloseReason::Disconnected, ""), "{name}");
-        ring.witness.wrote(name).await;
+        server.recorder.wrote(name).await;
     }
-    ring.app.stop().await;
+    server.app.stop().await;
 }

@@ -13,7 +13,7 @@ use pitaya::acceptor::Tcp;
 use pitaya::client::{Client, Pushes};
 use pitaya::cluster::{MemoryBroker, MemoryRegistry};
 use pitaya::prelude::*;
-use pitaya_tests::programs::Ground;
+use pitaya_tests::programs::Brokers;
 use pitaya_tests::{soon, until};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
@@ -171,7 +171,7 @@ async fn a_room_server_drains_without_losing_a_message() {
         connectors.iter().all(|it| it.servers().unwrap().get("room-1").is_some_and(|one| one.is_draining()))
     })
     .await;
-    // Rooms that are open go on where they are, new ones are opened on the other server.
+    // Open rooms stay where they are. New ones are opened on the other server.
     let mut new = pairs(at, "new").await;
     assert_eq!(rooms_of(&one), on_one);
     for pair in old.iter_mut().chain(&mut new) {
@@ -200,7 +200,7 @@ async fn a_room_server_drains_without_losing_a_message() {
     for mut pair in stay.into_iter().chain(new) {
         pair.talk("alone").await;
     }
-    // A room of the server that has gone is opened again.
+    // A room of the stopped server is opened again.
     Pair::enter(at, on_one[0].clone()).await.talk("again").await;
     Arc::into_inner(two).unwrap().stop().await;
     for connector in connectors.into_iter().chain([late]) {
@@ -216,13 +216,13 @@ struct Processes {
 }
 
 impl Processes {
-    async fn start(ground: &Ground) -> Self {
+    async fn start(brokers: &Brokers) -> Self {
         let start = |args: &[&str]| -> Child {
             Command::new(env!("CARGO_BIN_EXE_tested-cluster"))
                 .args(args)
-                .env("PITAYA_CLUSTER_SD_ETCD_ENDPOINTS", ground.etcd().url())
-                .env("PITAYA_CLUSTER_SD_ETCD_PREFIX", ground.prefix())
-                .env("PITAYA_CLUSTER_RPC_CLIENT_NATS_CONNECT", ground.nats.url())
+                .env("PITAYA_CLUSTER_SD_ETCD_ENDPOINTS", brokers.etcd().url())
+                .env("PITAYA_CLUSTER_SD_ETCD_PREFIX", brokers.prefix())
+                .env("PITAYA_CLUSTER_RPC_CLIENT_NATS_CONNECT", brokers.nats.url())
                 .env("PITAYA_SESSION_DRAIN_ENABLED", "true")
                 .env("PITAYA_SESSION_DRAIN_PERIOD", "20ms")
                 .stdin(Stdio::null())
@@ -233,12 +233,12 @@ impl Processes {
                 .expect("the program starts")
         };
         let rooms = [start(&["room"]), start(&["room"])];
-        ground.until_registered("room", 2).await;
+        brokers.until_registered("room", 2).await;
         let ports =
             [pitaya_tests::programs::free_port(), pitaya_tests::programs::free_port()].map(|p| p.to_string());
         let connectors =
             [start(&["connector", "--port", &ports[0]]), start(&["connector", "--port", &ports[1]])];
-        ground.until_registered("connector", 2).await;
+        brokers.until_registered("connector", 2).await;
         let at = ports.map(|port| format!("127.0.0.1:{port}").parse::<SocketAddr>().unwrap());
         for address in at {
             soon("a connector to listen", async {
@@ -255,16 +255,16 @@ impl Processes {
 #[tokio::test]
 #[ignore = "needs nats-server and etcd"]
 async fn as_processes_over_nats_and_etcd_they_do_the_same() {
-    let ground = Ground::start().await;
-    let processes = Processes::start(&ground).await;
+    let brokers = Brokers::start().await;
+    let processes = Processes::start(&brokers).await;
     tour(processes.at).await;
 }
 
 #[tokio::test]
 #[ignore = "needs nats-server and etcd"]
 async fn a_room_process_drains_without_losing_a_message() {
-    let ground = Ground::start().await;
-    let Processes { rooms: [mut one, _two], _connectors, at } = Processes::start(&ground).await;
+    let brokers = Brokers::start().await;
+    let Processes { rooms: [mut one, _two], _connectors, at } = Processes::start(&brokers).await;
     let mut old = pairs(at, "old").await;
     let pid = one.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)).expect("it runs");
     kill_process(pid, Signal::TERM).expect("it is ours");

@@ -18,11 +18,11 @@ mod messages;
 
 use messages::{FromFields, make};
 
-const PROTO: &str = include_str!("../../docs/pitaya.proto");
-
 fn text(error: impl ToString) -> String {
     error.to_string()
 }
+
+const PROTO: &str = include_str!("../../docs/pitaya.proto");
 
 #[test]
 fn every_kind_runs_and_asserts() {
@@ -137,14 +137,14 @@ fn vectors_recorded_from_go() {
                 case.same("subject", &subject, &&*want)?;
                 let bind = BindMsg::decode(&*bytes).map_err(text)?;
                 case.holds("it names a user and a frontend", !bind.uid.is_empty() && !bind.fid.is_empty())?;
-                case.same("the original says no time", &bind.bound_at, &0)
+                case.same("Go Pitaya sends no time", &bind.bound_at, &0)
             }
             other => Err(format!("no test knows a recorded {other}")),
         }
     });
 }
 
-/// What a request carries as JSON is read and written again, byte by byte.
+/// The JSON in a request is read and written again, byte by byte.
 fn recorded_request(case: &Case<'_>, bytes: Vec<u8>) -> Checked {
     let request = Request::decode(&*bytes).map_err(text)?;
     let got = InboundRequest::decode(bytes.into()).map_err(text)?;
@@ -252,7 +252,7 @@ fn vectors_go_server_json_parse() {
             });
             return case.same("read", &got, &Value::Object(want.clone()));
         }
-        // It is refused, also where the original takes nothing for a server and falls; but no metadata may be written
+        // It is refused, also where Go Pitaya takes nothing for a server and crashes; but no metadata may be written
         // as an empty string, as other implementations do.
         let tolerated = serde_json::from_str(json).is_ok_and(|value: Value| value["metadata"] == "");
         case.same("refused", &got.is_err(), &!tolerated)
@@ -285,16 +285,16 @@ fn vectors_go_metadata_encode() {
 fn vectors_go_json_number_after_one_hop() {
     run("go_json_number_after_one_hop", |case| {
         let (before, after) = (case.str("in")?, case.str("out")?);
-        case.same("the original's error", &case.str("err")?, &"<nil>")?;
-        // What the original makes of a number is what we make of the floating-point number that it is.
+        case.same("the error of Go Pitaya", &case.str("err")?, &"<nil>")?;
+        // Go Pitaya reads a number as floating point. Its result equals ours for that floating-point number.
         let number: f64 = before.parse().map_err(text)?;
         let mut out = Vec::new();
         json::write(&mut out, &number).map_err(text)?;
-        case.same("as the original writes it", &String::from_utf8(out).map_err(text)?.as_str(), &after)?;
-        // Here a number is the same after any number of hops, as long as none is over the original.
+        case.same("as Go Pitaya writes it", &String::from_utf8(out).map_err(text)?.as_str(), &after)?;
+        // Here a number is the same after any number of hops, if none of them is Go Pitaya.
         let data = session_data(format!("{{\"n\":{before}}}").as_bytes()).map_err(text)?;
         let again = session_data(&write_session_data(&data)).map_err(text)?;
-        case.holds("the same after a hop of ours", same_json(&again["n"], &data["n"]))?;
+        case.holds("the same after another hop", same_json(&again["n"], &data["n"]))?;
         let theirs: Value = serde_json::from_str(after).map_err(text)?;
         case.holds("theirs is ours", same_json(&data["n"], &theirs))
     });

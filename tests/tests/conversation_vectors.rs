@@ -19,13 +19,13 @@ struct TestSvc;
 
 #[handler(server = "connector", service = "testsvc")]
 impl TestSvc {
-    /// As the original's test server answers.
+    /// Answers as the test server of Go Pitaya does.
     #[route("testrequestonlysessionreturnsptr")]
     pub async fn hello(&self, _session: Session) -> Result<Answer> {
         Ok(Answer { code: 200, msg: "hello".to_owned() })
     }
 
-    /// As the original's test server fails.
+    /// Fails as the test server of Go Pitaya does.
     #[route("testrequestreturnserror")]
     pub async fn error(&self, _body: Bytes) -> Result<Bytes> {
         Err(Error::new("PIT-555", "somerror"))
@@ -107,9 +107,9 @@ async fn converse(case: &Case<'_>) -> Checked {
             (Some("server"), None) if step.get("close").is_some() => {
                 case.bytes("nothing before the close", &read_end(&mut stream).await?, b"")?;
             }
-            // What the original alone does here is not to be copied: see `port_should` below.
-            (Some("server"), None) => case.holds("a step of the original alone", refused)?,
-            other => return Err(format!("a step nobody knows: {other:?}")),
+            // Go Pitaya is not to be copied here: see `port_should` below.
+            (Some("server"), None) => case.holds("a step of Go Pitaya alone", refused)?,
+            other => return Err(format!("an unknown step: {other:?}")),
         }
     }
     if refused {
@@ -197,11 +197,11 @@ async fn error_payload(
         .start()
         .await
         .map_err(|error| error.to_string())?;
-    let mut client = pitaya_tests::raw::Raw::over(dialer.connect().unwrap());
+    let mut client = pitaya_tests::raw_client::RawClient::over(dialer.connect().unwrap());
     client.handshake().await;
     let wanted = serde_json::json!({"code": case.str("code")?, "msg": case.str("msg")?, "metadata": case.get("metadata")?});
     client
-        .send(&pitaya_tests::raw::request(1, "connector.failing.fail", wanted.to_string().as_bytes()))
+        .send(&pitaya_tests::raw_client::request(1, "connector.failing.fail", wanted.to_string().as_bytes()))
         .await;
     let head = read(&mut client.stream, 4).await?;
     let length = usize::from(head[2]) << 8 | usize::from(head[3]);

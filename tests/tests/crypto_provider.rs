@@ -57,7 +57,7 @@ async fn no_default_crypto_provider_is_needed() {
             change(options);
         }),
     };
-    // Nothing here says that the broker demands TLS. Its authority is none that the system trusts.
+    // Nothing here says that the broker demands TLS. The system does not trust its authority.
     let error = peer(&|_| {}).begin().await.unwrap_err().to_string();
     assert!(error.contains("(1 tries)"), "{error}");
     let trusting = peer(&|options| options.tls = NatsTls { ca_file: ca_file.clone(), ..NatsTls::default() });

@@ -1,67 +1,63 @@
-//! The scenarios of the original's end-to-end suite, byte by byte, against the program that the suite starts, over raw
-//! sockets. The suite itself runs against that program too; this is what every clone can run.
+//! The scenarios of Go Pitaya's end-to-end suite, byte by byte, over raw sockets. The server is `e2e-server`, which that
+//! suite can start too.
 
 use std::path::Path;
 
-use pitaya_tests::programs::{Ground, Program};
-use pitaya_tests::raw::Raw;
+use pitaya_tests::programs::{Brokers, Program};
+use pitaya_tests::raw_client::RawClient;
 
 const SERVER: &str = env!("CARGO_BIN_EXE_tested-e2e-server");
 
-async fn front(ground: &Ground, server_type: &str) -> Program {
-    ground.server(Path::new(SERVER), server_type, true).await
+async fn front(brokers: &Brokers, server_type: &str) -> Program {
+    brokers.server(Path::new(SERVER), server_type, true).await
 }
 
-async fn back(ground: &Ground) -> Program {
-    ground.server(Path::new(SERVER), "game", false).await
+async fn back(brokers: &Brokers) -> Program {
+    brokers.server(Path::new(SERVER), "game", false).await
 }
 
-/// Requests, each with its answer.
-async fn answers(client: &mut Raw, cases: &[(&str, &str, &str)]) {
+/// Asserts the answer to each request.
+async fn answers(client: &mut RawClient, cases: &[(&str, &str, &str)]) {
     for (route, body, answer) in cases {
         assert_eq!(client.ask(route, body).await, *answer, "{route}");
+    }
+}
+
+/// Asserts the answers of the handlers that every type of server has.
+async fn handlers_answer(client: &mut RawClient, server_type: &str) {
+    let missing = format!("{server_type}.testsvc.nonexistenthandler");
+    let not_found = format!(r#"{{"code":"PIT-404","msg":"pitaya/handler: {missing} not found"}}"#);
+    assert_eq!(client.ask(&missing, "woow").await, not_found);
+    for (method, body, answer) in [
+        ("testrequestonlysessionreturnsptr", "", r#"{"code":200,"msg":"hello"}"#),
+        ("testrequestreturnsptr", r#"{"msg":"good"}"#, r#"{"code":200,"msg":"good"}"#),
+        ("testrequestreturnsraw", r#"{"msg":"good"}"#, "good"),
+        ("testrequestreceivereturnsraw", "woow", "woow"),
+        ("testrequestreturnserror", "woow", r#"{"code":"PIT-555","msg":"somerror"}"#),
+    ] {
+        let route = format!("{server_type}.testsvc.{method}");
+        assert_eq!(client.ask(&route, body).await, answer, "{route}");
     }
 }
 
 #[tokio::test]
 #[ignore = "needs nats-server and etcd"]
 async fn handlers_of_a_frontend_answer_byte_by_byte() {
-    let ground = Ground::start().await;
-    let server = front(&ground, "connector").await;
+    let brokers = Brokers::start().await;
+    let server = front(&brokers, "connector").await;
     let mut client = server.client().await;
-    answers(
-        &mut client,
-        &[
-            ("connector.testsvc.testrequestonlysessionreturnsptr", "", r#"{"code":200,"msg":"hello"}"#),
-            (
-                "connector.testsvc.testrequestonlysessionreturnsptrnil",
-                "",
-                r#"{"code":"PIT-000","msg":"reply must not be null"}"#,
-            ),
-            (
-                "connector.testsvc.testrequestonlysessionreturnsrawnil",
-                "",
-                r#"{"code":"PIT-000","msg":"reply must not be null"}"#,
-            ),
-            ("connector.testsvc.testrequestreturnsptr", r#"{"msg":"good"}"#, r#"{"code":200,"msg":"good"}"#),
-            ("connector.testsvc.testrequestreturnsraw", r#"{"msg":"good"}"#, "good"),
-            ("connector.testsvc.testrequestreceivereturnsraw", "woow", "woow"),
-            (
-                "connector.testsvc.nonexistenthandler",
-                "woow",
-                r#"{"code":"PIT-404","msg":"pitaya/handler: connector.testsvc.nonexistenthandler not found"}"#,
-            ),
-            ("connector.testsvc.testrequestreturnserror", "woow", r#"{"code":"PIT-555","msg":"somerror"}"#),
-        ],
-    )
-    .await;
+    handlers_answer(&mut client, "connector").await;
+    for method in ["testrequestonlysessionreturnsptrnil", "testrequestonlysessionreturnsrawnil"] {
+        let null = r#"{"code":"PIT-000","msg":"reply must not be null"}"#;
+        assert_eq!(client.ask(&format!("connector.testsvc.{method}"), "").await, null, "{method}");
+    }
 }
 
 #[tokio::test]
 #[ignore = "needs nats-server and etcd"]
 async fn a_group_of_a_frontend_is_told_raw_and_typed() {
-    let ground = Ground::start().await;
-    let server = front(&ground, "connector").await;
+    let brokers = Brokers::start().await;
+    let server = front(&brokers, "connector").await;
     let (mut one, mut two) = (server.client().await, server.client().await);
     for client in [&mut one, &mut two] {
         assert_eq!(client.ask("connector.testsvc.testbind", "").await, "ack");
@@ -77,8 +73,8 @@ async fn a_group_of_a_frontend_is_told_raw_and_typed() {
 #[tokio::test]
 #[ignore = "needs nats-server and etcd"]
 async fn a_user_is_kicked_by_another() {
-    let ground = Ground::start().await;
-    let server = front(&ground, "connector").await;
+    let brokers = Brokers::start().await;
+    let server = front(&brokers, "connector").await;
     let (mut one, mut two) = (server.client().await, server.client().await);
     assert_eq!(one.ask("connector.testsvc.testbindid", "ann").await, "ack");
     assert_eq!(two.ask("connector.testsvc.testrequestkickuser", "ann").await, r#"{"code":200,"msg":"ok"}"#);
@@ -88,8 +84,8 @@ async fn a_user_is_kicked_by_another() {
 #[tokio::test]
 #[ignore = "needs nats-server and etcd"]
 async fn second_session_of_user_kicks_the_first() {
-    let ground = Ground::start().await;
-    let server = front(&ground, "connector").await;
+    let brokers = Brokers::start().await;
+    let server = front(&brokers, "connector").await;
     let (mut one, mut two) = (server.client().await, server.client().await);
     assert_eq!(one.ask("connector.testsvc.testbindid", "ann").await, "ack");
     assert_eq!(
@@ -102,8 +98,8 @@ async fn second_session_of_user_kicks_the_first() {
 #[tokio::test]
 #[ignore = "needs nats-server and etcd"]
 async fn bind_on_second_frontend_kicks_the_first() {
-    let ground = Ground::start().await;
-    let servers = [front(&ground, "connector").await, front(&ground, "connector").await];
+    let brokers = Brokers::start().await;
+    let servers = [front(&brokers, "connector").await, front(&brokers, "connector").await];
     let (mut one, mut two) = (servers[0].client().await, servers[1].client().await);
     assert_eq!(one.ask("connector.testsvc.testbindid", "ann").await, "ack");
     assert_eq!(two.ask("connector.testsvc.testbindid", "ann").await, "ack");
@@ -113,10 +109,10 @@ async fn bind_on_second_frontend_kicks_the_first() {
 #[tokio::test]
 #[ignore = "needs nats-server and etcd"]
 async fn sessions_on_two_frontend_types_both_stay() {
-    let ground = Ground::start().await;
-    let servers = [front(&ground, "connector1").await, front(&ground, "connector2").await];
+    let brokers = Brokers::start().await;
+    let servers = [front(&brokers, "connector1").await, front(&brokers, "connector2").await];
     let (mut one, mut two) = (servers[0].client().await, servers[1].client().await);
-    // The suite asks for a type that there is none of, which is an error that it takes for an answer.
+    // The suite calls an unknown type, and takes the error as an answer.
     assert_eq!(
         one.ask("connector.testsvc.testbindid", "ann").await,
         r#"{"code":"PIT-404","msg":"pitaya/handler: connector.testsvc.testbindid not found"}"#
@@ -131,8 +127,8 @@ async fn sessions_on_two_frontend_types_both_stay() {
 #[tokio::test]
 #[ignore = "needs nats-server and etcd"]
 async fn a_backend_kicks_its_caller() {
-    let ground = Ground::start().await;
-    let (_game, server) = (back(&ground).await, front(&ground, "connector").await);
+    let brokers = Brokers::start().await;
+    let (_game, server) = (back(&brokers).await, front(&brokers, "connector").await);
     let mut client = server.client().await;
     assert_eq!(client.ask("game.testsvc.testbind", "").await, "ack");
     client.request("game.testsvc.testrequestkickme", "").await;
@@ -143,9 +139,9 @@ async fn a_backend_kicks_its_caller() {
 #[tokio::test]
 #[ignore = "needs nats-server and etcd"]
 async fn users_of_two_frontends_receive_pushes() {
-    let ground = Ground::start().await;
-    let _game = back(&ground).await;
-    let servers = [front(&ground, "connector").await, front(&ground, "connector").await];
+    let brokers = Brokers::start().await;
+    let _game = back(&brokers).await;
+    let servers = [front(&brokers, "connector").await, front(&brokers, "connector").await];
     let (mut one, mut two) = (servers[0].client().await, servers[1].client().await);
     assert_eq!(one.ask("connector.testsvc.testbindid", "ann").await, "ack");
     assert_eq!(two.ask("connector.testsvc.testbindid", "bob").await, "ack");
@@ -162,33 +158,17 @@ async fn users_of_two_frontends_receive_pushes() {
 #[tokio::test]
 #[ignore = "needs nats-server and etcd"]
 async fn handlers_of_a_backend_answer_byte_by_byte() {
-    let ground = Ground::start().await;
-    let (_game, server) = (back(&ground).await, front(&ground, "connector").await);
-    let mut client = server.client().await;
-    answers(
-        &mut client,
-        &[
-            ("game.testsvc.testrequestonlysessionreturnsptr", "", r#"{"code":200,"msg":"hello"}"#),
-            ("game.testsvc.testrequestreturnsptr", r#"{"msg":"good"}"#, r#"{"code":200,"msg":"good"}"#),
-            ("game.testsvc.testrequestreturnsraw", r#"{"msg":"good"}"#, "good"),
-            ("game.testsvc.testrequestreceivereturnsraw", "woow", "woow"),
-            (
-                "game.testsvc.nonexistenthandler",
-                "woow",
-                r#"{"code":"PIT-404","msg":"pitaya/handler: game.testsvc.nonexistenthandler not found"}"#,
-            ),
-            ("game.testsvc.testrequestreturnserror", "woow", r#"{"code":"PIT-555","msg":"somerror"}"#),
-        ],
-    )
-    .await;
+    let brokers = Brokers::start().await;
+    let (_game, server) = (back(&brokers).await, front(&brokers, "connector").await);
+    handlers_answer(&mut server.client().await, "game").await;
 }
 
 #[tokio::test]
 #[ignore = "needs nats-server and etcd"]
 async fn a_group_of_a_backend_is_told_on_two_frontends() {
-    let ground = Ground::start().await;
-    let _game = back(&ground).await;
-    let servers = [front(&ground, "connector").await, front(&ground, "connector").await];
+    let brokers = Brokers::start().await;
+    let _game = back(&brokers).await;
+    let servers = [front(&brokers, "connector").await, front(&brokers, "connector").await];
     let (mut one, mut two) = (servers[0].client().await, servers[1].client().await);
     for client in [&mut one, &mut two] {
         assert_eq!(client.ask("game.testsvc.testbind", "").await, "ack");
@@ -202,8 +182,8 @@ async fn a_group_of_a_backend_is_told_on_two_frontends() {
 #[tokio::test]
 #[ignore = "needs nats-server and etcd"]
 async fn servers_call_each_other_both_ways() {
-    let ground = Ground::start().await;
-    let (_game, server) = (back(&ground).await, front(&ground, "connector").await);
+    let brokers = Brokers::start().await;
+    let (_game, server) = (back(&brokers).await, front(&brokers, "connector").await);
     let mut client = server.client().await;
     let (to_back, to_front) = ("connector.testsvc.testsendrpc", "game.testsvc.testsendrpc");
     let got = r#"{"code":200,"msg":"got thisthis"}"#;

@@ -10,8 +10,8 @@ use pitaya::app::Refusal;
 use pitaya::client::{Client, CloseReason, ConnectError};
 use pitaya::config::Config;
 use pitaya::wire::{close_code, packet, zlib};
-use pitaya_tests::arena::{self, Arena, Ring, Text, config};
-use pitaya_tests::raw::{ACK, HANDSHAKE, Raw};
+use pitaya_tests::raw_client::{ACK, HANDSHAKE, RawClient};
+use pitaya_tests::server::{self, Arena, TestServer, Text, config};
 use pitaya_tests::soon;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -20,11 +20,11 @@ use tokio_websockets::{ClientBuilder, Message, WebSocketStream};
 pitaya::link!(pitaya_tests);
 
 /// An arena with a WebSocket acceptor behind the TCP one, and its address.
-async fn arena_with(config: Config, change: impl FnOnce(WebSocket) -> WebSocket) -> (Ring, SocketAddr) {
+async fn arena_with(config: Config, change: impl FnOnce(WebSocket) -> WebSocket) -> (TestServer, SocketAddr) {
     let acceptor = change(WebSocket::bind("127.0.0.1:0"));
-    let ring = arena::start_with(config, |builder| builder.acceptor(acceptor)).await;
-    let at = ring.app.socket_addrs()[1];
-    (ring, at)
+    let server = server::start_with(config, |builder| builder.acceptor(acceptor)).await;
+    let at = server.app.socket_addrs()[1];
+    (server, at)
 }
 
 async fn client(at: SocketAddr) -> Client {
@@ -39,7 +39,7 @@ async fn end(client: &Client) -> (CloseReason, Option<u16>) {
 
 #[tokio::test]
 async fn a_websocket_client_learns_why_it_was_closed() {
-    let (ring, at) = arena_with(config(), |it| it).await;
+    let (server, at) = arena_with(config(), |it| it).await;
     let kicked = client(at).await;
     let _ = kicked.request(&Arena::KICK, &()).await;
     assert_eq!(end(&kicked).await, (CloseReason::Kicked, Some(close_code::KICKED)));
@@ -54,27 +54,27 @@ async fn a_websocket_client_learns_why_it_was_closed() {
     }
     assert_eq!(end(&old).await, (CloseReason::Replaced, Some(close_code::REPLACED)));
 
-    let session = ring.app.sessions().by_uid("ann").unwrap();
+    let session = server.app.sessions().by_uid("ann").unwrap();
     // The server's task for the connection does not run meanwhile, so the outbox fills up.
     while session.push_to("onText", &Text { text: "x".into() }).await.is_ok() {}
     assert_eq!(end(&new).await, (CloseReason::TooSlow, Some(close_code::TOO_SLOW)));
 
     let last = client(at).await;
-    ring.app.stop().await;
+    server.app.stop().await;
     assert_eq!(end(&last).await, (CloseReason::ServerStopped, Some(close_code::GOING_AWAY)));
 }
 
 #[tokio::test]
 async fn a_tcp_client_learns_as_much_as_before() {
-    let ring = arena::start(config()).await;
-    let connect = async || Client::builder().connect_tcp(ring.tcp).await.unwrap();
+    let server = server::start(config()).await;
+    let connect = async || Client::builder().connect_tcp(server.tcp).await.unwrap();
     let kicked = connect().await;
     let _ = kicked.request(&Arena::KICK, &()).await;
     assert_eq!(end(&kicked).await, (CloseReason::Kicked, None));
     let closed = connect().await;
     let _ = closed.request(&Arena::CLOSE, &()).await;
     assert_eq!(end(&closed).await, (CloseReason::ServerClosed, None));
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 async fn by_hand(at: SocketAddr) -> WebSocketStream<TcpStream> {
@@ -109,13 +109,13 @@ async fn a_close_code_names_what_the_client_did() {
     config.limit_inflated = 3000;
     config.limit_handshake_deadline = Duration::from_millis(300);
     let acceptor = WebSocket::bind("127.0.0.1:0");
-    let ring = arena::start_with(config, |builder| {
+    let server = server::start_with(config, |builder| {
         builder.acceptor(acceptor).authenticate(|_, request| async move {
             if request.user_json().is_some() { Err(Refusal::new()) } else { Ok(()) }
         })
     })
     .await;
-    let at = ring.app.socket_addrs()[1];
+    let at = server.app.socket_addrs()[1];
     let ready = [HANDSHAKE.to_vec(), ACK.to_vec()];
     let then = |packet: Vec<u8>| [ready[0].clone(), ready[1].clone(), packet];
     let data = |body: &[u8]| {
@@ -143,13 +143,13 @@ async fn a_close_code_names_what_the_client_did() {
     ] {
         assert_eq!(close_code_of(at, sent).await, code, "{what}");
     }
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn upgrade_request_reaches_authenticate() {
     let acceptor = WebSocket::bind("127.0.0.1:0").subprotocols(["game.v2"]);
-    let ring = arena::start_with(config(), |builder| {
+    let server = server::start_with(config(), |builder| {
         builder.acceptor(acceptor).authenticate(|session, _| async move {
             let Some(upgrade) = session.upgrade() else { return Err(Refusal::new().with_code(401)) };
             let token = upgrade.query_param("token");
@@ -160,11 +160,11 @@ async fn upgrade_request_reaches_authenticate() {
         })
     })
     .await;
-    let at = ring.app.socket_addrs()[1];
+    let at = server.app.socket_addrs()[1];
     let builder = Client::builder().ws_header("X-User", "ann").ws_subprotocols(["game.v1", "game.v2"]);
     let client = builder.connect_ws(&format!("ws://{at}/play?token=a%20b")).await.unwrap();
     assert_eq!(client.request(&Arena::WHOAMI, &()).await.unwrap().text, "ann");
-    let session = ring.app.sessions().by_uid("ann").unwrap();
+    let session = server.app.sessions().by_uid("ann").unwrap();
     let upgrade = session.upgrade().unwrap();
     assert_eq!(upgrade.subprotocol(), Some("game.v2"));
     assert_eq!(upgrade.header("host"), Some(at.to_string().as_str()));
@@ -172,17 +172,17 @@ async fn upgrade_request_reaches_authenticate() {
 
     let wrong = builder.connect_ws(&format!("ws://{at}/play?token=x")).await;
     assert!(matches!(wrong, Err(ConnectError::Refused { code: 403, .. })));
-    let tcp = Client::builder().connect_tcp(ring.tcp).await;
+    let tcp = Client::builder().connect_tcp(server.tcp).await;
     assert!(matches!(tcp, Err(ConnectError::Refused { code: 401, .. })));
     let broken = Client::builder().ws_header("a\r\nb", "x").connect_ws(&format!("ws://{at}/")).await;
     assert!(matches!(broken, Err(ConnectError::Address(_))));
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 /// The addresses of the only session: the client's and the peer's.
-async fn addresses(ring: &Ring, client: &Client) -> (String, String) {
+async fn addresses(server: &TestServer, client: &Client) -> (String, String) {
     client.request(&Arena::BIND, &Text { text: "ann".into() }).await.unwrap();
-    let session = ring.app.sessions().by_uid("ann").unwrap();
+    let session = server.app.sessions().by_uid("ann").unwrap();
     (session.remote_addr().to_owned(), session.peer_addr().to_owned())
 }
 
@@ -202,14 +202,14 @@ async fn session_has_the_address_of_trusted_proxies() {
         (&trusting, &[], None),
         (&config(), &[("X-Forwarded-For", "6.6.6.6"), ("Forwarded", "for=6.6.6.6")], None),
     ] {
-        let (ring, at) = arena_with(config.clone(), |it| it).await;
+        let (server, at) = arena_with(config.clone(), |it| it).await;
         let builder =
             headers.iter().fold(Client::builder(), |builder, (name, value)| builder.ws_header(name, value));
         let client = builder.connect_ws(&format!("ws://{at}/")).await.unwrap();
-        let (remote, peer) = addresses(&ring, &client).await;
+        let (remote, peer) = addresses(&server, &client).await;
         assert!(peer.starts_with("127.0.0.1:"), "{peer}");
         assert_eq!(remote, expected.map_or(peer, str::to_owned), "{headers:?}");
-        ring.app.stop().await;
+        server.app.stop().await;
     }
 }
 
@@ -217,22 +217,22 @@ async fn session_has_the_address_of_trusted_proxies() {
 async fn a_proxy_protocol_needs_a_list_of_trusted_networks() {
     let mut config = config();
     config.proxy_protocol = true;
-    let started = arena::builder(config.clone(), &Arc::default()).start().await;
+    let started = server::builder(config.clone(), &Arc::default()).start().await;
     let error = started.unwrap_err().to_string();
     assert!(error.contains("pitaya.acceptor.trustedproxies"), "{error}");
 
     // Another network is trusted: this peer is turned away, whatever it sends.
     config.trusted_proxies = vec!["10.0.0.0/8".into()];
-    let ring = arena::start(config).await;
+    let server = server::start(config).await;
     for sent in [&b"PROXY TCP4 203.0.113.7 10.0.0.1 1 2\r\n\x01\0\0\x02{}"[..], HANDSHAKE] {
-        let mut stranger = Raw::connect(ring.tcp).await;
+        let mut stranger = RawClient::connect(server.tcp).await;
         let _ = stranger.stream.write_all(sent).await; // it may be closed already
         let mut answer = Vec::new();
         let _ = soon("the close", stranger.stream.read_to_end(&mut answer)).await;
         assert_eq!(answer, b"");
     }
-    assert_eq!(ring.app.sessions().count(), 0);
-    ring.app.stop().await;
+    assert_eq!(server.app.sessions().count(), 0);
+    server.app.stop().await;
 }
 
 /// Sends the head of a request, and returns all that is answered until the server closes the connection.
@@ -246,21 +246,21 @@ async fn answer_to(at: SocketAddr, head: &str) -> String {
 
 #[tokio::test]
 async fn a_probe_is_answered_while_the_app_is_ready() {
-    let (ring, at) = arena_with(config(), |it| it).await;
+    let (server, at) = arena_with(config(), |it| it).await;
     for method in ["GET", "HEAD"] {
         let answer = answer_to(at, &format!("{method} / HTTP/1.1\r\nHost: x\r\n\r\n")).await;
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     }
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn a_draining_server_answers_503() {
     let mut config = config();
     config.drain_period = Duration::from_millis(10);
-    let (ring, at) = arena_with(config, |it| it).await;
-    let (last, tcp) = (client(at).await, ring.tcp);
-    let running = Arc::new(ring.app);
+    let (server, at) = arena_with(config, |it| it).await;
+    let (last, tcp) = (client(at).await, server.tcp);
+    let running = Arc::new(server.app);
     let draining = {
         let running = Arc::clone(&running);
         tokio::spawn(async move { running.drain().await })
@@ -304,11 +304,11 @@ const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgra
 #[tokio::test]
 async fn hostless_addresses_bind_both_families() {
     let has_ipv6 = std::net::TcpListener::bind("[::1]:0").is_ok();
-    let ring = arena::start_with(config(), |builder| {
+    let server = server::start_with(config(), |builder| {
         builder.acceptor(Tcp::bind(":0")).acceptor(WebSocket::bind(":0")).acceptor(Tcp::bind("localhost:0"))
     })
     .await;
-    let ports: Vec<u16> = ring.app.socket_addrs()[1..].iter().map(SocketAddr::port).collect();
+    let ports: Vec<u16> = server.app.socket_addrs()[1..].iter().map(SocketAddr::port).collect();
     for ip in [Ipv4Addr::LOCALHOST.into(), std::net::IpAddr::from(Ipv6Addr::LOCALHOST)] {
         if ip.is_ipv6() && !has_ipv6 {
             continue;
@@ -318,7 +318,7 @@ async fn hostless_addresses_bind_both_families() {
     }
     Client::builder().connect_tcp(("localhost", ports[2])).await.unwrap();
     Client::builder().connect_tcp((Ipv4Addr::LOCALHOST, ports[2])).await.unwrap();
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
@@ -333,14 +333,14 @@ async fn refused_connections_write_few_log_lines() {
     let _logging = tracing::subscriber::set_default(subscriber);
     let mut config = config();
     config.limit_connections = 1;
-    let ring = arena::start(config).await;
-    let _first = Raw::ready(ring.tcp).await;
+    let server = server::start(config).await;
+    let _first = RawClient::ready(server.tcp).await;
     let begun = std::time::Instant::now();
     for _ in 0..STRANGERS {
-        Raw::connect(ring.tcp).await.closed().await;
+        RawClient::connect(server.tcp).await.closed().await;
     }
     let intervals = usize::try_from(begun.elapsed().as_secs() / 10).unwrap() + 1;
-    ring.app.stop().await;
+    server.app.stop().await;
     let log = std::fs::read_to_string(log.path()).unwrap();
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("refused")).collect();
     assert!(lines[0].contains("refused a connection") && lines[0].contains("127.0.0.1:"), "{lines:?}");
@@ -356,7 +356,7 @@ async fn refused_connections_write_few_log_lines() {
 /// An answer to an upgrade with many headers, as gateways add them.
 #[tokio::test]
 async fn a_client_takes_long_answers_to_its_upgrade() {
-    let (ring, at) = arena_with(config(), |it| it).await;
+    let (server, at) = arena_with(config(), |it| it).await;
     let gateway = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = gateway.local_addr().unwrap();
     let relay = tokio::spawn(async move {
@@ -383,5 +383,5 @@ async fn a_client_takes_long_answers_to_its_upgrade() {
         assert_eq!(reply.text, "through");
     }
     relay.await.unwrap();
-    ring.app.stop().await;
+    server.app.stop().await;
 }

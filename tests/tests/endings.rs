@@ -10,15 +10,15 @@ use pitaya::prelude::*;
 use pitaya::session::CloseReason;
 use pitaya::testing::memory_acceptor;
 use pitaya::wire::packet::Kind;
-use pitaya_tests::arena::{self, OnText, config};
-use pitaya_tests::raw::{Got, Raw, notify, request};
+use pitaya_tests::raw_client::{Got, RawClient, notify, request};
+use pitaya_tests::server::{self, OnText, config, text_json};
 use pitaya_tests::{soon, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 pitaya::link!(pitaya_tests);
 
-/// What must have happened by now is well within this; what must not have happened would take far longer.
+/// The limit for events that must have happened. Events that must not happen would take far longer.
 const WELL_BEFORE: Duration = Duration::from_secs(4);
 
 /// Panics when it is dropped.
@@ -44,25 +44,21 @@ impl Ends {
     }
 }
 
-fn text(text: &str) -> String {
-    format!(r#"{{"text":"{text}"}}"#)
-}
-
 /// No connection is served after the stop.
 #[tokio::test]
 async fn stop_ends_a_connection_in_setup() {
-    let ring = arena::start_with(config(), |b| {
+    let server = server::start_with(config(), |b| {
         b.acceptor(Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]))
     })
     .await;
-    let at = ring.app.socket_addrs()[1];
+    let at = server.app.socket_addrs()[1];
     let mut stalled = TcpStream::connect(at).await.unwrap();
     // It has been accepted: one after it is served.
-    let mut other = Raw::connect(at).await;
+    let mut other = RawClient::connect(at).await;
     other.send(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n").await;
     other.handshake().await;
-    let app = ring.app.app();
-    tokio::time::timeout(WELL_BEFORE, ring.app.stop())
+    let app = server.app.app();
+    tokio::time::timeout(WELL_BEFORE, server.app.stop())
         .await
         .expect("a stop does not wait for a stalled client");
     assert_eq!(app.sessions().count(), 0);
@@ -76,12 +72,12 @@ async fn stop_ends_a_connection_in_setup() {
 async fn a_handler_that_outlives_the_stop_is_cut_off() {
     let mut config = config();
     config.stop_timeout = Duration::from_millis(200);
-    let ring = arena::start(config).await;
-    let mut client = Raw::ready(ring.tcp).await;
+    let server = server::start(config).await;
+    let mut client = RawClient::ready(server.tcp).await;
     client.request("arena.hang", "").await;
-    until("the handler to run", || ring.witness.running.load(SeqCst) == 1).await;
-    ring.app.stop().await;
-    assert_eq!(ring.witness.running.load(SeqCst), 0);
+    until("the handler to run", || server.recorder.running.load(SeqCst) == 1).await;
+    server.app.stop().await;
+    assert_eq!(server.recorder.running.load(SeqCst), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -89,12 +85,12 @@ async fn kicked_slow_reader_is_cut_at_write_deadline() {
     let mut config = config();
     config.agent_write_timeout = Duration::from_secs(10);
     let (acceptor, dialer) = memory_acceptor();
-    let ring = arena::start_with(config, |b| b.acceptor(acceptor)).await;
-    let mut client = Raw::over(dialer.connect().unwrap());
+    let server = server::start_with(config, |b| b.acceptor(acceptor)).await;
+    let mut client = RawClient::over(dialer.connect().unwrap());
     client.handshake().await;
-    client.ask("arena.bind", text("sipper")).await;
+    client.ask("arena.bind", text_json("sipper")).await;
     client.request("arena.flood", "").await;
-    let session = ring.app.sessions().by_uid("sipper").unwrap();
+    let session = server.app.sessions().by_uid("sipper").unwrap();
     let mut chunk = vec![0; 8192];
     for _ in 0..50 {
         client.stream.read_exact(&mut chunk).await.unwrap();
@@ -106,14 +102,14 @@ async fn kicked_slow_reader_is_cut_at_write_deadline() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     assert!(kicked.elapsed() < Duration::from_secs(30), "served for {:?} after the kick", kicked.elapsed());
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn push_during_handshake_follows_its_reply() {
     let gate = Arc::new(tokio::sync::Semaphore::new(0));
     let opened = Arc::clone(&gate);
-    let ring = arena::start_with(config(), |builder| {
+    let server = server::start_with(config(), |builder| {
         builder.authenticate(move |session, _| {
             let gate = Arc::clone(&opened);
             async move {
@@ -124,10 +120,10 @@ async fn push_during_handshake_follows_its_reply() {
         })
     })
     .await;
-    let mut client = Raw::connect(ring.tcp).await;
+    let mut client = RawClient::connect(server.tcp).await;
     client.packet(Kind::Handshake, b"{}").await;
-    until("the bind", || ring.app.sessions().by_uid("early").is_some()).await;
-    let users = ring.app.users().unwrap();
+    until("the bind", || server.app.sessions().by_uid("early").is_some()).await;
+    let users = server.app.users().unwrap();
     for n in 0..3 {
         users.push(&["early"], &OnText { text: n.to_string() }).await.unwrap();
     }
@@ -135,14 +131,14 @@ async fn push_during_handshake_follows_its_reply() {
     assert!(matches!(client.next().await, Some(Got::Handshake(_))));
     for n in 0..3 {
         let Some(Got::Push { body, .. }) = client.next().await else { panic!("push {n}") };
-        assert_eq!(&body[..], text(&n.to_string()).as_bytes());
+        assert_eq!(&body[..], text_json(&n.to_string()).as_bytes());
     }
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn refused_handshake_sends_only_the_reply() {
-    let ring = arena::start_with(config(), |builder| {
+    let server = server::start_with(config(), |builder| {
         builder.authenticate(|session, _| async move {
             session.bind("refused").await.ok();
             session.push(&OnText { text: "never seen".to_owned() }).await.ok();
@@ -150,30 +146,30 @@ async fn refused_handshake_sends_only_the_reply() {
         })
     })
     .await;
-    let mut client = Raw::connect(ring.tcp).await;
+    let mut client = RawClient::connect(server.tcp).await;
     client.packet(Kind::Handshake, b"{}").await;
     let got = client.closed().await;
     assert!(matches!(&got[..], [Got::Handshake(reply)] if reply.starts_with(br#"{"code":400"#)), "{got:?}");
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn queued_messages_are_dropped_after_close() {
-    let ring = arena::start(config()).await;
-    let mut client = Raw::ready(ring.tcp).await;
-    let mut bytes = request(1, "arena.gated", text("gate").as_bytes()).to_vec();
+    let server = server::start(config()).await;
+    let mut client = RawClient::ready(server.tcp).await;
+    let mut bytes = request(1, "arena.gated", text_json("gate").as_bytes()).to_vec();
     bytes.extend_from_slice(&request(2, "arena.kick", b""));
     for n in 0..10 {
-        bytes.extend_from_slice(&notify("arena.note", text(&format!("note {n}")).as_bytes()));
+        bytes.extend_from_slice(&notify("arena.note", text_json(&format!("note {n}")).as_bytes()));
     }
     client.send(&bytes).await;
-    ring.witness.wrote("begin gate").await;
-    ring.witness.open("gate");
+    server.recorder.wrote("begin gate").await;
+    server.recorder.open("gate");
     assert_eq!(client.closed().await.last(), Some(&Got::Kick));
-    let mut next = Raw::ready(ring.tcp).await;
+    let mut next = RawClient::ready(server.tcp).await;
     next.ask("arena.raw", "what was to run has run").await;
-    assert_eq!(ring.witness.lines(), ["begin gate", "end gate"]);
-    ring.app.stop().await;
+    assert_eq!(server.recorder.lines(), ["begin gate", "end gate"]);
+    server.app.stop().await;
 }
 
 struct Clumsy;
@@ -191,7 +187,7 @@ impl Wrapper for Clumsy {
 async fn panic_in_wrapper_closes_its_connection_only() {
     let closed = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&closed);
-    let ring = arena::start_with(config(), |builder| {
+    let server = server::start_with(config(), |builder| {
         let builder = builder.on_session_close(move |_| {
             counted.fetch_add(1, SeqCst);
             std::future::ready(())
@@ -199,19 +195,19 @@ async fn panic_in_wrapper_closes_its_connection_only() {
         builder.acceptor(Tcp::bind("127.0.0.1:0").wrap(Clumsy))
     })
     .await;
-    let at = ring.app.socket_addrs()[1];
-    let mut healthy = Raw::ready(at).await;
+    let at = server.app.socket_addrs()[1];
+    let mut healthy = RawClient::ready(at).await;
     for n in 1..=5 {
-        let mut client = Raw::ready(at).await;
-        client.ask("arena.bind", text("clumsy")).await;
+        let mut client = RawClient::ready(at).await;
+        client.ask("arena.bind", text_json("clumsy")).await;
         client.packet(Kind::Heartbeat, b"boom").await;
         client.closed().await;
         until("the callback", || closed.load(SeqCst) == n).await;
-        assert!(ring.app.sessions().by_uid("clumsy").is_none());
+        assert!(server.app.sessions().by_uid("clumsy").is_none());
     }
-    assert_eq!(ring.app.sessions().count(), 1);
+    assert_eq!(server.app.sessions().count(), 1);
     assert_eq!(healthy.ask("arena.raw", "fine").await, "fine");
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 /// The next callback runs.
@@ -219,40 +215,40 @@ async fn panic_in_wrapper_closes_its_connection_only() {
 async fn endless_close_callback_is_cut_off() {
     let mut config = config();
     config.handler_timeout = Duration::from_millis(100);
-    let ring =
-        arena::start_with(config, |builder| builder.on_session_close(|_| std::future::pending())).await;
-    let witness = Arc::clone(&ring.witness);
-    ring.app.sessions().on_close(move |session| {
-        witness.write(format!("closed {}", session.id()));
+    let server =
+        server::start_with(config, |builder| builder.on_session_close(|_| std::future::pending())).await;
+    let recorder = Arc::clone(&server.recorder);
+    server.app.sessions().on_close(move |session| {
+        recorder.write(format!("closed {}", session.id()));
         std::future::ready(())
     });
-    drop(Raw::ready(ring.tcp).await);
-    ring.witness.wrote("closed 1").await;
-    ring.app.stop().await;
+    drop(RawClient::ready(server.tcp).await);
+    server.recorder.wrote("closed 1").await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn panic_of_cut_off_handler_is_answered() {
     let mut config = config();
     config.handler_timeout = Duration::from_millis(100);
-    let ring = arena::start(config).await;
-    let mut client = Raw::ready(ring.tcp).await;
+    let server = server::start(config).await;
+    let mut client = RawClient::ready(server.tcp).await;
     let got = client.call("ends.grenade", "").await;
     assert_eq!(got.text(), r#"{"code":"PIT-408","msg":"handler timeout"}"#);
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn hooks_after_see_calls_that_panic() {
     let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
     let log = Arc::clone(&seen);
-    let ring = arena::start_with(config(), |builder| builder.after(Log(log))).await;
-    let mut client = Raw::ready(ring.tcp).await;
+    let server = server::start_with(config(), |builder| builder.after(Log(log))).await;
+    let mut client = RawClient::ready(server.tcp).await;
     for route in ["arena.empty", "arena.panic", "arena.late_panic", "arena.fail"] {
         client.call(route, "").await;
     }
     assert_eq!(*seen.lock().unwrap(), ["ok", "PIT-000", "PIT-000", "T-1"]);
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 struct Log(Arc<std::sync::Mutex<Vec<String>>>);
@@ -267,14 +263,14 @@ impl pitaya::pipeline::After for Log {
 
 #[tokio::test]
 async fn lost_client_is_noticed_with_messages_queued() {
-    let ring = arena::start(config()).await;
-    let mut client = Raw::ready(ring.tcp).await;
-    client.ask("arena.bind", text("gone")).await;
-    let session = ring.app.sessions().by_uid("gone").unwrap();
+    let server = server::start(config()).await;
+    let mut client = RawClient::ready(server.tcp).await;
+    client.ask("arena.bind", text_json("gone")).await;
+    let session = server.app.sessions().by_uid("gone").unwrap();
     for _ in 0..100 {
         client.notify("arena.hang", "").await;
     }
-    until("the first to run", || ring.witness.running.load(SeqCst) == 1).await;
+    until("the first to run", || server.recorder.running.load(SeqCst) == 1).await;
     drop(client);
     until("the session to be over", || session.is_closed()).await;
     assert_eq!(session.close_reason(), Some(CloseReason::Client));

@@ -1,4 +1,4 @@
-//! Discovery over a real etcd. What happens when etcd is lost is in `etcd_outages`.
+//! Discovery over a real etcd. `etcd_outages` tests the loss of etcd.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -130,7 +130,7 @@ async fn a_lease_that_is_lost_is_taken_anew() {
     until("b comes back", || a.heard_last() == "+b").await;
     assert_ne!(lease(&client, &key).await, lost);
     assert_eq!(b.discovery.registrations(), 2);
-    assert_eq!(b.heard(), ["+a", "+b"], "nobody is lost to itself");
+    assert_eq!(b.heard(), ["+a", "+b"], "a server sees itself");
 }
 
 #[tokio::test]
@@ -151,7 +151,7 @@ async fn invalid_entry_is_counted_and_hides_no_server() {
     let etcd = Etcd::shared().await;
     let (client, prefix) = (etcd.client().await, prefix());
     let good = Server::new("room", "good").to_json();
-    let strangers: [(&str, &[u8]); 9] = [
+    let foreign_peers: [(&str, &[u8]); 9] = [
         ("servers/room/null", b"null"),
         ("servers/room/empty", b""),
         ("servers/room/quotes", b"\"\""),
@@ -163,7 +163,7 @@ async fn invalid_entry_is_counted_and_hides_no_server() {
         ("servers/room/good/more", &good),
     ];
     let put = async |number: usize| {
-        let (key, value) = strangers[number];
+        let (key, value) = foreign_peers[number];
         client.kv_client().put(format!("{prefix}{key}"), value, None).await.unwrap();
     };
     for number in 0..5 {
@@ -261,7 +261,7 @@ async fn only_the_right_user_joins() {
         ..etcd.options("pitaya/")
     };
 
-    // Before: a user that nobody asks for is no mistake.
+    // Before: a user is no error where etcd demands none.
     let early = Node::join(with("bob", "secret"), Server::new("room", "early")).await;
     early.discovery.close().await;
     auth.auth_enable().await.unwrap();
@@ -288,7 +288,7 @@ async fn only_the_right_user_joins() {
     b.discovery.announce(Arc::new(Server::new("room", "b"))).await.unwrap();
     b.discovery.leave().await;
     until("b goes", || a.sees() == ["a"]).await;
-    // etcd forgets every token when it starts anew; new ones are asked for.
+    // etcd loses every token at a restart; clients ask for new ones.
     etcd.restart().await;
     let c = Node::join(with("bob", "secret"), Server::new("room", "c")).await;
     until("c comes", || a.sees() == ["a", "c"]).await;

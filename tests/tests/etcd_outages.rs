@@ -1,17 +1,17 @@
-//! What becomes of servers whose etcd is lost: killed, frozen, emptied, cut off, or forgetful.
+//! Servers whose etcd is killed, frozen, emptied, disconnected, or has compacted its history.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use etcd_client::GetOptions;
 use pitaya::cluster::{Discovery, EtcdOptions, Server};
-use pitaya_tests::cable::Cable;
 use pitaya_tests::etcd::Etcd;
 use pitaya_tests::node::Node;
+use pitaya_tests::tcp_proxy::TcpProxy;
 use pitaya_tests::until;
 use tokio::time::{sleep, timeout};
 
-/// What the promise is for an etcd that is back.
+/// The promised time to recover once etcd is back.
 const BACK: Duration = Duration::from_secs(5);
 
 const TTL: Duration = Duration::from_secs(2);
@@ -69,7 +69,7 @@ async fn killed_etcd_keeps_view_and_recovers() {
     assert!(a.discovery.is_current() && b.discovery.is_current());
     c.discovery.close().await;
     until("and so is leaving", || a.sees().len() == 2).await;
-    assert_eq!(a.heard(), ["~b", "+c", "-c"], "nobody was lost in between");
+    assert_eq!(a.heard(), ["~b", "+c", "-c"], "no server was lost in between");
 }
 
 /// Frozen for longer than the leases last.
@@ -93,7 +93,7 @@ async fn frozen_etcd_keeps_view_and_recovers() {
         .await;
         back("frozen", async || a.discovery.is_ready().await && b.discovery.is_ready().await).await;
     }
-    assert_eq!((a.heard(), b.heard()), (Vec::new(), Vec::new()), "nobody was lost");
+    assert_eq!((a.heard(), b.heard()), (Vec::new(), Vec::new()), "no server was lost");
     let _c = Node::join(options(&etcd), Server::new("room", "c")).await;
     until("changes are followed", || a.sees().len() == 3 && b.sees().len() == 3).await;
 }
@@ -111,7 +111,7 @@ async fn emptied_etcd_is_filled_again() {
     back("emptied", async || a.discovery.is_ready().await && b.discovery.is_ready().await).await;
     let c = Node::join(options(&etcd), Server::new("room", "c")).await;
     until("changes are followed", || a.sees().len() == 3 && b.sees().len() == 3 && c.sees().len() == 3).await;
-    assert_eq!((a.heard(), b.heard()), (vec!["+c".to_owned()], vec!["+c".to_owned()]), "nobody was lost");
+    assert_eq!((a.heard(), b.heard()), (vec!["+c".to_owned()], vec!["+c".to_owned()]), "no server was lost");
 }
 
 #[tokio::test]
@@ -135,15 +135,15 @@ async fn server_lost_during_outage_is_removed_later() {
 #[ignore = "needs etcd"]
 async fn dead_connection_is_noticed_and_replaced() {
     let etcd = Etcd::start().await;
-    let cable = Cable::to(etcd.port()).await;
+    let proxy = TcpProxy::to(etcd.port()).await;
     // Leases of sixty seconds: it is not the lease that notices.
-    let through = EtcdOptions { endpoints: vec![cable.address().to_string()], ..etcd.options("pitaya/") };
+    let through = EtcdOptions { endpoints: vec![proxy.address().to_string()], ..etcd.options("pitaya/") };
     let a = Node::join(through, Server::new("room", "a")).await;
-    cable.stick();
-    let connections = cable.carried();
+    proxy.stall();
+    let connections = proxy.connections();
     let _b = Node::join(etcd.options("pitaya/"), Server::new("room", "b")).await;
     until("b comes", || a.sees() == ["a", "b"]).await;
-    assert!(cable.carried() > connections);
+    assert!(proxy.connections() > connections);
     assert_eq!(a.discovery.registrations(), 1, "the lease is the same");
 }
 
@@ -152,13 +152,13 @@ async fn dead_connection_is_noticed_and_replaced() {
 #[ignore = "needs etcd"]
 async fn changes_during_watch_loss_are_found() {
     let etcd = Etcd::start().await;
-    let cable = Cable::to(etcd.port()).await;
-    let through = EtcdOptions { endpoints: vec![cable.address().to_string()], ..etcd.options("pitaya/") };
+    let proxy = TcpProxy::to(etcd.port()).await;
+    let through = EtcdOptions { endpoints: vec![proxy.address().to_string()], ..etcd.options("pitaya/") };
     let a = Node::join(through, Server::new("room", "a")).await;
     let b = Node::join(etcd.options("pitaya/"), Server::new("room", "b")).await;
     until("b comes", || a.sees() == ["a", "b"]).await;
 
-    cable.cut();
+    proxy.disable();
     until("it is noticed", || a.discovery.failures() > 0).await;
     b.discovery.close().await;
     let _c = Node::join(etcd.options("pitaya/"), Server::new("room", "c")).await;
@@ -166,7 +166,7 @@ async fn changes_during_watch_loss_are_found() {
     let put = client.kv_client().put("other", "", None).await.unwrap();
     client.kv_client().compact(put.header().unwrap().revision(), None).await.unwrap();
     assert_eq!(a.sees(), ["a", "b"]);
-    cable.mend();
+    proxy.enable();
     back("cut", async || a.sees() == ["a", "c"]).await;
     let _d = Node::join(etcd.options("pitaya/"), Server::new("room", "d")).await;
     until("changes are followed", || a.sees() == ["a", "c", "d"]).await;
@@ -176,7 +176,7 @@ async fn changes_during_watch_loss_are_found() {
 #[ignore = "needs etcd"]
 async fn one_endpoint_of_several_may_be_down() {
     let etcd = Etcd::start().await;
-    let (one, other) = (Cable::to(etcd.port()).await, Cable::to(etcd.port()).await);
+    let (one, other) = (TcpProxy::to(etcd.port()).await, TcpProxy::to(etcd.port()).await);
     let endpoints = vec!["127.0.0.1:1".to_owned(), one.address().to_string(), other.address().to_string()];
     let several = EtcdOptions { endpoints, ..options(&etcd) };
     let a = Node::join(several.clone(), Server::new("room", "a")).await;
@@ -185,11 +185,11 @@ async fn one_endpoint_of_several_may_be_down() {
     let _ = (a.heard(), b.heard());
     for _ in 0..3 {
         for (cut, left) in [(&one, &other), (&other, &one)] {
-            let before = left.carried();
-            cut.cut();
+            let before = left.connections();
+            cut.disable();
             back("cut", async || a.discovery.is_ready().await && b.discovery.is_ready().await).await;
-            assert!(left.carried() >= before);
-            cut.mend();
+            assert!(left.connections() >= before);
+            cut.enable();
         }
     }
     assert_eq!((a.heard(), b.heard()), (Vec::new(), Vec::new()));

@@ -1,14 +1,14 @@
 //! The small examples do what they say.
 
 use pitaya::config::Config;
-use pitaya_tests::raw::{Got, Raw};
+use pitaya_tests::raw_client::{Got, RawClient};
 
 pitaya::link!(pipeline, rate_limiting, custom_serializer);
 
 #[tokio::test]
 async fn pipeline_example_checks_and_signs() {
     let app = pipeline::app(Config::default(), "127.0.0.1:0").start().await.unwrap();
-    let mut client = Raw::ready(app.socket_addrs()[0]).await;
+    let mut client = RawClient::ready(app.socket_addrs()[0]).await;
     let route = "metagameDemo.metagameHandler.CreatePlayerCheat";
     assert_eq!(
         client
@@ -37,7 +37,7 @@ async fn pipeline_example_checks_and_signs() {
 async fn rate_limit_example_answers_five_of_ten() {
     let app =
         rate_limiting::app(rate_limiting::config().unwrap(), "127.0.0.1:0").unwrap().start().await.unwrap();
-    let mut client = Raw::ready(app.socket_addrs()[0]).await;
+    let mut client = RawClient::ready(app.socket_addrs()[0]).await;
     for _ in 0..10 {
         client.request("room.room.ping", "").await;
     }
@@ -45,7 +45,7 @@ async fn rate_limit_example_answers_five_of_ten() {
         assert!(matches!(client.next().await, Some(Got::Response { id, error: false, .. }) if id == wanted));
     }
     // Nothing more comes: the next thing is the close that we ask for.
-    let mut other = Raw::ready(app.socket_addrs()[0]).await;
+    let mut other = RawClient::ready(app.socket_addrs()[0]).await;
     assert_eq!(other.ask("room.room.ping", "").await, "pong");
     app.sessions().close_all();
     assert_eq!(client.closed().await, []);
@@ -55,7 +55,7 @@ async fn rate_limit_example_answers_five_of_ten() {
 #[tokio::test]
 async fn serializer_example_is_named_in_the_handshake() {
     let app = custom_serializer::app(Config::default(), "127.0.0.1:0").start().await.unwrap();
-    let mut client = Raw::connect(app.socket_addrs()[0]).await;
+    let mut client = RawClient::connect(app.socket_addrs()[0]).await;
     let reply = client.handshake().await;
     assert!(std::str::from_utf8(&reply).unwrap().contains(r#""serializer":"pretty-json""#));
     assert_eq!(client.ask("calc.calculator.add", r#"{"a":1,"b":2}"#).await, "{\n  \"sum\": 3\n}");

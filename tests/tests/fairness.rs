@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use pitaya::prelude::*;
 use pitaya::testing::memory_acceptor;
 use pitaya::wire::{Compression, message};
-use pitaya_tests::raw::{Raw, notify};
+use pitaya_tests::raw_client::{RawClient, notify};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::yield_now;
 
@@ -61,7 +61,7 @@ async fn turns(packets: impl Iterator<Item = BytesMut>, held_up: bool) -> Vec<us
             yield_now().await;
         }
     });
-    let mut client = Raw::over(dialer.connect().unwrap());
+    let mut client = RawClient::over(dialer.connect().unwrap());
     client.handshake().await;
     let mut bytes = BytesMut::new();
     if held_up {

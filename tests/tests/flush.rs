@@ -11,15 +11,15 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use pitaya::acceptor::{Acceptor, IncomingConnection, Link, ListenOptions, Listening, Peer};
 use pitaya::session::{CloseReason, Session};
-use pitaya_tests::arena::{self, Ring, config};
-use pitaya_tests::raw::{ACK, Got, HANDSHAKE, Raw, request};
+use pitaya_tests::raw_client::{ACK, Got, HANDSHAKE, RawClient, request};
 use pitaya_tests::rest;
+use pitaya_tests::server::{self, TestServer, config};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::time::{sleep, timeout};
 
 pitaya::link!(pitaya_tests);
 
-/// What a test sees and says of the link.
+/// The state of the link, which the test reads and sets.
 #[derive(Default)]
 struct Gate {
     open: AtomicBool,
@@ -115,37 +115,37 @@ impl Acceptor for Once {
 }
 
 /// An arena, its one client, and the gate between them, which is shut.
-async fn behind_a_gate() -> (Ring, Raw<DuplexStream>, Arc<Gate>) {
+async fn behind_a_gate() -> (TestServer, RawClient<DuplexStream>, Arc<Gate>) {
     let gate = Arc::new(Gate::default());
     let (ours, wire) = tokio::io::duplex(64 * 1024);
     let hoard = Hoard { wire, held: Vec::new(), gate: Arc::clone(&gate) };
-    let ring = arena::start_with(config(), |builder| builder.acceptor(Once(Some(hoard)))).await;
-    (ring, Raw::over(ours), gate)
+    let server = server::start_with(config(), |builder| builder.acceptor(Once(Some(hoard)))).await;
+    (server, RawClient::over(ours), gate)
 }
 
 /// The same with the client's session, which is bound; the gate is closed behind it.
-async fn bound_behind_a_gate() -> (Ring, Raw<DuplexStream>, Arc<Gate>, Session) {
-    let (ring, mut client, gate) = behind_a_gate().await;
+async fn bound_behind_a_gate() -> (TestServer, RawClient<DuplexStream>, Arc<Gate>, Session) {
+    let (server, mut client, gate) = behind_a_gate().await;
     gate.open();
     client.handshake().await;
     client.ask("arena.bind", r#"{"text":"ann"}"#).await;
-    let session = ring.app.sessions().by_uid("ann").unwrap();
+    let session = server.app.sessions().by_uid("ann").unwrap();
     gate.close();
-    (ring, client, gate, session)
+    (server, client, gate, session)
 }
 
 /// Looks that nothing comes to the client, whatever time there is.
-async fn nothing_comes(client: &mut Raw<DuplexStream>) {
-    let came = timeout(Duration::from_secs(2), client.stream.read_u8()).await;
-    assert!(came.is_err(), "{came:?}");
+async fn nothing_comes(client: &mut RawClient<DuplexStream>) {
+    let received = timeout(Duration::from_secs(2), client.stream.read_u8()).await;
+    assert!(received.is_err(), "{received:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn slow_flush_loses_and_reorders_nothing() {
-    let (ring, mut client, gate) = behind_a_gate().await;
+    let (server, mut client, gate) = behind_a_gate().await;
     client.send(&[HANDSHAKE, ACK].concat()).await;
     nothing_comes(&mut client).await;
-    // What comes while the flush waits goes out after it.
+    // Messages that arrive during the flush are sent after it.
     for id in 1..=20 {
         client.send(&request(id, "arena.raw", id.to_string().as_bytes())).await;
         rest().await;
@@ -161,14 +161,14 @@ async fn slow_flush_loses_and_reorders_nothing() {
         assert_eq!((id, &body[..]), (wanted, wanted.to_string().as_bytes()));
     }
     assert_eq!(client.ask("arena.raw", "and on").await, "and on");
-    ring.app.stop().await;
+    server.app.stop().await;
     assert_eq!(gate.lost.load(SeqCst), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn close_and_kick_wait_for_the_flush() {
     for kick in [false, true] {
-        let (ring, mut client, gate, session) = bound_behind_a_gate().await;
+        let (server, mut client, gate, session) = bound_behind_a_gate().await;
         client.request("arena.push", r#"{"n":50}"#).await;
         rest().await;
         if kick {
@@ -180,11 +180,11 @@ async fn close_and_kick_wait_for_the_flush() {
         nothing_comes(&mut client).await;
         assert!(session.is_closed() && !gate.shut.load(SeqCst), "closed, and the link is still there");
         gate.open();
-        let came = client.closed().await;
-        assert_eq!(came.iter().filter(|got| matches!(got, Got::Push { .. })).count(), 50);
-        assert!(matches!(came[50], Got::Response { error: false, .. }));
-        assert_eq!(&came[51..], if kick { &[Got::Kick][..] } else { &[] });
-        ring.app.stop().await;
+        let received = client.closed().await;
+        assert_eq!(received.iter().filter(|got| matches!(got, Got::Push { .. })).count(), 50);
+        assert!(matches!(received[50], Got::Response { error: false, .. }));
+        assert_eq!(&received[51..], if kick { &[Got::Kick][..] } else { &[] });
+        server.app.stop().await;
         assert_eq!(gate.lost.load(SeqCst), 0);
     }
 }
@@ -192,7 +192,7 @@ async fn close_and_kick_wait_for_the_flush() {
 #[tokio::test(start_paused = true)]
 async fn endless_flush_ends_at_the_write_deadline() {
     for closed in [false, true] {
-        let (ring, mut client, gate, session) = bound_behind_a_gate().await;
+        let (server, mut client, gate, session) = bound_behind_a_gate().await;
         client.request("arena.raw", "never seen").await;
         rest().await;
         if closed {
@@ -208,7 +208,7 @@ async fn endless_flush_ends_at_the_write_deadline() {
             Some(if closed { CloseReason::Server } else { CloseReason::TooSlow })
         );
         assert_eq!(client.closed().await, []);
-        ring.app.stop().await;
+        server.app.stop().await;
         assert!(gate.lost.load(SeqCst) > 0);
     }
 }

@@ -1,4 +1,4 @@
-//! Groups in etcd, shared by servers, and as servers of the original read and write them.
+//! Groups in etcd, shared by servers, as Go Pitaya reads and writes them.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
@@ -139,7 +139,7 @@ async fn a_member_has_the_lease_of_its_group() {
     let etcd = Etcd::shared().await;
     let prefix = etcd::prefix();
     let (one, two) = (groups(etcd, &prefix), groups(etcd, &prefix));
-    // A group is deleted and made anew, by turns with and without a lease, while a member is added.
+    // A group is deleted and created again, alternately with and without a lease, while a member is added.
     let remake = async {
         let group = one.group("raid");
         for round in 0..150 {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use pitaya::app::Refusal;
 use pitaya::wire::packet::Kind;
-use pitaya_tests::arena::{self, config};
-use pitaya_tests::raw::{ACK, Got, HANDSHAKE, Raw, request};
+use pitaya_tests::raw_client::{ACK, Got, HANDSHAKE, RawClient, request};
+use pitaya_tests::server::{self, config};
 use pitaya_tests::{soon, until};
 
 pitaya::link!(pitaya_tests);
@@ -14,18 +14,18 @@ const REFUSED: &str = r#"{"code":400,"sys":{"dict":{},"heartbeat":30,"serializer
 
 #[tokio::test]
 async fn the_default_reply_is_the_originals_byte_for_byte() {
-    let ring = arena::start(config()).await;
-    let mut client = Raw::connect(ring.tcp).await;
+    let server = server::start(config()).await;
+    let mut client = RawClient::connect(server.tcp).await;
     let reply = client.handshake().await;
     assert_eq!(&reply[..], br#"{"code":200,"sys":{"dict":{},"heartbeat":30,"serializer":"json"}}"#);
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn validators_run_in_order_until_an_error() {
-    let witness = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let (first, second) = (Arc::clone(&witness), Arc::clone(&witness));
-    let ring = arena::start_with(config(), |builder| {
+    let recorder = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (first, second) = (Arc::clone(&recorder), Arc::clone(&recorder));
+    let server = server::start_with(config(), |builder| {
         builder
             .handshake_validator("version", move |request| {
                 first.lock().unwrap().push("version");
@@ -37,36 +37,36 @@ async fn validators_run_in_order_until_an_error() {
             })
     })
     .await;
-    let mut old = Raw::connect(ring.tcp).await;
+    let mut old = RawClient::connect(server.tcp).await;
     old.packet(Kind::Handshake, br#"{"sys":{"clientVersion":"0"}}"#).await;
     assert_eq!(old.closed().await.first().map(|got| got.text().to_owned()), Some(REFUSED.to_owned()));
-    assert_eq!(*witness.lock().unwrap(), ["version"]);
-    let mut new = Raw::ready(ring.tcp).await;
+    assert_eq!(*recorder.lock().unwrap(), ["version"]);
+    let mut new = RawClient::ready(server.tcp).await;
     assert_eq!(new.ask("arena.raw", "in").await, "in");
-    assert_eq!(*witness.lock().unwrap(), ["version", "version", "second"]);
-    ring.app.stop().await;
+    assert_eq!(*recorder.lock().unwrap(), ["version", "version", "second"]);
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn panic_in_validator_refuses_the_client() {
-    let ring = arena::start_with(config(), |builder| {
+    let server = server::start_with(config(), |builder| {
         builder.handshake_validator("bad", |request| {
             assert!(request.sys.platform != "boom");
             Ok(())
         })
     })
     .await;
-    let mut client = Raw::connect(ring.tcp).await;
+    let mut client = RawClient::connect(server.tcp).await;
     client.packet(Kind::Handshake, br#"{"sys":{"platform":"boom"}}"#).await;
     assert_eq!(client.closed().await.first().map(|got| got.text().to_owned()), Some(REFUSED.to_owned()));
-    let mut client = Raw::ready(ring.tcp).await;
+    let mut client = RawClient::ready(server.tcp).await;
     assert_eq!(client.ask("arena.raw", "fine").await, "fine");
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn authenticate_binds_or_refuses_with_payload() {
-    let ring = arena::start_with(config(), |builder| {
+    let server = server::start_with(config(), |builder| {
         builder.authenticate(|session, request| async move {
             tokio::task::yield_now().await;
             let user: Option<serde_json::Value> = request.user().map_err(|_| Refusal::new())?;
@@ -77,30 +77,30 @@ async fn authenticate_binds_or_refuses_with_payload() {
         })
     })
     .await;
-    let mut client = Raw::connect(ring.tcp).await;
+    let mut client = RawClient::connect(server.tcp).await;
     client.packet(Kind::Handshake, br#"{"user":{"token":"bad"}}"#).await;
     assert_eq!(
         client.closed().await.first().map(|got| got.text().to_owned()).as_deref(),
         Some(r#"{"code":403,"sys":{"dict":{},"heartbeat":30,"serializer":"json"},"user":{"why":"token"}}"#)
     );
-    let mut client = Raw::connect(ring.tcp).await;
+    let mut client = RawClient::connect(server.tcp).await;
     client.packet(Kind::Handshake, br#"{"user":{"token":"good"}}"#).await;
     assert!(matches!(client.next().await, Some(Got::Handshake(_))));
     client.send(ACK).await;
     assert_eq!(client.ask("arena.whoami", "").await, r#"{"text":"ann"}"#);
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn a_refusal_is_never_taken_for_a_welcome() {
-    let ring = arena::start_with(config(), |builder| {
+    let server = server::start_with(config(), |builder| {
         builder.authenticate(|_, _| async { Err(Refusal::new().with_code(200)) })
     })
     .await;
-    let mut client = Raw::connect(ring.tcp).await;
+    let mut client = RawClient::connect(server.tcp).await;
     client.send(HANDSHAKE).await;
     assert_eq!(client.closed().await.first().map(|got| got.text().to_owned()).as_deref(), Some(REFUSED));
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 /// Its deadline holds.
@@ -108,22 +108,22 @@ async fn a_refusal_is_never_taken_for_a_welcome() {
 async fn nothing_is_read_during_authenticate() {
     let mut config = config();
     config.limit_handshake_deadline = std::time::Duration::from_millis(300);
-    let ring = arena::start_with(config, |builder| {
+    let server = server::start_with(config, |builder| {
         builder.authenticate(|_, _| async { std::future::pending().await })
     })
     .await;
-    let mut client = Raw::connect(ring.tcp).await;
+    let mut client = RawClient::connect(server.tcp).await;
     client.send(HANDSHAKE).await;
     client.send(ACK).await;
     client.send(&request(1, "arena.raw", b"too early")).await;
     assert_eq!(client.closed().await, []);
-    until("the session to go", || ring.app.sessions().count() == 0).await;
-    soon("the stop", ring.app.stop()).await;
+    until("the session to go", || server.app.sessions().count() == 0).await;
+    soon("the stop", server.app.stop()).await;
 }
 
 #[tokio::test]
 async fn bad_handshake_is_refused_and_closed() {
-    let ring = arena::start(config()).await;
+    let server = server::start(config()).await;
     for body in [
         "",
         "asiodjasd",
@@ -138,29 +138,29 @@ async fn bad_handshake_is_refused_and_closed() {
         r#"{"sys":5}"#,
         "\u{feff}{}",
     ] {
-        let mut client = Raw::connect(ring.tcp).await;
+        let mut client = RawClient::connect(server.tcp).await;
         client.packet(Kind::Handshake, body.as_bytes()).await;
         let got = client.closed().await;
         assert_eq!(got.first().map(|got| got.text().to_owned()).as_deref(), Some(REFUSED), "{body:?}");
         assert_eq!(got.len(), 1);
     }
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn what_the_client_said_is_kept_on_the_session() {
-    let ring = arena::start(config()).await;
-    let mut client = Raw::connect(ring.tcp).await;
+    let server = server::start(config()).await;
+    let mut client = RawClient::connect(server.tcp).await;
     client.packet(Kind::Handshake, br#"{"SYS":{"Platform":"ios"},"user":{"age":30}}"#).await;
     client.next().await;
     client.send(ACK).await;
     client.ask("arena.bind", r#"{"text":"ann"}"#).await;
-    let session = ring.app.sessions().by_uid("ann").unwrap();
+    let session = server.app.sessions().by_uid("ann").unwrap();
     let handshake = session.handshake().unwrap();
     assert_eq!(handshake.sys.platform, "ios");
     assert_eq!(handshake.user_json(), Some(r#"{"age":30}"#));
     assert!(session.remote_addr().starts_with("127.0.0.1:"));
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
@@ -168,20 +168,20 @@ async fn large_dictionary_reply_inflates_to_its_text() {
     let mut config = config();
     config.message_compression = true;
     let routes: Vec<(String, u16)> = (1..100).map(|n| (format!("connector.service.method{n}"), n)).collect();
-    let ring = arena::start_with(config, |builder| builder.dictionary(routes)).await;
-    let mut client = Raw::connect(ring.tcp).await;
+    let server = server::start_with(config, |builder| builder.dictionary(routes)).await;
+    let mut client = RawClient::connect(server.tcp).await;
     let reply = client.handshake().await;
     assert!(pitaya::wire::zlib::looks_compressed(&reply));
     let text = pitaya::wire::zlib::inflate(&reply, 1 << 20).unwrap();
     assert!(String::from_utf8(text).unwrap().contains(r#""connector.service.method99":99"#));
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn a_fractional_heartbeat_is_refused_at_start() {
     let mut config = config();
     config.heartbeat_interval = std::time::Duration::from_millis(1500);
-    let witness = Arc::default();
-    let error = arena::builder(config, &witness).start().await.unwrap_err();
+    let recorder = Arc::default();
+    let error = server::builder(config, &recorder).start().await.unwrap_err();
     assert!(error.msg().contains("pitaya.heartbeat.interval"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! What probes see of a server: whether it lives, and whether it is ready for new work.
+//! Probes of a server: whether it is alive, and whether it is ready for new work.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use pitaya::cluster::EtcdDiscovery;
 use pitaya::config::Config;
 use pitaya::prelude::*;
 use pitaya::services::Services;
-use pitaya_tests::arena::{self, config};
 use pitaya_tests::etcd::{self, Etcd};
+use pitaya_tests::http::get;
 use pitaya_tests::nats::{self, Nats};
 use pitaya_tests::programs::free_port;
-use pitaya_tests::raw::Raw;
-use pitaya_tests::scrape::get;
+use pitaya_tests::raw_client::RawClient;
+use pitaya_tests::server::{self, config};
 use pitaya_tests::soon;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -71,16 +71,16 @@ async fn readiness_follows_start_drain_and_stop() {
         becomes(at, 503, "not ready: the server is starting\n").await;
         gate.add_permits(1);
     };
-    let starting = arena::start_with(config, |builder| builder.module("slow", module));
-    let (ring, ()) = tokio::join!(starting, probes);
+    let starting = server::start_with(config, |builder| builder.module("slow", module));
+    let (server, ()) = tokio::join!(starting, probes);
     becomes(at, 200, "ready\n").await;
-    assert_eq!(ring.app.http_addr(), Some(at));
+    assert_eq!(server.app.http_addr(), Some(at));
 
-    let client = Raw::ready(ring.tcp).await;
-    let app = ring.app.app();
+    let client = RawClient::ready(server.tcp).await;
+    let app = server.app.app();
     let draining = tokio::spawn(async move {
-        ring.app.drain().await;
-        ring.app.stop().await;
+        server.app.drain().await;
+        server.app.stop().await;
     });
     becomes(at, 503, "not ready: the server is draining\n").await;
     assert!(app.is_running(), "a client is still there");
@@ -118,14 +118,14 @@ async fn readiness_follows_the_broker_and_the_registry() {
 async fn an_address_that_is_taken_fails_the_start() {
     let (config, at) = watched();
     let _taken = std::net::TcpListener::bind(at).unwrap();
-    let error = arena::builder(config, &Arc::default()).start().await.unwrap_err();
+    let error = server::builder(config, &Arc::default()).start().await.unwrap_err();
     assert!(error.msg().starts_with("`pitaya.http.listen`: cannot listen at"), "{error}");
 }
 
 #[tokio::test]
 async fn without_a_key_nothing_listens() {
-    let ring = arena::start(config()).await;
-    assert_eq!(ring.app.http_addr(), None);
-    assert!(ring.app.metrics().is_empty(), "nothing is measured for nobody");
-    ring.app.stop().await;
+    let server = server::start(config()).await;
+    assert_eq!(server.app.http_addr(), None);
+    assert!(server.app.metrics().is_empty(), "nothing is measured without a reporter");
+    server.app.stop().await;
 }

@@ -1,4 +1,4 @@
-//! What bounds a stranger, and what must not hit a client that does nothing wrong.
+//! Limits on clients that misbehave, which must not affect clients that behave.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use pitaya::metrics::InMemoryReporter;
 use pitaya::testing::memory_acceptor;
 use pitaya::wire::Compression;
 use pitaya::wire::zlib;
-use pitaya_tests::arena::{self, config};
-use pitaya_tests::raw::{ACK, Got, HANDSHAKE, HEARTBEAT, Raw, notify};
+use pitaya_tests::raw_client::{ACK, Got, HANDSHAKE, HEARTBEAT, RawClient, notify};
+use pitaya_tests::server::{self, config};
 use pitaya_tests::ws::{PING, frame, upgrade};
 use pitaya_tests::{soon, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -28,8 +28,8 @@ async fn websocket(at: std::net::SocketAddr, target: &str) -> TcpStream {
 
 #[tokio::test]
 async fn upgrade_is_answered_for_any_target() {
-    let ring = arena::start_with(config(), |b| b.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
-    let at = ring.app.socket_addrs()[1];
+    let server = server::start_with(config(), |b| b.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
+    let at = server.app.socket_addrs()[1];
     for target in
         ["/", "/a/b?c=d", "[", "http://", "x:y:z", "/\"<>", "/^`", "/?q=\"", "*", "//", "%", "\u{e9}"]
     {
@@ -37,7 +37,7 @@ async fn upgrade_is_answered_for_any_target() {
         stream.write_all(&frame(HANDSHAKE)).await.unwrap();
         assert_eq!(soon("the reply", stream.read_u8()).await.unwrap(), 0x82, "{target}");
     }
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 /// Pings do not count as its progress.
@@ -45,46 +45,46 @@ async fn upgrade_is_answered_for_any_target() {
 async fn trickling_websocket_message_is_cut_off() {
     let mut config = config();
     config.limit_packet_deadline = Duration::from_millis(300);
-    let ring = arena::start_with(config, |b| b.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
-    let at = ring.app.socket_addrs()[1];
+    let server = server::start_with(config, |b| b.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
+    let at = server.app.socket_addrs()[1];
 
     let mut pinging = websocket(at, "/").await;
     pinging.write_all(&[frame(HANDSHAKE), frame(ACK)].concat()).await.unwrap();
     let mut dribbling = websocket(at, "/").await;
     dribbling.write_all(&[frame(HANDSHAKE), frame(ACK)].concat()).await.unwrap();
-    until("both sessions", || ring.app.sessions().count() == 2).await;
+    until("both sessions", || server.app.sessions().count() == 2).await;
 
     let begun = tokio::time::Instant::now();
     let long = frame(&[4; 5000]);
     for byte in long {
         // It is cut off long before it is through.
-        if dribbling.write_all(&[byte]).await.is_err() || ring.app.sessions().count() == 1 {
+        if dribbling.write_all(&[byte]).await.is_err() || server.app.sessions().count() == 1 {
             break;
         }
         pinging.write_all(PING).await.unwrap();
         sleep(Duration::from_millis(20)).await;
     }
     assert!(begun.elapsed() < Duration::from_secs(10));
-    assert_eq!(ring.app.sessions().count(), 1);
+    assert_eq!(server.app.sessions().count(), 1);
     pinging.write_all(&frame(HEARTBEAT)).await.unwrap();
     sleep(Duration::from_millis(50)).await;
-    assert_eq!(ring.app.sessions().count(), 1, "the one that pings is still there");
-    ring.app.stop().await;
+    assert_eq!(server.app.sessions().count(), 1, "the one that pings is still there");
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn message_begun_with_the_end_of_another_is_cut() {
     let mut config = config();
     config.limit_packet_deadline = Duration::from_millis(300);
-    let ring = arena::start_with(config, |b| b.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
-    let mut stream = websocket(ring.app.socket_addrs()[1], "/").await;
+    let server = server::start_with(config, |b| b.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
+    let mut stream = websocket(server.app.socket_addrs()[1], "/").await;
     let begun = tokio::time::Instant::now();
     stream.write_all(&[&frame(HANDSHAKE), &frame(ACK), &frame(HEARTBEAT)[..7]].concat()).await.unwrap();
     let mut answer = Vec::new();
     let _ = soon("the close", stream.read_to_end(&mut answer)).await;
     assert!(begun.elapsed() < Duration::from_secs(10), "not by silence");
-    until("the session to go", || ring.app.sessions().count() == 0).await;
-    ring.app.stop().await;
+    until("the session to go", || server.app.sessions().count() == 0).await;
+    server.app.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,8 +92,8 @@ async fn steady_upload_is_never_cut() {
     let mut config = config();
     config.limit_packet_deadline = Duration::from_secs(30);
     let (acceptor, dialer) = memory_acceptor();
-    let ring = arena::start_with(config, |b| b.acceptor(acceptor)).await;
-    let mut client = Raw::over(dialer.connect().unwrap());
+    let server = server::start_with(config, |b| b.acceptor(acceptor)).await;
+    let mut client = RawClient::over(dialer.connect().unwrap());
     client.handshake().await;
     let packet = notify("arena.raw", &[b'x'; 1000]);
     let stream = packet.repeat(100);
@@ -103,7 +103,7 @@ async fn steady_upload_is_never_cut() {
         sleep(Duration::from_secs(1)).await;
     }
     assert_eq!(client.ask("arena.raw", "still here").await, "still here");
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
@@ -113,13 +113,13 @@ async fn queued_messages_are_bounded_in_bytes() {
     config.session_pending_bytes = 64 * 1024;
     config.metrics_period = Duration::from_millis(20);
     let reporter = Arc::clone(&memory);
-    let ring = arena::start_with(config, |b| b.reporter(reporter)).await;
+    let server = server::start_with(config, |b| b.reporter(reporter)).await;
     let waiting = || memory.value("pending_messages", &[]).unwrap_or_default();
 
     // Large ones: seven make more than 64 KiB.
-    let mut client = Raw::ready(ring.tcp).await;
+    let mut client = RawClient::ready(server.tcp).await;
     client.request("arena.gated", r#"{"text":"large"}"#).await;
-    ring.witness.wrote("begin large").await;
+    server.recorder.wrote("begin large").await;
     let large = vec![b'x'; 10_000];
     let mut sent = Vec::new();
     for n in 0..40_u8 {
@@ -130,7 +130,7 @@ async fn queued_messages_are_bounded_in_bytes() {
     until("seven to wait", || waiting() == 7.0).await;
     sleep(Duration::from_millis(100)).await;
     assert_eq!(waiting(), 7.0);
-    ring.witness.open("large");
+    server.recorder.open("large");
     assert!(matches!(client.next().await, Some(Got::Response { id: 1, .. })));
     for (n, id) in sent.into_iter().enumerate() {
         let Some(Got::Response { id: got, body, .. }) = client.next().await else {
@@ -140,9 +140,9 @@ async fn queued_messages_are_bounded_in_bytes() {
     }
 
     // Small ones that inflate to much: all of them may wait, for they take little room until their turn comes.
-    let mut client = Raw::ready(ring.tcp).await;
+    let mut client = RawClient::ready(server.tcp).await;
     client.request("arena.gated", r#"{"text":"small"}"#).await;
-    ring.witness.wrote("begin small").await;
+    server.recorder.wrote("begin small").await;
     let much = vec![b'y'; 100_000];
     for id in 2..22 {
         let mut packet = bytes::BytesMut::new();
@@ -153,7 +153,7 @@ async fn queued_messages_are_bounded_in_bytes() {
         client.send(&packet).await;
     }
     until("twenty to wait", || waiting() == 20.0).await;
-    ring.witness.open("small");
+    server.recorder.open("small");
     assert!(matches!(client.next().await, Some(Got::Response { id: 1, .. })));
     for id in 2..22 {
         let Some(Got::Response { id: got, body, .. }) = client.next().await else {
@@ -162,17 +162,17 @@ async fn queued_messages_are_bounded_in_bytes() {
         assert_eq!((got, &body[..]), (id, &much[..]));
     }
 
-    // One that does not inflate is found when its turn comes, and breaks the protocol then as it would have at once.
+    // A message that does not inflate violates the protocol when its turn comes.
     client.request("arena.gated", r#"{"text":"bad"}"#).await;
-    ring.witness.wrote("begin bad").await;
+    server.recorder.wrote("begin bad").await;
     assert!(zlib::inflate(b"not zlib", 10).is_err());
     let mut bad = notify("arena.raw", b"not zlib").to_vec();
     bad[4] |= 0x10;
     client.send(&bad).await;
     until("one to wait", || waiting() == 1.0).await;
-    ring.witness.open("bad");
+    server.recorder.open("bad");
     assert!(matches!(&client.closed().await[..], [Got::Response { error: false, .. }]));
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 struct Sieve;
@@ -192,28 +192,28 @@ async fn drops_and_refusals_are_counted_by_reason() {
     let mut config = Config::default();
     config.limit_connections = 2;
     let reporter = Arc::clone(&memory);
-    let ring = arena::start_with(config, |b| {
+    let server = server::start_with(config, |b| {
         b.reporter(reporter)
             .acceptor(Tcp::bind("127.0.0.1:0").wrap(Sieve))
             .acceptor(Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]))
     })
     .await;
-    let [_, sieve, proxy] = ring.app.socket_addrs()[..] else { panic!("three acceptors") };
-    let mut client = Raw::ready(sieve).await;
+    let [_, sieve, proxy] = server.app.socket_addrs()[..] else { panic!("three acceptors") };
+    let mut client = RawClient::ready(sieve).await;
     for _ in 0..3 {
         client.send(b"\x03\0\0\x01?").await;
     }
     assert_eq!(client.ask("arena.raw", "on").await, "on");
     assert_eq!(memory.sum("filtered_packets", &[]), 3.0);
 
-    let mut bad = Raw::connect(proxy).await;
+    let mut bad = RawClient::connect(proxy).await;
     bad.send(b"no header at all\r\n").await;
     bad.closed().await;
     let refused = |reason| memory.sum("rejected_connections", &[("reason", reason)]);
     until("the bad header to be counted", || refused("proxy") == 1.0).await;
 
-    let _second = Raw::ready(ring.tcp).await;
-    assert_eq!(Raw::connect(ring.tcp).await.closed().await, []);
+    let _second = RawClient::ready(server.tcp).await;
+    assert_eq!(RawClient::connect(server.tcp).await.closed().await, []);
     until("the third to be counted", || refused("limit") == 1.0).await;
-    ring.app.stop().await;
+    server.app.stop().await;
 }

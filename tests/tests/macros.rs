@@ -1,4 +1,4 @@
-//! What the macros make, at run time: forms of messages, errors, and timers of components.
+//! The expansion of the macros at run time: forms of messages, errors, and timers of components.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -33,7 +33,7 @@ struct Numbers {
     text: String,
 }
 
-/// What a JavaScript client makes of it that writes every number as a double.
+/// The JSON of a JavaScript client that writes every number as a double.
 #[derive(serde::Serialize)]
 struct Doubles {
     small: f64,
@@ -232,7 +232,7 @@ fn a_derived_error_goes_through_the_question_mark() {
     assert!(std::error::Error::source(&error).is_some_and(|source| source.is::<GameError>()));
 }
 
-/// What the timers did, in order.
+/// The calls of the timers, in order.
 type Done = Arc<Mutex<Vec<String>>>;
 
 #[derive(Component)]

@@ -1,4 +1,4 @@
-//! What is reported: under which labels, in which unit, and that it is what happened.
+//! The reported metrics: their labels, their units and their values.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,25 +13,21 @@ use pitaya::prelude::*;
 use pitaya::session::CloseReason;
 use pitaya::testing::memory_acceptor;
 use pitaya::wire::packet::{self, Kind};
-use pitaya_tests::arena::{self, OnText, Ring, config};
 use pitaya_tests::etcd::{self, Etcd};
 use pitaya_tests::nats::{self, Nats};
-use pitaya_tests::raw::{Got, Raw};
+use pitaya_tests::raw_client::{Got, RawClient};
+use pitaya_tests::server::{self, OnText, TestServer, config, text_json};
 use pitaya_tests::{rest, until};
 use tokio::io::{AsyncReadExt, DuplexStream};
 use tokio::time::{Instant, sleep};
 
 pitaya::link!(pitaya_tests);
 
-fn text(text: &str) -> String {
-    format!(r#"{{"text":"{text}"}}"#)
-}
-
 /// An arena that reports to memory.
-async fn reported(config: Config) -> (Ring, Arc<InMemoryReporter>) {
+async fn reported(config: Config) -> (TestServer, Arc<InMemoryReporter>) {
     let metrics = Arc::new(InMemoryReporter::new());
     let reporter = Arc::clone(&metrics);
-    (arena::start_with(config, |builder| builder.reporter(reporter)).await, metrics)
+    (server::start_with(config, |builder| builder.reporter(reporter)).await, metrics)
 }
 
 /// The label sets of a metric that have been used.
@@ -45,18 +41,18 @@ async fn response_times_are_labelled_and_in_nanoseconds() {
     let mut config = config();
     config.handler_timeout = Duration::from_millis(300);
     config.metrics_game = "chess".into();
-    let (ring, metrics) = reported(config).await;
-    let mut client = Raw::ready(ring.tcp).await;
+    let (server, metrics) = reported(config).await;
+    let mut client = RawClient::ready(server.tcp).await;
 
     // One call waits for a time that is known from both sides.
     let asked = Instant::now();
-    client.request("arena.gated", text("slow")).await;
-    ring.witness.wrote("begin slow").await;
+    client.request("arena.gated", text_json("slow")).await;
+    server.recorder.wrote("begin slow").await;
     let begun = Instant::now();
     sleep(Duration::from_millis(50)).await; // the time is what is measured
     let at_least = begun.elapsed();
-    ring.witness.open("slow");
-    assert_eq!(client.next().await.unwrap().text(), text("slow"));
+    server.recorder.open("slow");
+    assert_eq!(client.next().await.unwrap().text(), text_json("slow"));
     let at_most = asked.elapsed();
 
     for (route, body) in [
@@ -74,9 +70,9 @@ async fn response_times_are_labelled_and_in_nanoseconds() {
     ] {
         client.call(route, body).await;
     }
-    ring.witness.open("beside");
-    client.call("arena.beside", text("beside")).await;
-    client.notify("arena.note", text("a notify")).await;
+    server.recorder.open("beside");
+    client.call("arena.beside", text_json("beside")).await;
+    client.notify("arena.note", text_json("a notify")).await;
     let asked_for_long = Instant::now();
     assert!(client.ask("arena.hang", "").await.contains("PIT-408"));
     let hung_at_most = asked_for_long.elapsed();
@@ -118,14 +114,14 @@ async fn response_times_are_labelled_and_in_nanoseconds() {
         Duration::from_millis(300) <= hung && hung <= hung_at_most,
         "300ms to {hung_at_most:?}, not {hung:?}"
     );
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn connected_clients_gauge_follows_each_client() {
     let metrics = Arc::new(InMemoryReporter::new());
     let reporter = Arc::clone(&metrics);
-    let ring = arena::start_with(config(), |builder| {
+    let server = server::start_with(config(), |builder| {
         builder.reporter(reporter).authenticate(|_, request| async move {
             if request.sys.platform == "unwanted" { Err(Refusal::new()) } else { Ok(()) }
         })
@@ -136,10 +132,10 @@ async fn connected_clients_gauge_follows_each_client() {
 
     let mut clients = Vec::new();
     for level in 1..=5 {
-        clients.push(Raw::ready(ring.tcp).await);
+        clients.push(RawClient::ready(server.tcp).await);
         assert_eq!(now(), f64::from(level), "it is there before its handshake is answered");
     }
-    let mut unwanted = Raw::connect(ring.tcp).await;
+    let mut unwanted = RawClient::connect(server.tcp).await;
     goes_to(6.0).await;
     unwanted.packet(Kind::Handshake, br#"{"sys":{"platform":"unwanted"}}"#).await;
     assert_eq!(unwanted.closed().await.len(), 1, "the refusal");
@@ -153,9 +149,9 @@ async fn connected_clients_gauge_follows_each_client() {
     goes_to(2.0).await;
     clients[2].request("arena.close", "").await;
     goes_to(1.0).await;
-    clients.push(Raw::ready(ring.tcp).await);
+    clients.push(RawClient::ready(server.tcp).await);
     assert_eq!(now(), 2.0);
-    ring.app.stop().await;
+    server.app.stop().await;
     goes_to(0.0).await;
     assert_eq!(samples(&metrics, "pitaya_acceptor_connected_clients").len(), 1, "one level for all");
 }
@@ -164,8 +160,8 @@ async fn connected_clients_gauge_follows_each_client() {
 async fn free_outbox_places_are_reported() {
     let mut config = config();
     config.agent_messages = 40;
-    let (ring, metrics) = reported(config).await;
-    let mut client = Raw::ready(ring.tcp).await;
+    let (server, metrics) = reported(config).await;
+    let mut client = RawClient::ready(server.tcp).await;
     // Each answer leaves as soon as its handler rests, with all that was pushed before.
     let mut free = 39.0; // the handshake's
     let mut expected = vec![free];
@@ -180,7 +176,7 @@ async fn free_outbox_places_are_reported() {
     for (bound, count) in &sample.buckets {
         assert_eq!(*count, expected.iter().filter(|left| *left <= bound).count() as u64, "up to {bound}");
     }
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 // ---- messages that do not leave
@@ -195,21 +191,21 @@ fn dropped(metrics: &InMemoryReporter) -> [f64; 3] {
 /// A bound client over a link that holds little, with its session.
 async fn over_little(
     change: impl FnOnce(&mut Config),
-) -> (Ring, Arc<InMemoryReporter>, Raw<DuplexStream>, Session) {
+) -> (TestServer, Arc<InMemoryReporter>, RawClient<DuplexStream>, Session) {
     let metrics = Arc::new(InMemoryReporter::new());
     let reporter = Arc::clone(&metrics);
     let mut config = config();
     change(&mut config);
     let (acceptor, dialer) = memory_acceptor();
-    let ring = arena::start_with(config, |builder| builder.reporter(reporter).acceptor(acceptor)).await;
-    let mut client = Raw::over(dialer.connect().unwrap());
+    let server = server::start_with(config, |builder| builder.reporter(reporter).acceptor(acceptor)).await;
+    let mut client = RawClient::over(dialer.connect().unwrap());
     client.handshake().await;
-    client.ask("arena.bind", text("ann")).await;
-    let session = ring.app.sessions().by_uid("ann").unwrap();
-    (ring, metrics, client, session)
+    client.ask("arena.bind", text_json("ann")).await;
+    let session = server.app.sessions().by_uid("ann").unwrap();
+    (server, metrics, client, session)
 }
 
-/// Pushes so many, from nobody's call; gives how many were taken.
+/// Pushes `n` times outside of a call, and returns how many pushes were accepted.
 async fn push(session: &Session, count: usize) -> usize {
     let mut taken = 0;
     for n in 0..count {
@@ -222,7 +218,7 @@ async fn push(session: &Session, count: usize) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn pushes_that_a_full_outbox_drops_are_counted() {
-    let (ring, metrics, mut client, session) =
+    let (server, metrics, mut client, session) =
         over_little(|config| config.session_outbox_policy = OutboxPolicy::Drop).await;
     let taken = push(&session, 400).await;
     assert!(taken < 400 && !session.is_closed());
@@ -231,13 +227,13 @@ async fn pushes_that_a_full_outbox_drops_are_counted() {
         assert!(matches!(client.next().await, Some(Got::Push { .. })));
     }
     assert_eq!(client.ask("arena.raw", "all came").await, "all came");
-    ring.app.stop().await;
+    server.app.stop().await;
     assert_eq!(dropped(&metrics), [(400 - taken) as f64, 0.0, 0.0]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn call_with_delayed_answer_is_reported_once() {
-    let (ring, metrics, mut client, session) =
+    let (server, metrics, mut client, session) =
         over_little(|config| config.session_outbox_policy = OutboxPolicy::Drop).await;
     let taken = push(&session, 400).await;
     assert!(taken < 400);
@@ -250,39 +246,39 @@ async fn call_with_delayed_answer_is_reported_once() {
     let count =
         |status| metrics.count("response_time_ns", &[("route", "test.arena.fail"), ("status", status)]);
     assert_eq!([count("failed"), count("ok")], [1, 0]);
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn pushes_lost_to_a_slow_client_are_counted() {
-    let (ring, metrics, mut client, session) = over_little(|_| {}).await;
+    let (server, metrics, mut client, session) = over_little(|_| {}).await;
     let taken = push(&session, 400).await;
     assert!(taken < 400);
     assert_eq!(session.close_reason(), Some(CloseReason::TooSlow));
-    let came = whole_packets(&mut client.stream).await;
-    assert_eq!(dropped(&metrics), [1.0, 0.0, (taken - came) as f64], "{came} of {taken} came");
-    ring.app.stop().await;
+    let received = whole_packets(&mut client.stream).await;
+    assert_eq!(dropped(&metrics), [1.0, 0.0, (taken - received) as f64], "{received} of {taken} came");
+    server.app.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn pushes_that_give_way_to_newer_ones_are_counted() {
-    let (ring, metrics, mut client, session) =
+    let (server, metrics, mut client, session) =
         over_little(|config| config.session_outbox_policy = OutboxPolicy::Latest).await;
     assert_eq!(push(&session, 400).await, 400);
     client.request("arena.raw", "the end").await;
-    let mut came = 0;
+    let mut received = 0;
     while let Some(Got::Push { .. }) = client.next().await {
-        came += 1;
+        received += 1;
     }
-    assert!(came < 400);
-    assert_eq!(dropped(&metrics), [0.0, (400 - came) as f64, 0.0], "{came} came");
-    ring.app.stop().await;
+    assert!(received < 400);
+    assert_eq!(dropped(&metrics), [0.0, (400 - received) as f64, 0.0], "{received} came");
+    server.app.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn unwritten_messages_of_a_session_are_counted() {
     for kick in [false, true] {
-        let (ring, metrics, mut client, session) = over_little(|_| {}).await;
+        let (server, metrics, mut client, session) = over_little(|_| {}).await;
         let taken = push(&session, 150).await;
         assert_eq!((taken, dropped(&metrics)), (150, [0.0; 3]), "there is room for all");
         if kick {
@@ -292,11 +288,11 @@ async fn unwritten_messages_of_a_session_are_counted() {
         }
         assert_eq!(dropped(&metrics), [0.0; 3], "they have their time to leave");
         sleep(Duration::from_secs(60)).await;
-        let came = whole_packets(&mut client.stream).await;
+        let received = whole_packets(&mut client.stream).await;
         let all = taken + usize::from(kick);
-        assert!(came < all);
-        assert_eq!(dropped(&metrics), [0.0, 0.0, (all - came) as f64], "{came} of {all} came");
-        ring.app.stop().await;
+        assert!(received < all);
+        assert_eq!(dropped(&metrics), [0.0, 0.0, (all - received) as f64], "{received} of {all} came");
+        server.app.stop().await;
     }
 }
 
@@ -304,7 +300,7 @@ async fn unwritten_messages_of_a_session_are_counted() {
 async fn pushes_to_a_refused_client_are_counted() {
     let metrics = Arc::new(InMemoryReporter::new());
     let reporter = Arc::clone(&metrics);
-    let ring = arena::start_with(config(), |builder| {
+    let server = server::start_with(config(), |builder| {
         builder.reporter(reporter).authenticate(|session, _| async move {
             for n in 0..3 {
                 session.push(&OnText { text: n.to_string() }).await.expect("it waits");
@@ -313,11 +309,11 @@ async fn pushes_to_a_refused_client_are_counted() {
         })
     })
     .await;
-    let mut client = Raw::connect(ring.tcp).await;
+    let mut client = RawClient::connect(server.tcp).await;
     client.packet(Kind::Handshake, b"{}").await;
     assert!(matches!(&client.closed().await[..], [Got::Handshake(_)]), "nothing but the refusal");
     assert_eq!(dropped(&metrics), [0.0, 0.0, 3.0]);
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]

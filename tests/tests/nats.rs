@@ -5,48 +5,31 @@ use std::time::Duration;
 
 use pitaya::cluster::{Address, NatsOptions, NatsTransport, Server, Transport, TransportError};
 use pitaya_tests::nats::{Nats, transport, transport_with};
-use pitaya_tests::transport::{Peer, Trio};
+use pitaya_tests::transport::{Peer, TestPeers};
 use pitaya_tests::{soon, until};
 
-macro_rules! promises {
-    ($($promise:ident)*) => {
-        $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            #[ignore = "needs nats-server"]
-            async fn $promise() {
-                let nats = Nats::start().await;
-                Trio::start(|| transport(&nats)).await.$promise().await;
-            }
-        )*
-    };
+async fn start() -> (Nats, TestPeers<NatsTransport>) {
+    let nats = Nats::start().await;
+    let peers = TestPeers::start(|| transport(&nats)).await;
+    (nats, peers)
 }
 
-promises! {
-    a_request_is_answered_by_the_server_it_is_for
-    missing_server_has_no_responders
-    a_server_that_does_not_answer_in_time_is_a_timeout
-    invalid_id_or_uid_is_refused
-    what_is_too_large_is_an_error_for_both_sides
-    requests_are_handled_beside_each_other
-    ten_thousand_pushes_to_one_user_arrive_in_order
-    user_is_served_until_all_forget_it
-    a_binding_is_told_to_all_servers_of_the_type
-    a_broadcast_reaches_the_one_frontend_it_is_for
-    drain_answers_what_arrived_before
-    close_keeps_what_was_sent_before
+pitaya_tests::transport_promises! {
+    [#[tokio::test(flavor = "multi_thread", worker_threads = 2)] #[ignore = "needs nats-server"]]
+    start()
 }
 
 /// Waits until all of them know that the broker is gone.
-async fn lost(trio: &Trio<NatsTransport>) {
+async fn lost(peers: &TestPeers<NatsTransport>) {
     until("the loss is known", || {
-        [&trio.one, &trio.two, &trio.back].iter().all(|peer| !peer.transport.is_connected())
+        [&peers.one, &peers.two, &peers.back].iter().all(|peer| !peer.transport.is_connected())
     })
     .await;
 }
 
 /// Waits until all of them have it back.
-async fn back(trio: &Trio<NatsTransport>, times: usize) {
-    for peer in [&trio.one, &trio.two, &trio.back] {
+async fn back(peers: &TestPeers<NatsTransport>, times: usize) {
+    for peer in [&peers.one, &peers.two, &peers.back] {
         peer.recorder.has_many("reconnected", times).await;
         assert!(peer.transport.is_connected());
     }
@@ -57,10 +40,10 @@ async fn back(trio: &Trio<NatsTransport>, times: usize) {
 #[ignore = "needs nats-server"]
 async fn calls_fail_immediately_without_the_broker() {
     let mut nats = Nats::start().await;
-    let trio = Trio::start(|| transport(&nats)).await;
-    let Trio { one, two, .. } = &trio;
+    let peers = TestPeers::start(|| transport(&nats)).await;
+    let TestPeers { one, two, .. } = &peers;
     nats.kill();
-    lost(&trio).await;
+    lost(&peers).await;
     for _ in 0..10_000 {
         // more than the client has room for: nothing is kept for later
         assert_eq!(one.push("ann", "lost").await, Err(TransportError::Unavailable));
@@ -74,7 +57,7 @@ async fn calls_fail_immediately_without_the_broker() {
         one.transport.forget_user(uid);
     }
     nats.restart().await;
-    back(&trio, 1).await;
+    back(&peers, 1).await;
     for uid in &many {
         two.push(uid, uid).await.unwrap();
     }
@@ -82,25 +65,25 @@ async fn calls_fail_immediately_without_the_broker() {
     two.settled(one, "user-0").await;
     let mut expected: Vec<_> = many[..100].iter().map(|uid| format!("push {uid}")).collect();
     expected.push("push the last".to_owned());
-    let mut came = one.recorder.came("push");
-    came.sort();
+    let mut received = one.recorder.recorded("push");
+    received.sort();
     expected.sort();
-    assert_eq!(came, expected);
+    assert_eq!(received, expected);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs nats-server"]
 async fn subscriptions_return_with_the_broker() {
     let mut nats = Nats::start().await;
-    let trio = Trio::start(|| transport(&nats)).await;
-    let Trio { one, two, back: backend } = &trio;
+    let peers = TestPeers::start(|| transport(&nats)).await;
+    let TestPeers { one, two, back: backend } = &peers;
     one.transport.serve_user("ann").await.unwrap();
     one.transport.serve_user("bob").await.unwrap();
     for times in 1..=2 {
         nats.kill();
-        lost(&trio).await;
+        lost(&peers).await;
         nats.restart().await;
-        back(&trio, times).await;
+        back(&peers, times).await;
         for peer in [one, two, backend] {
             let body = format!("{times}");
             assert_eq!(one.ask(&peer.server, body.clone()).await, Ok(body.into()));
@@ -111,11 +94,12 @@ async fn subscriptions_return_with_the_broker() {
         backend.transport.publish(Address::Broadcast(&two.server), body.clone().into()).await.unwrap();
         backend.push("ann", &body).await.unwrap();
         backend.kick("bob", &body).await.unwrap();
-        for (peer, came) in [(one, "bound"), (two, "bound"), (two, "broadcast"), (one, "push"), (one, "kick")]
+        for (peer, received) in
+            [(one, "bound"), (two, "bound"), (two, "broadcast"), (one, "push"), (one, "kick")]
         {
-            peer.recorder.has_many(came, times).await;
+            peer.recorder.has_many(received, times).await;
             // once each: the old subscriptions are not there beside the new ones
-            assert_eq!(peer.recorder.came(came).len(), times, "{came}");
+            assert_eq!(peer.recorder.recorded(received).len(), times, "{received}");
         }
         assert_eq!(one.transport.counts().reconnects, times as u64);
     }
@@ -125,9 +109,9 @@ async fn subscriptions_return_with_the_broker() {
 #[ignore = "needs nats-server"]
 async fn a_call_that_waits_when_the_broker_dies_is_told() {
     let mut nats = Nats::start().await;
-    let trio = Trio::start(|| transport(&nats)).await;
-    let (answer, ()) = tokio::join!(trio.one.ask(&trio.two.server, "never"), async {
-        trio.two.recorder.has("request never").await;
+    let peers = TestPeers::start(|| transport(&nats)).await;
+    let (answer, ()) = tokio::join!(peers.one.ask(&peers.two.server, "never"), async {
+        peers.two.recorder.has("request never").await;
         nats.kill();
     });
     // not that it was unavailable: it was handled
@@ -138,17 +122,17 @@ async fn a_call_that_waits_when_the_broker_dies_is_told() {
 #[ignore = "needs nats-server"]
 async fn a_frozen_broker_is_noticed_and_recovered_from() {
     let nats = Nats::start().await;
-    let trio = Trio::start(|| {
+    let peers = TestPeers::start(|| {
         transport_with(&nats, |options| {
             options.ping_interval = Duration::from_millis(100);
             options.connection_timeout = Duration::from_millis(200);
         })
     })
     .await;
-    let Trio { one, two, back: backend } = &trio;
+    let TestPeers { one, two, back: backend } = &peers;
     one.transport.serve_user("ann").await.unwrap();
     nats.freeze();
-    // Far more than the client and the socket hold: whoever publishes waits, but not for ever.
+    // Far more than the client and the socket hold, so that a publisher waits, for a bounded time.
     let large = "x".repeat(100_000);
     let flood = async { while backend.push("ann", &large).await.is_ok() {} };
     let call = async {
@@ -157,10 +141,10 @@ async fn a_frozen_broker_is_noticed_and_recovered_from() {
     };
     let serve = async { one.transport.serve_user("bob").await.unwrap() };
     tokio::join!(soon("the end of the flood", flood), call, soon("serving a user", serve));
-    lost(&trio).await;
+    lost(&peers).await;
     assert_eq!(one.ask(&two.server, "lost").await, Err(TransportError::Unavailable));
     nats.thaw();
-    back(&trio, 1).await;
+    back(&peers, 1).await;
     for uid in ["ann", "bob"] {
         backend.push(uid, uid).await.unwrap();
         one.recorder.has(&format!("push {uid}")).await;

@@ -126,7 +126,7 @@ impl Certificates {
         let all = Self { dir: tempfile::tempdir().unwrap() };
         let (cert, issuer) = authority("ours");
         all.write("ca.pem", &cert.pem());
-        all.write("stranger.pem", &authority("strangers").0.pem());
+        all.write("stranger.pem", &authority("foreign_peers").0.pem());
         all.write("empty.pem", "");
         for (name, host) in [("server", "127.0.0.1"), ("client", "client")] {
             let key = rcgen::KeyPair::generate().unwrap();
@@ -157,7 +157,7 @@ impl Certificates {
     }
 }
 
-async fn broker_with_tls(certificates: &Certificates, more: &[&str]) -> Option<Nats> {
+async fn broker_with_tls(certificates: &Certificates, more: &[&str]) -> Nats {
     let args = certificates.args(more);
     Nats::start_with("", &args.iter().map(String::as_str).collect::<Vec<_>>()).await
 }
@@ -253,5 +253,5 @@ async fn refused_subscription_is_an_error() {
     // the other subscription of the user is gone too
     peer.push("ann", "nobody").await.unwrap();
     peer.settled(&peer, "bob").await;
-    assert_eq!(peer.recorder.came("push"), ["push the last"]);
+    assert_eq!(peer.recorder.recorded("push"), ["push the last"]);
 }

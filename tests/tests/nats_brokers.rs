@@ -4,44 +4,44 @@ use std::time::Duration;
 
 use pitaya::cluster::{NatsOptions, NatsTls, NatsTransport, Server, Transport as _};
 use pitaya_tests::nats::{CLUSTER, Nats, transport_with};
-use pitaya_tests::transport::{Peer, Trio};
+use pitaya_tests::transport::{Peer, TestPeers};
 use pitaya_tests::until;
 
 /// Three servers with the address of this broker only.
-async fn start(nats: &Nats, change: impl Fn(&mut NatsOptions)) -> Trio<NatsTransport> {
-    Trio::start(|| transport_with(nats, &change)).await
+async fn start(nats: &Nats, change: impl Fn(&mut NatsOptions)) -> TestPeers<NatsTransport> {
+    TestPeers::start(|| transport_with(nats, &change)).await
 }
 
-fn peers(trio: &Trio<NatsTransport>) -> [&Peer<NatsTransport>; 3] {
-    [&trio.one, &trio.two, &trio.back]
+fn all(peers: &TestPeers<NatsTransport>) -> [&Peer<NatsTransport>; 3] {
+    [&peers.one, &peers.two, &peers.back]
 }
 
 /// Waits until each has learned of so many brokers.
-async fn learned(trio: &Trio<NatsTransport>, brokers: u64) {
+async fn learned(peers: &TestPeers<NatsTransport>, brokers: u64) {
     until("all have learned of the brokers", || {
-        peers(trio).iter().all(|peer| peer.transport.counts().learned_brokers >= brokers)
+        all(peers).iter().all(|peer| peer.transport.counts().learned_brokers >= brokers)
     })
     .await;
 }
 
 /// Waits until each has been connected again so often, and one reaches another.
-async fn back(trio: &Trio<NatsTransport>, times: usize) {
-    for peer in peers(trio) {
+async fn back(peers: &TestPeers<NatsTransport>, times: usize) {
+    for peer in all(peers) {
         peer.recorder.has_many("reconnected", times).await;
     }
-    assert_eq!(trio.one.ask(&trio.two.server, "hello").await, Ok("hello".into()));
+    assert_eq!(peers.one.ask(&peers.two.server, "hello").await, Ok("hello".into()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs nats-server"]
 async fn every_broker_of_a_cluster_may_be_replaced() {
     let mut broker = Nats::start_with("", &CLUSTER).await;
-    let trio = start(&broker, |_| {}).await;
+    let peers = start(&broker, |_| {}).await;
     for times in 1..=3 {
         let next = broker.start_beside("", &[]).await;
-        learned(&trio, times).await;
+        learned(&peers, times).await;
         broker.kill();
-        back(&trio, usize::try_from(times).unwrap()).await;
+        back(&peers, usize::try_from(times).unwrap()).await;
         broker = next;
     }
 }
@@ -51,23 +51,23 @@ async fn every_broker_of_a_cluster_may_be_replaced() {
 async fn learned_brokers_get_the_same_credentials() {
     let config = "authorization { user: ann, password: secret }";
     let mut one = Nats::start_with(config, &CLUSTER).await;
-    let trio = start(&one, |options| options.addresses = one.url_with("ann:secret@")).await;
+    let peers = start(&one, |options| options.addresses = one.url_with("ann:secret@")).await;
     let _two = one.start_beside(config, &[]).await;
-    learned(&trio, 1).await;
+    learned(&peers, 1).await;
     one.kill();
-    back(&trio, 1).await;
+    back(&peers, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs nats-server"]
 async fn without_discovery_only_configured_brokers_count() {
     let [mut one, _two] = Nats::start_two("").await;
-    let trio = start(&one, |options| options.discovery_interval = Duration::ZERO).await;
+    let peers = start(&one, |options| options.discovery_interval = Duration::ZERO).await;
     one.kill();
-    until("the loss is known", || peers(&trio).iter().all(|peer| !peer.transport.is_connected())).await;
-    assert!(peers(&trio).iter().all(|peer| peer.transport.counts().learned_brokers == 0));
+    until("the loss is known", || all(&peers).iter().all(|peer| !peer.transport.is_connected())).await;
+    assert!(all(&peers).iter().all(|peer| peer.transport.counts().learned_brokers == 0));
     one.restart().await;
-    back(&trio, 1).await;
+    back(&peers, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -81,7 +81,7 @@ async fn brokers_that_demand_tls_are_learned() {
     let (cert_arg, key_arg) = (cert.display().to_string(), key.display().to_string());
     let tls = ["--tls", "--tlscert", &*cert_arg, "--tlskey", &*key_arg];
     let mut broker = Nats::start_with("", &[&CLUSTER[..], &tls].concat()).await;
-    let trio = start(&broker, |options| {
+    let peers = start(&broker, |options| {
         options.tls = NatsTls { required: true, ca_file: Some(cert.clone()), ..NatsTls::default() };
         options.discovery_interval = Duration::from_millis(20);
     })
@@ -89,9 +89,9 @@ async fn brokers_that_demand_tls_are_learned() {
     // A broker that was learned is asked for the others too.
     for times in 1..=2 {
         let next = broker.start_beside("", &tls).await;
-        learned(&trio, times).await;
+        learned(&peers, times).await;
         broker.kill();
-        back(&trio, usize::try_from(times).unwrap()).await;
+        back(&peers, usize::try_from(times).unwrap()).await;
         broker = next;
     }
 }

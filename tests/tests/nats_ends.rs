@@ -10,10 +10,10 @@ use futures_util::StreamExt as _;
 use futures_util::future::{BoxFuture, join_all};
 use pitaya::cluster::{NatsTransport, Receiver, Server, Transport, TransportError, response};
 use pitaya_tests::nats::{Nats, round_trip, transport, transport_with};
-use pitaya_tests::transport::{Peer, Trio};
+use pitaya_tests::transport::{Peer, TestPeers};
 use pitaya_tests::{soon, until};
 
-/// Calls without a pause until it is told to stop; gives how often there was an answer, and how often nobody.
+/// Calls without a pause until stopped. Returns the number of answers and of calls without responders.
 async fn call_on(
     from: &Peer<NatsTransport>,
     to: &Peer<NatsTransport>,
@@ -35,9 +35,9 @@ async fn call_on(
     (answered, nobody)
 }
 
-fn twice(came: &[String]) -> Vec<&String> {
+fn twice(received: &[String]) -> Vec<&String> {
     let mut times: BTreeMap<&String, usize> = BTreeMap::new();
-    for one in came {
+    for one in received {
         *times.entry(one).or_default() += 1;
     }
     times.into_iter().filter(|(_, times)| *times > 1).map(|(one, _)| one).collect()
@@ -48,7 +48,7 @@ fn twice(came: &[String]) -> Vec<&String> {
 async fn draining_server_loses_no_request() {
     let nats = Nats::start().await;
     for _ in 0..10 {
-        let Trio { one, two, back } = Trio::start(|| transport(&nats)).await;
+        let TestPeers { one, two, back } = TestPeers::start(|| transport(&nats)).await;
         let stop = AtomicBool::new(false);
         let names: Vec<_> = (0..32).map(|n| format!("caller-{n}")).collect();
         let calls = join_all(
@@ -60,8 +60,8 @@ async fn draining_server_loses_no_request() {
         let drain = async {
             two.recorder.has_many("request", 1000).await;
             soon("the drain", two.transport.drain()).await;
-            // all of them have come upon nobody
-            let seen = two.recorder.came("request").len();
+            // All of them found no responders.
+            let seen = two.recorder.recorded("request").len();
             assert_eq!(one.ask(&two.server, "late").await, Err(TransportError::NoResponders));
             stop.store(true, SeqCst);
             seen
@@ -70,7 +70,7 @@ async fn draining_server_loses_no_request() {
         // each call was answered or refused, and each that was taken in was answered
         let answered: u32 = calls.iter().map(|(answered, _)| answered).sum();
         assert_eq!(answered as usize, seen);
-        assert_eq!(twice(&two.recorder.came("request")), Vec::<&String>::new());
+        assert_eq!(twice(&two.recorder.recorded("request")), Vec::<&String>::new());
         for peer in [one, two, back] {
             peer.transport.close().await;
         }
@@ -114,7 +114,7 @@ async fn lame_duck_broker_is_left_without_loss() {
         moving.recorder.has_many("request", 500).await;
         one.lame_duck();
         until("it has moved", || moving.transport.counts().moves == 1).await;
-        let before = moving.recorder.came("request").len();
+        let before = moving.recorder.recorded("request").len();
         moving.recorder.has_many("request", before + 500).await;
         moving.recorder.open();
         staying.recorder.open();
@@ -128,20 +128,20 @@ async fn lame_duck_broker_is_left_without_loss() {
         calls.iter().skip(offset).step_by(2).map(|(answered, _)| *answered as usize).sum::<usize>()
     };
     for (peer, offset) in [(&moving, 0), (&staying, 1)] {
-        let came = peer.recorder.came("request caller");
-        assert_eq!((came.len(), twice(&came)), (asked(offset), vec![]));
+        let received = peer.recorder.recorded("request caller");
+        assert_eq!((received.len(), twice(&received)), (asked(offset), vec![]));
     }
     moving.recorder.has_many("push", pushed).await;
     let expected: Vec<_> = (0..pushed).map(|n| format!("push {n:09}")).collect();
-    assert!(moving.recorder.came("push") == expected, "the pushes are others, or in another order");
+    assert!(moving.recorder.recorded("push") == expected, "the pushes are others, or in another order");
 
-    // nobody notices that it is gone now
+    // No server notices that it is gone.
     one.kill();
     moving.transport.serve_user("bob").await.unwrap();
     staying.push("bob", "hello").await.unwrap();
     moving.recorder.has("push hello").await;
     assert_eq!(moving.ask(&staying.server, "hello").await, Ok("hello".into()));
-    assert_eq!(moving.recorder.came("reconnected"), Vec::<String>::new());
+    assert_eq!(moving.recorder.recorded("reconnected"), Vec::<String>::new());
 }
 
 /// Waits until what one sends is heard by the other over two brokers, which tell each other of subscriptions in their
@@ -160,7 +160,8 @@ async fn until_heard(from: &Peer<NatsTransport>, to: &Peer<NatsTransport>) {
 #[ignore = "needs nats-server"]
 async fn requests_above_the_bound_are_refused() {
     let nats = Nats::start().await;
-    let Trio { one, two, .. } = Trio::start(|| transport_with(&nats, |options| options.messages = 10)).await;
+    let TestPeers { one, two, .. } =
+        TestPeers::start(|| transport_with(&nats, |options| options.messages = 10)).await;
     let waiting = join_all((0..10).map(|n| one.ask(&two.server, format!("wait {n}"))));
     let more = async {
         two.recorder.has_many("request wait", 10).await;
@@ -173,7 +174,7 @@ async fn requests_above_the_bound_are_refused() {
     let (answers, ()) = tokio::join!(waiting, more);
     assert!(answers.iter().all(Result::is_ok));
     assert_eq!(two.transport.counts().refused_requests, 3);
-    assert!(two.recorder.came("request more").is_empty());
+    assert!(two.recorder.recorded("request more").is_empty());
     assert_eq!(one.ask(&two.server, "again").await, Ok("again".into()));
 }
 
@@ -181,7 +182,7 @@ async fn requests_above_the_bound_are_refused() {
 #[ignore = "needs nats-server"]
 async fn an_answer_that_is_too_large_is_counted() {
     let nats = Nats::start_with("max_payload: 1000", &[]).await;
-    let Trio { one, two, .. } = Trio::start(|| transport(&nats)).await;
+    let TestPeers { one, two, .. } = TestPeers::start(|| transport(&nats)).await;
     let answer = one.ask(&two.server, "big 1001").await.unwrap();
     assert_eq!(response::read(answer).unwrap_err().code(), "PIT-500");
     assert_eq!(two.transport.counts().oversized_answers, 1);
@@ -195,7 +196,7 @@ async fn an_answer_that_is_too_large_is_counted() {
 #[derive(Default)]
 struct Stuck {
     open: (Mutex<bool>, Condvar),
-    came: AtomicUsize,
+    received: AtomicUsize,
 }
 
 impl Receiver for Stuck {
@@ -203,7 +204,7 @@ impl Receiver for Stuck {
         Box::pin(async move { body })
     }
     fn push(&self, body: Bytes) -> Bytes {
-        self.came.fetch_add(1, SeqCst);
+        self.received.fetch_add(1, SeqCst);
         let open = self.open.1.wait_while(self.open.0.lock().unwrap(), |open| !*open).unwrap();
         drop(open);
         body
@@ -235,7 +236,8 @@ async fn messages_above_the_bound_are_dropped() {
     stuck.open.1.notify_all();
     // a slow user is no slow server
     assert_eq!(other.ask(&own, "hello").await, Ok("hello".into()));
-    until("the others arrive", || stuck.came.load(SeqCst) as u64 + slow.counts().slow_consumers == 100).await;
+    until("the others arrive", || stuck.received.load(SeqCst) as u64 + slow.counts().slow_consumers == 100)
+        .await;
 }
 
 /// A client that knows nothing of us.
@@ -247,7 +249,7 @@ async fn stranger(nats: &Nats) -> async_nats::Client {
 #[ignore = "needs nats-server"]
 async fn acknowledged_push_and_kick_get_an_answer() {
     let nats = Nats::start().await;
-    let Trio { one, two, .. } = Trio::start(|| transport(&nats)).await;
+    let TestPeers { one, two, .. } = TestPeers::start(|| transport(&nats)).await;
     one.transport.serve_user("ann").await.unwrap();
     let stranger = stranger(&nats).await;
     for (subject, answer) in [
@@ -270,7 +272,7 @@ async fn acknowledged_push_and_kick_get_an_answer() {
 async fn somebody_who_listens_to_everything_disturbs_nobody() {
     let nats = Nats::start().await;
     let mut everything = stranger(&nats).await.subscribe(">").await.unwrap();
-    let Trio { one, two, back } = Trio::start(|| transport(&nats)).await;
+    let TestPeers { one, two, back } = TestPeers::start(|| transport(&nats)).await;
     soon("serving a user", one.transport.serve_user("ann")).await.unwrap();
     back.push("ann", "hello").await.unwrap();
     one.recorder.has("push hello").await;
@@ -285,7 +287,7 @@ async fn somebody_who_listens_to_everything_disturbs_nobody() {
 #[ignore = "needs nats-server"]
 async fn last_state_of_a_user_wins() {
     let nats = Nats::start().await;
-    let Trio { one, back, .. } = Trio::start(|| transport(&nats)).await;
+    let TestPeers { one, back, .. } = TestPeers::start(|| transport(&nats)).await;
     let users: Vec<_> = (0..20).map(|n| format!("user-{n}")).collect();
     join_all(users.iter().enumerate().map(|(n, uid)| {
         let one = &one;
@@ -316,18 +318,18 @@ async fn last_state_of_a_user_wins() {
     // each user has a way of its own: all must have come that are to come
     one.recorder.has_many("push", 10).await;
     back.settled(&one, "last").await;
-    let mut came = one.recorder.came("push user");
-    came.sort();
+    let mut received = one.recorder.recorded("push user");
+    received.sort();
     let mut expected: Vec<_> = users.iter().step_by(2).map(|uid| format!("push {uid}")).collect();
     expected.sort();
-    assert_eq!(came, expected);
+    assert_eq!(received, expected);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs nats-server"]
 async fn unanswered_calls_cost_the_connection_nothing() {
     let nats = Nats::start().await;
-    let Trio { one, two, .. } = Trio::start(|| transport(&nats)).await;
+    let TestPeers { one, two, .. } = TestPeers::start(|| transport(&nats)).await;
     let stranger = stranger(&nats).await;
     let _silent = stranger.subscribe("pitaya/servers/back/silent").await.unwrap();
     round_trip(&stranger).await;
@@ -348,7 +350,7 @@ async fn unanswered_calls_cost_the_connection_nothing() {
 async fn burst_of_answers_is_not_lost() {
     let nats = Nats::start().await;
     let few = transport_with(&nats, |options| (options.messages, options.pushes) = (64, 8));
-    let Trio { one, .. } = Trio::start(|| transport(&nats)).await;
+    let TestPeers { one, .. } = TestPeers::start(|| transport(&nats)).await;
     let asks = Peer::start(Server::new("back", "few"), few).await;
     let mut refused = 0;
     for _ in 0..20 {
@@ -367,7 +369,7 @@ async fn burst_of_answers_is_not_lost() {
 #[ignore = "needs nats-server"]
 async fn a_timeout_counts_what_a_call_waits_for_room_too() {
     let nats = Nats::start().await;
-    let Trio { one, two, .. } = Trio::start(|| transport(&nats)).await;
+    let TestPeers { one, two, .. } = TestPeers::start(|| transport(&nats)).await;
     nats.freeze();
     let large = Bytes::from(vec![b'x'; 200_000]);
     let timeout = Duration::from_millis(100);

@@ -15,9 +15,9 @@ use pitaya::cluster::{
 use pitaya::metrics::InMemoryReporter;
 use pitaya::prelude::*;
 use pitaya::testing::{self, Faults, memory_acceptor};
-use pitaya_tests::arena::{OnText, Text, config};
 use pitaya_tests::nats::{Nats, transport};
-use pitaya_tests::raw::{Got, Raw};
+use pitaya_tests::raw_client::{Got, RawClient};
+use pitaya_tests::server::{OnText, Text, config};
 use pitaya_tests::{soon, until};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -113,17 +113,17 @@ impl Door {
     }
 }
 
-/// What comes until the connection ends: pushes and the kick, without answers.
-async fn until_closed<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Raw<S>) -> Vec<String> {
-    let mut came = Vec::new();
+/// Returns the pushes and the kick until the connection ends, without answers.
+async fn until_closed<S: AsyncRead + AsyncWrite + Unpin>(client: &mut RawClient<S>) -> Vec<String> {
+    let mut received = Vec::new();
     while let Some(got) = client.any().await {
         match &got {
-            Got::Push { .. } => came.push(got.text().to_owned()),
-            Got::Kick => came.push("kick".to_owned()),
+            Got::Push { .. } => received.push(got.text().to_owned()),
+            Got::Kick => received.push("kick".to_owned()),
             _ => {}
         }
     }
-    came
+    received
 }
 
 fn words(numbers: std::ops::Range<u32>) -> Vec<String> {
@@ -132,7 +132,7 @@ fn words(numbers: std::ops::Range<u32>) -> Vec<String> {
 
 /// Everything a client sees of each call, once, in order.
 async fn all_in_order<S: AsyncRead + AsyncWrite + Unpin>(
-    mut connect: impl AsyncFnMut() -> Raw<S>,
+    mut connect: impl AsyncFnMut() -> RawClient<S>,
     name: &str,
     answers: u32,
 ) {
@@ -172,7 +172,7 @@ async fn one_call_is_in_order_over_a_broker() {
     let other = builder("door").acceptor(Tcp::bind("127.0.0.1:0")).start().await.unwrap();
     let judge = builder("judge").backend().start().await.unwrap();
     for round in 0..50 {
-        all_in_order(async || Raw::ready(door.socket_addrs()[0]).await, &format!("u{round}"), 20).await;
+        all_in_order(async || RawClient::ready(door.socket_addrs()[0]).await, &format!("u{round}"), 20).await;
     }
     for app in [door, other, judge] {
         app.stop().await;
@@ -193,7 +193,7 @@ async fn equal_pushes_are_not_lost_while_a_frontend_moves() {
     let door = builder("door").transport(Arc::clone(&moving)).acceptor(Tcp::bind("127.0.0.1:0"));
     let door = door.start().await.unwrap();
     let judge = builder("judge").transport(transport(&two)).backend().start().await.unwrap();
-    let mut client = Raw::ready(door.socket_addrs()[0]).await;
+    let mut client = RawClient::ready(door.socket_addrs()[0]).await;
     // the brokers tell each other of subscriptions in their own time
     let heard =
         async { while client.ask("judge.judge.say", r#"{"text":"x"}"#).await != r#"{"text":"x"}"# {} };
@@ -232,7 +232,7 @@ fn one_call_is_in_order_under_every_seed() {
                 cluster.faults(Faults { delay, ..Faults::default() });
             }
             let connect = async || {
-                let mut client = Raw::over(door.dialer().unwrap().connect().unwrap());
+                let mut client = RawClient::over(door.dialer().unwrap().connect().unwrap());
                 client.handshake().await;
                 client
             };
@@ -244,7 +244,7 @@ fn one_call_is_in_order_under_every_seed() {
 /// A transport that writes down what is published, and may lose broadcasts.
 struct Tap {
     inner: MemoryTransport,
-    /// What was published, by the kind of its address.
+    /// The published messages, by the kind of their address.
     published: Mutex<Vec<(&'static str, Bytes)>>,
     lose: AtomicBool,
 }
@@ -343,8 +343,8 @@ impl Court {
         Self { registry, broker, metrics, door, judge, tap, dialer }
     }
 
-    async fn client(dialer: &testing::Dialer, uid: &str) -> Raw<tokio::io::DuplexStream> {
-        let mut client = Raw::over(dialer.connect().unwrap());
+    async fn client(dialer: &testing::Dialer, uid: &str) -> RawClient<tokio::io::DuplexStream> {
+        let mut client = RawClient::over(dialer.connect().unwrap());
         client.handshake().await;
         client.ask("judge.judge.bind", format!(r#"{{"text":"{uid}"}}"#)).await;
         client
@@ -403,7 +403,7 @@ async fn a_lost_push_delays_its_answer_once() {
 async fn a_foreign_frontend_gets_plain_messages() {
     let court = Court::open().await;
     let mut client = Court::client(&court.dialer, "ann").await;
-    // a frontend of the original: it announces nothing
+    // A frontend of Go Pitaya announces nothing.
     let foreign = court.registry.discovery();
     let own = Arc::new(Server::new("door", "foreign").frontend(true));
     foreign.join(own, Arc::new(Servers::default())).await.unwrap();

@@ -262,7 +262,7 @@ async fn an_invalid_endpoint_keeps_the_app_from_starting() {
 async fn call_a_process(variables: &[(&str, &str)]) {
     use std::process::Stdio;
 
-    use pitaya_tests::raw::Raw;
+    use pitaya_tests::raw_client::RawClient;
     use rustix::process::{Pid, Signal, kill_process};
     use tokio::io::{AsyncBufReadExt as _, BufReader};
 
@@ -277,7 +277,7 @@ async fn call_a_process(variables: &[(&str, &str)]) {
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let address = lines.next_line().await.unwrap().expect("an address");
-    let mut client = Raw::ready(address.parse().unwrap()).await;
+    let mut client = RawClient::ready(address.parse().unwrap()).await;
     assert_eq!(client.ask("arena.raw", "hello").await, "hello");
     let pid = i32::try_from(child.id().unwrap()).ok().and_then(Pid::from_raw).unwrap();
     kill_process(pid, Signal::TERM).unwrap();

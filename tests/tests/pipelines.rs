@@ -8,8 +8,8 @@ use pitaya::acceptor::Tcp;
 use pitaya::metrics::InMemoryReporter;
 use pitaya::pipeline::{Before, HookReply, HookRequest};
 use pitaya::prelude::*;
-use pitaya_tests::arena::{self, Text, config};
-use pitaya_tests::raw::Raw;
+use pitaya_tests::raw_client::RawClient;
+use pitaya_tests::server::{self, Text, config};
 use pitaya_tests::until;
 
 pitaya::link!(pitaya_tests);
@@ -86,7 +86,7 @@ async fn hooks_run_in_order_and_may_change_messages() {
         .start()
         .await
         .unwrap();
-    let mut client = Raw::ready(app.socket_addrs()[0]).await;
+    let mut client = RawClient::ready(app.socket_addrs()[0]).await;
     assert_eq!(client.ask("piped.echo", r#"{"text":"x"}"#).await, r#"{"text":"x13"}"#);
     let expected = ["first 1 x", "second x1", "handler x1", "third None", r#"fourth Some("x13")"#];
     assert_eq!(LOG.lock().unwrap().drain(..).collect::<Vec<_>>(), expected);
@@ -156,7 +156,7 @@ async fn hooks_share_values_with_extractors() {
         .start()
         .await
         .unwrap();
-    let mut client = Raw::ready(app.socket_addrs()[0]).await;
+    let mut client = RawClient::ready(app.socket_addrs()[0]).await;
     let expected = r#"{"text":"hello ann by Some(\"hello ann\"), slow: true"}"#;
     assert_eq!(client.ask("knows.who", "{}").await, expected);
     app.stop().await;
@@ -168,22 +168,22 @@ async fn what_a_message_waited_for_its_handler_is_reported() {
     let reporter = Arc::clone(&memory);
     let mut config = config();
     config.metrics_period = Duration::from_millis(1);
-    let ring = arena::start_with(config, |builder| builder.reporter(reporter)).await;
-    let mut client = Raw::ready(ring.tcp).await;
+    let server = server::start_with(config, |builder| builder.reporter(reporter)).await;
+    let mut client = RawClient::ready(server.tcp).await;
     client.notify("arena.gated", r#"{"text":"wait"}"#).await;
-    ring.witness.wrote("begin wait").await;
+    server.recorder.wrote("begin wait").await;
     let asked = Instant::now();
     client.request("arena.raw", "behind").await;
     until("it to wait", || memory.value("pending_messages", &[]) == Some(1.0)).await;
     let waits = Instant::now();
     tokio::time::sleep(Duration::from_millis(50)).await; // the wait is what is measured
     let at_least = waits.elapsed();
-    ring.witness.open("wait");
+    server.recorder.open("wait");
     assert_eq!(client.next().await.unwrap().text(), "behind");
     let at_most = asked.elapsed();
     let labels = [("route", "test.arena.raw"), ("type", "local")];
     assert_eq!(memory.count("handler_delay_ns", &labels), 1);
     let delay = Duration::from_secs_f64(memory.sum("handler_delay_ns", &labels) / 1e9);
     assert!(at_least <= delay && delay <= at_most, "{at_least:?} to {at_most:?}, not {delay:?}");
-    ring.app.stop().await;
+    server.app.stop().await;
 }

@@ -1,4 +1,4 @@
-//! What Prometheus reads: names, kinds, labels and formats, by a strict reader and by the real server.
+//! The metrics for Prometheus: names, kinds, labels and formats, by a strict reader and by the real server.
 
 use std::net::{IpAddr, SocketAddr};
 use std::process::Stdio;
@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use pitaya::config::Config;
 use pitaya::metrics::{Heap, Instrument, Metric, MetricError, Reporter};
-use pitaya_tests::arena::{self, Ring, config};
+use pitaya_tests::http::{Scrape, ask, get};
 use pitaya_tests::programs::free_port;
-use pitaya_tests::raw::Raw;
-use pitaya_tests::scrape::{Scrape, ask, get};
+use pitaya_tests::raw_client::RawClient;
+use pitaya_tests::server::{self, TestServer, config};
 use pitaya_tests::{soon, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -19,7 +19,7 @@ use tokio::process::{Child, Command};
 
 pitaya::link!(pitaya_tests, custom_metrics);
 
-/// What the real server says it accepts.
+/// The formats that the real server accepts.
 const ACCEPT: &str = "application/openmetrics-text;version=1.0.0,\
     application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
 
@@ -33,22 +33,22 @@ fn watched() -> Config {
 }
 
 /// An arena with some calls behind it, and where its metrics are.
-async fn used() -> (Ring, SocketAddr) {
-    let ring = arena::start(watched()).await;
-    let mut client = Raw::ready(ring.tcp).await;
+async fn used() -> (TestServer, SocketAddr) {
+    let server = server::start(watched()).await;
+    let mut client = RawClient::ready(server.tcp).await;
     for _ in 0..3 {
         client.call("arena.raw", "x").await;
     }
     client.call("arena.fail", "").await;
-    let http = ring.app.http_addr().unwrap();
-    (ring, http)
+    let http = server.app.http_addr().unwrap();
+    (server, http)
 }
 
 async fn scraped(http: SocketAddr) -> Scrape {
     Scrape::parse(&get(http, "/metrics", &[]).await.body, false)
 }
 
-/// Waits until a sample is there, and gives its value.
+/// Waits until a sample is there. Returns its value.
 async fn appears(http: SocketAddr, name: &str, labels: &[(&str, &str)]) -> f64 {
     soon(name, async {
         loop {
@@ -63,7 +63,7 @@ async fn appears(http: SocketAddr, name: &str, labels: &[(&str, &str)]) -> f64 {
 
 #[tokio::test]
 async fn names_labels_and_kinds_are_those_of_the_original() {
-    let (ring, http) = used().await;
+    let (server, http) = used().await;
     let answer = get(http, "/metrics", &[]).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
@@ -97,12 +97,12 @@ async fn names_labels_and_kinds_are_those_of_the_original() {
             assert!(sample.value > 0.0 && sample.value <= sum * 1.01, "{sample:?} of {sum}");
         }
     }
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn every_format_has_the_same_samples() {
-    let (ring, http) = used().await;
+    let (server, http) = used().await;
     let names = |scrape: &Scrape| -> Vec<String> {
         let own = scrape.0.iter().filter(|(name, _)| name.starts_with("pitaya_handler"));
         own.flat_map(|(_, family)| {
@@ -123,12 +123,12 @@ async fn every_format_has_the_same_samples() {
         assert_eq!(answer.headers.contains_key("content-encoding"), headers.len() == 2);
         assert_eq!(names(&Scrape::parse(&answer.body, open)), plain, "{headers:?}");
     }
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn other_paths_and_methods_are_refused() {
-    let (ring, http) = used().await;
+    let (server, http) = used().await;
     for (method, path, status) in [
         ("GET", "/", 404),
         ("GET", "/metrics/", 404),
@@ -141,7 +141,7 @@ async fn other_paths_and_methods_are_refused() {
         assert_eq!(answer.status, status, "{method} {path}");
         assert_eq!(answer.body.is_empty(), method == "HEAD", "{method} {path}");
     }
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 /// A reporter of the application's own, which panics for one kind of scraper.
@@ -160,8 +160,8 @@ impl Reporter for Own {
 
 #[tokio::test]
 async fn an_own_reporter_is_read_instead() {
-    let ring = arena::start_with(watched(), |builder| builder.reporter(Arc::new(Own))).await;
-    let http = ring.app.http_addr().unwrap();
+    let server = server::start_with(watched(), |builder| builder.reporter(Arc::new(Own))).await;
+    let http = server.app.http_addr().unwrap();
     let answer = get(http, "/metrics", &[("Accept", "a/b"), ("Accept-Encoding", "gzip")]).await;
     assert_eq!((&*answer.body, &*answer.headers["content-type"]), ("a/b\n", "text/own"));
     assert!(!answer.headers.contains_key("content-encoding"), "it is too short");
@@ -169,7 +169,7 @@ async fn an_own_reporter_is_read_instead() {
     assert_eq!(get(http, "/metrics", &[("Accept", "c/d")]).await.body, "c/d\n");
     let long = "x".repeat(2000);
     assert_eq!(get(http, "/metrics", &[("Accept", &long)]).await.body, "\n", "too long to be looked at");
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
@@ -179,16 +179,16 @@ async fn the_originals_port_serves_metrics_only() {
     config.prometheus_host = "127.0.0.1".to_owned();
     config.prometheus_port = free_port();
     let at: SocketAddr = ([127, 0, 0, 1], config.prometheus_port).into();
-    let ring = arena::start(config.clone()).await;
+    let server = server::start(config.clone()).await;
     assert_eq!(get(at, "/metrics", &[]).await.status, 200);
     assert_eq!(get(at, "/livez", &[]).await.status, 404);
-    assert_eq!(ring.app.http_addr(), None);
+    assert_eq!(server.app.http_addr(), None);
 
     // A second server finds the port taken, and runs without.
-    let second = arena::start(config).await;
-    assert_eq!(Raw::ready(second.tcp).await.ask("arena.raw", "y").await, "y");
+    let second = server::start(config).await;
+    assert_eq!(RawClient::ready(second.tcp).await.ask("arena.raw", "y").await, "y");
     second.app.stop().await;
-    ring.app.stop().await;
+    server.app.stop().await;
     assert!(TcpStream::connect(at).await.is_err(), "nothing listens after the stop");
 }
 
@@ -202,17 +202,17 @@ async fn one_port_serves_both_only_at_one_address() {
     for (host, both) in [("127.0.0.1", true), ("127.0.0.2", false)] {
         config.prometheus_host = host.to_owned();
         let at: SocketAddr = (host.parse::<IpAddr>().unwrap(), config.prometheus_port).into();
-        let ring = arena::start(config.clone()).await;
-        assert_eq!(get(ring.app.http_addr().unwrap(), "/livez", &[]).await.status, 200);
+        let server = server::start(config.clone()).await;
+        assert_eq!(get(server.app.http_addr().unwrap(), "/livez", &[]).await.status, 200);
         assert_eq!(get(at, "/metrics", &[]).await.status, 200);
         assert_eq!(get(at, "/livez", &[]).await.status, if both { 200 } else { 404 });
-        ring.app.stop().await;
+        server.app.stop().await;
     }
 }
 
 #[tokio::test]
 async fn strangers_do_not_stop_scrapes() {
-    let (ring, http) = used().await;
+    let (server, http) = used().await;
     // Heads that never end, requests that are none, heads that are too big
     let mut slow = Vec::new();
     for _ in 0..100 {
@@ -244,18 +244,18 @@ async fn strangers_do_not_stop_scrapes() {
         let mut answer = Vec::new();
         let _ = soon("the end of a slow connection", stream.read_to_end(&mut answer)).await;
     }
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn connections_hold_up_no_stop() {
-    let (ring, http) = used().await;
+    let (server, http) = used().await;
     let mut lazy = TcpStream::connect(http).await.unwrap();
     lazy.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").await.unwrap();
     let mut pending = TcpStream::connect(http).await.unwrap();
     pending.write_all(b"GET").await.unwrap();
     assert_eq!(get(http, "/livez", &[]).await.status, 200);
-    soon("the stop", ring.app.stop()).await;
+    soon("the stop", server.app.stop()).await;
     let mut rest = Vec::new();
     let _ = soon("the end of the connection", pending.read_to_end(&mut rest)).await;
     assert_eq!(rest, b"");
@@ -264,22 +264,22 @@ async fn connections_hold_up_no_stop() {
 #[tokio::test]
 async fn label_sets_are_bounded() {
     static USERS: Metric = Metric::counter("test", "users", "Users").labels(&["uid"]);
-    let (ring, http) = used().await;
+    let (server, http) = used().await;
     for uid in 0..10_500 {
-        ring.app.metrics().record(&USERS, &[("uid", &uid.to_string())], 1.0).unwrap();
+        server.app.metrics().record(&USERS, &[("uid", &uid.to_string())], 1.0).unwrap();
     }
     let scrape = scraped(http).await;
     assert_eq!(scrape.0["pitaya_test_users"].samples.len(), 10_001);
     assert_eq!(scrape.value("pitaya_test_users", &[("uid", "other"), ("game", "chess")]), Some(500.0));
     let overflows = [("metric", "pitaya_test_users")];
     assert_eq!(scrape.value("pitaya_metrics_series_overflows", &overflows), Some(500.0));
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn live_tasks_are_the_goroutines() {
     const TASKS: usize = 500;
-    let (ring, http) = used().await;
+    let (server, http) = used().await;
     let before = appears(http, "pitaya_sys_goroutines", &[]).await;
     let stop = Arc::new(tokio::sync::Notify::new());
     for _ in 0..TASKS {
@@ -289,7 +289,7 @@ async fn live_tasks_are_the_goroutines() {
     reaches(http, "pitaya_sys_goroutines", |level| level >= before + 450.0).await;
     stop.notify_waiters();
     reaches(http, "pitaya_sys_goroutines", |level| level <= before + 50.0).await;
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 async fn reaches(http: SocketAddr, name: &str, holds: impl Fn(f64) -> bool) {
@@ -306,27 +306,27 @@ async fn heap_size_and_objects_are_those_of_the_program() {
     let bytes = Arc::new(AtomicU64::new(1000));
     let read = Arc::clone(&bytes);
     let heap = move || Heap { bytes: read.load(Ordering::Relaxed), objects: Some(7) };
-    let ring = arena::start_with(watched(), |builder| builder.heap(heap)).await;
-    let http = ring.app.http_addr().unwrap();
+    let server = server::start_with(watched(), |builder| builder.heap(heap)).await;
+    let http = server.app.http_addr().unwrap();
     reaches(http, "pitaya_sys_heapsize", |size| size == 1000.0).await;
     assert_eq!(appears(http, "pitaya_sys_heapobjects", &[]).await, 7.0);
     bytes.store(5000, Ordering::Relaxed);
     reaches(http, "pitaya_sys_heapsize", |size| size == 5000.0).await;
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn without_a_closure_the_heap_is_the_anonymous_memory() {
     const SIZE: usize = 256 << 20;
-    let (ring, http) = used().await;
+    let (server, http) = used().await;
     let before = appears(http, "pitaya_sys_heapsize", &[]).await;
     assert!(before > 1e6);
     let memory = vec![1u8; SIZE];
     reaches(http, "pitaya_sys_heapsize", |size| size > before + 128e6).await;
     drop(memory);
     assert_eq!(scraped(http).await.value("pitaya_sys_heapobjects", &[]), None);
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
@@ -335,7 +335,7 @@ async fn the_custom_metrics_example_reports_clients_values() {
     config.http_listen = "127.0.0.1:0".to_owned();
     let app = custom_metrics::app(config, "127.0.0.1:0").start().await.unwrap();
     let http = app.http_addr().unwrap();
-    let mut client = Raw::ready(app.socket_addrs()[0]).await;
+    let mut client = RawClient::ready(app.socket_addrs()[0]).await;
     for (route, value) in [
         ("setcounter", 2.0),
         ("setcounter", 3.0),
@@ -365,7 +365,7 @@ async fn the_custom_metrics_example_reports_clients_values() {
 #[tokio::test]
 #[ignore = "needs prometheus"]
 async fn promtool_reads_what_is_exported() {
-    let (ring, http) = used().await;
+    let (server, http) = used().await;
     let text = get(http, "/metrics", &[]).await.body;
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
@@ -378,14 +378,14 @@ async fn promtool_reads_what_is_exported() {
     promtool.stdin.take().unwrap().write_all(text.as_bytes()).await.unwrap();
     let output = soon("promtool", promtool.wait_with_output()).await.unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    // 3: it can be read, but does not like the names, which are those of the original.
+    // 3: it can be read, but does not like the names, which are those of Go Pitaya.
     assert!(matches!(output.status.code(), Some(0 | 3)), "{said}");
     for line in said.lines().filter(|line| !line.trim().is_empty()) {
         let about_names =
             ["abbreviated units", "_total", "snake_case"].iter().any(|part| line.contains(part));
         assert!(about_names, "{said}");
     }
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 struct Server {
@@ -462,7 +462,7 @@ impl Server {
 #[tokio::test]
 #[ignore = "needs prometheus"]
 async fn a_real_prometheus_scrapes_a_server() {
-    let (ring, http) = used().await;
+    let (server, http) = used().await;
     let prometheus = Server::start(http).await;
     prometheus.finds("up", 1.0).await;
     let name = "pitaya_handler_response_time_ns";
@@ -472,12 +472,12 @@ async fn a_real_prometheus_scrapes_a_server() {
     let failed = prometheus.query(&format!("{name}{{quantile=\"0.99\",status=\"failed\"}}")).await;
     assert_eq!(failed.len(), 1);
     // Counters keep their names though Prometheus asks for OpenMetrics.
-    ring.app.metrics().record(&pitaya::metrics::EXCEEDED_RATE_LIMITING, &[], 5.0).unwrap();
+    server.app.metrics().record(&pitaya::metrics::EXCEEDED_RATE_LIMITING, &[], 5.0).unwrap();
     prometheus.finds("pitaya_acceptor_exceeded_rate_limiting", 5.0).await;
-    until("a client to leave", || ring.app.sessions().count() == 0).await;
+    until("a client to leave", || server.app.sessions().count() == 0).await;
     prometheus.finds("pitaya_acceptor_connected_clients", 0.0).await;
     let capacity = "histogram_quantile(0.5, pitaya_channel_channel_capacity_bucket)";
     assert_eq!(prometheus.query(capacity).await.len(), 1);
-    ring.app.stop().await;
+    server.app.stop().await;
     prometheus.finds("up", 0.0).await;
 }

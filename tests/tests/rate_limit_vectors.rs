@@ -1,4 +1,4 @@
-//! The rate limiter against the recorded decisions of the original (`rate_limit` in `client-vectors.json`).
+//! The rate limiter against the recorded decisions of Go Pitaya (`rate_limit` in `client-vectors.json`).
 
 use std::{num::NonZeroUsize, time::Duration};
 
@@ -18,7 +18,7 @@ fn rate_limit_vectors() {
         let interval = Duration::from_millis(case.u64("interval_ms")?);
         let limit = usize::try_from(case.u64("limit")?).map_err(|error| error.to_string())?;
         let Some(limit) = NonZeroUsize::new(limit) else {
-            // the original crashes; ours refuses the configuration
+            // Go Pitaya crashes; this framework refuses the configuration.
             return case.holds("a limit of 0 is refused", RateLimit::new(0, interval).is_err());
         };
         let start = Instant::now();

@@ -9,8 +9,8 @@ use pitaya::app::Running;
 use pitaya::cluster::{MemoryBroker, MemoryRegistry};
 use pitaya::group::MemoryStore;
 use pitaya::prelude::*;
-use pitaya_tests::arena::{Text, config};
-use pitaya_tests::raw::Raw;
+use pitaya_tests::raw_client::RawClient;
+use pitaya_tests::server::{Text, config};
 
 #[derive(Component)]
 struct Foyer {
@@ -58,7 +58,7 @@ async fn reconnect(busy: bool) -> (bool, bool) {
         (MemoryRegistry::default(), MemoryBroker::default(), Arc::new(MemoryStore::new()));
     let one = front("foyer-1", &registry, &broker, &store).await;
     let two = front("foyer-2", &registry, &broker, &store).await;
-    let mut first = Raw::ready(one.socket_addrs()[0]).await;
+    let mut first = RawClient::ready(one.socket_addrs()[0]).await;
     first.ask("foyer.enter", r#"{"text":"ann"}"#).await;
     if busy {
         first.request("foyer.slow", "").await;
@@ -66,7 +66,7 @@ async fn reconnect(busy: bool) -> (bool, bool) {
     }
     // The phone changes its network: the same player, on the other frontend. The old connection says nothing any more, so
     // that its goodbye takes half a second, and its close callbacks come after that.
-    let mut second = Raw::ready(two.socket_addrs()[0]).await;
+    let mut second = RawClient::ready(two.socket_addrs()[0]).await;
     second.ask("foyer.enter", r#"{"text":"ann"}"#).await;
     assert!(one.sessions().by_uid("ann").is_none(), "the old session has ended");
     tokio::time::sleep(Duration::from_millis(1500)).await;

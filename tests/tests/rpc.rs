@@ -1,7 +1,7 @@
 //! Remotes: typed clients, contracts, stand-ins.
 
 use pitaya::prelude::*;
-use pitaya_tests::arena::{self, Arena, ArenaClient, Text, config};
+use pitaya_tests::server::{self, Arena, ArenaClient, Text, config};
 
 pitaya::link!(pitaya_tests);
 
@@ -19,7 +19,7 @@ struct Entered {
     members: Vec<String>,
 }
 
-/// What any server may ask of a room.
+/// The remotes of a room.
 #[remote(server = "test")]
 trait RoomApi {
     /// Puts a player in.
@@ -61,42 +61,43 @@ impl RoomApi for Room {
 
 #[tokio::test]
 async fn contract_is_called_typed_and_by_route() {
-    let ring = arena::start(config()).await;
-    let entered = ring.app.rpc(&RoomApiClient::ENTER, &Enter { uid: "ann".into(), level: 3 }).await.unwrap();
+    let server = server::start(config()).await;
+    let entered =
+        server.app.rpc(&RoomApiClient::ENTER, &Enter { uid: "ann".into(), level: 3 }).await.unwrap();
     assert_eq!(entered, Entered { members: vec!["ann@3".into()] });
-    let here = ring.app.rpc(&RoomApiClient::WHEREAMI, &()).await.unwrap();
+    let here = server.app.rpc(&RoomApiClient::WHEREAMI, &()).await.unwrap();
     assert_eq!(here.text, "test.room.whereami");
-    let error = ring.app.rpc(&RoomApiClient::FAIL, &()).await.unwrap_err();
+    let error = server.app.rpc(&RoomApiClient::FAIL, &()).await.unwrap_err();
     assert_eq!((error.code(), error.msg(), &error.metadata()["room"][..]), ("ROOM-1", "full", "lobby"));
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn an_inherent_block_has_a_typed_client_too() {
-    let ring = arena::start(config()).await;
-    let text = ring.app.rpc(&ArenaClient::REVERSE, &Text { text: "abc".into() }).await.unwrap();
+    let server = server::start(config()).await;
+    let text = server.app.rpc(&ArenaClient::REVERSE, &Text { text: "abc".into() }).await.unwrap();
     assert_eq!(text.text, "cba");
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn calls_that_cannot_be_made_say_why() {
-    let ring = arena::start(config()).await;
-    let error = ring.app.rpc_raw("test.room.nothing", Bytes::new()).await.unwrap_err();
+    let server = server::start(config()).await;
+    let error = server.app.rpc_raw("test.room.nothing", Bytes::new()).await.unwrap_err();
     assert_eq!(
         (error.code(), error.msg(), &error.metadata()["route"][..]),
         ("PIT-404", "route not found", "room.nothing")
     );
-    let error = ring.app.rpc_raw("elsewhere.room.enter", Bytes::new()).await.unwrap_err();
+    let error = server.app.rpc_raw("elsewhere.room.enter", Bytes::new()).await.unwrap_err();
     assert_eq!(error.msg(), "RPC server is not running");
-    let error = ring.app.rpc_raw("nonsense", Bytes::new()).await.unwrap_err();
+    let error = server.app.rpc_raw("nonsense", Bytes::new()).await.unwrap_err();
     assert_eq!(error.code(), "PIT-400");
     let error =
-        ring.app.rpc_to("nobody", &ArenaClient::REVERSE, &Text { text: String::new() }).await.unwrap_err();
+        server.app.rpc_to("nobody", &ArenaClient::REVERSE, &Text { text: String::new() }).await.unwrap_err();
     assert_eq!(error.msg(), "can't find any server with the provided ID");
-    let error = ring.app.rpc_raw("test.arena.raw", Bytes::new()).await.unwrap_err();
+    let error = server.app.rpc_raw("test.arena.raw", Bytes::new()).await.unwrap_err();
     assert_eq!(error.code(), "PIT-404", "a handler is no remote");
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,10 +157,10 @@ impl Caller {
 
 #[tokio::test]
 async fn handler_calls_a_remote_through_a_field() {
-    let ring = arena::start(config()).await;
-    let mut client = pitaya_tests::raw::Raw::ready(ring.tcp).await;
+    let server = server::start(config()).await;
+    let mut client = pitaya_tests::raw_client::RawClient::ready(server.tcp).await;
     assert_eq!(client.ask("caller.ask", r#"{"text":"eve"}"#).await, r#"{"members":["eve@9"]}"#);
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]

@@ -75,11 +75,11 @@ async fn every_serializer_carries_every_message() {
 #[tokio::test]
 async fn protobuf_omits_defaults_and_json_accepts_that() {
     let app = App::builder().server_type("shop").acceptor(Tcp::bind("127.0.0.1:0")).start().await.unwrap();
-    let mut client = pitaya_tests::raw::Raw::ready(app.socket_addrs()[0]).await;
+    let mut client = pitaya_tests::raw_client::RawClient::ready(app.socket_addrs()[0]).await;
     client.request("shop.buy", r#"{"item":"x"}"#).await;
     client.next().await;
     let answer = client.next().await.unwrap();
-    assert!(matches!(&answer, pitaya_tests::raw::Got::Response { error: false, .. }), "{answer:?}");
+    assert!(matches!(&answer, pitaya_tests::raw_client::Got::Response { error: false, .. }), "{answer:?}");
     app.stop().await;
 }
 

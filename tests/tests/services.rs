@@ -1,4 +1,4 @@
-//! What an app gives its components, and what it is given in place of its own.
+//! The services that an app gives its components, and the services that replace its own.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,8 +9,8 @@ use pitaya::config::Config;
 use pitaya::group::{GroupError, GroupStore, Members, StoreFuture};
 use pitaya::metrics::Metrics;
 use pitaya::prelude::*;
-use pitaya_tests::arena::{self, Text, config};
-use pitaya_tests::raw::Raw;
+use pitaya_tests::raw_client::RawClient;
+use pitaya_tests::server::{self, Text, config};
 use pitaya_tests::until;
 
 pitaya::link!(pitaya_tests);
@@ -76,17 +76,17 @@ impl GroupStore for OneGroup {
 async fn groups_are_kept_in_the_given_store() {
     let store = OneGroup::default();
     let own = store.clone();
-    let ring = arena::start_with(config(), |builder| builder.group_store(own)).await;
-    let mut client = Raw::ready(ring.tcp).await;
+    let server = server::start_with(config(), |builder| builder.group_store(own)).await;
+    let mut client = RawClient::ready(server.tcp).await;
     client.ask("arena.bind", r#"{"text":"ann"}"#).await;
     client.ask("arena.enter", "").await;
     client.notify("arena.say", r#"{"text":"hello"}"#).await;
     assert_eq!(client.next().await.unwrap().text(), r#"{"text":"hello"}"#);
     let expected = ["create arena", "add arena ann", "members arena"];
     assert_eq!(*store.0.asked.lock().unwrap(), expected);
-    assert_eq!(ring.app.groups().unwrap().group("any").members().await.unwrap(), ["ann"]);
+    assert_eq!(server.app.groups().unwrap().group("any").members().await.unwrap(), ["ann"]);
     until("the housekeeping", || store.0.runs.load(Ordering::Relaxed) == 1).await;
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[derive(Component)]
@@ -98,12 +98,12 @@ struct Provided {
 
 #[handler(server = "provided")]
 impl Provided {
-    /// What it has as fields.
+    /// Describes its fields.
     pub async fn fields(&self) -> Result<Text> {
         Ok(told(&self.sessions, &self.metrics, &self.config))
     }
 
-    /// What it gets as arguments.
+    /// Describes its arguments.
     pub async fn arguments(
         &self,
         sessions: SessionPool,
@@ -116,7 +116,7 @@ impl Provided {
 
 #[remote(server = "provided")]
 impl Provided {
-    /// What a remote gets as arguments.
+    /// Describes the arguments of a remote.
     pub async fn remotely(
         &self,
         sessions: SessionPool,
@@ -142,7 +142,7 @@ async fn session_services_are_fields_and_arguments() {
         .start()
         .await
         .unwrap();
-    let mut client = Raw::ready(app.socket_addrs()[0]).await;
+    let mut client = RawClient::ready(app.socket_addrs()[0]).await;
     assert_eq!(client.ask("provided.fields", "").await, r#"{"text":"1 true 7s"}"#);
     assert_eq!(client.ask("provided.arguments", "").await, r#"{"text":"1 true 7s"}"#);
     assert_eq!(app.rpc(&ProvidedClient::REMOTELY, &()).await.unwrap().text, "1 true 7s");

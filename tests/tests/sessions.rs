@@ -1,89 +1,85 @@
-//! Sessions: binding, data, callbacks, and every way to end one from everywhere at once.
+//! Sessions: binding, data, callbacks, and concurrent ways to end one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use pitaya::prelude::*;
 use pitaya::session::CloseReason;
-use pitaya_tests::arena::{self, config};
-use pitaya_tests::raw::{Got, Raw};
+use pitaya_tests::raw_client::{Got, RawClient};
+use pitaya_tests::server::{self, config, text_json};
 use pitaya_tests::{soon, until};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 pitaya::link!(pitaya_tests);
 
-fn text(text: &str) -> String {
-    format!(r#"{{"text":"{text}"}}"#)
-}
-
 #[tokio::test]
 async fn session_is_bound_once_and_found() {
-    let ring = arena::start(config()).await;
-    let mut client = Raw::ready(ring.tcp).await;
+    let server = server::start(config()).await;
+    let mut client = RawClient::ready(server.tcp).await;
     assert!(client.ask("arena.whoami", "").await.contains("PIT-401"));
-    assert_eq!(client.ask("arena.bind", text("ann")).await, text("ann"));
+    assert_eq!(client.ask("arena.bind", text_json("ann")).await, text_json("ann"));
     assert_eq!(
-        client.ask("arena.bind", text("ann")).await,
+        client.ask("arena.bind", text_json("ann")).await,
         r#"{"code":"PIT-000","msg":"session is already bound to an uid"}"#
     );
-    let session = ring.app.sessions().by_uid("ann").expect("found by uid");
-    assert_eq!(ring.app.sessions().by_id(session.id()).map(|s| s.uid().unwrap()), Some("ann".to_owned()));
+    let session = server.app.sessions().by_uid("ann").expect("found by uid");
+    assert_eq!(server.app.sessions().by_id(session.id()).map(|s| s.uid().unwrap()), Some("ann".to_owned()));
     drop(client);
-    until("the session to go", || ring.app.sessions().count() == 0).await;
-    assert!(ring.app.sessions().by_uid("ann").is_none());
-    assert!(ring.app.sessions().by_id(session.id()).is_none());
-    ring.app.stop().await;
+    until("the session to go", || server.app.sessions().count() == 0).await;
+    assert!(server.app.sessions().by_uid("ann").is_none());
+    assert!(server.app.sessions().by_id(session.id()).is_none());
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn unsafe_uids_are_refused() {
-    let ring = arena::start(config()).await;
-    let mut client = Raw::ready(ring.tcp).await;
+    let server = server::start(config()).await;
+    let mut client = RawClient::ready(server.tcp).await;
     for uid in ["", "a.b", "a*", ">", "a b", "a/b"] {
         assert_eq!(
-            client.ask("arena.bind", text(uid)).await,
+            client.ask("arena.bind", text_json(uid)).await,
             r#"{"code":"PIT-000","msg":"illegal uid"}"#,
             "{uid}"
         );
     }
-    assert_eq!(client.ask("arena.bind", text("fine")).await, text("fine"));
-    ring.app.stop().await;
+    assert_eq!(client.ask("arena.bind", text_json("fine")).await, text_json("fine"));
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn newer_session_closes_the_older() {
-    let ring = arena::start(config()).await;
-    let mut old = Raw::ready(ring.tcp).await;
-    let mut new = Raw::ready(ring.tcp).await;
-    old.ask("arena.bind", text("ann")).await;
-    let old_session = ring.app.sessions().by_uid("ann").unwrap();
-    assert_eq!(new.ask("arena.bind", text("ann")).await, text("ann"));
+    let server = server::start(config()).await;
+    let mut old = RawClient::ready(server.tcp).await;
+    let mut new = RawClient::ready(server.tcp).await;
+    old.ask("arena.bind", text_json("ann")).await;
+    let old_session = server.app.sessions().by_uid("ann").unwrap();
+    assert_eq!(new.ask("arena.bind", text_json("ann")).await, text_json("ann"));
     assert_eq!(old.closed().await, []);
     assert_eq!(old_session.close_reason(), Some(CloseReason::Replaced));
     // The old one is closed again, late, by everybody: the new one stays.
     old_session.close();
     assert!(old_session.kick().await.is_err());
-    assert_eq!(new.ask("arena.whoami", "").await, text("ann"));
-    assert_ne!(ring.app.sessions().by_uid("ann").unwrap().id(), old_session.id());
-    ring.app.stop().await;
+    assert_eq!(new.ask("arena.whoami", "").await, text_json("ann"));
+    assert_ne!(server.app.sessions().by_uid("ann").unwrap().id(), old_session.id());
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn stuck_old_session_does_not_block_a_bind() {
-    let ring = arena::start(config()).await;
-    let mut old = Raw::ready(ring.tcp).await;
-    old.ask("arena.bind", text("ann")).await;
+    let server = server::start(config()).await;
+    let mut old = RawClient::ready(server.tcp).await;
+    old.ask("arena.bind", text_json("ann")).await;
     old.request("arena.flood", "").await;
-    until("the flood", || ring.witness.running.load(SeqCst) == 1).await;
-    let mut new = Raw::ready(ring.tcp).await;
-    assert_eq!(new.ask("arena.bind", text("ann")).await, text("ann"));
-    assert_eq!(new.ask("arena.whoami", "").await, text("ann"));
+    until("the flood", || server.recorder.running.load(SeqCst) == 1).await;
+    let mut new = RawClient::ready(server.tcp).await;
+    assert_eq!(new.ask("arena.bind", text_json("ann")).await, text_json("ann"));
+    assert_eq!(new.ask("arena.whoami", "").await, text_json("ann"));
     drop(old);
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
-/// What somebody does to a session while others do something else.
+/// A concurrent action on a session.
 async fn act(session: Session, what: usize) -> Result<()> {
     match what % 3 {
         0 => session.bind("ann").await,
@@ -98,8 +94,8 @@ async fn act(session: Session, what: usize) -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_binds_keep_one_session() {
     const SESSIONS: usize = 16;
-    let ring = arena::start(config()).await;
-    let pool = ring.app.sessions();
+    let server = server::start(config()).await;
+    let pool = server.app.sessions();
     let closed = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&closed);
     pool.on_close(move |_| {
@@ -118,7 +114,7 @@ async fn concurrent_binds_keep_one_session() {
     for round in 0..30 {
         let mut clients = Vec::new();
         for _ in 0..SESSIONS {
-            clients.push(Raw::ready(ring.tcp).await);
+            clients.push(RawClient::ready(server.tcp).await);
         }
         let sessions = pool.all();
         assert_eq!(sessions.len(), SESSIONS, "round {round}: nothing is left of the one before");
@@ -146,7 +142,7 @@ async fn concurrent_binds_keep_one_session() {
         }
         assert!(bound.iter().all(|times| *times <= 1), "round {round}: none is bound twice: {bound:?}");
 
-        // Whoever is open is the one that is found, or was never bound; nobody else is found.
+        // Every open session is found by its uid, or was never bound. No other session is found.
         let found = pool.by_uid("ann");
         assert!(found.as_ref().is_none_or(|one| !one.is_closed() && one.uid().unwrap() == "ann"));
         assert!(round % 2 == 1 || found.is_some(), "round {round}: the last one stays");
@@ -161,9 +157,9 @@ async fn concurrent_binds_keep_one_session() {
         }
         assert_eq!(pool.count(), usize::from(found.is_some()), "round {round}");
 
-        // One more: it takes the place of whoever is left, and the sockets of all others are closed.
-        let mut last = Raw::ready(ring.tcp).await;
-        assert_eq!(last.ask("arena.bind", text("ann")).await, text("ann"));
+        // One more bind replaces the session that is left. The sockets of all others are closed.
+        let mut last = RawClient::ready(server.tcp).await;
+        assert_eq!(last.ask("arena.bind", text_json("ann")).await, text_json("ann"));
         for client in &mut clients {
             client.closed().await;
         }
@@ -173,43 +169,43 @@ async fn concurrent_binds_keep_one_session() {
         until("each to be closed once", || closed.load(SeqCst) == all && pool.count() == 0).await;
         assert!(pool.by_uid("ann").is_none());
     }
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 /// Callbacks run in their order.
 #[tokio::test]
 async fn callback_error_undoes_the_bind() {
-    let ring = arena::start(config()).await;
-    let pool = ring.app.sessions();
+    let server = server::start(config()).await;
+    let pool = server.app.sessions();
     for (n, what) in ["first", "second"].into_iter().enumerate() {
-        let witness = Arc::clone(&ring.witness);
-        let finds = ring.app.sessions();
+        let recorder = Arc::clone(&server.recorder);
+        let finds = server.app.sessions();
         pool.on_bind(move |session| {
-            let (witness, finds) = (Arc::clone(&witness), finds.clone());
+            let (recorder, finds) = (Arc::clone(&recorder), finds.clone());
             async move {
                 let uid = session.uid()?;
-                witness.write(format!("bind {what} {uid} {}", finds.by_uid(&uid).is_some()));
+                recorder.write(format!("bind {what} {uid} {}", finds.by_uid(&uid).is_some()));
                 if n == 1 && uid == "evil" { Err(Error::new("T-3", "no")) } else { Ok(()) }
             }
         });
     }
-    let (witness, finds) = (Arc::clone(&ring.witness), ring.app.sessions());
+    let (recorder, finds) = (Arc::clone(&server.recorder), server.app.sessions());
     pool.on_after_bind(move |session| {
-        let (witness, finds) = (Arc::clone(&witness), finds.clone());
+        let (recorder, finds) = (Arc::clone(&recorder), finds.clone());
         async move {
             let uid = session.uid()?;
-            witness.write(format!("after {uid} {}", finds.by_uid(&uid).is_some()));
+            recorder.write(format!("after {uid} {}", finds.by_uid(&uid).is_some()));
             if uid == "late" { Err(Error::new("T-4", "too late")) } else { Ok(()) }
         }
     });
-    let mut client = Raw::ready(ring.tcp).await;
-    assert_eq!(client.ask("arena.bind", text("evil")).await, r#"{"code":"T-3","msg":"no"}"#);
+    let mut client = RawClient::ready(server.tcp).await;
+    assert_eq!(client.ask("arena.bind", text_json("evil")).await, r#"{"code":"T-3","msg":"no"}"#);
     assert!(client.ask("arena.whoami", "").await.contains("PIT-401"));
-    assert_eq!(client.ask("arena.bind", text("late")).await, r#"{"code":"T-4","msg":"too late"}"#);
-    assert!(ring.app.sessions().by_uid("late").is_none());
-    assert_eq!(client.ask("arena.bind", text("good")).await, text("good"));
+    assert_eq!(client.ask("arena.bind", text_json("late")).await, r#"{"code":"T-4","msg":"too late"}"#);
+    assert!(server.app.sessions().by_uid("late").is_none());
+    assert_eq!(client.ask("arena.bind", text_json("good")).await, text_json("good"));
     assert_eq!(
-        ring.witness.lines(),
+        server.recorder.lines(),
         [
             "bind first evil false",
             "bind second evil false",
@@ -221,61 +217,64 @@ async fn callback_error_undoes_the_bind() {
             "after good true",
         ]
     );
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn panic_in_callback_fails_only_the_bind() {
-    let ring = arena::start(config()).await;
-    ring.app.sessions().on_bind(|session| async move {
+    let server = server::start(config()).await;
+    server.app.sessions().on_bind(|session| async move {
         assert_ne!(session.uid()?, "boom");
         Ok(())
     });
-    let mut client = Raw::ready(ring.tcp).await;
-    assert_eq!(client.ask("arena.bind", text("boom")).await, r#"{"code":"PIT-000","msg":"internal error"}"#);
-    assert_eq!(client.ask("arena.bind", text("ann")).await, text("ann"));
-    ring.app.stop().await;
+    let mut client = RawClient::ready(server.tcp).await;
+    assert_eq!(
+        client.ask("arena.bind", text_json("boom")).await,
+        r#"{"code":"PIT-000","msg":"internal error"}"#
+    );
+    assert_eq!(client.ask("arena.bind", text_json("ann")).await, text_json("ann"));
+    server.app.stop().await;
 }
 
 /// Those of the session before those of the pool.
 #[tokio::test]
 async fn close_callbacks_run_once_in_order() {
-    let ring = arena::start(config()).await;
-    let witness = Arc::clone(&ring.witness);
-    ring.app.sessions().on_close(move |session| {
-        let witness = Arc::clone(&witness);
-        async move { witness.write(format!("pool {}", session.uid().unwrap())) }
+    let server = server::start(config()).await;
+    let recorder = Arc::clone(&server.recorder);
+    server.app.sessions().on_close(move |session| {
+        let recorder = Arc::clone(&recorder);
+        async move { recorder.write(format!("pool {}", session.uid().unwrap())) }
     });
-    let mut client = Raw::ready(ring.tcp).await;
-    client.ask("arena.bind", text("ann")).await;
-    let session = ring.app.sessions().by_uid("ann").unwrap();
+    let mut client = RawClient::ready(server.tcp).await;
+    client.ask("arena.bind", text_json("ann")).await;
+    let session = server.app.sessions().by_uid("ann").unwrap();
     for n in 1..=2 {
-        let witness = Arc::clone(&ring.witness);
-        session.on_close(move |_| async move { witness.write(format!("own {n}")) }).unwrap();
+        let recorder = Arc::clone(&server.recorder);
+        session.on_close(move |_| async move { recorder.write(format!("own {n}")) }).unwrap();
     }
     session.close();
     session.close();
     client.closed().await;
-    ring.witness.wrote("pool ann").await;
-    assert_eq!(ring.witness.lines(), ["own 1", "own 2", "pool ann"]);
+    server.recorder.wrote("pool ann").await;
+    assert_eq!(server.recorder.lines(), ["own 1", "own 2", "pool ann"]);
     assert!(session.on_close(|_| async {}).is_err(), "a callback that would never run is refused");
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 /// Kick, close, push and bind, from callbacks and from handlers.
 #[tokio::test]
 async fn concurrent_session_calls_always_end() {
-    let ring = arena::start(config()).await;
-    // Whoever binds "x" kicks himself in the callback; a close callback kicks whoever is bound to "y".
-    ring.app.sessions().on_bind(|session| async move {
+    let server = server::start(config()).await;
+    // A session that binds "x" kicks itself in the callback. A close callback kicks the session of "y".
+    server.app.sessions().on_bind(|session| async move {
         if session.uid()? == "x" {
-            session.push(&arena::OnText { text: "bye".into() }).await?;
+            session.push(&server::OnText { text: "bye".into() }).await?;
             session.kick().await?;
         }
         Ok(())
     });
-    let pool = ring.app.sessions();
-    ring.app.sessions().on_close(move |session| {
+    let pool = server.app.sessions();
+    server.app.sessions().on_close(move |session| {
         let pool = pool.clone();
         async move {
             session.close();
@@ -286,63 +285,63 @@ async fn concurrent_session_calls_always_end() {
             }
         }
     });
-    let mut y = Raw::ready(ring.tcp).await;
-    y.ask("arena.bind", text("y")).await;
-    let mut x = Raw::ready(ring.tcp).await;
-    x.request("arena.bind", text("x")).await;
+    let mut y = RawClient::ready(server.tcp).await;
+    y.ask("arena.bind", text_json("y")).await;
+    let mut x = RawClient::ready(server.tcp).await;
+    x.request("arena.bind", text_json("x")).await;
     let ended = x.closed().await;
     assert!(ended.contains(&Got::Kick), "{ended:?}");
     assert_eq!(y.closed().await, [Got::Kick]);
-    until("all to go", || ring.app.sessions().count() == 0).await;
-    assert!(ring.app.sessions().by_uid("x").is_none() && ring.app.sessions().by_uid("z").is_none());
-    soon("the stop", ring.app.stop()).await;
+    until("all to go", || server.app.sessions().count() == 0).await;
+    assert!(server.app.sessions().by_uid("x").is_none() && server.app.sessions().by_uid("z").is_none());
+    soon("the stop", server.app.stop()).await;
 }
 
 #[tokio::test]
 async fn kick_sends_earlier_pushes_first() {
-    let ring = arena::start(config()).await;
-    let mut client = Raw::ready(ring.tcp).await;
+    let server = server::start(config()).await;
+    let mut client = RawClient::ready(server.tcp).await;
     client.request("arena.push", r#"{"n":3}"#).await;
     client.request("arena.kick", "").await;
     let all = client.closed().await;
     assert_eq!(all.len(), 5, "three pushes, the answer to the first request, the kick: {all:?}");
     assert_eq!(all.last(), Some(&Got::Kick));
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn another_sessions_handler_may_kick() {
-    let ring = arena::start(config()).await;
-    let mut ann = Raw::ready(ring.tcp).await;
-    let mut bob = Raw::ready(ring.tcp).await;
-    ann.ask("arena.bind", text("ann")).await;
-    assert_eq!(bob.ask("arena.kick_other", text("ann")).await, "{}");
+    let server = server::start(config()).await;
+    let mut ann = RawClient::ready(server.tcp).await;
+    let mut bob = RawClient::ready(server.tcp).await;
+    ann.ask("arena.bind", text_json("ann")).await;
+    assert_eq!(bob.ask("arena.kick_other", text_json("ann")).await, "{}");
     assert_eq!(ann.closed().await, [Got::Kick]);
-    assert!(bob.ask("arena.kick_other", text("ann")).await.contains("T-2"));
-    ring.app.stop().await;
+    assert!(bob.ask("arena.kick_other", text_json("ann")).await.contains("T-2"));
+    server.app.stop().await;
 }
 
 /// It has the IP version.
 #[tokio::test]
 async fn session_data_lasts_between_requests() {
-    let ring = arena::start(config()).await;
-    let mut client = Raw::ready(ring.tcp).await;
+    let server = server::start(config()).await;
+    let mut client = RawClient::ready(server.tcp).await;
     assert_eq!(client.ask("arena.count", "").await, r#"{"n":1}"#);
     assert_eq!(client.ask("arena.count", "").await, r#"{"n":2}"#);
-    assert_eq!(client.ask("arena.data", "").await, text(r#"{\"ipversion\":\"ipv4\",\"n\":2}"#));
-    let mut other = Raw::ready(ring.tcp).await;
+    assert_eq!(client.ask("arena.data", "").await, text_json(r#"{"ipversion":"ipv4","n":2}"#));
+    let mut other = RawClient::ready(server.tcp).await;
     assert_eq!(other.ask("arena.count", "").await, r#"{"n":1}"#);
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn ids_count_up_and_are_never_used_twice() {
-    let ring = arena::start(config()).await;
+    let server = server::start(config()).await;
     for n in 1..=5 {
-        let mut client = Raw::ready(ring.tcp).await;
+        let mut client = RawClient::ready(server.tcp).await;
         assert_eq!(client.ask("arena.id", "").await, format!(r#"{{"n":{n}}}"#));
     }
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[session]

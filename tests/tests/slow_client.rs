@@ -9,14 +9,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use pitaya::acceptor::{
     Acceptor, BoxFuture, IncomingConnection, Link, ListenOptions, Listening, PacketStream, Peer, Tcp,
+    WebSocket,
 };
 use pitaya::app::Running;
+use pitaya::client::Client;
 use pitaya::config::OutboxPolicy;
 use pitaya::prelude::*;
 use pitaya::session::CloseReason;
-use pitaya_tests::arena::{OnText, Text, config};
-use pitaya_tests::raw::{ACK, Got, HANDSHAKE, Raw};
-use pitaya_tests::until;
+use pitaya_tests::raw_client::{ACK, Got, HANDSHAKE, RawClient};
+use pitaya_tests::server::{OnText, Text, config};
+use pitaya_tests::{soon, until};
 use tokio::io::DuplexStream;
 use tokio::sync::{Notify, mpsc};
 
@@ -93,16 +95,16 @@ async fn piped(
     app: &Running,
     connect: &mpsc::UnboundedSender<Link>,
     bytes: usize,
-) -> (Raw<DuplexStream>, Session) {
+) -> (RawClient<DuplexStream>, Session) {
     let (theirs, ours) = tokio::io::duplex(bytes);
     connect.send(Link::bytes(theirs)).unwrap();
-    let mut client = Raw::over(ours);
+    let mut client = RawClient::over(ours);
     client.handshake().await;
     client.ask("burst.bind", r#"{"text":"ann"}"#).await;
     (client, app.sessions().by_uid("ann").unwrap())
 }
 
-/// What a client that always reads gets of the handler `route`, which pushes 200 times while another task pushes once.
+/// The packets of a client that always reads, for the handler `busy`, which pushes 200 times while another task pushes once.
 async fn burst(policy: OutboxPolicy, route: &str) -> (usize, bool, Option<CloseReason>) {
     let signal = Arc::new(Notify::new());
     let mut config = config();
@@ -115,7 +117,7 @@ async fn burst(policy: OutboxPolicy, route: &str) -> (usize, bool, Option<CloseR
         .start()
         .await
         .unwrap();
-    let mut client = Raw::ready(app.socket_addrs()[0]).await;
+    let mut client = RawClient::ready(app.socket_addrs()[0]).await;
     client.ask("burst.bind", r#"{"text":"ann"}"#).await;
     let session = app.sessions().by_uid("ann").unwrap();
     let other = tokio::spawn({
@@ -145,6 +147,44 @@ async fn a_burst_leaves_a_reading_client_connected() {
     for route in ["burst.burst", "burst.spend"] {
         assert_eq!(burst(OutboxPolicy::Disconnect, route).await, (201, true, None), "{route}");
     }
+}
+
+#[tokio::test]
+async fn burst_leaves_tcp_and_websocket_clients_connected() {
+    let signal = Arc::new(Notify::new());
+    let app = App::builder()
+        .config(config())
+        .server_type("burst")
+        .state(Arc::clone(&signal))
+        .acceptor(Tcp::bind("127.0.0.1:0"))
+        .acceptor(WebSocket::bind("127.0.0.1:0"))
+        .start()
+        .await
+        .unwrap();
+    let (at, builder) = (app.socket_addrs(), Client::builder().push_queue(300));
+    let tcp = builder.connect_tcp(at[0]).await.unwrap();
+    burst_of_client(&app, &signal, tcp, "ann").await;
+    let ws = builder.connect_ws(&format!("ws://{}/", at[1])).await.unwrap();
+    burst_of_client(&app, &signal, ws, "bob").await;
+    app.stop().await;
+}
+
+/// The client gets all 200 pushes of its handler, and one push of another task in between.
+async fn burst_of_client(app: &Running, signal: &Arc<Notify>, client: Client, uid: &str) {
+    let mut pushes = client.pushes::<OnText>();
+    client.request(&Burst::BIND, &Text { text: uid.to_owned() }).await.unwrap();
+    let session = app.sessions().by_uid(uid).unwrap();
+    let (other, signal) = (session.clone(), Arc::clone(signal));
+    let other = tokio::spawn(async move {
+        signal.notified().await;
+        other.push(&OnText { text: "from another".into() }).await
+    });
+    client.request(&Burst::BURST, &()).await.unwrap();
+    assert!(other.await.unwrap().is_ok(), "the push of another");
+    for n in 0..201 {
+        soon("a push", pushes.next()).await.unwrap_or_else(|error| panic!("push {n}: {error}"));
+    }
+    assert_eq!(session.close_reason(), None);
 }
 
 #[tokio::test]
@@ -258,7 +298,7 @@ impl PacketStream for Narrow {
     }
 }
 
-/// What a packet link has taken makes room for more, though the rest of the batch is not flushed yet.
+/// A packet that the link has taken frees its place, though the rest of the batch is not flushed yet.
 #[tokio::test(start_paused = true)]
 async fn a_packet_link_makes_room_as_it_is_read() {
     let config = config();

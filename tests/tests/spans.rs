@@ -89,7 +89,7 @@ impl Spans {
 }
 
 /// A gate and a room whose spans are kept.
-struct World {
+struct TestCluster {
     spans: Spans,
     gate: TestServer,
     client: Client,
@@ -97,7 +97,7 @@ struct World {
     _subscriber: DefaultGuard,
 }
 
-impl World {
+impl TestCluster {
     async fn start() -> Self {
         let spans = Spans::default();
         let subscriber = tracing_subscriber::registry().with(spans.clone());
@@ -116,7 +116,7 @@ fn summary(spans: &[Seen]) -> Vec<(&str, Option<&str>, Option<&str>)> {
 
 #[tokio::test(start_paused = true)]
 async fn calls_run_in_spans() {
-    let World { spans, gate, client, .. } = &World::start().await;
+    let TestCluster { spans, gate, client, .. } = &TestCluster::start().await;
     let name = ann();
 
     client.request(&Gate::LOGIN, &name).await.unwrap();
@@ -157,7 +157,7 @@ async fn calls_run_in_spans() {
 
 #[tokio::test(start_paused = true)]
 async fn spans_record_the_code_of_an_error() {
-    let World { spans, client, .. } = &World::start().await;
+    let TestCluster { spans, client, .. } = &TestCluster::start().await;
     let error = client.request(&Gate::FAIL, &ann()).await.unwrap_err();
     assert_eq!(error.code(), "ROOM-1");
     let codes: Vec<_> =
@@ -168,7 +168,7 @@ async fn spans_record_the_code_of_an_error() {
 
 #[tokio::test(start_paused = true)]
 async fn spans_have_no_payload() {
-    let World { spans, client, .. } = &World::start().await;
+    let TestCluster { spans, client, .. } = &TestCluster::start().await;
     client.request(&Gate::ENTER, &Name { name: "secret".into() }).await.unwrap();
     client.request(&Hall::GREET, &Name { name: "secret".into() }).await.unwrap();
     let seen = spans.take();

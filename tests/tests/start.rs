@@ -1,12 +1,12 @@
-//! Starting and stopping: what keeps an app from starting says so, all at once.
+//! Starting and stopping: an app that cannot start reports all its problems together.
 
 use std::sync::{Arc, Mutex};
 
 use pitaya::acceptor::Tcp;
 use pitaya::cluster::{MemoryBroker, MemoryRegistry};
 use pitaya::prelude::*;
-use pitaya_tests::arena::{self, Text, Witness, config};
-use pitaya_tests::raw::Raw;
+use pitaya_tests::raw_client::RawClient;
+use pitaya_tests::server::{self, Recorder, Text, config};
 use pitaya_tests::{soon, until};
 
 pitaya::link!(pitaya_tests);
@@ -89,7 +89,7 @@ async fn unmakeable_component_is_named() {
         .start()
         .await
         .unwrap();
-    let mut client = Raw::ready(app.socket_addrs()[0]).await;
+    let mut client = RawClient::ready(app.socket_addrs()[0]).await;
     assert_eq!(client.ask("unmade.nothing", "").await, "{}");
     app.stop().await;
 }
@@ -126,7 +126,7 @@ async fn only_a_cluster_frontend_may_serve_nothing() {
 
     let back = app("unmade").backend().register(Unmade).start().await.unwrap();
     let front = front().no_collect().start().await.unwrap();
-    let mut client = Raw::ready(front.socket_addrs()[0]).await;
+    let mut client = RawClient::ready(front.socket_addrs()[0]).await;
     assert_eq!(client.ask("unmade.unmade.nothing", "").await, "{}");
     front.stop().await;
     back.stop().await;
@@ -157,13 +157,13 @@ async fn unlinked_server_type_lists_the_linked_ones() {
 #[tokio::test]
 async fn a_missing_state_is_named_with_its_field() {
     let msg = error(App::builder().server_type("test").acceptor(Tcp::bind("127.0.0.1:0"))).await;
-    assert!(msg.contains("Arena.witness") && msg.contains(".state("), "{msg}");
+    assert!(msg.contains("Arena.recorder") && msg.contains(".state("), "{msg}");
 }
 
 #[tokio::test]
 async fn protobuf_server_lists_unfit_messages() {
-    let witness = Arc::new(Witness::default());
-    let builder = arena::builder(config(), &witness).serializer(pitaya::serialize::Format::Protobuf);
+    let recorder = Arc::new(Recorder::default());
+    let builder = server::builder(config(), &recorder).serializer(pitaya::serialize::Format::Protobuf);
     let msg = error(builder).await;
     assert!(msg.contains("`Text` of route `test.arena.typed`"), "{msg}");
     assert!(msg.contains("`Number` of route `test.arena.id`"), "{msg}");
@@ -173,9 +173,9 @@ async fn protobuf_server_lists_unfit_messages() {
 #[tokio::test]
 async fn an_address_that_is_taken_is_an_error() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let witness = Arc::new(Witness::default());
+    let recorder = Arc::new(Recorder::default());
     let builder =
-        arena::builder(config(), &witness).acceptor(Tcp::bind(taken.local_addr().unwrap().to_string()));
+        server::builder(config(), &recorder).acceptor(Tcp::bind(taken.local_addr().unwrap().to_string()));
     let msg = error(builder).await;
     assert!(msg.contains("cannot listen"), "{msg}");
 }
@@ -220,7 +220,7 @@ impl Living {
 #[tokio::test]
 async fn a_component_lives_once_whatever_its_blocks() {
     let app = App::builder().server_type("living").acceptor(Tcp::bind("127.0.0.1:0")).start().await.unwrap();
-    let mut client = Raw::ready(app.socket_addrs()[0]).await;
+    let mut client = RawClient::ready(app.socket_addrs()[0]).await;
     assert_eq!(client.ask("living.on", "").await, r#"{"text":"init after_init"}"#);
     assert_eq!(app.rpc(&LivingClient::STATE, &()).await.unwrap().text, "init after_init");
     app.stop().await;
@@ -334,7 +334,7 @@ async fn panic_in_one_component_spares_the_others() {
 async fn post_build_hooks_run_before_serving() {
     let log = Arc::new(Mutex::new(Vec::new()));
     let (one, two) = (Arc::clone(&log), Arc::clone(&log));
-    let ring = arena::start_with(config(), |builder| {
+    let server = server::start_with(config(), |builder| {
         builder
             .post_build(move |app| async move {
                 one.lock().unwrap().push(format!("one {} {}", app.server_type(), app.handlers().is_empty()));
@@ -347,18 +347,18 @@ async fn post_build_hooks_run_before_serving() {
     })
     .await;
     assert_eq!(*log.lock().unwrap(), ["one test false", "two"]);
-    ring.app.stop().await;
-    let witness = Arc::new(Witness::default());
+    server.app.stop().await;
+    let recorder = Arc::new(Recorder::default());
     let failing =
-        arena::builder(config(), &witness).post_build(|_| async { Err(Error::new("HOOK-1", "no")) });
+        server::builder(config(), &recorder).post_build(|_| async { Err(Error::new("HOOK-1", "no")) });
     assert_eq!(failing.start().await.unwrap_err().code(), "HOOK-1");
 }
 
 #[tokio::test]
 async fn two_apps_in_one_process_are_independent() {
-    let (one, two) = (arena::start(config()).await, arena::start(config()).await);
-    let mut a = Raw::ready(one.tcp).await;
-    let mut b = Raw::ready(two.tcp).await;
+    let (one, two) = (server::start(config()).await, server::start(config()).await);
+    let mut a = RawClient::ready(one.tcp).await;
+    let mut b = RawClient::ready(two.tcp).await;
     for client in [&mut a, &mut b] {
         assert_eq!(client.ask("arena.bind", r#"{"text":"ann"}"#).await, r#"{"text":"ann"}"#);
     }
@@ -370,13 +370,13 @@ async fn two_apps_in_one_process_are_independent() {
 
 #[tokio::test]
 async fn stop_closes_sessions_and_refuses_new_ones() {
-    let ring = arena::start(config()).await;
+    let server = server::start(config()).await;
     let mut clients = Vec::new();
     for _ in 0..10 {
-        clients.push(Raw::ready(ring.tcp).await);
+        clients.push(RawClient::ready(server.tcp).await);
     }
-    let address = ring.tcp;
-    soon("the stop", ring.app.stop()).await;
+    let address = server.tcp;
+    soon("the stop", server.app.stop()).await;
     for client in &mut clients {
         assert_eq!(client.closed().await, []);
     }
@@ -385,10 +385,10 @@ async fn stop_closes_sessions_and_refuses_new_ones() {
 
 #[tokio::test]
 async fn shutdown_ends_the_wait() {
-    let ring = arena::start(config()).await;
-    let app = ring.app.app();
+    let server = server::start(config()).await;
+    let app = server.app.app();
     assert!(app.is_running());
-    let waiting = tokio::spawn(ring.app.wait());
+    let waiting = tokio::spawn(server.app.wait());
     app.shutdown();
     app.shutdown();
     soon("the end", waiting).await.unwrap();
@@ -399,10 +399,10 @@ async fn shutdown_ends_the_wait() {
 async fn drain_waits_for_sessions_and_refuses_new_ones() {
     let mut config = config();
     config.drain_period = std::time::Duration::from_millis(10);
-    let ring = arena::start(config).await;
-    let client = Raw::ready(ring.tcp).await;
-    let address = ring.tcp;
-    let running = Arc::new(ring.app);
+    let server = server::start(config).await;
+    let client = RawClient::ready(server.tcp).await;
+    let address = server.tcp;
+    let running = Arc::new(server.app);
     let draining = {
         let running = Arc::clone(&running);
         tokio::spawn(async move { running.drain().await })
@@ -424,7 +424,7 @@ fn without_a_runtime_the_start_says_so() {
     use futures_util::FutureExt;
 
     let start = App::builder().server_type("test").acceptor(Tcp::bind("127.0.0.1:0")).start();
-    let error = start.now_or_never().expect("it fails at once").expect_err("there is no runtime");
+    let error = start.now_or_never().expect("it fails immediately").expect_err("there is no runtime");
     assert!(error.msg().contains("no Tokio runtime") && error.msg().contains("#[tokio::main]"), "{error}");
 }
 
@@ -439,7 +439,7 @@ mod names_at_the_root {
 /// A start may be spawned, so its future is `Send`.
 #[tokio::test]
 async fn a_start_can_be_spawned() {
-    let witness = Arc::new(Witness::default());
-    let app = tokio::spawn(arena::builder(config(), &witness).start()).await.unwrap().unwrap();
+    let recorder = Arc::new(Recorder::default());
+    let app = tokio::spawn(server::builder(config(), &recorder).start()).await.unwrap().unwrap();
     app.stop().await;
 }

@@ -1,4 +1,4 @@
-//! What handlers, remotes and components take from the app is checked when it starts.
+//! The types that handlers, remotes and components take from the app are checked when it starts.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use pitaya::acceptor::Tcp;
 use pitaya::cluster::{MemoryBroker, MemoryRegistry};
 use pitaya::prelude::*;
 use pitaya::services::Services;
-use pitaya_tests::raw::Raw;
+use pitaya_tests::raw_client::RawClient;
 
 struct Db;
 struct Cache;
@@ -165,7 +165,7 @@ async fn a_client_of_other_servers_needs_a_cluster() {
 #[tokio::test]
 async fn a_client_of_the_own_server_type_needs_none() {
     let hall = app("hall").register(Hall).start().await.expect("it calls itself");
-    let mut client = Raw::ready(hall.socket_addrs()[0]).await;
+    let mut client = RawClient::ready(hall.socket_addrs()[0]).await;
     assert_eq!(client.ask("hall.keeper.enter", r#"{"text":"a"}"#).await, r#"{"text":"a"}"#);
     hall.stop().await;
 }
@@ -173,7 +173,7 @@ async fn a_client_of_the_own_server_type_needs_none() {
 #[tokio::test]
 async fn clients_are_never_told_of_types() {
     let late = app("late").start().await.expect("the extractor checks nothing");
-    let mut client = Raw::ready(late.socket_addrs()[0]).await;
+    let mut client = RawClient::ready(late.socket_addrs()[0]).await;
     for route in ["late.late1.look", "late.late1.state", "late.late1.module", "late.late1.client"] {
         let told = client.ask(route, "").await;
         assert_eq!(told, r#"{"code":"PIT-500","msg":"internal error"}"#, "{route}");

@@ -118,7 +118,7 @@ impl Stuck {
 #[tokio::test(start_paused = true)]
 async fn slow_start_fails_and_leaves_nothing() {
     let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::new());
-    let mut config = pitaya_tests::arena::config();
+    let mut config = pitaya_tests::server::config();
     config.start_timeout = Duration::from_secs(3);
     let error = App::builder()
         .config(config)

@@ -1,4 +1,4 @@
-//! What a StatsD or DogStatsD server gets, and that a server which is not there costs nothing.
+//! The datagrams for StatsD and DogStatsD. A missing server delays no call.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use pitaya::config::{Config, StatsdDialect};
 use pitaya::metrics::{Metric, Statsd};
-use pitaya_tests::arena::{self, config};
-use pitaya_tests::raw::Raw;
-use pitaya_tests::scrape::{Scrape, get};
+use pitaya_tests::http::{Scrape, get};
+use pitaya_tests::raw_client::RawClient;
+use pitaya_tests::server::{self, config};
 use pitaya_tests::soon;
 use tokio::net::{UdpSocket, UnixDatagram};
 
@@ -86,8 +86,8 @@ async fn line(socket: &UdpSocket, wanted: impl Fn(&Line) -> bool) -> Line {
 async fn metrics_arrive_over_udp_with_tags() {
     let (socket, mut config) = udp().await;
     config.metrics_const_labels.insert("zone".to_owned(), "z0".to_owned());
-    let ring = arena::start(config).await;
-    let mut client = Raw::ready(ring.tcp).await;
+    let server = server::start(config).await;
+    let mut client = RawClient::ready(server.tcp).await;
     client.call("arena.raw", "x").await;
     let time = line(&socket, |line| line.name == "pitaya.response_time_ns").await;
     assert_eq!(time.kind, "ms");
@@ -101,15 +101,15 @@ async fn metrics_arrive_over_udp_with_tags() {
     let capacity = line(&socket, |line| line.name == "pitaya.channel_capacity");
     client.call("arena.raw", "y").await;
     assert_eq!(capacity.await.kind, "h");
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn what_was_counted_last_is_sent_at_the_stop() {
     let (socket, config) = udp().await;
-    let ring = arena::start(config).await;
-    ring.app.metrics().record(&GAMES, &[("mode", "duel")], 3.0).unwrap();
-    ring.app.stop().await;
+    let server = server::start(config).await;
+    server.app.metrics().record(&GAMES, &[("mode", "duel")], 3.0).unwrap();
+    server.app.stop().await;
     let games = line(&socket, |line| line.name == "pitaya.games_played").await;
     assert_eq!((games.value, &*games.tags["mode"]), (3.0, "duel"));
 }
@@ -119,19 +119,19 @@ async fn a_server_without_tags_gets_labels_in_the_names() {
     let (socket, mut config) = udp().await;
     config.statsd_dialect = StatsdDialect::Statsd;
     config.statsd_prefix = "mine.".to_owned();
-    let ring = arena::start(config).await;
-    ring.app.metrics().record(&GAMES, &[("mode", "1:1")], 3.0).unwrap();
+    let server = server::start(config).await;
+    server.app.metrics().record(&GAMES, &[("mode", "1:1")], 3.0).unwrap();
     let games = line(&socket, |line| line.name.starts_with("mine.games_played")).await;
     assert!(games.text.ends_with(".serverType.test.mode.1_1:3|c"), "{games:?}");
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
 async fn metrics_arrive_over_a_late_unix_socket() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("dsd.socket");
-    let ring = arena::start(sending(format!("unix://{}", path.display()))).await;
-    let mut client = Raw::ready(ring.tcp).await;
+    let server = server::start(sending(format!("unix://{}", path.display()))).await;
+    let mut client = RawClient::ready(server.tcp).await;
     for restart in 0..2 {
         let socket = UnixDatagram::bind(&path).unwrap();
         let mut buffer = [0; 65536];
@@ -150,7 +150,7 @@ async fn metrics_arrive_over_a_late_unix_socket() {
         std::fs::remove_file(&path).unwrap();
         assert!(restart < 2);
     }
-    ring.app.stop().await;
+    server.app.stop().await;
 }
 
 #[tokio::test]
@@ -166,12 +166,12 @@ async fn a_server_that_is_not_there_holds_up_no_call() {
     let unknown = format!("{}.invalid:1", "x".repeat(64));
     // The stop makes the last attempt to send, so each host is tried.
     for host in [closed, unknown, "unix:///no/such/socket".to_owned()] {
-        let ring = arena::start(sending(host)).await;
-        let mut client = Raw::ready(ring.tcp).await;
+        let server = server::start(sending(host)).await;
+        let mut client = RawClient::ready(server.tcp).await;
         for n in 0..500 {
             assert_eq!(client.ask("arena.raw", n.to_string()).await, n.to_string());
         }
-        soon("the stop", ring.app.stop()).await;
+        soon("the stop", server.app.stop()).await;
     }
     let log = std::fs::read_to_string(log.path()).unwrap();
     let lines = log.lines().filter(|line| line.contains("StatsD")).count();
@@ -181,10 +181,10 @@ async fn a_server_that_is_not_there_holds_up_no_call() {
 
 #[tokio::test]
 async fn an_address_that_is_none_costs_the_reporter_alone() {
-    let ring = arena::start(sending("http://host:1".to_owned())).await;
-    assert_eq!(Raw::ready(ring.tcp).await.ask("arena.raw", "x").await, "x");
-    assert!(ring.app.metrics().is_empty());
-    ring.app.stop().await;
+    let server = server::start(sending("http://host:1".to_owned())).await;
+    assert_eq!(RawClient::ready(server.tcp).await.ask("arena.raw", "x").await, "x");
+    assert!(server.app.metrics().is_empty());
+    server.app.stop().await;
     assert!(
         Statsd::from_config(&sending(String::new())).is_err() || std::env::var_os("DD_AGENT_HOST").is_some()
     );
@@ -215,8 +215,8 @@ async fn custom_metrics_reach_both_exporters() {
     config.statsd_enabled = true;
     config.statsd_host = sending.statsd_host;
     config.http_listen = "127.0.0.1:0".to_owned();
-    let ring = arena::start(config).await;
-    let metrics = ring.app.metrics();
+    let server = server::start(config).await;
+    let metrics = server.app.metrics();
     metrics.record("kills", &[("weapon", "axe")], 2.0).unwrap();
     metrics.record("players", &[], 4.0).unwrap();
     metrics.record("score", &[], 250.0).unwrap();
@@ -224,7 +224,7 @@ async fn custom_metrics_reach_both_exporters() {
     metrics.record(&GAMES, &[("mode", "duel")], 1.0).unwrap();
     assert_eq!(metrics.record("nothing", &[], 1.0).unwrap_err().to_string(), "metric not known: nothing");
 
-    let text = get(ring.app.http_addr().unwrap(), "/metrics", &[]).await.body;
+    let text = get(server.app.http_addr().unwrap(), "/metrics", &[]).await.body;
     let scrape = Scrape::parse(&text, false);
     for (name, labels, value) in [
         ("pitaya_room_kills", &[("weapon", "axe")][..], 2.0),
@@ -254,5 +254,5 @@ async fn custom_metrics_reach_both_exporters() {
         }
     })
     .await;
-    ring.app.stop().await;
+    server.app.stop().await;
 }

@@ -10,15 +10,15 @@ use pitaya::wire::{Compression, Dictionary, Route, zlib};
 use pitaya_tests::vectors::{self, Case, Checked, hex, run, same_json};
 use serde_json::Value;
 
+fn text(error: impl ToString) -> String {
+    error.to_string()
+}
+
 /// Near break-even two deflaters may differ on whether it is worth it; beyond so many bytes they may not.
 const BREAK_EVEN: usize = 16;
 const LIMIT: usize = 4 << 20;
 /// The flag of a message whose route is a code of the dictionary.
 const ROUTE_IS_CODED: u8 = 1;
-
-fn text(error: impl ToString) -> String {
-    error.to_string()
-}
 
 fn dictionary(case: &Case<'_>) -> Checked<Dictionary> {
     Dictionary::new(case.dictionary()?).map_err(text)
@@ -121,7 +121,9 @@ fn vectors_packet_decode() {
 fn vectors_packet_encode() {
     run("packet_encode", |case| {
         let body = match case.opt("data_len_zeros") {
-            Some(_) => vec![0; usize::try_from(case.u64("data_len_zeros")?).map_err(text)?],
+            Some(_) => {
+                vec![0; usize::try_from(case.u64("data_len_zeros")?).map_err(text)?]
+            }
             None => case.hex("data_hex")?,
         };
         let mut out = BytesMut::new();
@@ -253,7 +255,7 @@ fn vectors_message_encode() {
     });
 }
 
-/// Whether the entry is a response that must not say that its route is a code, which the original does say.
+/// Whether the entry is a response that must not have a route code, though Go Pitaya writes one.
 fn never_coded(case: &Case<'_>) -> Checked<bool> {
     let Some(should) = case.opt("port_should").and_then(Value::as_str) else { return Ok(false) };
     Ok(case.u64("type")? == u64::from(message::Kind::Response as u8)

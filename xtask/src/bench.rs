@@ -32,7 +32,7 @@ cargo xtask bench [cluster [--go PATH]] [--rounds N] [--seconds S] [--threads N]
 /// Open files that a server or a load generator needs besides its connections.
 const OTHER_FILES: u64 = 100;
 
-/// What was asked for.
+/// The arguments of the command line.
 struct Options {
     rounds: usize,
     seconds: f64,
@@ -106,7 +106,11 @@ pub(crate) fn instructions_in_ci() -> Result<(), String> {
 
 /// Builds the programs that measure and are measured, and tells where they are.
 fn build() -> Result<PathBuf, String> {
-    run(cargo().args(["build", "--release", "-p", "pitaya-bench"]))?;
+    build_with(&[])
+}
+
+fn build_with(args: &[&str]) -> Result<PathBuf, String> {
+    run(cargo().args(["build", "--release", "-p", "pitaya-bench"]).args(args))?;
     Ok(target_directory()?.join("release"))
 }
 
@@ -200,7 +204,7 @@ pub(crate) fn target_directory() -> Result<PathBuf, String> {
         .ok_or_else(|| "cargo metadata names no target".to_owned())
 }
 
-/// Allows this process, and so those it starts, as many open files as may be; gives how many.
+/// Allows this process, and so those it starts, as many open files as may be. Returns how many.
 fn raise_open_files() -> Result<u64, String> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;

@@ -34,7 +34,7 @@ fn make() -> Result<String, String> {
     let mut config = prost_build::Config::new();
     // Bytes of a message share the buffer it came in; maps have one order.
     config.bytes(["."]).btree_map(["."]);
-    // Its map is written as the original writes it, which the generator cannot.
+    // Its map is written as Go Pitaya writes it, which the generator cannot.
     config.extern_path(".protos.Error", "super::Error");
     let modules = files
         .file

@@ -1,4 +1,4 @@
-//! What calls between servers are measured against: requests over the bare NATS client, and nothing else.
+//! Answers requests over the bare NATS client. Calls between servers are measured against it.
 //!
 //! `bare-nats NATS-URL SUBJECT` answers each request with its own body, in the task that takes it in, on the runtime
 //! that our servers have. `bench-calls raw` makes the requests.

@@ -1,15 +1,13 @@
-//! What the framework is measured against over TCP: an echo with the same framing and nothing else.
+//! An echo over TCP with the framing of Pitaya and nothing else. The framework is measured against it.
 //!
 //! `bare-tcp ADDR` answers a handshake, ignores the ack, and answers each request with its own body. One write
 //! answers all that one read brought; nothing is allocated for a request.
 
 use std::io;
 
+use pitaya_bench::bare::answer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-
-const REPLY: &[u8] =
-    b"\x01\0\0\x41{\"code\":200,\"sys\":{\"dict\":{},\"heartbeat\":30,\"serializer\":\"json\"}}";
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
@@ -54,23 +52,4 @@ fn packet_end(bytes: &[u8]) -> Option<usize> {
     let [_, a, b, c, ..] = *bytes else { return None };
     let end = 4 + u32::from_be_bytes([0, a, b, c]) as usize;
     (end <= bytes.len()).then_some(end)
-}
-
-/// Appends the answer to one packet; nothing comes back for what is no packet of ours.
-fn answer(packet: &[u8], output: &mut Vec<u8>) -> Option<()> {
-    match packet[0] {
-        1 => output.extend_from_slice(REPLY),
-        4 => {
-            let message = &packet[4..];
-            let id_end = 2 + message.get(1..)?.iter().position(|byte| byte & 0x80 == 0)?;
-            let body = message.get(id_end + 1 + usize::from(*message.get(id_end)?)..)?;
-            let length = u32::try_from(id_end + body.len()).ok()?.to_be_bytes();
-            output.extend_from_slice(&[4, length[1], length[2], length[3], 4]);
-            output.extend_from_slice(&message[1..id_end]);
-            output.extend_from_slice(body);
-        }
-        2 | 3 => {}
-        _ => return None,
-    }
-    Some(())
 }

@@ -1,4 +1,4 @@
-//! What the framework is measured against over WebSocket: an echo with the same framing, on the same library.
+//! An echo over WebSocket, on the same library, with the framing of Pitaya. The framework is measured against it.
 //!
 //! `bare-ws ADDR` answers a handshake, ignores the ack, and answers each request with its own body, one packet a
 //! message. All that one read brought is taken first, because asking the library for a message also flushes; then
@@ -7,11 +7,9 @@
 use std::io;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
+use pitaya_bench::bare::answer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_websockets::{Message, ServerBuilder};
-
-const REPLY: &[u8] =
-    b"\x01\0\0\x41{\"code\":200,\"sys\":{\"dict\":{},\"heartbeat\":30,\"serializer\":\"json\"}}";
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
@@ -25,7 +23,7 @@ async fn main() -> io::Result<()> {
     }
 }
 
-/// Serves one client until it goes or breaks the protocol; who of the two is nobody's business here.
+/// Serves one client until it disconnects or breaks the protocol.
 async fn serve(stream: TcpStream) -> Option<()> {
     let (_, mut socket) = ServerBuilder::new().accept(stream).await.ok()?;
     let mut answers = Vec::new();
@@ -34,7 +32,12 @@ async fn serve(stream: TcpStream) -> Option<()> {
         while let Some(message) = next {
             let message = message?.ok()?;
             if message.is_binary() || message.is_text() {
-                answers.extend(answer(message.as_payload())?);
+                let packet = message.as_payload();
+                let mut output = Vec::with_capacity(packet.len() + 1);
+                answer(packet, &mut output)?;
+                if !output.is_empty() {
+                    answers.push(Message::binary(output));
+                }
             }
             next = socket.next().now_or_never();
         }
@@ -42,25 +45,5 @@ async fn serve(stream: TcpStream) -> Option<()> {
             socket.feed(answer).await.ok()?;
         }
         socket.flush().await.ok()?;
-    }
-}
-
-/// The answer to one packet, if it has one; nothing for what is no packet of ours.
-fn answer(packet: &[u8]) -> Option<Option<Message>> {
-    match *packet.first()? {
-        1 => Some(Some(Message::binary(REPLY))),
-        4 => {
-            let message = packet.get(4..)?;
-            let id_end = 2 + message.get(1..)?.iter().position(|byte| byte & 0x80 == 0)?;
-            let body = message.get(id_end + 1 + usize::from(*message.get(id_end)?)..)?;
-            let length = u32::try_from(id_end + body.len()).ok()?.to_be_bytes();
-            let mut output = Vec::with_capacity(4 + id_end + body.len());
-            output.extend_from_slice(&[4, length[1], length[2], length[3], 4]);
-            output.extend_from_slice(&message[1..id_end]);
-            output.extend_from_slice(body);
-            Some(Some(Message::binary(output)))
-        }
-        2 | 3 => Some(None),
-        _ => None,
     }
 }

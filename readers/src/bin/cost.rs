@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     for family in costly(reader, stage) {
-        // What is made once for a thread is made before anything is counted.
+        // State that a thread makes once is made before anything is counted.
         (reader.read)(&family.input(reader, 200));
         for len in family.lengths(reader, stage) {
             let input = family.input(reader, len);
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What is counted.
+/// The function whose instructions are counted.
 #[inline(never)]
 fn measured(reader: &Reader, input: &[u8]) {
     (reader.read)(std::hint::black_box(input));

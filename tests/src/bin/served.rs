@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use pitaya::config::Config;
 use pitaya::prelude::*;
-use pitaya_tests::arena::{self, Witness};
+use pitaya_tests::server::{self, Recorder};
 
 /// A module that has sessions of its own for as long as a file exists.
 struct Held(String);
@@ -32,9 +32,9 @@ impl SessionModule for Held {
 #[tokio::main]
 async fn main() -> Result<()> {
     let config = Config::from_env()?;
-    let witness = Arc::new(Witness::default());
+    let recorder = Arc::new(Recorder::default());
     let held = std::env::var("HELD").unwrap_or_default();
-    let app = arena::builder(config, &witness).session_module("held", Held(held)).start().await?;
+    let app = server::builder(config, &recorder).session_module("held", Held(held)).start().await?;
     let address = app.addresses()[0].to_owned();
     let wait = app.wait(); // signals are listened to before anybody knows where to find us
     println!("{address}");

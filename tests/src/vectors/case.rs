@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Count;
 
-/// What a check gives: nothing, or why it failed.
+/// The result of a check: nothing, or the reason of its failure.
 pub type Checked<T = ()> = Result<T, String>;
 
 /// One entry and what has been compared with it so far.
@@ -145,10 +145,10 @@ impl<'a> Case<'a> {
             .collect()
     }
 
-    /// Whether the input must be refused: where the entry says what a port should do, that decides, else what the original does.
+    /// Whether the input must be refused: as the entry says of a port, otherwise as Go Pitaya does.
     ///
     /// # Errors
-    /// If it says something that begins with none of "reject", "refuse", "close", or nothing where the original misbehaves.
+    /// If its word does not begin with "reject", "refuse" or "close", or is missing where Go Pitaya misbehaves.
     pub fn refused(&self) -> Checked<bool> {
         if self.opt("port_should").is_some() {
             let should = self.str("port_should")?;

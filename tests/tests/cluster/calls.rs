@@ -1,4 +1,4 @@
-//! Messages that are passed on, and calls of servers.
+//! Forwarded messages, and calls between servers.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,20 +7,20 @@ use std::time::Duration;
 use pitaya::cluster::Router;
 use pitaya::metrics::InMemoryReporter;
 use pitaya::prelude::*;
-use pitaya_tests::arena::config;
-use pitaya_tests::raw::Got;
+use pitaya_tests::raw_client::Got;
+use pitaya_tests::server::{config, text};
 
-use crate::world::{HallApiClient, World, text};
+use crate::test_cluster::{HallApiClient, TestCluster};
 
 #[tokio::test]
 async fn forwarded_message_returns_answer_unchanged() {
-    let world = World::default();
-    let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
+    let cluster = TestCluster::default();
+    let (hall, gate) = (cluster.hall("hall-1").await, cluster.gate("gate-1").await);
     let mut client = gate.client().await;
     assert_eq!(client.ask("hall.hall.say", r#"{"text":"hi"}"#).await, r#"{"text":"hall-1 hi"}"#);
     assert_eq!(client.ask("hall.hall.raw", " any bytes \u{0}").await, " any bytes \u{0}");
     client.notify("hall.hall.note", r#"{"text":"this"}"#).await;
-    world.witness.wrote("noted this").await;
+    cluster.recorder.wrote("noted this").await;
     for (route, answer) in [
         ("hall.hall.fail", r#"{"code":"H-1","msg":"as asked","metadata":{"some":"meta"}}"#),
         ("hall.hall.null", r#"{"code":"PIT-000","msg":"reply must not be null"}"#),
@@ -45,21 +45,21 @@ async fn forwarded_message_returns_answer_unchanged() {
 
 #[tokio::test]
 async fn session_messages_keep_order_across_servers() {
-    let world = World::default();
-    let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
+    let cluster = TestCluster::default();
+    let (hall, gate) = (cluster.hall("hall-1").await, cluster.gate("gate-1").await);
     let mut client = gate.client().await;
     client.request("hall.hall.slow", r#"{"text":"one"}"#).await;
     client.notify("hall.hall.note", r#"{"text":"two"}"#).await;
     client.request("gate.gate.say", r#"{"text":"three"}"#).await;
-    world.witness.wrote("begin one").await;
+    cluster.recorder.wrote("begin one").await;
     // Another session does not wait for this one.
     let mut other = gate.client().await;
     assert_eq!(other.ask("hall.hall.say", r#"{"text":"hi"}"#).await, r#"{"text":"hall-1 hi"}"#);
-    assert_eq!(world.witness.lines(), ["begin one"]);
-    world.witness.open("one");
+    assert_eq!(cluster.recorder.lines(), ["begin one"]);
+    cluster.recorder.open("one");
     assert_eq!(client.next().await.unwrap().text(), r#"{"text":"one"}"#);
     assert_eq!(client.next().await.unwrap().text(), r#"{"text":"three"}"#);
-    assert_eq!(world.witness.lines(), ["begin one", "end one", "noted two"]);
+    assert_eq!(cluster.recorder.lines(), ["begin one", "end one", "noted two"]);
     gate.app.stop().await;
     hall.app.stop().await;
 }
@@ -67,17 +67,17 @@ async fn session_messages_keep_order_across_servers() {
 /// Where the configuration says so.
 #[tokio::test]
 async fn forwarded_messages_may_start_on_arrival() {
-    let world = World::default();
-    let hall = world.hall("hall-1").await;
+    let cluster = TestCluster::default();
+    let hall = cluster.hall("hall-1").await;
     let mut config = config();
     config.session_concurrent_forward = true;
-    let gate = world.server("gate", "gate-1", config).acceptor(pitaya::acceptor::Tcp::bind("127.0.0.1:0"));
+    let gate = cluster.server("gate", "gate-1", config).acceptor(pitaya::acceptor::Tcp::bind("127.0.0.1:0"));
     let gate = gate.start().await.unwrap();
-    let mut client = pitaya_tests::raw::Raw::ready(gate.socket_addrs()[0]).await;
+    let mut client = pitaya_tests::raw_client::RawClient::ready(gate.socket_addrs()[0]).await;
     client.request("hall.hall.slow", r#"{"text":"one"}"#).await;
     client.request("hall.hall.say", r#"{"text":"two"}"#).await;
     assert_eq!(client.next().await.unwrap().text(), r#"{"text":"hall-1 two"}"#);
-    world.witness.open("one");
+    cluster.recorder.open("one");
     assert_eq!(client.next().await.unwrap().text(), r#"{"text":"one"}"#);
     gate.stop().await;
     hall.app.stop().await;
@@ -85,9 +85,9 @@ async fn forwarded_messages_may_start_on_arrival() {
 
 #[tokio::test]
 async fn servers_call_each_other_by_typed_clients() {
-    let world = World::default();
-    let (one, two) = (world.hall("hall-1").await, world.hall("hall-2").await);
-    let gate = world.gate("gate-1").await;
+    let cluster = TestCluster::default();
+    let (one, two) = (cluster.hall("hall-1").await, cluster.hall("hall-2").await);
+    let gate = cluster.gate("gate-1").await;
     let mut client = gate.client().await;
     let mut seen = BTreeSet::new();
     for _ in 0..40 {
@@ -142,8 +142,8 @@ async fn servers_call_each_other_by_typed_clients() {
 
 #[tokio::test]
 async fn a_call_has_the_callers_context_and_what_it_put_in() {
-    let world = World::default();
-    let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
+    let cluster = TestCluster::default();
+    let (hall, gate) = (cluster.hall("hall-1").await, cluster.gate("gate-1").await);
     let mut client = gate.client().await;
     assert_eq!(
         client.ask("gate.gate.ask_context", "{}").await,
@@ -155,36 +155,36 @@ async fn a_call_has_the_callers_context_and_what_it_put_in() {
 
 #[tokio::test]
 async fn late_call_fails_and_its_remote_finishes() {
-    let world = World::default();
-    let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
+    let cluster = TestCluster::default();
+    let (hall, gate) = (cluster.hall("hall-1").await, cluster.gate("gate-1").await);
     let mut client = gate.client().await;
     let late = client.ask("gate.gate.ask_late", r#"{"text":"x"}"#).await;
     assert!(late.contains(r#""msg":"rpc client: request timeout""#), "{late}");
     assert!(late.contains("PIT-408") || late.contains("PIT-500"), "{late}");
-    assert_eq!(world.witness.lines(), ["waits x"]);
-    world.witness.open("x");
-    world.witness.wrote("waited x").await;
+    assert_eq!(cluster.recorder.lines(), ["waits x"]);
+    cluster.recorder.open("x");
+    cluster.recorder.wrote("waited x").await;
     gate.app.stop().await;
     hall.app.stop().await;
 }
 
 #[tokio::test]
 async fn nested_call_gets_only_the_remaining_time() {
-    let world = World::default();
-    let hall = world.hall("hall-1").await;
-    let other = world.hall("hall-2").await;
+    let cluster = TestCluster::default();
+    let hall = cluster.hall("hall-1").await;
+    let other = cluster.hall("hall-2").await;
     // From within a call of a remote, whose caller waits for 300 ms, a call that would wait for 5 s.
-    let gate = world.gate("gate-1").await;
+    let gate = cluster.gate("gate-1").await;
     let rpc: HallApiClient = gate.app.service().unwrap();
     let started = tokio::time::Instant::now();
     let error =
         rpc.on("hall-1").timeout(Duration::from_millis(300)).relay(&text("hall-2")).await.unwrap_err();
     assert_eq!(error.msg(), "rpc client: request timeout");
     assert!(started.elapsed() < Duration::from_secs(3));
-    world.witness.wrote("relay ended").await;
-    let waited = world.witness.lines();
+    cluster.recorder.wrote("relay ended").await;
+    let waited = cluster.recorder.lines();
     assert!(waited.contains(&"relayed PIT-408".to_owned()), "{waited:?}");
-    world.witness.open("hall-2");
+    cluster.recorder.open("hall-2");
     for app in [gate.app, hall.app, other.app] {
         app.stop().await;
     }
@@ -192,25 +192,25 @@ async fn nested_call_gets_only_the_remaining_time() {
 
 #[tokio::test]
 async fn custom_router_chooses_for_messages_and_calls() {
-    let world = World::default();
-    let halls = [world.hall("hall-1").await, world.hall("hall-2").await, world.hall("hall-3").await];
+    let cluster = TestCluster::default();
+    let halls = [cluster.hall("hall-1").await, cluster.hall("hall-2").await, cluster.hall("hall-3").await];
     let last = Router::custom(|_, servers| {
         servers.last().cloned().ok_or_else(|| Error::new("R-1", "there is none"))
     });
     let by_user = Router::by_key(|call| call.session.and_then(|session| session.uid().ok()));
     let tcp = || pitaya::acceptor::Tcp::bind("127.0.0.1:0");
     let gate =
-        world.server("gate", "g", config()).router("hall", last).acceptor(tcp()).start().await.unwrap();
-    let mut client = pitaya_tests::raw::Raw::ready(gate.socket_addrs()[0]).await;
+        cluster.server("gate", "g", config()).router("hall", last).acceptor(tcp()).start().await.unwrap();
+    let mut client = pitaya_tests::raw_client::RawClient::ready(gate.socket_addrs()[0]).await;
     for _ in 0..10 {
         assert_eq!(client.ask("hall.hall.say", r#"{"text":""}"#).await, r#"{"text":"hall-3 "}"#);
         assert_eq!(client.ask("gate.gate.ask", r#"{"text":""}"#).await, r#"{"text":"hall-3 "}"#);
     }
     gate.stop().await;
     let gate =
-        world.server("gate", "h", config()).router("hall", by_user).acceptor(tcp()).start().await.unwrap();
+        cluster.server("gate", "h", config()).router("hall", by_user).acceptor(tcp()).start().await.unwrap();
     for uid in ["ann", "bob", "cid", "dan"] {
-        let mut client = pitaya_tests::raw::Raw::ready(gate.socket_addrs()[0]).await;
+        let mut client = pitaya_tests::raw_client::RawClient::ready(gate.socket_addrs()[0]).await;
         client.ask("gate.gate.bind", format!(r#"{{"text":"{uid}"}}"#)).await;
         let mut seen = BTreeSet::new();
         for _ in 0..10 {
@@ -226,17 +226,17 @@ async fn custom_router_chooses_for_messages_and_calls() {
 
 #[tokio::test]
 async fn new_server_is_called_and_gone_one_is_not() {
-    let world = World::default();
-    let gate = world.gate("gate-1").await;
+    let cluster = TestCluster::default();
+    let gate = cluster.gate("gate-1").await;
     let mut client = gate.client().await;
     assert_eq!(
         client.ask("hall.hall.say", "{}").await,
         r#"{"code":"PIT-404","msg":"pitaya/handler: hall.hall.say not found"}"#,
         "no server of the type was ever there"
     );
-    let one = world.hall("hall-1").await;
+    let one = cluster.hall("hall-1").await;
     assert_eq!(client.ask("hall.hall.say", r#"{"text":"a"}"#).await, r#"{"text":"hall-1 a"}"#);
-    let two = world.hall("hall-2").await;
+    let two = cluster.hall("hall-2").await;
     one.app.stop().await;
     for _ in 0..20 {
         assert_eq!(client.ask("hall.hall.say", r#"{"text":"b"}"#).await, r#"{"text":"hall-2 b"}"#);
@@ -255,29 +255,29 @@ async fn new_server_is_called_and_gone_one_is_not() {
 /// Servers by type, calls on both sides.
 #[tokio::test]
 async fn servers_are_counted_and_calls_are_timed() {
-    let world = World::default();
+    let cluster = TestCluster::default();
     let (front, back) = (Arc::new(InMemoryReporter::new()), Arc::new(InMemoryReporter::new()));
-    let hall = world
+    let hall = cluster
         .server("hall", "hall-1", config())
         .backend()
         .reporter(Arc::clone(&back) as _)
         .start()
         .await
         .unwrap();
-    let gate = world
+    let gate = cluster
         .server("gate", "gate-1", config())
         .reporter(Arc::clone(&front) as _)
         .acceptor(pitaya::acceptor::Tcp::bind("127.0.0.1:0"))
         .start()
         .await
         .unwrap();
-    let other = world.hall("hall-2").await;
+    let other = cluster.hall("hall-2").await;
     assert_eq!(front.value("count_servers", &[("type", "hall")]), Some(2.0));
     assert_eq!(front.value("count_servers", &[("type", "gate")]), Some(1.0));
     other.app.stop().await;
     assert_eq!(front.value("count_servers", &[("type", "hall")]), Some(1.0));
 
-    let mut client = pitaya_tests::raw::Raw::ready(gate.socket_addrs()[0]).await;
+    let mut client = pitaya_tests::raw_client::RawClient::ready(gate.socket_addrs()[0]).await;
     client.ask("hall.hall.say", r#"{"text":"x"}"#).await;
     client.ask("hall.hall.fail", "{}").await;
     client.ask("gate.gate.ask", r#"{"text":"x"}"#).await;
@@ -315,8 +315,8 @@ async fn failed_forward_is_logged_with_its_route() {
         .with_writer(Arc::new(log.reopen().unwrap()))
         .finish();
     let _logging = tracing::subscriber::set_default(subscriber);
-    let world = World::default();
-    let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
+    let cluster = TestCluster::default();
+    let (hall, gate) = (cluster.hall("hall-1").await, cluster.gate("gate-1").await);
     gate.client().await.ask("hall.hall.fail", "{}").await;
     let log = std::fs::read_to_string(log.path()).unwrap();
     let line =
@@ -329,18 +329,18 @@ async fn failed_forward_is_logged_with_its_route() {
 /// It gets no new calls.
 #[tokio::test]
 async fn draining_server_serves_sessions_to_the_end() {
-    let world = World::default();
-    let (one, two) = (world.hall("hall-1").await, world.hall("hall-2").await);
-    let gate = world.gate("gate-1").await;
+    let cluster = TestCluster::default();
+    let (one, two) = (cluster.hall("hall-1").await, cluster.hall("hall-2").await);
+    let gate = cluster.gate("gate-1").await;
     let mut client = gate.client().await;
     client.request("hall.hall.slow", r#"{"text":"first"}"#).await;
-    world.witness.wrote("begin first").await;
+    cluster.recorder.wrote("begin first").await;
     one.app.drain().await;
     for _ in 0..20 {
         let mut other = gate.client().await;
         assert_eq!(other.ask("hall.hall.say", r#"{"text":"x"}"#).await, r#"{"text":"hall-2 x"}"#);
     }
-    world.witness.open("first");
+    cluster.recorder.open("first");
     assert_eq!(client.next().await.unwrap().text(), r#"{"text":"first"}"#);
     for app in [gate.app, one.app, two.app] {
         app.stop().await;
@@ -349,15 +349,15 @@ async fn draining_server_serves_sessions_to_the_end() {
 
 #[tokio::test]
 async fn a_server_that_stops_answers_what_it_has_taken_in() {
-    let world = World::default();
-    let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
+    let cluster = TestCluster::default();
+    let (hall, gate) = (cluster.hall("hall-1").await, cluster.gate("gate-1").await);
     let mut client = gate.client().await;
     client.request("hall.hall.slow", r#"{"text":"last"}"#).await;
-    world.witness.wrote("begin last").await;
+    cluster.recorder.wrote("begin last").await;
     let stopping = tokio::spawn(hall.app.stop());
     pitaya_tests::until("it has left", || gate.app.servers().unwrap().view().of_type("hall").is_empty())
         .await;
-    world.witness.open("last");
+    cluster.recorder.open("last");
     assert_eq!(client.next().await.unwrap().text(), r#"{"text":"last"}"#);
     stopping.await.unwrap();
     gate.app.stop().await;

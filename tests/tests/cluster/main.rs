@@ -2,5 +2,5 @@
 
 mod calls;
 mod sessions;
+mod test_cluster;
 mod users;
-mod world;

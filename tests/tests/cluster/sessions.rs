@@ -1,13 +1,13 @@
 //! Sessions, seen from a backend.
 
-use pitaya_tests::raw::Got;
+use pitaya_tests::raw_client::Got;
 
-use crate::world::World;
+use crate::test_cluster::TestCluster;
 
 #[tokio::test]
 async fn backend_binds_and_changes_session_data() {
-    let world = World::default();
-    let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
+    let cluster = TestCluster::default();
+    let (hall, gate) = (cluster.hall("hall-1").await, cluster.gate("gate-1").await);
     let mut client = gate.client().await;
     assert_eq!(client.ask("hall.hall.who", "{}").await, r#"{"text":"1 None front:false gate-1  0"}"#);
     assert_eq!(client.ask("hall.hall.bind", r#"{"text":"ann"}"#).await, r#"{"text":"ann"}"#);
@@ -35,16 +35,16 @@ async fn backend_binds_and_changes_session_data() {
 
 #[tokio::test]
 async fn refused_bind_leaves_no_trace() {
-    let world = World::default();
-    let hall = world.hall("hall-1").await;
-    let builder = world
-        .server("gate", "gate-1", pitaya_tests::arena::config())
+    let cluster = TestCluster::default();
+    let hall = cluster.hall("hall-1").await;
+    let builder = cluster
+        .server("gate", "gate-1", pitaya_tests::server::config())
         .acceptor(pitaya::acceptor::Tcp::bind("127.0.0.1:0"))
         .on_bind(|session| async move {
             if session.uid()? == "banned" { Err(pitaya::Error::new("B-1", "banned")) } else { Ok(()) }
         });
     let gate = builder.start().await.unwrap();
-    let mut client = pitaya_tests::raw::Raw::ready(gate.socket_addrs()[0]).await;
+    let mut client = pitaya_tests::raw_client::RawClient::ready(gate.socket_addrs()[0]).await;
     assert_eq!(
         client.ask("hall.hall.bind", r#"{"text":"banned"}"#).await,
         r#"{"code":"B-1","msg":"banned"}"#
@@ -57,8 +57,8 @@ async fn refused_bind_leaves_no_trace() {
 
 #[tokio::test]
 async fn backend_pushes_in_order_only_when_bound() {
-    let world = World::default();
-    let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
+    let cluster = TestCluster::default();
+    let (hall, gate) = (cluster.hall("hall-1").await, cluster.gate("gate-1").await);
     let mut client = gate.client().await;
     assert_eq!(
         client.ask("hall.hall.push", r#"{"text":"x"}"#).await,
@@ -83,8 +83,8 @@ async fn backend_pushes_in_order_only_when_bound() {
 
 #[tokio::test]
 async fn backend_kicks_but_cannot_close() {
-    let world = World::default();
-    let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
+    let cluster = TestCluster::default();
+    let (hall, gate) = (cluster.hall("hall-1").await, cluster.gate("gate-1").await);
     let mut client = gate.client().await;
     assert_eq!(
         client.ask("hall.hall.kick", "{}").await,
@@ -109,9 +109,9 @@ async fn backend_kicks_but_cannot_close() {
 /// Ten thousand, in turn.
 #[tokio::test]
 async fn backend_pushes_and_broadcasts_keep_order() {
-    let world = World::default();
-    let (hall, gate) = (world.hall("hall-1").await, world.gate("gate-1").await);
-    let second = world.gate("gate-2").await;
+    let cluster = TestCluster::default();
+    let (hall, gate) = (cluster.hall("hall-1").await, cluster.gate("gate-1").await);
+    let second = cluster.gate("gate-2").await;
     let mut client = gate.client().await;
     client.ask("hall.hall.bind", r#"{"text":"ann"}"#).await;
     client.request("hall.hall.alternate", r#"{"text":"10000"}"#).await;

@@ -6,12 +6,12 @@ use futures_util::future::BoxFuture;
 use pitaya::Bytes;
 use pitaya::cluster::protos::BindMsg;
 use pitaya::cluster::{Receiver, Server, Transport};
-use pitaya_tests::raw::{Got, Raw};
+use pitaya_tests::raw_client::{Got, RawClient};
 use prost::Message as _;
 
-use crate::world::World;
+use crate::test_cluster::TestCluster;
 
-async fn bound(gate: &crate::world::Served, uid: &str) -> Raw {
+async fn bound(gate: &crate::test_cluster::Served, uid: &str) -> RawClient {
     let mut client = gate.client().await;
     assert_eq!(
         client.ask("gate.gate.bind", format!(r#"{{"text":"{uid}"}}"#)).await,
@@ -22,9 +22,9 @@ async fn bound(gate: &crate::world::Served, uid: &str) -> Raw {
 
 #[tokio::test]
 async fn push_reaches_users_and_names_the_others() {
-    let world = World::default();
-    let (one, two) = (world.gate("gate-1").await, world.gate("gate-2").await);
-    let hall = world.hall("hall-1").await;
+    let cluster = TestCluster::default();
+    let (one, two) = (cluster.gate("gate-1").await, cluster.gate("gate-2").await);
+    let hall = cluster.hall("hall-1").await;
     let (mut ann, mut bob) = (bound(&one, "ann").await, bound(&two, "bob").await);
     let mut asks = one.client().await;
     for route in ["gate.gate.tell", "hall.hall.tell"] {
@@ -52,8 +52,8 @@ async fn push_reaches_users_and_names_the_others() {
 
 #[tokio::test]
 async fn bind_on_another_frontend_kicks_the_first() {
-    let world = World::default();
-    let (one, two) = (world.gate("gate-1").await, world.gate("gate-2").await);
+    let cluster = TestCluster::default();
+    let (one, two) = (cluster.gate("gate-1").await, cluster.gate("gate-2").await);
     let mut first = bound(&one, "ann").await;
     let mut second = bound(&two, "ann").await;
     let got = first.closed().await;
@@ -69,13 +69,13 @@ async fn bind_on_another_frontend_kicks_the_first() {
 /// Where the configuration says so.
 #[tokio::test]
 async fn user_may_be_on_several_frontends() {
-    let world = World::default();
-    let mut config = pitaya_tests::arena::config();
+    let cluster = TestCluster::default();
+    let mut config = pitaya_tests::server::config();
     config.session_unique = false;
     let tcp = || pitaya::acceptor::Tcp::bind("127.0.0.1:0");
-    let one = world.server("gate", "gate-1", config.clone()).acceptor(tcp()).start().await.unwrap();
-    let two = world.server("gate", "gate-2", config).acceptor(tcp()).start().await.unwrap();
-    let (one, two) = (crate::world::Served { app: one }, crate::world::Served { app: two });
+    let one = cluster.server("gate", "gate-1", config.clone()).acceptor(tcp()).start().await.unwrap();
+    let two = cluster.server("gate", "gate-2", config).acceptor(tcp()).start().await.unwrap();
+    let (one, two) = (crate::test_cluster::Served { app: one }, crate::test_cluster::Served { app: two });
     let mut clients = [bound(&one, "ann").await, bound(&two, "ann").await];
     for client in &mut clients {
         assert_eq!(client.ask("gate.gate.say", r#"{"text":"x"}"#).await, r#"{"text":"x"}"#);
@@ -85,7 +85,7 @@ async fn user_may_be_on_several_frontends() {
     two.app.stop().await;
 }
 
-/// A server of the type that hears of binds.
+/// A server of the type that records binds.
 #[derive(Default)]
 struct Ear(Mutex<Vec<String>>);
 
@@ -108,15 +108,15 @@ impl Receiver for Ear {
 
 #[tokio::test]
 async fn binds_are_announced_only_for_unique_sessions() {
-    let world = World::default();
-    let (transport, ear) = (world.broker.transport(), Arc::new(Ear::default()));
+    let cluster = TestCluster::default();
+    let (transport, ear) = (cluster.broker.transport(), Arc::new(Ear::default()));
     let own = Server::new("gate", "ear");
     transport.start(Arc::new(own), Arc::clone(&ear) as _).await.unwrap();
-    let mut config = pitaya_tests::arena::config();
+    let mut config = pitaya_tests::server::config();
     config.session_unique = false;
     let tcp = pitaya::acceptor::Tcp::bind("127.0.0.1:0");
-    let several = world.server("gate", "gate-1", config).acceptor(tcp).start().await.unwrap();
-    let (several, one) = (crate::world::Served { app: several }, world.gate("gate-2").await);
+    let several = cluster.server("gate", "gate-1", config).acceptor(tcp).start().await.unwrap();
+    let (several, one) = (crate::test_cluster::Served { app: several }, cluster.gate("gate-2").await);
     let _ann = bound(&several, "ann").await;
     let _bob = bound(&one, "bob").await;
     pitaya_tests::until("the news of bob", || !ear.0.lock().unwrap().is_empty()).await;
@@ -127,14 +127,14 @@ async fn binds_are_announced_only_for_unique_sessions() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_binds_keep_exactly_one_session() {
-    let world = World::default();
-    let (one, two) = (world.gate("gate-1").await, world.gate("gate-2").await);
+    let cluster = TestCluster::default();
+    let (one, two) = (cluster.gate("gate-1").await, cluster.gate("gate-2").await);
     for n in 0..200 {
         let uid = format!("user-{n}");
         let (mut a, mut b) = (one.client().await, two.client().await);
         let body = format!(r#"{{"text":"{uid}"}}"#);
         tokio::join!(a.request("gate.gate.bind", &body), b.request("gate.gate.bind", &body));
-        // Both binds have come to their end: each was answered, or its session is gone already.
+        // Both binds are finished: each was answered, or its session is closed.
         let first = [a.next().await, b.next().await];
         pitaya_tests::until("one of them has gone", || {
             let here = [&one, &two].map(|gate| gate.app.sessions().by_uid(&uid).is_some());

@@ -7,20 +7,20 @@ use pitaya::cluster::Server;
 use pitaya::cluster::protos::Request;
 use pitaya::context::Metadata;
 use pitaya_tests::nats::round_trip;
-use pitaya_tests::raw::Raw;
+use pitaya_tests::raw_client::RawClient;
 use pitaya_tests::{PATIENCE, soon};
 use prost::Message as _;
 
-use crate::Town;
+use crate::TestCluster;
 
 pub(crate) struct Case {
     pub(crate) name: &'static str,
-    pub(crate) run: for<'a> fn(&'a mut Town) -> BoxFuture<'a, ()>,
+    pub(crate) run: for<'a> fn(&'a mut TestCluster) -> BoxFuture<'a, ()>,
 }
 
 macro_rules! cases {
     ($($name:ident),+ $(,)?) => {
-        pub(crate) const CASES: &[Case] = &[$(Case { name: stringify!($name), run: |town| $name(town).boxed() }),+];
+        pub(crate) const CASES: &[Case] = &[$(Case { name: stringify!($name), run: |cluster| $name(cluster).boxed() }),+];
     };
 }
 
@@ -44,14 +44,14 @@ cases![
 /// How often what is routed by chance is asked, so that every server has its turn.
 const OFTEN: usize = 12;
 
-async fn bind(client: &mut Raw, route: &str, uid: &str) {
+async fn bind(client: &mut RawClient, route: &str, uid: &str) {
     // Where a user has been in this server's group already, that is said after the bind.
     let said = client.ask(route, uid).await;
     assert!(said == "ack" || said.contains("member already exists"), "{said}");
 }
 
-async fn requests_are_forwarded(town: &mut Town) {
-    for front in &town.fronts {
+async fn requests_are_forwarded(cluster: &mut TestCluster) {
+    for front in &cluster.fronts {
         let mut client = front.client().await;
         for _ in 0..OFTEN {
             for (route, body, answer) in [
@@ -66,10 +66,10 @@ async fn requests_are_forwarded(town: &mut Town) {
     }
 }
 
-async fn notifies_are_forwarded(town: &mut Town) {
-    for (n, front) in town.fronts.iter().enumerate() {
+async fn notifies_are_forwarded(cluster: &mut TestCluster) {
+    for (n, front) in cluster.fronts.iter().enumerate() {
         let mut client = front.client().await;
-        let uid = format!("notified-{n}-{}", town.name);
+        let uid = format!("notified-{n}-{}", cluster.name);
         bind(&mut client, "game.testsvc.testbindid", &uid).await;
         let body = format!(r#"{{"uids":["{uid}"],"msg":"noted"}}"#);
         client.notify("game.testsvc.testsendtousers", body).await;
@@ -77,8 +77,8 @@ async fn notifies_are_forwarded(town: &mut Town) {
     }
 }
 
-async fn errors_keep_code_and_metadata(town: &mut Town) {
-    for front in &town.fronts {
+async fn errors_keep_code_and_metadata(cluster: &mut TestCluster) {
+    for front in &cluster.fronts {
         let mut client = front.client().await;
         for _ in 0..OFTEN {
             for (route, body, answer) in [
@@ -102,7 +102,7 @@ async fn errors_keep_code_and_metadata(town: &mut Town) {
                 assert_eq!(client.ask(route, body).await, answer, "{route}");
             }
         }
-        // A type that was never there is `PIT-404` of ours, and `PIT-500` of the original.
+        // An unknown type is `PIT-404` here, and `PIT-500` in Go Pitaya.
         let told = client.ask("attic.testsvc.testbind", "").await;
         let ours = r#"{"code":"PIT-404","msg":"pitaya/handler: attic.testsvc.testbind not found"}"#;
         let theirs = r#"{"code":"PIT-500","msg":"no servers available of this type"}"#;
@@ -110,16 +110,16 @@ async fn errors_keep_code_and_metadata(town: &mut Town) {
     }
 }
 
-async fn a_backend_binds(town: &mut Town) {
-    for front in &town.fronts {
+async fn a_backend_binds(cluster: &mut TestCluster) {
+    for front in &cluster.fronts {
         for _ in 0..OFTEN {
             assert_eq!(front.client().await.ask("game.testsvc.testbind", "").await, "ack");
         }
     }
 }
 
-async fn a_backend_kicks(town: &mut Town) {
-    for front in &town.fronts {
+async fn a_backend_kicks(cluster: &mut TestCluster) {
+    for front in &cluster.fronts {
         for _ in 0..4 {
             let mut client = front.client().await;
             assert_eq!(client.ask("game.testsvc.testbind", "").await, "ack");
@@ -129,8 +129,8 @@ async fn a_backend_kicks(town: &mut Town) {
     }
 }
 
-async fn a_bound_user_cannot_be_bound_again(town: &mut Town) {
-    for front in &town.fronts {
+async fn a_bound_user_cannot_be_bound_again(cluster: &mut TestCluster) {
+    for front in &cluster.fronts {
         let mut client = front.client().await;
         assert_eq!(client.ask("connector.testsvc.testbind", "").await, "ack");
         for _ in 0..OFTEN {
@@ -142,10 +142,10 @@ async fn a_bound_user_cannot_be_bound_again(town: &mut Town) {
     }
 }
 
-async fn users_are_pushed_to_from_either_side(town: &mut Town) {
+async fn users_are_pushed_to_from_either_side(cluster: &mut TestCluster) {
     let mut users = Vec::new();
-    for (n, front) in town.fronts.iter().enumerate() {
-        let (mut client, uid) = (front.client().await, format!("pushed-{n}-{}", town.name));
+    for (n, front) in cluster.fronts.iter().enumerate() {
+        let (mut client, uid) = (front.client().await, format!("pushed-{n}-{}", cluster.name));
         bind(&mut client, "connector.testsvc.testbindid", &uid).await;
         // A peer does not wait until the broker knows of the user. What it sends after that, here a message that it passes
         // on, the broker sees after that.
@@ -154,7 +154,7 @@ async fn users_are_pushed_to_from_either_side(town: &mut Town) {
     }
     let uids = users.iter().map(|(_, uid)| format!("\"{uid}\"")).collect::<Vec<_>>().join(",");
     let body = format!(r#"{{"uids":[{uids}],"msg":"testing send to users"}}"#);
-    for asks in &town.fronts {
+    for asks in &cluster.fronts {
         let mut asks = asks.client().await;
         for server in ["connector", "game", "game", "game", "game"] {
             asks.notify(&format!("{server}.testsvc.testsendtousers"), &body).await;
@@ -166,9 +166,9 @@ async fn users_are_pushed_to_from_either_side(town: &mut Town) {
     }
 }
 
-async fn groups_reach_their_members(town: &mut Town) {
+async fn groups_reach_their_members(cluster: &mut TestCluster) {
     // The groups of these programs are each server's own, so that one that handles both is asked: a frontend.
-    for front in &town.fronts {
+    for front in &cluster.fronts {
         let (mut one, mut two) = (front.client().await, front.client().await);
         for client in [&mut one, &mut two] {
             assert_eq!(client.ask("connector.testsvc.testbind", "").await, "ack");
@@ -180,9 +180,9 @@ async fn groups_reach_their_members(town: &mut Town) {
     }
 }
 
-async fn one_session_a_user_on_one_frontend(town: &mut Town) {
-    for (n, front) in town.fronts.iter().enumerate() {
-        let uid = format!("twice-{n}-{}", town.name);
+async fn one_session_a_user_on_one_frontend(cluster: &mut TestCluster) {
+    for (n, front) in cluster.fronts.iter().enumerate() {
+        let uid = format!("twice-{n}-{}", cluster.name);
         let (mut one, mut two) = (front.client().await, front.client().await);
         bind(&mut one, "game.testsvc.testbindid", &uid).await;
         bind(&mut two, "game.testsvc.testbindid", &uid).await;
@@ -191,15 +191,15 @@ async fn one_session_a_user_on_one_frontend(town: &mut Town) {
     }
 }
 
-async fn one_session_a_user_on_all_frontends(town: &mut Town) {
-    for (n, first) in town.fronts.iter().enumerate() {
-        for (m, second) in town.fronts.iter().enumerate() {
-            let uid = format!("unique-{n}-{m}-{}", town.name);
+async fn one_session_a_user_on_all_frontends(cluster: &mut TestCluster) {
+    for (n, first) in cluster.fronts.iter().enumerate() {
+        for (m, second) in cluster.fronts.iter().enumerate() {
+            let uid = format!("unique-{n}-{m}-{}", cluster.name);
             let (mut one, mut two) = (first.client().await, second.client().await);
-            let mut news = bindings(town).await;
+            let mut news = bindings(cluster).await;
             bind(&mut one, "connector.testsvc.testbindid", &uid).await;
             // A peer does not say when it bound. News of its bind that are late would be taken for those of a newer one.
-            heard(town, &uid, &mut news).await;
+            heard(cluster, &uid, &mut news).await;
             bind(&mut two, "connector.testsvc.testbindid", &uid).await;
             one.kicked().await;
             assert_eq!(two.ask("connector.testsvc.testrequestreceivereturnsraw", "here").await, "here");
@@ -208,18 +208,22 @@ async fn one_session_a_user_on_all_frontends(town: &mut Town) {
 }
 
 /// The news of binds.
-async fn bindings(town: &Town) -> (async_nats::Client, async_nats::Subscriber) {
-    let nats = async_nats::connect(town.ground.nats.url()).await.unwrap();
+async fn bindings(cluster: &TestCluster) -> (async_nats::Client, async_nats::Subscriber) {
+    let nats = async_nats::connect(cluster.brokers.nats.url()).await.unwrap();
     let news = nats.subscribe("pitaya/connector/bindings").await.unwrap();
     round_trip(&nats).await;
     (nats, news)
 }
 
-/// Waits for news of a bind, and until every frontend has them too: what is asked of it now comes after them. One that
-/// has kicked its own older session tells nobody, but here each user is new.
-async fn heard(town: &Town, uid: &str, (nats, news): &mut (async_nats::Client, async_nats::Subscriber)) {
+/// Waits until every frontend has received a bind, so that later requests find it. A frontend that kicked its own older
+/// session announces no bind, but here each user is new.
+async fn heard(
+    cluster: &TestCluster,
+    uid: &str,
+    (nats, news): &mut (async_nats::Client, async_nats::Subscriber),
+) {
     soon(&format!("news of the bind of {uid}"), news.next()).await.unwrap();
-    for (server_type, id) in town.servers().await {
+    for (server_type, id) in cluster.servers().await {
         let own = Server::new("test", "test");
         let context = Metadata::new().for_call("test", "test", PATIENCE);
         let ask =
@@ -230,8 +234,8 @@ async fn heard(town: &Town, uid: &str, (nats, news): &mut (async_nats::Client, a
     }
 }
 
-async fn servers_call_each_other(town: &mut Town) {
-    for front in &town.fronts {
+async fn servers_call_each_other(cluster: &mut TestCluster) {
+    for front in &cluster.fronts {
         let mut client = front.client().await;
         for _ in 0..OFTEN {
             for (from, to) in [("connector", "game"), ("game", "connector")] {
@@ -260,8 +264,8 @@ async fn servers_call_each_other(town: &mut Town) {
     }
 }
 
-async fn a_call_of_its_own_type_is_refused(town: &mut Town) {
-    for front in &town.fronts {
+async fn a_call_of_its_own_type_is_refused(cluster: &mut TestCluster) {
+    for front in &cluster.fronts {
         let mut client = front.client().await;
         for server in ["connector", "game"] {
             let body = format!(r#"{{"route":"{server}.testremotesvc.rpctestptrreturnsptr","data":"x"}}"#);
@@ -276,23 +280,23 @@ async fn a_call_of_its_own_type_is_refused(town: &mut Town) {
     }
 }
 
-async fn a_server_that_comes_is_seen_and_one_that_goes(town: &mut Town) {
+async fn a_server_that_comes_is_seen_and_one_that_goes(cluster: &mut TestCluster) {
     let hello = "loft.testsvc.testrequestonlysessionreturnsptr";
     let none = r#"{"code":"PIT-500","msg":"no servers available of this type""#;
-    let loft = town.ground.server(&town.another, "loft", false).await;
-    for front in &town.fronts {
+    let loft = cluster.brokers.server(&cluster.another, "loft", false).await;
+    for front in &cluster.fronts {
         let mut client = front.client().await;
         seen(&mut client, hello, r#"{"code":200,"msg":"hello"}"#).await;
     }
     loft.stop().await;
-    for front in &town.fronts {
+    for front in &cluster.fronts {
         let mut client = front.client().await;
         seen(&mut client, hello, none).await;
     }
 }
 
-/// Asks until the answer begins with this: what happens to a server is not known everywhere at once.
-async fn seen(client: &mut Raw, route: &str, answer: &str) {
+/// Asks until the answer begins with this, because a change does not reach every server at the same time.
+async fn seen(client: &mut RawClient, route: &str, answer: &str) {
     let mut last = String::new();
     let seen = async {
         while !last.starts_with(answer) {
@@ -303,10 +307,10 @@ async fn seen(client: &mut Raw, route: &str, answer: &str) {
     assert!(tokio::time::timeout(PATIENCE, seen).await.is_ok(), "waited in vain for {answer}: it is {last}");
 }
 
-async fn garbage_harms_nobody(town: &mut Town) {
-    let nats = async_nats::connect(town.ground.nats.url()).await.unwrap();
-    let mut etcd = town.ground.etcd().client().await;
-    let prefix = town.ground.prefix().to_owned();
+async fn garbage_harms_nobody(cluster: &mut TestCluster) {
+    let nats = async_nats::connect(cluster.brokers.nats.url()).await.unwrap();
+    let mut etcd = cluster.brokers.etcd().client().await;
+    let prefix = cluster.brokers.prefix().to_owned();
     let list = etcd_client::GetOptions::new().with_prefix().with_keys_only();
     let servers = etcd.get(format!("{prefix}servers/"), Some(list)).await.unwrap();
     let mut subjects =
@@ -318,7 +322,7 @@ async fn garbage_harms_nobody(town: &mut Town) {
         subjects.push(format!("pitaya/servers/{server_type}/{id}"));
         subjects.push(format!("pitaya/{server_type}/bindings"));
     }
-    // A context that is `null` is not among these, nor an entry `null`: they end a server of the original.
+    // A context that is `null` is not among these, nor an entry `null`: they crash a server of Go Pitaya.
     for subject in subjects {
         for garbage in [&b""[..], b"\x08\x01", b"oh noes", b"\xff\xff\xff\xff", b"\x0a\x02\xff\xfe"] {
             nats.publish(subject.clone(), garbage.into()).await.unwrap();
@@ -334,7 +338,7 @@ async fn garbage_harms_nobody(town: &mut Town) {
     ] {
         etcd.put(format!("{prefix}{key}"), value, None).await.unwrap();
     }
-    for front in &town.fronts {
+    for front in &cluster.fronts {
         let mut client = front.client().await;
         for _ in 0..OFTEN {
             let said = client.ask("game.testsvc.testrequestreceivereturnsraw", "still here").await;

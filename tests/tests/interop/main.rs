@@ -10,7 +10,7 @@ use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 
 use futures_util::FutureExt;
-use pitaya_tests::programs::{Ground, Program, peer};
+use pitaya_tests::programs::{Brokers, Program, peer};
 
 use self::cases::{CASES, Case};
 
@@ -24,33 +24,33 @@ struct Direction {
 }
 
 /// The servers of one direction.
-pub(crate) struct Town {
-    pub(crate) ground: Ground,
+pub(crate) struct TestCluster {
+    pub(crate) brokers: Brokers,
     pub(crate) fronts: Vec<Program>,
     pub(crate) backs: Vec<Program>,
-    /// What one more backend would be.
+    /// The program of one more backend.
     pub(crate) another: PathBuf,
     /// Makes the names of one direction its own.
     pub(crate) name: &'static str,
 }
 
-impl Town {
+impl TestCluster {
     async fn start(direction: &Direction) -> Self {
-        let ground = Ground::start().await;
+        let brokers = Brokers::start().await;
         let (mut fronts, mut backs) = (Vec::new(), Vec::new());
         for program in &direction.backs {
-            backs.push(ground.server(program, "game", false).await);
+            backs.push(brokers.server(program, "game", false).await);
         }
         for program in &direction.fronts {
-            fronts.push(ground.server(program, "connector", true).await);
+            fronts.push(brokers.server(program, "connector", true).await);
         }
         let another = direction.backs[0].clone();
-        Self { ground, fronts, backs, another, name: direction.name }
+        Self { brokers, fronts, backs, another, name: direction.name }
     }
 
     /// Type and id of every server that is registered.
     pub(crate) async fn servers(&self) -> Vec<(String, String)> {
-        self.ground.registered().await
+        self.brokers.registered().await
     }
 }
 
@@ -74,10 +74,10 @@ async fn every_case_passes_in_every_direction() {
     let mut failed = Vec::new();
     let mut table = format!("{:<34} {:<14} result\n", "case", "direction");
     for direction in &directions {
-        let mut town = Town::start(direction).await;
+        let mut cluster = TestCluster::start(direction).await;
         for Case { name, run } in CASES {
-            let result = AssertUnwindSafe(run(&mut town)).catch_unwind().await;
-            let alive = town.fronts.iter_mut().chain(&mut town.backs).all(Program::runs);
+            let result = AssertUnwindSafe(run(&mut cluster)).catch_unwind().await;
+            let alive = cluster.fronts.iter_mut().chain(&mut cluster.backs).all(Program::runs);
             let said = match &result {
                 Ok(()) if alive => "pass".to_owned(),
                 Ok(()) => "FAIL: a server has ended".to_owned(),

@@ -8,13 +8,13 @@ use tokio::time::{sleep, timeout};
 /// The deadlines that clients under test are configured with.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(1);
 
-/// What no operation takes, on a machine that is busy with other tests too.
+/// The time after which an operation counts as hanging, on a busy machine too.
 const HANG: Duration = Duration::from_secs(15);
 
 /// How many operations in a row count as working.
 const ROW: usize = 10;
 
-/// What happens to a service.
+/// A fault of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     Killed,
@@ -144,7 +144,7 @@ async fn one_down<C: Client>(service: &mut C::Service, client: &C) {
 
 async fn all_replaced<C: Client>(service: &mut C::Service, client: &C) {
     for member in 0..3 {
-        // Operations go on meanwhile; each ends.
+        // Operations continue meanwhile, and each ends.
         let operations = async {
             loop {
                 let _ = attempt(client).await;

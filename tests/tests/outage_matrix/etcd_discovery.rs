@@ -47,7 +47,7 @@ impl Discovered {
         format!("pitaya/servers/room/{}", self.id)
     }
 
-    /// What etcd has of the server under test.
+    /// Returns the entry of the server under test in etcd.
     async fn entry(&self, service: &EtcdService) -> Option<Vec<u8>> {
         let found = service.root().await.kv_client().get(self.key(), None).await.expect("etcd answers");
         found.kvs().first().map(|kv| kv.value().to_vec())

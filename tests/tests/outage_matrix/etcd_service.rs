@@ -1,9 +1,9 @@
 //! An etcd that demands users, and what happens to it.
 
 use etcd_client::Client;
-use pitaya_tests::cable::Cable;
 use pitaya_tests::etcd::Etcd;
 use pitaya_tests::etcd::members::Members;
+use pitaya_tests::tcp_proxy::TcpProxy;
 use pitaya_tests::{soon, until};
 
 use crate::driver::{Fault, Service};
@@ -14,23 +14,23 @@ pub(crate) const USER: &str = "game";
 pub(crate) const PASS: &str = "s3cret";
 /// A password that user does not have.
 pub(crate) const WRONG: &str = "hunter2";
-/// A user whose tokens are those of nobody else.
-const WITNESS: &str = "witness";
+/// A user that no client under test signs in as.
+const OTHER: &str = "other";
 
-/// One etcd or three, with a cable to each.
+/// One etcd or three, with a proxy to each.
 pub(crate) struct EtcdService {
     members: Members,
-    cables: Vec<Cable>,
+    proxies: Vec<TcpProxy>,
     down: Option<usize>,
 }
 
 impl EtcdService {
     /// The addresses for the client under test.
     pub(crate) fn endpoints(&self) -> Vec<String> {
-        self.cables.iter().map(|cable| cable.address().to_string()).collect()
+        self.proxies.iter().map(|proxy| proxy.address().to_string()).collect()
     }
 
-    /// The addresses without the cables.
+    /// The addresses of the members themselves.
     pub(crate) fn direct(&self) -> Vec<String> {
         self.members.all.iter().map(Etcd::url).collect()
     }
@@ -64,11 +64,11 @@ impl Service for EtcdService {
             _ => Members { all: vec![Etcd::start_with(&cheap).await] },
         };
         members.all[0].demand_user(USER, PASS, "pitaya/").await;
-        let mut cables = Vec::new();
+        let mut proxies = Vec::new();
         for member in &members.all {
-            cables.push(Cable::to(member.port()).await);
+            proxies.push(TcpProxy::to(member.port()).await);
         }
-        Self { members, cables, down: None }
+        Self { members, proxies, down: None }
     }
 
     async fn begin(&mut self, fault: Fault) {
@@ -76,15 +76,15 @@ impl Service for EtcdService {
         match fault {
             Fault::Killed => etcd.kill(),
             Fault::Frozen => etcd.freeze(),
-            Fault::BlackHole => self.cables[0].swallow(),
+            Fault::BlackHole => self.proxies[0].black_hole(),
             Fault::WrongPassword => self.change_password(WRONG).await,
             Fault::TokenExpired => {
-                // A token that nobody uses begins later than those of the client end, and etcd says when it has ended.
+                // The token of another user begins after those of the client, and etcd logs when it expires.
                 let mut auth = self.root().await.auth_client();
-                let witness = format!("{WITNESS}-{}", etcd.log().len());
-                auth.user_add(&*witness, PASS, None).await.expect("a user");
-                auth.authenticate(witness.clone(), PASS.to_owned()).await.expect("a token");
-                let ended = format!("\"deleted a simple token\",\"user-name\":\"{witness}\"");
+                let other = format!("{OTHER}-{}", etcd.log().len());
+                auth.user_add(&*other, PASS, None).await.expect("a user");
+                auth.authenticate(other.clone(), PASS.to_owned()).await.expect("a token");
+                let ended = format!("\"deleted a simple token\",\"user-name\":\"{other}\"");
                 until("the token to expire", || etcd.log().contains(&ended)).await;
             }
             Fault::OneDown | Fault::AllReplaced => unreachable!("a fault of one member"),
@@ -96,7 +96,7 @@ impl Service for EtcdService {
         match fault {
             Fault::Killed => etcd.restart().await,
             Fault::Frozen => etcd.thaw(),
-            Fault::BlackHole => self.cables[0].mend(),
+            Fault::BlackHole => self.proxies[0].enable(),
             Fault::WrongPassword => self.change_password(PASS).await,
             Fault::TokenExpired => {
                 let ended = format!("\"deleted a simple token\",\"user-name\":\"{USER}\"");
@@ -112,7 +112,7 @@ impl Service for EtcdService {
         match member {
             0 => self.members.all[member].kill(),
             1 => self.members.all[member].freeze(),
-            _ => self.cables[member].swallow(),
+            _ => self.proxies[member].black_hole(),
         }
     }
 
@@ -120,7 +120,7 @@ impl Service for EtcdService {
         match member {
             0 => self.members.all[member].restart().await,
             1 => self.members.all[member].thaw(),
-            _ => self.cables[member].mend(),
+            _ => self.proxies[member].enable(),
         }
         self.members.all[member].serving().await;
         self.down = None;

@@ -118,7 +118,7 @@ impl Client for Called {
             let body = format!("hello {uid}");
             soon("a push", self.back.push(&uid, &body)).await.expect("there is a connection");
             self.front.recorder.has(&format!("push {body}")).await;
-            assert_eq!(self.front.recorder.came(&format!("push {body}")).len(), 1, "it comes once");
+            assert_eq!(self.front.recorder.recorded(&format!("push {body}")).len(), 1, "it comes once");
             soon("a kick", self.back.kick(&uid, &body)).await.expect("there is a connection");
             self.front.recorder.has(&format!("kick {body}")).await;
         }

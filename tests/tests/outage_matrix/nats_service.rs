@@ -1,18 +1,18 @@
 //! Brokers that demand a password, and what happens to them.
 
-use pitaya_tests::cable::Cable;
 use pitaya_tests::nats::Nats;
+use pitaya_tests::tcp_proxy::TcpProxy;
 
 use crate::driver::{Fault, Service};
 
 /// The password of the user `game`.
 pub(crate) const PASS: &str = "s3cret";
 
-/// One broker or three, with a cable to each.
+/// One broker or three, with a proxy to each.
 pub(crate) struct NatsService {
     brokers: Vec<Nats>,
-    cables: Vec<Cable>,
-    /// Whether clients are to learn of other brokers. Those are reached without a cable.
+    proxies: Vec<TcpProxy>,
+    /// Whether clients are to learn of other brokers. Those are reached without a proxy.
     pub(crate) learns: bool,
 }
 
@@ -23,7 +23,7 @@ fn config(pass: &str) -> String {
 impl NatsService {
     /// The addresses for the client under test.
     pub(crate) fn addresses(&self) -> String {
-        let cabled = self.cables.iter().map(|cable| format!("nats://game:{PASS}@{}", cable.address()));
+        let cabled = self.proxies.iter().map(|proxy| format!("nats://game:{PASS}@{}", proxy.address()));
         let direct = self.brokers.iter().map(|broker| broker.url_with(&format!("game:{PASS}@")));
         let all: Vec<_> = if self.learns { direct.collect() } else { cabled.collect() };
         all.join(",")
@@ -36,11 +36,11 @@ impl Service for NatsService {
             Fault::OneDown | Fault::AllReplaced => Nats::start_three(&config(PASS)).await,
             _ => vec![Nats::start_with(&config(PASS), &[]).await],
         };
-        let mut cables = Vec::new();
+        let mut proxies = Vec::new();
         for broker in &brokers {
-            cables.push(Cable::to(broker.port()).await);
+            proxies.push(TcpProxy::to(broker.port()).await);
         }
-        Self { brokers, cables, learns: fault == Fault::AllReplaced }
+        Self { brokers, proxies, learns: fault == Fault::AllReplaced }
     }
 
     async fn begin(&mut self, fault: Fault) {
@@ -48,7 +48,7 @@ impl Service for NatsService {
         match fault {
             Fault::Killed => broker.kill(),
             Fault::Frozen => broker.freeze(),
-            Fault::BlackHole => self.cables[0].swallow(),
+            Fault::BlackHole => self.proxies[0].black_hole(),
             Fault::WrongPassword => broker.reload(&config("hunter2")),
             Fault::TokenExpired => unreachable!("NATS has no tokens with an end"),
             Fault::OneDown | Fault::AllReplaced => unreachable!("a fault of one member"),
@@ -60,7 +60,7 @@ impl Service for NatsService {
         match fault {
             Fault::Killed => broker.restart().await,
             Fault::Frozen => broker.thaw(),
-            Fault::BlackHole => self.cables[0].mend(),
+            Fault::BlackHole => self.proxies[0].enable(),
             Fault::WrongPassword => broker.reload(&config(PASS)),
             Fault::TokenExpired => unreachable!("NATS has no tokens with an end"),
             Fault::OneDown | Fault::AllReplaced => unreachable!("a fault of one member"),
@@ -71,7 +71,7 @@ impl Service for NatsService {
         match member {
             0 => self.brokers[member].kill(),
             1 => self.brokers[member].freeze(),
-            _ => self.cables[member].swallow(),
+            _ => self.proxies[member].black_hole(),
         }
     }
 
@@ -79,7 +79,7 @@ impl Service for NatsService {
         match member {
             0 => self.brokers[member].restart().await,
             1 => self.brokers[member].thaw(),
-            _ => self.cables[member].mend(),
+            _ => self.proxies[member].enable(),
         }
         Nats::all_know_each_other(&self.brokers).await;
     }
@@ -87,7 +87,7 @@ impl Service for NatsService {
     /// The new broker has another address: clients learn it before the old one goes.
     async fn replace(&mut self, member: usize) {
         let beside = &self.brokers[(member + 1) % self.brokers.len()];
-        let new = beside.start_beside(&config(PASS), &[]).await.expect("nats-server is there");
+        let new = beside.start_beside(&config(PASS), &[]).await;
         let old = std::mem::replace(&mut self.brokers[member], new);
         Nats::all_know_each_other(&self.brokers).await;
         drop(old);

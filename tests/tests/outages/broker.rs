@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use pitaya_tests::programs::{Ground, Program};
-use pitaya_tests::raw::{Got, Raw};
+use pitaya_tests::programs::{Brokers, Program};
+use pitaya_tests::raw_client::{Got, RawClient};
 use pitaya_tests::soon;
 use tokio::time::Instant;
 
-use crate::askers::{AT_ONCE, Asker, BACK, LOCAL, REMOTE, Seen, back, bind, code, front, pushed, tell};
+use crate::callers::{AT_ONCE, BACK, Caller, LOCAL, REMOTE, Seen, back, bind, code, front, pushed, tell};
 
 const PAUSE: Duration = Duration::from_millis(5);
 /// The memory that a server may take more of while its calls fail: what its allocator keeps, and no more.
@@ -15,34 +15,34 @@ const MORE_MEMORY: usize = 32 << 20;
 
 /// Two frontends and a backend, with clients that ask all the time.
 struct Scene {
-    ground: Ground,
+    brokers: Brokers,
     fronts: [Program; 2],
     game: Program,
-    local: Vec<Asker>,
-    remote: Vec<Asker>,
+    local: Vec<Caller>,
+    remote: Vec<Caller>,
 }
 
 impl Scene {
     async fn start(env: &[(&str, &str)]) -> Self {
-        let ground = Ground::start().await;
-        let game = back(&ground, env).await;
-        let fronts = [front(&ground, env).await, front(&ground, env).await];
-        let mut scene = Self { ground, fronts, game, local: Vec::new(), remote: Vec::new() };
+        let brokers = Brokers::start().await;
+        let game = back(&brokers, env).await;
+        let fronts = [front(&brokers, env).await, front(&brokers, env).await];
+        let mut scene = Self { brokers, fronts, game, local: Vec::new(), remote: Vec::new() };
         for (local, remote, front) in
             [("local 1", "remote 1", &scene.fronts[0]), ("local 2", "remote 2", &scene.fronts[1])]
         {
-            scene.local.push(Asker::start(local, front, LOCAL, PAUSE).await);
-            scene.remote.push(Asker::start(remote, front, REMOTE, PAUSE).await);
+            scene.local.push(Caller::start(local, front, LOCAL, PAUSE).await);
+            scene.remote.push(Caller::start(remote, front, REMOTE, PAUSE).await);
         }
         scene.all_well(Instant::now()).await;
         scene
     }
 
-    /// Waits until all clients are answered; gives how long that took.
+    /// Waits until all clients are answered. Returns how long that took.
     async fn all_well(&self, since: Instant) -> Duration {
         let mut longest = Duration::ZERO;
-        for asker in self.local.iter().chain(&self.remote) {
-            longest = longest.max(asker.well_since(since, 20).await);
+        for caller in self.local.iter().chain(&self.remote) {
+            longest = longest.max(caller.well_since(since, 20).await);
         }
         longest
     }
@@ -51,7 +51,7 @@ impl Scene {
     /// wait for longer, so each that asks is a new client.
     async fn all_know(&self) -> Instant {
         for front in &self.fronts {
-            soon("calls to fail at once", async {
+            soon("calls to fail immediately", async {
                 loop {
                     let mut client = front.client().await;
                     let answer = tokio::time::timeout(AT_ONCE / 10, client.ask(REMOTE, "anybody?")).await;
@@ -71,20 +71,20 @@ impl Scene {
         }
     }
 
-    /// All clients stop; gives what those saw whose calls are passed on. The others noticed nothing.
+    /// Stops all clients. Returns the results of those whose calls are forwarded; the others must have seen no failure.
     async fn stop(self) -> Vec<Seen> {
-        for asker in self.local {
-            asker.stop().await.is_all_well();
+        for caller in self.local {
+            caller.stop().await.is_all_well();
         }
         let mut remote = Vec::new();
-        for asker in self.remote {
-            remote.push(asker.stop().await);
+        for caller in self.remote {
+            remote.push(caller.stop().await);
         }
         remote
     }
 }
 
-/// Calls failed with a code, at once as soon as that the broker is gone was known, and only before it was back.
+/// Calls failed with a code: immediately once the loss of the broker was known, and only until it was back.
 fn failed_at_once(seen: &[Seen], known: Instant, well: Instant) {
     for seen in seen {
         for call in seen.failed() {
@@ -105,7 +105,7 @@ fn failed_at_once(seen: &[Seen], known: Instant, well: Instant) {
 }
 
 /// Of two clients, bound as one user on two frontends, exactly one stays; gives it.
-async fn one_stays<'a>(one: &'a mut Raw, two: &'a mut Raw, uid: &str) -> &'a mut Raw {
+async fn one_stays<'a>(one: &'a mut RawClient, two: &'a mut RawClient, uid: &str) -> &'a mut RawClient {
     let gone = |got: &Option<Got>| matches!(got, Some(Got::Kick) | None);
     let (first, stays) = soon("one of two sessions to be kicked", async {
         tokio::select! {
@@ -133,7 +133,7 @@ async fn broker_restart_costs_only_its_calls() {
     bind(bob, "bob").await;
 
     let died = Instant::now();
-    scene.ground.nats.kill();
+    scene.brokers.nats.kill();
     let known = scene.all_know().await;
     println!("known after     {:.1?}", known.saturating_duration_since(died));
 
@@ -152,7 +152,7 @@ async fn broker_restart_costs_only_its_calls() {
     let before = memory(&scene);
     let mut hammered = 0;
     while died.elapsed() < length {
-        // many at once, each of which fails
+        // Many concurrent calls, each of which fails.
         for _ in 0..100 {
             hammer.request(REMOTE, [b'x'; 1000]).await;
         }
@@ -166,7 +166,7 @@ async fn broker_restart_costs_only_its_calls() {
     println!("hammered        {hammered} failed, memory {before:?} -> {after:?}");
     assert!(after.iter().zip(before).all(|(after, before)| *after < before + MORE_MEMORY));
 
-    scene.ground.nats.restart().await;
+    scene.brokers.nats.restart().await;
     let there = Instant::now();
     let well = scene.all_well(there).await;
     println!("back after      {well:.1?}");
@@ -215,14 +215,14 @@ async fn broker_frozen_too_long_counts_as_gone() {
     let [ann, eve] = &mut clients;
     bind(ann, "ann").await;
     let frozen = Instant::now();
-    scene.ground.nats.freeze();
+    scene.brokers.nats.freeze();
     let known = scene.all_know().await;
     println!("known after     {:.1?}", known.saturating_duration_since(frozen));
     assert!(known.saturating_duration_since(frozen) < AT_ONCE);
     bind(eve, "eve").await;
     let length = Duration::from_secs(3).saturating_sub(frozen.elapsed());
     tokio::time::sleep(length).await; // the outage has its length
-    scene.ground.nats.thaw();
+    scene.brokers.nats.thaw();
     let there = Instant::now();
     let well = scene.all_well(there).await;
     println!("back after      {well:.1?}");
@@ -240,9 +240,9 @@ async fn broker_frozen_too_long_counts_as_gone() {
 #[ignore = "needs nats-server and etcd"]
 async fn broker_frozen_briefly_loses_no_call() {
     let mut scene = Scene::start(&[]).await;
-    scene.ground.nats.freeze();
+    scene.brokers.nats.freeze();
     tokio::time::sleep(Duration::from_secs(2)).await; // the outage has its length
-    scene.ground.nats.thaw();
+    scene.brokers.nats.thaw();
     let there = Instant::now();
     println!("back after      {:.1?}", scene.all_well(there).await);
     scene.runs();

@@ -1,15 +1,15 @@
-//! What is sent to servers, and put into their registry, by somebody who does not know the protocol, or means harm.
+//! Invalid and hostile messages to servers, and invalid entries in their registry.
 
 use bytes::Bytes;
 use pitaya::cluster::protos::{BindMsg, Broadcast, KickMsg, Msg, Push, Request, Session};
 use pitaya::cluster::response;
-use pitaya_tests::raw::Raw;
+use pitaya_tests::raw_client::RawClient;
 use pitaya_tests::{soon, until};
 use prost::Message as _;
 
-use crate::town::{Served, Town};
+use crate::test_cluster::{Served, TestCluster};
 
-/// What one message may have with the broker's default.
+/// The longest message of a broker by default.
 const MOST: usize = 1 << 20;
 const CONTEXT: &str = r#"{"peer.id":"x","peer.service":"y"}"#;
 
@@ -108,25 +108,25 @@ async fn answer(nats: &async_nats::Client, subject: &str, body: &Bytes) -> Resul
     response::read(answer.payload).map_err(|error| error.code().to_owned())
 }
 
-async fn healthy(town: &Town, client: &mut Raw) {
+async fn healthy(cluster: &TestCluster, client: &mut RawClient) {
     for route in ["gate.gate.raw", "hall.hall.raw"] {
         assert_eq!(client.ask(route, "still here").await, "still here");
     }
-    assert_eq!(town.gate.client().await.ask("hall.hall.raw", "hello").await, "hello");
+    assert_eq!(cluster.gate.client().await.ask("hall.hall.raw", "hello").await, "hello");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs nats-server and etcd"]
 async fn garbage_requests_are_answered_or_counted() {
-    let town = Town::start().await;
-    let nats = async_nats::connect(town.ground.nats.url()).await.unwrap();
-    let mut client = town.gate.client().await;
-    for server in [&town.gate, &town.hall] {
+    let cluster = TestCluster::start().await;
+    let nats = async_nats::connect(cluster.brokers.nats.url()).await.unwrap();
+    let mut client = cluster.gate.client().await;
+    for server in [&cluster.gate, &cluster.hall] {
         let (subject, server_type) = (server.subject(), server.app.server_type().to_owned());
         let cases = unreadable(&server_type);
         for (n, (name, body, code)) in (1u32..).zip(&cases) {
             assert_eq!(answer(&nats, &subject, body).await, Err((*code).to_owned()), "{server_type}: {name}");
-            // Nobody waits for an answer to this one.
+            // No caller waits for the answer to this one.
             nats.publish(subject.clone(), body.clone()).await.unwrap();
             nats.flush().await.unwrap();
             until(name, || server.unreadable("request") == 2 * n).await;
@@ -139,13 +139,13 @@ async fn garbage_requests_are_answered_or_counted() {
             nats.publish(subject.clone(), body.clone()).await.unwrap();
         }
         println!("{server_type:<5} {} requests that cannot be served: each answered", cases.len());
-        healthy(&town, &mut client).await;
+        healthy(&cluster, &mut client).await;
     }
-    town.stop().await;
+    cluster.stop().await;
 }
 
-async fn user(town: &Town, uid: &str) -> Raw {
-    let mut client = town.gate.client().await;
+async fn user(cluster: &TestCluster, uid: &str) -> RawClient {
+    let mut client = cluster.gate.client().await;
     let uid = format!(r#"{{"text":"{uid}"}}"#);
     assert_eq!(client.ask("gate.gate.bind", &uid).await, uid);
     client
@@ -154,10 +154,10 @@ async fn user(town: &Town, uid: &str) -> Raw {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs nats-server and etcd"]
 async fn garbage_on_user_subjects_is_counted() {
-    let town = Town::start().await;
-    let nats = async_nats::connect(town.ground.nats.url()).await.unwrap();
-    let Town { gate, .. } = &town;
-    let mut ann = user(&town, "ann").await;
+    let cluster = TestCluster::start().await;
+    let nats = async_nats::connect(cluster.brokers.nats.url()).await.unwrap();
+    let TestCluster { gate, .. } = &cluster;
+    let mut ann = user(&cluster, "ann").await;
     let subjects = [
         ("push", "pitaya/gate/user/ann/push".to_owned()),
         ("kick", "pitaya/gate/user/ann/kick".to_owned()),
@@ -184,7 +184,7 @@ async fn garbage_on_user_subjects_is_counted() {
         }
         println!("{kind:<10} {} messages that cannot be read: each counted", broken.len());
     }
-    // What can be read, and means nobody.
+    // Valid messages for a user without a session.
     let nobody = [
         ("pitaya/gate/user/ann/push", Vec::new()),
         (
@@ -211,8 +211,8 @@ async fn garbage_on_user_subjects_is_counted() {
     for (subject, body) in nobody {
         soon("an answer", nats.request(subject.to_owned(), body.into())).await.unwrap();
     }
-    healthy(&town, &mut ann).await;
-    town.stop().await;
+    healthy(&cluster, &mut ann).await;
+    cluster.stop().await;
 }
 
 fn bound(uid: &str, fid: &str, bound_at: i64) -> Vec<u8> {
@@ -226,8 +226,8 @@ fn halls(served: &Served) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs nats-server and etcd"]
 async fn invalid_registry_entries_are_skipped() {
-    let town = Town::start().await;
-    let mut etcd = town.ground.etcd().client().await;
+    let cluster = TestCluster::start().await;
+    let mut etcd = cluster.brokers.etcd().client().await;
     let deep = format!("{{\"x\":{}", "[".repeat(500_000));
     let large = format!(r#"{{"id":"h15","type":"hall","hostname":"{}""#, "x".repeat(1_000_000));
     let entries: &[(&str, &[u8])] = &[
@@ -255,24 +255,25 @@ async fn invalid_registry_entries_are_skipped() {
         ("a.>.b/a", br#"{"id":"a","type":"a.>.b"}"#),
         ("hall/a b", br#"{"id":"a b","type":"hall"}"#),
     ];
-    let mut client = town.gate.client().await;
-    let servers = format!("{}servers/", town.ground.prefix());
+    let mut client = cluster.gate.client().await;
+    let servers = format!("{}servers/", cluster.brokers.prefix());
     for (key, value) in entries {
         etcd.put(format!("{servers}{key}"), *value, None).await.unwrap();
     }
     etcd.put([servers.as_bytes(), b"hall/\xff"].concat(), "{}", None).await.unwrap();
-    // Those that are there see one that comes after all of that, and it sees them.
-    let third = town.another_hall().await;
-    until("the new one is known", || [&town.gate, &town.hall, &third].iter().all(|it| halls(it) == 2)).await;
+    // The running servers see a server that starts after all of that, and it sees them.
+    let third = cluster.another_hall().await;
+    until("the new one is known", || [&cluster.gate, &cluster.hall, &third].iter().all(|it| halls(it) == 2))
+        .await;
     for _ in 0..50 {
-        healthy(&town, &mut client).await;
+        healthy(&cluster, &mut client).await;
     }
     for (key, _) in entries {
         etcd.delete(format!("{servers}{key}"), None).await.unwrap();
     }
     third.app.stop().await;
-    until("it is gone", || halls(&town.gate) == 1).await;
+    until("it is gone", || halls(&cluster.gate) == 1).await;
     println!("{} entries that are no servers: skipped", entries.len() + 1);
-    healthy(&town, &mut client).await;
-    town.stop().await;
+    healthy(&cluster, &mut client).await;
+    cluster.stop().await;
 }

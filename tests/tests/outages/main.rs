@@ -3,10 +3,10 @@
 //! Each test prints, for each client, what it saw: `cargo test -p pitaya-tests --all-features --test outages --
 //! --nocapture`. The outages here last seconds.
 
-mod askers;
 mod broker;
+mod callers;
+mod foreign_peers;
 mod garbage;
 mod registry;
 mod slow;
-mod strangers;
-mod town;
+mod test_cluster;

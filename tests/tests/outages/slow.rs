@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use pitaya_tests::programs::Ground;
-use pitaya_tests::raw::Raw;
+use pitaya_tests::programs::Brokers;
+use pitaya_tests::raw_client::RawClient;
 use pitaya_tests::soon;
 use tokio::time::Instant;
 
-use crate::askers::{AT_ONCE, back, bind, front, pushed, tell};
+use crate::callers::{AT_ONCE, back, bind, front, pushed, tell};
 
 /// Together more than any socket and any outbox holds.
 const PUSHES: usize = 300;
 const BYTES: usize = 32 << 10;
 
-/// Users are told something on and on, one of whom never reads; gives how late the others mostly heard of it. Whoever
-/// waited for the one who never reads would wait for a minute, longer than any of these waits.
-async fn pushes(asks: &mut Raw, from: &str, others: &mut [Raw]) -> Duration {
+/// Pushes to three users, one of whom never reads. Returns the median delay for the others. A push that waited for the
+/// stuck user would take a minute.
+async fn pushes(asks: &mut RawClient, from: &str, others: &mut [RawClient]) -> Duration {
     let mut times = Vec::new();
     for n in 0..PUSHES {
         let text = format!("{n:0BYTES$}");
@@ -41,12 +41,12 @@ async fn client_that_never_reads_blocks_no_push() {
         let env = [
             ("PITAYA_HANDLER_MESSAGES_COMPRESSION", "false"),
             ("PITAYA_SESSION_OUTBOX_POLICY", policy),
-            // one that is full stays so
+            // A full outbox stays full.
             ("PITAYA_BUFFER_AGENT_CONNTIMEOUT", "60s"),
         ];
-        let ground = Ground::start().await;
-        let mut game = back(&ground, &env).await;
-        let mut fronts = [front(&ground, &env).await, front(&ground, &env).await];
+        let brokers = Brokers::start().await;
+        let mut game = back(&brokers, &env).await;
+        let mut fronts = [front(&brokers, &env).await, front(&brokers, &env).await];
         let mut deaf = fronts[0].client().await;
         let mut others = [fronts[0].client().await, fronts[1].client().await];
         bind(&mut deaf, "deaf").await;

@@ -1,17 +1,17 @@
-//! A hundred clients at once for each bad thing, through each acceptor of the server of the benchmarks.
+//! A hundred concurrent clients for each bad input, through each acceptor of the benchmark server.
 
 use pitaya::wire::packet::Kind;
-use pitaya_tests::raw::{HANDSHAKE, HEARTBEAT, request};
+use pitaya_tests::raw_client::{HANDSHAKE, HEARTBEAT, request};
 use pitaya_tests::ws::{frame, head, upgrade_request};
 use tokio::task::JoinSet;
 use tokio_rustls::rustls::client::ClientConnection;
 use tokio_rustls::rustls::pki_types::ServerName;
 
+use super::bad_client::PROXY_HEADER;
+use super::bad_client::Stage::{Connected, Handshaken, Joined, Opened, Ready};
 use super::bench_server::Door;
-use super::crowd::{Case, crowds, large_request};
+use super::load_clients::{Case, crowds, large_request};
 use super::messages::{at_once, cut_short, hang, in_time, oversized, packet};
-use super::visitor::PROXY_HEADER;
-use super::visitor::Stage::{Connected, Handshaken, Joined, Opened, Ready};
 
 /// A hundred repetitions of each leave no descriptor, session or task.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

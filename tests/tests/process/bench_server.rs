@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
 use std::sync::Arc;
 
-use pitaya_tests::raw::Raw;
+use pitaya_tests::raw_client::RawClient;
 use pitaya_tests::{soon, until};
 use rustix::process::{Pid, Signal, kill_process};
 use rustls_pki_types::CertificateDer;
@@ -27,7 +27,7 @@ pub(crate) enum Door {
     Proxy,
 }
 
-/// What a server holds.
+/// The resources that a server holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Held {
     pub(crate) sessions: usize,
@@ -35,7 +35,7 @@ pub(crate) struct Held {
     pub(crate) descriptors: usize,
 }
 
-/// What `bench.stats` answers.
+/// The answer of `bench.alive`.
 #[derive(Deserialize)]
 struct Stats {
     sessions: usize,
@@ -88,8 +88,8 @@ impl BenchServer {
         self.at[door as usize]
     }
 
-    /// What it holds; `watcher` is a client of it.
-    pub(crate) async fn held(&self, watcher: &mut Raw) -> Held {
+    /// Returns the resources it holds; `client` is connected to it.
+    pub(crate) async fn held(&self, watcher: &mut RawClient) -> Held {
         let stats: Stats = serde_json::from_str(&watcher.ask("bench.stats", "").await).expect("its stats");
         Held { sessions: stats.sessions, tasks: stats.tasks, descriptors: self.descriptors() }
     }
@@ -99,7 +99,7 @@ impl BenchServer {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("its descriptors").count()
     }
 
-    /// Returns when the whole process stands still, until it is told to [go on](Self::go_on).
+    /// Stops the whole process, until [`go_on`](Self::go_on).
     pub(crate) async fn stand_still(&self) {
         self.signal(Signal::STOP);
         until("every thread to stand still", || {
@@ -113,7 +113,7 @@ impl BenchServer {
         .await;
     }
 
-    /// Goes on.
+    /// Continues the process.
     pub(crate) fn go_on(&self) {
         self.signal(Signal::CONT);
     }

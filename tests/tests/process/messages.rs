@@ -1,14 +1,14 @@
-//! What clients do wrong in the protocol itself, whatever carries it.
+//! Violations of the protocol, over every transport.
 
 use bytes::BytesMut;
 use pitaya::wire::packet::{self, Kind};
 use pitaya::wire::zlib;
-use pitaya_tests::raw::{ACK, HANDSHAKE, HEARTBEAT, request};
+use pitaya_tests::raw_client::{ACK, HANDSHAKE, HEARTBEAT, request};
 use pitaya_tests::vectors::{self, hex};
 use serde_json::Value;
 
-use super::crowd::{Case, large_request};
-use super::visitor::Stage::{Handshaken, Joined, Opened, Ready};
+use super::bad_client::Stage::{Handshaken, Joined, Opened, Ready};
+use super::load_clients::{Case, large_request};
 
 /// A packet with this body.
 pub(crate) fn packet(kind: Kind, body: &[u8]) -> Vec<u8> {
@@ -21,7 +21,7 @@ fn data(message: &[u8]) -> Vec<u8> {
     packet(Kind::Data, message)
 }
 
-/// What the server closes, or answers, as soon as it sees it.
+/// Inputs that the server closes or answers as soon as it reads them.
 pub(crate) fn at_once() -> Vec<Case> {
     let refused = r#"{"code":400,"#;
     let no_route = "route field can not be empty";
@@ -66,7 +66,7 @@ pub(crate) fn at_once() -> Vec<Case> {
     cases
 }
 
-/// What only a deadline ends.
+/// Inputs that only a deadline ends.
 pub(crate) fn in_time() -> Vec<Case> {
     vec![
         Case::new("silence, nothing but heartbeats, and a kick", Opened)
@@ -92,7 +92,7 @@ pub(crate) fn hang() -> Case {
         .answered("PIT-408")
 }
 
-/// What cannot happen where a message is a packet: one that does not come to its end.
+/// Packets that do not end. They cannot happen where a message is a packet.
 pub(crate) fn cut_short() -> Vec<Case> {
     let what = "a packet cut short after one, two, three bytes, and in its body";
     vec![

@@ -1,10 +1,10 @@
-//! What signals do: a stop at once and in order, a drain, and the end of a drain.
+//! Signals: an immediate stop in order, a drain, and the end of a drain.
 
 use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
 
-use pitaya_tests::raw::Raw;
+use pitaya_tests::raw_client::RawClient;
 use pitaya_tests::soon;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -54,7 +54,7 @@ const DRAIN: [(&str, &str); 2] =
 async fn signals_without_draining_stop_immediately() {
     for signal in [TERM, rustix::process::Signal::INT, rustix::process::Signal::QUIT] {
         let served = Served::start(&[]).await;
-        let mut client = Raw::ready(served.tcp).await;
+        let mut client = RawClient::ready(served.tcp).await;
         served.signal(signal);
         assert_eq!(client.closed().await, []);
         assert_eq!(served.ended().await, ["module shutdown", "stopped"]);
@@ -69,8 +69,8 @@ async fn sigterm_with_draining_waits_for_sessions() {
     std::fs::write(&held, "").unwrap();
     let env = [DRAIN[0], DRAIN[1], ("HELD", held.to_str().unwrap())];
     let mut served = Served::start(&env).await;
-    let mut first = Raw::ready(served.tcp).await;
-    let second = Raw::ready(served.tcp).await;
+    let mut first = RawClient::ready(served.tcp).await;
+    let second = RawClient::ready(served.tcp).await;
     served.signal(TERM);
     assert_eq!(soon("draining", served.lines.next_line()).await.unwrap().as_deref(), Some("draining"));
     soon("the acceptors to close", async {
@@ -91,12 +91,12 @@ async fn sigterm_with_draining_waits_for_sessions() {
 #[tokio::test]
 async fn a_drain_ends_at_its_timeout_and_at_a_second_signal() {
     let served = Served::start(&[DRAIN[0], DRAIN[1], ("PITAYA_SESSION_DRAIN_TIMEOUT", "300ms")]).await;
-    let _client = Raw::ready(served.tcp).await;
+    let _client = RawClient::ready(served.tcp).await;
     served.signal(TERM);
     assert_eq!(served.ended().await.last().map(String::as_str), Some("stopped"));
 
     let mut served = Served::start(&DRAIN).await;
-    let _client = Raw::ready(served.tcp).await;
+    let _client = RawClient::ready(served.tcp).await;
     served.signal(TERM);
     soon("draining", served.lines.next_line()).await.unwrap();
     served.signal(TERM);

@@ -7,14 +7,14 @@ use std::time::Duration;
 use pitaya::client::Client;
 use pitaya::prelude::*;
 use pitaya::testing::{Cluster, TestServer};
-use pitaya_tests::arena::Text;
+use pitaya_tests::server::{Text, text};
 
-use crate::world::{ms, slow, text};
+use crate::servers::{ms, slow};
 
 /// A session, as the test tells it from others: its server and its id.
 type Who = (String, u64);
 
-/// What the frontends have done, in order.
+/// The actions of the frontends, in order.
 #[derive(Default)]
 struct Log {
     /// Sessions that have joined the group, and have not left it since.
@@ -152,7 +152,7 @@ async fn simulate(seed: u64, fronts: usize) -> Result<(), String> {
                 continue;
             }
         };
-        // Nobody waits for the answer: what comes next comes at the same moment.
+        // The answer is not awaited, so that the next request arrives at the same moment.
         let (client, body) = (client.clone(), format!(r#"{{"text":"{}"}}"#, body.text));
         tokio::spawn(async move { client.request_raw(route, body.into()).await });
         if random.bool() {

@@ -1,4 +1,4 @@
-//! What a server that was killed still does: nothing.
+//! A killed server does nothing more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use pitaya::prelude::*;
 use pitaya::testing::{Cluster, TestServer};
 use pitaya::timer::Timers;
-use pitaya_tests::arena::{Text, Witness};
+use pitaya_tests::server::{Recorder, Text, text};
 
-use crate::world::{front, ms, text};
+use crate::servers::{front, ms};
 
 /// Writes into what it shares with other servers, a while after it was asked to. The text says how many milliseconds.
 #[derive(Component)]
 struct Keeper {
-    store: State<Arc<Witness>>,
+    store: State<Arc<Recorder>>,
     timers: Timers,
 }
 
@@ -67,12 +67,17 @@ impl Keeper {
 const ROUTES: [&str; 4] =
     ["keeper.keep", "keeper.keep_beside", "keeper.keep_by_timer", "keeper.keep_at_close"];
 
-async fn keeper(cluster: &Cluster, store: &Arc<Witness>) -> TestServer {
+async fn keeper(cluster: &Cluster, store: &Arc<Recorder>) -> TestServer {
     cluster.backend("keeper", |app| app.state(Arc::clone(store))).await.unwrap()
 }
 
 /// Waits so long, kills the server, waits for all that may ever come, and looks into the store.
-async fn killed_after(cluster: &Cluster, wait: Duration, server: TestServer, store: &Witness) -> Vec<String> {
+async fn killed_after(
+    cluster: &Cluster,
+    wait: Duration,
+    server: TestServer,
+    store: &Recorder,
+) -> Vec<String> {
     tokio::time::sleep(wait).await;
     cluster.crash(server);
     tokio::time::sleep(Duration::from_secs(100)).await;
@@ -91,7 +96,7 @@ async fn forwarded_handler_stops_at_a_crash() {
 
 #[tokio::test(start_paused = true)]
 async fn ready_task_stops_at_a_crash() {
-    let (cluster, store) = (Cluster::seeded(1), Arc::<Witness>::default());
+    let (cluster, store) = (Cluster::seeded(1), Arc::<Recorder>::default());
     let (front, keeper) = (front(&cluster).await, keeper(&cluster, &store).await);
     let client = front.client().await.unwrap();
     let begun = store.written.notified();
@@ -123,7 +128,7 @@ async fn abandoned_call_stops_at_a_crash() {
 async fn frontend_tasks_stop_at_a_crash() {
     for path in ROUTES {
         for wait in [ms(1000), ms(2000)] {
-            let (cluster, store) = (Cluster::seeded(1), Arc::<Witness>::default());
+            let (cluster, store) = (Cluster::seeded(1), Arc::<Recorder>::default());
             let keeper = cluster.frontend("keeper", |app| app.state(Arc::clone(&store))).await.unwrap();
             let client = keeper.client().await.unwrap();
             let begun = store.written.notified();
@@ -141,7 +146,7 @@ async fn frontend_tasks_stop_at_a_crash() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_crash_it_is_done() {
-    let (cluster, store) = (Cluster::seeded(1), Arc::<Witness>::default());
+    let (cluster, store) = (Cluster::seeded(1), Arc::<Recorder>::default());
     let keeper = cluster.frontend("keeper", |app| app.state(Arc::clone(&store))).await.unwrap();
     let client = keeper.client().await.unwrap();
     for path in ROUTES {

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use pitaya::cluster::Router;
 use pitaya::testing::{self, Cluster, Faults};
-use pitaya_tests::arena::Witness;
+use pitaya_tests::server::{Recorder, text};
 use tokio::time::Instant;
 
-use crate::world::{Back, Front, back, back_of, client, front, ms, slow, text};
+use crate::servers::{Back, Front, back, back_of, client, front, ms, slow};
 
 /// It is answered, or fails with a code in time.
 #[test]
@@ -17,9 +17,9 @@ fn forwarded_message_is_handled_at_most_once() {
     let (mut answered, mut failed) = (0, 0);
     for seed in 0..50 {
         testing::run(seed, async |cluster| {
-            let witness: Arc<Witness> = Arc::default();
+            let recorder: Arc<Recorder> = Arc::default();
             let front = front(&cluster).await;
-            let _backs = [back_of(&cluster, &witness).await, back_of(&cluster, &witness).await];
+            let _backs = [back_of(&cluster, &recorder).await, back_of(&cluster, &recorder).await];
             cluster.faults(Faults { drop: 0.2, duplicate: 0.5, ..slow() });
             let client = client(&front).await;
             for n in 0..10 {
@@ -36,7 +36,7 @@ fn forwarded_message_is_handled_at_most_once() {
                 }
                 assert!(began.elapsed() <= front.config().cluster_request_timeout + ms(2));
             }
-            let handled = witness.lines();
+            let handled = recorder.lines();
             let messages: BTreeSet<_> = handled.iter().map(|line| line.rsplit_once(' ').unwrap().1).collect();
             assert_eq!(messages.len(), handled.len(), "by one server or by two: {handled:?}");
         });
@@ -83,7 +83,7 @@ fn isolated_backend_is_replaced_and_returns() {
                 came_back |= client.request(&Back::SAY, &text("x")).await.unwrap().text == "back-1 x";
             }
             assert!(came_back);
-            // While nobody at all is there, calls fail at once and say so.
+            // Without any server, calls fail immediately with the reason.
             backs.iter().for_each(|back| cluster.isolate(back));
             for _ in 0..5 {
                 let began = cluster.now();
@@ -153,7 +153,7 @@ async fn parted_servers_lose_only_their_messages() {
 #[tokio::test(start_paused = true)]
 async fn server_crashed_in_isolation_can_return() {
     let cluster = Cluster::seeded(5);
-    let start = || cluster.backend("back", |app| app.server_id("phoenix").state(Arc::<Witness>::default()));
+    let start = || cluster.backend("back", |app| app.server_id("phoenix").state(Arc::<Recorder>::default()));
     let (front, back) = (front(&cluster).await, start().await.unwrap());
     let client = client(&front).await;
     cluster.isolate(&back);

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use pitaya::group::{Group, MemoryStore};
 use pitaya::testing::{Cluster, TestServer};
-use pitaya_tests::arena::OnText;
+use pitaya_tests::server::{OnText, text};
 
-use crate::world::{Front, back, client, front, text};
+use crate::servers::{Front, back, client, front};
 
 fn lobby(server: &TestServer) -> Group {
     server.groups().unwrap().group("lobby")
@@ -25,7 +25,7 @@ async fn servers_share_groups_and_their_expiry() {
         assert_eq!(group.members().await.unwrap(), ["ann", "bob"]);
     }
 
-    // Whoever made the group may crash: what is left is what it had written, and it ends in time.
+    // The server that made the group may crash. The group stays as written, and expires in time.
     cluster.crash(one);
     tokio::time::sleep(ttl - Duration::from_secs(1)).await;
     assert_eq!(theirs.count().await.unwrap(), 2);

@@ -8,10 +8,10 @@ use pitaya::cluster::Router;
 use pitaya::prelude::*;
 use pitaya::testing::{self, Cluster, TestServer};
 
-use crate::world::{Front, ms, slow, text};
-use pitaya_tests::arena::Text;
+use crate::servers::{Front, ms, slow};
+use pitaya_tests::server::{Text, text};
 
-/// What others ask of a hall.
+/// The remotes of a hall.
 #[remote(server = "hall")]
 trait HallApi {
     /// The id of the server.

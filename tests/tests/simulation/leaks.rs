@@ -1,17 +1,17 @@
-//! What is left of a simulation when it is over.
+//! A finished simulation leaves nothing.
 
 use std::sync::{Arc, Mutex};
 
 use pitaya::prelude::*;
 use pitaya::testing::{self, Cluster};
 use pitaya::timer::Timers;
-use pitaya_tests::arena::{Text, Witness};
+use pitaya_tests::server::{Recorder, Text, text};
 
-use crate::world::{Back, Front, back, client, front, ms, text};
+use crate::servers::{Back, Front, back, client, front, ms};
 
 #[derive(Component)]
 struct Owner {
-    store: State<Arc<Witness>>,
+    store: State<Arc<Recorder>>,
     timers: Timers,
 }
 
@@ -36,7 +36,7 @@ struct Circle {
     groups: Groups,
     rpc: Rpc,
     timers: Timers,
-    store: State<Arc<Witness>>,
+    store: State<Arc<Recorder>>,
     #[component(default)]
     callers: Mutex<Vec<Session>>,
 }
@@ -65,14 +65,14 @@ fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
-async fn scenario(cluster: &Cluster, witness: &Arc<Witness>, stops: bool) {
+async fn scenario(cluster: &Cluster, recorder: &Arc<Recorder>, stops: bool) {
     let (front, _back) = (front(cluster).await, back(cluster).await);
     let player = client(&front).await;
     player.request(&Front::BIND, &text("ann")).await.unwrap();
     player.request(&Back::SAY, &text("x")).await.unwrap();
-    let _owner = cluster.backend("owner", |app| app.state(Arc::clone(witness))).await.unwrap();
+    let _owner = cluster.backend("owner", |app| app.state(Arc::clone(recorder))).await.unwrap();
     player.request(&Owner::BEGIN, &text("x")).await.unwrap();
-    let circle = cluster.backend("circle", |app| app.state(Arc::clone(witness))).await.unwrap();
+    let circle = cluster.backend("circle", |app| app.state(Arc::clone(recorder))).await.unwrap();
     assert_eq!(player.request(&Circle::TURN, &()).await.unwrap().text, "circle-1");
     if stops {
         circle.stop().await;
@@ -83,12 +83,12 @@ async fn scenario(cluster: &Cluster, witness: &Arc<Witness>, stops: bool) {
 /// No descriptor and no timer.
 #[test]
 fn finished_run_leaks_nothing() {
-    let witness: Arc<Witness> = Arc::default();
-    testing::run(0, async |cluster| scenario(&cluster, &witness, true).await);
+    let recorder: Arc<Recorder> = Arc::default();
+    testing::run(0, async |cluster| scenario(&cluster, &recorder, true).await);
     let before = descriptors();
     for seed in 0..50 {
         let kept = testing::run(seed, async |cluster| {
-            scenario(&cluster, &witness, seed % 2 == 0).await;
+            scenario(&cluster, &recorder, seed % 2 == 0).await;
             match seed % 3 {
                 0 => cluster.crash(front(&cluster).await),
                 1 => front(&cluster).await.stop().await,
@@ -101,18 +101,18 @@ fn finished_run_leaks_nothing() {
     }
     // Other tests run beside this one, and have descriptors of their own: a few, not one or two for each seed.
     assert!(descriptors() < before + 20, "{before} descriptors before, {} after", descriptors());
-    assert!(witness.lines().len() > 50 * 5);
-    assert_eq!(Arc::strong_count(&witness), 1, "a component, a timer or a service outlived its run");
+    assert!(recorder.lines().len() > 50 * 5);
+    assert_eq!(Arc::strong_count(&recorder), 1, "a component, a timer or a service outlived its run");
 }
 
 /// Components that hold their app, its sessions, its users and its groups, and callbacks that do.
 #[tokio::test]
 async fn stopped_app_is_freed_with_its_components() {
-    let witness: Arc<Witness> = Arc::default();
+    let recorder: Arc<Recorder> = Arc::default();
     for stops in [true, false] {
         let app = App::builder()
             .server_type("circle")
-            .state(Arc::clone(&witness))
+            .state(Arc::clone(&recorder))
             .acceptor(pitaya::acceptor::Tcp::bind("127.0.0.1:0"));
         let broken = if stops { app } else { app.post_build(|_| async { Err(Error::new("L-1", "no")) }) };
         let Ok(running) = broken.start().await else { continue };
@@ -122,7 +122,7 @@ async fn stopped_app_is_freed_with_its_components() {
         running.stop().await;
         assert!(app.service::<Groups>().is_err(), "a stopped app has no services");
     }
-    assert_eq!(Arc::strong_count(&witness), 1, "a stopped app lives on");
+    assert_eq!(Arc::strong_count(&recorder), 1, "a stopped app lives on");
 }
 
 #[tokio::test(start_paused = true)]

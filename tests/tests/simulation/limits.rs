@@ -7,10 +7,10 @@ use std::time::Duration;
 use pitaya::app::Builder;
 use pitaya::prelude::*;
 use pitaya::testing::Cluster;
-use pitaya_tests::arena::{Text, Witness, config};
+use pitaya_tests::server::{Recorder, Text, config, text};
 use tokio::time::Instant;
 
-use crate::world::{front, ms, text};
+use crate::servers::{front, ms};
 
 /// Work that takes as many milliseconds as its text says.
 #[remote(server = "works")]
@@ -20,7 +20,7 @@ trait WorksApi {
 
 #[derive(Component)]
 struct Works {
-    done: State<Arc<Witness>>,
+    done: State<Arc<Recorder>>,
 }
 
 #[remote]
@@ -45,18 +45,18 @@ enum Caller {
 }
 
 /// Runs a test for a caller in each place.
-async fn everywhere(test: impl AsyncFn(Caller, WorksApiClient, Arc<Witness>)) {
+async fn everywhere(test: impl AsyncFn(Caller, WorksApiClient, Arc<Recorder>)) {
     for caller in [Caller::Elsewhere, Caller::SameServer, Caller::Alone] {
-        let witness = Arc::new(Witness::default());
+        let recorder = Arc::new(Recorder::default());
         let build = |app: Builder| {
             let mut config = config();
             config.handler_timeout = LIMIT;
             config.stop_timeout = ms(1);
-            app.config(config).state(Arc::clone(&witness))
+            app.config(config).state(Arc::clone(&recorder))
         };
         if let Caller::Alone = caller {
             let app = build(App::builder().server_type("works").backend()).start().await.unwrap();
-            test(caller, app.service().unwrap(), Arc::clone(&witness)).await;
+            test(caller, app.service().unwrap(), Arc::clone(&recorder)).await;
             app.stop().await;
             continue;
         }
@@ -67,36 +67,36 @@ async fn everywhere(test: impl AsyncFn(Caller, WorksApiClient, Arc<Witness>)) {
             Caller::SameServer => works.service::<WorksApiClient>().unwrap().by("key"),
             _ => other.service().unwrap(),
         };
-        test(caller, client, Arc::clone(&witness)).await;
+        test(caller, client, Arc::clone(&recorder)).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_remote_finishes_after_its_callers_timeout() {
-    everywhere(async |caller, client, witness| {
+    everywhere(async |caller, client, recorder| {
         let error = client.timeout(ms(100)).work(&text("1000")).await.unwrap_err();
         assert_eq!(error.code(), "PIT-408", "{caller:?}");
-        assert_eq!(witness.lines(), ["begun"], "{caller:?}");
+        assert_eq!(recorder.lines(), ["begun"], "{caller:?}");
         tokio::time::sleep(LIMIT).await;
-        assert_eq!(witness.lines(), ["begun", "done"], "{caller:?}");
+        assert_eq!(recorder.lines(), ["begun", "done"], "{caller:?}");
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_remote_finishes_after_its_caller_was_dropped() {
-    everywhere(async |caller, client, witness| {
+    everywhere(async |caller, client, recorder| {
         let request = text("1000");
         assert!(tokio::time::timeout(ms(100), client.work(&request)).await.is_err(), "{caller:?}");
         tokio::time::sleep(LIMIT).await;
-        assert_eq!(witness.lines(), ["begun", "done"], "{caller:?}");
+        assert_eq!(recorder.lines(), ["begun", "done"], "{caller:?}");
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_handler_timeout_cuts_off_every_remote() {
-    everywhere(async |caller, client, witness| {
+    everywhere(async |caller, client, recorder| {
         // The caller waits for longer than the limit, up to what a `reqTimeout` can say.
         for wait in [LIMIT * 3, Duration::from_secs(2_562_047 * 3600)] {
             let began = Instant::now();
@@ -104,10 +104,10 @@ async fn the_handler_timeout_cuts_off_every_remote() {
             assert_eq!((error.code(), error.msg()), ("PIT-408", "handler timeout"), "{caller:?}");
             assert_eq!(began.elapsed().as_secs(), LIMIT.as_secs(), "{caller:?}");
         }
-        // The caller has gone.
+        // The caller has disconnected.
         assert!(client.timeout(ms(100)).work(&text("60000")).await.is_err());
         tokio::time::sleep(ms(100_000)).await;
-        assert_eq!(witness.lines(), ["begun"; 3], "{caller:?}");
+        assert_eq!(recorder.lines(), ["begun"; 3], "{caller:?}");
     })
     .await;
 }

@@ -9,6 +9,6 @@ mod leaks;
 mod limits;
 mod rules;
 mod same;
+mod servers;
 mod settle;
 mod start;
-mod world;

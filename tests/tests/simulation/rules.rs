@@ -2,8 +2,9 @@
 
 use pitaya::client::Client;
 use pitaya::testing::{self, Cluster, Faults, TestServer};
+use pitaya_tests::server::text;
 
-use crate::world::{Back, Front, back, client, front, ms, slow, text};
+use crate::servers::{Back, Front, back, client, front, ms, slow};
 
 /// The frontends that have a session of the user.
 fn at<'a>(fronts: &'a [TestServer], uid: &str) -> Vec<&'a str> {
@@ -25,7 +26,7 @@ async fn struggle(cluster: &Cluster, rng: &mut fastrand::Rng, fronts: &[TestServ
         let way = rng.bool();
         tokio::spawn(async move {
             let ann = text("ann");
-            // One that is kicked while it binds hears nothing of it; a backend may be out of reach.
+            // A client that is kicked while it binds gets no answer. A backend may be unreachable.
             let _ = if way {
                 bind.request(&Front::BIND, &ann).await
             } else {
@@ -86,7 +87,7 @@ fn later_bind_wins_across_a_partition() {
                     clients.push(client);
                     tokio::time::sleep(ms(10)).await;
                 }
-                assert_eq!(at(&fronts, "ann").len(), 2, "nobody can know");
+                assert_eq!(at(&fronts, "ann").len(), 2, "no frontend can know");
                 cluster.heal();
                 cluster.settle().await;
                 assert_eq!(at(&fronts, "ann"), [fronts[second].id()], "{}", cluster.trace());
@@ -104,7 +105,7 @@ fn session_order_survives_delays() {
             cluster.faults(slow());
             let client = client(&front).await;
             client.request(&Front::BIND, &text("ann")).await.unwrap();
-            let mut pushes = client.pushes::<pitaya_tests::arena::OnText>();
+            let mut pushes = client.pushes::<pitaya_tests::server::OnText>();
             // Ten requests that are in flight together: their replies come in their order.
             let calls = (0..10).map(|n| {
                 let client = client.clone();
@@ -119,13 +120,14 @@ fn session_order_survives_delays() {
             cluster.settle().await;
             // Each message is handled when the one before is over, by any of the two servers; what one of them pushes
             // arrives in the order in which it was pushed.
-            let mut came: Vec<String> = Vec::new();
+            let mut received: Vec<String> = Vec::new();
             for _ in 0..30 {
-                came.push(pushes.next().await.unwrap().text);
+                received.push(pushes.next().await.unwrap().text);
             }
             for n in 0..10 {
-                let of_one: Vec<_> = came.iter().filter(|text| text.starts_with(&format!("{n} "))).collect();
-                assert_eq!(of_one, [&format!("{n} 0"), &format!("{n} 1"), &format!("{n} 2")], "{came:?}");
+                let of_one: Vec<_> =
+                    received.iter().filter(|text| text.starts_with(&format!("{n} "))).collect();
+                assert_eq!(of_one, [&format!("{n} 0"), &format!("{n} 1"), &format!("{n} 2")], "{received:?}");
             }
         });
     }

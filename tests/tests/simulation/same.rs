@@ -1,10 +1,11 @@
 //! One seed, one run.
 
+use pitaya_tests::server::text;
 use std::process::Command;
 
 use pitaya::testing::{self, Faults};
 
-use crate::world::{Back, Front, back, client, front, ms, slow, text};
+use crate::servers::{Back, Front, back, client, front, ms, slow};
 
 /// A run in which everything happens that may.
 fn run(seed: u64) -> (u64, String) {

@@ -1,4 +1,4 @@
-//! What is waited for.
+//! `settle` waits for calls that are under way.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,16 +7,16 @@ use pitaya::group::Users;
 use pitaya::prelude::*;
 use pitaya::testing::{Cluster, Faults};
 use pitaya::timer::Timers;
-use pitaya_tests::arena::{OnText, Text, Witness};
+use pitaya_tests::server::{OnText, Recorder, Text, text};
 
-use crate::world::{Front, client, front, ms, text};
+use crate::servers::{Front, client, front, ms};
 
 /// Never rests.
 #[derive(Component)]
 struct Herald {
     users: Users,
     timers: Timers,
-    heard: State<Arc<Witness>>,
+    heard: State<Arc<Recorder>>,
 }
 
 #[handler(server = "herald")]
@@ -37,7 +37,7 @@ impl Herald {
 
 #[tokio::test(start_paused = true)]
 async fn settle_waits_despite_endless_traffic() {
-    let (cluster, heard) = (Cluster::seeded(1), Arc::<Witness>::default());
+    let (cluster, heard) = (Cluster::seeded(1), Arc::<Recorder>::default());
     let front = front(&cluster).await;
     let _herald = cluster.backend("herald", |app| app.state(Arc::clone(&heard))).await.unwrap();
     let client = client(&front).await;

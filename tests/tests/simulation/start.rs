@@ -1,10 +1,11 @@
 //! How fast a cluster is there.
 
+use pitaya_tests::server::text;
 use std::time::Instant;
 
 use pitaya::testing;
 
-use crate::world::{Back, back, client, front, text};
+use crate::servers::{Back, back, client, front};
 
 /// Prints what it takes; the bound is far above that, for machines that do much else.
 #[test]

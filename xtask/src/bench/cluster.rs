@@ -19,7 +19,7 @@ const MEMBERS: usize = 1000;
 /// Open files that the programs need at most.
 pub(super) const FILES: u64 = 1200;
 
-/// What is done in one turn.
+/// The work of one turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Work {
     /// The bare echo over TCP.
@@ -28,11 +28,11 @@ pub(super) enum Work {
     Raw,
     /// A typed call of a remote.
     Rpc,
-    /// A client's request that is passed on.
+    /// A forwarded request of a client.
     Forward,
     /// A client's request whose handler makes a typed call of a remote.
     Ask,
-    /// A client's request that the original passes on.
+    /// A request of a client that Go Pitaya forwards.
     Go,
     /// A broadcast to members on two frontends.
     Fan,
@@ -98,7 +98,7 @@ pub(super) fn bench(options: &Options, programs: &Path, go: Option<&Path>) -> Re
     let go = go.filter(|path| {
         let exists = path.exists();
         if !exists {
-            eprintln!("== {} does not exist: without the original", path.display());
+            eprintln!("== {} does not exist: Go Pitaya is left out", path.display());
         }
         exists
     });
@@ -151,7 +151,7 @@ fn run(options: &Options, programs: &Path, fleet: &Fleet, key: Key) -> Result<Co
         Work::Forward => of_pair(&fleet.ours, "back.echo.raw", "raw"),
         Work::Ask => of_pair(&fleet.ours, "bench.echo.rpc", "json"),
         Work::Go => {
-            let pair = fleet.go.as_ref().ok_or("the original does not run")?;
+            let pair = fleet.go.as_ref().ok_or("Go Pitaya does not run")?;
             of_pair(pair, "game.testsvc.testrequestreceivereturnsraw", "raw")
         }
         Work::Fan => {

@@ -1,6 +1,6 @@
-//! What is measured.
+//! The scenarios that are measured.
 
-/// What the load generator does.
+/// The arguments of the load generator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Work {
     /// Requests.

@@ -47,7 +47,7 @@ fn key(side: Side, transport: Transport) -> (Side, Transport) {
     (side, if side == Side::Bare { transport } else { Transport::Tcp })
 }
 
-/// A process of ours; dropping it ends it.
+/// A process that ends when it is dropped.
 pub(super) struct Server {
     child: Child,
     tcp: SocketAddr,
@@ -108,7 +108,7 @@ fn wait_ready(stderr: ChildStderr) -> Result<(), String> {
     thread::spawn(move || {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
             if line == "ready" {
-                // Nobody listens if it came too late; then the start has failed already.
+                // The receiver is gone if the line came too late. Then the start has failed already.
                 let _ = ready.send(());
             } else {
                 eprintln!("{line}");

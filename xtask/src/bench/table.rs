@@ -31,7 +31,7 @@ pub(super) fn header(rounds: usize, seconds: f64, threads: usize) -> String {
     )
 }
 
-/// What the columns mean, and what fell short.
+/// The meaning of the columns, and the rows that fell short.
 pub(super) fn footer(short: &[&str]) -> String {
     let verdict = match short {
         [] => "Everything that has a target reached it.".to_owned(),
@@ -74,7 +74,7 @@ impl Row {
         self.costs(&self.ours).iter().zip(self.costs(&self.base)).map(|(ours, base)| ours / base).collect()
     }
 
-    /// What the target is about: the ratio, or of idle connections the KiB.
+    /// The measure of the target: the ratio, or the KiB of idle connections.
     fn reached(&self) -> Option<f64> {
         if self.scenario.work == Work::Idle {
             median(&self.costs(&self.ours))

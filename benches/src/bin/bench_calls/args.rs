@@ -1,11 +1,11 @@
-//! What to do, from the command line.
+//! The arguments of the command line.
 
 use std::io;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What is called.
+/// The kind of call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// A `bare-nats`, over the bare client.

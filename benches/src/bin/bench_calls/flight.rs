@@ -66,7 +66,7 @@ where
     }))
 }
 
-/// At most so many calls, one after the other; gives what each of those that count took, in nanoseconds.
+/// At most so many calls, one after the other. Returns what each of those that count took, in nanoseconds.
 async fn again<F, Fut>(call: F, phase: Arc<AtomicU8>, operations: u64) -> io::Result<Vec<u64>>
 where
     F: Fn() -> Fut,

@@ -32,7 +32,7 @@ struct Text {
     text: String,
 }
 
-/// What a back serves, see `bench-server`.
+/// The remotes of a back, see `bench_server`.
 #[remote(server = "back", service = "echo")]
 trait BackApi {
     /// The text back.

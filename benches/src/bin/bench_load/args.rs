@@ -1,11 +1,11 @@
-//! What to do, from the command line.
+//! The arguments of the command line.
 
 use std::io;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What is done to the server.
+/// The kind of load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Scenario {
     /// Requests, each answered before the next (or the next burst).
@@ -27,7 +27,7 @@ pub(crate) enum Transport {
     WebSocket,
 }
 
-/// What a body is made of.
+/// The content of a body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Content {
     /// A sentence, again and again.
@@ -36,7 +36,7 @@ pub(crate) enum Content {
     Random,
 }
 
-/// What is around the body's content.
+/// The encoding around the content of a body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Shape {
     /// Nothing.

@@ -1,4 +1,4 @@
-//! What is sent, and whether it came back.
+//! Bodies of requests, and the check of their echo.
 
 use std::io::{self, Read};
 

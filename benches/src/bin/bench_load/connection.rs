@@ -20,7 +20,7 @@ pub(crate) struct Connection {
     stream: TcpStream,
     transport: Transport,
     input: Vec<u8>,
-    /// What of the input has been read from the socket but not looked at.
+    /// The bytes that were read from the socket and not yet parsed.
     fresh: Range<usize>,
 }
 
@@ -104,7 +104,7 @@ impl Connection {
         Ok(Some(packet))
     }
 
-    /// Reads once. What has been looked at makes room for it.
+    /// Reads once. Parsed bytes make room for new ones.
     async fn read(&mut self) -> io::Result<()> {
         if self.fresh.is_empty() {
             self.fresh = 0..0;

@@ -14,7 +14,7 @@ use crate::connection::Connection;
 use crate::measure::{self, Worker};
 use crate::message::{self, Requests};
 
-/// What the speaker and the members share.
+/// The state that the speaker and the members share.
 struct Round {
     /// Members that have not heard yet.
     missing: AtomicUsize,

@@ -1,4 +1,4 @@
-//! What a connection takes that has made some requests and rests.
+//! Measures the memory of connections that have made some requests and are idle.
 
 use std::io;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args) -> io::Result<Value> {
     })
 }
 
-/// Runs all, some at a time, and gives what they gave.
+/// Runs all, some at a time. Returns their results.
 async fn at_once<T, Fut>(all: impl Iterator<Item = Fut>) -> io::Result<Vec<T>>
 where
     T: Send + 'static,

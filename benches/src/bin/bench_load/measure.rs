@@ -28,7 +28,7 @@ const BUSY: f64 = 0.95;
 const MEASURE: u8 = 1;
 const STOP: u8 = 2;
 
-/// What a worker needs to know: its number, when to begin, what counts and when to end.
+/// The task of a worker: its number, and when to begin, to count and to end.
 pub(crate) struct Worker {
     pub(crate) number: usize,
     phase: Arc<AtomicU8>,
@@ -41,7 +41,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Opens what the worker needs, not too many at once, and says that it is ready.
+    /// Opens the worker's connections, a few at a time, and reports that it is ready.
     pub(crate) async fn open<T>(&mut self, open: impl Future<Output = io::Result<T>>) -> io::Result<T> {
         let _turn = self.opening.acquire().await.map_err(io::Error::other)?;
         let opened = open.await?;
@@ -179,7 +179,7 @@ fn histogram() -> io::Result<Histogram<u64>> {
     Histogram::new_with_bounds(1, 60_000_000_000, 3).map_err(io::Error::other)
 }
 
-/// What was spent while it counted.
+/// The processor time that was spent while operations counted.
 struct Window {
     time: Duration,
     servers: Vec<Cpu>,

@@ -52,7 +52,7 @@ pub(crate) struct Requests {
     bytes: Vec<u8>,
     /// Where each request has its id.
     ids: Vec<usize>,
-    /// What the two bytes of an id are masked with.
+    /// The mask of the two bytes of an id.
     mask: [u8; 2],
     next: u16,
     burst: u16,

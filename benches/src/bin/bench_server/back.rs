@@ -1,18 +1,18 @@
-//! What a server of type `back` serves: to clients, through a front, and to other servers.
+//! The handlers and remotes of a server of type `back`.
 
 use pitaya::group::Group;
 use pitaya::prelude::*;
 
 use super::{Said, Text};
 
-/// What servers ask of a back.
+/// The remotes of a back.
 #[remote(server = "back", service = "echo")]
 pub(crate) trait BackApi {
     /// The text back.
     async fn typed(&self, text: Text) -> Result<Text>;
 }
 
-/// Gives back what it gets.
+/// Returns the bytes it receives.
 #[derive(Component)]
 struct BackEcho;
 

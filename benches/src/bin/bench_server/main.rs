@@ -39,7 +39,7 @@ struct Text {
     text: String,
 }
 
-/// A text that somebody said.
+/// A text of a member.
 #[message(proto, push = "onSay")]
 struct Said {
     /// The text.
@@ -47,7 +47,7 @@ struct Said {
     text: String,
 }
 
-/// What is alive in this process.
+/// Counts of live objects in this process.
 #[message(proto)]
 struct Stats {
     /// Sessions.
@@ -58,7 +58,7 @@ struct Stats {
     tasks: u64,
 }
 
-/// Gives back what it gets.
+/// Returns the bytes it receives.
 #[derive(Component)]
 struct Echo;
 
@@ -108,7 +108,7 @@ impl Fan {
             }
         });
         if leaving.is_err() {
-            // It went while it joined, so that nobody else will take it out.
+            // It was closed while it joined, so that no callback will remove it.
             fan.remove(&uid).await?;
         }
         leaving
@@ -122,7 +122,7 @@ impl Fan {
     }
 }
 
-/// What goes wrong.
+/// A failure of the program.
 #[derive(Component)]
 struct Bad;
 
@@ -150,7 +150,7 @@ struct Bench;
 
 #[handler(server = "bench")]
 impl Bench {
-    /// What is alive now.
+    /// Returns the counts of live objects.
     pub async fn stats(&self, app: App) -> Result<Stats> {
         let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
         Ok(Stats { sessions: app.sessions().count() as u64, tasks: tasks as u64 })
@@ -206,19 +206,30 @@ fn app(mut args: impl Iterator<Item = String>) -> Result<Builder> {
     };
     app = match role {
         Role::Solo => app.server_type("bench"),
-        Role::Front => app.server_type("bench").cluster(),
-        Role::Back => app.server_type("back").backend().cluster(),
+        Role::Front => in_cluster(app.server_type("bench"))?,
+        Role::Back => in_cluster(app.server_type("back").backend())?,
     };
     Ok(app.config(config).reporter(Arc::new(InMemoryReporter::new())))
 }
 
-/// What the server is to others.
+#[cfg(feature = "cluster")]
+#[allow(clippy::unnecessary_wraps)] // the other one fails
+fn in_cluster(app: Builder) -> Result<Builder> {
+    Ok(app.cluster())
+}
+
+#[cfg(not(feature = "cluster"))]
+fn in_cluster(_: Builder) -> Result<Builder> {
+    Err(Error::internal("built without the feature `cluster`"))
+}
+
+/// The role of the server in a cluster.
 enum Role {
-    /// There are none.
+    /// The server is not one of a cluster.
     Solo,
     /// Clients connect to it.
     Front,
-    /// It serves what fronts pass on.
+    /// It serves forwarded messages.
     Back,
 }
 

@@ -1,4 +1,4 @@
-//! The processes: NATS, etcd, our servers, the bare ones, the original's. All end with the fleet.
+//! The processes: NATS, etcd, our servers, the bare ones, those of Go Pitaya. All end with the fleet.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
@@ -14,9 +14,9 @@ use super::super::servers::free_address;
 const START: Duration = Duration::from_secs(15);
 /// Where the bare echo over NATS listens.
 pub(super) const SUBJECT: &str = "bench/echo";
-/// What the keys of our servers begin with.
+/// The prefix of the keys of our servers.
 pub(super) const OURS: &str = "bench/ours/";
-/// And those of the original.
+/// The prefix of the keys of Go Pitaya's servers.
 const ORIGINAL: &str = "bench/original/";
 
 /// A front, and the back that it passes messages on to.
@@ -30,7 +30,7 @@ pub(super) struct Pair {
 /// All that runs. The servers end before what they are connected to: fields end in their order.
 pub(super) struct Fleet {
     pub(super) ours: Pair,
-    /// A second front of ours.
+    /// A second front of this framework.
     pub(super) second: Process,
     pub(super) second_address: String,
     pub(super) go: Option<Pair>,
@@ -112,7 +112,7 @@ pub(in crate::bench) fn start_nats() -> Result<(Process, String, String), String
     Ok((nats, format!("nats://{nats_address}"), monitor.to_string()))
 }
 
-/// A pair of the original's servers.
+/// A pair of servers of Go Pitaya.
 fn original(program: &Path, nats: &str, etcd: &str) -> Result<Pair, String> {
     let server = |server_type: &str, frontend: bool| {
         let address = free_address()?;
@@ -158,7 +158,7 @@ impl Process {
             let ready = ready.clone();
             thread::spawn(move || {
                 for line in BufReader::new(output).lines().map_while(Result::ok) {
-                    // Nobody listens if it came too late; then the start has failed already.
+                    // The receiver is gone if the line came too late. Then the start has failed already.
                     let _ = ready.send(line);
                 }
             });

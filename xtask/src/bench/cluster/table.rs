@@ -1,4 +1,4 @@
-//! What was measured, and the table of it.
+//! The measurements, and their table.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,9 +9,9 @@ use super::super::Options;
 use super::super::table::median;
 use super::{Key, Work, number};
 
-/// The most that a call of ours may cost, as a multiple of a bare request.
+/// The most that a call may cost, as a multiple of a bare request.
 const RPC: f64 = 1.3;
-/// The most that a message may cost that is passed on, as a multiple of a bare echo and a bare request.
+/// The most that a forwarded message may cost, as a multiple of a bare echo and a bare request.
 const FORWARD: f64 = 1.5;
 /// The messages of NATS by which a client's message reaches the server that makes the broadcast of it.
 const TRIGGER: f64 = 2.0;
@@ -33,14 +33,14 @@ pub(super) fn header(options: &Options) -> String {
     )
 }
 
-/// What the columns mean.
+/// The meaning of the columns.
 pub(super) const FOOTER: &str = "\
 `front`, `back`, `NATS`, `load`: CPU time of these processes an operation; of `raw` and `rpc` the front is who calls. \
 `messages` is what NATS took in an operation, of `fan` a broadcast, the two of the client's message that is passed on \
 and its answer included. The ratio of `rpc` is front and back against those of `raw`, of the others against the bare \
 echo `tcp` and those of `raw`.";
 
-/// What one turn took.
+/// The cost of one turn.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Costs {
     ops: f64,
@@ -90,7 +90,7 @@ impl Costs {
         Ok(Self { front, messages: costs.messages * members as f64, ..costs })
     }
 
-    /// What our processes take, or those of the base.
+    /// The cost of our processes, or of those of the base.
     fn servers(&self) -> f64 {
         self.front.unwrap_or(0.0) + self.back
     }

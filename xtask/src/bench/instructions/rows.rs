@@ -1,4 +1,4 @@
-//! What is counted.
+//! The scenarios whose instructions are counted.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,7 +11,7 @@ use super::counted::{Counted, wait_for};
 const MANY: u64 = 64;
 /// Where the bare echo over NATS listens.
 const SUBJECT: &str = "bench/echo";
-/// What the keys of the cluster begin with in etcd.
+/// The prefix of the keys of the cluster in etcd.
 const PREFIX: &str = "bench/instructions/";
 
 /// NATS and etcd, started for the first row that needs them.
@@ -32,7 +32,7 @@ impl Services {
     }
 }
 
-/// What a row runs.
+/// The work of a row.
 #[derive(Clone, Copy, Debug)]
 enum Work {
     /// Clients of a server that stands alone: the server's program and serializer, the load generator's arguments.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pitaya_tests::raw::{ACK, HANDSHAKE, request};
+use pitaya_tests::raw_client::{ACK, HANDSHAKE, request};
 use pitaya_tests::{soon, ws};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -21,7 +21,7 @@ async fn connect(address: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
     SockRef::from(&socket).set_tcp_mss(SEGMENT).expect("segments of this length");
     socket.set_nodelay(true).expect("nodelay");
-    soon("a connection", socket.connect(address)).await.expect("somebody listens")
+    soon("a connection", socket.connect(address)).await.expect("a server listens")
 }
 
 /// How far a client has come when it begins to misbehave.
@@ -35,20 +35,20 @@ pub(crate) enum Stage {
     Handshaken,
     /// Messages flow.
     Ready,
-    /// It is in the group that is told everything.
+    /// It is in the group that receives every broadcast.
     Joined,
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-pub(crate) struct Visitor {
+pub(crate) struct BadClient {
     stream: Box<dyn Stream>,
     /// Each thing it says is a WebSocket message.
     framed: bool,
 }
 
-impl Visitor {
+impl BadClient {
     /// Comes to this stage as a proper client does; `None` if the server closes on the way.
     pub(crate) async fn arrive(server: &BenchServer, door: Door, stage: Stage) -> Option<Self> {
         let mut tcp = connect(server.at(door)).await;
@@ -70,15 +70,15 @@ impl Visitor {
                 Box::new(soon("TLS", server.tls.connect(name, tcp)).await.ok()?)
             }
         };
-        let mut visitor = Self { stream, framed };
+        let mut client = Self { stream, framed };
         let on_the_way = async {
             (stage < Stage::Handshaken
-                || visitor.say(HANDSHAKE).await && visitor.hear(r#""serializer":"json"}}"#).await)
-                && (stage < Stage::Ready || visitor.say(ACK).await)
+                || client.say(HANDSHAKE).await && client.hear(r#""serializer":"json"}}"#).await)
+                && (stage < Stage::Ready || client.say(ACK).await)
                 && (stage < Stage::Joined
-                    || visitor.say(&request(1, "bench.fan.join", b"")).await && visitor.hear("{}").await)
+                    || client.say(&request(1, "bench.fan.join", b"")).await && client.hear("{}").await)
         };
-        on_the_way.await.then_some(visitor)
+        on_the_way.await.then_some(client)
     }
 
     /// From now on what it says goes out as it is, whatever the transport.
@@ -97,7 +97,7 @@ impl Visitor {
         soon("the server to take bytes", said).await.is_ok()
     }
 
-    /// Waits for these words; gives whether they came before the server closed.
+    /// Waits for these words. Returns whether they came before the server closed.
     pub(crate) async fn hear(&mut self, words: &str) -> bool {
         let mut heard = Vec::new();
         soon(words, async {
@@ -111,7 +111,7 @@ impl Visitor {
         .await
     }
 
-    /// Waits for the server to close; gives what it said before. The name is the test's.
+    /// Waits for the server to close. Returns what it said before. The name is the test's.
     pub(crate) async fn ended(&mut self, name: &str) -> Vec<u8> {
         let mut heard = Vec::new();
         // A reset is an end too.
@@ -119,7 +119,7 @@ impl Visitor {
         heard
     }
 
-    /// Says a byte a second until the server closes; gives what it said before.
+    /// Says a byte a second until the server closes. Returns what it said before.
     pub(crate) async fn trickle(&mut self, name: &str) -> Vec<u8> {
         let (mut from, mut to) = tokio::io::split(&mut self.stream);
         let mut heard = Vec::new();

@@ -6,9 +6,9 @@ use std::time::Duration;
 use pitaya::client::Client;
 use pitaya::prelude::*;
 use pitaya::testing::{Cluster, Faults, TestServer};
-use pitaya_tests::arena::{OnText, Text, Witness};
+use pitaya_tests::server::{OnText, Recorder, Text};
 
-/// What a `front` is asked.
+/// The handlers of a `front`.
 #[derive(Component)]
 pub(crate) struct Front;
 
@@ -20,18 +20,18 @@ impl Front {
     }
 }
 
-/// What a `back` is asked.
+/// The handlers of a `back`.
 #[derive(Component)]
 pub(crate) struct Back {
     app: App,
-    witness: State<Arc<Witness>>,
+    recorder: State<Arc<Recorder>>,
 }
 
 #[handler(server = "back")]
 impl Back {
     /// The text back, with the id of the server.
     pub async fn say(&self, msg: Text) -> Result<Text> {
-        self.witness.write(format!("{} {}", self.app.server_id(), msg.text));
+        self.recorder.write(format!("{} {}", self.app.server_id(), msg.text));
         Ok(Text { text: format!("{} {}", self.app.server_id(), msg.text) })
     }
 
@@ -53,10 +53,6 @@ pub(crate) fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-pub(crate) fn text(text: impl Into<String>) -> Text {
-    Text { text: text.into() }
-}
-
 pub(crate) async fn front(cluster: &Cluster) -> TestServer {
     cluster.frontend("front", |app| app).await.unwrap()
 }
@@ -65,8 +61,8 @@ pub(crate) async fn back(cluster: &Cluster) -> TestServer {
     back_of(cluster, &Arc::default()).await
 }
 
-pub(crate) async fn back_of(cluster: &Cluster, witness: &Arc<Witness>) -> TestServer {
-    cluster.backend("back", |app| app.state(Arc::clone(witness))).await.unwrap()
+pub(crate) async fn back_of(cluster: &Cluster, recorder: &Arc<Recorder>) -> TestServer {
+    cluster.backend("back", |app| app.state(Arc::clone(recorder))).await.unwrap()
 }
 
 pub(crate) async fn client(front: &TestServer) -> Client {

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pitaya_tests::programs::{Ground, Program};
-use pitaya_tests::raw::{Got, Raw};
+use pitaya_tests::programs::{Brokers, Program};
+use pitaya_tests::raw_client::{Got, RawClient};
 use pitaya_tests::until;
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -15,30 +15,30 @@ use tokio::time::Instant;
 
 const SERVER: &str = env!("CARGO_BIN_EXE_tested-e2e-server");
 
-/// What a frontend answers itself.
+/// A route that a frontend serves itself.
 pub(crate) const LOCAL: &str = "connector.testsvc.testrequestreceivereturnsraw";
-/// What it passes on.
+/// A route that a frontend forwards.
 pub(crate) const REMOTE: &str = "game.testsvc.testrequestreceivereturnsraw";
 
-/// What a call may take that fails at once: long, for machines that stall, and half of the five seconds that calls wait.
+/// The limit for a call that fails immediately: half of the five seconds that calls wait.
 pub(crate) const AT_ONCE: Duration = Duration::from_millis(2500);
 
 /// How long after a broker or a registry is there again everything works.
 pub(crate) const BACK: Duration = Duration::from_secs(5);
 
 /// Its clients need not say anything for as long as a test takes.
-pub(crate) async fn front(ground: &Ground, env: &[(&str, &str)]) -> Program {
+pub(crate) async fn front(brokers: &Brokers, env: &[(&str, &str)]) -> Program {
     let env = [&[("PITAYA_HEARTBEAT_INTERVAL", "10m")], env].concat();
-    ground.server_with(Path::new(SERVER), "connector", true, &env).await
+    brokers.server_with(Path::new(SERVER), "connector", true, &env).await
 }
 
-pub(crate) async fn back(ground: &Ground, env: &[(&str, &str)]) -> Program {
-    ground.server_with(Path::new(SERVER), "game", false, env).await
+pub(crate) async fn back(brokers: &Brokers, env: &[(&str, &str)]) -> Program {
+    brokers.server_with(Path::new(SERVER), "game", false, env).await
 }
 
 /// One that is not of the types above.
-pub(crate) async fn other(ground: &Ground, server_type: &str, env: &[(&str, &str)]) -> Program {
-    ground.server_with(Path::new(SERVER), server_type, false, env).await
+pub(crate) async fn other(brokers: &Brokers, server_type: &str, env: &[(&str, &str)]) -> Program {
+    brokers.server_with(Path::new(SERVER), server_type, false, env).await
 }
 
 /// One call.
@@ -98,13 +98,13 @@ impl Seen {
 }
 
 /// A client that asks one thing on and on, over a connection of its own.
-pub(crate) struct Asker {
+pub(crate) struct Caller {
     seen: Arc<Mutex<Seen>>,
     stop: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
-impl Asker {
+impl Caller {
     /// Asks a server for an echo, with a pause between, until it is stopped.
     pub(crate) async fn start(
         name: &'static str,
@@ -130,7 +130,7 @@ impl Asker {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until so many calls in a row, from then on, went well; gives how long after `then` the last one had.
+    /// Waits until so many calls in a row, from then on, went well. Returns how long after `then` the last one had.
     pub(crate) async fn well_since(&self, then: Instant, times: usize) -> Duration {
         let mut well = Duration::ZERO;
         until("calls that go well", || {
@@ -155,7 +155,7 @@ impl Asker {
     }
 }
 
-async fn ask(client: &mut Raw, route: &str) -> Call {
+async fn ask(client: &mut RawClient, route: &str) -> Call {
     const BODY: &str = "echo";
     let sent = Instant::now();
     let answer = client.ask(route, BODY).await;
@@ -163,14 +163,14 @@ async fn ask(client: &mut Raw, route: &str) -> Call {
     Call { sent, took: sent.elapsed(), code }
 }
 
-/// The code of an error, or the whole answer if it is none.
+/// Returns the code of an error, or the whole answer if it is not an error.
 pub(crate) fn code(answer: &str) -> String {
     let value: Value = serde_json::from_str(answer).unwrap_or_default();
     value["code"].as_str().unwrap_or(answer).to_owned()
 }
 
 /// The next push, with its body.
-pub(crate) async fn pushed(client: &mut Raw) -> String {
+pub(crate) async fn pushed(client: &mut RawClient) -> String {
     loop {
         match client.next().await {
             Some(got @ Got::Push { .. }) => return got.text().to_owned(),
@@ -181,13 +181,13 @@ pub(crate) async fn pushed(client: &mut Raw) -> String {
 }
 
 /// Binds a client to a user, who enters a group besides: that it was there already is no failure.
-pub(crate) async fn bind(client: &mut Raw, uid: &str) {
+pub(crate) async fn bind(client: &mut RawClient, uid: &str) {
     let said = client.ask("connector.testsvc.testbindid", uid).await;
     assert!(said == "ack" || code(&said) == "PIT-441", "{uid}: {said}");
 }
 
 /// Tells users something, by one who is connected to a frontend.
-pub(crate) async fn tell(by: &mut Raw, from: &str, uids: &[&str], msg: &str) {
+pub(crate) async fn tell(by: &mut RawClient, from: &str, uids: &[&str], msg: &str) {
     let body = serde_json::json!({"uids": uids, "msg": msg});
     by.notify(&format!("{from}.testsvc.testsendtousers"), body.to_string()).await;
 }

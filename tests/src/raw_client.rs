@@ -62,20 +62,20 @@ impl Got {
 
 /// A raw client over any stream.
 #[derive(Debug)]
-pub struct Raw<S = TcpStream> {
+pub struct RawClient<S = TcpStream> {
     /// The stream itself, for what must be done by hand.
     pub stream: S,
     read: BytesMut,
     ids: u64,
 }
 
-impl Raw<TcpStream> {
+impl RawClient<TcpStream> {
     /// Connects, and says nothing yet.
     ///
     /// # Panics
-    /// If nobody listens.
+    /// If no server listens.
     pub async fn connect(address: SocketAddr) -> Self {
-        let stream = soon("a connection", TcpStream::connect(address)).await.expect("somebody listens");
+        let stream = soon("a connection", TcpStream::connect(address)).await.expect("a server listens");
         stream.set_nodelay(true).expect("nodelay");
         Self::over(stream)
     }
@@ -88,13 +88,13 @@ impl Raw<TcpStream> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> RawClient<S> {
     /// A client over a stream that is open.
     pub fn over(stream: S) -> Self {
         Self { stream, read: BytesMut::new(), ids: 0 }
     }
 
-    /// Handshake and ack; gives the reply's body.
+    /// Handshake and ack. Returns the reply's body.
     ///
     /// # Panics
     /// If the reply is no handshake.
@@ -122,7 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         self.send(&out).await;
     }
 
-    /// Sends a request; gives its id.
+    /// Sends a request. Returns its id.
     ///
     /// # Panics
     /// If the route is too long.
@@ -157,7 +157,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         }
     }
 
-    /// As [`call`](Self::call), and gives the body as text.
+    /// Does the same as [`call`](Self::call), and returns the body as text.
     pub async fn ask(&mut self, route: &str, body: impl AsRef<[u8]>) -> String {
         self.call(route, body).await.text().to_owned()
     }
@@ -221,7 +221,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         assert!(got.contains(&Got::Kick), "{got:?}");
     }
 
-    /// Waits for the server to close; gives what came before.
+    /// Waits for the server to close. Returns what came before.
     pub async fn closed(&mut self) -> Vec<Got> {
         let mut all = Vec::new();
         while let Some(got) = self.next().await {

@@ -9,10 +9,10 @@ use pitaya::cluster::{MemoryBroker, MemoryRegistry};
 use pitaya::config::Config;
 use pitaya::group::Delivery;
 use pitaya::prelude::*;
-use pitaya_tests::arena::{Text, Witness, config};
-use pitaya_tests::raw::Raw;
+use pitaya_tests::raw_client::RawClient;
+use pitaya_tests::server::{Recorder, Text, config, text};
 
-/// What a player's session remembers.
+/// The data of a player's session.
 #[session]
 #[derive(Default)]
 pub(crate) struct Player {
@@ -20,12 +20,12 @@ pub(crate) struct Player {
     pub(crate) gold: i64,
 }
 
-/// What one hall asks of another, and a gate of a hall.
+/// The remotes of a hall.
 #[remote(server = "hall")]
 pub(crate) trait HallApi {
     /// The text back, with the id of the server.
     async fn echo(&self, req: Text) -> Result<Text>;
-    /// What the context says.
+    /// Returns the values of the context.
     async fn context(&self, cx: Context) -> Result<Text>;
     /// Fails with a code and metadata.
     async fn fail(&self) -> Result<()>;
@@ -43,7 +43,7 @@ pub(crate) struct Hall {
     app: App,
     users: Users,
     groups: Groups,
-    witness: State<Arc<Witness>>,
+    recorder: State<Arc<Recorder>>,
 }
 
 #[remote]
@@ -72,22 +72,22 @@ impl HallApi for Hall {
     }
 
     async fn wait(&self, req: Text) -> Result<Text> {
-        self.witness.write(format!("waits {}", req.text));
-        let _open = self.witness.gate(&req.text).acquire_owned().await;
-        self.witness.write(format!("waited {}", req.text));
+        self.recorder.write(format!("waits {}", req.text));
+        let _open = self.recorder.gate(&req.text).acquire_owned().await;
+        self.recorder.write(format!("waited {}", req.text));
         Ok(req)
     }
 
     async fn relay(&self, req: Text) -> Result<Text> {
         let result = self.halls.on(&req.text).wait(&req).await;
         let code = result.as_ref().err().map_or("ok", |error| error.code());
-        self.witness.write(format!("relayed {code}"));
-        self.witness.write("relay ended");
+        self.recorder.write(format!("relayed {code}"));
+        self.recorder.write("relay ended");
         result
     }
 }
 
-/// What clients ask of a hall, through their gate.
+/// The handlers of a hall.
 #[handler(server = "hall")]
 impl Hall {
     /// The text back, with the id of the server.
@@ -102,14 +102,14 @@ impl Hall {
 
     /// Takes note.
     pub async fn note(&self, msg: Text) {
-        self.witness.write(format!("noted {}", msg.text));
+        self.recorder.write(format!("noted {}", msg.text));
     }
 
     /// Takes note when its gate opens.
     pub async fn slow(&self, msg: Text) -> Result<Text> {
-        self.witness.write(format!("begin {}", msg.text));
-        let _open = self.witness.gate(&msg.text).acquire_owned().await;
-        self.witness.write(format!("end {}", msg.text));
+        self.recorder.write(format!("begin {}", msg.text));
+        let _open = self.recorder.gate(&msg.text).acquire_owned().await;
+        self.recorder.write(format!("end {}", msg.text));
         Ok(msg)
     }
 
@@ -146,7 +146,7 @@ impl Hall {
         session.kick().await
     }
 
-    /// What the session is, seen from here.
+    /// Describes the session as a backend sees it.
     pub async fn who(&self, session: Session<Player>) -> Result<Text> {
         let player = session.data()?;
         Ok(text(format!(
@@ -172,7 +172,7 @@ impl Hall {
         Ok(text(total.to_string()))
     }
 
-    /// What a backend may not do.
+    /// Tries calls that a backend may not make.
     pub async fn forbidden(&self, session: Session) -> Result<Text> {
         let error = session.on_close(|_| async {}).unwrap_err();
         session.close();
@@ -224,11 +224,7 @@ fn report(delivery: &Delivery) -> String {
     format!("{} {:?}", delivery.sent, delivery.failed)
 }
 
-pub(crate) fn text(text: impl Into<String>) -> Text {
-    Text { text: text.into() }
-}
-
-/// What clients ask of their gate itself.
+/// The handlers of a gate.
 #[derive(Component)]
 pub(crate) struct Gate {
     halls: HallApiClient,
@@ -303,12 +299,12 @@ impl Gate {
     }
 }
 
-/// What servers of one cluster have in common.
+/// The broker and the registry of a cluster.
 #[derive(Clone, Default)]
-pub(crate) struct World {
+pub(crate) struct TestCluster {
     pub(crate) registry: MemoryRegistry,
     pub(crate) broker: MemoryBroker,
-    pub(crate) witness: Arc<Witness>,
+    pub(crate) recorder: Arc<Recorder>,
 }
 
 /// A server that runs.
@@ -316,14 +312,14 @@ pub(crate) struct Served {
     pub(crate) app: Running,
 }
 
-impl World {
+impl TestCluster {
     /// A server of a type, not started yet.
     pub(crate) fn server(&self, server_type: &str, id: &str, config: Config) -> Builder {
         App::builder()
             .config(config)
             .server_type(server_type)
             .server_id(id)
-            .state(Arc::clone(&self.witness))
+            .state(Arc::clone(&self.recorder))
             .discovery(self.registry.discovery())
             .transport(self.broker.transport())
     }
@@ -339,7 +335,7 @@ impl World {
 }
 
 impl Served {
-    pub(crate) async fn client(&self) -> Raw {
-        Raw::ready(self.app.socket_addrs()[0]).await
+    pub(crate) async fn client(&self) -> RawClient {
+        RawClient::ready(self.app.socket_addrs()[0]).await
     }
 }

@@ -7,13 +7,9 @@ use pitaya::app::{Builder, Running};
 use pitaya::group::Delivery;
 use pitaya::metrics::InMemoryReporter;
 use pitaya::prelude::*;
-use pitaya_tests::arena::{Text, config};
-use pitaya_tests::programs::Ground;
-use pitaya_tests::raw::Raw;
-
-fn text(text: impl Into<String>) -> Text {
-    Text { text: text.into() }
-}
+use pitaya_tests::programs::Brokers;
+use pitaya_tests::raw_client::RawClient;
+use pitaya_tests::server::{Text, config, text};
 
 /// Users of a push or a kick.
 #[message]
@@ -21,7 +17,7 @@ pub(crate) struct Uids {
     pub(crate) uids: Vec<String>,
 }
 
-/// What there is on both.
+/// The handlers that both types have.
 macro_rules! desk {
     ($name:ident, $server:literal) => {
         #[derive(Component)]
@@ -42,14 +38,14 @@ macro_rules! desk {
                 Ok(msg)
             }
 
-            /// Tells users of the gates; gives those that were not told.
+            /// Tells users of the gates. Returns those that were not told.
             pub async fn tell(&self, msg: Uids) -> Result<Uids> {
                 let Delivery { failed: uids, .. } =
                     self.users.at("gate").push_to(&msg.uids, "onTold", &text("hello")).await?;
                 Ok(Uids { uids })
             }
 
-            /// Kicks users of the gates; gives those that were not kicked.
+            /// Kicks users of the gates. Returns those that were not kicked.
             pub async fn ban(&self, msg: Uids) -> Result<Uids> {
                 let Delivery { failed: uids, .. } = self.users.at("gate").kick(&msg.uids).await?;
                 Ok(Uids { uids })
@@ -61,15 +57,15 @@ macro_rules! desk {
 desk!(Gate, "gate");
 desk!(Hall, "hall");
 
-/// A server of the town.
+/// A server of the cluster.
 pub(crate) struct Served {
     pub(crate) app: Running,
     pub(crate) metrics: Arc<InMemoryReporter>,
 }
 
 impl Served {
-    pub(crate) async fn client(&self) -> Raw {
-        Raw::ready(self.app.socket_addrs()[0]).await
+    pub(crate) async fn client(&self) -> RawClient {
+        RawClient::ready(self.app.socket_addrs()[0]).await
     }
 
     /// How many messages of a kind were not understood.
@@ -85,23 +81,23 @@ impl Served {
 }
 
 /// All of it.
-pub(crate) struct Town {
-    pub(crate) ground: Ground,
+pub(crate) struct TestCluster {
+    pub(crate) brokers: Brokers,
     pub(crate) gate: Served,
     pub(crate) hall: Served,
 }
 
-impl Town {
+impl TestCluster {
     pub(crate) async fn start() -> Self {
-        let ground = Ground::start().await;
-        let hall = serve(&ground, "hall", Builder::backend).await;
-        let gate = serve(&ground, "gate", |app| app.acceptor(Tcp::bind("127.0.0.1:0"))).await;
-        Self { ground, gate, hall }
+        let brokers = Brokers::start().await;
+        let hall = serve(&brokers, "hall", Builder::backend).await;
+        let gate = serve(&brokers, "gate", |app| app.acceptor(Tcp::bind("127.0.0.1:0"))).await;
+        Self { brokers, gate, hall }
     }
 
     /// Another hall.
     pub(crate) async fn another_hall(&self) -> Served {
-        serve(&self.ground, "hall", Builder::backend).await
+        serve(&self.brokers, "hall", Builder::backend).await
     }
 
     pub(crate) async fn stop(self) {
@@ -110,11 +106,11 @@ impl Town {
     }
 }
 
-async fn serve(ground: &Ground, server_type: &str, kind: impl FnOnce(Builder) -> Builder) -> Served {
+async fn serve(brokers: &Brokers, server_type: &str, kind: impl FnOnce(Builder) -> Builder) -> Served {
     let mut config = config();
-    config.nats_connect = ground.nats.url();
-    config.etcd_endpoints = vec![ground.etcd().url()];
-    config.etcd_prefix = ground.prefix().to_owned();
+    config.nats_connect = brokers.nats.url();
+    config.etcd_endpoints = vec![brokers.etcd().url()];
+    config.etcd_prefix = brokers.prefix().to_owned();
     let metrics = Arc::new(InMemoryReporter::new());
     let app = App::builder().config(config).server_type(server_type).reporter(Arc::clone(&metrics) as _);
     Served { app: kind(app).cluster().start().await.unwrap(), metrics }

@@ -1,5 +1,5 @@
-//! A crowd: a hundred clients that do the same bad thing at once, what the server holds meanwhile, and that nothing of
-//! it is left afterwards.
+//! A hundred concurrent clients with the same bad input. The server holds bounded resources meanwhile, and none
+//! afterwards.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
-use pitaya_tests::raw::{Got, Raw, notify, request};
+use pitaya_tests::raw_client::{Got, RawClient, notify, request};
 use pitaya_tests::{soon, until};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::bad_client::{BadClient, Stage};
 use super::bench_server::{BenchServer, Door, Held};
-use super::visitor::{Stage, Visitor};
 
 /// How many do it.
 const CROWD: usize = 100;
@@ -40,10 +40,10 @@ const LONG: [(&str, &str); 3] = [
     ("PITAYA_LIMIT_HEADER_DEADLINE", "5m"),
     ("PITAYA_LIMIT_HANDSHAKE_DEADLINE", "5m"),
 ];
-/// How often a crowd is let in anew that a deadline met before it was looked at.
+/// How often a group of clients is started again if a deadline closed it before the check.
 const ATTEMPTS: usize = 10;
 
-/// What comes of it.
+/// The result for the client.
 #[derive(Clone, Debug)]
 enum Outcome {
     /// The server closes, and says this before, or nothing.
@@ -52,7 +52,7 @@ enum Outcome {
     Answered(&'static str),
     /// A byte a second follows, until the server closes.
     Trickles,
-    /// The client leaves at once, and its handler goes on.
+    /// The client disconnects immediately, and its handler keeps running.
     Leaves,
     /// The client is pushed to and reads nothing, until the server closes.
     Pushed,
@@ -65,7 +65,7 @@ enum Outcome {
 pub(crate) struct Case {
     name: String,
     from: Stage,
-    /// What there is to say, one thing after the other; a crowd for each choice.
+    /// The messages to send, in order; a group of clients for each alternative.
     says: Vec<Vec<Vec<u8>>>,
     unframed: bool,
     /// Only a deadline ends it: the server is seen to hold it.
@@ -93,7 +93,7 @@ impl Case {
         self.says(bytes)
     }
 
-    /// What they say is not framed.
+    /// Sends without framing.
     pub(crate) fn unframed(mut self) -> Self {
         self.unframed = true;
         self
@@ -105,7 +105,7 @@ impl Case {
         self
     }
 
-    /// They are told this before they are closed.
+    /// They receive these bytes before they are closed.
     pub(crate) fn told(self, words: &'static str) -> Self {
         Self { outcome: Outcome::Closed(Some(words)), ..self }
     }
@@ -144,7 +144,7 @@ struct Healthy {
 
 impl Healthy {
     async fn start(server: &BenchServer) -> Self {
-        let mut client = Raw::ready(server.at(Door::Tcp)).await;
+        let mut client = RawClient::ready(server.at(Door::Tcp)).await;
         let answered = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&answered);
         let task = tokio::spawn(async move {
@@ -176,8 +176,8 @@ impl Drop for Healthy {
     }
 }
 
-/// Lets crowds come through a door, case after case. What only deadlines end goes on at a server with short ones, beside
-/// the rest.
+/// Starts the clients of each case at a door, case after case. Cases that only deadlines end run at a second server with
+/// short ones, concurrently.
 pub(crate) async fn crowds(door: Door, cases: Vec<Case>) {
     let (held, at_once): (Vec<_>, Vec<_>) = cases.into_iter().partition(|case| case.held);
     assert!(!held.is_empty() && !at_once.is_empty());
@@ -187,7 +187,7 @@ pub(crate) async fn crowds(door: Door, cases: Vec<Case>) {
 async fn play_all(door: Door, env: &[(&str, &str)], cases: Vec<Case>) {
     let server = BenchServer::start(env).await;
     let healthy = Healthy::start(&server).await;
-    let mut watcher = Raw::ready(server.at(Door::Tcp)).await;
+    let mut watcher = RawClient::ready(server.at(Door::Tcp)).await;
     let before = server.held(&mut watcher).await;
     let mut scene = Scene { server, healthy, watcher, before, crowd: 0 };
     for case in cases {
@@ -198,7 +198,7 @@ async fn play_all(door: Door, env: &[(&str, &str)], cases: Vec<Case>) {
 struct Scene {
     server: BenchServer,
     healthy: Healthy,
-    watcher: Raw,
+    watcher: RawClient,
     before: Held,
     /// How many there are now.
     crowd: usize,
@@ -227,12 +227,12 @@ impl Scene {
 
     async fn attempt(&mut self, name: &str, door: Door, case: &Case) -> Result<(), TooLate> {
         let began = Instant::now();
-        let arrivals = (0..self.crowd).map(|_| Visitor::arrive(&self.server, door, case.from));
+        let arrivals = (0..self.crowd).map(|_| BadClient::arrive(&self.server, door, case.from));
         let arrived: Option<Vec<_>> =
             stream::iter(arrivals).buffered(ARRIVING).collect::<Vec<_>>().await.into_iter().collect();
         let mut crowd = arrived.ok_or(TooLate)?;
         if case.unframed {
-            crowd = crowd.into_iter().map(Visitor::unframed).collect();
+            crowd = crowd.into_iter().map(BadClient::unframed).collect();
         }
         let has_session = door == Door::Tcp || case.from >= Stage::Opened;
         let all_in = async {
@@ -245,12 +245,12 @@ impl Scene {
         };
         soon(name, all_in).await?;
 
-        // The server looks at nothing before all have said it all: what is measured then is from after sending.
+        // The server reads nothing until all clients have sent everything. So the measurement begins after sending.
         self.server.stand_still().await;
         let mut said = true;
-        for (visitor, choice) in crowd.iter_mut().zip(case.says.iter().cycle()) {
+        for (client, choice) in crowd.iter_mut().zip(case.says.iter().cycle()) {
             for bytes in choice {
-                said &= visitor.say(bytes).await;
+                said &= client.say(bytes).await;
             }
         }
         let raised = self.server.descriptors() >= self.before.descriptors + self.crowd;
@@ -270,19 +270,19 @@ impl Scene {
     }
 
     /// Sees the case to its end. No client closes before the server does, or has answered.
-    async fn ends(&mut self, name: &str, case: &Case, mut crowd: Vec<Visitor>) -> Result<(), TooLate> {
+    async fn ends(&mut self, name: &str, case: &Case, mut crowd: Vec<BadClient>) -> Result<(), TooLate> {
         match &case.outcome {
             Outcome::Closed(told) => {
-                for heard in join_all(crowd.iter_mut().map(|visitor| visitor.ended(name))).await {
+                for heard in join_all(crowd.iter_mut().map(|client| client.ended(name))).await {
                     is_told(name, case.from, *told, &heard);
                 }
             }
             Outcome::Answered(words) => {
-                let heard = join_all(crowd.iter_mut().map(|visitor| visitor.hear(words))).await;
+                let heard = join_all(crowd.iter_mut().map(|client| client.hear(words))).await;
                 assert!(heard.into_iter().all(|heard| heard), "{name}: closed before {words:?}");
             }
             Outcome::Trickles => {
-                for heard in join_all(crowd.iter_mut().map(|visitor| visitor.trickle(name))).await {
+                for heard in join_all(crowd.iter_mut().map(|client| client.trickle(name))).await {
                     is_told(name, case.from, None, &heard);
                 }
             }
@@ -295,10 +295,10 @@ impl Scene {
             }
             Outcome::Pushed => {
                 self.pushes_until_gone(name).await;
-                join_all(crowd.iter_mut().map(|visitor| visitor.ended(name))).await;
+                join_all(crowd.iter_mut().map(|client| client.ended(name))).await;
             }
             Outcome::Insists(bytes) => {
-                join_all(crowd.iter_mut().map(|visitor| visitor.insist(bytes))).await;
+                join_all(crowd.iter_mut().map(|client| client.insist(bytes))).await;
             }
         }
         self.healthy.is_answered(name).await;
