@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Builder;
 use crate::cluster::server::{BROADCASTS, ORDER};
-use crate::cluster::{Limits, Meters, Node, Parts, Server};
+use crate::cluster::{ClusterMetrics, Limits, Node, Parts, Server};
 use crate::component::Shared;
 use crate::config::Config;
 use crate::error::{Error, Result, code};
@@ -50,7 +50,7 @@ pub(super) fn node(
         routers: std::mem::take(&mut builder.routers),
         limits: limits(&builder.config),
         shared: Arc::clone(shared),
-        meters: Meters::new(metrics),
+        metrics: ClusterMetrics::new(metrics),
         clock: builder.clock.clone(),
     };
     let node = Node::new(parts, |directory| Pool::new(settings, callbacks, Some(directory)));

@@ -17,7 +17,7 @@ pub(super) async fn drain(running: &Running, force: &CancellationToken) {
     running.accepting.cancel();
     running.app().inner.watch.draining();
     if let Some(node) = &running.app().inner.node {
-        node.drains().await;
+        node.announce_draining().await;
     }
     let Ok(modules) = running.modules() else { return };
     let config = running.config();

@@ -12,30 +12,29 @@
 //!
 //! `docs/cluster.md` has the protocol in words.
 
-mod absent;
-mod answering;
-mod broker;
-mod callee;
 mod discovery;
+mod encode_request;
+mod error;
 #[cfg(feature = "etcd")]
 mod etcd;
-mod failure;
-mod fields;
+mod frontend_proxy;
+mod inbound;
 #[doc(hidden)]
 pub mod key;
 mod keyed;
 #[cfg(any(feature = "etcd", feature = "nats"))]
 pub(crate) mod local;
-mod meters;
+mod memory;
+mod metrics;
 #[cfg(feature = "nats")]
 mod nats;
 mod node;
 mod order;
-mod outgoing;
-mod owner;
+mod presence;
+mod proto_writer;
 #[doc(hidden)]
 pub mod protos;
-mod registry;
+mod receive;
 #[doc(hidden)]
 pub mod request;
 #[doc(hidden)]
@@ -45,26 +44,25 @@ pub mod server;
 mod servers;
 #[doc(hidden)]
 pub mod subject;
+mod suspects;
 mod sys;
 mod transport;
-mod unique;
 mod users;
 
-#[cfg(feature = "testing")]
-pub(crate) use broker::{Courier, Parcel};
-pub use broker::{MemoryBroker, MemoryTransport};
-pub(crate) use callee::Callee;
 pub use discovery::Discovery;
+pub use error::TransportError;
 #[cfg(feature = "etcd")]
 #[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
 pub use etcd::{EtcdDiscovery, EtcdOptions};
-pub use failure::TransportError;
-pub(crate) use meters::Meters;
+pub(crate) use inbound::Inbound;
+#[cfg(feature = "testing")]
+pub(crate) use memory::{InTransit, Interceptor};
+pub use memory::{MemoryBroker, MemoryDiscovery, MemoryRegistry, MemoryTransport};
+pub(crate) use metrics::ClusterMetrics;
 #[cfg(feature = "nats")]
 #[cfg_attr(docsrs, doc(cfg(feature = "nats")))]
 pub use nats::{BadNatsOption, NatsCounts, NatsOptions, NatsTls, NatsTransport};
 pub(crate) use node::{Cluster, Limits, Node, Parts};
-pub use registry::{MemoryDiscovery, MemoryRegistry};
 pub(crate) use router::Routers;
 pub use router::{Router, Routing};
 pub use server::Server;

@@ -10,16 +10,16 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::absent::Absent;
+use super::encode_request::{ClientMessage, OutboundRequest};
 use super::keyed::{Admission, RefusedKeys, refusal};
-use super::meters::Meters;
+use super::metrics::ClusterMetrics;
 use super::order::Order;
-use super::outgoing::{Client, Outgoing};
-use super::request::Waits;
-use super::response::{self, Unanswered};
-use super::router::{self, Chosen, Pick, Routers, Routing};
+use super::request::ReplyMode;
+use super::response::{self, CallFailure};
+use super::router::{self, Routers, Routing, Selection, SelectionContext};
 use super::server::DRAINING;
-use super::{Callee, Discovery, Server, Servers, Transport, TransportError, View};
+use super::suspects::Suspects;
+use super::{Discovery, Inbound, Server, Servers, Transport, TransportError, View};
 use crate::component::{RemoteRequest, RemoteTarget, Shared, Tables, run_remote};
 use crate::context::{Caller, Current, Deadline, Metadata, new_request_id};
 use crate::dispatch::{Forward, Forwarded};
@@ -37,7 +37,7 @@ pub(crate) struct Parts {
     pub(crate) routers: Routers,
     pub(crate) limits: Limits,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) meters: Meters,
+    pub(crate) metrics: ClusterMetrics,
     pub(crate) clock: Clock,
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct Node {
     pub(super) discovery: Box<dyn Discovery>,
     pub(super) transport: Box<dyn Transport>,
     routers: Routers,
-    absent: Absent,
+    suspects: Suspects,
     /// Which keyed calls are taken here.
     pub(super) admission: Admission,
     /// Which keys others have refused.
@@ -70,8 +70,8 @@ pub(crate) struct Node {
     pub(super) shared: Arc<Shared>,
     /// Whether calls of other servers are served.
     pub(super) serving: AtomicBool,
-    pub(super) meters: Meters,
-    pub(super) binds: super::unique::Binds,
+    pub(super) metrics: ClusterMetrics,
+    pub(super) binds: super::presence::BindTable,
     /// What binds are judged by.
     pub(super) clock: Clock,
     pub(super) order: Order,
@@ -80,7 +80,7 @@ pub(crate) struct Node {
 impl Node {
     /// Makes the node, and with it the pool of sessions, which reports binds to the node.
     pub(crate) fn new(parts: Parts, pool: impl FnOnce(Weak<dyn Directory>) -> Arc<Pool>) -> Arc<Self> {
-        let Parts { own, discovery, transport, routers, limits, shared, meters, clock } = parts;
+        let Parts { own, discovery, transport, routers, limits, shared, metrics, clock } = parts;
         let node = Arc::new_cyclic(|node: &Weak<Self>| Self {
             caller: Caller::new(&own.id, &own.server_type, limits.request),
             own: ArcSwap::from_pointee(own),
@@ -88,19 +88,19 @@ impl Node {
             discovery,
             transport,
             routers,
-            absent: Absent::default(),
+            suspects: Suspects::default(),
             admission: Admission::default(),
             refused: Arc::default(),
             limits,
             pool: pool(node.clone()),
             shared,
             serving: AtomicBool::new(false),
-            meters,
-            binds: super::unique::Binds::default(),
+            metrics,
+            binds: super::presence::BindTable::default(),
             clock,
             order: Order::new(),
         });
-        node.meters.watch(&node.servers);
+        node.metrics.watch(&node.servers);
         let refused = Arc::clone(&node.refused);
         node.servers.on_change(move |change| refused.forget(&change.server().id));
         node
@@ -130,14 +130,14 @@ impl Node {
 
     /// Reports what the transport and discovery have counted.
     pub(crate) fn sample(&self) {
-        self.meters.dropped(self.transport.dropped());
-        self.meters.counted(self.transport.counters());
-        self.meters.counted(self.discovery.counters());
+        self.metrics.dropped(self.transport.dropped());
+        self.metrics.counted(self.transport.counters());
+        self.metrics.counted(self.discovery.counters());
     }
 
     /// Connects; from then on calls can be made, and those that come are told that this server is not ready.
     pub(crate) async fn connect(self: &Arc<Self>) -> Result<()> {
-        let receiver = Arc::new(Callee(Arc::clone(self)));
+        let receiver = Arc::new(Inbound(Arc::clone(self)));
         self.transport.start(self.own(), receiver).await.map_err(|error| {
             Error::new(code::UNAVAILABLE, format!("the transport of the cluster did not start: {error}"))
                 .with_source(error)
@@ -150,7 +150,7 @@ impl Node {
     }
 
     /// Makes known that this server takes no new work.
-    pub(crate) async fn drains(&self) {
+    pub(crate) async fn announce_draining(&self) {
         self.admission.drain();
         let told =
             self.announce(|own| drop(own.metadata.insert(DRAINING.to_owned(), "true".to_owned()))).await;
@@ -185,7 +185,7 @@ impl Node {
 
     /// What is served here; before that, calls are told that this server is not ready.
     pub(crate) fn serve(&self, tables: &Tables) {
-        self.meters.serve(tables);
+        self.metrics.serve(tables);
         self.serving.store(true, Relaxed);
     }
 
@@ -199,13 +199,18 @@ impl Node {
     }
 
     /// How long a call may wait: as long as is wanted, but not longer than the call lasts during which it is made.
-    pub(super) fn time(&self, wanted: Option<Duration>, deadline: Deadline) -> Duration {
+    pub(super) fn call_timeout(&self, wanted: Option<Duration>, deadline: Deadline) -> Duration {
         deadline.within(wanted.unwrap_or(self.limits.request), Instant::now()).unwrap_or_default()
     }
 
     /// Sends a call and waits for its answer. If nobody is there to get it, any other server gets it that would do.
-    async fn send(&self, to: &Chosen<'_>, request: &Outgoing<'_>, timeout: Duration) -> Result<Bytes> {
-        let (mut to, by_chance) = (Arc::clone(&to.server), to.by_chance);
+    async fn send(
+        &self,
+        to: &Selection<'_>,
+        request: &OutboundRequest<'_>,
+        timeout: Duration,
+    ) -> Result<Bytes> {
+        let (mut to, is_random) = (Arc::clone(&to.server), to.is_random);
         let (route, started) = (request.route, Instant::now());
         let mut left = timeout;
         let answer = loop {
@@ -216,8 +221,8 @@ impl Node {
             if answer != Err(TransportError::NoResponders) {
                 break answer;
             }
-            self.absent.note(&to.id);
-            let Some(other) = by_chance.then(|| self.another(&to)).flatten() else { break answer };
+            self.suspects.note(&to.id);
+            let Some(other) = is_random.then(|| self.alternative(&to)).flatten() else { break answer };
             tracing::debug!(route, server = %to.id, %other.id, "nobody is there: another is called");
             to = other;
             left = timeout.saturating_sub(started.elapsed());
@@ -226,24 +231,24 @@ impl Node {
             Ok(bytes) => {
                 let (result, after) = response::read_ordered(bytes);
                 if let Some(place) = after {
-                    self.reached(place).await;
+                    self.wait_until_handled(place).await;
                 }
                 result
             }
             Err(why) => {
-                let error = Unanswered { route, timeout, caller: &self.own.load(), callee: &to }.error(why);
+                let error = CallFailure { route, timeout, caller: &self.own.load(), callee: &to }.error(why);
                 tracing::debug!(route, server = %to.id, %error, "a call got no answer");
                 Err(error)
             }
         };
-        self.meters.called(route, started.into_std(), result.as_ref().err());
+        self.metrics.called(route, started.into_std(), result.as_ref().err());
         result
     }
 
     /// Calls a remote of a server.
     pub(super) async fn call(
         &self,
-        to: &Chosen<'_>,
+        to: &Selection<'_>,
         route: &str,
         body: &[u8],
         current: &Current,
@@ -257,7 +262,7 @@ impl Node {
             None,
             to.mark(),
         );
-        let request = Outgoing { route, data: body, client: None, sender: &own, metadata: &metadata };
+        let request = OutboundRequest { route, data: body, client: None, sender: &own, metadata: &metadata };
         match open {
             None => self.send(to, &request, timeout).await,
             Some(open) => Box::pin(open.run(self.send(to, &request, timeout))).await,
@@ -265,7 +270,7 @@ impl Node {
     }
 
     /// Calls a remote of whoever the route, the id or the key names.
-    async fn remote(&self, request: RemoteRequest) -> Result<Bytes> {
+    async fn call_remote(&self, request: RemoteRequest) -> Result<Bytes> {
         let RemoteRequest { route, body, server_id, key, timeout, current } = request;
         let server_type = route::parse(&route)
             .map_err(|error| error.about(&route))?
@@ -281,7 +286,7 @@ impl Node {
         };
         let mut to = match (&server_id, &key) {
             (Some(id), _) if **id == *own.id => return Err(nonsense()),
-            (Some(id), _) => self.servers.get(id).map(Chosen::only).ok_or_else(|| {
+            (Some(id), _) => self.servers.get(id).map(Selection::fixed).ok_or_else(|| {
                 Error::new(code::UNKNOWN, text::SERVER_NOT_FOUND)
                     .with_metadata("route", &*route)
                     .with_metadata("server", &**id)
@@ -299,7 +304,7 @@ impl Node {
                 self.choose(&call, key.as_deref())?
             }
         };
-        let timeout = self.time(timeout, current.deadline);
+        let timeout = self.call_timeout(timeout, current.deadline);
         let (mut left, began) = (timeout, to.key.is_some().then(Instant::now));
         let mut tried = Vec::new();
         loop {
@@ -307,10 +312,10 @@ impl Node {
                 _ if to.server.id != own.id => self.call(&to, &route, &body, &current, left).await,
                 Some(key) if !self.admission.takes(key) => Err(refusal(&own.id)),
                 // A key of the own type has chosen this very server.
-                _ => self.here(&route, body.clone(), current.clone(), left).await,
+                _ => self.call_own_remote(&route, body.clone(), current.clone(), left).await,
             };
             match result {
-                Err(error) if to.is_refused(&error) => to = self.next(&route, to, &mut tried)?,
+                Err(error) if to.is_refused(&error) => to = self.next_for_key(&route, to, &mut tried)?,
                 result => return result,
             }
             left = timeout.saturating_sub(began.map(|began| began.elapsed()).unwrap_or_default());
@@ -318,21 +323,32 @@ impl Node {
     }
 
     /// The server that is called next, after one that drains has refused a key.
-    fn next<'k>(&self, route: &str, refused: Chosen<'k>, tried: &mut Vec<Arc<str>>) -> Result<Chosen<'k>> {
-        let Chosen { server, key, .. } = refused;
+    fn next_for_key<'k>(
+        &self,
+        route: &str,
+        refused: Selection<'k>,
+        tried: &mut Vec<Arc<str>>,
+    ) -> Result<Selection<'k>> {
+        let Selection { server, key, .. } = refused;
         let of = (route, &*server.server_type);
         let Some((key, _)) = key else { return Err(router::no_servers(of.0, of.1)) };
         tracing::debug!(server = %server.id, %key, "a server that drains does not know the key");
         self.refused.note(&server.id, &key);
         tried.push(Arc::clone(&server.id));
-        self.servers.look(|view| router::by_key(of, key, &self.pick(view, tried)))
+        self.servers.look(|view| router::by_key(of, key, &self.selection_context(view, tried)))
     }
 
     /// Calls a remote of this server itself, with the limits that it would have on another one.
-    async fn here(&self, route: &str, body: Bytes, current: Current, timeout: Duration) -> Result<Bytes> {
+    async fn call_own_remote(
+        &self,
+        route: &str,
+        body: Bytes,
+        current: Current,
+        timeout: Duration,
+    ) -> Result<Bytes> {
         let late = || {
             let own = self.own();
-            let unanswered = Unanswered { route, timeout, caller: &own, callee: &own };
+            let unanswered = CallFailure { route, timeout, caller: &own, callee: &own };
             Err(unanswered.error(TransportError::Timeout))
         };
         if timeout.is_zero() {
@@ -366,11 +382,11 @@ impl Node {
         let mut to = self.choose(&call, None)?;
         let (mut left, began) = (self.limits.request, to.key.is_some().then(Instant::now));
         let (uid, data) = (core.uid(), core.data().json());
-        let client = Client {
+        let client = ClientMessage {
             session: i64::try_from(core.id()).unwrap_or(i64::MAX),
             uid: uid.as_deref().unwrap_or_default(),
             data: &data,
-            waits: if mid == 0 { Waits::Not } else { Waits::ForReply(mid) },
+            waits: if mid == 0 { ReplyMode::Notify } else { ReplyMode::Request(mid) },
         };
         let mut tried = Vec::new();
         loop {
@@ -383,13 +399,13 @@ impl Node {
                 to.mark(),
             );
             let (client, metadata) = (Some(client), &metadata);
-            let request = Outgoing { route: &route, data: &body, client, sender: &own, metadata };
+            let request = OutboundRequest { route: &route, data: &body, client, sender: &own, metadata };
             let result = match open {
                 None => self.send(&to, &request, left).await,
                 Some(open) => Box::pin(open.run(self.send(&to, &request, left))).await,
             };
             match result {
-                Err(error) if to.is_refused(&error) => to = self.next(&route, to, &mut tried)?,
+                Err(error) if to.is_refused(&error) => to = self.next_for_key(&route, to, &mut tried)?,
                 result => return result,
             }
             let spent = began.map(|began| began.elapsed()).unwrap_or_default();
@@ -398,19 +414,18 @@ impl Node {
     }
 
     /// A server of the same type at which somebody may be.
-    fn another(&self, absent: &Server) -> Option<Arc<Server>> {
-        let servers = |view: &View| {
-            self.absent.choose_present(router::willing(view, &absent.server_type)).map(Arc::clone)
-        };
+    fn alternative(&self, failed: &Server) -> Option<Arc<Server>> {
+        let servers =
+            |view: &View| self.suspects.choose(router::candidates(view, &failed.server_type)).map(Arc::clone);
         self.servers.look(servers)
     }
 
-    fn choose<'k>(&self, call: &Routing<'_>, key: Option<&'k str>) -> Result<Chosen<'k>> {
-        self.servers.look(|view| self.routers.choose(call, key, &self.pick(view, &[])))
+    fn choose<'k>(&self, call: &Routing<'_>, key: Option<&'k str>) -> Result<Selection<'k>> {
+        self.servers.look(|view| self.routers.choose(call, key, &self.selection_context(view, &[])))
     }
 
-    fn pick<'a>(&'a self, view: &'a View, tried: &'a [Arc<str>]) -> Pick<'a> {
-        Pick { view, absent: &self.absent, refused: &self.refused, tried }
+    fn selection_context<'a>(&'a self, view: &'a View, tried: &'a [Arc<str>]) -> SelectionContext<'a> {
+        SelectionContext { view, suspects: &self.suspects, refused: &self.refused, tried }
     }
 }
 
@@ -432,8 +447,8 @@ impl Forward for Cluster {
 impl RemoteTarget for Cluster {
     fn call(&self, request: RemoteRequest) -> BoxFuture<'_, Result<Bytes>> {
         match span::rpc(&request.route, request.server_id.as_deref(), &request.current) {
-            None => Box::pin(self.0.remote(request)),
-            Some(span) => Box::pin(span.run(self.0.remote(request))),
+            None => Box::pin(self.0.call_remote(request)),
+            Some(span) => Box::pin(span.run(self.0.call_remote(request))),
         }
     }
 }

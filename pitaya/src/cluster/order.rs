@@ -23,9 +23,9 @@ use crate::util::sync::Mutex;
 
 /// How long an answer or a call waits for a message that went before it. A broker carries both in the same time, so
 /// that only a message that is lost, or a queue that is very long, takes as much.
-const PATIENCE: Duration = Duration::from_secs(2);
+const MAX_WAIT: Duration = Duration::from_secs(2);
 /// How many peers are remembered. Beyond that the one that was heard of longest ago is forgotten.
-const PEERS: usize = 16_384;
+const MAX_PEERS: usize = 16_384;
 
 /// Both directions.
 pub(super) struct Order {
@@ -69,14 +69,14 @@ impl Node {
         result
     }
 
-    /// Returns when this message of another server has been handled here, or after [`PATIENCE`].
-    pub(super) async fn reached(&self, place: Place) {
+    /// Returns when this message of another server has been handled here, or after [`MAX_WAIT`].
+    pub(super) async fn wait_until_handled(&self, place: Place) {
         let received = &self.order.received;
         let Some(wait) = received.wait(place) else { return };
         // Boxed: it is seldom needed, and what waits for answers is large already.
-        if Box::pin(tokio::time::timeout(PATIENCE, wait)).await.is_err() {
+        if Box::pin(tokio::time::timeout(MAX_WAIT, wait)).await.is_err() {
             received.give_up(place);
-            self.meters.order_timeout();
+            self.metrics.order_timeout();
             tracing::debug!(?place, "a message did not arrive that went before an answer or a call");
         }
     }
@@ -118,7 +118,7 @@ impl Sent {
             *last = number;
             return;
         }
-        if last.len() >= PEERS
+        if last.len() >= MAX_PEERS
             && let Some(oldest) = last.iter().min_by_key(|(_, number)| **number).map(|(id, _)| Arc::clone(id))
         {
             last.remove(&oldest);
@@ -188,7 +188,7 @@ struct Stream {
 
 impl Streams {
     fn stream(&mut self, number: u64) -> &mut Stream {
-        if self.by_number.len() >= PEERS && !self.by_number.contains_key(&number) {
+        if self.by_number.len() >= MAX_PEERS && !self.by_number.contains_key(&number) {
             let oldest =
                 self.by_number.iter().min_by_key(|(_, stream)| stream.touched).map(|(number, _)| *number);
             oldest.and_then(|oldest| self.by_number.remove(&oldest));
@@ -305,11 +305,11 @@ mod tests {
     #[test]
     fn peers_are_forgotten_beyond_the_limit() {
         let (received, sent) = (Received::default(), Sent::new(7));
-        for n in 0..PEERS as u64 + 10 {
+        for n in 0..MAX_PEERS as u64 + 10 {
             received.handled(Place { stream: n, number: 1 });
             sent.published(&n.to_string().into(), n + 1);
         }
-        assert_eq!((received.0.lock().by_number.len(), sent.last.lock().len()), (PEERS, PEERS));
+        assert_eq!((received.0.lock().by_number.len(), sent.last.lock().len()), (MAX_PEERS, MAX_PEERS));
         assert!(received.wait(Place { stream: 9, number: 1 }).is_some(), "forgotten");
         assert!(received.wait(Place { stream: 11, number: 1 }).is_none());
         assert_eq!((sent.after(0, "9"), sent.after(0, "10").is_some()), (None, true));

@@ -25,11 +25,11 @@ pub mod sys {
 
 /// Whether a client waits for a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Waits {
+pub enum ReplyMode {
     /// It does, for the answer to the message with this number.
-    ForReply(u64),
+    Request(u64),
     /// It does not: the answer is `ack`.
-    Not,
+    Notify,
 }
 
 impl Request {
@@ -38,14 +38,14 @@ impl Request {
     pub fn forwarded(
         route: &str,
         data: Bytes,
-        waits: Waits,
+        waits: ReplyMode,
         session: Session,
         sender: &Server,
         metadata: &Metadata,
     ) -> Self {
         let (id, kind) = match waits {
-            Waits::ForReply(id) => (id, MsgType::MsgRequest),
-            Waits::Not => (0, MsgType::MsgNotify),
+            ReplyMode::Request(id) => (id, MsgType::MsgRequest),
+            ReplyMode::Notify => (0, MsgType::MsgNotify),
         };
         let msg = Msg { id, r#type: kind.into(), ..called(route, data) };
         Self { session: Some(session), ..request(RpcType::Sys, msg, sender, metadata) }
@@ -103,7 +103,7 @@ pub enum Target {
         /// The client's session; empty if the request had none.
         session: Session,
         /// Whether the client waits.
-        waits: Waits,
+        waits: ReplyMode,
     },
     /// The remotes: it is a call of a server.
     Remote,
@@ -133,9 +133,9 @@ impl InboundRequest {
             Ok(RpcType::Sys) => Target::Handler {
                 session: request.session.unwrap_or_default(),
                 waits: match MsgType::try_from(msg.r#type) {
-                    Ok(MsgType::MsgNotify) => Waits::Not,
+                    Ok(MsgType::MsgNotify) => ReplyMode::Notify,
                     // Every other number is taken for a request, as the original takes it.
-                    _ => Waits::ForReply(msg.id),
+                    _ => ReplyMode::Request(msg.id),
                 },
             },
             Ok(RpcType::User) => Target::Remote,
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn a_forwarded_message_is_read_as_it_was_sent() {
         let session = Session { id: 3, uid: "ann".into(), data: "{}".into() };
-        for waits in [Waits::ForReply(9), Waits::Not] {
+        for waits in [ReplyMode::Request(9), ReplyMode::Notify] {
             let sent = Request::forwarded(
                 "room.room.join",
                 "hi".into(),
@@ -248,11 +248,11 @@ mod tests {
     #[test]
     fn a_client_waits_unless_its_message_is_a_notify() {
         for (number, waits) in [
-            (0, Waits::ForReply(7)),
-            (1, Waits::Not),
-            (2, Waits::ForReply(7)),
-            (3, Waits::ForReply(7)),
-            (99, Waits::ForReply(7)),
+            (0, ReplyMode::Request(7)),
+            (1, ReplyMode::Notify),
+            (2, ReplyMode::Request(7)),
+            (3, ReplyMode::Request(7)),
+            (99, ReplyMode::Request(7)),
         ] {
             let Target::Handler { waits: got, session } =
                 read(&raw(0, number, "room.room.join")).unwrap().target

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::Message as _;
 
-use super::fields::{self, Field};
-use super::protos::{Error as Travelling, OrderedResponse, Place, Response};
+use super::proto_writer::{self, Field};
+use super::protos::{Error as ProtoError, OrderedResponse, Place, Response};
 use super::{Server, TransportError};
 use crate::error::{Error, Result, code};
 use crate::go_duration;
@@ -37,7 +37,7 @@ impl Response {
             Err(error) => {
                 let msg = error.outgoing_msg(expose).into_owned();
                 let error =
-                    Travelling { code: error.code().to_owned(), msg, metadata: error.metadata().clone() };
+                    ProtoError { code: error.code().to_owned(), msg, metadata: error.metadata().clone() };
                 Self { data: Bytes::new(), error: Some(error) }
             }
         }
@@ -88,14 +88,14 @@ fn undecodable(error: prost::DecodeError) -> Error {
 #[must_use]
 pub fn write(result: Result<Bytes>, expose: bool) -> Bytes {
     match result {
-        Ok(data) => fields::encode(&[(1, Field::Bytes(&data))]),
+        Ok(data) => proto_writer::encode(&[(1, Field::Bytes(&data))]),
         Err(_) => Response::of(result, expose).encode_to_vec().into(),
     }
 }
 
 /// A call that got no answer, for messages.
 #[derive(Debug, Clone, Copy)]
-pub struct Unanswered<'a> {
+pub struct CallFailure<'a> {
     /// What was called.
     pub route: &'a str,
     /// How long it was waited for.
@@ -106,7 +106,7 @@ pub struct Unanswered<'a> {
     pub callee: &'a Server,
 }
 
-impl Unanswered<'_> {
+impl CallFailure<'_> {
     /// What the caller is told.
     ///
     /// | reason | code |
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn a_call_without_an_answer_says_why() {
         let (caller, callee) = (Server::new("room", "a"), Server::new("room", "b"));
-        let call = Unanswered {
+        let call = CallFailure {
             route: "room.room.join",
             timeout: Duration::from_millis(1500),
             caller: &caller,

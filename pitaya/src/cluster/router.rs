@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::absent::{Absent, by_chance};
 use super::keyed::{RefusedKeys, hash, is_refusal};
+use super::suspects::{Suspects, random_of};
 use super::{Server, View};
 use crate::context::{KeyMark, Metadata};
 use crate::dispatch;
@@ -62,10 +62,10 @@ type Choose = dyn Fn(&Routing<'_>, &[Arc<Server>]) -> Result<Arc<Server>> + Send
 ///     .router("room", Router::by_key(|call| call.session.and_then(|session| session.uid().ok())));
 /// ```
 #[derive(Clone, Default)]
-pub struct Router(Way);
+pub struct Router(Strategy);
 
 #[derive(Clone, Default)]
-enum Way {
+enum Strategy {
     #[default]
     Random,
     Key(Arc<Key>),
@@ -100,7 +100,7 @@ impl Router {
     /// and use [`to_server`](Self::to_server) where that is not exact enough.
     #[must_use]
     pub fn by_key(key: impl Fn(&Routing<'_>) -> Option<String> + Send + Sync + 'static) -> Self {
-        Self(Way::Key(Arc::new(key)))
+        Self(Strategy::Key(Arc::new(key)))
     }
 
     /// The server with the id that the application names: what has the state of this call, as the application noted when
@@ -127,7 +127,7 @@ impl Router {
     pub fn to_server<S: AsRef<str>>(
         owner: impl Fn(&Routing<'_>) -> Option<S> + Send + Sync + 'static,
     ) -> Self {
-        Self(Way::Owner(Arc::new(move |call, find| owner(call).map(|id| find(id.as_ref())))))
+        Self(Strategy::Owner(Arc::new(move |call, find| owner(call).map(|id| find(id.as_ref())))))
     }
 
     /// The server that a function returns; an error is the call's.
@@ -138,27 +138,28 @@ impl Router {
     pub fn custom(
         choose: impl Fn(&Routing<'_>, &[Arc<Server>]) -> Result<Arc<Server>> + Send + Sync + 'static,
     ) -> Self {
-        Self(Way::Choose(Arc::new(choose)))
+        Self(Strategy::Choose(Arc::new(choose)))
     }
 
-    fn choose(&self, call: &Routing<'_>, pick: &Pick<'_>) -> Result<Chosen<'static>> {
-        let open = willing(pick.view, call.server_type);
-        let call = &Routing { servers: pick.view.of_type(call.server_type), ..*call };
+    fn choose(&self, call: &Routing<'_>, context: &SelectionContext<'_>) -> Result<Selection<'static>> {
+        let open = candidates(context.view, call.server_type);
+        let call = &Routing { servers: context.view.of_type(call.server_type), ..*call };
         match &self.0 {
-            Way::Random => any(call, open, pick.absent),
-            Way::Key(key) => match key(call) {
-                Some(key) => by_key((call.route, call.server_type), key.into(), pick),
-                None => any(call, open, pick.absent),
+            Strategy::Random => random(call, open, context.suspects),
+            Strategy::Key(key) => match key(call) {
+                Some(key) => by_key((call.route, call.server_type), key.into(), context),
+                None => random(call, open, context.suspects),
             },
-            Way::Owner(owner) => {
+            Strategy::Owner(owner) => {
                 let find = |id: &str| {
                     call.server(id).cloned().ok_or_else(|| {
                         Error::new(code::UNKNOWN, text::SERVER_NOT_FOUND).with_metadata("server", id)
                     })
                 };
-                owner(call, &find).map_or_else(|| any(call, open, pick.absent), |it| it.map(Chosen::only))
+                owner(call, &find)
+                    .map_or_else(|| random(call, open, context.suspects), |it| it.map(Selection::fixed))
             }
-            Way::Choose(choose) => choose(call, open).map(Chosen::only),
+            Strategy::Choose(choose) => choose(call, open).map(Selection::fixed),
         }
     }
 }
@@ -166,28 +167,28 @@ impl Router {
 impl fmt::Debug for Router {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            Way::Random => "Router::random",
-            Way::Key(_) => "Router::by_key",
-            Way::Owner(_) => "Router::to_server",
-            Way::Choose(_) => "Router::custom",
+            Strategy::Random => "Router::random",
+            Strategy::Key(_) => "Router::by_key",
+            Strategy::Owner(_) => "Router::to_server",
+            Strategy::Choose(_) => "Router::custom",
         })
     }
 }
 
 /// The server that a call goes to.
 #[derive(Debug)]
-pub(super) struct Chosen<'k> {
+pub(super) struct Selection<'k> {
     pub(super) server: Arc<Server>,
     /// By chance: any other of its type would do as well.
-    pub(super) by_chance: bool,
+    pub(super) is_random: bool,
     /// By this key.
     pub(super) key: Option<(Cow<'k, str>, KeyMark)>,
 }
 
-impl Chosen<'_> {
+impl Selection<'_> {
     /// This one and no other.
-    pub(super) fn only(server: Arc<Server>) -> Self {
-        Self { server, by_chance: false, key: None }
+    pub(super) fn fixed(server: Arc<Server>) -> Self {
+        Self { server, is_random: false, key: None }
     }
 
     /// Whether this answer says that the server drains and does not know the key.
@@ -201,19 +202,19 @@ impl Chosen<'_> {
 }
 
 /// What is known when a server is chosen.
-pub(super) struct Pick<'a> {
+pub(super) struct SelectionContext<'a> {
     pub(super) view: &'a View,
-    pub(super) absent: &'a Absent,
+    pub(super) suspects: &'a Suspects,
     pub(super) refused: &'a RefusedKeys,
     /// The servers that have refused this very call.
     pub(super) tried: &'a [Arc<str>],
 }
 
 /// Any of them; one that is absent if all are, since somebody has to find out when it is back.
-fn any<'k>(call: &Routing<'_>, servers: &[Arc<Server>], absent: &Absent) -> Result<Chosen<'k>> {
-    let server = absent.choose_present(servers).or_else(|| by_chance(servers));
+fn random<'k>(call: &Routing<'_>, servers: &[Arc<Server>], suspects: &Suspects) -> Result<Selection<'k>> {
+    let server = suspects.choose(servers).or_else(|| random_of(servers));
     let server = server.cloned().ok_or_else(|| no_servers(call.route, call.server_type))?;
-    Ok(Chosen { server, by_chance: true, key: None })
+    Ok(Selection { server, is_random: true, key: None })
 }
 
 /// The routers of an app, by the type of the servers.
@@ -231,28 +232,28 @@ impl Routers {
         &self,
         call: &Routing<'_>,
         key: Option<&'k str>,
-        pick: &Pick<'_>,
-    ) -> Result<Chosen<'k>> {
+        context: &SelectionContext<'_>,
+    ) -> Result<Selection<'k>> {
         if let Some(key) = key {
-            return by_key((call.route, call.server_type), key.into(), pick);
+            return by_key((call.route, call.server_type), key.into(), context);
         }
-        let servers = willing(pick.view, call.server_type);
+        let servers = candidates(context.view, call.server_type);
         if servers.is_empty() {
-            return Err(match pick.view.has_seen(call.server_type) || call.session.is_none() {
+            return Err(match context.view.has_seen(call.server_type) || call.session.is_none() {
                 true => no_servers(call.route, call.server_type),
                 // For a client it is a route like any other that does not exist.
                 false => dispatch::not_found(call.route),
             });
         }
         match self.0.get(call.server_type) {
-            Some(router) => router.choose(call, pick),
-            None => any(call, servers, pick.absent),
+            Some(router) => router.choose(call, context),
+            None => random(call, servers, context.suspects),
         }
     }
 }
 
 /// Those that take new work, or all if none does.
-pub(super) fn willing<'a>(view: &'a View, server_type: &str) -> &'a [Arc<Server>] {
+pub(super) fn candidates<'a>(view: &'a View, server_type: &str) -> &'a [Arc<Server>] {
     let open = view.open(server_type);
     if open.is_empty() { view.of_type(server_type) } else { open }
 }
@@ -269,13 +270,13 @@ pub(super) fn no_servers(route: &str, server_type: &str) -> Error {
 pub(super) fn by_key<'k>(
     (route, server_type): (&str, &str),
     key: Cow<'k, str>,
-    pick: &Pick<'_>,
-) -> Result<Chosen<'k>> {
-    let (all, open) = (pick.view.of_type(server_type), pick.view.open(server_type));
+    context: &SelectionContext<'_>,
+) -> Result<Selection<'k>> {
+    let (all, open) = (context.view.of_type(server_type), context.view.open(server_type));
     let drains = all.len() != open.len();
-    let tried = |server: &Server| pick.tried.contains(&server.id);
+    let tried = |server: &Server| context.tried.contains(&server.id);
     let refused = |server: &Server| {
-        tried(server) || (drains && server.is_draining() && pick.refused.contains(&server.id, &key))
+        tried(server) || (drains && server.is_draining() && context.refused.contains(&server.id, &key))
     };
     let best = |skip: &dyn Fn(&Server) -> bool| {
         let left = all.iter().filter(|server| !skip(server));
@@ -286,7 +287,7 @@ pub(super) fn by_key<'k>(
         best(&refused).or_else(|| best(&|_| false)).cloned().ok_or_else(|| no_servers(route, server_type))?;
     let may_be_refused = open.iter().any(|other| other.id != server.id && !tried(other));
     let mark = KeyMark { hash: hash(key.bytes()), may_be_refused };
-    Ok(Chosen { server, by_chance: false, key: Some((key, mark)) })
+    Ok(Selection { server, is_random: false, key: Some((key, mark)) })
 }
 
 /// A number that depends on nothing but the two texts, so that all servers agree whatever they were built with. It is
@@ -319,9 +320,9 @@ mod tests {
             context: &context,
             servers: &[],
         };
-        let (view, absent, refused) = (servers.view(), Absent::default(), RefusedKeys::default());
-        let pick = Pick { view: &view, absent: &absent, refused: &refused, tried: &[] };
-        routers.choose(&call, key, &pick).map(|chosen| chosen.server.id.to_string())
+        let (view, suspects, refused) = (servers.view(), Suspects::default(), RefusedKeys::default());
+        let context = SelectionContext { view: &view, suspects: &suspects, refused: &refused, tried: &[] };
+        routers.choose(&call, key, &context).map(|selection| selection.server.id.to_string())
     }
 
     fn routers(router: Router) -> Routers {
@@ -376,11 +377,11 @@ mod tests {
     #[test]
     fn the_server_of_a_key_is_the_same_for_every_build() {
         let servers = known(&["room-1", "room-2", "room-3"]);
-        let chosen: Vec<_> = ["ann", "bob", "cid", "dan", "eve"]
+        let selection: Vec<_> = ["ann", "bob", "cid", "dan", "eve"]
             .iter()
             .map(|key| choose(&Routers::default(), &servers, Some(key)).unwrap())
             .collect();
-        assert_eq!(chosen, EXPECTED);
+        assert_eq!(selection, EXPECTED);
     }
 
     /// Worked out once: servers of two versions have to agree.
@@ -415,11 +416,11 @@ mod tests {
 
     /// Chooses by a key; gives the server and whether it may refuse.
     fn of_key(servers: &Servers, key: &str, refused: &RefusedKeys, tried: &[&str]) -> (String, bool) {
-        let (view, absent) = (servers.view(), Absent::default());
+        let (view, suspects) = (servers.view(), Suspects::default());
         let tried: Vec<Arc<str>> = tried.iter().map(|id| (*id).into()).collect();
-        let pick = Pick { view: &view, absent: &absent, refused, tried: &tried };
-        let chosen = by_key(("room.game.join", "room"), key.into(), &pick).unwrap();
-        (chosen.server.id.to_string(), chosen.mark().unwrap().may_be_refused)
+        let context = SelectionContext { view: &view, suspects: &suspects, refused, tried: &tried };
+        let selection = by_key(("room.game.join", "room"), key.into(), &context).unwrap();
+        (selection.server.id.to_string(), selection.mark().unwrap().may_be_refused)
     }
 
     #[test]

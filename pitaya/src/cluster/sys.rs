@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use prost::Message as _;
 
 use super::node::Node;
-use super::protos::{After, BindMsg, KickMsg, Session as Travelling};
+use super::protos::{After, BindMsg, KickMsg, Session as ProtoSession};
 use super::request::{session_data, sys};
 use super::response::{KICKED, NESTED_ACK};
 use crate::error::{Error, Result, code, text};
@@ -31,7 +31,7 @@ pub(super) fn serve<'a>(
     Some(Box::pin(async move {
         // An invalid message fails below.
         if let Some(place) = After::decode(body.clone()).ok().and_then(|it| it.after) {
-            node.reached(place).await;
+            node.wait_until_handled(place).await;
         }
         let pool = &node.pool;
         match short {
@@ -44,13 +44,13 @@ pub(super) fn serve<'a>(
 }
 
 async fn bind(pool: &Pool, body: &Bytes) -> Result<Bytes> {
-    let asked = decode::<Travelling>(body)?;
+    let asked = decode::<ProtoSession>(body)?;
     find(pool, asked.id)?.bind(&asked.uid).await?;
     Ok(NESTED_ACK)
 }
 
 fn replace_data(pool: &Pool, body: &Bytes) -> Result<Bytes> {
-    let asked = decode::<Travelling>(body)?;
+    let asked = decode::<ProtoSession>(body)?;
     let core = find(pool, asked.id)?;
     if !asked.data.is_empty() {
         core.data().replace(session_data(&asked.data)?);
@@ -69,7 +69,7 @@ fn kick(pool: &Pool, body: &Bytes) -> Result<Bytes> {
 /// empty, or the bind here if it is the later one.
 async fn bound(node: &Arc<Node>, body: &Bytes) -> Result<Bytes> {
     let news = decode::<BindMsg>(body)?;
-    match node.heard(&news) {
+    match node.apply_remote_bind(&news) {
         Ok(older) => {
             node.pool.wait_for_ending(&news.uid, older, None).await;
             Ok(Bytes::new())

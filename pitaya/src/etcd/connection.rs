@@ -1,241 +1,153 @@
-//! A connection to etcd that is replaced when it fails.
+//! A connection to one endpoint of etcd.
 
-use std::fmt;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use etcd_client::Error as EtcdError;
-use tokio::time::{Instant, timeout, timeout_at};
+use etcd_client::{Client, ConnectOptions, Error as EtcdError, KvClient, LeaseClient, WatchClient};
 
-use super::fault::{Verdict, verdict};
-use super::{Access, Fault, Link};
-use crate::util::sync::Mutex;
-use crate::util::throttle::{GLOBAL, throttled};
+use super::fault::{explain, is_without_users, wants_sign_in};
+use super::{Access, Fault, code, status};
 
-/// After this time without an answer a link is checked before it is used: its other end may have vanished.
-const QUIET: Duration = Duration::from_secs(5);
+/// How often a quiet connection is asked whether it still is one. etcd takes more than one ping in five seconds for
+/// abuse.
+const PING: Duration = Duration::from_secs(6);
 
-/// How often one request is sent at most.
-const TRIES: u32 = 3;
+/// How long it may take to say so. A connection whose other end has vanished is noticed after both times.
+const PONG: Duration = Duration::from_secs(3);
 
-/// One link at a time, to the first endpoint that answers. A link that fails or does not answer in time is replaced, by
-/// the next endpoint first.
-pub(crate) struct Connection {
-    access: Arc<Access>,
-    held: Mutex<Option<Held>>,
-    dial: tokio::sync::Mutex<Dial>,
-}
+/// The largest answer that is read, in bytes.
+const LARGEST: usize = 64 << 20;
 
+/// A connection to one endpoint. It signs in again when etcd refuses its token; after any other failure its owner makes
+/// another one.
 #[derive(Clone)]
-struct Held {
-    link: Link,
-    number: u64,
-    /// When etcd answered on it last.
-    heard: Instant,
-}
-
-#[derive(Default)]
-struct Dial {
-    /// The endpoint to try next.
-    next: usize,
-    /// How many links there have been.
-    links: u64,
-    /// When the last round over all endpoints began that failed, and why.
-    failed: Option<(Instant, Fault)>,
-}
-
-/// Why a request has no result.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// etcd answered with this error, which means this.
-    Answered(EtcdError, Fault),
-    /// etcd was not reached, or did not answer in time. A write may have been carried out.
-    Lost(Fault),
-}
-
-/// Whether a request that may have been carried out can be sent again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Again {
-    Yes,
-    No,
+pub(crate) struct Connection {
+    /// Some kilobytes, which are not to be copied for each request.
+    client: Arc<Client>,
+    access: Arc<Access>,
+    endpoint: usize,
 }
 
 impl Connection {
-    /// Connects with the first request.
-    pub(crate) fn new(access: Access) -> Self {
-        Self { access: Arc::new(access), held: Mutex::default(), dial: tokio::sync::Mutex::default() }
-    }
-
-    /// Runs a request that changes nothing, or the same if it is carried out twice. It ends by `until`.
-    pub(crate) async fn read<T, F>(&self, until: Instant, work: impl Fn(Link) -> F) -> Result<T, Failure>
-    where
-        F: Future<Output = Result<T, EtcdError>>,
-    {
-        self.run(until, Again::Yes, work).await
-    }
-
-    /// Runs a request that is sent again only if etcd did not carry it out. It ends by `until`.
-    pub(crate) async fn write<T, F>(&self, until: Instant, work: impl Fn(Link) -> F) -> Result<T, Failure>
-    where
-        F: Future<Output = Result<T, EtcdError>>,
-    {
-        self.run(until, Again::No, work).await
-    }
-
-    async fn run<T, F>(&self, until: Instant, again: Again, work: impl Fn(Link) -> F) -> Result<T, Failure>
-    where
-        F: Future<Output = Result<T, EtcdError>>,
-    {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let held = self.hold(until).await.map_err(Failure::Lost)?;
-            let (fault, not_done) = match answer(&held.link, until, again, work(held.link.clone())).await {
-                Some(Ok(done)) => {
-                    self.heard(held.number);
-                    return Ok(done);
-                }
-                Some(Err(error)) => match verdict(&error) {
-                    Verdict::Answered => {
-                        self.heard(held.number);
-                        let fault = held.link.explain(&error);
-                        return Err(Failure::Answered(error, fault));
-                    }
-                    verdict => (held.link.explain(&error), verdict == Verdict::NotDone),
-                },
-                None => (silent(&held.link.shown()), false),
-            };
-            self.drop_link(held.number, &fault);
-            if tries == TRIES || Instant::now() >= until || !(not_done || again == Again::Yes) {
-                return Err(Failure::Lost(fault));
-            }
-        }
-    }
-
-    /// The link that there is, or a new one.
-    async fn hold(&self, until: Instant) -> Result<Held, Fault> {
-        if let Some(held) = self.current() {
-            if held.heard.elapsed() < QUIET {
-                return Ok(held);
-            }
-            let fault = match timeout(left(until) / 3, held.link.ready()).await {
-                Ok(Ok(())) => {
-                    self.heard(held.number);
-                    return Ok(held);
-                }
-                Ok(Err(fault)) => fault,
-                Err(_) => silent(&held.link.shown()),
-            };
-            self.drop_link(held.number, &fault);
-        }
-        let asked = Instant::now();
-        let Ok(mut dial) = timeout_at(until, self.dial.lock()).await else {
-            return Err(silent(&self.access.shown(0)));
+    /// Connects, signs in, and sees that etcd answers.
+    ///
+    /// One endpoint a connection: the client's own choice among several may choose one that is down for each request.
+    pub(crate) async fn connect(access: Arc<Access>, endpoint: usize) -> Result<Self, Fault> {
+        let url = access.url(endpoint);
+        let plain = ConnectOptions::new()
+            .with_connect_timeout(access.dial_timeout)
+            .with_keep_alive(PING, PONG)
+            .with_keep_alive_while_idle(false)
+            // A simple token runs out; its refusal is the only sign of that.
+            .with_auto_token_refresh(true)
+            // A member that is cut off from the others says so, instead of being silent for ever.
+            .with_require_leader(true);
+        let plain = with_tls(plain, &url, &access, endpoint)?;
+        let named = match access.credentials() {
+            Some((user, pass)) => plain.clone().with_user(user, pass),
+            None => plain.clone(),
         };
-        if let Some(held) = self.current() {
-            return Ok(held);
-        }
-        // Whoever waited while others tried in vain does not try all of it again.
-        if let Some((began, fault)) = &dial.failed
-            && *began >= asked
-        {
-            return Err(fault.clone());
-        }
-        self.dial(&mut dial, until).await
-    }
-
-    async fn dial(&self, dial: &mut Dial, until: Instant) -> Result<Held, Fault> {
-        let began = Instant::now();
-        let endpoints = self.access.endpoints.len();
-        let text = format!("etcd has no endpoints; set `{}`", self.access.endpoints_key);
-        let mut fault = Fault { text, refused: true };
-        for tried in 0..endpoints {
-            // Before the try: whoever is dropped while it waits leaves the next endpoint to the next one.
-            let endpoint = dial.next % endpoints;
-            dial.next = (endpoint + 1) % endpoints;
-            let share = left(until) / u32::try_from(endpoints - tried).unwrap_or(u32::MAX);
-            let time = share.min(self.access.dial_timeout);
-            match timeout(time, Link::connect(Arc::clone(&self.access), endpoint)).await {
-                Ok(Ok(link)) => {
-                    dial.links += 1;
-                    let held = Held { link, number: dial.links, heard: Instant::now() };
-                    *self.held.lock() = Some(held.clone());
-                    return Ok(held);
-                }
-                Ok(Err(why)) => fault = why,
-                Err(_) => fault = silent(&self.access.shown(endpoint)),
+        let client = match Client::connect([&url], Some(named)).await {
+            // As the original: a user is no mistake where none is asked for.
+            Err(error) if is_without_users(&error) => {
+                tracing::warn!("etcd asks for no user; `pitaya.cluster.sd.etcd.user` is not used");
+                Client::connect([&url], Some(plain)).await
             }
-            tracing::debug!(error = %fault.text, "an endpoint of etcd failed");
-        }
-        dial.failed = Some((began, fault.clone()));
-        Err(fault)
+            connected => connected,
+        };
+        let client = client.map_err(|error| explain(&access, endpoint, &error))?;
+        let connection = Self { client: Arc::new(client), access, endpoint };
+        connection.ready().await?;
+        Ok(connection)
     }
 
-    fn current(&self) -> Option<Held> {
-        self.held.lock().clone()
-    }
-
-    fn heard(&self, number: u64) {
-        let mut held = self.held.lock();
-        if let Some(held) = held.as_mut().filter(|held| held.number == number) {
-            held.heard = Instant::now();
+    /// Sees whether etcd answers.
+    pub(crate) async fn ready(&self) -> Result<(), Fault> {
+        match self.client.kv_client().get(self.access.health_key(), None).await {
+            Ok(_) => Ok(()),
+            // Not to be allowed to read this key is an answer too.
+            Err(error) if code(&error) == Some(status::PERMISSION_DENIED) => Ok(()),
+            Err(error) => Err(self.explain(&error)),
         }
     }
 
-    /// The link with this number is not used again.
-    fn drop_link(&self, number: u64, fault: &Fault) {
-        let mut held = self.held.lock();
-        if held.take_if(|held| held.number == number).is_some() {
-            drop(held);
-            throttled!(
-                GLOBAL,
-                warn,
-                "lost etcd connections",
-                error = %fault.text,
-                "lost the connection to etcd: the next request makes another one"
-            );
+    pub(crate) fn kv(&self) -> KvClient {
+        self.client.kv_client().max_decoding_message_size(LARGEST)
+    }
+
+    pub(crate) fn leases(&self) -> LeaseClient {
+        self.client.lease_client()
+    }
+
+    pub(crate) fn watches(&self) -> WatchClient {
+        self.client.watch_client().max_decoding_message_size(LARGEST)
+    }
+
+    /// Keeps a lease alive once. A stream for each of them costs little at this pace, and leaves nothing open that may
+    /// silently be dead.
+    pub(crate) async fn keep_alive(&self, lease: i64) -> Result<(), EtcdError> {
+        match self.leases().keep_alive(lease).await {
+            // The refusal comes on the stream, where the client does not sign in by itself.
+            Err(EtcdError::GRpcStatus(status)) if wants_sign_in(status.code() as i32, status.message()) => {
+                self.client.refresh_token().await?;
+                self.leases().keep_alive(lease).await.map(drop)
+            }
+            kept => kept.map(drop),
         }
+    }
+
+    /// The address, without a password.
+    pub(crate) fn shown(&self) -> String {
+        self.access.shown(self.endpoint)
+    }
+
+    /// What an error of etcd means here.
+    pub(crate) fn explain(&self, error: &EtcdError) -> Fault {
+        explain(&self.access, self.endpoint, error)
     }
 }
 
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let endpoint = self.current().map(|held| held.link.shown());
-        f.debug_struct("Connection").field("endpoint", &endpoint).finish_non_exhaustive()
+#[cfg(feature = "tls")]
+fn with_tls(
+    connect: ConnectOptions,
+    url: &str,
+    access: &Access,
+    endpoint: usize,
+) -> Result<ConnectOptions, Fault> {
+    use etcd_client::{Certificate, TlsOptions};
+
+    if !url.starts_with("https://") {
+        return Ok(connect);
     }
+    let tls = match &access.ca_file {
+        // Small and local, read once a connection: not worth a thread.
+        Some(path) => match std::fs::read(path) {
+            Ok(pem) => TlsOptions::new().ca_certificate(Certificate::from_pem(pem)),
+            Err(error) => {
+                let at = access.shown(endpoint);
+                let text = format!(
+                    "the certificates for etcd at {at} cannot be read from {}: {error}",
+                    path.display()
+                );
+                return Err(Fault { text, refused: true });
+            }
+        },
+        None => TlsOptions::new().with_native_roots(),
+    };
+    Ok(connect.with_tls(tls))
 }
 
-/// What comes of `work` by `until`; `None` if nothing does. If it may be sent again, half of the time has passed and the
-/// link does not answer anything else either, the other half is kept for another link.
-async fn answer<T>(
-    link: &Link,
-    until: Instant,
-    again: Again,
-    work: impl Future<Output = Result<T, EtcdError>>,
-) -> Option<Result<T, EtcdError>> {
-    let mut work = pin!(work);
-    if again == Again::Yes {
-        let half = left(until) / 2;
-        if let Ok(done) = timeout(half, work.as_mut()).await {
-            return Some(done);
-        }
-        let probe = timeout(half / 2, link.ready());
-        tokio::select! {
-            done = work.as_mut() => return Some(done),
-            alive = probe => if !matches!(alive, Ok(Ok(()))) { return None },
-        }
+#[cfg(not(feature = "tls"))]
+fn with_tls(
+    connect: ConnectOptions,
+    url: &str,
+    access: &Access,
+    endpoint: usize,
+) -> Result<ConnectOptions, Fault> {
+    if !url.starts_with("https://") {
+        return Ok(connect);
     }
-    timeout_at(until, work).await.ok()
-}
-
-fn left(until: Instant) -> Duration {
-    until.saturating_duration_since(Instant::now())
-}
-
-fn silent(at: &str) -> Fault {
-    let text = format!(
-        "etcd at {at} did not answer in time: it may be overloaded or frozen, or something between swallows what is sent"
-    );
-    Fault { text, refused: false }
+    let text =
+        format!("etcd at {} needs TLS: build with the feature `tls` of pitaya", access.shown(endpoint));
+    Err(Fault { text, refused: true })
 }

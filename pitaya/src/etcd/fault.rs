@@ -31,14 +31,14 @@ pub(crate) struct Fault {
     pub(crate) refused: bool,
 }
 
-/// What an error says of the request and of the link.
+/// What an error says of the request and of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// etcd answered: the link is good.
+    /// etcd answered: the connection is good.
     Answered,
-    /// etcd did not carry out the request; another link may.
+    /// etcd did not carry out the request; another connection may.
     NotDone,
-    /// The link is lost, or cannot be trusted. Whether the request was carried out is not known.
+    /// The connection is lost, or cannot be trusted. Whether the request was carried out is not known.
     Unknown,
 }
 

@@ -3,22 +3,22 @@
 //! | part | does |
 //! |---|---|
 //! | `access` | addresses, credentials and certificates |
-//! | `link` | one connection to one endpoint: TLS, authentication, keep alive, message size |
+//! | `connection` | one connection to one endpoint: TLS, authentication, keep alive, message size |
 //! | `pages` | reads of any size |
 //! | `fault` | what an error of etcd means, and what to do about it |
-//! | `connection` | one link at a time, replaced after a failure, for requests that are independent of each other |
+//! | `reconnecting` | one connection at a time, replaced after a failure, for requests that are independent of each other |
 //!
-//! Discovery holds a [`Link`] and decides itself when to replace it, because its lease and its watch depend on it.
-//! Everything else uses a [`Connection`].
+//! Discovery holds a [`Connection`] and decides itself when to replace it, because its lease and its watch depend on it.
+//! Everything else uses a [`ReconnectingClient`].
 
 mod access;
 mod connection;
 mod fault;
-mod link;
 mod pages;
+mod reconnecting;
 
 pub(crate) use access::{Access, full_url, shown};
-pub(crate) use connection::{Connection, Failure};
+pub(crate) use connection::Connection;
 pub(crate) use fault::{Fault, code, status};
-pub(crate) use link::Link;
 pub(crate) use pages::Pages;
+pub(crate) use reconnecting::{Failure, ReconnectingClient};

@@ -2,7 +2,7 @@
 
 use etcd_client::{Compare, Error as EtcdError, GetOptions, GetResponse, Txn, TxnOp, TxnOpResponse};
 
-use super::{Link, code, status};
+use super::{Connection, code, status};
 
 /// How many keys one answer has at most.
 const PAGE: i64 = 5_000;
@@ -19,14 +19,14 @@ pub(crate) struct Pages {
 impl Pages {
     /// Reads them if `when` holds; `None` if it does not.
     pub(crate) async fn read(
-        link: &Link,
+        connection: &Connection,
         prefix: &str,
         keys_only: bool,
         when: &[Compare],
     ) -> Result<Option<Self>, EtcdError> {
         let mut began = 1;
         loop {
-            match Self::once(link, prefix, keys_only, when).await {
+            match Self::once(connection, prefix, keys_only, when).await {
                 Err(error) if code(&error) == Some(status::OUT_OF_RANGE) && began < ANEW => began += 1,
                 read => return read,
             }
@@ -34,12 +34,12 @@ impl Pages {
     }
 
     async fn once(
-        link: &Link,
+        connection: &Connection,
         prefix: &str,
         keys_only: bool,
         when: &[Compare],
     ) -> Result<Option<Self>, EtcdError> {
-        let mut kv = link.kv();
+        let mut kv = connection.kv();
         let end = end_of(prefix.as_bytes());
         let options = || {
             let options = GetOptions::new().with_range(end.clone()).with_limit(PAGE);

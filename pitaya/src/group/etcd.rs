@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{GroupError, GroupStore, Members, StoreFuture, key};
 use crate::config::Config;
-use crate::etcd::{Access, Connection, Failure, Link, Pages, code, full_url, shown, status};
+use crate::etcd::{Access, Connection, Failure, Pages, ReconnectingClient, code, full_url, shown, status};
 
 /// How the etcd of the groups is reached.
 ///
@@ -105,7 +105,7 @@ impl fmt::Debug for EtcdGroupOptions {
 #[derive(Debug)]
 pub struct EtcdStore {
     options: EtcdGroupOptions,
-    etcd: Connection,
+    etcd: ReconnectingClient,
 }
 
 /// How often an operation looks again because the group was changed after it had looked.
@@ -129,7 +129,7 @@ impl EtcdStore {
             dial_timeout: options.dial_timeout,
             prefix: options.prefix.clone(),
         };
-        Self { options, etcd: Connection::new(access) }
+        Self { options, etcd: ReconnectingClient::new(access) }
     }
 
     fn key(&self, key: &str) -> String {
@@ -155,22 +155,26 @@ impl EtcdStore {
 
     /// A transaction that changes something.
     async fn txn(&self, until: Instant, txn: Txn) -> Stored<TxnResponse> {
-        self.etcd.write(until, |link| link_txn(link, txn.clone())).await.map_err(failed)
+        self.etcd.write(until, |connection| link_txn(connection, txn.clone())).await.map_err(failed)
     }
 
     /// A transaction on a group that has to be there, which may be carried out twice.
     async fn on_group(&self, group: &str, then: impl Into<Vec<TxnOp>>) -> Stored<Vec<TxnOpResponse>> {
         let txn = Txn::new().when([is_there(self.group(group))]).and_then(then);
-        let done = self.etcd.read(self.until(), |link| link_txn(link, txn.clone())).await.map_err(failed)?;
+        let done = self
+            .etcd
+            .read(self.until(), |connection| link_txn(connection, txn.clone()))
+            .await
+            .map_err(failed)?;
         if done.succeeded() { Ok(done.op_responses()) } else { Err(GroupError::NotFound) }
     }
 
     /// The lease of a group that has to be there; 0 is none.
     async fn lease(&self, until: Instant, group: &str) -> Stored<i64> {
         let key = self.group(group);
-        let get = |link: Link| {
+        let get = |connection: Connection| {
             let key = key.clone();
-            async move { link.kv().get(key, None).await }
+            async move { connection.kv().get(key, None).await }
         };
         let got = self.etcd.read(until, get).await.map_err(failed)?;
         Ok(got.kvs().first().ok_or(GroupError::NotFound)?.lease())
@@ -178,8 +182,10 @@ impl EtcdStore {
 
     /// Gives a lease back. If this fails, it runs out by itself.
     async fn revoke(&self, until: Instant, lease: i64) {
-        let revoked =
-            self.etcd.read(until, |link: Link| async move { link.leases().revoke(lease).await }).await;
+        let revoked = self
+            .etcd
+            .read(until, |connection: Connection| async move { connection.leases().revoke(lease).await })
+            .await;
         if let Err(failure) = revoked
             && !matches!(&failure, Failure::Answered(error, _) if code(error) == Some(status::NOT_FOUND))
         {
@@ -188,8 +194,8 @@ impl EtcdStore {
     }
 }
 
-async fn link_txn(link: Link, txn: Txn) -> Result<TxnResponse, EtcdError> {
-    link.kv().txn(txn).await
+async fn link_txn(connection: Connection, txn: Txn) -> Result<TxnResponse, EtcdError> {
+    connection.kv().txn(txn).await
 }
 
 fn failed(failure: Failure) -> GroupError {
@@ -241,7 +247,9 @@ impl GroupStore for EtcdStore {
                 Some(ttl) => {
                     // Whole seconds, and never none: etcd has its own least time besides.
                     let seconds = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX).max(1);
-                    let grant = |link: Link| async move { link.leases().grant(seconds, None).await };
+                    let grant = |connection: Connection| async move {
+                        connection.leases().grant(seconds, None).await
+                    };
                     self.etcd.write(until, grant).await.map_err(failed)?.id()
                 }
             };
@@ -262,9 +270,9 @@ impl GroupStore for EtcdStore {
     fn members<'a>(&'a self, group: &'a str) -> StoreFuture<'a, Members> {
         Box::pin(async move {
             let (prefix, group) = (self.members_prefix(group), self.group(group));
-            let read = |link: Link| {
+            let read = |connection: Connection| {
                 let (prefix, when) = (prefix.clone(), [is_there(group.clone())]);
-                async move { Pages::read(&link, &prefix, true, &when).await }
+                async move { Pages::read(&connection, &prefix, true, &when).await }
             };
             let read = self.etcd.read(self.until(), read).await.map_err(failed)?;
             let Pages { pages, .. } = read.ok_or(GroupError::NotFound)?;
@@ -298,7 +306,7 @@ impl GroupStore for EtcdStore {
                     ])
                     .and_then([TxnOp::put(member.clone(), "", Some(options))])
                     .or_else([TxnOp::get(group.clone(), None), TxnOp::get(member.clone(), None)]);
-                let sent = self.etcd.write(until, |link| link_txn(link, txn.clone())).await;
+                let sent = self.etcd.write(until, |connection| link_txn(connection, txn.clone())).await;
                 let done = match sent {
                     Ok(done) => done,
                     // The lease ran out in between, and the group with it.
@@ -359,7 +367,7 @@ impl GroupStore for EtcdStore {
                 is_new.push(is_not_there(member.clone()));
                 let txn = Txn::new().when(is_new).and_then([put()]).or_else([TxnOp::txn(lesser)]);
                 // It may be carried out twice: the owner is the same.
-                let sent = self.etcd.read(until, |link| link_txn(link, txn.clone())).await;
+                let sent = self.etcd.read(until, |connection| link_txn(connection, txn.clone())).await;
                 let done = match sent {
                     Ok(done) => done,
                     // The lease ran out in between, and the group with it.
@@ -428,7 +436,7 @@ impl GroupStore for EtcdStore {
                 if gone == Some(lease) {
                     return Err(GroupError::NotFound);
                 }
-                let keep = |link: Link| async move { link.keep_alive(lease).await };
+                let keep = |connection: Connection| async move { connection.keep_alive(lease).await };
                 match self.etcd.read(until, keep).await {
                     Ok(()) => return Ok(()),
                     // The time was over between the two, or the group was made anew with another lease.

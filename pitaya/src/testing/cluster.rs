@@ -8,7 +8,7 @@ use std::thread::panicking;
 use std::time::{Duration, SystemTime};
 
 use super::acceptor::memory_acceptor;
-use super::discovery::Simulated;
+use super::discovery::SimulatedDiscovery;
 use super::faults::Faults;
 use super::server::TestServer;
 use super::simulator::Simulator;
@@ -73,18 +73,18 @@ struct State {
     isolated: BTreeSet<Arc<str>>,
     begun: u64,
     /// Those that have neither stopped nor crashed, in the order in which they began.
-    running: BTreeMap<u64, Life>,
+    running: BTreeMap<u64, ServerHandle>,
 }
 
 /// What it takes to kill a server.
 #[derive(Clone)]
-struct Life {
+struct ServerHandle {
     app: App,
     transport: Arc<MemoryTransport>,
-    discovery: Arc<Simulated>,
+    discovery: Arc<SimulatedDiscovery>,
 }
 
-impl Life {
+impl ServerHandle {
     fn kill(&self) {
         self.transport.cut();
         self.discovery.crash();
@@ -93,14 +93,14 @@ impl Life {
 }
 
 /// 2020-01-01: when every simulation begins, by the wall clocks of its servers.
-const DAWN: Duration = Duration::from_secs(1_577_836_800);
+const START_TIME: Duration = Duration::from_secs(1_577_836_800);
 
 /// How long a server that is lost stays known, as in the default configuration.
 const LEASE: Duration = Duration::from_secs(60);
 
 /// How many messages that follow from each other are waited for. The longest chain of the framework's own is of five: a
 /// backend that binds a user, and another bind that is told again.
-const CHAIN: usize = 16;
+const MAX_CHAIN: usize = 16;
 
 impl Cluster {
     /// A cluster without servers and without [faults](Self::faults), whose leases last 60 s.
@@ -133,7 +133,7 @@ impl Cluster {
         fastrand::seed(seed);
         let simulator = Simulator::start(seed);
         let broker = MemoryBroker::seeded(seed);
-        broker.set_courier(Arc::clone(&simulator) as _);
+        broker.set_interceptor(Arc::clone(&simulator) as _);
         let registry = MemoryRegistry::with_lease(lease);
         let (groups, state) = (Arc::default(), Mutex::default());
         Self { shared: Arc::new(Shared { simulator, broker, registry, groups, state }) }
@@ -190,11 +190,14 @@ impl Cluster {
             let (ahead, simulator) = (Arc::clone(&ahead), Arc::downgrade(simulator));
             move || {
                 let now = simulator.upgrade().map(|simulator| simulator.now()).unwrap_or_default();
-                SystemTime::UNIX_EPOCH + DAWN + now + Duration::from_nanos(ahead.load(Ordering::Relaxed))
+                SystemTime::UNIX_EPOCH
+                    + START_TIME
+                    + now
+                    + Duration::from_nanos(ahead.load(Ordering::Relaxed))
             }
         });
         let transport = Arc::new(broker.transport());
-        let discovery = Arc::new(Simulated::new(registry.discovery(), simulator));
+        let discovery = Arc::new(SimulatedDiscovery::new(registry.discovery(), simulator));
         let app = App::builder()
             .server_type(server_type)
             .server_id(format!("{server_type}-{number}"))
@@ -206,7 +209,7 @@ impl Cluster {
         let mut state = self.state();
         state.begun += 1;
         let number = state.begun;
-        state.running.insert(number, Life { app: running.app(), transport, discovery });
+        state.running.insert(number, ServerHandle { app: running.app(), transport, discovery });
         drop(state);
         let (id, cluster) = (running.server_id().into(), Arc::clone(&self.shared));
         Ok(TestServer { id, number, running, dialer, ahead, cluster })
@@ -244,13 +247,13 @@ impl Cluster {
         let Shared { simulator, broker, registry, .. } = &*self.shared;
         simulator.note(format_args!("all is healed"));
         let isolated = std::mem::take(&mut self.state().isolated);
-        let parted = simulator.mend();
+        let parted = simulator.end_cuts();
         for id in &isolated {
             registry.set_reachable(id, true);
             broker.set_reachable(id, true);
         }
         for id in parted.difference(&isolated) {
-            broker.say_reconnected(id);
+            broker.send_reconnected(id);
         }
     }
 
@@ -280,7 +283,7 @@ impl Cluster {
     /// now, for all that is under way when that has arrived, and so sixteen times. What was sent before has arrived
     /// by then, with all that follows from it in a chain of up to sixteen messages.
     pub async fn settle(&self) {
-        for _ in 0..CHAIN {
+        for _ in 0..MAX_CHAIN {
             if let Some(last) = self.shared.simulator.last_arrival() {
                 tokio::time::sleep_until(last).await;
             }
@@ -322,19 +325,19 @@ fn is_paused() -> bool {
 impl Shared {
     /// A server has ended by itself.
     pub(super) fn forget(&self, number: u64) {
-        let life = self.state().running.remove(&number);
-        drop(life); // with no lock held: what is in there may lead anywhere
+        let handle = self.state().running.remove(&number);
+        drop(handle); // with no lock held: what is in there may lead anywhere
     }
 
     fn kill(&self, number: u64) {
-        let life = self.state().running.remove(&number);
-        life.iter().for_each(Life::kill);
+        let handle = self.state().running.remove(&number);
+        handle.iter().for_each(ServerHandle::kill);
     }
 
     /// Kills all servers that still run, and carries nothing any more.
     pub(super) fn end(&self) {
         let running = std::mem::take(&mut self.state().running);
-        running.values().for_each(Life::kill);
+        running.values().for_each(ServerHandle::kill);
         self.simulator.end();
     }
 

@@ -10,12 +10,12 @@ use crate::cluster::{Discovery, MemoryDiscovery, Server, Servers};
 use crate::error::Result;
 
 /// One server's discovery over the registry in memory. What comes from there passes the simulator.
-pub(super) struct Simulated {
+pub(super) struct SimulatedDiscovery {
     inner: MemoryDiscovery,
     simulator: Arc<Simulator>,
 }
 
-impl Simulated {
+impl SimulatedDiscovery {
     pub(super) fn new(inner: MemoryDiscovery, simulator: &Arc<Simulator>) -> Self {
         Self { inner, simulator: Arc::clone(simulator) }
     }
@@ -26,7 +26,7 @@ impl Simulated {
     }
 }
 
-impl Discovery for Simulated {
+impl Discovery for SimulatedDiscovery {
     fn join(&self, own: Arc<Server>, servers: Arc<Servers>) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             // What the registry says at once; the server's own list learns of it through the simulator.
@@ -38,7 +38,7 @@ impl Discovery for Simulated {
                 move |change| {
                     // The list is whole when joining is over, and a server knows what it says of itself.
                     let at_once = !joined.load(Ordering::SeqCst) || change.server().id == own.id;
-                    simulator.learns(&own.id, &servers, change, at_once);
+                    simulator.deliver_discovery(&own.id, &servers, change, at_once);
                 }
             });
             self.inner.join(own, said).await?;

@@ -36,7 +36,7 @@ use super::Cluster;
 /// # Panics
 /// If the scenario does; within another runtime, so call it from a plain `#[test]`; if the machine gives no runtime.
 pub fn run<T>(seed: u64, scenario: impl AsyncFnOnce(Cluster) -> T) -> T {
-    let _told = Told(seed);
+    let _seed = PrintSeed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     runtime.expect("the machine gives a runtime").block_on(async {
         let cluster = Cluster::seeded(seed);
@@ -47,9 +47,9 @@ pub fn run<T>(seed: u64, scenario: impl AsyncFnOnce(Cluster) -> T) -> T {
     })
 }
 
-struct Told(u64);
+struct PrintSeed(u64);
 
-impl Drop for Told {
+impl Drop for PrintSeed {
     fn drop(&mut self) {
         if panicking() {
             eprintln!("the seed of this simulation is {}", self.0);

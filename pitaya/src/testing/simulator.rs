@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::faults::{Faults, happens, sample};
 use super::trace::{Trace, digest};
-use crate::cluster::{Change, Courier, Parcel, Server, Servers};
+use crate::cluster::{Change, InTransit, Interceptor, Server, Servers};
 use crate::util::sync::Mutex;
 
 /// Everything that is not at once, and everything by chance, is in here, under one lock, ordered.
@@ -26,7 +26,7 @@ struct State {
     /// Pairs of servers that do not reach each other, the smaller id first.
     cuts: BTreeSet<(Arc<str>, Arc<str>)>,
     /// What is under way, by when it arrives and then by when it began.
-    under_way: BTreeMap<(Instant, u64), Load>,
+    in_flight: BTreeMap<(Instant, u64), InFlight>,
     begun: u64,
     /// For what has an order: when the last of it arrives, and how many are under way.
     lanes: BTreeMap<Lane, (Instant, usize)>,
@@ -37,9 +37,9 @@ struct State {
 /// From whom, to whom, and to which address; discovery comes from nobody.
 type Lane = (Option<Arc<str>>, Arc<str>, Arc<str>);
 
-enum Load {
-    Parcel(Parcel, Option<Lane>),
-    News { to: Arc<str>, servers: Arc<Servers>, change: Change, lane: Lane },
+enum InFlight {
+    Message(InTransit, Option<Lane>),
+    Discovery { to: Arc<str>, servers: Arc<Servers>, change: Change, lane: Lane },
 }
 
 impl Simulator {
@@ -50,7 +50,7 @@ impl Simulator {
                 rng: fastrand::Rng::with_seed(seed),
                 faults: Faults::default(),
                 cuts: BTreeSet::new(),
-                under_way: BTreeMap::new(),
+                in_flight: BTreeMap::new(),
                 begun: 0,
                 lanes: BTreeMap::new(),
                 trace: Trace::default(),
@@ -73,7 +73,7 @@ impl Simulator {
     }
 
     /// Ends all cuts; gives the servers that were concerned.
-    pub(super) fn mend(&self) -> BTreeSet<Arc<str>> {
+    pub(super) fn end_cuts(&self) -> BTreeSet<Arc<str>> {
         std::mem::take(&mut self.state().cuts).into_iter().flat_map(|(a, b)| [a, b]).collect()
     }
 
@@ -94,7 +94,7 @@ impl Simulator {
 
     /// When the last of what is under way arrives.
     pub(super) fn last_arrival(&self) -> Option<Instant> {
-        self.state().under_way.keys().next_back().map(|(at, _)| *at)
+        self.state().in_flight.keys().next_back().map(|(at, _)| *at)
     }
 
     /// Nothing arrives any more: what is under way is dropped, and so is what comes.
@@ -102,7 +102,7 @@ impl Simulator {
         let dropped = {
             let mut state = self.state();
             state.ended = true;
-            std::mem::take(&mut state.under_way)
+            std::mem::take(&mut state.in_flight)
         };
         drop(dropped); // with no lock held: what is in there may lead anywhere
         self.wake.notify_one();
@@ -127,7 +127,13 @@ impl Simulator {
     }
 
     /// A server is to learn what the registry says.
-    pub(super) fn learns(&self, to: &Arc<str>, servers: &Arc<Servers>, change: &Change, at_once: bool) {
+    pub(super) fn deliver_discovery(
+        &self,
+        to: &Arc<str>,
+        servers: &Arc<Servers>,
+        change: &Change,
+        at_once: bool,
+    ) {
         let lane: Lane = (None, Arc::clone(to), "".into());
         let mut state = self.state();
         if state.ended {
@@ -143,7 +149,7 @@ impl Simulator {
             }
             Some(at) => {
                 let (servers, change) = (Arc::clone(servers), change.clone());
-                state.begin(at, Load::News { to: Arc::clone(to), servers, change, lane });
+                state.begin(at, InFlight::Discovery { to: Arc::clone(to), servers, change, lane });
                 self.wake.notify_one();
             }
         }
@@ -153,21 +159,21 @@ impl Simulator {
     fn deliver(&self) -> Option<Instant> {
         loop {
             let mut state = self.state();
-            let (at, begun) = *state.under_way.keys().next()?;
+            let (at, begun) = *state.in_flight.keys().next()?;
             if at > Instant::now() {
                 return Some(at);
             }
-            match state.under_way.remove(&(at, begun))? {
-                Load::Parcel(parcel, lane) => {
+            match state.in_flight.remove(&(at, begun))? {
+                InFlight::Message(message, lane) => {
                     lane.iter().for_each(|lane| state.arrived(lane));
-                    if state.is_cut(&parcel) {
-                        self.write(&mut state, &parcel, "is cut off");
+                    if state.is_cut(&message) {
+                        self.write(&mut state, &message, "is cut off");
                         continue;
                     }
                     drop(state);
-                    self.arrive(parcel);
+                    self.arrive(message);
                 }
-                Load::News { to, servers, change, lane } => {
+                InFlight::Discovery { to, servers, change, lane } => {
                     state.arrived(&lane);
                     state.trace.write(self.now(), format_args!("{to} learns of {}", sign(&change)));
                     drop(state);
@@ -178,16 +184,16 @@ impl Simulator {
     }
 
     /// The end of a message's way. It is written down before what it leads to.
-    fn arrive(&self, parcel: Parcel) {
-        self.write(&mut self.state(), &parcel, "arrives");
-        let (from, to) = (Arc::clone(parcel.from()), Arc::clone(parcel.to()));
-        if !parcel.arrive() {
+    fn arrive(&self, message: InTransit) {
+        self.write(&mut self.state(), &message, "arrives");
+        let (from, to) = (Arc::clone(message.from()), Arc::clone(message.to()));
+        if !message.deliver() {
             self.note(format_args!("{from} -> {to} found nobody"));
         }
     }
 
-    fn write(&self, state: &mut State, parcel: &Parcel, what: &str) {
-        let (from, to, kind, body) = (parcel.from(), parcel.to(), parcel.what(), parcel.body());
+    fn write(&self, state: &mut State, message: &InTransit, what: &str) {
+        let (from, to, kind, body) = (message.from(), message.to(), message.kind(), message.body());
         let at = self.now();
         state.trace.write(at, format_args!("{from} -> {to} {kind} {:016x} {what}", digest(body)));
     }
@@ -197,44 +203,44 @@ impl Simulator {
     }
 }
 
-impl Courier for Simulator {
-    fn take(&self, parcel: Parcel) {
+impl Interceptor for Simulator {
+    fn intercept(&self, message: InTransit) {
         let mut state = self.state();
         if state.ended {
             // Nobody carries it. It would stay in here, and keep whatever it leads to.
             tracing::warn!(
-                from = &**parcel.from(),
-                to = &**parcel.to(),
+                from = &**message.from(),
+                to = &**message.to(),
                 "a message is lost: the `Cluster` and its `TestServer`s were dropped; keep one of them"
             );
-            return self.write(&mut state, &parcel, "is lost, for the simulation is over");
+            return self.write(&mut state, &message, "is lost, for the simulation is over");
         }
-        if state.is_cut(&parcel) {
-            return self.write(&mut state, &parcel, "is cut off");
+        if state.is_cut(&message) {
+            return self.write(&mut state, &message, "is cut off");
         }
         let faults = state.faults.clone();
         if happens(&mut state.rng, faults.drop) {
-            return self.write(&mut state, &parcel, "is lost");
+            return self.write(&mut state, &message, "is lost");
         }
-        let twice = parcel.is_bind() && happens(&mut state.rng, faults.duplicate);
-        let lane = parcel
+        let twice = message.is_bind() && happens(&mut state.rng, faults.duplicate);
+        let lane = message
             .address()
-            .map(|address| (Some(Arc::clone(parcel.from())), Arc::clone(parcel.to()), Arc::clone(address)));
+            .map(|address| (Some(Arc::clone(message.from())), Arc::clone(message.to()), Arc::clone(address)));
         let mut at_once = 0;
         for _ in 0..1 + usize::from(twice) {
             let delay = state.sample(|faults| &faults.delay);
             match state.later(delay, lane.as_ref()) {
                 None => at_once += 1,
                 Some(at) => {
-                    self.write(&mut state, &parcel, "begins");
-                    state.begin(at, Load::Parcel(parcel.clone(), lane.clone()));
+                    self.write(&mut state, &message, "begins");
+                    state.begin(at, InFlight::Message(message.clone(), lane.clone()));
                     self.wake.notify_one();
                 }
             }
         }
         drop(state);
         for _ in 0..at_once {
-            self.arrive(parcel.clone());
+            self.arrive(message.clone());
         }
     }
 }
@@ -244,8 +250,8 @@ impl State {
         sample(&mut self.rng, range(&self.faults))
     }
 
-    fn is_cut(&self, parcel: &Parcel) -> bool {
-        !self.cuts.is_empty() && self.cuts.contains(&pair(parcel.from(), parcel.to()))
+    fn is_cut(&self, message: &InTransit) -> bool {
+        !self.cuts.is_empty() && self.cuts.contains(&pair(message.from(), message.to()))
     }
 
     /// When what begins now arrives: not before what is before it. `None` if that is at once.
@@ -257,17 +263,17 @@ impl State {
         }
     }
 
-    fn begin(&mut self, at: Instant, load: Load) {
+    fn begin(&mut self, at: Instant, load: InFlight) {
         let lane = match &load {
-            Load::Parcel(_, lane) => lane.as_ref(),
-            Load::News { lane, .. } => Some(lane),
+            InFlight::Message(_, lane) => lane.as_ref(),
+            InFlight::Discovery { lane, .. } => Some(lane),
         };
         if let Some(lane) = lane {
             let (last, count) = self.lanes.entry(lane.clone()).or_insert((at, 0));
             (*last, *count) = (at, *count + 1);
         }
         self.begun += 1;
-        self.under_way.insert((at, self.begun), load);
+        self.in_flight.insert((at, self.begun), load);
     }
 
     fn arrived(&mut self, lane: &Lane) {
@@ -328,7 +334,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn events_after_the_end_are_dropped_and_logged() {
         let (simulator, broker) = (Simulator::start(1), MemoryBroker::new());
-        broker.set_courier(Arc::clone(&simulator) as _);
+        broker.set_interceptor(Arc::clone(&simulator) as _);
         let delay = Duration::from_millis(1)..Duration::from_millis(2);
         simulator.set_faults(Faults { delay, ..Faults::default() });
         let server =

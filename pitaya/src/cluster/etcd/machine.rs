@@ -9,14 +9,14 @@ use std::time::Duration;
 use fastrand::Rng;
 use tokio::time::Instant;
 
+mod backoff;
 mod kinds;
-mod pace;
 #[cfg(test)]
 mod tests;
 
 use crate::util::throttle::{GLOBAL, throttled};
+use backoff::Backoff;
 pub(super) use kinds::{Answer, Fault, Limits, OwnEntry, Request, Seen, Sign};
-use pace::Pace;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Goal {
@@ -41,7 +41,7 @@ struct Lease {
 #[derive(Debug)]
 pub(super) struct Machine {
     limits: Limits,
-    pace: Pace,
+    backoff: Backoff,
     goal: Goal,
     connected: bool,
     /// When the last try to connect or, with a connection, to register began.
@@ -77,7 +77,7 @@ pub(super) struct Machine {
 impl Machine {
     pub(super) fn new(limits: Limits, rng: Rng, now: Instant) -> Self {
         Self {
-            pace: Pace::new(&limits, rng, now),
+            backoff: Backoff::new(&limits, rng, now),
             limits,
             goal: Goal::Join,
             connected: false,
@@ -127,7 +127,7 @@ impl Machine {
     fn wanted(&self, now: Instant) -> Option<Request> {
         if !self.connected {
             let ended = matches!(self.goal, Goal::GiveUp(_));
-            return (!ended && now >= self.pace.at()).then_some(Request::Connect(self.pace.endpoint()));
+            return (!ended && now >= self.backoff.at()).then_some(Request::Connect(self.backoff.endpoint()));
         }
         match (self.stays(), self.lease) {
             (false, Some(lease)) => return Some(Request::Revoke(lease.id)),
@@ -153,7 +153,7 @@ impl Machine {
             return Some(by);
         }
         if !self.connected {
-            return (!matches!(self.goal, Goal::GiveUp(_))).then_some(self.pace.at());
+            return (!matches!(self.goal, Goal::GiveUp(_))).then_some(self.backoff.at());
         }
         let keep_at = self.lease.filter(|_| self.stays()).map(|lease| lease.keep_at);
         [keep_at, self.sync_at].into_iter().flatten().min()
@@ -376,7 +376,7 @@ impl Machine {
     }
 
     fn silence(&self) -> String {
-        let endpoint = self.limits.endpoints.get(self.pace.endpoint()).map_or("", String::as_str);
+        let endpoint = self.limits.endpoints.get(self.backoff.endpoint()).map_or("", String::as_str);
         format!(
             "etcd at {endpoint} did not answer within {:?}: it may be overloaded or frozen, or something between \
              swallows what is sent",
@@ -400,8 +400,8 @@ impl Machine {
         } else {
             tracing::debug!(error = %fault.text, "the registry is not there");
         }
-        self.pace.failed(self.try_began, well, now);
-        let spent = self.pace.spent(u64::from(self.limits.max_retries) + 1);
+        self.backoff.failed(self.try_began, well, now);
+        let spent = self.backoff.spent(u64::from(self.limits.max_retries) + 1);
         if self.goal == Goal::Join && (fault.refused || spent) {
             self.goal = Goal::GiveUp(fault);
             // The lease is given back where that is possible, so that nobody sees a server that never was.

@@ -4,9 +4,9 @@
 //! |---|---|
 //! | `options` | what is to be known before |
 //! | `machine` | which request comes next: pure |
-//! | `follower` | what entries and changes mean for the list of servers: pure |
-//! | `link` | the requests, on one connection |
-//! | `keeper` | the task that has them all |
+//! | `reconciler` | what entries and changes mean for the list of servers: pure |
+//! | `connection` | the requests, on one connection |
+//! | `supervisor` | the task that has them all |
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,16 +23,16 @@ use crate::error::{Error, Result, code};
 use crate::metrics::{DISCOVERY_FAILURES, DISCOVERY_REGISTRATIONS, DISCOVERY_SKIPPED_ENTRIES, Metric};
 use crate::util::sync::Mutex;
 
-mod follower;
-mod keeper;
-mod link;
+mod connection;
 mod machine;
 mod options;
+mod reconciler;
+mod supervisor;
 
-use follower::Follower;
-use keeper::{Command, Keeper, Shared};
 use machine::{Limits, Machine};
 pub use options::EtcdOptions;
+use reconciler::Reconciler;
+use supervisor::{Command, Shared, Supervisor};
 
 /// The longest time that is reckoned with: longer ones overflow when they are added up, and nobody waits for them.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -129,7 +129,7 @@ impl EtcdDiscovery {
             return Err(Error::new(code::INTERNAL, "a discovery joins once; make a new one"));
         }
         let machine = Machine::new(self.limits(), fastrand::Rng::new(), Instant::now());
-        let follower = Follower::new(
+        let reconciler = Reconciler::new(
             servers,
             Arc::clone(&own),
             self.options.prefix.clone(),
@@ -138,9 +138,9 @@ impl EtcdDiscovery {
         );
         let (tell, joined) = oneshot::channel();
         let (options, shared) = (Arc::clone(&self.options), Arc::clone(&self.shared));
-        let keeper = Keeper::new(options, Arc::clone(&own), key, machine, follower, shared, tell);
+        let supervisor = Supervisor::new(options, Arc::clone(&own), key, machine, reconciler, shared, tell);
         let (commands, receiver) = mpsc::channel(16);
-        let task = Task { own, commands, handle: tokio::spawn(keeper.run(receiver)) };
+        let task = Task { own, commands, handle: tokio::spawn(supervisor.run(receiver)) };
         *self.task.lock() = Some(task);
         Ok(joined)
     }
@@ -232,8 +232,8 @@ impl Discovery for EtcdDiscovery {
 
     fn is_ready(&self) -> BoxFuture<'_, bool> {
         Box::pin(async move {
-            let Some(link) = self.shared.link() else { return false };
-            matches!(timeout(self.options.revoke_timeout.min(LONGEST), link.ready()).await, Ok(Ok(())))
+            let Some(connection) = self.shared.connection() else { return false };
+            matches!(timeout(self.options.revoke_timeout.min(LONGEST), connection.ready()).await, Ok(Ok(())))
         })
     }
 

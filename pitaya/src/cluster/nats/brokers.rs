@@ -135,7 +135,7 @@ impl State {
         };
         tokio::select! {
             biased;
-            () = signals.gone.cancelled() => {}
+            () = signals.lost.cancelled() => {}
             () = asking => {}
         }
     }

@@ -17,13 +17,13 @@ use super::signals::Signals;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NotConnected {
+pub(super) enum ConnectFailure {
     /// Trying again may help.
     #[error("{0}")]
-    Now(String),
+    Transient(String),
     /// It will not: a file is missing, or the broker refuses who we are.
     #[error("{0}")]
-    Ever(String),
+    Permanent(String),
 }
 
 /// How long the client waits before it makes, by itself, a lost connection again. In that time what takes in over it
@@ -41,23 +41,23 @@ pub(super) async fn connect(
     servers: &[ServerAddr],
     name: &str,
     signals: &Arc<Signals>,
-) -> Result<Client, NotConnected> {
+) -> Result<Client, ConnectFailure> {
     let (heard, watched) = (Arc::clone(signals), Arc::clone(signals));
     let mut client = ConnectOptions::new()
         .name(name)
         .connection_timeout(options.connection_timeout)
         // the client bears two pings without an answer, and gives up when the third is due
-        .ping_interval((options.patience() / 3).max(Duration::from_millis(1)))
+        .ping_interval((options.silence_limit() / 3).max(Duration::from_millis(1)))
         .subscription_capacity(options.messages.max(options.pushes))
         // ours are checked where they are made, and those of answers came from a broker
         .skip_subject_validation(true)
         .max_reconnects(servers.len())
         // those that a broker names are among `servers`
         .ignore_discovered_servers()
-        .reconnect_delay_callback(move |_| if watched.was_made() { AGAIN } else { Duration::ZERO })
+        .reconnect_delay_callback(move |_| if watched.was_connected() { AGAIN } else { Duration::ZERO })
         .require_tls(options.tls.required)
         .event_callback(move |event| {
-            heard.hear(event);
+            heard.on_event(event);
             std::future::ready(())
         });
     match login {
@@ -78,37 +78,38 @@ pub(super) async fn connect(
     let longest = options.connection_timeout.saturating_mul(tries);
     match tokio::time::timeout(longest, client.connect(servers)).await {
         Ok(Ok(client)) => {
-            signals.made();
+            signals.set_connected();
             Ok(client)
         }
         Ok(Err(error)) => Err(match error.kind() {
             ConnectErrorKind::ServerParse
             | ConnectErrorKind::Authentication
-            | ConnectErrorKind::AuthorizationViolation => NotConnected::Ever(error.to_string()),
-            _ => NotConnected::Now(error.to_string()),
+            | ConnectErrorKind::AuthorizationViolation => ConnectFailure::Permanent(error.to_string()),
+            _ => ConnectFailure::Transient(error.to_string()),
         }),
-        Err(_) => Err(NotConnected::Now(format!("no connection within {longest:?}"))),
+        Err(_) => Err(ConnectFailure::Transient(format!("no connection within {longest:?}"))),
     }
 }
 
 #[cfg(feature = "nats-creds")]
-async fn with_credentials(client: ConnectOptions, file: &Path) -> Result<ConnectOptions, NotConnected> {
-    client
-        .credentials_file(file)
-        .await
-        .map_err(|error| NotConnected::Ever(format!("the credentials file `{}`: {error}", file.display())))
+async fn with_credentials(client: ConnectOptions, file: &Path) -> Result<ConnectOptions, ConnectFailure> {
+    client.credentials_file(file).await.map_err(|error| {
+        ConnectFailure::Permanent(format!("the credentials file `{}`: {error}", file.display()))
+    })
 }
 
 #[cfg(not(feature = "nats-creds"))]
-async fn with_credentials(client: ConnectOptions, _: &Path) -> Result<ConnectOptions, NotConnected> {
+async fn with_credentials(client: ConnectOptions, _: &Path) -> Result<ConnectOptions, ConnectFailure> {
     // refused where the options are checked
     std::future::ready(Ok(client)).await
 }
 
 /// The configuration of TLS, with a named provider. The client would use the default provider of the process, and panic
 /// if there is none because crates of the program enable two.
-fn tls(tls: &NatsTls) -> Result<ClientConfig, NotConnected> {
-    let bad = |what: &str, error: &dyn std::fmt::Display| NotConnected::Ever(format!("TLS: {what}: {error}"));
+fn tls(tls: &NatsTls) -> Result<ClientConfig, ConnectFailure> {
+    let bad = |what: &str, error: &dyn std::fmt::Display| {
+        ConnectFailure::Permanent(format!("TLS: {what}: {error}"))
+    };
     let mut roots = RootCertStore::empty();
     match &tls.ca_file {
         Some(file) => {
@@ -133,9 +134,10 @@ fn tls(tls: &NatsTls) -> Result<ClientConfig, NotConnected> {
         .map_err(|error| bad("our certificate and its key", &error))
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, NotConnected> {
-    let bad =
-        |error: &dyn std::fmt::Display| NotConnected::Ever(format!("TLS: `{}`: {error}", file.display()));
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, ConnectFailure> {
+    let bad = |error: &dyn std::fmt::Display| {
+        ConnectFailure::Permanent(format!("TLS: `{}`: {error}", file.display()))
+    };
     let all: Vec<_> = CertificateDer::pem_file_iter(file)
         .map_err(|error| bad(&error))?
         .collect::<Result<_, _>>()

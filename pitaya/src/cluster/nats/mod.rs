@@ -5,10 +5,10 @@
 //! | `options` `address` | what can be told, and what is secret of it |
 //! | `connect` | makes one connection |
 //! | `brokers` | which brokers may be tried |
-//! | `link` `echo` | one connection, and the proof that it lives |
+//! | `connection` `barrier` | one connection, and the proof that it lives |
 //! | `signals` | what the client says of it, and the counters |
-//! | `intake` | takes in messages, without losing any at the end |
-//! | `overlap` | and none twice while one connection takes the place of another |
+//! | `subscriptions` | takes in messages, without losing any at the end |
+//! | `dedup` | and none twice while one connection takes the place of another |
 //! | `requests` `messages` `users` | what is done with them |
 //! | `answers` | who waits for what is answered to us |
 //! | `state` `keeper` | what outlives a connection, and makes the next |
@@ -21,26 +21,26 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 mod address;
-mod answers;
 mod brokers;
 mod connect;
-mod echo;
-mod intake;
-mod keeper;
-mod link;
-mod messages;
+mod connection;
+mod dedup;
+mod flush_barrier;
+mod message_handler;
 mod options;
-mod overlap;
+mod reply_mux;
 mod requests;
 mod signals;
 mod state;
+mod subscriptions;
+mod supervisor;
 mod users;
 
 pub use options::{BadNatsOption, NatsOptions, NatsTls};
 pub use signals::NatsCounts;
 
-use self::link::Link;
-use self::messages::Taker;
+use self::connection::Connection;
+use self::message_handler::MessageHandler;
 use self::state::State;
 use super::{Address, Receiver, Server, Transport, TransportError, subject};
 use crate::metrics::Metric;
@@ -93,23 +93,23 @@ impl NatsTransport {
 
     async fn begin(&self, own: Arc<Server>, receiver: Arc<dyn Receiver>) -> Result<(), TransportError> {
         own.check()?;
-        let taker = Taker { own, receiver };
-        if self.state.taker.set(taker.clone()).is_err() {
+        let handler = MessageHandler { own, receiver };
+        if self.state.handler.set(handler.clone()).is_err() {
             return Err(TransportError::Other("this transport was started before".to_owned()));
         }
-        let link = tokio::select! {
+        let connection = tokio::select! {
             biased;
             () = self.state.closing.cancelled() => return Err(TransportError::Unavailable),
-            link = self.state.first(&taker) => link?,
+            connection = self.state.connect_first(&handler) => connection?,
         };
-        link.go.cancel();
-        self.state.use_from_now_on(&link);
-        tokio::spawn(Arc::clone(&self.state).keep(taker, link));
+        connection.start.cancel();
+        self.state.activate(&connection);
+        tokio::spawn(Arc::clone(&self.state).keep(handler, connection));
         Ok(())
     }
 
-    fn link(&self) -> Result<Arc<Link>, TransportError> {
-        self.state.link.load_full().ok_or(TransportError::Unavailable)
+    fn connection(&self) -> Result<Arc<Connection>, TransportError> {
+        self.state.connection.load_full().ok_or(TransportError::Unavailable)
     }
 }
 
@@ -130,7 +130,7 @@ impl Transport for NatsTransport {
     ) -> BoxFuture<'a, Result<Bytes, TransportError>> {
         Box::pin(async move {
             let subject = subject::rpc(&to.server_type, &to.id)?;
-            self.link()?.request(subject.into(), body, timeout).await
+            self.connection()?.request(subject.into(), body, timeout).await
         })
     }
 
@@ -142,14 +142,14 @@ impl Transport for NatsTransport {
                 Address::Bindings { server_type } => subject::bindings(server_type)?,
                 Address::Broadcast(to) => subject::broadcast(&to.server_type, &to.id)?,
             };
-            self.link()?.publish(subject.into(), body).await
+            self.connection()?.publish(subject.into(), body).await
         })
     }
 
     fn serve_user<'a>(&'a self, uid: &'a str) -> BoxFuture<'a, Result<(), TransportError>> {
         Box::pin(async move {
-            let taker = self.state.taker.get().ok_or(TransportError::Unavailable)?;
-            self.state.users.serve(&taker.own, uid).await
+            let handler = self.state.handler.get().ok_or(TransportError::Unavailable)?;
+            self.state.users.serve(&handler.own, uid).await
         })
     }
 
@@ -158,7 +158,7 @@ impl Transport for NatsTransport {
     }
 
     fn is_connected(&self) -> bool {
-        self.state.link.load().as_ref().is_some_and(|link| link.is_up())
+        self.state.connection.load().as_ref().is_some_and(|connection| connection.is_up())
     }
 
     fn dropped(&self) -> u64 {
@@ -183,7 +183,7 @@ impl Drop for NatsTransport {
     /// Ends the connection, at once. What is on its way may be lost; see [`close`](Transport::close).
     fn drop(&mut self) {
         self.state.closing.cancel();
-        self.state.link.store(None);
+        self.state.connection.store(None);
         self.state.users.detach();
     }
 }

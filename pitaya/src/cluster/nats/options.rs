@@ -153,7 +153,7 @@ impl NatsOptions {
     const MOST: usize = 1 << 28;
 
     /// How long a broker is silent before the connection counts as lost.
-    pub(super) fn patience(&self) -> Duration {
+    pub(super) fn silence_limit(&self) -> Duration {
         let ping = self.ping_interval.clamp(Duration::from_millis(10), Self::LONGEST_PING);
         ping.saturating_mul(self.max_pings_outstanding.saturating_add(1))
     }
@@ -281,10 +281,10 @@ mod tests {
     #[test]
     fn silent_broker_is_dropped_within_seconds() {
         let mut options = NatsOptions::default();
-        assert_eq!(options.patience(), Duration::from_secs(6));
+        assert_eq!(options.silence_limit(), Duration::from_secs(6));
         options.ping_interval = Duration::from_millis(100);
-        assert_eq!(options.patience(), Duration::from_millis(400));
+        assert_eq!(options.silence_limit(), Duration::from_millis(400));
         options.max_pings_outstanding = u32::MAX;
-        assert!(options.patience() > Duration::from_secs(1_000_000));
+        assert!(options.silence_limit() > Duration::from_secs(1_000_000));
     }
 }

@@ -8,41 +8,41 @@ use std::time::Instant;
 use async_nats::Subject;
 use bytes::Bytes;
 
-use super::intake::Intake;
-use super::link::Link;
+use super::connection::Connection;
 use super::state::State;
+use super::subscriptions::Subscriptions;
 use crate::cluster::Receiver;
-use crate::cluster::answering::{Answering, Pace, fitting, overloaded};
+use crate::cluster::receive::{InlineBudget, RunningRequest, fit_to_limit, overloaded_reply};
 
-/// Answers what comes over one connection, until the intake ends.
+/// Answers what comes over one connection, until the subscriptions end.
 pub(super) async fn take(
     state: Arc<State>,
     receiver: Arc<dyn Receiver>,
-    mut intake: Intake,
-    link: Arc<Link>,
+    mut subscriptions: Subscriptions,
+    connection: Arc<Connection>,
 ) {
-    let mut pace = Pace::default();
-    while let Some((_, message)) = intake.next().await {
+    let mut budget = InlineBudget::default();
+    while let Some((_, message)) = subscriptions.next().await {
         let reply = message.reply;
         if state.requests.len() > state.options.messages {
             state.counts.refused();
-            state.answer(&link, reply, overloaded()).await;
+            state.answer(&connection, reply, overloaded_reply()).await;
             continue;
         }
-        let mut answering = Answering::begin(&*receiver, message.payload);
-        if pace.in_place() {
+        let mut request = RunningRequest::begin(&*receiver, message.payload);
+        if budget.runs_inline() {
             let began = Instant::now();
-            let first = answering.once().await;
-            pace.took(began.elapsed());
+            let first = request.poll_once().await;
+            budget.record(began.elapsed());
             if let Poll::Ready(answer) = first {
-                state.answer(&link, reply, answer).await;
+                state.answer(&connection, reply, answer).await;
                 continue;
             }
         }
-        let (state, link) = (Arc::clone(&state), Arc::clone(&link));
+        let (state, connection) = (Arc::clone(&state), Arc::clone(&connection));
         Arc::clone(&state).requests.spawn(async move {
-            let answer = answering.await;
-            state.answer(&link, reply, answer).await;
+            let answer = request.await;
+            state.answer(&connection, reply, answer).await;
         });
     }
 }
@@ -50,16 +50,16 @@ pub(super) async fn take(
 impl State {
     /// Sends an answer: over the connection that brought the request, or over the one that took its place. Without a
     /// reply subject nobody waits for it.
-    async fn answer(&self, link: &Link, reply: Option<Subject>, answer: Bytes) {
+    async fn answer(&self, connection: &Connection, reply: Option<Subject>, answer: Bytes) {
         let Some(reply) = reply else { return };
-        let (size, limit) = (answer.len(), link.client.max_payload());
-        let (answer, fits) = fitting(answer, limit);
+        let (size, limit) = (answer.len(), connection.client.max_payload());
+        let (answer, fits) = fit_to_limit(answer, limit);
         if !fits {
             self.counts.oversized(size, limit);
         }
-        let sent = if link.is_up() {
-            link.publish(reply, answer).await.is_ok()
-        } else if let Some(other) = self.link.load_full() {
+        let sent = if connection.is_up() {
+            connection.publish(reply, answer).await.is_ok()
+        } else if let Some(other) = self.connection.load_full() {
             other.publish(reply, answer).await.is_ok()
         } else {
             false

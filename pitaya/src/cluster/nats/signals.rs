@@ -135,11 +135,11 @@ impl Counts {
 #[derive(Debug)]
 pub(super) struct Signals {
     /// It is lost, or was closed. It does not come back: another takes its place.
-    pub(super) gone: CancellationToken,
+    pub(super) lost: CancellationToken,
     /// It will be lost: there is time to make another first.
-    pub(super) leaving: CancellationToken,
+    pub(super) lame_duck: CancellationToken,
     /// The client has ended, and all that it had to tell before has been heard.
-    pub(super) heard_all: CancellationToken,
+    pub(super) events_drained: CancellationToken,
     made: AtomicBool,
     refused: Mutex<BTreeSet<String>>,
     pub(super) counts: Arc<Counts>,
@@ -149,9 +149,9 @@ impl Signals {
     /// For a connection that ends with `closing` at the latest.
     pub(super) fn new(closing: &CancellationToken, counts: Arc<Counts>) -> Self {
         Self {
-            gone: closing.child_token(),
-            leaving: CancellationToken::new(),
-            heard_all: CancellationToken::new(),
+            lost: closing.child_token(),
+            lame_duck: CancellationToken::new(),
+            events_drained: CancellationToken::new(),
             made: AtomicBool::new(false),
             refused: Mutex::default(),
             counts,
@@ -159,24 +159,24 @@ impl Signals {
     }
 
     /// It is there.
-    pub(super) fn made(&self) {
+    pub(super) fn set_connected(&self) {
         self.made.store(true, Relaxed);
     }
 
     /// Whether it ever was there.
-    pub(super) fn was_made(&self) -> bool {
+    pub(super) fn was_connected(&self) -> bool {
         self.made.load(Relaxed)
     }
 
     /// Hears what the client has to tell. Its events may be lost if there are many: nothing relies on one alone.
-    pub(super) fn hear(&self, event: Event) {
+    pub(super) fn on_event(&self, event: Event) {
         match event {
-            Event::Disconnected => self.gone.cancel(),
+            Event::Disconnected => self.lost.cancel(),
             Event::Closed => {
-                self.heard_all.cancel();
-                self.gone.cancel();
+                self.events_drained.cancel();
+                self.lost.cancel();
             }
-            Event::LameDuckMode => self.leaving.cancel(),
+            Event::LameDuckMode => self.lame_duck.cancel(),
             Event::SlowConsumer(_) | Event::ServerError(ServerError::SlowConsumer(_)) => self.counts.slow(),
             Event::ServerError(error) => {
                 let text = error.to_string();
@@ -189,16 +189,16 @@ impl Signals {
                     refused.insert(subject.to_owned());
                     self.counts.refused_subscriptions.fetch_add(1, Relaxed);
                 }
-                self.say(&text);
+                self.on_error(&text);
             }
             // all tries failed: told by who tries, with the reason
             Event::ClientError(ClientError::MaxReconnects) => {}
-            Event::ClientError(error) => self.say(&error.to_string()),
+            Event::ClientError(error) => self.on_error(&error.to_string()),
             Event::Connected | Event::Draining => {}
         }
     }
 
-    fn say(&self, error: &str) {
+    fn on_error(&self, error: &str) {
         throttled!(
             self.counts.log,
             warn,
@@ -232,11 +232,11 @@ mod tests {
     fn refused_subscription_is_remembered() {
         let signals = signals();
         let text = r#"Permissions Violation for Subscription to "pitaya/a/user/ann/push" using queue "q""#;
-        signals.hear(Event::ServerError(ServerError::Other(text.into())));
+        signals.on_event(Event::ServerError(ServerError::Other(text.into())));
         assert!(!signals.was_refused("pitaya/a/user/ann/kick"));
         assert!(signals.was_refused("pitaya/a/user/ann/push"));
         assert!(!signals.was_refused("pitaya/a/user/ann/push"));
-        signals.hear(Event::ServerError(ServerError::Other(
+        signals.on_event(Event::ServerError(ServerError::Other(
             "Permissions Violation for Publish to \"a\"".into(),
         )));
         assert!(!signals.was_refused("a"));
@@ -246,7 +246,7 @@ mod tests {
     fn slow_consumers_are_counted_and_logged_once() {
         let signals = signals();
         for _ in 0..1000 {
-            signals.hear(Event::SlowConsumer(1));
+            signals.on_event(Event::SlowConsumer(1));
         }
         assert_eq!(signals.counts.now().slow_consumers, 1000);
         assert_eq!(signals.counts.log.allow("slow consumers"), None);
@@ -255,9 +255,9 @@ mod tests {
     #[test]
     fn a_connection_that_is_lost_or_leaving_says_so() {
         let signals = signals();
-        signals.hear(Event::LameDuckMode);
-        assert!(signals.leaving.is_cancelled() && !signals.gone.is_cancelled());
-        signals.hear(Event::Disconnected);
-        assert!(signals.gone.is_cancelled());
+        signals.on_event(Event::LameDuckMode);
+        assert!(signals.lame_duck.is_cancelled() && !signals.lost.is_cancelled());
+        signals.on_event(Event::Disconnected);
+        assert!(signals.lost.is_cancelled());
     }
 }

@@ -6,9 +6,9 @@ use std::sync::{Arc, MutexGuard};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, yield_now};
 
-use super::intake::Intake;
-use super::link::Link;
-use super::messages::{Taker, USER};
+use super::connection::Connection;
+use super::message_handler::{MessageHandler, USER};
+use super::subscriptions::Subscriptions;
 use crate::cluster::subject::{self, BadPart};
 use crate::cluster::{Server, TransportError};
 use crate::util::sync::Mutex;
@@ -29,26 +29,26 @@ struct State {
 }
 
 struct Attached {
-    link: Arc<Link>,
-    orders: mpsc::UnboundedSender<Order>,
+    connection: Arc<Connection>,
+    commands: mpsc::UnboundedSender<Command>,
 }
 
-enum Order {
-    Serve(Arc<str>),
-    Forget(Arc<str>),
+enum Command {
+    Subscribe(Arc<str>),
+    Unsubscribe(Arc<str>),
     /// All before is done.
-    Mark(oneshot::Sender<()>),
+    Barrier(oneshot::Sender<()>),
 }
 
 impl Attached {
-    fn order(&self, order: Order) {
+    fn command(&self, command: Command) {
         // without a task the connection is gone; the next one begins with all that are served
-        let _ = self.orders.send(order);
+        let _ = self.commands.send(command);
     }
 
     fn mark(&self) -> oneshot::Receiver<()> {
         let (mark, marked) = oneshot::channel();
-        self.order(Order::Mark(mark));
+        self.command(Command::Barrier(mark));
         marked
     }
 }
@@ -57,28 +57,28 @@ impl Users {
     /// Serves a user, once more if it is served already.
     pub(super) async fn serve(&self, own: &Server, uid: &str) -> Result<(), TransportError> {
         let subjects = subjects(own, uid)?;
-        let (undo, under_way) = self.add(uid);
-        if let Some(UnderWay { link, marked }) = under_way
+        let (guard, pending) = self.add(uid);
+        if let Some(PendingSubscription { connection, marked }) = pending
             && marked.await.is_ok()
-            && link.round_trip().await.is_ok()
+            && connection.flush().await.is_ok()
         {
             // What the broker refuses it says before it sends our message back; but another task hears it, perhaps
             // later. Then it is counted, and in the log.
             yield_now().await;
             yield_now().await;
             for subject in subjects {
-                if link.signals.was_refused(&subject) {
+                if connection.signals.was_refused(&subject) {
                     return Err(TransportError::Other(format!(
                         "the broker does not let us subscribe to `{subject}`"
                     )));
                 }
             }
         }
-        undo.not();
+        guard.keep();
         Ok(())
     }
 
-    fn add(&self, uid: &str) -> (Undo<'_>, Option<UnderWay>) {
+    fn add(&self, uid: &str) -> (ServeGuard<'_>, Option<PendingSubscription>) {
         let mut state = self.state();
         let State { served, attached } = &mut *state;
         let uid: Arc<str> = match served.get_key_value(uid) {
@@ -87,13 +87,13 @@ impl Users {
         };
         let times = served.entry(Arc::clone(&uid)).or_default();
         *times += 1;
-        let under_way = attached.as_ref().map(|attached| {
+        let pending = attached.as_ref().map(|attached| {
             if *times == 1 {
-                attached.order(Order::Serve(Arc::clone(&uid)));
+                attached.command(Command::Subscribe(Arc::clone(&uid)));
             }
-            UnderWay { link: Arc::clone(&attached.link), marked: attached.mark() }
+            PendingSubscription { connection: Arc::clone(&attached.connection), marked: attached.mark() }
         });
-        (Undo { users: self, uid: Some(uid) }, under_way)
+        (ServeGuard { users: self, uid: Some(uid) }, pending)
     }
 
     /// Undoes serving a user once.
@@ -105,18 +105,22 @@ impl Users {
             && let Some((uid, _)) = state.served.remove_entry(uid)
             && let Some(attached) = &state.attached
         {
-            attached.order(Order::Forget(uid));
+            attached.command(Command::Unsubscribe(uid));
         }
     }
 
     /// Serves all over this connection from now on. What is given tells when those of now are subscribed.
-    pub(super) fn attach(&self, link: &Arc<Link>, taker: Taker) -> oneshot::Receiver<()> {
-        let (orders, tasks) = mpsc::unbounded_channel();
-        link.loops.spawn(obey(tasks, Arc::clone(link), taker));
-        let attached = Attached { link: Arc::clone(link), orders };
+    pub(super) fn attach(
+        &self,
+        connection: &Arc<Connection>,
+        handler: MessageHandler,
+    ) -> oneshot::Receiver<()> {
+        let (commands, tasks) = mpsc::unbounded_channel();
+        connection.tasks.spawn(apply_commands(tasks, Arc::clone(connection), handler));
+        let attached = Attached { connection: Arc::clone(connection), commands };
         let mut state = self.state();
         for uid in state.served.keys() {
-            attached.order(Order::Serve(Arc::clone(uid)));
+            attached.command(Command::Subscribe(Arc::clone(uid)));
         }
         let marked = attached.mark();
         state.attached = Some(attached);
@@ -134,25 +138,25 @@ impl Users {
 }
 
 /// A user's subscriptions that are being made.
-struct UnderWay {
-    link: Arc<Link>,
+struct PendingSubscription {
+    connection: Arc<Connection>,
     /// The client has them.
     marked: oneshot::Receiver<()>,
 }
 
 /// Undoes serving a user if it fails, or is given up half-way.
-struct Undo<'a> {
+struct ServeGuard<'a> {
     users: &'a Users,
     uid: Option<Arc<str>>,
 }
 
-impl Undo<'_> {
-    fn not(mut self) {
+impl ServeGuard<'_> {
+    fn keep(mut self) {
         self.uid = None;
     }
 }
 
-impl Drop for Undo<'_> {
+impl Drop for ServeGuard<'_> {
     fn drop(&mut self) {
         if let Some(uid) = self.uid.take() {
             self.users.forget(&uid);
@@ -161,20 +165,24 @@ impl Drop for Undo<'_> {
 }
 
 /// Subscribes and unsubscribes over one connection, in the order in which it was said.
-async fn obey(mut orders: mpsc::UnboundedReceiver<Order>, link: Arc<Link>, taker: Taker) {
+async fn apply_commands(
+    mut commands: mpsc::UnboundedReceiver<Command>,
+    connection: Arc<Connection>,
+    handler: MessageHandler,
+) {
     let mut tasks: BTreeMap<Arc<str>, JoinHandle<()>> = BTreeMap::new();
     loop {
-        let order = tokio::select! {
+        let command = tokio::select! {
             biased;
-            () = link.signals.gone.cancelled() => return,
-            order = orders.recv() => order,
+            () = connection.signals.lost.cancelled() => return,
+            command = commands.recv() => command,
         };
-        match order {
+        match command {
             None => return,
-            Some(Order::Mark(mark)) => {
+            Some(Command::Barrier(mark)) => {
                 let _ = mark.send(());
             }
-            Some(Order::Forget(uid)) => {
+            Some(Command::Unsubscribe(uid)) => {
                 if let Some(task) = tasks.remove(&uid) {
                     // Its subscriptions end with it. They are to have ended before the same user is served again,
                     // or what comes would come twice.
@@ -182,10 +190,10 @@ async fn obey(mut orders: mpsc::UnboundedReceiver<Order>, link: Arc<Link>, taker
                     let _ = task.await;
                 }
             }
-            Some(Order::Serve(uid)) => match subscribe(&link, &taker, &uid).await {
-                Ok(intake) => {
-                    let task = taker.clone().take(intake, Arc::clone(&link), USER);
-                    tasks.insert(uid, link.loops.spawn(task));
+            Some(Command::Subscribe(uid)) => match subscribe(&connection, &handler, &uid).await {
+                Ok(subscriptions) => {
+                    let task = handler.clone().take(subscriptions, Arc::clone(&connection), USER);
+                    tasks.insert(uid, connection.tasks.spawn(task));
                 }
                 Err(TransportError::Unavailable) => return,
                 Err(error) => {
@@ -196,11 +204,15 @@ async fn obey(mut orders: mpsc::UnboundedReceiver<Order>, link: Arc<Link>, taker
     }
 }
 
-async fn subscribe(link: &Arc<Link>, taker: &Taker, uid: &str) -> Result<Intake, TransportError> {
-    let [push, kick] = subjects(&taker.own, uid)?;
-    let push = link.subscribe(push).await?;
-    let kick = link.subscribe(kick).await?;
-    Ok(Intake::new(Arc::clone(link), vec![push, kick], link.finish.clone()))
+async fn subscribe(
+    connection: &Arc<Connection>,
+    handler: &MessageHandler,
+    uid: &str,
+) -> Result<Subscriptions, TransportError> {
+    let [push, kick] = subjects(&handler.own, uid)?;
+    let push = connection.subscribe(push).await?;
+    let kick = connection.subscribe(kick).await?;
+    Ok(Subscriptions::new(Arc::clone(connection), vec![push, kick], connection.drain.clone()))
 }
 
 fn subjects(own: &Server, uid: &str) -> Result<[String; 2], BadPart> {

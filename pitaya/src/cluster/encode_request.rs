@@ -5,16 +5,16 @@
 use bytes::Bytes;
 
 use super::Server;
-use super::fields::{self, Field};
+use super::proto_writer::{self, Field};
 use super::protos::{MsgType, RpcType};
-use super::request::Waits;
+use super::request::ReplyMode;
 
 /// A call of a remote or, for a client, of a handler.
-pub(super) struct Outgoing<'a> {
+pub(super) struct OutboundRequest<'a> {
     pub(super) route: &'a str,
     pub(super) data: &'a [u8],
     /// Whose message is passed on.
-    pub(super) client: Option<Client<'a>>,
+    pub(super) client: Option<ClientMessage<'a>>,
     pub(super) sender: &'a Server,
     /// The context, as JSON.
     pub(super) metadata: &'a [u8],
@@ -22,14 +22,14 @@ pub(super) struct Outgoing<'a> {
 
 /// A client's session, and whether it waits for the answer.
 #[derive(Clone, Copy)]
-pub(super) struct Client<'a> {
+pub(super) struct ClientMessage<'a> {
     pub(super) session: i64,
     pub(super) uid: &'a str,
     pub(super) data: &'a [u8],
-    pub(super) waits: Waits,
+    pub(super) waits: ReplyMode,
 }
 
-impl Outgoing<'_> {
+impl OutboundRequest<'_> {
     pub(super) fn encode(&self) -> Bytes {
         let rpc = if self.client.is_some() { RpcType::Sys } else { RpcType::User };
         let session = self.client.map(|client| {
@@ -38,8 +38,8 @@ impl Outgoing<'_> {
         });
         let (mid, kind) = match self.client.map(|client| client.waits) {
             None => (0, MsgType::MsgRequest),
-            Some(Waits::ForReply(mid)) => (mid, MsgType::MsgRequest),
-            Some(Waits::Not) => (0, MsgType::MsgNotify),
+            Some(ReplyMode::Request(mid)) => (mid, MsgType::MsgRequest),
+            Some(ReplyMode::Notify) => (0, MsgType::MsgNotify),
         };
         let msg = [
             (1, Field::Number(mid)),
@@ -55,7 +55,7 @@ impl Outgoing<'_> {
             (4, Field::Bytes(frontend_id)),
             (5, Field::Bytes(self.metadata)),
         ];
-        fields::encode(&request)
+        proto_writer::encode(&request)
     }
 }
 
@@ -78,11 +78,11 @@ mod tests {
             let sender = Server::new("connector", "conn-1").frontend(frontend);
             let mut context = Metadata::new();
             context.insert("values", values).unwrap();
-            let waits = waits.map(|waits| if waits { Waits::ForReply(mid) } else { Waits::Not });
-            let outgoing = Outgoing {
+            let waits = waits.map(|waits| if waits { ReplyMode::Request(mid) } else { ReplyMode::Notify });
+            let outgoing = OutboundRequest {
                 route: &route,
                 data: &data,
-                client: waits.map(|waits| Client { session, uid: &uid, data: &data, waits }),
+                client: waits.map(|waits| ClientMessage { session, uid: &uid, data: &data, waits }),
                 sender: &sender,
                 metadata: &context.encode(),
             };

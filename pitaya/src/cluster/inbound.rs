@@ -12,11 +12,11 @@ use futures_util::future::BoxFuture;
 use prost::Message as _;
 use tokio::time::Instant;
 
+use super::frontend_proxy::FrontendProxy;
 use super::keyed::refusal;
 use super::node::Node;
-use super::owner::Frontend;
-use super::protos::{BindMsg, KickAnswer, KickMsg, OrderedBroadcast, Push, Session as Travelling};
-use super::request::{InboundRequest, Target, Waits, session_data};
+use super::protos::{BindMsg, KickAnswer, KickMsg, OrderedBroadcast, Push, Session as ProtoSession};
+use super::request::{InboundRequest, ReplyMode, Target, session_data};
 use super::response::{self, ACK};
 use super::{Receiver, sys};
 use crate::component::{ClientCall, EntryId, SessionScope, Table, Tables, cut_off, end, run_remote};
@@ -29,9 +29,9 @@ use crate::session::{Back, CloseReason};
 use crate::util::panic::panic_error;
 
 /// Takes in for a node what its transport brings.
-pub(crate) struct Callee(pub(crate) Arc<Node>);
+pub(crate) struct Inbound(pub(crate) Arc<Node>);
 
-impl Receiver for Callee {
+impl Receiver for Inbound {
     fn request(&self, body: Bytes) -> BoxFuture<'static, Bytes> {
         let node = Arc::clone(&self.0);
         Box::pin(async move {
@@ -44,11 +44,11 @@ impl Receiver for Callee {
 
     fn push(&self, body: Bytes) -> Bytes {
         let node = &self.0;
-        let result = Push::decode(body).map_err(|error| node.unreadable("push", &error)).and_then(|push| {
+        let result = Push::decode(body).map_err(|error| node.decode_error("push", &error)).and_then(|push| {
             let packet = node
                 .pool
                 .frame_push(&push.route, &push.data)
-                .map_err(|error| node.unreadable("push", &error))?;
+                .map_err(|error| node.decode_error("push", &error))?;
             let core =
                 node.pool.by_uid(&push.uid).ok_or_else(|| sys::not_found(&format!("user `{}`", push.uid)))?;
             core.push(&push.route, &packet)
@@ -59,7 +59,7 @@ impl Receiver for Callee {
     fn kick(&self, body: Bytes) -> Bytes {
         let node = &self.0;
         let kicked =
-            KickMsg::decode(body).map_err(|error| node.unreadable("kick", &error)).is_ok_and(|kick| {
+            KickMsg::decode(body).map_err(|error| node.decode_error("kick", &error)).is_ok_and(|kick| {
                 node.pool.by_uid(&kick.user_id).is_some_and(|core| core.kick(CloseReason::Kicked))
             });
         KickAnswer { kicked }.encode_to_vec().into()
@@ -67,8 +67,8 @@ impl Receiver for Callee {
 
     fn bound(&self, body: Bytes) {
         match BindMsg::decode(body) {
-            Ok(news) => drop(self.0.heard(&news)),
-            Err(error) => drop(self.0.unreadable("binding", &error)),
+            Ok(news) => drop(self.0.apply_remote_bind(&news)),
+            Err(error) => drop(self.0.decode_error("binding", &error)),
         }
     }
 
@@ -76,36 +76,36 @@ impl Receiver for Callee {
         let node = &self.0;
         match OrderedBroadcast::decode(body) {
             Ok(it) => {
-                node.deliver(&it);
+                node.deliver_broadcast(&it);
                 if let Some(place) = it.place {
                     node.order.received.handled(place);
                 }
             }
-            Err(error) => drop(node.unreadable("broadcast", &error)),
+            Err(error) => drop(node.decode_error("broadcast", &error)),
         }
     }
 
     fn reconnected(&self) {
         let node = Arc::clone(&self.0);
-        self.0.spawn(async move { node.tell_binds_again().await });
+        self.0.spawn(async move { node.reannounce_binds().await });
     }
 }
 
 /// The route of a request that was decoded before. Decoded once more, because few requests need it that late.
 #[cold]
-fn route_of(message: Bytes) -> String {
+fn decode_route(message: Bytes) -> String {
     InboundRequest::decode(message).map(|call| call.route).unwrap_or_default()
 }
 
 impl Node {
     /// What this server serves.
-    fn served(&self) -> Result<Arc<Tables>> {
+    fn served_tables(&self) -> Result<Arc<Tables>> {
         let tables = self.serving.load(Relaxed).then(|| self.shared.served.get()).flatten();
         tables.ok_or_else(|| Error::new(code::UNAVAILABLE, "this server has not started yet"))
     }
 
     /// Pushes to those of the users that are here, or kicks them.
-    fn deliver(&self, it: &OrderedBroadcast) {
+    fn deliver_broadcast(&self, it: &OrderedBroadcast) {
         let cores = it.uids.iter().filter_map(|uid| self.pool.by_uid(uid));
         if it.kick {
             for core in cores {
@@ -116,19 +116,19 @@ impl Node {
         match self.pool.frame_push(&it.route, &it.data) {
             // Whoever does not take it meets the policy, and is counted there.
             Ok(packet) => cores.for_each(|core| drop(core.push(&it.route, &packet))),
-            Err(error) => drop(self.unreadable("broadcast", &error)),
+            Err(error) => drop(self.decode_error("broadcast", &error)),
         }
     }
 
     /// Something came in that cannot be understood: it is counted, and is an error if anybody waits for an answer.
-    fn unreadable(&self, what: &'static str, error: &dyn std::fmt::Display) -> Error {
-        self.meters.unreadable(what, error);
+    fn decode_error(&self, what: &'static str, error: &dyn std::fmt::Display) -> Error {
+        self.metrics.unreadable(what, error);
         Error::new(code::BAD_REQUEST, format!("cannot decode {what}: {error}"))
     }
 
     /// The remote of a route, whatever server type it names.
     pub(super) fn find_remote(&self, route: &str) -> Result<(Arc<Tables>, EntryId)> {
-        let tables = self.served()?;
+        let tables = self.served_tables()?;
         if let Some(id) = tables.remotes.find(route.as_bytes()) {
             return Ok((tables, id));
         }
@@ -153,7 +153,7 @@ impl Node {
     async fn answer(self: &Arc<Self>, body: Bytes) -> Result<Bytes> {
         let (arrived, message) = (Instant::now(), body.clone());
         let mut call =
-            InboundRequest::decode(body).inspect_err(|error| self.meters.unreadable("request", error))?;
+            InboundRequest::decode(body).inspect_err(|error| self.metrics.unreadable("request", error))?;
         if call.metadata.key_mark().is_some_and(|key| !self.admission.takes(key)) {
             return Err(refusal(&self.own().id));
         }
@@ -164,7 +164,7 @@ impl Node {
             Target::Remote => {
                 // Boxed where it is made: it is large, and would be copied with whatever holds it.
                 let work = Box::pin(Arc::clone(self).serve_remote(call.route, call.data, current));
-                self.within(message, arrived, deadline, work).await
+                self.run_until_deadline(message, arrived, deadline, work).await
             }
             Target::Handler { session, waits } => {
                 let work = Box::pin(Arc::clone(self).serve_handler(
@@ -173,7 +173,7 @@ impl Node {
                     (call.route, call.frontend_id, call.data),
                     current,
                 ));
-                self.within(message, arrived, deadline, work).await
+                self.run_until_deadline(message, arrived, deadline, work).await
             }
         }
     }
@@ -181,7 +181,7 @@ impl Node {
     /// Lets a call work until its caller stops waiting, or `pitaya.handler.timeout` is over. A caller that has stopped
     /// waiting gets an error, and the work goes on without it: a handler is cut off by that limit and by nothing else,
     /// whatever its caller says.
-    async fn within(
+    async fn run_until_deadline(
         &self,
         message: Bytes,
         started: Instant,
@@ -200,11 +200,11 @@ impl Node {
         let until = deadline.at().map_or(ends, |at| at.min(ends));
         match tokio::time::timeout_at(until, &mut work).await {
             Ok(result) => result,
-            Err(_) if until == ends => Err(cut_off(&route_of(message))),
+            Err(_) if until == ends => Err(cut_off(&decode_route(message))),
             Err(_) => {
                 self.spawn(async move {
                     if tokio::time::timeout_at(ends, work).await.is_err() {
-                        drop(cut_off(&route_of(message)));
+                        drop(cut_off(&decode_route(message)));
                     }
                 });
                 over()
@@ -219,27 +219,27 @@ impl Node {
         let (tables, id) = self.find_remote(&route)?;
         let started = std::time::Instant::now();
         let result = run_remote(tables, id, &data, current, self.shared.runner.tracer()).await;
-        self.meters.served(id, started, result.as_ref().err());
+        self.metrics.served(id, started, result.as_ref().err());
         result
     }
 
     async fn serve_handler(
         self: Arc<Self>,
-        session: Travelling,
-        waits: Waits,
+        session: ProtoSession,
+        waits: ReplyMode,
         (route, frontend_id, body): (String, String, Bytes),
         current: Current,
     ) -> Result<Bytes> {
-        let tables = self.served()?;
+        let tables = self.served_tables()?;
         let id = self.find_handler(&tables.handlers, &route)?;
         let entry = tables.handlers.entry(id);
-        let waits_for_reply = matches!(waits, Waits::ForReply(_));
+        let waits_for_reply = matches!(waits, ReplyMode::Request(_));
         if waits_for_reply && entry.info.notify {
             return Err(Error::new(code::BAD_REQUEST, text::REQUEST_ON_NOTIFY));
         }
         let data = session_data(&session.data)?;
         let uid = (!session.uid.is_empty()).then_some(&*session.uid);
-        let owner = Frontend::new(&self, &frontend_id, current.clone());
+        let owner = FrontendProxy::new(&self, &frontend_id, current.clone());
         let back = Back::new(Box::new(owner), &frontend_id, current.clone());
         let core = self.pool.copy(u64::try_from(session.id).unwrap_or_default(), uid, data, back);
         // Any number but 0 says that somebody waits.
@@ -254,7 +254,7 @@ impl Node {
             .scope(AssertUnwindSafe(work).catch_unwind())
             .await
             .unwrap_or_else(|panic| Err(panic_error(entry.route(), &*panic)));
-        self.meters.handled(id, started, result.as_ref().err());
+        self.metrics.handled(id, started, result.as_ref().err());
         result?;
         if !waits_for_reply {
             return Ok(ACK);

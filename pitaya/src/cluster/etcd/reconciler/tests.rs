@@ -16,7 +16,7 @@ fn server(server_type: &str, id: &str, note: &str) -> Server {
 
 struct Fixture {
     servers: Arc<Servers>,
-    follower: Follower,
+    reconciler: Reconciler,
     heard: Arc<Mutex<Vec<String>>>,
 }
 
@@ -36,15 +36,15 @@ impl Fixture {
         });
         let blacklist: Vec<String> = blacklist.iter().map(|&it| it.to_owned()).collect();
         let own = Arc::new(server("room", "own", ""));
-        let follower =
-            Follower::new(Arc::clone(&servers), own, PREFIX.to_owned(), &blacklist, Arc::default());
-        Self { servers, follower, heard }
+        let reconciler =
+            Reconciler::new(Arc::clone(&servers), own, PREFIX.to_owned(), &blacklist, Arc::default());
+        Self { servers, reconciler, heard }
     }
 
     fn list(&mut self, revision: i64, entries: &[(&str, &[u8])]) -> Option<OwnEntry> {
         let entries: Vec<(String, &[u8])> =
             entries.iter().map(|(key, value)| (format!("{PREFIX}{key}"), *value)).collect();
-        self.follower.list(
+        self.reconciler.list(
             revision,
             entries.iter().map(|(key, value)| Entry { key: key.as_bytes(), value, revision: 1, lease: 7 }),
         )
@@ -52,12 +52,12 @@ impl Fixture {
 
     fn put(&mut self, revision: i64, key: &str, value: &[u8]) -> Seen {
         let key = format!("{PREFIX}{key}");
-        self.follower.apply(Event::Put(Entry { key: key.as_bytes(), value, revision, lease: 7 }))
+        self.reconciler.apply(Event::Put(Entry { key: key.as_bytes(), value, revision, lease: 7 }))
     }
 
     fn delete(&mut self, revision: i64, key: &str) -> Seen {
         let key = format!("{PREFIX}{key}");
-        self.follower.apply(Event::Deleted { key: key.as_bytes(), revision })
+        self.reconciler.apply(Event::Deleted { key: key.as_bytes(), revision })
     }
 
     fn ids(&self) -> Vec<String> {
@@ -69,7 +69,7 @@ impl Fixture {
     }
 
     fn skipped(&self) -> u64 {
-        self.follower.skipped.load(Ordering::Relaxed)
+        self.reconciler.skipped.load(Ordering::Relaxed)
     }
 }
 
@@ -145,10 +145,10 @@ fn a_key_that_is_not_utf8_is_skipped() {
     let mut it = Fixture::new(&[]);
     let value = value("room", "a");
     let entry = Entry { key: b"pitaya/servers/room/\xff", value: &value, revision: 9, lease: 0 };
-    it.follower.apply(Event::Put(entry));
-    it.follower.list(10, [entry]);
+    it.reconciler.apply(Event::Put(entry));
+    it.reconciler.list(10, [entry]);
     assert_eq!((it.ids(), it.skipped()), (vec!["own".to_owned()], 1));
-    it.follower.apply(Event::Deleted { key: entry.key, revision: 11 });
+    it.reconciler.apply(Event::Deleted { key: entry.key, revision: 11 });
 }
 
 #[test]
@@ -195,9 +195,9 @@ fn own_server_stays_in_view_until_it_leaves() {
     assert!(matches!(it.put(9, "servers/room/own", &thief), Seen::OwnPut(9, OwnEntry { same: false, .. })));
     it.list(10, &[("servers/room/own", &thief), ("servers/hall/own", &value("hall", "own"))]);
     assert_eq!(*it.servers.get("own").unwrap(), server("room", "own", ""));
-    it.follower.announce(Arc::new(server("room", "own", "drains")));
+    it.reconciler.announce(Arc::new(server("room", "own", "drains")));
     assert_eq!(it.servers.get("own").unwrap().metadata["note"], "drains");
-    it.follower.leave();
+    it.reconciler.leave();
     assert!(it.ids().is_empty());
     it.list(11, &[("servers/room/own", &thief)]);
     assert!(it.ids().is_empty());
@@ -211,16 +211,16 @@ fn doubted_registry_removes_no_server_early() {
     it.list(5, &[("servers/room/a", &a), ("servers/room/b", &b), ("servers/room/c", &c)]);
     it.heard();
     let now = Instant::now();
-    it.follower.doubt(Duration::from_secs(60), GRACE, now);
+    it.reconciler.doubt(Duration::from_secs(60), GRACE, now);
     it.list(6, &[("servers/room/a", &a)]);
     it.delete(7, "servers/room/a");
     it.put(8, "servers/room/b", &b);
     it.put(9, "servers/room/d", &value("room", "d"));
-    it.follower.tick(now + Duration::from_secs(9));
+    it.reconciler.tick(now + Duration::from_secs(9));
     assert_eq!(it.heard(), ["+d"]);
     it.list(10, &[("servers/room/b", &b), ("servers/room/d", &value("room", "d"))]);
     assert_eq!(it.heard(), Vec::<String>::new());
-    it.follower.tick(now + Duration::from_secs(10));
+    it.reconciler.tick(now + Duration::from_secs(10));
     assert_eq!(it.heard(), ["-a", "-c"]);
     it.delete(11, "servers/room/b");
     assert_eq!(it.heard(), ["-b"]);
@@ -232,21 +232,21 @@ fn repeated_silence_extends_grace_by_its_time() {
     it.list(5, &[("servers/room/a", &value("room", "a"))]);
     let start = Instant::now();
     let second = Duration::from_secs(1);
-    it.follower.doubt(60 * second, GRACE, start);
+    it.reconciler.doubt(60 * second, GRACE, start);
     it.delete(6, "servers/room/a");
     // Every other second is one of silence.
     let mut now = start;
     for _ in 0..9 {
         now += 2 * second;
-        it.follower.doubt(second, GRACE, now);
-        it.follower.tick(now);
+        it.reconciler.doubt(second, GRACE, now);
+        it.reconciler.tick(now);
         assert_eq!(it.ids(), ["a", "own"]);
     }
-    it.follower.tick(now + second);
+    it.reconciler.tick(now + second);
     assert_eq!(it.ids(), ["own"]);
 }
 
-/// What happens to a registry, and when the follower looks.
+/// What happens to a registry, and when the reconciler looks.
 #[derive(Debug, Clone)]
 enum Act {
     Put(u8, u8),
@@ -305,12 +305,12 @@ proptest! {
                     None
                 }
                 Act::Doubt => {
-                    it.follower.doubt(Duration::from_secs(3), GRACE, now);
+                    it.reconciler.doubt(Duration::from_secs(3), GRACE, now);
                     None
                 }
                 Act::Pass(seconds) => {
                     now += Duration::from_secs(seconds);
-                    it.follower.tick(now);
+                    it.reconciler.tick(now);
                     None
                 }
             };
@@ -340,9 +340,9 @@ proptest! {
         let mut it = Fixture::new(&[]);
         let key = if well_formed { [b"pitaya/servers/room/", &*key].concat() } else { key };
         let entry = Entry { key: &key, value: &value, revision: 5, lease: 0 };
-        it.follower.apply(Event::Put(entry));
-        it.follower.list(6, [entry]);
-        it.follower.apply(Event::Deleted { key: &key, revision: 7 });
+        it.reconciler.apply(Event::Put(entry));
+        it.reconciler.list(6, [entry]);
+        it.reconciler.apply(Event::Deleted { key: &key, revision: 7 });
         prop_assert!(it.ids().contains(&"own".to_owned()) || it.ids().is_empty());
     }
 }

@@ -14,7 +14,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct Backoff {
     rng: Rng,
     /// At least one.
     endpoints: u32,
@@ -27,7 +27,7 @@ pub(super) struct Pace {
     failures: u32,
 }
 
-impl Pace {
+impl Backoff {
     pub(super) fn new(limits: &Limits, mut rng: Rng, now: Instant) -> Self {
         let endpoints = u32::try_from(limits.endpoints.len()).unwrap_or(u32::MAX).max(1);
         // Not all servers begin with the first endpoint.

@@ -51,7 +51,7 @@ enum Read<'a> {
     Unwanted,
 }
 
-pub(super) struct Follower {
+pub(super) struct Reconciler {
     servers: Arc<Servers>,
     own: Arc<Server>,
     /// The own server is in its view whatever etcd says: it is there, after all.
@@ -69,7 +69,7 @@ pub(super) struct Follower {
     skipped: Arc<AtomicU64>,
 }
 
-impl Follower {
+impl Reconciler {
     /// `prefix` is the configured one; `skipped` counts entries that are no servers.
     pub(super) fn new(
         servers: Arc<Servers>,

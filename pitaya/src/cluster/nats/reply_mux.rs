@@ -13,88 +13,88 @@ use futures_util::StreamExt as _;
 use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::link::Gone;
+use super::connection::ConnectionLost;
 use crate::cluster::TransportError;
 use crate::util::sync::Mutex;
 
 /// Who waits for an answer.
-pub(super) struct Answers {
+pub(super) struct ReplyMux {
     /// What the subjects of all answers begin with.
     inbox: Box<str>,
     /// How many may wait. What comes beyond that to one subscription is dropped, and an answer must not be.
-    most: usize,
-    waiting: Arc<Mutex<Waiting>>,
+    limit: usize,
+    pending: Arc<Mutex<Pending>>,
     /// Ends the task that takes in the answers, which would keep the connection.
     _end: DropGuard,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct Pending {
     /// No answer can come any more.
     over: bool,
     /// By numbers that nobody guesses: who is asked one thing is not to answer another.
     asked: HashMap<u64, oneshot::Sender<Message>, RandomState>,
 }
 
-impl Answers {
-    pub(super) async fn new(client: &Client, most: usize) -> Result<Self, SubscribeError> {
+impl ReplyMux {
+    pub(super) async fn new(client: &Client, limit: usize) -> Result<Self, SubscribeError> {
         let inbox = format!("{}.", client.new_inbox());
         let subscriber = client.subscribe(format!("{inbox}*")).await?;
-        let (end, waiting) = (CancellationToken::new(), Arc::default());
-        tokio::spawn(take(subscriber, inbox.len(), Arc::clone(&waiting), end.clone()));
-        Ok(Self { inbox: inbox.into(), most, waiting, _end: end.drop_guard() })
+        let (end, pending) = (CancellationToken::new(), Arc::default());
+        tokio::spawn(take(subscriber, inbox.len(), Arc::clone(&pending), end.clone()));
+        Ok(Self { inbox: inbox.into(), limit, pending, _end: end.drop_guard() })
     }
 
-    /// Waits for an answer to what is sent with [`Wait::subject`].
-    pub(super) fn wait(&self) -> Result<Wait<'_>, TransportError> {
+    /// Waits for an answer to what is sent with [`PendingReply::subject`].
+    pub(super) fn wait(&self) -> Result<PendingReply<'_>, TransportError> {
         let (asked, answer) = oneshot::channel();
-        let mut waiting = self.waiting.lock();
-        if waiting.over {
+        let mut pending = self.pending.lock();
+        if pending.over {
             return Err(TransportError::Unavailable);
         }
-        if waiting.asked.len() >= self.most {
+        if pending.asked.len() >= self.limit {
             return Err(TransportError::Busy);
         }
         let mut number = fastrand::u64(..);
-        while waiting.asked.contains_key(&number) {
+        while pending.asked.contains_key(&number) {
             number = fastrand::u64(..);
         }
-        waiting.asked.insert(number, asked);
-        Ok(Wait { answers: self, number, answer })
+        pending.asked.insert(number, asked);
+        Ok(PendingReply { mux: self, number, answer })
     }
 }
 
 /// Waits for one answer. Given up, it leaves nothing behind.
-pub(super) struct Wait<'a> {
-    answers: &'a Answers,
+pub(super) struct PendingReply<'a> {
+    mux: &'a ReplyMux,
     number: u64,
     answer: oneshot::Receiver<Message>,
 }
 
-impl Wait<'_> {
+impl PendingReply<'_> {
     /// Where the answer is to be sent.
     pub(super) fn subject(&self) -> Subject {
-        let mut subject = String::with_capacity(self.answers.inbox.len() + 16);
-        subject.push_str(&self.answers.inbox);
+        let mut subject = String::with_capacity(self.mux.inbox.len() + 16);
+        subject.push_str(&self.mux.inbox);
         let _ = write!(subject, "{:016x}", self.number); // a String takes all that is written
         subject.into()
     }
 
     /// The answer, or that none can come any more.
-    pub(super) async fn answer(&mut self) -> Result<Message, Gone> {
-        (&mut self.answer).await.map_err(|_| Gone)
+    pub(super) async fn answer(&mut self) -> Result<Message, ConnectionLost> {
+        (&mut self.answer).await.map_err(|_| ConnectionLost)
     }
 }
 
-impl Drop for Wait<'_> {
+impl Drop for PendingReply<'_> {
     fn drop(&mut self) {
         if !self.answer.is_terminated() {
-            self.answers.waiting.lock().asked.remove(&self.number);
+            self.mux.pending.lock().asked.remove(&self.number);
         }
     }
 }
 
-impl Waiting {
+impl Pending {
     /// Hands an answer to who waits for it; to nobody if that one has given up, or has it already.
     fn answered(&mut self, inbox: usize, answer: Message) {
         let number = answer.subject.get(inbox..).filter(|number| number.len() == 16);
@@ -114,7 +114,7 @@ impl Waiting {
 async fn take(
     mut subscriber: Subscriber,
     inbox: usize,
-    waiting: Arc<Mutex<Waiting>>,
+    pending: Arc<Mutex<Pending>>,
     end: CancellationToken,
 ) {
     loop {
@@ -124,9 +124,9 @@ async fn take(
             () = end.cancelled() => None,
         };
         let Some(answer) = answer else { break };
-        waiting.lock().answered(inbox, answer);
+        pending.lock().answered(inbox, answer);
     }
-    waiting.lock().end();
+    pending.lock().end();
 }
 
 #[cfg(test)]
@@ -136,16 +136,16 @@ mod tests {
 
     use super::*;
 
-    fn answers() -> Answers {
+    fn mux() -> ReplyMux {
         let end = CancellationToken::new().drop_guard();
-        Answers { inbox: "inbox.".into(), most: 3, waiting: Arc::default(), _end: end }
+        ReplyMux { inbox: "inbox.".into(), limit: 3, pending: Arc::default(), _end: end }
     }
 
-    fn waiting(answers: &Answers) -> usize {
-        answers.waiting.lock().asked.len()
+    fn pending(mux: &ReplyMux) -> usize {
+        mux.pending.lock().asked.len()
     }
 
-    fn comes(answers: &Answers, subject: impl Into<Subject>, payload: &'static str) {
+    fn comes(mux: &ReplyMux, subject: impl Into<Subject>, payload: &'static str) {
         let answer = Message {
             subject: subject.into(),
             reply: None,
@@ -155,47 +155,47 @@ mod tests {
             description: None,
             length: payload.len(),
         };
-        answers.waiting.lock().answered(answers.inbox.len(), answer);
+        mux.pending.lock().answered(mux.inbox.len(), answer);
     }
 
     #[tokio::test]
     async fn each_gets_the_first_answer_to_what_it_asked() {
-        let answers = answers();
-        let (mut one, mut other) = (answers.wait().unwrap(), answers.wait().unwrap());
+        let mux = mux();
+        let (mut one, mut other) = (mux.wait().unwrap(), mux.wait().unwrap());
         let (first, second) = (one.subject(), other.subject());
         assert!(first != second && first.starts_with("inbox."));
-        comes(&answers, second.clone(), "second");
-        comes(&answers, first.clone(), "first");
-        comes(&answers, first, "first again");
+        comes(&mux, second.clone(), "second");
+        comes(&mux, first.clone(), "first");
+        comes(&mux, first, "first again");
         for odd in ["inbox.", "inbox.1", "inbox.+00000000000000a", "inbox.\u{e9}", "in", ""] {
-            comes(&answers, odd, "odd");
+            comes(&mux, odd, "odd");
         }
         assert_eq!(one.answer().await.unwrap().payload, "first");
         assert_eq!(other.answer().await.unwrap().payload, "second");
         drop((one, other));
-        comes(&answers, second, "late");
-        assert_eq!(waiting(&answers), 0);
+        comes(&mux, second, "late");
+        assert_eq!(pending(&mux), 0);
     }
 
     #[tokio::test]
     async fn who_gives_up_leaves_nothing_behind_and_makes_room() {
-        let answers = answers();
-        let mut waits: Vec<_> = (0..3).map(|_| answers.wait().unwrap()).collect();
-        assert_eq!(answers.wait().err(), Some(TransportError::Busy));
+        let mux = mux();
+        let mut waits: Vec<_> = (0..3).map(|_| mux.wait().unwrap()).collect();
+        assert_eq!(mux.wait().err(), Some(TransportError::Busy));
         assert!(waits[1].answer().now_or_never().is_none());
         drop(waits.remove(1));
-        assert_eq!(waiting(&answers), 2);
-        drop(answers.wait().unwrap());
+        assert_eq!(pending(&mux), 2);
+        drop(mux.wait().unwrap());
         drop(waits);
-        assert_eq!(waiting(&answers), 0);
+        assert_eq!(pending(&mux), 0);
     }
 
     #[tokio::test]
     async fn when_no_answer_can_come_nobody_waits_any_more() {
-        let answers = answers();
-        let mut wait = answers.wait().unwrap();
-        answers.waiting.lock().end();
+        let mux = mux();
+        let mut wait = mux.wait().unwrap();
+        mux.pending.lock().end();
         assert!(wait.answer().await.is_err());
-        assert_eq!(answers.wait().err(), Some(TransportError::Unavailable));
+        assert_eq!(mux.wait().err(), Some(TransportError::Unavailable));
     }
 }

@@ -8,15 +8,15 @@ use prost::Message as _;
 
 use super::Server;
 use super::node::Node;
-use super::protos::{KickMsg, Session as Travelling};
+use super::protos::{KickMsg, Session as ProtoSession};
 use super::request::sys;
-use super::router::Chosen;
+use super::router::Selection;
 use crate::context::Current;
 use crate::error::{Error, Result, code, text};
 use crate::session::Owner;
 
 /// A frontend, during one call that came from it.
-pub(super) struct Frontend {
+pub(super) struct FrontendProxy {
     node: Arc<Node>,
     id: Box<str>,
     current: Current,
@@ -24,7 +24,7 @@ pub(super) struct Frontend {
     since: u64,
 }
 
-impl Frontend {
+impl FrontendProxy {
     pub(super) fn new(node: &Arc<Node>, id: &str, current: Current) -> Self {
         Self { node: Arc::clone(node), id: id.into(), current, since: node.order.sent.latest() }
     }
@@ -50,20 +50,20 @@ impl Frontend {
     /// Calls the frontend. It does what it is asked after what was published to it during this call.
     async fn ask(&self, route: &str, mut body: Vec<u8>) -> Result<()> {
         self.node.order.sent.place_call(&mut body, self.since, &self.id);
-        let server = Chosen::only(self.server()?);
-        let timeout = self.node.time(None, self.current.deadline);
+        let server = Selection::fixed(self.server()?);
+        let timeout = self.node.call_timeout(None, self.current.deadline);
         self.node.call(&server, route, &body, &self.current, timeout).await.map(drop)
     }
 }
 
-impl Owner for Frontend {
+impl Owner for FrontendProxy {
     fn bind<'a>(&'a self, session: u64, uid: &'a str) -> BoxFuture<'a, Result<()>> {
-        let asked = Travelling { id: signed(session), uid: uid.to_owned(), data: Bytes::new() };
+        let asked = ProtoSession { id: signed(session), uid: uid.to_owned(), data: Bytes::new() };
         Box::pin(async move { self.ask(sys::BIND_SESSION, asked.encode_to_vec()).await })
     }
 
     fn replace_data<'a>(&'a self, session: u64, uid: &'a str, data: Bytes) -> BoxFuture<'a, Result<()>> {
-        let asked = Travelling { id: signed(session), uid: uid.to_owned(), data };
+        let asked = ProtoSession { id: signed(session), uid: uid.to_owned(), data };
         Box::pin(async move { self.ask(sys::PUSH_SESSION, asked.encode_to_vec()).await })
     }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::connect::NotConnected;
-use super::link::Link;
-use super::messages::Taker;
+use super::connect::ConnectFailure;
+use super::connection::Connection;
+use super::message_handler::MessageHandler;
 use super::state::State;
-use crate::cluster::{TransportError, answering};
+use crate::cluster::{TransportError, receive};
 use crate::util::redact;
 
 /// How long the brokers of a cluster may take to tell each other of subscriptions, and what they send each other may be
@@ -19,12 +19,15 @@ const TRIES_A_LINE: u64 = 60;
 
 impl State {
     /// The first connection.
-    pub(super) async fn first(self: &Arc<Self>, taker: &Taker) -> Result<Arc<Link>, TransportError> {
+    pub(super) async fn connect_first(
+        self: &Arc<Self>,
+        handler: &MessageHandler,
+    ) -> Result<Arc<Connection>, TransportError> {
         let mut left = self.options.first_connect_retries;
         loop {
-            match self.open_and_ask(taker).await {
-                Ok(link) => return Ok(link),
-                Err(NotConnected::Now(why)) if left > 0 => {
+            match self.open_checked(handler).await {
+                Ok(connection) => return Ok(connection),
+                Err(ConnectFailure::Transient(why)) if left > 0 => {
                     let failed = self.options.first_connect_retries - left + 1;
                     tracing::warn!(
                         error = why,
@@ -46,58 +49,65 @@ impl State {
         }
     }
 
-    async fn open_and_ask(self: &Arc<Self>, taker: &Taker) -> Result<Arc<Link>, NotConnected> {
-        let link = self.open(taker, None).await?;
-        match self.may_subscribe(taker).await {
-            Ok(()) => Ok(link),
+    async fn open_checked(
+        self: &Arc<Self>,
+        handler: &MessageHandler,
+    ) -> Result<Arc<Connection>, ConnectFailure> {
+        let connection = self.open(handler, None).await?;
+        match self.check_permissions(handler).await {
+            Ok(()) => Ok(connection),
             Err(error) => {
-                link.end().await;
+                connection.end().await;
                 Err(error)
             }
         }
     }
 
     /// Keeps it, until all is closed.
-    pub(super) async fn keep(self: Arc<Self>, taker: Taker, mut link: Arc<Link>) {
+    pub(super) async fn keep(self: Arc<Self>, handler: MessageHandler, mut connection: Arc<Connection>) {
         loop {
             tokio::select! {
                 biased;
                 () = self.closing.cancelled() => return,
-                () = link.signals.gone.cancelled() => {}
-                () = link.signals.leaving.cancelled() => {
-                    if let Some(next) = self.moved(&taker, &link).await {
-                        link = next;
+                () = connection.signals.lost.cancelled() => {}
+                () = connection.signals.lame_duck.cancelled() => {
+                    if let Some(next) = self.migrate(&handler, &connection).await {
+                        connection = next;
                         continue;
                     }
                 }
             }
-            self.link.store(None);
+            self.connection.store(None);
             self.users.detach();
             if self.closing.is_cancelled() {
                 return;
             }
             tracing::warn!(at = self.place(), "the connection to the broker is lost");
-            drop(link);
-            link = tokio::select! {
+            drop(connection);
+            connection = tokio::select! {
                 biased;
                 () = self.closing.cancelled() => return,
-                next = self.again(&taker, None) => next,
+                next = self.reconnect(&handler, None) => next,
             };
             self.counts.reconnects.fetch_add(1, Relaxed);
-            self.use_from_now_on(&link);
-            link.go.cancel();
-            answering::reconnected(&*taker.receiver);
+            self.activate(&connection);
+            connection.start.cancel();
+            receive::reconnected(&*handler.receiver);
         }
     }
 
     /// Another connection in place of one that was lost.
-    async fn again(self: &Arc<Self>, taker: &Taker, leaving: Option<&Link>) -> Arc<Link> {
+    async fn reconnect(
+        self: &Arc<Self>,
+        handler: &MessageHandler,
+        leaving: Option<&Connection>,
+    ) -> Arc<Connection> {
         tokio::time::sleep(self.jitter()).await;
         for tries in 0u64.. {
-            match self.open(taker, leaving).await {
-                Ok(link) => {
+            match self.open(handler, leaving).await {
+                Ok(connection) => {
                     tracing::info!(tries, "the connection to the broker is back");
-                    return link;
+                    return connection;
                 }
                 Err(error) if tries % TRIES_A_LINE == 0 => {
                     tracing::warn!(%error, tries, at = self.place(), "cannot connect to the broker again yet");
@@ -112,32 +122,36 @@ impl State {
 
     /// Another connection in place of one that will be lost, made and subscribed before that one is let go. None if
     /// it is lost first.
-    async fn moved(self: &Arc<Self>, taker: &Taker, old: &Arc<Link>) -> Option<Arc<Link>> {
+    async fn migrate(
+        self: &Arc<Self>,
+        handler: &MessageHandler,
+        old: &Arc<Connection>,
+    ) -> Option<Arc<Connection>> {
         tracing::info!(at = self.place(), "the broker is about to go: moving to another");
         let next = tokio::select! {
             biased;
-            () = old.signals.gone.cancelled() => return None,
-            next = self.again(taker, Some(old)) => next,
+            () = old.signals.lost.cancelled() => return None,
+            next = self.reconnect(handler, Some(old)) => next,
         };
         self.counts.moves.fetch_add(1, Relaxed);
-        self.use_from_now_on(&next);
+        self.activate(&next);
         tokio::time::sleep(SETTLE).await;
         // The old one takes in no more, and hands over what it has, before what came over the new one is. A call that
         // waits for its answer keeps the old one.
-        old.finish.cancel();
-        old.loops.close();
-        let _ = tokio::time::timeout(self.options.patience(), old.loops.wait()).await;
-        next.go.cancel();
+        old.drain.cancel();
+        old.tasks.close();
+        let _ = tokio::time::timeout(self.options.silence_limit(), old.tasks.wait()).await;
+        next.start.cancel();
         tokio::time::sleep(SETTLE).await;
-        next.part.set(None);
+        next.dedup.set(None);
         Some(next)
     }
 
-    pub(super) fn use_from_now_on(&self, link: &Arc<Link>) {
-        self.link.store(Some(Arc::clone(link)));
+    pub(super) fn activate(&self, connection: &Arc<Connection>) {
+        self.connection.store(Some(Arc::clone(connection)));
         // whoever closes says so first, and then takes the connection away: one of both sees the other
         if self.closing.is_cancelled() {
-            self.link.store(None);
+            self.connection.store(None);
         }
     }
 

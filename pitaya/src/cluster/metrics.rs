@@ -14,26 +14,26 @@ use crate::metrics::{
 use crate::util::sync::Mutex;
 
 /// The instruments of a node.
-pub(crate) struct Meters {
+pub(crate) struct ClusterMetrics {
     metrics: Metrics,
-    called: RemoteRoutes,
-    here: OnceLock<Here>,
+    remote_routes: RemoteRoutes,
+    served: OnceLock<Served>,
     /// The count of each counter at its last report, by the name of the metric.
     counted: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 /// Those of what is served here.
-struct Here {
+struct Served {
     handlers: Vec<RouteTimings>,
     remotes: Vec<RouteTimings>,
 }
 
-impl Meters {
+impl ClusterMetrics {
     pub(crate) fn new(metrics: &Metrics) -> Self {
         Self {
             metrics: metrics.clone(),
-            called: RemoteRoutes::new(metrics, RouteTimings::called),
-            here: OnceLock::new(),
+            remote_routes: RemoteRoutes::new(metrics, RouteTimings::called),
+            served: OnceLock::new(),
             counted: Mutex::default(),
         }
     }
@@ -43,7 +43,7 @@ impl Meters {
         let all = |table: &crate::component::Table, make: fn(&Metrics, &str) -> RouteTimings| {
             table.entries().iter().map(|entry| make(&self.metrics, entry.route())).collect()
         };
-        let _ = self.here.set(Here {
+        let _ = self.served.set(Served {
             handlers: all(&tables.handlers, RouteTimings::local),
             remotes: all(&tables.remotes, RouteTimings::served),
         });
@@ -90,20 +90,20 @@ impl Meters {
         if self.metrics.is_empty() {
             return;
         }
-        report(&self.called.of(route, error), started, error);
+        report(&self.remote_routes.of(route, error), started, error);
     }
 
     /// A client's message was handled here for its frontend.
     pub(super) fn handled(&self, id: EntryId, started: Instant, error: Option<&Error>) {
-        if let Some(here) = self.here.get() {
-            report(&here.handlers[id.index()], started, error);
+        if let Some(served) = self.served.get() {
+            report(&served.handlers[id.index()], started, error);
         }
     }
 
     /// A remote of this server was called.
     pub(super) fn served(&self, id: EntryId, started: Instant, error: Option<&Error>) {
-        if let Some(here) = self.here.get() {
-            report(&here.remotes[id.index()], started, error);
+        if let Some(served) = self.served.get() {
+            report(&served.remotes[id.index()], started, error);
         }
     }
 
@@ -135,19 +135,19 @@ mod tests {
     use crate::error::code;
     use crate::metrics::{DISCOVERY_REGISTRATIONS, InMemoryReporter, TRANSPORT_MOVES, TRANSPORT_RECONNECTS};
 
-    fn meters() -> (Meters, Arc<InMemoryReporter>) {
+    fn cluster_metrics() -> (ClusterMetrics, Arc<InMemoryReporter>) {
         let memory = Arc::new(InMemoryReporter::new());
         let metrics = Metrics::new(&Config::default(), "gate", vec![Arc::clone(&memory) as _]).unwrap();
-        (Meters::new(&metrics), memory)
+        (ClusterMetrics::new(&metrics), memory)
     }
 
     #[test]
     fn total_since_start_adds_only_the_difference() {
-        let (meters, memory) = meters();
+        let (metrics, memory) = cluster_metrics();
         let value = |metric: &Metric| memory.value(metric.name(), &[]);
         for (reconnects, moves) in [(2, 0), (2, 0), (5, 1)] {
-            meters.counted(vec![(&TRANSPORT_RECONNECTS, reconnects), (&TRANSPORT_MOVES, moves)]);
-            meters.counted(vec![(&DISCOVERY_REGISTRATIONS, 1)]);
+            metrics.counted(vec![(&TRANSPORT_RECONNECTS, reconnects), (&TRANSPORT_MOVES, moves)]);
+            metrics.counted(vec![(&DISCOVERY_REGISTRATIONS, 1)]);
             assert_eq!(value(&TRANSPORT_RECONNECTS), Some(reconnects as f64));
             assert_eq!(value(&TRANSPORT_MOVES), Some(moves as f64), "a count of 0 is reported too");
         }
@@ -155,14 +155,14 @@ mod tests {
     }
 
     #[test]
-    fn unanswered_routes_share_one_label() {
-        let (meters, memory) = meters();
+    fn only_a_route_that_an_application_answered_on_is_told_apart() {
+        let (metrics, memory) = cluster_metrics();
         for code in [code::NOT_FOUND, code::UNAVAILABLE, code::TIMEOUT] {
-            meters.called("hall.made.up", Instant::now(), Some(&Error::new(code, "")));
+            metrics.called("hall.made.up", Instant::now(), Some(&Error::new(code, "")));
         }
-        meters.called("hall.a.fails", Instant::now(), Some(&Error::new("APP-1", "")));
-        meters.called("hall.a.works", Instant::now(), None);
-        meters.called("hall.a.works", Instant::now(), Some(&Error::new(code::TIMEOUT, "")));
+        metrics.called("hall.a.fails", Instant::now(), Some(&Error::new("APP-1", "")));
+        metrics.called("hall.a.works", Instant::now(), None);
+        metrics.called("hall.a.works", Instant::now(), Some(&Error::new(code::TIMEOUT, "")));
         let times = |route| memory.count("response_time_ns", &[("route", route)]);
         assert_eq!(
             [times("hall.made.up"), times(""), times("hall.a.fails"), times("hall.a.works")],

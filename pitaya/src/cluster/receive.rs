@@ -17,26 +17,26 @@ use crate::error::{Error, code};
 use crate::util::throttle::{GLOBAL, throttled};
 
 /// A request that is being answered. It ends with an answer, whatever happens.
-pub(super) struct Answering(Option<BoxFuture<'static, Bytes>>);
+pub(super) struct RunningRequest(Option<BoxFuture<'static, Bytes>>);
 
-impl Answering {
+impl RunningRequest {
     /// Hands a request over.
     pub(super) fn begin(receiver: &dyn Receiver, body: Bytes) -> Self {
-        Self(unharmed("a request", || receiver.request(body)))
+        Self(catch_panic("a request", || receiver.request(body)))
     }
 
     /// Goes as far as it can without waiting. Most requests are answered then, and need no task of their own.
-    pub(super) async fn once(&mut self) -> Poll<Bytes> {
+    pub(super) async fn poll_once(&mut self) -> Poll<Bytes> {
         poll_fn(|context| Poll::Ready(Pin::new(&mut *self).poll(context))).await
     }
 }
 
-impl Future for Answering {
+impl Future for RunningRequest {
     type Output = Bytes;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Bytes> {
         let Some(future) = &mut self.0 else { return Poll::Ready(failed()) };
-        match unharmed("a request", || future.as_mut().poll(context)) {
+        match catch_panic("a request", || future.as_mut().poll(context)) {
             Some(Poll::Pending) => Poll::Pending,
             Some(Poll::Ready(answer)) => Poll::Ready(answer),
             None => Poll::Ready(failed()),
@@ -46,7 +46,7 @@ impl Future for Answering {
 
 /// What comes besides requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum MessageKind {
     Push,
     Kick,
     Bound,
@@ -54,22 +54,24 @@ pub(super) enum Kind {
 }
 
 /// Hands such a message over; gives what its sender is told if it waits.
-pub(super) fn deliver(receiver: &dyn Receiver, kind: Kind, body: Bytes) -> Bytes {
+pub(super) fn deliver(receiver: &dyn Receiver, kind: MessageKind, body: Bytes) -> Bytes {
     let answer = match kind {
-        Kind::Push => unharmed("a push", || receiver.push(body)),
-        Kind::Kick => unharmed("a kick", || receiver.kick(body)),
-        Kind::Bound => unharmed("a binding", || receiver.bound(body)).map(|()| response::ACK),
-        Kind::Broadcast => unharmed("a broadcast", || receiver.broadcast(body)).map(|()| response::ACK),
+        MessageKind::Push => catch_panic("a push", || receiver.push(body)),
+        MessageKind::Kick => catch_panic("a kick", || receiver.kick(body)),
+        MessageKind::Bound => catch_panic("a binding", || receiver.bound(body)).map(|()| response::ACK),
+        MessageKind::Broadcast => {
+            catch_panic("a broadcast", || receiver.broadcast(body)).map(|()| response::ACK)
+        }
     };
     answer.unwrap_or_else(failed)
 }
 
 /// Says that the connection is back.
 pub(super) fn reconnected(receiver: &dyn Receiver) {
-    unharmed("that the connection is back", || receiver.reconnected());
+    catch_panic("that the connection is back", || receiver.reconnected());
 }
 
-fn unharmed<T>(what: &str, handle: impl FnOnce() -> T) -> Option<T> {
+fn catch_panic<T>(what: &str, handle: impl FnOnce() -> T) -> Option<T> {
     let handled = catch_unwind(AssertUnwindSafe(handle)).ok();
     if handled.is_none() {
         throttled!(GLOBAL, error, "panics for servers", "handling {what} of another server panicked");
@@ -82,13 +84,13 @@ fn failed() -> Bytes {
 }
 
 /// The answer to a request that finds more of them waiting than may.
-pub(super) fn overloaded() -> Bytes {
+pub(super) fn overloaded_reply() -> Bytes {
     response::write(Err(Error::new(code::UNAVAILABLE, "too many requests wait for their answers")), false)
 }
 
 /// The answer that can be sent: an error if this one is larger than one message may be. The caller would wait in vain
 /// for it otherwise.
-pub(super) fn fitting(answer: Bytes, limit: usize) -> (Bytes, bool) {
+pub(super) fn fit_to_limit(answer: Bytes, limit: usize) -> (Bytes, bool) {
     if answer.len() <= limit {
         return (answer, true);
     }
@@ -103,18 +105,18 @@ pub(super) fn fitting(answer: Bytes, limit: usize) -> (Bytes, bool) {
 /// keeps the others from beginning, and one processor would do the work of all. So after such a one the next requests
 /// are tasks at once, until one is tried again.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct InlineBudget {
     apart: u32,
 }
 
-impl Pace {
+impl InlineBudget {
     /// What a request may take before it first waits: a hundred times what a task costs.
     const LONG: Duration = Duration::from_micros(50);
     /// How many are tasks at once after one that took long.
     const APART: u32 = 127;
 
     /// Whether the next one begins in place.
-    pub(super) fn in_place(&mut self) -> bool {
+    pub(super) fn runs_inline(&mut self) -> bool {
         match self.apart.checked_sub(1) {
             Some(left) => {
                 self.apart = left;
@@ -125,7 +127,7 @@ impl Pace {
     }
 
     /// One that began in place took this long.
-    pub(super) fn took(&mut self, time: Duration) {
+    pub(super) fn record(&mut self, time: Duration) {
         if time > Self::LONG {
             self.apart = Self::APART;
         }
@@ -166,10 +168,10 @@ mod tests {
     #[tokio::test]
     async fn a_receiver_that_panics_answers_with_an_error() {
         for body in ["", "1", "12"] {
-            let answer = Answering::begin(&Panics, body.into()).await;
+            let answer = RunningRequest::begin(&Panics, body.into()).await;
             assert_eq!(response::read(answer).unwrap_err().code(), code::INTERNAL, "{body:?}");
         }
-        for kind in [Kind::Push, Kind::Kick, Kind::Bound, Kind::Broadcast] {
+        for kind in [MessageKind::Push, MessageKind::Kick, MessageKind::Bound, MessageKind::Broadcast] {
             assert!(response::read(deliver(&Panics, kind, Bytes::new())).is_err(), "{kind:?}");
         }
     }
@@ -177,19 +179,19 @@ mod tests {
     #[test]
     fn an_answer_that_is_too_large_becomes_an_error() {
         let answer = Bytes::from(vec![0; 100]);
-        assert_eq!(fitting(answer.clone(), 100), (answer.clone(), true));
-        let (instead, fits) = fitting(answer, 99);
+        assert_eq!(fit_to_limit(answer.clone(), 100), (answer.clone(), true));
+        let (instead, fits) = fit_to_limit(answer, 99);
         let error = response::read(instead).unwrap_err();
         assert!(!fits && error.code() == code::INTERNAL && error.msg().contains("100 bytes"), "{error}");
     }
 
     #[test]
     fn after_a_request_that_took_long_the_next_are_tasks() {
-        let mut pace = Pace::default();
-        assert!(pace.in_place());
-        pace.took(Pace::LONG);
-        assert!(pace.in_place());
-        pace.took(Pace::LONG * 2);
-        assert_eq!((0..1000).filter(|_| pace.in_place()).count(), 1000 - Pace::APART as usize);
+        let mut budget = InlineBudget::default();
+        assert!(budget.runs_inline());
+        budget.record(InlineBudget::LONG);
+        assert!(budget.runs_inline());
+        budget.record(InlineBudget::LONG * 2);
+        assert_eq!((0..1000).filter(|_| budget.runs_inline()).count(), 1000 - InlineBudget::APART as usize);
     }
 }

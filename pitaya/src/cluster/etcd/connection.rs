@@ -11,15 +11,15 @@ use crate::etcd::{self, Pages, code, status};
 
 /// One connection. After a failure another one is made.
 #[derive(Clone)]
-pub(super) struct Link {
-    etcd: etcd::Link,
+pub(super) struct Connection {
+    etcd: etcd::Connection,
     options: Arc<EtcdOptions>,
 }
 
-impl Link {
+impl Connection {
     /// Connects, signs in, and sees that etcd answers.
     pub(super) async fn connect(options: Arc<EtcdOptions>, endpoint: usize) -> Result<Self, Fault> {
-        let etcd = etcd::Link::connect(Arc::new(options.access()), endpoint).await?;
+        let etcd = etcd::Connection::connect(Arc::new(options.access()), endpoint).await?;
         Ok(Self { etcd, options })
     }
 

@@ -9,14 +9,18 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::hub::{Caller, Inbox, Item, LARGEST, Letter, MemoryBroker, WAITING, What};
+use super::broker::{
+    Envelope, EnvelopeKind, MAX_MESSAGE, MAX_QUEUED, MemoryBroker, Queue, QueueItem, ReplySender,
+};
 use crate::cluster::Receiver;
-use crate::cluster::answering::{Answering, Pace, deliver, fitting, overloaded, reconnected};
+use crate::cluster::receive::{
+    InlineBudget, RunningRequest, deliver, fit_to_limit, overloaded_reply, reconnected,
+};
 use crate::util::tasks::run_until_cancelled;
 
-/// What a letter needs to be handled. Each subject has a clone.
+/// What an envelope needs to be handled. Each subject has a clone.
 #[derive(Clone)]
-pub(super) struct Desk {
+pub(super) struct Consumer {
     pub(super) broker: MemoryBroker,
     pub(super) receiver: Arc<dyn Receiver>,
     /// The requests that are being answered.
@@ -26,17 +30,17 @@ pub(super) struct Desk {
     pub(super) cut: CancellationToken,
 }
 
-impl Desk {
+impl Consumer {
     /// A queue for one subject, with its task: it ends when nobody can send to it any more.
-    pub(super) fn open(&self, server: &Arc<str>) -> Inbox {
-        let (items, taken) = mpsc::channel(WAITING);
+    pub(super) fn open(&self, server: &Arc<str>) -> Queue {
+        let (items, taken) = mpsc::channel(MAX_QUEUED);
         tokio::spawn(self.clone().serve(taken));
-        Inbox { server: Arc::clone(server), items }
+        Queue { server: Arc::clone(server), items }
     }
 
     /// Takes in until it is closed.
-    pub(super) async fn serve(self, mut items: mpsc::Receiver<Item>) {
-        let mut pace = Pace::default();
+    pub(super) async fn serve(self, mut items: mpsc::Receiver<QueueItem>) {
+        let mut budget = InlineBudget::default();
         loop {
             let item = tokio::select! {
                 biased;
@@ -45,11 +49,11 @@ impl Desk {
             };
             match item {
                 None => return,
-                Some(Item::Mark(reached)) => {
+                Some(QueueItem::Mark(reached)) => {
                     let _ = reached.send(());
                 }
-                Some(Item::Reconnected) => reconnected(&*self.receiver),
-                Some(Item::Letter(letter)) => {
+                Some(QueueItem::Reconnected) => reconnected(&*self.receiver),
+                Some(QueueItem::Envelope(envelope)) => {
                     // Between two subjects there is no order: another one may go first.
                     for _ in 0..self.broker.turns() {
                         tokio::task::yield_now().await;
@@ -57,54 +61,54 @@ impl Desk {
                     if self.closed.is_cancelled() {
                         return;
                     }
-                    self.handle(letter, &mut pace).await;
+                    self.handle(envelope, &mut budget).await;
                 }
             }
         }
     }
 
-    async fn handle(&self, letter: Letter, pace: &mut Pace) {
-        let Letter { from, to, what, body } = letter;
-        match what {
-            What::Message(kind) => drop(deliver(&*self.receiver, kind, body)),
-            What::Request(caller) => {
+    async fn handle(&self, envelope: Envelope, budget: &mut InlineBudget) {
+        let Envelope { from, to, kind, body } = envelope;
+        match kind {
+            EnvelopeKind::Message(kind) => drop(deliver(&*self.receiver, kind, body)),
+            EnvelopeKind::Request(caller) => {
                 let closed = self.closed.clone();
-                let back = Back { broker: self.broker.clone(), closed, from: to, to: from, caller };
-                if self.running.len() >= WAITING {
-                    return back.send(overloaded());
+                let back = ReplyHandle { broker: self.broker.clone(), closed, from: to, to: from, caller };
+                if self.running.len() >= MAX_QUEUED {
+                    return back.send(overloaded_reply());
                 }
-                let mut answering = Answering::begin(&*self.receiver, body);
-                if pace.in_place() {
+                let mut request = RunningRequest::begin(&*self.receiver, body);
+                if budget.runs_inline() {
                     let began = Instant::now();
-                    let first = answering.once().await;
-                    pace.took(began.elapsed());
+                    let first = request.poll_once().await;
+                    budget.record(began.elapsed());
                     if let Poll::Ready(answer) = first {
                         return back.send(answer);
                     }
                 }
                 self.running
-                    .spawn(run_until_cancelled(self.cut.clone(), async move { back.send(answering.await) }));
+                    .spawn(run_until_cancelled(self.cut.clone(), async move { back.send(request.await) }));
             }
-            What::Answer => {}
+            EnvelopeKind::Answer => {}
         }
     }
 }
 
 /// The way back to a caller.
-struct Back {
+struct ReplyHandle {
     broker: MemoryBroker,
     closed: CancellationToken,
     from: Arc<str>,
     to: Arc<str>,
-    caller: Caller,
+    caller: ReplySender,
 }
 
-impl Back {
+impl ReplyHandle {
     fn send(self, answer: Bytes) {
         if self.closed.is_cancelled() {
             return; // who has gone says nothing more
         }
-        let (answer, _) = fitting(answer, LARGEST);
+        let (answer, _) = fit_to_limit(answer, MAX_MESSAGE);
         self.broker.answer(&self.from, &self.to, &self.caller, answer);
     }
 }

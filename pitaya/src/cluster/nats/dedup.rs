@@ -17,9 +17,9 @@ use crate::util::sync::Mutex;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     /// The one that was there before.
-    Leaving,
+    Old,
     /// The one that takes its place.
-    Coming,
+    New,
 }
 
 /// How many times more each message came over the one than over the other.
@@ -30,13 +30,13 @@ pub(super) enum Side {
 /// messages comes only over the connection that leaves, and the second only over the one that comes, the second is
 /// lost; never does a message arrive twice, as is promised.
 #[derive(Debug, Default)]
-pub(super) struct Overlap {
+pub(super) struct Dedup {
     /// Of what comes from strangers only the hash is kept: its size is not ours to choose.
     hasher: RandomState,
     ahead: Mutex<HashMap<u64, i64>>,
 }
 
-impl Overlap {
+impl Dedup {
     /// Whether this is the first of the two that come.
     fn is_first(&self, side: Side, message: &Message) -> bool {
         let Message { subject, reply, payload, .. } = message;
@@ -53,11 +53,11 @@ impl Overlap {
         let mut ahead = self.ahead.lock();
         let ahead = ahead.entry(key).or_default();
         match side {
-            Side::Leaving => {
+            Side::Old => {
                 *ahead += 1;
                 *ahead > 0
             }
-            Side::Coming => {
+            Side::New => {
                 *ahead -= 1;
                 *ahead < 0
             }
@@ -67,27 +67,27 @@ impl Overlap {
 
 /// Whether a connection is one of two at the moment.
 #[derive(Debug, Default)]
-pub(super) struct Part {
+pub(super) struct DedupSlot {
     /// Asked for each message; the rest only while it holds.
     on: AtomicBool,
-    of: Mutex<Option<(Arc<Overlap>, Side)>>,
+    of: Mutex<Option<(Arc<Dedup>, Side)>>,
 }
 
-impl Part {
+impl DedupSlot {
     /// What comes from now on may come over the other one too, or no longer.
-    pub(super) fn set(&self, of: Option<(Arc<Overlap>, Side)>) {
+    pub(super) fn set(&self, of: Option<(Arc<Dedup>, Side)>) {
         let on = of.is_some();
         *self.of.lock() = of;
         self.on.store(on, Ordering::Release);
     }
 
     /// Whether a message has come over the other one already.
-    pub(super) fn has_come(&self, message: &Message) -> bool {
+    pub(super) fn is_duplicate(&self, message: &Message) -> bool {
         if !self.on.load(Ordering::Acquire) {
             return false;
         }
         let of = self.of.lock().clone();
-        of.is_some_and(|(overlap, side)| !overlap.is_first(side, message))
+        of.is_some_and(|(dedup, side)| !dedup.is_first(side, message))
     }
 }
 
@@ -110,16 +110,18 @@ mod tests {
             description: None,
             length: 2,
         };
-        let part = Part::default();
-        assert!(!part.has_come(&message) && !part.has_come(&message));
-        let overlap = Arc::new(Overlap::default());
-        part.set(Some((Arc::clone(&overlap), Side::Leaving)));
-        let other = Part::default();
-        other.set(Some((overlap, Side::Coming)));
-        assert!(!part.has_come(&message) && !part.has_come(&message));
-        assert!(other.has_come(&message) && other.has_come(&message) && !other.has_come(&message));
-        part.set(None);
-        assert!(!part.has_come(&message));
+        let slot = DedupSlot::default();
+        assert!(!slot.is_duplicate(&message) && !slot.is_duplicate(&message));
+        let dedup = Arc::new(Dedup::default());
+        slot.set(Some((Arc::clone(&dedup), Side::Old)));
+        let other = DedupSlot::default();
+        other.set(Some((dedup, Side::New)));
+        assert!(!slot.is_duplicate(&message) && !slot.is_duplicate(&message));
+        assert!(
+            other.is_duplicate(&message) && other.is_duplicate(&message) && !other.is_duplicate(&message)
+        );
+        slot.set(None);
+        assert!(!slot.is_duplicate(&message));
     }
 
     fn push(payload: Vec<u8>) -> Message {
@@ -138,13 +140,13 @@ mod tests {
 
     /// Two pushes of the same text: the first comes over the connection that leaves, the second over the other one.
     fn handed_over(first: &Message, second: &Message) -> [bool; 2] {
-        let overlap = Arc::new(Overlap::default());
-        let part = |side| {
-            let part = Part::default();
-            part.set(Some((Arc::clone(&overlap), side)));
-            part
+        let dedup = Arc::new(Dedup::default());
+        let slot = |side| {
+            let slot = DedupSlot::default();
+            slot.set(Some((Arc::clone(&dedup), side)));
+            slot
         };
-        [!part(Side::Leaving).has_come(first), !part(Side::Coming).has_come(second)]
+        [!slot(Side::Old).is_duplicate(first), !slot(Side::New).is_duplicate(second)]
     }
 
     #[test]
@@ -172,13 +174,13 @@ mod tests {
         ) {
             let (a, b) = (from.index(sent.len() + 1), to.index(sent.len() + 1));
             let (from, to) = (a.min(b), a.max(b));
-            let overlap = Overlap::default();
+            let dedup = Dedup::default();
             let (mut leaving, mut coming) = (sent[..to].iter(), sent[from..].iter());
             let mut handed: HashMap<u64, usize> = HashMap::new();
             for turn in turns.into_iter().chain(std::iter::repeat_n(true, 60)).chain(std::iter::repeat_n(false, 60)) {
                 let next = if turn { leaving.next() } else { coming.next() };
-                let side = if turn { Side::Leaving } else { Side::Coming };
-                if let Some(&key) = next && overlap.count(side, key) {
+                let side = if turn { Side::Old } else { Side::New };
+                if let Some(&key) = next && dedup.count(side, key) {
                     *handed.entry(key).or_default() += 1;
                 }
             }

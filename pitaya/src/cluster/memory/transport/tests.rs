@@ -1,6 +1,6 @@
 use std::sync::Mutex;
 
-use super::hub::WAITING;
+use super::super::broker::MAX_QUEUED;
 use super::*;
 use crate::cluster::response;
 
@@ -163,7 +163,7 @@ async fn what_finds_no_room_is_dropped_and_counted() {
     a.serve_user("ann").await.unwrap();
     let to = Address::Push { frontend_type: "front", uid: "ann" };
     // nothing is taken in while this test does not wait
-    for _ in 0..WAITING + 5 {
+    for _ in 0..MAX_QUEUED + 5 {
         let published = a.publish(to, Bytes::new()).await;
         assert_eq!(published, Ok(()));
     }
@@ -175,7 +175,7 @@ async fn what_finds_no_room_is_dropped_and_counted() {
         "another subject has room"
     );
     a.drain().await;
-    assert_eq!(came.lock().unwrap().len(), WAITING + 1);
+    assert_eq!(came.lock().unwrap().len(), MAX_QUEUED + 1);
 }
 
 /// The app receives no messages meanwhile, and learns when the outage is over.

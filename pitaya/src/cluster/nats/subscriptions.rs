@@ -10,21 +10,25 @@ use futures_util::{FutureExt as _, Stream as _};
 use tokio::task::coop::unconstrained;
 use tokio_util::sync::CancellationToken;
 
-use super::link::Link;
+use super::connection::Connection;
 
 /// The messages of some subscriptions. Those of one come in their order; of two that have some, the first is asked
 /// first.
-pub(super) struct Intake {
-    link: Arc<Link>,
+pub(super) struct Subscriptions {
+    connection: Arc<Connection>,
     subscribers: Vec<Subscriber>,
     end: CancellationToken,
     ended: bool,
 }
 
-impl Intake {
+impl Subscriptions {
     /// Takes in until `end`.
-    pub(super) fn new(link: Arc<Link>, subscribers: Vec<Subscriber>, end: CancellationToken) -> Self {
-        Self { link, subscribers, end, ended: false }
+    pub(super) fn new(
+        connection: Arc<Connection>,
+        subscribers: Vec<Subscriber>,
+        end: CancellationToken,
+    ) -> Self {
+        Self { connection, subscribers, end, ended: false }
     }
 
     /// The next message, with the place of its subscription; nothing more after the end. What was sent to us before
@@ -32,7 +36,7 @@ impl Intake {
     pub(super) async fn next(&mut self) -> Option<(usize, Message)> {
         loop {
             let next = self.take().await?;
-            if !self.link.part.has_come(&next.1) {
+            if !self.connection.dedup.is_duplicate(&next.1) {
                 return Some(next);
             }
         }
@@ -56,7 +60,7 @@ impl Intake {
                 Some(None) => {}
                 // If it fails the connection is gone, and nothing more comes in any case. Boxed, since it is needed
                 // once, and each user has a task of this.
-                None => drop(Box::pin(self.link.finish(&mut self.subscribers)).await),
+                None => drop(Box::pin(self.connection.drain_subscribers(&mut self.subscribers)).await),
             }
             self.ended = true;
         }

@@ -1,5 +1,5 @@
 //! The task that keeps a server registered and its list of servers true: the shell around [`Machine`] and
-//! [`Follower`].
+//! [`Reconciler`].
 
 use std::future::pending;
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use super::EtcdOptions;
-use super::follower::{Entry, Event, Follower};
-use super::link::Link;
+use super::connection::Connection;
 use super::machine::{Answer, Fault, Machine, Request, Seen, Sign};
+use super::reconciler::{Entry, Event, Reconciler};
 use crate::cluster::Server;
 use crate::error::{Error, Result, code};
 use crate::etcd::Pages;
@@ -30,7 +30,7 @@ pub(super) enum Command {
 /// What others may look at while the task runs.
 #[derive(Default)]
 pub(super) struct Shared {
-    link: Mutex<Option<Link>>,
+    connection: Mutex<Option<Connection>>,
     /// Whether changes are followed, and etcd is not silent.
     pub(super) current: AtomicBool,
     pub(super) registrations: AtomicU64,
@@ -40,18 +40,18 @@ pub(super) struct Shared {
 
 impl Shared {
     /// The connection that there is now.
-    pub(super) fn link(&self) -> Option<Link> {
-        self.link.lock().clone()
+    pub(super) fn connection(&self) -> Option<Connection> {
+        self.connection.lock().clone()
     }
 
-    fn set_link(&self, link: Option<Link>) {
-        *self.link.lock() = link;
+    fn set_connection(&self, connection: Option<Connection>) {
+        *self.connection.lock() = connection;
     }
 }
 
 /// What came of a request, with what is not the machine's.
 enum Outcome {
-    Connected(Link),
+    Connected(Connection),
     Listed(Pages),
     Watching(Box<WatchStream>),
     Answer(Answer),
@@ -65,16 +65,16 @@ struct Announced {
     answer: oneshot::Sender<Result<()>>,
 }
 
-pub(super) struct Keeper {
+pub(super) struct Supervisor {
     options: Arc<EtcdOptions>,
     own: Arc<Server>,
     /// The own key, with the prefix.
     key: String,
     machine: Machine,
-    follower: Follower,
+    reconciler: Reconciler,
     shared: Arc<Shared>,
     waiting: Waiting,
-    link: Option<Link>,
+    connection: Option<Connection>,
     watch: Option<WatchStream>,
     request: Option<BoxFuture<'static, Outcome>>,
 }
@@ -87,26 +87,37 @@ struct Waiting {
     left: Vec<oneshot::Sender<()>>,
 }
 
-impl Keeper {
+impl Supervisor {
     /// `key` is the own one, with the prefix; `joined` hears what came of the first registration.
     pub(super) fn new(
         options: Arc<EtcdOptions>,
         own: Arc<Server>,
         key: String,
         machine: Machine,
-        follower: Follower,
+        reconciler: Reconciler,
         shared: Arc<Shared>,
         joined: oneshot::Sender<Result<()>>,
     ) -> Self {
         let waiting = Waiting { joined: Some(joined), ..Waiting::default() };
-        Self { options, own, key, machine, follower, shared, waiting, link: None, watch: None, request: None }
+        Self {
+            options,
+            own,
+            key,
+            machine,
+            reconciler,
+            shared,
+            waiting,
+            connection: None,
+            watch: None,
+            request: None,
+        }
     }
 
     /// Goes on until nobody can tell it anything any more, or the first registration has failed for good.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         while self.proceed(Instant::now()) {
             // Time counts against nobody while etcd is silent.
-            let gone_at = self.follower.deadline().filter(|at| *at < self.machine.silent_at());
+            let gone_at = self.reconciler.deadline().filter(|at| *at < self.machine.silent_at());
             let deadline = self.machine.deadline().into_iter().chain(gone_at).min();
             tokio::select! {
                 biased;
@@ -122,14 +133,14 @@ impl Keeper {
                 () = maybe(deadline, sleep_until) => {}
             }
         }
-        self.shared.set_link(None);
+        self.shared.set_connection(None);
         self.shared.current.store(false, Ordering::Relaxed);
     }
 
     /// Brings what is to be done into line with what is known. Gives whether there is anything left to do.
     fn proceed(&mut self, now: Instant) -> bool {
         if now < self.machine.silent_at() {
-            self.follower.tick(now);
+            self.reconciler.tick(now);
         }
         if let Some(request) = self.machine.next(now) {
             self.request = Some(self.begin(request));
@@ -140,8 +151,8 @@ impl Keeper {
         if !self.machine.watching() {
             self.watch = None;
         }
-        if !self.machine.connected() && self.link.take().is_some() {
-            self.shared.set_link(None);
+        if !self.machine.connected() && self.connection.take().is_some() {
+            self.shared.set_connection(None);
         }
         let current = self.machine.watching() && now < self.machine.silent_at();
         self.shared.current.store(current, Ordering::Relaxed);
@@ -154,10 +165,10 @@ impl Keeper {
         if let Request::Connect(endpoint) = request {
             let options = Arc::clone(&self.options);
             return Box::pin(async move {
-                Link::connect(options, endpoint).await.map_or_else(failed, Outcome::Connected)
+                Connection::connect(options, endpoint).await.map_or_else(failed, Outcome::Connected)
             });
         }
-        let Some(link) = self.link.clone() else {
+        let Some(connection) = self.connection.clone() else {
             // The machine asks for nothing without a connection.
             let fault = Fault { text: "there is no connection to etcd".to_owned(), refused: false };
             return Box::pin(async move { failed(fault) });
@@ -165,18 +176,18 @@ impl Keeper {
         let (key, value) = (self.key.clone(), self.own.to_json());
         Box::pin(async move {
             Outcome::Answer(match request {
-                Request::Grant => link.grant().await,
-                Request::Keep(lease) => link.keep(lease).await,
-                Request::Put(lease) => link.put(key, value, lease).await,
-                Request::Revoke(lease) => link.revoke(lease).await,
+                Request::Grant => connection.grant().await,
+                Request::Keep(lease) => connection.keep(lease).await,
+                Request::Put(lease) => connection.put(key, value, lease).await,
+                Request::Revoke(lease) => connection.revoke(lease).await,
                 Request::List => {
-                    return match link.list().await {
+                    return match connection.list().await {
                         Ok(list) => Outcome::Listed(list),
                         Err(fault) => failed(fault),
                     };
                 }
                 Request::Watch(from) => {
-                    return link
+                    return connection
                         .watch(from)
                         .await
                         .map_or_else(failed, |watch| Outcome::Watching(Box::new(watch)));
@@ -189,14 +200,14 @@ impl Keeper {
     fn finish(&mut self, outcome: Outcome) {
         let now = Instant::now();
         let answer = match outcome {
-            Outcome::Connected(link) => {
-                self.shared.set_link(Some(link.clone()));
-                self.link = Some(link);
+            Outcome::Connected(connection) => {
+                self.shared.set_connection(Some(connection.clone()));
+                self.connection = Some(connection);
                 Answer::Connected
             }
             Outcome::Listed(Pages { revision, pages }) => {
                 self.hear(Sign::List(revision), now);
-                let own = self.follower.list(revision, pages.iter().flat_map(|page| page.kvs()).map(entry));
+                let own = self.reconciler.list(revision, pages.iter().flat_map(|page| page.kvs()).map(entry));
                 Answer::Listed { revision, own }
             }
             Outcome::Watching(watch) => {
@@ -215,11 +226,11 @@ impl Keeper {
 
     fn look_at(&mut self, message: std::result::Result<Option<WatchResponse>, EtcdError>) {
         let now = Instant::now();
-        let Some(link) = &self.link else { return };
+        let Some(connection) = &self.connection else { return };
         let response = match message {
             Ok(Some(response)) => response,
-            Ok(None) => return self.machine.seen(Seen::Broken(link.ended("")), now),
-            Err(error) => return self.machine.seen(Seen::Broken(link.explain(&error)), now),
+            Ok(None) => return self.machine.seen(Seen::Broken(connection.ended("")), now),
+            Err(error) => return self.machine.seen(Seen::Broken(connection.explain(&error)), now),
         };
         if response.compact_revision() > 0 {
             tracing::info!(
@@ -228,7 +239,7 @@ impl Keeper {
             return self.machine.seen(Seen::Compacted, now);
         }
         if response.canceled() {
-            return self.machine.seen(Seen::Broken(link.ended(response.cancel_reason())), now);
+            return self.machine.seen(Seen::Broken(connection.ended(response.cancel_reason())), now);
         }
         self.hear(Sign::Any, now);
         for kv in response.events().iter().filter_map(|event| event.kv()) {
@@ -238,14 +249,14 @@ impl Keeper {
             } else {
                 Event::Put(entry(kv))
             };
-            let seen = self.follower.apply(event);
+            let seen = self.reconciler.apply(event);
             self.machine.seen(seen, now);
         }
     }
 
     fn hear(&mut self, sign: Sign, now: Instant) {
         if let Some(silence) = self.machine.hear(sign, now) {
-            self.follower.doubt(silence, self.machine.grace(), now);
+            self.reconciler.doubt(silence, self.machine.grace(), now);
         }
     }
 
@@ -253,7 +264,7 @@ impl Keeper {
         match command {
             Command::Announce(own, answer) => {
                 self.own = Arc::clone(&own);
-                self.follower.announce(own);
+                self.reconciler.announce(own);
                 let announced =
                     Announced { version: self.machine.announce(), failed: self.machine.failed(), answer };
                 if self.machine.connected() && self.machine.stays() {
@@ -263,7 +274,7 @@ impl Keeper {
                 }
             }
             Command::Leave(answer) => {
-                self.follower.leave();
+                self.reconciler.leave();
                 self.machine.leave();
                 self.waiting.announced.drain(..).for_each(Announced::in_vain);
                 self.waiting.left.push(answer);

@@ -21,7 +21,7 @@ const TOGETHER: usize = 4096;
 /// has come back, all that was sent before it has been seen.
 ///
 /// A request to a subject without listeners would do as well, if nobody ever listened to all subjects.
-pub(super) struct Echo {
+pub(super) struct FlushBarrier {
     client: Client,
     subject: String,
     back: Subscriber,
@@ -29,7 +29,7 @@ pub(super) struct Echo {
     patience: Duration,
 }
 
-impl Echo {
+impl FlushBarrier {
     pub(super) async fn new(
         client: Client,
         signals: Arc<Signals>,
@@ -41,7 +41,7 @@ impl Echo {
     }
 
     /// Sends one message for all who asked since the last, for as long as there is a connection and who could ask.
-    pub(super) async fn answer(mut self, mut questions: mpsc::UnboundedReceiver<oneshot::Sender<()>>) {
+    pub(super) async fn run(mut self, mut requests: mpsc::UnboundedReceiver<oneshot::Sender<()>>) {
         let mut waiting = Vec::new();
         let mut since = Instant::now();
         let mut look = tokio::time::interval(LOOK);
@@ -49,8 +49,8 @@ impl Echo {
             tokio::select! {
                 biased;
                 // closed, or lost
-                () = self.signals.gone.cancelled() => return,
-                asked = questions.recv_many(&mut waiting, TOGETHER), if waiting.is_empty() => {
+                () = self.signals.lost.cancelled() => return,
+                asked = requests.recv_many(&mut waiting, TOGETHER), if waiting.is_empty() => {
                     if asked == 0 {
                         return;
                     }
@@ -74,14 +74,14 @@ impl Echo {
                 }
             }
         }
-        self.signals.gone.cancel();
+        self.signals.lost.cancel();
     }
 
     async fn send(&self) -> bool {
         tokio::select! {
             biased;
             sent = self.client.publish(self.subject.clone(), Bytes::new()) => sent.is_ok(),
-            () = self.signals.gone.cancelled() => false,
+            () = self.signals.lost.cancelled() => false,
         }
     }
 

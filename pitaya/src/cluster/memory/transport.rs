@@ -12,29 +12,21 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-mod hub;
-mod inbox;
-#[cfg(feature = "testing")]
-mod parcel;
+use super::broker::{EnvelopeKind, MAX_MESSAGE, MemoryBroker, Queue, QueueItem, ReplySender};
+use super::queue::Consumer;
+use crate::cluster::receive::MessageKind;
+use crate::cluster::{Address, Receiver, Server, Transport, TransportError, subject};
+
 #[cfg(test)]
 mod tests;
 
-pub use hub::MemoryBroker;
-#[cfg(feature = "testing")]
-pub(crate) use parcel::{Courier, Parcel};
-
-use self::hub::{Caller, Inbox, Item, LARGEST, What};
-use self::inbox::Desk;
-use super::answering::Kind;
-use super::{Address, Receiver, Server, Transport, TransportError, subject};
 use crate::util::sync::Mutex;
-
 /// The transport of one app over a [`MemoryBroker`]. It is made by [`MemoryBroker::transport`].
 ///
 /// When it is dropped its server is gone from the broker.
 pub struct MemoryTransport {
     broker: MemoryBroker,
-    post: OnceLock<Post>,
+    endpoint: OnceLock<Endpoint>,
     running: TaskTracker,
     closed: CancellationToken,
     /// Ends what is being answered, which being closed does not: that is to answer what has come.
@@ -42,20 +34,20 @@ pub struct MemoryTransport {
 }
 
 /// What a started transport has.
-struct Post {
+struct Endpoint {
     own: Arc<Server>,
     number: u64,
     /// None once it is over: what is in there leads to whoever has this.
-    desk: Mutex<Option<Desk>>,
+    consumer: Mutex<Option<Consumer>>,
     /// Where it takes in, by subject.
-    inboxes: Mutex<BTreeMap<String, Inbox>>,
+    queues: Mutex<BTreeMap<String, Queue>>,
     users: Mutex<BTreeMap<String, usize>>,
 }
 
 impl MemoryTransport {
     pub(super) fn new(broker: MemoryBroker) -> Self {
         let (closed, cut) = (CancellationToken::new(), CancellationToken::new());
-        Self { broker, post: OnceLock::new(), running: TaskTracker::new(), closed, cut }
+        Self { broker, endpoint: OnceLock::new(), running: TaskTracker::new(), closed, cut }
     }
 
     fn enter(&self, own: Arc<Server>, receiver: Arc<dyn Receiver>) -> Result<(), TransportError> {
@@ -65,39 +57,40 @@ impl MemoryTransport {
         if own.frontend {
             others.push(subject::broadcast(&own.server_type, &own.id)?);
         }
-        let desk = Desk {
+        let consumer = Consumer {
             broker: self.broker.clone(),
             receiver,
             running: self.running.clone(),
             closed: self.closed.clone(),
             cut: self.cut.clone(),
         };
-        let inbox = desk.open(&own.id);
-        let number = self.broker.enter(requests.clone(), inbox.clone())?;
-        let inboxes = Mutex::new(BTreeMap::from([(requests, inbox)]));
-        let post = Post { own, number, desk: Mutex::new(Some(desk)), inboxes, users: Mutex::default() };
-        if self.post.set(post).is_err() {
+        let queue = consumer.open(&own.id);
+        let number = self.broker.enter(requests.clone(), queue.clone())?;
+        let queues = Mutex::new(BTreeMap::from([(requests, queue)]));
+        let endpoint =
+            Endpoint { own, number, consumer: Mutex::new(Some(consumer)), queues, users: Mutex::default() };
+        if self.endpoint.set(endpoint).is_err() {
             self.broker.leave(number);
             return Err(TransportError::Other("this transport was started before".to_owned()));
         }
-        if let Some(post) = self.post.get() {
-            others.into_iter().for_each(|subject| post.subscribe(subject));
+        if let Some(endpoint) = self.endpoint.get() {
+            others.into_iter().for_each(|subject| endpoint.subscribe(subject));
         }
         Ok(())
     }
 
     /// What it has, if it takes part.
-    fn post(&self) -> Result<&Post, TransportError> {
+    fn endpoint(&self) -> Result<&Endpoint, TransportError> {
         if self.closed.is_cancelled() {
             return Err(TransportError::Unavailable);
         }
-        self.post.get().ok_or(TransportError::Unavailable)
+        self.endpoint.get().ok_or(TransportError::Unavailable)
     }
 
     /// What it has, if it takes part and its broker can be reached.
-    fn connected(&self) -> Result<&Post, TransportError> {
-        self.post().and_then(|post| match self.broker.reaches(&post.own.id) {
-            true => Ok(post),
+    fn connected(&self) -> Result<&Endpoint, TransportError> {
+        self.endpoint().and_then(|endpoint| match self.broker.reaches(&endpoint.own.id) {
+            true => Ok(endpoint),
             false => Err(TransportError::Unavailable),
         })
     }
@@ -105,24 +98,24 @@ impl MemoryTransport {
     /// Ends at once: nothing more comes in, nothing goes out, what was being answered is dropped where it waits, and who
     /// waits for an answer from here waits in vain.
     pub(crate) fn cut(&self) {
-        if let Some(post) = self.post.get() {
-            self.broker.leave(post.number);
-            post.end();
+        if let Some(endpoint) = self.endpoint.get() {
+            self.broker.leave(endpoint.number);
+            endpoint.end();
         }
         self.closed.cancel();
         self.cut.cancel();
     }
 
     fn send(&self, to: Address<'_>, body: &Bytes) -> Result<(), TransportError> {
-        let post = self.connected()?;
+        let endpoint = self.connected()?;
         let (kind, subject) = match to {
-            Address::Push { frontend_type, uid } => (Kind::Push, subject::push(frontend_type, uid)?),
-            Address::Kick { frontend_type, uid } => (Kind::Kick, subject::kick(frontend_type, uid)?),
-            Address::Bindings { server_type } => (Kind::Bound, subject::bindings(server_type)?),
-            Address::Broadcast(to) => (Kind::Broadcast, subject::broadcast(&to.server_type, &to.id)?),
+            Address::Push { frontend_type, uid } => (MessageKind::Push, subject::push(frontend_type, uid)?),
+            Address::Kick { frontend_type, uid } => (MessageKind::Kick, subject::kick(frontend_type, uid)?),
+            Address::Bindings { server_type } => (MessageKind::Bound, subject::bindings(server_type)?),
+            Address::Broadcast(to) => (MessageKind::Broadcast, subject::broadcast(&to.server_type, &to.id)?),
         };
         check_size(body)?;
-        match self.broker.send(&subject, &post.own.id, &What::Message(kind), body) {
+        match self.broker.send(&subject, &endpoint.own.id, &EnvelopeKind::Message(kind), body) {
             // nobody is told whether a message arrived, here no more than elsewhere
             Ok(()) | Err(TransportError::NoResponders | TransportError::Unavailable) => Ok(()),
             Err(error) => Err(error),
@@ -130,11 +123,11 @@ impl MemoryTransport {
     }
 
     async fn ask(&self, to: &Server, body: Bytes, timeout: Duration) -> Result<Bytes, TransportError> {
-        let post = self.connected()?;
+        let endpoint = self.connected()?;
         let subject = subject::rpc(&to.server_type, &to.id)?;
         check_size(&body)?;
-        let (caller, answer) = Caller::new();
-        self.broker.send(&subject, &post.own.id, &What::Request(caller), &body)?;
+        let (caller, answer) = ReplySender::new();
+        self.broker.send(&subject, &endpoint.own.id, &EnvelopeKind::Request(caller), &body)?;
         let answer = async {
             match answer.await {
                 Ok(answer) => answer,
@@ -150,38 +143,38 @@ impl MemoryTransport {
     }
 
     fn serve(&self, uid: &str) -> Result<(), TransportError> {
-        let Some(post) = self.post.get() else { return Err(TransportError::Unavailable) };
-        let (push, kick) = post.subjects(uid)?;
-        let mut users = post.users();
+        let Some(endpoint) = self.endpoint.get() else { return Err(TransportError::Unavailable) };
+        let (push, kick) = endpoint.subjects(uid)?;
+        let mut users = endpoint.users();
         let times = users.entry(uid.to_owned()).or_default();
         *times += 1;
         if *times == 1 && !self.closed.is_cancelled() {
-            post.subscribe(push);
-            post.subscribe(kick);
+            endpoint.subscribe(push);
+            endpoint.subscribe(kick);
         }
         Ok(())
     }
 
     fn forget(&self, uid: &str) -> Option<()> {
-        let post = self.post.get()?;
-        let (push, kick) = post.subjects(uid).ok()?;
-        let mut users = post.users();
+        let endpoint = self.endpoint.get()?;
+        let (push, kick) = endpoint.subjects(uid).ok()?;
+        let mut users = endpoint.users();
         let times = users.get_mut(uid)?;
         *times -= 1;
         if *times == 0 {
             users.remove(uid);
-            post.unsubscribe(&push);
-            post.unsubscribe(&kick);
+            endpoint.unsubscribe(&push);
+            endpoint.unsubscribe(&kick);
         }
         Some(())
     }
 
     /// Waits until all that was sent before now has been taken in.
-    async fn taken_in(&self, post: &Post) {
-        let inboxes: Vec<_> = post.inboxes().values().cloned().collect();
-        for inbox in inboxes {
+    async fn taken_in(&self, endpoint: &Endpoint) {
+        let queues: Vec<_> = endpoint.queues().values().cloned().collect();
+        for queue in queues {
             let (mark, reached) = oneshot::channel();
-            if inbox.items.send(Item::Mark(mark)).await.is_ok() {
+            if queue.items.send(QueueItem::Mark(mark)).await.is_ok() {
                 let _ = reached.await;
             }
         }
@@ -224,11 +217,11 @@ impl Transport for MemoryTransport {
 
     fn drain(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            let Some(post) = self.post.get() else { return };
-            if let Ok(requests) = subject::rpc(&post.own.server_type, &post.own.id) {
-                self.broker.unsubscribe(&requests, post.number);
+            let Some(endpoint) = self.endpoint.get() else { return };
+            if let Ok(requests) = subject::rpc(&endpoint.own.server_type, &endpoint.own.id) {
+                self.broker.unsubscribe(&requests, endpoint.number);
             }
-            self.taken_in(post).await;
+            self.taken_in(endpoint).await;
             self.running.close();
             self.running.wait().await;
         })
@@ -236,45 +229,45 @@ impl Transport for MemoryTransport {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            if let Ok(post) = self.post() {
-                self.broker.leave(post.number);
-                self.taken_in(post).await;
-                post.end();
+            if let Ok(endpoint) = self.endpoint() {
+                self.broker.leave(endpoint.number);
+                self.taken_in(endpoint).await;
+                endpoint.end();
             }
             self.closed.cancel();
         })
     }
 }
 
-impl Post {
+impl Endpoint {
     fn subscribe(&self, subject: String) {
-        let Some(desk) = self.desk().clone() else { return };
-        let inbox = desk.open(&self.own.id);
-        self.inboxes().insert(subject.clone(), inbox.clone());
-        desk.broker.subscribe(subject, self.number, inbox);
+        let Some(consumer) = self.consumer().clone() else { return };
+        let queue = consumer.open(&self.own.id);
+        self.queues().insert(subject.clone(), queue.clone());
+        consumer.broker.subscribe(subject, self.number, queue);
     }
 
     /// What has come to the subject is still taken in.
     fn unsubscribe(&self, subject: &str) {
-        if let Some(desk) = &*self.desk() {
-            desk.broker.unsubscribe(subject, self.number);
+        if let Some(consumer) = &*self.consumer() {
+            consumer.broker.unsubscribe(subject, self.number);
         }
-        self.inboxes().remove(subject);
+        self.queues().remove(subject);
     }
 
     /// Takes in nothing more.
     fn end(&self) {
-        let desk = self.desk().take();
-        let inboxes = std::mem::take(&mut *self.inboxes());
-        drop((desk, inboxes)); // with no lock held: what is in there may lead anywhere
+        let consumer = self.consumer().take();
+        let queues = std::mem::take(&mut *self.queues());
+        drop((consumer, queues)); // with no lock held: what is in there may lead anywhere
     }
 
-    fn desk(&self) -> MutexGuard<'_, Option<Desk>> {
-        self.desk.lock()
+    fn consumer(&self) -> MutexGuard<'_, Option<Consumer>> {
+        self.consumer.lock()
     }
 
-    fn inboxes(&self) -> MutexGuard<'_, BTreeMap<String, Inbox>> {
-        self.inboxes.lock()
+    fn queues(&self) -> MutexGuard<'_, BTreeMap<String, Queue>> {
+        self.queues.lock()
     }
 
     fn subjects(&self, uid: &str) -> Result<(String, String), TransportError> {
@@ -287,8 +280,8 @@ impl Post {
 }
 
 fn check_size(body: &Bytes) -> Result<(), TransportError> {
-    if body.len() > LARGEST {
-        return Err(TransportError::TooLarge { size: body.len(), limit: LARGEST });
+    if body.len() > MAX_MESSAGE {
+        return Err(TransportError::TooLarge { size: body.len(), limit: MAX_MESSAGE });
     }
     Ok(())
 }
@@ -301,7 +294,7 @@ impl Drop for MemoryTransport {
 
 impl fmt::Debug for MemoryTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let server = self.post.get().map(|post| &post.own.id);
+        let server = self.endpoint.get().map(|endpoint| &endpoint.own.id);
         f.debug_struct("MemoryTransport")
             .field("server", &server)
             .field("connected", &self.is_connected())

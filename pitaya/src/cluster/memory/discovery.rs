@@ -4,46 +4,43 @@ use std::sync::{Arc, MutexGuard};
 
 use futures_util::future::BoxFuture;
 
-use super::{Discovery, Server, Servers};
+use super::registry::{MemberId, MemoryRegistry};
+use crate::cluster::{Discovery, Server, Servers};
 use crate::error::{Error, Result, code};
 use crate::util::sync::Mutex;
 
-mod hub;
 #[cfg(test)]
 mod tests;
 
-use hub::Member;
-pub use hub::MemoryRegistry;
-
-/// One app's place in a [`MemoryRegistry`]: what [`MemoryRegistry::discovery`] gives.
+/// One app's membership in a [`MemoryRegistry`]: what [`MemoryRegistry::discovery`] gives.
 ///
 /// Dropped without [`close`](Discovery::close) it is a server that crashed: the others know it until its lease ends.
 #[derive(Debug)]
 pub struct MemoryDiscovery {
     registry: MemoryRegistry,
-    place: Mutex<Place>,
+    membership: Mutex<Membership>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Place {
+enum Membership {
     New,
-    Joined(Member),
+    Joined(MemberId),
     Closed,
 }
 
 impl MemoryDiscovery {
-    fn new(registry: MemoryRegistry) -> Self {
-        Self { registry, place: Mutex::new(Place::New) }
+    pub(super) fn new(registry: MemoryRegistry) -> Self {
+        Self { registry, membership: Mutex::new(Membership::New) }
     }
 
-    fn place(&self) -> MutexGuard<'_, Place> {
-        self.place.lock()
+    fn membership(&self) -> MutexGuard<'_, Membership> {
+        self.membership.lock()
     }
 
-    fn member(&self) -> Option<Member> {
-        match *self.place() {
-            Place::Joined(member) => Some(member),
-            Place::New | Place::Closed => None,
+    fn member(&self) -> Option<MemberId> {
+        match *self.membership() {
+            Membership::Joined(member) => Some(member),
+            Membership::New | Membership::Closed => None,
         }
     }
 }
@@ -55,11 +52,11 @@ impl Discovery for MemoryDiscovery {
     fn join(&self, own: Arc<Server>, servers: Arc<Servers>) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             own.check()?;
-            let mut place = self.place();
-            if !matches!(*place, Place::New) {
+            let mut membership = self.membership();
+            if !matches!(*membership, Membership::New) {
                 return Err(Error::new(code::INTERNAL, "a discovery joins once; make a new one"));
             }
-            *place = Place::Joined(self.registry.join(own, servers)?);
+            *membership = Membership::Joined(self.registry.join(own, servers)?);
             Ok(())
         })
     }
@@ -81,8 +78,8 @@ impl Discovery for MemoryDiscovery {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            let was = std::mem::replace(&mut *self.place(), Place::Closed);
-            if let Place::Joined(member) = was {
+            let was = std::mem::replace(&mut *self.membership(), Membership::Closed);
+            if let Membership::Joined(member) = was {
                 self.registry.leave(member);
                 self.registry.end(member);
             }

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use super::node::Node;
 use super::protos::BindMsg;
 use super::request::sys;
-use super::router::Chosen;
+use super::router::Selection;
 use super::server::BROADCASTS;
 use super::{Address, Server};
 use crate::context::Current;
@@ -33,17 +33,17 @@ use crate::util::sync::Mutex;
 
 /// The last time that moves the clock, in the year 2116. A later one is no server's: it would leave the clock no room to
 /// go on, and from then on all binds would be of one moment.
-const LAST: i64 = 1 << 62;
+const MAX_TIME: i64 = 1 << 62;
 
 /// How much longer than its own wait the answer of another frontend may take.
-const ON_THE_WAY: Duration = Duration::from_millis(500);
+const REPLY_MARGIN: Duration = Duration::from_millis(500);
 /// How long a frontend that did not answer is not waited for.
-const SILENT: Duration = Duration::from_secs(10);
+const UNRESPONSIVE_FOR: Duration = Duration::from_secs(10);
 
 /// The binds of this frontend, with their times. One lock over all of it: a bind takes its time and is entered in one
 /// step, or news that came between would be judged by neither.
 #[derive(Debug, Default)]
-pub(super) struct Binds(Mutex<State>);
+pub(super) struct BindTable(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -52,7 +52,7 @@ struct State {
     /// The session of each user and when it was bound. Sessions that are over are not in here.
     bound: HashMap<Arc<str>, Bound>,
     /// Frontends that did not answer, and when that was.
-    silent: HashMap<Arc<str>, Instant>,
+    unresponsive: HashMap<Arc<str>, Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -63,22 +63,22 @@ struct Bound {
 
 /// What news of a bind on another server mean here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Heard {
+enum RemoteBind {
     /// Nothing.
-    Nothing,
+    NotHere,
     /// This session has to go.
-    Replaced(u64),
+    Newer(u64),
     /// The bind here, of this time, is the later one: whoever told does not know of it.
-    Later(i64),
+    Older(i64),
 }
 
-impl Binds {
+impl BindTable {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock()
     }
 
     /// A user was bound here: gives when.
-    fn enter(&self, uid: &Arc<str>, session: u64, now: i64) -> i64 {
+    fn insert(&self, uid: &Arc<str>, session: u64, now: i64) -> i64 {
         let mut state = self.lock();
         state.clock = now.max(state.clock.saturating_add(1));
         let at = state.clock;
@@ -87,7 +87,7 @@ impl Binds {
     }
 
     /// A session is over.
-    fn leave(&self, uid: &str, session: u64) {
+    fn remove(&self, uid: &str, session: u64) {
         let mut state = self.lock();
         if state.bound.get(uid).is_some_and(|bound| bound.session == session) {
             state.bound.remove(uid);
@@ -95,33 +95,33 @@ impl Binds {
     }
 
     /// A user was bound on another server.
-    fn hear(&self, own: &str, news: &BindMsg) -> Heard {
+    fn apply_remote(&self, own: &str, news: &BindMsg) -> RemoteBind {
         let mut state = self.lock();
-        if news.bound_at <= LAST {
+        if news.bound_at <= MAX_TIME {
             state.clock = state.clock.max(news.bound_at);
         }
-        let Some(bound) = state.bound.get(&*news.uid).copied() else { return Heard::Nothing };
+        let Some(bound) = state.bound.get(&*news.uid).copied() else { return RemoteBind::NotHere };
         // Servers that do not say when are obeyed, as they obey each other.
         if news.bound_at != 0 && (news.bound_at, &*news.fid) < (bound.at, own) {
-            return Heard::Later(bound.at);
+            return RemoteBind::Older(bound.at);
         }
         state.bound.remove(&*news.uid);
-        Heard::Replaced(bound.session)
+        RemoteBind::Newer(bound.session)
     }
 
     /// Whether a frontend has failed to answer a short time ago.
-    fn is_silent(&self, server: &str) -> bool {
-        self.lock().silent.get(server).is_some_and(|since| since.elapsed() < SILENT)
+    fn is_unresponsive(&self, server: &str) -> bool {
+        self.lock().unresponsive.get(server).is_some_and(|since| since.elapsed() < UNRESPONSIVE_FOR)
     }
 
     /// A frontend has answered, or has not.
-    fn answered(&self, server: &Arc<str>, answered: bool) {
+    fn record_answer(&self, server: &Arc<str>, answered: bool) {
         let mut state = self.lock();
         if answered {
-            state.silent.remove(server);
+            state.unresponsive.remove(server);
         } else {
-            state.silent.retain(|_, since| since.elapsed() < SILENT);
-            state.silent.insert(Arc::clone(server), Instant::now());
+            state.unresponsive.retain(|_, since| since.elapsed() < UNRESPONSIVE_FOR);
+            state.unresponsive.insert(Arc::clone(server), Instant::now());
         }
     }
 
@@ -139,33 +139,33 @@ impl Node {
     ///
     /// # Errors
     /// The bind here, if it is the later one: its session stays.
-    pub(super) fn heard(self: &Arc<Self>, news: &BindMsg) -> Result<Option<Arc<Core>>, BindMsg> {
+    pub(super) fn apply_remote_bind(self: &Arc<Self>, news: &BindMsg) -> Result<Option<Arc<Core>>, BindMsg> {
         let own = self.own();
         if *news.fid == *own.id || !self.limits.unique {
             return Ok(None);
         }
-        match self.binds.hear(&own.id, news) {
-            Heard::Nothing => Ok(None),
-            Heard::Later(at) => {
+        match self.binds.apply_remote(&own.id, news) {
+            RemoteBind::NotHere => Ok(None),
+            RemoteBind::Older(at) => {
                 // After a broker was lost, frontends are back one after the other: news of this bind may have been for
                 // nobody yet. They are told again until the older bind has heard them, and nobody answers those.
                 let (node, uid) = (Arc::clone(self), news.uid.clone());
-                self.spawn(async move { node.tell(&uid, at).await });
+                self.spawn(async move { node.announce_bind(&uid, at).await });
                 Err(BindMsg { uid: news.uid.clone(), fid: own.id.to_string(), bound_at: at })
             }
-            Heard::Replaced(session) => Ok(self.replace(session, &news.fid)),
+            RemoteBind::Newer(session) => Ok(self.kick_replaced(session, &news.fid)),
         }
     }
 
     /// Kicks a session whose user was bound on another server.
-    fn replace(&self, session: u64, server: &str) -> Option<Arc<Core>> {
+    fn kick_replaced(&self, session: u64, server: &str) -> Option<Arc<Core>> {
         let core = self.pool.by_id(session)?;
         tracing::info!(session, server, "the user was bound on another server: kicked");
         core.kick(CloseReason::Replaced);
         Some(core)
     }
 
-    async fn tell(&self, uid: &str, bound_at: i64) {
+    async fn announce_bind(&self, uid: &str, bound_at: i64) {
         if !self.limits.unique {
             return; // others would kick a session that may stay
         }
@@ -179,7 +179,7 @@ impl Node {
     }
 
     /// Waits until the other frontends have ended their sessions of a user.
-    async fn ended_elsewhere(&self, uid: &str, bound_at: i64) {
+    async fn wait_for_remote_sessions(&self, uid: &str, bound_at: i64) {
         if !self.limits.unique {
             return;
         }
@@ -193,21 +193,21 @@ impl Node {
         });
         let news = BindMsg { uid: uid.to_owned(), fid: own.id.to_string(), bound_at };
         let news = Bytes::from(news.encode_to_vec());
-        let limit = self.pool.settings().replace + ON_THE_WAY;
-        let asked = others.into_iter().filter(|server| !self.binds.is_silent(&server.id)).map(|server| {
+        let limit = self.pool.settings().replace + REPLY_MARGIN;
+        let asked = others.into_iter().filter(|server| !self.binds.is_unresponsive(&server.id)).map(|server| {
             let news = news.clone();
             async move {
                 let id = Arc::clone(&server.id);
                 let current = Current::default();
-                let to = Chosen::only(server);
+                let to = Selection::fixed(server);
                 let answer = self.call(&to, sys::BOUND, &news, &current, limit).await;
                 let silent = answer.as_ref().is_err_and(|error| error.code() == code::TIMEOUT);
-                self.binds.answered(&id, !silent);
+                self.binds.record_answer(&id, !silent);
                 match answer.map(BindMsg::decode) {
                     // A later bind over there: the session that was bound here ends now, before its bind is answered.
                     Ok(Ok(later)) if !later.uid.is_empty() => {
-                        if let Heard::Replaced(session) = self.binds.hear(&self.own().id, &later) {
-                            self.replace(session, &later.fid);
+                        if let RemoteBind::Newer(session) = self.binds.apply_remote(&self.own().id, &later) {
+                            self.kick_replaced(session, &later.fid);
                         }
                     }
                     Ok(_) => {}
@@ -221,9 +221,9 @@ impl Node {
     }
 
     /// Tells the others of all users here: after a time in which they heard nothing.
-    pub(super) async fn tell_binds_again(&self) {
+    pub(super) async fn reannounce_binds(&self) {
         for (uid, at) in self.binds.all() {
-            self.tell(&uid, at).await;
+            self.announce_bind(&uid, at).await;
         }
     }
 }
@@ -240,13 +240,13 @@ impl Directory for Node {
 
     fn bind(&self, uid: &Arc<str>, core: &Core) -> i64 {
         let now = self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.binds.enter(uid, core.id(), i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
+        self.binds.insert(uid, core.id(), i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
     }
 
     fn entered<'a>(&'a self, uid: &'a Arc<str>, bound_at: i64) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            self.tell(uid, bound_at).await;
-            self.ended_elsewhere(uid, bound_at).await;
+            self.announce_bind(uid, bound_at).await;
+            self.wait_for_remote_sessions(uid, bound_at).await;
         })
     }
 
@@ -255,7 +255,7 @@ impl Directory for Node {
     }
 
     fn left(&self, uid: &str, core: &Core) {
-        self.binds.leave(uid, core.id());
+        self.binds.remove(uid, core.id());
         self.transport.forget_user(uid);
     }
 
@@ -275,60 +275,64 @@ mod tests {
 
     /// A peer that does not send a time is obeyed.
     #[test]
-    fn later_bind_stays() {
-        let binds = Binds::default();
+    fn the_later_bind_stays_and_a_peer_that_does_not_say_when_is_obeyed() {
+        let binds = BindTable::default();
         let uid: Arc<str> = "ann".into();
-        assert_eq!(binds.enter(&uid, 1, 100), 100);
-        assert_eq!(binds.hear("f1", &news("ann", "f2", 99)), Heard::Later(100), "older");
-        assert_eq!(binds.hear("f1", &news("ann", "f0", 100)), Heard::Later(100), "as old, from a smaller id");
-        assert_eq!(binds.hear("f1", &news("bob", "f2", 500)), Heard::Nothing, "another user");
+        assert_eq!(binds.insert(&uid, 1, 100), 100);
+        assert_eq!(binds.apply_remote("f1", &news("ann", "f2", 99)), RemoteBind::Older(100), "older");
         assert_eq!(
-            binds.hear("f1", &news("ann", "f2", 100)),
-            Heard::Replaced(1),
+            binds.apply_remote("f1", &news("ann", "f0", 100)),
+            RemoteBind::Older(100),
+            "as old, from a smaller id"
+        );
+        assert_eq!(binds.apply_remote("f1", &news("bob", "f2", 500)), RemoteBind::NotHere, "another user");
+        assert_eq!(
+            binds.apply_remote("f1", &news("ann", "f2", 100)),
+            RemoteBind::Newer(1),
             "as old, from a greater id"
         );
-        assert_eq!(binds.hear("f1", &news("ann", "f2", 100)), Heard::Nothing, "it has gone");
-        binds.enter(&uid, 2, 0);
-        assert_eq!(binds.hear("f1", &news("ann", "f0", 0)), Heard::Replaced(2));
+        assert_eq!(binds.apply_remote("f1", &news("ann", "f2", 100)), RemoteBind::NotHere, "it has gone");
+        binds.insert(&uid, 2, 0);
+        assert_eq!(binds.apply_remote("f1", &news("ann", "f0", 0)), RemoteBind::Newer(2));
     }
 
     /// Whatever the clock says.
     #[test]
-    fn bind_is_later_than_all_known_binds() {
-        let binds = Binds::default();
+    fn a_bind_is_later_than_all_that_was_heard_before_whatever_the_clock_says() {
+        let binds = BindTable::default();
         let uid: Arc<str> = "ann".into();
-        binds.hear("f1", &news("ann", "f2", 1_000_000));
-        assert_eq!(binds.enter(&uid, 1, 5), 1_000_001);
-        assert_eq!(binds.enter(&uid, 2, 5), 1_000_002);
-        binds.hear("f1", &news("bob", "f2", LAST));
-        assert_eq!(binds.enter(&uid, 3, 5), LAST + 1);
+        binds.apply_remote("f1", &news("ann", "f2", 1_000_000));
+        assert_eq!(binds.insert(&uid, 1, 5), 1_000_001);
+        assert_eq!(binds.insert(&uid, 2, 5), 1_000_002);
+        binds.apply_remote("f1", &news("bob", "f2", MAX_TIME));
+        assert_eq!(binds.insert(&uid, 3, 5), MAX_TIME + 1);
     }
 
     #[test]
     fn a_time_that_no_server_has_leaves_the_clock_room() {
-        let binds = Binds::default();
+        let binds = BindTable::default();
         let uid: Arc<str> = "ann".into();
-        for none in [i64::MAX, LAST + 1] {
-            assert_eq!(binds.hear("f1", &news("bob", "f2", none)), Heard::Nothing);
-            assert!(binds.enter(&uid, 1, 5) < 10);
+        for none in [i64::MAX, MAX_TIME + 1] {
+            assert_eq!(binds.apply_remote("f1", &news("bob", "f2", none)), RemoteBind::NotHere);
+            assert!(binds.insert(&uid, 1, 5) < 10);
         }
     }
 
     #[test]
-    fn late_session_end_keeps_the_newer_session() {
-        let binds = Binds::default();
+    fn a_session_that_ends_late_does_not_remove_the_one_that_came_after() {
+        let binds = BindTable::default();
         let uid: Arc<str> = "ann".into();
-        binds.enter(&uid, 1, 10);
-        binds.enter(&uid, 2, 20);
-        binds.leave("ann", 1);
+        binds.insert(&uid, 1, 10);
+        binds.insert(&uid, 2, 20);
+        binds.remove("ann", 1);
         assert_eq!(binds.all(), [("ann".into(), 20)]);
-        binds.leave("ann", 2);
+        binds.remove("ann", 2);
         assert!(binds.all().is_empty());
     }
 
     /// Two frontends; of each, whether its session is there and whether it hears the other.
     struct Pair {
-        fronts: [(&'static str, Binds); 2],
+        fronts: [(&'static str, BindTable); 2],
         bound_at: [Option<i64>; 2],
         alive: [bool; 2],
         hears: [bool; 2],
@@ -336,7 +340,7 @@ mod tests {
 
     impl Pair {
         fn bind(&mut self, at: usize, now: i64) {
-            self.bound_at[at] = Some(self.fronts[at].1.enter(&"ann".into(), 1, now));
+            self.bound_at[at] = Some(self.fronts[at].1.insert(&"ann".into(), 1, now));
             self.alive[at] = true;
         }
 
@@ -344,10 +348,10 @@ mod tests {
         fn tell(&mut self, from: usize) {
             let to = 1 - from;
             let Some(at) = self.bound_at[from].filter(|_| self.hears[to]) else { return };
-            match self.fronts[to].1.hear(self.fronts[to].0, &news("ann", self.fronts[from].0, at)) {
-                Heard::Nothing => {}
-                Heard::Replaced(_) => self.alive[to] = false,
-                Heard::Later(_) => self.tell(to),
+            match self.fronts[to].1.apply_remote(self.fronts[to].0, &news("ann", self.fronts[from].0, at)) {
+                RemoteBind::NotHere => {}
+                RemoteBind::Newer(_) => self.alive[to] = false,
+                RemoteBind::Older(_) => self.tell(to),
             }
         }
     }
@@ -360,7 +364,7 @@ mod tests {
         fn exactly_one_of_two_binds_stays(
             clocks in (0i64..4, 0i64..4), order in Just([0, 1, 2, 3]).prop_shuffle(), hears: [bool; 2], first in 0usize..2,
         ) {
-            let fronts = [("f1", Binds::default()), ("f2", Binds::default())];
+            let fronts = [("f1", BindTable::default()), ("f2", BindTable::default())];
             let mut pair = Pair { fronts, bound_at: [None; 2], alive: [false; 2], hears };
             // Steps 0 and 1: a bind on each; 2 and 3: the news of it on the other, once there is any.
             let mut steps: Vec<usize> = order.to_vec();

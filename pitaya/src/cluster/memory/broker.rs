@@ -12,16 +12,16 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::MemoryTransport;
 #[cfg(feature = "testing")]
-use super::parcel::{Courier, Parcel};
+use super::interceptor::{InTransit, Interceptor};
 use crate::cluster::TransportError;
-use crate::cluster::answering::Kind;
+use crate::cluster::receive::MessageKind;
 use crate::util::sync::Mutex;
 
 /// How many messages may wait at one subject for one server: as many as the NATS client lets wait for a subscription.
-pub(super) const WAITING: usize = 65_536;
+pub(super) const MAX_QUEUED: usize = 65_536;
 
 /// The largest message in bytes: what NATS takes unless it is told otherwise, so that what works here works there.
-pub(super) const LARGEST: usize = 1024 * 1024;
+pub(super) const MAX_MESSAGE: usize = 1024 * 1024;
 
 /// Carries messages between apps of one process. A clone is a handle to the same broker.
 ///
@@ -78,25 +78,25 @@ pub(super) const LARGEST: usize = 1024 * 1024;
 /// ```
 #[derive(Clone, Default)]
 pub struct MemoryBroker {
-    net: Arc<Net>,
+    network: Arc<Network>,
 }
 
 #[derive(Default)]
-struct Net {
-    places: Mutex<Places>,
+struct Network {
+    subscriptions: Mutex<Subscriptions>,
     /// Ids of servers that cannot reach it. Locked with nothing else locked after it.
     cut_off: Mutex<BTreeSet<Arc<str>>>,
     dropped: AtomicU64,
     /// How long the task of a subject lets others go first.
-    chance: Mutex<Chance>,
+    turn_rng: Mutex<TurnRng>,
     #[cfg(feature = "testing")]
-    courier: OnceLock<Arc<dyn Courier>>,
+    interceptor: OnceLock<Arc<dyn Interceptor>>,
 }
 
 /// A generator that begins with a seed.
-struct Chance(fastrand::Rng);
+struct TurnRng(fastrand::Rng);
 
-impl Default for Chance {
+impl Default for TurnRng {
     fn default() -> Self {
         Self(fastrand::Rng::with_seed(0))
     }
@@ -105,21 +105,21 @@ impl Default for Chance {
 /// Who takes in what. Ordered, by subject and then by the order in which transports were started, so that nothing
 /// depends on the order of a hash.
 #[derive(Default)]
-struct Places {
+struct Subscriptions {
     last: u64,
-    subjects: BTreeMap<String, BTreeMap<u64, Inbox>>,
+    subjects: BTreeMap<String, BTreeMap<u64, Queue>>,
 }
 
 /// Where a started transport takes in what comes to one subject.
 #[derive(Clone)]
-pub(super) struct Inbox {
+pub(super) struct Queue {
     pub(super) server: Arc<str>,
-    pub(super) items: mpsc::Sender<Item>,
+    pub(super) items: mpsc::Sender<QueueItem>,
 }
 
 /// What a transport takes in.
-pub(super) enum Item {
-    Letter(Letter),
+pub(super) enum QueueItem {
+    Envelope(Envelope),
     /// All that was sent before has been taken in.
     Mark(oneshot::Sender<()>),
     /// The broker can be reached again.
@@ -128,25 +128,25 @@ pub(super) enum Item {
 
 /// One message on its way from a server to another.
 #[derive(Clone)]
-pub(super) struct Letter {
+pub(super) struct Envelope {
     pub(super) from: Arc<str>,
     pub(super) to: Arc<str>,
-    pub(super) what: What,
+    pub(super) kind: EnvelopeKind,
     pub(super) body: Bytes,
 }
 
 #[derive(Clone)]
-pub(super) enum What {
-    Request(Caller),
+pub(super) enum EnvelopeKind {
+    Request(ReplySender),
     Answer,
-    Message(Kind),
+    Message(MessageKind),
 }
 
 /// Who waits for an answer. Only the first counts.
 #[derive(Clone)]
-pub(super) struct Caller(Arc<Mutex<Option<oneshot::Sender<Bytes>>>>);
+pub(super) struct ReplySender(Arc<Mutex<Option<oneshot::Sender<Bytes>>>>);
 
-impl Caller {
+impl ReplySender {
     pub(super) fn new() -> (Self, oneshot::Receiver<Bytes>) {
         let (sender, receiver) = oneshot::channel();
         (Self(Arc::new(Mutex::new(Some(sender)))), receiver)
@@ -161,11 +161,11 @@ impl Caller {
     }
 }
 
-/// Where a letter goes.
+/// Where an envelope goes.
 #[derive(Clone)]
-pub(super) enum Goal {
-    Inbox(Inbox),
-    Caller(Caller),
+pub(super) enum Destination {
+    Queue(Queue),
+    ReplySender(ReplySender),
 }
 
 impl MemoryBroker {
@@ -179,17 +179,17 @@ impl MemoryBroker {
     #[cfg(feature = "testing")]
     pub(crate) fn seeded(seed: u64) -> Self {
         let broker = Self::new();
-        broker.chance().0 = fastrand::Rng::with_seed(seed);
+        broker.turn_rng().0 = fastrand::Rng::with_seed(seed);
         broker
     }
 
     /// How often the task of a subject lets the other tasks go first before it hands over its next message.
     pub(super) fn turns(&self) -> u32 {
-        self.chance().0.u32(0..4)
+        self.turn_rng().0.u32(0..4)
     }
 
-    fn chance(&self) -> MutexGuard<'_, Chance> {
-        self.net.chance.lock()
+    fn turn_rng(&self) -> MutexGuard<'_, TurnRng> {
+        self.network.turn_rng.lock()
     }
 
     /// A transport over this broker, for one app.
@@ -201,7 +201,7 @@ impl MemoryBroker {
     /// How many messages were dropped because too many waited at one subject for one server.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.net.dropped.load(Ordering::Relaxed)
+        self.network.dropped.load(Ordering::Relaxed)
     }
 
     /// Whether a server can reach the broker from now on. For one that cannot, every call and message fails at once, and
@@ -218,23 +218,23 @@ impl MemoryBroker {
     pub fn set_reachable(&self, server_id: &str, reachable: bool) {
         match reachable {
             false => drop(self.cut_off().insert(server_id.into())),
-            true if self.cut_off().remove(server_id) => self.say_reconnected(server_id),
+            true if self.cut_off().remove(server_id) => self.send_reconnected(server_id),
             true => {}
         }
     }
 
     /// Tells a server that its connection is back.
-    pub(crate) fn say_reconnected(&self, server_id: &str) {
-        let inbox = {
-            let places = self.places();
-            places
+    pub(crate) fn send_reconnected(&self, server_id: &str) {
+        let queue = {
+            let subscriptions = self.subscriptions();
+            subscriptions
                 .subjects
                 .values()
                 .flat_map(BTreeMap::values)
-                .find(|inbox| &*inbox.server == server_id)
+                .find(|queue| &*queue.server == server_id)
                 .cloned()
         };
-        if inbox.is_some_and(|inbox| inbox.items.try_send(Item::Reconnected).is_err()) {
+        if queue.is_some_and(|queue| queue.items.try_send(QueueItem::Reconnected).is_err()) {
             tracing::warn!(
                 server_id,
                 "too much waits there: a server could not be told that its connection is back"
@@ -247,36 +247,36 @@ impl MemoryBroker {
     }
 
     /// A number for a transport that starts, and the subject of its requests, which only one server may have.
-    pub(super) fn enter(&self, requests: String, inbox: Inbox) -> Result<u64, TransportError> {
-        let mut places = self.places();
-        if places.subjects.contains_key(&requests) {
-            let text = format!("a server with the id `{}` is on this broker already", inbox.server);
+    pub(super) fn enter(&self, requests: String, queue: Queue) -> Result<u64, TransportError> {
+        let mut subscriptions = self.subscriptions();
+        if subscriptions.subjects.contains_key(&requests) {
+            let text = format!("a server with the id `{}` is on this broker already", queue.server);
             return Err(TransportError::Other(text));
         }
-        places.last += 1;
-        let number = places.last;
-        places.subjects.insert(requests, BTreeMap::from([(number, inbox)]));
+        subscriptions.last += 1;
+        let number = subscriptions.last;
+        subscriptions.subjects.insert(requests, BTreeMap::from([(number, queue)]));
         Ok(number)
     }
 
-    pub(super) fn subscribe(&self, subject: String, number: u64, inbox: Inbox) {
-        self.places().subjects.entry(subject).or_default().insert(number, inbox);
+    pub(super) fn subscribe(&self, subject: String, number: u64, queue: Queue) {
+        self.subscriptions().subjects.entry(subject).or_default().insert(number, queue);
     }
 
     pub(super) fn unsubscribe(&self, subject: &str, number: u64) {
-        let mut places = self.places();
-        if let Some(takers) = places.subjects.get_mut(subject) {
-            takers.remove(&number);
-            if takers.is_empty() {
-                places.subjects.remove(subject);
+        let mut subscriptions = self.subscriptions();
+        if let Some(queues) = subscriptions.subjects.get_mut(subject) {
+            queues.remove(&number);
+            if queues.is_empty() {
+                subscriptions.subjects.remove(subject);
             }
         }
     }
 
     pub(super) fn leave(&self, number: u64) {
-        self.places().subjects.retain(|_, takers| {
-            takers.remove(&number);
-            !takers.is_empty()
+        self.subscriptions().subjects.retain(|_, queues| {
+            queues.remove(&number);
+            !queues.is_empty()
         });
     }
 
@@ -288,85 +288,91 @@ impl MemoryBroker {
         &self,
         subject: &str,
         from: &Arc<str>,
-        what: &What,
+        kind: &EnvelopeKind,
         body: &Bytes,
     ) -> Result<(), TransportError> {
         // Under the lock: two messages that are sent one after the other cannot overtake each other.
-        let places = self.places();
-        let takers = places.subjects.get(subject).ok_or(TransportError::NoResponders)?;
-        let takers: Vec<_> = takers.values().filter(|inbox| self.reaches(&inbox.server)).collect();
-        if takers.is_empty() {
+        let subscriptions = self.subscriptions();
+        let queues = subscriptions.subjects.get(subject).ok_or(TransportError::NoResponders)?;
+        let queues: Vec<_> = queues.values().filter(|queue| self.reaches(&queue.server)).collect();
+        if queues.is_empty() {
             return Err(TransportError::NoResponders);
         }
         let mut taken = false;
-        for inbox in takers {
-            let to = Arc::clone(&inbox.server);
-            let letter = Letter { from: Arc::clone(from), to, what: what.clone(), body: body.clone() };
-            taken |= self.carry(subject, letter, Goal::Inbox(inbox.clone()));
+        for queue in queues {
+            let to = Arc::clone(&queue.server);
+            let envelope = Envelope { from: Arc::clone(from), to, kind: kind.clone(), body: body.clone() };
+            taken |= self.route(subject, envelope, Destination::Queue(queue.clone()));
         }
         if taken { Ok(()) } else { Err(TransportError::Unavailable) }
     }
 
     /// Sends an answer to a request.
-    pub(super) fn answer(&self, from: &Arc<str>, to: &Arc<str>, caller: &Caller, body: Bytes) {
-        let letter = Letter { from: Arc::clone(from), to: Arc::clone(to), what: What::Answer, body };
+    pub(super) fn answer(&self, from: &Arc<str>, to: &Arc<str>, caller: &ReplySender, body: Bytes) {
+        let envelope =
+            Envelope { from: Arc::clone(from), to: Arc::clone(to), kind: EnvelopeKind::Answer, body };
         if self.reaches(from) && self.reaches(to) {
-            self.carry("", letter, Goal::Caller(caller.clone()));
+            self.route("", envelope, Destination::ReplySender(caller.clone()));
         }
     }
 
     /// Every message passes here, and nowhere else. What delays, drops, doubles or keeps back messages between two
-    /// servers stands here: a courier, which a simulation has; time is tokio's, so that it can be paused.
-    fn carry(&self, subject: &str, letter: Letter, goal: Goal) -> bool {
+    /// servers stands here: an interceptor, which a simulation has; time is tokio's, so that it can be paused.
+    fn route(&self, subject: &str, envelope: Envelope, destination: Destination) -> bool {
         tracing::trace!(
             subject,
-            from = &*letter.from,
-            to = &*letter.to,
-            bytes = letter.body.len(),
+            from = &*envelope.from,
+            to = &*envelope.to,
+            bytes = envelope.body.len(),
             "carried"
         );
         #[cfg(feature = "testing")]
-        if let Some(courier) = self.net.courier.get() {
-            courier.take(Parcel { broker: self.clone(), subject: subject.into(), letter, goal });
+        if let Some(interceptor) = self.network.interceptor.get() {
+            interceptor.intercept(InTransit {
+                broker: self.clone(),
+                subject: subject.into(),
+                envelope,
+                destination,
+            });
             return true;
         }
-        self.arrive(letter, &goal)
+        self.deliver(envelope, &destination)
     }
 
-    pub(super) fn arrive(&self, letter: Letter, goal: &Goal) -> bool {
-        match goal {
-            Goal::Caller(caller) => {
-                caller.answer(letter.body);
+    pub(super) fn deliver(&self, envelope: Envelope, destination: &Destination) -> bool {
+        match destination {
+            Destination::ReplySender(caller) => {
+                caller.answer(envelope.body);
                 true
             }
-            Goal::Inbox(inbox) => {
-                let taken = inbox.items.try_send(Item::Letter(letter)).is_ok();
+            Destination::Queue(queue) => {
+                let taken = queue.items.try_send(QueueItem::Envelope(envelope)).is_ok();
                 if !taken {
-                    self.net.dropped.fetch_add(1, Ordering::Relaxed);
+                    self.network.dropped.fetch_add(1, Ordering::Relaxed);
                 }
                 taken
             }
         }
     }
 
-    /// Gives every message to a courier from now on.
+    /// Gives every message to an interceptor from now on.
     #[cfg(feature = "testing")]
-    pub(crate) fn set_courier(&self, courier: Arc<dyn Courier>) {
-        let _ = self.net.courier.set(courier);
+    pub(crate) fn set_interceptor(&self, interceptor: Arc<dyn Interceptor>) {
+        let _ = self.network.interceptor.set(interceptor);
     }
 
     fn cut_off(&self) -> MutexGuard<'_, BTreeSet<Arc<str>>> {
-        self.net.cut_off.lock()
+        self.network.cut_off.lock()
     }
 
-    fn places(&self) -> MutexGuard<'_, Places> {
-        self.net.places.lock()
+    fn subscriptions(&self) -> MutexGuard<'_, Subscriptions> {
+        self.network.subscriptions.lock()
     }
 }
 
 impl fmt::Debug for MemoryBroker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let subjects = self.places().subjects.len();
+        let subjects = self.subscriptions().subjects.len();
         f.debug_struct("MemoryBroker").field("subjects", &subjects).finish_non_exhaustive()
     }
 }

@@ -17,7 +17,7 @@ use crate::util::sync::Mutex;
 const LEASE: Duration = Duration::from_secs(60);
 
 /// The number of one joined server: they are served in the order in which they joined.
-pub(super) type Member = u64;
+pub(super) type MemberId = u64;
 
 /// A registry of servers in memory, shared by apps of one process: for tests, for simulations, and for a cluster that
 /// lives in one process. Clones are the same registry.
@@ -58,8 +58,8 @@ struct Inner {
 #[derive(Default)]
 struct State {
     entries: BTreeMap<Arc<str>, Entry>,
-    members: BTreeMap<Member, Joined>,
-    next: Member,
+    members: BTreeMap<MemberId, Member>,
+    next: MemberId,
     /// Ids that cannot reach the registry.
     cut_off: BTreeSet<Arc<str>>,
 }
@@ -68,10 +68,10 @@ struct State {
 struct Entry {
     server: Arc<Server>,
     /// Whose it is: an id may come back while an earlier one's lease still lives, and must not end with it.
-    member: Member,
+    member: MemberId,
 }
 
-struct Joined {
+struct Member {
     own: Arc<Server>,
     servers: Arc<Servers>,
     /// It wants to be registered.
@@ -100,7 +100,7 @@ impl MemoryRegistry {
         Self { inner: Arc::new(Inner { lease, state: Mutex::default() }) }
     }
 
-    /// A new app's place in it, for [`Builder::discovery`](crate::app::Builder::discovery).
+    /// A new app's membership in it, for [`Builder::discovery`](crate::app::Builder::discovery).
     #[must_use]
     pub fn discovery(&self) -> MemoryDiscovery {
         MemoryDiscovery::new(self.clone())
@@ -145,12 +145,12 @@ impl MemoryRegistry {
         }
     }
 
-    pub(super) fn reaches(&self, member: Member) -> bool {
+    pub(super) fn reaches(&self, member: MemberId) -> bool {
         let state = self.state();
         state.members.get(&member).is_some_and(|joined| state.reaches(joined))
     }
 
-    pub(super) fn join(&self, own: Arc<Server>, servers: Arc<Servers>) -> Result<Member> {
+    pub(super) fn join(&self, own: Arc<Server>, servers: Arc<Servers>) -> Result<MemberId> {
         let mut state = self.state();
         if state.cut_off.contains(&own.id) {
             return Err(cut_off_error(&own.id));
@@ -158,7 +158,7 @@ impl MemoryRegistry {
         let member = state.next;
         state.next += 1;
         let wake = Arc::new(Notify::new());
-        let joined = Joined {
+        let joined = Member {
             own,
             servers,
             stays: true,
@@ -174,7 +174,7 @@ impl MemoryRegistry {
         Ok(member)
     }
 
-    pub(super) fn announce(&self, member: Member, own: Arc<Server>) -> Result<()> {
+    pub(super) fn announce(&self, member: MemberId, own: Arc<Server>) -> Result<()> {
         let mut state = self.state();
         let Some(joined) = state.members.get_mut(&member).filter(|joined| joined.stays) else {
             return Err(Error::new(code::UNAVAILABLE, "the server has left"));
@@ -187,7 +187,7 @@ impl MemoryRegistry {
         if state.catch_up(member) { Ok(()) } else { Err(cut_off_error(&own.id)) }
     }
 
-    pub(super) fn leave(&self, member: Member) {
+    pub(super) fn leave(&self, member: MemberId) {
         let mut state = self.state();
         let Some(joined) = state.members.get_mut(&member) else { return };
         if !std::mem::replace(&mut joined.stays, false) {
@@ -202,7 +202,7 @@ impl MemoryRegistry {
     }
 
     /// Nobody follows for this member any more, or keeps its lease.
-    pub(super) fn end(&self, member: Member) {
+    pub(super) fn end(&self, member: MemberId) {
         let mut state = self.state();
         let Some(joined) = state.members.get_mut(&member) else { return };
         joined.follows = false;
@@ -212,7 +212,7 @@ impl MemoryRegistry {
     }
 
     /// Keeps one member's lease: ends it in time, registers again what was lost.
-    async fn keep(self, member: Member, wake: Arc<Notify>) {
+    async fn keep(self, member: MemberId, wake: Arc<Notify>) {
         while let Some(lease_ends) = self.look_after(member) {
             let ended = async {
                 match lease_ends {
@@ -231,7 +231,7 @@ impl MemoryRegistry {
     /// Does what is to be done for a member now. Gives when its lease ends, if nobody keeps it; none at all when
     /// there is nothing left to do.
     #[expect(clippy::option_option, reason = "the outer one ends the task, the inner one is a time")]
-    fn look_after(&self, member: Member) -> Option<Option<Instant>> {
+    fn look_after(&self, member: MemberId) -> Option<Option<Instant>> {
         let mut state = self.state();
         state.catch_up(member);
         let joined = state.members.get(&member)?;
@@ -253,16 +253,16 @@ impl MemoryRegistry {
 }
 
 impl State {
-    fn reaches(&self, joined: &Joined) -> bool {
+    fn reaches(&self, joined: &Member) -> bool {
         joined.follows && !self.cut_off.contains(&joined.own.id)
     }
 
-    fn owns(&self, member: Member, id: &str) -> bool {
+    fn owns(&self, member: MemberId, id: &str) -> bool {
         self.entries.get(id).is_some_and(|entry| entry.member == member)
     }
 
     /// Registers what a member says of itself, and gives it the list if it missed something. Whether it could.
-    fn catch_up(&mut self, member: Member) -> bool {
+    fn catch_up(&mut self, member: MemberId) -> bool {
         let Some(joined) = self.members.get(&member) else { return false };
         if !self.reaches(joined) {
             return false;
@@ -278,7 +278,7 @@ impl State {
         true
     }
 
-    fn put(&mut self, server: Arc<Server>, member: Member) {
+    fn put(&mut self, server: Arc<Server>, member: MemberId) {
         let old = self.entries.get(&server.id);
         if old.is_some_and(|old| old.server == server && old.member == member) {
             return;
