@@ -99,7 +99,7 @@ async fn start(brokers: &Brokers) -> ([Server; 2], [Server; 2]) {
         connector.says("Open http://", 1).await;
     }
     for room in &mut rooms {
-        room.says("a server has come server_type=connector", 2).await;
+        room.says("server added server_type=connector", 2).await;
     }
     (rooms, connectors)
 }
@@ -300,7 +300,7 @@ async fn a_room_drains_without_losing_a_message() {
     let mut drained = Server::start_with(&brokers, &["room"], &drains);
     brokers.until_registered("room", 3).await;
     for connector in &mut connectors {
-        connector.says("a server has come server_type=room", 3).await;
+        connector.says("server added server_type=room", 3).await;
     }
     let at = sockets(&mut connectors).await;
     let mut ann = Person::join(at[0], "Ann").await;
@@ -315,7 +315,7 @@ async fn a_room_drains_without_losing_a_message() {
             }
         }
         for connector in &mut connectors {
-            connector.says("a server has gone server_type=room", 1).await;
+            connector.says("server removed server_type=room", 1).await;
         }
     };
     tokio::join!(talk, drained.stop());

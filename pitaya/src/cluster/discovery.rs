@@ -8,43 +8,48 @@ use super::{Server, Servers};
 use crate::error::Result;
 use crate::metrics::Metric;
 
-/// Makes the own server known to the others, and the others to it.
+/// Registers the own server and keeps the list of the other servers current.
 ///
-/// Users may have their own: [`Builder::discovery`](crate::app::Builder::discovery).
+/// An app may bring its own: [`Builder::discovery`](crate::app::Builder::discovery).
 ///
-/// What the framework relies on, besides what each method says:
-/// - a registry that is lost never ends anything: the last view stays, and the server makes itself known again as soon
-///   as it can, for as long as it takes;
-/// - an entry that is no server is skipped, counted and logged, and hides no other;
+/// The framework relies on this, besides the contract of each method:
+/// - losing the registry never ends anything: the last view stays, and the server registers itself again as soon as it
+///   can, without a limit of retries;
+/// - an invalid entry is skipped, counted and logged, and hides no other entry;
 /// - the id and the type in an entry's key are those of the server.
 pub trait Discovery: Send + Sync + 'static {
-    /// Registers `own`, fills `servers`, and keeps both true until [`close`](Self::close). Returns when the own
-    /// server is registered and the list is whole. Called once, when the own server can be called already.
+    /// Registers `own`, fills `servers`, and keeps both current until [`close`](Self::close).
+    ///
+    /// Returns when the own server is registered and the list is complete. The framework calls it once, when the own
+    /// server can serve calls.
     ///
     /// # Errors
     /// The registry cannot be reached within its time, refuses the credentials, or the own server cannot be
     /// registered. The app does not start then.
     fn join(&self, own: Arc<Server>, servers: Arc<Servers>) -> BoxFuture<'_, Result<()>>;
 
-    /// Registers the own server anew, because it says something else of itself now: for instance, that it drains.
+    /// Updates the entry of the own server, for instance when it starts to drain.
     ///
     /// # Errors
-    /// The registry did not take it now. It is told as soon as it is back.
+    /// The registry did not store the entry. It gets the entry as soon as it is back.
     fn announce(&self, own: Arc<Server>) -> BoxFuture<'_, Result<()>>;
 
-    /// Takes the own server out, and returns when others may be expected to have seen it. The list is still kept.
-    /// Never fails: what cannot be told runs out by itself.
+    /// Removes the own server from the registry, and returns when other servers have had time to see it. The list is
+    /// still kept.
+    /// Never fails: an entry that cannot be removed expires with its lease.
     fn leave(&self) -> BoxFuture<'_, ()>;
 
-    /// Ends everything, [leaving](Self::leave) first if that was not done.
+    /// Ends everything. [Leaves](Self::leave) first if the server has not left.
     fn close(&self) -> BoxFuture<'_, ()>;
 
     /// Whether the registry answers now.
     fn is_ready(&self) -> BoxFuture<'_, bool>;
 
-    /// Whether the list of servers is kept true now, as far as is known. While it is not, a server may be missing from
-    /// it, and messages to users go to the users' own addresses instead of to the frontends in the list. It is asked for
-    /// each message, so it must be cheap. Default: `true`.
+    /// Whether the list of servers is current, as far as is known.
+    ///
+    /// While it is not, a server may be missing from the list, and messages to users are published to the users' own
+    /// addresses instead of to the frontends in the list. The framework asks for each message, so this must be cheap.
+    /// Default: `true`.
     fn is_current(&self) -> bool {
         true
     }
@@ -57,7 +62,7 @@ pub trait Discovery: Send + Sync + 'static {
     }
 }
 
-/// One that somebody else holds too: a test, for one.
+/// A discovery that a test, for instance, holds too.
 impl<T: Discovery + ?Sized> Discovery for Arc<T> {
     fn join(&self, own: Arc<Server>, servers: Arc<Servers>) -> BoxFuture<'_, Result<()>> {
         (**self).join(own, servers)

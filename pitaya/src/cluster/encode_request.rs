@@ -1,6 +1,6 @@
-//! Requests on their way: the bytes of a [`Request`](super::protos::Request), written from what it is made of.
+//! Encodes a [`Request`](super::protos::Request) from borrowed parts.
 //!
-//! A `Request` has copies of all its parts, and each call would make them only to write them.
+//! A `Request` owns copies of all its parts, which each call would make only to encode them.
 
 use bytes::Bytes;
 
@@ -9,18 +9,18 @@ use super::proto_writer::{self, Field};
 use super::protos::{MsgType, RpcType};
 use super::request::ReplyMode;
 
-/// A call of a remote or, for a client, of a handler.
+/// A call of a remote or, for a client's message, of a handler.
 pub(super) struct OutboundRequest<'a> {
     pub(super) route: &'a str,
     pub(super) data: &'a [u8],
-    /// Whose message is passed on.
+    /// The client whose message is forwarded.
     pub(super) client: Option<ClientMessage<'a>>,
     pub(super) sender: &'a Server,
     /// The context, as JSON.
     pub(super) metadata: &'a [u8],
 }
 
-/// A client's session, and whether it waits for the answer.
+/// A client's session, and whether the client waits for a reply.
 #[derive(Clone, Copy)]
 pub(super) struct ClientMessage<'a> {
     pub(super) session: i64,

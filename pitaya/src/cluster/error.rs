@@ -1,8 +1,8 @@
-//! Why one server did not reach another.
+//! Errors of a transport.
 
 use crate::error::text;
 
-/// Why something was not carried. The error of a call of another server has it as its source:
+/// Why a request or a message failed. It is the source of the error of a call:
 ///
 /// ```
 /// use std::error::Error as _;
@@ -22,19 +22,19 @@ pub enum TransportError {
     /// No answer came in time.
     #[error("{}", text::RPC_TIMEOUT)]
     Timeout,
-    /// Nobody listens at the other end: the server has gone, or is not there yet.
+    /// No server listens at the address: it has stopped, or has not started yet.
     #[error("no server listens there: no responders")]
     NoResponders,
     /// There is no connection now.
     #[error("no connection to the broker")]
     Unavailable,
-    /// So many calls wait for their answers that this one was not sent.
+    /// Too many calls wait for their answers, so this one was not sent.
     #[error("too many calls wait for their answers")]
     Busy,
-    /// The connection was lost, or closed, before the answer came: whether the call was handled is not known.
+    /// The connection was lost or closed before the answer arrived. Whether the call was handled is unknown.
     #[error("the connection was lost before the answer came")]
     Lost,
-    /// More bytes than the outside takes.
+    /// The message is larger than the transport allows.
     #[error("{size} bytes are more than the {limit} that one message may have")]
     TooLarge {
         /// The bytes of the message.

@@ -1,4 +1,4 @@
-//! The frontend that has a session, as a backend asks it.
+//! A backend's handle of the frontend that has a session.
 
 use std::sync::Arc;
 
@@ -15,12 +15,12 @@ use crate::context::Current;
 use crate::error::{Error, Result, code, text};
 use crate::session::Owner;
 
-/// A frontend, during one call that came from it.
+/// The frontend of a session, during one call that it forwarded.
 pub(super) struct FrontendProxy {
     node: Arc<Node>,
     id: Box<str>,
     current: Current,
-    /// The last message that this server had published when the call began.
+    /// The number of the last message that this server had published when the call started.
     since: u64,
 }
 
@@ -32,22 +32,22 @@ impl FrontendProxy {
     fn server(&self) -> Result<Arc<Server>> {
         let known = self.node.servers.get(&self.id);
         known.or_else(|| self.newcomer()).ok_or_else(|| {
-            // The original's answer has no metadata, so the log has the details.
+            // Go Pitaya's answer has no metadata, so the log has the details.
             let detail =
                 format!("the frontend `{}` of the session has stopped or was never known here", self.id);
             Error::new(code::UNKNOWN, text::NO_SERVER_WITH_ID).with_source(detail)
         })
     }
 
-    /// A frontend that passed its first messages on before discovery has told of it here. The call came from it, and says
-    /// what it is.
+    /// Returns a frontend that forwarded its first messages before discovery listed it here. The call has its type and
+    /// id.
     fn newcomer(&self) -> Option<Arc<Server>> {
         let metadata = &self.current.metadata;
         let server_type = metadata.peer_service().filter(|_| metadata.peer_id() == Some(&*self.id))?;
         Some(Arc::new(Server::new(server_type, &*self.id).frontend(true)))
     }
 
-    /// Calls the frontend. It does what it is asked after what was published to it during this call.
+    /// Calls the frontend. The frontend runs the call after all messages that were published to it during this call.
     async fn ask(&self, route: &str, mut body: Vec<u8>) -> Result<()> {
         self.node.order.sent.place_call(&mut body, self.since, &self.id);
         let server = Selection::fixed(self.server()?);

@@ -1,4 +1,4 @@
-//! What comes in: calls of clients and of servers, pushes, kicks, news of binds.
+//! Receives calls of clients and servers, pushes, kicks and announcements of binds.
 
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
@@ -28,7 +28,7 @@ use crate::serialize::Body;
 use crate::session::{Back, CloseReason};
 use crate::util::panic::panic_error;
 
-/// Takes in for a node what its transport brings.
+/// Receives messages of the transport for a node.
 pub(crate) struct Inbound(pub(crate) Arc<Node>);
 
 impl Receiver for Inbound {
@@ -91,20 +91,23 @@ impl Receiver for Inbound {
     }
 }
 
-/// The route of a request that was decoded before. Decoded once more, because few requests need it that late.
+/// Decodes the route of a request again. Few requests need it that late.
 #[cold]
 fn decode_route(message: Bytes) -> String {
     InboundRequest::decode(message).map(|call| call.route).unwrap_or_default()
 }
 
 impl Node {
-    /// What this server serves.
+    /// Returns the tables of this server.
+    ///
+    /// # Errors
+    /// `PIT-503` before the server serves.
     fn served_tables(&self) -> Result<Arc<Tables>> {
         let tables = self.serving.load(Relaxed).then(|| self.shared.served.get()).flatten();
         tables.ok_or_else(|| Error::new(code::UNAVAILABLE, "this server has not started yet"))
     }
 
-    /// Pushes to those of the users that are here, or kicks them.
+    /// Pushes to the local ones of the users, or kicks them.
     fn deliver_broadcast(&self, it: &OrderedBroadcast) {
         let cores = it.uids.iter().filter_map(|uid| self.pool.by_uid(uid));
         if it.kick {
@@ -114,19 +117,19 @@ impl Node {
             return;
         }
         match self.pool.frame_push(&it.route, &it.data) {
-            // Whoever does not take it meets the policy, and is counted there.
+            // A session that does not accept it applies the outbox policy, which counts it.
             Ok(packet) => cores.for_each(|core| drop(core.push(&it.route, &packet))),
             Err(error) => drop(self.decode_error("broadcast", &error)),
         }
     }
 
-    /// Something came in that cannot be understood: it is counted, and is an error if anybody waits for an answer.
+    /// Counts a message that cannot be decoded. Returns the error for a sender that waits.
     fn decode_error(&self, what: &'static str, error: &dyn std::fmt::Display) -> Error {
         self.metrics.unreadable(what, error);
         Error::new(code::BAD_REQUEST, format!("cannot decode {what}: {error}"))
     }
 
-    /// The remote of a route, whatever server type it names.
+    /// Finds the remote of a route. The server type in the route is ignored.
     pub(super) fn find_remote(&self, route: &str) -> Result<(Arc<Tables>, EntryId)> {
         let tables = self.served_tables()?;
         if let Some(id) = tables.remotes.find(route.as_bytes()) {
@@ -139,7 +142,7 @@ impl Node {
         }
     }
 
-    /// The handler of a route, whatever server type it names.
+    /// Finds the handler of a route. The server type in the route is ignored.
     fn find_handler(&self, handlers: &Table, route: &str) -> Result<EntryId> {
         if let Some(id) = handlers.find(route.as_bytes()) {
             return Ok(id);
@@ -162,7 +165,7 @@ impl Node {
         let current = Current { metadata: call.metadata, deadline };
         match call.target {
             Target::Remote => {
-                // Boxed where it is made: it is large, and would be copied with whatever holds it.
+                // Boxed where it is made, because it is large and would be copied into its owner.
                 let work = Box::pin(Arc::clone(self).serve_remote(call.route, call.data, current));
                 self.run_until_deadline(message, arrived, deadline, work).await
             }
@@ -178,9 +181,10 @@ impl Node {
         }
     }
 
-    /// Lets a call work until its caller stops waiting, or `pitaya.handler.timeout` is over. A caller that has stopped
-    /// waiting gets an error, and the work goes on without it: a handler is cut off by that limit and by nothing else,
-    /// whatever its caller says.
+    /// Runs a call until its caller's deadline or `pitaya.handler.timeout`.
+    ///
+    /// A caller whose deadline has passed gets an error, and the call continues without it: only the timeout of
+    /// handlers aborts a handler.
     async fn run_until_deadline(
         &self,
         message: Bytes,
@@ -192,7 +196,7 @@ impl Node {
         if deadline.is_over(started) {
             return over();
         }
-        // Most work is done at once, and no clock has to watch it.
+        // Most calls finish with the first poll and need no timer.
         if let Poll::Ready(result) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
             return result;
         }
@@ -242,7 +246,7 @@ impl Node {
         let owner = FrontendProxy::new(&self, &frontend_id, current.clone());
         let back = Back::new(Box::new(owner), &frontend_id, current.clone());
         let core = self.pool.copy(u64::try_from(session.id).unwrap_or_default(), uid, data, back);
-        // Any number but 0 says that somebody waits.
+        // Any message id but 0 means that the client waits.
         let mid = u64::from(waits_for_reply);
         let scope = SessionScope::new(core, tables);
         let entry = scope.tables.handlers.entry(id);
@@ -267,7 +271,7 @@ impl Node {
 mod tests {
     use super::*;
 
-    /// Futures that are boxed for each call. glibc, for one, takes a slower path beyond 1032 bytes.
+    /// Futures that each call boxes. glibc's allocator, for one, takes a slower path beyond 1032 bytes.
     #[test]
     fn futures_of_calls_are_small() {
         fn remote<F>(_: fn(Arc<Node>, String, Bytes, Current) -> F) -> usize {

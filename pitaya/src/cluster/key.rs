@@ -1,15 +1,15 @@
-//! The keys of the registry, each format in this one place (`docs/cluster.md`, "Keys"). The configured prefix, which
-//! stands before all of them, is not in here. Groups have [keys of their own](crate::group::key).
+//! The keys of the registry (`docs/cluster.md`, "Keys"), without the configured prefix.
+//! Groups have [keys of their own](crate::group::key).
 
 use super::subject::{BadPart, check, check_name};
 
-/// What the keys of all servers begin with.
+/// The prefix of the keys of all servers.
 pub const SERVERS: &str = "servers/";
 
-/// The key that is read to see whether the registry answers. Nobody writes it.
+/// The key that health checks read. No server writes it.
 pub const HEALTH_CHECK: &str = "health-check";
 
-/// The key of a server.
+/// Returns the key of a server.
 ///
 /// # Errors
 /// The type or the id cannot be a part of it.
@@ -25,7 +25,7 @@ pub fn server(server_type: &str, id: &str) -> Result<String, BadPart> {
     Ok(format!("{SERVERS}{server_type}/{id}"))
 }
 
-/// The type and the id in the key of a server; none if it is no such key, or has parts that no server can have.
+/// Returns the type and the id in the key of a server, `None` for any other key.
 ///
 /// ```
 /// use pitaya::cluster::key;
@@ -38,7 +38,7 @@ pub fn parse_server(key: &str) -> Option<(&str, &str)> {
     (check_name(server_type).is_ok() && check_name(id).is_ok()).then_some((server_type, id))
 }
 
-/// The key under which the frontend of a type that has a user is found, where transports need one.
+/// Returns the key that names a user's frontend, for transports that need one.
 ///
 /// # Errors
 /// The type or the uid cannot be a part of it.

@@ -1,7 +1,7 @@
 //! Keyed calls and servers that drain (`docs/cluster.md`, "Keys and drains").
 //!
-//! The state of a key lives on one server. While that server drains, its keys stay with it and new keys go elsewhere. Only
-//! the server itself knows which are which: it remembers the keys that it was called with, and refuses the others.
+//! The state of a key lives on one server. While that server drains, it keeps its keys and new keys go to other
+//! servers. Only
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -16,18 +16,18 @@ use crate::util::sync::Mutex;
 /// The metadata key of a refusal: the id of the server that refuses.
 const ELSEWHERE: &str = "pitaya.elsewhere";
 
-/// What a server answers that drains and does not know the key.
+/// Returns the answer of a draining server that does not know the key.
 pub(super) fn refusal(own_id: &str) -> Error {
     Error::new(code::UNAVAILABLE, "the server drains, and was not called with this key before")
         .with_metadata(ELSEWHERE, own_id)
 }
 
-/// Whether an answer of a server is that refusal, and not one that it forwards.
+/// Whether an error is this server's own refusal, not one that it forwards.
 pub(super) fn is_refusal(error: &Error, server_id: &str) -> bool {
     error.code() == code::UNAVAILABLE && error.metadata().get(ELSEWHERE).is_some_and(|id| *id == server_id)
 }
 
-/// A number for a key that is the same on every server: FNV-1a, then a finalizer.
+/// Hashes a key to the same number on every server: FNV-1a, then a finalizer.
 pub(super) fn hash(bytes: impl Iterator<Item = u8>) -> u64 {
     let hash = fnv::hash(bytes);
     let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -38,13 +38,13 @@ pub(super) fn hash(bytes: impl Iterator<Item = u8>) -> u64 {
 /// The keys that a server was called with: two Bloom filters, of which the older is cleared when the newer is full.
 ///
 /// It takes 256 KiB from the first keyed call on, and no lock. It never forgets one of the last [`Self::MOST`] keys. It
-/// may take a key for known that is not; such a key stays on the server, as known keys do.
+/// may report an unknown key as known; such a key stays on the server, as known keys do.
 #[derive(Default)]
 pub(super) struct KnownKeys {
     filters: OnceLock<[Box<[AtomicU64]>; 2]>,
-    /// Which one is the newer.
+    /// The index of the newer filter.
     newer: AtomicUsize,
-    /// How many keys are in it.
+    /// The number of keys in the newer filter.
     count: AtomicUsize,
     clearing: Mutex<()>,
 }
@@ -91,7 +91,7 @@ impl KnownKeys {
         }
     }
 
-    /// Forgets the keys of the older filter, and makes it the newer.
+    /// Clears the older filter, and makes it the newer one.
     fn turn(&self, filters: &[Box<[AtomicU64]>; 2]) {
         let _one_at_a_time = self.clearing.lock();
         if self.count.load(Relaxed) < Self::MOST {
@@ -104,7 +104,7 @@ impl KnownKeys {
     }
 }
 
-/// Which keyed calls a server takes.
+/// Decides which keyed calls this server accepts.
 #[derive(Debug, Default)]
 pub(super) struct Admission {
     known: KnownKeys,
@@ -112,12 +112,12 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    /// From now on, calls with other keys than those of before are refused.
+    /// Refuses calls with unknown keys from now on.
     pub(super) fn drain(&self) {
         self.draining.store(true, Relaxed);
     }
 
-    /// Whether a call with this key is taken. The key is known from then on.
+    /// Whether a call with this key is accepted. The key is known from then on.
     pub(super) fn takes(&self, key: KeyMark) -> bool {
         if key.may_be_refused && self.draining.load(Relaxed) && !self.known.contains(key.hash) {
             return false;
@@ -127,16 +127,16 @@ impl Admission {
     }
 }
 
-/// The keys that servers have refused, so that the next call with one goes elsewhere at once.
+/// The keys that servers have refused, so that the next call goes directly to another server.
 #[derive(Debug, Default)]
 pub(super) struct RefusedKeys {
-    /// Mostly there are none, and nothing is to be locked.
+    /// Usually empty, and then no call takes the lock.
     some: AtomicBool,
     by_server: Mutex<HashMap<Arc<str>, HashSet<Box<str>>>>,
 }
 
 impl RefusedKeys {
-    /// The keys that are kept for one server. Beyond them a call asks the server first.
+    /// The number of keys kept for one server. Beyond them a call asks the server first.
     const MOST: usize = 16_384;
 
     pub(super) fn note(&self, server_id: &Arc<str>, key: &str) {
@@ -152,7 +152,7 @@ impl RefusedKeys {
         self.some.load(Relaxed) && self.lock().get(server_id).is_some_and(|keys| keys.contains(key))
     }
 
-    /// Forgets what a server has refused: it has gone, or says something else of itself.
+    /// Forgets the keys that a server has refused, because it is gone or its entry has changed.
     pub(super) fn forget(&self, server_id: &str) {
         let mut by_server = self.lock();
         by_server.remove(server_id);

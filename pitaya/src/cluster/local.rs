@@ -1,4 +1,4 @@
-//! Addresses of services without a host.
+//! Default host of addresses.
 
 use std::borrow::Cow;
 

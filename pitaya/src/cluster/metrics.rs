@@ -1,4 +1,4 @@
-//! What a node reports.
+//! The metrics of a node.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -22,7 +22,7 @@ pub(crate) struct ClusterMetrics {
     counted: Mutex<BTreeMap<&'static str, u64>>,
 }
 
-/// Those of what is served here.
+/// The instruments of the local routes.
 struct Served {
     handlers: Vec<RouteTimings>,
     remotes: Vec<RouteTimings>,
@@ -38,7 +38,7 @@ impl ClusterMetrics {
         }
     }
 
-    /// What is served here is known.
+    /// Creates the instruments of the local routes.
     pub(super) fn serve(&self, tables: &Tables) {
         let all = |table: &crate::component::Table, make: fn(&Metrics, &str) -> RouteTimings| {
             table.entries().iter().map(|entry| make(&self.metrics, entry.route())).collect()
@@ -69,7 +69,7 @@ impl ClusterMetrics {
         });
     }
 
-    /// So many messages were dropped since the start.
+    /// Reports how many messages were dropped since the start.
     #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 53 bits")]
     pub(super) fn dropped(&self, messages: u64) {
         self.metrics.bind_or_log(&DROPPED_MESSAGES, &[]).record(messages as f64);
@@ -85,7 +85,7 @@ impl ClusterMetrics {
         }
     }
 
-    /// Another server was called.
+    /// Records a call of another server.
     pub(super) fn called(&self, route: &str, started: Instant, error: Option<&Error>) {
         if self.metrics.is_empty() {
             return;
@@ -93,30 +93,30 @@ impl ClusterMetrics {
         report(&self.remote_routes.of(route, error), started, error);
     }
 
-    /// A client's message was handled here for its frontend.
+    /// Records a client's message that was handled here for its frontend.
     pub(super) fn handled(&self, id: EntryId, started: Instant, error: Option<&Error>) {
         if let Some(served) = self.served.get() {
             report(&served.handlers[id.index()], started, error);
         }
     }
 
-    /// A remote of this server was called.
+    /// Records a call of a remote of this server.
     pub(super) fn served(&self, id: EntryId, started: Instant, error: Option<&Error>) {
         if let Some(served) = self.served.get() {
             report(&served.remotes[id.index()], started, error);
         }
     }
 
-    /// A message did not arrive that an answer or a call waited for.
+    /// Counts a message that did not arrive before the answer or call that waited for it.
     #[cold]
     pub(super) fn order_timeout(&self) {
         self.metrics.bind_or_log(&ORDER_TIMEOUTS, &[]).record(1.0);
     }
 
-    /// Something came in that cannot be understood.
+    /// Counts a message that cannot be decoded.
     #[cold]
     pub(super) fn unreadable(&self, what: &'static str, error: &dyn std::fmt::Display) {
-        tracing::debug!(what, %error, "a message of another server cannot be understood");
+        tracing::debug!(what, %error, "failed to decode a message of another server");
         self.metrics.bind_or_log(&DECODE_ERRORS, &[("kind", what)]).record(1.0);
     }
 }

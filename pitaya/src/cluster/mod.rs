@@ -1,16 +1,16 @@
 //! The cluster: servers that find each other, call each other, and reach each other's users.
 //!
-//! | part | holds |
+//! | part | job |
 //! |---|---|
 //! | [`server`] | one server as the others see it |
-//! | [`Servers`] | all that are known, kept true by a [`Discovery`]: over etcd (`EtcdDiscovery`), within a process ([`MemoryRegistry`]) |
-//! | [`Transport`] | how they reach each other: over NATS (`NatsTransport`), within a process ([`MemoryBroker`]) |
-//! | [`Router`] | which one is called |
-//! | [`protos`] | what they say |
-//! | [`request`] [`response`] | how calls and their answers are made and read |
+//! | [`Servers`] | the known servers, kept current by a [`Discovery`]: over etcd (`EtcdDiscovery`), in memory ([`MemoryRegistry`]) |
+//! | [`Transport`] | carries messages: over NATS (`NatsTransport`), in memory ([`MemoryBroker`]) |
+//! | [`Router`] | chooses the server of a call |
+//! | [`protos`] | the messages |
+//! | [`request`] [`response`] | encode and decode calls and answers |
 //! | [`subject`] [`key`] | the formats of addresses and of the registry's keys |
 //!
-//! `docs/cluster.md` has the protocol in words.
+//! `docs/cluster.md` describes the protocol.
 
 mod discovery;
 mod encode_request;

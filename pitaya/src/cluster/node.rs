@@ -29,7 +29,7 @@ use crate::session::{Directory, Pool, Session};
 use crate::span;
 use crate::util::clock::Clock;
 
-/// What a node is made of.
+/// The parts of a node.
 pub(crate) struct Parts {
     pub(crate) own: Server,
     pub(crate) discovery: Box<dyn Discovery>,
@@ -41,18 +41,18 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
 }
 
-/// The bounds of calls; each is a configuration key.
+/// The limits of calls. Each is a configuration key.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// How long a call waits for its answer, if nobody says otherwise.
+    /// How long a call waits for its answer, unless the caller sets another timeout.
     pub(crate) request: Duration,
-    /// How long a handler or a remote may take, whatever its caller says.
+    /// How long a handler or a remote may run, whatever the caller's timeout is.
     pub(crate) handler: Duration,
     /// Whether a user has one session at most on all servers of this type.
     pub(crate) unique: bool,
 }
 
-/// One server of ours in its cluster.
+/// This server in its cluster.
 pub(crate) struct Node {
     own: ArcSwap<Server>,
     caller: Caller,
@@ -61,9 +61,9 @@ pub(crate) struct Node {
     pub(super) transport: Box<dyn Transport>,
     routers: Routers,
     suspects: Suspects,
-    /// Which keyed calls are taken here.
+    /// Decides which keyed calls this server accepts.
     pub(super) admission: Admission,
-    /// Which keys others have refused.
+    /// The keys that other servers have refused.
     refused: Arc<RefusedKeys>,
     pub(super) limits: Limits,
     pub(super) pool: Arc<Pool>,
@@ -72,7 +72,7 @@ pub(crate) struct Node {
     pub(super) serving: AtomicBool,
     pub(super) metrics: ClusterMetrics,
     pub(super) binds: super::presence::BindTable,
-    /// What binds are judged by.
+    /// The clock of binds.
     pub(super) clock: Clock,
     pub(super) order: Order,
 }
@@ -106,12 +106,12 @@ impl Node {
         node
     }
 
-    /// Lets something come to its end by itself, unless the server ends before.
+    /// Runs a task until it finishes or the server is killed.
     pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.shared.runner.spawn(work);
     }
 
-    /// This server, as the others know it.
+    /// Returns this server as the others know it.
     pub(crate) fn own(&self) -> Arc<Server> {
         self.own.load_full()
     }
@@ -128,14 +128,14 @@ impl Node {
         &*self.transport
     }
 
-    /// Reports what the transport and discovery have counted.
+    /// Reports the counters of the transport and of discovery.
     pub(crate) fn sample(&self) {
         self.metrics.dropped(self.transport.dropped());
         self.metrics.counted(self.transport.counters());
         self.metrics.counted(self.discovery.counters());
     }
 
-    /// Connects; from then on calls can be made, and those that come are told that this server is not ready.
+    /// Connects the transport. From then on this server can call, and answers calls with `PIT-503` until it serves.
     pub(crate) async fn connect(self: &Arc<Self>) -> Result<()> {
         let receiver = Arc::new(Inbound(Arc::clone(self)));
         self.transport.start(self.own(), receiver).await.map_err(|error| {
@@ -144,27 +144,27 @@ impl Node {
         })
     }
 
-    /// Makes this server known to the others, and them to it.
+    /// Registers this server, and reads the list of servers.
     pub(crate) async fn join(&self) -> Result<()> {
         self.discovery.join(self.own(), Arc::clone(&self.servers)).await
     }
 
-    /// Makes known that this server takes no new work.
+    /// Announces that this server accepts no new work.
     pub(crate) async fn announce_draining(&self) {
         self.admission.drain();
         let told =
             self.announce(|own| drop(own.metadata.insert(DRAINING.to_owned(), "true".to_owned()))).await;
         if let Err(error) = told {
-            tracing::warn!(%error, "the others could not be told that this server drains");
+            tracing::warn!(%error, "failed to announce that this server drains");
         }
     }
 
-    /// Leaves; returns when the others may be expected to know.
+    /// Leaves the registry. Returns when other servers have had time to see it.
     pub(crate) async fn leave(&self) {
         self.discovery.leave().await;
     }
 
-    /// Sends what is on its way, and ends everything.
+    /// Sends queued messages, and closes the transport and discovery.
     pub(crate) async fn close(&self) {
         self.transport.close().await;
         self.discovery.close().await;
@@ -174,7 +174,7 @@ impl Node {
         self.transport.is_connected() && self.discovery.is_ready().await
     }
 
-    /// Which part of the cluster is not reachable; `None` if all are.
+    /// Returns the part of the cluster that is unreachable, `None` if all are reachable.
     #[cfg(feature = "http")]
     pub(crate) async fn unreachable(&self) -> Option<&'static str> {
         if !self.transport.is_connected() {
@@ -183,13 +183,13 @@ impl Node {
         (!self.discovery.is_ready().await).then_some("the discovery is not connected")
     }
 
-    /// What is served here; before that, calls are told that this server is not ready.
+    /// Starts to serve calls. Before, callers get `PIT-503`.
     pub(crate) fn serve(&self, tables: &Tables) {
         self.metrics.serve(tables);
         self.serving.store(true, Relaxed);
     }
 
-    /// Says something else of this server from now on.
+    /// Changes the entry of this server in the registry.
     async fn announce(&self, change: impl FnOnce(&mut Server)) -> Result<()> {
         let mut own = (*self.own()).clone();
         change(&mut own);
@@ -198,12 +198,12 @@ impl Node {
         self.discovery.announce(own).await
     }
 
-    /// How long a call may wait: as long as is wanted, but not longer than the call lasts during which it is made.
+    /// Returns how long a call may wait: the wanted time, limited by the deadline of the current call.
     pub(super) fn call_timeout(&self, wanted: Option<Duration>, deadline: Deadline) -> Duration {
         deadline.within(wanted.unwrap_or(self.limits.request), Instant::now()).unwrap_or_default()
     }
 
-    /// Sends a call and waits for its answer. If nobody is there to get it, any other server gets it that would do.
+    /// Sends a call and waits for its answer. Without a responder, a randomly routed call goes to another server.
     async fn send(
         &self,
         to: &Selection<'_>,
@@ -223,7 +223,7 @@ impl Node {
             }
             self.suspects.note(&to.id);
             let Some(other) = is_random.then(|| self.alternative(&to)).flatten() else { break answer };
-            tracing::debug!(route, server = %to.id, %other.id, "nobody is there: another is called");
+            tracing::debug!(route, server = %to.id, %other.id, "no responders, retrying on another server");
             to = other;
             left = timeout.saturating_sub(started.elapsed());
         };
@@ -237,7 +237,7 @@ impl Node {
             }
             Err(why) => {
                 let error = CallFailure { route, timeout, caller: &self.own.load(), callee: &to }.error(why);
-                tracing::debug!(route, server = %to.id, %error, "a call got no answer");
+                tracing::debug!(route, server = %to.id, %error, "call failed without an answer");
                 Err(error)
             }
         };
@@ -245,7 +245,7 @@ impl Node {
         result
     }
 
-    /// Calls a remote of a server.
+    /// Calls a remote of another server.
     pub(super) async fn call(
         &self,
         to: &Selection<'_>,
@@ -269,7 +269,7 @@ impl Node {
         }
     }
 
-    /// Calls a remote of whoever the route, the id or the key names.
+    /// Calls a remote of the server that the route, the id or the key selects.
     async fn call_remote(&self, request: RemoteRequest) -> Result<Bytes> {
         let RemoteRequest { route, body, server_id, key, timeout, current } = request;
         let server_type = route::parse(&route)
@@ -278,7 +278,7 @@ impl Node {
             .ok_or_else(|| Error::new(code::UNKNOWN, text::NO_SERVER_TYPE).with_metadata("route", &*route))?;
         let own = self.own();
         let nonsense = || {
-            // The original's answer has no metadata, so the log has the details.
+            // Go Pitaya's answer has no metadata, so the log has the details.
             let detail = format!(
                 "`{route}` is a route of this server's own type: pin the call with `.on(id)` or `.by(key)`"
             );
@@ -311,7 +311,7 @@ impl Node {
             let result = match to.mark() {
                 _ if to.server.id != own.id => self.call(&to, &route, &body, &current, left).await,
                 Some(key) if !self.admission.takes(key) => Err(refusal(&own.id)),
-                // A key of the own type has chosen this very server.
+                // The key has selected this server itself.
                 _ => self.call_own_remote(&route, body.clone(), current.clone(), left).await,
             };
             match result {
@@ -322,7 +322,7 @@ impl Node {
         }
     }
 
-    /// The server that is called next, after one that drains has refused a key.
+    /// Returns the next server for a key that a draining server has refused.
     fn next_for_key<'k>(
         &self,
         route: &str,
@@ -332,13 +332,13 @@ impl Node {
         let Selection { server, key, .. } = refused;
         let of = (route, &*server.server_type);
         let Some((key, _)) = key else { return Err(router::no_servers(of.0, of.1)) };
-        tracing::debug!(server = %server.id, %key, "a server that drains does not know the key");
+        tracing::debug!(server = %server.id, %key, "draining server refused the key, trying the next server");
         self.refused.note(&server.id, &key);
         tried.push(Arc::clone(&server.id));
         self.servers.look(|view| router::by_key(of, key, &self.selection_context(view, tried)))
     }
 
-    /// Calls a remote of this server itself, with the limits that it would have on another one.
+    /// Calls a remote of this server itself, with the limits of a remote call.
     async fn call_own_remote(
         &self,
         route: &str,
@@ -413,7 +413,7 @@ impl Node {
         }
     }
 
-    /// A server of the same type at which somebody may be.
+    /// Returns another server of the same type that is not suspect.
     fn alternative(&self, failed: &Server) -> Option<Arc<Server>> {
         let servers =
             |view: &View| self.suspects.choose(router::candidates(view, &failed.server_type)).map(Arc::clone);
@@ -429,7 +429,7 @@ impl Node {
     }
 }
 
-/// A handle of the node, for the rooms that send through it.
+/// A handle of the node, for the modules that send through it.
 #[derive(Clone)]
 pub(crate) struct Cluster(pub(crate) Arc<Node>);
 

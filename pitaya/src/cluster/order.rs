@@ -1,8 +1,8 @@
 //! The order of what one server does to the sessions of a frontend (`docs/cluster.md`, "Order").
 //!
-//! A server numbers what it publishes to the frontends' broadcast subjects. An answer, and a call of a `sys` remote, say
-//! which of these messages went before it, and the frontend holds it back until it has handled that message. The wait
-//! is bounded: a message may be lost.
+//! A server numbers the messages that it publishes to the frontends' broadcast subjects. An answer, and a call of a
+//! `sys` remote, name the last of these messages before them, and the frontend holds them back until it has handled
+//! that message. The wait
 
 use std::collections::{BTreeMap, HashMap};
 use std::pin::Pin;
@@ -21,10 +21,10 @@ use super::protos::{After, OrderedBroadcast, Place};
 use super::{Address, Server, TransportError};
 use crate::util::sync::Mutex;
 
-/// How long an answer or a call waits for a message that went before it. A broker carries both in the same time, so
-/// that only a message that is lost, or a queue that is very long, takes as much.
+/// How long an answer or a call waits for an earlier message. A broker carries both in the same time, so only a lost
+/// message or a very long queue takes as much.
 const MAX_WAIT: Duration = Duration::from_secs(2);
-/// How many peers are remembered. Beyond that the one that was heard of longest ago is forgotten.
+/// How many peers are kept. Beyond that the least recently active one is removed.
 const MAX_PEERS: usize = 16_384;
 
 /// Both directions.
@@ -40,11 +40,11 @@ impl Order {
 }
 
 impl Node {
-    /// Publishes to frontends that keep the order, one after the other. The messages of this server arrive at each in
-    /// the order of their numbers: one is published at a time.
+    /// Publishes to frontends that keep the order, one message at a time, so that messages arrive at each in the order
+    /// of their numbers.
     ///
     /// # Errors
-    /// It is not on its way to one of them; the others get it.
+    /// Publishing to one of them failed. The others get the message.
     pub(super) async fn publish_in_order(
         &self,
         frontends: &[Arc<Server>],
@@ -61,7 +61,7 @@ impl Node {
             match self.transport.publish(Address::Broadcast(frontend), bytes.clone()).await {
                 Ok(()) => sent.published(&frontend.id, place.number),
                 Err(error) => {
-                    tracing::debug!(server = %frontend.id, %error, "a broadcast is not on its way");
+                    tracing::debug!(server = %frontend.id, %error, "failed to publish broadcast");
                     result = Err(error);
                 }
             }
@@ -69,20 +69,20 @@ impl Node {
         result
     }
 
-    /// Returns when this message of another server has been handled here, or after [`MAX_WAIT`].
+    /// Returns when this server has handled a message of another server, or after [`MAX_WAIT`].
     pub(super) async fn wait_until_handled(&self, place: Place) {
         let received = &self.order.received;
         let Some(wait) = received.wait(place) else { return };
-        // Boxed: it is seldom needed, and what waits for answers is large already.
+        // Boxed, because it is rarely needed and its caller is large already.
         if Box::pin(tokio::time::timeout(MAX_WAIT, wait)).await.is_err() {
             received.give_up(place);
             self.metrics.order_timeout();
-            tracing::debug!(?place, "a message did not arrive that went before an answer or a call");
+            tracing::debug!(?place, "timed out waiting for the message before an answer or a call");
         }
     }
 }
 
-/// What this server has published in order.
+/// The messages that this server has published in order.
 pub(super) struct Sent {
     stream: u64,
     /// The number of the last message.
@@ -103,7 +103,7 @@ impl Sent {
         }
     }
 
-    /// The number of the last message that was begun: what a call publishes has a greater one.
+    /// Returns the number of the last started message. A message published during a call has a greater number.
     pub(super) fn latest(&self) -> u64 {
         self.latest.load(Relaxed)
     }
@@ -126,13 +126,13 @@ impl Sent {
         last.insert(Arc::clone(frontend), number);
     }
 
-    /// The last message to a frontend, if it was published after `since`.
+    /// Returns the last message to a frontend, if it was published after `since`.
     fn after(&self, since: u64, frontend: &str) -> Option<Place> {
         let number = *self.last.lock().get(frontend)?;
         (number > since).then_some(Place { stream: self.stream, number })
     }
 
-    /// Adds to an answer which message to its caller goes before it, if there is one after `since`.
+    /// Adds the last message to the caller to an answer, if it was published after `since`.
     pub(super) fn place_answer(&self, answer: Bytes, since: u64, call: &Bytes) -> Bytes {
         if self.latest() == since {
             return answer;
@@ -144,7 +144,7 @@ impl Sent {
         bytes.into()
     }
 
-    /// Adds to the argument of a call which message to the callee goes before it, if there is one after `since`.
+    /// Adds the last message to the callee to a call, if it was published after `since`.
     pub(super) fn place_call(&self, argument: &mut Vec<u8>, since: u64, frontend: &str) {
         if self.latest() != since
             && let Some(place) = self.after(since, frontend)
@@ -154,26 +154,26 @@ impl Sent {
     }
 }
 
-/// Appends a place, which has the same number in all messages that have one.
+/// Appends a place, whose field number is the same in all messages.
 fn place_field(bytes: &mut Vec<u8>, place: Place) {
     bytes.extend_from_slice(&After { after: Some(place) }.encode_to_vec());
 }
 
-/// The one field of a `Request` that says whom an answer goes to.
+/// The field of a `Request` that names the receiver of the answer.
 #[derive(Clone, PartialEq, Message)]
 struct Sender {
     #[prost(string, tag = "4")]
     frontend_id: String,
 }
 
-/// What has come from other servers.
+/// The messages received from other servers.
 #[derive(Default)]
 pub(super) struct Received(Mutex<Streams>);
 
 #[derive(Default)]
 struct Streams {
     by_number: HashMap<u64, Stream, RandomState>,
-    /// Counts what happens, to know which stream is the oldest; and the waits.
+    /// Counts events, to find the oldest stream and to number the waits.
     events: u64,
 }
 
@@ -181,7 +181,7 @@ struct Streams {
 struct Stream {
     /// The greatest number that was handled.
     reached: u64,
-    /// Who waits, by the number of the message and that of the wait.
+    /// The waits, by the numbers of the message and of the wait.
     waits: BTreeMap<(u64, u64), oneshot::Sender<()>>,
     touched: u64,
 }
@@ -204,23 +204,23 @@ impl Stream {
     fn reach(&mut self, number: u64) {
         self.reached = self.reached.max(number);
         while let Some(first) = self.waits.first_entry().filter(|first| first.key().0 <= number) {
-            let _ = first.remove().send(()); // who waited may have gone
+            let _ = first.remove().send(()); // the waiter may be gone
         }
     }
 }
 
 impl Received {
-    /// A message has been handled.
+    /// Records a handled message.
     pub(super) fn handled(&self, place: Place) {
         self.0.lock().stream(place.stream).reach(place.number);
     }
 
-    /// Nobody waits for this message any more, nor for those before it.
+    /// Ends all waits for this message and earlier ones.
     fn give_up(&self, place: Place) {
         self.handled(place);
     }
 
-    /// Waits for a message, unless it or a later one has been handled.
+    /// Waits for a message. Returns `None` if it or a later one has been handled.
     fn wait(&self, place: Place) -> Option<Wait<'_>> {
         let mut streams = self.0.lock();
         let stream = streams.stream(place.stream);
@@ -234,7 +234,7 @@ impl Received {
     }
 }
 
-/// A wait for one message. Dropped, it leaves nothing behind.
+/// A wait for one message. Dropping it removes it.
 struct Wait<'a> {
     received: &'a Received,
     stream: u64,

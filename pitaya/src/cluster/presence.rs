@@ -1,15 +1,14 @@
-//! Users on one frontend at a time: binds are told to the other frontends of the type, and heard from them
+//! One frontend per user: announces binds to the other frontends of the type, and applies theirs
 //! (`docs/cluster.md`, "Users anywhere").
 //!
-//! Each bind has a time and the id of its server; of two binds of one user the later pair wins, on both sides. Times
-//! are those of a clock that never goes back and is never behind what was heard from others: so a bind that comes after
-//! the news of another is later than that one, whatever the machines' clocks say, and of two binds that cross, both
-//! sides judge by the same two pairs. News that are lost are told again: all of them by who was cut off, and by who has
-//! the later bind to whoever tells of an earlier one, since that one has not heard of it.
-
+//! Each bind has a time and the id of its server. Of two binds of one user, the later pair wins on both sides. The
+//! clock never goes back, and is never behind a received bind. So a bind after a received one is later than it,
+//! whatever the machines' clocks say, and of two concurrent binds both sides compare the same two pairs. A frontend
+//! that was disconnected announces all its binds again. A frontend that receives a bind older than its own announces
+//! its own again, because the first announcement may have been lost.
 //!
-//! A bind is answered when the frontends that had the user have ended its sessions there. Those of this library are asked
-//! ([`sys::BOUND`]) besides being told; from others no answer can be had.
+//! A bind completes when the other frontends have ended the user's sessions. Frontends of this library are asked
+//! ([`sys::BOUND`]) besides the announcement; others cannot answer.
 
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard};
@@ -31,27 +30,27 @@ use crate::error::{Error, Result, code};
 use crate::session::{CloseReason, Core, Directory};
 use crate::util::sync::Mutex;
 
-/// The last time that moves the clock, in the year 2116. A later one is no server's: it would leave the clock no room to
-/// go on, and from then on all binds would be of one moment.
+/// The largest time that moves the clock, in the year 2116. A later one is invalid: it would leave the clock no room,
+/// and all later binds would have the same time.
 const MAX_TIME: i64 = 1 << 62;
 
-/// How much longer than its own wait the answer of another frontend may take.
+/// How much longer than its own limit the answer of another frontend may take.
 const REPLY_MARGIN: Duration = Duration::from_millis(500);
-/// How long a frontend that did not answer is not waited for.
+/// How long an unresponsive frontend is not asked.
 const UNRESPONSIVE_FOR: Duration = Duration::from_secs(10);
 
-/// The binds of this frontend, with their times. One lock over all of it: a bind takes its time and is entered in one
-/// step, or news that came between would be judged by neither.
+/// The binds of this frontend, with their times. One lock makes the time of a bind and its entry one step, so that a
+/// bind of another server cannot come between.
 #[derive(Debug, Default)]
 pub(super) struct BindTable(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// The latest time that was taken or heard, in nanoseconds since 1970.
+    /// The latest time that was assigned or received, in nanoseconds since 1970.
     clock: i64,
-    /// The session of each user and when it was bound. Sessions that are over are not in here.
+    /// The open session of each user, with the time of its bind.
     bound: HashMap<Arc<str>, Bound>,
-    /// Frontends that did not answer, and when that was.
+    /// Unresponsive frontends, and since when.
     unresponsive: HashMap<Arc<str>, Instant>,
 }
 
@@ -61,14 +60,14 @@ struct Bound {
     at: i64,
 }
 
-/// What news of a bind on another server mean here.
+/// The meaning of another server's bind for this server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RemoteBind {
-    /// Nothing.
+    /// The user has no session here.
     NotHere,
-    /// This session has to go.
+    /// The remote bind is newer: this session must end.
     Newer(u64),
-    /// The bind here, of this time, is the later one: whoever told does not know of it.
+    /// The remote bind is older than the local one of this time, which its server does not know.
     Older(i64),
 }
 
@@ -77,7 +76,7 @@ impl BindTable {
         self.0.lock()
     }
 
-    /// A user was bound here: gives when.
+    /// Records a local bind, and returns its time.
     fn insert(&self, uid: &Arc<str>, session: u64, now: i64) -> i64 {
         let mut state = self.lock();
         state.clock = now.max(state.clock.saturating_add(1));
@@ -86,7 +85,7 @@ impl BindTable {
         at
     }
 
-    /// A session is over.
+    /// Removes the bind of an ended session.
     fn remove(&self, uid: &str, session: u64) {
         let mut state = self.lock();
         if state.bound.get(uid).is_some_and(|bound| bound.session == session) {
@@ -94,14 +93,14 @@ impl BindTable {
         }
     }
 
-    /// A user was bound on another server.
+    /// Applies a bind of another server.
     fn apply_remote(&self, own: &str, news: &BindMsg) -> RemoteBind {
         let mut state = self.lock();
         if news.bound_at <= MAX_TIME {
             state.clock = state.clock.max(news.bound_at);
         }
         let Some(bound) = state.bound.get(&*news.uid).copied() else { return RemoteBind::NotHere };
-        // Servers that do not say when are obeyed, as they obey each other.
+        // A bind without a time wins, as between Go Pitaya servers.
         if news.bound_at != 0 && (news.bound_at, &*news.fid) < (bound.at, own) {
             return RemoteBind::Older(bound.at);
         }
@@ -109,12 +108,12 @@ impl BindTable {
         RemoteBind::Newer(bound.session)
     }
 
-    /// Whether a frontend has failed to answer a short time ago.
+    /// Whether a frontend has recently failed to answer.
     fn is_unresponsive(&self, server: &str) -> bool {
         self.lock().unresponsive.get(server).is_some_and(|since| since.elapsed() < UNRESPONSIVE_FOR)
     }
 
-    /// A frontend has answered, or has not.
+    /// Records whether a frontend has answered.
     fn record_answer(&self, server: &Arc<str>, answered: bool) {
         let mut state = self.lock();
         if answered {
@@ -125,7 +124,7 @@ impl BindTable {
         }
     }
 
-    /// All binds, sorted by user.
+    /// Returns all binds, sorted by user.
     fn all(&self) -> Vec<(Arc<str>, i64)> {
         let mut all: Vec<_> =
             self.lock().bound.iter().map(|(uid, bound)| (Arc::clone(uid), bound.at)).collect();
@@ -138,7 +137,7 @@ impl Node {
     /// Ends the session of a user that was bound on another frontend. Returns the session, if there was one.
     ///
     /// # Errors
-    /// The bind here, if it is the later one: its session stays.
+    /// Returns the local bind if it is the later one. Its session stays.
     pub(super) fn apply_remote_bind(self: &Arc<Self>, news: &BindMsg) -> Result<Option<Arc<Core>>, BindMsg> {
         let own = self.own();
         if *news.fid == *own.id || !self.limits.unique {
@@ -147,8 +146,9 @@ impl Node {
         match self.binds.apply_remote(&own.id, news) {
             RemoteBind::NotHere => Ok(None),
             RemoteBind::Older(at) => {
-                // After a broker was lost, frontends are back one after the other: news of this bind may have been for
-                // nobody yet. They are told again until the older bind has heard them, and nobody answers those.
+                // After the loss of a broker, frontends reconnect one after the other, so the announcement of this
+                // bind may have reached none. It is repeated until the server of the older bind has received it. That
+                // server does not reply.
                 let (node, uid) = (Arc::clone(self), news.uid.clone());
                 self.spawn(async move { node.announce_bind(&uid, at).await });
                 Err(BindMsg { uid: news.uid.clone(), fid: own.id.to_string(), bound_at: at })
@@ -160,21 +160,21 @@ impl Node {
     /// Kicks a session whose user was bound on another server.
     fn kick_replaced(&self, session: u64, server: &str) -> Option<Arc<Core>> {
         let core = self.pool.by_id(session)?;
-        tracing::info!(session, server, "the user was bound on another server: kicked");
+        tracing::info!(session, server, "kicking session: its user was bound on another server");
         core.kick(CloseReason::Replaced);
         Some(core)
     }
 
     async fn announce_bind(&self, uid: &str, bound_at: i64) {
         if !self.limits.unique {
-            return; // others would kick a session that may stay
+            return; // other servers would kick a session that may stay
         }
         let own = self.own();
         let news = BindMsg { uid: uid.to_owned(), fid: own.id.to_string(), bound_at };
         let to = Address::Bindings { server_type: &own.server_type };
         if let Err(error) = self.transport.publish(to, Bytes::from(news.encode_to_vec())).await {
-            // It is told when the connection is back.
-            tracing::debug!(uid, %error, "a bind could not be told to the others");
+            // The bind is announced when the connection is back.
+            tracing::debug!(uid, %error, "failed to announce a bind");
         }
     }
 
@@ -204,7 +204,7 @@ impl Node {
                 let silent = answer.as_ref().is_err_and(|error| error.code() == code::TIMEOUT);
                 self.binds.record_answer(&id, !silent);
                 match answer.map(BindMsg::decode) {
-                    // A later bind over there: the session that was bound here ends now, before its bind is answered.
+                    // The other frontend has a later bind: the local session ends now, before its bind completes.
                     Ok(Ok(later)) if !later.uid.is_empty() => {
                         if let RemoteBind::Newer(session) = self.binds.apply_remote(&self.own().id, &later) {
                             self.kick_replaced(session, &later.fid);
@@ -212,7 +212,7 @@ impl Node {
                     }
                     Ok(_) => {}
                     Err(error) => {
-                        tracing::debug!(uid, server = %id, %error, "a frontend did not say that a session has ended");
+                        tracing::debug!(uid, server = %id, %error, "frontend did not confirm the end of a session");
                     }
                 }
             }
@@ -220,7 +220,7 @@ impl Node {
         join_all(asked).await;
     }
 
-    /// Tells the others of all users here: after a time in which they heard nothing.
+    /// Announces all local binds again, after an outage.
     pub(super) async fn reannounce_binds(&self) {
         for (uid, at) in self.binds.all() {
             self.announce_bind(&uid, at).await;
@@ -273,7 +273,7 @@ mod tests {
         BindMsg { uid: uid.to_owned(), fid: fid.to_owned(), bound_at }
     }
 
-    /// A peer that does not send a time is obeyed.
+    /// A bind without a time wins.
     #[test]
     fn the_later_bind_stays_and_a_peer_that_does_not_say_when_is_obeyed() {
         let binds = BindTable::default();
@@ -330,7 +330,7 @@ mod tests {
         assert!(binds.all().is_empty());
     }
 
-    /// Two frontends; of each, whether its session is there and whether it hears the other.
+    /// Two frontends. For each, whether its session is open and whether it receives the other's binds.
     struct Pair {
         fronts: [(&'static str, BindTable); 2],
         bound_at: [Option<i64>; 2],
@@ -344,7 +344,7 @@ mod tests {
             self.alive[at] = true;
         }
 
-        /// The news of a bind at `from` come to the other, if that hears them.
+        /// Sends the bind of `from` to the other frontend, if that is connected.
         fn tell(&mut self, from: usize) {
             let to = 1 - from;
             let Some(at) = self.bound_at[from].filter(|_| self.hears[to]) else { return };
@@ -357,16 +357,16 @@ mod tests {
     }
 
     proptest! {
-        /// Two frontends with clocks that differ, a bind of one user on each, and the news of both in every order; some do
-        /// not hear them, because they have lost the broker. They are back one after the other, and tell of their binds
-        /// again. Exactly one session stays.
+        /// Two frontends with different clocks bind one user each. Their announcements arrive in any order, and some
+        /// are lost because a frontend is disconnected. The frontends reconnect one after the other, and announce their
+        /// binds again. Exactly one session stays.
         #[test]
         fn exactly_one_of_two_binds_stays(
             clocks in (0i64..4, 0i64..4), order in Just([0, 1, 2, 3]).prop_shuffle(), hears: [bool; 2], first in 0usize..2,
         ) {
             let fronts = [("f1", BindTable::default()), ("f2", BindTable::default())];
             let mut pair = Pair { fronts, bound_at: [None; 2], alive: [false; 2], hears };
-            // Steps 0 and 1: a bind on each; 2 and 3: the news of it on the other, once there is any.
+            // Steps 0 and 1: a bind on each. Steps 2 and 3: its announcement to the other.
             let mut steps: Vec<usize> = order.to_vec();
             while !steps.is_empty() {
                 let at = steps.iter().position(|step| *step < 2 || pair.bound_at[step - 2].is_some()).unwrap();

@@ -1,5 +1,5 @@
-//! Messages of Protobuf, written from borrowed parts. As any writer of the format does, this leaves out numbers that are
-//! zero and texts that are empty, but no message.
+//! Encodes Protobuf messages from borrowed parts. Like any encoder of proto3 it omits zero numbers and empty strings,
+//! but no message.
 
 use bytes::Bytes;
 use prost::encoding::encoded_len_varint;
@@ -12,7 +12,7 @@ pub(super) enum Field<'a> {
     Message(&'a [(u8, Self)]),
 }
 
-/// A message of these fields, each with its number, which is less than 16.
+/// Encodes a message of these fields, whose numbers are less than 16.
 pub(super) fn encode(fields: &[(u8, Field<'_>)]) -> Bytes {
     let mut out = Vec::with_capacity(len(fields));
     write(fields, &mut out);

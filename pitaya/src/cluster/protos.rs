@@ -1,6 +1,6 @@
-//! What servers say to each other: the protobuf messages of `docs/pitaya.proto`.
+//! The protobuf messages between servers (`docs/pitaya.proto`).
 //!
-//! The code is generated and checked in. Bytes share the buffer that a message was read from.
+//! The code is generated and checked in. Byte fields share the buffer of the decoded message.
 //!
 //! ```
 //! use pitaya::cluster::protos::{Response, Session};
@@ -21,16 +21,16 @@ mod generated;
 
 pub use generated::*;
 
-/// Why a call failed. Present but empty, it still says that the call failed.
+/// Why a call failed. An empty error still means that the call failed.
 ///
-/// It is written by hand, because the original writes empty keys and values of map entries and `prost` does not.
+/// Written by hand, because Go Pitaya writes empty keys and values of map entries and `prost` does not.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Error {
-    /// A code such as `PIT-404`; an empty one stands for `PIT-000`.
+    /// A code such as `PIT-404`. An empty code stands for `PIT-000`.
     pub code: String,
-    /// What happened, in words.
+    /// The text of the error.
     pub msg: String,
-    /// What else the caller is told. In no order.
+    /// Further details for the caller, in no order.
     pub metadata: BTreeMap<String, String>,
 }
 

@@ -1,7 +1,7 @@
-//! How what has come is handed to the [`Receiver`]: the same for every transport.
+//! Delivers received messages to the [`Receiver`]: the same for every transport.
 //!
-//! Nothing that is handed over may end the task that takes things in, or the server would be deaf while it seems
-//! alive: panics stop here.
+//! A panic of a receiver must not end the task that receives messages, or the server would receive nothing while it
+//! seems alive.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,16 +16,16 @@ use super::{Receiver, response};
 use crate::error::{Error, code};
 use crate::util::throttle::{GLOBAL, throttled};
 
-/// A request that is being answered. It ends with an answer, whatever happens.
+/// A running request. It always ends with an answer.
 pub(super) struct RunningRequest(Option<BoxFuture<'static, Bytes>>);
 
 impl RunningRequest {
-    /// Hands a request over.
+    /// Starts a request.
     pub(super) fn begin(receiver: &dyn Receiver, body: Bytes) -> Self {
         Self(catch_panic("a request", || receiver.request(body)))
     }
 
-    /// Goes as far as it can without waiting. Most requests are answered then, and need no task of their own.
+    /// Polls once. Most requests finish with it, and need no task of their own.
     pub(super) async fn poll_once(&mut self) -> Poll<Bytes> {
         poll_fn(|context| Poll::Ready(Pin::new(&mut *self).poll(context))).await
     }
@@ -44,7 +44,7 @@ impl Future for RunningRequest {
     }
 }
 
-/// What comes besides requests.
+/// The messages besides requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MessageKind {
     Push,
@@ -53,7 +53,7 @@ pub(super) enum MessageKind {
     Broadcast,
 }
 
-/// Hands such a message over; gives what its sender is told if it waits.
+/// Delivers such a message. Returns the reply to a sender that waits.
 pub(super) fn deliver(receiver: &dyn Receiver, kind: MessageKind, body: Bytes) -> Bytes {
     let answer = match kind {
         MessageKind::Push => catch_panic("a push", || receiver.push(body)),
@@ -66,7 +66,7 @@ pub(super) fn deliver(receiver: &dyn Receiver, kind: MessageKind, body: Bytes) -
     answer.unwrap_or_else(failed)
 }
 
-/// Says that the connection is back.
+/// Reports that the connection is back.
 pub(super) fn reconnected(receiver: &dyn Receiver) {
     catch_panic("that the connection is back", || receiver.reconnected());
 }
@@ -83,13 +83,13 @@ fn failed() -> Bytes {
     response::write(Err(Error::new(code::INTERNAL, "handling the request panicked")), false)
 }
 
-/// The answer to a request that finds more of them waiting than may.
+/// Returns the answer to a request beyond the limit.
 pub(super) fn overloaded_reply() -> Bytes {
     response::write(Err(Error::new(code::UNAVAILABLE, "too many requests wait for their answers")), false)
 }
 
-/// The answer that can be sent: an error if this one is larger than one message may be. The caller would wait in vain
-/// for it otherwise.
+/// Returns the answer, or an error in place of one that is larger than `limit`, because the caller would wait in vain
+/// otherwise.
 pub(super) fn fit_to_limit(answer: Bytes, limit: usize) -> (Bytes, bool) {
     if answer.len() <= limit {
         return (answer, true);
@@ -99,23 +99,23 @@ pub(super) fn fit_to_limit(answer: Bytes, limit: usize) -> (Bytes, bool) {
     (response::write(Err(Error::new(code::INTERNAL, text)), false), false)
 }
 
-/// Whether requests begin in the task that takes them in.
+/// Decides whether a request starts in the receiving task.
 ///
-/// That saves the task of their own which most do not need. But one that computes for long before it first waits
-/// keeps the others from beginning, and one processor would do the work of all. So after such a one the next requests
-/// are tasks at once, until one is tried again.
+/// That saves most requests a task of their own. But a request that computes for long before its first wait delays the
+/// others, and one thread would do the work of all. So after such a request the next ones become tasks directly, until
+/// one is tried again.
 #[derive(Debug, Default)]
 pub(super) struct InlineBudget {
     apart: u32,
 }
 
 impl InlineBudget {
-    /// What a request may take before it first waits: a hundred times what a task costs.
+    /// How long a request may run before its first wait: a hundred times the cost of a task.
     const LONG: Duration = Duration::from_micros(50);
-    /// How many are tasks at once after one that took long.
+    /// How many requests become tasks directly after a long one.
     const APART: u32 = 127;
 
-    /// Whether the next one begins in place.
+    /// Whether the next request starts in the receiving task.
     pub(super) fn runs_inline(&mut self) -> bool {
         match self.apart.checked_sub(1) {
             Some(left) => {
@@ -126,7 +126,7 @@ impl InlineBudget {
         }
     }
 
-    /// One that began in place took this long.
+    /// Records how long such a request took.
     pub(super) fn record(&mut self, time: Duration) {
         if time > Self::LONG {
             self.apart = Self::APART;

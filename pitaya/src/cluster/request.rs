@@ -1,4 +1,4 @@
-//! Requests: how ours are made, and how those of others are read (`docs/cluster.md`, "Requests").
+//! Encodes and decodes requests (`docs/cluster.md`, "Requests").
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -11,13 +11,13 @@ use crate::error::{Error, Result, code, text};
 use crate::route::{self, Parts};
 use crate::wire::{json, utf8};
 
-/// The routes that every server answers, whatever its application has.
+/// The routes that every server serves, besides those of its app.
 pub mod sys {
-    /// Binds the session whose number and user a [`Session`](super::Session) has.
+    /// Binds the session with the id and the user of a [`Session`](super::Session).
     pub const BIND_SESSION: &str = "sys.bindsession";
-    /// Replaces the data of the session whose number a [`Session`](super::Session) has.
+    /// Replaces the data of the session with the id of a [`Session`](super::Session).
     pub const PUSH_SESSION: &str = "sys.pushsession";
-    /// Disconnects the user whom a [`KickMsg`](crate::cluster::protos::KickMsg) has.
+    /// Kicks the user of a [`KickMsg`](crate::cluster::protos::KickMsg).
     pub const KICK: &str = "sys.kick";
     /// Ends the sessions of a user that was bound on another frontend. Only servers of this library have it.
     pub const BOUND: &str = "sys.bound";
@@ -26,14 +26,14 @@ pub mod sys {
 /// Whether a client waits for a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplyMode {
-    /// It does, for the answer to the message with this number.
+    /// It waits for the reply to the message with this id.
     Request(u64),
-    /// It does not: the answer is `ack`.
+    /// It does not wait. The answer is `ack`.
     Notify,
 }
 
 impl Request {
-    /// A client's message, to be handled elsewhere: the frontend `sender` passes it on as it is.
+    /// Returns the request that forwards a client's message unchanged from the frontend `sender`.
     #[must_use]
     pub fn forwarded(
         route: &str,
@@ -51,7 +51,7 @@ impl Request {
         Self { session: Some(session), ..request(RpcType::Sys, msg, sender, metadata) }
     }
 
-    /// A call of the server `sender`, to one of another's remotes.
+    /// Returns the request by which the server `sender` calls a remote.
     ///
     /// ```
     /// use pitaya::cluster::protos::{KickMsg, Request};
@@ -80,42 +80,42 @@ fn request(kind: RpcType, msg: Msg, sender: &Server, metadata: &Metadata) -> Req
     Request { r#type: kind.into(), session: None, msg: Some(msg), frontend_id, metadata: metadata.encode() }
 }
 
-/// A request that came in, as far as it can be understood without knowing what it calls.
+/// A decoded request, before its route is resolved.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InboundRequest {
-    /// Who calls what.
+    /// The kind of the call.
     pub target: Target,
     /// The route, of two or three parts.
     pub route: String,
-    /// The argument as it is.
+    /// The encoded argument.
     pub data: Bytes,
-    /// The frontend that sent it; empty if it was none.
+    /// The frontend that sent it. Empty if the sender is a backend.
     pub frontend_id: String,
     /// The context of the call.
     pub metadata: Metadata,
 }
 
-/// Which table of routes a request is for.
+/// The table of routes that a request calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// The handlers: it is a client's message.
+    /// A handler: a client's message.
     Handler {
-        /// The client's session; empty if the request had none.
+        /// The client's session. Empty if the request had none.
         session: Session,
         /// Whether the client waits.
         waits: ReplyMode,
     },
-    /// The remotes: it is a call of a server.
+    /// A remote: a call of a server.
     Remote,
 }
 
 impl InboundRequest {
-    /// Reads a request. It shares the bytes.
+    /// Decodes a request. The result shares the bytes.
     ///
     /// # Errors
-    /// What is to be answered, if somebody waits for an answer. `PIT-400`: bytes that are no request, among them text
-    /// that is not UTF-8; no `msg`; a route that is none, or a type that is neither of the two, with the route as
-    /// metadata. `PIT-500`: no context, or one that [`Metadata::decode`] refuses.
+    /// The answer to a caller that waits. `PIT-400`: the bytes are not a request, or contain text that is not UTF-8;
+    /// there is no `msg`; the route is invalid or the type unknown, with the route as metadata. `PIT-500`: no context,
+    /// or one that [`Metadata::decode`] refuses.
     pub fn decode(bytes: Bytes) -> Result<Self> {
         let request = Request::decode(bytes).map_err(|error| {
             Error::new(code::BAD_REQUEST, format!("cannot decode request: {error}")).with_source(error)
@@ -134,7 +134,7 @@ impl InboundRequest {
                 session: request.session.unwrap_or_default(),
                 waits: match MsgType::try_from(msg.r#type) {
                     Ok(MsgType::MsgNotify) => ReplyMode::Notify,
-                    // Every other number is taken for a request, as the original takes it.
+                    // Every other number is a request, as in Go Pitaya.
                     _ => ReplyMode::Request(msg.id),
                 },
             },
@@ -144,19 +144,19 @@ impl InboundRequest {
         Ok(Self { target, route: msg.route, data: msg.data, frontend_id: request.frontend_id, metadata })
     }
 
-    /// The parts of the route. Which server type it names, if any, is not looked at: who got it, serves it.
+    /// Returns the parts of the route. The server type is not checked: the receiver serves the request.
     ///
     /// # Errors
-    /// The route is none. One that was [decoded](Self::decode) is.
+    /// The route is invalid. A [decoded](Self::decode) route is valid.
     pub fn parts(&self) -> Result<Parts<'_>> {
         Ok(route::parse(&self.route)?)
     }
 }
 
-/// Reads the data of a session as it came with a request. No bytes and `null` are no data.
+/// Decodes session data of a request. No bytes and `null` mean no data.
 ///
 /// # Errors
-/// `PIT-500`: it is no JSON object.
+/// `PIT-500`: it is not a JSON object.
 ///
 /// ```
 /// use pitaya::cluster::request::session_data;
@@ -176,8 +176,8 @@ pub fn session_data(bytes: &[u8]) -> Result<Map<String, Value>> {
         })
 }
 
-/// Writes the data of a session: JSON with sorted keys, as the original writes it. No data is `{}`, because no bytes
-/// would mean "as before" where data is pushed.
+/// Encodes session data: JSON with sorted keys, byte for byte as Go Pitaya writes it. No data is `{}`, because no bytes
+/// mean "unchanged" where data is pushed.
 ///
 /// ```
 /// use pitaya::cluster::request::{session_data, write_session_data};

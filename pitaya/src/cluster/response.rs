@@ -1,4 +1,4 @@
-//! Answers: how ours are made, and how those of others are read (`docs/cluster.md`, "Answers").
+//! Encodes and decodes answers (`docs/cluster.md`, "Answers").
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ pub const ACK: Bytes = Bytes::from_static(b"ack");
 /// The reply of `sys.bindsession` and `sys.pushsession`: an answer within the answer, whose reply is [`ACK`].
 pub const NESTED_ACK: Bytes = Bytes::from_static(b"\x0a\x03ack");
 
-/// The reply of `sys.kick`: a [`KickAnswer`](super::protos::KickAnswer) that says yes.
+/// The reply of `sys.kick`: a [`KickAnswer`](super::protos::KickAnswer) with `kicked`.
 pub const KICKED: Bytes = Bytes::from_static(b"\x08\x01");
 
 impl Response {
-    /// The answer to a call with this result. Of a foreign error only `expose` shows the text.
+    /// Returns the answer to a call with this result. The text of a foreign error is sent only with `expose`.
     ///
     /// ```
     /// use pitaya::Error;
@@ -43,7 +43,7 @@ impl Response {
         }
     }
 
-    /// What the call came to. An error that is there decides, empty or not; without a code it has `PIT-000`.
+    /// Returns the result of the call. A present error decides, even an empty one. Without a code it has `PIT-000`.
     ///
     /// # Errors
     /// The callee's.
@@ -57,10 +57,10 @@ impl Response {
     }
 }
 
-/// Reads an answer: no bytes at all are an empty success.
+/// Decodes an answer. No bytes are an empty success.
 ///
 /// # Errors
-/// The callee's, or `PIT-000` if these bytes are no answer.
+/// The callee's, or `PIT-000` if the bytes are not an answer.
 ///
 /// ```
 /// use pitaya::cluster::response;
@@ -72,7 +72,7 @@ pub fn read(bytes: Bytes) -> Result<Bytes> {
     Response::decode(bytes).map_err(undecodable)?.into_result()
 }
 
-/// Reads an answer as [`read`] does, and the place after which it is to be handed on.
+/// Decodes an answer as [`read`] does, and the message that must be handled before it.
 pub(super) fn read_ordered(bytes: Bytes) -> (Result<Bytes>, Option<Place>) {
     match OrderedResponse::decode(bytes) {
         Ok(OrderedResponse { data, error, after }) => (Response { data, error }.into_result(), after),
@@ -84,7 +84,7 @@ fn undecodable(error: prost::DecodeError) -> Error {
     Error::new(code::UNKNOWN, "cannot decode response").with_source(error)
 }
 
-/// Writes an answer.
+/// Encodes an answer.
 #[must_use]
 pub fn write(result: Result<Bytes>, expose: bool) -> Bytes {
     match result {
@@ -93,27 +93,27 @@ pub fn write(result: Result<Bytes>, expose: bool) -> Bytes {
     }
 }
 
-/// A call that got no answer, for messages.
+/// A call without an answer.
 #[derive(Debug, Clone, Copy)]
 pub struct CallFailure<'a> {
-    /// What was called.
+    /// The called route.
     pub route: &'a str,
-    /// How long it was waited for.
+    /// The timeout of the call.
     pub timeout: Duration,
-    /// Who called.
+    /// The caller.
     pub caller: &'a Server,
-    /// Who was called.
+    /// The callee.
     pub callee: &'a Server,
 }
 
 impl CallFailure<'_> {
-    /// What the caller is told.
+    /// Returns the error of the call.
     ///
     /// | reason | code |
     /// |---|---|
     /// | no answer in time | `PIT-408`, with the time as metadata |
-    /// | nobody there, no connection, too many calls that wait | `PIT-503` |
-    /// | too many bytes | `PIT-400` |
+    /// | no responders, no connection, too many waiting calls | `PIT-503` |
+    /// | message too large | `PIT-400` |
     /// | the connection was lost while it waited, anything else | `PIT-000` |
     ///
     /// All have the route, `server` (the caller's id) and `peer.id` (the callee's) as metadata. The reason is the source.
@@ -130,9 +130,9 @@ impl CallFailure<'_> {
         let late = why == TransportError::Timeout;
         let (id, server_type) = (&self.callee.id, &self.callee.server_type);
         let msg = match &why {
-            // The text that the original sends.
+            // The text of Go Pitaya.
             TransportError::Timeout => why.to_string(),
-            // What a broker's library says is for the log.
+            // The text of a client library is for the log.
             TransportError::Other(_) => format!("failed to call server `{id}` of type `{server_type}`"),
             _ => format!("failed to call server `{id}` of type `{server_type}`: {why}"),
         };

@@ -1,4 +1,4 @@
-//! Choosing the server for a call.
+//! Chooses the server of a call.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -23,16 +23,16 @@ pub struct Routing<'a> {
     pub route: &'a str,
     /// The argument, encoded.
     pub payload: &'a [u8],
-    /// The client's session, if a client's message is passed on; none in a call of a server.
+    /// The client's session if a client's message is forwarded, `None` for a call of a server.
     pub session: Option<&'a Session>,
-    /// What goes along with the call.
+    /// The context of the call.
     pub context: &'a Metadata,
-    /// All servers of the type, sorted by id: those that drain are among them.
+    /// All servers of the type, sorted by id, draining ones included.
     pub servers: &'a [Arc<Server>],
 }
 
 impl<'a> Routing<'a> {
-    /// The server of the type with this id, whether it drains or not.
+    /// Returns the server of the type with this id, whether it drains or not.
     #[must_use]
     pub fn server(&self, id: &str) -> Option<&'a Arc<Server>> {
         self.servers.iter().find(|server| *server.id == *id)
@@ -44,7 +44,7 @@ type Find<'a> = dyn Fn(&str) -> Result<Arc<Server>> + 'a;
 type Owner = dyn Fn(&Routing<'_>, &Find<'_>) -> Option<Result<Arc<Server>>> + Send + Sync;
 type Choose = dyn Fn(&Routing<'_>, &[Arc<Server>]) -> Result<Arc<Server>> + Send + Sync;
 
-/// How servers of one type are chosen: for clients' messages that are passed on and for calls of servers alike.
+/// Chooses among the servers of one type, for forwarded messages of clients and for calls of servers.
 ///
 /// | router | sends a call to | while a server drains |
 /// |---|---|---|
@@ -74,28 +74,29 @@ enum Strategy {
 }
 
 impl Router {
-    /// Any of them, all as likely: what every type has that is given no other router. If nobody is at the one that was
-    /// chosen, the call goes to another at once, and for a second calls go to the others.
+    /// Picks a server uniformly at random. The default for every server type.
+    ///
+    /// If the server has no responder, the call goes to another one, and new calls avoid the server for a second.
     #[must_use]
     pub fn random() -> Self {
         Self::default()
     }
 
-    /// The server of a key. Every server chooses the same one for the same key, by rendezvous hashing, and needs to have
-    /// seen nothing before. Without a key it is any server.
+    /// Picks the server of a key by rendezvous hashing: every server picks the same one, without shared state. Without
+    /// a key it picks at random.
     ///
-    /// **A server that drains keeps its keys.** Each server remembers the keys that it was called with: the last 131 072
-    /// at least. While it drains it serves those, until it leaves, whoever calls. It refuses a call with another key, and
-    /// the caller then calls the next server in the order of the key: the call is handled once. Should no other server
-    /// be open, it takes new keys too.
+    /// **A draining server keeps its keys.** Each server remembers the keys that it was called with: at least the last
+    /// 131 072. While it drains it serves those until it leaves. It refuses a call with another key, and the caller
+    /// then calls the next server in the order of the key: the call is handled once. If all servers drain, they accept
+    /// new keys too.
     ///
-    /// What moves a key, so that its state has to be found elsewhere or made again:
+    /// A key moves, and its state has to be found elsewhere or created again, when:
     /// - its server leaves or crashes;
-    /// - a server joins: of the keys that n servers have, one in n + 1 moves to it;
-    /// - its server drains, and was called with more than 131 072 other keys since. A key that is used is not forgotten.
+    /// - a server joins: of the keys of n servers, one in n + 1 moves to it;
+    /// - its server drains, and was called with more than 131 072 other keys since. A key in use is not forgotten.
     ///
-    /// About one new key in twenty, at most, stays on a server that drains, because it takes the key for a known one. A
-    /// key that was used once is known for as long as the server lives, though its state may have ended: if the same few
+    /// At most about one new key in twenty stays on a draining server, because the server takes the key for a known
+    /// one. A key that was used once is known while the server lives, though its state may have ended: if the same few
     /// keys are used again and again, a drain ends at `pitaya.session.drain.timeout`. Keep the owner of a key yourself
     /// and use [`to_server`](Self::to_server) where that is not exact enough.
     #[must_use]
@@ -103,11 +104,11 @@ impl Router {
         Self(Strategy::Key(Arc::new(key)))
     }
 
-    /// The server with the id that the application names: what has the state of this call, as the application noted when
-    /// it was made. With `None` it is any server that does not drain.
+    /// Picks the server with the id that the function returns: the server that has the state of this call. With `None`
+    /// it picks at random among the servers that do not drain.
     ///
-    /// A server that drains gets its calls until it leaves. Once there is no server of the type with this id, the call
-    /// fails with `PIT-000` `server not found`: it is for the application to place the state on another server.
+    /// A draining server gets its calls until it leaves. If no server of the type has this id, the call fails with
+    /// `PIT-000` `server not found`: the app places the state on another server.
     ///
     /// ```
     /// use pitaya::cluster::Router;
@@ -130,10 +131,10 @@ impl Router {
         Self(Strategy::Owner(Arc::new(move |call, find| owner(call).map(|id| find(id.as_ref())))))
     }
 
-    /// The server that a function returns; an error is the call's.
+    /// Picks the server that a function returns. Its error is the error of the call.
     ///
-    /// The function gets the servers of the type that may take new work, sorted by id and never none: those that do not
-    /// drain, or all if all drain. It finds those that drain too in [`Routing::servers`], and may return any server.
+    /// The function gets the servers of the type that accept new work, sorted by id, at least one: the ones that do not
+    /// drain, or all if all drain. [`Routing::servers`] has all servers, and the function may return any of them.
     #[must_use]
     pub fn custom(
         choose: impl Fn(&Routing<'_>, &[Arc<Server>]) -> Result<Arc<Server>> + Send + Sync + 'static,
@@ -175,23 +176,23 @@ impl fmt::Debug for Router {
     }
 }
 
-/// The server that a call goes to.
+/// The selected server of a call.
 #[derive(Debug)]
 pub(super) struct Selection<'k> {
     pub(super) server: Arc<Server>,
-    /// By chance: any other of its type would do as well.
+    /// Selected at random: any other server of its type would do as well.
     pub(super) is_random: bool,
-    /// By this key.
+    /// Selected by this key.
     pub(super) key: Option<(Cow<'k, str>, KeyMark)>,
 }
 
 impl Selection<'_> {
-    /// This one and no other.
+    /// Selects one server.
     pub(super) fn fixed(server: Arc<Server>) -> Self {
         Self { server, is_random: false, key: None }
     }
 
-    /// Whether this answer says that the server drains and does not know the key.
+    /// Whether the error is the refusal of a draining server that does not know the key.
     pub(super) fn is_refused(&self, error: &Error) -> bool {
         self.mark().is_some_and(|mark| mark.may_be_refused) && is_refusal(error, &self.server.id)
     }
@@ -201,33 +202,33 @@ impl Selection<'_> {
     }
 }
 
-/// What is known when a server is chosen.
+/// The input of a selection.
 pub(super) struct SelectionContext<'a> {
     pub(super) view: &'a View,
     pub(super) suspects: &'a Suspects,
     pub(super) refused: &'a RefusedKeys,
-    /// The servers that have refused this very call.
+    /// The servers that have refused this call.
     pub(super) tried: &'a [Arc<str>],
 }
 
-/// Any of them; one that is absent if all are, since somebody has to find out when it is back.
+/// Selects at random. Selects a suspect if all are, so that a call finds out when it is back.
 fn random<'k>(call: &Routing<'_>, servers: &[Arc<Server>], suspects: &Suspects) -> Result<Selection<'k>> {
     let server = suspects.choose(servers).or_else(|| random_of(servers));
     let server = server.cloned().ok_or_else(|| no_servers(call.route, call.server_type))?;
     Ok(Selection { server, is_random: true, key: None })
 }
 
-/// The routers of an app, by the type of the servers.
+/// The routers of an app, by server type.
 #[derive(Debug, Default)]
 pub(crate) struct Routers(HashMap<String, Router>);
 
 impl Routers {
-    /// Sets the router of a type; gives `false` if it had one, which is replaced.
+    /// Sets the router of a type. Returns `false` if it replaces another.
     pub(crate) fn set(&mut self, server_type: String, router: Router) -> bool {
         self.0.insert(server_type, router).is_none()
     }
 
-    /// Chooses a server, by a key if there is one.
+    /// Selects a server, by a key if there is one.
     pub(super) fn choose<'k>(
         &self,
         call: &Routing<'_>,
@@ -241,7 +242,7 @@ impl Routers {
         if servers.is_empty() {
             return Err(match context.view.has_seen(call.server_type) || call.session.is_none() {
                 true => no_servers(call.route, call.server_type),
-                // For a client it is a route like any other that does not exist.
+                // For a client it is an unknown route.
                 false => dispatch::not_found(call.route),
             });
         }
@@ -252,7 +253,7 @@ impl Routers {
     }
 }
 
-/// Those that take new work, or all if none does.
+/// Returns the servers that accept new work, or all if all drain.
 pub(super) fn candidates<'a>(view: &'a View, server_type: &str) -> &'a [Arc<Server>] {
     let open = view.open(server_type);
     if open.is_empty() { view.of_type(server_type) } else { open }
@@ -265,8 +266,8 @@ pub(super) fn no_servers(route: &str, server_type: &str) -> Error {
         .with_metadata("type", server_type)
 }
 
-/// The server of a key: that with the highest score among those that have not refused the key. When one leaves, only its
-/// own keys move.
+/// Selects the server with the highest score for the key among those that have not refused it. When a server leaves,
+/// only its own keys move.
 pub(super) fn by_key<'k>(
     (route, server_type): (&str, &str),
     key: Cow<'k, str>,
@@ -282,7 +283,7 @@ pub(super) fn by_key<'k>(
         let left = all.iter().filter(|server| !skip(server));
         left.max_by_key(|server| (score(&key, &server.id), &server.id))
     };
-    // Should all have refused it, the first in the order of the key has to take it.
+    // If all have refused it, the first in the order of the key must accept it.
     let server =
         best(&refused).or_else(|| best(&|_| false)).cloned().ok_or_else(|| no_servers(route, server_type))?;
     let may_be_refused = open.iter().any(|other| other.id != server.id && !tried(other));
@@ -290,8 +291,8 @@ pub(super) fn by_key<'k>(
     Ok(Selection { server, is_random: false, key: Some((key, mark)) })
 }
 
-/// A number that depends on nothing but the two texts, so that all servers agree whatever they were built with. It is
-/// finalized, because FNV alone leaves ids that differ in their last letter alike.
+/// Scores a server for a key, the same on every server and build. The finalizer separates ids that differ only in the
+/// last letter, which FNV alone does not.
 fn score(key: &str, id: &str) -> u64 {
     hash(key.bytes().chain([0]).chain(id.bytes()))
 }
@@ -384,7 +385,7 @@ mod tests {
         assert_eq!(selection, EXPECTED);
     }
 
-    /// Worked out once: servers of two versions have to agree.
+    /// Fixed values, because servers of two versions must agree.
     const EXPECTED: [&str; 5] = ["room-1", "room-1", "room-2", "room-1", "room-2"];
 
     #[test]
@@ -414,7 +415,7 @@ mod tests {
         Server::new("room", id).with_metadata(DRAINING, "true")
     }
 
-    /// Chooses by a key; gives the server and whether it may refuse.
+    /// Selects by a key. Returns the server and whether it may refuse.
     fn of_key(servers: &Servers, key: &str, refused: &RefusedKeys, tried: &[&str]) -> (String, bool) {
         let (view, suspects) = (servers.view(), Suspects::default());
         let tried: Vec<Arc<str>> = tried.iter().map(|id| (*id).into()).collect();

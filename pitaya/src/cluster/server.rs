@@ -11,19 +11,19 @@ use crate::wire::json;
 
 mod read;
 
-/// The metadata key by which a server says, with the value `true`, that it takes no new work: routers skip it.
+/// The metadata key of a draining server, with the value `true`. Routers skip it.
 pub const DRAINING: &str = "draining";
 
-/// The metadata key by which a frontend of ours says, with the value `1`, that it takes messages to many of its users
+/// The metadata key of a frontend that receives broadcasts to its users, with the value `1`
 /// (`docs/cluster.md`, "Broadcasts").
 pub const BROADCASTS: &str = "broadcasts";
 
-/// The metadata key by which a frontend of ours says, with the value `1`, that it keeps the order of what one server
-/// does to its sessions (`docs/cluster.md`, "Order").
+/// The metadata key of a frontend that keeps the order of each server's messages, with the value `1`
+/// (`docs/cluster.md`, "Order").
 pub const ORDER: &str = "order";
 
-/// A server of the cluster: what discovery makes known of it. It does not change; a server that changes is made
-/// known again, and replaces what was known.
+/// A server of the cluster, as discovery lists it. It is immutable: a changed server is registered again and replaces
+/// the entry.
 ///
 /// ```
 /// use pitaya::cluster::Server;
@@ -40,15 +40,15 @@ pub struct Server {
     pub id: Arc<str>,
     /// The first part of its routes.
     pub server_type: Arc<str>,
-    /// What else is to be known, such as its gRPC address.
+    /// Further properties, such as its gRPC address.
     pub metadata: BTreeMap<String, String>,
     /// Whether clients connect to it.
     pub frontend: bool,
-    /// The name of its machine; empty if it is not known.
+    /// The name of its machine. Empty if unknown.
     pub hostname: String,
 }
 
-/// Why an entry of the registry is no server.
+/// Why an entry of the registry is invalid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
@@ -58,7 +58,7 @@ pub enum ServerError {
     /// The value is not the JSON of a server.
     #[error("the value is not the JSON of a server: {0}")]
     Json(#[from] serde_json::Error),
-    /// Key and value name two servers.
+    /// Key and value name different servers.
     #[error("the key is that of `{key}`, but the value is that of `{value}`")]
     Mismatch {
         /// Type and id in the key.
@@ -69,7 +69,7 @@ pub enum ServerError {
 }
 
 impl Server {
-    /// A backend without metadata, of an unknown machine.
+    /// Returns a backend without metadata, of an unknown machine.
     ///
     /// ```
     /// use pitaya::cluster::Server;
@@ -89,44 +89,44 @@ impl Server {
         }
     }
 
-    /// Says whether clients connect to it.
+    /// Sets whether clients connect to it.
     #[must_use]
     pub fn frontend(mut self, frontend: bool) -> Self {
         self.frontend = frontend;
         self
     }
 
-    /// Says something else of it. What was said under this key before is replaced.
+    /// Sets a metadata value, and replaces an earlier one of the same key.
     #[must_use]
     pub fn with_metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.metadata.insert(key.into(), value.into());
         self
     }
 
-    /// What is put into the registry: JSON, byte by byte as the original writes it. Without metadata it has an empty
-    /// object there.
+    /// Encodes the value of its entry: JSON, byte for byte as Go Pitaya writes it. Without metadata it has an empty
+    /// object.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(128);
-        // Strings, a flag and a map of strings can always be written, and a `Vec` takes them all.
+        // Strings, a flag and a map of strings always encode, and a `Vec` accepts them.
         let written = json::write(&mut out, self);
         debug_assert!(written.is_ok(), "{written:?}");
         out
     }
 
-    /// Reads that JSON, as tolerantly as the original does: names in any case, unknown ones skipped, missing ones
-    /// empty, the last of two wins. An empty string stands for no metadata, which other implementations write.
+    /// Decodes that JSON as tolerantly as Go Pitaya: names in any case, unknown ones skipped, missing ones empty, the
+    /// last of two wins. An empty string means no metadata, as other implementations write it.
     ///
-    /// What is read may have an empty id or type; see [`from_entry`](Self::from_entry).
+    /// The result may have an empty id or type; see [`from_entry`](Self::from_entry).
     ///
     /// # Errors
-    /// [`ServerError::Json`]: it is no JSON, no object, or a field has the wrong type.
+    /// [`ServerError::Json`]: it is not JSON or not an object, or a field has the wrong type.
     pub fn from_json(json: &[u8]) -> Result<Self, ServerError> {
         Ok(read::server(json)?)
     }
 
-    /// Reads an entry of the registry: a key without the prefix, and its value. Both have to name the same server,
-    /// since later only the key tells which one has gone.
+    /// Decodes an entry of the registry: a key without the prefix, and its value. Both must name the same server,
+    /// because a deletion has only the key.
     ///
     /// # Errors
     /// See [`ServerError`].
@@ -142,18 +142,18 @@ impl Server {
         Ok(server)
     }
 
-    /// The key it is registered under, without the prefix.
+    /// Returns the key of its entry, without the prefix.
     ///
     /// # Errors
-    /// Its type or its id cannot be a part of it.
+    /// Its type or its id is invalid in a key.
     pub fn key(&self) -> Result<String, BadPart> {
         key::server(&self.server_type, &self.id)
     }
 
-    /// Whether a server of ours may be like this.
+    /// Checks the id and the type of a server of this framework.
     ///
     /// # Errors
-    /// Its type or its id would break a key, a subject or, if the type has a dot, a route.
+    /// Its type or its id is invalid in a key or a subject, or the type has a dot, which routes do not allow.
     pub fn check(&self) -> Result<(), BadPart> {
         check_name(&self.id)?;
         check_name(&self.server_type)?;
@@ -163,7 +163,7 @@ impl Server {
         Ok(())
     }
 
-    /// Whether it takes no new work.
+    /// Whether it accepts no new work.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.metadata.get(DRAINING).is_some_and(|value| value == "true")
@@ -171,7 +171,7 @@ impl Server {
 }
 
 impl Serialize for Server {
-    /// The fields in the order in which the original writes them.
+    /// Writes the fields in the order of Go Pitaya.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("Server", 5)?;
         fields.serialize_field("id", &*self.id)?;

@@ -1,4 +1,4 @@
-//! The servers that are known: what discovery writes and everybody else reads.
+//! The known servers: discovery writes them, everything else reads them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -13,10 +13,10 @@ use super::server::{BROADCASTS, ORDER};
 use crate::util::sync::Mutex;
 use crate::util::throttle::{GLOBAL, throttled};
 
-/// One reading of all servers: it does not change while it is held.
+/// An immutable snapshot of all servers.
 #[derive(Debug, Default)]
 pub struct View {
-    /// Sorted, so that whoever walks them does so in one order everywhere.
+    /// Sorted, so that iteration has the same order everywhere.
     by_id: BTreeMap<Arc<str>, Arc<Server>>,
     by_type: HashMap<Arc<str>, Group, RandomState>,
 }
@@ -25,16 +25,16 @@ pub struct View {
 #[derive(Debug, Default)]
 struct Group {
     all: Arc<[Arc<Server>]>,
-    /// Those that take new work.
+    /// The servers that accept new work.
     open: Arc<[Arc<Server>]>,
-    /// Whether each of its frontends takes broadcasts.
+    /// Whether every frontend receives broadcasts.
     broadcasts: bool,
-    /// Whether each of them keeps the order as well.
+    /// Whether every frontend keeps the order as well.
     order: bool,
 }
 
 impl View {
-    /// The types of `before` stay known, so that a type without a server now is told from one that never was.
+    /// The types of `before` stay known, so that a type without a server now differs from one that never had a server.
     fn new(by_id: BTreeMap<Arc<str>, Arc<Server>>, before: &Self) -> Self {
         let known = before.by_type.keys().map(|server_type| (Arc::clone(server_type), Vec::new()));
         let mut lists: HashMap<Arc<str>, Vec<Arc<Server>>, RandomState> = known.collect();
@@ -59,25 +59,25 @@ impl View {
         Self { by_id, by_type }
     }
 
-    /// Whether there is a server of this type, or was one since this server started.
+    /// Whether this type has a server, or has had one since this server started.
     #[must_use]
     pub fn has_seen(&self, server_type: &str) -> bool {
         self.by_type.contains_key(server_type)
     }
 
-    /// The server with this id.
+    /// Returns the server with this id.
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Arc<Server>> {
         self.by_id.get(id)
     }
 
-    /// All servers of a type, by id.
+    /// Returns all servers of a type, by id.
     #[must_use]
     pub fn of_type(&self, server_type: &str) -> &[Arc<Server>] {
         self.by_type.get(server_type).map_or(&[], |group| &group.all)
     }
 
-    /// Those of them that take new work: all but the ones that drain.
+    /// Returns the servers of a type that accept new work: all that do not drain.
     #[must_use]
     pub fn open(&self, server_type: &str) -> &[Arc<Server>] {
         self.by_type.get(server_type).map_or(&[], |group| &group.open)
@@ -96,12 +96,12 @@ impl View {
         self.by_type.get(frontend_type).is_some_and(|group| group.order)
     }
 
-    /// All servers, by id.
+    /// Returns all servers, by id.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Server>> {
         self.by_id.values()
     }
 
-    /// How many servers there are of each type.
+    /// Returns the number of servers of each type.
     #[must_use]
     pub fn count_by_type(&self) -> BTreeMap<&str, usize> {
         let counts = self.by_type.iter().map(|(server_type, group)| (&**server_type, group.all.len()));
@@ -109,24 +109,24 @@ impl View {
     }
 }
 
-/// One thing that happened to the list of servers.
+/// A change of the list of servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// A server has come.
+    /// A server was added.
     Added(Arc<Server>),
-    /// A server says something else of itself than before.
+    /// The entry of a server has changed.
     Replaced {
-        /// What it said.
+        /// The old entry.
         old: Arc<Server>,
-        /// What it says.
+        /// The new entry.
         new: Arc<Server>,
     },
-    /// A server has gone.
+    /// A server was removed.
     Removed(Arc<Server>),
 }
 
 impl Change {
-    /// The server that it is about, as it is now, or was at last.
+    /// Returns the server that changed: its current or its last entry.
     #[must_use]
     pub fn server(&self) -> &Arc<Server> {
         match self {
@@ -137,10 +137,9 @@ impl Change {
 
 type Listener = Arc<dyn Fn(&Change) + Send + Sync>;
 
-/// The servers of the cluster as they are known here, the own one included: a [`Discovery`](super::Discovery) keeps
-/// it true, everybody else reads it.
+/// The known servers of the cluster, the own one included. A [`Discovery`](super::Discovery) keeps them current.
 ///
-/// Reading costs one atomic load and never waits. When the registry is lost, what was known stays.
+/// Reading costs one atomic load and never waits. When the registry is lost, the known servers stay.
 ///
 /// ```
 /// use pitaya::cluster::{Server, Servers};
@@ -153,19 +152,18 @@ type Listener = Arc<dyn Fn(&Change) + Send + Sync>;
 pub struct Servers {
     view: ArcSwap<View>,
     listeners: Mutex<Vec<Listener>>,
-    /// Held over a change and the calls it leads to, so that listeners hear of changes in their order.
+    /// Held over a change and its listeners, so that listeners see changes in order.
     changing: Mutex<()>,
 }
 
 impl Servers {
-    /// What is known now.
+    /// Returns a snapshot of the known servers.
     #[must_use]
     pub fn view(&self) -> Arc<View> {
         self.view.load_full()
     }
 
-    /// What is known now, for as long as one looks at it: cheaper than [`view`](Self::view), not to be kept over an
-    /// await.
+    /// Reads the known servers: cheaper than [`view`](Self::view), but not across an await.
     pub(crate) fn look<R>(&self, look: impl FnOnce(&View) -> R) -> R {
         look(&self.view.load())
     }
@@ -176,8 +174,8 @@ impl Servers {
         self.look(|view| view.get(id).cloned())
     }
 
-    /// Calls `listener` for every change from now on, in their order, in the task that keeps the list: it is not to
-    /// wait, nor to change the list. One that panics is logged, and hears of the next change all the same.
+    /// Calls `listener` for every change from now on, in order, in the task of discovery. It must not wait nor change
+    /// the list. A panic is logged, and the listener still sees the next change.
     pub fn on_change(&self, listener: impl Fn(&Change) + Send + Sync + 'static) {
         self.listeners.lock().push(Arc::new(listener));
     }
@@ -187,13 +185,13 @@ impl Servers {
         self.listeners.lock().clear();
     }
 
-    /// A server is there, or says something else than before. For implementations of
+    /// Adds or replaces a server. For implementations of
     /// [`Discovery`](super::Discovery).
     pub fn put(&self, server: Server) {
         self.change(|by_id| put(by_id, server).into_iter().collect());
     }
 
-    /// A server has gone. The type is compared too: if the id has come back as a server of another type, that one
+    /// Removes a server. The type is compared too: if the id has been registered again with another type, that server
     /// stays.
     pub fn remove(&self, server_type: &str, id: &str) {
         self.change(|by_id| {
@@ -203,7 +201,7 @@ impl Servers {
         });
     }
 
-    /// These servers are there and no others: after the whole list was read.
+    /// Replaces the list after a read of the whole registry.
     pub fn replace_all(&self, servers: impl IntoIterator<Item = Server>) {
         self.change(|by_id| {
             let servers: BTreeMap<Arc<str>, Server> =
@@ -229,24 +227,24 @@ impl Servers {
         for change in &changes {
             match change {
                 Change::Added(server) => {
-                    tracing::info!(server_type = %server.server_type, server_id = %server.id, "a server has come");
+                    tracing::info!(server_type = %server.server_type, server_id = %server.id, "server added");
                 }
                 Change::Replaced { new, .. } => {
-                    tracing::debug!(server_type = %new.server_type, server_id = %new.id, "a server has changed");
+                    tracing::debug!(server_type = %new.server_type, server_id = %new.id, "server changed");
                 }
                 Change::Removed(server) => {
-                    tracing::info!(server_type = %server.server_type, server_id = %server.id, "a server has gone");
+                    tracing::info!(server_type = %server.server_type, server_id = %server.id, "server removed");
                 }
             }
             for listener in &listeners {
-                // The task that keeps the list, and with it the own server's lease, does not end with a listener.
+                // A panic of a listener must not end the task of discovery, which keeps the own server's lease alive.
                 if catch_unwind(AssertUnwindSafe(|| listener(change))).is_err() {
                     throttled!(
                         GLOBAL,
                         error,
                         "panics of listeners",
                         ?change,
-                        "a listener of changes panicked"
+                        "listener of server changes panicked"
                     );
                 }
             }
@@ -254,7 +252,7 @@ impl Servers {
     }
 }
 
-/// Puts a server in; gives what that changed.
+/// Inserts a server. Returns the change.
 fn put(by_id: &mut BTreeMap<Arc<str>, Arc<Server>>, server: Server) -> Option<Change> {
     let server = Arc::new(server);
     match by_id.insert(Arc::clone(&server.id), Arc::clone(&server)) {

@@ -1,22 +1,22 @@
-//! The subjects of messages, each format in this one place (`docs/cluster.md`, "Subjects").
+//! The formats of subjects (`docs/cluster.md`, "Subjects").
 //!
-//! A subject is made of ids that somebody chose: of servers, of users. What would make it another subject, or none,
-//! is refused here, before it reaches the broker: `a.*.b` would take in other users' pushes, `a.>.b` would make the
-//! broker close the connection.
+//! Subjects contain ids of servers and users, which apps choose. Ids that would change the meaning of a subject are
+//! refused before they reach the broker: `a.*.b` would receive other users' pushes, and with `a.>.b` the broker would
+//! close the connection.
 
 use super::TransportError;
 use crate::error::{Error, code};
 
-/// The longest part in bytes. Brokers and registries take more; nobody needs it.
+/// The longest part in bytes. Brokers and registries accept more.
 const LONGEST: usize = 256;
 
-/// An id, a type or a uid that cannot be part of an address, and why.
+/// An id, a type or a uid that is invalid in an address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{part}` cannot be part of an address: it {why}; use letters, digits, `-` and `_`")]
 pub struct BadPart {
-    /// What was to be a part, cut if it is very long.
+    /// The invalid part, truncated if it is very long.
     pub part: String,
-    /// What is wrong with it.
+    /// Why it is invalid.
     pub why: &'static str,
 }
 
@@ -32,7 +32,7 @@ impl From<BadPart> for Error {
     }
 }
 
-/// Where a server takes in requests.
+/// Returns the subject of a server's requests.
 ///
 /// # Errors
 /// The type or the id cannot be a part of it.
@@ -48,7 +48,7 @@ pub fn rpc(server_type: &str, id: &str) -> Result<String, BadPart> {
     Ok(["pitaya/servers/", server_type, "/", id].concat())
 }
 
-/// Where the frontend of a type that has a user takes in what is pushed to it.
+/// Returns the subject of pushes to a user of a frontend type.
 ///
 /// # Errors
 /// The type or the uid cannot be a part of it.
@@ -56,7 +56,7 @@ pub fn push(frontend_type: &str, uid: &str) -> Result<String, BadPart> {
     user(frontend_type, uid, "push")
 }
 
-/// Where the frontend of a type that has a user takes in that it is to be kicked.
+/// Returns the subject of kicks of a user of a frontend type.
 ///
 /// # Errors
 /// The type or the uid cannot be a part of it.
@@ -64,7 +64,7 @@ pub fn kick(frontend_type: &str, uid: &str) -> Result<String, BadPart> {
     user(frontend_type, uid, "kick")
 }
 
-/// Where all servers of a type take in which users are bound.
+/// Returns the subject of announcements of binds, for all servers of a type.
 ///
 /// # Errors
 /// The type cannot be a part of it.
@@ -73,7 +73,7 @@ pub fn bindings(server_type: &str) -> Result<String, BadPart> {
     Ok(format!("pitaya/{server_type}/bindings"))
 }
 
-/// Where a frontend of ours takes in messages to many of its users.
+/// Returns the subject of broadcasts to the users of a frontend.
 ///
 /// # Errors
 /// The type or the id cannot be a part of it.
@@ -89,9 +89,8 @@ fn user(frontend_type: &str, uid: &str, what: &str) -> Result<String, BadPart> {
     Ok(format!("pitaya/{frontend_type}/user/{uid}/{what}"))
 }
 
-/// Refuses what cannot be a part of a subject. A uid may pass that no session of ours can have
-/// ([`check_uid`](crate::session::check_uid)), such as `ann@example.com`: frontends of the original have such users,
-/// and are to be reached.
+/// Checks a part of a subject. It accepts uids that no session of this framework can have
+/// ([`check_uid`](crate::session::check_uid)), such as `ann@example.com`, because Go Pitaya frontends have such users.
 ///
 /// # Errors
 /// It is empty or longer than 256 bytes, has white space or control characters, or one of its parts between dots is
@@ -103,7 +102,7 @@ fn user(frontend_type: &str, uid: &str, what: &str) -> Result<String, BadPart> {
 /// assert!(check("a.>.b").is_err());
 /// ```
 pub fn check(part: &str) -> Result<(), BadPart> {
-    // Nearly all are like this, and two are checked with each call: all bytes are looked at, many at a time.
+    // The common case: each call checks two parts, so all bytes are tested many at a time.
     let plain = |byte: u8| byte.is_ascii_alphanumeric() | (byte == b'-') | (byte == b'_');
     if (1..=LONGEST).contains(&part.len()) && part.bytes().fold(true, |all, byte| all & plain(byte)) {
         return Ok(());
@@ -124,8 +123,7 @@ pub fn check(part: &str) -> Result<(), BadPart> {
     Err(bad(part, why))
 }
 
-/// Refuses what cannot be the type or the id of a server: what [`check`] refuses, and a slash, which would break the
-/// key it is registered under.
+/// Checks the type or the id of a server: as [`check`], and no slash, which would break the key of its entry.
 ///
 /// # Errors
 /// As [`check`], or it has a slash.

@@ -1,7 +1,7 @@
-//! Servers that are known, and at which nobody was when they were called.
+//! Servers that had no responder when they were called.
 //!
-//! A server that ends without a word is known until its lease ends; one that has lost the broker is known and comes
-//! back. Calls that any server may take go to others for a while.
+//! A crashed server stays listed until its lease ends, and a server without a broker stays listed and comes back.
+//! Randomly routed calls avoid both for a while.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -13,26 +13,26 @@ use tokio::time::Instant;
 use super::Server;
 use crate::util::sync::Mutex;
 
-/// How long a server is passed over. Then one call finds out whether it is there.
+/// How long calls avoid a server. Then one call finds out whether it is back.
 const SUSPECTED_FOR: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Suspects {
-    /// Mostly there are none, and nothing is to be locked.
+    /// Usually false, and then no call takes the lock.
     some: AtomicBool,
     since: Mutex<HashMap<Arc<str>, Instant>>,
 }
 
 impl Suspects {
-    /// Nobody was there.
+    /// Records a server without a responder.
     pub(super) fn note(&self, id: &Arc<str>) {
         let mut since = self.recent();
         since.insert(Arc::clone(id), Instant::now());
         self.some.store(true, Relaxed);
     }
 
-    /// By chance one of these servers that is not absent; `None` if all of them are.
+    /// Picks a server at random that is not suspect. Returns `None` if all are.
     pub(super) fn choose<'a>(&self, servers: &'a [Arc<Server>]) -> Option<&'a Arc<Server>> {
         if !self.some.load(Relaxed) {
             return random_of(servers);
@@ -43,7 +43,7 @@ impl Suspects {
         random_of(&present).copied()
     }
 
-    /// Those that are still passed over; the others are forgotten.
+    /// Locks the current suspects, without the expired ones.
     fn recent(&self) -> MutexGuard<'_, HashMap<Arc<str>, Instant>> {
         let mut since = self.since.lock();
         since.retain(|_, since| since.elapsed() < SUSPECTED_FOR);
@@ -51,7 +51,7 @@ impl Suspects {
     }
 }
 
-/// Any of these, all as likely.
+/// Picks an element uniformly at random.
 pub(super) fn random_of<T>(all: &[T]) -> Option<&T> {
     all.get(fastrand::usize(..all.len().max(1)))
 }

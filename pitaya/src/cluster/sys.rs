@@ -1,4 +1,4 @@
-//! The remotes that every server has: what backends ask of the frontend that has a session.
+//! The remotes of every server, by which backends call the frontend of a session.
 
 use std::sync::Arc;
 
@@ -13,16 +13,16 @@ use super::response::{KICKED, NESTED_ACK};
 use crate::error::{Error, Result, code, text};
 use crate::session::{CloseReason, Core, Pool};
 
-/// Serves a call of one of these remotes; `None` if the route is another one. Their number is not limited, because waiting
-/// handlers need their answers.
+/// Serves a call of one of these remotes. Returns `None` for another route. They have no limit of concurrency, because
+/// waiting handlers need their answers.
 ///
-/// The future is boxed, so that it does not size that of every remote.
+/// The future is boxed, so that it does not enlarge those of all remotes.
 pub(super) fn serve<'a>(
     node: &'a Arc<Node>,
     route: &'a str,
     body: &'a Bytes,
 ) -> Option<BoxFuture<'a, Result<Bytes>>> {
-    // The server type in a route is not looked at.
+    // The server type in a route is ignored.
     let short =
         route.strip_prefix("sys.").map(|_| route).or_else(|| route.split_once('.').map(|(_, rest)| rest))?;
     if !matches!(short, sys::BIND_SESSION | sys::PUSH_SESSION | sys::KICK | sys::BOUND) {
@@ -61,12 +61,12 @@ fn replace_data(pool: &Pool, body: &Bytes) -> Result<Bytes> {
 fn kick(pool: &Pool, body: &Bytes) -> Result<Bytes> {
     let asked = decode::<KickMsg>(body)?;
     let core = pool.by_uid(&asked.user_id).ok_or_else(|| not_found(&format!("user `{}`", asked.user_id)))?;
-    core.kick(CloseReason::Kicked); // one that is closing already will be gone, as was asked
+    core.kick(CloseReason::Kicked); // a session that is closing already ends anyway
     Ok(KICKED)
 }
 
-/// Answers when the sessions of the user have ended here, or when `pitaya.session.replace.timeout` is over. The answer is
-/// empty, or the bind here if it is the later one.
+/// Answers when the user's sessions have ended here, or after `pitaya.session.replace.timeout`. The answer is empty, or
+/// the local bind if it is the later one.
 async fn bound(node: &Arc<Node>, body: &Bytes) -> Result<Bytes> {
     let news = decode::<BindMsg>(body)?;
     match node.apply_remote_bind(&news) {
@@ -88,7 +88,7 @@ fn find(pool: &Pool, id: i64) -> Result<Arc<Core>> {
     found.ok_or_else(|| not_found(&format!("id {id}")))
 }
 
-/// The original's answer has no metadata, so the log has the details.
+/// Go Pitaya's answer has no metadata, so the log has the details.
 pub(super) fn not_found(whose: &str) -> Error {
     let detail = format!("no session with {whose} is open on this server: the client has gone");
     Error::new(code::UNKNOWN, text::SESSION_NOT_FOUND).with_source(detail)

@@ -9,18 +9,19 @@ use futures_util::future::BoxFuture;
 use super::{Server, TransportError};
 use crate::metrics::Metric;
 
-/// Carries requests to servers, and messages to whoever is concerned.
+/// Sends requests to servers, and publishes messages.
 ///
-/// Users may have their own: [`Builder::transport`](crate::app::Builder::transport). What is carried is opaque to it.
+/// An app may bring its own: [`Builder::transport`](crate::app::Builder::transport). Bodies are opaque to it.
 ///
-/// What the framework relies on, besides what each method says:
-/// - everything happens at most once: nothing is carried twice, and nothing is tried again;
-/// - what one server publishes to one [`Address`] arrives in the order in which it was published;
-/// - a connection that is lost ends nothing: it is made again, for as long as it takes, and whatever was served
-///   before ([`serve_user`](Self::serve_user)) is served again;
-/// - while it is known to be lost, [`request`](Self::request) and [`publish`](Self::publish) fail at once.
+/// The framework relies on this, besides the contract of each method:
+/// - delivery is at most once: nothing is delivered twice, and nothing is retried;
+/// - messages of one server to one [`Address`] arrive in the order in which they were published;
+/// - the transport reconnects after a loss, without a limit of retries, and serves the same users again
+///   ([`serve_user`](Self::serve_user));
+/// - while the connection is known to be lost, [`request`](Self::request) and [`publish`](Self::publish) fail
+///   immediately.
 pub trait Transport: Send + Sync + 'static {
-    /// Connects, and hands to `receiver` what comes for `own`: its requests, what concerns its type and, if it is a
+    /// Connects, and delivers to `receiver` the messages for `own`: its requests, those for its type and, if it is a
     /// frontend, its broadcasts. Returns when a message that is sent from now on would arrive.
     ///
     /// # Errors
@@ -43,28 +44,28 @@ pub trait Transport: Send + Sync + 'static {
         timeout: Duration,
     ) -> BoxFuture<'a, Result<Bytes, TransportError>>;
 
-    /// Sends a message that nobody answers. Returns when it is on its way, which does not mean that anybody gets it.
+    /// Publishes a message. `Ok` means that it was sent, not that a server receives it.
     ///
     /// # Errors
-    /// It is not on its way.
+    /// The message was not sent.
     fn publish<'a>(&'a self, to: Address<'a>, body: Bytes) -> BoxFuture<'a, Result<(), TransportError>>;
 
-    /// Takes in what is for a user of this frontend from now on. Returns when a message that is sent from now on
-    /// would arrive; while there is no connection it returns at once, and the user is served once there is one.
+    /// Receives the messages of a user of this frontend from now on. Returns when a message that is sent from now on
+    /// would arrive. Without a connection it returns immediately, and the user is served after the reconnect.
     ///
-    /// Serving a user twice is serving it once; each call is to be undone by one [`forget_user`](Self::forget_user).
+    /// Serving a user twice has no further effect. Each call needs its own [`forget_user`](Self::forget_user).
     ///
     /// # Errors
     /// The uid cannot be part of an address, or the broker refuses it.
     fn serve_user<'a>(&'a self, uid: &'a str) -> BoxFuture<'a, Result<(), TransportError>>;
 
-    /// Undoes one [`serve_user`](Self::serve_user). Returns at once.
+    /// Undoes one [`serve_user`](Self::serve_user). Returns immediately.
     fn forget_user(&self, uid: &str);
 
-    /// Whether there is a connection now, as far as is known.
+    /// Whether the transport is connected, as far as is known.
     fn is_connected(&self) -> bool;
 
-    /// How many messages were not taken in fast enough and dropped, since the start.
+    /// Returns how many received messages were dropped since the start, because they were not handled fast enough.
     fn dropped(&self) -> u64 {
         0
     }
@@ -75,14 +76,14 @@ pub trait Transport: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Takes in no more requests. Those that have arrived are handed over, and it returns when all are answered.
+    /// Stops receiving requests, and returns when all received ones are answered.
     fn drain(&self) -> BoxFuture<'_, ()>;
 
-    /// Sends what is still on its way, then ends everything.
+    /// Sends queued messages, then closes.
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
-/// One that somebody else holds too: a test, for one.
+/// A transport that a test, for instance, holds too.
 impl<T: Transport + ?Sized> Transport for Arc<T> {
     fn start(
         &self,
@@ -134,7 +135,7 @@ impl<T: Transport + ?Sized> Transport for Arc<T> {
     }
 }
 
-/// To whom a message goes.
+/// The destination of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Address<'a> {
@@ -152,32 +153,32 @@ pub enum Address<'a> {
         /// The user.
         uid: &'a str,
     },
-    /// All servers of a type, the own one included, which learn that a user was bound.
+    /// All servers of a type, the own one included, for an announcement of a bind.
     Bindings {
         /// The type.
         server_type: &'a str,
     },
-    /// One frontend of ours, for a message to many of its users (`docs/cluster.md`, "Broadcasts").
+    /// One frontend, for a message to many of its users (`docs/cluster.md`, "Broadcasts").
     Broadcast(&'a Server),
 }
 
-/// Takes in what a transport brings. No method waits, but for the answer to a request.
+/// Receives the messages of a transport. Only the answer to a request may wait.
 pub trait Receiver: Send + Sync + 'static {
-    /// A request has come: gives its answer. Whatever the bytes are, there is one.
+    /// Handles a request, and returns its answer. There is an answer to any bytes.
     fn request(&self, body: Bytes) -> BoxFuture<'static, Bytes>;
 
-    /// A push for a user has come; gives what to answer if its sender waits for that.
+    /// Handles a push to a user. Returns the reply to a sender that waits.
     fn push(&self, body: Bytes) -> Bytes;
 
-    /// A kick for a user has come; gives what to answer if its sender waits for that.
+    /// Handles a kick of a user. Returns the reply to a sender that waits.
     fn kick(&self, body: Bytes) -> Bytes;
 
-    /// A user was bound on a server of the own type, perhaps this one.
+    /// Handles the announcement of a bind on a server of the own type, perhaps this one.
     fn bound(&self, body: Bytes);
 
-    /// A message to many users of this frontend has come.
+    /// Handles a message to many users of this frontend.
     fn broadcast(&self, body: Bytes);
 
-    /// The connection is back after it was lost. What was said meanwhile was not heard.
+    /// Handles a reconnect. Messages during the outage were lost.
     fn reconnected(&self);
 }

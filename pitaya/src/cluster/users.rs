@@ -1,4 +1,4 @@
-//! Users of other servers: pushes and kicks on their way to whoever has the user.
+//! Pushes to users of other servers, and kicks them.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use super::{Address, Server, TransportError, subject};
 use crate::error::{Error, Result, code};
 use crate::group::RemoteUsers;
 
-/// The most bytes of uids in one broadcast: with a body of usual size it stays below the 1 MiB that brokers take at once.
-/// Where it does not, its users are among those that failed.
+/// The most bytes of uids in one broadcast, so that with a usual body it stays below the 1 MiB limit of brokers. If a
+/// broadcast is larger, its users are among the failed ones.
 const UIDS: usize = 256 * 1024;
 
 impl RemoteUsers for Cluster {
@@ -37,15 +37,15 @@ impl RemoteUsers for Cluster {
     }
 }
 
-/// The frontends of a type, where each takes broadcasts.
+/// The frontends of a type, if each receives broadcasts.
 struct Frontends {
-    /// All but this server.
+    /// All except this server.
     others: Vec<Arc<Server>>,
     keep_order: bool,
 }
 
 impl Node {
-    /// Pushes to users that are not here; gives those for whom it is not on its way.
+    /// Pushes to users of other servers. Returns the users for whom it failed.
     async fn push_to_users<'a>(
         &self,
         frontend_type: &str,
@@ -58,7 +58,7 @@ impl Node {
             let mut failed = Vec::new();
             for uid in uids {
                 if let Err(error) = self.push_to_user(frontend_type, uid, route, body.clone()).await {
-                    tracing::debug!(uid, %error, "a push is not on its way");
+                    tracing::debug!(uid, %error, "failed to publish push");
                     failed.push(uid);
                 }
             }
@@ -73,7 +73,7 @@ impl Node {
         .await
     }
 
-    /// Kicks users that are not here; gives those for whom it is not on its way.
+    /// Kicks users of other servers. Returns the users for whom it failed.
     async fn kick_users<'a>(&self, frontend_type: &str, uids: Vec<&'a str>) -> Vec<&'a str> {
         if let Some(frontends) = self.frontends(frontend_type).filter(|frontends| frontends.keep_order) {
             let kick = |uids| OrderedBroadcast { uids, kick: true, ..OrderedBroadcast::default() };
@@ -84,15 +84,15 @@ impl Node {
             let body = KickMsg { user_id: uid.to_owned() }.encode_to_vec();
             let sent = self.transport.publish(Address::Kick { frontend_type, uid }, body.into()).await;
             if let Err(error) = sent {
-                tracing::debug!(uid, %error, "a kick is not on its way");
+                tracing::debug!(uid, %error, "failed to publish kick");
                 failed.push(uid);
             }
         }
         failed
     }
 
-    /// Where broadcasts to the users of a type go; `None` if they go to the users' subjects: a frontend of the type
-    /// takes none, or there may be frontends that are not known here.
+    /// Returns the frontends for broadcasts to users of a type. `None` if messages must use the users' subjects,
+    /// because a frontend of the type receives no broadcasts or the list may be incomplete.
     fn frontends(&self, frontend_type: &str) -> Option<Frontends> {
         if !self.discovery.is_current() {
             return None;
@@ -107,14 +107,14 @@ impl Node {
         })
     }
 
-    /// Sends one message about users to all frontends; gives those for whom it is not on its way.
+    /// Publishes one message about users to all frontends. Returns the users for whom it failed.
     async fn broadcast<'a>(
         &self,
         frontends: &Frontends,
         uids: Vec<&'a str>,
         message: impl Fn(Vec<String>) -> OrderedBroadcast,
     ) -> Vec<&'a str> {
-        // A broadcast has no uid in its subject, but who can be reached is the same however it goes.
+        // A broadcast has no uid in its subject, but the same users must be reachable either way.
         let (uids, mut failed): (Vec<_>, Vec<_>) =
             uids.into_iter().partition(|uid| subject::check(uid).is_ok());
         for part in parts(uids) {
@@ -139,7 +139,7 @@ impl Node {
         let mut result = Ok(());
         for server in frontends {
             if let Err(error) = self.transport.publish(Address::Broadcast(server), bytes.clone()).await {
-                tracing::debug!(server = %server.id, %error, "a broadcast is not on its way");
+                tracing::debug!(server = %server.id, %error, "failed to publish broadcast");
                 result = Err(error);
             }
         }
@@ -157,7 +157,7 @@ impl Node {
         self.transport.publish(Address::Push { frontend_type, uid }, push.encode_to_vec().into()).await
     }
 
-    /// Pushes to a session of a frontend, in order with what is pushed to the user in other ways.
+    /// Pushes to a session of a frontend, in order with other pushes to the user.
     pub(super) async fn push_to_session(
         &self,
         frontend: &Arc<Server>,
@@ -186,7 +186,7 @@ impl Node {
     }
 }
 
-/// Cuts a list of uids into parts that fit into one message each.
+/// Splits a list of uids into parts that fit into one message each.
 fn parts(uids: Vec<&str>) -> Vec<Vec<&str>> {
     let mut parts: Vec<Vec<&str>> = Vec::new();
     let mut bytes = UIDS;

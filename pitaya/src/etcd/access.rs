@@ -15,31 +15,31 @@ pub(crate) struct Access {
     pub(crate) endpoints_key: &'static str,
     pub(crate) user: String,
     pub(crate) pass: String,
-    /// Certificates of authorities, in PEM. None for those of the system.
+    /// A PEM file of CA certificates. `None` for the system roots.
     pub(crate) ca_file: Option<PathBuf>,
-    /// The longest that a TCP connection may take.
+    /// The timeout of a TCP connection.
     pub(crate) dial_timeout: Duration,
-    /// What every key begins with.
+    /// The prefix of every key.
     pub(crate) prefix: String,
 }
 
 impl Access {
-    /// The address of an endpoint, with its scheme.
+    /// Returns the address of an endpoint, with its scheme.
     pub(crate) fn url(&self, endpoint: usize) -> String {
         full_url(self.endpoints.get(endpoint).map_or("", String::as_str), self.ca_file.is_some())
     }
 
-    /// That address without a password.
+    /// Returns that address without a password.
     pub(crate) fn shown(&self, endpoint: usize) -> String {
         shown(&self.url(endpoint))
     }
 
-    /// The user and the password, if both are set.
+    /// Returns the user and the password, if both are set.
     pub(crate) fn credentials(&self) -> Option<(&str, &str)> {
         (!self.user.is_empty() && !self.pass.is_empty()).then_some((&self.user, &self.pass))
     }
 
-    /// The key that is read to see whether etcd answers.
+    /// Returns the key that health checks read.
     pub(crate) fn health_key(&self) -> String {
         format!("{}{}", self.prefix, key::HEALTH_CHECK)
     }
@@ -48,7 +48,7 @@ impl Access {
 /// The port of an address without scheme and port.
 const PORT: u16 = 2379;
 
-/// The address as a URL.
+/// Returns the address as a URL.
 ///
 /// The scheme is `https://` with `tls` and `http://` without, if the address has none. A port alone is one of `localhost`.
 pub(crate) fn full_url(address: &str, tls: bool) -> String {
@@ -70,13 +70,13 @@ pub(crate) fn full_url(address: &str, tls: bool) -> String {
     }
 }
 
-/// Whether an address without a scheme has a port. One that is invalid gets none: its error shows it as it is.
+/// Whether an address without a scheme has a port. An invalid address gets none, so that its error shows it unchanged.
 fn has_port(place: &str) -> bool {
     let behind = place.rsplit_once(']').map_or(place, |(_, behind)| behind);
     place.is_empty() || behind.contains([':', '/', ' '])
 }
 
-/// A URL without the credentials that somebody may have put into it.
+/// Returns a URL without credentials.
 pub(crate) fn shown(url: &str) -> String {
     redact::address(url).into_owned()
 }

@@ -8,39 +8,38 @@ use etcd_client::{Client, ConnectOptions, Error as EtcdError, KvClient, LeaseCli
 use super::fault::{explain, is_without_users, wants_sign_in};
 use super::{Access, Fault, code, status};
 
-/// How often a quiet connection is asked whether it still is one. etcd takes more than one ping in five seconds for
-/// abuse.
+/// The ping interval of a quiet connection. etcd treats more than one ping in five seconds as abuse.
 const PING: Duration = Duration::from_secs(6);
 
-/// How long it may take to say so. A connection whose other end has vanished is noticed after both times.
+/// The timeout of a ping. A vanished peer is noticed after both times.
 const PONG: Duration = Duration::from_secs(3);
 
-/// The largest answer that is read, in bytes.
+/// The largest accepted answer, in bytes.
 const LARGEST: usize = 64 << 20;
 
-/// A connection to one endpoint. It signs in again when etcd refuses its token; after any other failure its owner makes
+/// A connection to one endpoint. It signs in again when etcd refuses its token. After any other failure its owner opens
 /// another one.
 #[derive(Clone)]
 pub(crate) struct Connection {
-    /// Some kilobytes, which are not to be copied for each request.
+    /// Some kilobytes, which a clone for each request must not copy.
     client: Arc<Client>,
     access: Arc<Access>,
     endpoint: usize,
 }
 
 impl Connection {
-    /// Connects, signs in, and sees that etcd answers.
+    /// Connects, signs in, and checks that etcd answers.
     ///
-    /// One endpoint a connection: the client's own choice among several may choose one that is down for each request.
+    /// One endpoint per connection, because the client's balancer may pick an endpoint that is down for each request.
     pub(crate) async fn connect(access: Arc<Access>, endpoint: usize) -> Result<Self, Fault> {
         let url = access.url(endpoint);
         let plain = ConnectOptions::new()
             .with_connect_timeout(access.dial_timeout)
             .with_keep_alive(PING, PONG)
             .with_keep_alive_while_idle(false)
-            // A simple token runs out; its refusal is the only sign of that.
+            // A simple token expires, and only a refusal shows it.
             .with_auto_token_refresh(true)
-            // A member that is cut off from the others says so, instead of being silent for ever.
+            // A partitioned member then answers with an error instead of no answer.
             .with_require_leader(true);
         let plain = with_tls(plain, &url, &access, endpoint)?;
         let named = match access.credentials() {
@@ -48,9 +47,9 @@ impl Connection {
             None => plain.clone(),
         };
         let client = match Client::connect([&url], Some(named)).await {
-            // As the original: a user is no mistake where none is asked for.
+            // As in Go Pitaya, a user is not an error where etcd has no authentication.
             Err(error) if is_without_users(&error) => {
-                tracing::warn!("etcd asks for no user; `pitaya.cluster.sd.etcd.user` is not used");
+                tracing::warn!("etcd has no authentication: ignoring `pitaya.cluster.sd.etcd.user`");
                 Client::connect([&url], Some(plain)).await
             }
             connected => connected,
@@ -61,11 +60,11 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Sees whether etcd answers.
+    /// Checks that etcd answers.
     pub(crate) async fn ready(&self) -> Result<(), Fault> {
         match self.client.kv_client().get(self.access.health_key(), None).await {
             Ok(_) => Ok(()),
-            // Not to be allowed to read this key is an answer too.
+            // A refused read of this key is an answer too.
             Err(error) if code(&error) == Some(status::PERMISSION_DENIED) => Ok(()),
             Err(error) => Err(self.explain(&error)),
         }
@@ -83,11 +82,10 @@ impl Connection {
         self.client.watch_client().max_decoding_message_size(LARGEST)
     }
 
-    /// Keeps a lease alive once. A stream for each of them costs little at this pace, and leaves nothing open that may
-    /// silently be dead.
+    /// Keeps a lease alive once. A stream per call is cheap at this rate, and leaves no stream open that may be dead.
     pub(crate) async fn keep_alive(&self, lease: i64) -> Result<(), EtcdError> {
         match self.leases().keep_alive(lease).await {
-            // The refusal comes on the stream, where the client does not sign in by itself.
+            // The refusal arrives on the stream, where the client does not sign in again by itself.
             Err(EtcdError::GRpcStatus(status)) if wants_sign_in(status.code() as i32, status.message()) => {
                 self.client.refresh_token().await?;
                 self.leases().keep_alive(lease).await.map(drop)
@@ -96,12 +94,12 @@ impl Connection {
         }
     }
 
-    /// The address, without a password.
+    /// Returns the address, without a password.
     pub(crate) fn shown(&self) -> String {
         self.access.shown(self.endpoint)
     }
 
-    /// What an error of etcd means here.
+    /// Returns the meaning of an error of etcd.
     pub(crate) fn explain(&self, error: &EtcdError) -> Fault {
         explain(&self.access, self.endpoint, error)
     }
@@ -120,7 +118,7 @@ fn with_tls(
         return Ok(connect);
     }
     let tls = match &access.ca_file {
-        // Small and local, read once a connection: not worth a thread.
+        // A small local file, read once per connection, needs no thread.
         Some(path) => match std::fs::read(path) {
             Ok(pem) => TlsOptions::new().ca_certificate(Certificate::from_pem(pem)),
             Err(error) => {

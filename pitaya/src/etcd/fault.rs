@@ -1,4 +1,4 @@
-//! What an error of etcd means.
+//! Errors of etcd and their meaning.
 
 use std::error::Error as StdError;
 use std::io;
@@ -7,7 +7,7 @@ use etcd_client::Error as EtcdError;
 
 use super::Access;
 
-/// The numbers of gRPC for what etcd answers.
+/// The gRPC status codes of etcd's answers.
 pub(crate) mod status {
     pub(crate) const CANCELLED: i32 = 1;
     pub(crate) const UNKNOWN: i32 = 2;
@@ -22,27 +22,27 @@ pub(crate) mod status {
     pub(crate) const UNAUTHENTICATED: i32 = 16;
 }
 
-/// Why etcd did not do what it was asked. The text has no password in it.
+/// Why a request to etcd failed. The text has no password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
-    /// For the log, and for whoever starts the server: what happened, where, and what to do.
+    /// The error for the log and the operator: what happened, where, and what to do.
     pub(crate) text: String,
-    /// Trying again will not help, unless somebody changes something.
+    /// A retry will not help until an operator changes something.
     pub(crate) refused: bool,
 }
 
-/// What an error says of the request and of the connection.
+/// The meaning of an error for the request and the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// etcd answered: the connection is good.
     Answered,
     /// etcd did not carry out the request; another connection may.
     NotDone,
-    /// The connection is lost, or cannot be trusted. Whether the request was carried out is not known.
+    /// The connection is lost or cannot be trusted. Whether the request was carried out is unknown.
     Unknown,
 }
 
-/// The gRPC status of an error, if etcd or the transport gave one.
+/// Returns the gRPC status of an error, if it has one.
 pub(crate) fn code(error: &EtcdError) -> Option<i32> {
     match error {
         EtcdError::GRpcStatus(status) => Some(status.code() as i32),
@@ -55,11 +55,11 @@ pub(super) fn is_without_users(error: &EtcdError) -> bool {
         && error.to_string().contains("authentication is not enabled")
 }
 
-/// Whether etcd refuses the request because of our token: it ran out, there is none, or the users have changed.
+/// Whether etcd refuses the request because of the token: it expired, is missing, or the users have changed.
 pub(super) fn wants_sign_in(code: i32, message: &str) -> bool {
     match code {
         status::UNAUTHENTICATED => true,
-        // Services of etcd that are clients themselves lose the code.
+        // etcd's internal clients lose the code.
         status::UNKNOWN => message.contains("invalid auth token"),
         status::INVALID_ARGUMENT => {
             message.contains("user name is empty") || message.contains("auth store is old")
@@ -68,7 +68,7 @@ pub(super) fn wants_sign_in(code: i32, message: &str) -> bool {
     }
 }
 
-/// Whether etcd refuses the user, the password or what the user may do.
+/// Whether etcd refuses the user, the password or the permissions.
 fn refuses_user(code: i32, message: &str) -> bool {
     let about_users = ["authentication", "user name", "auth store"];
     code == status::PERMISSION_DENIED
@@ -82,7 +82,7 @@ pub(super) fn verdict(error: &EtcdError) -> Verdict {
         | EtcdError::InvalidUri(_)
         | EtcdError::LeaseKeepAliveError(_)
         | EtcdError::Utf8Error(_) => return Verdict::Answered,
-        // The client's own error does not name these as its source.
+        // The client's own error does not have these as its source.
         EtcdError::IoError(error) => return lost(error),
         EtcdError::TransportError(error) => return lost(error),
         _ => return Verdict::Unknown,
@@ -104,7 +104,7 @@ fn lost(error: &(dyn StdError + 'static)) -> Verdict {
     if never_sent(error) { Verdict::NotDone } else { Verdict::Unknown }
 }
 
-/// Whether the reason is that no connection was made.
+/// Whether no connection was made.
 fn never_sent(error: &(dyn StdError + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -123,8 +123,8 @@ fn never_sent(error: &(dyn StdError + 'static)) -> bool {
     false
 }
 
-/// Says what happened, where, and what to do. No text has a password in it: what etcd says has none, and of the
-/// address only what may be shown is used.
+/// Returns the fault of an error: what happened, where, and what to do. The text has no password: etcd's text has none,
+/// and the address is redacted.
 pub(super) fn explain(access: &Access, endpoint: usize, error: &EtcdError) -> Fault {
     let (at, endpoints) = (access.shown(endpoint), access.endpoints_key);
     let status = match error {
@@ -159,7 +159,7 @@ pub(super) fn explain(access: &Access, endpoint: usize, error: &EtcdError) -> Fa
         status::INVALID_ARGUMENT => {
             Fault { text: format!("etcd at {at} refuses the request: {said}"), refused: true }
         }
-        // A token that has run out: the next connection gets a new one.
+        // The token has expired. The next connection gets a new one.
         status::UNAUTHENTICATED => {
             Fault { text: format!("etcd at {at} wants us to sign in: {said}"), refused: false }
         }
@@ -177,7 +177,7 @@ pub(super) fn explain(access: &Access, endpoint: usize, error: &EtcdError) -> Fa
     }
 }
 
-/// The error at the bottom: those above it say that something went wrong, it says what.
+/// Returns the innermost source of an error, which has the cause.
 fn innermost(error: &(dyn StdError + 'static)) -> String {
     let mut error = error;
     while let Some(source) = error.source() {

@@ -4,10 +4,10 @@ use etcd_client::{Compare, Error as EtcdError, GetOptions, GetResponse, Txn, Txn
 
 use super::{Connection, code, status};
 
-/// How many keys one answer has at most.
+/// The most keys of one answer.
 const PAGE: i64 = 5_000;
 
-/// How often a read begins anew because etcd has dropped the revision that it began at.
+/// How often a read restarts after etcd has compacted its revision.
 const ANEW: u32 = 3;
 
 /// All keys with a prefix, as of one revision.
@@ -17,7 +17,7 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    /// Reads them if `when` holds; `None` if it does not.
+    /// Reads them if `when` holds. Returns `None` if it does not.
     pub(crate) async fn read(
         connection: &Connection,
         prefix: &str,
@@ -50,7 +50,7 @@ impl Pages {
         if !done.succeeded() {
             return Ok(None);
         }
-        // Without a revision the pages could not be of one.
+        // Without a revision the pages could belong to different ones.
         let Some(revision) = done.header().map(|header| header.revision()).filter(|revision| *revision > 0)
         else {
             return Err(EtcdError::Internal("an answer has no revision; is it etcd?".to_owned()));
@@ -62,7 +62,7 @@ impl Pages {
         });
         while let Some(page) = next.take() {
             if let Some(last) = page.kvs().last().filter(|_| page.more()) {
-                // The first key after it.
+                // The first key after the last one.
                 let mut from = last.key().to_vec();
                 from.push(0);
                 next = Some(kv.get(from, Some(options().with_revision(revision))).await?);
@@ -73,7 +73,7 @@ impl Pages {
     }
 }
 
-/// The first key after all those with a prefix; a single zero, which is etcd's end of all keys, if there is none.
+/// Returns the first key after a prefix. A single zero byte means the end of all keys.
 fn end_of(prefix: &[u8]) -> Vec<u8> {
     let mut end = prefix.to_vec();
     while let Some(last) = end.pop() {

@@ -1,4 +1,4 @@
-//! A connection to etcd that is replaced when it fails.
+//! A client of etcd that replaces its connection after a failure.
 
 use std::fmt;
 use std::pin::pin;
@@ -13,14 +13,14 @@ use super::{Access, Connection, Fault};
 use crate::util::sync::Mutex;
 use crate::util::throttle::{GLOBAL, throttled};
 
-/// After this time without an answer a connection is checked before it is used: its other end may have vanished.
+/// After this time without an answer a connection is checked before use, because its peer may have vanished.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// How often one request is sent at most.
+/// The most tries of one request.
 const TRIES: u32 = 3;
 
-/// One connection at a time, to the first endpoint that answers. A connection that fails or does not answer in time is replaced, by
-/// the next endpoint first.
+/// Keeps one connection, to the first endpoint that answers. A connection that fails or times out is replaced, starting
+/// with the next endpoint.
 pub(crate) struct ReconnectingClient {
     access: Arc<Access>,
     held: Mutex<Option<Held>>,
@@ -31,7 +31,7 @@ pub(crate) struct ReconnectingClient {
 struct Held {
     connection: Connection,
     number: u64,
-    /// When etcd answered on it last.
+    /// When etcd answered last.
     heard: Instant,
 }
 
@@ -39,16 +39,16 @@ struct Held {
 struct Dial {
     /// The endpoint to try next.
     next: usize,
-    /// How many connections there have been.
+    /// The number of connections so far.
     connections: u64,
-    /// When the last round over all endpoints began that failed, and why.
+    /// When the last failed round over all endpoints started, and why it failed.
     failed: Option<(Instant, Fault)>,
 }
 
-/// Why a request has no result.
+/// Why a request failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// etcd answered with this error, which means this.
+    /// etcd answered with this error, with this meaning.
     Answered(EtcdError, Fault),
     /// etcd was not reached, or did not answer in time. A write may have been carried out.
     Lost(Fault),
@@ -62,12 +62,12 @@ enum Again {
 }
 
 impl ReconnectingClient {
-    /// Connects with the first request.
+    /// Creates a client that connects with its first request.
     pub(crate) fn new(access: Access) -> Self {
         Self { access: Arc::new(access), held: Mutex::default(), dial: tokio::sync::Mutex::default() }
     }
 
-    /// Runs a request that changes nothing, or the same if it is carried out twice. It ends by `until`.
+    /// Runs an idempotent request, which may be sent again. It ends by `until`.
     pub(crate) async fn read<T, F>(
         &self,
         until: Instant,
@@ -127,7 +127,7 @@ impl ReconnectingClient {
         }
     }
 
-    /// The connection that there is, or a new one.
+    /// Returns the current connection, or a new one.
     async fn hold(&self, until: Instant) -> Result<Held, Fault> {
         if let Some(held) = self.current() {
             if held.heard.elapsed() < QUIET {
@@ -150,7 +150,7 @@ impl ReconnectingClient {
         if let Some(held) = self.current() {
             return Ok(held);
         }
-        // Whoever waited while others tried in vain does not try all of it again.
+        // A request that waited while another tried all endpoints does not try them again.
         if let Some((began, fault)) = &dial.failed
             && *began >= asked
         {
@@ -165,7 +165,7 @@ impl ReconnectingClient {
         let text = format!("etcd has no endpoints; set `{}`", self.access.endpoints_key);
         let mut fault = Fault { text, refused: true };
         for tried in 0..endpoints {
-            // Before the try: whoever is dropped while it waits leaves the next endpoint to the next one.
+            // Set before the try: if this request is dropped, the next one continues with the next endpoint.
             let endpoint = dial.next % endpoints;
             dial.next = (endpoint + 1) % endpoints;
             let share = left(until) / u32::try_from(endpoints - tried).unwrap_or(u32::MAX);
@@ -180,7 +180,7 @@ impl ReconnectingClient {
                 Ok(Err(why)) => fault = why,
                 Err(_) => fault = silent(&self.access.shown(endpoint)),
             }
-            tracing::debug!(error = %fault.text, "an endpoint of etcd failed");
+            tracing::debug!(error = %fault.text, "etcd endpoint failed");
         }
         dial.failed = Some((began, fault.clone()));
         Err(fault)
@@ -197,7 +197,7 @@ impl ReconnectingClient {
         }
     }
 
-    /// The connection with this number is not used again.
+    /// Drops the connection with this number.
     fn drop_connection(&self, number: u64, fault: &Fault) {
         let mut held = self.held.lock();
         if held.take_if(|held| held.number == number).is_some() {
@@ -220,8 +220,10 @@ impl fmt::Debug for ReconnectingClient {
     }
 }
 
-/// What comes of `work` by `until`; `None` if nothing does. If it may be sent again, half of the time has passed and the
-/// connection does not answer anything else either, the other half is kept for another connection.
+/// Runs `work` until `until`. Returns `None` after a timeout.
+///
+/// If the request may be sent again, half of the time has passed and a probe fails too, the rest of the time is kept
+/// for another connection.
 async fn answer<T>(
     connection: &Connection,
     until: Instant,

@@ -1,4 +1,4 @@
-//! Clients that connect within the process: no socket, so that paused time passes for them too.
+//! Client connections within the process: no socket, so that paused time applies to them too.
 
 use std::io;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::acceptor::{Acceptor, IncomingConnection, Link, ListenOptions, Listening, Peer};
 
-/// How many bytes each direction of a connection holds before its writer waits: about what a socket takes.
+/// How many bytes each direction buffers: about as many as a socket.
 const PIPE: usize = 64 * 1024;
 
 /// An acceptor in memory, and the [`Dialer`] that connects to it.
@@ -58,7 +58,8 @@ pub struct Dialer {
 }
 
 impl Dialer {
-    /// Connects; gives the client's end, for [`connect_stream`](crate::client::Builder::connect_stream) or raw bytes. The
+    /// Connects. Returns the client's end, for [`connect_stream`](crate::client::Builder::connect_stream) or raw bytes.
+    /// The
     /// server sees it come from `memory:1`, `memory:2` and so on.
     ///
     /// # Errors
@@ -82,7 +83,7 @@ impl Acceptor for MemoryAcceptor {
                 Some((number, stream)) => {
                     Ok(IncomingConnection::ready(Peer::new(format!("memory:{number}")), Link::bytes(stream)))
                 }
-                // no dialer is left: nobody connects any more
+                // All dialers are dropped, so no client can connect.
                 None => std::future::pending().await,
             }
         })

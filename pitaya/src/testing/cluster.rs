@@ -1,4 +1,4 @@
-//! The cluster, and what a test does to it.
+//! The cluster of a test.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -22,8 +22,8 @@ use crate::util::sync::Mutex;
 
 /// Servers of one cluster in this process; see [the module](super).
 ///
-/// It lives as long as it or one of its [`TestServer`]s does. With the last of them all that still runs is
-/// [killed](Self::crash), and nothing is under way any more: keep it until the end of the test.
+/// It lives as long as the cluster or one of its [`TestServer`]s. Dropping the last of them [kills](Self::crash) the
+/// running servers and drops all messages in flight: keep it until the end of the test.
 ///
 /// ```standalone_crate
 /// use std::time::Duration;
@@ -68,15 +68,15 @@ pub(super) struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// How many servers of each type have been started.
+    /// The number of servers started so far, by type.
     count: BTreeMap<String, u32>,
     isolated: BTreeSet<Arc<str>>,
     begun: u64,
-    /// Those that have neither stopped nor crashed, in the order in which they began.
+    /// The running servers, in the order of their start.
     running: BTreeMap<u64, ServerHandle>,
 }
 
-/// What it takes to kill a server.
+/// The handles that kill a server.
 #[derive(Clone)]
 struct ServerHandle {
     app: App,
@@ -92,23 +92,22 @@ impl ServerHandle {
     }
 }
 
-/// 2020-01-01: when every simulation begins, by the wall clocks of its servers.
+/// 2020-01-01: the start of every simulation, by the wall clocks of its servers.
 const START_TIME: Duration = Duration::from_secs(1_577_836_800);
 
-/// How long a server that is lost stays known, as in the default configuration.
+/// How long a lost server stays listed, as in the default configuration.
 const LEASE: Duration = Duration::from_secs(60);
 
-/// How many messages that follow from each other are waited for. The longest chain of the framework's own is of five: a
-/// backend that binds a user, and another bind that is told again.
+/// How many messages in a causal chain [`settle`](Cluster::settle) waits for. The framework's longest chain has five: a
+/// backend binds a user, and another bind is announced again.
 const MAX_CHAIN: usize = 16;
 
 impl Cluster {
-    /// A cluster without servers and without [faults](Self::faults), whose leases last 60 s.
+    /// Creates a cluster without servers and without [faults](Self::faults), whose leases last 60 s.
     ///
-    /// Besides its own generator the seed sets that of this thread (`fastrand`), with which routers choose and ids of
-    /// requests are made.
+    /// It seeds this thread's `fastrand` generator too, which routers and request ids use.
     ///
-    /// Where time is not paused it works too, but [one seed is many runs](super#one-seed-one-run): a warning is logged.
+    /// Without paused time it works too, but [one seed is many runs](super#one-seed-one-run), and it logs a warning.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -117,8 +116,7 @@ impl Cluster {
         Self::with_lease(seed, LEASE)
     }
 
-    /// The same with leases of another length: how long a server that crashed or was cut off from the registry stays
-    /// known to the others.
+    /// Creates a cluster with another lease time: how long a crashed or disconnected server stays listed.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -139,14 +137,14 @@ impl Cluster {
         Self { shared: Arc::new(Shared { simulator, broker, registry, groups, state }) }
     }
 
-    /// Starts a backend of a type. `build` adds what is the test's own: state, components, configuration.
+    /// Starts a backend of a type. `build` adds state, components and configuration.
     ///
-    /// Its id is the type with a number, `room-1`, and counts up for each type, unless `build` gives it another. What
-    /// stands for `build` when there is nothing to add is `|app| app`.
+    /// Its id is the type with a number, `room-1`, which counts up per type, unless `build` sets another. Pass `|app|
+    /// app` to add nothing.
     ///
-    /// Its groups are those of the whole cluster, as with a store that all servers share, but without delays or losses:
-    /// no [fault](Faults), [isolation](Self::isolate) or crash touches them. For others give it a
-    /// [`group_store`](Builder::group_store); with a `MemoryStore::new()` of its own it has them for itself.
+    /// All servers share one group store, without delays or losses: [faults](Faults), [isolation](Self::isolate) and
+    /// crashes do not affect it. Set another one with [`group_store`](Builder::group_store), for instance
+    /// `MemoryStore::new()` for a server's own groups.
     ///
     /// # Errors
     /// As [`Builder::start`].
@@ -158,7 +156,7 @@ impl Cluster {
         self.start(server_type, |app| build(app.backend()), None).await
     }
 
-    /// Starts a frontend of a type, with an acceptor in memory, to which [`TestServer::client`] connects. Otherwise as
+    /// Starts a frontend of a type with an acceptor in memory, to which [`TestServer::client`] connects. Otherwise as
     /// [`backend`](Self::backend).
     ///
     /// # Errors
@@ -215,25 +213,25 @@ impl Cluster {
         Ok(TestServer { id, number, running, dialer, ahead, cluster })
     }
 
-    /// What goes wrong from now on. What is under way already is not changed.
+    /// Sets the faults of later messages. Messages in flight are not affected.
     pub fn faults(&self, faults: Faults) {
         self.shared.simulator.set_faults(faults);
     }
 
-    /// Lets two servers not reach each other, in neither direction, as where the brokers of a cluster lose each other:
-    /// all that one sends the other is lost, and neither notices before [`heal`](Self::heal). Both reach the registry
-    /// and everybody else.
+    /// Partitions two servers, in both directions, as when brokers of a cluster lose each other. Messages between them
+    /// are lost, and neither server notices before [`heal`](Self::heal). Both still reach the registry and all other
+    /// servers.
     pub fn partition(&self, a: &TestServer, b: &TestServer) {
         self.shared.simulator.note(format_args!("{} and {} are parted", a.id, b.id));
         self.shared.simulator.cut(&a.id, &b.id);
     }
 
-    /// Cuts a server off from the registry and from everybody, and it notices at once: its calls of others fail with
-    /// `PIT-503`, and calls of it do, until its lease ends and the others forget it. It serves its own clients, and
-    /// keeps the others in its list.
+    /// Disconnects a server from the registry and from all servers. It notices immediately: its calls fail with
+    /// `PIT-503`. Calls of it fail too, until its lease ends and the other servers remove it. It still serves its own
+    /// clients, and keeps its list of servers.
     ///
-    /// It is the place that is cut off, until [`heal`](Self::heal): a server that is to take the same id after a
-    /// [crash](Self::crash) does not start before.
+    /// The isolation belongs to the id until [`heal`](Self::heal): after a [crash](Self::crash), a server with the same
+    /// id does not start before.
     pub fn isolate(&self, server: &TestServer) {
         self.shared.simulator.note(format_args!("{} is isolated", server.id));
         self.state().isolated.insert(Arc::clone(&server.id));
@@ -241,8 +239,7 @@ impl Cluster {
         self.shared.registry.set_reachable(&server.id, false);
     }
 
-    /// Ends every [partition](Self::partition) and [isolation](Self::isolate). The servers that were concerned are told
-    /// that their connection is back.
+    /// Ends every [partition](Self::partition) and [isolation](Self::isolate). The affected servers reconnect.
     pub fn heal(&self) {
         let Shared { simulator, broker, registry, .. } = &*self.shared;
         simulator.note(format_args!("all is healed"));
@@ -257,37 +254,36 @@ impl Cluster {
         }
     }
 
-    /// Ends a server's lease at once. The others see it go, and come again as soon as it has noticed.
+    /// Ends a server's lease immediately. The other servers remove it, and it registers again as soon as it notices.
     pub fn lose_lease(&self, server: &TestServer) {
         self.shared.simulator.note(format_args!("{} loses its lease", server.id));
         self.shared.registry.drop_lease(&server.id);
     }
 
-    /// Ends a server without a word, as a process that is killed: its clients lose their connections, calls of it fail
-    /// with `PIT-503`, calls it was busy with get no answer, and the others know it until its lease ends. Its handlers,
-    /// remotes and timers are gone where they wait, and do nothing more, not even to what they share with other servers;
-    /// its close callbacks do not run, nor do its components and modules shut down.
+    /// Kills a server, as the end of its process would. Its clients lose their connections, calls of it fail with
+    /// `PIT-503`, its running calls get no answer, and the other servers list it until its lease ends. Its handlers,
+    /// remotes and timers stop where they wait, and have no further effect, not even on state shared with other
+    /// servers. Close callbacks do not run, and components and modules do not shut down.
     ///
-    /// What it started by itself, such as with `tokio::spawn`, goes on, for nobody but the test's runtime knows it. Its
-    /// calls of others fail.
+    /// Tasks that it started with `tokio::spawn` keep running, because only the test's runtime knows them. Their calls
+    /// fail.
     pub fn crash(&self, server: TestServer) {
         self.shared.simulator.note(format_args!("{} crashes", server.id));
         server.cluster.kill(server.number);
     }
 
-    /// Waits until what is under way between the servers has arrived, and what that led to, and so on, until nothing is
-    /// under way and every task rests. Calls that sleep, and time limits, are not waited for. With time that is paused it
-    /// takes as much of it as the messages take.
+    /// Waits until no message is in flight and every task is idle. It does not wait for sleeping calls and timeouts.
+    /// Paused time advances by as much as the messages take.
     ///
-    /// Traffic that never ends, such as that of a timer, is not waited for for ever: this waits for all that is under way
-    /// now, for all that is under way when that has arrived, and so sixteen times. What was sent before has arrived
-    /// by then, with all that follows from it in a chain of up to sixteen messages.
+    /// Endless traffic, such as that of a timer, does not block it: it waits for all messages in flight, then for all
+    /// that are in flight afterwards, sixteen times at most. Earlier messages have arrived by then, with all that
+    /// follows from them in chains of up to sixteen messages.
     pub async fn settle(&self) {
         for _ in 0..MAX_CHAIN {
             if let Some(last) = self.shared.simulator.last_arrival() {
                 tokio::time::sleep_until(last).await;
             }
-            // time that is paused goes on only when nothing else can
+            // Paused time advances only when every task is idle.
             tokio::time::sleep(Duration::from_millis(1)).await;
             if self.shared.simulator.last_arrival().is_none() {
                 return;
@@ -295,13 +291,13 @@ impl Cluster {
         }
     }
 
-    /// Virtual time since the beginning.
+    /// Returns the virtual time since the start.
     #[must_use]
     pub fn now(&self) -> Duration {
         self.shared.simulator.now()
     }
 
-    /// All that passed between the servers until now.
+    /// Returns the trace of all messages until now.
     #[must_use]
     pub fn trace(&self) -> Trace {
         self.shared.simulator.trace()
@@ -312,8 +308,8 @@ impl Cluster {
     }
 }
 
-/// Whether time stands still, which it does in runtimes of one thread only. The machine's clock tells: once it has gone on,
-/// time that is not paused has gone on with it.
+/// Whether time is paused, which needs a runtime of one thread. Once the machine's clock has advanced, time that is not
+/// paused has advanced too.
 fn is_paused() -> bool {
     let (then, began) = (tokio::time::Instant::now(), std::time::Instant::now());
     while began.elapsed().is_zero() {
@@ -323,7 +319,7 @@ fn is_paused() -> bool {
 }
 
 impl Shared {
-    /// A server has ended by itself.
+    /// Removes a server that has stopped.
     pub(super) fn forget(&self, number: u64) {
         let handle = self.state().running.remove(&number);
         drop(handle); // with no lock held: what is in there may lead anywhere
@@ -334,7 +330,7 @@ impl Shared {
         handle.iter().for_each(ServerHandle::kill);
     }
 
-    /// Kills all servers that still run, and carries nothing any more.
+    /// Kills all running servers, and drops all messages.
     pub(super) fn end(&self) {
         let running = std::mem::take(&mut self.state().running);
         running.values().for_each(ServerHandle::kill);
@@ -349,7 +345,7 @@ impl Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         if panicking() {
-            // What users made is not dropped on the way: a panic of it now would hide the one that there is.
+            // User values are not dropped during a panic, because a panic of theirs would hide the first one.
             return self.simulator.end();
         }
         self.end();

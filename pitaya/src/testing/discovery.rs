@@ -1,4 +1,4 @@
-//! Discovery whose news take their time.
+//! Discovery with simulated delays.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use super::simulator::Simulator;
 use crate::cluster::{Discovery, MemoryDiscovery, Server, Servers};
 use crate::error::Result;
 
-/// One server's discovery over the registry in memory. What comes from there passes the simulator.
+/// One server's discovery over the registry in memory. Its changes pass the simulator.
 pub(super) struct SimulatedDiscovery {
     inner: MemoryDiscovery,
     simulator: Arc<Simulator>,
@@ -20,7 +20,7 @@ impl SimulatedDiscovery {
         Self { inner, simulator: Arc::clone(simulator) }
     }
 
-    /// The server is gone without a word.
+    /// Ends the membership without leaving.
     pub(super) fn crash(&self) {
         self.inner.abandon();
     }
@@ -29,14 +29,14 @@ impl SimulatedDiscovery {
 impl Discovery for SimulatedDiscovery {
     fn join(&self, own: Arc<Server>, servers: Arc<Servers>) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            // What the registry says at once; the server's own list learns of it through the simulator.
+            // The registry's list. The server's own list receives it through the simulator.
             let said = Arc::new(Servers::default());
             let joined = Arc::new(AtomicBool::new(false));
             said.on_change({
                 let (own, joined, simulator) =
                     (Arc::clone(&own), Arc::clone(&joined), Arc::clone(&self.simulator));
                 move |change| {
-                    // The list is whole when joining is over, and a server knows what it says of itself.
+                    // The list is complete when the join ends, and a server knows its own entry.
                     let at_once = !joined.load(Ordering::SeqCst) || change.server().id == own.id;
                     simulator.deliver_discovery(&own.id, &servers, change, at_once);
                 }

@@ -1,30 +1,29 @@
-//! What may go wrong.
+//! The faults of a simulation.
 
 use std::ops::Range;
 use std::time::Duration;
 
-/// What happens to messages between servers, by chance. All chance comes from the seed of the
-/// [`Cluster`](super::Cluster).
+/// Random faults of messages between servers, from the seed of the [`Cluster`](super::Cluster).
 ///
-/// None of it breaks what a [`Transport`](crate::cluster::Transport) promises; it does all that one may do:
+/// No fault breaks the contract of a [`Transport`](crate::cluster::Transport), and all that it allows may happen:
 ///
 /// | message | delayed | lost | twice | order |
 /// |---|---|---|---|---|
-/// | request of a server, or a client's message passed on | yes | yes: its caller waits until its time is over | never | none |
-/// | answer | yes | yes: the same | never | none |
+/// | request of a server, or a client's forwarded message | yes | yes: its caller times out | never | none |
+/// | answer | yes | yes: its caller times out | never | none |
 /// | push, broadcast, kick | yes | yes | never | kept, from one server to one address |
-/// | news of a bind | yes | yes | yes | kept, from one server to one address |
+/// | announcement of a bind | yes | yes | yes | kept, from one server to one address |
 ///
-/// Also without a delay, nothing has an order but what one server sends to one address: each address has a queue and a
-/// task, and the seed chooses whose turn it is.
+/// Even without a delay, only messages of one server to one address are ordered: each address has its own queue and
+/// task, and the seed chooses the next one.
 ///
-/// Everything happens at most once: no broker hands a request or a push over twice, so this one does not, and what is written
-/// for it need not expect it. News of binds are the exception: servers tell them again when they have been cut off,
-/// so each of them is heard twice in life, and here with `duplicate`.
+/// Delivery is at most once: no broker delivers a request or a push twice, so the simulation does not either.
+/// Announcements of binds are the exception: servers announce binds again after an outage, so duplicates happen in
+/// production too, and `duplicate` injects them.
 ///
-/// Rules that rest on a message are gone with it: with `drop`, news of binds are lost with nobody noticing, and one user
-/// may have two sessions until the next bind. [`Cluster::isolate`](super::Cluster::isolate) and
-/// [`Cluster::partition`](super::Cluster::partition) lose messages so that it is noticed in the end.
+/// Rules that depend on a message fail with its loss: with `drop`, announcements of binds are lost without notice, and
+/// one user may have two sessions until the next bind. [`Cluster::isolate`](super::Cluster::isolate) and
+/// [`Cluster::partition`](super::Cluster::partition) lose messages so that servers notice it in the end.
 ///
 /// ```
 /// use std::time::Duration;
@@ -36,33 +35,33 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Faults {
-    /// How long each message is under way. An empty range is its start. With none it arrives at once.
+    /// The delay of each message. An empty range means its start. Zero means immediate delivery.
     pub delay: Range<Duration>,
-    /// How likely it is for each message to be lost, from 0 to 1.
+    /// The probability that a message is lost, from 0 to 1.
     pub drop: f64,
-    /// How likely it is for news of a bind to arrive twice, each with a delay of its own, from 0 to 1.
+    /// The probability that the announcement of a bind arrives twice, each with its own delay, from 0 to 1.
     pub duplicate: f64,
-    /// How long the news that a server has come, changed or gone is under way to each of the others. Such news are never
-    /// lost and keep their order.
+    /// The delay until another server sees that a server was added, changed or removed. These changes are never lost
+    /// and keep their order.
     pub discovery_delay: Range<Duration>,
 }
 
 impl Default for Faults {
-    /// None: everything arrives at once.
+    /// No faults: everything arrives immediately.
     fn default() -> Self {
         let none = Duration::ZERO..Duration::ZERO;
         Self { delay: none.clone(), drop: 0.0, duplicate: 0.0, discovery_delay: none }
     }
 }
 
-/// One of a range, in whole microseconds.
+/// Draws a duration of a range, in whole microseconds.
 pub(super) fn sample(rng: &mut fastrand::Rng, range: &Range<Duration>) -> Duration {
     let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     let (start, end) = (micros(range.start), micros(range.end));
     Duration::from_micros(if start < end { rng.u64(start..end) } else { start })
 }
 
-/// Whether something of this likelihood happens. What never or always happens takes no chance from the generator.
+/// Draws whether an event of this probability happens. Probabilities 0 and 1 use no random number.
 pub(super) fn happens(rng: &mut fastrand::Rng, likelihood: f64) -> bool {
     likelihood > 0.0 && (likelihood >= 1.0 || rng.f64() < likelihood)
 }

@@ -1,5 +1,5 @@
-//! A whole cluster within one test: several apps in one process that find and reach each other in memory, with time that
-//! is paused, faults that a seed decides, and a trace by which two runs are compared. Feature `testing`.
+//! A whole cluster within one test: several apps in one process, connected in memory, with paused time, seeded faults,
+//! and a trace that compares two runs. Feature `testing`.
 //!
 //! ```standalone_crate
 //! use std::time::Duration;
@@ -50,35 +50,34 @@
 //! }
 //! ```
 //!
-//! | what | is |
+//! | type | job |
 //! |---|---|
-//! | [`Cluster`] | starts servers, lets go wrong what may, and tells what happened |
-//! | [`TestServer`] | one of them, an [`App`](crate::app::App) |
-//! | [`Faults`] | delays, losses and duplicates by chance; which messages may meet which |
-//! | [`Trace`] | all that passed between the servers |
-//! | [`run`] | one scenario with one seed, in a runtime of its own: for hundreds of seeds |
+//! | [`Cluster`] | starts servers, injects faults, and returns the trace |
+//! | [`TestServer`] | one server, an [`App`](crate::app::App) |
+//! | [`Faults`] | random delays, losses and duplicates |
+//! | [`Trace`] | all messages between the servers |
+//! | [`run`] | one scenario with one seed, in its own runtime: for hundreds of seeds |
 //! | [`memory_acceptor`] | clients without sockets, for tests of one app |
 //!
 //! # One seed, one run
 //! The same seed gives the same run, down to the bytes of each message and its virtual time, in any process, if
 //! - the test has a runtime of one thread (`#[tokio::test]` has) and paused time (`start_paused = true`);
-//! - it makes one [`Cluster`] in its thread at a time, and draws its own chance from `fastrand` or a seed;
-//! - its components and its own tasks do what follows from their input. What is by a chance that no seed decides:
-//!   `Instant` and `SystemTime` of `std`, the order of a `HashMap` or a `DashMap`, random UUIDs, threads and
-//!   `spawn_blocking`, sockets and files, `tokio::select!` without `biased;`, and the order in which `tokio::sync::watch`
-//!   wakes those who wait for it.
+//! - it has one [`Cluster`] in its thread at a time, and draws random numbers from `fastrand` or a seed;
+//! - its components and tasks are deterministic. Sources of randomness without a seed are: `Instant` and `SystemTime`
+//!   of `std`, the order of a `HashMap` or a `DashMap`, random UUIDs, threads and `spawn_blocking`, sockets and files,
+//!   `tokio::select!` without `biased;`, and the order in which `tokio::sync::watch` wakes its receivers.
 //!
-//! A [`Cluster`] that finds that time is not paused logs a warning.
+//! A [`Cluster`] without paused time logs a warning.
 //!
-//! What the framework itself needs is taken care of: ids of servers, sessions and requests, the choice of routers, the
-//! wall clock by which binds are compared, the order of messages, of news, of sessions that close and of calls that fail
-//! with them, and what is left of a server that [crashes](Cluster::crash). Not the same are the ids of servers of an app
-//! that is started beside the cluster, and what metrics say of how long something took.
+//! The framework itself is deterministic: ids of servers, sessions and requests, the choice of routers, the wall clock
+//! of binds, the order of messages, of discovery, of closing sessions and of the calls that fail with them, and the
+//! remains of a [crashed](Cluster::crash) server. Exceptions are the ids of servers of an app that is started beside
+//! the cluster, and durations in metrics.
 //!
 //! # Time
-//! Time that is paused goes on by itself when every task rests, to the next moment at which something is due. So a
-//! request that is never answered fails after its five seconds at once, and a test that waits for an hour is as fast as one
-//! that does not.
+//! Paused time advances by itself to the next deadline when every task is idle. So a request without an answer fails
+//! after its five virtual seconds without a real wait, and a test that waits for an hour is as fast as one that does
+//! not.
 
 mod acceptor;
 mod cluster;

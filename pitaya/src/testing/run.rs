@@ -1,12 +1,13 @@
-//! A simulation of its own runtime.
+//! Runs a simulation in its own runtime.
 
 use std::sync::Arc;
 use std::thread::panicking;
 
 use super::Cluster;
 
-/// Runs a scenario in a runtime of its own, of one thread and with paused time: for one scenario under many seeds. When it
-/// is over, servers that still run are [killed](Cluster::crash). If it panics, the seed is printed.
+/// Runs a scenario in its own runtime, with one thread and paused time: for one scenario under many seeds.
+///
+/// At the end it [kills](Cluster::crash) the running servers. If the scenario panics, it prints the seed.
 ///
 /// A run leaves nothing open, and some kilobytes for each server with a component that has the [`App`](crate::app::App),
 /// its sessions, users or groups: what such a component holds is not dropped.
@@ -34,7 +35,8 @@ use super::Cluster;
 /// ```
 ///
 /// # Panics
-/// If the scenario does; within another runtime, so call it from a plain `#[test]`; if the machine gives no runtime.
+/// If the scenario panics, within another runtime (call it from a plain `#[test]`), or if the runtime cannot be
+/// created.
 pub fn run<T>(seed: u64, scenario: impl AsyncFnOnce(Cluster) -> T) -> T {
     let _seed = PrintSeed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
@@ -42,7 +44,7 @@ pub fn run<T>(seed: u64, scenario: impl AsyncFnOnce(Cluster) -> T) -> T {
         let cluster = Cluster::seeded(seed);
         let shared = Arc::clone(&cluster.shared);
         let result = scenario(cluster).await;
-        shared.end(); // also what it keeps for after the run
+        shared.end(); // also drops what outlives the run
         result
     })
 }

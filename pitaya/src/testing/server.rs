@@ -1,4 +1,4 @@
-//! One server of a cluster within a test.
+//! One server of a test's cluster.
 
 use std::fmt;
 use std::ops::Deref;
@@ -14,9 +14,9 @@ use crate::error::{Error, Result, code};
 
 /// A server that runs in a [`Cluster`](super::Cluster). It is an [`App`] too: `server.sessions()`, `server.service()`.
 ///
-/// Dropping it does not stop it; [`stop`](Self::stop) or [`Cluster::crash`](super::Cluster::crash) does, and so does dropping
-/// the [`Cluster`](super::Cluster) with all of its `TestServer`s. An [`App`] or a client that outlives them keeps nothing
-/// alive.
+/// Dropping it does not stop the server: [`stop`](Self::stop), [`Cluster::crash`](super::Cluster::crash), or dropping
+/// the [`Cluster`](super::Cluster) with all of its `TestServer`s does. An [`App`] or a client that outlives them keeps
+/// nothing alive.
 ///
 /// ```standalone_crate
 /// # use pitaya::prelude::*;
@@ -37,31 +37,31 @@ pub struct TestServer {
     pub(super) number: u64,
     pub(super) running: Running,
     pub(super) dialer: Option<Dialer>,
-    /// By how many nanoseconds its wall clock is ahead.
+    /// How far its wall clock is ahead, in nanoseconds.
     pub(super) ahead: Arc<AtomicU64>,
     pub(super) cluster: Arc<Shared>,
 }
 
 impl TestServer {
-    /// Its id, such as `room-1`.
+    /// Returns its id, such as `room-1`.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Connects a client. What they say to each other passes in memory, at once, in order.
+    /// Connects a client in memory: messages arrive immediately and in order.
     ///
     /// It waits for an answer four times as long as a call of the cluster may take (`cluster_request_timeout` of the
-    /// configuration), so that it hears what its server says of a call that got none, `PIT-408`.
+    /// configuration), so that it receives the server's `PIT-408` of a call without an answer.
     ///
     /// # Errors
-    /// `PIT-500`: it is no frontend, has stopped, or refuses the handshake.
+    /// `PIT-500`: the server is a backend, has stopped, or refuses the handshake.
     pub async fn client(&self) -> Result<Client> {
         let patience = self.config().cluster_request_timeout.saturating_mul(4);
         self.client_with(&Client::builder().request_timeout(patience)).await
     }
 
-    /// Connects a client that was set up in its own way.
+    /// Connects a client with other options.
     ///
     /// # Errors
     /// As [`client`](Self::client).
@@ -70,10 +70,10 @@ impl TestServer {
         builder.connect_stream(stream).await.map_err(|error| self.no_client(error))
     }
 
-    /// What connects to it, for clients of another kind.
+    /// Returns the dialer of the server, for other kinds of clients.
     ///
     /// # Errors
-    /// `PIT-500`: it is no frontend.
+    /// `PIT-500`: the server is a backend.
     pub fn dialer(&self) -> Result<&Dialer> {
         self.dialer.as_ref().ok_or_else(|| {
             Error::new(code::INTERNAL, format!("`{}` is a backend: clients connect to frontends", self.id))
@@ -85,8 +85,7 @@ impl TestServer {
             .with_source(error)
     }
 
-    /// Lets its wall clock be ahead of the simulation by so much from now on. All begin without a difference, at
-    /// 2020-01-01.
+    /// Sets how far its wall clock is ahead of the simulation. All clocks start at 2020-01-01 without a difference.
     pub fn set_clock_ahead(&self, by: Duration) {
         self.ahead.store(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
@@ -96,7 +95,7 @@ impl TestServer {
         self.running.drain().await;
     }
 
-    /// Stops it in good order, as [`Running::stop`].
+    /// Stops it gracefully, as [`Running::stop`].
     pub async fn stop(self) {
         self.running.stop().await;
         self.cluster.forget(self.number);

@@ -1,4 +1,4 @@
-//! What decides over every message, and carries those that are under way.
+//! Decides the fate of every message, and delivers delayed ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, MutexGuard};
@@ -12,10 +12,10 @@ use super::trace::{Trace, digest};
 use crate::cluster::{Change, InTransit, Interceptor, Server, Servers};
 use crate::util::sync::Mutex;
 
-/// Everything that is not at once, and everything by chance, is in here, under one lock, ordered.
+/// Holds all delays and all random numbers, ordered, under one lock.
 pub(super) struct Simulator {
     state: Mutex<State>,
-    /// Something is due earlier than before, or all is over.
+    /// Signalled when a message is due earlier than before, or the simulation ends.
     wake: Notify,
     started: Instant,
 }
@@ -23,18 +23,18 @@ pub(super) struct Simulator {
 struct State {
     rng: fastrand::Rng,
     faults: Faults,
-    /// Pairs of servers that do not reach each other, the smaller id first.
+    /// Partitioned pairs of servers, the smaller id first.
     cuts: BTreeSet<(Arc<str>, Arc<str>)>,
-    /// What is under way, by when it arrives and then by when it began.
+    /// Messages in flight, by arrival and then by start.
     in_flight: BTreeMap<(Instant, u64), InFlight>,
     begun: u64,
-    /// For what has an order: when the last of it arrives, and how many are under way.
+    /// Of each ordered lane: the last arrival, and the number of messages in flight.
     lanes: BTreeMap<Lane, (Instant, usize)>,
     trace: Trace,
     ended: bool,
 }
 
-/// From whom, to whom, and to which address; discovery comes from nobody.
+/// Sender, receiver and address. Discovery has no sender.
 type Lane = (Option<Arc<str>>, Arc<str>, Arc<str>);
 
 enum InFlight {
@@ -43,7 +43,7 @@ enum InFlight {
 }
 
 impl Simulator {
-    /// Runs until it is told to [end](Self::end).
+    /// Starts a simulator that runs until [`end`](Self::end).
     pub(super) fn start(seed: u64) -> Arc<Self> {
         let simulator = Arc::new(Self {
             state: Mutex::new(State {
@@ -67,12 +67,12 @@ impl Simulator {
         self.state().faults = faults;
     }
 
-    /// Cuts two servers off from each other.
+    /// Partitions two servers.
     pub(super) fn cut(&self, a: &Arc<str>, b: &Arc<str>) {
         self.state().cuts.insert(pair(a, b));
     }
 
-    /// Ends all cuts; gives the servers that were concerned.
+    /// Ends all partitions. Returns the affected servers.
     pub(super) fn end_cuts(&self) -> BTreeSet<Arc<str>> {
         std::mem::take(&mut self.state().cuts).into_iter().flat_map(|(a, b)| [a, b]).collect()
     }
@@ -81,23 +81,23 @@ impl Simulator {
         self.state().trace.clone()
     }
 
-    /// Writes down what a test did.
+    /// Records an action of the test in the trace.
     pub(super) fn note(&self, what: std::fmt::Arguments<'_>) {
         let at = self.now();
         self.state().trace.write(at, what);
     }
 
-    /// How long the simulation has lasted.
+    /// Returns the virtual time since the start.
     pub(super) fn now(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// When the last of what is under way arrives.
+    /// Returns when the last message in flight arrives.
     pub(super) fn last_arrival(&self) -> Option<Instant> {
         self.state().in_flight.keys().next_back().map(|(at, _)| *at)
     }
 
-    /// Nothing arrives any more: what is under way is dropped, and so is what comes.
+    /// Drops all messages, now and from now on.
     pub(super) fn end(&self) {
         let dropped = {
             let mut state = self.state();
@@ -108,7 +108,7 @@ impl Simulator {
         self.wake.notify_one();
     }
 
-    /// Carries what is under way.
+    /// Delivers messages when they are due.
     async fn carry(self: Arc<Self>) {
         while !self.state().ended {
             let next = self.deliver();
@@ -126,7 +126,7 @@ impl Simulator {
         }
     }
 
-    /// A server is to learn what the registry says.
+    /// Delivers a change of the registry to a server.
     pub(super) fn deliver_discovery(
         &self,
         to: &Arc<str>,
@@ -155,7 +155,7 @@ impl Simulator {
         }
     }
 
-    /// Lets arrive what is due; gives when the next is.
+    /// Delivers the messages that are due. Returns when the next one is.
     fn deliver(&self) -> Option<Instant> {
         loop {
             let mut state = self.state();
@@ -183,7 +183,7 @@ impl Simulator {
         }
     }
 
-    /// The end of a message's way. It is written down before what it leads to.
+    /// Delivers a message. The trace has it before its effects.
     fn arrive(&self, message: InTransit) {
         self.write(&mut self.state(), &message, "arrives");
         let (from, to) = (Arc::clone(message.from()), Arc::clone(message.to()));
@@ -207,11 +207,11 @@ impl Interceptor for Simulator {
     fn intercept(&self, message: InTransit) {
         let mut state = self.state();
         if state.ended {
-            // Nobody carries it. It would stay in here, and keep whatever it leads to.
+            // No task delivers it any more, and it would keep its target alive.
             tracing::warn!(
                 from = &**message.from(),
                 to = &**message.to(),
-                "a message is lost: the `Cluster` and its `TestServer`s were dropped; keep one of them"
+                "dropped a message: the `Cluster` and its `TestServer`s are gone; keep one of them"
             );
             return self.write(&mut state, &message, "is lost, for the simulation is over");
         }
@@ -254,7 +254,8 @@ impl State {
         !self.cuts.is_empty() && self.cuts.contains(&pair(message.from(), message.to()))
     }
 
-    /// When what begins now arrives: not before what is before it. `None` if that is at once.
+    /// Returns when a message that is sent now arrives, not before the previous one of its lane. `None` means
+    /// immediately.
     fn later(&self, delay: Duration, lane: Option<&Lane>) -> Option<Instant> {
         let at = Instant::now() + delay;
         match lane.and_then(|lane| self.lanes.get(lane)) {

@@ -1,4 +1,4 @@
-//! What passed between the servers.
+//! The trace of a simulation.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::util::fnv;
 
-/// All that passed between the servers of a [`Cluster`](super::Cluster) up to now: each message with what became of it,
-/// and each piece of news of discovery, with virtual time, in order. Printed, it is one line each.
+/// All messages between the servers of a [`Cluster`](super::Cluster) until now with their fate, and all changes of
+/// discovery, with virtual times, in order. Its text has one line for each.
 ///
-/// Two runs with one seed have the same trace; where they do not, the first line that differs says what to look at.
+/// Two runs of one seed have the same trace. If they do not, the first different line shows where to look.
 ///
 /// ```standalone_crate
 /// # use pitaya::prelude::*;
@@ -38,13 +38,13 @@ impl Default for Trace {
 }
 
 impl Trace {
-    /// A number that is the same for the same lines, in any process and any build.
+    /// Returns a hash of the lines, the same in any process and build.
     #[must_use]
     pub fn hash(&self) -> u64 {
         self.hash
     }
 
-    /// The lines.
+    /// Returns the lines.
     pub fn lines(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().map(|line| &**line)
     }

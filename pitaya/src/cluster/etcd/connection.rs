@@ -17,13 +17,13 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects, signs in, and sees that etcd answers.
+    /// Connects, signs in, and checks that etcd answers.
     pub(super) async fn connect(options: Arc<EtcdOptions>, endpoint: usize) -> Result<Self, Fault> {
         let etcd = etcd::Connection::connect(Arc::new(options.access()), endpoint).await?;
         Ok(Self { etcd, options })
     }
 
-    /// Sees whether etcd answers.
+    /// Checks that etcd answers.
     pub(super) async fn ready(&self) -> Result<(), Fault> {
         self.etcd.ready().await
     }
@@ -59,7 +59,7 @@ impl Connection {
         }
     }
 
-    /// All entries, and the revision that they are as of.
+    /// Returns all entries, and the revision that they are as of.
     pub(super) async fn list(&self) -> Result<Pages, Fault> {
         let read = Pages::read(&self.etcd, &self.options.servers_prefix(), false, &[]).await;
         read.map_err(|error| self.explain(&error))?.ok_or_else(|| self.without_revision())
@@ -79,19 +79,19 @@ impl Connection {
         }
     }
 
-    /// What an error of etcd means here.
+    /// Returns the meaning of an error of etcd.
     pub(super) fn explain(&self, error: &EtcdError) -> Fault {
         self.etcd.explain(error)
     }
 
-    /// The watch has ended for a reason that etcd gives, or for none.
+    /// Returns the fault of a watch that etcd has ended, with its reason if there is one.
     pub(super) fn ended(&self, reason: &str) -> Fault {
         let at = self.etcd.shown();
         let reason = if reason.is_empty() { "no reason is given" } else { reason };
         Fault { text: format!("etcd at {at} has ended the watch: {reason}"), refused: false }
     }
 
-    /// An answer has no revision, without which nothing can be made of it.
+    /// Returns the fault of an answer without a revision.
     pub(super) fn without_revision(&self) -> Fault {
         let at = self.etcd.shown();
         Fault { text: format!("etcd at {at} gave an answer without a revision; is it etcd?"), refused: false }

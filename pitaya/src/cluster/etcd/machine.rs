@@ -1,8 +1,8 @@
-//! What is to be done about etcd: a state machine without I/O.
+//! Decides which request to etcd comes next: a state machine without I/O.
 //!
-//! It says which request comes next, is told what came of it, and knows when time is up. At most one request is on its
-//! way. What comes next follows from what is known alone, so that every way back after a failure is the way that was
-//! taken at first: connect, lease, key, list, watch, each only where it is not known to be there.
+//! Its owner reports the answer of each request and the time. At most one request is in flight. The next request
+//! follows from the known state alone, so reconnecting takes the same path as the first connect: connect, lease, key,
+//! list, watch, each only where it is missing.
 
 use std::time::Duration;
 
@@ -20,13 +20,13 @@ pub(super) use kinds::{Answer, Fault, Limits, OwnEntry, Request, Seen, Sign};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Goal {
-    /// To be registered for the first time, and to have the list.
+    /// Register for the first time, and read the list.
     Join,
-    /// To stay so.
+    /// Stay registered.
     Stay,
-    /// Not to be registered any more.
+    /// Remove the registration.
     Leave,
-    /// The first registration failed for good.
+    /// The first registration failed, and is not tried again.
     GiveUp(Fault),
 }
 
@@ -34,7 +34,7 @@ enum Goal {
 struct Lease {
     id: i64,
     ttl: Duration,
-    /// When it is to be kept alive next.
+    /// When the next keep-alive is due.
     keep_at: Instant,
 }
 
@@ -46,20 +46,20 @@ pub(super) struct Machine {
     connected: bool,
     /// When the last try to connect or, with a connection, to register began.
     try_began: Instant,
-    /// Failures since the beginning: whoever waits for an answer has waited in vain when it changes.
+    /// Failures since the start. A change means that the answer a caller waits for will not arrive.
     failed: u64,
-    /// Since when all has been well.
+    /// Since when the watch has been running without a failure.
     well_since: Option<Instant>,
-    /// The request on its way, and until when it may be.
+    /// The request in flight, and its deadline.
     busy: Option<(Request, Instant)>,
     lease: Option<Lease>,
-    /// What the own server says of itself, by number.
+    /// The version of the own server's entry.
     version: u64,
-    /// Which of these the registry has, as far as is known; none if it may have nothing.
+    /// The version that the registry has, as far as is known. `None` if it may have no entry.
     told: Option<u64>,
-    /// Which of these is on its way.
+    /// The version that is in flight.
     telling: u64,
-    /// Since which revision the registry has it.
+    /// The revision at which the registry stored it.
     put_at: i64,
     /// The last revision at which the own key was deleted.
     own_deleted_at: i64,
@@ -67,7 +67,7 @@ pub(super) struct Machine {
     listed: Option<i64>,
     watching: bool,
     sync_at: Option<Instant>,
-    /// When etcd was last heard of.
+    /// When etcd answered last.
     heard: Instant,
     /// The revision of the last list.
     revision: i64,
@@ -100,7 +100,7 @@ impl Machine {
         }
     }
 
-    /// What to ask etcd now. To be called again after whatever happened.
+    /// Returns the next request to etcd. The owner calls it again after each event.
     pub(super) fn next(&mut self, now: Instant) -> Option<Request> {
         if let Some((_, by)) = self.busy {
             if now < by {
@@ -117,7 +117,7 @@ impl Machine {
             _ => {}
         }
         if self.told.is_none() && self.stays() {
-            // A try that takes too long is begun anew, perhaps with another endpoint.
+            // A try that takes too long is restarted, perhaps with another endpoint.
             by = by.min((self.try_began + self.limits.try_).max(now));
         }
         self.busy = Some((request, by));
@@ -147,7 +147,7 @@ impl Machine {
         }
     }
 
-    /// When [`next`](Self::next) is to be called even if nothing happens.
+    /// When [`next`](Self::next) is due without another event.
     pub(super) fn deadline(&self) -> Option<Instant> {
         if let Some((_, by)) = self.busy {
             return Some(by);
@@ -159,7 +159,7 @@ impl Machine {
         [keep_at, self.sync_at].into_iter().flatten().min()
     }
 
-    /// What came of the request on its way.
+    /// Handles the answer to the request in flight.
     pub(super) fn answered(&mut self, answer: Answer, now: Instant) {
         if self.busy.take().is_none() {
             return;
@@ -167,7 +167,7 @@ impl Machine {
         match answer {
             Answer::Connected => {
                 self.connected = true;
-                // Whether a lease of an earlier connection still lives is to be seen first.
+                // First check whether the lease of an earlier connection still exists.
                 if let Some(lease) = &mut self.lease {
                     lease.keep_at = now;
                 }
@@ -184,7 +184,7 @@ impl Machine {
             }
             Answer::Put(revision) => {
                 self.put_at = revision;
-                // It may have been deleted before the answer was here.
+                // The key may have been deleted before the answer arrived.
                 if revision > self.own_deleted_at {
                     self.told = Some(self.telling);
                 } else {
@@ -210,7 +210,7 @@ impl Machine {
         }
     }
 
-    /// The watch brought something.
+    /// Handles an event of the watch.
     pub(super) fn seen(&mut self, seen: Seen, now: Instant) {
         match seen {
             Seen::Broken(fault) => self.fail(now, fault),
@@ -233,13 +233,13 @@ impl Machine {
         }
     }
 
-    /// The own server says something else of itself.
+    /// Starts a new version of the own server's entry, and returns its number.
     pub(super) fn announce(&mut self) -> u64 {
         self.version += 1;
         self.version
     }
 
-    /// The own server is to be known no more. What is on its way is dropped, but for a connection that is needed.
+    /// Starts to remove the registration. A request in flight is dropped, except one that connects.
     pub(super) fn leave(&mut self) {
         if !self.stays() {
             return;
@@ -250,26 +250,26 @@ impl Machine {
         }
     }
 
-    /// Which of the versions of the own server the registry has.
+    /// Returns the version of the own server's entry that the registry has.
     pub(super) fn told(&self) -> Option<u64> {
         self.told
     }
 
-    /// Whether it has been registered with the list known once.
+    /// Whether the first registration and the first list have succeeded.
     pub(super) fn joined(&self) -> bool {
         matches!(self.goal, Goal::Stay)
     }
 
-    /// Why it will not be registered.
+    /// Returns why the first registration failed, once it is not tried again.
     pub(super) fn gave_up(&self) -> Option<&Fault> {
-        // The lease is given back first.
+        // The lease is revoked first.
         match &self.goal {
             Goal::GiveUp(fault) if self.lease.is_none() || !self.connected => Some(fault),
             _ => None,
         }
     }
 
-    /// Whether it was to leave and did.
+    /// Whether it has left.
     pub(super) fn left(&self) -> bool {
         self.goal == Goal::Leave && self.lease.is_none()
     }
@@ -278,47 +278,48 @@ impl Machine {
         self.connected
     }
 
-    /// Whether a request is on its way.
+    /// Whether a request is in flight.
     pub(super) fn busy(&self) -> bool {
         self.busy.is_some()
     }
 
-    /// Whether there is a watch to be kept. While the list is read what it brings has to wait: an answer that is older
-    /// would undo it.
+    /// Whether a watch runs. Its events wait while the list is read, because an older answer would undo them.
     pub(super) fn watching(&self) -> bool {
         self.watching
     }
 
-    /// Whether the watch is to be read now.
+    /// Whether the owner reads the watch now.
     pub(super) fn reads_watch(&self) -> bool {
         self.watching && !matches!(self.busy, Some((Request::List, _)))
     }
 
-    /// How often something has failed.
+    /// Returns the number of failures.
     pub(super) fn failed(&self) -> u64 {
         self.failed
     }
 
-    /// How often the own key was put.
+    /// Returns how often the own key was put.
     pub(super) fn registrations(&self) -> u64 {
         self.registrations
     }
 
-    /// Something came from etcd. To be said before it is used. If others may seem to be gone because of etcd and not
-    /// because of them, gives how long it was silent: as long as their leases last, or for any time if it has forgotten
-    /// what it knew.
+    /// Notes that etcd answered. The owner calls this before it uses the answer.
+    ///
+    /// Returns the length of the silence if other servers may seem to be gone only because of etcd: their leases may
+    /// have expired during the silence, or etcd has lost its data.
     pub(super) fn hear(&mut self, sign: Sign, now: Instant) -> Option<Duration> {
         let silence = now.saturating_duration_since(self.heard);
         let silent = now >= self.silent_at();
         self.heard = now;
         let forgetful = match sign {
             Sign::Any => false,
-            // After a loss of the connection. While changes are followed, somebody has revoked this one lease.
+            // This means a loss only after a reconnect. While changes are followed, an operator has revoked this one
+            // lease.
             Sign::LeaseGone => self.stays() && !self.watching,
             Sign::List(revision) => {
                 let anew = revision < std::mem::replace(&mut self.revision, revision).max(self.put_at);
                 if anew {
-                    // What was known of revisions is of another time.
+                    // Revisions of the earlier data mean nothing now.
                     self.own_deleted_at = 0;
                     self.put_at = 0;
                 }
@@ -328,20 +329,20 @@ impl Machine {
         (silent || forgetful).then_some(silence)
     }
 
-    /// From when on leases may have run out because of etcd, unless it is heard of.
+    /// When leases may have expired because of etcd's silence.
     pub(super) fn silent_at(&self) -> Instant {
-        // Etcd may have made the lease longer than it was asked for, and is heard of as much more seldom.
+        // etcd may have granted a longer lease, which is kept alive less often.
         let ttl = self.lease.map_or(self.limits.ttl, |lease| lease.ttl.max(self.limits.ttl));
-        // Kept alive three times in their time, leases have at least two thirds of it left when etcd falls silent.
+        // Leases are kept alive three times per TTL, so two thirds of it are left when etcd falls silent.
         self.heard + ttl * 2 / 3
     }
 
-    /// How long others need to come back after such a loss.
+    /// How long other servers need to register again after such a loss.
     pub(super) fn grace(&self) -> Duration {
         self.limits.retry + self.limits.request
     }
 
-    /// Whether the own server is to be registered.
+    /// Whether the own server stays registered.
     pub(super) fn stays(&self) -> bool {
         matches!(self.goal, Goal::Join | Goal::Stay)
     }
@@ -352,17 +353,18 @@ impl Machine {
         }
     }
 
-    /// The registry may not have the own server: a try to register begins.
+    /// Starts a try to register, because the registry may not have the own server.
     fn untold(&mut self, now: Instant) {
         if self.told.take().is_some() {
             self.try_began = now;
         }
     }
 
-    /// Something is under the own key that may not be what was put there last.
+    /// Handles an entry under the own key that this server may not have put.
     fn found(&mut self, entry: OwnEntry, now: Instant) {
         if self.lease.is_none_or(|own| own.id != entry.lease) {
-            // To put ours again would make two servers do so by turns. When theirs goes, ours comes back.
+            // Two servers that overwrite each other would alternate forever. When the other one leaves, this server
+            // registers again.
             throttled!(
                 GLOBAL,
                 warn,
@@ -370,7 +372,7 @@ impl Machine {
                 "another server is registered under the id and type of this one; ids have to be unique"
             );
         } else if !entry.same {
-            // An earlier request, given up as lost, was carried out after a later one.
+            // A request that had timed out was carried out after a later one.
             self.untold(now);
         }
     }
@@ -393,18 +395,18 @@ impl Machine {
         self.failed += 1;
         let well = self.well_since.take();
         if well.is_some() {
-            tracing::warn!(error = %fault.text, "the registry is lost; what is known stays");
+            tracing::warn!(error = %fault.text, "lost etcd: keeping the known servers");
         } else if self.goal == Goal::Join {
             let (failed, tries) = (self.failed, u64::from(self.limits.max_retries) + 1);
-            tracing::warn!(error = %fault.text, failed, tries, "cannot join the cluster yet: trying again");
+            tracing::warn!(error = %fault.text, failed, tries, "failed to join the cluster: retrying");
         } else {
-            tracing::debug!(error = %fault.text, "the registry is not there");
+            tracing::debug!(error = %fault.text, "cannot reach etcd");
         }
         self.backoff.failed(self.try_began, well, now);
         let spent = self.backoff.spent(u64::from(self.limits.max_retries) + 1);
         if self.goal == Goal::Join && (fault.refused || spent) {
             self.goal = Goal::GiveUp(fault);
-            // The lease is given back where that is possible, so that nobody sees a server that never was.
+            // The lease is revoked if possible, so that no other server sees one that never started.
             self.connected = keep_connection && self.lease.is_some();
         }
     }

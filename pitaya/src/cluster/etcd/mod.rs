@@ -2,11 +2,11 @@
 //!
 //! | part | does |
 //! |---|---|
-//! | `options` | what is to be known before |
-//! | `machine` | which request comes next: pure |
-//! | `reconciler` | what entries and changes mean for the list of servers: pure |
-//! | `connection` | the requests, on one connection |
-//! | `supervisor` | the task that has them all |
+//! | `options` | the configuration |
+//! | `machine` | decides which request comes next: pure |
+//! | `reconciler` | applies entries and changes to the list of servers: pure |
+//! | `connection` | makes the requests, on one connection |
+//! | `supervisor` | the task that drives them all |
 
 use std::fmt;
 use std::sync::Arc;
@@ -34,14 +34,13 @@ pub use options::EtcdOptions;
 use reconciler::Reconciler;
 use supervisor::{Command, Shared, Supervisor};
 
-/// The longest time that is reckoned with: longer ones overflow when they are added up, and nobody waits for them.
+/// The longest accepted duration. Longer ones would overflow in sums.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// Makes the own server known in etcd, and the others to it. It speaks the protocol of the original
-/// (`docs/cluster.md`, "Discovery" and "Keys"), so that both are in one cluster.
+/// Registers the own server in etcd and follows the other servers. It speaks the protocol of Go Pitaya
 ///
-/// It is tested with etcd 3.4. An etcd that goes away or freezes ends nothing: what is known stays, and a few seconds
-/// after it is back the server is registered again. See [`EtcdOptions`] for the times.
+/// It is tested with etcd 3.4. While etcd is unreachable or frozen, the known servers stay. The server registers again
+/// a few seconds after etcd is back. See [`EtcdOptions`] for the times.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -67,9 +66,9 @@ pub struct EtcdDiscovery {
     options: Arc<EtcdOptions>,
     shared: Arc<Shared>,
     started: AtomicBool,
-    /// The task, from `join` to `close`.
+    /// The task that runs from `join` to `close`.
     task: Mutex<Option<Task>>,
-    /// Held by whoever leaves or closes, so that the second one waits for the first.
+    /// A call that leaves or closes holds it, so that a second call waits for the first.
     ending: tokio::sync::Mutex<Ending>,
 }
 
@@ -86,7 +85,7 @@ struct Ending {
 }
 
 impl EtcdDiscovery {
-    /// One that does nothing until it [joins](Discovery::join).
+    /// Creates a discovery that does nothing until it [joins](Discovery::join).
     #[must_use]
     pub fn new(options: EtcdOptions) -> Self {
         Self {
@@ -98,20 +97,20 @@ impl EtcdDiscovery {
         }
     }
 
-    /// How many entries that are no servers were met and skipped. One that stays as it is counts once.
+    /// Returns how many invalid entries were skipped. An unchanged entry counts once.
     #[must_use]
     pub fn skipped(&self) -> u64 {
         self.shared.skipped.load(Ordering::Relaxed)
     }
 
-    /// How often the own server was registered: once at first, once for each change that was announced, and once each
-    /// time its entry was lost.
+    /// Returns how often the own server was registered: at the start, for each announced change, and each time its
+    /// entry was lost.
     #[must_use]
     pub fn registrations(&self) -> u64 {
         self.shared.registrations.load(Ordering::Relaxed)
     }
 
-    /// How often etcd was lost, or could not be reached.
+    /// Returns how often etcd was lost or could not be reached.
     #[must_use]
     pub fn failures(&self) -> u64 {
         self.shared.failures.load(Ordering::Relaxed)
@@ -124,7 +123,7 @@ impl EtcdDiscovery {
             let text = "etcd has no endpoints; set `pitaya.cluster.sd.etcd.endpoints`";
             return Err(Error::new(code::UNAVAILABLE, text));
         }
-        // After a close too: there would be nobody to end it.
+        // After a close too, because no later call would end it.
         if self.started.swap(true, Ordering::Relaxed) {
             return Err(Error::new(code::INTERNAL, "a discovery joins once; make a new one"));
         }
@@ -159,7 +158,7 @@ impl EtcdDiscovery {
         }
     }
 
-    /// The task and what it is told through, if it was started and not closed.
+    /// Returns the own server and the sender of commands while the task runs.
     fn task(&self) -> Option<(Arc<Server>, mpsc::Sender<Command>)> {
         let task = self.task.lock();
         task.as_ref().map(|task| (Arc::clone(&task.own), task.commands.clone()))
@@ -171,14 +170,12 @@ impl EtcdDiscovery {
         }
         let Some((_, commands)) = self.task() else { return };
         let (tell, left) = oneshot::channel();
-        // A task that has ended has nothing registered.
+        // A task that has ended has no registration.
         if commands.send(Command::Leave(tell)).await.is_err() {
             return;
         }
         if timeout(self.options.revoke_timeout.min(LONGEST), left).await.is_err() {
-            tracing::warn!(
-                "the registry could not be told that this server leaves; its entry runs out by itself"
-            );
+            tracing::warn!("failed to remove the entry of this server from etcd: it expires with its lease");
         }
         sleep(self.options.shutdown_delay.min(LONGEST)).await;
         ending.left = true;
@@ -203,7 +200,7 @@ impl Discovery for EtcdDiscovery {
             }
             let (tell, told) = oneshot::channel();
             commands.send(Command::Announce(own, tell)).await.map_err(|_| gone())?;
-            // The task ends when nobody can tell it anything: who waits for it must not keep it.
+            // The task ends when all senders are dropped, so this call must not keep one while it waits.
             drop(commands);
             told.await.unwrap_or_else(|_| Err(gone()))
         })

@@ -1,4 +1,4 @@
-//! What is to be known about etcd before it can be reached.
+//! The options of discovery over etcd.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use crate::cluster::key;
 use crate::config::Config;
 use crate::etcd::Access;
 
-/// How etcd is reached, and how the own server keeps itself known there. The defaults are those of the original.
+/// How to reach etcd, and how to register there. The defaults are those of Go Pitaya.
 ///
 /// ```
 /// use pitaya::cluster::EtcdOptions;
@@ -24,40 +24,41 @@ use crate::etcd::Access;
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct EtcdOptions {
-    /// Addresses of etcd: `host:port`, optionally with `http://` or `https://` before it. One is used at a time; the next
-    /// one is used when it fails. `:2379` is `localhost:2379`, and so is `localhost`. Of a name all addresses are tried.
+    /// Addresses of etcd: `host:port`, optionally with `http://` or `https://` before it. One is used at a time, and
+    /// the next one when it fails. `:2379` is `localhost:2379`, and so is `localhost`. All addresses of a name are
+    /// tried.
     /// The client addresses of members that join later are not learned. `https://` needs the feature `tls`.
     pub endpoints: Vec<String>,
     /// The user; sent only if the password is not empty either.
     pub user: String,
-    /// The user's password. It is in no log, no error and no `Debug`.
+    /// The user's password. Logs, errors and `Debug` do not contain it.
     pub pass: String,
-    /// The longest that a connection, and each request on it, may take.
+    /// The timeout of a connection, and of each request on it.
     pub dial_timeout: Duration,
-    /// What every key begins with; a slash at its end is a part of it.
+    /// The prefix of every key. A slash at its end is a part of it.
     pub prefix: String,
-    /// How long a server that is lost stays known, in whole seconds, at least one; etcd may make it longer. The lease
-    /// is kept alive three times in that time.
+    /// How long a lost server stays listed, in whole seconds, at least one. etcd may make it longer. The server keeps
+    /// its lease alive three times in that time.
     pub heartbeat_ttl: Duration,
-    /// The time between two readings of the whole list, which correct what should not have happened. Zero for none.
+    /// The interval between two reads of the whole list, which correct missed changes. Zero turns them off.
     pub sync_interval: Duration,
-    /// The longest that [`leave`](crate::cluster::Discovery::leave) waits for etcd, and that
-    /// [`is_ready`](crate::cluster::Discovery::is_ready) does.
+    /// The timeout of [`leave`](crate::cluster::Discovery::leave), and of
+    /// [`is_ready`](crate::cluster::Discovery::is_ready).
     pub revoke_timeout: Duration,
-    /// How long [`leave`](crate::cluster::Discovery::leave) waits then, so that others have seen it.
+    /// How long [`leave`](crate::cluster::Discovery::leave) waits afterwards, so that other servers see it.
     pub shutdown_delay: Duration,
-    /// The longest that one try to register may take as a whole: the connection, the lease and the key.
+    /// The timeout of one whole try to register: the connection, the lease and the key.
     pub grant_lease_timeout: Duration,
-    /// How often the first registration is tried again before
-    /// [`join`](crate::cluster::Discovery::join) fails. Later ones are tried for as long as it takes.
+    /// How often the first registration is retried before [`join`](crate::cluster::Discovery::join) fails. Later
+    /// registrations are retried without a limit.
     pub max_retries: u32,
-    /// The longest time from the beginning of a try that failed to the next, unless that try took longer itself. The
-    /// first ones follow faster, and chance shortens each, so that the servers of a cluster do not come all at once.
+    /// The longest time from the start of a failed try to the next one, unless that try took longer itself. The first
+    /// retries follow faster. Jitter shortens each pause, so that the servers of a cluster do not reconnect together.
     pub retry_interval: Duration,
-    /// Types of servers that are as if they were not there, except the own server.
+    /// Types of servers to ignore, except the own server.
     pub blacklist: Vec<String>,
-    /// A file with the certificates, in PEM, of the authorities that `https://` endpoints are trusted by. Without one,
-    /// those of the system are. An endpoint without a scheme is `https://` if there is one. Needs the feature `tls`.
+    /// A PEM file of CA certificates that replaces the system roots, for `https://` endpoints. If it is set, an
+    /// endpoint without a scheme is `https://`. Needs the feature `tls`.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -83,7 +84,7 @@ impl Default for EtcdOptions {
 }
 
 impl EtcdOptions {
-    /// What the keys `pitaya.cluster.sd.etcd.…` of a configuration say.
+    /// Reads the keys `pitaya.cluster.sd.etcd.…` of a configuration.
     #[must_use]
     pub fn from_config(config: &Config) -> Self {
         Self {
@@ -104,18 +105,18 @@ impl EtcdOptions {
         }
     }
 
-    /// The address of an endpoint, with its scheme.
+    /// Returns the address of an endpoint, with its scheme.
     #[cfg(test)]
     pub(super) fn url(&self, endpoint: usize) -> String {
         self.access().url(endpoint)
     }
 
-    /// That address as it may be shown: somebody may have put a password into it.
+    /// Returns that address without credentials.
     pub(super) fn shown(&self, endpoint: usize) -> String {
         self.access().shown(endpoint)
     }
 
-    /// How etcd is reached.
+    /// Returns how to reach etcd.
     pub(super) fn access(&self) -> Access {
         Access {
             endpoints: self.endpoints.clone(),
@@ -128,12 +129,12 @@ impl EtcdOptions {
         }
     }
 
-    /// What the keys of all servers begin with.
+    /// Returns the prefix of the keys of all servers.
     pub(super) fn servers_prefix(&self) -> String {
         format!("{}{}", self.prefix, key::SERVERS)
     }
 
-    /// The time to live that a lease is asked for, in seconds.
+    /// Returns the requested TTL of a lease, in seconds.
     pub(super) fn ttl_seconds(&self) -> i64 {
         i64::try_from(self.heartbeat_ttl.as_secs()).unwrap_or(i64::MAX).max(1)
     }

@@ -1,7 +1,7 @@
-//! What the entries of etcd say, applied to the list of servers. No I/O.
+//! Applies the entries of etcd to the list of servers. No I/O.
 //!
-//! A list is as of one revision and changes come one by one, each with its own; what is older than the list is in it
-//! already.
+//! The list is as of one revision. Changes arrive one by one, each with its revision, and one that is older than the
+//! list is in it already.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::util::throttle::{GLOBAL, throttled};
 #[cfg(test)]
 mod tests;
 
-/// A key and its value, as etcd has them.
+/// A key and its value in etcd.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry<'a> {
     pub(super) key: &'a [u8],
@@ -34,18 +34,18 @@ pub(super) enum Event<'a> {
     Deleted { key: &'a [u8], revision: i64 },
 }
 
-/// A server that may have gone.
+/// A server that may be gone.
 struct Held {
     server_type: Arc<str>,
-    /// When it has.
+    /// When it was removed.
     until: Instant,
 }
 
-/// What an entry is.
+/// The meaning of an entry.
 enum Read<'a> {
     Own,
     Server(Server),
-    /// No server, though its key may be that of one.
+    /// An invalid entry, though its key may be that of a server.
     Stranger(Option<(&'a str, &'a str)>, String),
     /// Of a type on the blacklist.
     Unwanted,
@@ -54,23 +54,23 @@ enum Read<'a> {
 pub(super) struct Reconciler {
     servers: Arc<Servers>,
     own: Arc<Server>,
-    /// The own server is in its view whatever etcd says: it is there, after all.
+    /// The own server. It is always in its view, whatever etcd contains.
     stays: bool,
     prefix: String,
     blacklist: BTreeSet<String>,
     /// The revision of the last list.
     listed: i64,
-    /// Until when nobody is taken for gone.
+    /// The end of the grace period, during which no server is removed.
     hold_until: Option<Instant>,
-    /// Those that would have gone meanwhile.
+    /// Servers that would have been removed meanwhile.
     held: BTreeMap<Arc<str>, Held>,
-    /// The entries that are no servers, with their revisions: each is told and counted once.
+    /// Invalid entries, with their revisions. Each is logged and counted once.
     strangers: BTreeMap<Vec<u8>, i64>,
     skipped: Arc<AtomicU64>,
 }
 
 impl Reconciler {
-    /// `prefix` is the configured one; `skipped` counts entries that are no servers.
+    /// `prefix` is the configured one. `skipped` counts invalid entries.
     pub(super) fn new(
         servers: Arc<Servers>,
         own: Arc<Server>,
@@ -92,7 +92,7 @@ impl Reconciler {
         }
     }
 
-    /// The whole list, as of a revision. Gives what is under the own key.
+    /// Applies the whole list, as of a revision. Returns the entry under the own key.
     pub(super) fn list<'a>(
         &mut self,
         revision: i64,
@@ -111,7 +111,7 @@ impl Reconciler {
                 Read::Stranger(name, why) => {
                     self.note_stranger(&entry, &why);
                     strangers.insert(entry.key.to_vec(), entry.revision);
-                    // It says nothing, so what was known is not contradicted.
+                    // An invalid entry contradicts nothing, so the known server stays.
                     let known = name.and_then(|(_, id)| view.get(id));
                     if let Some(known) =
                         known.filter(|known| name.is_some_and(|(of, _)| of == &*known.server_type))
@@ -139,7 +139,7 @@ impl Reconciler {
         own
     }
 
-    /// One change; gives what it means for the own server.
+    /// Applies one change. Returns its meaning for the own server.
     pub(super) fn apply(&mut self, event: Event<'_>) -> Seen {
         match event {
             Event::Put(entry) if entry.revision > self.listed => self.put(entry),
@@ -180,7 +180,7 @@ impl Reconciler {
         Seen::Others
     }
 
-    /// Whether one that seems to be gone is kept, for as long as there is doubt.
+    /// Whether a server that seems to be gone is kept until the grace period ends.
     fn holds(&mut self, server: &Server) -> bool {
         let Some(until) = self.hold_until else { return false };
         let server_type = Arc::clone(&server.server_type);
@@ -188,9 +188,10 @@ impl Reconciler {
         true
     }
 
-    /// Etcd is back after a silence, in which leases may have run out: nobody is taken for gone before the servers have
-    /// had time to come back, which is `grace`. Those that are held already lose none of theirs by the silence, nor do
-    /// they get more.
+    /// Starts the grace period after a silence of etcd, in which leases may have expired.
+    ///
+    /// Servers have `grace` to register again. A server that is held already loses none of its time by the silence, and
+    /// gets no more.
     pub(super) fn doubt(&mut self, silence: Duration, grace: Duration, now: Instant) {
         self.hold_until = Some(now + grace);
         for held in self.held.values_mut() {
@@ -198,12 +199,12 @@ impl Reconciler {
         }
     }
 
-    /// When [`tick`](Self::tick) has something to do.
+    /// When [`tick`](Self::tick) is due.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.held.values().map(|held| held.until).chain(self.hold_until).min()
     }
 
-    /// Those that have not come back in time are gone. Not to be said during a silence, in which nobody can.
+    /// Removes the servers that have not registered again in time. Not called during a silence, in which no server can.
     pub(super) fn tick(&mut self, now: Instant) {
         if self.hold_until.is_some_and(|until| until <= now) {
             self.hold_until = None;
@@ -213,13 +214,13 @@ impl Reconciler {
         }
     }
 
-    /// The own server says something else of itself.
+    /// Updates the own server in the list.
     pub(super) fn announce(&mut self, own: Arc<Server>) {
         self.own = own;
         self.servers.put(Server::clone(&self.own));
     }
 
-    /// The own server is no more to be in its own view.
+    /// Removes the own server from the list.
     pub(super) fn leave(&mut self) {
         self.stays = false;
         self.servers.remove(&self.own.server_type, &self.own.id);
@@ -233,7 +234,7 @@ impl Reconciler {
         if name.is_some_and(|(server_type, id)| self.is_own(server_type, id)) {
             return Read::Own;
         }
-        // The type in the key decides: what is not wanted need not even be readable.
+        // The type in the key decides, because an unwanted entry need not be readable.
         if name.is_some_and(|(server_type, _)| self.blacklist.contains(server_type)) {
             return Read::Unwanted;
         }
@@ -264,6 +265,6 @@ impl Reconciler {
         }
         self.skipped.fetch_add(1, Ordering::Relaxed);
         let key = String::from_utf8_lossy(entry.key);
-        throttled!(GLOBAL, warn, "registry entries", %key, why, "skipped an entry of the registry that is no server");
+        throttled!(GLOBAL, warn, "registry entries", %key, why, "skipping invalid server entry");
     }
 }

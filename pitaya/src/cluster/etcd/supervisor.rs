@@ -1,5 +1,4 @@
-//! The task that keeps a server registered and its list of servers true: the shell around [`Machine`] and
-//! [`Reconciler`].
+//! The task that keeps a server registered and its list current: the shell around [`Machine`] and [`Reconciler`].
 
 use std::future::pending;
 use std::sync::Arc;
@@ -19,19 +18,19 @@ use crate::error::{Error, Result, code};
 use crate::etcd::Pages;
 use crate::util::sync::Mutex;
 
-/// What the task is told.
+/// A command for the task.
 pub(super) enum Command {
-    /// The own server says something else of itself; answered when etcd has it.
+    /// Update the entry of the own server. Answered when etcd has stored it.
     Announce(Arc<Server>, oneshot::Sender<Result<()>>),
-    /// The own server is to be known no more; answered when etcd has forgotten it.
+    /// Remove the own server. Answered when etcd has removed it.
     Leave(oneshot::Sender<()>),
 }
 
-/// What others may look at while the task runs.
+/// The state that callers may read while the task runs.
 #[derive(Default)]
 pub(super) struct Shared {
     connection: Mutex<Option<Connection>>,
-    /// Whether changes are followed, and etcd is not silent.
+    /// Whether the watch runs and etcd is not silent.
     pub(super) current: AtomicBool,
     pub(super) registrations: AtomicU64,
     pub(super) failures: AtomicU64,
@@ -39,7 +38,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// The connection that there is now.
+    /// Returns the current connection.
     pub(super) fn connection(&self) -> Option<Connection> {
         self.connection.lock().clone()
     }
@@ -49,7 +48,7 @@ impl Shared {
     }
 }
 
-/// What came of a request, with what is not the machine's.
+/// The result of a request, with the parts that the machine does not hold.
 enum Outcome {
     Connected(Connection),
     Listed(Pages),
@@ -57,10 +56,10 @@ enum Outcome {
     Answer(Answer),
 }
 
-/// Who waits to hear that the own server is told of.
+/// A caller that waits until its announcement is stored.
 struct Announced {
     version: u64,
-    /// How often etcd had failed when it began to wait.
+    /// The number of failures when it started to wait.
     failed: u64,
     answer: oneshot::Sender<Result<()>>,
 }
@@ -79,7 +78,7 @@ pub(super) struct Supervisor {
     request: Option<BoxFuture<'static, Outcome>>,
 }
 
-/// Who waits for what.
+/// The callers that wait.
 #[derive(Default)]
 struct Waiting {
     joined: Option<oneshot::Sender<Result<()>>>,
@@ -88,7 +87,7 @@ struct Waiting {
 }
 
 impl Supervisor {
-    /// `key` is the own one, with the prefix; `joined` hears what came of the first registration.
+    /// `key` is the own one, with the prefix. `joined` receives the result of the first registration.
     pub(super) fn new(
         options: Arc<EtcdOptions>,
         own: Arc<Server>,
@@ -113,10 +112,10 @@ impl Supervisor {
         }
     }
 
-    /// Goes on until nobody can tell it anything any more, or the first registration has failed for good.
+    /// Runs until all senders are dropped, or the first registration has failed.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         while self.proceed(Instant::now()) {
-            // Time counts against nobody while etcd is silent.
+            // No server is removed while etcd is silent.
             let gone_at = self.reconciler.deadline().filter(|at| *at < self.machine.silent_at());
             let deadline = self.machine.deadline().into_iter().chain(gone_at).min();
             tokio::select! {
@@ -137,7 +136,7 @@ impl Supervisor {
         self.shared.current.store(false, Ordering::Relaxed);
     }
 
-    /// Brings what is to be done into line with what is known. Gives whether there is anything left to do.
+    /// Starts and cancels work to match the machine's state. Returns whether there is anything left to do.
     fn proceed(&mut self, now: Instant) -> bool {
         if now < self.machine.silent_at() {
             self.reconciler.tick(now);
@@ -169,7 +168,7 @@ impl Supervisor {
             });
         }
         let Some(connection) = self.connection.clone() else {
-            // The machine asks for nothing without a connection.
+            // The machine makes no request without a connection.
             let fault = Fault { text: "there is no connection to etcd".to_owned(), refused: false };
             return Box::pin(async move { failed(fault) });
         };
@@ -233,9 +232,7 @@ impl Supervisor {
             Err(error) => return self.machine.seen(Seen::Broken(connection.explain(&error)), now),
         };
         if response.compact_revision() > 0 {
-            tracing::info!(
-                "the registry has forgotten the changes that were to follow; the list is read anew"
-            );
+            tracing::info!("etcd compacted the watched revision: reading the list again");
             return self.machine.seen(Seen::Compacted, now);
         }
         if response.canceled() {
@@ -286,7 +283,7 @@ impl Supervisor {
         }
     }
 
-    /// Tells those who wait what they wait for. Gives whether there is anything left to do.
+    /// Answers the callers whose result is known. Returns whether there is anything left to do.
     fn tell(&mut self) -> bool {
         let (told, failed) = (self.machine.told(), self.machine.failed());
         for announced in std::mem::take(&mut self.waiting.announced) {
@@ -340,7 +337,7 @@ async fn next_message(
     }
 }
 
-/// What comes of `value`, if there is one; never, if there is none.
+/// Waits for the future of `value`. Without a value it never completes.
 async fn maybe<T, F: Future>(value: Option<T>, begin: impl FnOnce(T) -> F) -> F::Output {
     match value {
         Some(value) => begin(value).await,

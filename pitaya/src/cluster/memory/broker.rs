@@ -1,4 +1,4 @@
-//! What lies between the transports of one process.
+//! The broker in memory: routes messages between the transports of one process.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,22 +17,22 @@ use crate::cluster::TransportError;
 use crate::cluster::receive::MessageKind;
 use crate::util::sync::Mutex;
 
-/// How many messages may wait at one subject for one server: as many as the NATS client lets wait for a subscription.
+/// How many messages one queue holds: as many as a subscription of the NATS client.
 pub(super) const MAX_QUEUED: usize = 65_536;
 
-/// The largest message in bytes: what NATS takes unless it is told otherwise, so that what works here works there.
+/// The largest message in bytes: the default limit of NATS.
 pub(super) const MAX_MESSAGE: usize = 1024 * 1024;
 
 /// Carries messages between apps of one process. A clone is a handle to the same broker.
 ///
-/// It is lost only for those who are [cut off](Self::set_reachable) from it, and nothing is lost on it for the others.
+/// It never loses messages, except for servers made unreachable with [`set_reachable`](Self::set_reachable).
 ///
-/// It keeps no order that NATS does not keep: the messages of one sender to one subject arrive in their order, and each
-/// subject has a queue and a task of its own, which lets others go first by chance. The chance comes from a generator
-/// with a fixed seed: with one thread, paused time and the same calls a run is the same each time.
+/// It keeps no order that NATS does not keep: messages of one sender to one subject arrive in order. Each subject has
+/// its own queue and task, which yields to other tasks at random. The random numbers have a fixed seed: with one
+/// thread, paused time and the same calls, each run is the same.
 ///
-/// A message may have 1 MiB, and 65 536 messages may wait at one subject for one server; what comes then is dropped and
-/// counted ([`dropped`](Self::dropped)), a request fails at once.
+/// A message may have 1 MiB, and a queue holds 65 536 messages. Beyond that a message is dropped and counted
+/// ([`dropped`](Self::dropped)), and a request fails immediately.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -84,16 +84,16 @@ pub struct MemoryBroker {
 #[derive(Default)]
 struct Network {
     subscriptions: Mutex<Subscriptions>,
-    /// Ids of servers that cannot reach it. Locked with nothing else locked after it.
+    /// Ids of unreachable servers. No other lock is taken while this one is held.
     cut_off: Mutex<BTreeSet<Arc<str>>>,
     dropped: AtomicU64,
-    /// How long the task of a subject lets others go first.
+    /// How often the task of a queue yields.
     turn_rng: Mutex<TurnRng>,
     #[cfg(feature = "testing")]
     interceptor: OnceLock<Arc<dyn Interceptor>>,
 }
 
-/// A generator that begins with a seed.
+/// A seeded random number generator.
 struct TurnRng(fastrand::Rng);
 
 impl Default for TurnRng {
@@ -102,31 +102,31 @@ impl Default for TurnRng {
     }
 }
 
-/// Who takes in what. Ordered, by subject and then by the order in which transports were started, so that nothing
-/// depends on the order of a hash.
+/// The queues of each subject, in the order in which their transports started, so that nothing depends on the order of
+/// a hash.
 #[derive(Default)]
 struct Subscriptions {
     last: u64,
     subjects: BTreeMap<String, BTreeMap<u64, Queue>>,
 }
 
-/// Where a started transport takes in what comes to one subject.
+/// The queue of one subscription of a transport.
 #[derive(Clone)]
 pub(super) struct Queue {
     pub(super) server: Arc<str>,
     pub(super) items: mpsc::Sender<QueueItem>,
 }
 
-/// What a transport takes in.
+/// An item of a queue.
 pub(super) enum QueueItem {
     Envelope(Envelope),
-    /// All that was sent before has been taken in.
+    /// Answered when all earlier items have been handled.
     Mark(oneshot::Sender<()>),
-    /// The broker can be reached again.
+    /// The broker is reachable again.
     Reconnected,
 }
 
-/// One message on its way from a server to another.
+/// One message from one server to another.
 #[derive(Clone)]
 pub(super) struct Envelope {
     pub(super) from: Arc<str>,
@@ -142,7 +142,7 @@ pub(super) enum EnvelopeKind {
     Message(MessageKind),
 }
 
-/// Who waits for an answer. Only the first counts.
+/// The sender of the reply to a request. Only the first reply counts.
 #[derive(Clone)]
 pub(super) struct ReplySender(Arc<Mutex<Option<oneshot::Sender<Bytes>>>>);
 
@@ -155,13 +155,13 @@ impl ReplySender {
     fn answer(&self, body: Bytes) {
         let sender = self.0.lock().take();
         if let Some(sender) = sender {
-            // a caller that has gone needs no answer
+            // The caller may have stopped waiting.
             let _ = sender.send(body);
         }
     }
 }
 
-/// Where an envelope goes.
+/// The destination of an envelope.
 #[derive(Clone)]
 pub(super) enum Destination {
     Queue(Queue),
@@ -169,13 +169,13 @@ pub(super) enum Destination {
 }
 
 impl MemoryBroker {
-    /// A broker that nobody uses yet.
+    /// Creates a broker without servers.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whose queues are served in the order of another seed.
+    /// Creates a broker whose queues are served in the order of a seed.
     #[cfg(feature = "testing")]
     pub(crate) fn seeded(seed: u64) -> Self {
         let broker = Self::new();
@@ -183,7 +183,7 @@ impl MemoryBroker {
         broker
     }
 
-    /// How often the task of a subject lets the other tasks go first before it hands over its next message.
+    /// Draws how often a queue's task yields before its next message.
     pub(super) fn turns(&self) -> u32 {
         self.turn_rng().0.u32(0..4)
     }
@@ -192,27 +192,29 @@ impl MemoryBroker {
         self.network.turn_rng.lock()
     }
 
-    /// A transport over this broker, for one app.
+    /// Returns a transport over this broker, for one app.
     #[must_use]
     pub fn transport(&self) -> MemoryTransport {
         MemoryTransport::new(self.clone())
     }
 
-    /// How many messages were dropped because too many waited at one subject for one server.
+    /// Returns how many messages were dropped because a queue was full.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.network.dropped.load(Ordering::Relaxed)
     }
 
-    /// Whether a server can reach the broker from now on. For one that cannot, every call and message fails at once, and
-    /// what others send it is lost, as if it were not there. When it can again, it is told so
+    /// Sets whether a server can reach the broker.
+    ///
+    /// While it cannot, its calls and messages fail immediately, and messages of other servers to it are lost. When it
+    /// can again, its transport reports it
     /// ([`Receiver::reconnected`](crate::cluster::Receiver::reconnected)), and the users it serves are served again.
     ///
     /// ```
     /// use pitaya::cluster::MemoryBroker;
     ///
     /// let broker = MemoryBroker::new();
-    /// broker.set_reachable("room-1", false); // may be said before it starts
+    /// broker.set_reachable("room-1", false); // also before it starts
     /// broker.set_reachable("room-1", true);
     /// ```
     pub fn set_reachable(&self, server_id: &str, reachable: bool) {
@@ -223,7 +225,7 @@ impl MemoryBroker {
         }
     }
 
-    /// Tells a server that its connection is back.
+    /// Reports to a server that it is connected again.
     pub(crate) fn send_reconnected(&self, server_id: &str) {
         let queue = {
             let subscriptions = self.subscriptions();
@@ -235,10 +237,7 @@ impl MemoryBroker {
                 .cloned()
         };
         if queue.is_some_and(|queue| queue.items.try_send(QueueItem::Reconnected).is_err()) {
-            tracing::warn!(
-                server_id,
-                "too much waits there: a server could not be told that its connection is back"
-            );
+            tracing::warn!(server_id, "failed to report a reconnect: the queue of the server is full");
         }
     }
 
@@ -246,7 +245,7 @@ impl MemoryBroker {
         !self.cut_off().contains(server_id)
     }
 
-    /// A number for a transport that starts, and the subject of its requests, which only one server may have.
+    /// Registers the queue of a transport's requests, whose subject is unique. Returns the number of the transport.
     pub(super) fn enter(&self, requests: String, queue: Queue) -> Result<u64, TransportError> {
         let mut subscriptions = self.subscriptions();
         if subscriptions.subjects.contains_key(&requests) {
@@ -280,10 +279,10 @@ impl MemoryBroker {
         });
     }
 
-    /// Sends to all who take in what comes to this subject.
+    /// Sends to all queues of a subject.
     ///
     /// # Errors
-    /// Nobody does; or too many messages wait there for a request to be taken in.
+    /// No server subscribes, or every queue is full.
     pub(super) fn send(
         &self,
         subject: &str,
@@ -291,7 +290,7 @@ impl MemoryBroker {
         kind: &EnvelopeKind,
         body: &Bytes,
     ) -> Result<(), TransportError> {
-        // Under the lock: two messages that are sent one after the other cannot overtake each other.
+        // Sent under the lock, so that two messages cannot overtake each other.
         let subscriptions = self.subscriptions();
         let queues = subscriptions.subjects.get(subject).ok_or(TransportError::NoResponders)?;
         let queues: Vec<_> = queues.values().filter(|queue| self.reaches(&queue.server)).collect();
@@ -307,7 +306,7 @@ impl MemoryBroker {
         if taken { Ok(()) } else { Err(TransportError::Unavailable) }
     }
 
-    /// Sends an answer to a request.
+    /// Sends the answer to a request.
     pub(super) fn answer(&self, from: &Arc<str>, to: &Arc<str>, caller: &ReplySender, body: Bytes) {
         let envelope =
             Envelope { from: Arc::clone(from), to: Arc::clone(to), kind: EnvelopeKind::Answer, body };
@@ -316,8 +315,7 @@ impl MemoryBroker {
         }
     }
 
-    /// Every message passes here, and nowhere else. What delays, drops, doubles or keeps back messages between two
-    /// servers stands here: an interceptor, which a simulation has; time is tokio's, so that it can be paused.
+    /// Routes one message. Every message passes here, so an interceptor can delay, drop or duplicate it.
     fn route(&self, subject: &str, envelope: Envelope, destination: Destination) -> bool {
         tracing::trace!(
             subject,
@@ -355,7 +353,7 @@ impl MemoryBroker {
         }
     }
 
-    /// Gives every message to an interceptor from now on.
+    /// Sends every message through an interceptor from now on.
     #[cfg(feature = "testing")]
     pub(crate) fn set_interceptor(&self, interceptor: Arc<dyn Interceptor>) {
         let _ = self.network.interceptor.set(interceptor);

@@ -1,4 +1,4 @@
-//! Discovery within one process: several apps that find each other without a registry of their own.
+//! Discovery over a [`MemoryRegistry`]: for apps of one process.
 
 use std::sync::{Arc, MutexGuard};
 
@@ -12,9 +12,9 @@ use crate::util::sync::Mutex;
 #[cfg(test)]
 mod tests;
 
-/// One app's membership in a [`MemoryRegistry`]: what [`MemoryRegistry::discovery`] gives.
+/// One app's membership in a [`MemoryRegistry`], made by [`MemoryRegistry::discovery`].
 ///
-/// Dropped without [`close`](Discovery::close) it is a server that crashed: the others know it until its lease ends.
+/// Dropping it without [`close`](Discovery::close) simulates a crash: the server stays listed until its lease ends.
 #[derive(Debug)]
 pub struct MemoryDiscovery {
     registry: MemoryRegistry,
@@ -47,8 +47,8 @@ impl MemoryDiscovery {
 
 impl Discovery for MemoryDiscovery {
     /// # Errors
-    /// The own server has an id or a type that cannot be part of a key, was said not to be
-    /// [reachable](MemoryRegistry::set_reachable), or this has joined or closed before.
+    /// The id or the type of the own server is invalid, the registry is not [reachable](MemoryRegistry::set_reachable),
+    /// or this has joined or closed before.
     fn join(&self, own: Arc<Server>, servers: Arc<Servers>) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             own.check()?;
@@ -97,7 +97,7 @@ impl Discovery for MemoryDiscovery {
 }
 
 impl MemoryDiscovery {
-    /// Its server is gone without a word.
+    /// Ends the membership without leaving, as a crash does.
     pub(crate) fn abandon(&self) {
         if let Some(member) = self.member() {
             self.registry.end(member);

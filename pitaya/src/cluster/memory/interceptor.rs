@@ -1,18 +1,18 @@
-//! Messages in the hands of somebody who decides when, whether and how often they arrive.
+//! A hook that decides when, whether and how often each message arrives.
 
 use std::sync::Arc;
 
 use super::broker::{Destination, Envelope, EnvelopeKind, MemoryBroker};
 use crate::cluster::receive::MessageKind;
 
-/// What stands between the servers of a broker: it is given every message.
+/// Receives every message between the servers of a broker.
 pub(crate) trait Interceptor: Send + Sync {
-    /// A message begins its way. It does not wait. [`InTransit::deliver`] may be called at once, from in here; nothing else
-    /// of the broker, whose list of subscriptions may be locked meanwhile, for that two messages cannot overtake each other.
+    /// Handles a message without waiting. It may call [`InTransit::deliver`] immediately, and nothing else of the
+    /// broker: the list of subscriptions may be locked, so that two messages cannot overtake each other.
     fn intercept(&self, message: InTransit);
 }
 
-/// One message on its way from one server to one other.
+/// One message from one server to one other.
 #[derive(Clone)]
 pub(crate) struct InTransit {
     pub(super) broker: MemoryBroker,
@@ -45,18 +45,20 @@ impl InTransit {
         }
     }
 
-    /// Whether it is news of a bind.
+    /// Whether it announces a bind.
     pub(crate) fn is_bind(&self) -> bool {
         matches!(self.envelope.kind, EnvelopeKind::Message(MessageKind::Bound))
     }
 
-    /// To what it was published, which has an order; none if it is a request or an answer.
+    /// Returns the subject it was published to, whose messages are ordered. `None` for a request or an answer.
     pub(crate) fn address(&self) -> Option<&Arc<str>> {
         matches!(self.envelope.kind, EnvelopeKind::Message(_)).then_some(&self.subject)
     }
 
-    /// Ends its way; gives whether somebody was there to take it in. It never waits, takes no lock of the broker but that
-    /// of who is cut off, and runs nothing of a server's: that is for the tasks which it wakes.
+    /// Delivers the message. Returns whether a server received it.
+    ///
+    /// It never waits, takes only the broker's lock of unreachable servers, and runs no code of a server: tasks that it
+    /// wakes do.
     pub(crate) fn deliver(self) -> bool {
         let Self { broker, envelope, destination, .. } = self;
         broker.reaches(&envelope.to) && broker.deliver(envelope, &destination)

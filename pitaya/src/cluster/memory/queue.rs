@@ -1,4 +1,4 @@
-//! The task that takes in what comes to one subject for one server.
+//! The task that handles the messages of one subscription.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -18,7 +18,7 @@ use crate::cluster::receive::{
 };
 use crate::util::tasks::run_until_cancelled;
 
-/// What an envelope needs to be handled. Each subject has a clone.
+/// The state to handle envelopes. Each subscription has a clone.
 #[derive(Clone)]
 pub(super) struct Consumer {
     pub(super) broker: MemoryBroker,
@@ -26,19 +26,19 @@ pub(super) struct Consumer {
     /// The requests that are being answered.
     pub(super) running: TaskTracker,
     pub(super) closed: CancellationToken,
-    /// Ends what is being answered.
+    /// Aborts the running requests.
     pub(super) cut: CancellationToken,
 }
 
 impl Consumer {
-    /// A queue for one subject, with its task: it ends when nobody can send to it any more.
+    /// Creates a queue with its task, which ends when all senders are dropped.
     pub(super) fn open(&self, server: &Arc<str>) -> Queue {
         let (items, taken) = mpsc::channel(MAX_QUEUED);
         tokio::spawn(self.clone().serve(taken));
         Queue { server: Arc::clone(server), items }
     }
 
-    /// Takes in until it is closed.
+    /// Handles items until it is closed.
     pub(super) async fn serve(self, mut items: mpsc::Receiver<QueueItem>) {
         let mut budget = InlineBudget::default();
         loop {
@@ -54,7 +54,7 @@ impl Consumer {
                 }
                 Some(QueueItem::Reconnected) => reconnected(&*self.receiver),
                 Some(QueueItem::Envelope(envelope)) => {
-                    // Between two subjects there is no order: another one may go first.
+                    // Two subjects have no common order, so another one may go first.
                     for _ in 0..self.broker.turns() {
                         tokio::task::yield_now().await;
                     }
@@ -94,7 +94,7 @@ impl Consumer {
     }
 }
 
-/// The way back to a caller.
+/// Sends the reply to one request.
 struct ReplyHandle {
     broker: MemoryBroker,
     closed: CancellationToken,
@@ -106,7 +106,7 @@ struct ReplyHandle {
 impl ReplyHandle {
     fn send(self, answer: Bytes) {
         if self.closed.is_cancelled() {
-            return; // who has gone says nothing more
+            return; // a stopped server sends no reply
         }
         let (answer, _) = fit_to_limit(answer, MAX_MESSAGE);
         self.broker.answer(&self.from, &self.to, &self.caller, answer);

@@ -1,4 +1,4 @@
-//! The registry: what is registered, and who follows it.
+//! The registry in memory: the entries, and the members that follow them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,20 +13,19 @@ use crate::cluster::{Server, Servers};
 use crate::error::{Error, Result, code};
 use crate::util::sync::Mutex;
 
-/// How long a server that is lost stays known, as in the original.
+/// How long a lost server stays listed, as in Go Pitaya.
 const LEASE: Duration = Duration::from_secs(60);
 
-/// The number of one joined server: they are served in the order in which they joined.
+/// The number of a joined server. Members are served in this order.
 pub(super) type MemberId = u64;
 
-/// A registry of servers in memory, shared by apps of one process: for tests, for simulations, and for a cluster that
-/// lives in one process. Clones are the same registry.
+/// A registry of servers in memory, shared by the apps of one process. A clone is a handle to the same registry.
 ///
-/// Everything happens at once and in one order, that of joining; nothing depends on chance. The only time it knows is
-/// that of a lease, by the clock of `tokio::time`, which tests can pause.
+/// Changes reach all members immediately, in the order of joining. Only leases take time, by the clock of
+/// `tokio::time`, which tests can pause.
 ///
-/// Servers are told of changes while the registry is locked, so a listener of
-/// [`Servers::on_change`](crate::cluster::Servers::on_change) must not call it.
+/// Listeners run while the registry is locked, so a listener of
+/// [`Servers::on_change`](crate::cluster::Servers::on_change) must not call the registry.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -64,56 +63,59 @@ struct State {
     cut_off: BTreeSet<Arc<str>>,
 }
 
-/// What is registered under an id.
+/// The entry of an id.
 struct Entry {
     server: Arc<Server>,
-    /// Whose it is: an id may come back while an earlier one's lease still lives, and must not end with it.
+    /// The member that registered it. An id may be registered again while an earlier lease is still alive, and must not
+    /// end with that lease.
     member: MemberId,
 }
 
 struct Member {
     own: Arc<Server>,
     servers: Arc<Servers>,
-    /// It wants to be registered.
+    /// Whether it stays registered.
     stays: bool,
-    /// Its view is kept; no longer after it ended.
+    /// Whether its view is kept current.
     follows: bool,
-    /// Changes were missed.
+    /// Whether it has missed changes.
     behind: bool,
-    /// When the lease ends that nobody keeps alive.
+    /// When the lease ends, if it is not kept alive.
     lease_ends: Option<Instant>,
     /// Wakes the task that keeps the lease.
     wake: Arc<Notify>,
 }
 
 impl Default for MemoryRegistry {
-    /// An empty one, with leases of 60 s.
+    /// Creates an empty registry with leases of 60 s.
     fn default() -> Self {
         Self::with_lease(LEASE)
     }
 }
 
 impl MemoryRegistry {
-    /// An empty one. A server that crashes or is partitioned stays known to the others for `lease`.
+    /// Creates an empty registry. A server that crashes or is partitioned stays listed for `lease`.
     #[must_use]
     pub fn with_lease(lease: Duration) -> Self {
         Self { inner: Arc::new(Inner { lease, state: Mutex::default() }) }
     }
 
-    /// A new app's membership in it, for [`Builder::discovery`](crate::app::Builder::discovery).
+    /// Returns the membership of a new app, for [`Builder::discovery`](crate::app::Builder::discovery).
     #[must_use]
     pub fn discovery(&self) -> MemoryDiscovery {
         MemoryDiscovery::new(self.clone())
     }
 
-    /// All that are registered now, by id.
+    /// Returns all registered servers, by id.
     #[must_use]
     pub fn servers(&self) -> Vec<Arc<Server>> {
         self.state().entries.values().map(|entry| Arc::clone(&entry.server)).collect()
     }
 
-    /// Ends the lease of a server at once, as if its time had passed: the others see it go. The server registers
-    /// itself again as soon as its task runs and it can reach the registry. Gives whether it was registered.
+    /// Ends the lease of a server immediately, as if its time had passed.
+    ///
+    /// The other servers see it leave. It registers itself again as soon as its task runs and it can reach the
+    /// registry. Returns whether it was registered.
     #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
     pub fn drop_lease(&self, server_id: &str) -> bool {
         let mut state = self.state();
@@ -124,8 +126,10 @@ impl MemoryRegistry {
         true
     }
 
-    /// Whether a server can reach the registry from now on. One that cannot keeps the view it has, and the others
-    /// lose it when its lease ends; whatever it says of itself is told when it can again. May be said before it joins.
+    /// Sets whether a server can reach the registry, also before it joins.
+    ///
+    /// An unreachable server keeps its view. The other servers remove it when its lease ends, and see its changes when
+    /// it is reachable again.
     pub fn set_reachable(&self, server_id: &str, reachable: bool) {
         let mut state = self.state();
         let changed = match reachable {
@@ -136,7 +140,7 @@ impl MemoryRegistry {
             return;
         }
         for joined in state.members.values_mut().filter(|joined| &*joined.own.id == server_id) {
-            // What ended is not kept alive by being reachable.
+            // An ended member does not revive by being reachable.
             if joined.follows {
                 joined.lease_ends = if reachable { None } else { Some(Instant::now() + self.inner.lease) };
                 joined.behind = true;
@@ -195,13 +199,13 @@ impl MemoryRegistry {
         }
         joined.servers.remove(&joined.own.server_type, &joined.own.id);
         let id = Arc::clone(&joined.own.id);
-        // One that is cut off cannot tell; its lease has an end already.
+        // An unreachable member cannot leave. Its lease ends by itself.
         if !state.cut_off.contains(&id) && state.owns(member, &id) {
             state.remove(&id);
         }
     }
 
-    /// Nobody follows for this member any more, or keeps its lease.
+    /// Ends a member: its view is not updated, and its lease not kept alive.
     pub(super) fn end(&self, member: MemberId) {
         let mut state = self.state();
         let Some(joined) = state.members.get_mut(&member) else { return };
@@ -211,7 +215,7 @@ impl MemoryRegistry {
         joined.wake.notify_one();
     }
 
-    /// Keeps one member's lease: ends it in time, registers again what was lost.
+    /// Runs one member's lease: ends it in time, and registers the member again after a loss.
     async fn keep(self, member: MemberId, wake: Arc<Notify>) {
         while let Some(lease_ends) = self.look_after(member) {
             let ended = async {
@@ -228,8 +232,8 @@ impl MemoryRegistry {
         }
     }
 
-    /// Does what is to be done for a member now. Gives when its lease ends, if nobody keeps it; none at all when
-    /// there is nothing left to do.
+    /// Updates a member. Returns when its lease ends, if it is not kept alive, and `None` when there is nothing left to
+    /// do.
     #[expect(clippy::option_option, reason = "the outer one ends the task, the inner one is a time")]
     fn look_after(&self, member: MemberId) -> Option<Option<Instant>> {
         let mut state = self.state();
@@ -261,7 +265,7 @@ impl State {
         self.entries.get(id).is_some_and(|entry| entry.member == member)
     }
 
-    /// Registers what a member says of itself, and gives it the list if it missed something. Whether it could.
+    /// Registers the entry of a member and updates its view. Returns whether the registry was reachable.
     fn catch_up(&mut self, member: MemberId) -> bool {
         let Some(joined) = self.members.get(&member) else { return false };
         if !self.reaches(joined) {
@@ -292,7 +296,7 @@ impl State {
     fn remove(&mut self, id: &str) -> Option<Entry> {
         let entry = self.entries.remove(id)?;
         for joined in self.members.values().filter(|joined| self.reaches(joined)) {
-            // Nobody forgets itself while it stays.
+            // A member that stays is in its own view.
             if &*joined.own.id != id || !joined.stays {
                 joined.servers.remove(&entry.server.server_type, id);
             }

@@ -1,4 +1,4 @@
-//! A transport within one process: for tests, and for several apps in one program.
+//! A transport over a [`MemoryBroker`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,25 +21,25 @@ use crate::cluster::{Address, Receiver, Server, Transport, TransportError, subje
 mod tests;
 
 use crate::util::sync::Mutex;
-/// The transport of one app over a [`MemoryBroker`]. It is made by [`MemoryBroker::transport`].
+/// The transport of one app, made by [`MemoryBroker::transport`].
 ///
-/// When it is dropped its server is gone from the broker.
+/// Dropping it removes its server from the broker.
 pub struct MemoryTransport {
     broker: MemoryBroker,
     endpoint: OnceLock<Endpoint>,
     running: TaskTracker,
     closed: CancellationToken,
-    /// Ends what is being answered, which being closed does not: that is to answer what has come.
+    /// Aborts running requests. Closing does not: it answers the received ones.
     cut: CancellationToken,
 }
 
-/// What a started transport has.
+/// The state of a started transport.
 struct Endpoint {
     own: Arc<Server>,
     number: u64,
-    /// None once it is over: what is in there leads to whoever has this.
+    /// `None` after the end, because it refers to the owner of the transport.
     consumer: Mutex<Option<Consumer>>,
-    /// Where it takes in, by subject.
+    /// Its queues, by subject.
     queues: Mutex<BTreeMap<String, Queue>>,
     users: Mutex<BTreeMap<String, usize>>,
 }
@@ -79,7 +79,7 @@ impl MemoryTransport {
         Ok(())
     }
 
-    /// What it has, if it takes part.
+    /// Returns the state while the transport is open.
     fn endpoint(&self) -> Result<&Endpoint, TransportError> {
         if self.closed.is_cancelled() {
             return Err(TransportError::Unavailable);
@@ -87,7 +87,7 @@ impl MemoryTransport {
         self.endpoint.get().ok_or(TransportError::Unavailable)
     }
 
-    /// What it has, if it takes part and its broker can be reached.
+    /// Returns the state while the transport is open and its broker reachable.
     fn connected(&self) -> Result<&Endpoint, TransportError> {
         self.endpoint().and_then(|endpoint| match self.broker.reaches(&endpoint.own.id) {
             true => Ok(endpoint),
@@ -95,8 +95,7 @@ impl MemoryTransport {
         })
     }
 
-    /// Ends at once: nothing more comes in, nothing goes out, what was being answered is dropped where it waits, and who
-    /// waits for an answer from here waits in vain.
+    /// Stops immediately, as a crash does: running requests are aborted, and their callers get no answer.
     pub(crate) fn cut(&self) {
         if let Some(endpoint) = self.endpoint.get() {
             self.broker.leave(endpoint.number);
@@ -116,7 +115,7 @@ impl MemoryTransport {
         };
         check_size(body)?;
         match self.broker.send(&subject, &endpoint.own.id, &EnvelopeKind::Message(kind), body) {
-            // nobody is told whether a message arrived, here no more than elsewhere
+            // A publisher never learns whether a message arrived.
             Ok(()) | Err(TransportError::NoResponders | TransportError::Unavailable) => Ok(()),
             Err(error) => Err(error),
         }
@@ -131,7 +130,7 @@ impl MemoryTransport {
         let answer = async {
             match answer.await {
                 Ok(answer) => answer,
-                // it has gone without an answer: as elsewhere, only the silence tells
+                // The server is gone. As with NATS, the caller runs into its timeout.
                 Err(_) => pending().await,
             }
         };
@@ -169,7 +168,7 @@ impl MemoryTransport {
         Some(())
     }
 
-    /// Waits until all that was sent before now has been taken in.
+    /// Waits until all messages sent before now have been handled.
     async fn taken_in(&self, endpoint: &Endpoint) {
         let queues: Vec<_> = endpoint.queues().values().cloned().collect();
         for queue in queues {
@@ -247,7 +246,7 @@ impl Endpoint {
         consumer.broker.subscribe(subject, self.number, queue);
     }
 
-    /// What has come to the subject is still taken in.
+    /// Messages in the queue are still handled.
     fn unsubscribe(&self, subject: &str) {
         if let Some(consumer) = &*self.consumer() {
             consumer.broker.unsubscribe(subject, self.number);
@@ -255,7 +254,7 @@ impl Endpoint {
         self.queues().remove(subject);
     }
 
-    /// Takes in nothing more.
+    /// Stops receiving.
     fn end(&self) {
         let consumer = self.consumer().take();
         let queues = std::mem::take(&mut *self.queues());

@@ -1,27 +1,27 @@
-//! Addresses of brokers, and the credentials that are written into them.
+//! Parses addresses of brokers and their credentials.
 //!
-//! Credentials are taken out before anything else sees an address, the client's own log included.
+//! Credentials are removed before any other code sees an address, the client's own log included.
 
 use async_nats::ServerAddr;
 
 use crate::cluster::local::with_host;
 use crate::util::redact;
 
-/// Where the brokers are, and who we are if their addresses say so.
+/// The addresses of the brokers, and the login if the addresses have one.
 #[derive(Clone)]
 pub(super) struct Addresses {
     pub(super) servers: Vec<ServerAddr>,
     pub(super) login: Option<Login>,
 }
 
-/// Who we are.
+/// The credentials of this server.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Login {
     User { user: String, password: String },
     Token(String),
 }
 
-/// Reads a list with commas between, such as `nats://user:secret@one:4222,two`.
+/// Parses a comma-separated list, such as `nats://user:secret@one:4222,two`.
 pub(super) fn parse(list: &str) -> Result<Addresses, String> {
     let mut servers = Vec::new();
     let mut login = None;
@@ -33,17 +33,15 @@ pub(super) fn parse(list: &str) -> Result<Addresses, String> {
         }
         if let Some(info) = info {
             let found =
-                credentials(info).ok_or_else(|| format!("the credentials in `{shown}` are no text"))?;
+                credentials(info).ok_or_else(|| format!("the credentials in `{shown}` are not UTF-8"))?;
             if login.as_ref().is_some_and(|before| *before != found) {
-                return Err(
-                    "the addresses have different credentials in them; all brokers take the same".into()
-                );
+                return Err("the addresses have different credentials; use the same for all brokers".into());
             }
             login = Some(found);
         }
         let server: ServerAddr = format!("{scheme}://{}", with_host(rest))
             .parse()
-            .map_err(|error| format!("`{shown}` is no address of a broker: {error}"))?;
+            .map_err(|error| format!("`{shown}` is not a valid broker address: {error}"))?;
         if server.host().is_empty() {
             return Err(format!("`{shown}` has no host"));
         }
@@ -55,8 +53,9 @@ pub(super) fn parse(list: &str) -> Result<Addresses, String> {
     Ok(Addresses { servers, login })
 }
 
-/// The scheme, what is before the last `@`, and what is behind it. A secret may hold any character but a comma, which
-/// ends the address, so that of an address that is wrong everything up to the last `@` counts as one.
+/// Splits an address into its scheme, its credentials and its host.
+///
+/// A secret may contain any character but a comma, so everything up to the last `@` counts as credentials.
 fn parts(address: &str) -> (&str, Option<&str>, &str) {
     let (scheme, rest) = address.split_once("://").unwrap_or(("nats", address));
     match rest.rsplit_once('@') {
@@ -72,7 +71,7 @@ fn credentials(info: &str) -> Option<Login> {
     })
 }
 
-/// Undoes `%40` and the like, by which a URL holds characters that would end a part of it.
+/// Decodes percent-encoded characters, such as `%40`.
 fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

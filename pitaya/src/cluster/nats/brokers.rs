@@ -1,8 +1,8 @@
-//! The brokers that may be tried: those of the options, and those that a broker has named since.
+//! The known brokers: the configured ones, and those that a broker has named since.
 //!
-//! Brokers tell their clients of the other brokers of their cluster in the first line of a connection, `INFO`. The
-//! client library reads that line once, when it connects, and ignores what it is told later. So it is read again now
-//! and then, over a connection of its own, or brokers that joined later would not be known when the first are gone.
+//! A broker names the other brokers of its cluster in the first line of a connection, `INFO`. The client library reads
+//! that line once, when it connects, and ignores later ones. So a task reads it repeatedly, over its own connection.
+//! Otherwise brokers that joined later would be unknown when the first ones are gone.
 
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
@@ -20,21 +20,21 @@ use super::signals::Signals;
 use super::state::State;
 use crate::util::sync::Mutex;
 
-/// How many brokers are kept besides those of the options.
+/// How many brokers are kept besides the configured ones.
 const MOST: usize = 32;
-/// How long a broker is kept that no broker names any more. They are named again every few seconds.
+/// How long a broker is kept after it was named last. Brokers are named every few seconds.
 const KEPT: Duration = Duration::from_secs(300);
-/// The longest `INFO` that is read, in bytes.
+/// The longest accepted `INFO`, in bytes.
 const LONGEST_INFO: u64 = 64 * 1024;
-/// The longest address that is taken, in bytes: a host name with a port.
+/// The longest accepted address, in bytes: a host name with a port.
 const LONGEST_ADDRESS: usize = 300;
-/// How much less often a broker is asked that demands TLS, because that takes a whole handshake.
+/// How much less often a broker with TLS is asked, because each question takes a TLS handshake.
 const WITH_TLS: u32 = 15;
 
 /// See the module.
 pub(super) struct Brokers {
     configured: Vec<ServerAddr>,
-    /// Whether all of them are reached by TLS only: then so are those that were learned.
+    /// Whether all of them require TLS. Learned brokers do then, too.
     tls: bool,
     /// When each was named last, the newest first.
     learned: Mutex<Vec<(ServerAddr, Instant)>>,
@@ -46,13 +46,13 @@ impl Brokers {
         Self { configured: configured.to_vec(), tls, learned: Mutex::default() }
     }
 
-    /// All that may be tried: those of the options, then those that were learned.
+    /// Returns all known brokers: the configured ones, then the learned ones.
     pub(super) fn all(&self) -> Vec<ServerAddr> {
         let learned = self.learned();
         self.configured.iter().chain(learned.iter().map(|(address, _)| address)).cloned().collect()
     }
 
-    /// Takes in the addresses that a broker names, and returns those that are new. What cannot be an address is skipped.
+    /// Adds the addresses that a broker names, and returns the new ones. Invalid addresses are skipped.
     fn learn(&self, named: &[String], now: Instant) -> Vec<ServerAddr> {
         let scheme = if self.tls { "tls" } else { "nats" };
         let mut learned = self.learned();
@@ -78,7 +78,7 @@ impl Brokers {
     }
 }
 
-/// A broker names hosts with ports, and nothing else.
+/// Parses an address that a broker names: a host with a port.
 fn address(scheme: &str, text: &str) -> Option<ServerAddr> {
     if text.len() > LONGEST_ADDRESS || text.contains(['/', '@', '?', '#']) {
         return None;
@@ -104,7 +104,7 @@ async fn info(mut broker: impl tokio::io::AsyncRead + Unpin) -> io::Result<Vec<S
 }
 
 impl State {
-    /// Takes in the addresses that a broker names.
+    /// Adds the addresses that a broker names.
     pub(super) fn learn(&self, named: &[String]) {
         for broker in self.brokers.learn(named, Instant::now()) {
             self.counts.learned_brokers.fetch_add(1, Relaxed);
@@ -116,7 +116,7 @@ impl State {
         }
     }
 
-    /// Asks a broker now and then for the others of its cluster, until the connection to it is gone.
+    /// Asks a broker repeatedly for the others of its cluster, until the connection to it ends.
     pub(super) async fn discover(self: Arc<Self>, at: ServerAddr, tls: bool, signals: Arc<Signals>) {
         let period = self.options.discovery_interval;
         if period.is_zero() {
@@ -125,7 +125,7 @@ impl State {
         let period = if tls { period.saturating_mul(WITH_TLS) } else { period };
         let asking = async {
             loop {
-                // By chance, so that not all servers ask at one moment.
+                // Jitter keeps servers from asking together.
                 tokio::time::sleep(period.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
                 match self.ask(&at, tls).await {
                     Ok(named) => self.learn(&named),
@@ -140,8 +140,8 @@ impl State {
         }
     }
 
-    /// The addresses that a broker names. One that demands TLS would log a failed handshake if the connection ended
-    /// behind its first line, so that it is asked by a whole one.
+    /// Returns the addresses that a broker names. A broker that requires TLS is asked by a whole handshake, because it
+    /// would log a connection that ends after the first line as failed.
     async fn ask(&self, at: &ServerAddr, tls: bool) -> io::Result<Vec<String>> {
         if !tls {
             let asked = async { info(TcpStream::connect((at.host(), at.port())).await?).await };

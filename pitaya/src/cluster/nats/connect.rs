@@ -1,4 +1,4 @@
-//! Makes one connection to one of the brokers.
+//! Opens one connection to one of the brokers.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,26 +15,26 @@ use super::address::Login;
 use super::options::{NatsOptions, NatsTls};
 use super::signals::Signals;
 
-/// Why there is no connection.
+/// Why a connection failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectFailure {
-    /// Trying again may help.
+    /// A retry may succeed.
     #[error("{0}")]
     Transient(String),
-    /// It will not: a file is missing, or the broker refuses who we are.
+    /// A retry will not succeed: a file is missing, or the broker refuses the credentials.
     #[error("{0}")]
     Permanent(String),
 }
 
-/// How long the client waits before it makes, by itself, a lost connection again. In that time what takes in over it
-/// has ended; otherwise messages could come over it and over the one that takes its place.
+/// How long the client waits before it reconnects by itself. By then the old subscriptions have ended. Otherwise
+/// messages could arrive over the old and the new connection.
 const AGAIN: Duration = Duration::from_millis(100);
 
 /// Connects to the first of `servers`, in any order, that answers.
 ///
-/// The client is told to give up when it has lost the connection and tried the brokers it knows once; that is how it
-/// ends. Until then calls that wait may still get their answers. To go on is ours: the client would send what was
-/// queued when the connection was lost whenever it is back, hours later, and could not be told to stop trying.
+/// The client gives up after a lost connection and one try of each broker. Until then waiting calls may still get their
+/// answers. The framework replaces the connection itself, because the client would send messages that were queued at
+/// the loss, hours later, and could not be stopped.
 pub(super) async fn connect(
     options: &NatsOptions,
     login: Option<&Login>,
@@ -46,13 +46,13 @@ pub(super) async fn connect(
     let mut client = ConnectOptions::new()
         .name(name)
         .connection_timeout(options.connection_timeout)
-        // the client bears two pings without an answer, and gives up when the third is due
+        // The client allows two unanswered pings, and gives up when the third is due.
         .ping_interval((options.silence_limit() / 3).max(Duration::from_millis(1)))
         .subscription_capacity(options.messages.max(options.pushes))
-        // ours are checked where they are made, and those of answers came from a broker
+        // Subjects of this server are checked where they are made, and reply subjects come from a broker.
         .skip_subject_validation(true)
         .max_reconnects(servers.len())
-        // those that a broker names are among `servers`
+        // Learned brokers are among `servers`.
         .ignore_discovered_servers()
         .reconnect_delay_callback(move |_| if watched.was_connected() { AGAIN } else { Duration::ZERO })
         .require_tls(options.tls.required)
@@ -70,10 +70,9 @@ pub(super) async fn connect(
     if let Some(file) = &options.credentials_file {
         client = with_credentials(client, file).await?;
     }
-    // In any case: a broker may demand TLS though nobody here does, and the client would look for a provider then.
+    // Always set: a broker may require TLS by itself, and the client would look for a default provider.
     client = client.tls_client_config(tls(&options.tls)?);
-    // Of one server several addresses may be tried, such as `::1` and `127.0.0.1`; and looking up a name takes as
-    // long as the system lets it.
+    // A name may have several addresses, such as `::1` and `127.0.0.1`, and a name lookup has no timeout of its own.
     let tries = u32::try_from(servers.len()).unwrap_or(u32::MAX).saturating_mul(2).saturating_add(1);
     let longest = options.connection_timeout.saturating_mul(tries);
     match tokio::time::timeout(longest, client.connect(servers)).await {
@@ -100,12 +99,12 @@ async fn with_credentials(client: ConnectOptions, file: &Path) -> Result<Connect
 
 #[cfg(not(feature = "nats-creds"))]
 async fn with_credentials(client: ConnectOptions, _: &Path) -> Result<ConnectOptions, ConnectFailure> {
-    // refused where the options are checked
+    // The check of the options refuses this.
     std::future::ready(Ok(client)).await
 }
 
-/// The configuration of TLS, with a named provider. The client would use the default provider of the process, and panic
-/// if there is none because crates of the program enable two.
+/// Returns the TLS configuration, with an explicit provider. The client would use the process default, and panic if two
+/// crates enable different ones.
 fn tls(tls: &NatsTls) -> Result<ClientConfig, ConnectFailure> {
     let bad = |what: &str, error: &dyn std::fmt::Display| {
         ConnectFailure::Permanent(format!("TLS: {what}: {error}"))

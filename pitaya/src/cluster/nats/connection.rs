@@ -1,4 +1,4 @@
-//! One connection to a broker, from its making to its end. It never comes back: another takes its place.
+//! One connection to a broker. After a loss it is replaced, never repaired.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -24,21 +24,21 @@ use super::reply_mux::ReplyMux;
 use super::signals::Signals;
 use crate::cluster::TransportError;
 
-/// A connection, and how what takes things in over it is told to begin and to end.
+/// A connection, with the signals that start and stop its receiving tasks.
 pub(super) struct Connection {
     pub(super) client: Client,
     pub(super) signals: Arc<Signals>,
-    /// Whether another takes in the same.
+    /// Set while another connection receives the same messages.
     pub(super) dedup: DedupSlot,
     /// The broker.
     pub(super) at: Option<ServerAddr>,
-    /// What came over the connection before has been handed over: what comes over this one may be.
+    /// Cancelled when the messages of the previous connection have been delivered, so that this one may deliver.
     pub(super) start: CancellationToken,
-    /// Take in no more: another connection takes over.
+    /// Stop receiving, because another connection takes over.
     pub(super) drain: CancellationToken,
-    /// Take in no more requests.
+    /// Stop receiving requests.
     pub(super) stop_requests: CancellationToken,
-    /// All that takes in.
+    /// The receiving tasks.
     pub(super) tasks: TaskTracker,
     flush_requests: mpsc::UnboundedSender<oneshot::Sender<()>>,
     replies: ReplyMux,
@@ -92,19 +92,19 @@ impl Connection {
         self.client.connection_state() == State::Connected
     }
 
-    /// Ends the connection, with all that waits for it.
+    /// Ends the connection. Waiting calls fail.
     pub(super) async fn end(&self) {
         self.signals.lost.cancel();
-        // The client's task ends when it is told so, though calls that wait for their answers still hold the client.
-        // If it does not listen it has lost the connection, and is about to end.
+        // The client's task ends on a drain, although waiting calls still hold the client. If it does not react it has
+        // lost the connection, and is about to end.
         let _ = tokio::time::timeout(Duration::from_secs(1), self.client.drain()).await;
     }
 
-    /// Waits for something, unless the connection goes. The client's own functions wait for room among its commands,
-    /// which it does not make while it is not connected.
+    /// Waits for `future` until the connection is lost. The client's own functions wait for room in its command queue,
+    /// which does not move while it is disconnected.
     async fn unless_lost<T>(&self, future: impl Future<Output = T>) -> Result<T, ConnectionLost> {
         let mut future = pin!(future);
-        // Mostly there is room, and then nothing is to be listened to.
+        // Usually there is room, and no signal has to be watched.
         if let Poll::Ready(value) = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
             return Ok(value);
         }
@@ -115,25 +115,26 @@ impl Connection {
         }
     }
 
-    /// Returns when the broker has seen all that was sent before, and when all that it sent before that was taken off
-    /// the connection. (The client's own `flush` only writes.)
+    /// Returns when the broker has processed everything sent before, and everything that it sent before has been
+    /// received.
+    /// (The client's own `flush` only writes.)
     pub(super) async fn flush(&self) -> Result<(), ConnectionLost> {
         let (answer, answered) = oneshot::channel();
         self.flush_requests.send(answer).map_err(|_| ConnectionLost)?;
         answered.await.map_err(|_| ConnectionLost)
     }
 
-    /// Subscribes; the broker may not have seen it yet.
+    /// Subscribes. The broker may process it later.
     pub(super) async fn subscribe(&self, subject: String) -> Result<Subscriber, TransportError> {
         let subscribed = self.unless_lost(self.client.subscribe(subject)).await?;
         subscribed.map_err(|error| TransportError::Other(error.to_string()))
     }
 
-    /// Takes the whole subscription out of the broker, but goes on to take in what it has sent already.
+    /// Ends subscriptions at the broker, and keeps receiving what the broker has already sent.
     ///
-    /// The client's `unsubscribe` and `drain` forget a subscription before the broker has seen that it ends, and drop
-    /// what was on its way. So it is told to end after a number of messages that it never reaches: the broker reads no
-    /// number with so many digits, and ends the subscription at once.
+    /// The client's `unsubscribe` and `drain` forget a subscription before the broker has ended it, and drop messages
+    /// in flight. So the subscription ends after a number of messages that is never reached: the broker does not parse
+    /// so many digits, and ends the subscription immediately.
     pub(super) async fn drain_subscribers(
         &self,
         subscribers: &mut [Subscriber],
@@ -143,13 +144,13 @@ impl Connection {
         }
         self.flush().await?;
         for subscriber in subscribers {
-            // should a broker read such numbers it ends here
+            // In case a broker parses such numbers.
             let _ = self.unless_lost(subscriber.unsubscribe()).await?;
         }
         Ok(())
     }
 
-    /// Sends what nobody answers.
+    /// Publishes a message.
     pub(super) async fn publish(&self, to: Subject, body: Bytes) -> Result<(), TransportError> {
         self.may_send(&body)?;
         let size = body.len();
@@ -157,7 +158,7 @@ impl Connection {
         published.map_err(|error| self.not_sent(&error, size))
     }
 
-    /// Sends what is answered, and waits for the answer.
+    /// Sends a request and waits for its answer.
     pub(super) async fn request(
         &self,
         to: Subject,
@@ -173,13 +174,13 @@ impl Connection {
         let reply = wait.subject();
         let answered = async {
             let sending = || self.client.publish_with_reply(to.clone(), reply.clone(), body.clone());
-            // What waits for room among the client's commands is large: it is made when it is needed.
+            // The future that waits for room in the command queue is large, so it is made only when needed.
             let sent = match sending().now_or_never() {
                 Some(sent) => sent,
                 None => Box::pin(self.unless_lost(sending())).await?,
             };
             sent.map_err(|error| self.not_sent(&error, body.len()))?;
-            // What the client took may have been handled.
+            // A request that the client accepted may have been handled.
             wait.answer().await.map_err(|_| TransportError::Lost)
         };
         match tokio::time::timeout(timeout, answered).await {

@@ -1,7 +1,7 @@
-//! While one connection takes the place of another, both take in the same: each message is to be handed over once.
+//! Removes duplicates while one connection replaces another and both receive the same messages.
 //!
-//! A queue group of the two would be simpler, but the brokers of a cluster lose what they send each other for a member
-//! that has just left, and mix up the order.
+//! A queue group of the two would be simpler, but the brokers of a cluster lose messages in flight to a member that has
+//! just left, and reorder them.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -16,28 +16,28 @@ use crate::util::sync::Mutex;
 /// Which of the two connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
-    /// The one that was there before.
+    /// The connection that leaves.
     Old,
-    /// The one that takes its place.
+    /// The connection that replaces it.
     New,
 }
 
-/// How many times more each message came over the one than over the other.
+/// How often each message arrived over one connection more than over the other.
 ///
-/// A request is known by its reply subject, which no other has. A message without one is known by its bytes. Those of
-/// our servers to frontends that keep the order have a place in them, which no other message has, and news of a bind have
-/// its time: for them this is exact. A server of the original may send the same bytes twice. If the first of two such
-/// messages comes only over the connection that leaves, and the second only over the one that comes, the second is
-/// lost; never does a message arrive twice, as is promised.
+/// A request is identified by its unique reply subject, any other message by its bytes. Messages of this library's
+/// servers to frontends that keep the order contain a unique place, and announcements of binds contain their time, so
+/// for them this is exact. A Go Pitaya server may send the same bytes twice. If the first of two equal messages arrives
+/// only over the old connection, and the second only over the new one, the second is lost. A message never arrives
+/// twice.
 #[derive(Debug, Default)]
 pub(super) struct Dedup {
-    /// Of what comes from strangers only the hash is kept: its size is not ours to choose.
+    /// Only hashes are kept, because the size of foreign messages is unbounded.
     hasher: RandomState,
     ahead: Mutex<HashMap<u64, i64>>,
 }
 
 impl Dedup {
-    /// Whether this is the first of the two that come.
+    /// Whether this is the first copy of a message.
     fn is_first(&self, side: Side, message: &Message) -> bool {
         let Message { subject, reply, payload, .. } = message;
         self.count(
@@ -65,23 +65,23 @@ impl Dedup {
     }
 }
 
-/// Whether a connection is one of two at the moment.
+/// The deduplicator of a connection, while it is one of two.
 #[derive(Debug, Default)]
 pub(super) struct DedupSlot {
-    /// Asked for each message; the rest only while it holds.
+    /// Read for each message. The mutex is locked only while it is set.
     on: AtomicBool,
     of: Mutex<Option<(Arc<Dedup>, Side)>>,
 }
 
 impl DedupSlot {
-    /// What comes from now on may come over the other one too, or no longer.
+    /// Sets or removes the deduplicator for messages from now on.
     pub(super) fn set(&self, of: Option<(Arc<Dedup>, Side)>) {
         let on = of.is_some();
         *self.of.lock() = of;
         self.on.store(on, Ordering::Release);
     }
 
-    /// Whether a message has come over the other one already.
+    /// Whether the message has arrived over the other connection already.
     pub(super) fn is_duplicate(&self, message: &Message) -> bool {
         if !self.on.load(Ordering::Acquire) {
             return false;
@@ -138,7 +138,7 @@ mod tests {
         }
     }
 
-    /// Two pushes of the same text: the first comes over the connection that leaves, the second over the other one.
+    /// Delivers two equal pushes: the first over the old connection, the second over the new one.
     fn handed_over(first: &Message, second: &Message) -> [bool; 2] {
         let dedup = Arc::new(Dedup::default());
         let slot = |side| {
@@ -165,8 +165,8 @@ mod tests {
     }
 
     proptest! {
-        /// One connection has a beginning of what was sent, the other an end; they overlap. In whichever order the two
-        /// are taken in, each message is handed over once, also if some are the same.
+        /// One connection receives a prefix of the messages, the other a suffix, and they overlap. In any order of
+        /// arrival each message is delivered once, even if some are equal.
         #[test]
         fn each_message_is_handed_over_once(
             sent in proptest::collection::vec(0u64..40, 1..60), from: prop::sample::Index, to: prop::sample::Index,
@@ -187,7 +187,7 @@ mod tests {
             for key in 0..40 {
                 let times = |sent: &[u64]| sent.iter().filter(|sent| **sent == key).count();
                 let got = handed.get(&key).copied().unwrap_or_default();
-                // at most once each; and at least what only one of both had, or one of both for all
+                // Each at most once, and at least as often as one connection received it.
                 prop_assert!(got <= times(&sent));
                 prop_assert_eq!(got, times(&sent[..to]).max(times(&sent[from..])));
             }

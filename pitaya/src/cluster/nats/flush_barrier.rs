@@ -1,4 +1,4 @@
-//! Asks the broker to send something back, and notices when it does not.
+//! Waits until the broker has processed everything sent before, and detects a silent broker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,15 +12,15 @@ use tokio::time::Instant;
 
 use super::signals::Signals;
 
-/// How often the state of the connection is looked at, should the client's event be lost.
+/// How often the connection state is polled, in case the client's event is lost.
 const LOOK: Duration = Duration::from_secs(1);
-/// How many may wait for one message to come back.
+/// How many flushes one message may answer.
 const TOGETHER: usize = 4096;
 
-/// A subject of one connection to itself. The broker handles what one connection sends in its order: when a message
-/// has come back, all that was sent before it has been seen.
+/// Publishes to its own subscription. A broker processes the commands of one connection in order: when the message
+/// comes back, everything sent before has been processed.
 ///
-/// A request to a subject without listeners would do as well, if nobody ever listened to all subjects.
+/// A request to a subject without listeners would work too, unless a client subscribes to all subjects.
 pub(super) struct FlushBarrier {
     client: Client,
     subject: String,
@@ -40,7 +40,8 @@ impl FlushBarrier {
         Ok(Self { client, subject, back, signals, patience })
     }
 
-    /// Sends one message for all who asked since the last, for as long as there is a connection and who could ask.
+    /// Answers flush requests, one message for all that arrived since the last, until the connection or its last handle
+    /// is gone.
     pub(super) async fn run(mut self, mut requests: mpsc::UnboundedReceiver<oneshot::Sender<()>>) {
         let mut waiting = Vec::new();
         let mut since = Instant::now();
@@ -48,7 +49,7 @@ impl FlushBarrier {
         loop {
             tokio::select! {
                 biased;
-                // closed, or lost
+                // The connection is closed or lost.
                 () = self.signals.lost.cancelled() => return,
                 asked = requests.recv_many(&mut waiting, TOGETHER), if waiting.is_empty() => {
                     if asked == 0 {
@@ -60,7 +61,7 @@ impl FlushBarrier {
                     }
                 }
                 message = self.back.next() => match message {
-                    // who asked may have gone
+                    // The caller may have stopped waiting.
                     Some(_) => waiting.drain(..).for_each(|answer| {
                         let _ = answer.send(());
                     }),
@@ -85,7 +86,7 @@ impl FlushBarrier {
         }
     }
 
-    /// Whether it is still the connection that it was: the client may have made another by itself.
+    /// Whether it is still the same connection. The client may have reconnected by itself.
     fn connected(&self) -> bool {
         let connects = self.client.statistics().connects.load(std::sync::atomic::Ordering::Relaxed);
         self.client.connection_state() == State::Connected && connects <= 1

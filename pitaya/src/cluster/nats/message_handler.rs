@@ -1,4 +1,4 @@
-//! What comes besides requests: pushes, kicks, bindings, broadcasts.
+//! Delivers the messages that are not requests: pushes, kicks, bindings, broadcasts.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use super::subscriptions::Subscriptions;
 use crate::cluster::receive::{MessageKind, deliver, fit_to_limit};
 use crate::cluster::{Receiver, Server};
 
-/// What a user's subscriptions bring, in their order. Pushes first: of a push and a kick that wait, both published on
-/// the user's subjects, the push is handled first.
+/// The messages of a user's subscriptions, in the order of polling. Pushes first: of a waiting push and a waiting kick,
+/// the push is handled first.
 pub(super) const USER: &[MessageKind] = &[MessageKind::Push, MessageKind::Kick];
-/// What the other subscriptions of a server bring.
+/// The messages of a server's other subscriptions.
 pub(super) const SERVER: &[MessageKind] = &[MessageKind::Bound, MessageKind::Broadcast];
 
-/// Whom messages are for.
+/// The server and the receiver of messages.
 #[derive(Clone)]
 pub(super) struct MessageHandler {
     pub(super) own: Arc<Server>,
@@ -21,7 +21,7 @@ pub(super) struct MessageHandler {
 }
 
 impl MessageHandler {
-    /// Hands over what comes, until the subscriptions end.
+    /// Delivers messages until the subscriptions end.
     pub(super) async fn take(
         self,
         mut subscriptions: Subscriptions,
@@ -37,7 +37,7 @@ impl MessageHandler {
             let answer = deliver(&*self.receiver, *kind, message.payload);
             if let Some(reply) = message.reply {
                 let (answer, _) = fit_to_limit(answer, connection.client.max_payload());
-                // boxed, since hardly anybody waits, and each user has a task of this
+                // Boxed, because senders rarely wait for a reply and each user has such a task.
                 let _ = Box::pin(connection.publish(reply, answer)).await;
             }
         }

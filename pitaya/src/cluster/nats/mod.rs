@@ -2,16 +2,16 @@
 //!
 //! | part | does |
 //! |---|---|
-//! | `options` `address` | what can be told, and what is secret of it |
-//! | `connect` | makes one connection |
-//! | `brokers` | which brokers may be tried |
-//! | `connection` `barrier` | one connection, and the proof that it lives |
-//! | `signals` | what the client says of it, and the counters |
-//! | `subscriptions` | takes in messages, without losing any at the end |
-//! | `dedup` | and none twice while one connection takes the place of another |
-//! | `requests` `messages` `users` | what is done with them |
-//! | `answers` | who waits for what is answered to us |
-//! | `state` `keeper` | what outlives a connection, and makes the next |
+//! | `options` `address` | the configuration, and its credentials |
+//! | `connect` | opens one connection |
+//! | `brokers` | the known brokers |
+//! | `connection` `flush_barrier` | one connection, and the check that it is alive |
+//! | `signals` | the client's events, and the counters |
+//! | `subscriptions` | receives messages, without losing any at the end |
+//! | `dedup` | removes duplicates while one connection replaces another |
+//! | `requests` `message_handler` `users` | handle the messages |
+//! | `reply_mux` | matches replies with the requests of this server |
+//! | `state` `supervisor` | outlive a connection, and open the next |
 
 use std::fmt;
 use std::sync::Arc;
@@ -47,22 +47,21 @@ use crate::metrics::Metric;
 
 /// The transport over NATS, by the crate `async-nats`. Needs the feature `nats`.
 ///
-/// All goes over one connection. What one server publishes to one address arrives in its order; between two addresses
-/// there is none, nor between the last messages that a server sends over one connection and the first over the next.
+/// It uses one connection. Messages of one server to one address arrive in order. Two addresses have no common order,
+/// nor do the last messages over one connection and the first over the next.
 ///
-/// - **A broker that is lost** is noticed at once if it says so, else after some seconds of silence
-///   ([`NatsOptions::ping_interval`]). Calls that wait for their answers then get
-///   [`TransportError::Lost`], unless a broker can be reached again at once: whether they were handled is not known.
-///   Another connection is made for as long as it takes, to any of the brokers, in any order. What had not been sent by
-///   then is not sent any more.
-/// - **A broker that joins the cluster later** is one of those from then on: the broker that we are connected to is
-///   asked for the others ([`NatsOptions::discovery_interval`]).
-/// - **A broker that is about to go** (lame duck mode) is left before it goes: another connection is made and
-///   subscribed first. What comes over both is handed over once.
-/// - **Requests** are handled beside each other, up to [`NatsOptions::messages`] at a time.
+/// - **A lost broker** is noticed immediately if it closes the connection, otherwise after some seconds of silence
+///   ([`NatsOptions::ping_interval`]). Waiting calls then fail with [`TransportError::Lost`], unless a broker is
+///   reachable immediately: whether they were handled is unknown. The transport reconnects without a limit of retries,
+///   to any of the brokers. Messages that were not sent by then are dropped.
+/// - **A broker that joins the cluster later** is learned: the transport asks its broker for the others
+///   ([`NatsOptions::discovery_interval`]).
+/// - **A broker in lame duck mode** is replaced before it stops: the transport connects and subscribes elsewhere first.
+///   Messages that arrive over both connections are delivered once.
+/// - **Requests** are handled concurrently, up to [`NatsOptions::messages`] at a time.
 /// - **An answer that is too large** for the broker becomes an error, `PIT-500`.
 ///
-/// It takes a task for each user that is served, and what the client needs for two subscriptions.
+/// Each served user takes a task, and two subscriptions of the client.
 ///
 /// ```no_run
 /// use pitaya::cluster::{NatsOptions, NatsTransport};
@@ -76,16 +75,16 @@ pub struct NatsTransport {
 }
 
 impl NatsTransport {
-    /// A transport that is not connected yet.
+    /// Creates a transport that is not connected yet.
     ///
     /// # Errors
-    /// An option cannot be, such as an address that is none. Files are read when it connects.
+    /// Fails if an option is invalid, for example a malformed address. Files are read when it connects.
     pub fn new(options: NatsOptions) -> Result<Self, BadNatsOption> {
         let addresses = options.check()?;
         Ok(Self { state: Arc::new(State::new(options, addresses)) })
     }
 
-    /// What was counted so far.
+    /// Returns the counters.
     #[must_use]
     pub fn counts(&self) -> NatsCounts {
         self.state.counts.now()
@@ -180,7 +179,7 @@ impl Transport for NatsTransport {
 }
 
 impl Drop for NatsTransport {
-    /// Ends the connection, at once. What is on its way may be lost; see [`close`](Transport::close).
+    /// Ends the connection immediately. Messages in flight may be lost; see [`close`](Transport::close).
     fn drop(&mut self) {
         self.state.closing.cancel();
         self.state.connection.store(None);

@@ -1,4 +1,4 @@
-//! What a NATS transport can be told.
+//! The options of a NATS transport.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use super::address::{self, Addresses, Login};
 use crate::config::Config;
 use crate::util::redact;
 
-/// How to reach the brokers. All has defaults; give what differs:
+/// How to reach the brokers. Every option has a default:
 ///
 /// ```
 /// use pitaya::cluster::NatsOptions;
@@ -16,15 +16,15 @@ use crate::util::redact;
 /// let options = NatsOptions { addresses: "nats://one:4222,nats://two:4222".into(), ..NatsOptions::default() };
 /// ```
 ///
-/// Written out for logs ([`Debug`]) it has no secrets.
+/// Its [`Debug`] output has no secrets.
 #[derive(Clone)]
 pub struct NatsOptions {
-    /// The brokers of one cluster, with commas between: `nats://localhost:4222` is one, and the default. The scheme
-    /// `tls://` demands TLS. Without a scheme it is `nats://`, without a port 4222. `:4222` is `localhost:4222`. Of a name
-    /// all addresses are tried.
+    /// The brokers of one cluster, separated by commas. The default is `nats://localhost:4222`. The scheme `tls://`
+    /// requires TLS. The default scheme is `nats://`, the default port 4222. `:4222` is `localhost:4222`. All addresses
+    /// of a name are tried.
     ///
-    /// An address may have credentials: `nats://user:password@host`, `nats://token@host`. A character that would end a
-    /// part is written as in URLs, `%40` for `@`. All addresses have the same ones, or none.
+    /// An address may have credentials: `nats://user:password@host`, `nats://token@host`. Special characters are
+    /// percent-encoded, `%40` for `@`. All addresses have the same credentials, or none has any.
     pub addresses: String,
     /// The user, unless the addresses have one.
     pub user: Option<String>,
@@ -32,55 +32,54 @@ pub struct NatsOptions {
     pub password: Option<String>,
     /// The token, unless the addresses have one.
     pub token: Option<String>,
-    /// A file with a JWT and the seed of a key, as `nsc` writes it. It is read anew for each connection. It needs the
+    /// A file with a JWT and the seed of a key, as `nsc` writes it. It is read for each connection. It needs the
     /// feature `nats-creds`.
     pub credentials_file: Option<PathBuf>,
     /// How the connection is encrypted.
     pub tls: NatsTls,
-    /// How long making one connection may take; 2 s. The name of the host is looked up besides.
+    /// The timeout of one connection; 2 s. The lookup of the host name comes on top.
     pub connection_timeout: Duration,
-    /// How often the first connection is tried again before the app is told that it cannot start; 15. A broker that
-    /// refuses who we are is not tried again. A connection that is lost later is made again for as long as it takes.
+    /// How often the first connection is retried before the start of the app fails; 15. Refused credentials are not
+    /// retried. A connection that is lost later is retried without a limit.
     pub first_connect_retries: u32,
-    /// How long it waits before it tries again; 1 s.
+    /// The pause between two tries; 1 s.
     pub reconnect_wait: Duration,
-    /// How much longer it waits, by chance, so that not all servers come at once; up to 100 ms.
+    /// The random addition to the pause, so that servers do not reconnect together; up to 100 ms.
     pub reconnect_jitter: Duration,
-    /// How often an idle broker is asked whether it lives; 2 min, but never less often than every 1.5 s.
+    /// The ping interval of an idle connection; 2 min, but at least every 1.5 s.
     ///
-    /// A broker that is frozen, or whose machine has gone, does not say so: nothing but its silence tells. With the
-    /// original's 2 min that took up to 8 min, in which every call ran into its timeout. One question costs as much as
-    /// one small message.
+    /// A frozen broker or a dead machine shows only by silence. With Go Pitaya's 2 min the detection took up to 8 min,
+    /// in which every call timed out. A ping costs as much as one small message.
     pub ping_interval: Duration,
-    /// How many such questions may be without an answer; 3. One more and the connection counts as lost: after 6 s of
-    /// silence, with the defaults.
+    /// How many pings may be unanswered; 3. One more and the connection counts as lost: after 6 s of silence, with the
+    /// defaults.
     pub max_pings_outstanding: u32,
-    /// How often the broker is asked for the other brokers of its cluster; 2 s. A broker that demands TLS is asked after 15
-    /// times as long, because each question takes a TLS handshake. Zero is never: only the brokers in
+    /// How often the broker is asked for the other brokers of its cluster; 2 s. A broker that requires TLS is asked 15
+    /// times less often, because each question takes a TLS handshake. Zero turns it off: only the brokers in
     /// [`addresses`](Self::addresses) are tried.
     ///
-    /// Each time a connection is made to it, and ended once the broker has said its first line. The last 32 brokers are
-    /// kept, until they have not been named for five minutes. Credentials and TLS are those of the other brokers; where
-    /// TLS is required, or all addresses have the scheme `tls://`, these are reached by TLS only.
+    /// Each question opens a connection, and closes it after the broker's first line. The last 32 brokers are kept,
+    /// until they have not been named for five minutes. They use the same credentials and TLS options. Where TLS is
+    /// required, or all addresses have the scheme `tls://`, learned brokers are reached by TLS only.
     pub discovery_interval: Duration,
-    /// How many requests may wait for their answers from this server at one time; 65 536. A request beyond that is
-    /// answered with `PIT-503` at once, and counted. So many calls of this server may wait for theirs too, or as many as
-    /// [`pushes`](Self::pushes) if that is more: one beyond that fails with `PIT-503` at once.
+    /// How many requests this server may have in progress; 65 536. Further requests get `PIT-503` immediately, and are
+    /// counted. As many calls of this server may wait, or as many as [`pushes`](Self::pushes) if that is more: further
+    /// calls fail with `PIT-503` immediately.
     pub messages: usize,
-    /// How many pushes to one user may wait; 65 536. The client has one bound for all it takes in, so the greater of
-    /// this and [`messages`](Self::messages) holds. What comes beyond is dropped and counted.
+    /// How many pushes to one user may wait; 65 536. The client has one limit for all subscriptions, the greater of
+    /// this and [`messages`](Self::messages). Further messages are dropped and counted.
     pub pushes: usize,
 }
 
 impl NatsOptions {
-    /// What the keys `pitaya.cluster.rpc.client.nats.…` of a configuration say, and
-    /// `pitaya.cluster.rpc.server.nats.buffer.messages`.
+    /// Reads the keys `pitaya.cluster.rpc.client.nats.…` and
+    /// `pitaya.cluster.rpc.server.nats.buffer.messages` of a configuration.
     #[must_use]
     pub fn from_config(config: &Config) -> Self {
         Self {
             addresses: config.nats_connect.clone(),
             connection_timeout: config.nats_connection_timeout,
-            // -1 is without end.
+            // -1 means no limit.
             first_connect_retries: u32::try_from(config.nats_max_reconnection_retries).unwrap_or(u32::MAX),
             reconnect_wait: config.nats_reconnect_wait,
             reconnect_jitter: config.nats_reconnect_jitter,
@@ -100,17 +99,16 @@ impl NatsOptions {
     }
 }
 
-/// How the connection to a broker is encrypted. It is in any case if the broker demands it.
+/// The encryption of the connection. A broker that requires TLS gets it in any case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NatsTls {
     /// Whether a broker without TLS is refused; also by the scheme `tls://` for one broker.
     pub required: bool,
-    /// Certificates of authorities, PEM, to be trusted instead of those of the system. It is read anew for each
-    /// connection.
+    /// A PEM file of CA certificates that replaces the system roots. It is read for each connection.
     pub ca_file: Option<PathBuf>,
-    /// A certificate, with its chain, by which the broker knows us. PEM.
+    /// The client certificate, with its chain, in PEM.
     pub cert_file: Option<PathBuf>,
-    /// The key of that certificate. PEM.
+    /// The key of that certificate, in PEM.
     pub key_file: Option<PathBuf>,
 }
 
@@ -136,29 +134,29 @@ impl Default for NatsOptions {
     }
 }
 
-/// An option that cannot be.
+/// An invalid option.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the NATS option `{option}` {why}")]
 pub struct BadNatsOption {
     /// Its name.
     pub option: &'static str,
-    /// What is wrong with it.
+    /// Why it is invalid.
     pub why: String,
 }
 
 impl NatsOptions {
-    /// The longest time between two questions whether the broker lives.
+    /// The longest ping interval.
     const LONGEST_PING: Duration = Duration::from_millis(1500);
-    /// More messages than any memory holds.
+    /// The largest accepted number of messages.
     const MOST: usize = 1 << 28;
 
-    /// How long a broker is silent before the connection counts as lost.
+    /// How long a broker may be silent before the connection counts as lost.
     pub(super) fn silence_limit(&self) -> Duration {
         let ping = self.ping_interval.clamp(Duration::from_millis(10), Self::LONGEST_PING);
         ping.saturating_mul(self.max_pings_outstanding.saturating_add(1))
     }
 
-    /// Reads the addresses, and looks whether all else can be.
+    /// Parses the addresses, and checks the other options.
     pub(super) fn check(&self) -> Result<Addresses, BadNatsOption> {
         let bad = |option, why: &str| Err(BadNatsOption { option, why: why.to_owned() });
         for (option, value) in [("messages", self.messages), ("pushes", self.pushes)] {

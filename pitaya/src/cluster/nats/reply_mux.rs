@@ -1,7 +1,7 @@
-//! The answers to the requests that are sent over one connection: one subscription takes them all in.
+//! Receives the replies to all requests of one connection over one subscription (NATS: mux inbox).
 //!
-//! The client has the like. But it remembers a request until its answer comes, long after whoever asked has given up,
-//! and it names each anew at some cost.
+//! The client library has one too. But it keeps a request until its reply arrives, long after the caller has given up,
+//! and creates each reply subject at some cost.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -17,22 +17,22 @@ use super::connection::ConnectionLost;
 use crate::cluster::TransportError;
 use crate::util::sync::Mutex;
 
-/// Who waits for an answer.
+/// The requests that wait for a reply.
 pub(super) struct ReplyMux {
-    /// What the subjects of all answers begin with.
+    /// The common prefix of all reply subjects.
     inbox: Box<str>,
-    /// How many may wait. What comes beyond that to one subscription is dropped, and an answer must not be.
+    /// How many requests may wait. The client drops messages beyond its limit, and a reply must not be dropped.
     limit: usize,
     pending: Arc<Mutex<Pending>>,
-    /// Ends the task that takes in the answers, which would keep the connection.
+    /// Ends the receiving task, which would keep the connection.
     _end: DropGuard,
 }
 
 #[derive(Default)]
 struct Pending {
-    /// No answer can come any more.
+    /// No reply can arrive any more.
     over: bool,
-    /// By numbers that nobody guesses: who is asked one thing is not to answer another.
+    /// By random numbers, so that a server cannot guess the reply subject of another request.
     asked: HashMap<u64, oneshot::Sender<Message>, RandomState>,
 }
 
@@ -45,7 +45,7 @@ impl ReplyMux {
         Ok(Self { inbox: inbox.into(), limit, pending, _end: end.drop_guard() })
     }
 
-    /// Waits for an answer to what is sent with [`PendingReply::subject`].
+    /// Registers a request, which is sent with [`PendingReply::subject`].
     pub(super) fn wait(&self) -> Result<PendingReply<'_>, TransportError> {
         let (asked, answer) = oneshot::channel();
         let mut pending = self.pending.lock();
@@ -64,7 +64,7 @@ impl ReplyMux {
     }
 }
 
-/// Waits for one answer. Given up, it leaves nothing behind.
+/// Waits for one reply. Dropping it removes the request.
 pub(super) struct PendingReply<'a> {
     mux: &'a ReplyMux,
     number: u64,
@@ -72,7 +72,7 @@ pub(super) struct PendingReply<'a> {
 }
 
 impl PendingReply<'_> {
-    /// Where the answer is to be sent.
+    /// Returns the reply subject.
     pub(super) fn subject(&self) -> Subject {
         let mut subject = String::with_capacity(self.mux.inbox.len() + 16);
         subject.push_str(&self.mux.inbox);
@@ -80,7 +80,10 @@ impl PendingReply<'_> {
         subject.into()
     }
 
-    /// The answer, or that none can come any more.
+    /// Waits for the reply.
+    ///
+    /// # Errors
+    /// No reply can arrive any more.
     pub(super) async fn answer(&mut self) -> Result<Message, ConnectionLost> {
         (&mut self.answer).await.map_err(|_| ConnectionLost)
     }
@@ -95,7 +98,7 @@ impl Drop for PendingReply<'_> {
 }
 
 impl Pending {
-    /// Hands an answer to who waits for it; to nobody if that one has given up, or has it already.
+    /// Delivers a reply to its request, unless that has given up or has a reply already.
     fn answered(&mut self, inbox: usize, answer: Message) {
         let number = answer.subject.get(inbox..).filter(|number| number.len() == 16);
         let number = number.and_then(|number| u64::from_str_radix(number, 16).ok());
@@ -110,7 +113,7 @@ impl Pending {
     }
 }
 
-/// Hands out what comes, for as long as anything can: the client makes a connection again that was lost for a moment.
+/// Delivers replies until the connection ends. The client may reconnect after a short loss.
 async fn take(
     mut subscriber: Subscriber,
     inbox: usize,

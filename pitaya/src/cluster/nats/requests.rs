@@ -1,4 +1,4 @@
-//! The requests that come, and their answers.
+//! Handles requests and sends their answers.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,7 +14,7 @@ use super::subscriptions::Subscriptions;
 use crate::cluster::Receiver;
 use crate::cluster::receive::{InlineBudget, RunningRequest, fit_to_limit, overloaded_reply};
 
-/// Answers what comes over one connection, until the subscriptions end.
+/// Answers the requests of one connection, until the subscriptions end.
 pub(super) async fn take(
     state: Arc<State>,
     receiver: Arc<dyn Receiver>,
@@ -48,8 +48,8 @@ pub(super) async fn take(
 }
 
 impl State {
-    /// Sends an answer: over the connection that brought the request, or over the one that took its place. Without a
-    /// reply subject nobody waits for it.
+    /// Sends an answer over the connection of the request, or over its replacement. Without a reply subject no caller
+    /// waits.
     async fn answer(&self, connection: &Connection, reply: Option<Subject>, answer: Bytes) {
         let Some(reply) = reply else { return };
         let (size, limit) = (answer.len(), connection.client.max_payload());

@@ -1,4 +1,4 @@
-//! What a connection says of itself, and what is counted.
+//! The events of a connection, and the counters.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,27 +14,27 @@ use crate::util::throttle::{Throttle, throttled};
 /// How many refused subscriptions are remembered.
 const REFUSED: usize = 1024;
 
-/// What a NATS transport has counted since it was made.
+/// The counters of a NATS transport since it was created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NatsCounts {
-    /// Messages, at least, that were dropped because too many waited for one subject.
+    /// Messages that were dropped because a subscription's queue was full. A lower bound.
     pub slow_consumers: u64,
-    /// Requests that were answered with `PIT-503` because too many waited for their answers.
+    /// Requests that got `PIT-503` because too many were in progress.
     pub refused_requests: u64,
-    /// Calls of this server that were not sent, because too many waited for their answers.
+    /// Calls of this server that were not sent because too many waited for their answers.
     pub refused_calls: u64,
-    /// Answers that were larger than a message may be, each replaced by an error.
+    /// Answers that were too large for one message, each replaced by an error.
     pub oversized_answers: u64,
     /// Answers that were ready while there was no connection.
     pub lost_answers: u64,
-    /// Subscriptions, at least, that the broker did not allow.
+    /// Subscriptions that the broker refused. A lower bound.
     pub refused_subscriptions: u64,
-    /// How often the connection was made anew after it was lost.
+    /// Reconnects after a loss.
     pub reconnects: u64,
-    /// How often another connection took over without a loss: the broker was about to go.
+    /// Connections that were replaced without a loss, because the broker was about to stop.
     pub moves: u64,
-    /// Brokers of the cluster that were learned of, besides those of the options.
+    /// Brokers of the cluster that were learned besides the configured ones.
     pub learned_brokers: u64,
 }
 
@@ -103,7 +103,7 @@ impl Counts {
             warn,
             "slow consumers",
             dropped,
-            "messages of other servers come faster than they are taken in"
+            "slow consumer: messages of other servers were dropped"
         );
     }
 
@@ -114,7 +114,7 @@ impl Counts {
             warn,
             "refused requests",
             refused,
-            "too many requests of other servers wait for their answers"
+            "refused a request: too many are in progress"
         );
     }
 
@@ -126,19 +126,19 @@ impl Counts {
             "answers too large",
             size,
             limit,
-            "an answer is larger than the broker takes; its caller gets an error"
+            "answer exceeds the broker's limit: the caller gets an error"
         );
     }
 }
 
-/// What has become of a connection.
+/// The state of a connection.
 #[derive(Debug)]
 pub(super) struct Signals {
-    /// It is lost, or was closed. It does not come back: another takes its place.
+    /// Cancelled when the connection is lost or closed. It is replaced, never repaired.
     pub(super) lost: CancellationToken,
-    /// It will be lost: there is time to make another first.
+    /// Cancelled when the broker is about to stop, so that there is time to connect elsewhere.
     pub(super) lame_duck: CancellationToken,
-    /// The client has ended, and all that it had to tell before has been heard.
+    /// Cancelled when the client has ended and all its events have been handled.
     pub(super) events_drained: CancellationToken,
     made: AtomicBool,
     refused: Mutex<BTreeSet<String>>,
@@ -146,7 +146,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// For a connection that ends with `closing` at the latest.
+    /// Creates the signals of a connection that ends with `closing` at the latest.
     pub(super) fn new(closing: &CancellationToken, counts: Arc<Counts>) -> Self {
         Self {
             lost: closing.child_token(),
@@ -158,17 +158,17 @@ impl Signals {
         }
     }
 
-    /// It is there.
+    /// Notes that the connection is up.
     pub(super) fn set_connected(&self) {
         self.made.store(true, Relaxed);
     }
 
-    /// Whether it ever was there.
+    /// Whether the connection was ever up.
     pub(super) fn was_connected(&self) -> bool {
         self.made.load(Relaxed)
     }
 
-    /// Hears what the client has to tell. Its events may be lost if there are many: nothing relies on one alone.
+    /// Handles an event of the client. Events may be lost under load, so nothing relies on one alone.
     pub(super) fn on_event(&self, event: Event) {
         match event {
             Event::Disconnected => self.lost.cancel(),
@@ -182,7 +182,7 @@ impl Signals {
                 let text = error.to_string();
                 if let Some(subject) = refused_subject(&text) {
                     let mut refused = self.refused.lock();
-                    // who asks does so at once: those are of users that nobody asks for any more
+                    // Callers ask immediately, so these belong to users that no call asks for any more.
                     if refused.len() >= REFUSED {
                         refused.clear();
                     }
@@ -191,7 +191,7 @@ impl Signals {
                 }
                 self.on_error(&text);
             }
-            // all tries failed: told by who tries, with the reason
+            // All tries failed. The code that tries logs the reason.
             Event::ClientError(ClientError::MaxReconnects) => {}
             Event::ClientError(error) => self.on_error(&error.to_string()),
             Event::Connected | Event::Draining => {}
@@ -199,22 +199,16 @@ impl Signals {
     }
 
     fn on_error(&self, error: &str) {
-        throttled!(
-            self.counts.log,
-            warn,
-            "errors of the broker",
-            error,
-            "the broker or its client reports an error"
-        );
+        throttled!(self.counts.log, warn, "errors of the broker", error, "NATS client error");
     }
 
-    /// Whether the broker refused a subscription to this subject. Asking forgets it.
+    /// Whether the broker refused a subscription to this subject. Asking removes the record.
     pub(super) fn was_refused(&self, subject: &str) -> bool {
         self.refused.lock().remove(subject)
     }
 }
 
-/// The subject of a subscription that the broker does not allow.
+/// Returns the subject of a refused subscription in an error text.
 fn refused_subject(error: &str) -> Option<&str> {
     let (_, rest) = error.split_once("Permissions Violation for Subscription to \"")?;
     rest.split_once('"').map(|(subject, _)| subject)

@@ -1,4 +1,4 @@
-//! What a NATS transport is: its options, the connection it has now, and all that outlives a connection.
+//! The state of a NATS transport: its options, its current connection, and everything that outlives a connection.
 
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -26,21 +26,21 @@ pub(super) struct State {
     pub(super) options: NatsOptions,
     pub(super) addresses: Addresses,
     pub(super) brokers: Brokers,
-    /// The connection over which all is sent; none while it is lost.
+    /// The current connection, `None` while it is lost.
     pub(super) connection: ArcSwapOption<Connection>,
     pub(super) users: Users,
     pub(super) counts: Arc<Counts>,
     pub(super) handler: OnceLock<MessageHandler>,
-    /// What takes in requests, and what is not answered yet.
+    /// The tasks that receive requests, and the requests in progress.
     pub(super) requests: TaskTracker,
     pub(super) closing: CancellationToken,
     listening: Mutex<Listening>,
 }
 
-/// Over which connections requests are taken in.
+/// The connections that receive requests.
 #[derive(Default)]
 struct Listening {
-    /// Over none, and none again.
+    /// No connection receives requests any more.
     drained: bool,
     connections: Vec<Weak<Connection>>,
 }
@@ -61,8 +61,8 @@ impl State {
         }
     }
 
-    /// A connection to one of the brokers, with all subscriptions, which the broker has seen. While `leaving` has them
-    /// too, what comes over both is handed over once.
+    /// Opens a connection with all subscriptions, which the broker has processed. While `leaving` has them too,
+    /// messages that arrive over both are delivered once.
     pub(super) async fn open(
         self: &Arc<Self>,
         handler: &MessageHandler,
@@ -77,7 +77,7 @@ impl State {
             Connection::open(&self.options, login, &servers, &name, Arc::clone(&signals), dedup).await?,
         );
         if let Some(leaving) = leaving {
-            // Not earlier: what came before the new connection subscribes, comes over one of the two only.
+            // Not earlier: a message before the new subscriptions arrives over one connection only.
             let dedup = Arc::new(Dedup::default());
             leaving.dedup.set(Some((Arc::clone(&dedup), Side::Old)));
             connection.dedup.set(Some((dedup, Side::New)));
@@ -94,7 +94,7 @@ impl State {
         }
     }
 
-    /// Learns which other brokers there are, now and for as long as there is this connection.
+    /// Learns the other brokers, now and while this connection lasts.
     fn follow(self: &Arc<Self>, connection: &Connection, signals: Arc<Signals>) {
         if self.options.discovery_interval.is_zero() {
             return;
@@ -146,11 +146,11 @@ impl State {
         if subscribed { Ok(()) } else { Err(gone(ConnectionLost)) }
     }
 
-    /// Whether the broker lets us take in what is for this server.
+    /// Checks that the broker allows the subscriptions of this server.
     ///
-    /// It refuses a subscription by an error, which the client tells to a task of its own, whenever that comes to run.
-    /// Only when a client has ended it is known that all was told; so this asks over a connection of its own. What it
-    /// takes in comes over the other one too.
+    /// A broker refuses a subscription by an error, which the client reports to a separate task at some time. Only when
+    /// a client has ended are all its events known, so the check uses its own connection. Messages that this connection
+    /// receives arrive over the other one too.
     pub(super) async fn check_permissions(&self, handler: &MessageHandler) -> Result<(), ConnectFailure> {
         let (requests, mut all) =
             subjects(&handler.own).map_err(|error| ConnectFailure::Permanent(error.to_string()))?;
@@ -184,12 +184,12 @@ impl State {
         match all.iter().find(|subject| signals.was_refused(subject)) {
             None => Ok(()),
             Some(subject) => {
-                Err(ConnectFailure::Permanent(format!("the broker does not let us subscribe to `{subject}`")))
+                Err(ConnectFailure::Permanent(format!("the broker refuses the subscription to `{subject}`")))
             }
         }
     }
 
-    /// Takes in requests, unless there are to be no more.
+    /// Starts to receive requests, unless the transport drains.
     fn listen(&self, connection: &Arc<Connection>, requests: impl Future<Output = ()> + Send + 'static) {
         let mut listening = self.listening();
         if !listening.drained {
@@ -199,7 +199,7 @@ impl State {
         }
     }
 
-    /// Takes in no more requests, and waits until those that have come are answered.
+    /// Stops receiving requests, and waits until those in progress are answered.
     pub(super) async fn drain(&self) {
         let connections = {
             let mut listening = self.listening();
@@ -211,13 +211,14 @@ impl State {
         }
         self.requests.close();
         self.requests.wait().await;
-        // the answers are with the broker
+        // Returns when the broker has the answers.
         if let Some(connection) = self.connection.load_full() {
             let _ = connection.flush().await;
         }
     }
 
-    /// Sends what is on its way, and ends. What comes until the broker has seen that we leave is still taken in.
+    /// Sends queued messages, and closes. Messages that arrive before the broker has processed the end are still
+    /// delivered.
     pub(super) async fn close(&self) {
         let connection = self.connection.load_full();
         if let Some(connection) = &connection {
@@ -240,7 +241,7 @@ impl State {
     }
 }
 
-/// Where a server takes in its requests, and all else but its users' messages.
+/// Returns the subject of a server's requests, and its other subjects except those of users.
 fn subjects(own: &Server) -> Result<(String, Vec<String>), BadPart> {
     let mut others = vec![subject::bindings(&own.server_type)?];
     if own.frontend {

@@ -1,4 +1,4 @@
-//! Takes in what comes to some subjects over one connection, from the first message to the last.
+//! Receives the messages of some subjects over one connection, from the first to the last.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::connection::Connection;
 
-/// The messages of some subscriptions. Those of one come in their order; of two that have some, the first is asked
-/// first.
+/// A group of subscriptions. Messages of one arrive in order. If several have messages, the first subscription is
+/// polled first.
 pub(super) struct Subscriptions {
     connection: Arc<Connection>,
     subscribers: Vec<Subscriber>,
@@ -22,7 +22,7 @@ pub(super) struct Subscriptions {
 }
 
 impl Subscriptions {
-    /// Takes in until `end`.
+    /// Creates a group that receives until `end`.
     pub(super) fn new(
         connection: Arc<Connection>,
         subscribers: Vec<Subscriber>,
@@ -31,8 +31,8 @@ impl Subscriptions {
         Self { connection, subscribers, end, ended: false }
     }
 
-    /// The next message, with the place of its subscription; nothing more after the end. What was sent to us before
-    /// the end is still given; if the connection is lost, what had arrived.
+    /// Returns the next message with the index of its subscription, `None` after the end. Messages sent before the end
+    /// are still returned or, if the connection is lost, those that had arrived.
     pub(super) async fn next(&mut self) -> Option<(usize, Message)> {
         loop {
             let next = self.take().await?;
@@ -45,7 +45,7 @@ impl Subscriptions {
     async fn take(&mut self) -> Option<(usize, Message)> {
         if !self.ended {
             let Self { subscribers, end, .. } = &mut *self;
-            // Mostly there is one, and then nothing else is to be listened to.
+            // Usually there is a message, and no signal has to be watched.
             let first = poll_fn(|context| Poll::Ready(poll(subscribers, context))).await;
             if let Poll::Ready(Some(next)) = first {
                 return Some(next);
@@ -58,13 +58,14 @@ impl Subscriptions {
             match next {
                 Some(Some(next)) => return Some(next),
                 Some(None) => {}
-                // If it fails the connection is gone, and nothing more comes in any case. Boxed, since it is needed
-                // once, and each user has a task of this.
+                // If it fails the connection is lost, and no message arrives in any case. Boxed, because it is needed
+                // once and each user has such a task.
                 None => drop(Box::pin(self.connection.drain_subscribers(&mut self.subscribers)).await),
             }
             self.ended = true;
         }
-        // All is there now. Without the budget of the task's poll: an empty budget looks like an empty queue.
+        // All messages have arrived. Polled without the task's budget, because an exhausted budget looks like an empty
+        // queue.
         let subscribers = &mut self.subscribers;
         unconstrained(poll_fn(|context| poll(subscribers, context))).now_or_never().flatten()
     }

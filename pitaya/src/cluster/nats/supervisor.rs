@@ -1,4 +1,4 @@
-//! Keeps a connection: makes the first, replaces one that is lost, moves away from a broker that is about to go.
+//! Opens the first connection, replaces a lost one, and moves away from a broker that is about to stop.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -11,14 +11,14 @@ use super::state::State;
 use crate::cluster::{TransportError, receive};
 use crate::util::redact;
 
-/// How long the brokers of a cluster may take to tell each other of subscriptions, and what they send each other may be
-/// on its way. Some milliseconds would do where they are near each other.
+/// How long the brokers of a cluster may take to exchange subscriptions and forward messages in flight. Between near
+/// brokers it takes milliseconds.
 const SETTLE: Duration = Duration::from_millis(500);
-/// How many tries there are to one line in the log, after the first.
+/// How many tries make one log line, after the first.
 const TRIES_A_LINE: u64 = 60;
 
 impl State {
-    /// The first connection.
+    /// Opens the first connection.
     pub(super) async fn connect_first(
         self: &Arc<Self>,
         handler: &MessageHandler,
@@ -34,7 +34,7 @@ impl State {
                         failed,
                         left,
                         at = self.place(),
-                        "cannot connect to NATS yet: trying again"
+                        "failed to connect to NATS: retrying"
                     );
                     left -= 1;
                     tokio::time::sleep(self.options.reconnect_wait + self.jitter()).await;
@@ -63,7 +63,7 @@ impl State {
         }
     }
 
-    /// Keeps it, until all is closed.
+    /// Replaces connections until the transport is closed.
     pub(super) async fn keep(self: Arc<Self>, handler: MessageHandler, mut connection: Arc<Connection>) {
         loop {
             tokio::select! {
@@ -82,7 +82,7 @@ impl State {
             if self.closing.is_cancelled() {
                 return;
             }
-            tracing::warn!(at = self.place(), "the connection to the broker is lost");
+            tracing::warn!(at = self.place(), "lost the connection to NATS");
             drop(connection);
             connection = tokio::select! {
                 biased;
@@ -96,7 +96,7 @@ impl State {
         }
     }
 
-    /// Another connection in place of one that was lost.
+    /// Opens a connection in place of a lost one.
     async fn reconnect(
         self: &Arc<Self>,
         handler: &MessageHandler,
@@ -106,28 +106,27 @@ impl State {
         for tries in 0u64.. {
             match self.open(handler, leaving).await {
                 Ok(connection) => {
-                    tracing::info!(tries, "the connection to the broker is back");
+                    tracing::info!(tries, "reconnected to NATS");
                     return connection;
                 }
                 Err(error) if tries % TRIES_A_LINE == 0 => {
-                    tracing::warn!(%error, tries, at = self.place(), "cannot connect to the broker again yet");
+                    tracing::warn!(%error, tries, at = self.place(), "failed to reconnect to NATS: retrying");
                 }
                 Err(_) => {}
             }
             tokio::time::sleep(self.options.reconnect_wait + self.jitter()).await;
         }
-        // not in the life of a universe
+        // The loop does not end.
         std::future::pending().await
     }
 
-    /// Another connection in place of one that will be lost, made and subscribed before that one is let go. None if
-    /// it is lost first.
+    /// Opens a connection in place of one that will be lost, before that one ends. Returns `None` if it is lost first.
     async fn migrate(
         self: &Arc<Self>,
         handler: &MessageHandler,
         old: &Arc<Connection>,
     ) -> Option<Arc<Connection>> {
-        tracing::info!(at = self.place(), "the broker is about to go: moving to another");
+        tracing::info!(at = self.place(), "NATS broker is about to stop: moving to another");
         let next = tokio::select! {
             biased;
             () = old.signals.lost.cancelled() => return None,
@@ -136,8 +135,8 @@ impl State {
         self.counts.moves.fetch_add(1, Relaxed);
         self.activate(&next);
         tokio::time::sleep(SETTLE).await;
-        // The old one takes in no more, and hands over what it has, before what came over the new one is. A call that
-        // waits for its answer keeps the old one.
+        // The old connection stops receiving and delivers its messages before those of the new one. A waiting call
+        // keeps the old connection alive.
         old.drain.cancel();
         old.tasks.close();
         let _ = tokio::time::timeout(self.options.silence_limit(), old.tasks.wait()).await;
@@ -149,7 +148,7 @@ impl State {
 
     pub(super) fn activate(&self, connection: &Arc<Connection>) {
         self.connection.store(Some(Arc::clone(connection)));
-        // whoever closes says so first, and then takes the connection away: one of both sees the other
+        // A close sets the flag first, and then removes the connection, so one of the two sees the other.
         if self.closing.is_cancelled() {
             self.connection.store(None);
         }

@@ -1,4 +1,4 @@
-//! The users whose messages are taken in, over whichever connection there is.
+//! The subscriptions of users, over the current connection.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard};
@@ -14,8 +14,8 @@ use crate::cluster::{Server, TransportError};
 use crate::util::sync::Mutex;
 use crate::util::throttle::{GLOBAL, throttled};
 
-/// Who is served, and over what. What is to be subscribed is decided here, under one lock, and done in that order by
-/// the task of the connection, so that the last word on a user is the last that is done.
+/// The served users and the current connection. One lock orders all changes, and the connection's task applies them in
+/// that order, so the last change of a user wins.
 #[derive(Default)]
 pub(super) struct Users {
     state: Mutex<State>,
@@ -23,7 +23,7 @@ pub(super) struct Users {
 
 #[derive(Default)]
 struct State {
-    /// How many times each is served.
+    /// How often each user is served.
     served: BTreeMap<Arc<str>, usize>,
     attached: Option<Attached>,
 }
@@ -36,13 +36,13 @@ struct Attached {
 enum Command {
     Subscribe(Arc<str>),
     Unsubscribe(Arc<str>),
-    /// All before is done.
+    /// Answered when all earlier commands have been applied.
     Barrier(oneshot::Sender<()>),
 }
 
 impl Attached {
     fn command(&self, command: Command) {
-        // without a task the connection is gone; the next one begins with all that are served
+        // Without a task the connection is lost. The next connection starts with all served users.
         let _ = self.commands.send(command);
     }
 
@@ -54,7 +54,7 @@ impl Attached {
 }
 
 impl Users {
-    /// Serves a user, once more if it is served already.
+    /// Serves a user, and counts how often.
     pub(super) async fn serve(&self, own: &Server, uid: &str) -> Result<(), TransportError> {
         let subjects = subjects(own, uid)?;
         let (guard, pending) = self.add(uid);
@@ -62,14 +62,14 @@ impl Users {
             && marked.await.is_ok()
             && connection.flush().await.is_ok()
         {
-            // What the broker refuses it says before it sends our message back; but another task hears it, perhaps
-            // later. Then it is counted, and in the log.
+            // A broker sends its refusal before the flush returns, but another task may handle the refusal later. Then
+            // it is counted and logged.
             yield_now().await;
             yield_now().await;
             for subject in subjects {
                 if connection.signals.was_refused(&subject) {
                     return Err(TransportError::Other(format!(
-                        "the broker does not let us subscribe to `{subject}`"
+                        "the broker refuses the subscription to `{subject}`"
                     )));
                 }
             }
@@ -109,7 +109,8 @@ impl Users {
         }
     }
 
-    /// Serves all over this connection from now on. What is given tells when those of now are subscribed.
+    /// Serves all users over this connection from now on. The returned channel reports when the current users are
+    /// subscribed.
     pub(super) fn attach(
         &self,
         connection: &Arc<Connection>,
@@ -127,7 +128,7 @@ impl Users {
         marked
     }
 
-    /// There is no connection.
+    /// Removes the connection.
     pub(super) fn detach(&self) {
         self.state().attached = None;
     }
@@ -137,14 +138,14 @@ impl Users {
     }
 }
 
-/// A user's subscriptions that are being made.
+/// A user's subscriptions in progress.
 struct PendingSubscription {
     connection: Arc<Connection>,
-    /// The client has them.
+    /// The client has made the subscriptions.
     marked: oneshot::Receiver<()>,
 }
 
-/// Undoes serving a user if it fails, or is given up half-way.
+/// Undoes serving a user if it fails or is cancelled.
 struct ServeGuard<'a> {
     users: &'a Users,
     uid: Option<Arc<str>>,
@@ -164,7 +165,7 @@ impl Drop for ServeGuard<'_> {
     }
 }
 
-/// Subscribes and unsubscribes over one connection, in the order in which it was said.
+/// Subscribes and unsubscribes over one connection, in the order of the commands.
 async fn apply_commands(
     mut commands: mpsc::UnboundedReceiver<Command>,
     connection: Arc<Connection>,
@@ -184,8 +185,8 @@ async fn apply_commands(
             }
             Some(Command::Unsubscribe(uid)) => {
                 if let Some(task) = tasks.remove(&uid) {
-                    // Its subscriptions end with it. They are to have ended before the same user is served again,
-                    // or what comes would come twice.
+                    // The subscriptions end with the task. They must end before the same user is served again, or
+                    // messages would arrive twice.
                     task.abort();
                     let _ = task.await;
                 }

@@ -1,4 +1,4 @@
-//! The JSON of a server, read as the original's decoder reads it (`docs/cluster.md`, "JSON").
+//! Decodes the JSON of a server as Go Pitaya's decoder does (`docs/cluster.md`, "JSON").
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +18,7 @@ struct Read(Server);
 /// The names of the fields.
 const FIELDS: [&str; 5] = ["id", "type", "metadata", "frontend", "hostname"];
 
-/// The field that a key means: case does not matter, nor do the two letters beyond ASCII that fold into it.
+/// Finds the field of a key. Case does not matter, nor do the two letters beyond ASCII that fold into it.
 fn field(key: &str) -> Option<&'static str> {
     let folded = key.chars().map(|c| match c {
         '\u{17f}' => 's',
@@ -73,7 +73,7 @@ fn set<T>(field: &mut T, value: Option<T>) {
     }
 }
 
-/// An object of strings, or nothing: `null`, or the empty string that other implementations write.
+/// Decodes an object of strings, `null`, or the empty string that other implementations write.
 struct Metadata(Option<BTreeMap<String, String>>);
 
 impl<'de> Deserialize<'de> for Metadata {

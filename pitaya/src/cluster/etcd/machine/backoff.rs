@@ -1,4 +1,4 @@
-//! When the next try is made, and where.
+//! Decides when the next try is made, and at which endpoint.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::Limits;
 /// The pause after the first failure; it doubles from there.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
-/// No failure is followed by the next try sooner, however short the pauses are configured.
+/// The shortest pause before the next try, however short the configured pauses are.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
@@ -19,11 +19,11 @@ pub(super) struct Backoff {
     /// At least one.
     endpoints: u32,
     retry: Duration,
-    /// The endpoint whose turn it is.
+    /// The endpoint of the next try.
     endpoint: u32,
-    /// When.
+    /// The time of the next try.
     at: Instant,
-    /// Tries that failed since all was well.
+    /// Failed tries since the last stable connection.
     failures: u32,
 }
 
@@ -43,13 +43,15 @@ impl Backoff {
         self.at
     }
 
-    /// Whether every endpoint has failed in each of so many tries.
+    /// Whether every endpoint has failed in each of `tries` tries.
     pub(super) fn spent(&self, tries: u64) -> bool {
         u64::from(self.failures) >= tries.saturating_mul(u64::from(self.endpoints))
     }
 
-    /// A try that began then has failed. If all had been well since `well`, its failure is the first of a row: unless
-    /// it has not been well for long, for what breaks again and again soon after it was made is not mended by that.
+    /// Records a failed try that started at `began`.
+    ///
+    /// If the connection had been stable since `well`, for longer than the retry interval, this is the first failure of
+    /// a row. A connection that breaks shortly after each connect does not reset the row.
     pub(super) fn failed(&mut self, began: Instant, well: Option<Instant>, now: Instant) {
         if well.is_some_and(|since| now.saturating_duration_since(since) > self.retry) {
             self.failures = 0;
@@ -57,14 +59,14 @@ impl Backoff {
         self.failures = self.failures.saturating_add(1);
         self.endpoint = (self.endpoint + 1) % self.endpoints;
         if !self.failures.is_multiple_of(self.endpoints) {
-            // Another endpoint may well be there.
+            // Another endpoint may be reachable.
             self.at = now;
             return;
         }
         let round = (self.failures / self.endpoints).saturating_sub(1).min(16);
         let longest = FIRST_PAUSE.saturating_mul(1 << round).min(self.retry);
-        // Not all servers that lost etcd at one moment come back at one moment. Nine tenths at most leave the rest of
-        // the time to the try itself.
+        // Jitter keeps servers that lost etcd together from reconnecting together. At most nine tenths of the pause
+        // leave the rest for the try itself.
         let pause = longest.mul_f64(0.5 + 0.4 * self.rng.f64());
         self.at = (began + pause).max(now + SHORTEST_PAUSE);
     }

@@ -1,4 +1,4 @@
-//! What goes into the machine and what comes out.
+//! Input and output of the machine.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ pub(in crate::cluster::etcd) struct Limits {
     pub(in crate::cluster::etcd) try_: Duration,
     pub(in crate::cluster::etcd) retry: Duration,
     pub(in crate::cluster::etcd) max_retries: u32,
-    /// None: the list is read anew only when it must be.
+    /// `None` if the list is read again only when it must be.
     pub(in crate::cluster::etcd) sync: Option<Duration>,
-    /// The time to live that leases are asked for.
+    /// The requested TTL of leases.
     pub(in crate::cluster::etcd) ttl: Duration,
 }
 
 /// A request to etcd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cluster::etcd) enum Request {
-    /// Make a connection to the endpoint with this number, and see that it answers.
+    /// Connect to the endpoint with this number, and check that it answers.
     Connect(usize),
     /// Take a lease.
     Grant,
@@ -36,18 +36,18 @@ pub(in crate::cluster::etcd) enum Request {
     Revoke(i64),
 }
 
-/// What came of a request.
+/// The result of a request.
 #[derive(Debug)]
 pub(in crate::cluster::etcd) enum Answer {
     Connected,
     /// A lease and its time to live.
     Granted(i64, Duration),
     Kept,
-    /// The lease that was to be kept, used or given back is not there any more.
+    /// The lease does not exist any more.
     LeaseGone,
-    /// The own key is there since this revision.
+    /// The own key is stored since this revision.
     Put(i64),
-    /// The list was as of this revision; what it had under the own key.
+    /// The list is as of this revision, with the entry under the own key.
     Listed {
         revision: i64,
         own: Option<OwnEntry>,
@@ -59,36 +59,36 @@ pub(in crate::cluster::etcd) enum Answer {
 
 pub(in crate::cluster::etcd) use crate::etcd::Fault;
 
-/// A sign of life of etcd.
+/// An answer of etcd, as far as it matters for leases.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::cluster::etcd) enum Sign {
-    /// Nothing in particular.
+    /// Any other answer.
     Any,
-    /// The lease that was thought to live is not there.
+    /// The lease does not exist.
     LeaseGone,
     /// The list, as of this revision.
     List(i64),
 }
 
-/// What the watch brought.
+/// An event of the watch.
 #[derive(Debug)]
 pub(in crate::cluster::etcd) enum Seen {
-    /// Whatever does not concern the own key.
+    /// Changes of other keys.
     Others,
     /// The own key was deleted at this revision.
     OwnDeleted(i64),
     /// The own key was put at this revision.
     OwnPut(i64, OwnEntry),
-    /// The revision that was to be followed from is forgotten.
+    /// etcd has compacted the revision to follow from.
     Compacted,
-    /// It has ended.
+    /// The watch has ended.
     Broken(Fault),
 }
 
-/// What is under the own key.
+/// The entry under the own key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cluster::etcd) struct OwnEntry {
     pub(in crate::cluster::etcd) lease: i64,
-    /// Whether it says what the own server says of itself now.
+    /// Whether it equals the current entry of the own server.
     pub(in crate::cluster::etcd) same: bool,
 }

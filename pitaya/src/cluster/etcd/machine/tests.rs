@@ -1,4 +1,4 @@
-//! The machine against a registry that is played.
+//! The machine against a simulated registry.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn joined() -> World {
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The longest that coming back may take once the registry answers: the pause, and the requests of the way.
+/// The longest time to register again once the registry answers: the pause, and the requests.
 const BACK: Duration = Duration::from_secs(5);
 
 #[test]
@@ -346,7 +346,7 @@ proptest! {
         world.pass(BACK);
         prop_assert!(world.is_whole(), "{:?}\nkey {:?}", world.machine, world.key);
         prop_assert!(world.machine.joined());
-        // And it stays so.
+        // It stays registered.
         let registrations = world.machine.registrations();
         world.pass(Duration::from_secs(300));
         prop_assert!(world.is_whole());

@@ -107,7 +107,7 @@ fn changes_follow_the_list() {
     assert_eq!(it.servers.get("a").unwrap().metadata["note"], "new");
 }
 
-/// It hides no other entry.
+/// An invalid entry hides no other entry.
 #[test]
 fn invalid_entry_is_counted_once() {
     let mut it = Fixture::new(&[]);
@@ -234,7 +234,7 @@ fn repeated_silence_extends_grace_by_its_time() {
     let second = Duration::from_secs(1);
     it.reconciler.doubt(60 * second, GRACE, start);
     it.delete(6, "servers/room/a");
-    // Every other second is one of silence.
+    // etcd is silent every other second.
     let mut now = start;
     for _ in 0..9 {
         now += 2 * second;
@@ -246,15 +246,15 @@ fn repeated_silence_extends_grace_by_its_time() {
     assert_eq!(it.ids(), ["own"]);
 }
 
-/// What happens to a registry, and when the reconciler looks.
+/// One event of a registry, or a tick of the reconciler.
 #[derive(Debug, Clone)]
 enum Act {
     Put(u8, u8),
     Delete(u8),
     Stranger(u8),
-    /// The changes up to now come.
+    /// The changes up to now arrive.
     Follow,
-    /// The whole list comes; changes that are older may come after it.
+    /// The whole list arrives. Older changes may arrive after it.
     List,
     Doubt,
     Pass(u64),

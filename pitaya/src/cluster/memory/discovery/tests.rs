@@ -1,4 +1,4 @@
-//! All with paused time, so that a lease passes at once and exactly.
+//! All tests pause time, so that a lease ends immediately and exactly.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ impl App {
     }
 }
 
-/// Lets the tasks that are woken run.
+/// Runs the woken tasks.
 async fn settle() {
     for _ in 0..8 {
         tokio::task::yield_now().await;

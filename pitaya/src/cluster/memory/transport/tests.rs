@@ -4,7 +4,7 @@ use super::super::broker::MAX_QUEUED;
 use super::*;
 use crate::cluster::response;
 
-/// Writes down what comes, with the name of its server, into one list of all.
+/// Records the messages of all servers in one list, each with the name of its server.
 struct Scribe {
     name: &'static str,
     came: Arc<Mutex<Vec<String>>>,
@@ -63,7 +63,7 @@ async fn start(
     Ok(transport)
 }
 
-/// What comes, in which order, of a busy run.
+/// Returns the messages of a busy run, in order.
 async fn run() -> Vec<String> {
     let (broker, came) = (MemoryBroker::new(), Arc::default());
     let mut transports = Vec::new();
@@ -162,7 +162,7 @@ async fn what_finds_no_room_is_dropped_and_counted() {
     let a = start(&broker, "a", &came).await.unwrap();
     a.serve_user("ann").await.unwrap();
     let to = Address::Push { frontend_type: "front", uid: "ann" };
-    // nothing is taken in while this test does not wait
+    // No task runs while this test does not wait.
     for _ in 0..MAX_QUEUED + 5 {
         let published = a.publish(to, Bytes::new()).await;
         assert_eq!(published, Ok(()));
@@ -178,7 +178,7 @@ async fn what_finds_no_room_is_dropped_and_counted() {
     assert_eq!(came.lock().unwrap().len(), MAX_QUEUED + 1);
 }
 
-/// The app receives no messages meanwhile, and learns when the outage is over.
+/// The app receives no messages during an outage, and learns when it ends.
 #[tokio::test(start_paused = true)]
 async fn unreachable_broker_fails_calls_immediately() {
     let (broker, came) = (MemoryBroker::new(), Arc::default());

@@ -1,4 +1,4 @@
-//! A registry that is played: it answers, refuses, freezes, forgets, and mixes up what it was asked before.
+//! A simulated registry: it answers, refuses, freezes, loses its data, and reorders earlier requests.
 
 use std::time::Duration;
 
@@ -29,9 +29,9 @@ pub(super) fn fault(refused: bool) -> Fault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
     Answers,
-    /// Nobody listens: every request fails at once.
+    /// Every request fails immediately.
     Gone,
-    /// Requests hang. They are carried out when it answers again, though nobody waits for them any more.
+    /// Requests hang. The registry carries them out when it answers again, although they have timed out.
     Frozen,
 }
 
@@ -44,18 +44,18 @@ pub(super) enum Blow {
     Compacted,
     WatchBroken,
     Announce,
-    /// It comes back with nothing in it.
+    /// It comes back without data.
     Emptied,
 }
 
-/// A request on its way.
+/// A request in flight.
 struct Asked {
     request: Request,
-    /// What the server said of itself then.
+    /// The version of the server's entry at that time.
     version: u64,
     /// When it is carried out or, after that, when its answer arrives.
     at: Instant,
-    /// The answer on its way back, and what was under the own key.
+    /// The answer in flight, and the entry under the own key.
     done: Option<(Answer, Option<(i64, u64)>)>,
 }
 
@@ -69,11 +69,11 @@ pub(super) struct World {
     /// The lease and the version of the own key.
     pub(super) key: Option<(i64, u64)>,
     asked: Option<Asked>,
-    /// What nobody waits for any more.
+    /// Requests that have timed out.
     late: Vec<(Request, u64)>,
-    /// What became of the own key, by revision: put with a lease and a version, or deleted.
+    /// The history of the own key, by revision: put with a lease and a version, or deleted.
     history: Vec<(i64, Option<(i64, u64)>)>,
-    /// The revision that the watch brings next.
+    /// The next revision of the watch.
     watched: i64,
     pub(super) machine: Machine,
     version: u64,
@@ -233,13 +233,13 @@ impl World {
         self.now = end;
     }
 
-    /// Brings what there is to be seen, as long as the watch is read.
+    /// Delivers the events of the watch, as long as the watch is read.
     fn watch(&mut self) {
         while self.mode == Mode::Answers && self.machine.reads_watch() {
             let next = self.history.iter().find(|(revision, _)| *revision >= self.watched);
             let Some(&(revision, became)) = next else { return };
             self.watched = revision + 1;
-            // What is older than the list is in it.
+            // Events older than the list are in it.
             if Some(revision) <= self.machine.listed {
                 continue;
             }
@@ -254,7 +254,7 @@ impl World {
         }
     }
 
-    /// Carries out what was asked or, later, hands the answer over: the watch may bring something in between.
+    /// Carries out a request or, later, delivers its answer. The watch may deliver events in between.
     fn answer(&mut self) {
         self.expire();
         let Some(asked) = self.asked.take() else { return };
@@ -282,7 +282,7 @@ impl World {
         self.machine.answered(answer, self.now);
     }
 
-    /// What must hold for every request.
+    /// Checks the invariants of every request.
     fn check(&self, request: Request) {
         let connecting = matches!(request, Request::Connect(_));
         assert_eq!(connecting, !self.machine.connected(), "{request:?}");
