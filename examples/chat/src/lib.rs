@@ -1,19 +1,18 @@
-//! A chat room: one page, one socket, everybody hears everybody.
+//! A chat room with a web page.
 //!
-//! The routes, pushes and JSON are those of the original framework's chat demo, so that its page can talk to
-//! this server too. Our own page sends a name when it joins; the original's sends none and gets a number. Two pushes
-//! more, which that page does not know, tell ours how everybody likes to be called, and who has left.
+//! Routes, pushes and JSON are those of Go Pitaya's chat demo, so that its page works with this server too. The page of
+//! this example sends a name when it joins. Go Pitaya's page sends none, so its users get a number. Two more pushes, which
+//! only this page reads, carry the users' names and who left.
 //!
-//! The room serves alone or in a cluster, by the same handlers:
+//! The same handlers run in one server or in a cluster:
 //!
-//! | server | its type | is |
+//! | server | its type | serves |
 //! |---|---|---|
-//! | [`standalone`] | `room` | the room, with people connected to it |
-//! | [`connector`] | `connector` | what people are connected to; it passes on what is for the room |
+//! | [`standalone`] | `room` | clients and the room |
+//! | [`connector`] | `connector` | clients; it forwards their messages to the rooms |
 //! | [`room`](fn@room) | `room` | the room, behind connectors |
 //!
-//! What the servers of a cluster share is a group, in etcd. Any of the room servers takes any message, and none keeps
-//! anything of its own.
+//! The servers of a cluster share a group, in etcd. Room servers keep no state, so any of them handles any message.
 
 mod members;
 pub mod page;
@@ -26,22 +25,22 @@ use pitaya::prelude::*;
 
 pub use room::{ChatMessage, Join, Joined, Members, Names, NewUser, Room, Say, UserLeft};
 
-/// The room in one server, which needs no other.
+/// Makes an app the whole chat in one server.
 #[must_use]
 pub fn standalone(app: Builder) -> Builder {
     members::keep(app.server_type("room"))
 }
 
-/// A server of a cluster that people connect to.
+/// Makes an app a connector: the server of a cluster that clients connect to.
 ///
 /// # Errors
-/// As [`room`](fn@room).
+/// Those of [`room`](fn@room).
 pub fn connector(app: Builder, config: &Config) -> Result<Builder> {
-    // It has no handlers: all messages are passed on.
+    // It has no handlers: all messages are forwarded.
     over_the_network(members::keep(app.server_type(members::FRONT).no_collect()), config)
 }
 
-/// A server of a cluster with the room.
+/// Makes an app a room server of a cluster.
 ///
 /// # Errors
 /// The chat was built without the feature `cluster`.
@@ -49,7 +48,7 @@ pub fn room(app: Builder, config: &Config) -> Result<Builder> {
     over_the_network(members::keep(app.server_type("room").backend()), config)
 }
 
-/// Servers over NATS and etcd, and groups that all of them share.
+/// Connects an app to NATS and etcd, and stores its groups in etcd.
 #[cfg(feature = "cluster")]
 fn over_the_network(app: Builder, config: &Config) -> Result<Builder> {
     use pitaya::group::{EtcdGroupOptions, EtcdStore};

@@ -1,8 +1,8 @@
-//! Who is in the room: a group of uids.
+//! The members of the room: a group of uids.
 //!
-//! A group does not know who is connected. Whoever closes the page is taken out at once, by the server that has the
-//! session; that server may be killed, or the group may be out of reach just then. So each server looks, again and
-//! again, for members that are gone, and for people of its own that are none any more.
+//! A group does not know who is connected. When a user closes the page, the server with the session removes the member.
+//! That server may have been killed, or the group may be unreachable at that moment. Each server therefore looks
+//! regularly for members without a session, and for its own users that are no longer members.
 
 use std::collections::BTreeSet;
 use std::mem;
@@ -16,18 +16,18 @@ use pitaya::prelude::*;
 use crate::room::{Members, UserLeft};
 use crate::uid::frontend_of;
 
-/// The type of the servers of a cluster that people are connected to.
+/// The type of the servers of a cluster that clients connect to.
 pub(crate) const FRONT: &str = "connector";
 
 /// Pause between two looks.
 const ROUND: Duration = Duration::from_secs(3);
 
-/// The group. What is pushed to it goes to connectors, or, in a server that stands alone, to whoever is here.
+/// Returns the group. Its pushes go to the connectors, or to the sessions of a standalone server.
 pub(crate) fn members(groups: &Groups) -> Group {
     groups.group("room").at(FRONT)
 }
 
-/// Takes somebody out, and tells the others.
+/// Removes a member and tells the others.
 pub(crate) async fn leave(room: &Group, uid: &str) -> Result<()> {
     room.remove(uid).await?;
     room.push(&UserLeft { uid: uid.to_owned() }).await?;
@@ -35,7 +35,7 @@ pub(crate) async fn leave(room: &Group, uid: &str) -> Result<()> {
     Ok(())
 }
 
-/// Makes an app take out of the room who has gone.
+/// Makes an app remove members that are gone.
 pub(crate) fn keep(app: Builder) -> Builder {
     app.post_build(|app| async move {
         let room = members(&app.groups()?);
@@ -44,9 +44,9 @@ pub(crate) fn keep(app: Builder) -> Builder {
             move |session| {
                 let room = room.clone();
                 async move {
-                    let Ok(uid) = session.uid() else { return }; // it has never joined
+                    let Ok(uid) = session.uid() else { return }; // this client never joined
                     if let Err(error) = leave(&room, &uid).await {
-                        tracing::warn!(%error, uid, "could not leave the room");
+                        tracing::warn!(%error, uid, "failed to leave the room");
                     }
                 }
             }
@@ -58,7 +58,7 @@ pub(crate) fn keep(app: Builder) -> Builder {
                 let (app, room, missed) = (app.clone(), room.clone(), Arc::clone(&missed));
                 async move {
                     if let Err(error) = tidy(&app, &room, &missed).await {
-                        tracing::debug!(%error, "the room is not tidy");
+                        tracing::debug!(%error, "failed to remove members that are gone");
                     }
                 }
             }
@@ -67,10 +67,12 @@ pub(crate) fn keep(app: Builder) -> Builder {
     })
 }
 
-/// Takes out members that were missed at the last look too: one that was not may be just coming or going. And lets go of
-/// whoever is here and was taken out, because for a while the others did not know this server: the page joins again.
+/// Removes members that had no session at the last round either. One that had may be joining or leaving just now.
+///
+/// It also closes sessions of users that other servers removed, because those did not see this server for a while. The
+/// page then joins again.
 async fn tidy(app: &App, room: &Group, missed: &Mutex<BTreeSet<String>>) -> Result<()> {
-    // First who is here: nobody is bound who is not a member yet.
+    // Sessions first: a user is a member before its session is bound.
     let here = app.sessions().all();
     let members: BTreeSet<String> = room.members().await?.into_iter().collect();
     for session in here {
@@ -82,14 +84,16 @@ async fn tidy(app: &App, room: &Group, missed: &Mutex<BTreeSet<String>>) -> Resu
     let before = mem::replace(&mut *missed.lock().unwrap_or_else(PoisonError::into_inner), gone.clone());
     for uid in gone.intersection(&before) {
         match leave(room, uid).await {
-            Ok(()) => tracing::info!(uid, "a member of the room has gone"),
-            Err(error) => tracing::debug!(%error, uid, "another server may have been quicker"),
+            Ok(()) => tracing::info!(uid, "removed a member that is gone"),
+            Err(error) => {
+                tracing::debug!(%error, uid, "failed to remove a member; another server may have done it")
+            }
         }
     }
     Ok(())
 }
 
-/// Whether a member's session should be here and is not, or its server is not there.
+/// Returns whether a member's server is gone, or its session on this server.
 fn is_gone(app: &App, uid: &str) -> bool {
     match (frontend_of(uid), app.servers()) {
         (Some(frontend), Some(servers)) if frontend != app.server_id() => servers.get(frontend).is_none(),

@@ -1,4 +1,4 @@
-//! The room: its messages and what it does.
+//! The room: its messages and handlers.
 
 use std::collections::BTreeMap;
 
@@ -7,68 +7,70 @@ use pitaya::prelude::*;
 use crate::members::{leave, members};
 use crate::uid::{name_of, uid_for};
 
-/// Enters the room.
+/// Joins the room.
 #[message(lenient)]
 pub struct Join {
-    /// What the user would like to be called; empty for a guest.
+    /// The name to show; empty for a guest.
     pub name: String,
 }
 
 /// The answer to [`Join`].
 #[message]
 pub struct Joined {
-    /// 0: clients test it.
+    /// Always 0. Clients check it.
     pub code: i32,
-    /// `success`.
+    /// Always `success`.
     pub result: String,
-    /// The uid the user got.
+    /// The uid of the user.
     pub uid: String,
 }
 
-/// Something said.
+/// Says something.
 #[message(lenient)]
 pub struct Say {
-    /// Who says it, as shown.
+    /// The name of the sender, as shown.
     pub name: String,
-    /// What.
+    /// The text.
     pub content: String,
 }
 
-/// Everybody who was in the room a moment ago. Of two lists the older may come later, from another server; no uid is
-/// used twice, so that whoever is in a list is in the room unless [`UserLeft`] says otherwise.
+/// The members of the room.
+///
+/// An older list from another server may arrive later than a newer one. No uid is used twice, so a member of any list is
+/// in the room unless [`UserLeft`] names it.
 #[message(push = "onMembers")]
 pub struct Members {
-    /// Their uids.
+    /// The uids of the members.
     pub members: Vec<String>,
 }
 
-/// How some of those who are in the room like to be called.
+/// The names of some members.
 #[message(push = "onNames")]
 pub struct Names {
-    /// The name of each uid.
+    /// The names, by uid.
     pub names: BTreeMap<String, String>,
 }
 
-/// Somebody came.
+/// A user joined.
 #[message(push = "onNewUser")]
 pub struct NewUser {
     /// A line to show.
     pub content: String,
 }
 
-/// Somebody left.
+/// A user left.
 #[message(push = "onUserLeft")]
 pub struct UserLeft {
-    /// Who.
+    /// The uid of the user.
     pub uid: String,
 }
 
-/// Something was said.
+/// A user said something.
 #[message(push = "onMessage")]
 pub struct ChatMessage {
-    /// Who said it, as shown.
+    /// The name of the sender, as shown.
     pub name: String,
-    /// What.
+    /// The text.
     pub content: String,
 }
 
@@ -87,11 +89,11 @@ impl Lifecycle for Room {
 
 #[handler(server = "room")]
 impl Room {
-    /// Enters the room: tells the newcomer who is there, and the others who came.
+    /// Joins the room. The new user gets the list of members, and the others a notice.
     pub async fn join(&self, session: Session, msg: Join) -> Result<Joined> {
         let room = members(&self.groups);
         let uid = uid_for(&msg.name, session.id(), session.frontend_id());
-        // First into the group, then bound: a bound session takes its user out when it closes, whenever that is.
+        // The group first: from the bind on, the close of the session removes the member.
         room.add(&uid).await?;
         if let Err(error) = session.bind(&uid).await {
             leave(&room, &uid).await?;
@@ -108,7 +110,7 @@ impl Room {
         Ok(Joined { code: 0, result: "success".to_owned(), uid })
     }
 
-    /// Says something to everybody.
+    /// Sends a text to all members.
     pub async fn message(&self, msg: Say) -> Result<()> {
         members(&self.groups).push(&ChatMessage { name: msg.name, content: msg.content }).await?;
         Ok(())

@@ -1,12 +1,13 @@
-//! Uids that say all there is to know of a member: `ann-7`, or `ann-7@connector-1` in a cluster, is session 7 of that
-//! connector, and would like to be called ann. So whoever knows who is in the room knows the rest too.
+//! Uids that carry the name, the session and the server of a member.
 //!
-//! A uid is an id, not a display name: of a name it has the letters and digits, and the codes of all else.
+//! `ann-7@connector-1` is session 7 of `connector-1`, with the name ann; a standalone server has `ann-7`. The list of uids
+//! is therefore all that servers need to share. A uid is an id, not a display name: letters and digits of the name stay,
+//! other characters are written as their codes.
 
 /// The most bytes of a uid.
 const LONGEST: usize = 128;
 
-/// The uid of a session. `frontend` is the server that has it, if that is not this one. A very long name loses its end.
+/// Returns the uid of a session. `frontend` is the server with the session, if it is another one. A long name is cut.
 pub(crate) fn uid_for(name: &str, session: u64, frontend: Option<&str>) -> String {
     let mut end = session.to_string();
     if let Some(frontend) = frontend {
@@ -23,7 +24,7 @@ pub(crate) fn uid_for(name: &str, session: u64, frontend: Option<&str>) -> Strin
     if uid.is_empty() { end } else { format!("{uid}-{end}") }
 }
 
-/// What somebody likes to be called.
+/// Returns the name of a member.
 pub(crate) fn name_of(uid: &str) -> String {
     let session = uid.split('@').next().unwrap_or_default();
     let Some((name, _)) = session.split_once('-') else { return format!("guest {session}") };
@@ -35,7 +36,7 @@ pub(crate) fn name_of(uid: &str) -> String {
     name.split('~').enumerate().map(part).collect()
 }
 
-/// The server that has somebody's session, in a cluster.
+/// Returns the server with the session of a member, in a cluster.
 pub(crate) fn frontend_of(uid: &str) -> Option<&str> {
     uid.split_once('@').map(|(_, frontend)| frontend)
 }

@@ -1,8 +1,8 @@
-//! What both sides share: messages, and what a room serves.
+//! The messages, and the remotes of a room server.
 
 use pitaya::prelude::{Result, message, remote, session};
 
-/// A player wants to play.
+/// Signs in.
 #[message]
 pub struct Join {
     /// The player's name, as shown.
@@ -11,18 +11,18 @@ pub struct Join {
     pub room: String,
 }
 
-/// Who is in the room.
+/// The answer to [`Join`].
 #[message]
 #[derive(PartialEq)]
 pub struct Joined {
-    /// Their names.
+    /// The names of the players in the room.
     pub members: Vec<String>,
 }
 
-/// A player says something.
+/// Says something.
 #[message]
 pub struct Say {
-    /// What.
+    /// The text.
     pub text: String,
 }
 
@@ -51,25 +51,25 @@ pub struct Leave {
     pub room: String,
 }
 
-/// Somebody has come or gone.
+/// A player entered or left.
 #[message(push = "onMembers")]
 #[derive(PartialEq)]
 pub struct Members {
-    /// Who is there now.
+    /// The names of the players in the room.
     pub members: Vec<String>,
 }
 
-/// Somebody has said something.
+/// A player said something.
 #[message(push = "onMessage")]
 #[derive(PartialEq)]
 pub struct Message {
-    /// Who.
+    /// The name of the player.
     pub from: String,
-    /// What.
+    /// The text.
     pub text: String,
 }
 
-/// What is known of a player.
+/// The session data of a player.
 #[session]
 #[derive(Default)]
 pub struct Player {
@@ -79,11 +79,11 @@ pub struct Player {
     pub room: Option<String>,
 }
 
-/// What a room server does for others. One room lives on one server: calls choose it by the name of the room.
+/// The remotes of a room server. Each room is on one server, which calls choose by the name of the room.
 #[remote(server = "room")]
 pub trait RoomApi {
-    /// Lets a player in, and tells the others.
+    /// Adds a player and tells the others.
     async fn enter(&self, req: Enter) -> Result<Joined>;
-    /// Lets a player out, and tells the others.
+    /// Removes a player and tells the others.
     async fn leave(&self, req: Leave) -> Result<()>;
 }

@@ -1,4 +1,4 @@
-//! In front: players connect here.
+//! The frontend: players connect here.
 
 use pitaya::prelude::*;
 
@@ -13,9 +13,9 @@ pub struct Entry {
 
 #[handler(server = "connector")]
 impl Entry {
-    /// Signs in and enters a room. When the player goes, it leaves.
+    /// Signs in and enters a room. The close of the session leaves it.
     pub async fn join(&self, session: Session<Player>, msg: Join) -> Result<Joined> {
-        // A uid is an id, never a display name; session ids are each connector's own.
+        // A uid is an id, never a display name. Each connector counts its own sessions.
         let uid = format!("{}-{}", self.app.server_id(), session.id());
         session.bind(&uid).await?;
         session
@@ -28,7 +28,7 @@ impl Entry {
         let (leave, leaves) = (Leave { uid: uid.clone(), room: msg.room.clone() }, room.clone());
         session.on_close(move |_| async move {
             if let Err(error) = leaves.leave(&leave).await {
-                tracing::warn!(%error, "a player could not leave");
+                tracing::warn!(%error, "failed to leave the room");
             }
         })?;
         room.enter(&Enter { uid, name: msg.name, room: msg.room }).await

@@ -1,14 +1,12 @@
 //! Starts servers of the cluster.
 //!
 //! ```text
-//! cargo run -p cluster -- --embedded            a connector on port 3250 and two rooms, within one process
+//! cargo run -p cluster -- --embedded            a connector on port 3250 and two rooms, in one process
 //! cargo run -p cluster -- connector --port 3250 a connector, over etcd and NATS (`cargo xtask up` starts both)
-//! cargo run -p cluster -- room                  a room server; start as many as you like
+//! cargo run -p cluster -- room                  a room server; start any number
 //! ```
 //!
-//! With `PITAYA_SESSION_DRAIN_ENABLED=true` a room server that gets SIGTERM ends when its rooms have closed.
-
-use std::process::ExitCode;
+//! With `PITAYA_SESSION_DRAIN_ENABLED=true` a room server that gets SIGTERM stops when its rooms have closed.
 
 use pitaya::acceptor::Tcp;
 use pitaya::cluster::{MemoryBroker, MemoryRegistry};
@@ -20,18 +18,8 @@ pitaya::link!(cluster);
 const USAGE: &str = "usage: cluster --embedded | connector [--port PORT] | room";
 
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn main() -> Result<()> {
     tracing_subscriber::fmt().with_env_filter("info").init();
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error:?}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn run() -> Result<()> {
     let config = Config::from_env()?;
     if print_if_asked(&config) {
         return Ok(());
@@ -52,7 +40,7 @@ async fn connector(config: Config, port: &str) -> Result<()> {
     cluster::over_the_network(cluster::connector(app))?.run().await
 }
 
-/// A connector and two rooms in this process: no other server is needed.
+/// Runs a connector and two rooms in this process. No other server is needed.
 async fn embedded(config: Config) -> Result<()> {
     let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());
     let app = || {

@@ -1,4 +1,4 @@
-//! Behind: rooms, each on one server.
+//! The backend: rooms, each on one server.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,10 +9,10 @@ use pitaya::prelude::*;
 
 use crate::api::{Enter, Joined, Leave, Members, Message, Player, RoomApi, Say};
 
-/// The type of the servers that players are connected to.
+/// The type of the servers that players connect to.
 const FRONT: &str = "connector";
 
-/// The rooms of this server: the names of the players, by uid, by room.
+/// The rooms of this server: by room and uid, the name of each player.
 #[derive(Debug, Default)]
 pub struct Rooms(Mutex<BTreeMap<String, BTreeMap<String, String>>>);
 
@@ -21,7 +21,7 @@ impl Rooms {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The names of the rooms that are open.
+    /// Returns the names of the open rooms.
     pub fn open(&self) -> Vec<String> {
         self.lock().keys().cloned().collect()
     }
@@ -34,7 +34,7 @@ impl Rooms {
         self.lock().entry(req.room.clone()).or_default().insert(req.uid.clone(), req.name.clone());
     }
 
-    /// The last player closes the room.
+    /// Removes a player. The last one closes the room.
     fn leave(&self, req: &Leave) {
         let mut rooms = self.lock();
         if let Some(room) = rooms.get_mut(&req.room) {
@@ -46,8 +46,10 @@ impl Rooms {
     }
 }
 
-/// Lets a server that drains wait until its rooms are closed. Players may still enter those; new rooms are opened on other
-/// servers, because calls by a key that this server does not know go there.
+/// Lets a draining server wait until its rooms are closed.
+///
+/// Players may still enter these rooms. New rooms open on other servers, because a draining server gets only calls with
+/// keys that it knows.
 #[derive(Debug)]
 pub struct OpenRooms(pub Arc<Rooms>);
 
@@ -101,7 +103,7 @@ impl RoomApi for Room {
 
 #[handler(server = "room")]
 impl Room {
-    /// Tells everybody in the player's room. It comes to the server that has the room, by the router of the connector.
+    /// Sends a text to the player's room. The router of the connector chose the server with that room.
     pub async fn say(&self, session: Session<Player>, msg: Say) -> Result<()> {
         let player = session.data()?;
         let room = player.room.ok_or_else(|| Error::new("CHAT-001", "join a room first"))?;

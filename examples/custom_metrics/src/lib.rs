@@ -1,4 +1,4 @@
-//! Custom metrics: some are defined in `config.toml` and reported by name, one is defined in the code.
+//! Custom metrics: some are defined in `config.toml` and recorded by name, one is defined in the code.
 
 use pitaya::acceptor::Tcp;
 use pitaya::app::Builder;
@@ -6,7 +6,7 @@ use pitaya::config::Config;
 use pitaya::metrics::{Metric, Metrics};
 use pitaya::prelude::*;
 
-/// Messages to this component, by their length. Defined in the code, so that no name can be misspelled.
+/// The length of messages to this component. It is defined in the code, where the compiler checks the name.
 pub static MESSAGE_BYTES: Metric =
     Metric::histogram("room", "message_bytes", "Bytes of messages to the room", &[16.0, 64.0, 256.0, 1024.0]);
 
@@ -19,7 +19,7 @@ pub struct Value {
     pub tag: String,
 }
 
-/// The component.
+/// The component with the handlers.
 #[derive(Debug, Component)]
 pub struct Room {
     metrics: Metrics,
@@ -42,7 +42,7 @@ impl Room {
         self.metrics.record("my_gauge_2", &[("tag", &msg.tag)], msg.value).internal()
     }
 
-    /// Gives the summary one value.
+    /// Adds one value to the summary.
     pub async fn setsummary(&self, msg: Value) -> Result<()> {
         self.metrics.record("my_summary", &[], msg.value).internal()
     }
@@ -55,15 +55,15 @@ impl Room {
     }
 }
 
-/// `config.toml`, and over it the environment: `PITAYA_HTTP_LISTEN=:9100`, say.
+/// Loads `config.toml`. Environment variables such as `PITAYA_HTTP_LISTEN=:9100` override it.
 ///
 /// # Errors
-/// If a value is not allowed.
+/// A value is invalid.
 pub fn config() -> Result<Config> {
     Ok(Config::load(concat!(env!("CARGO_MANIFEST_DIR"), "/config.toml"))?)
 }
 
-/// The app, listening on `address`.
+/// Returns the app, which listens on `address`.
 pub fn app(config: Config, address: &str) -> Builder {
     App::builder().config(config).server_type("room").acceptor(Tcp::bind(address))
 }

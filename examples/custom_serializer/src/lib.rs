@@ -1,4 +1,4 @@
-//! A serializer of one's own: JSON, indented, under a name that clients read in the handshake.
+//! A custom serializer: indented JSON, under a name that clients read in the handshake.
 
 use pitaya::acceptor::Tcp;
 use pitaya::app::Builder;
@@ -6,7 +6,7 @@ use pitaya::config::Config;
 use pitaya::prelude::*;
 use pitaya::serialize::Serializer;
 
-/// JSON that people like to read.
+/// Indented JSON.
 #[derive(Debug)]
 pub struct PrettyJson;
 
@@ -34,36 +34,36 @@ impl Serializer for PrettyJson {
     }
 }
 
-/// Two numbers.
+/// Two numbers to add.
 #[message]
 pub struct Add {
-    /// One.
+    /// The first number.
     pub a: i64,
-    /// The other.
+    /// The second number.
     pub b: i64,
 }
 
-/// Their sum.
+/// The answer to [`Add`].
 #[message]
 pub struct Sum {
     /// The sum.
     pub sum: i64,
 }
 
-/// The component.
+/// The component with the handlers.
 #[derive(Debug, Component)]
 pub struct Calculator;
 
 #[handler(server = "calc")]
 impl Calculator {
-    /// Adds.
+    /// Returns the sum of two numbers.
     pub async fn add(&self, msg: Add) -> Result<Sum> {
         let sum = msg.a.checked_add(msg.b).ok_or_else(|| Error::new("CALC-001", "too large"))?;
         Ok(Sum { sum })
     }
 }
 
-/// The app, listening on `address`.
+/// Returns the app, which listens on `address`.
 pub fn app(config: Config, address: &str) -> Builder {
     App::builder().config(config).server_type("calc").serializer(PrettyJson).acceptor(Tcp::bind(address))
 }

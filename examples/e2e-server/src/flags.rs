@@ -2,28 +2,28 @@
 
 use std::path::PathBuf;
 
-/// What the command line says.
+/// The values of the flags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flags {
     /// The server type.
     pub server_type: String,
     /// The port that a frontend listens on.
     pub port: u16,
-    /// Whether clients connect to it.
+    /// Whether the server is a frontend.
     pub frontend: bool,
-    /// What the registry's keys begin with.
+    /// The prefix of the keys in the registry.
     pub sd_prefix: String,
-    /// Whether servers reach each other over gRPC.
+    /// Whether servers call each other over gRPC.
     pub grpc: bool,
-    /// The port for that.
+    /// The port of gRPC.
     pub grpc_port: u16,
     /// `json` or `protobuf`.
     pub serializer: String,
-    /// Whether it logs.
+    /// Whether the server logs.
     pub debug: bool,
-    /// The certificate chain, PEM; with it and its key, clients connect with TLS.
+    /// The PEM file with the certificate chain. With certificate and key, clients connect with TLS.
     pub tls_cert: Option<PathBuf>,
-    /// The key, PEM.
+    /// The PEM file with the key.
     pub tls_key: Option<PathBuf>,
 }
 
@@ -48,13 +48,13 @@ impl Flags {
     /// Reads the arguments after the program's name.
     ///
     /// # Errors
-    /// A text for the user: an unknown flag, one without its value, or with one that it cannot have.
+    /// A text for the user: a flag is unknown, or its value is missing or invalid.
     pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut flags = Self::default();
         let mut args = args.into_iter();
         while let Some(arg) = args.next() {
             let bare = arg.strip_prefix("--").or_else(|| arg.strip_prefix('-'));
-            let bare = bare.ok_or_else(|| format!("`{arg}` is no flag"))?;
+            let bare = bare.ok_or_else(|| format!("`{arg}` is not a flag"))?;
             let (name, given) = match bare.split_once('=') {
                 Some((name, value)) => (name, Some(value.to_owned())),
                 None => (bare, None),

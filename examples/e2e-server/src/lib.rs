@@ -1,5 +1,6 @@
-//! The server that end-to-end suites of the protocol start, as a frontend or as a backend: every server has all of
-//! these handlers and remotes.
+//! The server that end-to-end suites of the protocol start, as a frontend or as a backend.
+//!
+//! Every server has all of these handlers and remotes.
 
 pub mod flags;
 pub mod log;
@@ -31,13 +32,13 @@ impl TestResponse {
     }
 }
 
-/// A call to be made.
+/// A call of a remote.
 #[message(proto, lenient)]
 pub struct TestRpcRequest {
-    /// Of what.
+    /// The route of the remote.
     #[tag(1)]
     pub route: String,
-    /// With what text.
+    /// The text to send.
     #[tag(2)]
     pub data: String,
 }
@@ -53,9 +54,9 @@ pub struct TestSendToUsers {
     pub msg: String,
 }
 
-/// The group that binding enters.
+/// The group of all bound users.
 const GROUP: &str = "g1";
-/// The type of the frontends that have the users.
+/// The type of the frontends.
 const FRONTENDS: &str = "connector";
 
 /// The handlers.
@@ -75,7 +76,7 @@ impl Lifecycle for TestSvc {
 
 #[handler(service = "testsvc")]
 impl TestSvc {
-    /// Kicks a user who is on this server.
+    /// Kicks a user of this server.
     pub async fn testrequestkickuser(&self, uid: Bytes) -> Result<TestResponse> {
         let session =
             self.sessions.by_uid(&text(&uid)).ok_or_else(|| Error::new("PIT-404", "session not found"))?;
@@ -83,68 +84,68 @@ impl TestSvc {
         Ok(TestResponse::ok("ok"))
     }
 
-    /// Kicks whoever asks.
+    /// Kicks the caller.
     pub async fn testrequestkickme(&self, session: Session) -> Result<TestResponse> {
         session.kick().await?;
         Ok(TestResponse::ok("ok"))
     }
 
-    /// Says hello.
+    /// Returns a greeting.
     pub async fn testrequestonlysessionreturnsptr(&self) -> Result<TestResponse> {
         Ok(TestResponse::ok("hello"))
     }
 
-    /// No reply where there should be one.
+    /// Returns no reply to a request.
     pub async fn testrequestonlysessionreturnsptrnil(&self) -> Result<Option<TestResponse>> {
         Ok(None)
     }
 
-    /// The same of a raw handler.
+    /// Returns no reply to a request, as a raw handler.
     pub async fn testrequestonlysessionreturnsrawnil(&self) -> Result<Option<Bytes>> {
         Ok(None)
     }
 
-    /// The text back.
+    /// Returns the text.
     pub async fn testrequestreturnsptr(&self, msg: TestRequest) -> Result<TestResponse> {
         Ok(TestResponse::ok(msg.msg))
     }
 
-    /// The text back, as raw bytes.
+    /// Returns the text as raw bytes.
     pub async fn testrequestreturnsraw(&self, msg: TestRequest) -> Result<Bytes> {
         Ok(msg.msg.into())
     }
 
-    /// The bytes back.
+    /// Returns the bytes.
     pub async fn testrequestreceivereturnsraw(&self, body: Bytes) -> Result<Bytes> {
         Ok(body)
     }
 
-    /// An error.
+    /// Returns an error.
     pub async fn testrequestreturnserror(&self) -> Result<Bytes> {
         Err(Error::new("PIT-555", "somerror"))
     }
 
-    /// Binds the session to a new user, and enters the group.
+    /// Binds the session to a new user, and adds it to the group.
     pub async fn testbind(&self, session: Session) -> Result<Bytes> {
         self.enter(&session, &uuid::Uuid::new_v4().to_string()).await
     }
 
-    /// Binds the session to a user, and enters the group.
+    /// Binds the session to a user, and adds it to the group.
     pub async fn testbindid(&self, session: Session, uid: Bytes) -> Result<Bytes> {
         self.enter(&session, &text(&uid)).await
     }
 
-    /// The bytes to everybody in the group.
+    /// Pushes the bytes to the group.
     pub async fn testsendgroupmsg(&self, body: Bytes) {
         self.tell("route.test", &body).await;
     }
 
-    /// The message to everybody in the group.
+    /// Pushes the message to the group.
     pub async fn testsendgroupmsgptr(&self, msg: TestRequest) {
         self.tell("route.testptr", &msg).await;
     }
 
-    /// A text to some users.
+    /// Pushes a text to some users.
     pub async fn testsendtousers(&self, msg: TestSendToUsers) {
         let body = Bytes::from(msg.msg);
         let sent = self.users.at(FRONTENDS).push_to(&msg.uids, "route.sendtousers", &body).await;
@@ -192,22 +193,22 @@ pub struct TestRemoteSvc;
 
 #[remote(service = "testremotesvc")]
 impl TestRemoteSvc {
-    /// The text back.
+    /// Returns the text.
     pub async fn rpctestrawptrreturnsptr(&self, req: TestRequest) -> Result<TestResponse> {
         Ok(TestResponse::ok(format!("got {}", req.msg)))
     }
 
-    /// The text back.
+    /// Returns the text.
     pub async fn rpctestptrreturnsptr(&self, req: TestRequest) -> Result<TestResponse> {
         Ok(TestResponse::ok(format!("got {}", req.msg)))
     }
 
-    /// An error with metadata.
+    /// Returns an error with metadata.
     pub async fn rpctestreturnserror(&self) -> Result<TestResponse> {
         Err(Error::new("PIT-433", "test error").with_metadata("some", "meta"))
     }
 
-    /// Takes nothing.
+    /// Answers a call without an argument.
     pub async fn rpctestnoargs(&self) -> Result<TestResponse> {
         Ok(TestResponse::ok("got nothing"))
     }

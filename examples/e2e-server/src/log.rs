@@ -1,14 +1,14 @@
-//! Log lines on standard error that never hold the server up: nobody may be reading them.
+//! Log lines on standard error that never block the server, even if no process reads them.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines that wait to be written; what comes beyond is dropped.
+/// The number of lines that wait to be written. Further ones are dropped.
 const WAITING: usize = 1024;
 
-/// Writes to standard error from a thread of its own.
+/// Writes to standard error from a separate thread.
 #[derive(Debug, Clone)]
 pub struct Lossy(SyncSender<Vec<u8>>);
 
@@ -20,7 +20,7 @@ impl Lossy {
         std::thread::spawn(move || {
             for line in written {
                 if io::stderr().write_all(&line).is_err() {
-                    return; // nobody is there any more
+                    return; // the reader is gone
                 }
             }
         });

@@ -1,5 +1,6 @@
-//! Starts the server of end-to-end suites: see `flags.rs`. It says `all modules started!` on standard error when it is
-//! ready, and next to nothing else.
+//! Starts the server of end-to-end suites: see `flags.rs`.
+//!
+//! It writes `all modules started!` to standard error when it is ready, and nothing else without `-debug`.
 
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
-//! Pipelines: rules that are checked before a handler runs, and hooks around it.
+//! Pipelines: validation before a handler runs, and hooks around it.
 //!
-//! The routes are those of the original framework's demo: `metagameDemo.metagameHandler.CreatePlayerCheat` and
+//! The routes are those of Go Pitaya's demo: `metagameDemo.metagameHandler.CreatePlayerCheat` and
 //! `….HandlerNoArg`.
 
 use garde::Validate;
@@ -10,53 +10,53 @@ use pitaya::config::Config;
 use pitaya::pipeline::{HookReply, HookRequest};
 use pitaya::prelude::*;
 
-/// A new player, with rules for its fields.
+/// A new player, with validation rules for its fields.
 #[message(validate)]
 #[derive(Validate)]
 pub struct CreatePlayer {
     /// The name.
     #[garde(length(min = 1, max = 32))]
     pub name: String,
-    /// The address.
+    /// The e-mail address.
     #[garde(email)]
     pub email: String,
-    /// Money that is won.
+    /// Money that players win.
     #[garde(range(min = 0, max = 1000))]
     #[serde(rename = "softCurrency")]
     pub soft_currency: i64,
-    /// Money that is bought.
+    /// Money that players buy.
     #[garde(range(min = 0, max = 1000))]
     #[serde(rename = "hardCurrency")]
     pub hard_currency: i64,
 }
 
-/// An answer.
+/// The answer of both handlers.
 #[message]
 pub struct Reply {
-    /// What happened.
+    /// A text to show.
     pub msg: String,
 }
 
-/// The component.
+/// The component with the handlers.
 #[derive(Debug, Component)]
 pub struct Metagame;
 
 #[handler(server = "metagameDemo", service = "metagameHandler", rename_all = "PascalCase")]
 impl Metagame {
-    /// Makes a player, if the rules allow it.
+    /// Creates a player. The validation rules were checked before.
     pub async fn create_player_cheat(&self, msg: CreatePlayer) -> Result<Reply> {
         Ok(Reply {
             msg: format!("created {} with {} and {}", msg.name, msg.soft_currency, msg.hard_currency),
         })
     }
 
-    /// Takes nothing.
+    /// Answers a request without a message.
     pub async fn handler_no_arg(&self) -> Result<Reply> {
         Ok(Reply { msg: "no argument".to_owned() })
     }
 }
 
-/// Names are trimmed before the handler sees them; the rules were checked before.
+/// Trims names before the handler runs and after the rules were checked.
 async fn trim_names(call: &mut HookRequest) -> Result<()> {
     if let Some(player) = call.message_mut::<CreatePlayer>() {
         player.name = player.name.trim().to_owned();
@@ -64,7 +64,7 @@ async fn trim_names(call: &mut HookRequest) -> Result<()> {
     Ok(())
 }
 
-/// A hook may refuse a call.
+/// Rejects a call.
 async fn refuse_root(call: &mut HookRequest) -> Result<()> {
     match call.message::<CreatePlayer>() {
         Some(player) if player.name == "root" => Err(Error::new("META-001", "this name is taken")),
@@ -72,14 +72,14 @@ async fn refuse_root(call: &mut HookRequest) -> Result<()> {
     }
 }
 
-/// Every reply is signed.
+/// Changes every reply.
 async fn sign(call: &mut HookReply) {
     if let Some(reply) = call.reply_mut::<Reply>() {
         reply.msg.push('!');
     }
 }
 
-/// The app, listening on `address`.
+/// Returns the app, which listens on `address`.
 pub fn app(mut config: Config, address: &str) -> Builder {
     config.struct_validation = true;
     App::builder()

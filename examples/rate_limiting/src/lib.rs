@@ -1,34 +1,34 @@
-//! Rate limiting: each connection may send five requests a minute, as `config.toml` says; the rest vanish.
+//! Rate limiting: each connection may send five requests a minute (`config.toml`). Further ones are dropped.
 
 use pitaya::acceptor::{Acceptor, RateLimit, Tcp};
 use pitaya::app::Builder;
 use pitaya::config::Config;
 use pitaya::prelude::*;
 
-/// The component.
+/// The component with the handlers.
 #[derive(Debug, Component)]
 pub struct Room;
 
 #[handler(server = "room")]
 impl Room {
-    /// `pong`, as raw bytes.
+    /// Returns `pong` as raw bytes.
     pub async fn ping(&self) -> Result<Bytes> {
         Ok(Bytes::from_static(b"pong"))
     }
 }
 
-/// `config.toml`, and over it the environment: `PITAYA_CONN_RATELIMITING_LIMIT=50`, say.
+/// Loads `config.toml`. Environment variables such as `PITAYA_CONN_RATELIMITING_LIMIT=50` override it.
 ///
 /// # Errors
-/// If a value is not allowed.
+/// A value is invalid.
 pub fn config() -> Result<Config> {
     Ok(Config::load(concat!(env!("CARGO_MANIFEST_DIR"), "/config.toml"))?)
 }
 
-/// The app, listening on `address`.
+/// Returns the app, which listens on `address`.
 ///
 /// # Errors
-/// If the limit is 0.
+/// The limit is 0.
 pub fn app(config: Config, address: &str) -> Result<Builder> {
     let limit = RateLimit::from_config(&config).internal()?;
     Ok(App::builder().config(config).server_type("room").acceptor(Tcp::bind(address).wrap(limit)))
