@@ -19,8 +19,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::acceptor::AcceptBackoff;
-use crate::acceptor::listen::Listeners;
+use crate::acceptor::{AcceptBackoff, TcpListeners};
 use crate::util::throttle::{GLOBAL, throttled};
 
 pub(crate) use hyper::{StatusCode, header};
@@ -77,7 +76,7 @@ pub(crate) fn ok(content_type: &'static str, gzip: bool, body: Bytes) -> Respons
 }
 
 /// Answers the requests of all connections until `stop`.
-pub(crate) fn serve<A, F>(listeners: Listeners, answer: A, stop: &CancellationToken, tasks: &TaskTracker)
+pub(crate) fn serve<A, F>(listeners: TcpListeners, answer: A, stop: &CancellationToken, tasks: &TaskTracker)
 where
     A: Fn(Request) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response> + Send,
@@ -92,7 +91,7 @@ where
     });
 }
 
-async fn accept<A, F>(listeners: &Listeners, answer: A, stop: &CancellationToken, tasks: &TaskTracker)
+async fn accept<A, F>(listeners: &TcpListeners, answer: A, stop: &CancellationToken, tasks: &TaskTracker)
 where
     A: Fn(Request) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response> + Send,

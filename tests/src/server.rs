@@ -296,7 +296,7 @@ pub fn builder(config: Config, recorder: &Arc<Recorder>) -> Builder {
         .config(config)
         .server_type("test")
         .state(Arc::clone(recorder))
-        .acceptor(Tcp::bind("127.0.0.1:0"))
+        .acceptor(Tcp::new("127.0.0.1:0"))
 }
 
 /// Starts a server with this configuration.

@@ -30,10 +30,10 @@ async fn one_app_serves_every_acceptor() {
     let tls = Tls::from_pem(cert.as_bytes(), key.as_bytes()).unwrap();
     let server = server::start_with(config(), |builder| {
         builder
-            .acceptor(Tcp::bind("127.0.0.1:0"))
-            .acceptor(Tcp::bind("127.0.0.1:0").tls(tls.clone()))
-            .acceptor(WebSocket::bind("127.0.0.1:0"))
-            .acceptor(WebSocket::bind("127.0.0.1:0").tls(tls))
+            .acceptor(Tcp::new("127.0.0.1:0"))
+            .acceptor(Tcp::new("127.0.0.1:0").tls(tls.clone()))
+            .acceptor(WebSocket::new("127.0.0.1:0"))
+            .acceptor(WebSocket::new("127.0.0.1:0").tls(tls))
     })
     .await;
     let at: Vec<SocketAddr> = server.app.socket_addrs();
@@ -73,7 +73,7 @@ async fn a_certificate_is_reloaded_without_a_restart() {
     std::fs::write(&key_file, &first_key).unwrap();
     let tls = Tls::from_pem_files(&cert_file, &key_file).unwrap();
     let handle = tls.clone();
-    let server = server::start_with(config(), |b| b.acceptor(Tcp::bind("127.0.0.1:0").tls(tls))).await;
+    let server = server::start_with(config(), |b| b.acceptor(Tcp::new("127.0.0.1:0").tls(tls))).await;
     let at = server.app.socket_addrs()[1];
     let trust_first = client::Tls::trust_pem(first.as_bytes()).unwrap();
     let old = Client::builder().connect_tls(at, "localhost", trust_first.clone()).await.unwrap();
@@ -102,9 +102,9 @@ async fn stalled_setups_close_and_block_no_client() {
     config.limit_header_deadline = Duration::from_millis(600);
     let server = server::start_with(config, |builder| {
         builder
-            .acceptor(Tcp::bind("127.0.0.1:0").tls(tls))
-            .acceptor(Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]))
-            .acceptor(WebSocket::bind("127.0.0.1:0"))
+            .acceptor(Tcp::new("127.0.0.1:0").tls(tls))
+            .acceptor(Tcp::new("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]))
+            .acceptor(WebSocket::new("127.0.0.1:0"))
     })
     .await;
     let at = server.app.socket_addrs();
@@ -139,9 +139,9 @@ async fn garbage_before_the_handshake_is_closed() {
     let tls = Tls::from_pem(cert.as_bytes(), key.as_bytes()).unwrap();
     let server = server::start_with(config(), |builder| {
         builder
-            .acceptor(Tcp::bind("127.0.0.1:0").tls(tls))
-            .acceptor(Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]))
-            .acceptor(WebSocket::bind("127.0.0.1:0"))
+            .acceptor(Tcp::new("127.0.0.1:0").tls(tls))
+            .acceptor(Tcp::new("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]))
+            .acceptor(WebSocket::new("127.0.0.1:0"))
     })
     .await;
     let at = server.app.socket_addrs();
@@ -207,7 +207,7 @@ impl Filter for Shift {
 async fn wrappers_change_input_in_their_order() {
     let server = server::start_with(config(), |builder| {
         builder
-            .acceptor(Tcp::bind("127.0.0.1:0").wrap(wrapper_fn(|_| Shift(1))).wrap(wrapper_fn(|_| Shift(2))))
+            .acceptor(Tcp::new("127.0.0.1:0").wrap(wrapper_fn(|_| Shift(1))).wrap(wrapper_fn(|_| Shift(2))))
     })
     .await;
     let mut client = RawClient::ready(server.app.socket_addrs()[1]).await;
@@ -223,7 +223,7 @@ async fn rate_limit_counts_data_packets_per_connection() {
     let reporter = std::sync::Arc::clone(&memory_reporter);
     let limit = RateLimit::new(3, Duration::from_secs(3600)).unwrap();
     let server = server::start_with(config(), |builder| {
-        builder.reporter(reporter).acceptor(Tcp::bind("127.0.0.1:0").wrap(limit))
+        builder.reporter(reporter).acceptor(Tcp::new("127.0.0.1:0").wrap(limit))
     })
     .await;
     let at = server.app.socket_addrs()[1];
@@ -292,7 +292,7 @@ async fn websocket_message_holds_exactly_one_packet() {
     use futures_util::{SinkExt, StreamExt};
     use tokio_websockets::{ClientBuilder, Message};
     let server =
-        server::start_with(config(), |builder| builder.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
+        server::start_with(config(), |builder| builder.acceptor(WebSocket::new("127.0.0.1:0"))).await;
     let at = server.app.socket_addrs()[1];
     let connect = || async move {
         let uri: http::Uri = format!("ws://{at}/").parse().unwrap();

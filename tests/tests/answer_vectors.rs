@@ -117,7 +117,7 @@ async fn start(registry: &MemoryRegistry, broker: &MemoryBroker) -> [Running; 2]
             .transport(broker.transport())
     };
     let room = app("room", "room-1").backend().start().await.unwrap();
-    let conn = app("conn", "conn-1").acceptor(Tcp::bind("127.0.0.1:0")).start().await.unwrap();
+    let conn = app("conn", "conn-1").acceptor(Tcp::new("127.0.0.1:0")).start().await.unwrap();
     [room, conn]
 }
 

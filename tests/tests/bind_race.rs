@@ -101,7 +101,7 @@ async fn front(id: &str, registry: &MemoryRegistry, broker: &MemoryBroker, gate:
         .server_id(id)
         .discovery(registry.discovery())
         .transport(Lazy(broker.transport(), Arc::clone(gate)))
-        .acceptor(Tcp::bind("127.0.0.1:0"))
+        .acceptor(Tcp::new("127.0.0.1:0"))
         .start()
         .await
         .unwrap()

@@ -45,7 +45,7 @@ async fn broadcast_is_encoded_and_compressed_once() {
     let serialized = Arc::new(AtomicUsize::new(0));
     let counting = Counting(Arc::clone(&serialized));
     let server = server::start_with(Config::default(), |builder| {
-        builder.serializer(counting).acceptor(WebSocket::bind("127.0.0.1:0"))
+        builder.serializer(counting).acceptor(WebSocket::new("127.0.0.1:0"))
     })
     .await;
     let websocket = format!("ws://{}", server.app.socket_addrs()[1]);

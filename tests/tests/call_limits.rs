@@ -22,7 +22,7 @@ fn limit(limit: usize) -> CallLimit {
 #[tokio::test]
 async fn a_request_over_the_packet_limit_can_be_answered() {
     let server = server::start_with(config(), |b| {
-        b.acceptor(Tcp::bind("127.0.0.1:0").wrap(RateLimit::new(2, HOUR).unwrap().answered(true)))
+        b.acceptor(Tcp::new("127.0.0.1:0").wrap(RateLimit::new(2, HOUR).unwrap().answered(true)))
     })
     .await;
     let mut client = RawClient::ready(server.app.socket_addrs()[1]).await;

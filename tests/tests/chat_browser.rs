@@ -21,7 +21,7 @@ async fn drive(compression: bool) {
     config.message_compression = compression;
     config.message_compression_threshold = 1;
     let app = chat::standalone(App::builder().config(config))
-        .acceptor(WebSocket::bind("127.0.0.1:0"))
+        .acceptor(WebSocket::new("127.0.0.1:0"))
         .start()
         .await
         .expect("the chat starts");
@@ -96,7 +96,7 @@ async fn program_serves_page_and_metrics() {
 
 #[tokio::test]
 async fn the_originals_page_is_served_too() {
-    let app = chat::standalone(App::builder()).acceptor(Tcp::bind("127.0.0.1:0")).start().await.unwrap();
+    let app = chat::standalone(App::builder()).acceptor(Tcp::new("127.0.0.1:0")).start().await.unwrap();
     let mut first = RawClient::ready(app.socket_addrs()[0]).await;
     let mut second = RawClient::ready(app.socket_addrs()[0]).await;
     let push = |route: &str, body: &str| (route.to_owned(), body.to_owned());

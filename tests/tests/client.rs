@@ -39,7 +39,7 @@ async fn the_client_and_the_server_understand_each_other() {
     for compression in [false, true] {
         let mut config = Config::default();
         config.message_compression = compression;
-        let server = server::start_with(config, |b| b.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
+        let server = server::start_with(config, |b| b.acceptor(WebSocket::new("127.0.0.1:0"))).await;
         let builder = Client::builder().compress(compression);
         tour(&builder.connect_tcp(server.tcp).await.unwrap()).await;
         let ws = server.app.socket_addrs()[1];
@@ -57,7 +57,7 @@ async fn the_client_and_the_server_understand_each_other() {
 
 #[tokio::test]
 async fn a_disconnect_is_quick_and_delivers_what_was_sent() {
-    let server = server::start_with(Config::default(), |b| b.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
+    let server = server::start_with(Config::default(), |b| b.acceptor(WebSocket::new("127.0.0.1:0"))).await;
     let ws = format!("ws://{}/", server.app.socket_addrs()[1]);
     for (name, client) in [
         ("tcp", Client::builder().connect_tcp(server.tcp).await.unwrap()),

@@ -92,7 +92,7 @@ async fn tour(connectors: [SocketAddr; 2]) {
 async fn players_chat_across_connectors_and_rooms() {
     let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());
     let app = || App::builder().discovery(registry.discovery()).transport(broker.transport());
-    let connector = || cluster::connector(app().acceptor(Tcp::bind("127.0.0.1:0")));
+    let connector = || cluster::connector(app().acceptor(Tcp::new("127.0.0.1:0")));
     let rooms = [cluster::room(app()).start().await.unwrap(), cluster::room(app()).start().await.unwrap()];
     let connectors = [connector().start().await.unwrap(), connector().start().await.unwrap()];
     tour([connectors[0].socket_addrs()[0], connectors[1].socket_addrs()[0]]).await;
@@ -154,7 +154,7 @@ async fn a_room_server_drains_without_losing_a_message() {
     };
     let start_room = async |id: &str| Arc::new(cluster::room(app().server_id(id)).start().await.unwrap());
     let start_connector =
-        async || cluster::connector(app().acceptor(Tcp::bind("127.0.0.1:0"))).start().await.unwrap();
+        async || cluster::connector(app().acceptor(Tcp::new("127.0.0.1:0"))).start().await.unwrap();
     let [one, two] = [start_room("room-1").await, start_room("room-2").await];
     let connectors = [start_connector().await, start_connector().await];
     let at = [0, 1].map(|n: usize| connectors[n].socket_addrs()[0]);

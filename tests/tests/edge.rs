@@ -21,7 +21,7 @@ pitaya::link!(pitaya_tests);
 
 /// An arena with a WebSocket acceptor behind the TCP one, and its address.
 async fn arena_with(config: Config, change: impl FnOnce(WebSocket) -> WebSocket) -> (TestServer, SocketAddr) {
-    let acceptor = change(WebSocket::bind("127.0.0.1:0"));
+    let acceptor = change(WebSocket::new("127.0.0.1:0"));
     let server = server::start_with(config, |builder| builder.acceptor(acceptor)).await;
     let at = server.app.socket_addrs()[1];
     (server, at)
@@ -108,7 +108,7 @@ async fn a_close_code_names_what_the_client_did() {
     config.limit_packet_after_ack = 2000;
     config.limit_inflated = 3000;
     config.limit_handshake_deadline = Duration::from_millis(300);
-    let acceptor = WebSocket::bind("127.0.0.1:0");
+    let acceptor = WebSocket::new("127.0.0.1:0");
     let server = server::start_with(config, |builder| {
         builder.acceptor(acceptor).authenticate(|_, request| async move {
             if request.user_json().is_some() { Err(Refusal::new()) } else { Ok(()) }
@@ -148,7 +148,7 @@ async fn a_close_code_names_what_the_client_did() {
 
 #[tokio::test]
 async fn upgrade_request_reaches_authenticate() {
-    let acceptor = WebSocket::bind("127.0.0.1:0").subprotocols(["game.v2"]);
+    let acceptor = WebSocket::new("127.0.0.1:0").subprotocols(["game.v2"]);
     let server = server::start_with(config(), |builder| {
         builder.acceptor(acceptor).authenticate(|session, _| async move {
             let Some(upgrade) = session.upgrade() else { return Err(Refusal::new().with_code(401)) };
@@ -305,7 +305,7 @@ const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgra
 async fn hostless_addresses_bind_both_families() {
     let has_ipv6 = std::net::TcpListener::bind("[::1]:0").is_ok();
     let server = server::start_with(config(), |builder| {
-        builder.acceptor(Tcp::bind(":0")).acceptor(WebSocket::bind(":0")).acceptor(Tcp::bind("localhost:0"))
+        builder.acceptor(Tcp::new(":0")).acceptor(WebSocket::new(":0")).acceptor(Tcp::new("localhost:0"))
     })
     .await;
     let ports: Vec<u16> = server.app.socket_addrs()[1..].iter().map(SocketAddr::port).collect();

@@ -48,7 +48,7 @@ impl Ends {
 #[tokio::test]
 async fn stop_ends_a_connection_in_setup() {
     let server = server::start_with(config(), |b| {
-        b.acceptor(Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]))
+        b.acceptor(Tcp::new("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]))
     })
     .await;
     let at = server.app.socket_addrs()[1];
@@ -192,7 +192,7 @@ async fn panic_in_wrapper_closes_its_connection_only() {
             counted.fetch_add(1, SeqCst);
             std::future::ready(())
         });
-        builder.acceptor(Tcp::bind("127.0.0.1:0").wrap(Clumsy))
+        builder.acceptor(Tcp::new("127.0.0.1:0").wrap(Clumsy))
     })
     .await;
     let at = server.app.socket_addrs()[1];

@@ -97,7 +97,7 @@ async fn readiness_follows_the_broker_and_the_registry() {
     let app = App::builder()
         .config(config)
         .server_type("test")
-        .acceptor(Tcp::bind("127.0.0.1:0"))
+        .acceptor(Tcp::new("127.0.0.1:0"))
         .no_collect()
         .discovery(EtcdDiscovery::new(etcd.options(&etcd::prefix())))
         .transport(nats::transport(&nats));

@@ -28,7 +28,7 @@ async fn websocket(at: std::net::SocketAddr, target: &str) -> TcpStream {
 
 #[tokio::test]
 async fn upgrade_is_answered_for_any_target() {
-    let server = server::start_with(config(), |b| b.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
+    let server = server::start_with(config(), |b| b.acceptor(WebSocket::new("127.0.0.1:0"))).await;
     let at = server.app.socket_addrs()[1];
     for target in
         ["/", "/a/b?c=d", "[", "http://", "x:y:z", "/\"<>", "/^`", "/?q=\"", "*", "//", "%", "\u{e9}"]
@@ -45,7 +45,7 @@ async fn upgrade_is_answered_for_any_target() {
 async fn trickling_websocket_message_is_cut_off() {
     let mut config = config();
     config.limit_packet_deadline = Duration::from_millis(300);
-    let server = server::start_with(config, |b| b.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
+    let server = server::start_with(config, |b| b.acceptor(WebSocket::new("127.0.0.1:0"))).await;
     let at = server.app.socket_addrs()[1];
 
     let mut pinging = websocket(at, "/").await;
@@ -76,7 +76,7 @@ async fn trickling_websocket_message_is_cut_off() {
 async fn message_begun_with_the_end_of_another_is_cut() {
     let mut config = config();
     config.limit_packet_deadline = Duration::from_millis(300);
-    let server = server::start_with(config, |b| b.acceptor(WebSocket::bind("127.0.0.1:0"))).await;
+    let server = server::start_with(config, |b| b.acceptor(WebSocket::new("127.0.0.1:0"))).await;
     let mut stream = websocket(server.app.socket_addrs()[1], "/").await;
     let begun = tokio::time::Instant::now();
     stream.write_all(&[&frame(HANDSHAKE), &frame(ACK), &frame(HEARTBEAT)[..7]].concat()).await.unwrap();
@@ -194,8 +194,8 @@ async fn drops_and_refusals_are_counted_by_reason() {
     let reporter = Arc::clone(&memory);
     let server = server::start_with(config, |b| {
         b.reporter(reporter)
-            .acceptor(Tcp::bind("127.0.0.1:0").wrap(Sieve))
-            .acceptor(Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]))
+            .acceptor(Tcp::new("127.0.0.1:0").wrap(Sieve))
+            .acceptor(Tcp::new("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]))
     })
     .await;
     let [_, sieve, proxy] = server.app.socket_addrs()[..] else { panic!("three acceptors") };

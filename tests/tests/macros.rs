@@ -314,7 +314,7 @@ async fn timers_of_components_run_from_start_to_stop() {
     let app = App::builder()
         .server_type("clockwork")
         .state(Arc::clone(&done))
-        .acceptor(Tcp::bind("127.0.0.1:0"))
+        .acceptor(Tcp::new("127.0.0.1:0"))
         .start()
         .await
         .unwrap();
@@ -372,7 +372,7 @@ async fn a_contract_without_remote_is_warned_of_at_start() {
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
     let guard = tracing::subscriber::set_default(subscriber);
     let app =
-        App::builder().server_type("forgetful").acceptor(Tcp::bind("127.0.0.1:0")).start().await.unwrap();
+        App::builder().server_type("forgetful").acceptor(Tcp::new("127.0.0.1:0")).start().await.unwrap();
     drop(guard);
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(text.contains("contract `ForgottenApi`"), "{text}");
@@ -409,7 +409,7 @@ async fn a_handler_takes_state_behind_a_trait_object() {
         .server_type("shop")
         .state::<Arc<dyn Store>>(Arc::new(Shelf(40)))
         .state::<Box<dyn Store>>(Box::new(Shelf(2)))
-        .acceptor(Tcp::bind("127.0.0.1:0"))
+        .acceptor(Tcp::new("127.0.0.1:0"))
         .start()
         .await
         .unwrap();

@@ -329,7 +329,7 @@ async fn broker_and_registry_events_are_counted() {
     let app = App::builder()
         .config(config)
         .server_type("test")
-        .acceptor(Tcp::bind("127.0.0.1:0"))
+        .acceptor(Tcp::new("127.0.0.1:0"))
         .no_collect()
         .reporter(Arc::clone(&metrics) as _)
         .discovery(discovery)

@@ -168,8 +168,8 @@ async fn one_call_is_in_order_over_a_broker() {
             .discovery(registry.discovery())
             .transport(transport(&nats))
     };
-    let door = builder("door").acceptor(Tcp::bind("127.0.0.1:0")).start().await.unwrap();
-    let other = builder("door").acceptor(Tcp::bind("127.0.0.1:0")).start().await.unwrap();
+    let door = builder("door").acceptor(Tcp::new("127.0.0.1:0")).start().await.unwrap();
+    let other = builder("door").acceptor(Tcp::new("127.0.0.1:0")).start().await.unwrap();
     let judge = builder("judge").backend().start().await.unwrap();
     for round in 0..50 {
         all_in_order(async || RawClient::ready(door.socket_addrs()[0]).await, &format!("u{round}"), 20).await;
@@ -190,7 +190,7 @@ async fn equal_pushes_are_not_lost_while_a_frontend_moves() {
         App::builder().config(config()).server_type(server_type).discovery(registry.discovery())
     };
     let moving = Arc::new(transport(&one));
-    let door = builder("door").transport(Arc::clone(&moving)).acceptor(Tcp::bind("127.0.0.1:0"));
+    let door = builder("door").transport(Arc::clone(&moving)).acceptor(Tcp::new("127.0.0.1:0"));
     let door = door.start().await.unwrap();
     let judge = builder("judge").transport(transport(&two)).backend().start().await.unwrap();
     let mut client = RawClient::ready(door.socket_addrs()[0]).await;

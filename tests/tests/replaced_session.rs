@@ -47,7 +47,7 @@ async fn front(
         .group_store(Arc::clone(store))
         .discovery(registry.discovery())
         .transport(broker.transport())
-        .acceptor(Tcp::bind("127.0.0.1:0"))
+        .acceptor(Tcp::new("127.0.0.1:0"))
         .start()
         .await
         .unwrap()

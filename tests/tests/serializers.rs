@@ -53,7 +53,7 @@ async fn every_serializer_carries_every_message() {
         let app = App::builder()
             .server_type("shop")
             .serializer(format)
-            .acceptor(Tcp::bind("127.0.0.1:0"))
+            .acceptor(Tcp::new("127.0.0.1:0"))
             .start()
             .await
             .unwrap();
@@ -74,7 +74,7 @@ async fn every_serializer_carries_every_message() {
 
 #[tokio::test]
 async fn protobuf_omits_defaults_and_json_accepts_that() {
-    let app = App::builder().server_type("shop").acceptor(Tcp::bind("127.0.0.1:0")).start().await.unwrap();
+    let app = App::builder().server_type("shop").acceptor(Tcp::new("127.0.0.1:0")).start().await.unwrap();
     let mut client = pitaya_tests::raw_client::RawClient::ready(app.socket_addrs()[0]).await;
     client.request("shop.buy", r#"{"item":"x"}"#).await;
     client.next().await;
@@ -93,7 +93,7 @@ async fn every_call_is_reported_with_its_labels() {
         .config(config)
         .server_type("shop")
         .reporter(reporter)
-        .acceptor(Tcp::bind("127.0.0.1:0"))
+        .acceptor(Tcp::new("127.0.0.1:0"))
         .start()
         .await
         .unwrap();

@@ -138,7 +138,7 @@ async fn session_services_are_fields_and_arguments() {
     let app = App::builder()
         .config(config)
         .server_type("provided")
-        .acceptor(Tcp::bind("127.0.0.1:0"))
+        .acceptor(Tcp::new("127.0.0.1:0"))
         .start()
         .await
         .unwrap();

@@ -113,7 +113,7 @@ async fn burst(policy: OutboxPolicy, route: &str) -> (usize, bool, Option<CloseR
         .config(config)
         .server_type("burst")
         .state(Arc::clone(&signal))
-        .acceptor(Tcp::bind("127.0.0.1:0"))
+        .acceptor(Tcp::new("127.0.0.1:0"))
         .start()
         .await
         .unwrap();
@@ -156,8 +156,8 @@ async fn burst_leaves_tcp_and_websocket_clients_connected() {
         .config(config())
         .server_type("burst")
         .state(Arc::clone(&signal))
-        .acceptor(Tcp::bind("127.0.0.1:0"))
-        .acceptor(WebSocket::bind("127.0.0.1:0"))
+        .acceptor(Tcp::new("127.0.0.1:0"))
+        .acceptor(WebSocket::new("127.0.0.1:0"))
         .start()
         .await
         .unwrap();

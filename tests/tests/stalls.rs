@@ -65,7 +65,7 @@ async fn a_handler_that_ended_during_a_stall_is_in_time() {
         .config(config)
         .server_type("stalls")
         .state(Arc::clone(&signal))
-        .acceptor(Tcp::bind("127.0.0.1:0"))
+        .acceptor(Tcp::new("127.0.0.1:0"))
         .start()
         .await
         .unwrap();

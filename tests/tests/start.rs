@@ -60,15 +60,15 @@ async fn error(builder: pitaya::app::Builder) -> String {
 async fn acceptor_must_match_frontend_or_backend() {
     let msg = error(App::builder().server_type("test")).await;
     assert!(msg.contains("a frontend needs an acceptor"), "{msg}");
-    let msg = error(App::builder().server_type("test").backend().acceptor(Tcp::bind("127.0.0.1:0"))).await;
+    let msg = error(App::builder().server_type("test").backend().acceptor(Tcp::new("127.0.0.1:0"))).await;
     assert!(msg.contains("a backend has no acceptors"), "{msg}");
-    let msg = error(App::builder().acceptor(Tcp::bind("127.0.0.1:0"))).await;
+    let msg = error(App::builder().acceptor(Tcp::new("127.0.0.1:0"))).await;
     assert!(msg.contains("server type"), "{msg}");
 }
 
 #[tokio::test]
 async fn duplicate_routes_are_all_named_with_both_places() {
-    let msg = error(App::builder().server_type("twice").acceptor(Tcp::bind("127.0.0.1:0"))).await;
+    let msg = error(App::builder().server_type("twice").acceptor(Tcp::new("127.0.0.1:0"))).await;
     assert!(
         msg.contains("handler route `twice.same.route` is defined twice: tests/tests/start.rs:"),
         "{msg}"
@@ -80,11 +80,11 @@ async fn duplicate_routes_are_all_named_with_both_places() {
 /// Registering it helps.
 #[tokio::test]
 async fn unmakeable_component_is_named() {
-    let msg = error(App::builder().server_type("unmade").acceptor(Tcp::bind("127.0.0.1:0"))).await;
+    let msg = error(App::builder().server_type("unmade").acceptor(Tcp::new("127.0.0.1:0"))).await;
     assert!(msg.contains("start::Unmade") && msg.contains("derive `Component`"), "{msg}");
     let app = App::builder()
         .server_type("unmade")
-        .acceptor(Tcp::bind("127.0.0.1:0"))
+        .acceptor(Tcp::new("127.0.0.1:0"))
         .register(Unmade)
         .start()
         .await
@@ -97,13 +97,13 @@ async fn unmakeable_component_is_named() {
 #[tokio::test]
 async fn without_collect_only_registered_are_served() {
     let msg =
-        error(App::builder().server_type("unmade").no_collect().acceptor(Tcp::bind("127.0.0.1:0"))).await;
+        error(App::builder().server_type("unmade").no_collect().acceptor(Tcp::new("127.0.0.1:0"))).await;
     assert!(msg.contains("no component of this server type is registered"), "{msg}");
     let app = App::builder()
         .server_type("twice")
         .no_collect()
         .register(TwiceA)
-        .acceptor(Tcp::bind("127.0.0.1:0"))
+        .acceptor(Tcp::new("127.0.0.1:0"))
         .start()
         .await
         .expect("one of the two alone is no duplicate");
@@ -118,7 +118,7 @@ async fn only_a_cluster_frontend_may_serve_nothing() {
     let app = |server_type| {
         App::builder().server_type(server_type).discovery(registry.discovery()).transport(broker.transport())
     };
-    let front = || app("front").acceptor(Tcp::bind("127.0.0.1:0"));
+    let front = || app("front").acceptor(Tcp::new("127.0.0.1:0"));
     let forgotten = error(front()).await;
     assert!(forgotten.contains("no component of server type `front` is linked in"), "{forgotten}");
     let useless = error(app("back").backend().no_collect()).await;
@@ -150,13 +150,13 @@ async fn duplicates_are_reported_with_other_problems() {
 
 #[tokio::test]
 async fn unlinked_server_type_lists_the_linked_ones() {
-    let msg = error(App::builder().server_type("nowhere").acceptor(Tcp::bind("127.0.0.1:0"))).await;
+    let msg = error(App::builder().server_type("nowhere").acceptor(Tcp::new("127.0.0.1:0"))).await;
     assert!(msg.contains("`nowhere`") && msg.contains("test") && msg.contains("link!"), "{msg}");
 }
 
 #[tokio::test]
 async fn a_missing_state_is_named_with_its_field() {
-    let msg = error(App::builder().server_type("test").acceptor(Tcp::bind("127.0.0.1:0"))).await;
+    let msg = error(App::builder().server_type("test").acceptor(Tcp::new("127.0.0.1:0"))).await;
     assert!(msg.contains("Arena.recorder") && msg.contains(".state("), "{msg}");
 }
 
@@ -175,7 +175,7 @@ async fn an_address_that_is_taken_is_an_error() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let recorder = Arc::new(Recorder::default());
     let builder =
-        server::builder(config(), &recorder).acceptor(Tcp::bind(taken.local_addr().unwrap().to_string()));
+        server::builder(config(), &recorder).acceptor(Tcp::new(taken.local_addr().unwrap().to_string()));
     let msg = error(builder).await;
     assert!(msg.contains("cannot listen"), "{msg}");
 }
@@ -219,7 +219,7 @@ impl Living {
 
 #[tokio::test]
 async fn a_component_lives_once_whatever_its_blocks() {
-    let app = App::builder().server_type("living").acceptor(Tcp::bind("127.0.0.1:0")).start().await.unwrap();
+    let app = App::builder().server_type("living").acceptor(Tcp::new("127.0.0.1:0")).start().await.unwrap();
     let mut client = RawClient::ready(app.socket_addrs()[0]).await;
     assert_eq!(client.ask("living.on", "").await, r#"{"text":"init after_init"}"#);
     assert_eq!(app.rpc(&LivingClient::STATE, &()).await.unwrap().text, "init after_init");
@@ -247,7 +247,7 @@ impl Stillborn {
 #[tokio::test]
 async fn an_init_that_fails_keeps_the_app_from_starting() {
     let error =
-        App::builder().server_type("stillborn").acceptor(Tcp::bind("127.0.0.1:0")).start().await.unwrap_err();
+        App::builder().server_type("stillborn").acceptor(Tcp::new("127.0.0.1:0")).start().await.unwrap_err();
     assert_eq!(error.code(), "LIFE-1");
     assert!(error.msg().contains("Stillborn") && error.msg().contains("no database"), "{error}");
 }
@@ -303,7 +303,7 @@ mortals! { "mortal", MORTAL:
 /// A panic in an init is its error.
 #[tokio::test]
 async fn failed_init_shuts_down_only_what_began() {
-    let msg = error(App::builder().server_type("mortal").acceptor(Tcp::bind("127.0.0.1:0"))).await;
+    let msg = error(App::builder().server_type("mortal").acceptor(Tcp::new("127.0.0.1:0"))).await;
     assert!(msg.contains("start::Second") && msg.contains("no luck"), "{msg}");
     let expected = ["First init", "Second init", "First before_shutdown", "First shutdown"];
     assert_eq!(*MORTAL.lock().unwrap(), expected);
@@ -317,7 +317,7 @@ mortals! { "fragile", FRAGILE:
 
 #[tokio::test]
 async fn panic_in_one_component_spares_the_others() {
-    let app = App::builder().server_type("fragile").acceptor(Tcp::bind("127.0.0.1:0")).start().await.unwrap();
+    let app = App::builder().server_type("fragile").acceptor(Tcp::new("127.0.0.1:0")).start().await.unwrap();
     app.stop().await;
     let all = ["Calm", "Dire", "Even"];
     let mut expected = Vec::new();
@@ -423,7 +423,7 @@ async fn drain_waits_for_sessions_and_refuses_new_ones() {
 fn without_a_runtime_the_start_says_so() {
     use futures_util::FutureExt;
 
-    let start = App::builder().server_type("test").acceptor(Tcp::bind("127.0.0.1:0")).start();
+    let start = App::builder().server_type("test").acceptor(Tcp::new("127.0.0.1:0")).start();
     let error = start.now_or_never().expect("it fails immediately").expect_err("there is no runtime");
     assert!(error.msg().contains("no Tokio runtime") && error.msg().contains("#[tokio::main]"), "{error}");
 }

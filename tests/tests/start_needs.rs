@@ -116,7 +116,7 @@ impl Keeper {
 }
 
 fn app(server_type: &str) -> pitaya::app::Builder {
-    App::builder().server_type(server_type).acceptor(Tcp::bind("127.0.0.1:0"))
+    App::builder().server_type(server_type).acceptor(Tcp::new("127.0.0.1:0"))
 }
 
 async fn error(builder: pitaya::app::Builder) -> String {

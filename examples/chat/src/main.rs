@@ -72,7 +72,7 @@ async fn main() -> Result<()> {
 /// Serves the socket at a port and the page at the next one, until the app stops.
 async fn serve_clients(app: Builder, port: u16) -> Result<()> {
     let address = |name, port| std::env::var(name).unwrap_or_else(|_| format!("0.0.0.0:{port}"));
-    let app = app.acceptor(WebSocket::bind(address("CHAT_WS", port))).start().await?;
+    let app = app.acceptor(WebSocket::new(address("CHAT_WS", port))).start().await?;
     let listener = TcpListener::bind(address("CHAT_WEB", port.saturating_add(1))).await.internal()?;
     let web = listener.local_addr().internal()?.port();
     let socket = app.socket_addrs().first().map_or(port, SocketAddr::port);

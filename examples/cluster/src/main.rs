@@ -36,7 +36,7 @@ async fn main() -> Result<()> {
 }
 
 async fn connector(config: Config, port: &str) -> Result<()> {
-    let app = App::builder().config(config).acceptor(Tcp::bind(format!("0.0.0.0:{port}")));
+    let app = App::builder().config(config).acceptor(Tcp::new(format!("0.0.0.0:{port}")));
     cluster::over_the_network(cluster::connector(app))?.run().await
 }
 
@@ -47,7 +47,7 @@ async fn embedded(config: Config) -> Result<()> {
         App::builder().config(config.clone()).discovery(registry.discovery()).transport(broker.transport())
     };
     let rooms = [cluster::room(app()).start().await?, cluster::room(app()).start().await?];
-    cluster::connector(app().acceptor(Tcp::bind("0.0.0.0:3250"))).run().await?;
+    cluster::connector(app().acceptor(Tcp::new("0.0.0.0:3250"))).run().await?;
     for room in rooms {
         room.stop().await;
     }

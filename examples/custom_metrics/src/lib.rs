@@ -65,5 +65,5 @@ pub fn config() -> Result<Config> {
 
 /// Returns the app, which listens on `address`.
 pub fn app(config: Config, address: &str) -> Builder {
-    App::builder().config(config).server_type("room").acceptor(Tcp::bind(address))
+    App::builder().config(config).server_type("room").acceptor(Tcp::new(address))
 }

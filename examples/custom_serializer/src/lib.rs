@@ -65,5 +65,5 @@ impl Calculator {
 
 /// Returns the app, which listens on `address`.
 pub fn app(config: Config, address: &str) -> Builder {
-    App::builder().config(config).server_type("calc").serializer(PrettyJson).acceptor(Tcp::bind(address))
+    App::builder().config(config).server_type("calc").serializer(PrettyJson).acceptor(Tcp::new(address))
 }

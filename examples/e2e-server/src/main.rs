@@ -46,7 +46,7 @@ async fn serve(flags: Flags) -> Result<()> {
     };
     let app = App::builder().config(config).server_type(flags.server_type).serializer(format).cluster();
     let app = if flags.frontend {
-        let tcp = Tcp::bind(format!("0.0.0.0:{}", flags.port));
+        let tcp = Tcp::new(format!("0.0.0.0:{}", flags.port));
         match (flags.tls_cert, flags.tls_key) {
             (Some(cert), Some(key)) => app.acceptor(tcp.tls(Tls::from_pem_files(cert, key).internal()?)),
             (None, None) => app.acceptor(tcp),

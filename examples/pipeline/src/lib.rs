@@ -85,7 +85,7 @@ pub fn app(mut config: Config, address: &str) -> Builder {
     App::builder()
         .config(config)
         .server_type("metagameDemo")
-        .acceptor(Tcp::bind(address))
+        .acceptor(Tcp::new(address))
         .before(trim_names)
         .before(refuse_root)
         .after(sign)

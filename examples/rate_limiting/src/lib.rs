@@ -31,5 +31,5 @@ pub fn config() -> Result<Config> {
 /// The limit is 0.
 pub fn app(config: Config, address: &str) -> Result<Builder> {
     let limit = RateLimit::from_config(&config).internal()?;
-    Ok(App::builder().config(config).server_type("room").acceptor(Tcp::bind(address).wrap(limit)))
+    Ok(App::builder().config(config).server_type("room").acceptor(Tcp::new(address).wrap(limit)))
 }

@@ -127,7 +127,7 @@ impl<'a> FilterPacket<'a> {
 /// use tokio::time::Instant;
 ///
 /// // each connection may send 10 MB, then it is closed
-/// let acceptor = Tcp::bind("0.0.0.0:3250").wrap(wrapper_fn(|_peer| {
+/// let acceptor = Tcp::new("0.0.0.0:3250").wrap(wrapper_fn(|_peer| {
 ///     let mut left: usize = 10_000_000;
 ///     move |packet: &mut FilterPacket<'_>, _now: Instant| match left.checked_sub(packet.body().len()) {
 ///         Some(rest) => {

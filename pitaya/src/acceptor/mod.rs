@@ -13,8 +13,8 @@
 //! | `incoming` | a connection from accept to [`Opened`], and what it can be |
 //! | `filter` | [`Wrapper`], [`Filter`], [`FilterPacket`] |
 //! | `rate_limit` | the sliding log and its wrapper |
-//! | `socket` | listening and accepted sockets, which TCP and WebSocket share |
-//! | `listen` | from an address as text to listening sockets |
+//! | `listener` | listening and accepted sockets, which TCP and WebSocket share |
+//! | `tcp_listeners` | the listening sockets of an address |
 //! | `proxy` | PROXY protocol v1 and v2 |
 //! | `networks`, `forwarded` | which proxies are believed, and what HTTP proxies say of a client |
 //! | `origins` | the pages that may connect over WebSocket |
@@ -28,14 +28,14 @@ mod filter;
 #[cfg(feature = "websocket")]
 mod forwarded;
 mod incoming;
-pub(crate) mod listen;
+mod listener;
 pub(crate) mod networks;
 pub(crate) mod origins;
 mod proxy;
 mod rate_limit;
 mod request;
-mod socket;
 mod tcp;
+mod tcp_listeners;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "tls")]
@@ -59,6 +59,7 @@ pub use request::UpgradeRequest;
 #[cfg(feature = "tls")]
 pub use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 pub use tcp::Tcp;
+pub(crate) use tcp_listeners::TcpListeners;
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError};
 #[cfg(feature = "websocket")]
@@ -134,7 +135,7 @@ pub trait Acceptor: Send + 'static {
     /// use std::time::Duration;
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let acceptor = Tcp::bind("0.0.0.0:3250").wrap(RateLimit::new(20, Duration::from_secs(1))?);
+    /// let acceptor = Tcp::new("0.0.0.0:3250").wrap(RateLimit::new(20, Duration::from_secs(1))?);
     /// # Ok(()) }
     /// ```
     fn wrap<W: Wrapper>(self, wrapper: W) -> Wrapped<Self>

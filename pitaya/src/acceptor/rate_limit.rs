@@ -22,7 +22,7 @@ use crate::wire::packet::Kind;
 ///
 /// # fn main() -> Result<(), pitaya::acceptor::RateLimitError> {
 /// let limit = RateLimit::new(20, Duration::from_secs(1))?;
-/// let acceptor = Tcp::bind("0.0.0.0:3250").wrap(limit);
+/// let acceptor = Tcp::new("0.0.0.0:3250").wrap(limit);
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone)]
@@ -58,7 +58,7 @@ impl RateLimit {
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let config = Config::from_env()?; // PITAYA_CONN_RATELIMITING_LIMIT=50, say
-    /// let acceptor = Tcp::bind("0.0.0.0:3250").wrap(RateLimit::from_config(&config)?);
+    /// let acceptor = Tcp::new("0.0.0.0:3250").wrap(RateLimit::from_config(&config)?);
     /// # Ok(()) }
     /// ```
     ///

@@ -1,12 +1,15 @@
 //! Packets over TCP, plain or in TLS.
 
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::{io, net::TcpListener as StdListener};
 
 #[cfg(feature = "tls")]
-use super::Tls;
+use tokio_rustls::rustls::ServerConfig;
+
 use super::{
     Acceptor, BoxFuture, IncomingConnection, Link, ListenOptions, Listening, Peer,
-    socket::{Door, Established},
+    listener::{Established, Listener},
 };
 
 /// Accepts clients over TCP.
@@ -17,51 +20,52 @@ use super::{
 /// ```
 /// use pitaya::acceptor::Tcp;
 ///
-/// let acceptor = Tcp::bind(":3250").proxy_protocol(true).trusted_proxies(["10.0.0.0/8"]);
+/// let acceptor = Tcp::new(":3250").proxy_protocol(true).trusted_proxies(["10.0.0.0/8"]);
 /// ```
 #[derive(Debug)]
 pub struct Tcp {
-    door: Door,
+    listener: Listener,
 }
 
 impl Tcp {
-    /// An acceptor for this address, `host:port`, with port 0 for any free one. It is bound when the app starts, and an address
-    /// that cannot be bound fails the start.
+    /// Returns an acceptor for an address, `host:port`. Port 0 is any free port.
     ///
-    /// `:3250` and `[::]:3250` are all addresses of both families, `0.0.0.0:3250` those of IPv4. A name, such as `localhost`,
-    /// is bound at all its addresses.
-    pub fn bind(address: impl Into<String>) -> Self {
-        Self { door: Door::bind(address.into()) }
+    /// The start of the app binds the address, and fails if it cannot be bound. `:3250` and `[::]:3250` are all addresses of
+    /// both families, `0.0.0.0:3250` those of IPv4. A name such as `localhost` is bound at all its addresses.
+    pub fn new(address: impl Into<String>) -> Self {
+        Self { listener: Listener::at(address.into()) }
     }
 
-    /// An acceptor over a socket that listens already, one inherited from a service manager for instance.
+    /// Returns an acceptor for a listening socket, such as one that a service manager opened.
     pub fn from_listener(listener: StdListener) -> Self {
-        Self { door: Door::from_listener(listener) }
+        Self { listener: Listener::from_listener(listener) }
     }
 
-    /// Speaks TLS with these certificates.
+    /// Encrypts connections with TLS. Takes [`Tls`](super::Tls) or a [`ServerConfig`] of rustls 0.23.
     #[cfg(feature = "tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
     #[must_use]
-    pub fn tls(mut self, tls: Tls) -> Self {
-        self.door.tls = Some(tls);
+    pub fn tls(mut self, config: impl Into<Arc<ServerConfig>>) -> Self {
+        self.listener.tls = Some(config.into());
         self
     }
 
-    /// Whether each connection must begin with a PROXY header, v1 or v2, before TLS. Without this call the configuration decides
-    /// (`pitaya.acceptor.proxyprotocol`). Needs [`trusted_proxies`](Self::trusted_proxies); connections of other peers are
-    /// closed.
+    /// Sets whether each connection must begin with a PROXY header, v1 or v2, before TLS.
+    ///
+    /// Without this call the configuration decides (`pitaya.acceptor.proxyprotocol`). The start fails without
+    /// [`trusted_proxies`](Self::trusted_proxies). Connections of other peers are closed.
     #[must_use]
     pub fn proxy_protocol(mut self, expected: bool) -> Self {
-        self.door.proxy_protocol = Some(expected);
+        self.listener.proxy_protocol = Some(expected);
         self
     }
 
-    /// The networks and addresses of the proxies that may tell a client's address, such as `10.0.0.0/8`. Without this call the
-    /// configuration decides (`pitaya.acceptor.trustedproxies`).
+    /// Sets the networks of the trusted proxies, such as `10.0.0.0/8`. Only these name addresses of clients.
+    ///
+    /// Without this call the configuration decides (`pitaya.acceptor.trustedproxies`).
     #[must_use]
     pub fn trusted_proxies<N: Into<String>>(mut self, networks: impl IntoIterator<Item = N>) -> Self {
-        self.door.trusted_proxies = Some(networks.into_iter().map(Into::into).collect());
+        self.listener.trusted_proxies = Some(networks.into_iter().map(Into::into).collect());
         self
     }
 }
@@ -69,12 +73,12 @@ impl Tcp {
 impl Acceptor for Tcp {
     fn listen(&mut self, options: &ListenOptions) -> BoxFuture<'_, io::Result<Listening>> {
         let options = options.clone();
-        Box::pin(async move { self.door.listen(&options, "tcp", "tls").await })
+        Box::pin(async move { self.listener.listen(&options, "tcp", "tls").await })
     }
 
     fn accept(&mut self) -> BoxFuture<'_, io::Result<IncomingConnection>> {
         Box::pin(async move {
-            let (stream, socket, set_up) = self.door.accept().await?;
+            let (stream, socket, set_up) = self.listener.accept().await?;
             Ok(IncomingConnection::new(Peer::from(socket), async move {
                 let (stream, peer) = set_up.run(stream, socket).await?;
                 let link = match stream {

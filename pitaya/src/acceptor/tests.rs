@@ -42,7 +42,7 @@ pub(super) async fn connect(address: SocketAddr) -> TcpStream {
 
 /// What a server with the PROXY protocol makes of a client that sends this in one piece and stays.
 async fn proxied(sent: &[u8]) -> Result<Opened, OpenError> {
-    let mut acceptor = Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]);
+    let mut acceptor = Tcp::new("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]);
     let mut client = connect(listen(&mut acceptor).await).await;
     client.write_all(sent).await.unwrap();
     accept(&mut acceptor).await.open(DEADLINE).await
@@ -59,7 +59,7 @@ async fn read_all(opened: Opened, length: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn tcp_opens_and_carries_bytes_both_ways() {
-    let mut acceptor = Tcp::bind("127.0.0.1:0");
+    let mut acceptor = Tcp::new("127.0.0.1:0");
     let listening = acceptor.listen(&ListenOptions::default()).await.unwrap();
     assert_eq!(listening.label, "tcp");
     let address = listening.socket.unwrap();
@@ -84,10 +84,10 @@ async fn tcp_opens_and_carries_bytes_both_ways() {
 
 #[tokio::test]
 async fn an_address_that_cannot_be_bound_is_named() {
-    let mut first = Tcp::bind("127.0.0.1:0");
+    let mut first = Tcp::new("127.0.0.1:0");
     let taken = listen(&mut first).await.to_string();
     for address in [taken.as_str(), "no port", "127.0.0.1:99999"] {
-        let mut acceptor = Tcp::bind(address);
+        let mut acceptor = Tcp::new(address);
         let error = acceptor.listen(&ListenOptions::default()).await.unwrap_err();
         assert!(error.to_string().contains(address), "{error}");
     }
@@ -107,12 +107,12 @@ async fn a_socket_that_listens_already_can_be_handed_over() {
 
 #[tokio::test]
 async fn accept_before_listen_is_an_error() {
-    assert!(Tcp::bind("127.0.0.1:0").accept().await.is_err());
+    assert!(Tcp::new("127.0.0.1:0").accept().await.is_err());
 }
 
 #[tokio::test]
 async fn dropping_the_acceptor_closes_the_port() {
-    let mut acceptor = Tcp::bind("127.0.0.1:0");
+    let mut acceptor = Tcp::new("127.0.0.1:0");
     let address = listen(&mut acceptor).await;
     drop(acceptor);
     assert!(TcpStream::connect(address).await.is_err());
@@ -151,7 +151,7 @@ async fn a_header_may_come_byte_by_byte() {
     let v2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\x00\x71\x07\x0a\0\0\x01\x9e\x48\x0c\xb2";
     let v1 = b"PROXY TCP4 203.0.113.7 10.0.0.1 40520 3250\r\n";
     for header in [&v1[..], v2] {
-        let mut acceptor = Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]);
+        let mut acceptor = Tcp::new("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]);
         let mut client = connect(listen(&mut acceptor).await).await;
         let incoming = accept(&mut acceptor).await;
         let opening = tokio::spawn(incoming.open(DEADLINE));
@@ -191,7 +191,7 @@ async fn missing_or_bad_proxy_header_closes() {
 #[tokio::test]
 async fn cut_header_is_an_error() {
     for sent in [&b""[..], b"PROXY TCP4 203.0", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb"] {
-        let mut acceptor = Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]);
+        let mut acceptor = Tcp::new("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]);
         let mut client = connect(listen(&mut acceptor).await).await;
         client.write_all(sent).await.unwrap();
         client.shutdown().await.unwrap();
@@ -206,7 +206,7 @@ async fn builder_overrides_proxy_configuration() {
         let trusted_proxies = Arc::new(["127.0.0.0/8".to_owned()]);
         let options =
             ListenOptions { proxy_protocol: configured, trusted_proxies, ..ListenOptions::default() };
-        let mut acceptor = Tcp::bind("127.0.0.1:0");
+        let mut acceptor = Tcp::new("127.0.0.1:0");
         if let Some(built) = built {
             acceptor = acceptor.proxy_protocol(built);
         }
@@ -221,19 +221,19 @@ async fn builder_overrides_proxy_configuration() {
 
 #[tokio::test]
 async fn proxy_without_trusted_networks_is_refused() {
-    for acceptor in [Tcp::bind("127.0.0.1:0"), Tcp::bind("127.0.0.1:0").trusted_proxies([""; 0])] {
+    for acceptor in [Tcp::new("127.0.0.1:0"), Tcp::new("127.0.0.1:0").trusted_proxies([""; 0])] {
         let mut acceptor = acceptor.proxy_protocol(true);
         let error = acceptor.listen(&ListenOptions::default()).await.unwrap_err().to_string();
         assert!(error.contains("pitaya.acceptor.trustedproxies") && error.contains("0.0.0.0/0"), "{error}");
     }
-    let mut acceptor = Tcp::bind("127.0.0.1:0").trusted_proxies(["10.0.0.0/8", "balancer"]);
+    let mut acceptor = Tcp::new("127.0.0.1:0").trusted_proxies(["10.0.0.0/8", "balancer"]);
     let error = acceptor.listen(&ListenOptions::default()).await.unwrap_err().to_string();
     assert!(error.contains("`balancer`") && error.contains("write"), "{error}");
 }
 
 #[tokio::test]
 async fn an_untrusted_peer_cannot_send_a_proxy_header() {
-    let mut acceptor = Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["10.0.0.0/8", "::1"]);
+    let mut acceptor = Tcp::new("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["10.0.0.0/8", "::1"]);
     let mut client = connect(listen(&mut acceptor).await).await;
     client.write_all(b"PROXY TCP4 203.0.113.7 10.0.0.1 40520 3250\r\n").await.unwrap();
     let error = accept(&mut acceptor).await.open(DEADLINE).await.unwrap_err();
@@ -252,7 +252,7 @@ async fn an_opened_connection_knows_the_proxy_too() {
 
 #[tokio::test]
 async fn stalled_proxy_header_does_not_block_the_next() {
-    let mut acceptor = Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]);
+    let mut acceptor = Tcp::new("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]);
     let address = listen(&mut acceptor).await;
     let mut slow = connect(address).await;
     slow.write_all(b"PROXY TC").await.unwrap();
@@ -279,7 +279,7 @@ async fn filters_apply_in_order() {
             }
         })
     };
-    let mut acceptor = Tcp::bind("127.0.0.1:0").wrap(append(b'a')).wrap(append(b'b'));
+    let mut acceptor = Tcp::new("127.0.0.1:0").wrap(append(b'a')).wrap(append(b'b'));
     let _client = connect(listen(&mut acceptor).await).await;
     let opened = accept(&mut acceptor).await.open(DEADLINE).await.unwrap();
     let mut packet = FilterPacket::new(Kind::Data, b">");
@@ -297,7 +297,7 @@ async fn a_wrapper_knows_the_client_behind_the_balancer() {
         |_: &mut FilterPacket<'_>, _: Instant| Verdict::Close
     });
     let mut acceptor: Box<dyn Acceptor> =
-        Box::new(Tcp::bind("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]).wrap(watch));
+        Box::new(Tcp::new("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]).wrap(watch));
     let mut client = connect(listen(&mut acceptor).await).await;
     client.write_all(b"PROXY TCP6 2001:db8::7 2001:db8::1 40520 3250\r\n").await.unwrap();
     let opened = accept(&mut acceptor).await.open(DEADLINE).await.unwrap();

@@ -1,33 +1,29 @@
-//! Certificates: from files or memory, chosen by server name, exchanged without a restart.
+//! TLS certificates: from files or memory, chosen by server name, replaced without a restart.
 
 use std::{
-    fmt, fs, io,
+    fmt, fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use arc_swap::ArcSwap;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
-use tokio::net::TcpStream;
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{
-        self, ServerConfig,
-        client::verify_server_name,
-        crypto::{CryptoProvider, ring},
-        server::{ClientHello, ParsedCertificate, ResolvesServerCert},
-        sign::CertifiedKey,
-    },
-    server::TlsStream,
+use tokio_rustls::rustls::{
+    self, ServerConfig,
+    client::verify_server_name,
+    crypto::{CryptoProvider, ring},
+    server::{ClientHello, ParsedCertificate, ResolvesServerCert},
+    sign::CertifiedKey,
 };
 
 use crate::error::{Error, code};
 
-/// What an acceptor needs to speak TLS 1.2 and 1.3: one certificate chain with its key, or several.
+/// The certificate chains of an acceptor, with their keys. It serves TLS 1.2 and 1.3.
 ///
-/// With several, a client gets the first whose names cover the server name it asks for, and the first of all if none does or it
-/// asks for none. A clone is a handle to the same certificates, so the one that is kept reloads them for all acceptors that have
-/// the other.
+/// With several chains, a client gets the first whose names cover the server name it asks for. It gets the first chain if
+/// no name matches, or if it asks for none. Clones share the certificates, so that any clone reloads them for all acceptors.
+///
+/// A program that needs more, such as client certificates, gives the acceptor a [`rustls::ServerConfig`] instead.
 ///
 /// # Example
 /// ```no_run
@@ -35,52 +31,54 @@ use crate::error::{Error, code};
 ///
 /// # fn main() -> Result<(), pitaya::acceptor::TlsError> {
 /// let tls = Tls::from_pem_files("fullchain.pem", "key.pem")?;
-/// let tcp = Tcp::bind("0.0.0.0:3250").tls(tls.clone());
+/// let tcp = Tcp::new("0.0.0.0:3250").tls(tls.clone());
 /// # #[cfg(feature = "websocket")]
-/// let wss = WebSocket::bind("0.0.0.0:3251").tls(tls.clone());
+/// let wss = WebSocket::new("0.0.0.0:3251").tls(tls.clone());
 /// // later, when the files are new:
 /// tls.reload()?;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
 pub struct Tls {
-    acceptor: TlsAcceptor,
+    config: Arc<ServerConfig>,
     chosen: Arc<Chosen>,
 }
 
-/// One chain with its key, and where they come from.
+/// A chain with its key, and their files.
 #[derive(Clone)]
 struct Identity {
     key: Arc<CertifiedKey>,
     files: Option<(PathBuf, PathBuf)>,
 }
 
-/// Chooses an identity for each handshake; the list is exchanged as a whole.
+/// Chooses an identity for each handshake. The list is replaced as a whole.
 struct Chosen {
     identities: ArcSwap<Vec<Identity>>,
 }
 
 impl Tls {
-    /// Reads a certificate chain, the server's own certificate first, and its private key (PKCS#8, PKCS#1 or SEC1) from PEM files.
+    /// Reads a certificate chain and its private key (PKCS#8, PKCS#1 or SEC1) from PEM files.
+    ///
+    /// The server's own certificate is the first of the chain.
     ///
     /// # Errors
-    /// [`TlsError`] names the file that is missing, unreadable or not what it should be, also where its name is empty.
+    /// A file is missing, unreadable or invalid, or its name is empty. [`TlsError`] names the file.
     pub fn from_pem_files(cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Self, TlsError> {
         Self::new(Identity::from_files(cert.into(), key.into())?)
     }
 
-    /// The same from PEM text in memory.
+    /// Reads a certificate chain and its private key from PEM text.
     ///
     /// # Errors
-    /// Where the text holds no certificate or no key, or they do not belong together.
+    /// The text holds no certificate or no key, or the key does not belong to the certificate.
     pub fn from_pem(cert: &[u8], key: &[u8]) -> Result<Self, TlsError> {
         Self::new(Identity::from_pem(cert, key, None)?)
     }
 
-    /// The same from ready certificates, the server's own first.
+    /// Returns a certificate chain, the server's own certificate first, with its private key.
     ///
     /// # Errors
-    /// Where there is no certificate, or the key is not its key.
+    /// There is no certificate, or the key does not belong to it.
     pub fn from_certified(
         certs: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
@@ -88,7 +86,7 @@ impl Tls {
         Self::new(Identity::certified(certs, key, None)?)
     }
 
-    /// Adds the certificates of `other`, for other server names. All handles to this one see them; `other` stays as it is.
+    /// Adds the certificates of `other`, for other server names. All clones get them; `other` does not change.
     #[must_use]
     pub fn and(self, other: &Self) -> Self {
         let more = other.chosen.identities.load_full();
@@ -100,11 +98,12 @@ impl Tls {
         self
     }
 
-    /// Reads all files again. Handshakes from then on get the new certificates; connections are not touched. What came from memory
-    /// stays; see [`replace`](Self::replace). It reads a few small files and blocks as long.
+    /// Reads all files again, for later handshakes. Open connections keep their certificates.
+    ///
+    /// Certificates from memory stay; see [`replace`](Self::replace). The call blocks while it reads the files.
     ///
     /// # Errors
-    /// Where one file is broken all stays as it was, and the error names the file.
+    /// A file is invalid. The error names it, and no certificate changes.
     pub fn reload(&self) -> Result<(), TlsError> {
         let now = self.chosen.identities.load_full();
         let new = now.iter().map(Identity::read_again);
@@ -113,24 +112,26 @@ impl Tls {
         Ok(())
     }
 
-    /// Takes the certificates of `new` in place of its own, for handshakes from then on.
+    /// Replaces all certificates with those of `new`, for later handshakes.
     pub fn replace(&self, new: &Self) {
         self.chosen.identities.store(new.chosen.identities.load_full());
     }
 
     fn new(identity: Identity) -> Result<Self, TlsError> {
         let chosen = Arc::new(Chosen { identities: ArcSwap::from_pointee(vec![identity]) });
-        // the provider is named, because another crate of the user's program may enable a second one, and rustls would not choose
+        // Another crate of the program may enable a second provider. Without a name, rustls would choose none.
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| TlsError::new(None, error.to_string()))?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&chosen) as Arc<dyn ResolvesServerCert>);
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), chosen })
+        Ok(Self { config: Arc::new(config), chosen })
     }
+}
 
-    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        self.acceptor.accept(stream).await
+impl From<Tls> for Arc<ServerConfig> {
+    fn from(tls: Tls) -> Self {
+        tls.config
     }
 }
 
@@ -181,7 +182,7 @@ impl Identity {
         Ok(Self { key: Arc::new(key), files })
     }
 
-    /// Whether the certificate is for this name.
+    /// Returns whether the certificate covers this name.
     fn is_for(&self, name: &ServerName<'_>) -> bool {
         let Ok(cert) = self.key.end_entity_cert() else {
             return false;
@@ -229,7 +230,7 @@ impl fmt::Debug for Chosen {
     }
 }
 
-/// Why certificates cannot be used.
+/// The reason why certificates cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsError {
     file: Option<PathBuf>,
@@ -241,7 +242,7 @@ impl TlsError {
         Self { file, reason: reason.into() }
     }
 
-    /// The file it is about, if the certificates come from files.
+    /// Returns the invalid file, if the certificates come from files.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }

@@ -13,33 +13,40 @@ use self::{
     upgrade::{Rules, upgrade},
 };
 #[cfg(feature = "tls")]
-use super::Tls;
+use tokio_rustls::rustls::ServerConfig;
+
 use super::{
     Acceptor, BoxFuture, ByteStream, IncomingConnection, Link, ListenOptions, Listening, OpenError, Peer,
-    forwarded, origins,
-    socket::{Door, Established},
+    forwarded,
+    listener::{Established, Listener},
+    origins,
 };
 
 /// Accepts clients over WebSocket.
 ///
 /// Any request path is accepted, and [`Session::upgrade`](crate::session::Session::upgrade) has the request. Binary and text
-/// messages are read alike, each exactly one packet; answers are binary. There is no compression.
+/// messages are read alike, each exactly one packet. Answers are binary. There is no compression.
 ///
-/// A request that asks for no WebSocket is answered too: `GET` and `HEAD` of the probe path (`pitaya.acceptor.ws.probe`, `/` by
-/// default) with 200 while the server is ready and 503 otherwise, `GET` and `HEAD` of another path with 426, and other methods
-/// with 405. While the server drains, probes and upgrades are answered with 503. A wrong upgrade is answered with 400, 403 (its origin) or 431 (more than `pitaya.limit.upgrade.head` bytes or 200
-/// headers).
+/// Other requests are answered too:
+///
+/// | request | status |
+/// |---|---|
+/// | `GET` or `HEAD` of the probe path (`pitaya.acceptor.ws.probe`, `/` by default) | 200 if the server is ready, else 503 |
+/// | `GET` or `HEAD` of another path | 426 |
+/// | another method | 405 |
+/// | an invalid upgrade | 400; 403 for its origin; 431 for more than `pitaya.limit.upgrade.head` bytes or 200 headers |
+/// | a probe or an upgrade while the server drains | 503 |
 ///
 /// # Example
 /// ```
 /// use pitaya::acceptor::WebSocket;
 ///
-/// let acceptor = WebSocket::bind(":3251").origins(["https://game.example", "https://*.game.example"]);
+/// let acceptor = WebSocket::new(":3251").origins(["https://game.example", "https://*.game.example"]);
 /// ```
 #[cfg_attr(docsrs, doc(cfg(feature = "websocket")))]
 #[derive(Debug)]
 pub struct WebSocket {
-    door: Door,
+    listener: Listener,
     origins: Option<Arc<[String]>>,
     subprotocols: Option<Arc<[String]>>,
     rules: Arc<Rules>,
@@ -47,68 +54,68 @@ pub struct WebSocket {
 }
 
 impl WebSocket {
-    /// An acceptor for this address, `host:port`, with port 0 for any free one. It is bound when the app starts, and an address
-    /// that cannot be bound fails the start.
+    /// Returns an acceptor for an address, `host:port`. Port 0 is any free port.
     ///
-    /// `:3250` and `[::]:3250` are all addresses of both families, `0.0.0.0:3250` those of IPv4. A name, such as `localhost`,
-    /// is bound at all its addresses.
-    pub fn bind(address: impl Into<String>) -> Self {
-        Self::new(Door::bind(address.into()))
+    /// The start of the app binds the address, and fails if it cannot be bound. `:3250` and `[::]:3250` are all addresses of
+    /// both families, `0.0.0.0:3250` those of IPv4. A name such as `localhost` is bound at all its addresses.
+    pub fn new(address: impl Into<String>) -> Self {
+        Self::with(Listener::at(address.into()))
     }
 
-    /// An acceptor over a socket that listens already, one inherited from a service manager for instance.
+    /// Returns an acceptor for a listening socket, such as one that a service manager opened.
     pub fn from_listener(listener: StdListener) -> Self {
-        Self::new(Door::from_listener(listener))
+        Self::with(Listener::from_listener(listener))
     }
 
-    fn new(door: Door) -> Self {
-        Self { door, origins: None, subprotocols: None, rules: Arc::default(), draining: Arc::default() }
+    fn with(listener: Listener) -> Self {
+        Self { listener, origins: None, subprotocols: None, rules: Arc::default(), draining: Arc::default() }
     }
 
-    /// Speaks TLS with these certificates, which makes it `wss`.
+    /// Encrypts connections with TLS (`wss`). Takes [`Tls`](super::Tls) or a [`ServerConfig`] of rustls 0.23.
     #[cfg(feature = "tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
     #[must_use]
-    pub fn tls(mut self, tls: Tls) -> Self {
-        self.door.tls = Some(tls);
+    pub fn tls(mut self, config: impl Into<Arc<ServerConfig>>) -> Self {
+        self.listener.tls = Some(config.into());
         self
     }
 
-    /// Whether each connection must begin with a PROXY header, v1 or v2, before TLS and HTTP. Without this call the configuration
-    /// decides (`pitaya.acceptor.proxyprotocol`). Needs [`trusted_proxies`](Self::trusted_proxies); connections of other peers
-    /// are closed.
+    /// Sets whether each connection must begin with a PROXY header, v1 or v2, before TLS and HTTP.
+    ///
+    /// Without this call the configuration decides (`pitaya.acceptor.proxyprotocol`). The start fails without
+    /// [`trusted_proxies`](Self::trusted_proxies). Connections of other peers are closed.
     #[must_use]
     pub fn proxy_protocol(mut self, expected: bool) -> Self {
-        self.door.proxy_protocol = Some(expected);
+        self.listener.proxy_protocol = Some(expected);
         self
     }
 
-    /// The networks and addresses of the proxies that may tell a client's address, such as `10.0.0.0/8`. Without this call the
-    /// configuration decides (`pitaya.acceptor.trustedproxies`).
+    /// Sets the networks of the trusted proxies, such as `10.0.0.0/8`. Only these name addresses of clients.
     ///
-    /// The headers `X-Forwarded-For` and `Forwarded` of their requests are read, whether the PROXY protocol is on or not.
+    /// Their headers `X-Forwarded-For` and `Forwarded` are read, also without the PROXY protocol. Without this call the
+    /// configuration decides (`pitaya.acceptor.trustedproxies`).
     #[must_use]
     pub fn trusted_proxies<N: Into<String>>(mut self, networks: impl IntoIterator<Item = N>) -> Self {
-        self.door.trusted_proxies = Some(networks.into_iter().map(Into::into).collect());
+        self.listener.trusted_proxies = Some(networks.into_iter().map(Into::into).collect());
         self
     }
 
-    /// The pages that may connect, as browsers name them: scheme, host, and the port where it is not the scheme's own.
+    /// Sets the origins that may connect: scheme, host, and the port if it is not the scheme's default.
     ///
-    /// `https://game.example` is one page, `https://*.game.example` all names below it, `http://localhost:*` any port, and `*`
-    /// any page. An empty list allows all. A request without an `Origin`, which no browser sends, always passes. Without this
-    /// call the configuration decides (`pitaya.acceptor.ws.origins`), which allows all by default. An entry that no origin can
-    /// match fails the start.
+    /// `https://game.example` is one origin, `https://*.game.example` all names below it, `http://localhost:*` any port, and
+    /// `*` any origin. An empty list allows all. A request without an `Origin` always passes; browsers always send one.
+    /// An entry that no origin can match fails the start. Without this call the configuration decides
+    /// (`pitaya.acceptor.ws.origins`), which allows all by default.
     #[must_use]
     pub fn origins<O: Into<String>>(mut self, origins: impl IntoIterator<Item = O>) -> Self {
         self.origins = Some(origins.into_iter().map(Into::into).collect());
         self
     }
 
-    /// The subprotocols that this server speaks, the preferred one first. The first that the client offers is chosen.
+    /// Sets the subprotocols of the server, the preferred one first. The first that the client offers is chosen.
     ///
-    /// Browsers close a connection whose offers are answered with none of them. A client that offers none, or only others, is
-    /// accepted without one. Without this call the configuration decides (`pitaya.acceptor.ws.subprotocols`).
+    /// A client that offers none of them is accepted without one. Browsers then close the connection if they offered some.
+    /// Without this call the configuration decides (`pitaya.acceptor.ws.subprotocols`).
     #[must_use]
     pub fn subprotocols<P: Into<String>>(mut self, names: impl IntoIterator<Item = P>) -> Self {
         self.subprotocols = Some(names.into_iter().map(Into::into).collect());
@@ -130,7 +137,7 @@ impl WebSocket {
         Ok(Rules {
             origins,
             subprotocols: Arc::clone(subprotocols),
-            trusted: self.door.trusted().clone(),
+            trusted: self.listener.trusted().clone(),
             probe: options.probe.clone(),
             ready: options.ready.clone(),
             max_head: options.max_head,
@@ -143,7 +150,7 @@ impl Acceptor for WebSocket {
     fn listen(&mut self, options: &ListenOptions) -> BoxFuture<'_, io::Result<Listening>> {
         let options = options.clone();
         Box::pin(async move {
-            let listening = self.door.listen(&options, "ws", "wss").await?;
+            let listening = self.listener.listen(&options, "ws", "wss").await?;
             self.rules = Arc::new(self.rules(&options)?);
             Ok(listening)
         })
@@ -151,7 +158,7 @@ impl Acceptor for WebSocket {
 
     fn accept(&mut self) -> BoxFuture<'_, io::Result<IncomingConnection>> {
         Box::pin(async move {
-            let (stream, socket, set_up) = self.door.accept().await?;
+            let (stream, socket, set_up) = self.listener.accept().await?;
             let (rules, draining) = (Arc::clone(&self.rules), Arc::clone(&self.draining));
             Ok(IncomingConnection::new(Peer::from(socket), async move {
                 let (stream, peer) = set_up.run(stream, socket).await?;
@@ -187,7 +194,7 @@ async fn open<S: ByteStream>(
 /// Serves a connection that begins with an upgrade.
 ///
 /// # Errors
-/// The upgrade is refused.
+/// The upgrade is rejected.
 #[cfg(feature = "__fuzz")]
 pub async fn hidden_websocket<S: ByteStream>(
     mut stream: S,

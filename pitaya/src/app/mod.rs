@@ -8,7 +8,7 @@
 //! async fn main() -> pitaya::Result<()> {
 //!     App::builder()
 //!         .server_type("connector")
-//!         .acceptor(pitaya::acceptor::Tcp::bind("0.0.0.0:3250"))
+//!         .acceptor(pitaya::acceptor::Tcp::new("0.0.0.0:3250"))
 //!         .run()
 //!         .await
 //! }

@@ -241,7 +241,7 @@ fn check(builder: &mut Builder) -> Result<()> {
     match (builder.frontend, builder.acceptors.is_empty()) {
         (Some(false), false) => problems.push("a backend has no acceptors: clients connect to frontends".to_owned()),
         (None | Some(true), true) => problems.push(
-            "a frontend needs an acceptor: add `.acceptor(Tcp::bind(\"0.0.0.0:3250\"))`, or make it a backend with `.backend()`"
+            "a frontend needs an acceptor: add `.acceptor(Tcp::new(\"0.0.0.0:3250\"))`, or make it a backend with `.backend()`"
                 .to_owned(),
         ),
         _ => {}

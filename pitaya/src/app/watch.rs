@@ -126,7 +126,7 @@ pub(super) async fn start(app: &App) -> Result<()> {
 #[cfg(feature = "http")]
 async fn listen(app: &App) -> Result<()> {
     use super::pages::Pages;
-    use crate::acceptor::listen;
+    use crate::acceptor::TcpListeners;
     use crate::error::{Error, code};
     use crate::http::serve;
 
@@ -134,7 +134,7 @@ async fn listen(app: &App) -> Result<()> {
     let pages = Arc::new(Pages::new(app));
     let mut served = Vec::new();
     if !config.http_listen.is_empty() {
-        let listeners = listen::bind(&config.http_listen).await.map_err(|error| {
+        let listeners = TcpListeners::bind(&config.http_listen).await.map_err(|error| {
             Error::new(code::INTERNAL, format!("`pitaya.http.listen`: {error}")).with_source(error)
         })?;
         if let Some(address) = listeners.addresses().unwrap_or_default().first() {
@@ -158,7 +158,7 @@ async fn listen(app: &App) -> Result<()> {
         let host = &config.prometheus_host;
         let host =
             if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.clone() };
-        match listen::bind(&format!("{host}:{}", config.prometheus_port)).await {
+        match TcpListeners::bind(&format!("{host}:{}", config.prometheus_port)).await {
             Ok(listeners) => {
                 tracing::info!(address = ?listeners.addresses().unwrap_or_default(), "serving /metrics to Prometheus");
                 let answer = move |request| {

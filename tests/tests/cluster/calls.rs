@@ -71,7 +71,7 @@ async fn forwarded_messages_may_start_on_arrival() {
     let hall = cluster.hall("hall-1").await;
     let mut config = config();
     config.session_concurrent_forward = true;
-    let gate = cluster.server("gate", "gate-1", config).acceptor(pitaya::acceptor::Tcp::bind("127.0.0.1:0"));
+    let gate = cluster.server("gate", "gate-1", config).acceptor(pitaya::acceptor::Tcp::new("127.0.0.1:0"));
     let gate = gate.start().await.unwrap();
     let mut client = pitaya_tests::raw_client::RawClient::ready(gate.socket_addrs()[0]).await;
     client.request("hall.hall.slow", r#"{"text":"one"}"#).await;
@@ -198,7 +198,7 @@ async fn custom_router_chooses_for_messages_and_calls() {
         servers.last().cloned().ok_or_else(|| Error::new("R-1", "there is none"))
     });
     let by_user = Router::by_key(|call| call.session.and_then(|session| session.uid().ok()));
-    let tcp = || pitaya::acceptor::Tcp::bind("127.0.0.1:0");
+    let tcp = || pitaya::acceptor::Tcp::new("127.0.0.1:0");
     let gate =
         cluster.server("gate", "g", config()).router("hall", last).acceptor(tcp()).start().await.unwrap();
     let mut client = pitaya_tests::raw_client::RawClient::ready(gate.socket_addrs()[0]).await;
@@ -267,7 +267,7 @@ async fn servers_are_counted_and_calls_are_timed() {
     let gate = cluster
         .server("gate", "gate-1", config())
         .reporter(Arc::clone(&front) as _)
-        .acceptor(pitaya::acceptor::Tcp::bind("127.0.0.1:0"))
+        .acceptor(pitaya::acceptor::Tcp::new("127.0.0.1:0"))
         .start()
         .await
         .unwrap();

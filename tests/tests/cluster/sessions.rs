@@ -39,7 +39,7 @@ async fn refused_bind_leaves_no_trace() {
     let hall = cluster.hall("hall-1").await;
     let builder = cluster
         .server("gate", "gate-1", pitaya_tests::server::config())
-        .acceptor(pitaya::acceptor::Tcp::bind("127.0.0.1:0"))
+        .acceptor(pitaya::acceptor::Tcp::new("127.0.0.1:0"))
         .on_bind(|session| async move {
             if session.uid()? == "banned" { Err(pitaya::Error::new("B-1", "banned")) } else { Ok(()) }
         });

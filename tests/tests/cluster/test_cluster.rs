@@ -325,7 +325,7 @@ impl TestCluster {
     }
 
     pub(crate) async fn gate(&self, id: &str) -> Served {
-        let app = self.server("gate", id, config()).acceptor(Tcp::bind("127.0.0.1:0"));
+        let app = self.server("gate", id, config()).acceptor(Tcp::new("127.0.0.1:0"));
         Served { app: app.start().await.unwrap() }
     }
 

@@ -72,7 +72,7 @@ async fn user_may_be_on_several_frontends() {
     let cluster = TestCluster::default();
     let mut config = pitaya_tests::server::config();
     config.session_unique = false;
-    let tcp = || pitaya::acceptor::Tcp::bind("127.0.0.1:0");
+    let tcp = || pitaya::acceptor::Tcp::new("127.0.0.1:0");
     let one = cluster.server("gate", "gate-1", config.clone()).acceptor(tcp()).start().await.unwrap();
     let two = cluster.server("gate", "gate-2", config).acceptor(tcp()).start().await.unwrap();
     let (one, two) = (crate::test_cluster::Served { app: one }, crate::test_cluster::Served { app: two });
@@ -114,7 +114,7 @@ async fn binds_are_announced_only_for_unique_sessions() {
     transport.start(Arc::new(own), Arc::clone(&ear) as _).await.unwrap();
     let mut config = pitaya_tests::server::config();
     config.session_unique = false;
-    let tcp = pitaya::acceptor::Tcp::bind("127.0.0.1:0");
+    let tcp = pitaya::acceptor::Tcp::new("127.0.0.1:0");
     let several = cluster.server("gate", "gate-1", config).acceptor(tcp).start().await.unwrap();
     let (several, one) = (crate::test_cluster::Served { app: several }, cluster.gate("gate-2").await);
     let _ann = bound(&several, "ann").await;

@@ -91,7 +91,7 @@ impl TestCluster {
     pub(crate) async fn start() -> Self {
         let brokers = Brokers::start().await;
         let hall = serve(&brokers, "hall", Builder::backend).await;
-        let gate = serve(&brokers, "gate", |app| app.acceptor(Tcp::bind("127.0.0.1:0"))).await;
+        let gate = serve(&brokers, "gate", |app| app.acceptor(Tcp::new("127.0.0.1:0"))).await;
         Self { brokers, gate, hall }
     }
 

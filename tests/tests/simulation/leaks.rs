@@ -113,7 +113,7 @@ async fn stopped_app_is_freed_with_its_components() {
         let app = App::builder()
             .server_type("circle")
             .state(Arc::clone(&recorder))
-            .acceptor(pitaya::acceptor::Tcp::bind("127.0.0.1:0"));
+            .acceptor(pitaya::acceptor::Tcp::new("127.0.0.1:0"));
         let broken = if stops { app } else { app.post_build(|_| async { Err(Error::new("L-1", "no")) }) };
         let Ok(running) = broken.start().await else { continue };
         let app = running.app();

@@ -182,10 +182,10 @@ fn app(mut args: impl Iterator<Item = String>) -> Result<Builder> {
             ("--nats", _) => config.nats_connect = value,
             ("--etcd", _) => config.etcd_endpoints = vec![value],
             ("--prefix", _) => config.etcd_prefix = value,
-            ("--tcp", _) => app = app.acceptor(Tcp::bind(value)),
-            ("--ws", _) => app = app.acceptor(WebSocket::bind(value)),
+            ("--tcp", _) => app = app.acceptor(Tcp::new(value)),
+            ("--ws", _) => app = app.acceptor(WebSocket::new(value)),
             ("--proxy", _) => {
-                app = app.acceptor(Tcp::bind(value).proxy_protocol(true).trusted_proxies(["127.0.0.1"]))
+                app = app.acceptor(Tcp::new(value).proxy_protocol(true).trusted_proxies(["127.0.0.1"]))
             }
             ("--tls", _) => tls = Some(value),
             ("--cert", _) => cert = Some(value),
@@ -199,7 +199,7 @@ fn app(mut args: impl Iterator<Item = String>) -> Result<Builder> {
     }
     app = match (tls, cert, key) {
         (Some(address), Some(cert), Some(key)) => {
-            app.acceptor(Tcp::bind(address).tls(Tls::from_pem_files(cert, key).internal()?))
+            app.acceptor(Tcp::new(address).tls(Tls::from_pem_files(cert, key).internal()?))
         }
         (None, None, None) => app,
         _ => return Err(usage("--tls")),

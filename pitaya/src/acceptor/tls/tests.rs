@@ -1,6 +1,8 @@
 use rcgen::{CertifiedKey as Made, KeyPair, generate_simple_self_signed};
+use std::io;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_rustls::{
     TlsConnector, client,
     rustls::{ClientConfig, ProtocolVersion, RootCertStore, SupportedProtocolVersion, version},
@@ -64,13 +66,35 @@ fn write(folder: &TempDir, made: &Made<KeyPair>) -> (PathBuf, PathBuf) {
     (cert, key)
 }
 
+/// A configuration of rustls decides everything; this one speaks TLS 1.2 only.
+#[tokio::test]
+async fn acceptor_takes_a_rustls_config() {
+    let made = make("localhost");
+    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&version::TLS12])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let mut acceptor = Tcp::new("127.0.0.1:0").tls(config);
+    let listening = acceptor.listen(&ListenOptions::default()).await.unwrap();
+    assert_eq!(listening.label, "tls");
+    for (asked, accepted) in [(&version::TLS12, true), (&version::TLS13, false)] {
+        let client = connect(listening.socket.unwrap()).await;
+        let server = tokio::spawn(accept(&mut acceptor).await.open(DEADLINE));
+        let client = handshake(client, &[&made], "localhost", &[asked]).await;
+        assert_eq!((client.is_ok(), server.await.unwrap().is_ok()), (accepted, accepted), "{asked:?}");
+    }
+}
+
 #[tokio::test]
 async fn tls_1_2_and_1_3_carry_bytes_both_ways() {
     let made = make("localhost");
     for (asked, got) in
         [(&version::TLS12, ProtocolVersion::TLSv1_2), (&version::TLS13, ProtocolVersion::TLSv1_3)]
     {
-        let mut acceptor = Tcp::bind("127.0.0.1:0").tls(tls(&made));
+        let mut acceptor = Tcp::new("127.0.0.1:0").tls(tls(&made));
         let listening = acceptor.listen(&ListenOptions::default()).await.unwrap();
         assert_eq!(listening.label, "tls");
         let client = connect(listening.socket.unwrap()).await;
@@ -94,7 +118,7 @@ async fn tls_1_2_and_1_3_carry_bytes_both_ways() {
 async fn the_proxy_header_comes_before_tls() {
     let made = make("localhost");
     let mut acceptor =
-        Tcp::bind("127.0.0.1:0").tls(tls(&made)).proxy_protocol(true).trusted_proxies(["127.0.0.1"]);
+        Tcp::new("127.0.0.1:0").tls(tls(&made)).proxy_protocol(true).trusted_proxies(["127.0.0.1"]);
     let mut client = connect(listen(&mut acceptor).await).await;
     let server = tokio::spawn(accept(&mut acceptor).await.open(DEADLINE));
     client.write_all(b"PROXY TCP4 203.0.113.7 10.0.0.1 40520 3250\r\n").await.unwrap();
@@ -106,7 +130,7 @@ async fn the_proxy_header_comes_before_tls() {
 #[tokio::test]
 async fn non_tls_is_refused_and_stall_blocks_no_client() {
     let made = make("localhost");
-    let mut acceptor = Tcp::bind("127.0.0.1:0").tls(tls(&made));
+    let mut acceptor = Tcp::new("127.0.0.1:0").tls(tls(&made));
     let address = listen(&mut acceptor).await;
     let _silent = connect(address).await;
     let stalled = tokio::spawn(accept(&mut acceptor).await.open(DEADLINE));
@@ -129,7 +153,7 @@ async fn non_tls_is_refused_and_stall_blocks_no_client() {
 async fn certificate_is_chosen_by_server_name() {
     let (one, two) = (make("one.example"), make("two.example"));
     let both = tls(&one).and(&tls(&two));
-    let mut acceptor = Tcp::bind("127.0.0.1:0").tls(both);
+    let mut acceptor = Tcp::new("127.0.0.1:0").tls(both);
     let address = listen(&mut acceptor).await;
     let trusted = [&one, &two];
     let first = shown(&mut acceptor, address, &trusted, "one.example").await.unwrap();
@@ -146,7 +170,7 @@ async fn reload_affects_new_handshakes_only() {
     let folder = TempDir::new().unwrap();
     let (cert, key) = write(&folder, &old);
     let tls = Tls::from_pem_files(&cert, &key).unwrap();
-    let mut acceptor = Tcp::bind("127.0.0.1:0").tls(tls.clone());
+    let mut acceptor = Tcp::new("127.0.0.1:0").tls(tls.clone());
     let address = listen(&mut acceptor).await;
     let trusted = [&old, &new];
 
@@ -171,7 +195,7 @@ async fn broken_file_keeps_old_certificate() {
     let folder = TempDir::new().unwrap();
     let (cert, key) = write(&folder, &old);
     let tls = Tls::from_pem_files(&cert, &key).unwrap();
-    let mut acceptor = Tcp::bind("127.0.0.1:0").tls(tls.clone());
+    let mut acceptor = Tcp::new("127.0.0.1:0").tls(tls.clone());
     let address = listen(&mut acceptor).await;
 
     fs::write(&cert, "not PEM").unwrap();
@@ -195,7 +219,7 @@ async fn certificates_from_memory_are_exchanged_by_replace() {
     tls.reload().unwrap();
     let key = PrivateKeyDer::try_from(new.signing_key.serialize_der()).unwrap();
     let ready = Tls::from_certified(vec![new.cert.der().clone()], key).unwrap();
-    let mut acceptor = Tcp::bind("127.0.0.1:0").tls(tls.clone());
+    let mut acceptor = Tcp::new("127.0.0.1:0").tls(tls.clone());
     let address = listen(&mut acceptor).await;
     tls.replace(&ready);
     let after = shown(&mut acceptor, address, &[&old, &new], "localhost").await.unwrap();

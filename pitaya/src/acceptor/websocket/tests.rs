@@ -55,7 +55,7 @@ async fn exchange_at(mut acceptor: WebSocket, address: SocketAddr, sent: &[u8]) 
 }
 
 fn any() -> WebSocket {
-    WebSocket::bind("127.0.0.1:0")
+    WebSocket::new("127.0.0.1:0")
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! From an address as text to listening sockets.
+//! The listening sockets of an address.
 
 use std::future::poll_fn;
 use std::io;
@@ -8,21 +8,32 @@ use std::task::{Context, Poll};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 
-/// Connections that the system holds until they are accepted.
+/// The number of connections that the system holds until they are accepted.
 const BACKLOG: i32 = 1024;
-/// How often a free port is looked for that is free in all families.
+/// The number of attempts to find a port that is free in all families.
 const TRIES: u32 = 16;
 
 /// The listening sockets of one address: one, or one for each address of a name.
 #[derive(Debug)]
-pub(crate) struct Listeners(Vec<TcpListener>);
+pub(crate) struct TcpListeners(Vec<TcpListener>);
 
-impl Listeners {
+impl TcpListeners {
+    /// Listens at `host:port`. The error names the address and the reason.
+    ///
+    /// A name such as `localhost` is bound at all its addresses, IPv4 first. `:port` and `[::]:port` are all addresses of
+    /// both families.
+    pub(crate) async fn bind(address: &str) -> io::Result<Self> {
+        let explain =
+            |error: io::Error| io::Error::new(error.kind(), format!("cannot listen at `{address}`: {error}"));
+        let sockets = resolve(address).await.map_err(explain)?;
+        bind_all(&sockets).map_err(explain)
+    }
+
     pub(super) fn one(listener: TcpListener) -> Self {
         Self(vec![listener])
     }
 
-    /// The bound addresses, the first of which stands for all.
+    /// Returns the bound addresses. The first stands for all.
     pub(crate) fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         self.0.iter().map(TcpListener::local_addr).collect()
     }
@@ -45,18 +56,7 @@ impl Listeners {
     }
 }
 
-/// Listens at `host:port`.
-///
-/// A name such as `localhost` is bound at all its addresses, IPv4 first. `:port` and `[::]:port` are all addresses of both
-/// families. The error says the address and the reason.
-pub(crate) async fn bind(address: &str) -> io::Result<Listeners> {
-    let explain =
-        |error: io::Error| io::Error::new(error.kind(), format!("cannot listen at `{address}`: {error}"));
-    let sockets = resolve(address).await.map_err(explain)?;
-    bind_all(&sockets).map_err(explain)
-}
-
-/// The socket addresses that an address stands for.
+/// Returns the socket addresses of an address.
 async fn resolve(address: &str) -> io::Result<Vec<SocketAddr>> {
     let (host, port) = split(address).map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
     let mut sockets: Vec<SocketAddr> = match host {
@@ -71,7 +71,7 @@ async fn resolve(address: &str) -> io::Result<Vec<SocketAddr>> {
     Ok(sockets)
 }
 
-/// The host, without the brackets of an IPv6 address, and the port.
+/// Splits an address into its host, without the brackets of IPv6, and its port.
 fn split(address: &str) -> Result<(&str, u16), String> {
     const EXAMPLES: &str = "write `host:port`, such as `0.0.0.0:3250`, `localhost:3250` or `:3250`";
     let (host, port) = address.rsplit_once(':').ok_or_else(|| format!("it has no port; {EXAMPLES}"))?;
@@ -92,7 +92,7 @@ fn split(address: &str) -> Result<(&str, u16), String> {
 }
 
 /// Binds all addresses, at one port.
-fn bind_all(sockets: &[SocketAddr]) -> io::Result<Listeners> {
+fn bind_all(sockets: &[SocketAddr]) -> io::Result<TcpListeners> {
     let mut tries = 0;
     loop {
         tries += 1;
@@ -105,8 +105,8 @@ fn bind_all(sockets: &[SocketAddr]) -> io::Result<Listeners> {
     }
 }
 
-/// An error says too whether another free port may help.
-fn try_bind_all(sockets: &[SocketAddr]) -> Result<Listeners, (bool, io::Error)> {
+/// Binds all addresses. An error also says whether another free port may help.
+fn try_bind_all(sockets: &[SocketAddr]) -> Result<TcpListeners, (bool, io::Error)> {
     let mut listeners = Vec::with_capacity(sockets.len());
     let mut chosen = None;
     let mut absent = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
@@ -123,10 +123,10 @@ fn try_bind_all(sockets: &[SocketAddr]) -> Result<Listeners, (bool, io::Error)> 
             Err(error) => return Err((chosen.is_some() && socket.port() == 0, error)),
         }
     }
-    if listeners.is_empty() { Err((false, absent)) } else { Ok(Listeners(listeners)) }
+    if listeners.is_empty() { Err((false, absent)) } else { Ok(TcpListeners(listeners)) }
 }
 
-/// Whether an address is not one of this machine.
+/// Returns whether this machine does not have the address.
 fn is_absent(error: &io::Error) -> bool {
     let unsupported = error.kind() == io::ErrorKind::Unsupported;
     unsupported || error.kind() == io::ErrorKind::AddrNotAvailable || is_unsupported_family(error)
@@ -173,14 +173,14 @@ mod tests {
 
     use super::*;
 
-    async fn connects(address: impl Into<SocketAddr>, listeners: &Listeners) -> bool {
+    async fn connects(address: impl Into<SocketAddr>, listeners: &TcpListeners) -> bool {
         let address = address.into();
         let Ok(client) = TcpStream::connect(address).await else { return false };
         let (_, peer) = listeners.accept().await.unwrap();
         peer.port() == client.local_addr().unwrap().port()
     }
 
-    fn port(listeners: &Listeners) -> u16 {
+    fn port(listeners: &TcpListeners) -> u16 {
         let ports: BTreeSet<u16> = listeners.addresses().unwrap().iter().map(SocketAddr::port).collect();
         assert_eq!(ports.len(), 1, "{ports:?}");
         ports.into_iter().next().unwrap()
@@ -193,7 +193,7 @@ mod tests {
     #[tokio::test]
     async fn a_port_alone_is_both_families() {
         for address in [":0", "[::]:0"] {
-            let listeners = bind(address).await.unwrap();
+            let listeners = TcpListeners::bind(address).await.unwrap();
             let port = port(&listeners);
             assert!(connects((Ipv4Addr::LOCALHOST, port), &listeners).await, "{address}");
             assert_eq!(connects((Ipv6Addr::LOCALHOST, port), &listeners).await, has_ipv6(), "{address}");
@@ -203,7 +203,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_is_bound_at_all_its_addresses() {
         let names: Vec<_> = lookup_host("localhost:1").await.unwrap().collect();
-        let listeners = bind("localhost:0").await.unwrap();
+        let listeners = TcpListeners::bind("localhost:0").await.unwrap();
         let port = port(&listeners);
         for address in names {
             if std::net::TcpListener::bind((address.ip(), 0)).is_ok() {
@@ -215,7 +215,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_ipv4_address_is_bound_alone() {
-        let listeners = bind("0.0.0.0:0").await.unwrap();
+        let listeners = TcpListeners::bind("0.0.0.0:0").await.unwrap();
         let port = port(&listeners);
         assert!(connects((Ipv4Addr::LOCALHOST, port), &listeners).await);
         assert!(!connects((Ipv6Addr::LOCALHOST, port), &listeners).await);
@@ -240,7 +240,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_bad_address_is_refused_with_what_to_write() {
-        let taken = bind("127.0.0.1:0").await.unwrap().addresses().unwrap()[0];
+        let taken = TcpListeners::bind("127.0.0.1:0").await.unwrap().addresses().unwrap()[0];
         let held = std::net::TcpListener::bind(taken).unwrap();
         for (address, hint) in [
             ("3250", "write `host:port`"),
@@ -254,7 +254,7 @@ mod tests {
             ("[localhost]:3250", "IPv6"),
             (&taken.to_string(), "in use"),
         ] {
-            let error = bind(address).await.unwrap_err();
+            let error = TcpListeners::bind(address).await.unwrap_err();
             let text = error.to_string();
             assert!(text.contains(&format!("`{address}`")) && text.contains(hint), "{text}");
             assert!(error.get_ref().is_some_and(|inner| inner.source().is_none()), "{text}");

@@ -1,4 +1,4 @@
-//! Listening and accepted sockets, and the set-up that TCP and WebSocket share: the PROXY header, then TLS.
+//! The listener of the TCP and WebSocket acceptors, with the set-up they share: the PROXY header, then TLS.
 
 use std::{
     io,
@@ -11,23 +11,23 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 
 #[cfg(feature = "tls")]
-use super::Tls;
-use super::listen::{self, Listeners};
-use super::networks::Networks;
-use super::{ListenOptions, Listening, OpenError, Peer, proxy};
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
-/// How long a connection is silent before the system asks whether the peer is still there, and how often it asks.
+use super::networks::Networks;
+use super::{ListenOptions, Listening, OpenError, Peer, TcpListeners, proxy};
+
+/// The time without traffic before the system probes the peer, and between two probes.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
-/// What TCP and WebSocket have in common: where to listen and what precedes their own protocol.
+/// An address with its options, and its sockets once it listens.
 #[derive(Debug)]
-pub(super) struct Door {
+pub(super) struct Listener {
     source: Source,
     #[cfg(feature = "tls")]
-    pub(super) tls: Option<Tls>,
-    /// What the builder said; the app's configuration holds where it said nothing.
+    pub(super) tls: Option<Arc<ServerConfig>>,
+    /// The option of the builder. Without it the app's configuration decides.
     pub(super) proxy_protocol: Option<bool>,
-    /// What the builder said, likewise.
+    /// The option of the builder, likewise.
     pub(super) trusted_proxies: Option<Arc<[String]>>,
     expect_proxy: bool,
     trusted: Networks,
@@ -37,11 +37,11 @@ pub(super) struct Door {
 enum Source {
     Address(String),
     Ready(Option<StdListener>),
-    Listening(Listeners),
+    Listening(TcpListeners),
 }
 
-impl Door {
-    pub(super) fn bind(address: String) -> Self {
+impl Listener {
+    pub(super) fn at(address: String) -> Self {
         Self::new(Source::Address(address))
     }
 
@@ -68,7 +68,7 @@ impl Door {
         return false;
     }
 
-    /// Listens; the label is `secure` if connections are encrypted.
+    /// Starts to listen. The label is `secure` if connections are encrypted.
     pub(super) async fn listen(
         &mut self,
         options: &ListenOptions,
@@ -78,17 +78,17 @@ impl Door {
         self.expect_proxy = self.proxy_protocol.unwrap_or(options.proxy_protocol);
         let trusted = self.trusted_proxies.as_ref().unwrap_or(&options.trusted_proxies);
         self.trusted = Networks::parse(trusted).map_err(|why| {
-            invalid(format!("`pitaya.acceptor.trustedproxies` has an entry that is no network: {why}"))
+            invalid(format!("`pitaya.acceptor.trustedproxies` has an invalid network: {why}"))
         })?;
         if self.expect_proxy && self.trusted.is_empty() {
             return Err(invalid(NO_TRUSTED_PROXIES));
         }
         let listeners = match &mut self.source {
-            Source::Address(address) => listen::bind(address).await?,
+            Source::Address(address) => TcpListeners::bind(address).await?,
             Source::Ready(listener) => {
                 let listener = listener.take().ok_or_else(already)?;
                 listener.set_nonblocking(true)?;
-                Listeners::one(TcpListener::from_std(listener)?)
+                TcpListeners::one(TcpListener::from_std(listener)?)
             }
             Source::Listening(_) => return Err(already()),
         };
@@ -99,7 +99,7 @@ impl Door {
         Ok(Listening { others: sockets.collect(), ..Listening::at(label, socket) })
     }
 
-    /// The networks whose proxies are believed.
+    /// Returns the networks of the trusted proxies.
     #[cfg(feature = "websocket")]
     pub(super) fn trusted(&self) -> &Networks {
         &self.trusted
@@ -114,7 +114,7 @@ impl Door {
             expect_proxy: self.expect_proxy,
             trusted: self.trusted.clone(),
             #[cfg(feature = "tls")]
-            tls: self.tls.clone(),
+            tls: self.tls.clone().map(TlsAcceptor::from),
         };
         Ok((stream, socket, set_up))
     }
@@ -132,15 +132,15 @@ fn already() -> io::Error {
     io::Error::new(io::ErrorKind::AlreadyExists, "listen was called twice")
 }
 
-/// What a connection goes through before its own protocol begins.
+/// The set-up of a connection before its own protocol begins.
 pub(super) struct SetUp {
     expect_proxy: bool,
     trusted: Networks,
     #[cfg(feature = "tls")]
-    tls: Option<Tls>,
+    tls: Option<TlsAcceptor>,
 }
 
-/// A stream after set-up.
+/// A stream after its set-up.
 pub(super) enum Established {
     Plain(TcpStream),
     #[cfg(feature = "tls")]
@@ -172,7 +172,7 @@ impl SetUp {
     }
 }
 
-/// Small packets leave at once, and a peer that vanished is noticed some day.
+/// Sends small packets without delay, and detects a peer that vanished.
 fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
