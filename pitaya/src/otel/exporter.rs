@@ -9,8 +9,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
 use crate::util::throttle::{GLOBAL, throttled};
 
-/// Logs failed exports, at most once a minute, with the number of spans that were lost since the last export that
-/// succeeded.
+/// Logs failed exports, at most once a minute, with the number of spans lost since the last successful export.
 #[derive(Debug)]
 pub(super) struct Reported<E> {
     exporter: E,

@@ -22,17 +22,15 @@
 //! | `OTEL_BSP_*` | a queue of 2048 spans, exported every 5 s |
 //! | `OTEL_SDK_DISABLED` | `true` makes no spans |
 //!
-//! A collector that is away costs spans and nothing else: the queue is bounded and a full one drops spans. Failed exports are
-//! logged, at most once a minute; spans that a full queue drops are not. A stop exports the spans that wait, within the time of a stop step.
+//! A collector that is away costs spans only: the queue is bounded, and a full one drops spans without a log line. Failed
+//! exports are logged, at most once a minute. A stop exports the spans that wait, within the time of a stop step.
 //!
 //! The spans of the `tracing` crate are made as well (target `pitaya::call`), for log lines. `tracing-opentelemetry` is not
 //! needed.
 
-mod carrier;
 mod exporter;
 #[cfg(feature = "tls")]
 mod tls;
-mod tracer;
 
 use std::fmt;
 use std::time::Duration;
@@ -44,11 +42,10 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 
-pub(crate) use tracer::{Open, Tracer};
-
 use crate::error::{Error, Result, code};
+use crate::span::Tracer;
 
-/// Where an app's spans go.
+/// The destination of an app's spans.
 ///
 /// ```no_run
 /// use pitaya::otel::Otel;
@@ -60,27 +57,27 @@ use crate::error::{Error, Result, code};
 pub struct Otel(Source);
 
 enum Source {
-    /// With the endpoint, if it is not that of the environment.
+    /// The endpoint, if it is not that of the environment.
     Env(Option<String>),
     Provider(SdkTracerProvider),
 }
 
 impl Otel {
-    /// Exports by OTLP over gRPC, as the `OTEL_*` variables say ([the module](self) lists them). They are read when the
-    /// app starts.
+    /// Exports by OTLP over gRPC, as the `OTEL_*` variables say ([the module](self) lists them).
+    ///
+    /// The start of the app reads the variables.
     #[must_use]
     pub fn from_env() -> Self {
         Self(Source::Env(None))
     }
 
-    /// As [`from_env`](Self::from_env), but exports to this endpoint, such as `http://collector:4317`, whatever the
-    /// environment says of it.
+    /// [`from_env`](Self::from_env) with another endpoint, such as `http://collector:4317`.
     #[must_use]
     pub fn endpoint(url: impl Into<String>) -> Self {
         Self(Source::Env(Some(url.into())))
     }
 
-    /// Uses a provider of your own: with other exporters, processors or samplers. The app shuts it down when it stops.
+    /// Uses a provider with other exporters, processors or samplers. The app shuts it down when it stops.
     #[must_use]
     pub fn with_provider(provider: SdkTracerProvider) -> Self {
         Self(Source::Provider(provider))
@@ -112,7 +109,7 @@ impl fmt::Debug for Otel {
     }
 }
 
-/// The SDK does not read this variable.
+/// Reads a variable that the SDK does not read.
 fn disabled() -> bool {
     std::env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value.eq_ignore_ascii_case("true"))
 }
@@ -138,7 +135,7 @@ fn provider(endpoint: Option<String>, server_type: &str, server_id: &str) -> Res
         .build())
 }
 
-/// The variables win over the names of the server.
+/// Returns the names of the server. The variables override them.
 fn resource(server_type: &str, server_id: &str) -> Resource {
     let from_env = Resource::builder().build();
     let mut resource = Resource::builder();
@@ -155,7 +152,7 @@ fn resource(server_type: &str, server_id: &str) -> Resource {
 }
 
 impl Tracer {
-    /// Exports what waits, for at most this time, and ends.
+    /// Exports the spans that wait, for at most this time, and ends.
     pub(crate) async fn shutdown(&self, limit: Duration) {
         let provider = self.provider().clone();
         // It blocks its thread until the exporter is done, and the exporter needs this runtime.

@@ -1,10 +1,10 @@
-//! TLS to the collector. The exporter has no trusted roots of its own, so they are given here.
+//! TLS to the collector, with trusted roots, because the exporter has none.
 
 use opentelemetry_otlp::tonic_types::transport::{Certificate, ClientTlsConfig};
 
 use crate::error::{Error, Result, code};
 
-/// Returns the TLS configuration of an endpoint; `None` if it is a plain one. `endpoint` replaces that of the environment.
+/// Returns the TLS configuration of an endpoint; `None` for a plain endpoint. `endpoint` overrides the environment.
 ///
 /// # Errors
 /// `PIT-500`: the file of certificates cannot be read.
@@ -28,7 +28,7 @@ pub(super) fn config(endpoint: Option<&str>) -> Result<Option<ClientTlsConfig>> 
     Ok(Some(config.ca_certificate(Certificate::from_pem(pem))))
 }
 
-/// The variable for traces, or the one for all signals, with its name.
+/// Returns the variable for traces, or the one for all signals, with its name.
 fn variable(what: &str) -> Option<(String, String)> {
     [format!("OTEL_EXPORTER_OTLP_TRACES_{what}"), format!("OTEL_EXPORTER_OTLP_{what}")].into_iter().find_map(
         |name| std::env::var(&name).ok().filter(|value| !value.is_empty()).map(|value| (name, value)),

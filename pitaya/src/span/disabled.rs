@@ -1,8 +1,8 @@
-//! Without the feature `otel`: no tracer, and so no span of one.
+//! The tracer without the feature `otel`: there is none.
 
 use std::future::Future;
 
-use super::{ClientMessage, Named};
+use super::message::{ClientMessage, Named};
 use crate::context::{Current, Metadata};
 use crate::error::Result;
 

@@ -16,7 +16,6 @@
 
 use std::borrow::Cow;
 use std::future::Future;
-use std::sync::Arc;
 
 use tracing::field::Empty;
 use tracing::level_filters::LevelFilter;
@@ -25,13 +24,20 @@ use tracing::{Instrument, Span};
 use crate::context::{Current, Metadata};
 use crate::error::Result;
 
+#[cfg(feature = "otel")]
+mod carrier;
 #[cfg(not(feature = "otel"))]
 mod disabled;
+mod message;
+#[cfg(feature = "otel")]
+mod tracer;
+
 #[cfg(not(feature = "otel"))]
 pub(crate) use disabled::{Open, Tracer};
-
+pub(crate) use message::ClientMessage;
+use message::Named;
 #[cfg(feature = "otel")]
-pub(crate) use crate::otel::{Open, Tracer};
+pub(crate) use tracer::{Open, Tracer};
 
 const TARGET: &str = "pitaya::call";
 
@@ -43,40 +49,19 @@ pub(crate) struct CallSpan {
     open: Option<Open>,
 }
 
-/// Whether a subscriber may want spans of this level.
+/// Returns whether a subscriber may want spans of this level.
 #[inline]
 fn subscribed() -> bool {
     LevelFilter::current() >= LevelFilter::DEBUG
 }
 
-/// Whether anything wants a span, where this is the tracer of the app.
+/// Returns whether a subscriber or the tracer of the app may want a span.
 #[inline]
 pub(crate) fn wanted(tracer: Option<&Tracer>) -> bool {
     subscribed() || tracer.is_some()
 }
 
-/// How a span is named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Named {
-    /// By the route of the message, which a handler has.
-    ByRoute,
-    /// `forward`, and by the route once a handler has answered: clients send routes that do not exist.
-    OnceAnswered,
-}
-
-/// A message of a client.
-pub(crate) struct ClientMessage<'a> {
-    pub(crate) route: &'a str,
-    /// The id of the session.
-    pub(crate) session: u64,
-    pub(crate) uid: Option<Arc<str>>,
-    pub(crate) request_id: Option<&'a str>,
-    /// Whether the client waits for a reply.
-    #[cfg_attr(not(feature = "otel"), expect(dead_code, reason = "only the spans of OpenTelemetry have it"))]
-    pub(crate) is_request: bool,
-}
-
-/// Returns the span of a handler. Asked for only if one is [`wanted`].
+/// Returns the span of a handler. Called only if a span is [`wanted`].
 #[cold]
 pub(crate) fn handler(message: &ClientMessage<'_>, tracer: Option<&Tracer>) -> CallSpan {
     let ClientMessage { route, session, uid, request_id, .. } = message;
@@ -86,7 +71,7 @@ pub(crate) fn handler(message: &ClientMessage<'_>, tracer: Option<&Tracer>) -> C
     CallSpan { span, open: tracer.map(|tracer| tracer.message(message, Named::ByRoute)) }
 }
 
-/// Returns the span of a message that is forwarded. Asked for only if one is [`wanted`].
+/// Returns the span of a message that is forwarded. Called only if a span is [`wanted`].
 #[cold]
 pub(crate) fn forward(message: &ClientMessage<'_>, tracer: Option<&Tracer>) -> CallSpan {
     let ClientMessage { route, session, uid, request_id, .. } = message;
@@ -117,7 +102,7 @@ pub(crate) fn rpc(route: &str, server: Option<&str>, current: &Current) -> Optio
 }
 
 impl CallSpan {
-    /// Does the synchronous part of a call.
+    /// Runs the synchronous part of a call in its span.
     pub(crate) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
         self.span.in_scope(work)
     }

@@ -1,4 +1,4 @@
-//! The spans of an app's calls.
+//! The OpenTelemetry spans of an app's calls.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,11 +12,11 @@ use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
 use super::carrier::Carrier;
+use super::message::{ClientMessage, Named};
 use crate::context::{Current, Metadata};
 use crate::error::{Error, Result};
-use crate::span::{ClientMessage, Named};
 
-/// The name by which Go Pitaya's tracer is known too.
+/// The name of the tracer, which is that of Go Pitaya's.
 const NAME: &str = "pitaya";
 
 /// Makes the spans of one app.
@@ -31,16 +31,16 @@ struct Inner {
 }
 
 impl Tracer {
-    pub(super) fn new(provider: SdkTracerProvider, server_id: &str) -> Self {
+    pub(crate) fn new(provider: SdkTracerProvider, server_id: &str) -> Self {
         let tracer = provider.tracer(NAME);
         Self(Arc::new(Inner { provider, tracer, carrier: Carrier::new(), server_id: server_id.into() }))
     }
 
-    pub(super) fn provider(&self) -> &SdkTracerProvider {
+    pub(crate) fn provider(&self) -> &SdkTracerProvider {
         &self.0.provider
     }
 
-    /// The span of a handler, or of a client's message that is forwarded.
+    /// Returns the span of a handler, or of a client's message that is forwarded.
     pub(crate) fn message(&self, message: &ClientMessage<'_>, named: Named) -> Open {
         let ClientMessage { route, session, uid, request_id, is_request } = message;
         let route = (*route).to_owned();
@@ -63,7 +63,7 @@ impl Tracer {
         })
     }
 
-    /// The span of a remote.
+    /// Returns the span of a remote.
     pub(crate) fn remote(&self, route: &str, current: &Current) -> Open {
         self.open(route.to_owned(), SpanKind::Server, &self.parent(current), || {
             let id = current.metadata.request_id();
@@ -74,7 +74,7 @@ impl Tracer {
         })
     }
 
-    /// The span of a call to another server.
+    /// Returns the span of a call to another server.
     pub(crate) fn call(&self, route: &str, id: &str, server_type: &str) -> Open {
         self.open("RPC Call", SpanKind::Client, &Context::current(), || {
             vec![
@@ -85,7 +85,7 @@ impl Tracer {
         })
     }
 
-    /// A span of this process, or else the span that the call came with.
+    /// Returns the current span of this process, or else the span that the call came with.
     fn parent(&self, current: &Current) -> Context {
         let here = Context::current();
         if here.has_active_span() { here } else { self.0.carrier.extract(&current.metadata) }
