@@ -1,4 +1,4 @@
-//! How a client introduces itself and where it connects to.
+//! The builder of a client: its handshake, its limits, and how it connects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,14 +26,17 @@ use crate::wire::handshake::{Request, Sys};
 use crate::wire::packet::MAX_BODY;
 use crate::wire::{Compression, Compressor};
 
-/// Messages that may wait for the connection's task before callers wait too.
+/// Messages that wait for the connection's task. Beyond them callers wait.
 const OUTGOING: usize = 64;
-/// Routes whose compression back-off is remembered, for 8 bytes each.
+/// Routes whose compression back-off is remembered, with 8 bytes each.
 const BACKOFF_ROUTES: usize = 64;
 
-/// Made by [`Client::builder`]; a `connect_…` method makes the [`Client`].
+/// Connects clients with one of its `connect_…` methods. [`Client::builder`] returns it.
 ///
-/// A builder can be kept and cloned, to connect many clients that are alike.
+/// A builder can connect any number of clients.
+///
+/// # Cancel safety
+/// Dropping the future of a `connect_…` method closes its connection.
 #[derive(Clone, Debug)]
 pub struct Builder {
     sys: Sys,
@@ -70,8 +73,9 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// The user data of the handshake: anything that serializes as a JSON object, or as `null` for none. What is something
-    /// else makes connecting fail with [`ConnectError::User`].
+    /// Sets the user data of the handshake. It must serialize as a JSON object, or as `null` for none.
+    ///
+    /// Other data makes connecting fail with [`ConnectError::User`].
     ///
     /// ```
     /// use pitaya::client::Client;
@@ -88,90 +92,96 @@ impl Builder {
         self
     }
 
-    /// The platform that the handshake names; `rust` by default.
+    /// Sets the platform in the handshake; `rust` by default.
     #[must_use]
     pub fn platform(mut self, platform: impl Into<String>) -> Self {
         self.sys.platform = platform.into();
         self
     }
 
-    /// The version of the program that the handshake names; empty by default.
+    /// Sets the version of the program in the handshake; empty by default.
     #[must_use]
     pub fn client_version(mut self, version: impl Into<String>) -> Self {
         self.sys.client_version = version.into();
         self
     }
 
-    /// The build number that the handshake names; empty by default.
+    /// Sets the build number in the handshake; empty by default.
     #[must_use]
     pub fn client_build_number(mut self, number: impl Into<String>) -> Self {
         self.sys.client_build_number = number.into();
         self
     }
 
-    /// The version of the client library that the handshake names; this crate's by default.
+    /// Sets the version of the client library in the handshake; that of this crate by default.
     #[must_use]
     pub fn lib_version(mut self, version: impl Into<String>) -> Self {
         self.sys.lib_version = version.into();
         self
     }
 
-    /// The serializer that the server must speak. Without this, the server's word counts and any of the three built-in ones
-    /// will do; a serializer of your own has to be given here.
+    /// Sets the serializer that the server must use. By default the server chooses one of the three built-in ones.
+    ///
+    /// A custom serializer must be set here.
     #[must_use]
     pub fn serializer(mut self, serializer: impl Into<Format>) -> Self {
         self.serializer = Some(serializer.into());
         self
     }
 
-    /// Whether the bodies that this client sends are deflated where that makes them shorter; off by default. What the server
-    /// deflates is always understood.
+    /// Sets whether sent bodies are deflated if that makes them shorter; off by default.
+    ///
+    /// Deflated bodies of the server are always accepted.
     #[must_use]
     pub fn compress(mut self, yes: bool) -> Self {
         self.compression = if yes { Compression::default() } else { Compression::Off };
         self
     }
 
-    /// How long a request, or a notify that finds no room, waits; 5 seconds by default. See also
-    /// [`Client::with_request_timeout`].
+    /// Sets the time limit of a request, and of a notify that waits for room; 5 seconds by default.
+    ///
+    /// See also [`Client::with_request_timeout`].
     #[must_use]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;
         self
     }
 
-    /// How long connecting may take, with TLS, upgrade and handshake; 10 seconds by default.
+    /// Sets the time limit for connecting, with TLS, upgrade and handshake; 10 seconds by default.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How many unread pushes a subscriber's queue holds, and how many are kept for later subscribers; 1024 by default, at
-    /// least 1. See [`Client`](Client#pushes).
+    /// Sets the bound of each queue of pushes; 1024 by default, at least 1. See [`Client`](Client#pushes).
     #[must_use]
     pub fn push_queue(mut self, pushes: usize) -> Self {
         self.push_queue = pushes;
         self
     }
 
-    /// The longest packet that the server may send, in bytes without its header; by default, and at most, 16777215. A longer
-    /// one ends the connection.
+    /// Sets the longest packet of the server, in bytes without its header; 16777215 by default and at most.
+    ///
+    /// A longer packet ends the connection.
     #[must_use]
     pub fn max_packet(mut self, bytes: usize) -> Self {
         self.limits.packet = bytes.min(MAX_BODY);
         self
     }
 
-    /// What a body of the server may inflate to, in bytes; 16777215 by default. A longer one ends the connection.
+    /// Sets the longest body of the server after inflation, in bytes; 16777215 by default.
+    ///
+    /// A longer body ends the connection.
     #[must_use]
     pub fn max_inflated(mut self, bytes: usize) -> Self {
         self.limits.inflated = bytes;
         self
     }
 
-    /// Adds a header to the request of a WebSocket connection, such as `Authorization`. A name or a value that HTTP does not
-    /// allow makes connecting fail with [`ConnectError::Address`].
+    /// Adds a header to the request of a WebSocket connection, such as `Authorization`.
+    ///
+    /// An invalid name or value makes connecting fail with [`ConnectError::Address`].
     #[cfg(feature = "websocket")]
     #[cfg_attr(docsrs, doc(cfg(feature = "websocket")))]
     #[must_use]
@@ -193,8 +203,9 @@ impl Builder {
         self
     }
 
-    /// The subprotocols that a WebSocket connection offers, the preferred one first. A name that is no token of HTTP makes
-    /// connecting fail with [`ConnectError::Address`].
+    /// Sets the subprotocols that a WebSocket connection offers, the preferred one first.
+    ///
+    /// A name that is not a token of HTTP makes connecting fail with [`ConnectError::Address`].
     #[cfg(feature = "websocket")]
     #[cfg_attr(docsrs, doc(cfg(feature = "websocket")))]
     #[must_use]
@@ -258,8 +269,9 @@ impl Builder {
         .await
     }
 
-    /// Connects over WebSocket on TLS to `wss://host:port/path`; without a port, to 443. The server's certificate must be for
-    /// that host.
+    /// Connects over WebSocket on TLS to `wss://host:port/path`; without a port, to 443.
+    ///
+    /// The server's certificate must be for that host.
     ///
     /// # Errors
     /// [`ConnectError`].
@@ -275,7 +287,7 @@ impl Builder {
         .await
     }
 
-    /// Connects over any stream of bytes: a Unix socket, a pipe in memory.
+    /// Connects over a stream of bytes, such as a Unix socket or a pipe in memory.
     ///
     /// # Errors
     /// [`ConnectError`].
@@ -332,6 +344,6 @@ impl Builder {
 
 async fn tcp(address: impl ToSocketAddrs) -> Result<TcpStream, ConnectError> {
     let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?; // a request is not held back for the next one
+    stream.set_nodelay(true)?; // so that the system does not delay a request
     Ok(stream)
 }

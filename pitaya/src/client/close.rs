@@ -1,4 +1,4 @@
-//! Why a client could not connect, and why a connection is over.
+//! The errors of connecting, and the reasons of the end of a connection.
 
 use std::fmt;
 use std::io;
@@ -11,23 +11,23 @@ use crate::error::{Error, IntoError, code};
 use crate::wire::close_code;
 use crate::wire::handshake::HandshakeError;
 
-/// The text of a request that waited long enough; its code is `PIT-504`.
+/// The text of a request that timed out. Its code is `PIT-504`.
 pub const REQUEST_TIMEOUT: &str = "request timeout";
 
-/// Why there is no connection.
+/// The reason why a client could not connect.
 ///
-/// `?` turns it into an [`Error`] where one is wanted: `PIT-400` if the two sides do not understand each other or the server
-/// refused, `PIT-503` if there is no server, `PIT-504` if it took too long.
+/// `?` converts it into an [`Error`]: `PIT-400` if the server rejected the client or broke the protocol, `PIT-503` if the
+/// server is unreachable, `PIT-504` after the time limit.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The address cannot be understood.
+    /// The address is invalid.
     #[error("not an address: {0}")]
     Address(String),
-    /// The transport failed: nobody listens, a bad certificate, a refused upgrade, a broken connection.
+    /// The transport failed: no server listens, the certificate is invalid, or the connection broke.
     #[error("the connection failed: {0}")]
     Io(#[from] io::Error),
-    /// Connecting, with the handshake, took longer than allowed.
+    /// Connecting, with the handshake, took longer than the time limit.
     #[error("no connection after {0:?}")]
     Timeout(Duration),
     /// The server answered the WebSocket upgrade with another status than 101.
@@ -39,23 +39,23 @@ pub enum ConnectError {
     /// The server refused the handshake.
     #[error("the server refused the handshake with code {code}")]
     Refused {
-        /// What the server answered instead of 200; 400 unless its hook chose another.
+        /// The code of the server instead of 200: 400, or the code of its hook.
         code: u32,
-        /// What a hook of the server wants this client to know.
+        /// The text of the server's hook.
         payload: Option<Value>,
     },
     /// The server closed before it answered the handshake.
     #[error("the server closed the connection instead of answering the handshake")]
     Closed,
-    /// The server sent something else than a handshake reply.
+    /// The server sent no valid handshake reply.
     #[error("not a handshake reply: {0}")]
     Protocol(String),
     /// The server speaks a serializer that this client does not.
     #[error("{}", serializer(.server, .client.as_deref()))]
     Serializer {
-        /// The name that the server gave.
+        /// The server's serializer.
         server: String,
-        /// The one that was asked for; `None` if there was no wish and the name is not one of ours.
+        /// The client's serializer; `None` if it has none, and the server's is not built in.
         client: Option<String>,
     },
     /// The user data of the handshake is not a JSON object, or cannot be sent.
@@ -65,7 +65,7 @@ pub enum ConnectError {
 
 fn serializer(server: &str, client: Option<&str>) -> String {
     match client {
-        Some(client) => format!("the server speaks `{server}`, this client was told to speak `{client}`"),
+        Some(client) => format!("the server speaks `{server}`, this client speaks `{client}`"),
         None => {
             format!("the server speaks `{server}`: give the client that serializer with `.serializer(…)`")
         }
@@ -95,39 +95,39 @@ impl IntoError for ConnectError {
     }
 }
 
-/// Why a connection is over, in one word.
+/// The kind of reason for the end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// This side wanted it: [`Client::disconnect`](super::Client::disconnect), or the last handle was dropped.
+    /// The client closed it: [`Client::disconnect`](super::Client::disconnect), or the last clone was dropped.
     Disconnected,
     /// The server sent a kick.
     Kicked,
-    /// A newer session of the same user took this one's place. Known over WebSocket; elsewhere this is a [kick](Self::Kicked)
-    /// or a [close](Self::ServerClosed).
+    /// A newer session of the same user replaced this one. Only WebSocket says so; other transports have a
+    /// [kick](Self::Kicked) or a [close](Self::ServerClosed).
     Replaced,
-    /// The server stops. Known over WebSocket.
+    /// The server stops. Only WebSocket says so.
     ServerStopped,
-    /// The server says that this client broke the protocol, or refuses what it sent. Known over WebSocket.
+    /// The server says that the client broke the protocol, or rejects its data. Only WebSocket says so.
     Rejected,
-    /// The server says that this client sent a message that is too large. Known over WebSocket.
+    /// The server says that a message of the client was too large. Only WebSocket says so.
     TooLarge,
-    /// The server says that this client was silent for too long. Known over WebSocket.
+    /// The server says that the client was silent for too long. Only WebSocket says so.
     TimedOut,
-    /// The server says that this client reads too slowly. Known over WebSocket.
+    /// The server says that the client reads too slowly. Only WebSocket says so.
     TooSlow,
     /// The server closed the connection between two packets, or reset it.
     ServerClosed,
     /// The server was silent for more than three heartbeat intervals.
     Timeout,
-    /// The server sent what the protocol does not allow.
+    /// The server broke the protocol.
     Protocol,
     /// The transport failed.
     Io,
 }
 
 impl CloseReason {
-    /// The reason of a close code that a server sent ([`close_code`] has those of this server).
+    /// Returns the reason of a server's close code. [`close_code`] has those of this framework.
     fn of_code(code: u16) -> Self {
         match code {
             close_code::KICKED => Self::Kicked,
@@ -142,7 +142,7 @@ impl CloseReason {
     }
 }
 
-/// Codes of RFC 6455 that this server does not send and others do.
+/// Codes of RFC 6455 that other servers send.
 const UNSUPPORTED: u16 = 1003;
 const BAD_TEXT: u16 = 1007;
 const POLICY: u16 = 1008;
@@ -167,13 +167,13 @@ impl fmt::Display for CloseReason {
     }
 }
 
-/// The end of a connection. It comes once; the first reason stays.
+/// The end of a connection. The first reason stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Closed {
-    /// Why.
+    /// The kind of reason.
     pub reason: CloseReason,
-    /// What else is known, for people; may be empty.
+    /// Details for people; may be empty.
     pub detail: String,
     /// The code of the server's WebSocket close frame, if it sent one.
     pub code: Option<u16>,
@@ -184,7 +184,7 @@ impl Closed {
         Self { reason, detail: detail.into(), code: None }
     }
 
-    /// The server closed with these words.
+    /// Returns the end by a close frame of the server.
     pub(super) fn by_server(goodbye: &Goodbye) -> Self {
         Self {
             reason: CloseReason::of_code(goodbye.code),
@@ -193,16 +193,16 @@ impl Closed {
         }
     }
 
-    /// What the server broke.
+    /// Returns the end by a server that broke the protocol.
     pub(super) fn protocol(error: impl fmt::Display) -> Self {
         Self::new(CloseReason::Protocol, error.to_string())
     }
 
-    /// A failed transport. Data that is not of the protocol comes as this kind of error too.
+    /// Returns the end by an error of the transport, which includes invalid data.
     pub(super) fn io(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::InvalidData => Self::protocol(error),
-            // What a server's close looks like if it had not read everything yet.
+            // A server that closes with unread data resets the connection.
             io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
                 Self::new(CloseReason::ServerClosed, error.to_string())
             }
@@ -210,7 +210,7 @@ impl Closed {
         }
     }
 
-    /// What a call on this connection fails with: `PIT-499`.
+    /// Returns the error of a call on this connection: `PIT-499`.
     pub(super) fn error(&self) -> Error {
         Error::new(code::CLOSED, format!("the connection is over: {self}"))
     }

@@ -12,10 +12,10 @@ use crate::serialize::Format;
 use crate::wire::handshake::{OK, Reply, Request};
 use crate::wire::packet::{self, HANDSHAKE_ACK, Kind, PacketError};
 
-/// The longest heartbeat interval that a client believes: any number may stand in a reply.
+/// The longest heartbeat interval. A reply may have any number.
 const MAX_INTERVAL: u64 = 24 * 60 * 60;
 
-/// Introduces the client and acknowledges the reply; what came behind the reply stays in `input`.
+/// Does the handshake and acknowledges the reply. Bytes after the reply stay in `input`.
 pub(super) async fn shake_hands(
     transport: &mut dyn Transport,
     request: &Request,
@@ -50,7 +50,7 @@ async fn reply(
                     input.advance(used);
                     return Ok(reply);
                 }
-                // The original's ticker runs from the accept on, so this may come first.
+                // The ticker of Go Pitaya runs from the accept on, so that a heartbeat may come first.
                 Kind::Heartbeat => input.advance(used),
                 kind => return Err(ConnectError::Protocol(format!("unexpected packet {kind:?}"))),
             }
@@ -75,7 +75,7 @@ async fn reply(
     }
 }
 
-/// The serializer that both sides speak from now on.
+/// Returns the serializer of the connection.
 pub(super) fn agree(wish: Option<&Format>, server: &str) -> Result<Format, ConnectError> {
     let known = [Format::Json, Format::Protobuf, Format::MessagePack];
     let found = match wish {
@@ -88,7 +88,7 @@ pub(super) fn agree(wish: Option<&Format>, server: &str) -> Result<Format, Conne
     })
 }
 
-/// How often both sides show a sign of life; a server that names no interval wants none.
+/// Returns the heartbeat interval; `None` if the server names none.
 pub(super) fn heartbeat(reply: &Reply) -> Option<Duration> {
     let seconds = reply.heartbeat_seconds;
     (seconds > 0).then(|| Duration::from_secs(seconds.min(MAX_INTERVAL)))

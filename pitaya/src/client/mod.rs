@@ -1,7 +1,6 @@
 //! A client of the protocol, for tests, bots and tools (docs/protocol.md).
 //!
-//! [`Client`] speaks what every client of a game speaks: a handshake, requests, notifies, pushes, heartbeats, over TCP, TLS,
-//! WebSocket or any stream of bytes.
+//! [`Client`] does the handshake, requests, notifies, pushes and heartbeats, over TCP, TLS, WebSocket or any stream of bytes.
 
 mod builder;
 mod close;
@@ -40,9 +39,12 @@ use crate::wire::{Dictionary, message};
 
 /// A connection to a server.
 ///
-/// It is a handle: clones share the connection, and any number of requests may be in flight on it. The connection lives as
-/// long as a handle does; subscriptions to pushes do not hold it. All methods may be given up half-way (`select!`,
-/// `timeout`) without harm: a request that was given up may have been sent or not, and its answer is dropped.
+/// Clones share the connection, and any number of requests may be in flight on it. The connection closes when the last
+/// clone is dropped; subscriptions to pushes do not hold it.
+///
+/// # Cancel safety
+/// All futures may be dropped at any time (`select!`, `timeout`). A request or notify whose future was dropped may have
+/// been sent or not, and the answer is dropped.
 ///
 /// ```no_run
 /// use pitaya::client::Client;
@@ -80,19 +82,19 @@ use crate::wire::{Dictionary, message};
 ///
 /// # Pushes
 /// A push goes to every subscriber of its route ([`pushes`](Self::pushes)) and to every subscriber of all routes
-/// ([`all_pushes`](Self::all_pushes)). One whose route nobody has subscribed to is kept until somebody does, so it does not
-/// matter whether a test subscribes before or after the request that causes the push. What the last subscriber of a route
-/// has not read when it is dropped is kept again. Subscribers of all routes only watch: what they see is kept all the same,
-/// and a new one begins with what is kept.
+/// ([`all_pushes`](Self::all_pushes)). A push without a subscriber of its route is unclaimed: the first subscriber gets it.
+/// A program may therefore subscribe after the request that causes the push. The pushes that the last subscriber of a route
+/// has not read become unclaimed when it is dropped. A subscriber of all routes claims nothing. It begins with the
+/// unclaimed pushes.
 ///
-/// Each queue, and what is kept, is bounded to [`Builder::push_queue`] pushes and 16 MiB. A queue that is full loses its
-/// oldest push, and its subscriber is told by an error; the connection, and with it everybody else, never waits.
-/// [`kept_missed`](Self::kept_missed) counts what was lost unsubscribed.
+/// Each queue, and that of unclaimed pushes, is bounded to [`Builder::push_queue`] pushes and 16 MiB. A full queue drops its
+/// oldest push, and its subscriber gets an error; the connection and other subscribers never wait.
+/// [`unclaimed_dropped`](Self::unclaimed_dropped) counts the dropped pushes without a subscriber.
 ///
-/// # Life
-/// The client sends a heartbeat in the interval that the server names and takes a server for gone that was silent for more
-/// than three of them. When a connection is over, for whatever [reason](Closed), requests in flight and later calls fail
-/// with `PIT-499`. There is no automatic reconnect: connect again with the same [`Builder`].
+/// # End of the connection
+/// The client sends a heartbeat in the interval of the server, and closes the connection if the server was silent for more
+/// than three intervals. After the end, for whatever [reason](Closed), requests in flight and later calls fail with
+/// `PIT-499`. There is no automatic reconnect: connect again with the same [`Builder`].
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -104,19 +106,23 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that is not connected yet.
+    /// Returns a builder, which connects the client.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
     // ---- requests
 
-    /// Sends a request and waits for its answer. The types are those of the route, which is the constant of a handler
-    /// that answers, such as `Entry::JOIN`.
+    /// Sends a request and waits for its answer.
+    ///
+    /// The route, with the types of both messages, is the constant of a handler that answers, such as `Entry::JOIN`.
     ///
     /// # Errors
-    /// What the server answered, with its code, text and metadata. Made by this side: `PIT-504` without an answer in time,
-    /// `PIT-499` if the connection is over, `PIT-400` if the message cannot be sent or the answer not be read.
+    /// The error of the server, with its code, text and metadata. Errors of the client: `PIT-504` without an answer in
+    /// time, `PIT-499` if the connection is over, `PIT-400` if the message cannot be encoded or the answer not decoded.
+    ///
+    /// # Cancel safety
+    /// The request may have been sent or not. Its answer is dropped.
     pub async fn request<Req: Message, Rep: Message>(
         &self,
         route: &Route<Req, Rep, Handler>,
@@ -125,7 +131,7 @@ impl Client {
         self.request_to(route.path(), message).await
     }
 
-    /// [`request`](Self::request) to a route that is text: `room.join`, or `server.room.join`.
+    /// [`request`](Self::request) to a route in text form: `room.join`, or `server.room.join`.
     ///
     /// # Errors
     /// Those of [`request`](Self::request).
@@ -135,7 +141,7 @@ impl Client {
         format.decode(&Body::shared(&reply)).map_err(|error| unreadable("answer", route, error))
     }
 
-    /// [`request`](Self::request) with a body that is bytes already. Bytes come back, inflated.
+    /// [`request`](Self::request) with an encoded body. Returns the body of the answer, inflated.
     ///
     /// # Errors
     /// Those of [`request`](Self::request).
@@ -155,18 +161,22 @@ impl Client {
         if answer.error { Err(self.read_error(&answer.body)) } else { Ok(answer.body) }
     }
 
-    /// Sends a message that gets no answer. The type is that of the route, which is the constant of a notify-only handler,
-    /// such as `Entry::SAY`. It is on its way when this returns, in the order of the calls;
-    /// [`disconnect`](Self::disconnect) waits for it.
+    /// Sends a message without an answer, to the constant of a notify-only handler such as `Entry::SAY`.
+    ///
+    /// It waits until the connection's queue has room. `Ok` promises that the message is in the queue, in the order of the
+    /// calls. [`disconnect`](Self::disconnect) writes it first.
     ///
     /// # Errors
-    /// `PIT-504` if the connection takes nothing in time, `PIT-499` if it is over, `PIT-400` if the message cannot be sent.
+    /// `PIT-504` if the queue stays full for the time limit, `PIT-499` if the connection is over, `PIT-400` if the message
+    /// cannot be encoded.
+    ///
+    /// # Cancel safety
+    /// The message may have been sent or not.
     pub async fn notify<Req: Message>(&self, route: &Route<Req, (), Notify>, message: &Req) -> Result<()> {
         self.notify_to(route.path(), message).await
     }
 
-    /// [`notify`](Self::notify) to a route that is text, as in [`request_to`](Self::request_to). A handler that answers may
-    /// be told, too: its answer is dropped.
+    /// [`notify`](Self::notify) to a route in text form. The handler may be one that answers: its answer is dropped.
     ///
     /// # Errors
     /// Those of [`notify`](Self::notify).
@@ -174,7 +184,7 @@ impl Client {
         self.notify_raw(route, self.encode(message)?).await
     }
 
-    /// [`notify`](Self::notify) with a body that is bytes already.
+    /// [`notify`](Self::notify) with an encoded body.
     ///
     /// # Errors
     /// Those of [`notify`](Self::notify).
@@ -187,20 +197,20 @@ impl Client {
         self.in_time(self.send(out.freeze())).await
     }
 
-    /// The same connection with another time limit for requests.
+    /// Returns a client of the same connection with another time limit for requests.
     #[must_use]
     pub fn with_request_timeout(&self, timeout: Duration) -> Self {
         Self { request_timeout: timeout, ..self.clone() }
     }
 
-    /// Number of requests that wait for their answer, of all handles.
+    /// Returns the number of requests of all clones that wait for their answer.
     pub fn in_flight(&self) -> usize {
         self.shared.in_flight()
     }
 
     // ---- pushes
 
-    /// Subscribes to the pushes of a type, on the type's own route; see [above](Self#pushes).
+    /// Subscribes to the route of a push type; see [above](Self#pushes).
     pub fn pushes<T: Push>(&self) -> Pushes<T> {
         self.pushes_on(T::ROUTE)
     }
@@ -210,7 +220,7 @@ impl Client {
         Pushes::new(Arc::clone(&self.shared), route)
     }
 
-    /// Subscribes to a route and gives the bodies as bytes, inflated.
+    /// Subscribes to a route and returns the bodies as bytes, inflated.
     pub fn pushes_raw(&self, route: &str) -> Pushes<Bytes> {
         self.pushes_on(route)
     }
@@ -220,42 +230,46 @@ impl Client {
         AllPushes::new(Arc::clone(&self.shared))
     }
 
-    /// How many pushes were dropped before anybody subscribed to their route.
-    pub fn kept_missed(&self) -> u64 {
-        self.shared.kept_missed()
+    /// Returns the number of dropped pushes whose route had no subscriber.
+    pub fn unclaimed_dropped(&self) -> u64 {
+        self.shared.unclaimed_dropped()
     }
 
-    // ---- what the handshake said
+    // ---- the handshake
 
-    /// The name of the server's serializer.
+    /// Returns the name of the server's serializer.
     pub fn serializer_name(&self) -> &str {
         self.shared.agreed.format.name()
     }
 
-    /// The routes that travel as codes.
+    /// Returns the routes that are sent as codes.
     pub fn dictionary(&self) -> &Dictionary {
         &self.shared.agreed.dictionary
     }
 
-    /// The heartbeat interval, at most a day; `None` if the server wants none.
+    /// Returns the heartbeat interval, at most a day; `None` without heartbeats.
     pub fn heartbeat(&self) -> Option<Duration> {
         self.shared.agreed.heartbeat
     }
 
     // ---- the end
 
-    /// Waits for the end of the connection.
+    /// Waits for the end of the connection. Cancel safe.
     pub async fn closed(&self) -> Closed {
         self.shared.wait_closed().await
     }
 
-    /// Whether the connection is not over, as far as this side knows.
+    /// Returns whether the connection is open, as far as the client knows.
     pub fn is_connected(&self) -> bool {
         self.shared.closed().is_none()
     }
 
-    /// Ends the connection for all handles and tells how it ended. What was sent before is written first; the server gets
-    /// 2 seconds to read it and to close its side.
+    /// Closes the connection for all clones, and returns how it ended.
+    ///
+    /// Messages that were sent before are written first. The server gets 2 seconds to read them and to close its side.
+    ///
+    /// # Cancel safety
+    /// Once the future was polled the connection closes, also if the future is dropped.
     pub async fn disconnect(&self) -> Closed {
         self.stop.cancel();
         self.closed().await
@@ -287,7 +301,7 @@ impl Client {
                 let text = String::from_utf8_lossy(body);
                 Error::new(
                     code::UNKNOWN,
-                    format!("the server answered with an error in no known form: {text}"),
+                    format!("the server answered with an error of unknown form: {text}"),
                 )
                 .with_source(error.into_inner())
             }

@@ -13,8 +13,8 @@ use crate::serialize::{Body, CodecError, Message};
 
 /// The pushes of one route, in the order in which the server sent them.
 ///
-/// Made by [`Client::pushes`](super::Client::pushes) and its neighbours; what happens to pushes that nobody reads is told
-/// [there](super::Client#pushes).
+/// [`Client::pushes`](super::Client::pushes) and similar methods return it. [`Client`](super::Client#pushes) says what
+/// happens to pushes that are not read.
 pub struct Pushes<T> {
     shared: Arc<Shared>,
     queue: Arc<Queue>,
@@ -28,18 +28,20 @@ impl<T: Message> Pushes<T> {
         Self { shared, queue, route: route.into(), message: PhantomData }
     }
 
-    /// Waits for the next push. Giving up the wait loses nothing.
+    /// Waits for the next push. Cancel safe: a dropped future loses no push.
     ///
     /// # Errors
-    /// `PIT-499` after the last push of a connection that is over; `PIT-503`, with the number as `missed` in the metadata,
-    /// once for pushes that were dropped here because they were not read in time; `PIT-400` for a push that is not a `T`.
-    /// After the latter two the next call goes on.
+    /// - `PIT-499` after the last push, once the connection is over.
+    /// - `PIT-503` once for dropped pushes, which were not read in time. The metadata has their number as `missed`.
+    /// - `PIT-400` for a push that cannot be decoded as a `T`.
+    ///
+    /// After the last two the next call returns the next push.
     pub async fn next(&mut self) -> Result<T> {
         let item = next(&self.queue).await?;
         read(&self.shared, &item)
     }
 
-    /// The next push if it is here already.
+    /// Returns the next push if it has arrived.
     ///
     /// # Errors
     /// Those of [`next`](Self::next).
@@ -47,7 +49,7 @@ impl<T: Message> Pushes<T> {
         try_next(&self.queue)?.map(|item| read(&self.shared, &item)).transpose()
     }
 
-    /// The route.
+    /// Returns the route.
     pub fn route(&self) -> &str {
         &self.route
     }
@@ -65,7 +67,7 @@ impl<T> fmt::Debug for Pushes<T> {
     }
 }
 
-/// Every push of a connection, whatever its route. Made by [`Client::all_pushes`](super::Client::all_pushes).
+/// The pushes of all routes. [`Client::all_pushes`](super::Client::all_pushes) returns it.
 pub struct AllPushes {
     shared: Arc<Shared>,
     queue: Arc<Queue>,
@@ -77,15 +79,15 @@ impl AllPushes {
         Self { shared, queue }
     }
 
-    /// Waits for the next push. Giving up the wait loses nothing.
+    /// Waits for the next push. Cancel safe: a dropped future loses no push.
     ///
     /// # Errors
-    /// Those of [`Pushes::next`], except that nothing is read here.
+    /// Those of [`Pushes::next`], except `PIT-400`.
     pub async fn next(&mut self) -> Result<AnyPush> {
         Ok(AnyPush { item: next(&self.queue).await?, shared: Arc::clone(&self.shared) })
     }
 
-    /// The next push if it is here already.
+    /// Returns the next push if it has arrived.
     ///
     /// # Errors
     /// Those of [`next`](Self::next).
@@ -114,20 +116,20 @@ pub struct AnyPush {
 }
 
 impl AnyPush {
-    /// The route. Bytes that are no UTF-8 show as U+FFFD.
+    /// Returns the route. Bytes that are not UTF-8 are replaced by U+FFFD.
     pub fn route(&self) -> &str {
         &self.item.route
     }
 
-    /// The body, inflated.
+    /// Returns the body, inflated.
     pub fn body(&self) -> &Bytes {
         &self.item.body
     }
 
-    /// The body as a message.
+    /// Returns the body as a message.
     ///
     /// # Errors
-    /// `PIT-400` if it is not one of this type.
+    /// `PIT-400` if it cannot be decoded as a `T`.
     pub fn read<T: Message>(&self) -> Result<T> {
         read(&self.shared, &self.item)
     }
@@ -143,7 +145,7 @@ async fn next(queue: &Queue) -> Result<Item> {
     loop {
         match try_next(queue)? {
             Some(item) => return Ok(item),
-            None => queue.news().await,
+            None => queue.changed().await,
         }
     }
 }
@@ -151,10 +153,10 @@ async fn next(queue: &Queue) -> Result<Item> {
 fn try_next(queue: &Queue) -> Result<Option<Item>> {
     match queue.take() {
         Found::Item(item) => Ok(Some(item)),
-        Found::Nothing => Ok(None),
-        Found::Missed(missed) => {
+        Found::Empty => Ok(None),
+        Found::Dropped(dropped) => {
             Err(Error::new(code::UNAVAILABLE, "pushes were not read in time and dropped")
-                .with_metadata("missed", missed.to_string()))
+                .with_metadata("missed", dropped.to_string()))
         }
         Found::Closed(closed) => Err(closed.error()),
     }
@@ -165,7 +167,7 @@ fn read<T: Message>(shared: &Shared, item: &Item) -> Result<T> {
     format.decode(&Body::shared(&item.body)).map_err(|e| unreadable("push", &item.route, e))
 }
 
-/// A body of the server that is not what the caller asked for.
+/// Returns the error for a body of the server that cannot be decoded.
 pub(super) fn unreadable(what: &str, route: &str, error: CodecError) -> Error {
     Error::new(code::BAD_REQUEST, format!("cannot read the {what} of {route}: {error}"))
         .with_source(error.into_inner())

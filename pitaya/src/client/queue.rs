@@ -1,4 +1,4 @@
-//! Pushes on their way from the connection to who waits for them.
+//! The queues of pushes between the connection and its subscribers.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use tokio::sync::Notify;
 use super::close::Closed;
 use crate::util::sync::Mutex;
 
-/// What the pushes of one queue may weigh together, in bytes; a single one may be heavier.
+/// The most bytes of all pushes of a queue. A single push may be larger.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// A push as it came.
+/// A push as it was received.
 #[derive(Clone, Debug)]
 pub(super) struct Item {
     pub(super) route: Arc<str>,
@@ -25,19 +25,19 @@ impl Item {
     }
 }
 
-/// The newest pushes, bounded in number and in bytes: what is too much costs the oldest.
+/// The newest pushes, bounded in number and in bytes. Beyond the bounds the oldest are dropped.
 #[derive(Debug)]
 pub(super) struct Ring {
     items: VecDeque<Item>,
     bytes: usize,
     max: usize,
-    /// How many were lost.
-    pub(super) missed: u64,
+    /// The number of dropped pushes.
+    pub(super) dropped: u64,
 }
 
 impl Ring {
     pub(super) fn new(max: usize) -> Self {
-        Self { items: VecDeque::new(), bytes: 0, max: max.max(1), missed: 0 }
+        Self { items: VecDeque::new(), bytes: 0, max: max.max(1), dropped: 0 }
     }
 
     pub(super) fn push(&mut self, item: Item) {
@@ -45,7 +45,7 @@ impl Ring {
         self.items.push_back(item);
         while self.items.len() > self.max || (self.bytes > MAX_BYTES && self.items.len() > 1) {
             self.pop();
-            self.missed += 1;
+            self.dropped += 1;
         }
     }
 
@@ -59,7 +59,7 @@ impl Ring {
         self.items.iter()
     }
 
-    /// Takes out the pushes of one route, in their order.
+    /// Removes the pushes of one route, and returns them in their order.
     pub(super) fn take_route(&mut self, route: &str) -> Vec<Item> {
         let (taken, left): (Vec<_>, Vec<_>) = self.items.drain(..).partition(|item| *item.route == *route);
         self.items = left.into();
@@ -68,12 +68,12 @@ impl Ring {
     }
 }
 
-/// One subscriber's queue: the connection's task puts in and never waits, the subscriber takes out.
+/// The queue of one subscriber. The connection's task pushes and never waits; the subscriber takes.
 #[derive(Debug)]
 pub(super) struct Queue {
     state: Mutex<State>,
-    /// There is one subscriber, so one permit is enough and none is lost.
-    news: Notify,
+    /// There is one subscriber, so that one permit is enough.
+    changed: Notify,
 }
 
 #[derive(Debug)]
@@ -82,13 +82,13 @@ struct State {
     closed: Option<Closed>,
 }
 
-/// What a subscriber finds.
+/// The state that a subscriber finds.
 #[derive(Debug)]
 pub(super) enum Found {
     Item(Item),
-    /// So many were dropped before the next one.
-    Missed(u64),
-    Nothing,
+    /// This number of pushes was dropped before the next one.
+    Dropped(u64),
+    Empty,
     Closed(Closed),
 }
 
@@ -98,41 +98,41 @@ impl Queue {
         for item in first {
             ring.push(item);
         }
-        Self { state: Mutex::new(State { ring, closed }), news: Notify::new() }
+        Self { state: Mutex::new(State { ring, closed }), changed: Notify::new() }
     }
 
     pub(super) fn push(&self, item: Item) {
         self.state.lock().ring.push(item);
-        self.news.notify_one();
+        self.changed.notify_one();
     }
 
     pub(super) fn close(&self, closed: &Closed) {
         self.state.lock().closed = Some(closed.clone());
-        self.news.notify_one();
+        self.changed.notify_one();
     }
 
     pub(super) fn take(&self) -> Found {
         let mut state = self.state.lock();
-        if state.ring.missed > 0 {
-            return Found::Missed(std::mem::take(&mut state.ring.missed));
+        if state.ring.dropped > 0 {
+            return Found::Dropped(std::mem::take(&mut state.ring.dropped));
         }
         match (state.ring.pop(), &state.closed) {
             (Some(item), _) => Found::Item(item),
             (None, Some(closed)) => Found::Closed(closed.clone()),
-            (None, None) => Found::Nothing,
+            (None, None) => Found::Empty,
         }
     }
 
-    /// Waits until something may have changed.
-    pub(super) async fn news(&self) {
-        self.news.notified().await;
+    /// Waits until the state may have changed.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
     }
 
-    /// Takes out everything, and how many were missed.
+    /// Removes all pushes, and returns them with the number of dropped ones.
     pub(super) fn drain(&self) -> (Vec<Item>, u64) {
         let mut state = self.state.lock();
         let items = std::iter::from_fn(|| state.ring.pop()).collect();
-        (items, std::mem::take(&mut state.ring.missed))
+        (items, std::mem::take(&mut state.ring.dropped))
     }
 }
 
@@ -151,9 +151,9 @@ mod tests {
         for len in 1..=3 {
             ring.push(item("a", len));
         }
-        assert_eq!((ring.missed, ring.pop().unwrap().body.len()), (1, 2));
+        assert_eq!((ring.dropped, ring.pop().unwrap().body.len()), (1, 2));
         ring.push(item("a", MAX_BYTES + 1));
-        assert_eq!((ring.missed, ring.items.len()), (2, 1));
+        assert_eq!((ring.dropped, ring.items.len()), (2, 1));
         ring.pop();
         assert_eq!(ring.bytes, 0);
     }

@@ -1,4 +1,4 @@
-//! What the handles of a client, its subscribers and its task have in common.
+//! The state that the clones of a client, its subscribers and its task share.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use crate::serialize::Format;
 use crate::util::sync::Mutex;
 use crate::wire::{Compressor, Dictionary};
 
-/// An answer, inflated but not read.
+/// An answer, inflated but not decoded.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) error: bool,
     pub(super) body: Bytes,
 }
 
-/// What the handshake settled.
+/// The result of the handshake.
 #[derive(Debug)]
 pub(super) struct Agreed {
     pub(super) format: Format,
@@ -35,19 +35,19 @@ pub(super) struct Agreed {
 pub(super) struct Shared {
     pub(super) agreed: Agreed,
     state: Mutex<State>,
-    /// Wakes in the order in which they came those who wait for the end. A `watch` does so in an order of chance.
+    /// Wakes the tasks that wait for the end, in their order. A `watch` would wake them in a random order.
     over: Notify,
 }
 
-/// Ordered, not hashed: at the end all who wait are woken one after the other, in each run in the same order.
+/// The maps are ordered, so that every run wakes waiting tasks in the same order.
 #[derive(Debug)]
 struct State {
     next_id: u32,
     waiting: BTreeMap<u32, oneshot::Sender<Answer>>,
     routes: BTreeMap<Arc<str>, Vec<Arc<Queue>>>,
     every: Vec<Arc<Queue>>,
-    /// Pushes that nobody subscribed to yet.
-    kept: Ring,
+    /// Pushes without a subscriber of their route.
+    unclaimed: Ring,
     closed: Option<Closed>,
 }
 
@@ -58,7 +58,7 @@ impl Shared {
             waiting: BTreeMap::new(),
             routes: BTreeMap::new(),
             every: Vec::new(),
-            kept: Ring::new(agreed.push_queue),
+            unclaimed: Ring::new(agreed.push_queue),
             closed: None,
         });
         Self { agreed, state, over: Notify::new() }
@@ -66,13 +66,13 @@ impl Shared {
 
     // ---- requests
 
-    /// A new id, under which an answer is awaited until the ticket is dropped.
+    /// Returns a ticket with a new id. It waits for the answer until it is dropped.
     pub(super) fn expect(&self) -> Result<Ticket<'_>, Error> {
         let mut state = self.state.lock();
         if let Some(closed) = &state.closed {
             return Err(closed.error());
         }
-        // Fewer than 2^32 callers wait at one time: memory ends before.
+        // The loop ends, because memory does not suffice for 2^32 waiting callers.
         let id = loop {
             let id = state.next_id;
             state.next_id = id.wrapping_add(1);
@@ -85,25 +85,25 @@ impl Shared {
         Ok(Ticket { id, receiver, shared: self })
     }
 
-    /// Hands an answer to its request; one that nobody waits for (any longer) is dropped.
+    /// Delivers an answer to its request. An answer without a waiting request is dropped.
     pub(super) fn answer(&self, id: u64, answer: Answer) {
         let waiting = u32::try_from(id).ok().and_then(|id| self.state.lock().waiting.remove(&id));
         if waiting.is_none_or(|waiting| waiting.send(answer).is_err()) {
-            tracing::trace!(id, "an answer that nobody waits for");
+            tracing::trace!(id, "dropped an answer without a waiting request");
         }
     }
 
-    /// Number of requests without an answer.
+    /// Returns the number of requests without an answer.
     pub(super) fn in_flight(&self) -> usize {
         self.state.lock().waiting.len()
     }
 
     // ---- pushes
 
-    /// Hands a push to its subscribers, or keeps it.
+    /// Delivers a push to its subscribers. Without a subscriber of its route it is unclaimed.
     pub(super) fn deliver(&self, route: &str, body: Bytes) {
         let mut state = self.state.lock();
-        // The subscribers' own copy of the name costs nothing.
+        // The name of a subscription is shared, so that it is not allocated again.
         let known = state.routes.get_key_value(route).map(|(route, _)| Arc::clone(route));
         let item = Item { route: known.unwrap_or_else(|| route.into()), body };
         for queue in &state.every {
@@ -111,27 +111,27 @@ impl Shared {
         }
         match state.routes.get(route) {
             Some(queues) => queues.iter().for_each(|queue| queue.push(item.clone())),
-            None => state.kept.push(item),
+            None => state.unclaimed.push(item),
         }
     }
 
     pub(super) fn subscribe(&self, route: &str) -> Arc<Queue> {
         let mut state = self.state.lock();
-        let kept = state.kept.take_route(route);
-        let queue = Arc::new(Queue::new(self.agreed.push_queue, kept, state.closed.clone()));
+        let unclaimed = state.unclaimed.take_route(route);
+        let queue = Arc::new(Queue::new(self.agreed.push_queue, unclaimed, state.closed.clone()));
         state.routes.entry(route.into()).or_default().push(Arc::clone(&queue));
         queue
     }
 
     pub(super) fn subscribe_all(&self) -> Arc<Queue> {
         let mut state = self.state.lock();
-        let kept = state.kept.iter().cloned();
-        let queue = Arc::new(Queue::new(self.agreed.push_queue, kept, state.closed.clone()));
+        let unclaimed = state.unclaimed.iter().cloned();
+        let queue = Arc::new(Queue::new(self.agreed.push_queue, unclaimed, state.closed.clone()));
         state.every.push(Arc::clone(&queue));
         queue
     }
 
-    /// Ends a subscription. What the last subscriber of a route has not read is kept for the next one.
+    /// Ends a subscription. The unread pushes of the last subscriber of a route become unclaimed.
     pub(super) fn unsubscribe(&self, route: &str, queue: &Arc<Queue>) {
         let mut state = self.state.lock();
         let Some(queues) = state.routes.get_mut(route) else {
@@ -140,9 +140,9 @@ impl Shared {
         queues.retain(|other| !Arc::ptr_eq(other, queue));
         if queues.is_empty() {
             state.routes.remove(route);
-            let (unread, missed) = queue.drain();
-            state.kept.missed += missed;
-            unread.into_iter().for_each(|item| state.kept.push(item));
+            let (unread, dropped) = queue.drain();
+            state.unclaimed.dropped += dropped;
+            unread.into_iter().for_each(|item| state.unclaimed.push(item));
         }
     }
 
@@ -150,22 +150,22 @@ impl Shared {
         self.state.lock().every.retain(|other| !Arc::ptr_eq(other, queue));
     }
 
-    /// Pushes that were dropped before anybody subscribed to them.
-    pub(super) fn kept_missed(&self) -> u64 {
-        self.state.lock().kept.missed
+    /// Returns the number of dropped pushes without a subscriber.
+    pub(super) fn unclaimed_dropped(&self) -> u64 {
+        self.state.lock().unclaimed.dropped
     }
 
     // ---- the end
 
-    /// Ends everything that waits. Only the first reason counts.
+    /// Ends everything that waits. The first reason stays.
     pub(super) fn close(&self, closed: Closed) {
         let mut state = self.state.lock();
         if state.closed.is_some() {
             return;
         }
-        tracing::debug!(%closed, in_flight = state.waiting.len(), "a client's connection is over");
+        tracing::debug!(%closed, in_flight = state.waiting.len(), "the connection of a client is over");
         state.closed = Some(closed.clone());
-        // One by one: how a whole map drops what is in it is nobody's promise.
+        // One by one, because the order in which a map drops its values is unspecified.
         while let Some((_, waiting)) = state.waiting.pop_first() {
             drop(waiting);
         }
@@ -181,7 +181,7 @@ impl Shared {
     }
 
     pub(super) async fn wait_closed(&self) -> Closed {
-        // Before the look: what is told in between is heard.
+        // Before the check, so that an end in between is not missed.
         let over = self.over.notified();
         match self.closed() {
             Some(closed) => closed,
@@ -192,7 +192,7 @@ impl Shared {
         }
     }
 
-    /// What a call fails with whose connection has gone.
+    /// Returns the error of a call whose connection is over.
     pub(super) fn closed_error(&self) -> Error {
         self.closed_or_gone().error()
     }
@@ -202,7 +202,7 @@ impl Shared {
     }
 }
 
-/// The right to one answer.
+/// Waits for one answer.
 #[derive(Debug)]
 pub(super) struct Ticket<'a> {
     pub(super) id: u32,
@@ -216,7 +216,7 @@ impl Ticket<'_> {
     }
 }
 
-/// A request that was given up, or answered, leaves nothing behind.
+/// Removes the entry of a request, answered or dropped.
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         self.shared.state.lock().waiting.remove(&self.id);
@@ -269,7 +269,7 @@ mod tests {
         shared.close(Closed::new(CloseReason::Io, ""));
         tokio::task::yield_now().await;
         assert_eq!(*order.lock(), (0..40).collect::<Vec<_>>());
-        assert_eq!(shared.wait_closed().await.reason, CloseReason::Io, "who comes later hears it too");
+        assert_eq!(shared.wait_closed().await.reason, CloseReason::Io, "a later waiter gets it too");
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! The task of a connection: it alone reads and writes the transport.
+//! The task of a connection, which reads and writes the transport.
 //!
-//! Each poll reads what has come, looks at the clock, and writes. It never waits for a subscriber or for a caller: answers and
-//! pushes are handed over, and what cannot be handed over is dropped where the subscriber sees it.
+//! Each poll reads, checks the timers, and writes. It never waits for a subscriber or a caller: it delivers answers and
+//! pushes, and a full queue drops its oldest push.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -20,18 +20,18 @@ use super::transport::Transport;
 use crate::wire::message::{self, Kind as MessageKind};
 use crate::wire::packet::{self, HEARTBEAT, Kind};
 
-/// Bytes to write beyond which no more messages are taken over from callers.
+/// Unwritten bytes beyond which no more messages are taken from callers.
 const ENOUGH: usize = 64 * 1024;
-/// Reads after which others get their turn.
+/// Reads after which other tasks run.
 const READS_PER_POLL: usize = 32;
-/// How long what is still to be written may take after the last handle has gone.
+/// The time limit for the last writes after the last clone was dropped.
 const GRACE: Duration = Duration::from_secs(2);
-/// Where no timer is needed.
+/// The deadline of a timer that is not needed.
 const FAR: Duration = Duration::from_secs(24 * 60 * 60);
-/// A server that was silent for so many heartbeat intervals has gone.
+/// Heartbeat intervals without data after which the server is gone.
 const SILENT_INTERVALS: u32 = 3;
 
-/// Bounds of what a server may send, in bytes.
+/// Limits of the data of a server, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) packet: usize,
@@ -42,32 +42,32 @@ pub(super) struct Task {
     pub(super) transport: Box<dyn Transport>,
     pub(super) shared: Arc<Shared>,
     pub(super) limits: Limits,
-    /// What was read and is not yet understood.
+    /// Bytes that were read and not yet parsed.
     pub(super) input: BytesMut,
     pub(super) output: BytesMut,
     pub(super) outgoing: mpsc::Receiver<Bytes>,
-    /// Somebody wants to disconnect, or the last handle has gone.
+    /// Fires at a disconnect, or when the last clone was dropped.
     pub(super) stop: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
-/// Whatever becomes of the task, a panic or the end of its runtime, nobody waits for it any longer.
+/// Wakes all waiting tasks however the task ends, also by a panic or the end of its runtime.
 impl Drop for Task {
     fn drop(&mut self) {
         self.shared.close(Closed::new(CloseReason::Io, "the task of the connection was stopped"));
     }
 }
 
-/// When things are due.
+/// The timers of a connection.
 struct Clock {
     timer: Pin<Box<Sleep>>,
     interval: Option<Duration>,
     beat: Instant,
     heard: Instant,
-    /// Until when goodbyes may take, once they have begun.
+    /// The deadline of the close, once it has begun.
     grace: Option<Instant>,
-    /// Until when the server may say why, once it has sent a kick.
+    /// The deadline for the server's reason, once it has sent a kick.
     kicked: Option<Instant>,
-    /// Everything is said; what remains is to hear the server close. To close first could lose what it has not read yet.
+    /// Everything is written, and the server closes next. Closing first could lose data that it has not read yet.
     said: bool,
 }
 
@@ -91,7 +91,7 @@ impl Clock {
         Some(self.heard + self.interval? * SILENT_INTERVALS)
     }
 
-    /// Sets the timer to what is due first. What was heard since only makes it ring early.
+    /// Sets the timer to the earliest deadline. Data received since then makes it fire too early, which is harmless.
     fn arm(&mut self) {
         let due = [Some(self.beat), self.silent_at(), self.grace, self.kicked];
         self.timer.as_mut().reset(due.into_iter().flatten().min().unwrap_or(self.beat));
@@ -108,11 +108,11 @@ impl Task {
     fn poll(&mut self, clock: &mut Clock, cx: &mut Context<'_>) -> Poll<Closed> {
         match self.turn(clock, cx) {
             Ok(()) => Poll::Pending,
-            // However the transport ends after a kick, it was the kick.
+            // After a kick, any end of the transport is the kick.
             Err(closed) if clock.kicked.is_some() && closed.reason != CloseReason::Replaced => {
                 Poll::Ready(Closed { reason: CloseReason::Kicked, ..closed })
             }
-            // Whatever ends it now, this side wanted it.
+            // The client has closed it, whatever ends the transport.
             Err(closed) if clock.grace.is_some() => {
                 Poll::Ready(Closed::new(CloseReason::Disconnected, closed.detail))
             }
@@ -120,10 +120,10 @@ impl Task {
         }
     }
 
-    /// One look at everything.
+    /// Reads, checks the timers, and writes once.
     fn turn(&mut self, clock: &mut Clock, cx: &mut Context<'_>) -> Result<(), Closed> {
         self.read(clock, cx)?;
-        // After reading: a server is not silent whose bytes only waited for a busy program.
+        // After reading, because data of the server may have waited for a busy program.
         if clock.grace.is_none() && self.stop.as_mut().poll(cx).is_ready() {
             self.outgoing.close();
             clock.grace = Some(Instant::now() + GRACE);
@@ -196,7 +196,7 @@ impl Task {
         while clock.timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
             if clock.grace.is_some_and(|until| now >= until) {
-                return Err(Closed::new(CloseReason::Disconnected, "the server did not say goodbye in time"));
+                return Err(Closed::new(CloseReason::Disconnected, "the server did not close in time"));
             }
             if clock.kicked.is_some_and(|until| now >= until) {
                 return Err(Closed::new(CloseReason::Kicked, ""));
@@ -206,7 +206,7 @@ impl Task {
             }
             if now >= clock.beat {
                 clock.beat = now + clock.interval.unwrap_or(FAR);
-                // While so much waits to be written, it is sign of life enough.
+                // The data that waits to be written shows life too.
                 if clock.interval.is_some() && clock.grace.is_none() && self.output.len() < ENOUGH {
                     self.output.extend_from_slice(&HEARTBEAT);
                 }
@@ -218,7 +218,7 @@ impl Task {
 
     // ---- out
 
-    /// Writes what there is; `true` if that was the last.
+    /// Writes all data. Returns whether it was the last.
     fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, Closed> {
         loop {
             let (mut more, mut last) = (true, false);
@@ -250,7 +250,7 @@ fn data(shared: &Shared, bytes: &[u8], inflated: usize) -> Result<(), Closed> {
         MessageKind::Response | MessageKind::Push => {}
         kind => return Err(Closed::protocol(format_args!("unexpected message {kind:?}"))),
     }
-    // Copied off the read buffer: a kept push must not keep the buffer too.
+    // Copied, because an unread push must not hold the read buffer.
     let body = Bytes::from(message.plain_body(inflated).map_err(Closed::protocol)?.into_owned());
     if message.kind == MessageKind::Response {
         shared.answer(message.id, Answer { error: message.error, body });

@@ -1,4 +1,4 @@
-//! What a client trusts.
+//! The certificates that a client trusts.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use tokio_rustls::{TlsConnector, rustls};
 
 use super::close::ConnectError;
 
-/// How a client checks a server's certificate: the authorities it trusts, or a whole rustls configuration.
+/// The TLS of a client: the authorities it trusts, or a [`ClientConfig`] of rustls 0.23.
 ///
-/// There is no built-in list of public authorities; for one, build a [`ClientConfig`] with a crate that has it.
+/// There is no built-in list of public authorities. A [`ClientConfig`] may have one.
 ///
 /// ```no_run
 /// use pitaya::client::Tls;
@@ -25,12 +25,13 @@ use super::close::ConnectError;
 pub struct Tls(Arc<ClientConfig>);
 
 impl Tls {
-    /// Trusts the certificates of a PEM file, and no others: an authority's, or a self-signed server's own. The latter
-    /// must be one of a server and not of an authority (`basicConstraints=critical,CA:FALSE`), which is not what
-    /// `openssl req -x509` makes unless it is told so with `-addext`.
+    /// Trusts only the certificates of a PEM file: an authority's, or a self-signed one of the server.
+    ///
+    /// A self-signed one must not be an authority (`basicConstraints=critical,CA:FALSE`). `openssl req -x509` makes an
+    /// authority unless `-addext` says otherwise.
     ///
     /// # Errors
-    /// [`ConnectError::Io`], of kind `InvalidData`, if the text has no certificate or one that cannot be read.
+    /// [`ConnectError::Io`] of kind `InvalidData` if the text has no certificate, or an invalid one.
     pub fn trust_pem(pem: &[u8]) -> Result<Self, ConnectError> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(pem) {

@@ -1,4 +1,4 @@
-//! What carries the packets: anything that is a stream of bytes, and WebSocket.
+//! The transports of packets: streams of bytes, and WebSocket.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -7,49 +7,49 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-/// Room for one read of a byte stream.
+/// The buffer of one read of a byte stream.
 const READ: usize = 8 * 1024;
 
-/// The last words of a server, in a transport that has some.
+/// The reason of a server's close, in a transport that has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Goodbye {
     pub(super) code: u16,
     pub(super) text: String,
 }
 
-/// One connection, before what its packets mean.
+/// A connection that carries packets.
 pub(super) trait Transport: Send {
-    /// Appends what has come to `into`; `false` at the end of the stream.
+    /// Appends received bytes to `into`. Returns `false` at the end of the stream.
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut BytesMut) -> Poll<io::Result<bool>>;
 
-    /// Takes whole packets off `out` and sends them; ready once `out` is empty and everything is on its way.
+    /// Sends the packets of `out`. Ready once `out` is empty and flushed.
     fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut BytesMut) -> Poll<io::Result<()>>;
 
-    /// Whether a server of this transport says why it closes.
+    /// Returns whether a server of this transport says why it closes.
     fn says_goodbye(&self) -> bool {
         false
     }
 
-    /// What the server said, after [`poll_read`](Self::poll_read) has told the end.
+    /// Returns the reason of the server, after [`poll_read`](Self::poll_read) has returned the end.
     fn goodbye(&self) -> Option<&Goodbye> {
         None
     }
 
-    /// Says goodbye.
+    /// Closes the writing half.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
-/// TCP, TLS and whatever else is a stream of bytes.
+/// TCP, TLS or another stream of bytes.
 pub(super) struct Bytes<S>(pub(super) S);
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Transport for Bytes<S> {
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut BytesMut) -> Poll<io::Result<bool>> {
         into.reserve(READ);
-        // This future keeps nothing between two polls, so a new one each time is the same.
+        // The future has no state between two polls, so that each poll may make a new one.
         let read = ready!(pin!(self.0.read_buf(into)).poll(cx));
         Poll::Ready(match read {
             Ok(read) => Ok(read > 0),
-            // A peer that does not end its TLS properly: what it wanted is clear all the same.
+            // A peer that closes without the TLS alert has closed nevertheless.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
             Err(error) => Err(error),
         })

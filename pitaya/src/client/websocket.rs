@@ -25,7 +25,7 @@ const LONGEST_HEAD: usize = 64 << 10;
 /// The most header lines of an answer.
 const MAX_HEADERS: usize = 200;
 
-/// An address as `ws://host:port/path?query`, understood.
+/// The parts of an address `ws://host:port/path?query`.
 #[derive(Debug)]
 pub(super) struct Address {
     uri: Uri,
@@ -34,7 +34,7 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Reads an address of the given scheme, `ws` or `wss`.
+    /// Parses an address of a scheme, `ws` or `wss`.
     pub(super) fn parse(url: &str, scheme: &str, default_port: u16) -> Result<Self, ConnectError> {
         let wrong =
             |why: &dyn std::fmt::Display| ConnectError::Address(format!("{}: {why}", redact::address(url)));
@@ -42,7 +42,7 @@ impl Address {
         if uri.scheme_str() != Some(scheme) {
             return Err(wrong(&format!("should begin with {scheme}://")));
         }
-        // An IPv6 address stands in brackets, in which it would not resolve.
+        // An IPv6 address has brackets, with which it would not resolve.
         let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
         if host.is_empty() {
             return Err(wrong(&"no host"));
@@ -52,14 +52,14 @@ impl Address {
     }
 }
 
-/// What an upgrade asks for beside the address.
+/// The headers and subprotocols of an upgrade.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wishes {
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) subprotocols: Vec<String>,
 }
 
-/// Asks the server at the other end of `stream` to speak WebSocket.
+/// Upgrades a stream to WebSocket.
 pub(super) async fn upgrade<S: AsyncRead + AsyncWrite + Send + Unpin>(
     mut stream: S,
     address: &Address,
@@ -71,7 +71,7 @@ pub(super) async fn upgrade<S: AsyncRead + AsyncWrite + Send + Unpin>(
     stream.flush().await?;
     let mut read = BytesMut::new();
     let head = loop {
-        // The end may lie across two reads.
+        // The end may be split across two reads.
         let unseen = read.len().saturating_sub(END.len() - 1);
         read.reserve(4 << 10);
         if stream.read_buf(&mut read).await? == 0 {
@@ -88,12 +88,12 @@ pub(super) async fn upgrade<S: AsyncRead + AsyncWrite + Send + Unpin>(
     };
     read.advance(head);
     let limits = Limits::default().max_payload_len(Some(HEADER + max_packet));
-    // What came behind the head is the beginning of the first frame.
+    // Bytes after the head belong to the first frame.
     let stream = Rewound { early: read.freeze(), stream };
     Ok(WebSocket { stream: ClientBuilder::new().limits(limits).take_over(stream), max_packet, goodbye: None })
 }
 
-/// The request of an upgrade.
+/// Returns the request of an upgrade.
 fn request(address: &Address, wishes: &Wishes, key: &str) -> Vec<u8> {
     let uri = &address.uri;
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
@@ -115,7 +115,7 @@ fn request(address: &Address, wishes: &Wishes, key: &str) -> Vec<u8> {
     request
 }
 
-/// Reads the answer to an upgrade. Returns the length of its head.
+/// Checks the answer to an upgrade. Returns the length of its head.
 fn response(bytes: &[u8], key: &str, wishes: &Wishes) -> Result<usize, ConnectError> {
     let bad = |why: &str| ConnectError::Protocol(format!("the answer to the upgrade is malformed: {why}"));
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
@@ -148,7 +148,7 @@ fn response(bytes: &[u8], key: &str, wishes: &Wishes) -> Result<usize, ConnectEr
     Ok(length)
 }
 
-/// A stream, with what was read of it too early.
+/// A stream, with bytes that were read before.
 pub(super) struct Rewound<S> {
     early: Bytes,
     stream: S,
@@ -202,7 +202,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Transport for WebSocket<S> {
                 Some(Err(Error::AlreadyClosed)) | None => return Poll::Ready(Ok(false)),
                 Some(Err(error)) => {
                     let error = io_error(error);
-                    // A server that drops the connection without a close frame is the usual one.
+                    // Most servers drop the connection without a close frame.
                     let end = error.kind() == io::ErrorKind::UnexpectedEof;
                     return Poll::Ready(if end { Ok(false) } else { Err(error) });
                 }
@@ -223,7 +223,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Transport for WebSocket<S> {
 
     fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut BytesMut) -> Poll<io::Result<()>> {
         let mut stream = Pin::new(&mut self.stream);
-        // What is in `out` is our own: it consists of whole packets.
+        // `out` has whole packets only, because this client wrote it.
         while let Ok(Some((_, used))) = packet::split(out, MAX_BODY) {
             ready!(stream.as_mut().poll_ready(cx)).map_err(io_error)?;
             let message = Message::binary(out.split_to(used).freeze());

@@ -188,7 +188,7 @@ async fn a_serializer_that_was_not_expected_is_named() {
         (
             Some(Format::Protobuf),
             "json",
-            "the server speaks `json`, this client was told to speak `protobuf`",
+            "the server speaks `json`, this client speaks `protobuf`",
         ),
     ] {
         let mut builder = Client::builder();
