@@ -1,15 +1,15 @@
-//! How long an accept loop waits after an error.
+//! The pause of an accept loop after an error.
 
 use std::{io, time::Duration};
 
 const FIRST: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// What an accept loop does about errors of [`Acceptor::accept`](super::Acceptor::accept).
+/// The pauses of an accept loop after errors of [`Acceptor::accept`](super::Acceptor::accept).
 ///
-/// A connection that was gone before it was accepted says nothing about the next one, so the loop goes on at once. Anything else,
-/// most often a process out of file descriptors, would fail again at once and burn a core: the loop waits 5 ms, then twice as long
-/// each time up to 1 s, until an accept succeeds. A burst is logged once.
+/// If a connection was closed before it was accepted, the loop continues without a pause. Other errors, such as too many open
+/// files, would repeat immediately and use a whole core. The loop waits 5 ms, then twice as long each time up to 1 s, until an
+/// accept succeeds. A burst of errors is logged once.
 ///
 /// ```
 /// use pitaya::acceptor::AcceptBackoff;
@@ -24,28 +24,28 @@ pub struct AcceptBackoff {
     failures: u32,
 }
 
-/// What to do before the next accept.
+/// The action before the next accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct Pause {
-    /// How long to wait; zero says to go on at once.
+    /// The time to wait; may be zero.
     pub wait: Duration,
-    /// Whether this error is worth a line: the first of its burst.
+    /// Whether to log this error: it is the first of its burst.
     pub log: bool,
 }
 
 impl AcceptBackoff {
-    /// A loop that has not failed yet.
+    /// Returns the state of a loop without errors.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes note of a connection: the burst is over. Gives the number of errors it had, for the log.
+    /// Ends a burst of errors. Returns the number of its errors, for the log.
     pub fn succeeded(&mut self) -> u32 {
         std::mem::take(&mut self.failures)
     }
 
-    /// Takes note of an error.
+    /// Records an error, and returns the action.
     pub fn failed(&mut self, error: &io::Error) -> Pause {
         use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
         if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {

@@ -1,4 +1,4 @@
-//! What reads and changes packets before the connection handles them.
+//! Filters that see and change packets before the connection handles them.
 
 use std::{borrow::Cow, fmt, io, sync::Arc};
 
@@ -30,16 +30,16 @@ use crate::wire::packet::Kind;
 /// }
 /// ```
 pub trait Wrapper: Send + Sync + 'static {
-    /// The filter of one connection. `peer` is known from the PROXY header already, where there is one.
+    /// Returns the filter of one connection. `peer` is the client, also behind a PROXY header.
     fn wrap(&self, peer: &Peer) -> Box<dyn Filter>;
 }
 
-/// Sees each whole packet of one connection, in order, before anything else does.
+/// Sees each packet of one connection, in order, before the connection handles it.
 ///
-/// That includes handshakes, acknowledgements and heartbeats; only what is no packet at all is refused earlier. It is called on
-/// the connection's task and must not block. A closure of the same arguments is a filter.
+/// This includes handshakes, acknowledgements and heartbeats. Malformed packets are rejected before. A filter runs on the
+/// connection's task and must not block. A closure with the same arguments is a filter.
 pub trait Filter: Send {
-    /// Decides on one packet, and may change its body. `now` is the moment it was read.
+    /// Decides on one packet, and may change its body. `now` is the time at which it was read.
     fn incoming(&mut self, packet: &mut FilterPacket<'_>, now: Instant) -> Verdict;
 }
 
@@ -52,32 +52,32 @@ where
     }
 }
 
-/// What becomes of a packet.
+/// The decision of a filter on a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// It goes on, to the next filter and then to the connection.
+    /// The next filter and then the connection get the packet.
     Pass,
-    /// It vanishes: no answer, and no sign of life to the heartbeat either. The reason is counted.
+    /// The packet is dropped: it gets no answer, and does not count as a sign of life. The reason is counted.
     Drop(DropReason),
-    /// A request is not handled but answered with `PIT-429`; a notify vanishes. Other packets than data go on. The reason
-    /// is counted.
+    /// A request is answered with `PIT-429`, and a notify is dropped. Packets other than data pass. The reason is
+    /// counted.
     Refuse(DropReason),
     /// The connection is closed.
     Close,
 }
 
-/// Why a filter dropped a packet, for the metrics.
+/// The reason of a drop, for the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DropReason {
-    /// The client sends faster than it may.
+    /// The client exceeded its rate limit.
     RateLimit,
-    /// Any other reason of a wrapper's own.
+    /// Another reason.
     Filter,
 }
 
-/// A whole packet on its way in. Reading the body costs nothing; the first change copies it.
+/// A received packet. The first change of its body copies the body.
 #[derive(Debug)]
 pub struct FilterPacket<'a> {
     kind: Kind,
@@ -85,32 +85,32 @@ pub struct FilterPacket<'a> {
 }
 
 impl<'a> FilterPacket<'a> {
-    /// A packet over bytes that stay where they are. For the tests of filters, too.
+    /// Returns a packet over borrowed bytes. Tests of filters use it too.
     pub fn new(kind: Kind, body: &'a [u8]) -> Self {
         Self { kind, body: Cow::Borrowed(body) }
     }
 
-    /// What the packet is for.
+    /// Returns the type of the packet.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The body, as the filters before this one left it.
+    /// Returns the body, with the changes of earlier filters.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// The body to change in place. The first call copies it.
+    /// Returns the body for changes in place. The first call copies it.
     pub fn body_mut(&mut self) -> &mut Vec<u8> {
         self.body.to_mut()
     }
 
-    /// Puts another body in its place.
+    /// Replaces the body.
     pub fn set_body(&mut self, body: Vec<u8>) {
         self.body = Cow::Owned(body);
     }
 
-    /// The body if a filter changed it; `None` says that the original bytes are still good.
+    /// Returns the body if a filter changed it.
     pub fn into_changed(self) -> Option<Vec<u8>> {
         match self.body {
             Cow::Borrowed(_) => None,
@@ -119,7 +119,7 @@ impl<'a> FilterPacket<'a> {
     }
 }
 
-/// A [`Wrapper`] from a closure that makes the filter of one connection, often a closure itself.
+/// Returns a [`Wrapper`] from a closure that returns the filter of one connection.
 ///
 /// # Example
 /// ```
@@ -158,7 +158,7 @@ where
     }
 }
 
-/// An acceptor with a wrapper before it; [`Acceptor::wrap`] makes it.
+/// An acceptor with a wrapper. [`Acceptor::wrap`] returns it.
 pub struct Wrapped<A> {
     inner: A,
     wrapper: Arc<dyn Wrapper>,

@@ -1,18 +1,18 @@
 //! The client's address behind HTTP proxies: `X-Forwarded-For` and `Forwarded` (RFC 7239).
 //!
-//! Each proxy appends the address that it was connected from, so the last address is known by the last proxy alone. The
-//! headers are read from the right: an address of a trusted network is a proxy, and the first other one is the client. What
-//! stands left of it was written by that client and is never read.
+//! Each proxy appends the address of its peer, so only the last address comes from the last proxy. The headers are read
+//! from the right: an address of a trusted network is a proxy, and the first other one is the client. The client may have
+//! written everything left of it, which is never read.
 
 use std::net::{IpAddr, SocketAddr};
 
 use super::UpgradeRequest;
 use super::networks::Networks;
 
-/// Returns the client's address for a connection of `peer`, or `None` if the headers say nothing that can be believed.
+/// Returns the client's address for a connection of `peer`, or `None` without a trustworthy header.
 ///
-/// The port is 0 where no proxy tells it. If both headers are there and name different clients, one of them was not written
-/// by a proxy. Then neither is believed.
+/// The port is 0 if no proxy names it. If both headers name different clients, a client wrote one of them, and neither is
+/// trusted.
 pub(super) fn client(peer: IpAddr, request: &UpgradeRequest, trusted: &Networks) -> Option<SocketAddr> {
     if !trusted.contain(peer) {
         return None;
@@ -26,7 +26,7 @@ pub(super) fn client(peer: IpAddr, request: &UpgradeRequest, trusted: &Networks)
     }
 }
 
-/// Reads the elements of a list header from the right, up to the first that is no trusted proxy.
+/// Reads the elements of a list header from the right, up to the first that is not a trusted proxy.
 fn walk(lines: &[&str], trusted: &Networks, read: impl Fn(&str) -> Option<SocketAddr>) -> Option<SocketAddr> {
     let mut last = None;
     for line in lines.iter().rev() {
@@ -37,7 +37,7 @@ fn walk(lines: &[&str], trusted: &Networks, read: impl Fn(&str) -> Option<Socket
             if element.trim().is_empty() {
                 continue; // an empty element of a list is allowed, and says nothing
             }
-            // What is no address hides who is behind it: the proxy that wrote it is the last one known.
+            // An element without an address hides the client: the proxy that wrote it is the last known address.
             let Some(address) = read(element.trim()) else { return last };
             last = Some(address);
             if !trusted.contain(address.ip()) {
@@ -48,10 +48,9 @@ fn walk(lines: &[&str], trusted: &Networks, read: impl Fn(&str) -> Option<Socket
     last
 }
 
-/// The text before the last comma that is not in quotes, and the element behind it.
+/// Splits a list at its last comma outside of quotes.
 ///
-/// Quotes are counted from the right. An unfinished quotation in what the client wrote can therefore not swallow what a
-/// proxy appended.
+/// Quotes are counted from the right, so that an unfinished quotation of the client cannot hide an element of a proxy.
 fn split_last(text: &str) -> (Option<&str>, &str) {
     let mut quoted = false;
     for (at, byte) in text.bytes().enumerate().rev() {
@@ -64,12 +63,12 @@ fn split_last(text: &str) -> (Option<&str>, &str) {
     (None, text)
 }
 
-/// The address of an element of `X-Forwarded-For`.
+/// Returns the address of an element of `X-Forwarded-For`.
 fn in_list(element: &str) -> Option<SocketAddr> {
     address(unquoted(element))
 }
 
-/// The address of the parameter `for` of an element of `Forwarded`.
+/// Returns the address of the parameter `for` of an element of `Forwarded`.
 fn in_forwarded(element: &str) -> Option<SocketAddr> {
     let mut found = None;
     for parameter in element.split(';') {
@@ -109,7 +108,7 @@ mod tests {
 
     const TRUSTED: &[&str] = &["127.0.0.0/8", "10.0.0.0/8", "fd00::/8"];
 
-    /// What a request with these header lines says of its client. The peer is a trusted proxy.
+    /// Returns the client of a request with these header lines. The peer is a trusted proxy.
     fn of(lines: &[(&str, &str)]) -> Option<String> {
         from("127.0.0.1", lines)
     }

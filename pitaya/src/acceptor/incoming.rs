@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::{BoxFuture, Filter, UpgradeRequest, Wrapper};
 use crate::session::CloseReason;
 
-/// Who is at the other end.
+/// The other end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
     address: String,
@@ -23,41 +23,41 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// A peer without an internet address, under any text that tells it from others in logs.
+    /// Returns a peer without an internet address. The text identifies it in logs.
     pub fn new(address: impl Into<String>) -> Self {
         Self { address: address.into(), socket: None, upgrade: None }
     }
 
-    /// The same peer, with the HTTP request by which it connected.
+    /// Adds the HTTP request that opened the connection.
     #[must_use]
     pub fn with_upgrade(mut self, request: UpgradeRequest) -> Self {
         self.upgrade = Some(Arc::new(request));
         self
     }
 
-    /// The HTTP request by which it connected: over WebSocket, once the connection is set up.
+    /// Returns the HTTP request that opened the connection, over WebSocket after the set-up.
     pub fn upgrade(&self) -> Option<&Arc<UpgradeRequest>> {
         self.upgrade.as_ref()
     }
 
-    /// The address as text: `203.0.113.7:40512`, `[2001:db8::7]:40512`.
+    /// Returns the address as text: `203.0.113.7:40512`, `[2001:db8::7]:40512`.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// The internet address, if it has one.
+    /// Returns the internet address, if it has one.
     pub fn socket(&self) -> Option<SocketAddr> {
         self.socket
     }
 
-    /// `"ipv6"` if the address text has more than one colon, else `"ipv4"`, as the session's key `ipversion` holds it.
+    /// Returns `"ipv6"` if the address text has more than one colon, else `"ipv4"`: the session's value `ipversion`.
     pub fn ip_version(&self) -> &'static str {
         if self.address.matches(':').count() > 1 { "ipv6" } else { "ipv4" }
     }
 }
 
 impl From<SocketAddr> for Peer {
-    /// An IPv4 address that came through an IPv6 socket (`::ffff:203.0.113.7`) is written as the IPv4 address it is.
+    /// Returns a peer. An IPv4 address in IPv6 form (`::ffff:203.0.113.7`) becomes an IPv4 address.
     fn from(socket: SocketAddr) -> Self {
         let socket = SocketAddr::new(socket.ip().to_canonical(), socket.port());
         Self { address: socket.to_string(), socket: Some(socket), upgrade: None }
@@ -70,7 +70,7 @@ impl fmt::Display for Peer {
     }
 }
 
-/// A connection that was accepted and not yet set up.
+/// A connection that was accepted and is not set up yet.
 #[must_use = "a connection that is not opened is closed"]
 pub struct IncomingConnection {
     peer: Peer,
@@ -79,8 +79,10 @@ pub struct IncomingConnection {
 }
 
 impl IncomingConnection {
-    /// A connection whose set-up is a future: what the peer has to say before its first packet is read there. The future gives
-    /// the peer as the set-up learned it, with a PROXY header's address for one; `peer` is who it is until then.
+    /// Returns a connection whose set-up is a future, such as a TLS handshake.
+    ///
+    /// `peer` is the peer of the socket. The future returns the peer that the set-up found, such as the address of a PROXY
+    /// header.
     pub fn new<F>(peer: Peer, set_up: F) -> Self
     where
         F: Future<Output = Result<(Link, Peer), OpenError>> + Send + 'static,
@@ -88,22 +90,21 @@ impl IncomingConnection {
         Self { peer, set_up: Box::pin(set_up), wrappers: Vec::new() }
     }
 
-    /// A connection that needs no set-up.
+    /// Returns a connection without a set-up.
     pub fn ready(peer: Peer, link: Link) -> Self {
         let same = peer.clone();
         Self::new(peer, std::future::ready(Ok((link, same))))
     }
 
-    /// Who connected, as the socket says it.
+    /// Returns the peer of the socket.
     pub fn peer(&self) -> &Peer {
         &self.peer
     }
 
-    /// Sets the connection up. It belongs into the connection's own task, because a peer may take all of `deadline`.
+    /// Sets the connection up, in at most `deadline`. Dropping the future closes the connection.
     ///
     /// # Errors
-    /// [`OpenError::Deadline`] if the peer took too long, else what went wrong. The connection is closed by then and concerns
-    /// nobody else.
+    /// [`OpenError::Deadline`] after the deadline, else the error of the set-up. The connection is then closed.
     pub async fn open(self, deadline: Duration) -> Result<Opened, OpenError> {
         let (link, peer) =
             tokio::time::timeout(deadline, self.set_up).await.map_err(|_| OpenError::Deadline)??;
@@ -128,13 +129,13 @@ impl fmt::Debug for IncomingConnection {
 /// A connection that is ready for packets.
 #[non_exhaustive]
 pub struct Opened {
-    /// What carries the packets.
+    /// The transport of the packets.
     pub link: Link,
-    /// The client: behind trusted proxies, the address that a PROXY header, `X-Forwarded-For` or `Forwarded` names.
+    /// The client. Behind trusted proxies, a PROXY header, `X-Forwarded-For` or `Forwarded` names it.
     pub peer: Peer,
-    /// Who connected to the socket: the last proxy, where there is one, else the client.
+    /// The peer of the socket: the last proxy, or else the client.
     pub socket_peer: Peer,
-    /// What looks at each packet before the connection does, in this order.
+    /// The filters of each packet, in their order.
     pub filters: Vec<Box<dyn Filter>>,
 }
 
@@ -149,22 +150,22 @@ impl fmt::Debug for Opened {
     }
 }
 
-/// What carries a connection's packets.
+/// The transport of a connection's packets.
 #[non_exhaustive]
 pub enum Link {
-    /// A stream of bytes; the connection finds the packets in it.
+    /// A stream of bytes. The connection finds the packets in it.
     Bytes(Box<dyn ByteStream>),
-    /// Whole packets, one a message.
+    /// A stream of whole packets.
     Packets(Box<dyn PacketStream>),
 }
 
 impl Link {
-    /// A link over a stream of bytes.
+    /// Returns a link over a stream of bytes.
     pub fn bytes(stream: impl ByteStream) -> Self {
         Self::Bytes(Box::new(stream))
     }
 
-    /// A link that carries whole packets.
+    /// Returns a link over a stream of whole packets.
     pub fn packets(stream: impl PacketStream) -> Self {
         Self::Packets(Box::new(stream))
     }
@@ -186,23 +187,25 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> ByteStream for T {}
 
 /// A transport whose messages are packets, header included.
 ///
-/// All methods are called by one task; the wakers of reading and writing may be the same.
+/// One task calls all methods. The wakers of reading and writing may be the same.
 pub trait PacketStream: Send + 'static {
-    /// The next message: header and body of one packet, as far as the peer kept to it (the connection checks that). `None` once
-    /// the peer has closed. A message over the [limit](Self::set_max_packet) is an error with [`MessageTooLong`] inside.
+    /// Returns the next message, which should be header and body of one packet; the connection checks that.
     ///
-    /// It may flush what was queued before it reads. Who wants the answers to several packets in one write therefore takes all
-    /// packets until `Pending` before queueing answers.
+    /// Returns `None` once the peer has closed. A message over the [limit](Self::set_max_packet) is an error with
+    /// [`MessageTooLong`] inside. The call may flush queued packets before it reads. To write several answers at the same
+    /// time, take all packets until `Pending` before queueing the answers.
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>>;
 
-    /// Whether a part of a message has come and the rest has not, as far as the stream can tell: asked after `Pending`. It
-    /// makes `pitaya.limit.packet.deadline` hold. Streams that cannot tell say no.
+    /// Returns whether a message is incomplete, for `pitaya.limit.packet.deadline`. Called after `Pending`.
+    ///
+    /// The default, `false`, is for streams that cannot tell.
     fn is_partial(&self) -> bool {
         false
     }
 
-    /// How many bytes the transport below has taken so far: a client that takes them slowly makes progress, and its
-    /// write deadline begins anew. Streams that do not know say 0; for them whole flushes are progress.
+    /// Returns the number of bytes that the transport below has taken so far. Progress restarts the write deadline.
+    ///
+    /// The default, 0, is for streams that cannot tell. For them only a whole flush is progress.
     fn written(&self) -> u64 {
         0
     }
@@ -219,17 +222,19 @@ pub trait PacketStream: Send + 'static {
     /// Writes everything queued, with as few writes as the transport allows.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Sets what [`poll_close`](Self::poll_close) tells the peer, in a transport that has words for it. Called before it.
+    /// Sets the reason that [`poll_close`](Self::poll_close) sends, in a transport that has one. Called before it.
     fn close_because(&mut self, reason: CloseReason) {
         let _ = reason;
     }
 
-    /// Flushes, says goodbye in the transport's own way and closes the writing half. It does not wait for the peer's answer, only
-    /// for room to write; the caller sets a deadline. Idempotent.
+    /// Flushes, sends the transport's close message and closes the writing half. Idempotent.
+    ///
+    /// It waits for room to write, but not for the peer's answer. The caller sets a deadline.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Sets the longest packet body accepted from now on, in bytes. A longer message ends the stream with an error before it is
-    /// held in memory. Streams that have no such limit ignore it.
+    /// Sets the longest packet body, in bytes. The default is for streams without such a limit.
+    ///
+    /// A longer message ends the stream with an error before it is held in memory.
     fn set_max_packet(&mut self, bytes: usize) {
         let _ = bytes;
     }
@@ -245,12 +250,12 @@ pub struct MessageTooLong {
 }
 
 impl MessageTooLong {
-    /// An error of a stream whose messages may have up to `limit` bytes.
+    /// Returns the error of a stream whose limit is `limit` bytes.
     pub fn new(limit: usize) -> Self {
         Self { limit }
     }
 
-    /// Whether an error of a stream is one of these.
+    /// Returns whether an error of a stream is a `MessageTooLong`.
     pub(crate) fn is_in(error: &io::Error) -> bool {
         error.get_ref().is_some_and(|inner| inner.is::<Self>())
     }
@@ -262,14 +267,14 @@ impl From<MessageTooLong> for io::Error {
     }
 }
 
-/// Why a connection was closed before its first packet.
+/// The reason why a connection was closed before its first packet.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// The peer took longer than the deadline for set-up.
     #[error("the client did not finish connecting in time")]
     Deadline,
-    /// Reading or writing failed, or the peer went away.
+    /// Reading or writing failed, or the peer closed.
     #[error("connecting failed: {0}")]
     Io(#[from] io::Error),
     /// The PROXY header is missing, malformed, or names no internet address.
@@ -281,15 +286,15 @@ pub enum OpenError {
     /// The TLS handshake failed.
     #[error("TLS handshake failed: {0}")]
     Tls(io::Error),
-    /// The HTTP request is not one to upgrade to WebSocket; it was answered with this status.
+    /// The HTTP request is not a valid upgrade to WebSocket. It was answered with this status.
     #[error("WebSocket upgrade refused with {status}: {reason}")]
     Upgrade {
         /// The HTTP status of the answer.
         status: u16,
-        /// What is wrong with the request.
+        /// The fault of the request.
         reason: String,
     },
-    /// It was no client but a probe, which was answered with this HTTP status. Nothing is wrong.
+    /// The peer was a probe, which was answered with this HTTP status. This is not a fault.
     #[error("a probe was answered with {status}")]
     Probe {
         /// 200 if the server is ready, else 503.
@@ -298,7 +303,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// One word for metrics: `deadline`, `io`, `proxy`, `untrusted`, `tls`, `upgrade` or `probe`.
+    /// Returns the label for metrics: `deadline`, `io`, `proxy`, `untrusted`, `tls`, `upgrade` or `probe`.
     pub fn label(&self) -> &'static str {
         match self {
             Self::Deadline => "deadline",

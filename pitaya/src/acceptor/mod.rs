@@ -1,27 +1,27 @@
-//! Where clients connect: TCP, WebSocket, TLS, the PROXY protocol, and what reads packets before the connection does.
+//! Acceptors of client connections: TCP, WebSocket, TLS, the PROXY protocol, and wrappers that see each packet.
 //!
-//! An [`Acceptor`] listens and yields [`IncomingConnection`]s. Nothing that depends on the peer happens while accepting: the
+//! An [`Acceptor`] listens and yields [`IncomingConnection`]s. Accepting waits for nothing from the peer: the
 //! PROXY header, the TLS handshake and the HTTP upgrade are the future inside [`IncomingConnection`], which the connection's own task runs
-//! under one deadline. A client that stalls half-way therefore holds up nobody. What comes out is a [`Link`]: a stream of bytes,
-//! which the connection frames, or one that carries whole packets by nature, as WebSocket does.
+//! under one deadline. A stalled client therefore delays no other. The result is a [`Link`]: a stream of bytes, which the
+//! connection frames, or a stream of whole packets, such as WebSocket.
 //!
-//! An app may have any number of acceptors, of any kinds. One's own is an implementation of [`Acceptor`]; [`Acceptor::wrap`] puts
-//! a [`Wrapper`] before any of them, [`RateLimit`] for one.
+//! An app may have any number of acceptors. A custom one implements [`Acceptor`]. [`Acceptor::wrap`] adds a [`Wrapper`], such
+//! as [`RateLimit`], to any of them.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `incoming` | a connection from accept to [`Opened`], and what it can be |
+//! | `incoming` | a connection from accept to [`Opened`] |
 //! | `filter` | [`Wrapper`], [`Filter`], [`FilterPacket`] |
 //! | `rate_limit` | the sliding log and its wrapper |
-//! | `listener` | listening and accepted sockets, which TCP and WebSocket share |
+//! | `listener` | the listener of TCP and WebSocket, and their set-up |
 //! | `tcp_listeners` | the listening sockets of an address |
 //! | `proxy` | PROXY protocol v1 and v2 |
-//! | `networks`, `forwarded` | which proxies are believed, and what HTTP proxies say of a client |
-//! | `origins` | the pages that may connect over WebSocket |
+//! | `networks`, `forwarded` | trusted proxies, and the client address in their headers |
+//! | `origins` | the origins that may connect over WebSocket |
 //! | `request` | the HTTP request of a WebSocket connection |
-//! | `tls` | certificates, by server name, reloadable |
+//! | `tls` | certificates, chosen by server name, reloadable |
 //! | `tcp`, `websocket` | the acceptors |
-//! | `backoff` | how long to wait after a failed accept |
+//! | `backoff` | the pause after a failed accept |
 
 mod backoff;
 mod filter;
@@ -70,11 +70,11 @@ pub use websocket::hidden_websocket;
 
 /// A source of client connections.
 ///
-/// The app calls [`listen`](Self::listen) once and then [`accept`](Self::accept) for ever; to stop accepting it calls
+/// The app calls [`listen`](Self::listen) once and then [`accept`](Self::accept) in a loop. To stop accepting it calls
 /// [`drain`](Self::drain) and drops the acceptor, which must close the listening socket.
 ///
 /// # Example
-/// One's own acceptor, over Unix sockets:
+/// An acceptor over Unix sockets:
 /// ```no_run
 /// # #[cfg(unix)] mod example {
 /// use pitaya::acceptor::{Acceptor, BoxFuture, IncomingConnection, Link, ListenOptions, Listening, Peer};
@@ -105,30 +105,29 @@ pub use websocket::hidden_websocket;
 /// # }
 /// ```
 pub trait Acceptor: Send + 'static {
-    /// Starts to listen, and says where.
+    /// Starts to listen, and returns the addresses.
     ///
-    /// Fails where the address cannot be bound; the text of the error names the address. The app does not start then.
+    /// Fails if the address cannot be bound. The text of the error names the address. The start of the app then fails.
     fn listen(&mut self, options: &ListenOptions) -> BoxFuture<'_, io::Result<Listening>>;
 
-    /// The next connection.
+    /// Waits for the next connection. Cancel safe: a dropped future loses no connection.
     ///
-    /// Cancel-safe: dropping the future loses no connection. It waits for a connection and for nothing that the peer does after
-    /// connecting; set-up belongs into [`IncomingConnection::new`]'s future. An error is this one accept's: the app logs it, waits as
-    /// [`AcceptBackoff`] says and calls again.
+    /// It must not wait for data of the peer; set-up belongs into [`IncomingConnection::new`]'s future. An error concerns this call
+    /// only: the app logs it, waits as [`AcceptBackoff`] says and calls again.
     fn accept(&mut self) -> BoxFuture<'_, io::Result<IncomingConnection>>;
 
-    /// Begins to refuse clients, because the server drains. Returns whether the acceptor answers them.
+    /// Starts to reject clients, because the server drains. Returns whether the acceptor answers them.
     ///
-    /// With `true`, the app goes on to call [`accept`](Self::accept) until the server closes its sessions, and the set-up of each
-    /// connection must refuse the client in the transport's own words: [`WebSocket`] answers with 503. With `false`, which is the
-    /// default, the app drops the acceptor, so that connections are refused by the system.
+    /// With `true` the app continues to call [`accept`](Self::accept) until the server closes its sessions. The set-up of each
+    /// connection must then answer with the transport's error: [`WebSocket`] answers with 503. With `false`, the default, the
+    /// app drops the acceptor, so that the system refuses connections.
     fn drain(&mut self) -> bool {
         false
     }
 
-    /// Puts a wrapper before this acceptor's connections.
+    /// Adds a wrapper, which sees each packet before the connection does.
     ///
-    /// Wrappers see a packet in the order they are listed: in `.wrap(a).wrap(b)`, `a` first, and `b` sees what `a` made of it.
+    /// In `.wrap(a).wrap(b)`, `a` sees a packet first, and `b` sees the changes of `a`.
     ///
     /// ```
     /// use pitaya::acceptor::{Acceptor, RateLimit, Tcp};
@@ -160,12 +159,12 @@ impl Acceptor for Box<dyn Acceptor> {
     }
 }
 
-/// What the app tells an acceptor when it starts to listen. The values come from the configuration.
+/// The options of [`Acceptor::listen`], from the configuration.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ListenOptions {
-    /// The time a connection has from accept to [`Opened`] (`pitaya.limit.header.deadline`). The app keeps it through
-    /// [`IncomingConnection::open`]; it stands here for transports that have a handshake timeout of their own.
+    /// The time limit from accept to [`Opened`] (`pitaya.limit.header.deadline`). The app enforces it with
+    /// [`IncomingConnection::open`]; an acceptor may pass it to a transport that has a handshake timeout.
     pub header_deadline: Duration,
     /// The longest packet body, in bytes, before the client's acknowledgement (`pitaya.limit.packet.before_ack`).
     pub max_packet_before_ack: usize,
@@ -173,16 +172,16 @@ pub struct ListenOptions {
     pub max_packet_after_ack: usize,
     /// Whether every connection must begin with a PROXY header (`pitaya.acceptor.proxyprotocol`).
     pub proxy_protocol: bool,
-    /// The networks of the proxies that may tell a client's address (`pitaya.acceptor.trustedproxies`).
+    /// The networks of the trusted proxies (`pitaya.acceptor.trustedproxies`).
     pub trusted_proxies: Arc<[String]>,
-    /// The origins a browser may connect from over WebSocket (`pitaya.acceptor.ws.origins`), such as `https://game.example` and
+    /// The origins that may connect over WebSocket (`pitaya.acceptor.ws.origins`), such as `https://game.example` and
     /// `https://*.game.example`; an empty list allows any.
     pub origins: Arc<[String]>,
-    /// The WebSocket subprotocols that the server speaks (`pitaya.acceptor.ws.subprotocols`), the preferred one first.
+    /// The WebSocket subprotocols of the server (`pitaya.acceptor.ws.subprotocols`), the preferred one first.
     pub subprotocols: Arc<[String]>,
-    /// The path that tells probes whether the server is ready (`pitaya.acceptor.ws.probe`); empty for none.
+    /// The path at which probes ask whether the server is ready (`pitaya.acceptor.ws.probe`); empty for none.
     pub probe: Arc<str>,
-    /// What probes are told.
+    /// The answer to probes.
     pub ready: Readiness,
     /// The longest head of an HTTP request, in bytes (`pitaya.limit.upgrade.head`).
     pub max_head: usize,
@@ -193,7 +192,7 @@ pub struct ListenOptions {
 pub struct Readiness(Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>);
 
 impl Readiness {
-    /// A readiness that asks this function each time.
+    /// Returns a readiness that calls this function each time.
     ///
     /// ```
     /// use pitaya::acceptor::Readiness;
@@ -248,27 +247,27 @@ impl Default for ListenOptions {
     }
 }
 
-/// Where an acceptor listens.
+/// The addresses of an acceptor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Listening {
-    /// The kind of transport, a label for logs and metrics: `tcp`, `tls`, `ws`, `wss`.
+    /// The kind of transport, for logs and metrics: `tcp`, `tls`, `ws`, `wss`.
     pub label: &'static str,
-    /// The bound address as text: `127.0.0.1:3250`, with the real port where 0 was asked for.
+    /// The bound address as text: `127.0.0.1:3250`. It has the real port, also if port 0 was configured.
     pub address: String,
-    /// The bound address, where it is one of the internet.
+    /// The bound address, if it is an internet address.
     pub socket: Option<SocketAddr>,
-    /// Further bound addresses, where the configured one is a name with several, such as `localhost`.
+    /// Further bound addresses, if the configured name has several, such as `localhost`.
     pub others: Vec<SocketAddr>,
 }
 
 impl Listening {
-    /// An address that is no internet address, as a path.
+    /// Returns an address that is not an internet address, such as a path.
     pub fn new(label: &'static str, address: impl Into<String>) -> Self {
         Self { label, address: address.into(), socket: None, others: Vec::new() }
     }
 
-    /// An internet address.
+    /// Returns an internet address.
     pub fn at(label: &'static str, socket: SocketAddr) -> Self {
         Self { label, address: socket.to_string(), socket: Some(socket), others: Vec::new() }
     }

@@ -1,4 +1,4 @@
-//! Networks whose proxies are believed.
+//! The networks of trusted proxies.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 /// A set of IP networks, such as `10.0.0.0/8` and `2001:db8::/32`. A clone shares the list.
 ///
-/// An IPv4 address that is written as IPv6 (`::ffff:10.0.0.1`) is the IPv4 address.
+/// An IPv4 address in IPv6 form (`::ffff:10.0.0.1`) is the IPv4 address.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Networks(Arc<[Network]>);
 
 impl Networks {
-    /// Reads networks and single addresses.
+    /// Parses networks and single addresses.
     pub(crate) fn parse<T: AsRef<str>>(texts: &[T]) -> Result<Self, String> {
         texts
             .iter()
@@ -21,7 +21,7 @@ impl Networks {
             .map(|all| Self(all.into()))
     }
 
-    /// Whether one of the networks has this address.
+    /// Returns whether one of the networks contains this address.
     pub(crate) fn contain(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(address))
@@ -38,7 +38,7 @@ impl fmt::Debug for Networks {
     }
 }
 
-/// The addresses that share their first bits with one.
+/// The addresses that share a prefix.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Network {
     address: IpAddr,
@@ -46,7 +46,7 @@ struct Network {
 }
 
 impl Network {
-    /// Whether a canonical address is of this network.
+    /// Returns whether the network contains a canonical address.
     fn contains(self, address: IpAddr) -> bool {
         let differ = match (self.address, address) {
             (IpAddr::V4(own), IpAddr::V4(other)) => (own.to_bits() ^ other.to_bits()).leading_zeros(),
@@ -71,7 +71,7 @@ impl FromStr for Network {
         let bits = if address.is_ipv4() { Ipv4Addr::BITS } else { Ipv6Addr::BITS };
         let prefix = match prefix {
             None => bits,
-            // `+8` is a number to the parser, and nobody's prefix.
+            // The parser accepts `+8`, which is not a prefix.
             Some(digits) => Some(digits)
                 .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
                 .and_then(|digits| digits.parse().ok())

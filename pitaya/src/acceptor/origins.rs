@@ -1,4 +1,4 @@
-//! The pages that may connect: patterns over the `Origin` header.
+//! The origins that may connect: patterns for the `Origin` header.
 
 use std::str::FromStr;
 
@@ -7,7 +7,7 @@ use std::str::FromStr;
 pub(crate) enum Pattern {
     /// `*`: any origin.
     Any,
-    /// `null`: a page without an origin, such as one in a sandbox.
+    /// `null`: a page without an origin, such as a sandboxed one.
     Null,
     /// `scheme://host:port`.
     Pages(Pages),
@@ -24,7 +24,7 @@ pub(crate) struct Pages {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Host {
     Any,
-    /// All names that end so. The text begins with the dot.
+    /// All names with this ending, which begins with a dot.
     Below(String),
     Is(String),
 }
@@ -32,11 +32,11 @@ enum Host {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Port {
     Any,
-    /// The given one, or the scheme's own. `None` if a scheme without one is given none.
+    /// The port of the pattern, or the default of the scheme; `None` without either.
     Is(Option<u16>),
 }
 
-/// The port that browsers leave out.
+/// Returns the default port of a scheme, which browsers leave out.
 fn default_port(scheme: &str) -> Option<u16> {
     match scheme {
         "http" => Some(80),
@@ -45,10 +45,10 @@ fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// The scheme, the host and the port of an origin, if it is one.
+/// Splits an origin into scheme, host and port; `None` if it is invalid.
 fn split(origin: &str) -> Option<(&str, &str, Option<&str>)> {
     let (scheme, rest) = origin.split_once("://")?;
-    // An IPv6 address stands in brackets and has colons.
+    // An IPv6 address has brackets and colons.
     let (host, port) = match rest.rfind(':') {
         Some(at) if !rest[at..].contains(']') => (&rest[..at], Some(&rest[at + 1..])),
         _ => (rest, None),
@@ -63,7 +63,7 @@ fn number(digits: &str) -> Option<u16> {
 impl FromStr for Pattern {
     type Err = String;
 
-    /// Reads a pattern. One that no browser's `Origin` can ever match is refused with what to write.
+    /// Parses a pattern. The error of a pattern that no `Origin` can match says what to write.
     fn from_str(text: &str) -> Result<Self, String> {
         let trimmed = text.trim().to_ascii_lowercase();
         let wrong =
@@ -123,7 +123,7 @@ impl FromStr for Pattern {
                     &format!("{scheme}://*.{}", name.trim_matches('.')),
                 );
             }
-            // `file://` is an origin of some web views, and has no host.
+            // `file://` is the origin of some web views, without a host.
             None if host.is_empty() && scheme == "file" => Host::Is(String::new()),
             None if is_name(host) || is_literal(host) => Host::Is(host.to_owned()),
             None => return wrong("the host is not a name", &format!("{scheme}://game.example")),
@@ -138,7 +138,7 @@ fn is_name(host: &str) -> bool {
         && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
 }
 
-/// Whether it is an IPv6 address in brackets.
+/// Returns whether a host is an IPv6 address in brackets.
 fn is_literal(host: &str) -> bool {
     let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     inner.is_some_and(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok())
@@ -146,7 +146,7 @@ fn is_literal(host: &str) -> bool {
 
 #[cfg(any(feature = "websocket", test))]
 impl Pattern {
-    /// Whether an `Origin` header matches.
+    /// Returns whether an `Origin` header matches.
     pub(crate) fn matches(&self, origin: &[u8]) -> bool {
         let pages = match self {
             Self::Any => return true,
@@ -173,7 +173,7 @@ impl Pattern {
     }
 }
 
-/// Reads all patterns of a list.
+/// Parses all patterns of a list.
 pub(crate) fn parse<T: AsRef<str>>(texts: &[T]) -> Result<Vec<Pattern>, String> {
     texts.iter().map(|text| text.as_ref().parse()).collect()
 }

@@ -1,4 +1,4 @@
-//! The PROXY protocol, v1 (text) and v2 (binary): who the client is, told by a balancer (protocol.md, "Transports").
+//! The PROXY protocol, v1 (text) and v2 (binary), by which a balancer names the client (protocol.md, "Transports").
 
 use std::net::SocketAddr;
 
@@ -11,11 +11,13 @@ use super::OpenError;
 const V1_LONGEST: usize = 107;
 /// Signature, version and command, family, length.
 const V2_FIXED: usize = 16;
-/// What may follow the fixed part: addresses and extensions, which are ignored.
+/// The most bytes after the fixed part: addresses, and extensions, which are ignored.
 const V2_LONGEST_REST: usize = 2048;
 
-/// Reads the header that must begin the connection, and not one byte more. Gives the client's address, or `None` where the header
-/// says that it tells none (`UNKNOWN`, `LOCAL`, `UNSPEC`): then the socket's own address holds.
+/// Reads the header at the start of a connection, and no further byte. Returns the client's address.
+///
+/// Returns `None` for a header without an address (`UNKNOWN`, `LOCAL`, `UNSPEC`). The address of the socket is then the
+/// client's.
 pub(super) async fn read_header(stream: &mut TcpStream) -> Result<Option<SocketAddr>, OpenError> {
     match read(&mut Exact(stream)).await? {
         Header::V1(line, length) => parse_v1(&line[..length]),
@@ -44,8 +46,8 @@ async fn read_v1(stream: &mut Exact<'_>) -> Result<Header, OpenError> {
     line[0] = b'P';
     let mut length = 1;
     while length < V1_LONGEST {
-        // What is there belongs to the header up to the end of the line, so this much can be taken out, and what comes after the
-        // line stays in the socket for TLS or the first packet.
+        // The bytes up to the end of the line belong to the header and are consumed. Later ones stay in the socket for TLS or
+        // the first packet.
         let there = stream.peek(&mut line[length..]).await?;
         let fresh = &line[length..length + there];
         let end = fresh.iter().position(|byte| *byte == b'\n');
@@ -79,9 +81,9 @@ async fn read_v2(stream: &mut Exact<'_>) -> Result<Header, OpenError> {
     Ok(Header::V2(header))
 }
 
-/// A whole line, with its line end.
+/// Parses a whole line, with its line end.
 fn parse_v1(line: &[u8]) -> Result<Option<SocketAddr>, OpenError> {
-    // what follows UNKNOWN is ignored, whatever it is
+    // Text after UNKNOWN is ignored.
     let unknown = line.strip_prefix(b"PROXY UNKNOWN").and_then(|rest| rest.strip_suffix(b"\r\n"));
     if unknown.is_some_and(|rest| rest.first().is_none_or(|byte| *byte == b' ')) {
         return Ok(None);
@@ -90,7 +92,7 @@ fn parse_v1(line: &[u8]) -> Result<Option<SocketAddr>, OpenError> {
     if header.header.len() != line.len() {
         return Err(refuse("there is text after the line"));
     }
-    // The library takes `+1` and `001` for ports, and a space and a line feed for the line end.
+    // The library accepts the ports `+1` and `001`, and a space and a line feed as the line end.
     let is_port = |text: &[u8]| match text {
         [b'0'] => true,
         [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
@@ -107,9 +109,9 @@ fn parse_v1(line: &[u8]) -> Result<Option<SocketAddr>, OpenError> {
     })
 }
 
-/// A whole header, the fixed part and as much more as it says.
+/// Parses a whole header: the fixed part, and as many bytes as its length says.
 fn parse_v2(header: &[u8]) -> Result<Option<SocketAddr>, OpenError> {
-    // LOCAL is the balancer speaking for itself, a health check for one; its family and addresses mean nothing
+    // LOCAL is a connection of the balancer itself, such as a health check. Its addresses mean nothing.
     if header.get(12) == Some(&0x20) {
         return Ok(None);
     }
@@ -118,14 +120,14 @@ fn parse_v2(header: &[u8]) -> Result<Option<SocketAddr>, OpenError> {
         v2::Addresses::IPv4(ip) => Ok(Some((ip.source_address, ip.source_port).into())),
         v2::Addresses::IPv6(ip) => Ok(Some((ip.source_address, ip.source_port).into())),
         v2::Addresses::Unspecified => Ok(None),
-        v2::Addresses::Unix(_) => Err(refuse("it names a Unix socket, which is nobody's address")),
+        v2::Addresses::Unix(_) => Err(refuse("it names a Unix socket, which is not an internet address")),
     }
 }
 
 /// Reads a whole header.
 ///
 /// # Errors
-/// It is none.
+/// The header is invalid.
 #[cfg(feature = "__fuzz")]
 pub fn hidden_proxy_header(header: &[u8]) -> Result<Option<SocketAddr>, OpenError> {
     if header.first() == Some(&b'P') { parse_v1(header) } else { parse_v2(header) }
@@ -135,7 +137,7 @@ fn refuse(reason: impl Into<String>) -> OpenError {
     OpenError::Proxy(reason.into())
 }
 
-/// Reads exactly what was asked for; a connection that ends inside the header has no header.
+/// Fills the buffer. A connection that ends before has an incomplete header.
 struct Exact<'a>(&'a mut TcpStream);
 
 impl Exact<'_> {

@@ -1,4 +1,4 @@
-//! How fast a client may send (protocol.md, "Rate limiting").
+//! The rate limit of a connection (protocol.md, "Rate limiting").
 
 use std::{num::NonZeroUsize, time::Duration};
 
@@ -9,11 +9,11 @@ use crate::config::Config;
 use crate::error::{Error, code};
 use crate::wire::packet::Kind;
 
-/// A wrapper that drops what a connection sends beyond `limit` packets in any `interval`.
+/// A wrapper that drops packets beyond `limit` in any `interval`.
 ///
-/// A dropped packet vanishes: its request is never answered, and it does not count, so that a client which keeps trying is let in
-/// again as soon as one that never stopped to send at the allowed pace. Each connection has its own count, from its first packet
-/// on, bound or not. Data packets are counted; handshakes, acknowledgements and heartbeats always pass.
+/// A request that is dropped is never answered. A dropped packet does not count, so that a client that sends too fast still
+/// gets its allowed rate. Each connection has its own count, from its first packet on, bound or not. Data packets are
+/// counted; handshakes, acknowledgements and heartbeats always pass.
 ///
 /// # Example
 /// ```
@@ -35,11 +35,12 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
-    /// At most `limit` packets in any `interval`; an interval of zero limits nothing. The memory of a connection grows with
-    /// what it sends, up to 16 bytes for each of `limit`.
+    /// Returns a wrapper that accepts `limit` packets in any `interval`. An interval of zero limits nothing.
+    ///
+    /// A connection uses up to 16 bytes for each of `limit`, as it sends packets.
     ///
     /// # Errors
-    /// A limit of 0, which would drop everything for ever.
+    /// A limit of 0, which would drop all packets.
     pub fn new(limit: usize, interval: Duration) -> Result<Self, RateLimitError> {
         Ok(Self {
             limit: NonZeroUsize::new(limit).ok_or(RateLimitError::ZeroLimit)?,
@@ -50,7 +51,7 @@ impl RateLimit {
         })
     }
 
-    /// What `pitaya.conn.ratelimiting.*` says: limit, interval, which packets count, and whether it is switched off.
+    /// Returns the limit that `pitaya.conn.ratelimiting.*` configures.
     ///
     /// ```
     /// use pitaya::acceptor::{Acceptor, RateLimit, Tcp};
@@ -63,7 +64,7 @@ impl RateLimit {
     /// ```
     ///
     /// # Errors
-    /// As [`new`](Self::new). Values that were loaded are checked already; only code can set a limit of 0.
+    /// Those of [`new`](Self::new). A loaded configuration is valid; only code can set a limit of 0.
     pub fn from_config(config: &Config) -> Result<Self, RateLimitError> {
         Ok(Self::new(config.rate_limit, config.rate_limit_interval)?
             .count_all_packets(config.rate_limit_all_packets)
@@ -71,24 +72,26 @@ impl RateLimit {
             .answered(config.rate_limit_answer))
     }
 
-    /// Whether every packet counts, as in the original framework, and not data packets alone. Heartbeats may be dropped then, and
-    /// a flooding client may be found silent. A handshake and an acknowledgement count, but are never dropped, because a client
-    /// without them could never go on.
+    /// Sets whether every packet counts, as in Go Pitaya, or data packets only.
+    ///
+    /// Heartbeats of a flooding client may then be dropped, so that it times out. Handshakes and acknowledgements count, but
+    /// are never dropped, because a client could not continue without them.
     #[must_use]
     pub fn count_all_packets(mut self, yes: bool) -> Self {
         self.count_all = yes;
         self
     }
 
-    /// Whether a request over the limit is answered with the error `PIT-429`, in its order among the session's answers,
-    /// instead of vanishing. Such a request is a sign of life. What is no request vanishes all the same.
+    /// Sets whether a request over the limit is answered with `PIT-429`, in order, instead of dropped.
+    ///
+    /// Such a request is a sign of life. Other packets over the limit are dropped.
     #[must_use]
     pub fn answered(mut self, yes: bool) -> Self {
         self.answered = yes;
         self
     }
 
-    /// Whether the limit is off: everything passes and nothing is counted.
+    /// Sets whether the limit is off. Then all packets pass, and none is counted.
     #[must_use]
     pub fn disabled(mut self, yes: bool) -> Self {
         self.disabled = yes;
@@ -131,7 +134,7 @@ impl Filter for Limiter {
     }
 }
 
-/// Why a [`RateLimit`] cannot be.
+/// The error of an invalid [`RateLimit`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RateLimitError {
@@ -148,25 +151,25 @@ impl From<RateLimitError> for Error {
 
 /// The times of the last `limit` accepted packets, and the rule over them.
 ///
-/// While fewer than `limit` are known, a packet is accepted. After that it is accepted if the oldest is at least `interval` ago,
-/// whose place it then takes. What is refused leaves no trace.
+/// A packet is accepted while fewer than `limit` times are known. Later it is accepted if the oldest time is at least
+/// `interval` ago, which it then replaces. A rejected packet changes nothing.
 #[derive(Debug, Clone)]
 pub struct SlidingLog {
-    /// Grows as packets come, so that a large limit costs a quiet connection nothing; then a ring.
+    /// Grows with the packets, so that a large limit costs a quiet connection nothing. Once full it is a ring.
     times: Vec<Instant>,
-    /// Where the oldest is, once the ring is full.
+    /// The index of the oldest time, once the ring is full.
     oldest: usize,
     limit: NonZeroUsize,
     interval: Duration,
 }
 
 impl SlidingLog {
-    /// An empty log.
+    /// Returns an empty log.
     pub fn new(limit: NonZeroUsize, interval: Duration) -> Self {
         Self { times: Vec::new(), oldest: 0, limit, interval }
     }
 
-    /// Whether the last one that was allowed is an interval ago or more, so that the log says nothing any more.
+    /// Returns whether the last accepted packet is at least an interval ago, so that the log is no longer needed.
     pub fn is_over(&self, now: Instant) -> bool {
         let newest = match self.oldest {
             0 => self.times.last(),
@@ -175,12 +178,12 @@ impl SlidingLog {
         newest.is_none_or(|newest| now.saturating_duration_since(*newest) >= self.interval)
     }
 
-    /// Whether one more is allowed at `now`, which must not lie before the last call's; it is remembered if so.
+    /// Returns whether a packet is accepted at `now`, and records it. `now` must not be before that of the last call.
     pub fn allow(&mut self, now: Instant) -> bool {
         let limit = self.limit.get();
         if self.times.len() < limit {
             if self.times.len() == self.times.capacity() {
-                // doubling, but never past the limit
+                // It doubles, up to the limit.
                 let more = self.times.len().max(4).min(limit - self.times.len());
                 self.times.reserve_exact(more);
             }

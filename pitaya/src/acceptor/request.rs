@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// The request by which a client asked for a WebSocket: path, query, headers and the chosen subprotocol.
+/// The HTTP request of a WebSocket connection: path, query, headers and the chosen subprotocol.
 ///
-/// [`Session::upgrade`](crate::session::Session::upgrade) returns it, for example to an authentication hook. All of it was
-/// written by the client or by a proxy in front of this server. `Debug` shows the path and the names of the headers only,
+/// [`Session::upgrade`](crate::session::Session::upgrade) returns it, for example to an authentication hook. The
+/// client, or a proxy in front of this server, wrote all of it. `Debug` shows the path and the names of the headers only,
 /// because queries and headers often carry tokens.
 ///
 /// # Example
@@ -22,13 +22,13 @@ use std::fmt;
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct UpgradeRequest {
-    /// The target, then a line `name:value` for each header. One text, because a server keeps one for each connection.
+    /// The target, then a line `name:value` for each header. It is one text to save memory per connection.
     text: String,
     subprotocol: Option<Box<str>>,
 }
 
 impl UpgradeRequest {
-    /// A request for a target such as `/play?token=x`. For acceptors of an application's own, and for tests.
+    /// Returns a request for a target such as `/play?token=x`, for custom acceptors and tests.
     pub fn new(target: impl AsRef<str>) -> Self {
         Self { text: one_line(target.as_ref()), subprotocol: None }
     }
@@ -55,7 +55,7 @@ impl UpgradeRequest {
         self.text.push_str(&one_line(value));
     }
 
-    /// Gives back the memory that was reserved for more headers.
+    /// Frees the memory that was reserved for more headers.
     #[cfg(feature = "websocket")]
     pub(super) fn shrink(&mut self) {
         self.text.shrink_to_fit();
@@ -72,7 +72,7 @@ impl UpgradeRequest {
         }
     }
 
-    /// The path as the client sent it, such as `/play`. Escapes like `%20` are not decoded.
+    /// Returns the path as the client sent it, such as `/play`. Escapes like `%20` are not decoded.
     pub fn path(&self) -> &str {
         match self.target().split(['?', '#']).next() {
             None | Some("") => "/",
@@ -80,33 +80,33 @@ impl UpgradeRequest {
         }
     }
 
-    /// The text behind the `?` of the target, not decoded.
+    /// Returns the text after the `?` of the target, not decoded.
     pub fn query(&self) -> Option<&str> {
         self.target().split_once('?').map(|(_, query)| query)
     }
 
-    /// The decoded value of the first query parameter of this name. `+` and `%20` are spaces.
+    /// Returns the decoded value of the first query parameter of this name. `+` and `%20` are spaces.
     pub fn query_param(&self, name: &str) -> Option<String> {
         let pairs = self.query()?.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         pairs.into_iter().find(|(found, _)| decoded(found) == name).map(|(_, value)| decoded(value))
     }
 
-    /// The value of the first header line of this name, compared without regard to case.
+    /// Returns the value of the first header line of this name, which is case-insensitive.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.header_lines(name).next()
     }
 
-    /// The values of all header lines of this name, in their order. A list header may have several.
+    /// Returns the values of all header lines of this name, in their order. A list header may have several.
     pub fn header_lines(&self, name: &str) -> impl Iterator<Item = &str> {
         self.headers().filter(move |(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// All header lines as name and value, in their order. Bytes that are not UTF-8 are replaced.
+    /// Returns all header lines as name and value, in their order. Bytes that are not UTF-8 are replaced.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.text.lines().skip(1).filter_map(|line| line.split_once(':'))
     }
 
-    /// The subprotocol that the server chose among those that the client offered.
+    /// Returns the subprotocol that the server chose among the client's offers.
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
     }
@@ -127,7 +127,7 @@ fn one_line(text: &str) -> String {
     text.replace(['\r', '\n'], " ")
 }
 
-/// Decodes a part of a query. A `%` without two digits stands for itself.
+/// Decodes a part of a query. A `%` without two hexadecimal digits is kept.
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -130,7 +130,7 @@ impl WebSocket {
         let subprotocols = self.subprotocols.as_ref().unwrap_or(&options.subprotocols);
         if let Some(bad) = subprotocols.iter().find(|name| !upgrade::is_token(name)) {
             return Err(invalid(format!(
-                "the subprotocol `{}` is no token: write letters, digits, `-`, `.` and `_`",
+                "the subprotocol `{}` is not a token: write letters, digits, `-`, `.` and `_`",
                 bad.escape_debug()
             )));
         }

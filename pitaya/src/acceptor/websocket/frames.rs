@@ -1,24 +1,24 @@
-//! Where in its frames a WebSocket is, told from the bytes that pass by.
+//! The position of a WebSocket within its frames, from the bytes that are read.
 
 /// The longest header without its mask.
 const LONGEST_HEAD: usize = 10;
 const MASK: u64 = 4;
 
-/// Follows frames (RFC 6455, section 5.2) and looks at their headers only. The library that reads them does not say whether it
-/// holds a part of one.
+/// Parses the headers of frames (RFC 6455, section 5.2), because the WebSocket library does not say whether a frame is
+/// incomplete.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
-    /// The header that has begun, and how much of it has come.
+    /// The header that has begun, and its received length.
     head: [u8; LONGEST_HEAD],
     come: usize,
-    /// What is to come of the frame after its header.
+    /// The bytes of the frame that are missing after its header.
     left: u64,
-    /// A message has begun whose last frame has not come.
+    /// A message has begun, and its last frame is missing.
     open: bool,
 }
 
 impl Frames {
-    /// These bytes come next.
+    /// Parses the next bytes.
     pub(super) fn passed(&mut self, mut bytes: &[u8]) {
         loop {
             let skipped = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
@@ -39,12 +39,12 @@ impl Frames {
         }
     }
 
-    /// Whether a frame or a message has begun and not ended.
+    /// Returns whether a frame or a message is incomplete.
     pub(super) fn are_partial(&self) -> bool {
         self.come > 0 || self.left > 0 || self.open
     }
 
-    /// The payload's length, once the header says it.
+    /// Returns the length of the payload, once the header is complete.
     fn payload(&self) -> Option<u64> {
         let head = &self.head[..self.come];
         match head.get(1)? & 0x7f {

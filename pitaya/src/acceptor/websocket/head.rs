@@ -18,7 +18,7 @@ pub(super) struct Head {
 /// Parses a whole head, up to and with its empty line. The cost is linear in its length.
 ///
 /// # Errors
-/// The status of the answer, and why.
+/// The status of the answer, with the reason.
 pub(super) fn parse(head: &[u8]) -> Result<Head, (StatusCode, String)> {
     let bad = |why: String| (StatusCode::BAD_REQUEST, why);
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
@@ -32,8 +32,8 @@ pub(super) fn parse(head: &[u8]) -> Result<Head, (StatusCode, String)> {
     })?;
     match status {
         httparse::Status::Partial => return Err(bad("the request ends within its head".into())),
-        // The parser takes a line feed alone for the end of a line, so it may find an earlier empty line than the reader
-        // did. A proxy that does not would see other headers.
+        // The parser accepts a line feed alone as the end of a line, so it may find an earlier empty line than the reader.
+        // A proxy that does not would see other headers.
         httparse::Status::Complete(end) if end < head.len() => {
             return Err(bad("a line of the request ends without a carriage return".into()));
         }
@@ -51,12 +51,12 @@ pub(super) fn parse(head: &[u8]) -> Result<Head, (StatusCode, String)> {
 }
 
 impl Head {
-    /// Whether a list header, whose lines belong together, has this element. Compared without regard to case.
+    /// Returns whether a list header has this element, which is case-insensitive.
     pub(super) fn lists(&self, name: &str, element: &str) -> bool {
         self.elements(name).any(|found| found.eq_ignore_ascii_case(element))
     }
 
-    /// The elements of all lines of a list header.
+    /// Returns the elements of all lines of a list header.
     pub(super) fn elements(&self, name: &str) -> impl Iterator<Item = &str> {
         self.request
             .header_lines(name)
@@ -65,14 +65,14 @@ impl Head {
             .filter(|it| !it.is_empty())
     }
 
-    /// The value of a header that may come once.
+    /// Returns the value of a header that must not be repeated.
     pub(super) fn single(&self, name: &str) -> Option<&str> {
         let mut lines = self.request.header_lines(name);
         let first = lines.next()?;
         lines.next().is_none().then_some(first)
     }
 
-    /// Whether the client asks for a WebSocket.
+    /// Returns whether the client asks for a WebSocket.
     pub(super) fn asks_for_websocket(&self) -> bool {
         self.lists("upgrade", "websocket")
     }

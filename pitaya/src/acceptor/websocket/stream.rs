@@ -18,33 +18,33 @@ use crate::{
     wire::{close_code, packet::HEADER, websocket::forward_flush_and_shutdown},
 };
 
-/// Queued bytes at which [`PacketStream::poll_ready`] writes first. Below it everything leaves in one write.
+/// Queued bytes from which [`PacketStream::poll_ready`] writes first. Fewer bytes are written by one write.
 const FLUSH_AT: usize = 64 << 10;
-/// Pings of the peer whose answers may be queued unwritten, before nothing more is read. Else a peer that sends pings and reads
-/// nothing would fill our memory.
+/// Unwritten answers to pings, beyond which nothing is read. A peer that sends pings and reads nothing would otherwise fill
+/// the memory.
 const PONGS: u32 = 16;
 
-/// Messages over a stream that has been upgraded.
+/// The messages of an upgraded stream.
 pub(super) struct Messages<S> {
     socket: WebSocketStream<Watched<S>>,
-    /// Pings read since the queue was last written out.
+    /// Pings that were read since the queue was last flushed.
     pongs: u32,
-    /// Nothing more is read after an error; the library would go on after some.
+    /// Nothing is read after an error. The library would continue after some.
     failed: bool,
     closing: bool,
-    /// What the close frame says.
+    /// The code and reason of the close frame.
     reason: CloseReason,
     /// The longest message, in bytes.
     longest: usize,
 }
 
 impl<S: ByteStream> Messages<S> {
-    /// `max_packet` is the longest packet body to accept, in bytes.
+    /// Returns the messages of a stream. `max_packet` is the longest packet body, in bytes.
     pub(super) fn new(stream: S, max_packet: usize) -> Self {
         let socket = ServerBuilder::new()
             .config(
                 Config::default()
-                    // one message is one frame, whatever its length
+                    // One message is one frame of any length.
                     .frame_size(usize::MAX)
                     .flush_threshold(FLUSH_AT),
             )
@@ -59,7 +59,7 @@ impl<S: ByteStream> Messages<S> {
     }
 }
 
-/// A stream that counts what is written, and follows the frames that are read.
+/// A stream that counts written bytes, and parses the frames that are read.
 struct Watched<S> {
     stream: S,
     read: Frames,
@@ -106,7 +106,7 @@ impl<S: ByteStream> AsyncWrite for Watched<S> {
     }
 }
 
-/// The close frame of a reason: its code, and its name for people who debug a client.
+/// Returns the close frame of a reason: its code, and its name for debugging.
 fn close_message(reason: CloseReason) -> Message {
     let code = match reason {
         CloseReason::Kicked => close_code::KICKED,
@@ -119,13 +119,13 @@ fn close_message(reason: CloseReason) -> Message {
         CloseReason::Shutdown => close_code::GOING_AWAY,
         CloseReason::Server | CloseReason::Client => close_code::NORMAL,
     };
-    // All codes of the table can be sent.
+    // All codes of the table may be sent.
     let code = CloseCode::try_from(code).unwrap_or(CloseCode::NORMAL_CLOSURE);
     let text = if code == CloseCode::NORMAL_CLOSURE { "" } else { reason.as_str() };
     Message::close(Some(code), text)
 }
 
-/// A message is the packet with its header.
+/// Returns the length of a message: the packet with its header.
 fn limits(max_packet: usize) -> Limits {
     Limits::default().max_payload_len(Some(max_packet.saturating_add(HEADER)))
 }
@@ -162,7 +162,7 @@ impl<S: ByteStream> PacketStream for Messages<S> {
             if message.is_binary() || message.is_text() {
                 return Poll::Ready(Some(Ok(message.into_payload().into())));
             }
-            // the library has queued the answers to a ping and a close; after a close the next poll ends the stream
+            // The library has queued the answers to a ping and a close. After a close the next poll ends the stream.
             if message.is_ping() {
                 self.pongs += 1;
             }
@@ -194,7 +194,7 @@ impl<S: ByteStream> PacketStream for Messages<S> {
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.closing {
             self.closing = true;
-            // refused if the peer was first; its close is answered already
+            // Rejected if the peer closed first: its close is already answered.
             let message = close_message(self.reason);
             let _ = self.socket().start_send(message);
         }

@@ -1,4 +1,4 @@
-//! Answers the HTTP request that asks for a WebSocket, or for the state of the server.
+//! The answers to HTTP requests: upgrades to WebSocket, and probes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{io, sync::Arc, time::Duration};
@@ -12,17 +12,17 @@ use crate::acceptor::{
 };
 use crate::wire::websocket::accept_key;
 
-/// How long a client whose request was refused may take to read the answer.
+/// The time limit for a client to read the answer to a rejected request.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// What the requests of an acceptor are held to.
+/// The rules for the requests of an acceptor.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
-    /// The pages that may connect; an empty list allows any.
+    /// The origins that may connect. An empty list allows all.
     pub(super) origins: Vec<Pattern>,
     pub(super) subprotocols: Arc<[String]>,
     pub(super) trusted: Networks,
-    /// The path that probes ask for; empty for none.
+    /// The path of probes; empty for none.
     pub(super) probe: Arc<str>,
     pub(super) ready: Readiness,
     /// The longest head, in bytes.
@@ -31,8 +31,9 @@ pub(super) struct Rules {
     pub(super) max_packet: usize,
 }
 
-/// Reads one request and answers it: the stream speaks WebSocket afterwards, or an answer was sent and it is closed. A
-/// server that is `draining` takes no upgrade.
+/// Reads one request and answers it. The stream is then a WebSocket, or it is closed and the result is an error.
+///
+/// A server that is `draining` accepts no upgrade.
 pub(super) async fn upgrade<S: ByteStream>(
     stream: &mut S,
     rules: &Rules,
@@ -78,7 +79,7 @@ pub(super) async fn upgrade<S: ByteStream>(
     }
 }
 
-/// The bytes up to the empty line. A client must wait for the answer, so nothing may follow it.
+/// Reads the bytes up to the empty line. A client must wait for the answer, so no data may follow.
 async fn read_head<S: ByteStream>(stream: &mut S, longest: usize) -> io::Result<Result<Vec<u8>, Refusal>> {
     const END: &[u8] = b"\r\n\r\n";
     let mut head = Vec::with_capacity(1024);
@@ -88,13 +89,13 @@ async fn read_head<S: ByteStream>(stream: &mut S, longest: usize) -> io::Result<
             let reason = format!("the request's head is longer than {longest} bytes");
             return Ok(Err(Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, reason)));
         }
-        // the end may lie across two reads
+        // The end may be split across two reads.
         let unseen = head.len().saturating_sub(END.len() - 1);
         if (&mut *stream).take(room as u64).read_buf(&mut head).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         if !head.first().is_some_and(u8::is_ascii_alphabetic) {
-            // Most often the beginning of TLS: who tries that first need not wait for a deadline to try the other.
+            // Most often this is TLS. A client that tries TLS first need not wait for a deadline.
             return Ok(Err(Refusal::bad("this is no HTTP request")));
         }
         let end = head[unseen..].windows(END.len()).position(|at| at == END);
@@ -107,12 +108,12 @@ async fn read_head<S: ByteStream>(stream: &mut S, longest: usize) -> io::Result<
     }
 }
 
-/// What becomes of a request.
+/// The decision on a request.
 #[derive(Debug)]
 pub(super) enum Decision {
-    /// The answer is written, and the stream speaks WebSocket.
+    /// The answer to an upgrade, after which the stream is a WebSocket.
     Upgrade { answer: Vec<u8>, request: UpgradeRequest },
-    /// The state of the server is told; with a body, unless the method is HEAD.
+    /// A probe. The answer has a body unless the method is HEAD.
     Probe { body: bool },
 }
 
@@ -166,13 +167,13 @@ pub(super) fn decide(bytes: &[u8], rules: &Rules) -> Result<Decision, Refusal> {
     Ok(Decision::Upgrade { answer: answer.into_bytes(), request })
 }
 
-/// 16 bytes are 22 characters and two of padding.
+/// Returns whether the key is valid. 16 bytes are 22 characters and two of padding.
 fn is_key(key: &str) -> bool {
     let in_base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     key.strip_suffix("==").is_some_and(|key| key.len() == 22 && key.bytes().all(in_base64))
 }
 
-/// Whether the text is a token of HTTP, as the name of a subprotocol has to be.
+/// Returns whether the text is a token of HTTP, as the name of a subprotocol must be.
 pub(super) fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
@@ -183,7 +184,7 @@ fn is_allowed(head: &Head, origins: &[Pattern]) -> bool {
     origins.is_empty() || head.request.header_lines("origin").all(allowed)
 }
 
-/// An HTTP error, and why.
+/// An HTTP error with its reason.
 #[derive(Debug)]
 pub(super) struct Refusal {
     status: StatusCode,
@@ -218,7 +219,7 @@ async fn respond<S: ByteStream>(
     );
     stream.write_all(answer.as_bytes()).await?;
     stream.shutdown().await?;
-    // Closing with unread bytes would reset the connection, and the client might never see the answer.
+    // A close with unread bytes resets the connection, and the client may lose the answer.
     let mut rest = stream.take(64 << 10);
     let mut sink = tokio::io::sink();
     let read_all = tokio::io::copy(&mut rest, &mut sink);

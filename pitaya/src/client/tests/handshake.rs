@@ -185,11 +185,7 @@ async fn a_serializer_of_ones_own_is_spoken_both_ways() {
 async fn a_serializer_that_was_not_expected_is_named() {
     for (wish, server, text) in [
         (None, "yaml", "the server speaks `yaml`: give the client that serializer with `.serializer(…)`"),
-        (
-            Some(Format::Protobuf),
-            "json",
-            "the server speaks `json`, this client speaks `protobuf`",
-        ),
+        (Some(Format::Protobuf), "json", "the server speaks `json`, this client speaks `protobuf`"),
     ] {
         let mut builder = Client::builder();
         if let Some(wish) = wish {
