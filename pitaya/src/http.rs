@@ -29,13 +29,13 @@ pub(crate) type Response = hyper::Response<Full<Bytes>>;
 
 /// Connections that are served at the same time.
 const MOST_CONNECTIONS: usize = 256;
-/// The longest a client may take to send the head of its request.
+/// The time limit for the head of a request.
 const HEAD: Duration = Duration::from_secs(5);
-/// The longest a connection may take, from its beginning to its end.
+/// The time limit of a connection.
 const CONNECTION: Duration = Duration::from_secs(10);
-/// The bytes that the head of a request may have.
+/// The most bytes of the head of a request.
 const HEAD_BYTES: usize = 16 << 10;
-/// The headers that a request may have.
+/// The most headers of a request.
 const MOST_HEADERS: usize = 64;
 
 /// A request, without its body.
@@ -46,7 +46,7 @@ impl Request {
         self.0.uri().path()
     }
 
-    /// The value of a header, or an empty text if it is missing, repeated or not ASCII.
+    /// Returns the value of a header, or an empty text if it is missing, repeated or not ASCII.
     pub(crate) fn header(&self, name: header::HeaderName) -> &str {
         let mut values = self.0.headers().get_all(name).iter();
         match (values.next(), values.next()) {
@@ -63,7 +63,7 @@ pub(crate) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response {
     response
 }
 
-/// Returns an answer with a body, which `gzip` says is compressed.
+/// Returns an answer with a body. `gzip` says whether it is compressed.
 pub(crate) fn ok(content_type: &'static str, gzip: bool, body: Bytes) -> Response {
     let mut response = Response::new(Full::new(body));
     let headers = response.headers_mut();
@@ -128,7 +128,7 @@ where
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
-                // A client that breaks the rules or goes away is no event.
+                // An invalid request or a closed connection is not logged.
                 _ = timeout(CONNECTION, connection) => {}
             }
             drop(place);

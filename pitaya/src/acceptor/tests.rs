@@ -40,7 +40,7 @@ pub(super) async fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// What a server with the PROXY protocol makes of a client that sends this in one piece and stays.
+/// Opens a connection with the PROXY protocol. The client sends this in one piece and stays.
 async fn proxied(sent: &[u8]) -> Result<Opened, OpenError> {
     let mut acceptor = Tcp::new("127.0.0.1:0").proxy_protocol(true).trusted_proxies(["127.0.0.1"]);
     let mut client = connect(listen(&mut acceptor).await).await;

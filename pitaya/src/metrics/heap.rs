@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// What a program's allocator has handed out: given to [`Builder::heap`](crate::app::Builder::heap).
+/// The memory that the program's allocator has allocated, for [`Builder::heap`](crate::app::Builder::heap).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Heap {
     /// Bytes in use.
@@ -12,7 +12,7 @@ pub struct Heap {
     pub objects: Option<u64>,
 }
 
-/// Where the figures of the heap come from.
+/// The function that returns the state of the heap.
 #[derive(Clone)]
 pub(crate) struct HeapSource(Arc<dyn Fn() -> Heap + Send + Sync>);
 
@@ -21,7 +21,7 @@ impl HeapSource {
         Self(Arc::new(read))
     }
 
-    /// Reads the figures of the program, or else of the process.
+    /// Returns the heap of the program, or else the memory of the process.
     pub(crate) fn read(source: Option<&Self>) -> Option<Heap> {
         match source {
             Some(Self(read)) => Some(read()),
@@ -36,7 +36,7 @@ impl fmt::Debug for HeapSource {
     }
 }
 
-/// The resident memory of the process that belongs to no file. `None` where the system does not say.
+/// Returns the anonymous resident memory of the process; `None` if the system does not say.
 fn anonymous_memory() -> Option<u64> {
     if !cfg!(target_os = "linux") {
         return None;

@@ -1,4 +1,4 @@
-//! The labels that all metrics of an app have, and the check of those that a report gives.
+//! The labels of all metrics of an app, and the check of a report's labels.
 
 use smallvec::SmallVec;
 
@@ -10,14 +10,15 @@ pub(super) type Labels<'a> = SmallVec<[(&'a str, &'a str); 8]>;
 
 #[derive(Default)]
 pub(super) struct LabelSet {
-    /// A report may set these; otherwise they have this value.
+    /// Labels that a report may set, with their default values.
     additional: Vec<(String, String)>,
     constant: Vec<(String, String)>,
 }
 
 impl LabelSet {
-    /// `game`, if there is one, `serverType`, if there is one, and those of the configuration. A constant label
-    /// of the configuration called `game` or `serverType` takes the place of ours.
+    /// Returns `game` and `serverType`, unless they are empty, with the labels of the configuration.
+    ///
+    /// A constant label of the configuration named `game` or `serverType` overrides them.
     pub(super) fn new(config: &Config, server_type: &str) -> Self {
         let configured = &config.metrics_const_labels;
         let own = [("game", config.metrics_game.as_str()), ("serverType", server_type)];
@@ -33,7 +34,7 @@ impl LabelSet {
         }
     }
 
-    /// Refuses a metric that would have one label twice.
+    /// Fails for a metric that would have a label twice.
     pub(super) fn check(&self, metric: &Metric) -> Result<(), MetricError> {
         let mut names: Vec<&str> =
             self.additional.iter().chain(&self.constant).map(|(name, _)| name.as_str()).collect();
@@ -47,7 +48,7 @@ impl LabelSet {
         }
     }
 
-    /// All labels of a report: the metric's own in its order, the additional ones, the constant ones.
+    /// Returns all labels of a report: the metric's own in its order, the additional and the constant ones.
     pub(super) fn complete<'a>(
         &'a self,
         metric: &'a Metric,
@@ -70,7 +71,7 @@ impl LabelSet {
             used += usize::from(set.is_some());
             labels.push((name, set.unwrap_or(default)));
         }
-        // Every one used and none left over also means that none was given twice.
+        // If all are used and none is left over, none was given twice.
         if used != given.len() {
             return Err(wrong());
         }

@@ -1,4 +1,4 @@
-//! What a metric is: a name, a kind, its labels.
+//! The definition of a metric: its name, kind and labels.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,17 +6,17 @@ use std::fmt;
 use super::MetricError;
 use crate::config::{CustomMetric, is_label_name};
 
-/// How the values of a metric add up.
+/// The kind of a metric, which decides how its values are combined.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MetricKind {
-    /// A sum that only grows; a value is what is added.
+    /// A sum that only grows. A value is an amount to add.
     Counter,
-    /// A level; a value replaces the one before.
+    /// A level. A value replaces the level.
     Gauge,
-    /// Observations of which quantiles are wanted; a value is one of them.
+    /// Observations with quantiles. A value is one observation.
     Summary,
-    /// Observations that are counted by size; a value is one of them.
+    /// Observations that are counted by size. A value is one observation.
     Histogram,
 }
 
@@ -31,8 +31,10 @@ impl fmt::Display for MetricKind {
     }
 }
 
-/// The definition of a metric. Those of the framework are the statics of this room; an application defines its
-/// own the same way, or in its configuration.
+/// The definition of a metric.
+///
+/// The statics of this module are the metrics of the framework. An application defines its own as statics, or in its
+/// configuration.
 ///
 /// ```
 /// use pitaya::metrics::Metric;
@@ -47,7 +49,7 @@ pub struct Metric {
     help: Cow<'static, str>,
     kind: MetricKind,
     labels: &'static [&'static str],
-    /// Label names that are not known when the program is built. Used instead of `labels`.
+    /// The label names of the configuration, used instead of `labels`.
     owned_labels: Vec<String>,
     objectives: Cow<'static, [(f64, f64)]>,
     buckets: Cow<'static, [f64]>,
@@ -74,19 +76,19 @@ impl Metric {
         }
     }
 
-    /// A counter. The unit, if it is not a number of things, ends the name (`_ns`, `_bytes`).
+    /// Returns a counter. A unit ends the name (`_ns`, `_bytes`).
     #[must_use]
     pub const fn counter(subsystem: &'static str, name: &'static str, help: &'static str) -> Self {
         Self::new(MetricKind::Counter, subsystem, name, help, &[], &[])
     }
 
-    /// A gauge.
+    /// Returns a gauge.
     #[must_use]
     pub const fn gauge(subsystem: &'static str, name: &'static str, help: &'static str) -> Self {
         Self::new(MetricKind::Gauge, subsystem, name, help, &[], &[])
     }
 
-    /// A summary, with the quantiles wanted (0 to 1), each with the error allowed.
+    /// Returns a summary with quantiles (0 to 1), each with its allowed error.
     #[must_use]
     pub const fn summary(
         subsystem: &'static str,
@@ -97,7 +99,7 @@ impl Metric {
         Self::new(MetricKind::Summary, subsystem, name, help, objectives, &[])
     }
 
-    /// A histogram, with the upper bounds of its buckets, rising.
+    /// Returns a histogram with the ascending upper bounds of its buckets.
     #[must_use]
     pub const fn histogram(
         subsystem: &'static str,
@@ -108,17 +110,17 @@ impl Metric {
         Self::new(MetricKind::Histogram, subsystem, name, help, &[], buckets)
     }
 
-    /// The names of its labels; every report gives each of them a value.
+    /// Sets the names of the labels. Every report must set all of them.
     #[must_use]
     pub const fn labels(mut self, labels: &'static [&'static str]) -> Self {
         self.labels = labels;
         self
     }
 
-    /// A metric as configuration defines it.
+    /// Returns a metric of the configuration.
     ///
     /// # Errors
-    /// A name that is not made of letters, digits and `_`.
+    /// A name is invalid.
     pub fn custom(kind: MetricKind, spec: &CustomMetric) -> Result<Self, MetricError> {
         let metric = Self {
             subsystem: Cow::Owned(spec.subsystem.clone()),
@@ -147,19 +149,19 @@ impl Metric {
         }
     }
 
-    /// The name alone, by which custom metrics are reported and which statsd uses.
+    /// Returns the bare name, which StatsD uses, and by which custom metrics are recorded.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The part of the program it belongs to.
+    /// Returns the part of the program that the metric is about.
     #[must_use]
     pub fn subsystem(&self) -> &str {
         &self.subsystem
     }
 
-    /// `pitaya_<subsystem>_<name>`, which Prometheus uses.
+    /// Returns `pitaya_<subsystem>_<name>`, which Prometheus uses.
     #[must_use]
     pub fn full_name(&self) -> String {
         if self.subsystem.is_empty() {
@@ -169,30 +171,30 @@ impl Metric {
         }
     }
 
-    /// What it says, for people.
+    /// Returns the help text.
     #[must_use]
     pub fn help(&self) -> &str {
         &self.help
     }
 
-    /// How its values add up.
+    /// Returns the kind.
     #[must_use]
     pub fn kind(&self) -> MetricKind {
         self.kind
     }
 
-    /// The names of its own labels.
+    /// Returns the names of its labels.
     pub fn label_names(&self) -> impl Iterator<Item = &str> {
         self.labels.iter().copied().chain(self.owned_labels.iter().map(String::as_str))
     }
 
-    /// Of a summary: the quantiles wanted, each with the error allowed.
+    /// Returns the quantiles of a summary, each with its allowed error.
     #[must_use]
     pub fn objectives(&self) -> &[(f64, f64)] {
         &self.objectives
     }
 
-    /// Of a histogram: the upper bounds, rising.
+    /// Returns the ascending upper bounds of a histogram.
     #[must_use]
     pub fn buckets(&self) -> &[f64] {
         &self.buckets

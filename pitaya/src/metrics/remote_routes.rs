@@ -1,4 +1,4 @@
-//! Routes that other servers answer, told apart.
+//! The instruments of routes of other servers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use dashmap::DashMap;
 use super::{Metrics, RouteTimings};
 use crate::error::{Error, code};
 
-/// The most routes that are told apart. An application has few; those that clients name need not exist.
+/// The most routes with instruments of their own. An application has few; clients may send any number.
 const MOST_ROUTES: usize = 1024;
 
-/// The instruments of routes that other servers answer.
+/// The instruments of routes of other servers.
 ///
-/// Clients name what they like: a route is known once an application has answered on it. What the framework says of a
-/// call (not found, nobody there, too late) is no sign that there is such a route.
+/// Clients may send routes that do not exist. A route is known once an application has answered on it. An error of the
+/// framework, such as not found or a timeout, does not show that the route exists.
 pub(crate) struct RemoteRoutes {
     metrics: Metrics,
     make: fn(&Metrics, &str) -> RouteTimings,
@@ -24,13 +24,13 @@ pub(crate) struct RemoteRoutes {
 }
 
 impl RemoteRoutes {
-    /// None is known yet. `make` says what is measured, such as [`RouteTimings::called`].
+    /// Returns instruments without a known route. `make` makes those of a route, such as [`RouteTimings::called`].
     pub(crate) fn new(metrics: &Metrics, make: fn(&Metrics, &str) -> RouteTimings) -> Self {
         let others = Arc::new(make(metrics, ""));
         Self { metrics: metrics.clone(), make, known: DashMap::new(), others }
     }
 
-    /// The instruments of a call that has ended so.
+    /// Returns the instruments of a call with this result.
     pub(crate) fn of(&self, route: &str, error: Option<&Error>) -> Arc<RouteTimings> {
         if let Some(timings) = self.known.get(route) {
             return Arc::clone(&timings);
@@ -43,7 +43,7 @@ impl RemoteRoutes {
         Arc::clone(&self.known.entry(route.into()).or_insert_with(made))
     }
 
-    /// Those of a call that went nowhere.
+    /// Returns the instruments of a call without a known route.
     pub(crate) fn others(&self) -> &RouteTimings {
         &self.others
     }

@@ -1,4 +1,4 @@
-//! The two times that every handled message is measured by.
+//! The two times that are measured of every handled message.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,14 +9,13 @@ use super::{BoundMetric, HANDLER_DELAY, Metrics, RESPONSE_TIME};
 use crate::error::Error;
 use crate::util::sync::RwLock;
 
-/// Codes of one route that are kept apart. An application's codes are few; should they hold something without a
-/// bound, the rest are reported as [`OTHER_CODES`].
+/// The most codes of one route with series of their own. Further ones are reported as [`OTHER_CODES`].
 const MOST_CODES: usize = 64;
 const OTHER_CODES: &str = "other";
 
-/// The instruments of one route, looked up once.
+/// The instruments of one route.
 ///
-/// Make them for routes that exist only: what clients send has no bound, so unknown routes must share one
+/// Make them only for routes that exist. Clients may send any number of unknown routes, which must share one
 /// (`RouteTimings::local(metrics, "")`).
 pub struct RouteTimings {
     metrics: Metrics,
@@ -28,20 +27,19 @@ pub struct RouteTimings {
 }
 
 impl RouteTimings {
-    /// For a route that is handled here.
+    /// Returns the instruments of a handler of this server.
     #[must_use]
     pub fn local(metrics: &Metrics, route: &str) -> Self {
         Self::new(metrics, route, "handler", "local")
     }
 
-    /// For a route of another server that is called from here: a client's message that is passed on, or a call of
-    /// this server's own.
+    /// Returns the instruments of a route of another server: of forwarded messages, or of calls of this server.
     #[must_use]
     pub fn called(metrics: &Metrics, route: &str) -> Self {
         Self::new(metrics, route, "rpc", "remote")
     }
 
-    /// For a remote that is served here.
+    /// Returns the instruments of a remote of this server.
     #[must_use]
     pub fn served(metrics: &Metrics, route: &str) -> Self {
         Self::new(metrics, route, "remote", "remote")
@@ -58,26 +56,26 @@ impl RouteTimings {
         }
     }
 
-    /// Whether nobody takes the times, so that the clock need not be read.
+    /// Returns whether no reporter takes the times, so that the clock need not be read.
     #[must_use]
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.ok.is_empty()
     }
 
-    /// The message waited this long for its handler.
+    /// Records how long a message waited for its handler.
     #[inline]
     pub fn delayed(&self, time: Duration) {
         self.delay.record_time(time);
     }
 
-    /// The message was answered this long after it arrived.
+    /// Records the time from the arrival of a message to its answer.
     #[inline]
     pub fn succeeded(&self, time: Duration) {
         self.ok.record_time(time);
     }
 
-    /// So many messages did not wait, and were answered together this long after they arrived.
+    /// Records the time from the arrival to the answer of messages that did not wait and were answered together.
     #[inline]
     pub fn succeeded_together(&self, time: Duration, messages: u64) {
         if !self.is_empty() {
@@ -86,7 +84,7 @@ impl RouteTimings {
         }
     }
 
-    /// The message failed with this code.
+    /// Records the time from the arrival of a message to its error with this code.
     pub fn failed(&self, code: &str, time: Duration) {
         if self.is_empty() {
             return;
@@ -99,7 +97,7 @@ impl RouteTimings {
         self.first_of_code(code).record_time(time);
     }
 
-    /// The message was answered, or failed, this long after it arrived.
+    /// Records the time from the arrival of a message to its answer or error.
     #[inline]
     pub(crate) fn ended(&self, time: Duration, error: Option<&Error>) {
         match error {

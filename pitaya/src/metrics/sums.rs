@@ -1,4 +1,4 @@
-//! A count and a sum that several threads raise.
+//! A count and a sum that several threads add to.
 
 use std::cell::Cell;
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 static SHARDS: LazyLock<usize> =
     LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from).next_power_of_two().min(8));
 
-/// The number of this thread.
+/// Returns the number of this thread.
 fn shard() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
@@ -57,18 +57,18 @@ impl Sums {
         }
     }
 
-    /// The part of this thread. The number of parts is a power of two.
+    /// Returns the part of this thread. The number of parts is a power of two.
     #[inline]
     fn shard(&self) -> Option<&Shard> {
         self.0.get(shard() & self.0.len().wrapping_sub(1))
     }
 
-    /// The number of values so far.
+    /// Returns the number of values.
     pub(super) fn count(&self) -> u64 {
         self.0.iter().map(|shard| shard.count.load(Ordering::Relaxed)).sum()
     }
 
-    /// The sum of all values so far.
+    /// Returns the sum of all values.
     pub(super) fn sum(&self) -> f64 {
         self.0.iter().map(|shard| f64::from_bits(shard.sum.load(Ordering::Relaxed))).sum()
     }

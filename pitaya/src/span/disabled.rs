@@ -1,4 +1,4 @@
-//! The tracer without the feature `otel`: there is none.
+//! The tracer without the feature `otel`: a type without values.
 
 use std::future::Future;
 

@@ -1,4 +1,4 @@
-//! What is kept of one label set.
+//! The values of one label set.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,9 +7,9 @@ use super::super::sums::Sums;
 use super::super::{Instrument, Metric, MetricKind};
 use super::sketch::{Counts, Part, Sketch};
 
-/// The bounds of a histogram that defines none, and of a summary that is exported as a histogram.
+/// The bounds of a histogram without bounds, and of a summary that is exported as a histogram.
 const BOUNDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-/// The same for a summary of times, whose name ends with `_ns`: 100 µs to 60 s.
+/// The bounds for a summary of times, whose name ends with `_ns`: 100 µs to 60 s.
 const TIMES: &[f64] =
     &[1e5, 2.5e5, 5e5, 1e6, 2.5e6, 5e6, 1e7, 2.5e7, 5e7, 1e8, 2.5e8, 5e8, 1e9, 2.5e9, 5e9, 1e10, 3e10, 6e10];
 /// The level of a gauge that was never set. No level has these bits, because `NaN` is stored in another form.
@@ -31,14 +31,14 @@ enum Cell {
     Histogram { sums: Sums, bounds: Arc<[f64]>, counts: Box<[AtomicU64]> },
 }
 
-/// What a series has to tell.
+/// The values of a series at one moment.
 pub(super) enum Reading {
     Value(f64),
     Summary { counts: Counts, sum: f64 },
     Histogram { buckets: Vec<(f64, u64)>, count: u64, sum: f64 },
 }
 
-/// The kind as which a metric is exported.
+/// Returns the kind as which a metric is exported.
 pub(super) fn kind(metric: &Metric, histograms: bool) -> MetricKind {
     match metric.kind() {
         MetricKind::Summary if histograms => MetricKind::Histogram,
@@ -75,7 +75,7 @@ impl Series {
         }
     }
 
-    /// What the series has to tell; `None` if it never got a value. A counter begins with 0.
+    /// Returns the values of the series; `None` without a value. A counter begins with 0.
     pub(super) fn read(&self) -> Option<Reading> {
         match &self.cell {
             Cell::Counter(sums) => Some(Reading::Value(sums.sum())),
@@ -100,7 +100,7 @@ impl Series {
         }
     }
 
-    /// Forgets what a summary counted in one part of the window.
+    /// Clears one part of the window of a summary.
     pub(super) fn clear(&self, part: usize) {
         if let Cell::Summary { sketch, .. } = &self.cell {
             sketch.clear(part);

@@ -1,7 +1,7 @@
 //! Quantiles over a sliding window, from counts of values by size.
 //!
 //! Values are counted in buckets that divide each power of two into 64 parts, so a quantile is off by less than 1 % of
-//! its value. Counts are kept apart for each fifth of the window; the oldest fifth is cleared when a new one begins.
+//! its value. Each fifth of the window has its own counts. The oldest fifth is cleared when a new one begins.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -13,16 +13,16 @@ pub(super) const PARTS: usize = 5;
 /// Buckets of one power of two, as the number of bits of the fraction.
 const FRACTION_BITS: u32 = 6;
 const FRACTIONS: usize = 1 << FRACTION_BITS;
-/// Powers of two that are told apart, from 2^-32 up. Values beyond are counted in the outermost bucket.
+/// The number of powers of two, from 2^-32 up. Values beyond are counted in the outermost bucket.
 const OCTAVES: usize = 96;
 const LOWEST: i32 = -32;
 
-/// The part of the window that values are counted in now. Shared by all sketches of an exporter.
+/// The current part of the window. All sketches of an exporter share it.
 #[derive(Debug, Default)]
 pub(super) struct Part(AtomicUsize);
 
 impl Part {
-    /// The part that follows.
+    /// Returns the next part.
     pub(super) fn next(&self) -> usize {
         (self.0.load(Ordering::Relaxed) + 1) % PARTS
     }
@@ -42,12 +42,12 @@ pub(super) struct Sketch {
     positive: Octaves,
     negative: OnceLock<Box<Octaves>>,
     zero: [AtomicU32; PARTS],
-    /// How many values have left the window. Recording does not touch it; the lock keeps a reader from counting what is
-    /// just being cleared twice, or not at all.
+    /// The number of values that have left the window. Recording does not lock it. The lock prevents that a reader counts
+    /// values twice, or not at all, while they are cleared.
     left: Mutex<u64>,
 }
 
-/// Buckets are allocated for a power of two when its first value comes.
+/// The buckets of a power of two are allocated for its first value.
 struct Octaves([OnceLock<Box<Octave>>; OCTAVES]);
 
 struct Octave([[AtomicU32; FRACTIONS]; PARTS]);
@@ -79,7 +79,7 @@ impl Sketch {
         }
     }
 
-    /// Forgets the values of one part of the window.
+    /// Clears the values of one part of the window.
     pub(super) fn clear(&self, part: usize) {
         let mut left = self.left.lock();
         *left += self.zero.get(part).map_or(0, |zero| u64::from(zero.swap(0, Ordering::Relaxed)));
@@ -87,7 +87,7 @@ impl Sketch {
         *left += self.negative.get().map_or(0, |octaves| octaves.clear(part));
     }
 
-    /// The values of the window with their counts, rising.
+    /// Returns the values of the window with their counts, ascending.
     pub(super) fn counts(&self) -> Counts {
         let left = self.left.lock();
         let mut counts = Vec::new();
@@ -104,7 +104,7 @@ impl Sketch {
     }
 }
 
-/// Values with their counts, rising.
+/// Values with their counts, ascending.
 pub(super) struct Counts {
     counts: Vec<(f64, u64)>,
     total: u64,
@@ -113,7 +113,7 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// The value that this share of all values does not exceed; `NaN` if there are none.
+    /// Returns the value that this share of all values does not exceed; `NaN` without values.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -138,7 +138,7 @@ impl Octaves {
         Self(std::array::from_fn(|_| OnceLock::new()))
     }
 
-    /// The count of a positive value's bucket.
+    /// Returns the count of a positive value's bucket.
     #[inline]
     fn count(&self, part: usize, value: f64) -> Option<&AtomicU32> {
         let (octave, fraction) = bucket(value);
@@ -146,7 +146,7 @@ impl Octaves {
         octave.get_or_init(Octave::new).0.get(part)?.get(fraction)
     }
 
-    /// Clears one part of the window. Returns how many values it had.
+    /// Clears one part of the window. Returns the number of its values.
     fn clear(&self, part: usize) -> u64 {
         let octaves = self.0.iter().filter_map(OnceLock::get).filter_map(|octave| octave.0.get(part));
         octaves.flatten().map(|count| u64::from(count.swap(0, Ordering::Relaxed))).sum()
@@ -175,7 +175,7 @@ impl Octave {
     }
 }
 
-/// The bucket of a positive value: its power of two, and the first bits of its fraction.
+/// Returns the bucket of a positive value: its power of two, and the first bits of its fraction.
 #[inline]
 fn bucket(value: f64) -> (usize, usize) {
     const EXPONENT: u64 = 0x7ff;
@@ -192,7 +192,7 @@ fn bucket(value: f64) -> (usize, usize) {
     }
 }
 
-/// The middle of a bucket.
+/// Returns the middle of a bucket.
 #[expect(clippy::cast_precision_loss, reason = "the numbers are below 128")]
 fn middle(octave: usize, fraction: usize) -> f64 {
     let power = i32::try_from(octave).unwrap_or(0) + LOWEST;

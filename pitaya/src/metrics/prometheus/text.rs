@@ -8,7 +8,7 @@ use super::super::series::Family;
 use super::super::{Metric, MetricKind};
 use super::series::{Reading, Series, kind};
 
-/// How metrics are written.
+/// The text format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     /// Prometheus text 0.0.4.
@@ -25,7 +25,7 @@ impl Format {
         }
     }
 
-    /// The format that an `Accept` header prefers. The older one is for everything that does not ask.
+    /// Returns the format that an `Accept` header prefers; the older one by default.
     pub(super) fn preferred(accept: &str) -> Self {
         let (mut open, mut text) = (0.0, 0.0);
         for range in accept.split(',') {
@@ -107,10 +107,10 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The name of the family, and its kind.
+    /// Returns the name and the kind of a family.
     ///
-    /// In OpenMetrics the samples of a counter end with `_total`. A counter that does not is of unknown kind there, so
-    /// that its samples have one name in both formats.
+    /// In OpenMetrics the samples of a counter end with `_total`. Other counters are of unknown kind there, so that their
+    /// samples have one name in both formats.
     fn header(&self, kind: MetricKind) -> (&'a str, &'static str) {
         match (self.format, kind) {
             (Format::OpenMetrics, MetricKind::Counter) => match self.name.strip_suffix("_total") {
@@ -124,7 +124,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// A bound or a share, as the value of a label. OpenMetrics wants a point in it.
+    /// Writes a bound or a share as the value of a label. OpenMetrics requires a decimal point.
     fn bound(&self, value: f64) -> String {
         let mut text = number(value);
         if self.format == Format::OpenMetrics && !text.contains(['.', 'e', 'I', 'N']) {
@@ -146,7 +146,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The value of a label as it is written between quotation marks.
+/// Escapes the value of a label for quotation marks.
 pub(super) fn escaped(value: &str) -> Cow<'_, str> {
     if value.contains(['\\', '"', '\n']) {
         value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").into()
@@ -155,7 +155,7 @@ pub(super) fn escaped(value: &str) -> Cow<'_, str> {
     }
 }
 
-/// A number in the shortest form that reads back the same, with an exponent below 1e-4 and from 1e6 on.
+/// Writes a number in the shortest exact form, with an exponent below 1e-4 and from 1e6 on.
 fn number(value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_owned();

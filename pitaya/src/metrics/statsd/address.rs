@@ -1,22 +1,22 @@
-//! Where a StatsD server is.
+//! The address of a StatsD server.
 
 use std::path::PathBuf;
 
 /// The port of a host without one.
 const PORT: u16 = 8125;
 
-/// Where a StatsD server is, as configured.
+/// The configured address of a StatsD server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Address {
     Udp { host: String, port: u16 },
     Unix(PathBuf),
 }
 
-/// Why the address of a StatsD server is not one.
+/// The error of an invalid address of a StatsD server.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StatsdError {
-    /// It is empty, and no variable of the environment says it.
+    /// The address is empty, and no environment variable sets it.
     #[error("no address: set `pitaya.metrics.statsd.host`, or the variable DD_AGENT_HOST")]
     Missing,
     /// The port is not a number.
@@ -28,7 +28,7 @@ pub enum StatsdError {
 }
 
 impl Address {
-    /// Reads an address; an empty one is taken from the environment.
+    /// Parses an address. The environment replaces an empty one.
     pub(super) fn parse(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, StatsdError> {
         let text = text.trim();
         if text.is_empty() {

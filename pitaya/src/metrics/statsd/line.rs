@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::{Metric, MetricKind};
 
-/// How all lines of a reporter are written.
+/// The style of all lines of a reporter.
 #[derive(Debug)]
 pub(super) struct Style {
     pub(super) prefix: String,
@@ -16,17 +16,17 @@ pub(super) struct Style {
     pub(super) tagged: bool,
 }
 
-/// The line of a series, but for its value.
+/// The line of a series, without its value.
 #[derive(Debug, PartialEq)]
 pub(super) struct Line {
     head: String,
     tail: String,
-    /// The server takes a level with a sign for a difference.
+    /// The server reads a level with a sign as a difference.
     signed: bool,
 }
 
 impl Style {
-    /// The line of a label set. The metric's own labels come first in `labels`, and last in the line.
+    /// Returns the line of a label set. The metric's own labels come first in `labels`, and last in the line.
     pub(super) fn line(&self, metric: &Metric, labels: &[(&str, &str)]) -> Line {
         let (own, common) = labels.split_at(metric.label_names().count().min(labels.len()));
         let tags = self.tags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -59,12 +59,12 @@ impl Style {
 }
 
 impl Line {
-    /// A count.
+    /// Returns a line with a count.
     pub(super) fn count(&self, count: f64) -> String {
         format!("{}{count}{}", self.head, self.tail)
     }
 
-    /// A level, in the shortest form.
+    /// Returns a line with a level, in the shortest form.
     pub(super) fn shared_gauge(&self, level: f64) -> String {
         let Self { head, tail, .. } = self;
         if self.signed && level < 0.0 {
@@ -73,18 +73,18 @@ impl Line {
         format!("{head}{level}{tail}")
     }
 
-    /// An observation, with six decimals.
+    /// Returns a line with an observation, with six decimals.
     pub(super) fn observation(&self, value: f64) -> String {
         format!("{}{value:.6}{}", self.head, self.tail)
     }
 }
 
-/// A tag without what would end it.
+/// Returns a tag without the characters that would end it.
 fn tag(text: &str) -> String {
     text.replace([',', '|', '\n', '\r'], "_")
 }
 
-/// A part of a name.
+/// Returns a part of a name.
 fn part(text: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     text.chars().map(|c| if allowed(c) { c } else { '_' }).collect()

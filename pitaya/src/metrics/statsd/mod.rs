@@ -1,7 +1,7 @@
 //! A reporter that sends to a StatsD or DogStatsD server.
 //!
 //! Recording stores a value in a series, without a lock. A task of the app reads all series every 100 ms, writes lines,
-//! and sends them in datagrams. What the server does not take in is lost and counted; nothing waits for the server.
+//! and sends them in datagrams. Values that the server does not receive are lost and counted. Nothing waits for the server.
 
 use std::fmt;
 use std::sync::Arc;
@@ -47,22 +47,23 @@ pub struct Statsd {
     sender: Mutex<Sender>,
 }
 
-/// What the series share with the sender.
+/// The state that the series share with the sender.
 #[derive(Default)]
 pub(super) struct Pending {
-    /// Wakes the sender before its time, because a series is half full.
+    /// Wakes the sender early, because a series is half full.
     full: Notify,
-    /// Values that were lost here.
+    /// The number of lost values.
     dropped: AtomicU64,
 }
 
 impl Statsd {
-    /// Returns a reporter as the configuration says: `pitaya.metrics.statsd.…`. The variables `DD_ENTITY_ID`, `DD_ENV`,
-    /// `DD_SERVICE` and `DD_VERSION` of the environment add tags; `DD_AGENT_HOST` and `DD_DOGSTATSD_PORT` are the address
-    /// if the configured one is empty.
+    /// Returns the reporter that `pitaya.metrics.statsd.…` configures.
+    ///
+    /// The environment variables `DD_ENTITY_ID`, `DD_ENV`, `DD_SERVICE` and `DD_VERSION` add tags. `DD_AGENT_HOST` and
+    /// `DD_DOGSTATSD_PORT` are the address if the configured one is empty.
     ///
     /// # Errors
-    /// The address is not one. Its name is not looked up here.
+    /// The address is invalid. Its name is not looked up here.
     pub fn from_config(config: &Config) -> Result<Self, StatsdError> {
         Self::from_parts(config, |name| std::env::var(name).ok().filter(|value| !value.is_empty()))
     }
@@ -92,13 +93,13 @@ impl Statsd {
         })
     }
 
-    /// The number of values and lines that were lost on this side so far.
+    /// Returns the number of lost values and lines.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.pending.dropped.load(Ordering::Relaxed)
     }
 
-    /// Sends what the series have.
+    /// Sends the values of all series.
     async fn send(&self) {
         let mut sender = self.sender.lock().await;
         if !sender.is_connected(&self.address).await {

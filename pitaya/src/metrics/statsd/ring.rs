@@ -3,21 +3,21 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Numbers that wait at most. A power of two.
+/// The most numbers that wait. A power of two.
 pub(super) const SIZE: usize = 1024;
 const SIZE_U64: u64 = SIZE as u64;
 /// A slot without a number. No finite number has these bits.
 const EMPTY: u64 = u64::MAX;
 
-/// The newest numbers win: a writer that meets a full queue overwrites the oldest number.
+/// A writer to a full queue overwrites the oldest number.
 pub(super) struct Ring {
     /// Allocated for the first number.
     slots: OnceLock<Box<[AtomicU64]>>,
     /// The numbers that were written, or are about to be.
     head: AtomicU64,
-    /// The numbers that were read or given up. Only the reader changes it.
+    /// The numbers that were read or overwritten. Only the reader changes it.
     tail: AtomicU64,
-    /// Where the last read met a slot whose number was about to be written.
+    /// The slot of the last read whose number was about to be written.
     unwritten: AtomicU64,
 }
 
@@ -45,7 +45,7 @@ impl Ring {
         (first ^ (first + times)) & !(SIZE_U64 / 2 - 1) != 0
     }
 
-    /// Takes all numbers. Returns how many were overwritten before they were taken. For one reader at a time.
+    /// Takes all numbers, for one reader at a time. Returns the number of overwritten ones.
     pub(super) fn drain(&self, mut take: impl FnMut(f64)) -> u64 {
         let Some(slots) = self.slots.get() else { return 0 };
         let head = self.head.load(Ordering::Acquire);
@@ -67,7 +67,7 @@ impl Ring {
     }
 }
 
-/// The slot of a number.
+/// Returns the slot of a number.
 #[inline]
 fn slot(at: u64) -> usize {
     (at & (SIZE_U64 - 1)) as usize

@@ -1,4 +1,4 @@
-//! Datagrams, and the socket that they leave through.
+//! Datagrams, and the socket that sends them.
 
 use std::collections::VecDeque;
 use std::io;
@@ -21,28 +21,28 @@ const UDP_BYTES: usize = 1432;
 /// The bytes of a datagram over a Unix socket.
 #[cfg(unix)]
 const UNIX_BYTES: usize = 8192;
-/// Datagrams that wait before they are sent together.
+/// The number of datagrams that are sent together.
 const BATCH: usize = 64;
-/// How long the address of a name holds, and the pause between two attempts to look one up or to open a socket.
+/// The lifetime of a looked-up address, and the pause between two attempts to look it up or to open a socket.
 const LOOKUP_PAUSE: Duration = Duration::from_secs(60);
-/// The longest a name may take to be looked up.
+/// The time limit of a look-up.
 const LOOKUP: Duration = Duration::from_secs(5);
-/// The longest a datagram may wait for room in the socket.
+/// The time limit of a datagram that waits for room in the socket.
 const ROOM: Duration = Duration::from_millis(100);
 
-/// One line a minute, whatever is wrong.
+/// The throttle of log lines: one a minute.
 static LOG: LazyLock<Throttle> = LazyLock::new(|| Throttle::new(1, Duration::from_secs(60)));
 
 pub(super) struct Sender {
     socket: Option<Socket>,
-    /// When the address was looked up, or could not be.
+    /// The time of the last look-up.
     looked_up: Option<Instant>,
     addresses: Vec<SocketAddr>,
-    /// The bytes of a datagram at most.
+    /// The most bytes of a datagram.
     most: usize,
     datagram: String,
     datagrams: VecDeque<String>,
-    /// The lines of the last datagram that was sent. The system reports later that nobody took it.
+    /// The lines of the last datagram. The system reports later if no socket received it.
     sent: u64,
 }
 
@@ -85,21 +85,21 @@ impl Sender {
         }
     }
 
-    /// Ends the datagram that lines are added to.
+    /// Ends the current datagram.
     pub(super) fn end(&mut self) {
         if !self.datagram.is_empty() {
             self.datagrams.push_back(std::mem::take(&mut self.datagram));
         }
     }
 
-    /// Whether it is time to send.
+    /// Returns whether it is time to send.
     pub(super) fn is_full(&self) -> bool {
         self.datagrams.len() >= BATCH
     }
 
     /// Sends the datagrams that are complete. Returns the number of lines that were lost.
     ///
-    /// Cancel safe: a datagram that is not sent stays, and goes with the next call.
+    /// Cancel safe: the next call sends a datagram that was not sent.
     pub(super) async fn send(&mut self) -> u64 {
         let mut lost = 0;
         while let Some(datagram) = self.datagrams.front().cloned() {
@@ -138,7 +138,7 @@ impl Sender {
         timeout(ROOM, send).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map(drop)
     }
 
-    /// Takes another address of the name, or a new socket file, the next time.
+    /// Makes the next call look up the address, or open the socket file, again.
     fn failed(&mut self, error: &io::Error) {
         match &self.socket {
             Some(Socket::Udp(_))
@@ -153,7 +153,7 @@ impl Sender {
         }
     }
 
-    /// Whether there is a socket to send through; opens one if it is time.
+    /// Returns whether there is a socket. Opens one if it is time.
     pub(super) async fn is_connected(&mut self, address: &Address) -> bool {
         let connected = match address {
             Address::Udp { host, port } => self.connect_udp(host, *port).await,

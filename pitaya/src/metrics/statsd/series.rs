@@ -1,4 +1,4 @@
-//! What is kept of one label set until it is sent.
+//! The unsent values of one label set.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,7 +18,7 @@ pub(super) struct Series {
 }
 
 enum Cell {
-    /// What was added since the last line, as bits.
+    /// The sum since the last line, as bits.
     Counter(AtomicU64),
     /// The level as bits, and whether it was set since the last line.
     Gauge(AtomicU64, AtomicBool),
@@ -35,7 +35,7 @@ impl Series {
         Self { line, rate, pending: Arc::clone(pending), cell }
     }
 
-    /// Gives the lines of what came since the last time.
+    /// Adds the lines of the values since the last call.
     pub(super) fn drain(&self, mut add: impl FnMut(String)) {
         match &self.cell {
             Cell::Counter(sum) => {
@@ -58,7 +58,7 @@ impl Series {
         }
     }
 
-    /// How many of `times` values are sent, by chance.
+    /// Returns how many of `times` values are sent, by chance.
     #[inline]
     fn sampled(&self, times: u64) -> u64 {
         if self.rate >= 1.0 {

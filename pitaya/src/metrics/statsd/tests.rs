@@ -28,7 +28,7 @@ async fn server() -> (UdpSocket, Config) {
     (socket, config(host))
 }
 
-/// The lines of the datagrams that have arrived.
+/// Returns the lines of the received datagrams.
 async fn lines(socket: &UdpSocket) -> Vec<String> {
     let (mut lines, mut buffer) = (Vec::new(), [0; 65536]);
     while let Ok(Ok(size)) = timeout(Duration::from_millis(200), socket.recv(&mut buffer)).await {
