@@ -1,4 +1,4 @@
-//! An answer that holds for a moment, so that probes cost the cluster little.
+//! An answer that is cached for a moment, so that probes cost the cluster little.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-/// How long an answer holds.
+/// The lifetime of an answer.
 const FRESH: Duration = Duration::from_millis(500);
-/// The longest that an answer is waited for.
+/// The time limit of a question.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// The last answer to a question. The question is asked by one task at a time.
+/// The last answer to a question. One task at a time asks the question.
 #[derive(Debug)]
 pub(super) struct Cached<T>(Arc<Mutex<Option<Last<T>>>>);
 
@@ -30,11 +30,9 @@ impl<T> Default for Cached<T> {
 }
 
 impl<T: Clone + Send + 'static> Cached<T> {
-    /// Returns the last answer if it is fresh, or asks. Returns `None` without an answer in time, which holds as long as
-    /// an answer does.
+    /// Returns the last answer if it is fresh, or asks. Returns `None` after the time limit, which is cached too.
     ///
-    /// The question goes on in a task of its own if this future is dropped: otherwise clients that hang up could ask
-    /// as often as they like.
+    /// Cancel safe: the question continues in its own task. Otherwise clients that hang up could ask any number of times.
     pub(super) async fn get(&self, ask: impl Future<Output = T> + Send + 'static) -> Option<T> {
         let mut last = Arc::clone(&self.0).lock_owned().await;
         if let Some(Last { at, answer }) = &*last
@@ -69,13 +67,13 @@ mod tests {
         };
         let all = futures_util::future::join_all((0..50).map(|_| cached.get(ask()))).await;
         assert!(all.iter().all(|answer| *answer == Some(1)));
-        // A caller that hangs up does not make the next one ask again.
+        // If a caller hangs up, the next one does not ask again.
         tokio::time::sleep(FRESH).await;
         assert!(timeout(FRESH / 100, cached.get(ask())).await.is_err());
         assert_eq!(cached.get(ask()).await, Some(2));
         tokio::time::sleep(FRESH).await;
         assert_eq!(cached.get(std::future::pending()).await, None);
-        // Those who wait do not ask one after the other.
+        // Waiting callers share one answer.
         let began = Instant::now();
         assert_eq!(cached.get(ask()).await, None);
         assert_eq!(began.elapsed(), Duration::ZERO);

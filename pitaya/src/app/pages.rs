@@ -1,4 +1,4 @@
-//! What the HTTP server answers: `/livez`, `/readyz` and `/metrics`.
+//! The answers of the HTTP server: `/livez`, `/readyz` and `/metrics`.
 
 use std::io::Write as _;
 use std::sync::{Arc, Weak};
@@ -14,18 +14,18 @@ use super::{App, Inner};
 use crate::http::{Request, Response, StatusCode, header, plain};
 use crate::metrics::Reporter;
 
-/// The longest `Accept` header that is looked at.
+/// The longest `Accept` header that is read.
 const LONGEST_ACCEPT: usize = 512;
-/// Smaller answers are not compressed.
+/// The smallest answer that is compressed, in bytes.
 const COMPRESSED: usize = 1024;
-/// The most answers that are kept for those that wait: one for each format, with and without gzip.
+/// The most answers that are kept for waiting scrapers: one for each format, with and without gzip.
 const KEPT: usize = 4;
 
 pub(super) struct Pages {
     app: Weak<Inner>,
     reporters: Vec<Arc<dyn Reporter>>,
     cluster: Cached<Option<&'static str>>,
-    /// The answers that were written last. One is written at a time, and serves all that came before it was begun.
+    /// The last answers. One is written at a time, and serves all requests that came before it was begun.
     written: Arc<Mutex<Vec<Written>>>,
 }
 
@@ -40,7 +40,7 @@ struct Written {
     body: Bytes,
 }
 
-/// A reporter panicked. The runtime's panic hook has logged why.
+/// A reporter panicked. The panic hook has logged the reason.
 struct Panicked;
 
 impl Pages {
@@ -86,9 +86,9 @@ impl Pages {
         }
     }
 
-    /// Writes an answer, on a thread where that holds up no task.
+    /// Writes an answer, on a thread for blocking work.
     ///
-    /// The lock goes with the work: a scraper that hangs up must not let the next one begin beside it.
+    /// The work holds the lock, so that only one runs also if scrapers hang up.
     async fn write(
         &self,
         mut written: OwnedMutexGuard<Vec<Written>>,
@@ -112,7 +112,7 @@ impl Pages {
         tokio::task::spawn_blocking(write).await.map_err(|_| Panicked)
     }
 
-    /// Why this server takes no new work.
+    /// Returns the reason why this server takes no new work.
     async fn unready(&self) -> Option<&'static str> {
         let Some(inner) = self.app.upgrade() else { return Some("the server has stopped") };
         if inner.shutdown.is_cancelled() {
@@ -134,7 +134,7 @@ impl Written {
     }
 }
 
-/// Whether an `Accept-Encoding` header allows gzip.
+/// Returns whether an `Accept-Encoding` header allows gzip.
 fn accepts_gzip(header: &str) -> bool {
     header.split(',').any(|coding| {
         let mut parts = coding.split(';').map(str::trim);

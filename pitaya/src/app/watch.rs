@@ -1,5 +1,4 @@
-//! What lets others watch an app: the reporters of its metrics, and the HTTP server. They begin before everything else
-//! and end after it.
+//! The reporters of an app's metrics, and the HTTP server. They start before all other parts and stop after them.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -18,7 +17,7 @@ const STARTING: u8 = 0;
 const SERVING: u8 = 1;
 const DRAINING: u8 = 2;
 
-/// How far an app is, and the tasks that tell others.
+/// The phase of an app, and the tasks that report it.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     phase: AtomicU8,
@@ -40,13 +39,13 @@ impl Watch {
         self.address.get().copied()
     }
 
-    /// Ends all tasks.
+    /// Stops all tasks.
     pub(super) fn end(&self) {
         self.stop.cancel();
         self.tasks.close();
     }
 
-    /// Why the app takes no new work; `None` if it does, as far as it depends on the app alone.
+    /// Returns the reason why the app takes no new work; `None` if it does. The cluster is not considered.
     #[cfg(feature = "http")]
     pub(super) fn unready(&self) -> Option<&'static str> {
         match self.phase.load(Ordering::Relaxed) {
@@ -82,7 +81,7 @@ pub(super) fn add_reporters(builder: &mut Builder) {
     }
 }
 
-/// Such a configuration is no error, because one file may serve programs with different features.
+/// Such a configuration is not an error, because one file may serve programs with different features.
 fn warn_of_missing_features(config: &Config) {
     for (set, built, key, feature) in [
         (
@@ -149,7 +148,7 @@ async fn listen(app: &App) -> Result<()> {
         };
         serve(listeners, answer, &watch.stop, &watch.tasks);
     }
-    // One listener may be both.
+    // One listener may serve both.
     let covered = served.iter().any(|address: &SocketAddr| {
         address.port() == config.prometheus_port
             && (address.ip().is_unspecified() || config.prometheus_host.parse() == Ok(address.ip()))
@@ -167,13 +166,13 @@ async fn listen(app: &App) -> Result<()> {
                 };
                 serve(listeners, answer, &watch.stop, &watch.tasks);
             }
-            Err(error) => tracing::error!(%error, "Prometheus gets no metrics; the server runs without"),
+            Err(error) => tracing::error!(%error, "failed to listen for Prometheus: the server runs without it"),
         }
     }
     Ok(())
 }
 
-/// Ends the HTTP server and the work of the reporters, and lets the reporters send the rest.
+/// Stops the HTTP server and the work of the reporters. The reporters send their remaining values.
 pub(super) async fn stop(app: &App) {
     let watch = &app.inner.watch;
     watch.end();
