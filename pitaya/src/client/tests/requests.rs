@@ -51,8 +51,8 @@ async fn an_error_response_is_the_error() {
             &[("some", "meta")][..],
         ),
         (br#"{"code":"X"}"#, "X", "", &[]),
-        (b"oops", "PIT-000", "the server answered with an error in no known form: oops", &[]),
-        (b"", "PIT-000", "the server answered with an error in no known form: ", &[]),
+        (b"oops", "PIT-000", "the server answered with an error of unknown form: oops", &[]),
+        (b"", "PIT-000", "the server answered with an error of unknown form: ", &[]),
     ] {
         let (answer, ()) = tokio::join!(client.request_raw("a.b", Bytes::new()), async {
             let id = server.message().await.id;
