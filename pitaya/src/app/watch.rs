@@ -166,7 +166,9 @@ async fn listen(app: &App) -> Result<()> {
                 };
                 serve(listeners, answer, &watch.stop, &watch.tasks);
             }
-            Err(error) => tracing::error!(%error, "failed to listen for Prometheus: the server runs without it"),
+            Err(error) => {
+                tracing::error!(%error, "failed to listen for Prometheus: the server runs without it")
+            }
         }
     }
     Ok(())
