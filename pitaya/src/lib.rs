@@ -15,7 +15,6 @@ pub mod component;
 pub mod config;
 mod connection;
 pub mod context;
-mod dispatch;
 pub mod error;
 #[cfg(feature = "etcd")]
 mod etcd;

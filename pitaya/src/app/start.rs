@@ -20,7 +20,6 @@ use crate::component::{Built, Local, Plan, Rpc, Runner, Served, Shared, Table, T
 use crate::connection::{
     CallLimit, CallLimits, ConnectionContext, ConnectionMetrics, FailureLog, HandshakePolicy,
 };
-use crate::dispatch::Dispatcher;
 use crate::error::{Error, Result, code};
 use crate::group::{Groups, MemoryStore, Users};
 use crate::metrics::Metrics;
@@ -171,12 +170,13 @@ async fn begin(
     app.timers()?.start(&app.inner.tasks, &app.inner.cancel, &app.inner.kill);
     app.groups()?.start(&app.inner.tasks, app.inner.cancel.clone());
 
-    let forward = app.inner.node.clone().map(|node| Arc::new(Cluster(node)) as _);
     let meters = ConnectionMetrics::new(&app.inner.metrics, &tables);
     let rates = rates(builder, &tables)?;
     let front = Arc::new(ConnectionContext {
         pool: Arc::clone(&app.inner.pool),
-        dispatcher: Dispatcher::new(&builder.server_type, tables, forward),
+        server_type: builder.server_type.as_str().into(),
+        tables,
+        cluster: app.inner.node.clone().map(Cluster),
         handshake_policy,
         limits: settings::front(&builder.config),
         call_limits: rates,

@@ -19,9 +19,8 @@ use super::protos::{BindMsg, KickAnswer, KickMsg, OrderedBroadcast, Push, Sessio
 use super::request::{InboundRequest, ReplyMode, Target, session_data};
 use super::response::{self, ACK};
 use super::{Receiver, sys};
-use crate::component::{ClientCall, EntryId, SessionScope, Table, Tables, cut_off, end, run_remote};
+use crate::component::{ClientCall, EntryId, SessionScope, Table, Tables, cut_off, end, run_remote, unknown_handler};
 use crate::context::{Current, Deadline};
-use crate::dispatch;
 use crate::error::{Error, Result, code, text};
 use crate::route;
 use crate::serialize::Body;
@@ -150,7 +149,7 @@ impl Node {
         let parts = route::parse(route)?;
         handlers
             .find(route::without_server(route, &parts).as_bytes())
-            .ok_or_else(|| dispatch::unknown_handler(parts.server.unwrap_or(&self.own().server_type), parts))
+            .ok_or_else(|| unknown_handler(parts.server.unwrap_or(&self.own().server_type), parts))
     }
 
     async fn answer(self: &Arc<Self>, body: Bytes) -> Result<Bytes> {
@@ -253,7 +252,7 @@ impl Node {
         let client =
             ClientCall { scope: Arc::clone(&scope), call: 0, mid, entry: id, no_hooks: entry.no_hooks() };
         let started = std::time::Instant::now();
-        let work = async { dispatch::call(entry, client, &Body::shared(&body)).await };
+        let work = async { entry.call_handler(client, &Body::shared(&body)).await };
         let result = current
             .scope(AssertUnwindSafe(work).catch_unwind())
             .await
@@ -270,6 +269,7 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::Forwarded;
 
     /// Futures that each call boxes. glibc's allocator, for one, takes a slower path beyond 1032 bytes.
     #[test]
@@ -277,7 +277,7 @@ mod tests {
         fn remote<F>(_: fn(Arc<Node>, String, Bytes, Current) -> F) -> usize {
             size_of::<F>()
         }
-        fn forward<F>(_: fn(Arc<Node>, dispatch::Forwarded, String) -> F) -> usize {
+        fn forward<F>(_: fn(Arc<Node>, Forwarded, String) -> F) -> usize {
             size_of::<F>()
         }
         let sizes = (remote(Node::serve_remote), forward(Node::forward));

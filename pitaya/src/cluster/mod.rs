@@ -17,6 +17,7 @@ mod encode_request;
 mod error;
 #[cfg(feature = "etcd")]
 mod etcd;
+mod forward;
 mod frontend_proxy;
 mod inbound;
 #[doc(hidden)]
@@ -54,6 +55,7 @@ pub use error::TransportError;
 #[cfg(feature = "etcd")]
 #[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
 pub use etcd::{EtcdDiscovery, EtcdOptions};
+pub(crate) use forward::Forwarded;
 pub(crate) use inbound::Inbound;
 #[cfg(feature = "testing")]
 pub(crate) use memory::{InTransit, Interceptor};

@@ -19,10 +19,9 @@ use super::response::{self, CallFailure};
 use super::router::{self, Routers, Routing, Selection, SelectionContext};
 use super::server::DRAINING;
 use super::suspects::Suspects;
-use super::{Discovery, Inbound, Server, Servers, Transport, TransportError, View};
+use super::{Discovery, Forwarded, Inbound, Server, Servers, Transport, TransportError, View};
 use crate::component::{RemoteRequest, RemoteTarget, Shared, Tables, run_remote};
-use crate::context::{Caller, Current, Deadline, Metadata, new_request_id};
-use crate::dispatch::{Forward, Forwarded};
+use crate::context::{Caller, Current, Deadline, Metadata};
 use crate::error::{Error, Result, code, text};
 use crate::route;
 use crate::session::{Directory, Pool, Session};
@@ -430,19 +429,8 @@ impl Node {
 }
 
 /// A handle of the node, for the modules that send through it.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Cluster(pub(crate) Arc<Node>);
-
-impl Forward for Cluster {
-    fn forward(&self, message: Forwarded) -> BoxFuture<'static, Result<Bytes>> {
-        let node = Arc::clone(&self.0);
-        let request_id = new_request_id();
-        match message.span(&request_id) {
-            None => Box::pin(node.forward(message, request_id)),
-            Some(span) => Box::pin(span.run(node.forward(message, request_id))),
-        }
-    }
-}
 
 impl RemoteTarget for Cluster {
     fn call(&self, request: RemoteRequest) -> BoxFuture<'_, Result<Bytes>> {

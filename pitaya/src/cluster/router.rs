@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::keyed::{RefusedKeys, hash, is_refusal};
 use super::suspects::{Suspects, random_of};
 use super::{Server, View};
+use crate::component::handler_not_found;
 use crate::context::{KeyMark, Metadata};
-use crate::dispatch;
 use crate::error::{Error, Result, code, text};
 use crate::session::Session;
 
@@ -243,7 +243,7 @@ impl Routers {
             return Err(match context.view.has_seen(call.server_type) || call.session.is_none() {
                 true => no_servers(call.route, call.server_type),
                 // For a client it is an unknown route.
-                false => dispatch::not_found(call.route),
+                false => handler_not_found(call.route),
             });
         }
         match self.0.get(call.server_type) {

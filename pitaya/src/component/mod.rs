@@ -21,6 +21,7 @@ mod invoke;
 #[allow(missing_debug_implementations)]
 mod method;
 mod reply;
+mod resolve;
 mod rpc;
 mod runner;
 mod service;
@@ -45,7 +46,7 @@ pub use build::HasServices;
 pub(crate) use build::{Instance, LifecycleDyn};
 pub(crate) use call::{CallFuture, ClientCall, SessionScope};
 pub(crate) use every::{Every, start as start_timer};
-pub(crate) use method::Bound;
+pub(crate) use resolve::{Target, handler_not_found, unknown_handler};
 pub(crate) use rpc::{Local, RemoteRequest, RemoteTarget, run_remote};
 pub(crate) use runner::{Runner, cut_off, end};
 pub(crate) use service::service;

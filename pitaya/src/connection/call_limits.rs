@@ -1,4 +1,4 @@
-//! Limits to the calls of clients, by route and by user. They are result where the route is known, after the wrappers
+//! Limits to the calls of clients, by route and by user. They are checked where the route is known, after the wrappers
 //! of acceptors (`acceptor::RateLimit`), which count the packets of one connection.
 
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use crate::error::{Error, code, text};
 use crate::session::Core;
 use crate::util::sync::Mutex;
 
-/// At most so many calls of clients in any interval, of one connection or of one user, to one route or to all.
+/// A limit to the calls of one connection or one user in any interval, to one route or to all.
 ///
 /// Add it with [`Builder::call_limit`](crate::app::Builder::call_limit). The rule is that of
 /// [`RateLimit`](crate::acceptor::RateLimit): exact and sliding, and a call over the limit does not count. Such a call is
@@ -41,11 +41,13 @@ pub struct CallLimit {
 }
 
 impl CallLimit {
-    /// At most `limit` calls in any `interval` of one connection, to all routes together. An interval of zero limits
-    /// nothing. Memory: 16 bytes for each call that counts, up to `limit`, for each connection or user.
+    /// Limits one connection to `limit` calls in any `interval`, to all routes together.
+    ///
+    /// An interval of zero limits nothing. Memory: 16 bytes for each call that counts, up to `limit`, for each connection
+    /// or user.
     ///
     /// # Errors
-    /// A limit of 0.
+    /// Fails if `limit` is 0.
     pub fn new(limit: usize, interval: Duration) -> Result<Self, RateLimitError> {
         let limit = NonZeroUsize::new(limit).ok_or(RateLimitError::ZeroLimit)?;
         Ok(Self { limit, interval, route: None, per_user: false, answered: false })
@@ -58,22 +60,21 @@ impl CallLimit {
         self
     }
 
-    /// Counts the calls of one user on all connections to this server. Those of a session that is not bound count by
-    /// connection.
+    /// Counts the calls of one user on all connections to this server. A session that is not bound counts by connection.
     #[must_use]
     pub fn per_user(mut self) -> Self {
         self.per_user = true;
         self
     }
 
-    /// Whether a request over the limit is answered with `PIT-429`.
+    /// Sets whether a request over the limit is answered with `PIT-429`.
     #[must_use]
     pub fn answered(mut self, yes: bool) -> Self {
         self.answered = yes;
         self
     }
 
-    /// The route in full, for servers of this type.
+    /// Returns the full route, for servers of this type.
     pub(crate) fn full_route(&self, server_type: &str) -> Option<Result<String, Error>> {
         let route = self.route.as_ref()?;
         Some(match crate::route::parse(route) {
@@ -84,64 +85,71 @@ impl CallLimit {
     }
 }
 
-/// The error of a request over a limit.
+/// Returns the error of a request over a limit.
 #[cold]
 pub(super) fn too_many() -> Error {
     Error::new(code::TOO_MANY, text::TOO_MANY)
 }
 
-/// All limits of a frontend.
-pub(crate) struct CallLimits(Vec<Rate>);
+/// All call limits of a frontend.
+pub(crate) struct CallLimits(Vec<Limit>);
 
-struct Rate {
+struct Limit {
     rule: CallLimit,
     route: Option<String>,
     users: Mutex<Users>,
 }
 
-/// The logs of users. One whose last call is an interval ago says nothing, and goes with the next sweep.
+/// The logs of users. A log whose last call is older than the interval is dropped by the next sweep.
 #[derive(Default)]
 struct Users {
     logs: HashMap<Arc<str>, SlidingLog>,
     sweep_at: usize,
 }
 
-/// Fewer users than these are never swept.
+/// Below this number of users there are no sweeps.
 const FEW: usize = 1024;
 
-/// The logs of one connection, one for each limit.
-pub(super) type Own = Option<Box<[SlidingLog]>>;
+/// The logs of one connection, one for each limit. Made with the first call that counts.
+pub(super) type ConnectionLogs = Option<Box<[SlidingLog]>>;
 
 impl CallLimits {
-    /// `None` without limits. The rules' routes are those in full.
+    /// Makes the limits from rules with their full routes. Returns `None` without rules.
     pub(crate) fn new(rules: Vec<(CallLimit, Option<String>)>) -> Option<Self> {
-        let rate = |(rule, route)| Rate { rule, route, users: Mutex::default() };
-        (!rules.is_empty()).then(|| Self(rules.into_iter().map(rate).collect()))
+        let limit = |(rule, route)| Limit { rule, route, users: Mutex::default() };
+        (!rules.is_empty()).then(|| Self(rules.into_iter().map(limit).collect()))
     }
 
-    /// Whether a call is over a limit; `Some(true)` if it is to be answered. It counts for each limit that it is not
-    /// over, up to the first that it is over.
-    pub(super) fn over(&self, own: &mut Own, core: &Core, route: &str, now: Instant) -> Option<bool> {
+    /// Returns `None` if a call is within all limits; else whether a request is answered.
+    ///
+    /// A call counts for each limit up to the first that it exceeds.
+    pub(super) fn exceeded(
+        &self,
+        logs: &mut ConnectionLogs,
+        core: &Core,
+        route: &str,
+        now: Instant,
+    ) -> Option<bool> {
         let mut uid = None;
-        for (at, rate) in self.0.iter().enumerate() {
-            if rate.route.as_ref().is_some_and(|wanted| wanted != route) {
+        for (at, limit) in self.0.iter().enumerate() {
+            if limit.route.as_ref().is_some_and(|wanted| wanted != route) {
                 continue;
             }
-            if rate.rule.per_user && uid.is_none() {
+            if limit.rule.per_user && uid.is_none() {
                 uid = core.uid();
             }
             let allowed = match &uid {
-                Some(uid) if rate.rule.per_user => {
-                    let mut users = rate.users.lock();
-                    users.allow(uid, &rate.rule, now)
+                Some(uid) if limit.rule.per_user => {
+                    let mut users = limit.users.lock();
+                    users.allow(uid, &limit.rule, now)
                 }
                 _ => {
-                    let new = |rate: &Rate| SlidingLog::new(rate.rule.limit, rate.rule.interval);
-                    own.get_or_insert_with(|| self.0.iter().map(new).collect())[at].allow(now)
+                    let new = |limit: &Limit| SlidingLog::new(limit.rule.limit, limit.rule.interval);
+                    logs.get_or_insert_with(|| self.0.iter().map(new).collect())[at].allow(now)
                 }
             };
             if !allowed {
-                return Some(rate.rule.answered);
+                return Some(limit.rule.answered);
             }
         }
         None
@@ -166,7 +174,7 @@ impl Users {
 
 impl fmt::Debug for CallLimits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|rate| &rate.rule)).finish()
+        f.debug_list().entries(self.0.iter().map(|limit| &limit.rule)).finish()
     }
 }
 

@@ -1,37 +1,42 @@
-//! What all connections of an app have in common, and how one begins.
+//! What the connections of an app share, and the set-up of a connection.
 
+use std::future::ready;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::call_limits::CallLimits;
 use super::failure_log::FailureLog;
-use super::metrics::ConnectionMetrics;
+use super::metrics::{ConnectionMetrics, RouteLabel};
 use super::{Connection, HandshakePolicy, machine};
 use crate::acceptor::{IncomingConnection, OpenError, Opened};
-use crate::dispatch::Dispatcher;
+use crate::cluster::{Cluster, Forwarded};
+use crate::component::{Entry, EntryId, Tables, Target, handler_not_found};
+use crate::error::Result;
 use crate::session::{CloseReason, Core, Pool, Via};
 use crate::util::panic::panic_error;
 use crate::util::throttle::throttled;
 use crate::wire::zlib;
 
-/// The bounds of connections; each is a configuration key.
+/// The limits of connections. Each is a configuration key.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ConnectionLimits {
     pub(crate) machine: machine::Limits,
-    /// For the set-up before the first packet: PROXY header, TLS, HTTP upgrade.
+    /// The time for the set-up before the first packet: PROXY header, TLS, HTTP upgrade.
     pub(crate) header: Duration,
-    /// For a client to take something of what is written.
+    /// The time for a client to take something of what is written.
     pub(crate) write: Duration,
-    /// For a handler.
+    /// The time for a handler.
     pub(crate) handler: Duration,
-    /// Messages of one session that wait.
+    /// Queued messages of one session.
     pub(crate) pending: usize,
     /// The bytes of their bodies.
     pub(crate) pending_bytes: usize,
@@ -41,29 +46,32 @@ pub(crate) struct ConnectionLimits {
     pub(crate) concurrent_forward: bool,
     /// Bytes of an inflated body.
     pub(crate) inflated: usize,
-    /// Open connections; 0 is no bound.
+    /// Open connections; 0 means no limit.
     pub(crate) connections: usize,
 }
 
-/// The frontend of an app: serves connections.
+/// Serves the connections of an app, and holds what they share.
 #[derive(Debug)]
 pub(crate) struct ConnectionContext {
     pub(crate) pool: Arc<Pool>,
-    pub(crate) dispatcher: Dispatcher,
+    pub(crate) server_type: Box<str>,
+    pub(crate) tables: Arc<Tables>,
+    /// Where messages for servers of other types go. `None` in a standalone server.
+    pub(crate) cluster: Option<Cluster>,
     pub(crate) handshake_policy: HandshakePolicy,
     pub(crate) limits: ConnectionLimits,
     pub(crate) call_limits: Option<CallLimits>,
     pub(crate) metrics: ConnectionMetrics,
     pub(crate) failure_log: FailureLog,
     pub(crate) tasks: TaskTracker,
-    /// The app stops: no session begins any more.
+    /// Cancelled when the app stops: no new sessions.
     pub(crate) stopping: CancellationToken,
-    /// The app has waited long enough for the sessions that it closed.
+    /// Cancelled at the shutdown timeout: closed sessions are aborted.
     pub(crate) kill: CancellationToken,
     pub(crate) open: AtomicUsize,
 }
 
-/// Counts an open connection for as long as its socket may live.
+/// Counts an open connection while its socket exists.
 struct Counted(Arc<ConnectionContext>);
 
 impl Counted {
@@ -82,7 +90,7 @@ impl Drop for Counted {
 }
 
 impl ConnectionContext {
-    /// Serves an accepted connection in a task of its own.
+    /// Spawns the task of an accepted connection.
     pub(crate) fn serve(self: &Arc<Self>, incoming: IncomingConnection) {
         let accepted = Instant::now();
         let Some(counted) = Counted::new(self) else {
@@ -98,7 +106,7 @@ impl ConnectionContext {
         };
         let context = Arc::clone(self);
         self.tasks.spawn(async move {
-            // The set-up is a future of its own, boxed, so that it does not size the steady one.
+            // The set-up is boxed, so that the future of a running connection does not have its size.
             let opened = Box::pin(Arc::clone(&context).begin(incoming, accepted)).await;
             if let Some(connection) = opened {
                 connection.run(counted).await;
@@ -106,7 +114,7 @@ impl ConnectionContext {
         });
     }
 
-    /// Sets a connection up, unless the app stops first. A panic in what users made for that costs this client only.
+    /// Sets up a connection, unless the app stops first. A panic in user code only drops this client.
     async fn begin(self: Arc<Self>, incoming: IncomingConnection, accepted: Instant) -> Option<Connection> {
         let (context, stopping) = (Arc::clone(&self), self.stopping.clone());
         let open = AssertUnwindSafe(self.open(incoming, accepted)).catch_unwind();
@@ -133,7 +141,7 @@ impl ConnectionContext {
                 if let OpenError::Untrusted(_) = error {
                     throttled!(self.pool.log(), warn, "untrusted proxies", %error, "refused a connection");
                 }
-                tracing::debug!(%peer, %error, "a connection could not be set up");
+                tracing::debug!(%peer, %error, "failed to set up a connection");
                 self.metrics.refused(error.label());
                 return None;
             }
@@ -145,7 +153,7 @@ impl ConnectionContext {
         let core = self.pool.create_via(peer.address(), via);
         core.outbox().hold();
         if self.stopping.is_cancelled() {
-            // It came after the stop closed all sessions that there were.
+            // The stop has closed only the sessions that existed then.
             core.close(CloseReason::Shutdown);
         }
         if let Err(error) = core.data().set("ipversion", peer.ip_version()) {
@@ -155,7 +163,37 @@ impl ConnectionContext {
         Some(Connection::new(self, core, link, filters, accepted))
     }
 
-    /// The body of a message that says it is compressed. One that is not breaks the protocol.
+    /// Returns the target of a route as it came from the client.
+    #[inline]
+    pub(super) fn resolve(&self, route: &[u8]) -> Target {
+        self.tables.resolve(route, &self.server_type, self.cluster.is_some())
+    }
+
+    /// Returns a handler.
+    #[inline]
+    pub(super) fn entry(&self, id: EntryId) -> &Entry {
+        self.tables.handlers.entry(id)
+    }
+
+    /// Returns the route of a label; the empty text if it has none.
+    #[inline]
+    pub(super) fn route<'a>(&'a self, label: &'a RouteLabel) -> &'a str {
+        match label {
+            RouteLabel::Local(id) => self.entry(*id).route(),
+            RouteLabel::Remote(route) => route,
+            RouteLabel::Unresolved => "",
+        }
+    }
+
+    /// Sends a message to a server of another type. Returns the body of the reply.
+    pub(super) fn forward(&self, message: Forwarded) -> BoxFuture<'static, Result<Bytes>> {
+        match &self.cluster {
+            Some(cluster) => cluster.forward(message),
+            None => Box::pin(ready(Err(handler_not_found(&message.route)))),
+        }
+    }
+
+    /// Inflates the body of a message. Closes the session if it is invalid or too large.
     pub(super) fn inflate(&self, core: &Core, body: &[u8]) -> Option<Vec<u8>> {
         match zlib::inflate(body, self.limits.inflated) {
             Ok(inflated) => Some(inflated),
@@ -168,7 +206,7 @@ impl ConnectionContext {
         }
     }
 
-    /// A connection is closed; its handlers may go on.
+    /// Records a closed connection. Its handlers may still run.
     pub(super) fn closed(&self, core: &Core, dropped: usize) {
         self.metrics.connected(self.pool.count());
         self.metrics.unqueued(dropped);
@@ -176,7 +214,7 @@ impl ConnectionContext {
             tracing::debug!(
                 session = core.id(),
                 dropped,
-                "messages were still waiting when the connection closed"
+                "dropped the queued messages of a closed connection"
             );
             self.metrics.dropped(dropped);
         }

@@ -1,23 +1,23 @@
-//! Errors that were not written for callers: the log gets a bounded number of them.
+//! Logs failed calls, at a bounded rate.
 
 use std::time::Duration;
 
 use crate::error::Error;
 use crate::util::throttle::{Throttle, throttled};
 
-/// Logs errors of handlers whose text does not leave the server.
+/// Logs the errors of handlers. Internal errors are logged here only: clients do not see their text.
 #[derive(Debug)]
 pub(crate) struct FailureLog(Throttle);
 
 impl Default for FailureLog {
-    /// Ten lines a second. A database that is gone fails every call, and the first lines say so.
+    /// Allows ten lines a second. A lost database fails every call, and the first lines show it.
     fn default() -> Self {
         Self(Throttle::new(10, Duration::from_secs(1)))
     }
 }
 
 impl FailureLog {
-    /// Logs an error: at debug if it was written for callers, else at error.
+    /// Logs an error: at debug level if it is public, else at error level.
     #[cold]
     pub(super) fn log(&self, route: &str, session: u64, error: &Error) {
         let source = std::error::Error::source(error);

@@ -1,4 +1,4 @@
-//! Authenticating a handshake: validators in their order, then the application's own authentication.
+//! Checks a handshake: first the validators in their order, then the application's authentication.
 
 use std::fmt;
 use std::future::Future;
@@ -16,7 +16,7 @@ use crate::util::panic::panic_error;
 use crate::util::throttle::{GLOBAL, throttled};
 use crate::wire::handshake::{self, Reply, Request};
 
-/// A handshake that was refused: what the client is told.
+/// The reply to a client whose handshake is refused.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
     code: u32,
@@ -24,19 +24,19 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal with code 400 and nothing else.
+    /// Makes a refusal with code 400 and no payload.
     pub fn new() -> Self {
         Self { code: handshake::REFUSED, payload: None }
     }
 
-    /// With another code. Clients take 200 for a welcome, so that is no refusal: it becomes 400.
+    /// Sets the code. 200 becomes 400, because clients read 200 as accepted.
     #[must_use]
     pub fn with_code(mut self, code: u32) -> Self {
         self.code = if code == handshake::OK { handshake::REFUSED } else { code };
         self
     }
 
-    /// With something for the client to read, under `user`.
+    /// Sets the payload, which the client finds under `user`.
     #[must_use]
     pub fn with_payload(mut self, payload: Value) -> Self {
         self.payload = Some(payload);
@@ -62,21 +62,21 @@ where
     Arc::new(move |session, request| Box::pin(f(session, request)))
 }
 
-/// Everything a handshake needs, made once for an app.
+/// Decides about handshakes. Made once for an app.
 pub(crate) struct HandshakePolicy {
     pub(crate) validators: Vec<(String, Validator)>,
     pub(crate) authenticate: Option<Authenticate>,
-    /// The reply that accepts, whole.
+    /// The encoded reply that accepts.
     pub(crate) accept: Bytes,
-    /// What a refusal is made from.
+    /// The reply that refusals are derived from.
     pub(crate) template: Reply,
     pub(crate) compression: bool,
-    /// The reply that refuses with code 400 and no payload.
+    /// The encoded reply that refuses with code 400 and no payload.
     pub(crate) refuse_plain: Bytes,
 }
 
 impl HandshakePolicy {
-    /// Runs the validators; the first error stops. A panic is an error.
+    /// Runs the validators up to the first error. A panic is an error.
     pub(crate) fn validate(&self, session: u64, request: &Request) -> Result<(), Refusal> {
         for (name, validator) in &self.validators {
             let failed = match catch_unwind(AssertUnwindSafe(|| validator(request))) {
@@ -90,16 +90,16 @@ impl HandshakePolicy {
         Ok(())
     }
 
-    /// Starts the application's own judgement, if there is one. A panic refuses.
-    pub(crate) fn start(
+    /// Starts the application's authentication, if there is one. A panic refuses.
+    pub(super) fn authenticate(
         &self,
         session: Session,
         request: &Arc<Request>,
     ) -> Option<BoxFuture<'static, Result<(), Refusal>>> {
         let hook = Arc::clone(self.authenticate.as_ref()?);
         let request = Arc::clone(request);
-        let judge = async move { hook(session, request).await };
-        Some(Box::pin(AssertUnwindSafe(judge).catch_unwind().map(|result| {
+        let authentication = async move { hook(session, request).await };
+        Some(Box::pin(AssertUnwindSafe(authentication).catch_unwind().map(|result| {
             result.unwrap_or_else(|panic| {
                 panic_error("the authentication hook", &*panic);
                 Err(Refusal::new().with_code(500))
@@ -107,7 +107,7 @@ impl HandshakePolicy {
         })))
     }
 
-    /// The reply that refuses.
+    /// Returns the encoded reply of a refusal.
     pub(crate) fn refuse(&self, refusal: Refusal) -> Bytes {
         if refusal == Refusal::new() {
             return self.refuse_plain.clone();
@@ -115,7 +115,7 @@ impl HandshakePolicy {
         let mut reply = self.template.clone();
         reply.code = refusal.code;
         reply.payload = refusal.payload;
-        // Only a payload of many megabytes does not fit: then the client is told without it.
+        // Only a payload of many megabytes does not fit.
         reply.encode(self.compression).unwrap_or_else(|error| {
             throttled!(GLOBAL, error, "refusals too long", %error, "sent a refusal without its payload");
             self.refuse_plain.clone()

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::mem;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -10,270 +10,283 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
-use super::{Connection, close_reason_of};
-use crate::acceptor::{FilterPacket, Link, Verdict};
+use crate::acceptor::{ByteStream, Link, MessageTooLong, PacketStream};
 use crate::serialize::Body;
 use crate::session::CloseReason;
-use crate::wire::packet;
+use crate::wire::packet::{self, Kind, PacketError};
 
-/// How much one read may bring.
+/// The most bytes of one read.
 const READ: usize = 64 * 1024;
-/// How many reads one poll may take. A socket has no more at once than fits into one or two; a stream of a user's own
-/// might never end.
+/// The most reads of a byte stream in one poll. A socket is empty after one or two; another stream might never be.
 const READS: usize = 16;
-/// How many packets a packet link may bring in one poll.
+/// The most packets of a packet link in one poll.
 const PACKETS: usize = 64;
-
-/// A whole packet, its body borrowed or shared.
-pub(super) struct Packet<'a> {
-    pub(super) kind: packet::Kind,
-    pub(super) body: Body<'a>,
-}
-
-/// How a round of reading ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Read {
-    /// There is nothing more: the link wakes the task when there is.
-    Waiting,
-    /// There may be more at once.
-    More,
-    /// We do not read now.
-    Stopped,
-}
-
-/// How much is read ahead of what waits, in bytes.
+/// The most bytes that are read ahead.
 const AHEAD: usize = 64 * 1024;
 
 thread_local! {
-    /// What all connections of a thread read into. Taken out while it is in use, so that a handler that runs
-    /// another connection on the same thread finds it gone and makes its own.
+    /// The buffer that all connections of a thread read into. A handler may run another connection on the same
+    /// thread: that one finds the buffer taken and makes its own.
     static SCRATCH: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
 }
 
-impl Connection {
-    /// Reads what one read brings, and handles it.
-    pub(super) fn read(&mut self, now: Instant, cx: &mut Context<'_>) -> Result<Read, CloseReason> {
-        if !self.reads() {
-            return self.read_ahead(now, cx);
+/// A whole packet, its body borrowed or shared.
+pub(super) struct Packet<'a> {
+    pub(super) kind: Kind,
+    pub(super) body: Body<'a>,
+    pub(super) read_at: Instant,
+}
+
+/// What the input has next.
+pub(super) enum Event<'a> {
+    Packet(Packet<'a>),
+    /// No whole packet is left.
+    NeedMore {
+        /// The start of a packet has been read.
+        partial: bool,
+        /// This poll has read enough, and the link may have more. Otherwise the link wakes the task.
+        again: bool,
+    },
+    /// The bytes are not a packet.
+    Invalid(PacketError),
+    /// The client or the link closed the connection.
+    Closed(CloseReason),
+}
+
+/// What was read from a link and is not handled yet.
+///
+/// Between polls an idle connection holds no buffer here.
+pub(super) struct Input {
+    /// The buffer of the thread, while a poll reads.
+    scratch: Option<Box<[u8]>>,
+    /// The length of what was read into it.
+    filled: usize,
+    /// Bytes that an earlier read left over. While there are any, reads are appended to them.
+    kept: BytesMut,
+    /// The length of the packets that were returned, in `kept` if that is not empty, else in `scratch`.
+    used: usize,
+    /// Packets that were read ahead from a packet link.
+    ahead: VecDeque<Bytes>,
+    /// The packet of a packet link that is handled now.
+    current: Bytes,
+    /// When the input that comes next was read.
+    read_at: Instant,
+    /// Reads or packets of this poll.
+    reads: usize,
+    /// The last read filled the buffer.
+    full: bool,
+    /// The largest body that a packet link accepts.
+    max_body: usize,
+}
+
+impl Input {
+    /// Makes the input of a link that accepts bodies of up to `max_body`.
+    pub(super) fn new(max_body: usize, now: Instant) -> Self {
+        Self {
+            scratch: None,
+            filled: 0,
+            kept: BytesMut::new(),
+            used: 0,
+            ahead: VecDeque::new(),
+            current: Bytes::new(),
+            read_at: now,
+            reads: 0,
+            full: false,
+            max_body,
         }
-        if matches!(self.link, Link::Packets(_)) {
-            return self.read_packets(now, cx);
-        }
-        if !self.rest.is_empty() {
-            // What an earlier poll left over comes first.
-            let rest = mem::take(&mut self.rest);
-            self.rest = self.consume_owned(rest, (self.rest_since, now), cx)?;
-            if !self.reads() {
-                return self.read_ahead(now, cx);
-            }
-        }
-        let mut scratch = SCRATCH.take().unwrap_or_else(|| vec![0; READ].into());
-        let result = self.read_bytes(&mut scratch, now, cx);
-        SCRATCH.set(Some(scratch));
-        result
     }
 
-    /// While what was read waits, a little more is read and kept: only so is it noticed that the client has gone.
-    fn read_ahead(&mut self, now: Instant, cx: &mut Context<'_>) -> Result<Read, CloseReason> {
-        if self.authentication.is_some()
-            || !self.lane.full(&self.context.limits)
-            || self.core.close_reason().is_some()
-        {
-            return Ok(Read::Stopped);
+    /// Returns the next packet, reading if none is left. Its body may have up to `max_body` bytes.
+    #[inline]
+    pub(super) fn next(
+        &mut self,
+        link: &mut Link,
+        max_body: usize,
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) -> Event<'_> {
+        match link {
+            Link::Bytes(stream) => self.next_of_stream(&mut **stream, max_body, now, cx),
+            Link::Packets(stream) => self.next_of_packets(&mut **stream, max_body, now, cx),
         }
-        if self.rest.is_empty() && self.early.is_empty() {
-            self.rest_since = now;
+    }
+
+    fn next_of_stream(
+        &mut self,
+        stream: &mut dyn ByteStream,
+        max_body: usize,
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) -> Event<'_> {
+        let (kind, body) = loop {
+            match packet::split(&self.bytes()[self.used..], max_body) {
+                Ok(Some((packet, size))) => {
+                    let (kind, len) = (packet.kind, packet.body.len());
+                    self.used += size;
+                    break (kind, self.used - len..self.used);
+                }
+                Ok(None) => {}
+                Err(error) => return Event::Invalid(error),
+            }
+            if let Some(event) = self.fill(stream, now, cx) {
+                return event;
+            }
+        };
+        Event::Packet(Packet { kind, body: Body::borrowed(&self.bytes()[body]), read_at: self.read_at })
+    }
+
+    /// What was read of a stream; the first `used` bytes are handled.
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        match &self.scratch {
+            Some(scratch) if self.kept.is_empty() => &scratch[..self.filled],
+            _ => &self.kept,
         }
-        match &mut self.link {
+    }
+
+    /// Reads once. Returns an event if nothing was read.
+    fn fill(
+        &mut self,
+        stream: &mut dyn ByteStream,
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) -> Option<Event<'static>> {
+        let partial = self.keep();
+        if self.full || self.reads == READS {
+            return Some(Event::NeedMore { partial, again: true });
+        }
+        let scratch =
+            self.scratch.get_or_insert_with(|| SCRATCH.take().unwrap_or_else(|| vec![0; READ].into()));
+        let mut buf = ReadBuf::new(scratch);
+        let read = match Pin::new(stream).poll_read(cx, &mut buf) {
+            Poll::Pending => return Some(Event::NeedMore { partial, again: false }),
+            Poll::Ready(Err(error)) => return Some(Event::Closed(close_reason_of(&error))),
+            Poll::Ready(Ok(())) => buf.filled(),
+        };
+        if read.is_empty() {
+            return Some(Event::Closed(CloseReason::Client));
+        }
+        if partial {
+            self.kept.extend_from_slice(read);
+        } else {
+            self.filled = read.len();
+        }
+        // After a short read the next poll of a socket only registers the waker, with no system call.
+        self.full = read.len() == READ;
+        self.reads += 1;
+        self.read_at = now;
+        None
+    }
+
+    /// Drops what is handled, and moves the rest out of the thread's buffer. Returns whether there is a rest.
+    fn keep(&mut self) -> bool {
+        if self.kept.is_empty() {
+            if let Some(scratch) = &self.scratch
+                && self.used < self.filled
+            {
+                self.kept.extend_from_slice(&scratch[self.used..self.filled]);
+            }
+        } else if self.used == self.kept.len() {
+            self.kept = BytesMut::new();
+        } else {
+            self.kept.advance(self.used);
+        }
+        (self.used, self.filled) = (0, 0);
+        !self.kept.is_empty()
+    }
+
+    fn next_of_packets(
+        &mut self,
+        stream: &mut dyn PacketStream,
+        max_body: usize,
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) -> Event<'_> {
+        if max_body != self.max_body {
+            self.max_body = max_body;
+            stream.set_max_packet(max_body);
+        }
+        if self.reads == PACKETS {
+            return Event::NeedMore { partial: false, again: true };
+        }
+        self.reads += 1;
+        self.current = match self.ahead.pop_front() {
+            Some(packet) => packet,
+            None => match stream.poll_recv(cx) {
+                Poll::Pending => {
+                    self.ahead = VecDeque::new();
+                    return Event::NeedMore { partial: stream.is_partial(), again: false };
+                }
+                Poll::Ready(None) => return Event::Closed(CloseReason::Client),
+                Poll::Ready(Some(Err(error))) => return Event::Closed(close_reason_of(&error)),
+                Poll::Ready(Some(Ok(packet))) => {
+                    self.read_at = now;
+                    packet
+                }
+            },
+        };
+        match packet::whole(&self.current, max_body) {
+            Err(error) => Event::Invalid(error),
+            Ok(packet) => {
+                let body = Body::shared(&self.current).part(packet.body);
+                Event::Packet(Packet { kind: packet.kind, body, read_at: self.read_at })
+            }
+        }
+    }
+
+    /// Reads a limited amount while packets wait, because only a read notices that the client has disconnected.
+    pub(super) fn read_ahead(
+        &mut self,
+        link: &mut Link,
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) -> Result<(), CloseReason> {
+        if !self.keep() && self.ahead.is_empty() {
+            self.read_at = now;
+        }
+        match link {
             Link::Bytes(stream) => {
                 let mut chunk = [0; 1024];
-                while self.rest.len() < AHEAD {
+                while self.kept.len() < AHEAD {
                     let mut buf = ReadBuf::new(&mut chunk);
                     match Pin::new(&mut **stream).poll_read(cx, &mut buf) {
                         Poll::Pending => break,
                         Poll::Ready(Err(error)) => return Err(close_reason_of(&error)),
                         Poll::Ready(Ok(())) if buf.filled().is_empty() => return Err(CloseReason::Client),
-                        Poll::Ready(Ok(())) => self.rest.extend_from_slice(buf.filled()),
+                        Poll::Ready(Ok(())) => self.kept.extend_from_slice(buf.filled()),
                     }
                 }
             }
             Link::Packets(stream) => {
-                while self.early.len() < PACKETS && self.early.iter().map(Bytes::len).sum::<usize>() < AHEAD {
+                while self.ahead.len() < PACKETS && self.ahead.iter().map(Bytes::len).sum::<usize>() < AHEAD {
                     match stream.poll_recv(cx) {
                         Poll::Pending => break,
                         Poll::Ready(None) => return Err(CloseReason::Client),
                         Poll::Ready(Some(Err(error))) => return Err(close_reason_of(&error)),
-                        Poll::Ready(Some(Ok(packet))) => self.early.push_back(packet),
+                        Poll::Ready(Some(Ok(packet))) => self.ahead.push_back(packet),
                     }
                 }
             }
         }
-        Ok(Read::Stopped)
+        Ok(())
     }
 
-    fn read_bytes(
-        &mut self,
-        scratch: &mut [u8],
-        now: Instant,
-        cx: &mut Context<'_>,
-    ) -> Result<Read, CloseReason> {
-        for _ in 0..READS {
-            let Link::Bytes(stream) = &mut self.link else { return Ok(Read::Stopped) };
-            let mut buf = ReadBuf::new(scratch);
-            match Pin::new(&mut **stream).poll_read(cx, &mut buf) {
-                Poll::Pending => return Ok(Read::Waiting),
-                Poll::Ready(Err(error)) => return Err(close_reason_of(&error)),
-                Poll::Ready(Ok(())) => {}
-            }
-            let filled = buf.filled().len();
-            if filled == 0 {
-                return Err(CloseReason::Client);
-            }
-            let full = filled == scratch.len();
-            if self.rest.is_empty() {
-                let used = self.consume(&scratch[..filled], (now, now), cx)?;
-                if used < filled {
-                    self.rest.extend_from_slice(&scratch[used..filled]);
-                    self.rest_since = now;
-                }
-            } else {
-                let mut rest = mem::take(&mut self.rest);
-                rest.extend_from_slice(&scratch[..filled]);
-                self.rest_since = now;
-                self.rest = self.consume_owned(rest, (now, now), cx)?;
-            }
-            if !self.reads() {
-                return self.read_ahead(now, cx);
-            }
-            if full {
-                return Ok(Read::More);
-            }
-            // The next poll of the socket only registers the waker, with no system call.
+    /// Ends the input of one poll: returns the buffer to the thread.
+    pub(super) fn end_poll(&mut self) {
+        self.keep();
+        if let Some(scratch) = self.scratch.take() {
+            SCRATCH.set(Some(scratch));
         }
-        Ok(Read::More)
-    }
-
-    fn consume_owned(
-        &mut self,
-        mut rest: BytesMut,
-        times: (Instant, Instant),
-        cx: &mut Context<'_>,
-    ) -> Result<BytesMut, CloseReason> {
-        let used = self.consume(&rest, times, cx)?;
-        if used == rest.len() {
-            return Ok(BytesMut::new()); // an idle connection holds no buffer
-        }
-        rest.advance(used);
-        Ok(rest)
-    }
-
-    /// Handles the whole packets at the start of `bytes`, with the times when they were read and now; gives how many
-    /// bytes they were.
-    fn consume(
-        &mut self,
-        bytes: &[u8],
-        times: (Instant, Instant),
-        cx: &mut Context<'_>,
-    ) -> Result<usize, CloseReason> {
-        let mut used = 0;
-        while self.reads() {
-            match packet::split(&bytes[used..], self.machine.max_body()) {
-                Ok(Some((packet, size))) => {
-                    used += size;
-                    self.filter(packet, None, times, cx)?;
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    tracing::debug!(session = self.core.id(), %error, "bad packet");
-                    return Err(bad_packet(error));
-                }
-            }
-        }
-        if used > 0 {
-            self.machine.partial(false, times.1); // what begins now has its own time
-        }
-        let partial = self.reads() && used < bytes.len();
-        self.machine.partial(partial, times.1);
-        Ok(used)
-    }
-
-    fn read_packets(&mut self, now: Instant, cx: &mut Context<'_>) -> Result<Read, CloseReason> {
-        for _ in 0..PACKETS {
-            if !self.reads() {
-                return self.read_ahead(now, cx);
-            }
-            let max_body = self.machine.max_body();
-            let Link::Packets(stream) = &mut self.link else { return Ok(Read::Stopped) };
-            let (bytes, arrived) = match self.early.pop_front() {
-                Some(bytes) => (bytes, self.rest_since),
-                None => match stream.poll_recv(cx) {
-                    Poll::Pending => {
-                        self.early = VecDeque::new();
-                        self.machine.partial(stream.is_partial(), now);
-                        return Ok(Read::Waiting);
-                    }
-                    Poll::Ready(None) => return Err(CloseReason::Client),
-                    Poll::Ready(Some(Err(error))) => return Err(close_reason_of(&error)),
-                    Poll::Ready(Some(Ok(bytes))) => (bytes, now),
-                },
-            };
-            self.machine.partial(false, now);
-            match packet::whole(&bytes, max_body) {
-                Ok(packet) => self.filter(packet, Some(&bytes), (arrived, now), cx)?,
-                Err(error) => {
-                    tracing::debug!(session = self.core.id(), %error, "bad packet");
-                    return Err(bad_packet(error));
-                }
-            }
-            let max_after = self.machine.max_body();
-            if max_after != max_body
-                && let Link::Packets(stream) = &mut self.link
-            {
-                stream.set_max_packet(max_after);
-            }
-        }
-        Ok(Read::More)
-    }
-
-    /// Shows a packet to the wrappers' filters, in their order, and handles what they leave.
-    fn filter(
-        &mut self,
-        packet: packet::Packet<'_>,
-        shared: Option<&Bytes>,
-        times: (Instant, Instant),
-        cx: &mut Context<'_>,
-    ) -> Result<(), CloseReason> {
-        if !self.filters.is_empty() {
-            let mut seen = FilterPacket::new(packet.kind, packet.body);
-            for filter in &mut self.filters {
-                match filter.incoming(&mut seen, times.1) {
-                    Verdict::Pass => {}
-                    Verdict::Drop(reason) => {
-                        self.context.metrics.filtered(reason);
-                        return Ok(());
-                    }
-                    Verdict::Refuse(reason) => {
-                        self.context.metrics.filtered(reason);
-                        self.refused = packet.kind == packet::Kind::Data;
-                        break;
-                    }
-                    Verdict::Close => return Err(CloseReason::Protocol),
-                }
-            }
-            let packet = Packet { kind: packet.kind, body: Body::borrowed(seen.body()) };
-            return self.packet(packet, times, cx);
-        }
-        match shared {
-            None => self.packet(Packet { kind: packet.kind, body: Body::borrowed(packet.body) }, times, cx),
-            Some(shared) => {
-                let body = Body::shared(shared).part(packet.body);
-                self.packet(Packet { kind: packet.kind, body }, times, cx)
-            }
-        }
+        self.current = Bytes::new();
+        (self.reads, self.full) = (0, false);
     }
 }
 
-/// Why a connection closes whose bytes are no packet.
-fn bad_packet(error: packet::PacketError) -> CloseReason {
-    if error == packet::PacketError::TooLarge { CloseReason::TooLarge } else { CloseReason::Protocol }
+/// Returns why a connection closes whose link failed to read.
+fn close_reason_of(error: &io::Error) -> CloseReason {
+    match error.kind() {
+        _ if MessageTooLong::is_in(error) => CloseReason::TooLarge,
+        io::ErrorKind::InvalidData => CloseReason::Protocol,
+        _ => CloseReason::Client,
+    }
 }

@@ -1,6 +1,6 @@
-//! What a connection does about packets and the passing of time: a state machine without I/O.
+//! The protocol of a connection: a state machine without I/O.
 //!
-//! Packets and times go in, decisions come out; the shell around it carries them out. See `docs/protocol.md`,
+//! Packets and times go in, decisions come out. The connection's task carries them out. See `docs/protocol.md`,
 //! "Handshake" and "Heartbeats".
 
 use std::time::Duration;
@@ -24,26 +24,26 @@ pub(crate) struct Limits {
 enum Phase {
     /// Accepted; no handshake yet.
     Start,
-    /// The handshake is being result.
+    /// The handshake is being authenticated.
     Authenticating,
-    /// Accepted by us; the ack is to come.
+    /// The handshake is accepted; the ack has not arrived.
     Handshaken,
     /// Messages flow.
     Working,
-    /// The session is closed; what is left is written, and nothing is expected any more.
+    /// The session is closed; the rest of the outbox is written.
     Closing,
 }
 
 /// What to do about a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Nothing: it was a sign of life.
+    /// Nothing: it only shows that the client is alive.
     Nothing,
-    /// Judge the handshake in its body.
+    /// Authenticate the handshake in its body.
     Handshake,
     /// Handle the message in its body.
     Message,
-    /// Close: the client broke the protocol.
+    /// Close: the client violated the protocol.
     Violation(&'static str),
 }
 
@@ -63,19 +63,19 @@ pub(crate) enum Tick {
 pub(crate) struct Machine {
     limits: Limits,
     phase: Phase,
-    /// When the client was last heard of.
+    /// When the last packet arrived.
     last_seen: Instant,
     next_beat: Instant,
-    /// Until when the ack must have come.
+    /// The deadline of the ack.
     handshake_by: Instant,
-    /// Until when the packet that has begun must be whole.
+    /// The deadline of a packet that has begun.
     packet_by: Option<Instant>,
-    /// We are not reading, so silence says nothing about the client.
+    /// The connection does not read, so silence is not the client's fault.
     paused: bool,
 }
 
 impl Machine {
-    /// `accepted` is when the connection was accepted, from where beats and deadlines are counted.
+    /// Makes the machine of a connection accepted at `accepted`, from which beats and deadlines are counted.
     pub(crate) fn new(limits: Limits, accepted: Instant) -> Self {
         Self {
             limits,
@@ -88,17 +88,17 @@ impl Machine {
         }
     }
 
-    /// The largest body that a packet may have now.
+    /// Returns the largest body that a packet may have now.
     pub(crate) fn max_body(&self) -> usize {
         if self.phase == Phase::Working { self.limits.after_ack } else { self.limits.before_ack }
     }
 
-    /// Whether messages flow.
+    /// Returns whether messages may flow.
     pub(crate) fn working(&self) -> bool {
         self.phase == Phase::Working
     }
 
-    /// A whole packet has come.
+    /// Handles a whole packet.
     #[inline]
     pub(crate) fn packet(&mut self, kind: Kind, now: Instant) -> Step {
         self.last_seen = now;
@@ -120,12 +120,12 @@ impl Machine {
         }
     }
 
-    /// The handshake was found good; the reply is on its way.
+    /// Accepts the handshake; the reply is queued.
     pub(crate) fn handshake_accepted(&mut self) {
         self.phase = Phase::Handshaken;
     }
 
-    /// Whether a packet has begun and is not whole.
+    /// Sets whether a packet has begun and is not whole.
     pub(crate) fn partial(&mut self, partial: bool, now: Instant) {
         if !partial {
             self.packet_by = None;
@@ -134,7 +134,7 @@ impl Machine {
         }
     }
 
-    /// Whether we stopped reading for reasons of our own.
+    /// Sets whether the connection has stopped reading.
     pub(crate) fn pause(&mut self, paused: bool, now: Instant) {
         if self.paused != paused {
             self.paused = paused;
@@ -142,12 +142,12 @@ impl Machine {
         }
     }
 
-    /// The session is closed: no time matters any more.
+    /// Closes the machine: it has no deadline any more.
     pub(crate) fn close(&mut self) {
         self.phase = Phase::Closing;
     }
 
-    /// When to call [`tick`](Self::tick) next; never, once the session is closed.
+    /// Returns when to call [`tick`](Self::tick) next. `None` once the session is closed.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         if self.phase == Phase::Closing {
             return None;
@@ -162,7 +162,7 @@ impl Machine {
         }
     }
 
-    /// Time has passed. A close is said once.
+    /// Handles the deadlines up to `now`. Returns a close only once.
     pub(crate) fn tick(&mut self, now: Instant) -> Tick {
         if self.phase == Phase::Closing {
             return Tick::Nothing;
@@ -184,8 +184,8 @@ impl Machine {
         if now < self.next_beat {
             return Tick::Nothing;
         }
-        // The close comes at the first beat more than two intervals after the last packet. It is the beat's own time that
-        // counts: timers fire a little late, and who answers each beat at the next one must not be called silent for that.
+        // The close comes at the first beat more than two intervals after the last packet. The planned time of the beat
+        // counts, because timers fire late, and a client that answers each beat at the next one is not silent.
         if !self.paused && self.next_beat.duration_since(self.last_seen) > 2 * self.limits.heartbeat {
             return Tick::Close(CloseReason::Timeout, "the client was silent");
         }
@@ -226,13 +226,13 @@ mod tests {
         let fresh = || Machine::new(limits(), now);
         assert!(matches!(fresh().packet(Kind::Data, now), Step::Violation(_)));
         assert!(matches!(fresh().packet(Kind::HandshakeAck, now), Step::Violation(_)));
-        let mut authentication = fresh();
-        authentication.packet(Kind::Handshake, now);
+        let mut authenticating = fresh();
+        authenticating.packet(Kind::Handshake, now);
         for kind in [Kind::Handshake, Kind::HandshakeAck, Kind::Data] {
-            assert!(matches!(authentication.packet(kind, now), Step::Violation(_)), "{kind:?}");
+            assert!(matches!(authenticating.packet(kind, now), Step::Violation(_)), "{kind:?}");
         }
-        authentication.handshake_accepted();
-        assert!(matches!(authentication.packet(Kind::Data, now), Step::Violation(_)));
+        authenticating.handshake_accepted();
+        assert!(matches!(authenticating.packet(Kind::Data, now), Step::Violation(_)));
         let mut machine = working(now);
         assert_eq!(machine.packet(Kind::Data, now), Step::Message);
         assert!(matches!(machine.packet(Kind::Handshake, now), Step::Violation(_)));

@@ -1,4 +1,4 @@
-//! What connections report.
+//! The metrics of connections.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant as StdInstant};
@@ -14,19 +14,20 @@ use crate::metrics::{
     RouteTimings, SharedGauge,
 };
 
-/// What a call is reported and logged under.
+/// The route that a call is reported and logged under.
 #[derive(Debug, Clone)]
 pub(crate) enum RouteLabel {
-    /// A handler here.
+    /// A handler of this server.
     Local(EntryId),
-    /// The route of a message that was passed on to another server.
+    /// A message that was forwarded to another server.
     Remote(Arc<str>),
-    /// A route that is none.
+    /// A route without a target.
     Unresolved,
 }
 
-/// Calls of one route whose messages came with one read, and which were done as soon as they began. Their answers
-/// leave with one write, so they have one response time, and one look at the clock is enough for all.
+/// Calls of one route that arrived with one read and finished in their first poll.
+///
+/// Their answers leave with one write. So they have one response time, and one reading of the clock is enough.
 #[derive(Debug)]
 pub(super) struct CompletedBatch {
     entry: Option<EntryId>,
@@ -41,7 +42,7 @@ impl Default for CompletedBatch {
 }
 
 impl CompletedBatch {
-    /// Counts a call; gives `false`, and does not, if it is not of the same route and read as those before.
+    /// Counts a call. Returns `false`, and does not count it, if its route or read differs from the batch.
     #[inline]
     pub(super) fn add(&mut self, entry: EntryId, arrived: Instant) -> bool {
         if self.entry.is_none() {
@@ -52,19 +53,19 @@ impl CompletedBatch {
         same
     }
 
-    /// Forgets all calls.
+    /// Empties the batch.
     #[inline]
     pub(super) fn clear(&mut self) {
         self.entry = None;
     }
 }
 
-/// The instruments of all connections of an app.
+/// The metrics of all connections of an app.
 #[derive(Debug)]
 pub(crate) struct ConnectionMetrics {
     routes: Vec<RouteTimings>,
-    /// What clients send has no bound: all routes that do not exist share one.
-    far: RemoteRoutes,
+    /// Timings of forwarded routes. All routes that do not exist share one entry, because clients can name any.
+    remote: RemoteRoutes,
     silent: bool,
     connected: BoundMetric,
     limited: BoundMetric,
@@ -86,7 +87,7 @@ impl ConnectionMetrics {
                 .iter()
                 .map(|e| RouteTimings::local(metrics, e.route()))
                 .collect(),
-            far: RemoteRoutes::new(metrics, RouteTimings::local),
+            remote: RemoteRoutes::new(metrics, RouteTimings::local),
             silent: metrics.is_empty(),
             connected: metrics.bind_or_log(&CONNECTED_CLIENTS, &[]),
             filtered: metrics.bind_or_log(&FILTERED_PACKETS, &[]),
@@ -99,20 +100,20 @@ impl ConnectionMetrics {
         }
     }
 
-    /// A handler starts for a message that waited in the queue since it arrived.
+    /// Records the delay of a message that waited since it was read.
     pub(crate) fn record_queue_delay(&self, entry: EntryId, arrived: Instant) {
         if !self.silent {
             self.routes[entry.index()].delayed(arrived.elapsed());
         }
     }
 
-    /// A handler started at once for a message.
+    /// Records that a message did not wait.
     #[inline]
     pub(crate) fn record_no_delay(&self, entry: EntryId) {
         self.routes[entry.index()].delayed(Duration::ZERO);
     }
 
-    /// Calls that started at once and were done at once: their answers leave together, now.
+    /// Records the calls of a batch, whose answers are written now.
     #[inline]
     pub(super) fn record_batch(&self, completed: &CompletedBatch) {
         if let Some(entry) = completed.entry
@@ -123,7 +124,7 @@ impl ConnectionMetrics {
         }
     }
 
-    /// A call has ended.
+    /// Records a finished call.
     #[inline]
     pub(crate) fn record_call(&self, label: &RouteLabel, arrived: Instant, error: Option<&Error>) {
         if self.silent {
@@ -132,8 +133,8 @@ impl ConnectionMetrics {
         let time = StdInstant::now().saturating_duration_since(arrived.into_std());
         match label {
             RouteLabel::Local(entry) => self.routes[entry.index()].ended(time, error),
-            RouteLabel::Remote(route) => self.far.of(route, error).ended(time, error),
-            RouteLabel::Unresolved => self.far.others().ended(time, error),
+            RouteLabel::Remote(route) => self.remote.of(route, error).ended(time, error),
+            RouteLabel::Unresolved => self.remote.others().ended(time, error),
         }
     }
 
@@ -144,9 +145,9 @@ impl ConnectionMetrics {
         }
     }
 
-    /// A connection came to no session.
+    /// Records a connection that got no session.
     #[cold]
-    pub(crate) fn refused(&self, reason: &'static str) {
+    pub(crate) fn rejected(&self, reason: &'static str) {
         self.metrics.bind_or_log(&REJECTED_CONNECTIONS, &[("reason", reason)]).record(1.0);
     }
 

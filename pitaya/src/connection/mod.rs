@@ -1,23 +1,35 @@
 //! Connections: one task per client.
 //!
-//! The task never waits for one thing alone. Each poll looks at the timers, the outbox, the writer, the reader
-//! and last at the running handler, which shares the task's cooperative budget and must not starve the others;
-//! then the writer once more. What to do about packets and time is decided by a pure state machine
-//! ([`machine`]); the messages of the session run in its [`lane`].
+//! Each poll of the task does everything that can be done now, in a fixed order ([`Connection::poll`]). The running
+//! handler comes last, because it shares the task's cooperative budget and must not starve the socket and the timers.
 //!
-//! A connection at rest holds no buffer: it reads into the buffer of its thread, and a batch of replies
-//! borrows one too.
+//! | file | job |
+//! |---|---|
+//! | `context.rs` | what the connections of an app share; the set-up of a connection |
+//! | `input.rs`, `output.rs` | from the link to packets; from the outbox to the link |
+//! | `inbound.rs` | what a packet does: filters, handshake, limits, lane |
+//! | `machine.rs` | the phases and deadlines of the protocol, without I/O |
+//! | `lane.rs`, `running_call.rs`, `concurrent.rs` | the calls of a session |
+//! | `answer.rs` | replies that no handler encodes |
+//! | `closing.rs`, `linger.rs` | the end of a session, and of its socket |
+//!
+//! A connection at rest holds no buffer: it reads into the buffer of its thread, and a batch of replies borrows one too.
 
+mod answer;
 mod call_limits;
+mod closing;
+mod concurrent;
 mod context;
 mod failure_log;
 mod handshake;
+mod inbound;
 mod input;
 mod lane;
 mod linger;
 pub(crate) mod machine;
 mod metrics;
 mod output;
+mod running_call;
 
 pub use call_limits::CallLimit;
 pub(crate) use call_limits::CallLimits;
@@ -27,56 +39,45 @@ pub use handshake::Refusal;
 pub(crate) use handshake::{Authenticate, HandshakePolicy, Validator, authenticate};
 pub(crate) use metrics::ConnectionMetrics;
 
-use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use tokio::time::{Instant, Sleep};
 
-use self::input::Read;
-use self::lane::{InboundMessage, Lane, Scope};
-use self::machine::{Machine, Step, Tick};
-use self::output::{Output, Wrote};
-use crate::acceptor::{DropReason, Filter, Link, MessageTooLong};
-use crate::dispatch::{self, Target};
-use crate::serialize::Body;
-use crate::session::{CloseReason, Core, Session};
-use crate::util::panic::panic_error;
-use crate::util::throttle::throttled;
-use crate::wire::{handshake as wire, message};
+use self::inbound::Inbound;
+use self::input::{Event, Input};
+use self::machine::Tick;
+use self::output::Output;
+use crate::acceptor::{Filter, Link};
+use crate::session::{CloseReason, Core};
+use crate::util::panic::catch_panic;
+use crate::wire::packet::PacketError;
 
-/// How many handlers of short messages may start before the task lets others run; long bodies count more.
+/// How many handlers of short messages may start before the task yields. A long body counts as several.
 const WORK_PER_POLL: usize = 64;
 
 /// A client's connection, after its set-up.
 pub(crate) struct Connection {
-    context: Arc<ConnectionContext>,
-    core: Arc<Core>,
     link: Link,
-    filters: Vec<Box<dyn Filter>>,
-    machine: Machine,
-    /// A filter refused the packet that is handled now.
-    refused: bool,
-    /// Of the calls of this connection.
-    call_limits: call_limits::Own,
-    /// What was read and is not yet used, and since when.
-    rest: BytesMut,
-    rest_since: Instant,
-    /// The same of a link that brings whole packets.
-    early: VecDeque<Bytes>,
-    lane: Lane,
-    authentication: Option<BoxFuture<'static, Result<(), Refusal>>>,
+    input: Input,
+    inbound: Inbound,
     output: Output,
     timer: Pin<Box<Sleep>>,
+    /// When `timer` fires.
     armed: Instant,
+}
+
+/// Why [`Connection::read`] stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// The link has no more. It wakes the task when it does.
+    Pending,
+    /// The link may have more.
+    Again,
+    /// The session takes no packets now.
+    Paused,
 }
 
 impl Connection {
@@ -87,176 +88,158 @@ impl Connection {
         filters: Vec<Box<dyn Filter>>,
         accepted: Instant,
     ) -> Self {
-        let machine = Machine::new(context.limits.machine, accepted);
-        let armed = machine.deadline().unwrap_or(accepted);
-        let session = context.dispatcher.scope(&core);
+        let inbound = Inbound::new(context, core, filters, accepted);
+        let armed = inbound.machine.deadline().unwrap_or(accepted);
         Self {
-            context,
-            core,
             link,
-            filters,
-            machine,
-            refused: false,
-            call_limits: None,
-            rest: BytesMut::new(),
-            rest_since: accepted,
-            early: VecDeque::new(),
-            lane: Lane::new(session),
-            authentication: None,
+            input: Input::new(inbound.machine.max_body(), accepted),
+            inbound,
             output: Output::default(),
             timer: Box::pin(tokio::time::sleep_until(armed)),
             armed,
         }
     }
 
-    /// Serves the client until the session is over, its last handler included. `counted` goes with the socket.
+    /// Serves the client until the session and its last handler have ended. `counted` is dropped with the socket.
     pub(crate) async fn run(mut self, counted: impl Send) {
-        self.core.serve();
-        let reason = poll_fn(|cx| self.contained_poll(cx)).await;
-        self.core.close(reason.unwrap_or(CloseReason::Server)); // if the client was first
-        // What comes after is boxed: it does not size the steady state.
+        self.inbound.core.serve();
+        let reason = poll_fn(|cx| self.guarded_poll(cx)).await;
+        self.inbound.core.close(reason.unwrap_or(CloseReason::Server)); // if the client was first
+        // Boxed, so that the future of a running connection has not the size of an ending one.
         Box::pin(self.end(reason, counted)).await;
     }
 
-    /// Polls; `None` is a panic in what users made: a filter, a link, a reporter. It has been logged.
-    fn contained_poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<CloseReason>> {
-        match catch_unwind(AssertUnwindSafe(|| self.poll(cx))) {
+    /// Polls. Returns `None` after a panic in user code: a filter, a link, a reporter. It has been logged.
+    fn guarded_poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<CloseReason>> {
+        match catch_panic("a connection", || self.poll(cx)) {
             Ok(poll) => poll.map(Some),
-            Err(panic) => {
-                panic_error("a connection", &*panic);
-                Poll::Ready(None)
-            }
+            Err(_) => Poll::Ready(None),
         }
     }
 
-    /// Ends a closed session. The socket is flushed and closed while the handlers end and the callbacks run: these
-    /// never wait for the client.
-    async fn end(self, reason: Option<CloseReason>, counted: impl Send) {
-        let Self {
-            context, core, mut lane, mut link, authentication, rest, early, filters, mut output, ..
-        } = self;
-        let _ended = EndOnDrop(&core);
-        drop((rest, early));
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(filters))) {
-            panic_error("a wrapper", &*panic);
-        }
-        if let Some(authentication) = authentication {
-            dispatch::discard("the authentication hook", authentication);
-        }
-        context.closed(&core, lane.drop_waiting());
-        let close = async {
-            if reason.is_some_and(CloseReason::flushes) {
-                flush(&mut output, &core, &mut link, context.limits.write).await;
-            }
-            drop(output);
-            core.abandon();
-            let reason = reason.map(|reason| core.close_reason().unwrap_or(reason));
-            if let Some(reason) = reason.filter(|reason| linger::applies_to(&link, *reason)) {
-                linger::close(link, reason).await;
-            } else if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(link))) {
-                panic_error("a link", &*panic);
-            }
-            drop(counted);
-        };
-        let scope = Scope { context: &context, core: &core };
-        if core.pool().is_killed() {
-            return lane.abort(scope);
-        }
-        let rest = async {
-            let callbacks = async {
-                finish(scope, &mut lane).await;
-                core.run_close_callbacks(context.limits.handler).await;
-                core.end();
-            };
-            tokio::join!(close, callbacks);
-        };
-        tokio::select! {
-            biased; // who is cut off does nothing more, though it could
-            () = context.kill.cancelled() => {
-                throttled!(
-                    core.pool().log(),
-                    warn,
-                    "sessions cut off",
-                    session = core.id(),
-                    "a session was cut off: the server does not wait for it any longer"
-                );
-            }
-            () = rest => {}
-        }
-        lane.abort(scope);
-    }
-
+    /// Does one round: write, read, timers, handlers, write. Returns why the connection closes.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         let now = Instant::now();
-        if let Some(reason) = self.core.close_reason() {
-            if self.core.pool().is_killed() {
+        if let Some(reason) = self.inbound.core.close_reason() {
+            if self.inbound.core.pool().is_killed() {
                 return Poll::Ready(reason);
             }
-            self.machine.close();
+            self.inbound.machine.close();
         }
-        // Asked first, because it needs a part of the cooperative budget too.
+        // Polled first, because it needs a part of the cooperative budget too.
         let due = self.timer.as_mut().poll(cx).is_ready();
         if let Poll::Ready(reason) = self.write(cx) {
             return Poll::Ready(reason);
         }
-        self.authenticate(cx);
-        let read = self.read(now, cx).unwrap_or_else(|reason| {
-            self.core.close(reason);
-            Read::Stopped
+        self.inbound.poll_authentication(cx);
+        let reading = self.read(now, cx);
+        self.input.end_poll();
+        let reading = reading.unwrap_or_else(|reason| {
+            self.inbound.core.close(reason);
+            Reading::Paused
         });
-        // Time is result after the link was asked: a server that was held up must not blame its clients for it.
-        self.tick(now, due);
-        let scope = Scope { context: &self.context, core: &self.core };
-        self.lane.run(scope, WORK_PER_POLL, cx);
-        // And after the handler had its turn, which may have ended in time too.
-        if due && self.lane.tick(scope, now, cx) {
-            self.lane.run(scope, WORK_PER_POLL, cx);
+        // Deadlines are checked after reading: a server that was held up must not blame its clients.
+        self.check_deadlines(now, due);
+        let lane = &mut self.inbound.lane;
+        lane.run(WORK_PER_POLL, cx);
+        // The running handler is checked after it was polled: it may have finished in time.
+        if due && lane.expire(now, cx) {
+            lane.run(WORK_PER_POLL, cx);
         }
         if let Poll::Ready(reason) = self.write(cx) {
             return Poll::Ready(reason);
         }
-        let tired = self.lane.work() >= WORK_PER_POLL;
-        self.lane.reset_work();
-        let closing = self.core.close_reason().is_some();
-        let parked = self.core.outbox().park(cx, self.output.busy(), closing);
-        // Reading may have stopped for a reason that is gone by now: the lane has emptied, a handler has ended.
-        let again = read == Read::More || (read == Read::Stopped && self.reads());
-        if tired {
-            yield_to_others(cx);
-        } else if again || !parked {
-            cx.waker().wake_by_ref();
-        }
-        self.arm(cx);
+        self.park(reading, cx);
         Poll::Pending
     }
 
-    // ---- time
+    /// Reads packets and handles each, until the link has no more or the session takes no more.
+    fn read(&mut self, now: Instant, cx: &mut Context<'_>) -> Result<Reading, CloseReason> {
+        while self.inbound.takes_packets() {
+            let max_body = self.inbound.machine.max_body();
+            match self.input.next(&mut self.link, max_body, now, cx) {
+                Event::Packet(packet) => self.inbound.handle(packet, now, cx)?,
+                Event::NeedMore { partial, again } => {
+                    self.inbound.machine.partial(partial, now);
+                    return Ok(if again { Reading::Again } else { Reading::Pending });
+                }
+                Event::Invalid(error) => {
+                    tracing::debug!(session = self.inbound.core.id(), %error, "invalid packet");
+                    let too_large = error == PacketError::TooLarge;
+                    return Err(if too_large { CloseReason::TooLarge } else { CloseReason::Protocol });
+                }
+                Event::Closed(reason) => return Err(reason),
+            }
+        }
+        if self.inbound.waits_for_lane() {
+            self.input.read_ahead(&mut self.link, now, cx)?;
+        }
+        Ok(Reading::Paused)
+    }
 
-    fn tick(&mut self, now: Instant, due: bool) {
-        let reads = self.reads();
-        self.machine.pause(!reads && self.machine.working(), now);
+    /// Handles the deadlines that are over.
+    fn check_deadlines(&mut self, now: Instant, due: bool) {
+        let takes_packets = self.inbound.takes_packets();
+        let Inbound { core, machine, .. } = &mut self.inbound;
+        machine.pause(!takes_packets && machine.working(), now);
         if !due {
             return;
         }
-        match self.machine.tick(now) {
+        match machine.tick(now) {
             Tick::Nothing => {}
-            Tick::Heartbeat => self.core.outbox().heartbeat(&self.core.pool().settings().heartbeat),
+            Tick::Heartbeat => core.outbox().heartbeat(&core.pool().settings().heartbeat),
             Tick::Close(reason, why) => {
-                tracing::debug!(session = self.core.id(), why, "closing");
-                self.core.close(reason);
+                tracing::debug!(session = core.id(), why, "closing");
+                core.close(reason);
             }
         }
-        if self.output.deadline().is_some_and(|until| now >= until) {
-            tracing::debug!(session = self.core.id(), "the client takes nothing: closing");
-            self.core.close(CloseReason::TooSlow);
+        if self.output.deadline().is_some_and(|deadline| now >= deadline) {
+            tracing::debug!(session = core.id(), "closing: the client reads too slowly");
+            core.close(CloseReason::TooSlow);
         }
         self.armed = now;
     }
 
-    /// Sets the timer, unless it fires early enough as it is.
+    /// Writes what the outbox holds. Ready when nothing more is to be done for this client.
+    fn write(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
+        let Inbound { context, core, .. } = &self.inbound;
+        match self.output.write(core, &mut self.link, context.limits.write, cx) {
+            // What is left is written while the session ends.
+            Ok((_, Some(reason))) => Poll::Ready(reason),
+            Ok((_, None)) => Poll::Pending,
+            Err(error) => {
+                tracing::debug!(session = core.id(), %error, "writing failed");
+                Poll::Ready(core.close_reason().unwrap_or(CloseReason::Client))
+            }
+        }
+    }
+
+    /// Ends a round: registers for the outbox and the timer, or wakes the task if there is more to do now.
+    fn park(&mut self, reading: Reading, cx: &mut Context<'_>) {
+        let Inbound { core, lane, .. } = &mut self.inbound;
+        let exhausted = lane.work() >= WORK_PER_POLL;
+        lane.reset_work();
+        let closing = core.close_reason().is_some();
+        let parked = core.outbox().park(cx, self.output.busy(), closing);
+        let again = match reading {
+            Reading::Pending => false,
+            Reading::Again => true,
+            // The reason may be gone by now: the lane has emptied, or a handler has finished.
+            Reading::Paused => self.inbound.takes_packets(),
+        };
+        if exhausted {
+            yield_now(cx);
+        } else if again || !parked {
+            cx.waker().wake_by_ref();
+        }
+        self.arm(cx);
+    }
+
+    /// Sets the timer, unless it fires early enough.
     fn arm(&mut self, cx: &mut Context<'_>) {
-        let others = [self.output.deadline(), self.lane.deadline()];
-        let Some(next) = others.into_iter().chain([self.machine.deadline()]).flatten().min() else { return };
+        let Inbound { machine, lane, .. } = &self.inbound;
+        let deadlines = [machine.deadline(), lane.deadline(), self.output.deadline()];
+        let Some(next) = deadlines.into_iter().flatten().min() else { return };
         if next < self.armed || self.timer.is_elapsed() {
             self.armed = next;
             self.timer.as_mut().reset(next);
@@ -265,216 +248,14 @@ impl Connection {
             }
         }
     }
-
-    // ---- writing
-
-    /// Ready when nothing more is to be done for this client.
-    fn write(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
-        match self.output.write(&self.core, &mut self.link, self.context.limits.write, cx) {
-            // What is left is written while the session ends.
-            Ok((_, Some(reason))) => Poll::Ready(reason),
-            Ok((_, None)) => Poll::Pending,
-            Err(error) => {
-                tracing::debug!(session = self.core.id(), %error, "writing failed");
-                Poll::Ready(self.core.close_reason().unwrap_or(CloseReason::Client))
-            }
-        }
-    }
-
-    // ---- the handshake
-
-    fn authenticate(&mut self, cx: &mut Context<'_>) {
-        let Some(authentication) = &mut self.authentication else { return };
-        if let Poll::Ready(result) = authentication.as_mut().poll(cx) {
-            self.authentication = None;
-            self.on_auth_result(result);
-        }
-    }
-
-    fn on_auth_result(&mut self, result: Result<(), Refusal>) {
-        match result {
-            Ok(()) => {
-                self.machine.handshake_accepted();
-                self.core.outbox().accepted(&self.context.handshake_policy.accept);
-            }
-            Err(refusal) => {
-                self.core.refuse(&self.context.handshake_policy.refuse(refusal));
-            }
-        }
-    }
-
-    fn handshake(&mut self, body: &[u8], cx: &mut Context<'_>) {
-        let request = match wire::Request::parse(body) {
-            Ok(request) => Arc::new(request),
-            Err(error) => {
-                tracing::debug!(session = self.core.id(), %error, "bad handshake");
-                return self.on_auth_result(Err(Refusal::new()));
-            }
-        };
-        if let Err(refusal) = self.context.handshake_policy.validate(self.core.id(), &request) {
-            return self.on_auth_result(Err(refusal));
-        }
-        self.core.set_handshake(Arc::clone(&request));
-        let session = Session::new(Arc::clone(&self.core), 0);
-        match self.context.handshake_policy.start(session, &request) {
-            None => self.on_auth_result(Ok(())),
-            Some(authentication) => {
-                self.authentication = Some(authentication);
-                self.authenticate(cx);
-            }
-        }
-    }
-
-    // ---- reading
-
-    /// Whether we read now.
-    fn reads(&self) -> bool {
-        self.authentication.is_none()
-            && !self.lane.full(&self.context.limits)
-            && self.lane.work() < WORK_PER_POLL
-            && self.core.close_reason().is_none()
-    }
-
-    /// One whole packet, with the times when it was read and now. `Err` closes the connection.
-    fn packet(
-        &mut self,
-        packet: input::Packet<'_>,
-        times: (Instant, Instant),
-        cx: &mut Context<'_>,
-    ) -> Result<(), CloseReason> {
-        match self.machine.packet(packet.kind, times.1) {
-            Step::Nothing => Ok(()),
-            Step::Handshake => {
-                self.handshake(packet.body.as_slice(), cx);
-                Ok(())
-            }
-            Step::Message => self.message(&packet.body, times, cx),
-            Step::Violation(why) => {
-                tracing::debug!(session = self.core.id(), why, "protocol violation");
-                Err(CloseReason::Protocol)
-            }
-        }
-    }
-
-    /// Whether a message is over a limit; `Some(true)` if a request is answered.
-    #[inline]
-    fn over_a_limit(&mut self, target: &Target, now: Instant) -> Option<bool> {
-        if std::mem::take(&mut self.refused) {
-            return Some(true);
-        }
-        let call_limits = self.context.call_limits.as_ref()?;
-        let route = match target {
-            Target::Local(id) => self.context.dispatcher.entry(*id).route(),
-            Target::Remote(route) => route,
-            Target::Unresolved(_) => return None,
-        };
-        let over = call_limits.over(&mut self.call_limits, &self.core, route, now);
-        if over.is_some() {
-            self.context.metrics.filtered(DropReason::RateLimit);
-        }
-        over
-    }
-
-    fn message(
-        &mut self,
-        body: &Body<'_>,
-        (arrived, now): (Instant, Instant),
-        cx: &mut Context<'_>,
-    ) -> Result<(), CloseReason> {
-        let bad = |error: &dyn std::fmt::Display| {
-            tracing::debug!(%error, "undecodable message");
-            CloseReason::Protocol
-        };
-        let mut message = message::decode(body.as_slice()).map_err(|e| bad(&e))?;
-        let mid = match message.kind {
-            message::Kind::Request => message.id,
-            message::Kind::Notify => 0,
-            message::Kind::Response | message::Kind::Push => {
-                return Err(bad(&"a response or a push from a client"));
-            }
-        };
-        let settings = self.core.pool().settings();
-        let route = settings.dictionary.resolve(message.route).map_err(|e| bad(&e))?;
-        let mut target = self.context.dispatcher.resolve(route);
-        if let Some(answered) = self.over_a_limit(&target, now) {
-            if mid == 0 || !answered {
-                return Ok(());
-            }
-            target = Target::Unresolved(call_limits::too_many());
-            message.compressed = false;
-            message.body = &[];
-        }
-        let inbound = InboundMessage { target, mid, at: arrived, waited: arrived != now };
-        let scope = Scope { context: &self.context, core: &self.core };
-        if self.lane.makes_wait(scope, &inbound.target) {
-            self.lane.wait(scope, inbound, body.part(message.body).to_bytes(), message.compressed);
-        } else if !message.compressed {
-            self.lane.begin(scope, inbound, &body.part(message.body), cx);
-        } else if let Some(inflated) = self.context.inflate(&self.core, message.body) {
-            self.lane.begin(scope, inbound, &Body::borrowed(&inflated), cx);
-        }
-        Ok(())
-    }
 }
 
-/// Wakes the task after the other tasks of its thread and the sockets had their turn. A task that only wakes itself would
-/// run up to 61 times before the runtime looks at the sockets.
-fn yield_to_others(cx: &mut Context<'_>) {
+/// Wakes the task after the other tasks of its thread and the sockets had their turn.
+///
+/// A task that only wakes itself would run up to 61 times before the runtime polls the sockets.
+fn yield_now(cx: &mut Context<'_>) {
     let yielded = pin!(tokio::task::yield_now());
     if yielded.poll(cx).is_ready() {
         cx.waker().wake_by_ref();
-    }
-}
-
-/// Says that a session has ended, however its connection does.
-struct EndOnDrop<'a>(&'a Core);
-
-impl Drop for EndOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.end();
-    }
-}
-
-/// Writes what a closed session has left, up to its write deadline.
-async fn flush(output: &mut Output, core: &Core, link: &mut Link, limit: Duration) {
-    let write = poll_fn(|cx| match output.write(core, link, limit, cx) {
-        Ok((Wrote::Blocked | Wrote::Yielded, _)) => Poll::Pending,
-        Ok((Wrote::All, _)) | Err(_) => Poll::Ready(()),
-    });
-    let write = AssertUnwindSafe(write).catch_unwind();
-    if let Ok(Err(panic)) = tokio::time::timeout(limit, write).await {
-        panic_error("a link", &*panic);
-    }
-}
-
-/// Lets the handlers of a closed connection come to their end, or to the end of their time.
-async fn finish(scope: Scope<'_>, lane: &mut Lane) {
-    while !lane.idle() {
-        let until = lane.deadline();
-        let step = poll_fn(|cx| {
-            lane.run(scope, usize::MAX, cx);
-            if lane.idle() || lane.deadline() != until { Poll::Ready(()) } else { Poll::Pending }
-        });
-        match until {
-            None => step.await,
-            Some(until) => {
-                if tokio::time::timeout_at(until, step).await.is_err() {
-                    poll_fn(|cx| {
-                        lane.tick(scope, Instant::now(), cx);
-                        Poll::Ready(())
-                    })
-                    .await;
-                }
-            }
-        }
-    }
-}
-
-/// Why reading came to its end.
-fn close_reason_of(error: &io::Error) -> CloseReason {
-    match error.kind() {
-        _ if MessageTooLong::is_in(error) => CloseReason::TooLarge,
-        io::ErrorKind::InvalidData => CloseReason::Protocol,
-        _ => CloseReason::Client,
     }
 }

@@ -1,4 +1,4 @@
-//! The one writer of a connection: from the outbox into the link.
+//! The writing side of a connection: from the outbox into the link.
 
 use std::io::{self, IoSlice};
 use std::mem;
@@ -13,44 +13,43 @@ use crate::session::{Batch, CloseReason, Core};
 
 /// The most slices of one vectored write.
 const SLICES: usize = 32;
-/// A slow client that takes this much has made progress, and its write deadline starts again.
+/// The bytes that count as progress of a slow client. Progress restarts its write deadline.
 const PROGRESS: usize = 4096;
-/// The most batches of one round. Other threads may fill the outbox as fast as it empties; the reader shares the
-/// task's cooperative budget and needs a part of it, because a client that is not read looks silent.
+/// The most batches of one round. Other threads may fill the outbox as fast as it empties, but the reader needs a part
+/// of the task's cooperative budget: a client that is not read looks silent.
 const ROUNDS: usize = 32;
 
 /// The writing side of a connection.
 #[derive(Default)]
 pub(super) struct Output {
-    /// What is being written.
+    /// The batch that is being written.
     batch: Option<Batch>,
     /// Packets fed to a packet link and not yet flushed, and their bytes.
     fed: (usize, usize),
-    /// Whether packets waited in the outbox when the last of the batch was written. Set until that is known.
+    /// Packets waited in the outbox when the last of the batch was written. `true` until that is known.
     more: bool,
     progress: usize,
-    /// What a packet link had written when it was last asked.
+    /// The bytes that a packet link had written at the last check.
     written: u64,
-    /// Until when there must be progress; `None` while nothing waits for the client.
+    /// The deadline of the next progress; `None` while the client takes everything.
     until: Option<Instant>,
-    /// The session is closed: until `until` all must be out, and progress does not put it off any more.
+    /// The session is closed: everything must be written until `until`, and progress no longer extends it.
     last: bool,
 }
 
-/// What a round of writing left.
+/// How a round of writing ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wrote {
-    /// Nothing is left.
+    /// Everything was written.
     All,
-    /// The client takes no more just now.
+    /// The link takes no more now.
     Blocked,
-    /// The task has used up its turn, which says nothing about the client. The task was woken to go on.
+    /// The task's budget is used up, which says nothing about the client. The task is woken to continue.
     Yielded,
 }
 
 impl Output {
-    /// Writes what the outbox holds until there is no more, or no more is taken. Gives why the session is
-    /// closed, if it is.
+    /// Writes what the outbox holds, as far as the link takes it. Returns why the session is closed, if it is.
     pub(super) fn write(
         &mut self,
         core: &Core,
@@ -78,12 +77,12 @@ impl Output {
             };
             match wrote {
                 Wrote::All if self.more => {}
-                // The outbox was empty after the last packet. The writer finds what came since when it parks.
+                // The outbox was empty after the last packet. `Outbox::park` finds what came since.
                 Wrote::All => {
                     self.until = None;
                     return Ok((Wrote::All, core.close_reason()));
                 }
-                // A link without a budget of its own has not woken the task.
+                // A link without a cooperative budget has not woken the task.
                 Wrote::Yielded => break,
                 Wrote::Blocked => return Ok((Wrote::Blocked, self.blocked(core, deadline))),
             }
@@ -92,26 +91,26 @@ impl Output {
         Ok((Wrote::Yielded, core.close_reason()))
     }
 
-    /// The client takes no more just now: sets until when it must. Returns why the session is closed, if it is.
+    /// Sets the write deadline of a client that takes no more now. Returns why the session is closed, if it is.
     #[inline(never)]
     fn blocked(&mut self, core: &Core, deadline: Duration) -> Option<CloseReason> {
         core.outbox().wrote(&core.pool().settings().bounds, 0, 0, true);
         let closed = core.close_reason();
-        let begins_to_end = closed.is_some() && !mem::replace(&mut self.last, closed.is_some());
-        let goes_on = self.progress >= PROGRESS && !self.last;
-        if self.until.is_none() || begins_to_end || goes_on {
+        let is_first_after_close = closed.is_some() && !mem::replace(&mut self.last, closed.is_some());
+        let has_progress = self.progress >= PROGRESS && !self.last;
+        if self.until.is_none() || is_first_after_close || has_progress {
             self.until = Some(Instant::now() + deadline);
             self.progress = 0;
         }
         closed
     }
 
-    /// Whether something is being written.
+    /// Returns whether something is being written.
     pub(super) fn busy(&self) -> bool {
         self.batch.is_some() || self.fed.0 > 0
     }
 
-    /// Until when the client must have taken something.
+    /// Returns the write deadline of the client.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.until
     }
@@ -145,7 +144,7 @@ impl Output {
                 Poll::Pending => return Ok(pending()),
             }
         }
-        // TLS holds what does not fill a record; on a plain socket this is nothing.
+        // TLS buffers what does not fill a record. On a plain socket a flush does nothing.
         if stream.as_mut().poll_flush(cx)?.is_pending() {
             // More may come while the flush waits.
             self.more = true;
@@ -186,8 +185,9 @@ impl Output {
         Ok(Wrote::All)
     }
 
-    /// Accounts for what the transport below a packet link has taken since the last time. Packets leave the link in
-    /// order but are not reported one by one, so their number is estimated by the bytes.
+    /// Accounts for what the transport below a packet link has taken since the last time.
+    ///
+    /// Packets leave the link in order but are not reported one by one, so their number is estimated by the bytes.
     fn advance_packets(&mut self, core: &Core, written: u64) {
         let more = usize::try_from(written - mem::replace(&mut self.written, written)).unwrap_or(usize::MAX);
         self.progress = self.progress.saturating_add(more);
@@ -203,7 +203,7 @@ impl Output {
     }
 }
 
-/// What a `Pending` of the link means. With an empty budget every resource of tokio answers so, even one that is ready.
+/// Returns the meaning of a link's `Pending`. With an empty budget every resource of tokio is pending, even a ready one.
 fn pending() -> Wrote {
     if tokio::task::coop::has_budget_remaining() { Wrote::Blocked } else { Wrote::Yielded }
 }

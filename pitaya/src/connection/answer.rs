@@ -1,0 +1,54 @@
+//! Answers of the connection itself: errors, and the replies of other servers.
+
+use crate::error::{Error, Result, code};
+use crate::serialize::ErrorPayload;
+use crate::session::{Core, Refused};
+use crate::util::throttle::throttled;
+use crate::wire::message;
+
+/// Answers a request with an error. Returns `false` if the outbox has no room now.
+pub(super) fn try_send_error(core: &Core, mid: u64, error: &Error) -> bool {
+    let settings = core.pool().settings();
+    let payload = ErrorPayload::of(error, settings.expose_errors);
+    let sent = core.encode(|out| {
+        message::encode_response_with(out, mid, true, settings.compression.mode(), |out| {
+            payload.encode_as(&settings.format, out)
+        })
+    });
+    match sent {
+        Ok(Ok(())) | Err(Refused::Closed) => true,
+        Ok(Err(failed)) => {
+            throttled!(
+                core.pool().log(),
+                error,
+                "unencodable errors",
+                error = %failed,
+                "failed to encode an error for a client"
+            );
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+/// Answers a request with an error when the outbox has room.
+pub(super) async fn send_error(core: &Core, mid: u64, error: &Error) {
+    loop {
+        core.room(1).await;
+        if try_send_error(core, mid, error) {
+            return;
+        }
+    }
+}
+
+/// Answers a request with a body that is encoded already, when the outbox has room.
+pub(super) async fn send_reply(core: &Core, route: &str, mid: u64, body: &[u8]) -> Result<()> {
+    let compression = core.pool().settings().compression.named(route, body.len());
+    loop {
+        match core.encode(|out| message::encode_response(out, mid, false, body, compression)) {
+            Ok(sent) => return sent.map_err(|error| Error::new(code::INTERNAL, error.to_string())),
+            Err(Refused::Full) => core.room(1).await,
+            Err(_) => return Ok(()), // the session is closed
+        }
+    }
+}
