@@ -475,7 +475,7 @@ async fn accept(
             }
             Err(error) => {
                 let pause = backoff.failed(&error);
-                front.metrics.refused("accept");
+                front.metrics.record_rejected("accept");
                 if pause.log {
                     throttled!(front.pool.log(), warn, "failed accepts", %error, "failed to accept a connection");
                 }

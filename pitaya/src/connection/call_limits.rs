@@ -17,9 +17,9 @@ use crate::util::sync::Mutex;
 /// A limit to the calls of one connection or one user in any interval, to one route or to all.
 ///
 /// Add it with [`Builder::call_limit`](crate::app::Builder::call_limit). The rule is that of
-/// [`RateLimit`](crate::acceptor::RateLimit): exact and sliding, and a call over the limit does not count. Such a call is
-/// dropped and counted in `pitaya_acceptor_exceeded_rate_limiting`; with [`answered`](Self::answered) a request gets
-/// `PIT-429`.
+/// [`RateLimit`](crate::acceptor::RateLimit): exact and sliding, and a call over the limit does not count. Such a call
+/// is dropped and counted in `pitaya_acceptor_exceeded_rate_limiting`; with [`answered`](Self::answered) a request
+/// gets `PIT-429`.
 ///
 /// ```
 /// use pitaya::app::CallLimit;
@@ -43,8 +43,8 @@ pub struct CallLimit {
 impl CallLimit {
     /// Limits one connection to `limit` calls in any `interval`, to all routes together.
     ///
-    /// An interval of zero limits nothing. Memory: 16 bytes for each call that counts, up to `limit`, for each connection
-    /// or user.
+    /// An interval of zero limits nothing. Memory: 16 bytes for each call that counts, up to `limit`, for each
+    /// connection or user.
     ///
     /// # Errors
     /// Fails if `limit` is 0.
@@ -60,7 +60,8 @@ impl CallLimit {
         self
     }
 
-    /// Counts the calls of one user on all connections to this server. A session that is not bound counts by connection.
+    /// Counts the calls of one user on all connections to this server. A session that is not bound counts by
+    /// connection.
     #[must_use]
     pub fn per_user(mut self) -> Self {
         self.per_user = true;

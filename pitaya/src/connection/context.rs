@@ -101,7 +101,7 @@ impl ConnectionContext {
                 peer = %incoming.peer(),
                 "refused a connection: `pitaya.limit.connections` is reached"
             );
-            self.metrics.refused("limit");
+            self.metrics.record_rejected("limit");
             return;
         };
         let context = Arc::clone(self);
@@ -123,7 +123,7 @@ impl ConnectionContext {
             () = stopping.cancelled() => None,
             opened = open => opened.unwrap_or_else(|panic| {
                 panic_error("the set-up of a connection", &*panic);
-                context.metrics.refused("panic");
+                context.metrics.record_rejected("panic");
                 None
             }),
         }
@@ -142,7 +142,7 @@ impl ConnectionContext {
                     throttled!(self.pool.log(), warn, "untrusted proxies", %error, "refused a connection");
                 }
                 tracing::debug!(%peer, %error, "failed to set up a connection");
-                self.metrics.refused(error.label());
+                self.metrics.record_rejected(error.label());
                 return None;
             }
         };

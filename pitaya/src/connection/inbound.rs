@@ -80,11 +80,11 @@ impl Inbound {
             match filter.incoming(&mut filtered, now) {
                 Verdict::Pass => {}
                 Verdict::Drop(reason) => {
-                    self.context.metrics.filtered(reason);
+                    self.context.metrics.record_filtered(reason);
                     return Ok(());
                 }
                 Verdict::Refuse(reason) => {
-                    self.context.metrics.filtered(reason);
+                    self.context.metrics.record_filtered(reason);
                     refused = packet.kind == Kind::Data;
                     break;
                 }
@@ -222,7 +222,7 @@ impl Inbound {
         };
         let exceeded = limits.exceeded(&mut self.call_logs, &self.core, route, now);
         if exceeded.is_some() {
-            self.context.metrics.filtered(DropReason::RateLimit);
+            self.context.metrics.record_filtered(DropReason::RateLimit);
         }
         exceeded
     }

@@ -1,7 +1,7 @@
 //! The metrics of connections.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant as StdInstant};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -119,7 +119,7 @@ impl ConnectionMetrics {
         if let Some(entry) = completed.entry
             && !self.silent
         {
-            let time = StdInstant::now().saturating_duration_since(completed.arrived.into_std());
+            let time = std::time::Instant::now().saturating_duration_since(completed.arrived.into_std());
             self.routes[entry.index()].succeeded_together(time, completed.calls);
         }
     }
@@ -130,7 +130,7 @@ impl ConnectionMetrics {
         if self.silent {
             return;
         }
-        let time = StdInstant::now().saturating_duration_since(arrived.into_std());
+        let time = std::time::Instant::now().saturating_duration_since(arrived.into_std());
         match label {
             RouteLabel::Local(entry) => self.routes[entry.index()].ended(time, error),
             RouteLabel::Remote(route) => self.remote.of(route, error).ended(time, error),
@@ -138,7 +138,7 @@ impl ConnectionMetrics {
         }
     }
 
-    pub(super) fn filtered(&self, reason: DropReason) {
+    pub(super) fn record_filtered(&self, reason: DropReason) {
         match reason {
             DropReason::RateLimit => self.limited.record(1.0),
             DropReason::Filter => self.filtered.record(1.0),
@@ -147,7 +147,7 @@ impl ConnectionMetrics {
 
     /// Records a connection that got no session.
     #[cold]
-    pub(crate) fn rejected(&self, reason: &'static str) {
+    pub(crate) fn record_rejected(&self, reason: &'static str) {
         self.metrics.bind_or_log(&REJECTED_CONNECTIONS, &[("reason", reason)]).record(1.0);
     }
 

@@ -13,7 +13,8 @@
 //! | `answer.rs` | replies that no handler encodes |
 //! | `closing.rs`, `linger.rs` | the end of a session, and of its socket |
 //!
-//! A connection at rest holds no buffer: it reads into the buffer of its thread, and a batch of replies borrows one too.
+//! A connection at rest holds no buffer: it reads into the buffer of its thread, and a batch of replies borrows one
+//! too.
 
 mod answer;
 mod call_limits;

@@ -203,7 +203,8 @@ impl Output {
     }
 }
 
-/// Returns the meaning of a link's `Pending`. With an empty budget every resource of tokio is pending, even a ready one.
+/// Returns the meaning of a link's `Pending`. With an empty budget every resource of tokio is pending, even a ready
+/// one.
 fn pending() -> Wrote {
     if tokio::task::coop::has_budget_remaining() { Wrote::Blocked } else { Wrote::Yielded }
 }
