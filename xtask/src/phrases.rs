@@ -56,7 +56,6 @@ const EXEMPT_RUST: &[&str] = &[
     "pitaya/src/component/",
     "pitaya/src/config/",
     "pitaya/src/context/",
-    "pitaya/src/group/",
     "pitaya/src/module/",
     "pitaya/src/pipeline/",
     "pitaya/src/services.rs",

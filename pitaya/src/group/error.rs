@@ -1,28 +1,28 @@
-//! What a store of groups may answer instead.
+//! The errors of group stores.
 
 use crate::error::{BoxError, Error, code, text};
 
-/// Why a store did not do what it was asked. As an [`Error`] each is `PIT-000` with the text of the variant.
+/// The error of a store. As an [`Error`] each has the code `PIT-000` and the text of the variant.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GroupError {
-    /// There is a group of this name already.
+    /// A group of this name exists already.
     #[error("{}", text::GROUP_EXISTS)]
     Exists,
-    /// There is no group of this name, or no longer.
+    /// No group of this name exists, or its time to live is over.
     #[error("{}", text::GROUP_NOT_FOUND)]
     NotFound,
-    /// The user is in the group already.
+    /// The user is a member already.
     #[error("{}", text::MEMBER_EXISTS)]
     MemberExists,
-    /// The user is not in the group.
+    /// The user is not a member.
     #[error("{}", text::MEMBER_NOT_FOUND)]
     MemberNotFound,
-    /// The group was made without a time to live, so there is none to renew.
+    /// The group has no time to live to renew.
     #[error("{}", text::GROUP_TTL_NOT_FOUND)]
     NoTtl,
-    /// The store itself failed; only the log sees how.
-    #[error("the store of the groups failed")]
+    /// The store failed. As an [`Error`] it is `PIT-000`, and only the log shows the source.
+    #[error("the group store failed")]
     Store(#[source] BoxError),
 }
 

@@ -1,7 +1,6 @@
-//! The keys under which groups are kept in a registry, each format in this one place (`docs/cluster.md`, "Groups").
-//! The configured prefix, which stands before all of them, is not in here. Names are checked before they come here.
+//! The keys of groups in etcd, without the configured prefix (`docs/cluster.md`, "Groups").
 
-/// The key of a group.
+/// Returns the key of a group.
 ///
 /// ```
 /// assert_eq!(pitaya::group::key::group("lobby"), "groups/lobby");
@@ -11,13 +10,13 @@ pub fn group(name: &str) -> String {
     format!("groups/{name}")
 }
 
-/// What the keys of a group's members begin with.
+/// Returns the prefix of the keys of a group's members.
 #[must_use]
 pub fn members(name: &str) -> String {
     format!("groups/{name}/uids/")
 }
 
-/// The key of one member.
+/// Returns the key of a member.
 ///
 /// ```
 /// assert_eq!(pitaya::group::key::member("lobby", "ann"), "groups/lobby/uids/ann");

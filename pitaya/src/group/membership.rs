@@ -1,8 +1,8 @@
 //! Memberships that end with a session.
 //!
-//! A membership belongs to the session that made it, not to its user alone: the store keeps the session's
-//! [ownership](crate::session::Core::ownership) with the member, and a session takes out only what is its own. So a session
-//! that ends late, or joins late, does not touch the membership of its successor.
+//! A membership belongs to the session that joined, not to its user alone. The store keeps the session's
+//! [ownership](crate::session::Core::ownership) with the member, and a session removes only members that it owns. So a
+//! session that ends or joins late does not change the membership of a newer session.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use dashmap::mapref::entry::Entry;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::GroupError;
-use super::handle::Group;
+use super::groups::Group;
 use crate::error::{Error, Result, code, text};
 use crate::session::Core;
 
-/// The memberships of the sessions of this server, by session and group.
+/// The memberships of this server's sessions, by session and group.
 #[derive(Default)]
 pub(super) struct Memberships(DashMap<(u64, Arc<str>), Arc<Membership>>);
 
@@ -25,22 +25,22 @@ pub(super) struct Membership {
     /// The close callback that ends it.
     callback: u64,
     core: Arc<Core>,
-    /// Held while the store is asked, so that a leave waits for the join before it.
+    /// Locked during an operation of the store, so that a leave waits for the join before it.
     stage: Mutex<Stage>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// The store has not been asked yet.
+    /// No join has reached the store.
     New,
-    /// The store has been asked to add it, so many times.
+    /// The number of joins that were sent to the store.
     Joined(u64),
-    /// It has been given up: another one may have taken its place.
+    /// Removed from the map. A newer membership may have replaced it.
     Gone,
 }
 
 impl Memberships {
-    /// The membership of a session in a group, made if there is none. Fails with `PIT-499` if the session is over.
+    /// Returns the membership of a session in a group, or makes it. Fails with `PIT-499` if the session is closed.
     fn get_or_insert(&self, group: &Group, core: &Arc<Core>, uid: &str) -> Result<Arc<Membership>> {
         match self.0.entry(key(group, core.id())) {
             Entry::Occupied(entry) => Ok(Arc::clone(entry.get())),
@@ -49,7 +49,7 @@ impl Memberships {
                 let callback = core.on_close(Box::new(move |session| {
                     Box::pin(async move {
                         if let Err(error) = leave(&leaving, session.core(), &uid).await {
-                            tracing::debug!(uid, group = leaving.name(), %error, "a user could not leave a group");
+                            tracing::debug!(uid, group = leaving.name(), %error, "failed to remove a user from a group");
                         }
                     })
                 }));
@@ -65,15 +65,15 @@ impl Memberships {
         self.0.get(&key(group, session)).map(|membership| Arc::clone(&membership))
     }
 
-    /// Gives a membership up: the session's end does nothing about it any more.
-    fn forget(&self, group: &Group, membership: &Arc<Membership>, mut stage: MutexGuard<'_, Stage>) {
+    /// Removes a membership and its close callback.
+    fn remove(&self, group: &Group, membership: &Arc<Membership>, mut stage: MutexGuard<'_, Stage>) {
         *stage = Stage::Gone;
         let same = |_: &(u64, Arc<str>), other: &Arc<Membership>| Arc::ptr_eq(other, membership);
         self.0.remove_if(&key(group, membership.core.id()), same);
         membership.core.remove_on_close(membership.callback);
     }
 
-    /// The number of memberships.
+    /// Returns the number of memberships.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
         self.0.len()
@@ -92,7 +92,7 @@ fn closed() -> Error {
     Error::new(code::CLOSED, text::BROKEN_PIPE)
 }
 
-/// Adds the user of a session to a group, for as long as the session lasts.
+/// Adds the user of a session to a group until the session ends.
 pub(super) async fn join(group: &Group, core: &Arc<Core>, uid: &str) -> Result<()> {
     let (store, memberships) = (group.store()?, group.memberships());
     loop {
@@ -104,15 +104,15 @@ pub(super) async fn join(group: &Group, core: &Arc<Core>, uid: &str) -> Result<(
             Stage::Joined(times) => times,
         };
         if core.close_reason().is_some() {
-            return Err(closed()); // its end takes out what it had joined before
+            return Err(closed()); // the close callback removes what it had joined before
         }
-        // Before the store is asked: a join that is dropped meanwhile may have reached it.
+        // Counted before the store is called, because a join that is dropped meanwhile may have reached it.
         *stage = Stage::Joined(before + 1);
         return match store.join(group.name(), uid, &membership.owner).await {
             Ok(_) => Ok(()),
             Err(error) => {
                 if before == 0 && matches!(error, GroupError::NotFound) {
-                    memberships.forget(group, &membership, stage);
+                    memberships.remove(group, &membership, stage);
                 }
                 Err(group.about(error, Some(uid)))
             }
@@ -120,22 +120,22 @@ pub(super) async fn join(group: &Group, core: &Arc<Core>, uid: &str) -> Result<(
     }
 }
 
-/// Takes the user of a session out of a group, if it is in by this session.
+/// Removes the user of a session from a group, if this session owns the membership.
 pub(super) async fn leave(group: &Group, core: &Core, uid: &str) -> Result<()> {
     let (store, memberships) = (group.store()?, group.memberships());
     let not_in = || group.about(GroupError::MemberNotFound, Some(uid));
     let membership = memberships.get(group, core.id()).ok_or_else(not_in)?;
     let stage = membership.stage.lock().await;
     if matches!(*stage, Stage::New | Stage::Gone) {
-        memberships.forget(group, &membership, stage);
+        memberships.remove(group, &membership, stage);
         return Err(not_in());
     }
     let left = store.leave(group.name(), uid, &membership.owner).await;
-    memberships.forget(group, &membership, stage);
+    memberships.remove(group, &membership, stage);
     if left.map_err(|error| group.about(error, Some(uid)))? { Ok(()) } else { Err(not_in()) }
 }
 
-/// Takes a user out of a group, whoever put it in.
+/// Removes a user from a group, whatever its owner.
 pub(super) async fn remove(group: &Group, uid: &str) -> Result<()> {
     let (store, memberships) = (group.store()?, group.memberships());
     let membership = group.session(uid).and_then(|session| memberships.get(group, session.id()));
@@ -144,12 +144,12 @@ pub(super) async fn remove(group: &Group, uid: &str) -> Result<()> {
     let stage = membership.stage.lock().await;
     let removed = store.remove(group.name(), uid).await;
     if matches!(removed, Ok(()) | Err(GroupError::NotFound | GroupError::MemberNotFound)) {
-        memberships.forget(group, &membership, stage);
+        memberships.remove(group, &membership, stage);
     }
     removed.map_err(about)
 }
 
-/// Memberships of this server that are given up when `remove` has removed all members of a group.
+/// Awaits `remove`, which removes all members of a group, then removes the memberships of this server.
 pub(super) async fn remove_members<T>(
     group: &Group,
     remove: impl Future<Output = Result<T, GroupError>>,
@@ -161,7 +161,7 @@ pub(super) async fn remove_members<T>(
         for uid in members.iter() {
             let membership = group.session(uid).and_then(|session| memberships.get(group, session.id()));
             if let Some(membership) = membership {
-                // One that joins now may come after the removal, and stays.
+                // A session that joins now may join after the removal, and then stays.
                 let stage = membership.stage.try_lock().map(|stage| *stage);
                 before.extend(stage.map(|stage| (membership, stage)));
             }
@@ -171,8 +171,11 @@ pub(super) async fn remove_members<T>(
     for (membership, stage) in before {
         let now = membership.stage.lock().await;
         if *now == stage {
-            memberships.forget(group, &membership, now);
+            memberships.remove(group, &membership, now);
         }
     }
     Ok(removed)
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,13 +16,12 @@ use super::{GroupError, GroupStore, Members, StoreFuture};
 /// A shorter tick would keep a core busy.
 const SHORTEST_TICK: Duration = Duration::from_millis(1);
 
-/// Keeps groups in memory: the default, and enough where one server owns its groups.
+/// Keeps groups in the memory of this process. The default.
 ///
-/// Members are in the order in which they were added. A group with a time to live is gone for everybody the
-/// moment its time is over; its memory is freed by whoever asks for it next, or by the next sweep. There is no
-/// bound on groups or members besides memory.
+/// Members are in the order in which they were added. A group expires exactly at the end of its time to live. Its
+/// memory is freed by the next operation on it or by the next sweep. Groups and members are not limited in number.
 pub struct MemoryStore {
-    /// Names may come from clients: the default hasher resists them.
+    /// The standard hasher resists collisions, because names may come from clients.
     groups: DashMap<Box<str>, Group, std::hash::RandomState>,
     tick: Duration,
 }
@@ -32,16 +31,16 @@ struct Group {
     next: u64,
     order: BTreeMap<u64, Arc<str>>,
     places: HashMap<Arc<str>, u64>,
-    /// The owners of those members that have one.
+    /// The owners of members that have one.
     owners: HashMap<Arc<str>, Box<str>>,
-    /// The members as they were last asked for; gone with every change.
+    /// The members as last returned. Dropped with every change.
     snapshot: Option<Members>,
     ttl: Option<Ttl>,
 }
 
 struct Ttl {
     length: Duration,
-    /// `None` where the clock cannot count that far: it never ends.
+    /// `None` if the clock cannot represent it: the group never expires.
     ends: Option<Instant>,
 }
 
@@ -72,13 +71,13 @@ impl Group {
         Ok(())
     }
 
-    /// Adds a member on behalf of `owner`; of two owners the greater keeps it.
+    /// Adds a member that `owner` owns. Of two owners the greater keeps it.
     fn join(&mut self, uid: &str, owner: &str) -> bool {
         // The empty owner of a member that was added is the least of all.
         if self.owners.get(uid).is_some_and(|other| **other > *owner) {
             return false;
         }
-        let _is_in_already = self.add(uid);
+        let _is_member_already = self.add(uid);
         if let Some((uid, _)) = self.places.get_key_value(uid) {
             self.owners.insert(Arc::clone(uid), owner.into());
         }
@@ -106,20 +105,20 @@ impl Group {
 }
 
 impl MemoryStore {
-    /// How often expired groups are swept out, unless told otherwise.
+    /// The default interval of sweeps.
     pub const TICK: Duration = Duration::from_secs(30);
 
-    /// A store that sweeps every [`TICK`](Self::TICK).
+    /// Makes a store that removes expired groups every [`TICK`](Self::TICK).
     pub fn new() -> Self {
         Self::with_tick(Self::TICK)
     }
 
-    /// A store that sweeps every `tick`, at least 1 ms (`pitaya.groups.memory.tickduration`).
+    /// Makes a store that removes expired groups every `tick`, at least 1 ms (`pitaya.groups.memory.tickduration`).
     pub fn with_tick(tick: Duration) -> Self {
         Self { groups: DashMap::default(), tick: tick.max(SHORTEST_TICK) }
     }
 
-    /// Does something with a group that lives.
+    /// Calls `f` with a group that has not expired.
     fn with<T>(
         &self,
         name: &str,
@@ -220,7 +219,7 @@ impl GroupStore for MemoryStore {
 
     fn delete<'a>(&'a self, group: &'a str) -> StoreFuture<'a, ()> {
         Box::pin(async move {
-            // An expired group goes too, but was not there to delete.
+            // An expired group is removed too, but does not count as found.
             let (_, group) = self.groups.remove(group).ok_or(GroupError::NotFound)?;
             if group.expired(Instant::now()) { Err(GroupError::NotFound) } else { Ok(()) }
         })

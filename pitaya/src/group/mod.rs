@@ -1,9 +1,8 @@
-//! Groups: named sets of users, to push to all of them at once.
+//! Groups: named sets of users, which a push reaches together.
 //!
 //! [`Groups`] is a service of the app: a component has it as a field, a handler or a remote takes it as an
-//! argument. Where the groups are kept is a [`GroupStore`]; [`MemoryStore`] keeps them in this process. A member
-//! is a uid, not a connection: it stays when its user disconnects, until somebody removes it, most often a
-//! callback of [`Session::on_close`](crate::session::Session::on_close).
+//! argument. A [`GroupStore`] keeps the groups; [`MemoryStore`] keeps them in this process. A member is a uid, not a
+//! connection: it stays when its user disconnects, until code removes it. [`Group::join`] removes it with the session.
 //!
 //! [`Users`] reaches users that are in no group.
 //!
@@ -24,7 +23,7 @@
 mod error;
 #[cfg(feature = "etcd")]
 mod etcd;
-mod handle;
+mod groups;
 pub mod key;
 mod membership;
 mod memory;
@@ -35,7 +34,7 @@ pub use error::GroupError;
 #[cfg(feature = "etcd")]
 #[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
 pub use etcd::{EtcdGroupOptions, EtcdStore};
-pub use handle::{Group, Groups};
+pub use groups::{Group, Groups};
 pub use memory::MemoryStore;
 pub use store::{GroupStore, Members, StoreFuture};
 pub(crate) use users::RemoteUsers;

@@ -1,4 +1,4 @@
-//! Where groups are kept.
+//! The port to where groups are kept.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,27 +7,27 @@ use std::time::Duration;
 
 use super::GroupError;
 
-/// What a store answers, in time.
+/// The future of a store's answer.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, GroupError>> + Send + 'a>>;
 
-/// The uids of a group, shared: a broadcast reads them without a copy.
+/// The uids of a group. Shared, so that a broadcast reads them without a copy.
 pub type Members = Arc<[Arc<str>]>;
 
-/// Keeps groups and their members. Names and uids that reach a store have been checked: names by
-/// [`Groups`](super::Groups), added uids by [`check_uid`](crate::session::check_uid).
+/// Keeps groups and their members.
 ///
-/// Every operation but [`create`](Self::create) fails with [`GroupError::NotFound`] for a group that does not
-/// exist or whose time is over.
+/// The names and uids that it gets are valid: [`Group`](super::Group) checks names, and added uids with
+/// [`check_uid`](crate::session::check_uid). Every operation but [`create`](Self::create) fails with
+/// [`GroupError::NotFound`] if the group does not exist or its time to live is over.
 pub trait GroupStore: Send + Sync + 'static {
-    /// Makes an empty group, which is gone after `ttl` if that is given and not renewed.
+    /// Creates an empty group. It expires after `ttl`, if that is given and not renewed.
     ///
     /// Fails with [`GroupError::Exists`].
     fn create<'a>(&'a self, group: &'a str, ttl: Option<Duration>) -> StoreFuture<'a, ()>;
 
-    /// The members, in an order that stays the same while nobody comes or goes.
+    /// Returns the members. Their order stays the same while the group does not change.
     fn members<'a>(&'a self, group: &'a str) -> StoreFuture<'a, Members>;
 
-    /// Whether a user is a member.
+    /// Returns whether a user is a member.
     fn contains<'a>(&'a self, group: &'a str, uid: &'a str) -> StoreFuture<'a, bool>;
 
     /// Adds a member.
@@ -40,11 +40,12 @@ pub trait GroupStore: Send + Sync + 'static {
     /// Fails with [`GroupError::MemberNotFound`].
     fn remove<'a>(&'a self, group: &'a str, uid: &'a str) -> StoreFuture<'a, ()>;
 
-    /// Adds a member on behalf of `owner`, or gives a member to `owner` if the owner it has is lesser, by the order of text.
-    /// A member that was [added](Self::add) has the empty owner. Returns whether `owner` owns the member now.
+    /// Adds a member that `owner` owns, or makes `owner` the owner of a member if its owner is lesser by text order.
+    /// Returns whether `owner` owns the member now.
     ///
-    /// A store that several servers share needs it, or a session that ends late takes out the user of a newer one. Without
-    /// it every member belongs to whoever asks.
+    /// A member that was [added](Self::add) has the empty owner. Stores that several servers share must implement this
+    /// and [`leave`](Self::leave): otherwise a session that ends late removes the membership of a newer session. By
+    /// default owners are ignored.
     fn join<'a>(&'a self, group: &'a str, uid: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
         let _ = owner;
         Box::pin(async move {
@@ -55,7 +56,7 @@ pub trait GroupStore: Send + Sync + 'static {
         })
     }
 
-    /// Removes a member that `owner` owns. Returns `false` if it has another owner, or is no member.
+    /// Removes a member that `owner` owns. Returns `false` if it has another owner or is not a member.
     fn leave<'a>(&'a self, group: &'a str, uid: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
         let _ = owner;
         Box::pin(async move {
@@ -67,13 +68,13 @@ pub trait GroupStore: Send + Sync + 'static {
         })
     }
 
-    /// Removes all members; the group stays.
+    /// Removes all members. The group remains.
     fn remove_all<'a>(&'a self, group: &'a str) -> StoreFuture<'a, ()>;
 
-    /// The number of members.
+    /// Returns the number of members.
     fn count<'a>(&'a self, group: &'a str) -> StoreFuture<'a, usize>;
 
-    /// Begins the group's time to live anew.
+    /// Restarts the group's time to live.
     ///
     /// Fails with [`GroupError::NoTtl`].
     fn renew_ttl<'a>(&'a self, group: &'a str) -> StoreFuture<'a, ()>;
@@ -81,14 +82,14 @@ pub trait GroupStore: Send + Sync + 'static {
     /// Removes the group and its members.
     fn delete<'a>(&'a self, group: &'a str) -> StoreFuture<'a, ()>;
 
-    /// The store's own housekeeping. The app runs it from start to stop, and then drops it. A store that several apps
-    /// share is run by each of them.
+    /// Runs the store's housekeeping. The app polls it from start to stop, then drops it. Each app that shares a store
+    /// runs it.
     fn run(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async {})
     }
 }
 
-/// One that several apps of a process share, or a test looks into. Each app runs the housekeeping.
+/// A store that several apps of a process share, or that a test inspects.
 ///
 /// ```
 /// use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Users, reached by uid.
+//! Pushes and kicks to users by uid.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,7 +12,9 @@ use crate::error::{Error, Result, code, text};
 use crate::serialize::{Message, Push};
 use crate::session::{CloseReason, Pool, Session, SessionPool};
 
-/// Reaches users by uid: a service of the app, as a component's field or as an argument.
+/// Pushes to users and kicks them by uid.
+///
+/// A service of the app: take it as a component's field or as an argument. Cheap to clone.
 ///
 /// ```
 /// use pitaya::group::Users;
@@ -28,9 +30,9 @@ use crate::session::{CloseReason, Pool, Session, SessionPool};
 #[derive(Clone)]
 pub struct Users {
     pool: Arc<Pool>,
-    /// Whoever reaches users of other servers; `None` in a server that stands alone.
+    /// The users of other servers; `None` in a standalone server.
     remote: Option<Arc<dyn RemoteUsers>>,
-    /// The type of the frontends that have the users, if it is not this server's own.
+    /// The type of the users' frontends, if it is not this server's type.
     frontend_type: Option<Arc<str>>,
 }
 
@@ -39,7 +41,7 @@ pub(crate) trait RemoteUsers: Send + Sync {
     /// The type of this server, if it is a frontend.
     fn frontend_type(&self) -> Option<Arc<str>>;
 
-    /// Sends a push to users of a type of frontends; gives those for whom it is not on its way.
+    /// Sends a push to users of a frontend type. Returns the users for which it could not be sent.
     fn push<'a>(
         &'a self,
         frontend_type: &'a str,
@@ -48,20 +50,20 @@ pub(crate) trait RemoteUsers: Send + Sync {
         body: Bytes,
     ) -> BoxFuture<'a, Vec<&'a str>>;
 
-    /// The same for a kick.
+    /// Kicks users of a frontend type. Returns the users for which the kick could not be sent.
     fn kick<'a>(&'a self, frontend_type: &'a str, uids: Vec<&'a str>) -> BoxFuture<'a, Vec<&'a str>>;
 }
 
 service!(Users);
 
-/// Whom a push or a kick reached.
+/// The result of a push or a kick to users.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// How many sessions took it.
+    /// The number of users that it was sent to.
     pub sent: usize,
-    /// The uids that have no session here, or whose session did not take it, in the order given.
+    /// The uids without a session, or whose session refused it, in the order given.
     pub failed: Vec<String>,
-    /// What it is called when some failed.
+    /// The text of the error if some failed.
     failure: &'static str,
 }
 
@@ -78,13 +80,13 @@ impl Delivery {
         }
     }
 
-    /// Counts those who are not here.
+    /// Counts users of other servers.
     fn count_remote(&mut self, all: &[&str], failed: &[&str]) {
         self.sent += all.len() - failed.len();
         self.failed.extend(failed.iter().map(|uid| (*uid).to_owned()));
     }
 
-    /// Puts those that failed into the order in which they were given.
+    /// Sorts the failed uids into the order given.
     fn sort_failed<'a>(&mut self, given: impl Iterator<Item = &'a str>) {
         if self.failed.len() > 1 {
             let place: HashMap<&str, usize> = given.enumerate().map(|(n, uid)| (uid, n)).collect();
@@ -92,11 +94,11 @@ impl Delivery {
         }
     }
 
-    /// For callers that need everybody to be reached.
+    /// Turns failed uids into an error.
     ///
     /// # Errors
-    /// `PIT-000`, `failed to push message to users` or `failed to kick users`, if anybody was not; the uids
-    /// are in the metadata under `uids`, separated by commas.
+    /// `PIT-000` with `failed to push message to users` or `failed to kick users`. The metadata has the uids under
+    /// `uids`, separated by commas.
     pub fn complete(self) -> Result<()> {
         if self.failed.is_empty() {
             return Ok(());
@@ -106,7 +108,7 @@ impl Delivery {
 }
 
 impl Users {
-    /// Over the sessions of a pool.
+    /// Reaches the users of a pool's sessions.
     pub fn new(pool: &SessionPool) -> Self {
         Self { pool: Arc::clone(&pool.0), remote: None, frontend_type: None }
     }
@@ -115,8 +117,10 @@ impl Users {
         Self { remote: Some(remote), ..Self::new(pool) }
     }
 
-    /// The users of another type of frontends. In a cluster a user may be on a frontend of each type at once. A frontend
-    /// reaches those of its own type unless told otherwise; a backend must say which.
+    /// Returns the users on frontends of another type.
+    ///
+    /// A user may be connected to one frontend of each type. A frontend reaches the users of its own type by default; a
+    /// backend must name the type.
     ///
     /// ```
     /// # use pitaya::group::Users;
@@ -131,15 +135,15 @@ impl Users {
         Self { frontend_type: Some(frontend_type.into()), ..self.clone() }
     }
 
-    /// Sends a message to users, on the route of its type. It is encoded once. Never waits for a client: a full
-    /// outbox meets `pitaya.session.outbox.policy`.
+    /// Sends a message to users, on the route of its type. It is encoded once.
     ///
-    /// In a cluster, users of other servers count as sent to once the message is on its way: nobody confirms that it
-    /// arrives, or that they are connected at all.
+    /// Never waits for a client: `pitaya.session.outbox.policy` decides about a full outbox. For users of other
+    /// servers, success means that the message was sent, not that it arrives or that the user is connected. Not
+    /// cancel-safe: a dropped call may have sent to some users.
     ///
     /// # Errors
     /// `PIT-000` if the message cannot be serialized, or on a backend without [`at`](Self::at). Users that were not
-    /// reached are no error but part of the [`Delivery`].
+    /// reached are in the [`Delivery`], not an error.
     pub async fn push<P: Push>(&self, uids: &[impl AsRef<str> + Sync], message: &P) -> Result<Delivery> {
         self.push_to(uids, P::ROUTE, message).await
     }
@@ -158,11 +162,12 @@ impl Users {
         self.deliver(uids.iter().map(AsRef::as_ref).collect(), route, body).await
     }
 
-    /// Kicks users: each client is told, then disconnected. Of users that are here, whatever the type of this server;
-    /// others as [`push`](Self::push) reaches them.
+    /// Kicks users: sends each client a kick, then disconnects it.
+    ///
+    /// Sessions of this server are kicked whatever its type. Other users are reached as by [`push`](Self::push).
     ///
     /// # Errors
-    /// `PIT-000` on a backend without [`at`](Self::at). Users that were not reached are part of the [`Delivery`].
+    /// `PIT-000` on a backend without [`at`](Self::at). Users that were not reached are in the [`Delivery`].
     pub async fn kick(&self, uids: &[impl AsRef<str> + Sync]) -> Result<Delivery> {
         let mut delivery = Delivery::new(text::KICKING_USERS);
         let frontends = self.remote_frontends()?;
@@ -184,7 +189,7 @@ impl Users {
         Ok(delivery)
     }
 
-    /// Whoever reaches users of other servers, and on which type of them; `None` in a server that stands alone.
+    /// Returns the port to other servers and the frontend type; `None` in a standalone server.
     fn remote_frontends(&self) -> Result<Option<(&dyn RemoteUsers, Arc<str>)>> {
         let Some(remote) = &self.remote else { return Ok(None) };
         let frontend_type = self.frontend_type.clone().or_else(|| remote.frontend_type());
@@ -196,7 +201,7 @@ impl Users {
         Ok(Some((&**remote, frontend_type)))
     }
 
-    /// The session here of a user.
+    /// Returns the session of a user on this server.
     pub(super) fn session(&self, uid: &str) -> Option<Session> {
         self.pool.by_uid(uid).map(|core| Session::new(core, 0))
     }
@@ -206,19 +211,19 @@ impl Users {
         self.pool.encode_body(message)
     }
 
-    /// Gives everybody the same message.
+    /// Sends the same message to all users.
     pub(super) async fn deliver(&self, uids: Vec<&str>, route: &str, body: Bytes) -> Result<Delivery> {
         let mut delivery = Delivery::new(text::PUSHING_TO_USERS);
         self.pool.check_push(route)?;
         let frontends = self.remote_frontends()?;
-        // Of another type of frontends nobody is here.
+        // Users of another frontend type are not on this server.
         let local = match (&frontends, &self.remote) {
             (Some((_, frontend_type)), Some(remote)) => {
                 remote.frontend_type().as_ref() == Some(frontend_type)
             }
             _ => true,
         };
-        // Made for the first user that is here: a backend has none.
+        // Encoded for the first user on this server: a backend has none.
         let mut packet = None;
         let mut others = Vec::new();
         for uid in &uids {

@@ -117,7 +117,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What a store should be, as plainly as possible.
+/// The simplest correct store.
 #[derive(Default)]
 struct Model {
     now: u64,

@@ -1,4 +1,4 @@
-//! What users of the framework hold.
+//! The service [`Groups`], and one [`Group`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,11 +14,13 @@ use crate::error::{Error, Result, code, text};
 use crate::serialize::{Message, Push};
 use crate::session::{Session, SessionPool, check_uid, shortened};
 
-/// The longest name in bytes.
+/// The most bytes of a name.
 const MAX_NAME: usize = 128;
 const NAME_FORM: &str = "1 to 128 bytes without control characters and /";
 
-/// The groups of an app: a service, as a component's field or as an argument. Cheap to clone.
+/// The groups of an app.
+///
+/// A service: take it as a component's field or as an argument. Cheap to clone.
 ///
 /// ```
 /// use pitaya::group::Groups;
@@ -52,7 +54,7 @@ struct Inner {
 service!(Groups);
 
 impl Groups {
-    /// Groups kept in `store`, of the users that `users` reaches.
+    /// Makes groups that `store` keeps, of the users that `users` reaches.
     pub fn new(store: impl GroupStore, users: Users) -> Self {
         Self::boxed(Box::new(store), users)
     }
@@ -61,12 +63,12 @@ impl Groups {
         Self(Arc::new(Inner { store, users, memberships: Memberships::default() }))
     }
 
-    /// Groups in memory over the sessions of a pool: for tests of components.
+    /// Makes groups in memory over the sessions of a pool, for tests of components.
     pub fn in_memory(pool: &SessionPool) -> Self {
         Self::new(MemoryStore::new(), Users::new(pool))
     }
 
-    /// The group of a name. It need not exist: this only names it.
+    /// Returns the group of a name. The group need not exist.
     pub fn group(&self, name: &str) -> Group {
         Group { groups: self.clone(), name: name.into(), users: self.0.users.clone() }
     }
@@ -76,7 +78,7 @@ impl Groups {
         &self.0.memberships
     }
 
-    /// The users behind the groups.
+    /// Returns the users that groups push to.
     pub fn users(&self) -> &Users {
         &self.0.users
     }
@@ -102,9 +104,10 @@ impl fmt::Debug for Groups {
 
 /// One group, by name.
 ///
-/// Every operation fails with `illegal group name` if the name is empty, longer than 128 bytes, or has a `/` or
-/// a control character, which would break a key of the registry; and, where not said otherwise, with
-/// `group not found` if the group does not exist or its time is over. These errors are `PIT-000`.
+/// Every operation fails with `illegal group name` if the name is empty, longer than 128 bytes, or has a `/` or a
+/// control character. Unless documented otherwise it fails with `group not found` if the group does not exist or has
+/// expired. A failing store is an error too. All these errors are `PIT-000`. An operation that is dropped may have
+/// reached the store.
 #[derive(Clone)]
 pub struct Group {
     groups: Groups,
@@ -113,12 +116,12 @@ pub struct Group {
 }
 
 impl Group {
-    /// The name.
+    /// Returns the name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The same group, whose messages go to its members on another type of frontends: see [`Users::at`].
+    /// Returns the same group, whose pushes go to frontends of another type: see [`Users::at`].
     #[must_use]
     pub fn at(&self, frontend_type: &str) -> Self {
         Self { users: self.users.at(frontend_type), ..self.clone() }
@@ -132,12 +135,12 @@ impl Group {
         &self.groups.0.memberships
     }
 
-    /// The session of a user on this server.
+    /// Returns the session of a user on this server.
     pub(super) fn session(&self, uid: &str) -> Option<Session> {
         self.users.session(uid)
     }
 
-    /// An error of the store, with the names of the group and of the user.
+    /// Adds the names of the group and of the user to an error of the store.
     #[cold]
     pub(super) fn about(&self, error: GroupError, uid: Option<&str>) -> Error {
         let error = Error::from(error).with_metadata("group", &*self.name);
@@ -157,7 +160,7 @@ impl Group {
         Ok(&*self.groups.0.store)
     }
 
-    /// Makes the group, without members.
+    /// Creates the group, without members.
     ///
     /// # Errors
     /// `group already exists`.
@@ -165,7 +168,7 @@ impl Group {
         self.store()?.create(&self.name, None).await.map_err(|error| self.about(error, None))
     }
 
-    /// Makes the group; it is gone after `ttl`, members and all, unless [renewed](Self::renew_ttl).
+    /// Creates the group. It expires with its members after `ttl`, unless [renewed](Self::renew_ttl).
     ///
     /// # Errors
     /// `group already exists`.
@@ -173,10 +176,10 @@ impl Group {
         self.store()?.create(&self.name, Some(ttl)).await.map_err(|error| self.about(error, None))
     }
 
-    /// Makes the group unless it exists.
+    /// Creates the group unless it exists.
     ///
     /// # Errors
-    /// Only an illegal name, or what the store has against it.
+    /// An illegal name or a failing store.
     pub async fn ensure(&self) -> Result<()> {
         match self.store()?.create(&self.name, None).await {
             Ok(()) | Err(GroupError::Exists) => Ok(()),
@@ -187,7 +190,7 @@ impl Group {
     /// Adds a user. The user need not be online.
     ///
     /// # Errors
-    /// `member already exists in group`, `empty uid`, or `illegal uid` for what [`check_uid`] refuses.
+    /// `member already exists in group`, `empty uid`, or `illegal uid` if [`check_uid`] fails.
     pub async fn add(&self, uid: &str) -> Result<()> {
         let store = self.store()?;
         not_empty(uid)?;
@@ -195,12 +198,11 @@ impl Group {
         store.add(&self.name, uid).await.map_err(|error| self.about(error, Some(uid)))
     }
 
-    /// Adds the user of a session, for as long as the session lasts.
+    /// Adds the user of a session until the session ends.
     ///
-    /// The membership belongs to the session: it ends with the session, unless a newer session of the user has joined by
-    /// then, on this server or another one that shares the groups. A newer session does not inherit memberships; it joins
-    /// by itself. A user that is in already stays in, and leaves with the session all the same. To join twice does nothing
-    /// more.
+    /// The membership belongs to the session. It ends with the session, unless a newer session of the user has joined
+    /// by then, on this server or another one that shares the groups. A newer session does not inherit memberships. A
+    /// user that is a member already stays one, and leaves with the session. Joining twice has no further effect.
     ///
     /// ```
     /// # use pitaya::group::Groups;
@@ -214,28 +216,28 @@ impl Group {
     /// ```
     ///
     /// # Errors
-    /// `PIT-401` if the session is not bound, `PIT-499` if it is over; then nobody's membership is touched. On a backend
-    /// `onclose callbacks are not allowed on backend servers`: [`add`](Self::add) the user there, and take it out where
-    /// its sessions close.
+    /// `PIT-401` if the session is not bound, `PIT-499` if it is closed; then no membership changes. On a backend
+    /// `onclose callbacks are not allowed on backend servers`: [`add`](Self::add) the user there, and remove it on the
+    /// frontend when its session closes.
     pub async fn join<D>(&self, session: &Session<D>) -> Result<()> {
         let uid = session.uid()?;
         if !session.is_frontend() {
-            // Said before anything is done: who is in already is to stay in.
+            // Checked first, so that an existing membership does not change.
             return Err(Error::new(code::UNKNOWN, text::ON_CLOSE_ON_BACKEND));
         }
         membership::join(self, session.core(), &uid).await
     }
 
-    /// Takes the user of a session out, if the user is in by [`join`](Self::join) of this very session.
+    /// Removes the user of a session, if this session [joined](Self::join).
     ///
     /// # Errors
-    /// `PIT-401` if the session is not bound, `member not found in the group` if it has not joined, or if the membership
-    /// belongs to a newer session by now.
+    /// `PIT-401` if the session is not bound, `member not found in the group` if it has not joined, or if the
+    /// membership belongs to a newer session now.
     pub async fn leave<D>(&self, session: &Session<D>) -> Result<()> {
         membership::leave(self, session.core(), &session.uid()?).await
     }
 
-    /// Removes a user, whoever added it.
+    /// Removes a user, whichever session or server added it.
     ///
     /// # Errors
     /// `member not found in the group`.
@@ -243,24 +245,24 @@ impl Group {
         membership::remove(self, uid).await
     }
 
-    /// Removes all users; the group stays.
+    /// Removes all users. The group remains.
     ///
     /// # Errors
-    /// As every operation.
+    /// Those of [every operation](Self).
     pub async fn remove_all(&self) -> Result<()> {
         membership::remove_members(self, self.store()?.remove_all(&self.name)).await
     }
 
-    /// The uids of the members; in memory, in the order in which they were added.
+    /// Returns the uids of the members; in memory, in the order in which they were added.
     ///
     /// # Errors
-    /// As every operation.
+    /// Those of [every operation](Self).
     pub async fn members(&self) -> Result<Vec<String>> {
         let members = self.store()?.members(&self.name).await.map_err(|error| self.about(error, None))?;
         Ok(members.iter().map(|uid| uid.to_string()).collect())
     }
 
-    /// Whether a user is a member.
+    /// Returns whether a user is a member.
     ///
     /// # Errors
     /// `empty uid`.
@@ -270,18 +272,18 @@ impl Group {
         store.contains(&self.name, uid).await.map_err(|error| self.about(error, Some(uid)))
     }
 
-    /// The number of members.
+    /// Returns the number of members.
     ///
     /// # Errors
-    /// As every operation.
+    /// Those of [every operation](Self).
     pub async fn count(&self) -> Result<usize> {
         self.store()?.count(&self.name).await.map_err(|error| self.about(error, None))
     }
 
-    /// Begins the group's time to live anew, with the length that it was made with.
+    /// Restarts the group's time to live, with its original length.
     ///
     /// # Errors
-    /// `memory group TTL not found` if it was made without one.
+    /// `memory group TTL not found` if the group was created without one.
     pub async fn renew_ttl(&self) -> Result<()> {
         self.store()?.renew_ttl(&self.name).await.map_err(|error| self.about(error, None))
     }
@@ -289,17 +291,19 @@ impl Group {
     /// Removes the group and its members.
     ///
     /// # Errors
-    /// As every operation.
+    /// Those of [every operation](Self).
     pub async fn delete(&self) -> Result<()> {
         membership::remove_members(self, self.store()?.delete(&self.name)).await
     }
 
-    /// Sends a message to all members, on the route of its type. It is encoded once, and the members share the
-    /// bytes. Never waits for a client: a full outbox meets `pitaya.session.outbox.policy`.
+    /// Sends a message to all members, on the route of its type. It is encoded once, and the members share the bytes.
+    ///
+    /// Never waits for a client: `pitaya.session.outbox.policy` decides about a full outbox. Not cancel-safe: a dropped
+    /// call may have sent to some members.
     ///
     /// # Errors
-    /// `PIT-000` if the message cannot be serialized. Members that were not reached, those who are offline
-    /// above all, are no error but part of the [`Delivery`].
+    /// `PIT-000` if the message cannot be serialized. Members that were not reached, such as offline ones, are in the
+    /// [`Delivery`], not an error.
     #[doc(alias = "broadcast")]
     pub async fn push<P: Push>(&self, message: &P) -> Result<Delivery> {
         self.push_to(P::ROUTE, message).await
