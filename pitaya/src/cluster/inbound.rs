@@ -19,7 +19,9 @@ use super::protos::{BindMsg, KickAnswer, KickMsg, OrderedBroadcast, Push, Sessio
 use super::request::{InboundRequest, ReplyMode, Target, session_data};
 use super::response::{self, ACK};
 use super::{Receiver, sys};
-use crate::component::{ClientCall, EntryId, SessionScope, Table, Tables, cut_off, end, run_remote, unknown_handler};
+use crate::component::{
+    ClientCall, EntryId, SessionScope, Table, Tables, cut_off, end, run_remote, unknown_handler,
+};
 use crate::context::{Current, Deadline};
 use crate::error::{Error, Result, code, text};
 use crate::route;

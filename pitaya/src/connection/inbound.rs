@@ -64,6 +64,7 @@ impl Inbound {
     }
 
     /// Handles a packet that was read. Fails with the reason why the connection must close.
+    #[inline]
     pub(super) fn handle(
         &mut self,
         packet: Packet<'_>,
@@ -96,6 +97,7 @@ impl Inbound {
     }
 
     /// Handles a packet that passed the filters; of a `refused` one a request is answered with an error.
+    #[inline]
     fn packet(
         &mut self,
         packet: &Packet<'_>,
@@ -165,6 +167,7 @@ impl Inbound {
 
     // ---- messages
 
+    #[inline]
     fn message(
         &mut self,
         packet: &Packet<'_>,

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -37,18 +38,14 @@ pub(super) struct Packet<'a> {
     pub(super) read_at: Instant,
 }
 
-/// What the input has next.
-pub(super) enum Event<'a> {
-    Packet(Packet<'a>),
-    /// No whole packet is left.
-    NeedMore {
-        /// The start of a packet has been read.
-        partial: bool,
-        /// This poll has read enough, and the link may have more. Otherwise the link wakes the task.
-        again: bool,
-    },
-    /// The bytes are not a packet.
-    Invalid(PacketError),
+/// The result of reading from a link.
+pub(super) enum Fill {
+    /// Something was read.
+    Read,
+    /// The link has no more. It wakes the task when it does. `partial`: the start of a packet has been read.
+    Pending { partial: bool },
+    /// This poll has read enough, and the link may have more.
+    Enough { partial: bool },
     /// The client or the link closed the connection.
     Closed(CloseReason),
 }
@@ -67,8 +64,10 @@ pub(super) struct Input {
     used: usize,
     /// Packets that were read ahead from a packet link.
     ahead: VecDeque<Bytes>,
-    /// The packet of a packet link that is handled now.
+    /// The packet that was received from a packet link.
     current: Bytes,
+    /// `current` was not returned yet.
+    received: bool,
     /// When the input that comes next was read.
     read_at: Instant,
     /// Reads or packets of this poll.
@@ -89,6 +88,7 @@ impl Input {
             used: 0,
             ahead: VecDeque::new(),
             current: Bytes::new(),
+            received: false,
             read_at: now,
             reads: 0,
             full: false,
@@ -96,75 +96,53 @@ impl Input {
         }
     }
 
-    /// Returns the next packet, reading if none is left. Its body may have up to `max_body` bytes.
+    /// Returns the next whole packet of what was read. Its body may have up to `max_body` bytes.
     #[inline]
-    pub(super) fn next(
+    pub(super) fn next(&mut self, max_body: usize) -> Result<Option<Packet<'_>>, PacketError> {
+        let read_at = self.read_at;
+        if mem::take(&mut self.received) {
+            let packet = packet::whole(&self.current, max_body)?;
+            let body = Body::shared(&self.current).part(packet.body);
+            return Ok(Some(Packet { kind: packet.kind, body, read_at }));
+        }
+        let bytes = match &self.scratch {
+            Some(scratch) if self.kept.is_empty() => &scratch[self.used..self.filled],
+            _ => &self.kept[self.used..],
+        };
+        let Some((packet, size)) = packet::split(bytes, max_body)? else { return Ok(None) };
+        self.used += size;
+        Ok(Some(Packet { kind: packet.kind, body: Body::borrowed(packet.body), read_at }))
+    }
+
+    /// Reads once from the link, which must not send larger bodies than `max_body`.
+    pub(super) fn fill(
         &mut self,
         link: &mut Link,
         max_body: usize,
         now: Instant,
         cx: &mut Context<'_>,
-    ) -> Event<'_> {
+    ) -> Fill {
         match link {
-            Link::Bytes(stream) => self.next_of_stream(&mut **stream, max_body, now, cx),
-            Link::Packets(stream) => self.next_of_packets(&mut **stream, max_body, now, cx),
+            Link::Bytes(stream) => self.fill_from_stream(&mut **stream, now, cx),
+            Link::Packets(stream) => self.fill_from_packets(&mut **stream, max_body, now, cx),
         }
     }
 
-    fn next_of_stream(
-        &mut self,
-        stream: &mut dyn ByteStream,
-        max_body: usize,
-        now: Instant,
-        cx: &mut Context<'_>,
-    ) -> Event<'_> {
-        let (kind, body) = loop {
-            match packet::split(&self.bytes()[self.used..], max_body) {
-                Ok(Some((packet, size))) => {
-                    let (kind, len) = (packet.kind, packet.body.len());
-                    self.used += size;
-                    break (kind, self.used - len..self.used);
-                }
-                Ok(None) => {}
-                Err(error) => return Event::Invalid(error),
-            }
-            if let Some(event) = self.fill(stream, now, cx) {
-                return event;
-            }
-        };
-        Event::Packet(Packet { kind, body: Body::borrowed(&self.bytes()[body]), read_at: self.read_at })
-    }
-
-    /// What was read of a stream; the first `used` bytes are handled.
-    #[inline]
-    fn bytes(&self) -> &[u8] {
-        match &self.scratch {
-            Some(scratch) if self.kept.is_empty() => &scratch[..self.filled],
-            _ => &self.kept,
-        }
-    }
-
-    /// Reads once. Returns an event if nothing was read.
-    fn fill(
-        &mut self,
-        stream: &mut dyn ByteStream,
-        now: Instant,
-        cx: &mut Context<'_>,
-    ) -> Option<Event<'static>> {
+    fn fill_from_stream(&mut self, stream: &mut dyn ByteStream, now: Instant, cx: &mut Context<'_>) -> Fill {
         let partial = self.keep();
         if self.full || self.reads == READS {
-            return Some(Event::NeedMore { partial, again: true });
+            return Fill::Enough { partial };
         }
         let scratch =
             self.scratch.get_or_insert_with(|| SCRATCH.take().unwrap_or_else(|| vec![0; READ].into()));
         let mut buf = ReadBuf::new(scratch);
         let read = match Pin::new(stream).poll_read(cx, &mut buf) {
-            Poll::Pending => return Some(Event::NeedMore { partial, again: false }),
-            Poll::Ready(Err(error)) => return Some(Event::Closed(close_reason_of(&error))),
+            Poll::Pending => return Fill::Pending { partial },
+            Poll::Ready(Err(error)) => return Fill::Closed(close_reason_of(&error)),
             Poll::Ready(Ok(())) => buf.filled(),
         };
         if read.is_empty() {
-            return Some(Event::Closed(CloseReason::Client));
+            return Fill::Closed(CloseReason::Client);
         }
         if partial {
             self.kept.extend_from_slice(read);
@@ -175,7 +153,7 @@ impl Input {
         self.full = read.len() == READ;
         self.reads += 1;
         self.read_at = now;
-        None
+        Fill::Read
     }
 
     /// Drops what is handled, and moves the rest out of the thread's buffer. Returns whether there is a rest.
@@ -195,43 +173,38 @@ impl Input {
         !self.kept.is_empty()
     }
 
-    fn next_of_packets(
+    fn fill_from_packets(
         &mut self,
         stream: &mut dyn PacketStream,
         max_body: usize,
         now: Instant,
         cx: &mut Context<'_>,
-    ) -> Event<'_> {
+    ) -> Fill {
         if max_body != self.max_body {
             self.max_body = max_body;
             stream.set_max_packet(max_body);
         }
         if self.reads == PACKETS {
-            return Event::NeedMore { partial: false, again: true };
+            return Fill::Enough { partial: false };
         }
-        self.reads += 1;
         self.current = match self.ahead.pop_front() {
             Some(packet) => packet,
             None => match stream.poll_recv(cx) {
                 Poll::Pending => {
                     self.ahead = VecDeque::new();
-                    return Event::NeedMore { partial: stream.is_partial(), again: false };
+                    return Fill::Pending { partial: stream.is_partial() };
                 }
-                Poll::Ready(None) => return Event::Closed(CloseReason::Client),
-                Poll::Ready(Some(Err(error))) => return Event::Closed(close_reason_of(&error)),
+                Poll::Ready(None) => return Fill::Closed(CloseReason::Client),
+                Poll::Ready(Some(Err(error))) => return Fill::Closed(close_reason_of(&error)),
                 Poll::Ready(Some(Ok(packet))) => {
                     self.read_at = now;
                     packet
                 }
             },
         };
-        match packet::whole(&self.current, max_body) {
-            Err(error) => Event::Invalid(error),
-            Ok(packet) => {
-                let body = Body::shared(&self.current).part(packet.body);
-                Event::Packet(Packet { kind: packet.kind, body, read_at: self.read_at })
-            }
-        }
+        self.received = true;
+        self.reads += 1;
+        Fill::Read
     }
 
     /// Reads a limited amount while packets wait, because only a read notices that the client has disconnected.

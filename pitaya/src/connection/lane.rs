@@ -85,12 +85,14 @@ impl Lane {
     }
 
     /// Returns the number of concurrent calls.
+    #[inline]
     pub(super) fn concurrent_count(&self) -> usize {
         self.concurrent.as_ref().map_or(0, |set| set.len())
     }
 
     /// Returns the work since the last [`reset_work`](Self::reset_work): one for each handler that started, and one for
     /// each [`WORK_BYTES`] of a body.
+    #[inline]
     pub(super) fn work(&self) -> usize {
         self.work
     }

@@ -126,6 +126,7 @@ impl Machine {
     }
 
     /// Sets whether a packet has begun and is not whole.
+    #[inline]
     pub(crate) fn partial(&mut self, partial: bool, now: Instant) {
         if !partial {
             self.packet_by = None;

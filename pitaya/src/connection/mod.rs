@@ -48,7 +48,7 @@ use std::task::{Context, Poll};
 use tokio::time::{Instant, Sleep};
 
 use self::inbound::Inbound;
-use self::input::{Event, Input};
+use self::input::{Fill, Input};
 use self::machine::Tick;
 use self::output::Output;
 use crate::acceptor::{Filter, Link};
@@ -158,19 +158,26 @@ impl Connection {
     fn read(&mut self, now: Instant, cx: &mut Context<'_>) -> Result<Reading, CloseReason> {
         while self.inbound.takes_packets() {
             let max_body = self.inbound.machine.max_body();
-            match self.input.next(&mut self.link, max_body, now, cx) {
-                Event::Packet(packet) => self.inbound.handle(packet, now, cx)?,
-                Event::NeedMore { partial, again } => {
-                    self.inbound.machine.partial(partial, now);
-                    return Ok(if again { Reading::Again } else { Reading::Pending });
+            match self.input.next(max_body) {
+                Ok(Some(packet)) => {
+                    self.inbound.handle(packet, now, cx)?;
+                    continue;
                 }
-                Event::Invalid(error) => {
+                Ok(None) => {}
+                Err(error) => {
                     tracing::debug!(session = self.inbound.core.id(), %error, "invalid packet");
                     let too_large = error == PacketError::TooLarge;
                     return Err(if too_large { CloseReason::TooLarge } else { CloseReason::Protocol });
                 }
-                Event::Closed(reason) => return Err(reason),
             }
+            let (reading, partial) = match self.input.fill(&mut self.link, max_body, now, cx) {
+                Fill::Read => continue,
+                Fill::Pending { partial } => (Reading::Pending, partial),
+                Fill::Enough { partial } => (Reading::Again, partial),
+                Fill::Closed(reason) => return Err(reason),
+            };
+            self.inbound.machine.partial(partial, now);
+            return Ok(reading);
         }
         if self.inbound.waits_for_lane() {
             self.input.read_ahead(&mut self.link, now, cx)?;

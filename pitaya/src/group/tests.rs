@@ -32,7 +32,7 @@ pub(super) async fn online(pool: &SessionPool, uid: &str) -> (Session, Pushes) {
     (session, pushes)
 }
 
-fn said<T: std::fmt::Debug>(result: Result<T>) -> String {
+fn error_text<T: std::fmt::Debug>(result: Result<T>) -> String {
     let error = result.unwrap_err();
     assert_eq!(error.code(), code::UNKNOWN);
     error.msg().to_owned()
