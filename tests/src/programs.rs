@@ -128,7 +128,7 @@ impl Brokers {
     /// Type and id of every server that is registered.
     ///
     /// # Panics
-    /// If the registry is not there.
+    /// If the registry is unreachable.
     pub async fn registered(&self) -> Vec<(String, String)> {
         let mut etcd = self.etcd.client().await;
         let list = etcd_client::GetOptions::new().with_prefix().with_keys_only();

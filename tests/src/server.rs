@@ -77,7 +77,7 @@ impl Recorder {
         Arc::clone(gates.entry(name.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(0))))
     }
 
-    /// Opens a gate for ever.
+    /// Opens a gate permanently.
     pub fn open(&self, name: &str) {
         self.gate(name).add_permits(Semaphore::MAX_PERMITS / 2);
     }

@@ -11,7 +11,7 @@ use pitaya_tests::soon;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-/// A server whose NATS and etcd are not there.
+/// A server whose NATS and etcd are unreachable.
 fn command(program: &str) -> Command {
     let (nats, etcd) = (format!("nats://127.0.0.1:{}", free_port()), format!("127.0.0.1:{}", free_port()));
     let mut command = Command::new(program);

@@ -18,13 +18,24 @@ struct Phrase {
 
 const PHRASES: &[Phrase] = &[
     Phrase { text: "anew", reason: "archaic", instead: "again" },
+    Phrase {
+        text: "are not there",
+        reason: "says not what is wrong",
+        instead: "are missing; are unreachable",
+    },
     Phrase { text: "at once", reason: "means two things", instead: "immediately; at the same time" },
     Phrase {
         text: "come to their end",
         reason: "a process is not a person",
         instead: "finish; end; are finished",
     },
+    Phrase { text: "come to an end", reason: "a process is not a person", instead: "finish; end" },
+    Phrase { text: "comes to an end", reason: "a process is not a person", instead: "finishes; ends" },
     Phrase { text: "comes to its end", reason: "a process is not a person", instead: "finishes; ends" },
+    Phrase { text: "for ever", reason: "says not how long", instead: "without a limit; permanently" },
+    Phrase { text: "gives how", reason: "not the usual verb", instead: "returns how" },
+    Phrase { text: "gives what", reason: "not the usual verb", instead: "returns the …" },
+    Phrase { text: "gives whether", reason: "not the usual verb", instead: "returns whether" },
     Phrase { text: "goes on", reason: "says not what continues", instead: "continues; keeps serving" },
     Phrase { text: "has heard", reason: "a server is not a person", instead: "has received" },
     Phrase { text: "hears of", reason: "a server is not a person", instead: "receives" },
@@ -33,6 +44,21 @@ const PHRASES: &[Phrase] = &[
         text: "are told", reason: "hides who sends what", instead: "receive; the server sends them …"
     },
     Phrase { text: "is none", reason: "a riddle", instead: "is invalid; is not a …; does not exist" },
+    Phrase {
+        text: "is no longer there",
+        reason: "says not what is wrong",
+        instead: "is gone; is removed; is closed",
+    },
+    Phrase { text: "is not there", reason: "says not what is wrong", instead: "is missing; is unreachable" },
+    Phrase {
+        text: "is there again",
+        reason: "says not what changed",
+        instead: "is back; is reachable again",
+    },
+    Phrase { text: "on and on", reason: "says not how often", instead: "repeatedly" },
+    Phrase { text: "taken for gone", reason: "a riddle", instead: "removed; considered lost" },
+    Phrase { text: "tells of", reason: "a server is not a person", instead: "announces; reports" },
+    Phrase { text: "that is none", reason: "a riddle", instead: "that is invalid; that cannot be decoded" },
     Phrase { text: "that are none", reason: "a riddle", instead: "that are invalid; that cannot be decoded" },
     Phrase { text: "mended", reason: "not the field's word", instead: "fixed; repaired; replaced with …" },
     Phrase { text: "the mending", reason: "not the field's word", instead: "the fix" },
@@ -44,6 +70,7 @@ const PHRASES: &[Phrase] = &[
     Phrase { text: "somebody", reason: "hides the actor", instead: "a client; a server; a caller" },
     Phrase { text: "the original", reason: "unknown to the reader", instead: "Go Pitaya" },
     Phrase { text: "those who", reason: "hides the actor", instead: "clients that; users that" },
+    Phrase { text: "what is for", reason: "hides the actor", instead: "the message for; the request for" },
     Phrase { text: "whoever", reason: "hides the actor", instead: "the client that; the caller" },
 ];
 

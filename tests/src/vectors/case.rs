@@ -75,7 +75,7 @@ impl<'a> Case<'a> {
     /// A field.
     ///
     /// # Errors
-    /// If it is not there.
+    /// If it is missing.
     pub fn get(&self, field: &str) -> Checked<&'a Value> {
         self.opt(field).ok_or_else(|| format!("the entry has no {field}"))
     }
@@ -83,7 +83,7 @@ impl<'a> Case<'a> {
     /// A string.
     ///
     /// # Errors
-    /// If it is not there or not a string.
+    /// If it is missing or not a string.
     pub fn str(&self, field: &str) -> Checked<&'a str> {
         let value = self.get(field)?;
         value.as_str().ok_or_else(|| format!("{field} is not a string: {value}"))
@@ -92,7 +92,7 @@ impl<'a> Case<'a> {
     /// A boolean.
     ///
     /// # Errors
-    /// If it is not there or not a boolean.
+    /// If it is missing or not a boolean.
     pub fn bool(&self, field: &str) -> Checked<bool> {
         let value = self.get(field)?;
         value.as_bool().ok_or_else(|| format!("{field} is not a boolean: {value}"))
@@ -101,7 +101,7 @@ impl<'a> Case<'a> {
     /// A whole number, as a number or as decimal digits in a string.
     ///
     /// # Errors
-    /// If it is not there or not such a number.
+    /// If it is missing or not such a number.
     pub fn u64(&self, field: &str) -> Checked<u64> {
         let value = self.get(field)?;
         value
@@ -113,7 +113,7 @@ impl<'a> Case<'a> {
     /// A whole number with a sign.
     ///
     /// # Errors
-    /// If it is not there or not such a number.
+    /// If it is missing or not such a number.
     pub fn i64(&self, field: &str) -> Checked<i64> {
         let value = self.get(field)?;
         value.as_i64().ok_or_else(|| format!("{field} is not a whole number: {value}"))
@@ -122,7 +122,7 @@ impl<'a> Case<'a> {
     /// Bytes written in hex.
     ///
     /// # Errors
-    /// If the field is not there or not hex.
+    /// If the field is missing or not hex.
     pub fn hex(&self, field: &str) -> Checked<Vec<u8>> {
         hex(self.str(field)?).map_err(|e| format!("{field}: {e}"))
     }

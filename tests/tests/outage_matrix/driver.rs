@@ -32,7 +32,7 @@ pub(crate) trait Service: Sized {
     async fn start(fault: Fault) -> Self;
     /// Begins a fault of the whole service. Of an expired token: returns when tokens that were used before have expired.
     async fn begin(&mut self, fault: Fault);
-    /// Ends it. Returns when the service is there again.
+    /// Ends it. Returns when the service is back.
     async fn end(&mut self, fault: Fault);
     /// Takes down a member: the first by killing it, the second by freezing it, the third by a black hole.
     async fn take_down(&mut self, member: usize);
@@ -46,7 +46,7 @@ pub(crate) trait Service: Sized {
 pub(crate) trait Client: Sized {
     type Service: Service;
 
-    /// How many operations may fail once the service is there again. Unbounded for a client that connects in the
+    /// How many operations may fail once the service is back. Unbounded for a client that connects in the
     /// background, because its operations fail immediately until then.
     const FAILURES: usize = usize::MAX;
 

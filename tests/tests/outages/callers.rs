@@ -1,4 +1,4 @@
-//! Clients that ask on and on, and what each of them saw.
+//! Clients that call repeatedly, and the results of their calls.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub(crate) const REMOTE: &str = "game.testsvc.testrequestreceivereturnsraw";
 /// The limit for a call that fails immediately: half of the five seconds that calls wait.
 pub(crate) const AT_ONCE: Duration = Duration::from_millis(2500);
 
-/// How long after a broker or a registry is there again everything works.
+/// The longest recovery once a broker or a registry is back.
 pub(crate) const BACK: Duration = Duration::from_secs(5);
 
 /// Its clients need not say anything for as long as a test takes.
@@ -97,7 +97,7 @@ impl Seen {
     }
 }
 
-/// A client that asks one thing on and on, over a connection of its own.
+/// A client that repeats one call, over its own connection.
 pub(crate) struct Caller {
     seen: Arc<Mutex<Seen>>,
     stop: Arc<AtomicBool>,

@@ -87,7 +87,7 @@ impl BadClient {
         self
     }
 
-    /// Says it; a server that has closed by then is no failure. Gives whether it was taken.
+    /// Sends bytes. Returns false if the server has closed the connection.
     pub(crate) async fn say(&mut self, bytes: &[u8]) -> bool {
         let framed = if self.framed { ws::frame(bytes) } else { bytes.to_vec() };
         let said = async {
