@@ -21,6 +21,7 @@ mod etcd;
 pub mod group;
 #[cfg(feature = "http")]
 mod http;
+mod lifecycle;
 pub mod metrics;
 pub mod module;
 #[cfg(feature = "otel")]

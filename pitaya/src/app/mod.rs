@@ -19,7 +19,6 @@
 mod builder;
 mod cached;
 mod cluster;
-mod lifecycle;
 #[cfg(feature = "http")]
 mod pages;
 mod running;

@@ -8,9 +8,9 @@ use std::ops::Deref;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::lifecycle::Lifecycles;
 use super::{App, stop};
 use crate::acceptor::Listening;
+use crate::lifecycle::Lifecycles;
 use crate::metrics::{
     HEAP_OBJECTS, HEAP_SIZE, HeapSource, OUTBOX_BYTES, OUTBOX_MESSAGES, RUNTIME_QUEUE, RUNTIME_WORKERS,
 };

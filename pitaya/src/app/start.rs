@@ -11,17 +11,19 @@ use tokio_util::task::TaskTracker;
 
 use super::builder::Builder;
 use super::cached::Cached;
-use super::lifecycle::Lifecycles;
 use super::running::Signals;
 use super::{App, Inner, Running, settings, watch};
 use crate::acceptor::{AcceptBackoff, Acceptor, Listening, Readiness};
 use crate::cluster::Cluster;
-use crate::component::{Built, Local, Plan, Rpc, Runner, Served, Shared, Table, Tables};
+use crate::component::{
+    Built, Every, Instance, Local, Plan, Rpc, Runner, Served, Shared, Table, Tables, start_timer,
+};
 use crate::connection::{
     CallLimit, CallLimits, ConnectionContext, ConnectionMetrics, FailureLog, HandshakePolicy,
 };
 use crate::error::{Error, Result, code};
 use crate::group::{Groups, MemoryStore, Users};
+use crate::lifecycle::{LifecycleList, Lifecycles};
 use crate::metrics::Metrics;
 #[cfg(feature = "otel")]
 use crate::otel::Otel;
@@ -62,11 +64,13 @@ pub(super) async fn start_or_stop(
     let tables = Arc::new(std::mem::take(&mut built.tables));
     app.inner.shared.served.set(Arc::clone(&tables));
 
-    let mut lifecycles =
-        Lifecycles::new(std::mem::take(&mut built.lifecycles), std::mem::take(&mut built.timers));
+    let mut lifecycles = Lifecycles {
+        modules: LifecycleList::new("module", Vec::new()),
+        components: LifecycleList::new("component", std::mem::take(&mut built.lifecycles)),
+    };
     let (limit, step) = (builder.config.start_timeout, Step::new("the start"));
     let started = {
-        let beginning = begin(&mut builder, &app, &mut lifecycles, tables, handshaking, &step);
+        let beginning = begin(&mut builder, &app, &mut lifecycles, built.timers, tables, handshaking, &step);
         let interrupted = async {
             match &mut signals {
                 Some(signals) => signals.next().await,
@@ -139,6 +143,7 @@ async fn begin(
     builder: &mut Builder,
     app: &App,
     lifecycles: &mut Lifecycles,
+    timers: Vec<(Instance, &'static Every)>,
     tables: Arc<Tables>,
     handshake_policy: HandshakePolicy,
     step: &Step,
@@ -149,24 +154,27 @@ async fn begin(
     for hook in builder.post_build.drain(..) {
         hook(app.clone()).await?;
     }
-    let modules = app.modules()?;
     if let Some(node) = &app.inner.node {
         step.set("the transport of the cluster, such as NATS");
         node.connect().await?;
     }
     step.set("`init` of the modules");
-    modules.init(&app.inner.shared.services).await?;
+    let services = &app.inner.shared.services;
+    lifecycles.modules = app.modules()?.begin();
+    lifecycles.modules.init(services).await?;
     step.set("`init` of the components");
-    lifecycles.init().await?;
+    lifecycles.components.init(services).await?;
     if let Some(node) = &app.inner.node {
         node.serve(&tables);
         step.set("the discovery of the cluster, such as etcd");
         node.join().await?;
     }
     step.set("`after_init` of modules and components");
-    modules.after_init().await;
     lifecycles.after_init().await;
-    lifecycles.make_timers(&app.timers()?)?;
+    // A first run is one interval later.
+    for (component, every) in timers {
+        start_timer(&app.timers()?, &component, every)?;
+    }
     app.timers()?.start(&app.inner.tasks, &app.inner.cancel, &app.inner.kill);
     app.groups()?.start(&app.inner.tasks, app.inner.cancel.clone());
 

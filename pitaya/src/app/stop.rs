@@ -1,11 +1,11 @@
 //! Draining and stopping.
 
-use std::future::Future;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::Running;
+use crate::lifecycle::run_step;
 use crate::module::Drained;
 use crate::session::CloseReason;
 
@@ -32,15 +32,15 @@ pub(super) async fn drain(running: &Running, force: &CancellationToken) {
 }
 
 /// Stops everything, each step within its time.
-pub(super) async fn stop(running: Running, force: &CancellationToken) {
+pub(super) async fn stop(mut running: Running, force: &CancellationToken) {
     let app = running.app();
     let limit = app.stop_timeout();
     app.inner.shutdown.cancel();
     running.accepting.cancel();
     if let Some(node) = &app.inner.node {
         // The others see it go, then it takes in no more, and answers what it has taken in.
-        step("leaving the cluster", limit, force, node.leave()).await;
-        step("calls of other servers", limit, force, node.transport().drain()).await;
+        run_step("leaving the cluster", limit, force, node.leave()).await;
+        run_step("calls of other servers", limit, force, node.transport().drain()).await;
     }
     // First what keeps sessions from beginning, then what ends those that have begun: so that none is missed.
     // Timers and samplers go; connections end by themselves, after their last handler and callback.
@@ -52,40 +52,22 @@ pub(super) async fn stop(running: Running, force: &CancellationToken) {
         core.close(CloseReason::Shutdown);
     }
     app.inner.tasks.close();
-    step("connections", limit, force, app.inner.tasks.wait()).await;
+    run_step("connections", limit, force, app.inner.tasks.wait()).await;
     // Who is not done by now is cut off, for what comes next takes away what it needs.
     app.inner.kill.cancel();
     if tokio::time::timeout(CUT, app.inner.tasks.wait()).await.is_err() {
         tracing::error!("a handler blocks its thread: it cannot be cut off");
     }
     running.lifecycles.stop(limit, force).await;
-    if let Ok(modules) = app.modules() {
-        modules.stop(limit, force).await;
-    }
     if let Some(node) = &app.inner.node {
-        step("the cluster", limit, force, node.close()).await;
+        run_step("the cluster", limit, force, node.close()).await;
     }
     #[cfg(feature = "otel")]
     if let Some(tracer) = &app.inner.tracer {
-        step("traces", limit, force, tracer.shutdown(limit)).await;
+        run_step("traces", limit, force, tracer.shutdown(limit)).await;
     }
-    step("metrics", limit, force, super::watch::stop(&app)).await;
+    run_step("metrics", limit, force, super::watch::stop(&app)).await;
     app.inner.release();
     app.inner.pool.log().flush();
     tracing::info!(server_type = app.server_type(), server_id = app.server_id(), "stopped");
-}
-
-/// One step of a stop: it has its time, and is not waited for any more once a second signal came.
-pub(super) async fn step(
-    what: &str,
-    limit: Duration,
-    force: &CancellationToken,
-    work: impl Future<Output = ()>,
-) {
-    tokio::select! {
-        biased;
-        () = work => {}
-        () = force.cancelled() => tracing::warn!(what, "not waited for: a second signal came"),
-        () = tokio::time::sleep(limit) => tracing::warn!(what, "did not end in time"),
-    }
 }

@@ -7,11 +7,11 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::{Call, Extract, Kind};
 use crate::error::{Error, Result, code};
+use crate::lifecycle::DynLifecycle;
 use crate::services::Services;
 use crate::util::panic::catch_panic_async;
 
@@ -157,41 +157,29 @@ pub(super) fn field<T: FromServices>(services: &Services, component: &str, field
     })
 }
 
-/// The life of a component, whatever its type; a panic goes no further, and is logged.
-pub(crate) trait LifecycleDyn: Send + Sync {
-    fn init(&self) -> BoxFuture<'_, Result<()>>;
-    fn after_init(&self) -> BoxFuture<'_, ()>;
-    fn before_shutdown(&self) -> BoxFuture<'_, ()>;
-    fn shutdown(&self) -> BoxFuture<'_, ()>;
-}
+/// Erases the type of a component that has a [`Lifecycle`].
+pub(super) struct ComponentLifecycle<T>(pub(super) Arc<T>);
 
-impl<T: Lifecycle> LifecycleDyn for T {
-    fn init(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(
-            async move { catch_panic_async(type_name::<T>(), || Box::pin(Lifecycle::init(self))).await? },
-        )
+impl<T: Lifecycle> DynLifecycle for ComponentLifecycle<T> {
+    fn init<'a>(&'a self, _: &'a Services) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async { catch_panic_async(type_name::<T>(), || self.0.init()).await? })
     }
-    fn after_init(&self) -> BoxFuture<'_, ()> {
-        told(type_name::<T>(), || Box::pin(Lifecycle::after_init(self)))
+    fn after_init(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(catch_panic_async(type_name::<T>(), || self.0.after_init()))
     }
-    fn before_shutdown(&self) -> BoxFuture<'_, ()> {
-        told(type_name::<T>(), || Box::pin(Lifecycle::before_shutdown(self)))
+    fn before_shutdown(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(catch_panic_async(type_name::<T>(), || self.0.before_shutdown()))
     }
-    fn shutdown(&self) -> BoxFuture<'_, ()> {
-        told(type_name::<T>(), || Box::pin(Lifecycle::shutdown(self)))
+    fn shutdown(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(catch_panic_async(type_name::<T>(), || self.0.shutdown()))
     }
-}
-
-/// A call that cannot fail but by a panic, which has been logged.
-fn told<'a>(what: &'static str, start: impl FnOnce() -> BoxFuture<'a, ()> + Send + 'a) -> BoxFuture<'a, ()> {
-    Box::pin(catch_panic_async(what, start).map(drop))
 }
 
 /// One instance of a component, whatever its type.
 pub(crate) type Instance = Arc<dyn Any + Send + Sync>;
 
 type Build = fn(&Services) -> Result<Instance>;
-type AsLifecycle = fn(&Instance) -> Option<Arc<dyn LifecycleDyn>>;
+type AsLifecycle = fn(&Instance) -> Option<Arc<dyn DynLifecycle>>;
 
 /// Builds a component of type `S`. For generated code.
 #[derive(Debug)]
@@ -227,7 +215,7 @@ impl ComponentType {
         (self.name, self.id)
     }
 
-    pub(crate) fn lifecycle(&self, instance: &Instance) -> Option<Arc<dyn LifecycleDyn>> {
+    pub(crate) fn lifecycle(&self, instance: &Instance) -> Option<Arc<dyn DynLifecycle>> {
         self.lifecycle?(instance)
     }
 

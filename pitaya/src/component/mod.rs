@@ -43,7 +43,7 @@ pub use rpc::Rpc;
 
 #[doc(hidden)]
 pub use build::HasServices;
-pub(crate) use build::{Instance, LifecycleDyn};
+pub(crate) use build::Instance;
 pub(crate) use call::{CallFuture, ClientCall, SessionScope};
 pub(crate) use every::{Every, start as start_timer};
 pub(crate) use resolve::{Target, handler_not_found, unknown_handler};

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::arg::{HeldHandlerArg, HeldRemoteArg, Slot};
-use super::build::{BuildFn, LifecycleFn};
+use super::build::{BuildFn, ComponentLifecycle, LifecycleFn};
 use super::invoke::MaybeReady;
 use super::{
     Call, Component, Extract, Handler, HandlerArg, HandlerCall, Kind, Lifecycle, Remote, RemoteArg,
@@ -150,7 +150,7 @@ impl<S: Lifecycle> ComponentProbe<S> {
     pub const LIFECYCLE: Option<LifecycleFn<S>> = Some(LifecycleFn(
         |instance| {
             let instance: Arc<S> = Arc::clone(instance).downcast().ok()?;
-            Some(instance)
+            Some(Arc::new(ComponentLifecycle(instance)))
         },
         PhantomData,
     ));

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::build::{ComponentType, Instance, LifecycleDyn};
+use super::build::{ComponentType, Instance};
 use super::every::{Every, TimerBlock};
 use super::method::{Block, BlockKind, Bound, Contract, MethodInfo};
 use crate::error::{Error, Result, code};
+use crate::lifecycle::DynLifecycle;
 use crate::pipeline::Pipeline;
 use crate::services::Services;
 
@@ -146,7 +147,7 @@ impl Registration {
 #[derive(Default)]
 pub(crate) struct Built {
     pub(crate) tables: Tables,
-    pub(crate) lifecycles: Vec<(&'static str, Arc<dyn LifecycleDyn>)>,
+    pub(crate) lifecycles: Vec<(String, Arc<dyn DynLifecycle>)>,
     /// The timers of the components.
     pub(crate) timers: Vec<(Instance, &'static Every)>,
     /// What was probably not meant, but keeps nobody from starting.
@@ -238,7 +239,9 @@ impl Plan<'_> {
         built.notes.extend(self.notes(&linked, &timed, &built));
         built.lifecycles = instances
             .iter()
-            .filter_map(|((name, _), (component, instance))| Some((*name, component.lifecycle(instance)?)))
+            .filter_map(|((name, _), (component, instance))| {
+                Some(((*name).to_owned(), component.lifecycle(instance)?))
+            })
             .collect();
         Ok(built)
     }

@@ -64,7 +64,7 @@ const _: () = {
 #[test]
 fn two_types_of_one_name_are_two_components() {
     let built = plan("twins", Vec::new(), &Services::default()).build().unwrap();
-    let names: Vec<_> = built.lifecycles.iter().map(|(name, _)| *name).collect();
+    let names: Vec<_> = built.lifecycles.iter().map(|(name, _)| name).collect();
     assert_eq!(names.len(), 2);
     assert_eq!(names[0], names[1]);
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::Modules;
+use super::{Modules, SessionModule};
+use crate::util::panic::catch_panic;
 
 /// A shorter period would keep a core busy.
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -54,5 +55,23 @@ impl Modules {
                 left => tracing::info!(left, "draining: waiting for sessions to end"),
             }
         }
+    }
+}
+
+/// Erases the type of a session module.
+pub(super) trait Sessions: Send + Sync {
+    fn start_draining(&self);
+    /// How many are left; none if the module panics, so that a broken one cannot hold the stop.
+    fn left(&self) -> usize;
+}
+
+impl<M: SessionModule> Sessions for M {
+    fn start_draining(&self) {
+        // A panic has been logged.
+        let _ = catch_panic("module start_session_draining", || self.start_session_draining());
+    }
+
+    fn left(&self) -> usize {
+        catch_panic("module session_count", || self.session_count()).unwrap_or(0)
     }
 }

@@ -32,8 +32,7 @@
 
 mod binary;
 mod drain;
-mod erased;
-mod life;
+mod lifecycle;
 mod lines;
 mod registry;
 

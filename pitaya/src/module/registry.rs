@@ -4,10 +4,12 @@ use std::any::{Any, type_name};
 use std::fmt;
 use std::sync::{Arc, MutexGuard};
 
-use super::erased::{Life, Sessions};
+use super::drain::Sessions;
+use super::lifecycle::ModuleLifecycle;
 use super::{Module, SessionModule};
 use crate::component::service;
 use crate::error::{Error, Result, code};
+use crate::lifecycle::{DynLifecycle, LifecycleList};
 use crate::util::sync::Mutex;
 
 /// The modules of an app: a service, as a component's field or as an argument. Cheap to clone.
@@ -20,15 +22,13 @@ service!(Modules);
 pub(super) struct State {
     /// In the order of their life.
     pub(super) entries: Vec<Arc<Entry>>,
-    /// Life has begun: nobody joins any more.
-    pub(super) begun: bool,
-    /// How many, from the first, have come through `init` and not been shut down.
-    pub(super) alive: usize,
+    /// Whether the app has begun to start: no module can be added any more.
+    begun: bool,
 }
 
 pub(super) struct Entry {
-    pub(super) name: String,
-    pub(super) life: Arc<dyn Life>,
+    name: String,
+    lifecycle: Arc<dyn DynLifecycle>,
     pub(super) sessions: Option<Arc<dyn Sessions>>,
     module: Arc<dyn Any + Send + Sync>,
     type_name: &'static str,
@@ -38,7 +38,7 @@ impl Entry {
     fn new<M: Module>(name: String, module: &Arc<M>) -> Self {
         Self {
             name,
-            life: Arc::clone(module) as _,
+            lifecycle: Arc::new(ModuleLifecycle(Arc::clone(module))),
             sessions: None,
             module: Arc::clone(module) as _,
             type_name: type_name::<M>(),
@@ -147,6 +147,14 @@ impl Modules {
     /// The names, in the order of their life.
     pub fn names(&self) -> Vec<String> {
         self.state().entries.iter().map(|entry| entry.name.clone()).collect()
+    }
+
+    /// Closes the registration and returns the lifecycles, in order.
+    pub(crate) fn begin(&self) -> LifecycleList {
+        let mut state = self.state();
+        state.begun = true;
+        let all = state.entries.iter().map(|entry| (entry.name.clone(), Arc::clone(&entry.lifecycle)));
+        LifecycleList::new("module", all.collect())
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {

@@ -11,6 +11,7 @@ use super::testing::capture;
 use super::*;
 use crate::component::FromServices;
 use crate::error::{Error, code};
+use crate::lifecycle::LifecycleList;
 
 const S: Duration = Duration::from_secs(1);
 
@@ -74,8 +75,14 @@ fn take(record: &Record) -> Vec<String> {
     std::mem::take(&mut record.lock().unwrap())
 }
 
-async fn stop(modules: &Modules) {
-    modules.stop(S, &CancellationToken::new()).await;
+async fn init(modules: &Modules) -> LifecycleList {
+    let mut all = modules.begin();
+    all.init(&Services::default()).await.unwrap();
+    all
+}
+
+async fn stop(all: &mut LifecycleList) {
+    all.stop(S, &CancellationToken::new()).await;
 }
 
 #[tokio::test]
@@ -87,11 +94,11 @@ async fn the_four_calls_come_once_in_order_and_in_reverse() {
     modules.register_after("nothing", Nothing).unwrap();
     assert_eq!(modules.names(), ["a", "b", "c", "nothing"]);
 
-    modules.init(&Services::default()).await.unwrap();
+    let mut all = init(&modules).await;
     assert_eq!(take(&record), ["a init", "b init", "c init"]);
-    modules.after_init().await;
+    all.after_init().await;
     assert_eq!(take(&record), ["a after_init", "b after_init", "c after_init"]);
-    stop(&modules).await;
+    stop(&mut all).await;
     assert_eq!(
         take(&record),
         [
@@ -103,7 +110,7 @@ async fn the_four_calls_come_once_in_order_and_in_reverse() {
             "a shutdown"
         ]
     );
-    stop(&modules).await;
+    stop(&mut all).await;
     assert!(take(&record).is_empty(), "a second stop does nothing");
 }
 
@@ -116,10 +123,11 @@ async fn failed_init_shuts_down_only_earlier_modules() {
         modules.register_after("a", Recorder::new("a", &record)).unwrap();
         modules.register_after("b", Recorder::new("b", &record).with("init", trouble)).unwrap();
         modules.register_after("c", Recorder::new("c", &record)).unwrap();
-        let error = modules.init(&Services::default()).await.unwrap_err();
+        let mut all = modules.begin();
+        let error = all.init(&Services::default()).await.unwrap_err();
         assert_eq!(error.msg(), text);
         assert_eq!(take(&record), ["a init", "b init"]);
-        stop(&modules).await;
+        stop(&mut all).await;
         assert_eq!(take(&record), ["a before_shutdown", "a shutdown"]);
     }
 }
@@ -127,19 +135,19 @@ async fn failed_init_shuts_down_only_earlier_modules() {
 #[tokio::test(start_paused = true)]
 async fn trouble_at_stop_is_a_warning_and_the_stop_goes_on() {
     for (call, trouble, warning) in [
-        ("shutdown", Trouble::Fail, "a module failed to stop"),
-        ("shutdown", Trouble::Panic, "a module failed to stop"),
-        ("before_shutdown", Trouble::Panic, "a module failed to stop"),
-        ("shutdown", Trouble::Hang, "did not end in time"),
-        ("before_shutdown", Trouble::Hang, "did not end in time"),
+        ("shutdown", Trouble::Fail, "shutdown step failed"),
+        ("shutdown", Trouble::Panic, "shutdown step failed"),
+        ("before_shutdown", Trouble::Panic, "shutdown step failed"),
+        ("shutdown", Trouble::Hang, "shutdown step timed out"),
+        ("before_shutdown", Trouble::Hang, "shutdown step timed out"),
     ] {
         let (modules, record) = (Modules::new(), Record::default());
         modules.register_after("a", Recorder::new("a", &record)).unwrap();
         modules.register_after("b", Recorder::new("b", &record).with(call, trouble)).unwrap();
-        modules.init(&Services::default()).await.unwrap();
+        let mut all = init(&modules).await;
         take(&record);
         let (guard, mut logs) = capture();
-        stop(&modules).await;
+        stop(&mut all).await;
         drop(guard);
         assert_eq!(
             take(&record),
@@ -156,13 +164,13 @@ async fn a_second_signal_ends_what_a_stop_waits_for() {
     let (modules, record) = (Modules::new(), Record::default());
     modules.register_after("a", Recorder::new("a", &record).with("shutdown", Trouble::Hang)).unwrap();
     modules.register_after("b", Recorder::new("b", &record).with("shutdown", Trouble::Hang)).unwrap();
-    modules.init(&Services::default()).await.unwrap();
+    let mut all = init(&modules).await;
     let (force, start) = (CancellationToken::new(), Instant::now());
     let signal = async {
         sleep(3 * S).await;
         force.cancel();
     };
-    tokio::join!(modules.stop(100 * S, &force), signal);
+    tokio::join!(all.stop(100 * S, &force), signal);
     assert_eq!(start.elapsed().as_secs(), 3);
     assert_eq!(take(&record).last().unwrap(), "a shutdown", "each is still called");
 }
@@ -195,7 +203,7 @@ async fn module_name_is_unique_and_fixed_at_start() {
         assert_eq!(taken.unwrap_err().msg(), "module with name a already exists");
     }
     assert_eq!(modules.register_session("a", Match::new("a", [])).unwrap_err().code(), code::INTERNAL);
-    modules.init(&Services::default()).await.unwrap();
+    init(&modules).await;
     assert!(modules.register_after("b", Nothing).unwrap_err().msg().contains("comes too late"));
     assert_eq!(modules.names(), ["a"]);
 }
@@ -213,7 +221,7 @@ async fn modules_are_a_service_and_see_the_services() {
     modules.register_after("reads", Reads(Mutex::default())).unwrap();
     services.insert(7_u32);
     services.insert(modules.clone());
-    modules.init(&services).await.unwrap();
+    modules.begin().init(&services).await.unwrap();
     let found = Modules::from_services(&services).unwrap().find::<Reads>().unwrap();
     assert_eq!(*found.0.lock().unwrap(), Some(7));
 }
