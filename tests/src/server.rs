@@ -211,7 +211,7 @@ impl Arena {
         let _in_flight = InFlight::new(&self.recorder);
         let bytes = Bytes::from(vec![b'x'; 16 * 1024]);
         loop {
-            session.push_to("onFlood", &bytes).await?;
+            session.push_route("onFlood", &bytes).await?;
         }
     }
 

@@ -56,8 +56,8 @@ async fn broadcast_is_encoded_and_compressed_once() {
             _ => Client::builder().connect_ws(&websocket).await.unwrap(),
         };
         let text = Text { text: format!("member-{n}") };
-        let _: Text = client.request_to("arena.bind", &text).await.unwrap();
-        let _: () = client.request_to("arena.enter", &()).await.unwrap();
+        let _: Text = client.request_route("arena.bind", &text).await.unwrap();
+        let _: () = client.request_route("arena.enter", &()).await.unwrap();
         let pushes = client.pushes::<OnText>();
         members.push((client, pushes));
     }

@@ -158,7 +158,7 @@ async fn a_room_server_drains_without_losing_a_message() {
     let [one, two] = [start_room("room-1").await, start_room("room-2").await];
     let connectors = [start_connector().await, start_connector().await];
     let at = [0, 1].map(|n: usize| connectors[n].socket_addrs()[0]);
-    let rooms_of = |server: &pitaya::app::Running| server.state::<Arc<Rooms>>().unwrap().open();
+    let rooms_of = |server: &pitaya::app::Running| server.app().state::<Arc<Rooms>>().unwrap().open();
 
     let mut old = pairs(at, "old").await;
     let on_one = rooms_of(&one);
@@ -168,7 +168,9 @@ async fn a_room_server_drains_without_losing_a_message() {
         async move { one.drain().await }
     });
     until("the connectors know", || {
-        connectors.iter().all(|it| it.servers().unwrap().get("room-1").is_some_and(|one| one.is_draining()))
+        connectors
+            .iter()
+            .all(|it| it.app().servers().unwrap().get("room-1").is_some_and(|one| one.is_draining()))
     })
     .await;
     // Open rooms stay where they are. New ones are opened on the other server.

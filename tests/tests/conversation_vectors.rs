@@ -97,7 +97,7 @@ async fn converse(case: &Case<'_>) -> Checked {
             }
             (Some("server"), Some(bytes)) => {
                 if bytes == hex("05000000")? {
-                    for session in app.sessions().all() {
+                    for session in app.app().sessions().all() {
                         session.kick().await.map_err(|error| error.to_string())?;
                     }
                 }
@@ -191,7 +191,7 @@ async fn error_payload(
         .config(config)
         .server_type("connector")
         .serializer(format)
-        .no_collect()
+        .explicit_components()
         .register(Failing)
         .acceptor(acceptor)
         .start()

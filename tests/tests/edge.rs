@@ -56,7 +56,7 @@ async fn a_websocket_client_learns_why_it_was_closed() {
 
     let session = server.app.sessions().by_uid("ann").unwrap();
     // The server's task for the connection does not run meanwhile, so the outbox fills up.
-    while session.push_to("onText", &Text { text: "x".into() }).await.is_ok() {}
+    while session.push_route("onText", &Text { text: "x".into() }).await.is_ok() {}
     assert_eq!(end(&new).await, (CloseReason::TooSlow, Some(close_code::TOO_SLOW)));
 
     let last = client(at).await;

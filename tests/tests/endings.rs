@@ -57,7 +57,7 @@ async fn stop_ends_a_connection_in_setup() {
     let mut other = RawClient::connect(at).await;
     other.send(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n").await;
     other.handshake().await;
-    let app = server.app.app();
+    let app = server.app.app().clone();
     tokio::time::timeout(WELL_BEFORE, server.app.stop())
         .await
         .expect("a stop does not wait for a stalled client");

@@ -47,7 +47,7 @@ async fn rate_limit_example_answers_five_of_ten() {
     // Nothing more comes: the next thing is the close that we ask for.
     let mut other = RawClient::ready(app.socket_addrs()[0]).await;
     assert_eq!(other.ask("room.room.ping", "").await, "pong");
-    app.sessions().close_all();
+    app.app().sessions().close_all();
     assert_eq!(client.closed().await, []);
     app.stop().await;
 }

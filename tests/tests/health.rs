@@ -77,7 +77,7 @@ async fn readiness_follows_start_drain_and_stop() {
     assert_eq!(server.app.http_addr(), Some(at));
 
     let client = RawClient::ready(server.tcp).await;
-    let app = server.app.app();
+    let app = server.app.app().clone();
     let draining = tokio::spawn(async move {
         server.app.drain().await;
         server.app.stop().await;
@@ -98,7 +98,7 @@ async fn readiness_follows_the_broker_and_the_registry() {
         .config(config)
         .server_type("test")
         .acceptor(Tcp::new("127.0.0.1:0"))
-        .no_collect()
+        .explicit_components()
         .discovery(EtcdDiscovery::new(etcd.options(&etcd::prefix())))
         .transport(nats::transport(&nats));
     let app = app.start().await.unwrap();

@@ -330,7 +330,7 @@ async fn broker_and_registry_events_are_counted() {
         .config(config)
         .server_type("test")
         .acceptor(Tcp::new("127.0.0.1:0"))
-        .no_collect()
+        .explicit_components()
         .reporter(Arc::clone(&metrics) as _)
         .discovery(discovery)
         .transport(nats::transport(&nats));

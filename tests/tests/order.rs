@@ -45,7 +45,7 @@ impl Judge {
 
     /// Pushes to the user, then kicks it.
     pub async fn ban_user(&self, session: Session) -> Result<()> {
-        let (uid, users) = (session.uid()?, self.users.at("door"));
+        let (uid, users) = (session.uid()?, self.users.on_frontends("door"));
         users.push(&[&uid], &word("0")).await?.complete()?;
         users.kick(&[&uid]).await?.complete()
     }
@@ -53,7 +53,7 @@ impl Judge {
     /// Pushes in each way that there is, then kicks the user.
     pub async fn ban_group(&self, session: Session) -> Result<()> {
         self.all_ways(&session).await?;
-        self.users.at("door").kick(&[session.uid()?]).await?.complete()
+        self.users.on_frontends("door").kick(&[session.uid()?]).await?.complete()
     }
 
     /// Pushes in each way that there is, then kicks the session.
@@ -81,14 +81,14 @@ impl Judge {
 
     /// Pushes to another user.
     pub async fn tell(&self, msg: Text) -> Result<()> {
-        self.users.at("door").push(&[&msg.text], &word("told")).await?.complete()
+        self.users.on_frontends("door").push(&[&msg.text], &word("told")).await?.complete()
     }
 }
 
 impl Judge {
     async fn all_ways(&self, session: &Session) -> Result<()> {
-        let (uid, users) = (session.uid()?, self.users.at("door"));
-        let group = self.groups.group(&format!("of-{uid}")).at("door");
+        let (uid, users) = (session.uid()?, self.users.on_frontends("door"));
+        let group = self.groups.group(&format!("of-{uid}")).on_frontends("door");
         group.ensure().await?;
         if !group.contains(&uid).await? {
             group.add(&uid).await?;
@@ -425,7 +425,7 @@ async fn unknown_frontends_are_reached_without_a_registry() {
     let mut ann = Court::client(&court.dialer, "ann").await;
     court.registry.set_reachable("judge-1", false);
     let (second, dialer) = door(&court.registry, &court.broker, "door-2", &court.metrics).await;
-    let known = || court.judge.servers().unwrap().view().of_type("door").len();
+    let known = || court.judge.app().servers().unwrap().view().of_type("door").len();
     assert_eq!(known(), 1, "the judge does not learn of it");
     let mut bob = Court::client(&dialer, "bob").await;
     ann.ask("judge.judge.tell", r#"{"text":"bob"}"#).await;

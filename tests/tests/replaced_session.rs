@@ -68,10 +68,10 @@ async fn reconnect(busy: bool) -> (bool, bool) {
     // that its goodbye takes half a second, and its close callbacks come after that.
     let mut second = RawClient::ready(two.socket_addrs()[0]).await;
     second.ask("foyer.enter", r#"{"text":"ann"}"#).await;
-    assert!(one.sessions().by_uid("ann").is_none(), "the old session has ended");
+    assert!(one.app().sessions().by_uid("ann").is_none(), "the old session has ended");
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    let online = two.sessions().by_uid("ann").is_some();
-    let member = two.groups().unwrap().group("lobby").contains("ann").await.unwrap();
+    let online = two.app().sessions().by_uid("ann").is_some();
+    let member = two.app().groups().unwrap().group("lobby").contains("ann").await.unwrap();
     one.stop().await;
     two.stop().await;
     (online, member)

@@ -134,7 +134,7 @@ async fn remote_ends_after_the_timeout_of_its_route() {
         assert_times_out(remotes.run(&minute), 4 * SECOND).await;
         // The timeout of the caller is smaller.
         let began = Instant::now();
-        let error = remotes.timeout(SECOND).run(&minute).await.unwrap_err();
+        let error = remotes.with_timeout(SECOND).run(&minute).await.unwrap_err();
         assert_eq!((error.code(), began.elapsed().as_secs()), ("PIT-408", 1));
     }
     // The client of the handler gets the error of the remote.

@@ -92,8 +92,11 @@ async fn calls_that_cannot_be_made_say_why() {
     assert_eq!(error.msg(), "RPC server is not running");
     let error = server.app.rpc_raw("nonsense", Bytes::new()).await.unwrap_err();
     assert_eq!(error.code(), "PIT-400");
-    let error =
-        server.app.rpc_to("nobody", &ArenaClient::REVERSE, &Text { text: String::new() }).await.unwrap_err();
+    let error = server
+        .app
+        .rpc_on_server("nobody", &ArenaClient::REVERSE, &Text { text: String::new() })
+        .await
+        .unwrap_err();
     assert_eq!(error.msg(), "can't find any server with the provided ID");
     let error = server.app.rpc_raw("test.arena.raw", Bytes::new()).await.unwrap_err();
     assert_eq!(error.code(), "PIT-404", "a handler is no remote");
@@ -118,7 +121,7 @@ async fn a_call_may_have_a_timeout() {
         }
     }
     let room = RoomApiClient::fake(Slow);
-    let error = room.timeout(std::time::Duration::from_millis(200)).hang().await.unwrap_err();
+    let error = room.with_timeout(std::time::Duration::from_millis(200)).hang().await.unwrap_err();
     assert_eq!((error.code(), error.msg()), ("PIT-408", "rpc client: request timeout"));
     room.fail().await.unwrap();
 }
@@ -137,7 +140,7 @@ async fn client_is_faked_by_impl_or_closures() {
         }));
     assert_eq!(arena.reverse(&Text { text: "x".into() }).await.unwrap().text, "<x>");
     assert_eq!(
-        arena.on("some-server").by("key").reverse(&Text { text: "y".into() }).await.unwrap().text,
+        arena.to_server("some-server").by_key("key").reverse(&Text { text: "y".into() }).await.unwrap().text,
         "<y>"
     );
 }

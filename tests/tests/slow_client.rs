@@ -101,7 +101,7 @@ async fn piped(
     let mut client = RawClient::over(ours);
     client.handshake().await;
     client.ask("burst.bind", r#"{"text":"ann"}"#).await;
-    (client, app.sessions().by_uid("ann").unwrap())
+    (client, app.app().sessions().by_uid("ann").unwrap())
 }
 
 /// The packets of a client that always reads, for the handler `busy`, which pushes 200 times while another task pushes once.
@@ -119,7 +119,7 @@ async fn burst(policy: OutboxPolicy, route: &str) -> (usize, bool, Option<CloseR
         .unwrap();
     let mut client = RawClient::ready(app.socket_addrs()[0]).await;
     client.ask("burst.bind", r#"{"text":"ann"}"#).await;
-    let session = app.sessions().by_uid("ann").unwrap();
+    let session = app.app().sessions().by_uid("ann").unwrap();
     let other = tokio::spawn({
         let session = session.clone();
         async move {
@@ -206,7 +206,7 @@ async fn latest_delivers_the_newest_of_each_route() {
     tokio::time::sleep(Duration::from_millis(1)).await; // the writer takes them, and the pipe is full
     for n in 0..50 {
         for route in ["position", "health"] {
-            session.push_to(route, &Text { text: n.to_string() }).await.unwrap();
+            session.push_route(route, &Text { text: n.to_string() }).await.unwrap();
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -311,7 +311,7 @@ async fn a_packet_link_makes_room_as_it_is_read() {
     until("the handshake to be answered", || link.written() > 0).await;
     link.say(ACK);
     tokio::time::sleep(Duration::from_millis(1)).await;
-    let session = app.sessions().all().remove(0);
+    let session = app.app().sessions().all().remove(0);
     for n in 0..messages * 3 {
         session.push(&OnText { text: format!("{n:0>900}") }).await.unwrap();
     }

@@ -120,7 +120,7 @@ async fn calls_run_in_spans() {
     let name = ann();
 
     client.request(&Gate::LOGIN, &name).await.unwrap();
-    let session = gate.sessions().by_uid("ann").unwrap().id().to_string();
+    let session = gate.app().sessions().by_uid("ann").unwrap().id().to_string();
     let login = &spans.take()[0];
     assert_eq!((login.name, login.field("route"), login.parent), ("handler", Some("gate.gate.login"), None));
     assert_eq!(login.field("session"), Some(&*session));

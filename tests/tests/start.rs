@@ -97,11 +97,12 @@ async fn unmakeable_component_is_named() {
 #[tokio::test]
 async fn without_collect_only_registered_are_served() {
     let msg =
-        error(App::builder().server_type("unmade").no_collect().acceptor(Tcp::new("127.0.0.1:0"))).await;
+        error(App::builder().server_type("unmade").explicit_components().acceptor(Tcp::new("127.0.0.1:0")))
+            .await;
     assert!(msg.contains("no component of this server type is registered"), "{msg}");
     let app = App::builder()
         .server_type("twice")
-        .no_collect()
+        .explicit_components()
         .register(TwiceA)
         .acceptor(Tcp::new("127.0.0.1:0"))
         .start()
@@ -121,11 +122,11 @@ async fn only_a_cluster_frontend_may_serve_nothing() {
     let front = || app("front").acceptor(Tcp::new("127.0.0.1:0"));
     let forgotten = error(front()).await;
     assert!(forgotten.contains("no component of server type `front` is linked in"), "{forgotten}");
-    let useless = error(app("back").backend().no_collect()).await;
+    let useless = error(app("back").backend().explicit_components()).await;
     assert!(useless.contains("no component of this server type is registered"), "{useless}");
 
     let back = app("unmade").backend().register(Unmade).start().await.unwrap();
-    let front = front().no_collect().start().await.unwrap();
+    let front = front().explicit_components().start().await.unwrap();
     let mut client = RawClient::ready(front.socket_addrs()[0]).await;
     assert_eq!(client.ask("unmade.unmade.nothing", "").await, "{}");
     front.stop().await;
@@ -336,11 +337,11 @@ async fn post_build_hooks_run_before_serving() {
     let (one, two) = (Arc::clone(&log), Arc::clone(&log));
     let server = server::start_with(config(), |builder| {
         builder
-            .post_build(move |app| async move {
+            .on_built(move |app| async move {
                 one.lock().unwrap().push(format!("one {} {}", app.server_type(), app.handlers().is_empty()));
                 Ok(())
             })
-            .post_build(move |_| async move {
+            .on_built(move |_| async move {
                 two.lock().unwrap().push("two".to_owned());
                 Ok(())
             })
@@ -350,7 +351,7 @@ async fn post_build_hooks_run_before_serving() {
     server.app.stop().await;
     let recorder = Arc::new(Recorder::default());
     let failing =
-        server::builder(config(), &recorder).post_build(|_| async { Err(Error::new("HOOK-1", "no")) });
+        server::builder(config(), &recorder).on_built(|_| async { Err(Error::new("HOOK-1", "no")) });
     assert_eq!(failing.start().await.unwrap_err().code(), "HOOK-1");
 }
 
@@ -386,7 +387,7 @@ async fn stop_closes_sessions_and_refuses_new_ones() {
 #[tokio::test]
 async fn shutdown_ends_the_wait() {
     let server = server::start(config()).await;
-    let app = server.app.app();
+    let app = server.app.app().clone();
     assert!(app.is_running());
     let waiting = tokio::spawn(server.app.wait());
     app.shutdown();

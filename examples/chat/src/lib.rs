@@ -37,7 +37,7 @@ pub fn standalone(app: Builder) -> Builder {
 /// Those of [`room`](fn@room).
 pub fn connector(app: Builder, config: &Config) -> Result<Builder> {
     // It has no handlers: all messages are forwarded.
-    over_the_network(members::keep(app.server_type(members::FRONT).no_collect()), config)
+    over_the_network(members::keep(app.server_type(members::FRONT).explicit_components()), config)
 }
 
 /// Makes an app a room server of a cluster.

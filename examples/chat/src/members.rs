@@ -24,7 +24,7 @@ const ROUND: Duration = Duration::from_secs(3);
 
 /// Returns the group. Its pushes go to the connectors, or to the sessions of a standalone server.
 pub(crate) fn members(groups: &Groups) -> Group {
-    groups.group("room").at(FRONT)
+    groups.group("room").on_frontends(FRONT)
 }
 
 /// Removes a member and tells the others.
@@ -37,7 +37,7 @@ pub(crate) async fn leave(room: &Group, uid: &str) -> Result<()> {
 
 /// Makes an app remove members that are gone.
 pub(crate) fn keep(app: Builder) -> Builder {
-    app.post_build(|app| async move {
+    app.on_built(|app| async move {
         let room = members(&app.groups()?);
         app.sessions().on_close({
             let room = room.clone();

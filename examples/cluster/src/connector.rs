@@ -24,7 +24,7 @@ impl Entry {
                 player.room = Some(msg.room.clone())
             })
             .await?;
-        let room = self.rooms.by(&msg.room);
+        let room = self.rooms.by_key(&msg.room);
         let (leave, leaves) = (Leave { uid: uid.clone(), room: msg.room.clone() }, room.clone());
         session.on_close(move |_| async move {
             if let Err(error) = leaves.leave(&leave).await {

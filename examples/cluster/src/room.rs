@@ -74,7 +74,7 @@ pub struct Room {
 
 impl Room {
     async fn group(&self, room: &str) -> Result<Group> {
-        let group = self.groups.group(room).at(FRONT);
+        let group = self.groups.group(room).on_frontends(FRONT);
         group.ensure().await?;
         Ok(group)
     }

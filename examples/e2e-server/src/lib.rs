@@ -148,7 +148,7 @@ impl TestSvc {
     /// Pushes a text to some users.
     pub async fn testsendtousers(&self, msg: TestSendToUsers) {
         let body = Bytes::from(msg.msg);
-        let sent = self.users.at(FRONTENDS).push_to(&msg.uids, "route.sendtousers", &body).await;
+        let sent = self.users.on_frontends(FRONTENDS).push_route(&msg.uids, "route.sendtousers", &body).await;
         if let Err(error) = sent.and_then(pitaya::group::Delivery::complete) {
             tracing::warn!(%error, "users were not reached");
         }
@@ -173,7 +173,8 @@ impl TestSvc {
     }
 
     async fn tell<M: Message>(&self, route: &str, message: &M) {
-        if let Err(error) = self.groups.group(GROUP).at(FRONTENDS).push_to(route, message).await {
+        if let Err(error) = self.groups.group(GROUP).on_frontends(FRONTENDS).push_route(route, message).await
+        {
             tracing::warn!(%error, "the group was not told");
         }
     }

@@ -26,7 +26,7 @@ use crate::session::{Callbacks, Session, bind_callback, close_callback};
 use crate::util::clock::Clock;
 use crate::wire::handshake;
 
-pub(super) type PostBuild = Box<dyn FnOnce(App) -> BoxFuture<'static, Result<()>> + Send>;
+pub(super) type OnBuilt = Box<dyn FnOnce(App) -> BoxFuture<'static, Result<()>> + Send>;
 
 /// Puts an app together. Everything has a default but the acceptors of a frontend and the server type.
 ///
@@ -59,7 +59,7 @@ pub struct Builder {
     pub(super) otel: Option<crate::otel::Otel>,
     pub(super) heap: Option<HeapSource>,
     pub(super) call_limits: Vec<CallLimit>,
-    pub(super) post_build: Vec<PostBuild>,
+    pub(super) on_built: Vec<OnBuilt>,
     pub(super) services: Arc<Services>,
     pub(super) callbacks: Callbacks,
     pub(super) clock: Clock,
@@ -95,7 +95,7 @@ impl Default for Builder {
             otel: None,
             heap: None,
             call_limits: Vec::new(),
-            post_build: Vec::new(),
+            on_built: Vec::new(),
             services: Arc::default(),
             callbacks: Callbacks::default(),
             clock: Clock::default(),
@@ -127,7 +127,14 @@ impl Builder {
         self
     }
 
-    /// Makes this a backend, which has no acceptors. Otherwise an app is a frontend and must have one.
+    /// Makes this a frontend, which needs an acceptor. This is the default.
+    #[must_use]
+    pub fn frontend(mut self) -> Self {
+        self.frontend = Some(true);
+        self
+    }
+
+    /// Makes this a backend, which has no acceptors.
     #[must_use]
     pub fn backend(mut self) -> Self {
         self.frontend = Some(false);
@@ -186,10 +193,10 @@ impl Builder {
         self
     }
 
-    /// Leaves out what is linked in: only registered components are served. A frontend of a cluster may have none: it
-    /// passes messages on.
+    /// Serves only the components that are [registered](Self::register), instead of all that are linked in. A frontend
+    /// of a cluster may have none: it forwards messages.
     #[must_use]
-    pub fn no_collect(mut self) -> Self {
+    pub fn explicit_components(mut self) -> Self {
         self.collect = false;
         self
     }
@@ -210,14 +217,14 @@ impl Builder {
 
     /// A hook before remotes.
     #[must_use]
-    pub fn before_remote(mut self, hook: impl Before) -> Self {
+    pub fn before_remotes(mut self, hook: impl Before) -> Self {
         self.remote_pipeline.before.push(Arc::new(hook));
         self
     }
 
     /// A hook after remotes.
     #[must_use]
-    pub fn after_remote(mut self, hook: impl After) -> Self {
+    pub fn after_remotes(mut self, hook: impl After) -> Self {
         self.remote_pipeline.after.push(Arc::new(hook));
         self
     }
@@ -431,14 +438,15 @@ impl Builder {
         self
     }
 
-    /// Called with the app once it is built, before anything is served. An error keeps the app from starting.
+    /// Adds a hook that runs once the app is built, before it serves anything. If it fails, the app does not start.
+    #[doc(alias = "AddOnBuiltHook")]
     #[must_use]
-    pub fn post_build<F, Fut>(mut self, hook: F) -> Self
+    pub fn on_built<F, Fut>(mut self, hook: F) -> Self
     where
         F: FnOnce(App) -> Fut + Send + 'static,
         Fut: Future<Output = Result<()>> + Send + 'static,
     {
-        self.post_build.push(Box::new(move |app| Box::pin(hook(app))));
+        self.on_built.push(Box::new(move |app| Box::pin(hook(app))));
         self
     }
 

@@ -239,13 +239,14 @@ impl App {
     ///
     /// # Errors
     /// As [`Rpc::call`]; `can't find any server with the provided ID`.
-    pub async fn rpc_to<Req: Message, Rep: Message>(
+    #[doc(alias = "RPCTo")]
+    pub async fn rpc_on_server<Req: Message, Rep: Message>(
         &self,
         server_id: &str,
         route: &Route<Req, Rep>,
         request: &Req,
     ) -> Result<Rep> {
-        self.inner.rpc.on(server_id).call(route, request).await
+        self.inner.rpc.to_server(server_id).call(route, request).await
     }
 
     /// Calls a remote by the text of its route, with a body that is encoded already.

@@ -15,7 +15,7 @@ use crate::metrics::{
     HEAP_OBJECTS, HEAP_SIZE, HeapSource, OUTBOX_BYTES, OUTBOX_MESSAGES, RUNTIME_QUEUE, RUNTIME_WORKERS,
 };
 
-/// An app that serves. It is an [`App`] too.
+/// An app that serves.
 ///
 /// Dropping it does not stop the app; [`stop`](Self::stop) or [`wait`](Self::wait) does.
 #[derive(Debug)]
@@ -45,9 +45,9 @@ impl Running {
         Self { app, listening, accepting, lifecycles }
     }
 
-    /// The app, as a handle to keep.
-    pub fn app(&self) -> App {
-        self.app.clone()
+    /// Returns the app. Clone it for a handle to keep.
+    pub fn app(&self) -> &App {
+        &self.app
     }
 
     /// The addresses the acceptors listen on, as text, in the order in which they were added.

@@ -150,8 +150,8 @@ async fn begin(
 ) -> Result<(Vec<Listening>, CancellationToken)> {
     step.set("the HTTP server");
     watch::start(app).await?;
-    step.set("a `post_build` hook");
-    for hook in builder.post_build.drain(..) {
+    step.set("a `on_built` hook");
+    for hook in builder.on_built.drain(..) {
         hook(app.clone()).await?;
     }
     if let Some(node) = &app.inner.node {

@@ -19,9 +19,10 @@ pub(super) async fn drain(running: &Running, force: &CancellationToken) {
     if let Some(node) = &running.app().inner.node {
         node.announce_draining().await;
     }
-    let Ok(modules) = running.modules() else { return };
-    let config = running.config();
-    let sessions = running.sessions();
+    let app = running.app();
+    let Ok(modules) = app.modules() else { return };
+    let config = app.config();
+    let sessions = app.sessions();
     let drained = modules
         .drain(|| sessions.count(), config.drain_period, config.drain_timeout, force.cancelled())
         .await;
@@ -33,7 +34,7 @@ pub(super) async fn drain(running: &Running, force: &CancellationToken) {
 
 /// Stops everything, each step within its time.
 pub(super) async fn stop(mut running: Running, force: &CancellationToken) {
-    let app = running.app();
+    let app = running.app().clone();
     let limit = app.stop_timeout();
     app.inner.shutdown.cancel();
     running.accepting.cancel();

@@ -128,14 +128,14 @@ impl Client {
         route: &Route<Req, Rep, Handler>,
         message: &Req,
     ) -> Result<Rep> {
-        self.request_to(route.path(), message).await
+        self.request_route(route.path(), message).await
     }
 
     /// [`request`](Self::request) to a route in text form: `room.join`, or `server.room.join`.
     ///
     /// # Errors
     /// Those of [`request`](Self::request).
-    pub async fn request_to<Req: Message, Rep: Message>(&self, route: &str, message: &Req) -> Result<Rep> {
+    pub async fn request_route<Req: Message, Rep: Message>(&self, route: &str, message: &Req) -> Result<Rep> {
         let reply = self.request_raw(route, self.encode(message)?).await?;
         let format = &self.shared.agreed.format;
         format.decode(&Body::shared(&reply)).map_err(|error| unreadable("answer", route, error))
@@ -173,14 +173,14 @@ impl Client {
     /// # Cancel safety
     /// The message may have been sent or not.
     pub async fn notify<Req: Message>(&self, route: &Route<Req, (), Notify>, message: &Req) -> Result<()> {
-        self.notify_to(route.path(), message).await
+        self.notify_route(route.path(), message).await
     }
 
     /// [`notify`](Self::notify) to a route in text form. The handler may be one that answers: its answer is dropped.
     ///
     /// # Errors
     /// Those of [`notify`](Self::notify).
-    pub async fn notify_to<Req: Message>(&self, route: &str, message: &Req) -> Result<()> {
+    pub async fn notify_route<Req: Message>(&self, route: &str, message: &Req) -> Result<()> {
         self.notify_raw(route, self.encode(message)?).await
     }
 
@@ -212,17 +212,17 @@ impl Client {
 
     /// Subscribes to the route of a push type; see [above](Self#pushes).
     pub fn pushes<T: Push>(&self) -> Pushes<T> {
-        self.pushes_on(T::ROUTE)
+        self.pushes_route(T::ROUTE)
     }
 
     /// Subscribes to a route whose pushes are of type `T`.
-    pub fn pushes_on<T: Message>(&self, route: &str) -> Pushes<T> {
+    pub fn pushes_route<T: Message>(&self, route: &str) -> Pushes<T> {
         Pushes::new(Arc::clone(&self.shared), route)
     }
 
     /// Subscribes to a route and returns the bodies as bytes, inflated.
     pub fn pushes_raw(&self, route: &str) -> Pushes<Bytes> {
-        self.pushes_on(route)
+        self.pushes_route(route)
     }
 
     /// Subscribes to every push; see [above](Self#pushes).

@@ -279,7 +279,7 @@ impl Node {
         let nonsense = || {
             // Go Pitaya's answer has no metadata, so the log has the details.
             let detail = format!(
-                "`{route}` is a route of this server's own type: pin the call with `.on(id)` or `.by(key)`"
+                "`{route}` is a route of this server's own type: pin the call with `.to_server(id)` or `.by_key(key)`"
             );
             Error::new(code::UNKNOWN, text::RPC_MAY_BE_LOCAL).with_source(detail)
         };

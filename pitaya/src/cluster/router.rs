@@ -49,8 +49,8 @@ type Choose = dyn Fn(&Routing<'_>, &[Arc<Server>]) -> Result<Arc<Server>> + Send
 /// | router | sends a call to | while a server drains |
 /// |---|---|---|
 /// | [`random`](Self::random) | any server | it gets no calls |
-/// | [`by_key`](Self::by_key), [`Rpc::by`](crate::component::Rpc::by) | the server of a key | it keeps the keys that it was called with; new keys go elsewhere |
-/// | [`to_server`](Self::to_server), [`Rpc::on`](crate::component::Rpc::on) | the server that the application names | it gets its calls |
+/// | [`by_key`](Self::by_key), [`Rpc::by_key`](crate::component::Rpc::by_key) | the server of a key | it keeps the keys that it was called with; new keys go elsewhere |
+/// | [`to_server`](Self::to_server), [`Rpc::to_server`](crate::component::Rpc::to_server) | the server that the application names | it gets its calls |
 /// | [`custom`](Self::custom) | what a function returns | the function decides |
 ///
 /// ```

@@ -14,7 +14,7 @@ use crate::error::Result;
 /// The context of a call: an argument of handlers and remotes.
 ///
 /// It travels with the calls that a method makes to other servers. A value that a method inserts travels only with calls
-/// that use this context, by `.with(&cx)` on a client:
+/// that use this context, by `.with_context(&cx)` on a client:
 ///
 /// ```
 /// use pitaya::prelude::*;
@@ -29,7 +29,7 @@ use crate::error::Result;
 ///
 /// async fn enter(rooms: &RoomApiClient, mut cx: Context, uid: String) -> Result<()> {
 ///     cx.insert("tenant", 7)?;
-///     rooms.with(&cx).enter(&Enter { uid }).await
+///     rooms.with_context(&cx).enter(&Enter { uid }).await
 /// }
 /// ```
 #[derive(Clone)]

@@ -69,7 +69,7 @@ impl Rpc {
 
     /// The same, pinned to one server.
     #[must_use]
-    pub fn on(&self, server_id: &str) -> Self {
+    pub fn to_server(&self, server_id: &str) -> Self {
         Self { server_id: Some(server_id.into()), ..self.clone() }
     }
 
@@ -77,20 +77,20 @@ impl Rpc {
     /// the keys that it was called with until it leaves, and gets no others: see
     /// [`Router::by_key`](crate::cluster::Router::by_key), which says what moves a key.
     #[must_use]
-    pub fn by(&self, key: &str) -> Self {
+    pub fn by_key(&self, key: &str) -> Self {
         Self { key: Some(key.into()), ..self.clone() }
     }
 
     /// The same, with a limit to the time a call may take; then it fails with `PIT-408`.
     #[must_use]
-    pub fn timeout(&self, timeout: Duration) -> Self {
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
         Self { timeout: Some(timeout), ..self.clone() }
     }
 
     /// The same, with this context instead of that of the call which is handled now: for tasks that a method spawned,
     /// and for what it put in.
     #[must_use]
-    pub fn with(&self, context: &Context) -> Self {
+    pub fn with_context(&self, context: &Context) -> Self {
         Self { current: Some(context.current().clone()), ..self.clone() }
     }
 
@@ -100,7 +100,7 @@ impl Rpc {
     /// The remote's own; `PIT-404` if there is no such remote, `PIT-408` if it took too long, `PIT-000` if the
     /// request or the reply could not be encoded or decoded. In a cluster also `PIT-500` if there is no server of this
     /// type, `PIT-503` if the server or the connection has gone, and `PIT-000` for a call of a server's own type that
-    /// neither [`on`](Self::on) nor [`by`](Self::by) sends to another.
+    /// neither [`to_server`](Self::to_server) nor [`by_key`](Self::by_key) sends to another.
     pub async fn call<Req: Message, Rep: Message>(
         &self,
         route: &Route<Req, Rep>,

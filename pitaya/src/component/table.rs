@@ -322,7 +322,7 @@ impl Plan<'_> {
             "no component is linked in: name its crate once, with `pitaya::link!(the_crate);`, or register one with `.register(…)`"
                 .to_owned()
         } else if !self.collect {
-            "no component of this server type is registered: `.no_collect()` leaves out what is linked in; add `.register(…)`"
+            "no component of this server type is registered: `.explicit_components()` leaves out what is linked in; add `.register(…)`"
                 .to_owned()
         } else {
             format!(

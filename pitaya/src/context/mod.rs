@@ -2,7 +2,7 @@
 //!
 //! Within a cluster it travels: whatever handles a call that came from another server makes its own calls with the
 //! same context, by itself, for as long as it does so in the task that handles it. A task that was spawned takes it
-//! along as a [`Context`](crate::component::Context) argument, and gives it to the client with `.with(&cx)`.
+//! along as a [`Context`](crate::component::Context) argument, and gives it to the client with `.with_context(&cx)`.
 
 mod caller;
 mod deadline;

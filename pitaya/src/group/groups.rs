@@ -123,8 +123,8 @@ impl Group {
 
     /// Returns the same group, whose pushes go to frontends of another type: see [`Users::at`].
     #[must_use]
-    pub fn at(&self, frontend_type: &str) -> Self {
-        Self { users: self.users.at(frontend_type), ..self.clone() }
+    pub fn on_frontends(&self, frontend_type: &str) -> Self {
+        Self { users: self.users.on_frontends(frontend_type), ..self.clone() }
     }
 
     pub(super) fn shared_name(&self) -> Arc<str> {
@@ -306,15 +306,15 @@ impl Group {
     /// [`Delivery`], not an error.
     #[doc(alias = "broadcast")]
     pub async fn push<P: Push>(&self, message: &P) -> Result<Delivery> {
-        self.push_to(P::ROUTE, message).await
+        self.push_route(P::ROUTE, message).await
     }
 
     /// Sends a message to all members, on a route. [`Bytes`](crate::Bytes) are sent as they are.
     ///
     /// # Errors
     /// As [`push`](Self::push); also `PIT-500` if the route is longer than 255 bytes.
-    pub async fn push_to<M: Message>(&self, route: &str, message: &M) -> Result<Delivery> {
-        self.multicast_to(route, message, |_| true).await
+    pub async fn push_route<M: Message>(&self, route: &str, message: &M) -> Result<Delivery> {
+        self.multicast_route(route, message, |_| true).await
     }
 
     /// Sends a message to the members whose uid passes `filter`.
@@ -326,14 +326,14 @@ impl Group {
         message: &P,
         filter: impl Fn(&str) -> bool + Send,
     ) -> Result<Delivery> {
-        self.multicast_to(P::ROUTE, message, filter).await
+        self.multicast_route(P::ROUTE, message, filter).await
     }
 
     /// Sends a message to the members whose uid passes `filter`, on a route.
     ///
     /// # Errors
-    /// As [`push_to`](Self::push_to).
-    pub async fn multicast_to<M: Message>(
+    /// As [`push_route`](Self::push_route).
+    pub async fn multicast_route<M: Message>(
         &self,
         route: &str,
         message: &M,

@@ -51,7 +51,7 @@ async fn a_broadcast_reaches_exactly_the_members() {
     }
     let (_session, other) = online(&pool, "other").await;
 
-    let delivery = lobby.push_to("onSay", &HELLO).await.unwrap();
+    let delivery = lobby.push_route("onSay", &HELLO).await.unwrap();
     assert_eq!((delivery.sent, delivery.failed.len()), (1000, 0));
     for pushes in members {
         assert_eq!(pushes.take(), [("onSay".to_owned(), HELLO)]);
@@ -70,7 +70,7 @@ async fn multicast_reaches_only_filtered_members() {
     lobby.add("red-1").await.unwrap();
     lobby.add("blue-1").await.unwrap();
 
-    let delivery = lobby.multicast_to("onSay", &HELLO, |uid| uid.starts_with("red")).await.unwrap();
+    let delivery = lobby.multicast_route("onSay", &HELLO, |uid| uid.starts_with("red")).await.unwrap();
     assert_eq!((delivery.sent, delivery.failed.len()), (1, 0));
     assert_eq!((red.take().len(), blue.take().len(), outsider.take().len()), (1, 0, 0));
 }
@@ -110,12 +110,12 @@ async fn broadcast_is_encoded_once_and_shared() {
         lobby.add(&uid).await.unwrap();
         sessions.push(online(&pool, &uid).await.0);
     }
-    lobby.push_to("onSay", &()).await.unwrap();
+    lobby.push_route("onSay", &()).await.unwrap();
     assert_eq!(encoded.load(Relaxed), 1);
     sessions.iter().for_each(|session| drop(session.core().take_batch()));
 
     // Large enough to be shared rather than copied.
-    lobby.push_to("onSay", &Bytes::from(vec![b'x'; 4096])).await.unwrap();
+    lobby.push_route("onSay", &Bytes::from(vec![b'x'; 4096])).await.unwrap();
     let mut packets = sessions.iter().map(|s| s.core().take_batch().0.unwrap().pop().unwrap());
     let first = packets.next().unwrap();
     assert!(packets.all(|packet| packet.as_ptr() == first.as_ptr()));
@@ -134,9 +134,9 @@ async fn members_that_cannot_be_reached_are_named() {
         lobby.add(uid).await.unwrap();
     }
 
-    assert_eq!(lobby.push_to("onSay", &HELLO).await.unwrap().failed, ["away"]);
+    assert_eq!(lobby.push_route("onSay", &HELLO).await.unwrap().failed, ["away"]);
     assert_eq!(read.take().len(), 1);
-    let delivery = lobby.push_to("onSay", &HELLO).await.unwrap();
+    let delivery = lobby.push_route("onSay", &HELLO).await.unwrap();
     assert_eq!((delivery.sent, &delivery.failed[..]), (1, &["away".to_owned(), "slow".to_owned()][..]));
     assert_eq!(
         slow.close_reason(),
@@ -162,7 +162,7 @@ async fn an_unencodable_broadcast_reaches_nobody() {
     lobby.add("ann").await.unwrap();
     let (_session, pushes) = online(&pool, "ann").await;
     let route = "r".repeat(256);
-    assert_eq!(lobby.push_to(&route, &HELLO).await.unwrap_err().code(), code::INTERNAL);
+    assert_eq!(lobby.push_route(&route, &HELLO).await.unwrap_err().code(), code::INTERNAL);
     assert!(pushes.take().is_empty());
 }
 
@@ -178,7 +178,7 @@ async fn every_operation_and_its_errors() {
     assert_eq!(error_text(g.count().await), "group not found");
     assert_eq!(error_text(g.renew_ttl().await), "group not found");
     assert_eq!(error_text(g.delete().await), "group not found");
-    assert_eq!(error_text(g.push_to("r", &HELLO).await), "group not found");
+    assert_eq!(error_text(g.push_route("r", &HELLO).await), "group not found");
 
     g.create().await.unwrap();
     assert_eq!(error_text(g.create().await), "group already exists");
@@ -222,7 +222,7 @@ async fn names_that_would_break_a_key_are_refused() {
         assert_eq!(error_text(group.create().await), "illegal group name", "{name:?}");
         assert_eq!(error_text(group.ensure().await), "illegal group name");
         assert_eq!(error_text(group.add("ann").await), "illegal group name");
-        assert_eq!(error_text(group.push_to("r", &HELLO).await), "illegal group name");
+        assert_eq!(error_text(group.push_route("r", &HELLO).await), "illegal group name");
     }
     for name in ["room.1", "a b", "größe", &"x".repeat(128)] {
         groups.group(name).create().await.unwrap();
@@ -236,10 +236,10 @@ async fn push_to_users_names_those_not_reached() {
     let (_ann, ann) = online(&pool, "ann").await;
     let (_bob, bob) = online(&pool, "bob").await;
 
-    users.push_to(&["ann"], "onSay", &HELLO).await.unwrap().complete().unwrap();
+    users.push_route(&["ann"], "onSay", &HELLO).await.unwrap().complete().unwrap();
     assert_eq!((ann.take().len(), bob.take().len()), (1, 0));
     let uids = vec!["nobody".to_owned(), "bob".to_owned()];
-    let delivery = users.push_to(&uids, "onSay", &HELLO).await.unwrap();
+    let delivery = users.push_route(&uids, "onSay", &HELLO).await.unwrap();
     assert_eq!((delivery.sent, &delivery.failed[..]), (1, &["nobody".to_owned()][..]));
     assert_eq!(error_text(delivery.complete()), "failed to push message to users");
 }
@@ -264,7 +264,7 @@ async fn a_push_to_a_group_is_a_push_on_the_wire() {
     lobby.create().await.unwrap();
     lobby.add("ann").await.unwrap();
     let (ann, _pushes) = online(&pool, "ann").await;
-    lobby.push_to("onSay", &HELLO).await.unwrap();
+    lobby.push_route("onSay", &HELLO).await.unwrap();
     let bytes = ann.core().take_batch().0.unwrap().pop().unwrap();
     let packet = packet::whole(&bytes, packet::MAX_BODY).unwrap();
     assert_eq!(message::decode(packet.body).unwrap().body, &HELLO[..]);
@@ -307,7 +307,7 @@ async fn custom_store_failures_stay_contained() {
     let pool = SessionPool::test();
     let groups = Groups::new(Broken, Users::new(&pool));
     let (_session, pushes) = online(&pool, "ann").await;
-    groups.group("any").push_to("onSay", &HELLO).await.unwrap();
+    groups.group("any").push_route("onSay", &HELLO).await.unwrap();
     assert_eq!(pushes.take().len(), 1);
     let error: Error = groups.group("any").ensure().await.unwrap_err();
     assert_eq!((error.code(), error.msg()), (code::UNKNOWN, text::INTERNAL));

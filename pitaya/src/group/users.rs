@@ -127,11 +127,11 @@ impl Users {
     /// # use pitaya::prelude::*;
     /// # #[message(push = "onGift")] struct Gift { coins: u32 }
     /// # async fn give(users: &Users) -> Result<()> {
-    /// users.at("connector").push(&["ann"], &Gift { coins: 3 }).await?;
+    /// users.on_frontends("connector").push(&["ann"], &Gift { coins: 3 }).await?;
     /// # Ok(()) }
     /// ```
     #[must_use]
-    pub fn at(&self, frontend_type: &str) -> Self {
+    pub fn on_frontends(&self, frontend_type: &str) -> Self {
         Self { frontend_type: Some(frontend_type.into()), ..self.clone() }
     }
 
@@ -145,14 +145,14 @@ impl Users {
     /// `PIT-000` if the message cannot be serialized, or on a backend without [`at`](Self::at). Users that were not
     /// reached are in the [`Delivery`], not an error.
     pub async fn push<P: Push>(&self, uids: &[impl AsRef<str> + Sync], message: &P) -> Result<Delivery> {
-        self.push_to(uids, P::ROUTE, message).await
+        self.push_route(uids, P::ROUTE, message).await
     }
 
     /// Sends a message to users, on a route. [`Bytes`] are sent as they are.
     ///
     /// # Errors
     /// As [`push`](Self::push); also `PIT-500` if the route is longer than 255 bytes.
-    pub async fn push_to<M: Message>(
+    pub async fn push_route<M: Message>(
         &self,
         uids: &[impl AsRef<str> + Sync],
         route: &str,
@@ -195,7 +195,7 @@ impl Users {
         let frontend_type = self.frontend_type.clone().or_else(|| remote.frontend_type());
         let frontend_type = frontend_type.ok_or_else(|| {
             Error::new(code::UNKNOWN, text::FRONTEND_TYPE_NOT_SPECIFIED).with_source(
-                "name the type of the frontends, as in users.at(\"connector\") or groups.at(\"connector\")",
+                "name the type of the frontends, as in users.on_frontends(\"connector\") or groups.on_frontends(\"connector\")",
             )
         })?;
         Ok(Some((&**remote, frontend_type)))

@@ -35,7 +35,7 @@ pub trait Message: Sized + Send + Sync + 'static {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a push",
     label = "no push route is known for this type",
-    note = "give it one: `#[pitaya::message(push = \"onSomething\")]`, or name the route with `push_to`",
+    note = "give it one: `#[pitaya::message(push = \"onSomething\")]`, or name the route with `push_route`",
     note = "see https://docs.rs/pitaya/latest/pitaya/attr.message.html"
 )]
 pub trait Push: Message {

@@ -146,14 +146,14 @@ impl<D> Session<D> {
     /// with the provided ID` if its frontend has gone; `PIT-503` without a connection. That it was sent does not mean
     /// that it arrives.
     pub fn push<P: Push>(&self, message: &P) -> Pushing<'_> {
-        self.push_to(P::ROUTE, message)
+        self.push_route(P::ROUTE, message)
     }
 
     /// Sends a message on a route. [`Bytes`](crate::Bytes) are sent as they are.
     ///
     /// # Errors
     /// As [`push`](Self::push); also `PIT-500` if the route is longer than 255 bytes.
-    pub fn push_to<'a, M: Message>(&'a self, route: &'a str, message: &M) -> Pushing<'a> {
+    pub fn push_route<'a, M: Message>(&'a self, route: &'a str, message: &M) -> Pushing<'a> {
         let pool = self.core.pool();
         match self.core.back() {
             Some(back) => Pushing::back(self.uid().and_then(|uid| {

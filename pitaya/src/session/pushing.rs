@@ -14,7 +14,7 @@ use super::outbox::{Refused, route_hash};
 use super::{CallId, Core};
 use crate::error::{Error, Result, code, text};
 
-/// The future of [`Session::push`](super::Session::push) and [`Session::push_to`](super::Session::push_to).
+/// The future of [`Session::push`](super::Session::push) and [`Session::push_route`](super::Session::push_route).
 ///
 /// Nothing is sent before it is polled. It may be dropped at any time: then the message was either sent or not. A type
 /// of its own and no `async fn`, so that the compiler reports a message that is no push once, and not for the future and

@@ -207,7 +207,7 @@ impl Cluster {
         let mut state = self.state();
         state.begun += 1;
         let number = state.begun;
-        state.running.insert(number, ServerHandle { app: running.app(), transport, discovery });
+        state.running.insert(number, ServerHandle { app: running.app().clone(), transport, discovery });
         drop(state);
         let (id, cluster) = (running.server_id().into(), Arc::clone(&self.shared));
         Ok(TestServer { id, number, running, dialer, ahead, cluster })

@@ -43,6 +43,12 @@ pub struct TestServer {
 }
 
 impl TestServer {
+    /// Returns its app.
+    #[must_use]
+    pub fn app(&self) -> &App {
+        self.running.app()
+    }
+
     /// Returns its id, such as `room-1`.
     #[must_use]
     pub fn id(&self) -> &str {
@@ -106,7 +112,7 @@ impl Deref for TestServer {
     type Target = App;
 
     fn deref(&self) -> &App {
-        &self.running
+        self.running.app()
     }
 }
 

@@ -177,8 +177,12 @@ async fn nested_call_gets_only_the_remaining_time() {
     let gate = cluster.gate("gate-1").await;
     let rpc: HallApiClient = gate.app.service().unwrap();
     let started = tokio::time::Instant::now();
-    let error =
-        rpc.on("hall-1").timeout(Duration::from_millis(300)).relay(&text("hall-2")).await.unwrap_err();
+    let error = rpc
+        .to_server("hall-1")
+        .with_timeout(Duration::from_millis(300))
+        .relay(&text("hall-2"))
+        .await
+        .unwrap_err();
     assert_eq!(error.msg(), "rpc client: request timeout");
     assert!(started.elapsed() < Duration::from_secs(3));
     cluster.recorder.wrote("relay ended").await;

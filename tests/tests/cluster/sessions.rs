@@ -15,7 +15,7 @@ async fn backend_binds_and_changes_session_data() {
         client.ask("hall.hall.who", "{}").await,
         r#"{"text":"1 Some(\"ann\") front:false gate-1 Lady ann 0"}"#
     );
-    let session = gate.app.sessions().by_uid("ann").unwrap();
+    let session = gate.app.app().sessions().by_uid("ann").unwrap();
     assert!(session.is_frontend() && session.frontend_id().is_none());
     assert_eq!(session.get::<String>("ipversion").unwrap().as_deref(), Some("ipv4"), "other keys stay");
     // A number stays the whole number it is.
@@ -49,7 +49,7 @@ async fn refused_bind_leaves_no_trace() {
         client.ask("hall.hall.bind", r#"{"text":"banned"}"#).await,
         r#"{"code":"B-1","msg":"banned"}"#
     );
-    assert!(gate.sessions().by_uid("banned").is_none());
+    assert!(gate.app().sessions().by_uid("banned").is_none());
     assert_eq!(client.ask("hall.hall.bind", r#"{"text":"ann"}"#).await, r#"{"text":"ann"}"#);
     gate.stop().await;
     hall.app.stop().await;

@@ -79,7 +79,7 @@ impl HallApi for Hall {
     }
 
     async fn relay(&self, req: Text) -> Result<Text> {
-        let result = self.halls.on(&req.text).wait(&req).await;
+        let result = self.halls.to_server(&req.text).wait(&req).await;
         let code = result.as_ref().err().map_or("ok", |error| error.code());
         self.recorder.write(format!("relayed {code}"));
         self.recorder.write("relay ended");
@@ -137,8 +137,8 @@ impl Hall {
 
     /// Pushes to the player, twice, then answers.
     pub async fn push(&self, session: Session, msg: Text) -> Result<()> {
-        session.push_to("onFirst", &msg).await?;
-        session.push_to("onSecond", &msg).await
+        session.push_route("onFirst", &msg).await?;
+        session.push_route("onSecond", &msg).await
     }
 
     /// Kicks the player.
@@ -191,29 +191,29 @@ impl Hall {
     /// Tells users of the gates.
     pub async fn tell(&self, msg: Text) -> Result<Text> {
         let uids: Vec<&str> = msg.text.split(' ').collect();
-        Ok(text(report(&self.users.at("gate").push_to(&uids, "onTold", &msg).await?)))
+        Ok(text(report(&self.users.on_frontends("gate").push_route(&uids, "onTold", &msg).await?)))
     }
 
     /// Kicks users of the gates.
     pub async fn ban(&self, msg: Text) -> Result<Text> {
         let uids: Vec<&str> = msg.text.split(' ').collect();
-        Ok(text(report(&self.users.at("gate").kick(&uids).await?)))
+        Ok(text(report(&self.users.on_frontends("gate").kick(&uids).await?)))
     }
 
     /// Tells users without saying where.
     pub async fn shout(&self, msg: Text) -> Result<()> {
-        self.users.push_to(&["ann"], "onTold", &msg).await.map(drop)
+        self.users.push_route(&["ann"], "onTold", &msg).await.map(drop)
     }
 
     /// Pushes to the session and to a group in turn, so many times.
     pub async fn alternate(&self, session: Session, msg: Text) -> Result<()> {
         let times: u32 = msg.text.parse().map_err(|_| Error::new("H-2", "no number"))?;
-        let group = self.groups.group("all").at("gate");
+        let group = self.groups.group("all").on_frontends("gate");
         group.ensure().await?;
         group.add(&session.uid()?).await?;
         for n in (0..times).step_by(2) {
-            session.push_to("onN", &text(n.to_string())).await?;
-            group.push_to("onN", &text((n + 1).to_string())).await?;
+            session.push_route("onN", &text(n.to_string())).await?;
+            group.push_route("onN", &text((n + 1).to_string())).await?;
         }
         Ok(())
     }
@@ -252,12 +252,12 @@ impl Gate {
 
     /// A typed call of the hall of a key.
     pub async fn ask_by(&self, msg: Text) -> Result<Text> {
-        self.halls.by(&msg.text).echo(&msg).await
+        self.halls.by_key(&msg.text).echo(&msg).await
     }
 
     /// A typed call of one hall.
     pub async fn ask_on(&self, msg: Text) -> Result<Text> {
-        self.halls.on(&msg.text).echo(&msg).await
+        self.halls.to_server(&msg.text).echo(&msg).await
     }
 
     /// A typed call that fails.
@@ -273,7 +273,7 @@ impl Gate {
     /// A typed call with a context, and a timeout.
     pub async fn ask_context(&self, mut cx: Context) -> Result<Text> {
         cx.insert("tenant", 7)?;
-        self.halls.with(&cx).timeout(Duration::from_secs(4)).context().await
+        self.halls.with_context(&cx).with_timeout(Duration::from_secs(4)).context().await
     }
 
     /// A call by the text of its route.
@@ -283,13 +283,13 @@ impl Gate {
 
     /// A call that takes longer than it may.
     pub async fn ask_late(&self, msg: Text) -> Result<Text> {
-        self.halls.timeout(Duration::from_millis(200)).wait(&msg).await
+        self.halls.with_timeout(Duration::from_millis(200)).wait(&msg).await
     }
 
     /// Tells users of the gates.
     pub async fn tell(&self, msg: Text) -> Result<Text> {
         let uids: Vec<&str> = msg.text.split(' ').collect();
-        Ok(text(report(&self.users.push_to(&uids, "onTold", &msg).await?)))
+        Ok(text(report(&self.users.push_route(&uids, "onTold", &msg).await?)))
     }
 
     /// The data of the session.

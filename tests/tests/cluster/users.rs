@@ -80,7 +80,9 @@ async fn user_may_be_on_several_frontends() {
     for client in &mut clients {
         assert_eq!(client.ask("gate.gate.say", r#"{"text":"x"}"#).await, r#"{"text":"x"}"#);
     }
-    assert!(one.app.sessions().by_uid("ann").is_some() && two.app.sessions().by_uid("ann").is_some());
+    assert!(
+        one.app.app().sessions().by_uid("ann").is_some() && two.app.app().sessions().by_uid("ann").is_some()
+    );
     one.app.stop().await;
     two.app.stop().await;
 }
@@ -137,11 +139,11 @@ async fn concurrent_binds_keep_exactly_one_session() {
         // Both binds are finished: each was answered, or its session is closed.
         let first = [a.next().await, b.next().await];
         pitaya_tests::until("one of them has gone", || {
-            let here = [&one, &two].map(|gate| gate.app.sessions().by_uid(&uid).is_some());
+            let here = [&one, &two].map(|gate| gate.app.app().sessions().by_uid(&uid).is_some());
             here[0] != here[1]
         })
         .await;
-        let (live, answer) = match one.app.sessions().by_uid(&uid) {
+        let (live, answer) = match one.app.app().sessions().by_uid(&uid) {
             Some(_) => (&mut a, &first[0]),
             None => (&mut b, &first[1]),
         };

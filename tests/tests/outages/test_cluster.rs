@@ -41,13 +41,13 @@ macro_rules! desk {
             /// Tells users of the gates. Returns those that were not told.
             pub async fn tell(&self, msg: Uids) -> Result<Uids> {
                 let Delivery { failed: uids, .. } =
-                    self.users.at("gate").push_to(&msg.uids, "onTold", &text("hello")).await?;
+                    self.users.on_frontends("gate").push_route(&msg.uids, "onTold", &text("hello")).await?;
                 Ok(Uids { uids })
             }
 
             /// Kicks users of the gates. Returns those that were not kicked.
             pub async fn ban(&self, msg: Uids) -> Result<Uids> {
-                let Delivery { failed: uids, .. } = self.users.at("gate").kick(&msg.uids).await?;
+                let Delivery { failed: uids, .. } = self.users.on_frontends("gate").kick(&msg.uids).await?;
                 Ok(Uids { uids })
             }
         }
@@ -76,7 +76,7 @@ impl Served {
     }
 
     pub(crate) fn subject(&self) -> String {
-        format!("pitaya/servers/{}/{}", self.app.server_type(), self.app.server_id())
+        format!("pitaya/servers/{}/{}", self.app.app().server_type(), self.app.app().server_id())
     }
 }
 

@@ -110,7 +110,7 @@ async fn gate(cluster: &Cluster, log: &Arc<Log>) -> TestServer {
 fn open(gates: &[TestServer], uid: &str) -> Vec<(usize, Session)> {
     let mut all = Vec::new();
     for (at, gate) in gates.iter().enumerate() {
-        let sessions = gate.sessions().all().into_iter();
+        let sessions = gate.app().sessions().all().into_iter();
         all.extend(sessions.filter(|it| it.uid().is_ok_and(|it| it == uid)).map(|it| (at, it)));
     }
     all
@@ -127,7 +127,7 @@ async fn simulate(seed: u64, fronts: usize) -> Result<(), String> {
     }
     cluster.settle().await;
     cluster.faults(slow());
-    let hall = gates[0].groups().unwrap().group("hall");
+    let hall = gates[0].app().groups().unwrap().group("hall");
     hall.create().await.unwrap();
     let mut random = fastrand::Rng::with_seed(seed);
     let mut clients: Vec<(Client, &str)> = Vec::new();
@@ -180,7 +180,7 @@ async fn simulate(seed: u64, fronts: usize) -> Result<(), String> {
         }
         // It is in the table: found here, and ended by a bind elsewhere.
         for (at, session) in sessions {
-            let found = gates[at].sessions().by_uid(uid).map(|found| found.id());
+            let found = gates[at].app().sessions().by_uid(uid).map(|found| found.id());
             if found != Some(session.id()) {
                 return Err(format!("{uid} is session {}, found is {found:?}", session.id()));
             }

@@ -109,7 +109,7 @@ async fn ready_task_stops_at_a_crash() {
 async fn a_remote_does_nothing_after_a_crash() {
     let (cluster, store) = (Cluster::seeded(1), Arc::default());
     let (front, keeper) = (front(&cluster).await, keeper(&cluster, &store).await);
-    let app = App::clone(&front);
+    let app = App::clone(&front.app());
     tokio::spawn(async move { app.rpc(&KeeperClient::KEEP_REMOTELY, &text("2000")).await });
     assert_eq!(killed_after(&cluster, ms(1000), keeper, &store).await, ["begun"]);
 }
@@ -118,7 +118,7 @@ async fn a_remote_does_nothing_after_a_crash() {
 async fn abandoned_call_stops_at_a_crash() {
     let (cluster, store) = (Cluster::seeded(1), Arc::default());
     let (front, keeper) = (front(&cluster).await, keeper(&cluster, &store).await);
-    let error = front.rpc(&KeeperClient::KEEP_REMOTELY, &text("8000")).await.unwrap_err();
+    let error = front.app().rpc(&KeeperClient::KEEP_REMOTELY, &text("8000")).await.unwrap_err();
     assert!(error.to_string().contains("timeout"), "{error}");
     assert_eq!(killed_after(&cluster, ms(1000), keeper, &store).await, ["begun"]);
 }
@@ -134,7 +134,7 @@ async fn frontend_tasks_stop_at_a_crash() {
             let begun = store.written.notified();
             let request = tokio::spawn({
                 let client = client.clone();
-                async move { client.request_to::<_, Text>(path, &text("2000")).await }
+                async move { client.request_route::<_, Text>(path, &text("2000")).await }
             });
             begun.await;
             assert_eq!(killed_after(&cluster, wait, keeper, &store).await, ["begun"], "{path}");
@@ -150,7 +150,7 @@ async fn without_a_crash_it_is_done() {
     let keeper = cluster.frontend("keeper", |app| app.state(Arc::clone(&store))).await.unwrap();
     let client = keeper.client().await.unwrap();
     for path in ROUTES {
-        client.request_to::<_, Text>(path, &text("10")).await.unwrap();
+        client.request_route::<_, Text>(path, &text("10")).await.unwrap();
     }
     tokio::time::sleep(ms(100)).await;
     client.disconnect().await;

@@ -34,7 +34,7 @@ fn forwarded_message_is_handled_at_most_once() {
                         failed += 1;
                     }
                 }
-                assert!(began.elapsed() <= front.config().cluster_request_timeout + ms(2));
+                assert!(began.elapsed() <= front.app().config().cluster_request_timeout + ms(2));
             }
             let handled = recorder.lines();
             let messages: BTreeSet<_> = handled.iter().map(|line| line.rsplit_once(' ').unwrap().1).collect();
@@ -53,7 +53,7 @@ async fn lost_lease_is_regained() {
     for n in 0..20 {
         cluster.lose_lease(&back);
         cluster.settle().await;
-        assert_eq!(front.servers().unwrap().view().of_type("back").len(), 1, "{}", cluster.trace());
+        assert_eq!(front.app().servers().unwrap().view().of_type("back").len(), 1, "{}", cluster.trace());
         let said = client.request(&Back::SAY, &text(n.to_string())).await.unwrap();
         assert_eq!(said.text, format!("back-1 {n}"));
     }
@@ -103,7 +103,7 @@ async fn keyed_call_to_isolated_server_fails() {
     let backs = [back(&cluster).await, back(&cluster).await];
     let client = client(&front).await;
     let said = client.request(&Back::SAY, &text("x")).await.unwrap().text;
-    let own = backs.iter().find(|back| said.starts_with(back.server_id())).unwrap();
+    let own = backs.iter().find(|back| said.starts_with(back.app().server_id())).unwrap();
     cluster.isolate(own);
     for _ in 0..5 {
         let began = cluster.now();
@@ -127,14 +127,14 @@ async fn crashed_server_loses_its_clients() {
     lost.closed().await;
     assert!(cluster.now() < Duration::from_secs(1), "{:?}", cluster.now());
     cluster.crash(back);
-    let known = || two.servers().unwrap().view().all().count();
+    let known = || two.app().servers().unwrap().view().all().count();
     assert_eq!(known(), 4);
     tokio::time::sleep(Duration::from_secs(11)).await;
     assert_eq!(known(), 2);
     assert_eq!(kept.request(&Back::SAY, &text("x")).await.unwrap().text, "back-2 x");
     // A user of the server that crashed comes back elsewhere.
     kept.request(&Front::BIND, &text("ann")).await.unwrap();
-    assert!(two.sessions().by_uid("ann").is_some());
+    assert!(two.app().sessions().by_uid("ann").is_some());
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use pitaya_tests::server::{OnText, text};
 use crate::servers::{Front, back, client, front};
 
 fn lobby(server: &TestServer) -> Group {
-    server.groups().unwrap().group("lobby")
+    server.app().groups().unwrap().group("lobby")
 }
 
 #[tokio::test(start_paused = true)]
@@ -42,7 +42,7 @@ async fn group_push_reaches_members_of_other_servers() {
     ann.request(&Front::BIND, &text("ann")).await.unwrap();
     lobby(&one).create().await.unwrap();
     lobby(&one).add("ann").await.unwrap();
-    lobby(&two).at("front").push(&OnText { text: "hello".into() }).await.unwrap();
+    lobby(&two).on_frontends("front").push(&OnText { text: "hello".into() }).await.unwrap();
     assert_eq!(ann.pushes::<OnText>().next().await.unwrap().text, "hello");
 }
 

@@ -55,8 +55,8 @@ fn by_uid(app: Builder) -> Builder {
 
 /// The hall that a call by a key reaches from a server.
 async fn place(from: &TestServer, key: &str) -> String {
-    let halls: HallApiClient = from.service().unwrap();
-    halls.by(key).place(&text(key)).await.unwrap().text
+    let halls: HallApiClient = from.app().service().unwrap();
+    halls.by_key(key).place(&text(key)).await.unwrap().text
 }
 
 async fn places(from: &TestServer, keys: &[String]) -> Vec<String> {
@@ -191,8 +191,8 @@ fn no_key_has_two_servers_while_draining() {
                     }
                 }
                 let key = format!("room-{}", rng.usize(..=step));
-                let halls: HallApiClient = fronts[rng.usize(..fronts.len())].service().unwrap();
-                calls.push(tokio::spawn(async move { halls.by(&key).place(&text(&key)).await }));
+                let halls: HallApiClient = fronts[rng.usize(..fronts.len())].app().service().unwrap();
+                calls.push(tokio::spawn(async move { halls.by_key(&key).place(&text(&key)).await }));
                 tokio::time::sleep(ms(rng.u64(..30))).await;
             }
             let count = calls.len();

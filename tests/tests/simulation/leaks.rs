@@ -114,9 +114,9 @@ async fn stopped_app_is_freed_with_its_components() {
             .server_type("circle")
             .state(Arc::clone(&recorder))
             .acceptor(pitaya::acceptor::Tcp::new("127.0.0.1:0"));
-        let broken = if stops { app } else { app.post_build(|_| async { Err(Error::new("L-1", "no")) }) };
+        let broken = if stops { app } else { app.on_built(|_| async { Err(Error::new("L-1", "no")) }) };
         let Ok(running) = broken.start().await else { continue };
-        let app = running.app();
+        let app = running.app().clone();
         let client = pitaya::client::Client::builder().connect_tcp(running.addresses()[0]).await.unwrap();
         client.request(&Circle::TURN, &()).await.unwrap();
         running.stop().await;

@@ -64,7 +64,7 @@ async fn everywhere(test: impl AsyncFn(Caller, WorksApiClient, Arc<Recorder>)) {
         let works = cluster.backend("works", build).await.unwrap();
         let other = front(&cluster).await;
         let client: WorksApiClient = match caller {
-            Caller::SameServer => works.service::<WorksApiClient>().unwrap().by("key"),
+            Caller::SameServer => works.service::<WorksApiClient>().unwrap().by_key("key"),
             _ => other.service().unwrap(),
         };
         test(caller, client, Arc::clone(&recorder)).await;
@@ -74,7 +74,7 @@ async fn everywhere(test: impl AsyncFn(Caller, WorksApiClient, Arc<Recorder>)) {
 #[tokio::test(start_paused = true)]
 async fn a_remote_finishes_after_its_callers_timeout() {
     everywhere(async |caller, client, recorder| {
-        let error = client.timeout(ms(100)).work(&text("1000")).await.unwrap_err();
+        let error = client.with_timeout(ms(100)).work(&text("1000")).await.unwrap_err();
         assert_eq!(error.code(), "PIT-408", "{caller:?}");
         assert_eq!(recorder.lines(), ["begun"], "{caller:?}");
         tokio::time::sleep(LIMIT).await;
@@ -100,12 +100,12 @@ async fn the_handler_timeout_cuts_off_every_remote() {
         // The caller waits for longer than the limit, up to what a `reqTimeout` can say.
         for wait in [LIMIT * 3, Duration::from_secs(2_562_047 * 3600)] {
             let began = Instant::now();
-            let error = client.timeout(wait).work(&text("60000")).await.unwrap_err();
+            let error = client.with_timeout(wait).work(&text("60000")).await.unwrap_err();
             assert_eq!((error.code(), error.msg()), ("PIT-408", "handler timeout"), "{caller:?}");
             assert_eq!(began.elapsed().as_secs(), LIMIT.as_secs(), "{caller:?}");
         }
         // The caller has disconnected.
-        assert!(client.timeout(ms(100)).work(&text("60000")).await.is_err());
+        assert!(client.with_timeout(ms(100)).work(&text("60000")).await.is_err());
         tokio::time::sleep(ms(100_000)).await;
         assert_eq!(recorder.lines(), ["begun"; 3], "{caller:?}");
     })

@@ -8,7 +8,7 @@ use crate::servers::{Back, Front, back, client, front, ms, slow};
 
 /// The frontends that have a session of the user.
 fn at<'a>(fronts: &'a [TestServer], uid: &str) -> Vec<&'a str> {
-    fronts.iter().filter(|front| front.sessions().by_uid(uid).is_some()).map(TestServer::id).collect()
+    fronts.iter().filter(|front| front.app().sessions().by_uid(uid).is_some()).map(TestServer::id).collect()
 }
 
 /// Binds the user of several clients at moments that the seed chooses, while the frontends cannot always reach each other.

@@ -25,7 +25,7 @@ impl Herald {
         let users = self.users.clone();
         self.timers.every(ms(5), move || {
             let (users, push) = (users.clone(), OnText { text: msg.text.clone() });
-            async move { drop(users.at("front").push(&["ann"], &push).await) }
+            async move { drop(users.on_frontends("front").push(&["ann"], &push).await) }
         })?;
         Ok(())
     }

@@ -13,7 +13,7 @@ async fn push(session: Session, client: Client, plain: Plain) -> Result<()> {
     //~v MISTAKE
     session.push(&plain).await?;
     //~v MISTAKE
-    session.push_to("onChat", &NoMessage).await?;
+    session.push_route("onChat", &NoMessage).await?;
     //~v MISTAKE
     let _ = client.pushes::<Plain>();
     Ok(())

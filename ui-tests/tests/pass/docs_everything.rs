@@ -114,7 +114,7 @@ impl Entry {
             return Err(ChatError::Full { room, limit: 10 });
         }
         let _: &Db = &self.db;
-        Ok(self.room.by(&room).enter(&enter).await?)
+        Ok(self.room.by_key(&room).enter(&enter).await?)
     }
 
     #[route("say")]
@@ -194,7 +194,7 @@ async fn main() {
         Ok(Joined { members: vec![order.name] })
     }));
     let order = Join { name: "bob".into(), room: None };
-    assert_eq!(shop.on("shop-1").buy_now(&order).await.unwrap().members, ["bob"]);
+    assert_eq!(shop.to_server("shop-1").buy_now(&order).await.unwrap().members, ["bob"]);
 
     assert_eq!(<ChatMessage as Push>::ROUTE, "onMessage");
     assert_eq!(serde_json::to_string(&enter).unwrap(), r#"{"uid":"ann","level":-3,"team":1}"#);

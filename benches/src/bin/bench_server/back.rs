@@ -44,7 +44,7 @@ struct BackFan {
 
 impl BackFan {
     fn group(&self) -> Group {
-        self.groups.group("fan").at("bench")
+        self.groups.group("fan").on_frontends("bench")
     }
 }
 

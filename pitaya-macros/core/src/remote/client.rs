@@ -12,7 +12,8 @@ use crate::block::{Names, Surface};
 use crate::errors::Sink;
 
 /// The methods of every client, whose names a remote cannot have.
-const RESERVED: [&str; 8] = ["on", "by", "with", "timeout", "reliable", "call", "fake", "clone"];
+const RESERVED: [&str; 8] =
+    ["to_server", "by_key", "with_context", "with_timeout", "reliable", "call", "fake", "clone"];
 
 /// The stand-in for the server in tests.
 #[derive(Clone, Copy)]
@@ -56,7 +57,7 @@ pub(crate) fn expand(client: &Client<'_>, sink: &Sink<'_>) -> TokenStream {
     };
     let doc = format!(
         " Calls the remotes of {target} on other servers, as `{}`.\n\n\
-         A call goes to any server that serves them, unless [`on`](Self::on) or [`by`](Self::by) chooses one.\n\n\
+         A call goes to any server that serves them, unless [`to_server`](Self::to_server) or [`by_key`](Self::by_key) chooses one.\n\n\
          # Errors\n\
          A call fails with the error of the remote, or:\n\
          - `PIT-404`: the server has no such remote.\n\
@@ -139,26 +140,26 @@ fn own_methods(private: &TokenStream) -> TokenStream {
     quote! {
         /// Returns the client with this context for its calls, instead of that of the current call.
         #[must_use]
-        pub fn with(&self, context: &#private::Context) -> Self {
-            Self { rpc: self.rpc.with(context) }
+        pub fn with_context(&self, context: &#private::Context) -> Self {
+            Self { rpc: self.rpc.with_context(context) }
         }
         /// Returns the client for calls of the server with this id.
         #[must_use]
-        pub fn on(&self, server_id: &str) -> Self {
-            Self { rpc: self.rpc.on(server_id) }
+        pub fn to_server(&self, server_id: &str) -> Self {
+            Self { rpc: self.rpc.to_server(server_id) }
         }
         /// Returns the client for calls of the server that owns this key.
         ///
         /// A key keeps its server while the servers stay the same. A draining server keeps the keys that it was called
         /// with.
         #[must_use]
-        pub fn by(&self, key: &str) -> Self {
-            Self { rpc: self.rpc.by(key) }
+        pub fn by_key(&self, key: &str) -> Self {
+            Self { rpc: self.rpc.by_key(key) }
         }
         /// Returns the client with this timeout, after which a call fails with `PIT-408`.
         #[must_use]
-        pub fn timeout(&self, timeout: ::core::time::Duration) -> Self {
-            Self { rpc: self.rpc.timeout(timeout) }
+        pub fn with_timeout(&self, timeout: ::core::time::Duration) -> Self {
+            Self { rpc: self.rpc.with_timeout(timeout) }
         }
     }
 }

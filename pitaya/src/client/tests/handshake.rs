@@ -173,7 +173,7 @@ async fn a_serializer_of_ones_own_is_spoken_both_ways() {
     let shout = Reply { serializer: "shout".to_owned(), ..reply() };
     let (client, mut server) = connected_with(&Client::builder().serializer(Shout), shout).await;
     let message = say("hi");
-    let (answer, ()) = tokio::join!(client.request_to::<_, Say>("a.b", &message), async {
+    let (answer, ()) = tokio::join!(client.request_route::<_, Say>("a.b", &message), async {
         let got = server.message().await;
         assert_eq!(got.body, br#"{"TEXT":"HI"}"#);
         server.respond(got.id, &got.body).await;

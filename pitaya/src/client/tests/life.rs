@@ -123,7 +123,7 @@ async fn disconnect_flushes_and_ends_every_handle() {
     let (client, mut server) = connected().await;
     let other = client.clone();
     for _ in 0..50 {
-        client.notify_to("a.b", &()).await.unwrap();
+        client.notify_route("a.b", &()).await.unwrap();
     }
     let (closed, ()) = tokio::join!(client.disconnect(), async {
         for _ in 0..50 {
@@ -133,7 +133,7 @@ async fn disconnect_flushes_and_ends_every_handle() {
         drop(server);
     });
     assert_eq!(closed.reason, CloseReason::Disconnected);
-    assert_eq!(other.notify_to("a.b", &()).await.unwrap_err().code(), "PIT-499");
+    assert_eq!(other.notify_route("a.b", &()).await.unwrap_err().code(), "PIT-499");
 }
 
 /// A server that does not read delays the end only for a bounded time.
@@ -171,7 +171,7 @@ async fn the_last_handle_takes_the_connection_with_it() {
     let mut says = client.pushes::<Say>();
     let other = client.clone();
     drop(client);
-    other.notify_to("a.b", &()).await.unwrap();
+    other.notify_route("a.b", &()).await.unwrap();
     drop(other);
     server.message().await;
     assert_eq!(server.packet().await, None);

@@ -111,8 +111,8 @@ async fn a_request_that_is_given_up_leaves_nothing_behind() {
 async fn routes_of_the_dictionary_travel_as_codes_both_ways() {
     let said = Reply { dictionary: dictionary(&[("a.b", 1), ("onSay", 2)]), ..reply() };
     let (client, mut server) = connected_with(&Client::builder(), said).await;
-    client.notify_to("a.b", &()).await.unwrap();
-    client.notify_to("a.c", &()).await.unwrap();
+    client.notify_route("a.b", &()).await.unwrap();
+    client.notify_route("a.c", &()).await.unwrap();
     let got = server.message().await;
     assert_eq!((got.kind, &*got.route, got.coded), (message::Kind::Notify, "a.b", true));
     assert_eq!(got.body, b"{}");
@@ -191,14 +191,14 @@ async fn requests_fail_when_the_connection_ends() {
         assert_eq!((error.code(), error.msg()), ("PIT-499", "the connection is over: kicked by the server"));
     }
     assert_eq!(client.request_raw("a.b", Bytes::new()).await.unwrap_err().code(), "PIT-499");
-    assert_eq!(client.notify_to("a.b", &()).await.unwrap_err().code(), "PIT-499");
+    assert_eq!(client.notify_route("a.b", &()).await.unwrap_err().code(), "PIT-499");
 }
 
 #[tokio::test]
 async fn what_cannot_be_sent_is_refused_here() {
     let (client, mut server) = connected().await;
     let long = "x".repeat(256);
-    assert_eq!(client.notify_to(&long, &()).await.unwrap_err().code(), "PIT-400");
+    assert_eq!(client.notify_route(&long, &()).await.unwrap_err().code(), "PIT-400");
     let huge = Bytes::from(vec![0; MAX_BODY]);
     assert_eq!(client.request_raw("a.b", huge).await.unwrap_err().code(), "PIT-400");
     assert_eq!(client.in_flight(), 0);
