@@ -123,7 +123,7 @@ async fn push_during_handshake_follows_its_reply() {
     let mut client = RawClient::connect(server.tcp).await;
     client.packet(Kind::Handshake, b"{}").await;
     until("the bind", || server.app.sessions().by_uid("early").is_some()).await;
-    let users = server.app.users().unwrap();
+    let users = server.app.users();
     for n in 0..3 {
         users.push(&["early"], &OnText { text: n.to_string() }).await.unwrap();
     }

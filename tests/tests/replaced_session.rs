@@ -71,7 +71,7 @@ async fn reconnect(busy: bool) -> (bool, bool) {
     assert!(one.app().sessions().by_uid("ann").is_none(), "the old session has ended");
     tokio::time::sleep(Duration::from_millis(1500)).await;
     let online = two.app().sessions().by_uid("ann").is_some();
-    let member = two.app().groups().unwrap().group("lobby").contains("ann").await.unwrap();
+    let member = two.app().groups().group("lobby").contains("ann").await.unwrap();
     one.stop().await;
     two.stop().await;
     (online, member)

@@ -38,7 +38,7 @@ pub(crate) async fn leave(room: &Group, uid: &str) -> Result<()> {
 /// Makes an app remove members that are gone.
 pub(crate) fn keep(app: Builder) -> Builder {
     app.on_built(|app| async move {
-        let room = members(&app.groups()?);
+        let room = members(&app.groups());
         app.sessions().on_close({
             let room = room.clone();
             move |session| {
@@ -52,7 +52,7 @@ pub(crate) fn keep(app: Builder) -> Builder {
             }
         });
         let missed = Arc::default();
-        app.timers()?.every(ROUND, {
+        app.timers().every(ROUND, {
             let app = app.clone();
             move || {
                 let (app, room, missed) = (app.clone(), room.clone(), Arc::clone(&missed));

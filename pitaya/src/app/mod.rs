@@ -70,6 +70,10 @@ struct Inner {
     config: Arc<Config>,
     pool: Arc<Pool>,
     rpc: Rpc,
+    groups: Groups,
+    users: Users,
+    timers: Timers,
+    modules: Modules,
     /// This server's place in its cluster, if it is in one.
     node: Option<Arc<Node>>,
     metrics: Metrics,
@@ -89,6 +93,7 @@ impl Inner {
     /// Releases everything that may hold the app, so that its last handle frees it.
     fn release(&self) {
         self.shared.release();
+        self.modules.clear();
         self.pool.callbacks().clear();
         if let Some(node) = &self.node {
             node.servers().clear_listeners();
@@ -138,36 +143,25 @@ impl App {
         SessionPool(Arc::clone(&self.inner.pool))
     }
 
-    /// The groups.
-    ///
-    /// # Errors
-    /// `PIT-500` if the app was put together without them, which [`Builder`] never does.
-    pub fn groups(&self) -> Result<Groups> {
-        Groups::from_services(&self.inner.shared.services)
+    /// Returns the groups.
+    pub fn groups(&self) -> Groups {
+        self.inner.groups.clone()
     }
 
-    /// Pushes and kicks by uid.
-    ///
-    /// # Errors
-    /// As [`groups`](Self::groups).
-    pub fn users(&self) -> Result<Users> {
-        Users::from_services(&self.inner.shared.services)
+    /// Returns the users of the cluster, for pushes and kicks by uid.
+    pub fn users(&self) -> Users {
+        self.inner.users.clone()
     }
 
-    /// The timers.
-    ///
-    /// # Errors
-    /// As [`groups`](Self::groups).
-    pub fn timers(&self) -> Result<Timers> {
-        Timers::from_services(&self.inner.shared.services)
+    /// Returns the timers.
+    pub fn timers(&self) -> Timers {
+        self.inner.timers.clone()
     }
 
-    /// The modules.
-    ///
-    /// # Errors
-    /// As [`groups`](Self::groups).
-    pub fn modules(&self) -> Result<Arc<Modules>> {
-        self.inner.shared.services.get()
+    /// Returns the modules.
+    #[doc(alias = "GetModule")]
+    pub fn modules(&self) -> Modules {
+        self.inner.modules.clone()
     }
 
     /// The servers of the cluster, as they are known here; `None` if this server stands alone.
@@ -278,9 +272,7 @@ impl App {
         for core in pool.all() {
             core.close(CloseReason::Client);
         }
-        if let Ok(timers) = self.timers() {
-            timers.end();
-        }
+        self.inner.timers.end();
         self.inner.release();
     }
 

@@ -150,7 +150,7 @@ async fn begin(
 ) -> Result<(Vec<Listening>, CancellationToken)> {
     step.set("the HTTP server");
     watch::start(app).await?;
-    step.set("a `on_built` hook");
+    step.set("an `on_built` hook");
     for hook in builder.on_built.drain(..) {
         hook(app.clone()).await?;
     }
@@ -160,7 +160,7 @@ async fn begin(
     }
     step.set("`init` of the modules");
     let services = &app.inner.shared.services;
-    lifecycles.modules = app.modules()?.begin();
+    lifecycles.modules = app.inner.modules.begin();
     lifecycles.modules.init(services).await?;
     step.set("`init` of the components");
     lifecycles.components.init(services).await?;
@@ -173,10 +173,10 @@ async fn begin(
     lifecycles.after_init().await;
     // A first run is one interval later.
     for (component, every) in timers {
-        start_timer(&app.timers()?, &component, every)?;
+        start_timer(&app.inner.timers, &component, every)?;
     }
-    app.timers()?.start(&app.inner.tasks, &app.inner.cancel, &app.inner.kill);
-    app.groups()?.start(&app.inner.tasks, app.inner.cancel.clone());
+    app.inner.timers.start(&app.inner.tasks, &app.inner.cancel, &app.inner.kill);
+    app.inner.groups.start(&app.inner.tasks, app.inner.cancel.clone());
 
     let meters = ConnectionMetrics::new(&app.inner.metrics, &tables);
     let rates = rates(builder, &tables)?;
@@ -291,9 +291,15 @@ fn assemble(builder: &mut Builder, format: Format, dictionary: Dictionary) -> Re
     };
     let store = builder.group_store.take();
     let store = store.unwrap_or_else(|| Box::new(MemoryStore::with_tick(config.groups_memory_tick)));
+    let groups = Groups::boxed(store, users.clone());
+    let modules = std::mem::take(&mut builder.modules);
     let app = App {
         inner: Arc::new(Inner {
             shared,
+            groups: groups.clone(),
+            users: users.clone(),
+            timers: timers.clone(),
+            modules: modules.clone(),
             config: Arc::clone(&config),
             pool,
             rpc: rpc.clone(),
@@ -312,10 +318,10 @@ fn assemble(builder: &mut Builder, format: Format, dictionary: Dictionary) -> Re
     services.insert_arc(config);
     services.insert(metrics);
     services.insert(sessions);
-    services.insert(Groups::boxed(store, users.clone()));
+    services.insert(groups);
     services.insert(users);
     services.insert(timers);
-    services.insert(std::mem::take(&mut builder.modules));
+    services.insert(modules);
     services.insert(app.clone());
     Ok(app)
 }

@@ -20,10 +20,10 @@ pub(super) async fn drain(running: &Running, force: &CancellationToken) {
         node.announce_draining().await;
     }
     let app = running.app();
-    let Ok(modules) = app.modules() else { return };
     let config = app.config();
     let sessions = app.sessions();
-    let drained = modules
+    let drained = app
+        .modules()
         .drain(|| sessions.count(), config.drain_period, config.drain_timeout, force.cancelled())
         .await;
     match drained {
@@ -46,9 +46,7 @@ pub(super) async fn stop(mut running: Running, force: &CancellationToken) {
     // First what keeps sessions from beginning, then what ends those that have begun: so that none is missed.
     // Timers and samplers go; connections end by themselves, after their last handler and callback.
     app.inner.cancel.cancel();
-    if let Ok(timers) = app.timers() {
-        timers.end();
-    }
+    app.inner.timers.end();
     for core in app.inner.pool.all() {
         core.close(CloseReason::Shutdown);
     }

@@ -157,6 +157,12 @@ impl Modules {
         LifecycleList::new("module", all.collect())
     }
 
+    /// Drops all modules, because a module may hold the app.
+    pub(crate) fn clear(&self) {
+        let entries = std::mem::take(&mut self.state().entries);
+        drop(entries);
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock()
     }

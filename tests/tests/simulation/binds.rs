@@ -127,7 +127,7 @@ async fn simulate(seed: u64, fronts: usize) -> Result<(), String> {
     }
     cluster.settle().await;
     cluster.faults(slow());
-    let hall = gates[0].app().groups().unwrap().group("hall");
+    let hall = gates[0].app().groups().group("hall");
     hall.create().await.unwrap();
     let mut random = fastrand::Rng::with_seed(seed);
     let mut clients: Vec<(Client, &str)> = Vec::new();

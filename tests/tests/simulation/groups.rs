@@ -9,7 +9,7 @@ use pitaya_tests::server::{OnText, text};
 use crate::servers::{Front, back, client, front};
 
 fn lobby(server: &TestServer) -> Group {
-    server.app().groups().unwrap().group("lobby")
+    server.app().groups().group("lobby")
 }
 
 #[tokio::test(start_paused = true)]
