@@ -1,4 +1,4 @@
-//! How an app is put together.
+//! The builder of an app.
 
 use std::any::type_name;
 use std::collections::BTreeMap;
@@ -28,9 +28,9 @@ use crate::wire::handshake;
 
 pub(super) type OnBuilt = Box<dyn FnOnce(App) -> BoxFuture<'static, Result<()>> + Send>;
 
-/// Puts an app together. Everything has a default but the acceptors of a frontend and the server type.
+/// Configures and starts an app. Only the server type and the acceptors of a frontend have no default.
 ///
-/// Mistakes are reported by [`start`](Self::start), all at once where that is possible.
+/// [`start`](Self::start) reports the mistakes of all methods together.
 pub struct Builder {
     pub(super) config: Config,
     pub(super) server_type: String,
@@ -105,22 +105,22 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// The configuration; without it every key has its default and the environment is not read.
+    /// Sets the configuration. Without it every key has its default, and the environment is not read.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
     }
 
-    /// The type of this server: the first part of its routes. Only components of this type, and those that
-    /// name none, are built.
+    /// Sets the type of this server: the first part of its routes. Builds only the components of this type and those
+    /// that name no type.
     #[must_use]
     pub fn server_type(mut self, server_type: impl Into<String>) -> Self {
         self.server_type = server_type.into();
         self
     }
 
-    /// The id of this server, in place of a random UUID.
+    /// Sets the id of this server. The default is a random UUID.
     #[must_use]
     pub fn server_id(mut self, id: impl Into<String>) -> Self {
         self.server_id = Some(id.into());
@@ -141,31 +141,32 @@ impl Builder {
         self
     }
 
-    /// Adds an acceptor; a frontend may have any number.
+    /// Adds an acceptor. A frontend may have several.
     #[must_use]
     pub fn acceptor(mut self, acceptor: impl Acceptor) -> Self {
         self.acceptors.push(Box::new(acceptor));
         self
     }
 
-    /// The serializer of client messages, in place of the one that `pitaya.serializertype` names: a
-    /// [`Format`], or your own [`Serializer`](crate::serialize::Serializer).
+    /// Sets the serializer of client messages: a [`Format`] or a custom [`Serializer`](crate::serialize::Serializer).
+    /// The default is the one of `pitaya.serializertype`.
     #[must_use]
     pub fn serializer(mut self, format: impl Into<Format>) -> Self {
         self.format = Some(format.into());
         self
     }
 
-    /// Routes that may travel as two-byte codes. Clients learn them in the handshake. Avoid code 0, which some
-    /// clients take for none; and never put pushes in if old native clients connect, or set
-    /// `pitaya.dictionary.inboundonly`.
+    /// Adds routes that may be sent as two-byte codes. Clients learn them in the handshake.
+    ///
+    /// Avoid code 0, because some clients read it as no code. Old native clients fail on codes of pushes: leave pushes
+    /// out, or set `pitaya.dictionary.inboundonly`.
     #[must_use]
     pub fn dictionary<R: Into<String>>(mut self, routes: impl IntoIterator<Item = (R, u16)>) -> Self {
         self.dictionary.extend(routes.into_iter().map(|(route, code)| (route.into(), code)));
         self
     }
 
-    /// A value of yours, for `State<T>` fields and arguments. One of each type: a second one is an error at start.
+    /// Adds a value for `State<T>` fields and arguments. A second value of one type is an error at start.
     #[must_use]
     pub fn state<T: Send + Sync + 'static>(mut self, state: T) -> Self {
         if self.services.find::<T>().is_some() {
@@ -178,8 +179,8 @@ impl Builder {
         self
     }
 
-    /// A component made by hand, in place of one the app would make. One of each type: a second one is an error at
-    /// start. One whose blocks all name other server types than the app's is not served, which is logged.
+    /// Adds an instance of a component, which the app then does not build itself. A second instance of one type is an
+    /// error at start. An instance that serves only other server types is not served, and a warning is logged.
     #[must_use]
     pub fn register<S: Send + Sync + 'static>(mut self, component: S) -> Self {
         let own = Registration::new(component);
@@ -201,36 +202,36 @@ impl Builder {
         self
     }
 
-    /// A hook before handlers. Hooks run in the order in which they are added.
+    /// Adds a hook that runs before handlers. Hooks run in the order in which they are added.
     #[must_use]
     pub fn before(mut self, hook: impl Before) -> Self {
         self.handler_pipeline.before.push(Arc::new(hook));
         self
     }
 
-    /// A hook after handlers.
+    /// Adds a hook that runs after handlers.
     #[must_use]
     pub fn after(mut self, hook: impl After) -> Self {
         self.handler_pipeline.after.push(Arc::new(hook));
         self
     }
 
-    /// A hook before remotes.
+    /// Adds a hook that runs before remotes.
     #[must_use]
     pub fn before_remotes(mut self, hook: impl Before) -> Self {
         self.remote_pipeline.before.push(Arc::new(hook));
         self
     }
 
-    /// A hook after remotes.
+    /// Adds a hook that runs after remotes.
     #[must_use]
     pub fn after_remotes(mut self, hook: impl After) -> Self {
         self.remote_pipeline.after.push(Arc::new(hook));
         self
     }
 
-    /// Checks every handshake. Validators run in the order in which they are added; the first error refuses the
-    /// client with code 400. The error is logged with the name. A second validator of one name replaces the first.
+    /// Adds a check of every handshake. Checks run in the order in which they are added. The first error rejects the
+    /// client with code 400 and is logged with the name. A second check of one name replaces the first.
     #[must_use]
     pub fn handshake_validator<F>(mut self, name: impl Into<String>, check: F) -> Self
     where
@@ -244,9 +245,10 @@ impl Builder {
         self
     }
 
-    /// Judges every handshake after the validators; it may take its time, within
-    /// `pitaya.limit.handshake.deadline`, for nothing else is read from that client meanwhile. It may refuse with
-    /// a code and a payload, and it may use the session: bind it, set its data.
+    /// Sets the authentication of clients, which runs in every handshake after the validators.
+    ///
+    /// It may reject the client with a code and a payload, bind the session and set its data. It must finish within
+    /// `pitaya.limit.handshake.deadline`; the server reads nothing else from the client meanwhile.
     ///
     /// ```
     /// use pitaya::app::Refusal;
@@ -283,7 +285,7 @@ impl Builder {
         self
     }
 
-    /// Adds a module; its life begins after that of the modules added before.
+    /// Adds a module that starts after the modules added so far.
     #[must_use]
     pub fn module<M: Module>(mut self, name: impl Into<String>, module: M) -> Self {
         let added = self.modules.register_after(name, module);
@@ -291,7 +293,7 @@ impl Builder {
         self
     }
 
-    /// Adds a module whose life begins before that of all modules so far.
+    /// Adds a module that starts before the modules added so far.
     #[must_use]
     pub fn module_before<M: Module>(mut self, name: impl Into<String>, module: M) -> Self {
         let added = self.modules.register_before(name, module);
@@ -299,7 +301,7 @@ impl Builder {
         self
     }
 
-    /// Adds a module that has sessions of its own, for which a draining server waits.
+    /// Adds a module with its own sessions, for which a draining server waits.
     #[must_use]
     pub fn session_module<M: SessionModule>(mut self, name: impl Into<String>, module: M) -> Self {
         let added = self.modules.register_session(name, module);
@@ -307,7 +309,7 @@ impl Builder {
         self
     }
 
-    /// The same; its life begins before that of all modules so far.
+    /// Adds a module with its own sessions that starts before the modules added so far.
     #[must_use]
     pub fn session_module_before<M: SessionModule>(mut self, name: impl Into<String>, module: M) -> Self {
         let added = self.modules.register_session_before(name, module);
@@ -315,8 +317,8 @@ impl Builder {
         self
     }
 
-    /// Where the groups are kept, in place of the memory of this process: a [`GroupStore`] of yours. The app runs
-    /// its [housekeeping](GroupStore::run) from start to stop.
+    /// Sets the store of the groups. The default is the memory of this process. The app runs its
+    /// [housekeeping](GroupStore::run) from start to stop.
     ///
     /// ```
     /// use pitaya::group::MemoryStore;
@@ -330,8 +332,8 @@ impl Builder {
         self
     }
 
-    /// How this server finds the others of its cluster, and they it. Together with a [`transport`](Self::transport) it
-    /// makes the app a server of a cluster; without both it stands alone.
+    /// Sets how the servers of a cluster find each other. With a [`transport`](Self::transport) too, the app joins a
+    /// cluster; one without the other is an error at start.
     ///
     /// ```
     /// use pitaya::cluster::{MemoryBroker, MemoryRegistry};
@@ -351,11 +353,11 @@ impl Builder {
         self
     }
 
-    /// Makes the app a server of a cluster over etcd and NATS, as the configuration says: `pitaya.cluster.sd.etcd.…` and
-    /// `pitaya.cluster.rpc.client.nats.…`. It is [`discovery`](Self::discovery) with an
-    /// [`EtcdDiscovery`](crate::cluster::EtcdDiscovery) and [`transport`](Self::transport) with a
-    /// [`NatsTransport`](crate::cluster::NatsTransport); where one of the two is given, it stays. Needs the feature
-    /// `cluster`.
+    /// Joins a cluster over etcd and NATS, configured by `pitaya.cluster.sd.etcd.…` and
+    /// `pitaya.cluster.rpc.client.nats.…`. Needs the feature `cluster`.
+    ///
+    /// Sets [`discovery`](Self::discovery) to an [`EtcdDiscovery`](crate::cluster::EtcdDiscovery) and
+    /// [`transport`](Self::transport) to a [`NatsTransport`](crate::cluster::NatsTransport), unless they are set.
     ///
     /// ```no_run
     /// # use pitaya::prelude::*;
@@ -371,23 +373,23 @@ impl Builder {
         self
     }
 
-    /// Limits the calls of clients, by route or by user. Each limit that is added counts by itself, and a call has to be
-    /// within all of them. The app does not start if a limit names a route of this server type that does not exist.
+    /// Adds a limit to the calls of clients, by route or by user. Each limit counts separately, and a call must be
+    /// within all of them. A limit of an unknown route of this server type is an error at start.
     #[must_use]
     pub fn call_limit(mut self, limit: CallLimit) -> Self {
         self.call_limits.push(limit);
         self
     }
 
-    /// How this server reaches the others of its cluster: see [`discovery`](Self::discovery).
+    /// Sets how the servers of a cluster call each other; see [`discovery`](Self::discovery).
     #[must_use]
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Box::new(transport));
         self
     }
 
-    /// How servers of a type are chosen for calls; by chance if nothing is said. A second router of one type is an
-    /// error at start.
+    /// Sets how calls choose a server of a type. The default is a random one. A second router of one type is an error at
+    /// start.
     #[must_use]
     pub fn router(mut self, server_type: impl Into<String>, router: Router) -> Self {
         let server_type = server_type.into();
@@ -398,14 +400,14 @@ impl Builder {
         self
     }
 
-    /// Something that the other servers of the cluster learn of this one.
+    /// Adds metadata of this server, which the other servers of the cluster can read.
     #[must_use]
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.metadata.insert(key.into(), value.into());
         self
     }
 
-    /// A reporter of metrics.
+    /// Adds a reporter of metrics.
     #[must_use]
     pub fn reporter(mut self, reporter: Arc<dyn Reporter>) -> Self {
         self.reporters.push(reporter);
@@ -421,15 +423,15 @@ impl Builder {
         self
     }
 
-    /// Where the metrics `heapsize` and `heapobjects` come from: what the program's allocator says. It is asked once each
-    /// `pitaya.metrics.period`. Without it, `heapsize` is the anonymous memory of the process, on Linux, and
-    /// `heapobjects` is not reported.
+    /// Sets the source of the metrics `heapsize` and `heapobjects`, such as the statistics of the allocator. The app
+    /// reads it once each `pitaya.metrics.period`. The default reports the anonymous memory of the process on Linux as
+    /// `heapsize`, and no `heapobjects`.
     ///
     /// ```
     /// use pitaya::metrics::Heap;
     /// use pitaya::prelude::*;
     ///
-    /// // What an allocator that counts would say.
+    /// // The statistics of a counting allocator.
     /// let app = App::builder().heap(|| Heap { bytes: 1 << 20, objects: Some(2000) });
     /// ```
     #[must_use]
@@ -450,7 +452,7 @@ impl Builder {
         self
     }
 
-    /// The wall clock, if it is not the machine's.
+    /// Sets the wall clock. The default is the clock of the machine.
     #[cfg(feature = "testing")]
     pub(crate) fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -493,19 +495,26 @@ impl Builder {
         self
     }
 
-    /// Starts the app, within `pitaya.start.timeout`. Does not listen to signals; [`run`](Self::run) does.
+    /// Starts the app within `pitaya.start.timeout`. Unlike [`run`](Self::run) it does not listen to signals.
+    ///
+    /// Waits for the transport, the discovery, and `init` and `after_init` of all modules and components. `Ok` means
+    /// that the acceptors listen. After an error, everything that had started has been stopped.
+    ///
+    /// Not cancel safe: after a drop, modules and components that had started are not shut down.
     ///
     /// # Errors
-    /// Everything that keeps it from starting: the configuration, routes that are defined twice, components
-    /// nobody can make, a module that fails, an address that is taken.
+    /// All reasons that keep the app from starting, such as an invalid configuration, duplicate routes, a component that
+    /// cannot be built, a module that fails, or an address in use.
     pub async fn start(self) -> Result<Running> {
         start::start(self).await
     }
 
     /// Starts the app and serves until `SIGINT`, `SIGQUIT`, `SIGTERM` or [`App::shutdown`], then stops it.
     ///
-    /// Listens to signals from the first poll on, also while the app starts: a signal then ends the start, everything
-    /// that had begun stops in order, and this returns `Ok`. A second signal ends whatever is still waited for.
+    /// Listens to signals from the first poll on. A signal during the start stops in order what had started; this then
+    /// returns `Ok`. A second signal skips the remaining waits.
+    ///
+    /// Not cancel safe, as [`start`](Self::start) and [`Running::wait`] are not.
     ///
     /// # Errors
     /// As [`start`](Self::start).
@@ -513,7 +522,7 @@ impl Builder {
         self.run_with(|_| {}).await
     }
 
-    /// Does what [`run`](Self::run) does, and calls `started` once the app serves: to print an address, for example.
+    /// Does what [`run`](Self::run) does, and calls `started` once the app serves, for example to print an address.
     ///
     /// # Errors
     /// As [`start`](Self::start).

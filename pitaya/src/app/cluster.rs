@@ -1,4 +1,4 @@
-//! The app as a server of a cluster.
+//! Makes the app a server of a cluster.
 
 use std::sync::Arc;
 
@@ -58,7 +58,7 @@ pub(super) fn node(
     Ok((Some(node), pool))
 }
 
-/// What the configuration says, for what was not given in another way.
+/// Sets the parts that the builder was not given, as the configuration says.
 #[cfg(feature = "cluster")]
 fn over_etcd_and_nats(builder: &mut Builder) -> Result<()> {
     use crate::cluster::{EtcdDiscovery, EtcdOptions, NatsOptions, NatsTransport};

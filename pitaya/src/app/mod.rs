@@ -57,7 +57,7 @@ use crate::span::Tracer;
 use crate::timer::Timers;
 use watch::Watch;
 
-/// An app, started or about to be: a cheap handle that components, hooks and extractors may hold.
+/// A handle to an app that is starting or running. Clones are cheap; components, hooks and extractors may hold one.
 ///
 /// No app is global: a process may have several.
 #[derive(Clone)]
@@ -81,11 +81,11 @@ struct Inner {
     heap: Option<HeapSource>,
     watch: Watch,
     tasks: TaskTracker,
-    /// Ends the wait of [`Running::wait`]: someone wants the app to stop.
+    /// Cancelled when the app is asked to stop. Ends the wait of [`Running::wait`].
     shutdown: CancellationToken,
     /// Ends the tasks of a running app.
     cancel: CancellationToken,
-    /// Cuts off the sessions that did not end in time.
+    /// Aborts the sessions and calls that did not end in time.
     kill: CancellationToken,
 }
 
@@ -101,7 +101,7 @@ impl Inner {
     }
 }
 
-/// One route that an app serves, as data.
+/// A route that an app serves, as data.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RouteInfo {
@@ -109,16 +109,16 @@ pub struct RouteInfo {
     pub route: String,
     /// Its documentation.
     pub doc: &'static str,
-    /// What it takes.
+    /// The type of its message.
     pub message: Option<&'static Schema>,
-    /// What it answers; `None` if it is notify-only.
+    /// The type of its reply; `None` if it is notify-only.
     pub reply: Option<&'static Schema>,
-    /// Whether it starts on arrival.
+    /// Whether it is `#[concurrent]`: its calls start on arrival.
     pub concurrent: bool,
 }
 
 impl App {
-    /// Begins an app.
+    /// Returns a builder with all defaults.
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -164,12 +164,14 @@ impl App {
         self.inner.modules.clone()
     }
 
-    /// The servers of the cluster, as they are known here; `None` if this server stands alone.
+    /// Returns the servers of the cluster that this server knows; `None` if it is in no cluster.
     pub fn servers(&self) -> Option<&Servers> {
         self.inner.node.as_ref().map(|node| &**node.servers())
     }
 
-    /// Whether this server can do its part: it runs, and in a cluster its registry and its broker answer.
+    /// Whether this server can take work: it runs, and its discovery and transport are reachable if it is in a cluster.
+    ///
+    /// Waits for both to answer. Cancel safe: it changes nothing.
     pub async fn is_ready(&self) -> bool {
         let cluster = async {
             match &self.inner.node {
@@ -190,16 +192,16 @@ impl App {
         &self.inner.metrics
     }
 
-    /// A value given with [`Builder::state`].
+    /// Returns a value given with [`Builder::state`].
     ///
     /// # Errors
-    /// `PIT-500` if there is none of this type.
+    /// `PIT-500` if the app has no value of this type.
     pub fn state<T: Send + Sync + 'static>(&self) -> Result<State<T>> {
         State::from_services(&self.inner.shared.services)
     }
 
-    /// A service of the app, as a component's field has it: the client of a contract, [`Groups`], [`Users`] and the
-    /// rest. For code that is no component.
+    /// Returns anything that a field of a component can be, such as the client of a contract. For code outside
+    /// components.
     ///
     /// # Errors
     /// `PIT-500`, with the name of the type, if the app does not have it.
@@ -207,17 +209,19 @@ impl App {
         T::from_services(&self.inner.shared.services)
     }
 
-    /// The handlers of this app, by route.
+    /// Returns the handlers of this app, sorted by route. Empty once the app has stopped.
     pub fn handlers(&self) -> Vec<RouteInfo> {
         self.inner.shared.served.get().map(|tables| infos(tables.handlers.entries())).unwrap_or_default()
     }
 
-    /// The remotes of this app, by route.
+    /// Returns the remotes of this app, sorted by route. Empty once the app has stopped.
     pub fn remotes(&self) -> Vec<RouteInfo> {
         self.inner.shared.served.get().map(|tables| infos(tables.remotes.entries())).unwrap_or_default()
     }
 
-    /// Calls a remote. The generated clients do the same with less to write.
+    /// Calls a remote and waits for its reply. Generated clients are shorter to write.
+    ///
+    /// `Ok` means that the remote succeeded. For a dropped call see [`Rpc`].
     ///
     /// # Errors
     /// As [`Rpc::call`].
@@ -229,7 +233,7 @@ impl App {
         self.inner.rpc.call(route, request).await
     }
 
-    /// Calls a remote of one server.
+    /// Calls a remote of one server and waits for its reply, as [`rpc`](Self::rpc) does.
     ///
     /// # Errors
     /// As [`Rpc::call`]; `can't find any server with the provided ID`.
@@ -243,7 +247,7 @@ impl App {
         self.inner.rpc.to_server(server_id).call(route, request).await
     }
 
-    /// Calls a remote by the text of its route, with a body that is encoded already.
+    /// Calls a remote by the text of its route with an encoded body, as [`rpc`](Self::rpc) does.
     ///
     /// # Errors
     /// As [`Rpc::call_raw`].
@@ -251,24 +255,24 @@ impl App {
         self.inner.rpc.call_raw(route, body).await
     }
 
-    /// Asks the app to stop. Returns at once; asking twice is nothing.
+    /// Asks the app to stop and returns without waiting. [`Running::wait`] then stops it. A second call does nothing.
     pub fn shutdown(&self) {
         self.inner.shutdown.cancel();
     }
 
-    /// Whether the app serves: started, and not asked to stop.
+    /// Whether the app has been built and was not asked to stop.
     pub fn is_running(&self) -> bool {
         self.inner.shared.served.is_set() && !self.inner.shutdown.is_cancelled()
     }
 
-    /// Ends everything that runs, at once and without a word to anybody.
+    /// Ends everything that runs, without notifying clients or servers.
     #[cfg(feature = "testing")]
     pub(crate) fn kill(&self) {
         let Inner { shutdown, kill, cancel, pool, watch, .. } = &*self.inner;
         watch.end();
         [shutdown, kill, cancel].into_iter().for_each(CancellationToken::cancel);
         pool.kill();
-        // As connections that are lost: nothing is said to the clients any more.
+        // As lost connections: the clients get no kick.
         for core in pool.all() {
             core.close(CloseReason::Client);
         }

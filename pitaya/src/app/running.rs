@@ -50,21 +50,22 @@ impl Running {
         &self.app
     }
 
-    /// The addresses the acceptors listen on, as text, in the order in which they were added.
+    /// Returns the addresses of the acceptors as text, in the order in which they were added.
     pub fn addresses(&self) -> Vec<&str> {
         self.listening.iter().map(|l| l.address.as_str()).collect()
     }
 
-    /// The socket addresses among them, in the same order.
+    /// Returns the addresses that are socket addresses, in the same order.
     pub fn socket_addrs(&self) -> Vec<SocketAddr> {
         self.listening.iter().filter_map(|l| l.socket).collect()
     }
 
     /// Serves until `SIGINT`, `SIGQUIT`, `SIGTERM` or [`App::shutdown`], then stops. `SIGTERM` drains first if
-    /// `pitaya.session.drain.enabled`. A second signal ends whatever is still waited for.
+    /// `pitaya.session.drain.enabled` is set. A second signal skips the remaining waits.
     ///
-    /// Signals are listened to from this call on, not from the first poll of what it gives. Called within a tokio
-    /// runtime.
+    /// Listens to signals from this call on, not from the first poll. Must be called within a Tokio runtime.
+    ///
+    /// Not cancel safe: an app whose future is dropped keeps serving, or stays half stopped.
     pub fn wait(self) -> impl Future<Output = ()> + Send {
         let signals = Signals::listen();
         self.serve(signals)
@@ -91,13 +92,17 @@ impl Running {
         second.abort();
     }
 
-    /// Waits for the sessions to end, without new ones, for at most `pitaya.session.drain.timeout`.
+    /// Closes the acceptors and waits for the sessions to end, for at most `pitaya.session.drain.timeout`.
+    ///
+    /// Cancel safe: after a drop the acceptors stay closed and the sessions stay open.
     pub async fn drain(&self) {
         stop::drain(self, &CancellationToken::new()).await;
     }
 
-    /// Stops: closes the acceptors and all sessions, lets handlers and close callbacks come to their end, then
-    /// shuts down components and modules. Each step has `pitaya.stop.timeout`.
+    /// Stops the app: closes the acceptors and all sessions, waits for handlers and close callbacks, then shuts down
+    /// components and modules. Each step may take `pitaya.stop.timeout`.
+    ///
+    /// Not cancel safe: the steps that remain after a drop do not run.
     pub async fn stop(self) {
         stop::stop(self, &CancellationToken::new()).await;
     }
@@ -126,7 +131,7 @@ impl Signals {
         let listen = |kind| match signal(kind) {
             Ok(signal) => Some(signal),
             Err(error) => {
-                tracing::error!(%error, "a signal cannot be listened to");
+                tracing::error!(%error, "failed to listen to a signal");
                 None
             }
         };
@@ -153,7 +158,7 @@ impl Signals {
     }
 }
 
-/// Where there are no Unix signals: Ctrl-C.
+/// Ctrl-C, on systems without Unix signals.
 #[cfg(not(unix))]
 pub(super) struct Signals;
 
@@ -172,7 +177,7 @@ impl Signals {
     }
 }
 
-/// Reports what has no event of its own, each period.
+/// Reports the metrics that are sampled, once each `pitaya.metrics.period`.
 #[expect(clippy::cast_precision_loss, reason = "sizes and counts are far below 2^53")]
 pub(super) async fn sample(app: App) {
     if app.inner.metrics.is_empty() {

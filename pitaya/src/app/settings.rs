@@ -1,4 +1,4 @@
-//! From the configuration to what the rooms take.
+//! Converts the configuration into the settings of other modules.
 
 use crate::acceptor::{ListenOptions, Readiness};
 use crate::config::{Config, OutboxPolicy, SerializerType};
@@ -9,7 +9,7 @@ use crate::session::{Bounds, OutboxMeters, Policy, Settings};
 use crate::span::Tracer;
 use crate::wire::{Compression, Compressor, Dictionary};
 
-/// Routes whose compression back-off is remembered, for 8 bytes each.
+/// The number of routes whose compression back-off is kept, at 8 bytes each.
 const BACKOFF_ROUTES: usize = 1024;
 
 pub(super) fn format(config: &Config) -> Format {

@@ -1,4 +1,4 @@
-//! Starting: checks first, then the parts in their order, the acceptors last.
+//! Starts an app: checks first, then the parts in order, the acceptors last.
 
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -43,7 +43,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running> {
 }
 
 /// Starts an app unless a signal interrupts the start. Returns `None` if one did: then everything that had begun has
-/// stopped, in the order of a stop. A second signal ends that at once.
+/// stopped, in the order of a stop. A second signal skips the remaining waits.
 pub(super) async fn start_or_stop(
     mut builder: Builder,
     mut signals: Option<&mut Signals>,
@@ -81,13 +81,13 @@ pub(super) async fn start_or_stop(
             biased;
             started = beginning => started.map(Some),
             () = interrupted => {
-                tracing::info!(during = step.get(), "a signal interrupted the start: stopping");
+                tracing::info!(during = step.get(), "start interrupted by a signal: stopping");
                 Ok(None)
             }
             () = tokio::time::sleep(limit), if !limit.is_zero() => Err(Error::new(
                 code::TIMEOUT,
                 format!(
-                    "the start did not end within {limit:?} (`pitaya.start.timeout`): it was waiting for {}",
+                    "the start timed out after {limit:?} (`pitaya.start.timeout`) while waiting for {}",
                     step.get()
                 ),
             )),
@@ -121,7 +121,7 @@ pub(super) async fn start_or_stop(
     outcome
 }
 
-/// What a start is waiting for. A mutex and not a cell, so that the future of a start can be spawned.
+/// The step that a start is waiting for. A mutex and not a cell, so that the future of a start is `Send`.
 struct Step(Mutex<&'static str>);
 
 impl Step {
@@ -138,7 +138,7 @@ impl Step {
     }
 }
 
-/// Begins what has a life, and opens the acceptors last.
+/// Starts modules, components and the cluster, and opens the acceptors last.
 async fn begin(
     builder: &mut Builder,
     app: &App,
@@ -231,7 +231,7 @@ fn rates(builder: &mut Builder, tables: &Tables) -> Result<Option<CallLimits>> {
     Ok(CallLimits::new(rules))
 }
 
-/// Everything that can be wrong before anything is made.
+/// Reports the mistakes that can be found before anything is built.
 fn check(builder: &mut Builder) -> Result<()> {
     let mut problems = std::mem::take(&mut builder.problems);
     if let Err(error) = builder.config.validate() {
@@ -415,7 +415,7 @@ fn handshake_policy(
     })
 }
 
-/// Opens the acceptors, all of them before the first client is served.
+/// Opens all acceptors before any of them accepts a client.
 async fn listen(
     app: &App,
     front: &Arc<ConnectionContext>,
@@ -438,7 +438,7 @@ async fn listen(
         let listening = acceptor
             .listen(&options)
             .await
-            .map_err(|error| broken(format!("an acceptor cannot listen: {error}")).with_source(error))?;
+            .map_err(|error| broken(format!("failed to listen: {error}")).with_source(error))?;
         tracing::info!(address = %listening.address, others = ?listening.others, kind = %listening.label, "listening");
         open.push((acceptor, listening));
     }
@@ -453,7 +453,7 @@ async fn listen(
 
 /// Accepts until `accepting` is cancelled; an acceptor that answers clients during a drain, until `stopping` is.
 ///
-/// A failure (too many open files) costs a pause, not the acceptor.
+/// A failure, such as too many open files, pauses the acceptor and does not end it.
 async fn accept(
     mut acceptor: Box<dyn Acceptor>,
     front: Arc<ConnectionContext>,
@@ -483,7 +483,7 @@ async fn accept(
             Ok(incoming) => {
                 let failures = backoff.succeeded();
                 if failures > 0 {
-                    tracing::info!(failures, "connections are accepted again");
+                    tracing::info!(failures, "accepting connections again");
                 }
                 front.serve(incoming);
             }

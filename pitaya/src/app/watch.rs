@@ -76,7 +76,7 @@ pub(super) fn add_reporters(builder: &mut Builder) {
     if config.statsd_enabled {
         match crate::metrics::Statsd::from_config(config) {
             Ok(statsd) => builder.reporters.push(Arc::new(statsd)),
-            Err(error) => tracing::error!(%error, "StatsD gets no metrics"),
+            Err(error) => tracing::error!(%error, "failed to set up StatsD: no metrics are sent to it"),
         }
     }
 }
@@ -102,7 +102,7 @@ fn warn_of_missing_features(config: &Config) {
     }
 }
 
-/// Starts the work of the reporters, and the HTTP server if the configuration asks for one.
+/// Starts the reporters, and the HTTP server if it is configured.
 pub(super) async fn start(app: &App) -> Result<()> {
     let watch = &app.inner.watch;
     for reporter in app.inner.metrics.reporters() {

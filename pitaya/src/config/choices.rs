@@ -6,12 +6,12 @@ use super::value_type::Named;
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum SerializerType {
-    /// JSON, `1` in the original's configuration.
+    /// JSON, `1` in Go Pitaya's configuration.
     #[default]
     Json,
-    /// Protobuf, `2` in the original's configuration.
+    /// Protobuf, `2` in Go Pitaya's configuration.
     Protobuf,
-    /// MessagePack, which the original does not have.
+    /// MessagePack, which Go Pitaya does not have.
     MessagePack,
 }
 
@@ -26,7 +26,7 @@ impl Named for SerializerType {
     ];
 }
 
-/// What becomes of a push that finds the session's outbox full: `pitaya.session.outbox.policy`.
+/// The fate of a push to a full outbox: `pitaya.session.outbox.policy`.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum OutboxPolicy {
@@ -45,7 +45,7 @@ impl Named for OutboxPolicy {
         &[("disconnect", Self::Disconnect), ("drop", Self::Drop), ("latest", Self::Latest)];
 }
 
-/// What a StatsD server understands: `pitaya.metrics.statsd.dialect`.
+/// The dialect of a StatsD server: `pitaya.metrics.statsd.dialect`.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum StatsdDialect {

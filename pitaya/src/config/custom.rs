@@ -29,7 +29,7 @@ pub struct CustomMetric {
     pub subsystem: String,
     /// The name by which the application reports it.
     pub name: String,
-    /// What it counts or measures, for people.
+    /// The description of what it counts or measures.
     pub help: String,
     /// The names of its labels, each of which every report must give.
     pub labels: Vec<String>,

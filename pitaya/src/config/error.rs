@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration.
+//! The errors of a configuration.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use std::fmt;
 #[non_exhaustive]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody set it.
+    /// It has its default.
     #[default]
     Default,
     /// A file, by its path, or the text given to [`Config::parse`](super::Config::parse).
@@ -55,9 +55,9 @@ pub enum Problem {
         key: String,
         /// The value as it was written.
         value: String,
-        /// Who set it.
+        /// The layer that set it.
         origin: Origin,
-        /// What is allowed.
+        /// The allowed values.
         why: String,
     },
     /// Two names of one key are set to different values in the same layer.

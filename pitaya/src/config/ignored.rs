@@ -1,6 +1,6 @@
-//! The keys that are accepted without effect: those of parts that this version does not have, and those that
-//! tune machinery which works differently here. They are typed and checked like the others, so that a file of the
-//! original loads and its mistakes are still found; they have no field.
+//! The keys without effect: those of parts that this version does not have, and those that tune parts which work
+//! differently here. They are typed and checked like the others, so that a file of Go Pitaya loads and its mistakes are
+//! still found. They have no field.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const TASKS: &str = "every call has a task of its own, and every session a queue
 const HEARTBEATS: &str = "renewals are logged at the level trace";
 const ONE_READING: &str = "the list is read whole, with one request";
 const NEVER: &str = "the client library used here has no such setting";
-const UNUSED: &str = "the original reads it and does not use it";
+const UNUSED: &str = "Go Pitaya reads it and does not use it";
 const BINDINGS: &str = "this version has no binding storage";
 const WORKER: &str = "this version has no reliable RPC";
 
@@ -30,7 +30,7 @@ fn texts(text: &str) -> Vec<String> {
     vec![text.to_owned()]
 }
 
-/// Reads a value only to see that it is one, and gives its shown form.
+/// Checks a value and returns it as it is printed.
 fn seen<K: ValueType>(raw: Raw<'_>, rule: &Rule<K::Value>) -> Result<String, String> {
     let value = K::parse(raw)?;
     rule.check::<K>(&value).map_err(|allowed| format!("must be {allowed}"))?;
@@ -81,7 +81,7 @@ ignored! {
 
     "pitaya.cluster.rpc.server.nats.connect": Text = "nats://localhost:4222", ONE_CONNECTION, "Addresses of NATS.",
         allowed("an address", |v: &String| !v.trim().is_empty()), addresses();
-    "pitaya.cluster.rpc.server.nats.services": Count<u32> = 30u32, TASKS, "RPCs served at once.";
+    "pitaya.cluster.rpc.server.nats.services": Count<u32> = 30u32, TASKS, "RPCs served at the same time.";
     "pitaya.cluster.rpc.server.nats.connectiontimeout": DurationValue = secs(2), ONE_CONNECTION, "The longest a connection may take.";
     "pitaya.cluster.rpc.server.nats.maxreconnectionretries": Count<i64> = 15, ONE_CONNECTION, "Attempts to connect.",
         allowed("at least -1", |v| *v >= -1);
@@ -96,7 +96,7 @@ ignored! {
     "pitaya.cluster.rpc.server.grpc.port": Count<u16> = 3434u16, GRPC, "The port of the gRPC server.";
 
     "pitaya.cluster.sd.etcd.heartbeat.log": Flag = false, HEARTBEATS, "Logs renewals.";
-    "pitaya.cluster.sd.etcd.syncservers.parallelism": Count<u32> = 10u32, ONE_READING, "Servers read at once.";
+    "pitaya.cluster.sd.etcd.syncservers.parallelism": Count<u32> = 10u32, ONE_READING, "Servers read at the same time.";
 
     "pitaya.modules.bindingstorage.etcd.dialtimeout": DurationValue = secs(5), BINDINGS, "The longest a connection may take.";
     "pitaya.modules.bindingstorage.etcd.endpoints": List = texts("localhost:2379"), BINDINGS, "Addresses of etcd.", addresses();
@@ -108,7 +108,7 @@ ignored! {
     "pitaya.worker.redis.pool": Count<u32> = 10u32, WORKER, "Connections to Redis.";
     "pitaya.worker.redis.password": Text = "", WORKER, "Its password.", secret();
     "pitaya.worker.namespace": Text = "", WORKER, "What every key begins with.";
-    "pitaya.worker.concurrency": Count<u32> = 1u32, WORKER, "Jobs done at once.";
+    "pitaya.worker.concurrency": Count<u32> = 1u32, WORKER, "Jobs done at the same time.";
     "pitaya.worker.retry.enabled": Flag = true, WORKER, "Does a failed job again.";
     "pitaya.worker.retry.max": Count<u32> = 2u32, WORKER, "How often.";
     "pitaya.worker.retry.exponential": Count<u32> = 5u32, WORKER, "How fast the pause grows.";

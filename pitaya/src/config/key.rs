@@ -1,10 +1,10 @@
-//! What is known of a key, whatever its type.
+//! One key of the configuration, whatever the type of its value.
 
 use super::Config;
 use super::value_type::{Raw, ValueType, quoted};
 use crate::util::redact;
 
-/// One row of the key table. The functions carry the key's type.
+/// One row of the key table. The functions know the type of the value.
 pub(super) struct Key {
     /// The canonical name, as in `pitaya.heartbeat.interval`. Names are compared without regard to case.
     pub name: &'static str,
@@ -13,7 +13,7 @@ pub(super) struct Key {
     /// Whether a table in a file is this key's value.
     pub table: bool,
     pub aliases: &'static [&'static str],
-    /// What is allowed; it completes the sentence "must be …".
+    /// The allowed values; completes the sentence "must be …".
     pub allowed: Option<&'static str>,
     pub secret: bool,
     /// Whether the value is an address or a list of addresses, which may hold credentials.
@@ -93,7 +93,7 @@ fn inline(value: &toml::Value) -> String {
     }
 }
 
-/// What is allowed, in words and as a check.
+/// The allowed values, in words and as a check.
 type Allowed<T> = (&'static str, fn(&T) -> bool);
 
 /// The optional parts of a row.
@@ -109,7 +109,7 @@ impl<T> Rule<T> {
         Self { aliases: &[], allowed: None, secret: false, addresses: false }
     }
 
-    /// Other names of the key: the ones of the original's documentation, where they differ from its code.
+    /// Other names of the key: those of Go Pitaya's documentation, where they differ from its code.
     pub(super) const fn also(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
         self
@@ -137,7 +137,7 @@ impl<T> Rule<T> {
         }
     }
 
-    /// Checks the kind's own limit, then the row's.
+    /// Checks the limit of the type, then that of the row.
     pub(super) fn check<K: ValueType<Value = T>>(&self, value: &T) -> Result<(), &'static str> {
         K::check(value)?;
         match self.allowed {

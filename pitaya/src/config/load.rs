@@ -12,12 +12,12 @@ use super::suggest::suggest;
 use super::value_type::Raw;
 use super::{Config, ConfigError, keys};
 
-/// What loading leaves behind besides the values.
+/// The results of loading besides the values.
 #[derive(Clone, Default)]
 pub(super) struct Loaded {
     /// The values of keys without effect, as they are shown.
     pub ignored: BTreeMap<&'static str, String>,
-    /// The keys that a layer set: by which, and to what.
+    /// The keys that a layer set, with the layer and the value.
     pub set: BTreeMap<&'static str, (Origin, String)>,
     pub notes: Vec<String>,
 }

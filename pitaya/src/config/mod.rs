@@ -18,17 +18,17 @@
 //! # Ok::<(), pitaya::config::ConfigError>(())
 //! ```
 //!
-//! **Names.** Keys have the original's names, compared without regard to case; tables and dotted names are the
-//! same. Where the original's documentation and its code disagree, both names are read; both set to different
-//! values in one layer is an error. The variable of a key is its name in capitals with `_` for dots:
+//! **Names.** Keys have the names of Go Pitaya, compared without regard to case. Tables and dotted names are the same.
+//! Where Go Pitaya's documentation and code disagree, both names are read; different values for both in one layer are an
+//! error. The variable of a key is its name in capitals with `_` for dots:
 //! `pitaya.heartbeat.interval` is `PITAYA_HEARTBEAT_INTERVAL`. An empty variable is as if it were not set.
 //!
 //! **Values.** A duration is a text such as `"1m30s"`, `"300ms"` or `"1.5h"`; a bare number but `0` is refused,
 //! because it would not say its unit. A size is a number of bytes, or a text such as `"64KiB"`. A list may be a
 //! text with commas, a table of labels a text `name=value,name=value`.
 //!
-//! **Mistakes.** Everything wrong is reported at once, with key, value, source and what is allowed
-//! ([`ConfigError`]). Unknown keys and keys without effect are no errors: they are [`Config::notes`], which the app
+//! **Mistakes.** All mistakes are reported together, with key, value, source and what is allowed
+//! ([`ConfigError`]). Unknown keys and keys without effect are not errors: they are [`Config::notes`], which the app
 //! logs when it starts.
 //!
 //! One key's name is the beginning of another's, which one TOML table cannot express. These are the same:
@@ -71,34 +71,34 @@ pub use table::Config;
 use key::Key;
 use load::Loader;
 
-/// Every key: those with an effect, then those without.
+/// Returns all keys: those with an effect, then those without.
 fn keys() -> impl Iterator<Item = &'static Key> {
     table::KEYS.iter().chain(ignored::IGNORED)
 }
 
 impl Config {
-    /// Defaults, then the file, then the environment.
+    /// Loads the defaults, then a file, then the environment.
     ///
     /// # Errors
-    /// The file cannot be read or is not TOML, or any value is not allowed; all problems at once.
+    /// The file cannot be read or is not TOML, or any value is not allowed. The error lists all problems.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         Self::load_with(path.as_ref(), std::env::vars_os())
     }
 
-    /// Defaults, then the environment.
+    /// Loads the defaults, then the environment.
     ///
     /// # Errors
-    /// A variable has a value that is not allowed; all problems at once.
+    /// A variable has a value that is not allowed. The error lists all problems.
     pub fn from_env() -> Result<Self, ConfigError> {
         let mut loader = Loader::new();
         loader.env(std::env::vars_os());
         loader.finish()
     }
 
-    /// Defaults, then a TOML text. The environment is not read.
+    /// Loads the defaults, then a TOML text. Does not read the environment.
     ///
     /// # Errors
-    /// The text is not TOML, or any value is not allowed; all problems at once.
+    /// The text is not TOML, or any value is not allowed. The error lists all problems.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         Self::parse_with(text, [])
     }
@@ -126,16 +126,16 @@ impl Config {
         loader.finish()
     }
 
-    /// Checks every value again, for what code has set since loading. The app does so when it starts.
+    /// Checks every value again, because code may have set fields since loading. The app does so when it starts.
     ///
     /// # Errors
-    /// Any value is not allowed; all problems at once.
+    /// Any value is not allowed. The error lists all problems.
     pub fn validate(&self) -> Result<(), ConfigError> {
         ConfigError::unless_empty(self.problems())
     }
 
-    /// What is odd about the configuration though it can be used: unknown keys, with the name that was probably
-    /// meant, and keys that are set to something else than their default but have no effect.
+    /// Returns warnings: unknown keys, with the name that was probably meant, and keys without effect whose value is not
+    /// the default.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.loaded.notes
@@ -154,7 +154,7 @@ impl Config {
         keys().filter_map(problem).collect()
     }
 
-    /// Who set a key: a value other than the one that loading left was set by code.
+    /// Returns what set a key. A value that differs from the loaded one was set by code.
     fn origin(&self, key: &Key) -> Origin {
         let now = (key.show)(self);
         match self.loaded.set.get(key.name) {

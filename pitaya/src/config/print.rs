@@ -1,4 +1,4 @@
-//! What `--print-config` shows.
+//! Prints the configuration, as `--print-config` does.
 
 use std::io::Write as _;
 

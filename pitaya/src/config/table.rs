@@ -1,5 +1,4 @@
-//! The table of the keys that do something: one row makes the field, its default, its documentation and
-//! everything else that is known of the key.
+//! The table of the keys with an effect. One row defines the field, its default, its documentation and its checks.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -140,12 +139,12 @@ keys! {
     agent_write_timeout: Duration as Deadline = secs(10), "pitaya.buffer.agent.conntimeout",
         also(&["pitaya.buffer.agent.writetimeout"]), allowed("more than 0s", some_time);
 
-    /// Calls of concurrent routes that may run at once in one session.
+    /// Calls of concurrent routes that may run at the same time in one session.
     session_concurrent: usize as Count<usize> = 64, "pitaya.session.concurrent",
         allowed("at least 1", at_least_one);
 
-    /// Messages that are passed on to other servers start on arrival, as those of concurrent routes do, instead of in
-    /// the order of their session.
+    /// Messages forwarded to other servers start on arrival, like those of concurrent routes, instead of in the order of
+    /// their session.
     session_concurrent_forward: bool as Flag = false, "pitaya.session.concurrentforward";
 
     /// A user has one session at most on all frontends of a type: a newer bind kicks the older session, wherever it is.
@@ -177,7 +176,7 @@ keys! {
     /// The random part of it.
     nats_reconnect_jitter: Duration as DurationValue = millis(100), "pitaya.cluster.rpc.client.nats.reconnectjitter";
 
-    /// Pause between two pings, by which a connection is noticed that is lost without a word.
+    /// Ping interval, to detect dead connections.
     nats_ping_interval: Duration as DurationValue = secs(120), "pitaya.cluster.rpc.client.nats.pinginterval",
         allowed("more than 0s", some_time);
 
@@ -192,7 +191,7 @@ keys! {
     /// demands it.
     nats_tls_required: bool as Flag = false, "pitaya.cluster.rpc.client.nats.tls.required";
 
-    /// Certificates of authorities, in PEM, that NATS is trusted by, instead of those of the system.
+    /// PEM file of CA certificates for NATS that replaces the system roots.
     nats_tls_ca_file: Option<PathBuf> as File = None, "pitaya.cluster.rpc.client.nats.tls.cafile";
 
     /// A certificate with its chain, in PEM, by which NATS knows this server. It needs its key.
@@ -229,7 +228,7 @@ keys! {
     etcd_dial_timeout: Duration as DurationValue = secs(5), "pitaya.cluster.sd.etcd.dialtimeout",
         allowed("more than 0s", some_time);
 
-    /// What every key of the registry begins with.
+    /// The prefix of all keys of the registry.
     etcd_prefix: String as Text = "pitaya/".to_owned(), "pitaya.cluster.sd.etcd.prefix";
 
     /// How long this server stays known after it is lost.
@@ -251,7 +250,7 @@ keys! {
     /// Attempts to register at start. A registration that is lost later is made again without end.
     etcd_grant_lease_max_retries: u32 as Count<u32> = 15, "pitaya.cluster.sd.etcd.grantlease.maxretries";
 
-    /// Pause between them.
+    /// Delay between attempts to register.
     etcd_grant_lease_retry_interval: Duration as DurationValue = secs(5), "pitaya.cluster.sd.etcd.grantlease.retryinterval";
 
     /// Pause after leaving, in which the others see it, before this server stops answering.
@@ -273,7 +272,7 @@ keys! {
     session_outbox_bytes: usize as Size = 1 << 20, "pitaya.session.outbox.bytes",
         allowed("at least 1KiB", |v| *v >= 1024);
 
-    /// What becomes of a push to a full outbox: disconnect, drop, or latest (keep the newest of each route).
+    /// The fate of a push to a full outbox: disconnect, drop, or latest (keep the newest of each route).
     session_outbox_policy: OutboxPolicy as Choice<OutboxPolicy> = OutboxPolicy::Disconnect,
         "pitaya.session.outbox.policy";
 
@@ -327,7 +326,7 @@ keys! {
     /// Switches the rate-limit wrapper off where it is installed.
     rate_limit_force_disable: bool as Flag = false, "pitaya.conn.ratelimiting.forcedisable";
 
-    /// Counts every packet but handshake and ack, as the original does, instead of data packets only.
+    /// Counts every packet but handshake and ack, as Go Pitaya does, instead of data packets only.
     rate_limit_all_packets: bool as Flag = false, "pitaya.conn.ratelimiting.allpackets";
 
     /// Answers a request over a rate limit with `PIT-429` instead of dropping it.
@@ -370,7 +369,7 @@ keys! {
     limit_packet_deadline: Duration as DurationValue = secs(30), "pitaya.limit.packet.deadline",
         allowed("more than 0s", some_time);
 
-    /// Connections that a server holds at once; 0 means no limit.
+    /// Connections that a server holds at the same time; 0 means no limit.
     limit_connections: usize as Count<usize> = 0, "pitaya.limit.connections";
 
     /// Sends the text of foreign errors and of panics to clients, for development.
@@ -392,7 +391,7 @@ keys! {
     /// With it an address without a scheme is `https://`. It needs the feature `tls`.
     groups_etcd_tls_ca_file: Option<PathBuf> as File = None, "pitaya.groups.etcd.tls.cafile";
 
-    /// What its keys begin with.
+    /// The prefix of its keys.
     groups_etcd_prefix: String as Text = "pitaya/".to_owned(), "pitaya.groups.etcd.prefix";
 
     /// The longest a connection to it may take.
@@ -438,7 +437,7 @@ keys! {
     /// and `DD_DOGSTATSD_PORT` say it.
     statsd_host: String as Text = "localhost:9125".to_owned(), "pitaya.metrics.statsd.host", addresses();
 
-    /// What the name of every metric begins with. It is joined as it is.
+    /// The prefix of all metric names, joined without a separator.
     statsd_prefix: String as Text = "pitaya.".to_owned(), "pitaya.metrics.statsd.prefix",
         allowed("letters, digits, `.`, `_` and `-`",
             |v| v.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-')));

@@ -29,7 +29,7 @@ struct Usual {
 }
 
 impl Caller {
-    /// With how long its calls wait if nobody says otherwise.
+    /// `timeout` is the default time that its calls wait.
     pub(crate) fn new(id: &str, service: &str, timeout: Duration) -> Self {
         let json = |text: &str| {
             let mut out = Vec::new();
@@ -57,7 +57,7 @@ impl Caller {
         match request_id {
             None if timeout == self.usual.timeout => self.usual.whole.clone(),
             None => [&*head, "}"].concat().into(),
-            // There is nothing to escape in an id of ours.
+            // A generated id needs no escapes.
             Some(id) => [&*head, r#","request.id":""#, id, "\"}"].concat().into(),
         }
     }
@@ -76,7 +76,7 @@ impl Caller {
     }
 }
 
-/// What stands before a time.
+/// The text before a time.
 const BEFORE_TIME: &str = r#""reqTimeout":""#;
 
 /// Nor is there in a time.
@@ -110,7 +110,7 @@ impl Serialize for ForCall<'_> {
 }
 
 impl Metadata {
-    /// What [`for_call`](Self::for_call) gives, encoded, with this id if there is one: without a copy of all values.
+    /// Encodes what [`for_call`](Self::for_call) returns, with this id if it is `Some`, without copying the values.
     pub(crate) fn encode_for_call(
         &self,
         caller: &Caller,

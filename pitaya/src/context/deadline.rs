@@ -1,13 +1,13 @@
-//! How much time a call has left.
+//! The deadline of a call.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// When the caller of a call stops waiting; perhaps never.
+/// The time at which the caller of a call stops waiting.
 ///
-/// What it tells is a span of time, counted from when the call came in: clocks of two servers are never compared. So
-/// a call that is made while this one is handled is given what remains, not the whole.
+/// A caller sends a span of time, counted from the arrival of the call, so clocks of two servers are never compared. A
+/// call that is made while this one is handled gets the time that remains.
 ///
 /// ```
 /// use std::time::Duration;
@@ -23,7 +23,7 @@ use tokio::time::Instant;
 pub struct Deadline(Option<Instant>);
 
 impl Deadline {
-    /// The caller waits for ever, or there is none.
+    /// No deadline.
     pub const NEVER: Self = Self(None);
 
     /// So long after the call came in. A time that the clock cannot count to is never.
@@ -38,13 +38,13 @@ impl Deadline {
         self.0
     }
 
-    /// What is left of it now; nothing once it is over. `None` is for ever.
+    /// Returns the time that is left, which is zero once it is over; `None` without a deadline.
     #[must_use]
     pub fn remaining(self, now: Instant) -> Option<Duration> {
         self.0.map(|at| at.saturating_duration_since(now))
     }
 
-    /// Whether nobody waits any more.
+    /// Whether the deadline is over.
     #[must_use]
     pub fn is_over(self, now: Instant) -> bool {
         self.remaining(now).is_some_and(|left| left.is_zero())

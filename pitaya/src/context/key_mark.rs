@@ -1,4 +1,4 @@
-//! What a keyed call says of its key (`docs/cluster.md`, "Keys and drains").
+//! The mark of a keyed call (`docs/cluster.md`, "Keys and drains").
 
 /// The key of a call, as a number, and whether the callee may refuse the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

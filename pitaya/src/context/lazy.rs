@@ -1,4 +1,4 @@
-//! A context that came with a call, and that nobody has asked for yet.
+//! The context of a call that no code has read yet.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -19,16 +19,16 @@ pub(super) struct LazyValues {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RequestId {
-    /// There is one in the text.
+    /// The text has one.
     Came,
-    /// There is none.
+    /// It is missing.
     None,
-    /// There is none in the text: it is made when the text is read.
+    /// The text has no id; one is generated when the text is parsed.
     New,
 }
 
 impl LazyValues {
-    /// `None` if it is not such an object. It may be one of another kind, or none at all.
+    /// Scans an encoded context. Returns `None` if it is not such an object: it may be another object, or invalid.
     ///
     /// # Errors
     /// As of [`checked_timeout`].
@@ -76,7 +76,7 @@ impl LazyValues {
         })
     }
 
-    /// Has a new request id if there is none.
+    /// Sets a new request id if it is missing.
     pub(super) fn ensure_request_id(&mut self) {
         if self.request_id == RequestId::None {
             self.request_id = RequestId::New;
@@ -88,7 +88,7 @@ impl LazyValues {
 /// The pairs of such an object, up to its end or to where it is not one.
 struct Pairs<'a> {
     rest: &'a str,
-    /// What stands before the next pair.
+    /// The text before the next pair.
     before: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! What of a call's context travels with it (`docs/cluster.md`, "Context").
+//! The context values that travel with a call (`docs/cluster.md`, "Context").
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,7 +24,7 @@ pub mod reserved {
     pub const PEER_SERVICE: &str = "peer.service";
     /// The id by which all calls that one client message led to are recognised.
     pub const REQUEST_ID: &str = "request.id";
-    /// The time the caller waits, as a duration of the original: always a string.
+    /// The time the caller waits, as a duration in Go's format: always a string.
     pub const TIMEOUT: &str = "reqTimeout";
     /// The key of the call, as a number, by which a server that drains knows what it has. Each hop has its own.
     pub const KEY: &str = "pitaya.key";
@@ -32,7 +32,7 @@ pub mod reserved {
     pub const ROUTE: &str = "req-route";
     /// When the call began, for metrics. Each hop has its own; we do not send it.
     pub const START_TIME: &str = "req-start-time";
-    /// What tracing carries along: an object of strings.
+    /// The span of the caller: an object of strings.
     pub const SPAN: &str = "otel-span";
 
     /// All of them.
@@ -57,7 +57,7 @@ pub mod reserved {
 #[derive(Clone, Default)]
 pub struct Metadata(Option<Arc<Inner>>);
 
-/// Most calls are handled without a look at their contexts, so that these are read when somebody asks.
+/// Most handlers read no context value, so a context is parsed on first use.
 enum Inner {
     Parsed(Values),
     Lazy(LazyValues),
@@ -68,13 +68,13 @@ pub(super) type Values = BTreeMap<String, Value>;
 static EMPTY: Values = Values::new();
 
 impl Metadata {
-    /// Without any value.
+    /// Returns a context without values.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Reads what came with a request.
+    /// Decodes the context of a request.
     ///
     /// # Errors
     /// All `PIT-500`: `no context found` if there are no bytes; JSON that is broken, `null` or no object; a
@@ -96,8 +96,8 @@ impl Metadata {
         Ok(Self::of(values))
     }
 
-    /// What goes with a request: JSON with sorted keys, as the original writes it. Nothing at all if there are no
-    /// values; a callee would refuse that, but [`for_call`](Self::for_call) always sets some.
+    /// Encodes the values for a request: JSON with sorted keys, as Go Pitaya writes it. Returns no bytes if there are no
+    /// values, which a callee would refuse; [`for_call`](Self::for_call) always sets some.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let values = self.values();
@@ -111,10 +111,9 @@ impl Metadata {
         out.into()
     }
 
-    /// A value, typed; `None` if there is none.
+    /// Returns a value, decoded; `None` if the key is missing.
     ///
-    /// A whole number may have become one with a fraction on a server of the original, which prints and reads it
-    /// without: beyond 2⁵³ it is not exact.
+    /// Go Pitaya reads numbers as floating point, so a whole number beyond 2⁵³ is not exact after such a server.
     ///
     /// # Errors
     /// `PIT-500`, with the key: the value is of another type.
@@ -182,7 +181,7 @@ impl Metadata {
         self.text(reserved::PEER_SERVICE)
     }
 
-    /// The id of the client message that all this began with. An empty one is none.
+    /// Returns the id of the client message that led to this call; `None` if it is missing or empty.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.text(reserved::REQUEST_ID).filter(|id| !id.is_empty())
@@ -193,7 +192,7 @@ impl Metadata {
         self.set(reserved::REQUEST_ID, Value::String(id.into()));
     }
 
-    /// Sets a new one if there is none. It is made when somebody asks for it.
+    /// Sets a new id if it is missing. The id is generated on first use.
     pub(crate) fn ensure_request_id(&mut self) {
         if let Some(Inner::Lazy(lazy)) = self.0.as_mut().and_then(Arc::get_mut) {
             lazy.ensure_request_id();
@@ -212,7 +211,7 @@ impl Metadata {
         }
     }
 
-    /// What the call says of its key, if it has one.
+    /// Returns the mark of a keyed call.
     pub(crate) fn key_mark(&self) -> Option<KeyMark> {
         match self.0.as_deref()? {
             Inner::Lazy(lazy) => lazy.key_mark(),
@@ -313,7 +312,7 @@ pub fn new_request_id() -> String {
     id
 }
 
-/// What a `reqTimeout` says; what is negative has no time left.
+/// Parses a `reqTimeout`. A negative one means that no time is left.
 pub(super) fn checked_timeout(text: &str) -> Result<Duration> {
     let nanos = go_duration::parse(text).map_err(|error| Error::new(code::INTERNAL, error.to_string()))?;
     Ok(Duration::from_nanos(u64::try_from(nanos).unwrap_or(0)))

@@ -1,8 +1,7 @@
-//! What goes along with a call: context values, and how much time is left (`docs/cluster.md`, "Context").
+//! The context of a call: values and the time that is left (`docs/cluster.md`, "Context").
 //!
-//! Within a cluster it travels: whatever handles a call that came from another server makes its own calls with the
-//! same context, by itself, for as long as it does so in the task that handles it. A task that was spawned takes it
-//! along as a [`Context`](crate::component::Context) argument, and gives it to the client with `.with_context(&cx)`.
+//! A context travels through a cluster: calls that are made in the task which handles a call have the same context. A
+//! spawned task gets it as a [`Context`](crate::component::Context) argument and gives it to the client with `.with_context(&cx)`.
 
 mod caller;
 mod deadline;
@@ -21,7 +20,7 @@ use std::future::Future;
 
 /// The context of a call that is handled.
 #[derive(Debug, Clone, Default)]
-#[doc(hidden)] // a part of `component::Kind`, which nobody else implements
+#[doc(hidden)] // a part of `component::Kind`, which only this crate implements
 pub struct Current {
     pub(crate) metadata: Metadata,
     pub(crate) deadline: Deadline,

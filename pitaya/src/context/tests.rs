@@ -182,7 +182,7 @@ proptest! {
         }
     }
 
-    /// White space before an object makes it one that is read at once.
+    /// White space before an object makes it one that is parsed on arrival.
     #[test]
     fn lazy_context_equals_eager_context(
         text in r#"\{("(a|b|reqTimeout|request.id|)":("5s"|"-1s"|"x"|""|"\\\\n"|7|\{\}),?){0,4}\}?"#,

@@ -121,7 +121,7 @@ impl Group {
         &self.name
     }
 
-    /// Returns the same group, whose pushes go to frontends of another type: see [`Users::at`].
+    /// Returns the same group, whose pushes go to frontends of another type: see [`Users::on_frontends`].
     #[must_use]
     pub fn on_frontends(&self, frontend_type: &str) -> Self {
         Self { users: self.users.on_frontends(frontend_type), ..self.clone() }

@@ -142,7 +142,7 @@ impl Users {
     /// cancel-safe: a dropped call may have sent to some users.
     ///
     /// # Errors
-    /// `PIT-000` if the message cannot be serialized, or on a backend without [`at`](Self::at). Users that were not
+    /// `PIT-000` if the message cannot be serialized, or on a backend without [`on_frontends`](Self::on_frontends). Users that were not
     /// reached are in the [`Delivery`], not an error.
     pub async fn push<P: Push>(&self, uids: &[impl AsRef<str> + Sync], message: &P) -> Result<Delivery> {
         self.push_route(uids, P::ROUTE, message).await
@@ -167,7 +167,7 @@ impl Users {
     /// Sessions of this server are kicked whatever its type. Other users are reached as by [`push`](Self::push).
     ///
     /// # Errors
-    /// `PIT-000` on a backend without [`at`](Self::at). Users that were not reached are in the [`Delivery`].
+    /// `PIT-000` on a backend without [`on_frontends`](Self::on_frontends). Users that were not reached are in the [`Delivery`].
     pub async fn kick(&self, uids: &[impl AsRef<str> + Sync]) -> Result<Delivery> {
         let mut delivery = Delivery::new(text::KICKING_USERS);
         let frontends = self.remote_frontends()?;

@@ -44,7 +44,7 @@ pub struct BinaryModule {
     grace: Duration,
     /// It should end.
     stop: CancellationToken,
-    /// Nobody waits for it any more.
+    /// The wait was dropped.
     hurry: CancellationToken,
     end: watch::Sender<Option<End>>,
     /// Owns the child. Once started.
@@ -138,7 +138,7 @@ impl Module for BinaryModule {
         if self.keeper.lock().is_none() {
             return Ok(()); // never started
         }
-        // Where the wait is cut short, the program is killed at once.
+        // If the wait is dropped, the program is killed immediately.
         let _hurry = self.hurry.clone().drop_guard();
         match self.ended().await {
             Some(End { killed: true, .. }) => Err(Error::new(code::UNKNOWN, text::BINARY_TIMEOUT)),

@@ -1,4 +1,4 @@
-//! Waiting for sessions to go.
+//! Waits for sessions to end.
 
 use std::future::Future;
 use std::pin::pin;
@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use super::{Modules, SessionModule};
 use crate::util::panic::catch_panic;
 
-/// A shorter period would keep a core busy.
+/// The shortest period. A shorter one would keep a core busy.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// How a drain ended.
@@ -17,15 +17,15 @@ const SHORTEST: Duration = Duration::from_millis(1);
 pub(crate) enum Drained {
     /// No session is left.
     Empty,
-    /// Some are, and the time is over.
+    /// Some are left after the timeout.
     TimedOut,
-    /// Some are, and somebody wants it to end.
+    /// Some are left; a signal ended the drain.
     Interrupted,
 }
 
 impl Modules {
-    /// Tells all session modules to drain, in reverse order; then counts sessions at once and every `period`,
-    /// `count` giving those that no module has, until none is left, `timeout` is over, or `interrupted` is.
+    /// Starts the drain of all session modules, in reverse order. Then counts sessions now and every `period` until no
+    /// session is left, `timeout` is over, or `interrupted` is ready. `count` returns the sessions of no module.
     pub(crate) async fn drain(
         &self,
         count: impl Fn() -> usize,
@@ -38,7 +38,7 @@ impl Modules {
         for module in modules.iter().rev() {
             module.start_draining();
         }
-        // A session may be counted by the pool and by modules too, so the most of them is what is left.
+        // The pool and modules may count the same sessions, so the maximum is used.
         let left = || modules.iter().map(|module| module.left()).fold(count(), usize::max);
         let (mut interrupted, mut timeout) = (pin!(interrupted), pin!(sleep(timeout)));
         let mut ticks = interval(period.max(SHORTEST));
@@ -61,7 +61,7 @@ impl Modules {
 /// Erases the type of a session module.
 pub(super) trait Sessions: Send + Sync {
     fn start_draining(&self);
-    /// How many are left; none if the module panics, so that a broken one cannot hold the stop.
+    /// Returns how many are left. A panic counts as none, so that a broken module cannot delay the stop.
     fn left(&self) -> usize;
 }
 

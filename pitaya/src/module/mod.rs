@@ -1,8 +1,8 @@
-//! Modules: parts of a server that are no components, with a life that follows the app's.
+//! Modules: parts of a server without routes that start and stop with the app.
 //!
-//! A [`Module`] opens a database, runs a loop, starts another program ([`BinaryModule`]). It is given to the
-//! builder with a name; [`Modules`], a service of the app, finds it again by name or by type. A
-//! [`SessionModule`] has sessions of its own, for which a draining server waits.
+//! A [`Module`] opens a database, runs a loop, or starts another program ([`BinaryModule`]). The builder takes it with a
+//! name. [`Modules`], a service of the app, returns it by name or by type. A [`SessionModule`] has its own sessions, for
+//! which a draining server waits.
 //!
 //! `init` of all modules runs in their order, then `after_init` of all; at stop `before_shutdown` of all runs in
 //! reverse, then `shutdown` of all.
@@ -45,44 +45,47 @@ use std::future::{Future, ready};
 use crate::error::Result;
 use crate::services::Services;
 
-/// A part of a server with a life. Every call is optional; a panic in one is an error of that call.
+/// A part of a server that starts and stops with it. Every method is optional. A panic is an error of its call.
+///
+/// `init` and `after_init` are dropped when the start times out; `before_shutdown` and `shutdown` when their step times
+/// out, or when a second signal forces the stop.
 pub trait Module: Send + Sync + 'static {
-    /// Before anything is served, in the order of the modules. `services` are what the app has: timers, groups,
-    /// the session pool and its state, each by [`FromServices`](crate::component::FromServices).
+    /// Runs before anything is served, in the order of the modules. `services` has the timers, the groups, the session
+    /// pool and the state of the app, each by [`FromServices`](crate::component::FromServices).
     ///
     /// # Errors
-    /// Whatever keeps the module from working: the app does not start.
+    /// If it fails, the app does not start.
     fn init(&self, services: &Services) -> impl Future<Output = Result<()>> + Send {
         let _ = services;
         ready(Ok(()))
     }
 
-    /// After `init` of all modules.
+    /// Runs after `init` of all modules and components.
     fn after_init(&self) -> impl Future<Output = ()> + Send {
         ready(())
     }
 
-    /// Once all sessions are closed; in reverse order.
+    /// Runs once all sessions are closed, in reverse order.
     fn before_shutdown(&self) -> impl Future<Output = ()> + Send {
         ready(())
     }
 
-    /// After `before_shutdown` of all modules; in reverse order.
+    /// Runs after `before_shutdown` of all modules, in reverse order.
     ///
     /// # Errors
-    /// Whatever went wrong; it is logged as a warning, and the stop goes on.
+    /// An error is logged as a warning and does not interrupt the stop.
     fn shutdown(&self) -> impl Future<Output = Result<()>> + Send {
         ready(Ok(()))
     }
 }
 
-/// A module that has sessions of its own, such as matches that should be played to their end. A draining server
+/// A module with its own sessions, such as matches that players should finish. A draining server
 /// (`pitaya.session.drain.enabled`) stops when no session is left, neither here nor in the pool.
 pub trait SessionModule: Module {
-    /// The server begins to drain: take no new sessions. Called once, in reverse order of the modules.
+    /// Stops taking new sessions, because the server drains. Runs in reverse order of the modules.
     fn start_session_draining(&self);
 
-    /// How many sessions are left. Asked every `pitaya.session.drain.period`.
+    /// Returns how many sessions are left. Called every `pitaya.session.drain.period`.
     fn session_count(&self) -> usize;
 }
 

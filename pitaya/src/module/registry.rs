@@ -1,4 +1,4 @@
-//! The modules of an app, by name and by type.
+//! Finds the modules of an app by name and by type.
 
 use std::any::{Any, type_name};
 use std::fmt;
@@ -12,7 +12,9 @@ use crate::error::{Error, Result, code};
 use crate::lifecycle::{DynLifecycle, LifecycleList};
 use crate::util::sync::Mutex;
 
-/// The modules of an app: a service, as a component's field or as an argument. Cheap to clone.
+/// The modules of an app. A component may have it as a field, a handler as an argument. Clones are cheap.
+///
+/// No method waits. A stop drops all modules.
 #[derive(Clone, Default)]
 pub struct Modules(Arc<Mutex<State>>);
 
@@ -20,7 +22,7 @@ service!(Modules);
 
 #[derive(Default)]
 pub(super) struct State {
-    /// In the order of their life.
+    /// In the order in which they start.
     pub(super) entries: Vec<Arc<Entry>>,
     /// Whether the app has begun to start: no module can be added any more.
     begun: bool,
@@ -53,7 +55,7 @@ enum Place {
 }
 
 impl Modules {
-    /// None yet.
+    /// Returns an empty list.
     pub fn new() -> Self {
         Self::default()
     }
@@ -116,7 +118,7 @@ impl Modules {
         Ok(())
     }
 
-    /// The module of a name.
+    /// Returns the module with this name.
     ///
     /// # Errors
     /// `PIT-500`, `module with name … not found`, or that it is of another type.
@@ -134,7 +136,7 @@ impl Modules {
         })
     }
 
-    /// The module of a type; of several, the one whose life begins first.
+    /// Returns the module of a type; of several, the one that starts first.
     ///
     /// # Errors
     /// `PIT-500`, `module of type … not found`.
@@ -144,7 +146,7 @@ impl Modules {
         )
     }
 
-    /// The names, in the order of their life.
+    /// Returns the names, in the order in which the modules start.
     pub fn names(&self) -> Vec<String> {
         self.state().entries.iter().map(|entry| entry.name.clone()).collect()
     }

@@ -1,4 +1,4 @@
-//! What is logged, for tests.
+//! Captures log events in tests.
 
 use std::fmt::{self, Write};
 
@@ -8,7 +8,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::{DefaultGuard, set_default};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// Everything that this thread logs while the guard lives, in order: the level and the message.
+/// Returns what this thread logs while the guard lives, in order: the level and the message.
 pub(super) fn capture() -> (DefaultGuard, UnboundedReceiver<(Level, String)>) {
     let (sender, receiver) = unbounded_channel();
     (set_default(Capture(sender)), receiver)
@@ -28,7 +28,7 @@ impl Subscriber for Capture {
     fn event(&self, event: &Event<'_>) {
         let mut message = Message::default();
         event.record(&mut message);
-        // Nobody listens once the test is over.
+        // The receiver is gone once the test is over.
         let _ = self.0.send((*event.metadata().level(), message.0));
     }
     fn enter(&self, _: &Id) {}

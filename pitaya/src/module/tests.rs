@@ -17,7 +17,7 @@ const S: Duration = Duration::from_secs(1);
 
 type Record = Arc<Mutex<Vec<String>>>;
 
-/// Records its calls; does what it is told in one of them.
+/// Records its calls, and fails, panics or hangs in one of them.
 struct Recorder {
     name: &'static str,
     record: Record,
@@ -226,7 +226,7 @@ async fn modules_are_a_service_and_see_the_services() {
     assert_eq!(*found.0.lock().unwrap(), Some(7));
 }
 
-/// Has as many sessions as it is told, poll by poll; then none.
+/// Has the given number of sessions at each poll, then none.
 struct Match {
     name: &'static str,
     counts: Mutex<VecDeque<usize>>,
@@ -251,7 +251,7 @@ impl SessionModule for Match {
     }
 }
 
-/// Drains with a period of 5 s; gives how it ended, and after how many seconds.
+/// Drains with a period of 5 s. Returns how it ended, and after how many seconds.
 async fn drained(
     modules: &Modules,
     pool: impl Fn() -> usize,

@@ -3,7 +3,7 @@
 //! A hook before sees the decoded message, and may change or refuse it; a hook after sees the reply or the
 //! error, and may change either. They run in the order in which they were added. An error of a hook before
 //! ends the call there; the hooks after run all of them, each on what the one before left, whether the call
-//! succeeded, failed or panicked. Only a call that is cut off, because it took longer than it may, ends without them.
+//! succeeded, failed or panicked. Only a call that is aborted at its time limit ends without them.
 //!
 //! ```
 //! use std::time::Duration;
@@ -30,8 +30,8 @@
 //! let app = App::builder().before(trim).after(log_slow);
 //! ```
 //!
-//! A hook with something of its own is a type that implements [`Before`] or [`After`]. What hooks of one call tell each
-//! other they [`insert`](HookRequest::insert) into it; what the app has, they take from [`state`](HookRequest::state).
+//! A hook with its own fields is a type that implements [`Before`] or [`After`]. Hooks of one call share values with
+//! [`insert`](HookRequest::insert), and read the state of the app with [`state`](HookRequest::state).
 
 use std::any::Any;
 use std::fmt;
@@ -47,7 +47,7 @@ use crate::error::{Error, Result};
 use crate::services::Services;
 use crate::session::Session;
 
-/// What the hooks of one call have in common, from the first hook before to the last one after.
+/// The values that the hooks of one call share, from the first hook before to the last one after.
 pub(crate) struct Extensions {
     started: Instant,
     values: Vec<Box<dyn Any + Send + Sync>>,
@@ -71,7 +71,7 @@ impl Extensions {
     }
 }
 
-/// A call on its way to the method.
+/// A call before it reaches the method.
 pub struct HookRequest {
     context: Context,
     session: Option<Session>,
@@ -93,36 +93,36 @@ impl HookRequest {
         (self.message, self.extensions)
     }
 
-    /// Hands a value on: to the hooks that come later in this call, those after among them, and to extractors
-    /// ([`Call::extension`](crate::component::Call::extension)). There is one of each type; a second takes its place.
+    /// Inserts a value for later hooks of this call, hooks after included, and for extractors
+    /// ([`Call::extension`](crate::component::Call::extension)). A second value of one type replaces the first.
     pub fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
         self.extensions.insert(value);
     }
 
-    /// What an earlier hook handed on.
+    /// Returns a value that an earlier hook inserted.
     pub fn get<T: 'static>(&self) -> Option<&T> {
         self.extensions.get()
     }
 
-    /// How long the call has taken so far.
+    /// Returns the time since the call began.
     pub fn elapsed(&self) -> Duration {
         self.extensions.started.elapsed()
     }
 
-    /// A value that the app was given with [`Builder::state`](crate::app::Builder::state).
+    /// Returns a value that was given to the app with [`Builder::state`](crate::app::Builder::state).
     ///
     /// # Errors
-    /// `PIT-500` if there is none of this type.
+    /// `PIT-500` if the app has no value of this type.
     pub fn state<T: Send + Sync + 'static>(&self) -> Result<State<T>> {
         State::from_services(&self.extensions.services)
     }
 
-    /// The route and what else is known of the call.
+    /// Returns the route and the context of the call.
     pub fn context(&self) -> &Context {
         &self.context
     }
 
-    /// The caller's session; `None` in a remote.
+    /// Returns the session of the client; `None` in a remote.
     pub fn session(&self) -> Option<&Session> {
         self.session.as_ref()
     }
@@ -149,7 +149,7 @@ impl fmt::Debug for HookRequest {
     }
 }
 
-/// A call on its way back.
+/// The reply or the error of a call.
 pub struct HookReply {
     context: Context,
     session: Option<Session>,
@@ -167,25 +167,25 @@ impl HookReply {
         Self { context, session, reply, extensions }
     }
 
-    /// Hands a value on to the hooks that come later.
+    /// Inserts a value for later hooks.
     pub fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
         self.extensions.insert(value);
     }
 
-    /// What an earlier hook handed on, a hook before perhaps.
+    /// Returns a value that an earlier hook inserted; also a hook before.
     pub fn get<T: 'static>(&self) -> Option<&T> {
         self.extensions.get()
     }
 
-    /// How long the call has taken, from before its first hook.
+    /// Returns the time since the call began, its hooks included.
     pub fn elapsed(&self) -> Duration {
         self.extensions.started.elapsed()
     }
 
-    /// A value that the app was given with [`Builder::state`](crate::app::Builder::state).
+    /// Returns a value that was given to the app with [`Builder::state`](crate::app::Builder::state).
     ///
     /// # Errors
-    /// `PIT-500` if there is none of this type.
+    /// `PIT-500` if the app has no value of this type.
     pub fn state<T: Send + Sync + 'static>(&self) -> Result<State<T>> {
         State::from_services(&self.extensions.services)
     }
@@ -194,12 +194,12 @@ impl HookReply {
         self.reply
     }
 
-    /// The route and what else is known of the call.
+    /// Returns the route and the context of the call.
     pub fn context(&self) -> &Context {
         &self.context
     }
 
-    /// The caller's session; `None` in a remote.
+    /// Returns the session of the client; `None` in a remote.
     pub fn session(&self) -> Option<&Session> {
         self.session.as_ref()
     }
@@ -294,7 +294,7 @@ where
 pub(crate) struct Pipeline {
     pub(crate) before: Vec<Arc<dyn Before>>,
     pub(crate) after: Vec<Arc<dyn After>>,
-    /// Messages with rules of their own are checked before the hooks run.
+    /// Whether messages with validation rules are checked before the hooks run.
     pub(crate) validate: bool,
 }
 

@@ -134,7 +134,7 @@ impl Timers {
     /// A method of a component needs no closure: write `#[every("100ms")]` on it, in a
     /// [`#[timers]`](macro@crate::timers) block.
     ///
-    /// A panic of `f` is logged, and the timer goes on.
+    /// A panic of `f` is logged, and the timer continues.
     ///
     /// # Errors
     /// `PIT-500` if the interval is zero.

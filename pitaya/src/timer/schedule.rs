@@ -7,7 +7,7 @@ use tokio::time::Instant;
 /// As far as anybody waits; the clock cannot count to every duration.
 const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
-/// `at + by`, or a time that nobody lives to see.
+/// Returns `at + by`, or a time in the far future if that overflows.
 pub(super) fn later(at: Instant, by: Duration) -> Instant {
     at.checked_add(by).unwrap_or_else(|| at + NEVER)
 }

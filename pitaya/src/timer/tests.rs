@@ -122,7 +122,7 @@ async fn stop_is_idempotent_even_from_the_timer() {
                 async move {
                     own.unwrap().stop();
                     sleep(S).await;
-                    record(); // the run that stops the timer comes to its end
+                    record(); // the run that stops the timer finishes
                 }
             }
         })
@@ -317,5 +317,5 @@ fn ended_timers_hold_no_runtime() {
         let _held = &held;
         async {}
     });
-    assert_eq!((timer.unwrap().id(), Arc::strong_count(&kept)), (1, 1), "dropped at once");
+    assert_eq!((timer.unwrap().id(), Arc::strong_count(&kept)), (1, 1), "dropped immediately");
 }

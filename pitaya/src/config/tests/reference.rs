@@ -7,7 +7,7 @@ const HEAD: &str = "\
 # Configuration
 
 Every key, from the table in `pitaya/src/config`. This page is generated: `BLESS=1 cargo test -p pitaya reference`
-writes it anew.
+writes it again.
 
 Values come in layers, each over the one before: defaults, a TOML file (`Config::load`), the environment, and what
 code sets on the `Config`. The variable of a key is its name in capitals with `_` for dots:
@@ -25,8 +25,8 @@ file are compared without regard to case; tables and dotted names are the same.
 | table of strings | a table, or one text `name=value,name=value` |
 | list of tables | an array of tables; not from the environment |
 
-A key's other names, which are those of the original's documentation where they differ from its code, are read too;
-two names with different values in one layer are an error. All mistakes are reported at once. Unknown keys and keys
+A key's other names, which are those of Go Pitaya's documentation where they differ from its code, are read too;
+two names with different values in one layer are an error. All mistakes are reported together. Unknown keys and keys
 without effect are logged at start. A server that calls `print_if_asked` prints all of it, with the source of each
 value, when started with `--print-config`.
 

@@ -33,7 +33,7 @@ impl ValueType for DurationValue {
     }
 }
 
-/// A duration of which zero and less stand for 10 s, as the original has it for its write deadline.
+/// A duration of which zero and less stand for 10 s, as in Go Pitaya's write deadline.
 pub(in crate::config) struct Deadline;
 
 impl ValueType for Deadline {
@@ -67,7 +67,7 @@ fn signed(raw: Raw<'_>) -> Result<(bool, Duration), String> {
     };
     match go_duration::parse(&text) {
         Ok(nanos) => Ok((nanos < 0, Duration::from_nanos(nanos.unsigned_abs()))),
-        // The original reads a bare number in a file as nanoseconds, and refuses one in the environment.
+        // Go Pitaya reads a bare number in a file as nanoseconds, and refuses one in the environment.
         Err(_) if text.parse::<f64>().is_ok() => {
             let number = text.trim_start_matches(['-', '+']);
             Err(format!("has no unit; write \"{number}s\" for seconds or \"{number}ms\" for milliseconds"))

@@ -55,7 +55,7 @@ impl<'a> Raw<'a> {
 /// One form of value. `show` gives TOML that `parse` reads back as the same value.
 pub(super) trait ValueType {
     type Value;
-    /// What the documentation calls it.
+    /// Its name in the documentation.
     const NAME: &'static str;
     /// Whether a TOML table is the value itself, not a section with keys below it.
     const TABLE: bool = false;
@@ -63,7 +63,7 @@ pub(super) trait ValueType {
     /// Reads a value; the error completes the sentence "it …".
     fn parse(raw: Raw<'_>) -> Result<Self::Value, String>;
     fn show(value: &Self::Value) -> String;
-    /// A limit that every value of this kind keeps; the error completes "must be …".
+    /// A limit of every value of this type; the error completes "must be …".
     fn check(_value: &Self::Value) -> Result<(), &'static str> {
         Ok(())
     }
@@ -241,8 +241,8 @@ impl ValueType for OriginList {
     }
 }
 
-/// Label names with their values: a table, or `name=value,name=value`. The names are lower-cased, because the original
-/// does so and dashboards use what it exports.
+/// Label names with their values: a table, or `name=value,name=value`. The names are lower-cased, because Go
+/// Pitaya does so and dashboards use what it exports.
 pub(super) struct Labels;
 
 impl ValueType for Labels {
