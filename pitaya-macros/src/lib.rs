@@ -76,7 +76,7 @@ pub fn handler(args: TokenStream, item: TokenStream) -> TokenStream {
 /// methods. On an impl block of a type's own methods it does both.
 ///
 /// ```text
-/// /// What any server may ask of a room server.
+/// /// The calls that any server may send to a room server.
 /// #[remote(server = "room")]               // → RoomApiClient, RoomApiClient::ENTER: Route<Enter, Joined>
 /// pub trait RoomApi {
 ///     async fn enter(&self, req: Enter) -> Result<Joined>;

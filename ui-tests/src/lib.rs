@@ -1,2 +1,2 @@
-//! What must not compile and how the compiler says so, and what must compile whatever the user's crate is like.
+//! Code that must not compile, with the errors of the compiler, and code that must compile in any crate.
 //! See `tests/ui.rs`, and `tests/expected.rs` for what every expected error has to be.

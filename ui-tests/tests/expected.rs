@@ -12,7 +12,7 @@
 
 use std::path::Path;
 
-/// What an error may tell the user to do.
+/// The verbs of an error that tell the user what to do.
 const VERBS: [&str; 20] = [
     "add",
     "annotate",
@@ -136,7 +136,7 @@ impl Report<'_> {
     }
 }
 
-/// What is wrong with the expected errors of a case.
+/// Returns the faults of the expected errors of a case.
 fn judge(source: &str, stderr: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     let all = reports(stderr);

@@ -14,7 +14,7 @@ pub enum Coded<'a> {
     Inner(&'a (dyn StdError + 'static)),
 }
 
-/// What `#[derive(PitayaError)]` implements.
+/// The trait that `#[derive(PitayaError)]` implements.
 #[doc(hidden)]
 pub trait CodedError: StdError + Send + Sync + 'static {
     /// Returns the code and metadata of the variant.

@@ -224,7 +224,7 @@ fn msgpack_decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, CodecError> {
     msgpack_read(body, |deserializer| T::deserialize(deserializer).map_err(CodecError::new))
 }
 
-/// What reads a value of a MessagePack body.
+/// The function that decodes a value of a MessagePack body.
 pub(super) type MessagePack<'a, 'b> =
     rmp_serde::Deserializer<rmp_serde::decode::ReadReader<&'a mut std::io::Cursor<&'b [u8]>>>;
 

@@ -78,7 +78,7 @@ pub enum Route<'a> {
 /// One message, borrowed from the packet it arrived in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// What it is.
+    /// The kind of the message.
     pub kind: Kind,
     /// The id of a request or of the request that a response answers; 0 for the other kinds.
     pub id: u64,

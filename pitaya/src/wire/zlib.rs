@@ -18,7 +18,7 @@ pub enum InflateError {
     /// The data is truncated.
     #[error("unexpected EOF")]
     Truncated,
-    /// What follows the header is not deflate data, or its checksum is wrong.
+    /// The bytes after the header are not deflate data, or their checksum is wrong.
     #[error("zlib: invalid data")]
     Corrupt,
     /// It inflates to more than the limit.

@@ -1,4 +1,4 @@
-//! What `#[pitaya]` cannot say.
+//! Invalid arguments of `#[pitaya]`.
 use pitaya::prelude::*;
 
 #[derive(Component)]

@@ -1,4 +1,4 @@
-//! What only the contract says, on its implementation.
+//! Keys of the contract on its implementation.
 use pitaya::prelude::*;
 
 #[derive(Component)]

@@ -138,7 +138,7 @@ impl Entry {
     fn helper(&self) {}
 }
 
-/// What any server may ask of a room server.
+/// The calls that any server may send to a room server.
 #[remote(server = "room")]
 pub trait RoomApi {
     /// Enters.

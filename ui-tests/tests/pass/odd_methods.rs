@@ -1,4 +1,4 @@
-//! What a block may have besides plain methods, and how arguments may be written.
+//! Other items than plain methods in a block, and unusual arguments.
 #![deny(warnings)]
 use pitaya::prelude::*;
 

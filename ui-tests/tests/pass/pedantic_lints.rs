@@ -34,7 +34,7 @@ mod inner {
     }
 }
 
-/// What others see.
+/// The public part.
 pub mod api {
     use pitaya::prelude::*;
 
@@ -72,7 +72,7 @@ pub mod api {
         name: String,
     }
 
-    /// What any server may ask.
+    /// The calls that any server may send.
     #[remote(server = "room")]
     pub trait RoomApi {
         /// Moves.

@@ -67,7 +67,7 @@ pub(crate) const KEYS: [Key; 5] = [
     Key::CRATE,
 ];
 
-/// What the keys of a block say of its routes.
+/// The keys of a block, which concern all its routes.
 pub(crate) struct Names {
     /// `None`: every server type.
     pub(crate) server: Option<String>,

@@ -1,4 +1,4 @@
-//! What the signature of a handler or a remote may be.
+//! Checks the signature of a handler or a remote.
 
 use heck::ToUpperCamelCase;
 use proc_macro2::{TokenStream, TokenTree};

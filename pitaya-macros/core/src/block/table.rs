@@ -46,7 +46,7 @@ pub(crate) fn entry(method: &Method, surface: Surface, target: &TokenStream) -> 
     }
 }
 
-/// What the extractors of a method need of the app, which the app checks when it starts.
+/// The checks of the extractors of a method, which the app runs when it starts.
 fn needs(args: &[Arg], surface: Surface) -> impl Iterator<Item = TokenStream> {
     let needs = match surface {
         Surface::Handler => format_ident!("handler_needs"),
@@ -198,7 +198,7 @@ pub(crate) fn option(text: Option<&str>) -> TokenStream {
     }
 }
 
-/// What an app knows of a component, as an expression.
+/// The description of a component, as an expression.
 pub(crate) fn component(ty: &syn::Type) -> TokenStream {
     quote! {
         || __p::ComponentType::new(

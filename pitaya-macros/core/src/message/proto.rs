@@ -87,7 +87,7 @@ pub(crate) enum Empty {
     Equal,
 }
 
-/// What prost and serde need.
+/// The attributes of a field for prost and serde.
 pub(crate) struct Form {
     pub(crate) prost: TokenStream,
     pub(crate) empty: Empty,

@@ -1,4 +1,4 @@
-//! What the user wrote stays, whatever is wrong with it.
+//! The item of the user stays, whatever its mistakes are.
 
 use insta::assert_snapshot;
 use quote::quote;

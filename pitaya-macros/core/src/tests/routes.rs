@@ -55,7 +55,7 @@ fn a_block_for_every_server_type() {
 #[test]
 fn a_contract() {
     let item = quote! {
-        /// What any server may ask of a room.
+        /// The calls that any server may send to a room.
         pub trait RoomApi {
             /// Enters.
             async fn enter(&self, req: Enter) -> Result<Joined>;

@@ -49,7 +49,7 @@ impl Request {
         Ok(self)
     }
 
-    /// What the client told of its user, as a type of the application; `None` if it told nothing. Integers keep all
+    /// Returns the data of the user as a type of the application; `None` if there is no such data. Integers keep all
     /// their digits.
     ///
     /// ```
@@ -164,7 +164,7 @@ fn merged(mut objects: Vec<Box<str>>) -> serde_json::Result<Option<Box<str>>> {
     Ok(Some(serde_json::to_string(&all)?.into()))
 }
 
-/// Any JSON value, looked at and not kept. What could not become a [`Value`] is an error.
+/// Any JSON value, checked and dropped. A value that cannot become a [`Value`] is an error.
 struct Readable;
 
 impl<'de> Deserialize<'de> for Readable {
