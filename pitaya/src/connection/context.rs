@@ -1,4 +1,4 @@
-//! What the connections of an app share, and the set-up of a connection.
+//! The shared context of the connections of an app, and the set-up of a connection.
 
 use std::future::ready;
 use std::panic::AssertUnwindSafe;

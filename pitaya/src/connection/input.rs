@@ -50,7 +50,7 @@ pub(super) enum Fill {
     Closed(CloseReason),
 }
 
-/// What was read from a link and is not handled yet.
+/// Input that was read from a link and is not handled yet.
 ///
 /// Between polls an idle connection holds no buffer here.
 pub(super) struct Input {

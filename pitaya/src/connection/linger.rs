@@ -1,7 +1,7 @@
 //! The lingering close of a connection that the server closes.
 //!
 //! If a socket is dropped with unread input, the kernel resets the connection, and the client may lose what was written
-//! last, such as a kick. Therefore the writing side is shut down first. What the client still sends is read and
+//! last, such as a kick. Therefore the writing side is shut down first. Then the input is read and
 //! discarded, for a limited time and up to a limited size.
 
 use std::future::poll_fn;

@@ -34,7 +34,7 @@ enum Phase {
     Closing,
 }
 
-/// What to do about a packet.
+/// The decision about a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Nothing: it only shows that the client is alive.
@@ -47,7 +47,7 @@ pub(crate) enum Step {
     Violation(&'static str),
 }
 
-/// What to do about the time.
+/// The decision about the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tick {
     /// Nothing yet.

@@ -212,7 +212,7 @@ impl Connection {
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         let Inbound { context, core, .. } = &self.inbound;
         match self.output.write(core, &mut self.link, context.limits.write, cx) {
-            // What is left is written while the session ends.
+            // The rest is written while the session ends.
             Ok((_, Some(reason))) => Poll::Ready(reason),
             Ok((_, None)) => Poll::Pending,
             Err(error) => {

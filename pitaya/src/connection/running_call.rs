@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::serialize::Body;
 use crate::util::panic::catch_panic;
 
-/// What a finished call is reported and answered with.
+/// The parts of a finished call that its report and its answer need.
 pub(super) struct CallInfo {
     pub(super) label: RouteLabel,
     /// The id of a request; 0 for a notify.

@@ -317,7 +317,7 @@ impl Group {
         self.multicast_route(route, message, |_| true).await
     }
 
-    /// Sends a message to the members whose uid passes `filter`.
+    /// Sends a message to the members whose uid matches `filter`.
     ///
     /// # Errors
     /// As [`push`](Self::push).
@@ -329,7 +329,7 @@ impl Group {
         self.multicast_route(P::ROUTE, message, filter).await
     }
 
-    /// Sends a message to the members whose uid passes `filter`, on a route.
+    /// Sends a message to the members whose uid matches `filter`, on a route.
     ///
     /// # Errors
     /// As [`push_route`](Self::push_route).
