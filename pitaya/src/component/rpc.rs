@@ -47,7 +47,10 @@ pub(crate) trait RemoteTarget: Send + Sync {
     }
 }
 
-/// Calls remotes: pinned to a server, by a key, with a timeout. Generated clients wrap one.
+/// Calls remotes: on one server, by a key, with a timeout. Generated clients wrap one.
+///
+/// A call waits for the reply, and at most for its timeout. `Ok` means that the remote succeeded. A dropped call stops
+/// waiting, but not the remote, which may run or may have run.
 #[derive(Clone)]
 pub struct Rpc {
     target: Arc<dyn RemoteTarget>,
@@ -67,13 +70,13 @@ impl Rpc {
         Self::new(Arc::new(fake))
     }
 
-    /// The same, pinned to one server.
+    /// Returns a copy whose calls go to one server.
     #[must_use]
     pub fn to_server(&self, server_id: &str) -> Self {
         Self { server_id: Some(server_id.into()), ..self.clone() }
     }
 
-    /// The same; calls with one key go to one server, as long as the servers stay the same. A server that drains keeps
+    /// Returns a copy whose calls go to the server that owns `key`, as long as the servers stay the same. A server that drains keeps
     /// the keys that it was called with until it leaves, and gets no others: see
     /// [`Router::by_key`](crate::cluster::Router::by_key), which says what moves a key.
     #[must_use]
@@ -81,7 +84,7 @@ impl Rpc {
         Self { key: Some(key.into()), ..self.clone() }
     }
 
-    /// The same, with a limit to the time a call may take; then it fails with `PIT-408`.
+    /// Returns a copy whose calls fail with `PIT-408` after `timeout`.
     #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
         Self { timeout: Some(timeout), ..self.clone() }

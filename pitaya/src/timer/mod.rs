@@ -32,7 +32,9 @@ use crate::util::tasks::run_until_cancelled;
 /// The shortest tick.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// Makes timers: a service of the app, cheap to clone.
+/// Makes the timers of an app. Clones are cheap.
+///
+/// No method waits. A run that is under way at the stop of the app is finished, or aborted after `pitaya.stop.timeout`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -87,8 +89,8 @@ impl Timer {
         self.id
     }
 
-    /// Ends the timer: it does not run again. A run that has begun comes to its own end, so this may be called
-    /// by the timer itself. Stopping twice is nothing.
+    /// Ends the timer: it does not run again. A run that has begun finishes, so a timer may stop itself. A second call
+    /// does nothing.
     pub fn stop(&self) {
         self.stop.cancel();
     }
