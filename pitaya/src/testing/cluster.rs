@@ -1,22 +1,20 @@
 //! The cluster of a test.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, MutexGuard};
-use std::thread::panicking;
 use std::time::{Duration, SystemTime};
 
 use super::acceptor::memory_acceptor;
 use super::discovery::SimulatedDiscovery;
 use super::faults::Faults;
 use super::server::TestServer;
+use super::shared::{ServerHandle, Shared};
 use super::simulator::Simulator;
 use super::trace::Trace;
 use crate::app::{App, Builder};
-use crate::cluster::{MemoryBroker, MemoryRegistry, MemoryTransport};
+use crate::cluster::{MemoryBroker, MemoryRegistry};
 use crate::error::Result;
-use crate::group::MemoryStore;
 use crate::util::clock::Clock;
 use crate::util::sync::Mutex;
 
@@ -56,40 +54,6 @@ use crate::util::sync::Mutex;
 /// ```
 pub struct Cluster {
     pub(super) shared: Arc<Shared>,
-}
-
-pub(super) struct Shared {
-    pub(super) simulator: Arc<Simulator>,
-    broker: MemoryBroker,
-    registry: MemoryRegistry,
-    groups: Arc<MemoryStore>,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// The number of servers started so far, by type.
-    count: BTreeMap<String, u32>,
-    isolated: BTreeSet<Arc<str>>,
-    begun: u64,
-    /// The running servers, in the order of their start.
-    running: BTreeMap<u64, ServerHandle>,
-}
-
-/// The handles that kill a server.
-#[derive(Clone)]
-struct ServerHandle {
-    app: App,
-    transport: Arc<MemoryTransport>,
-    discovery: Arc<SimulatedDiscovery>,
-}
-
-impl ServerHandle {
-    fn kill(&self) {
-        self.transport.cut();
-        self.discovery.crash();
-        self.app.kill();
-    }
 }
 
 /// 2020-01-01: the start of every simulation, by the wall clocks of its servers.
@@ -176,12 +140,7 @@ impl Cluster {
         build: impl FnOnce(Builder) -> Builder,
         dialer: Option<super::Dialer>,
     ) -> Result<TestServer> {
-        let number = {
-            let mut state = self.state();
-            let count = state.count.entry(server_type.to_owned()).or_default();
-            *count += 1;
-            *count
-        };
+        let number = self.shared.count(server_type);
         let Shared { simulator, broker, registry, .. } = &*self.shared;
         let ahead = Arc::new(AtomicU64::new(0));
         let clock = Clock::new({
@@ -204,11 +163,7 @@ impl Cluster {
             .group_store(Arc::clone(&self.shared.groups))
             .clock(clock);
         let running = build(app).start().await?;
-        let mut state = self.state();
-        state.begun += 1;
-        let number = state.begun;
-        state.running.insert(number, ServerHandle { app: running.app().clone(), transport, discovery });
-        drop(state);
+        let number = self.shared.add(ServerHandle { app: running.app().clone(), transport, discovery });
         let (id, cluster) = (running.server_id().into(), Arc::clone(&self.shared));
         Ok(TestServer { id, number, running, dialer, ahead, cluster })
     }
@@ -234,7 +189,7 @@ impl Cluster {
     /// id does not start before.
     pub fn isolate(&self, server: &TestServer) {
         self.shared.simulator.note(format_args!("{} is isolated", server.id));
-        self.state().isolated.insert(Arc::clone(&server.id));
+        self.shared.state().isolated.insert(Arc::clone(&server.id));
         self.shared.broker.set_reachable(&server.id, false);
         self.shared.registry.set_reachable(&server.id, false);
     }
@@ -243,7 +198,7 @@ impl Cluster {
     pub fn heal(&self) {
         let Shared { simulator, broker, registry, .. } = &*self.shared;
         simulator.note(format_args!("all is healed"));
-        let isolated = std::mem::take(&mut self.state().isolated);
+        let isolated = std::mem::take(&mut self.shared.state().isolated);
         let parted = simulator.end_cuts();
         for id in &isolated {
             registry.set_reachable(id, true);
@@ -302,10 +257,6 @@ impl Cluster {
     pub fn trace(&self) -> Trace {
         self.shared.simulator.trace()
     }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.shared.state()
-    }
 }
 
 /// Whether time is paused, which needs a runtime of one thread. Once the machine's clock has advanced, time that is not
@@ -316,40 +267,6 @@ fn is_paused() -> bool {
         std::hint::spin_loop();
     }
     tokio::time::Instant::now() == then
-}
-
-impl Shared {
-    /// Removes a server that has stopped.
-    pub(super) fn forget(&self, number: u64) {
-        let handle = self.state().running.remove(&number);
-        drop(handle); // with no lock held: what is in there may lead anywhere
-    }
-
-    fn kill(&self, number: u64) {
-        let handle = self.state().running.remove(&number);
-        handle.iter().for_each(ServerHandle::kill);
-    }
-
-    /// Kills all running servers, and drops all messages.
-    pub(super) fn end(&self) {
-        let running = std::mem::take(&mut self.state().running);
-        running.values().for_each(ServerHandle::kill);
-        self.simulator.end();
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        if panicking() {
-            // User values are not dropped during a panic, because a panic of theirs would hide the first one.
-            return self.simulator.end();
-        }
-        self.end();
-    }
 }
 
 impl fmt::Debug for Cluster {

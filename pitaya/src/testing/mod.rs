@@ -85,6 +85,7 @@ mod discovery;
 mod faults;
 mod run;
 mod server;
+mod shared;
 mod simulator;
 mod trace;
 

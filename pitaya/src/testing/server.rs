@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::acceptor::Dialer;
-use super::cluster::Shared;
+use super::shared::Shared;
 use crate::app::{App, Running};
 use crate::client::{self, Client};
 use crate::error::{Error, Result, code};

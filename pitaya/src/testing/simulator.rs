@@ -104,7 +104,7 @@ impl Simulator {
             state.ended = true;
             std::mem::take(&mut state.in_flight)
         };
-        drop(dropped); // with no lock held: what is in there may lead anywhere
+        drop(dropped); // with no lock held, because it may own anything
         self.wake.notify_one();
     }
 

@@ -315,7 +315,7 @@ impl Supervisor {
 
 impl Announced {
     fn in_vain(self) {
-        let text = "the registry is not there now; it is told as soon as it is back";
+        let text = "etcd is unreachable: it gets the entry as soon as it is back";
         let _ = self.answer.send(Err(Error::new(code::UNAVAILABLE, text)));
     }
 }

@@ -258,7 +258,7 @@ impl Endpoint {
     fn end(&self) {
         let consumer = self.consumer().take();
         let queues = std::mem::take(&mut *self.queues());
-        drop((consumer, queues)); // with no lock held: what is in there may lead anywhere
+        drop((consumer, queues)); // with no lock held, because it may own anything
     }
 
     fn consumer(&self) -> MutexGuard<'_, Option<Consumer>> {

@@ -46,7 +46,7 @@ pub(super) struct Connection {
 
 /// The connection was lost, or closed.
 #[derive(Debug, thiserror::Error)]
-#[error("the connection was lost at once")]
+#[error("the connection was lost immediately")]
 pub(super) struct ConnectionLost;
 
 impl From<ConnectionLost> for TransportError {
