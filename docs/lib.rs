@@ -24,6 +24,7 @@ documents! {
     configuration: "guide/configuration.md",
     testing: "guide/testing.md",
     operations: "guide/operations.md",
+    deploying: "guide/deploying.md",
     tracing: "guide/tracing.md",
     from_go: "guide/from-go.md",
     security: "guide/security.md",
