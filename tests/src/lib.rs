@@ -3,6 +3,7 @@
 //! | module | helps with |
 //! |---|---|
 //! | [`server`] | `TestServer`: a frontend whose handlers do what a test asks for, with a `Recorder` of what they did |
+//! | [`prometheus`] | `Prometheus`: a real Prometheus that scrapes a server |
 //! | [`raw_client`] | `RawClient`: sends and reads packets as bytes, also invalid ones |
 //! | [`ws`] | WebSocket frames and upgrades as bytes, also invalid ones |
 //! | [`http`] | requests over HTTP, and a strict reader of the metrics in an answer |
@@ -24,6 +25,7 @@ pub mod http;
 pub mod nats;
 pub mod node;
 pub mod programs;
+pub mod prometheus;
 pub mod raw_client;
 pub mod server;
 pub mod tcp_proxy;

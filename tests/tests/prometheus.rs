@@ -10,12 +10,13 @@ use pitaya::config::Config;
 use pitaya::metrics::{Heap, Instrument, Metric, MetricError, Reporter};
 use pitaya_tests::http::{Scrape, ask, get};
 use pitaya_tests::programs::free_port;
+use pitaya_tests::prometheus::Prometheus;
 use pitaya_tests::raw_client::RawClient;
 use pitaya_tests::server::{self, TestServer, config};
 use pitaya_tests::{soon, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 pitaya::link!(pitaya_tests, custom_metrics);
 
@@ -388,88 +389,17 @@ async fn promtool_reads_what_is_exported() {
     server.app.stop().await;
 }
 
-struct Server {
-    _child: Child,
-    _dir: tempfile::TempDir,
-    at: SocketAddr,
-}
-
-impl Server {
-    async fn start(target: SocketAddr) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("prometheus.yml");
-        let config = format!(
-            "global:\n  scrape_interval: 200ms\n  scrape_timeout: 200ms\nscrape_configs:\n- job_name: pitaya\n  static_configs:\n  - targets: ['{target}']\n"
-        );
-        std::fs::write(&file, config).unwrap();
-        let at = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let child = Command::new("prometheus")
-            .arg(format!("--config.file={}", file.display()))
-            .arg(format!("--storage.tsdb.path={}", dir.path().join("data").display()))
-            .arg(format!("--web.listen-address={at}"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        soon("prometheus to listen", async {
-            while TcpStream::connect(at).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        })
-        .await;
-        Self { _child: child, _dir: dir, at }
-    }
-
-    /// The result of a query: the labels of each series with its value.
-    async fn query(&self, query: &str) -> Vec<(serde_json::Value, f64)> {
-        let encoded: String = query.bytes().map(|byte| format!("%{byte:02x}")).collect();
-        // HTTP/1.0, so that the answer is not sent in chunks
-        let mut stream = TcpStream::connect(self.at).await.unwrap();
-        let request = format!("GET /api/v1/query?query={encoded} HTTP/1.0\r\nHost: test\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        soon("an answer of prometheus", stream.read_to_string(&mut answer)).await.unwrap();
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        // It says in plain text that it is still starting.
-        let answer: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
-        let result = answer["data"]["result"].as_array().cloned().unwrap_or_default();
-        result
-            .into_iter()
-            .map(|series| (series["metric"].clone(), series["value"][1].as_str().unwrap().parse().unwrap()))
-            .collect()
-    }
-
-    async fn finds(&self, query: &str, value: f64) -> serde_json::Value {
-        let mut last = Vec::new();
-        let found = tokio::time::timeout(pitaya_tests::PATIENCE, async {
-            loop {
-                last = self.query(query).await;
-                if let [(labels, found)] = &last[..]
-                    && *found == value
-                {
-                    return labels.clone();
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        })
-        .await;
-        found.unwrap_or_else(|_| panic!("{query} is not {value} but {last:?}"))
-    }
-}
-
 #[tokio::test]
 #[ignore = "needs prometheus"]
 async fn a_real_prometheus_scrapes_a_server() {
     let (server, http) = used().await;
-    let prometheus = Server::start(http).await;
+    let prometheus = Prometheus::start(http).await;
     prometheus.finds("up", 1.0).await;
     let name = "pitaya_handler_response_time_ns";
     let labels = prometheus.finds(&format!("{name}_count{{status=\"failed\"}}"), 1.0).await;
     assert_eq!(labels["route"], "test.arena.fail");
     assert_eq!([&labels["game"], &labels["serverType"], &labels["zone"]], ["chess", "test", "z0"]);
-    let failed = prometheus.query(&format!("{name}{{quantile=\"0.99\",status=\"failed\"}}")).await;
+    let failed = prometheus.query(&format!("{name}{{quantile=\"0.99\",status=\"failed\"}}")).await.unwrap();
     assert_eq!(failed.len(), 1);
     // Counters keep their names though Prometheus asks for OpenMetrics.
     server.app.metrics().record(&pitaya::metrics::EXCEEDED_RATE_LIMITING, &[], 5.0).unwrap();
@@ -477,7 +407,7 @@ async fn a_real_prometheus_scrapes_a_server() {
     until("a client to leave", || server.app.sessions().count() == 0).await;
     prometheus.finds("pitaya_acceptor_connected_clients", 0.0).await;
     let capacity = "histogram_quantile(0.5, pitaya_channel_channel_capacity_bucket)";
-    assert_eq!(prometheus.query(capacity).await.len(), 1);
+    assert_eq!(prometheus.query(capacity).await.unwrap().len(), 1);
     server.app.stop().await;
     prometheus.finds("up", 0.0).await;
 }
