@@ -4,6 +4,8 @@
 //! expanders are in `pitaya-macros-core`. The examples are compiled as `ui-tests/tests/pass/docs_*.rs`, because a doctest
 //! in this crate cannot depend on `pitaya`, which depends on this crate.
 
+#![warn(clippy::missing_errors_doc, clippy::missing_panics_doc)]
+
 use pitaya_macros_core as core;
 use proc_macro::TokenStream;
 

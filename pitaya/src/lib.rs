@@ -6,6 +6,8 @@
 )]
 #![doc = include_str!("docs/reference.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// Not for all crates: examples and tests have handlers, whose errors are their clients' business.
+#![warn(clippy::missing_errors_doc, clippy::missing_panics_doc)]
 
 pub mod acceptor;
 pub mod app;

@@ -1,7 +1,5 @@
 //! Reads what a server says over HTTP, strictly.
 
-#![allow(clippy::missing_panics_doc)] // a fault in the text is a panic
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::net::SocketAddr;

@@ -1,7 +1,5 @@
 //! [`TestServer`]: a frontend whose handlers do what a test asks for.
 
-#![allow(clippy::missing_errors_doc, clippy::missing_panics_doc)] // their errors and panics are what they are for
-
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,7 +1,5 @@
 //! The promises of every transport, as tests that run over each of them; and a receiver that records.
 
-#![allow(clippy::missing_errors_doc, clippy::missing_panics_doc)] // their panics are what they are for
-
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 

@@ -18,7 +18,6 @@ pub fn frame(payload: &[u8]) -> Vec<u8> {
 }
 
 /// Returns the header of such a frame.
-#[allow(clippy::missing_panics_doc)] // a length always fits into 64 bits
 pub fn head(payload: usize) -> Vec<u8> {
     let mut head = vec![0x82];
     match (u8::try_from(payload), u16::try_from(payload)) {

@@ -58,9 +58,9 @@ fn environment() -> Vec<(String, String)> {
     data.into_iter().map(|(key, value)| (key, value.as_str().unwrap().to_owned())).collect()
 }
 
-fn seconds(environment: &[(String, String)], key: &str) -> u64 {
+fn seconds(environment: &[(String, String)], key: &str) -> i64 {
     let (_, value) = environment.iter().find(|(name, _)| name == key).unwrap();
-    pitaya::duration::parse(value).unwrap().as_secs()
+    pitaya::go_duration::parse(value).unwrap() / 1_000_000_000
 }
 
 #[test]
@@ -119,11 +119,11 @@ fn grace_periods_cover_drain_and_stop() {
     for name in ["connector", "room"] {
         let pod = &object("Deployment", name)["spec"]["template"]["spec"];
         let server = &pod["containers"][0];
-        let pause = server["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap();
+        let pause = server["lifecycle"]["preStop"]["sleep"]["seconds"].as_i64().unwrap();
         let needed = pause
             + seconds(&environment, "PITAYA_SESSION_DRAIN_TIMEOUT")
             + 8 * seconds(&environment, "PITAYA_STOP_TIMEOUT");
-        let grace = pod["terminationGracePeriodSeconds"].as_u64().unwrap();
+        let grace = pod["terminationGracePeriodSeconds"].as_i64().unwrap();
         assert!(grace > needed, "{name}: {grace} s, but it may take {needed} s");
         assert_eq!(server["livenessProbe"]["httpGet"]["path"], "/livez");
         assert_eq!(server["readinessProbe"]["httpGet"]["path"], "/readyz");
@@ -173,7 +173,12 @@ fn the_dockerfile_builds_one_static_program() {
     let [build, run] = &of("FROM")[..] else { panic!("two stages") };
     assert_eq!(*run, "scratch");
     let (image, stage) = build.split_once(" AS ").unwrap();
-    assert!(of("COPY").iter().filter(|it| it.contains("--from")).all(|it| it.contains(&format!("--from={stage} "))));
+    assert!(
+        of("COPY")
+            .iter()
+            .filter(|it| it.contains("--from"))
+            .all(|it| it.contains(&format!("--from={stage} ")))
+    );
     // The compiler is the one of the repository, so that the image is built as it is tested.
     let toolchain = std::fs::read_to_string(deploy().join("../rust-toolchain.toml")).unwrap();
     let version = image.trim_start_matches("rust:").split('-').next().unwrap();
@@ -196,7 +201,7 @@ fn metrics_of(query: &str) -> Vec<String> {
                 let base = metric.full_name();
                 let parts: &[&str] = match metric.kind() {
                     MetricKind::Counter | MetricKind::Gauge => &[""],
-                    MetricKind::Summary | MetricKind::Histogram => &["", "_bucket", "_count", "_sum"],
+                    _ => &["", "_bucket", "_count", "_sum"],
                 };
                 parts.iter().any(|part| name.strip_suffix(part) == Some(&*base))
             });
@@ -213,7 +218,9 @@ fn dashboard() -> Vec<(String, String)> {
     assert_eq!(ids.len(), panels.len());
     panels
         .iter()
-        .flat_map(|panel| panel["targets"].as_array().into_iter().flatten().map(move |target| (panel, target)))
+        .flat_map(|panel| {
+            panel["targets"].as_array().into_iter().flatten().map(move |target| (panel, target))
+        })
         .map(|(panel, target)| {
             let query = target["expr"].as_str().unwrap();
             let query = query.replace("$__rate_interval", "1m").replace("$type", ".*");
@@ -252,7 +259,8 @@ fn alert_rules_raise_what_they_promise() {
             .current_dir(deploy().join("prometheus"))
             .output()
             .unwrap();
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{said}");
     }
     // Each alert has a test in which it is raised.
@@ -266,9 +274,9 @@ fn alert_rules_raise_what_they_promise() {
 #[ignore = "needs prometheus"]
 async fn queries_run_on_a_real_server() {
     let mut config = server::config();
-    "127.0.0.1:0".clone_into(&mut config.http.listen);
-    config.metrics.prometheus.histograms = true;
-    config.metrics.period = Duration::from_millis(20);
+    "127.0.0.1:0".clone_into(&mut config.http_listen);
+    config.prometheus_histograms = true;
+    config.metrics_period = Duration::from_millis(20);
     let server = server::start(config).await;
     let prometheus = Prometheus::start(server.app.http_addr().unwrap()).await;
     prometheus.finds("up", 1.0).await;

@@ -6,6 +6,8 @@
 //! Each one parses the item (bodies stay tokens), checks it and collects all errors, then writes the code. The user's item
 //! is always in the result.
 
+#![warn(clippy::missing_errors_doc, clippy::missing_panics_doc)]
+
 mod attr;
 mod block;
 mod component;

@@ -4,6 +4,8 @@
 //!
 //! A duration of Go is a signed 64-bit count of nanoseconds, so these functions use such counts.
 
+#![warn(clippy::missing_errors_doc, clippy::missing_panics_doc)]
+
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 

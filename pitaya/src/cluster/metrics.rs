@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_route_that_an_application_answered_on_is_told_apart() {
+    fn unanswered_routes_share_one_label() {
         let (metrics, memory) = cluster_metrics();
         for code in [code::NOT_FOUND, code::UNAVAILABLE, code::TIMEOUT] {
             metrics.called("hall.made.up", Instant::now(), Some(&Error::new(code, "")));

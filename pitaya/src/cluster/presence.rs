@@ -275,7 +275,7 @@ mod tests {
 
     /// A bind without a time wins.
     #[test]
-    fn the_later_bind_stays_and_a_peer_that_does_not_say_when_is_obeyed() {
+    fn later_bind_stays() {
         let binds = BindTable::default();
         let uid: Arc<str> = "ann".into();
         assert_eq!(binds.insert(&uid, 1, 100), 100);
@@ -298,7 +298,7 @@ mod tests {
 
     /// Whatever the clock says.
     #[test]
-    fn a_bind_is_later_than_all_that_was_heard_before_whatever_the_clock_says() {
+    fn bind_is_later_than_all_known_binds() {
         let binds = BindTable::default();
         let uid: Arc<str> = "ann".into();
         binds.apply_remote("f1", &news("ann", "f2", 1_000_000));
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_ends_late_does_not_remove_the_one_that_came_after() {
+    fn late_session_end_keeps_the_newer_session() {
         let binds = BindTable::default();
         let uid: Arc<str> = "ann".into();
         binds.insert(&uid, 1, 10);

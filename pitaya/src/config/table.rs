@@ -204,8 +204,8 @@ keys! {
     /// feature `nats-creds`.
     nats_credentials_file: Option<PathBuf> as File = None, "pitaya.cluster.rpc.client.nats.credentialsfile";
 
-    /// Messages of other servers that may wait here for being taken in; what comes beyond is dropped and counted. The
-    /// original's default is 75, which a few busy frontends exceed.
+    /// The most messages of other servers that wait to be read. Further ones are dropped and counted. Go Pitaya's
+    /// default is 75, which a few busy frontends exceed.
     nats_buffer_messages: usize as Count<usize> = 65536, "pitaya.cluster.rpc.server.nats.buffer.messages",
         allowed("at least 1", at_least_one);
 

@@ -201,8 +201,8 @@ impl Metadata {
         }
     }
 
-    /// How long the caller waits; `None` if it does not say, and then it may be for ever. What is zero or less has no
-    /// time left.
+    /// How long the caller waits; `None` if it does not say, and then without a limit. A time of zero or less has
+    /// expired.
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
         match self.0.as_deref()? {
@@ -223,7 +223,7 @@ impl Metadata {
     /// empty one.
     ///
     /// It has every value of this one, the request's id among them, says who calls and that it waits for `timeout`,
-    /// which is to be what remains ([`super::Deadline::within`]). What belongs to one hop only (route, start) is left out,
+    /// which is to be what remains ([`super::Deadline::within`]). Values of one hop only (route, start) are left out,
     /// and so is a span of a shape that makes callees lose the whole context.
     #[must_use]
     pub fn for_call(&self, peer_id: &str, peer_service: &str, timeout: Duration) -> Self {

@@ -22,7 +22,7 @@ use crate::error::{Error, Result, code, text};
 use crate::services::Services;
 use crate::util::sync::Mutex;
 
-/// How long output is read after the program has ended: a child of its own may keep the pipe open for ever.
+/// How long output is read after the program has ended: a child of its own may keep the pipe open.
 const LAST_OUTPUT: Duration = Duration::from_secs(1);
 
 /// Runs another program beside the server: started by `init`, ended by `shutdown`.
@@ -91,8 +91,8 @@ impl BinaryModule {
         Self::new(path, args, config.binary_grace)
     }
 
-    /// Waits until the program has ended, and its output is logged. Gives how it ended, `None` if the system
-    /// would not say. A program that was never started does not end.
+    /// Waits until the program has ended, and its output is logged. Returns how it ended; `None` if the system
+    /// does not say. A program that was never started does not end.
     pub async fn exited(&self) -> Option<ExitStatus> {
         self.ended().await?.status
     }

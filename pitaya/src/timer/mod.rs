@@ -71,8 +71,8 @@ enum State {
         cancel: CancellationToken,
         kill: CancellationToken,
     },
-    /// Nothing runs any more. What was needed for that is given up: a handle keeps its whole runtime, with its descriptors,
-    /// for as long as anybody has the timers.
+    /// Nothing runs any more. The runtime's handle was dropped, because it keeps the whole runtime with its descriptors
+    /// alive.
     Ended,
 }
 

@@ -109,7 +109,7 @@ async fn ready_task_stops_at_a_crash() {
 async fn a_remote_does_nothing_after_a_crash() {
     let (cluster, store) = (Cluster::seeded(1), Arc::default());
     let (front, keeper) = (front(&cluster).await, keeper(&cluster, &store).await);
-    let app = App::clone(&front.app());
+    let app = App::clone(front.app());
     tokio::spawn(async move { app.rpc(&KeeperClient::KEEP_REMOTELY, &text("2000")).await });
     assert_eq!(killed_after(&cluster, ms(1000), keeper, &store).await, ["begun"]);
 }

@@ -8,23 +8,23 @@ pub struct Session {
     /// The session's number on that frontend.
     #[prost(int64, tag = "1")]
     pub id: i64,
-    /// The user; empty as long as nobody is bound.
+    /// The user; empty before a user is bound.
     #[prost(string, tag = "2")]
     pub uid: ::prost::alloc::string::String,
     /// The session's data: a JSON object, or nothing.
     #[prost(bytes = "bytes", tag = "3")]
     pub data: ::prost::bytes::Bytes,
 }
-/// What is called, and with what.
+/// The route and the argument of a call.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Msg {
-    /// The client's number of the message; 0 in a notify and in a call of a server.
+    /// The client's number of the request; 0 in a notify and in a call of a server.
     #[prost(uint64, tag = "1")]
     pub id: u64,
     /// Three parts; two parts in calls of `sys`.
     #[prost(string, tag = "2")]
     pub route: ::prost::alloc::string::String,
-    /// The argument as it is.
+    /// The serialized argument.
     #[prost(bytes = "bytes", tag = "3")]
     pub data: ::prost::bytes::Bytes,
     /// Never sent.
@@ -37,60 +37,60 @@ pub struct Msg {
 /// A call.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Request {
-    /// Who calls.
+    /// The kind of the caller.
     #[prost(enumeration = "RpcType", tag = "1")]
     pub r#type: i32,
-    /// The client's session, in a call of a client.
+    /// The client's session; not set in a call of a server.
     #[prost(message, optional, tag = "2")]
     pub session: ::core::option::Option<Session>,
-    /// What is called. A request without it is no call.
+    /// The route and the argument. A request without them is invalid.
     #[prost(message, optional, tag = "3")]
     pub msg: ::core::option::Option<Msg>,
     /// The sender's id if it is a frontend.
     #[prost(string, tag = "4")]
     pub frontend_id: ::prost::alloc::string::String,
-    /// The call's context: a JSON object, never nothing.
+    /// The call's context: a JSON object, never empty.
     #[prost(bytes = "bytes", tag = "5")]
     pub metadata: ::prost::bytes::Bytes,
 }
-/// The answer to a call. No bytes at all are an empty success.
+/// The reply to a call. A message without bytes is an empty success.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Response {
-    /// The reply as it is.
+    /// The serialized reply.
     #[prost(bytes = "bytes", tag = "1")]
     pub data: ::prost::bytes::Bytes,
-    /// Why there is none; the data then means nothing.
+    /// The error. If it is set, the data has no meaning.
     #[prost(message, optional, tag = "2")]
     pub error: ::core::option::Option<super::Error>,
 }
 /// A message to a user.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Push {
-    /// What the client knows it by.
+    /// The route of the push.
     #[prost(string, tag = "1")]
     pub route: ::prost::alloc::string::String,
     /// The user.
     #[prost(string, tag = "2")]
     pub uid: ::prost::alloc::string::String,
-    /// The message as it is.
+    /// The serialized message.
     #[prost(bytes = "bytes", tag = "3")]
     pub data: ::prost::bytes::Bytes,
 }
-/// A wish to disconnect a user.
+/// A request to disconnect a user.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct KickMsg {
     /// The user.
     #[prost(string, tag = "1")]
     pub user_id: ::prost::alloc::string::String,
 }
-/// The answer to that wish.
+/// The reply to that request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct KickAnswer {
     /// Whether the user was disconnected.
     #[prost(bool, tag = "1")]
     pub kicked: bool,
 }
-/// The news that a user is bound to a session.
+/// The announcement that a user was bound to a session.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BindMsg {
     /// The user.
@@ -99,28 +99,28 @@ pub struct BindMsg {
     /// The id of the frontend that has the session.
     #[prost(string, tag = "2")]
     pub fid: ::prost::alloc::string::String,
-    /// When it was bound, in nanoseconds since 1970 of that frontend's clock; 0 if it does not say. Only our servers
-    /// send it, so that of two binds at one moment both sides see the same one win; the others skip it.
+    /// The time of the bind, in nanoseconds since 1970 on that frontend's clock; 0 if unknown. With it, all frontends keep
+    /// the same one of two simultaneous binds. Go Pitaya does not send it and ignores it.
     #[prost(int64, tag = "100")]
     pub bound_at: i64,
 }
-/// A message to many users of one frontend. Only our servers send and take it.
+/// A message to many users of one frontend. Go Pitaya does not know it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Broadcast {
-    /// What the clients know it by.
+    /// The route of the push.
     #[prost(string, tag = "1")]
     pub route: ::prost::alloc::string::String,
-    /// The users; those that this frontend does not have are skipped.
+    /// The users; the frontend ignores users that it does not have.
     #[prost(string, repeated, tag = "2")]
     pub uids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// The message as it is.
+    /// The serialized message.
     #[prost(bytes = "bytes", tag = "3")]
     pub data: ::prost::bytes::Bytes,
 }
-/// A place in the order in which one server publishes to frontends of ours. Only our servers send and read it.
+/// A position in the order in which one server publishes to frontends. Go Pitaya does not know it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Place {
-    /// The number of the sender: chosen at random when it starts.
+    /// The number of the sender, chosen at random when it starts.
     #[prost(fixed64, tag = "1")]
     pub stream: u64,
     /// The number of the message. It grows with each message of this sender; a frontend gets some of the numbers.
@@ -140,10 +140,10 @@ pub struct OrderedBroadcast {
     /// As in `Broadcast`; empty in a kick.
     #[prost(bytes = "bytes", tag = "3")]
     pub data: ::prost::bytes::Bytes,
-    /// Where it stands.
+    /// Its position.
     #[prost(message, optional, tag = "100")]
     pub place: ::core::option::Option<Place>,
-    /// Whether the users are kicked.
+    /// Whether this is a kick.
     #[prost(bool, tag = "101")]
     pub kick: bool,
 }
@@ -211,8 +211,8 @@ pub struct ProtoNames {
     #[prost(string, repeated, tag = "1")]
     pub name: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
-/// The kind of a client's message. Only the first two travel between servers; a receiver takes every other number
-/// for a request.
+/// The kind of a client's message. Only the first two travel between servers; a receiver treats every other number
+/// as a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum MsgType {
@@ -249,13 +249,13 @@ impl MsgType {
         }
     }
 }
-/// Who calls.
+/// The kind of the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum RpcType {
-    /// A client, through its frontend: a handler is called.
+    /// A client, through its frontend. The call runs a handler.
     Sys = 0,
-    /// A server: a remote is called.
+    /// A server. The call runs a remote.
     User = 1,
 }
 impl RpcType {

@@ -1,8 +1,8 @@
 //! How the value of a key is read and shown: one [`ValueType`] for each form a value may have.
 //!
 //! Reading is forgiving where nothing can be misread (`"10"` is a number, `"true"` a switch, a list may be a
-//! comma string), because the same value has to come from a file and from the environment. What could mean two
-//! things is refused with a sentence that says what to write.
+//! comma string), because the same value has to come from a file and from the environment. A value with two
+//! possible meanings is refused; the error says what to write.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
