@@ -8,13 +8,13 @@ use futures_util::future::BoxFuture;
 use super::node::Cluster;
 use crate::context::new_request_id;
 use crate::error::Result;
-use crate::session::Core;
+use crate::session::FrontendSession;
 use crate::span::{self, CallSpan};
 
 /// A message of a client for a server of another type.
 pub(crate) struct Forwarded {
     /// The session that it came with.
-    pub(crate) core: Arc<Core>,
+    pub(crate) core: Arc<FrontendSession>,
     /// The full route.
     pub(crate) route: Arc<str>,
     /// The body, as the client sent it.

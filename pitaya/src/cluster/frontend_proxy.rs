@@ -13,7 +13,7 @@ use super::request::sys;
 use super::router::Selection;
 use crate::context::Current;
 use crate::error::{Error, Result, code, text};
-use crate::session::Owner;
+use crate::session::{Owner, Pool};
 
 /// The frontend of a session, during one call that it forwarded.
 pub(super) struct FrontendProxy {
@@ -57,6 +57,10 @@ impl FrontendProxy {
 }
 
 impl Owner for FrontendProxy {
+    fn pool(&self) -> &Arc<Pool> {
+        &self.node.pool
+    }
+
     fn bind<'a>(&'a self, session: u64, uid: &'a str) -> BoxFuture<'a, Result<()>> {
         let asked = ProtoSession { id: signed(session), uid: uid.to_owned(), data: Bytes::new() };
         Box::pin(async move { self.ask(sys::BIND_SESSION, asked.encode_to_vec()).await })

@@ -20,13 +20,14 @@ use super::request::{InboundRequest, ReplyMode, Target, session_data};
 use super::response::{self, ACK};
 use super::{Receiver, sys};
 use crate::component::{
-    ClientCall, EntryId, SessionScope, Table, Tables, cut_off, end, run_remote, unknown_handler,
+    ClientCall, EntryId, ReplySink, ReplySlot, SessionScope, Table, Tables, cut_off, end, run_remote,
+    unknown_handler,
 };
 use crate::context::{Current, Deadline};
 use crate::error::{Error, Result, code, text};
 use crate::route;
 use crate::serialize::Body;
-use crate::session::{Back, CloseReason};
+use crate::session::{BackendSession, CloseReason, Side};
 use crate::util::panic::panic_error;
 
 /// Receives messages of the transport for a node.
@@ -245,14 +246,14 @@ impl Node {
         let data = session_data(&session.data)?;
         let uid = (!session.uid.is_empty()).then_some(&*session.uid);
         let owner = FrontendProxy::new(&self, &frontend_id, current.clone());
-        let back = Back::new(Box::new(owner), &frontend_id, current.clone());
-        let core = self.pool.copy(u64::try_from(session.id).unwrap_or_default(), uid, data, back);
-        // Any message id but 0 means that the client waits.
-        let mid = u64::from(waits_for_reply);
-        let scope = SessionScope::new(core, tables);
+        let session = u64::try_from(session.id).unwrap_or_default();
+        let session = BackendSession::new(session, &frontend_id, uid, data, Box::new(owner), current.clone());
+        let scope = SessionScope::new(Side::Backend(session), tables);
         let entry = scope.tables.handlers.entry(id);
+        let slot = waits_for_reply.then(ReplySlot::default);
+        let reply = slot.clone().map_or(ReplySink::None, ReplySink::Caller);
         let client =
-            ClientCall { scope: Arc::clone(&scope), call: 0, mid, entry: id, no_hooks: entry.no_hooks() };
+            ClientCall { scope: Arc::clone(&scope), call: 0, reply, entry: id, no_hooks: entry.no_hooks() };
         let started = std::time::Instant::now();
         let work = async { entry.call_handler(client, &Body::shared(&body)).await };
         let result = current
@@ -261,10 +262,7 @@ impl Node {
             .unwrap_or_else(|panic| Err(panic_error(entry.route(), &*panic)));
         self.metrics.handled(id, started, result.as_ref().err());
         result?;
-        if !waits_for_reply {
-            return Ok(ACK);
-        }
-        Ok(scope.core.back().and_then(Back::take_reply).unwrap_or_default())
+        Ok(slot.map_or(ACK, |slot| slot.take()))
     }
 }
 

@@ -27,7 +27,7 @@ use super::server::BROADCASTS;
 use super::{Address, Server};
 use crate::context::Current;
 use crate::error::{Error, Result, code};
-use crate::session::{CloseReason, Core, Directory};
+use crate::session::{CloseReason, Directory, FrontendSession};
 use crate::util::sync::Mutex;
 
 /// The largest time that moves the clock, in the year 2116. A later one is invalid: it would leave the clock no room,
@@ -138,7 +138,10 @@ impl Node {
     ///
     /// # Errors
     /// Returns the local bind if it is the later one. Its session stays.
-    pub(super) fn apply_remote_bind(self: &Arc<Self>, news: &BindMsg) -> Result<Option<Arc<Core>>, BindMsg> {
+    pub(super) fn apply_remote_bind(
+        self: &Arc<Self>,
+        news: &BindMsg,
+    ) -> Result<Option<Arc<FrontendSession>>, BindMsg> {
         let own = self.own();
         if *news.fid == *own.id || !self.limits.unique {
             return Ok(None);
@@ -158,7 +161,7 @@ impl Node {
     }
 
     /// Kicks a session whose user was bound on another server.
-    fn kick_replaced(&self, session: u64, server: &str) -> Option<Arc<Core>> {
+    fn kick_replaced(&self, session: u64, server: &str) -> Option<Arc<FrontendSession>> {
         let core = self.pool.by_id(session)?;
         tracing::info!(session, server, "kicking session: its user was bound on another server");
         core.kick(CloseReason::Replaced);
@@ -238,7 +241,7 @@ impl Directory for Node {
         })
     }
 
-    fn bind(&self, uid: &Arc<str>, core: &Core) -> i64 {
+    fn bind(&self, uid: &Arc<str>, core: &FrontendSession) -> i64 {
         let now = self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.binds.insert(uid, core.id(), i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
     }
@@ -254,7 +257,7 @@ impl Directory for Node {
         Arc::clone(&self.own().id)
     }
 
-    fn left(&self, uid: &str, core: &Core) {
+    fn left(&self, uid: &str, core: &FrontendSession) {
         self.binds.remove(uid, core.id());
         self.transport.forget_user(uid);
     }

@@ -11,7 +11,7 @@ use super::protos::{After, BindMsg, KickMsg, Session as ProtoSession};
 use super::request::{session_data, sys};
 use super::response::{KICKED, NESTED_ACK};
 use crate::error::{Error, Result, code, text};
-use crate::session::{CloseReason, Core, Pool};
+use crate::session::{CloseReason, FrontendSession, Pool};
 
 /// Serves a call of one of these remotes. Returns `None` for another route. They have no limit of concurrency, because
 /// waiting handlers need their answers.
@@ -83,7 +83,7 @@ fn decode<M: prost::Message + Default>(body: &Bytes) -> Result<M> {
         .map_err(|error| Error::new(code::BAD_REQUEST, error.to_string()).with_source(error))
 }
 
-fn find(pool: &Pool, id: i64) -> Result<Arc<Core>> {
+fn find(pool: &Pool, id: i64) -> Result<Arc<FrontendSession>> {
     let found = u64::try_from(id).ok().and_then(|id| pool.by_id(id));
     found.ok_or_else(|| not_found(&format!("id {id}")))
 }

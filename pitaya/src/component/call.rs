@@ -5,14 +5,14 @@ use std::sync::{Arc, MutexGuard};
 
 use futures_util::future::BoxFuture;
 
-use super::{Context, Entry, EntryId, Tables};
+use super::{Context, Entry, EntryId, ReplySink, Tables};
 use crate::context::Current;
 use crate::error::{Error, Result};
 use crate::pipeline::Extensions;
 use crate::route::{Handler, Remote};
 use crate::serialize::Format;
 use crate::services::Services;
-use crate::session::{CallId, Core, Session};
+use crate::session::{CallId, Session, Side};
 use crate::util::sync::Mutex;
 
 /// A kind of call: [`Handler`] or [`Remote`].
@@ -38,7 +38,7 @@ mod sealed {
 
 impl Kind for Handler {
     type Caller = ClientCall;
-    /// Nothing: the reply is in the session's outbox by then, or on a backend in the copy of the session.
+    /// Nothing: the reply is in its [`ReplySink`] by then.
     type Output = ();
 
     #[inline]
@@ -47,7 +47,10 @@ impl Kind for Handler {
     }
 
     fn current(caller: &ClientCall) -> Current {
-        caller.scope.core.back().map(|back| back.current().clone()).unwrap_or_default()
+        match &caller.scope.session {
+            Side::Frontend(_) => Current::default(),
+            Side::Backend(session) => session.current().clone(),
+        }
     }
 
     fn services(caller: &ClientCall) -> &Arc<Services> {
@@ -78,13 +81,13 @@ impl Kind for Remote {
 /// A call counts references to this alone: counting references that all threads share would cost more than the rest of a
 /// short call.
 pub(crate) struct SessionScope {
-    pub(crate) core: Arc<Core>,
+    pub(crate) session: Side,
     pub(crate) tables: Arc<Tables>,
 }
 
 impl SessionScope {
-    pub(crate) fn new(core: Arc<Core>, tables: Arc<Tables>) -> Arc<Self> {
-        Arc::new(Self { core, tables })
+    pub(crate) fn new(session: Side, tables: Arc<Tables>) -> Arc<Self> {
+        Arc::new(Self { session, tables })
     }
 }
 
@@ -93,8 +96,7 @@ impl SessionScope {
 pub struct ClientCall {
     pub(crate) scope: Arc<SessionScope>,
     pub(crate) call: CallId,
-    /// The id of a request; 0 is none, and then nothing is answered.
-    pub(crate) mid: u64,
+    pub(crate) reply: ReplySink,
     pub(crate) entry: EntryId,
     /// Neither hooks nor rules concern this call: what most calls are spared from looking up.
     pub(crate) no_hooks: bool,
@@ -170,7 +172,7 @@ impl Call<Handler> {
 
     /// The session of the client that calls.
     pub fn session<D>(&self) -> Session<D> {
-        Session::new(Arc::clone(&self.caller.scope.core), self.caller.call)
+        Session::of(self.caller.scope.session.clone(), self.caller.call)
     }
 
     /// The services of the app.
@@ -180,7 +182,7 @@ impl Call<Handler> {
 
     #[inline]
     pub(crate) fn format(&self) -> &Format {
-        &self.caller.scope.core.pool().settings().format
+        &self.caller.scope.session.pool().settings().format
     }
 }
 

@@ -17,11 +17,11 @@ use futures_util::future::BoxFuture;
 use super::arg::Slot;
 use super::call::ClientCall;
 use super::reply::Reply;
-use super::{Call, Handler, Kind, Remote};
+use super::{Call, Handler, Kind, Remote, ReplySink};
 use crate::error::{Error, Result, code, text};
 use crate::pipeline::{Extensions, HookReply, HookRequest, as_bytes};
 use crate::serialize::{CodecError, Message, rpc};
-use crate::session::{Refused, Session};
+use crate::session::{Refused, Session, Side};
 use crate::util::panic::panic_error;
 use crate::wire::{EncodeError, message};
 
@@ -247,7 +247,9 @@ impl ClientCall {
             Some(result) => MaybeReady::ready(result),
             None => MaybeReady::pending(async move {
                 loop {
-                    self.scope.core.room(1).await;
+                    if let Side::Frontend(session) = &self.scope.session {
+                        session.room(1).await;
+                    }
                     if let Some(result) = self.send(&value) {
                         return result;
                     }
@@ -256,30 +258,31 @@ impl ClientCall {
         }
     }
 
-    /// Encodes the reply straight into the outbox, or on a backend for the frontend that waits; `None` if there is no
-    /// room now.
+    /// Encodes the reply straight into its sink; `None` if the outbox has no room now.
     #[inline]
     fn send<M: Message>(&self, value: &Value<M>) -> Option<Result<()>> {
-        if self.mid == 0 {
-            return Some(Ok(()));
-        }
-        let core = &self.scope.core;
-        let settings = core.pool().settings();
-        if let Some(back) = core.back() {
-            let mut out = BytesMut::new();
-            let encoded = value.encode(&mut out, |value, out| settings.format.encode(value, out));
-            return Some(encoded.map(|()| back.reply(out.freeze())).map_err(encode_failed));
-        }
-        let compression = settings.compression.numbered(self.entry.index());
-        let sent = core.encode(|out| {
-            message::encode_response_with(out, self.mid, false, compression, |out| {
-                value.encode(out, |value, out| settings.format.encode(value, out))
-            })
-        });
-        match sent {
-            Ok(sent) => Some(sent.map_err(encode_failed)),
-            Err(Refused::Full) => None,
-            Err(_) => Some(Ok(())), // the session is closed: nobody is there to answer
+        match (&self.reply, &self.scope.session) {
+            (ReplySink::Outbox(mid), Side::Frontend(session)) => {
+                let settings = session.pool().settings();
+                let compression = settings.compression.numbered(self.entry.index());
+                let sent = session.encode(|out| {
+                    message::encode_response_with(out, *mid, false, compression, |out| {
+                        value.encode(out, |value, out| settings.format.encode(value, out))
+                    })
+                });
+                match sent {
+                    Ok(sent) => Some(sent.map_err(encode_failed)),
+                    Err(Refused::Full) => None,
+                    Err(_) => Some(Ok(())), // the session is closed: nobody waits for the reply
+                }
+            }
+            (ReplySink::Caller(slot), session) => {
+                let format = &session.pool().settings().format;
+                let mut out = BytesMut::new();
+                let encoded = value.encode(&mut out, |value, out| format.encode(value, out));
+                Some(encoded.map(|()| slot.put(out.freeze())).map_err(encode_failed))
+            }
+            (ReplySink::None, _) | (ReplySink::Outbox(_), Side::Backend(_)) => Some(Ok(())),
         }
     }
 }

@@ -21,6 +21,7 @@ mod invoke;
 #[allow(missing_debug_implementations)]
 mod method;
 mod reply;
+mod reply_sink;
 mod resolve;
 mod rpc;
 mod runner;
@@ -46,6 +47,7 @@ pub use build::HasServices;
 pub(crate) use build::Instance;
 pub(crate) use call::{CallFuture, ClientCall, SessionScope};
 pub(crate) use every::{Every, start as start_timer};
+pub(crate) use reply_sink::{ReplySink, ReplySlot};
 pub(crate) use resolve::{Target, handler_not_found, unknown_handler};
 pub(crate) use rpc::{Local, RemoteRequest, RemoteTarget, run_remote};
 pub(crate) use runner::{Runner, cut_off, end};

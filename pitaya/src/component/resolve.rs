@@ -66,10 +66,11 @@ impl Entry {
     #[inline]
     pub(crate) fn call_handler(&self, client: ClientCall, body: &Body<'_>) -> CallFuture<Handler> {
         match self.call {
-            Bound::Handler(method) if span::wanted(client.scope.core.tracer()) => {
+            Bound::Handler(method) if span::wanted(client.scope.session.tracer()) => {
                 let request_id = Current::with(|current| current.metadata.request_id().map(str::to_owned));
-                let core = &client.scope.core;
-                let message = core.client_message(self.route(), request_id.as_deref(), client.mid != 0);
+                let core = &client.scope.session;
+                let message =
+                    core.client_message(self.route(), request_id.as_deref(), client.reply.is_awaited());
                 let span = span::handler(&message, core.tracer());
                 let future = span.in_scope(|| method(HandlerCall::new(client), body));
                 Box::pin(span.run(future))

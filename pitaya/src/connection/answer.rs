@@ -2,12 +2,12 @@
 
 use crate::error::{Error, Result, code};
 use crate::serialize::ErrorPayload;
-use crate::session::{Core, Refused};
+use crate::session::{FrontendSession, Refused};
 use crate::util::throttle::throttled;
 use crate::wire::message;
 
 /// Answers a request with an error. Returns `false` if the outbox has no room now.
-pub(super) fn try_send_error(core: &Core, mid: u64, error: &Error) -> bool {
+pub(super) fn try_send_error(core: &FrontendSession, mid: u64, error: &Error) -> bool {
     let settings = core.pool().settings();
     let payload = ErrorPayload::of(error, settings.expose_errors);
     let sent = core.encode(|out| {
@@ -32,7 +32,7 @@ pub(super) fn try_send_error(core: &Core, mid: u64, error: &Error) -> bool {
 }
 
 /// Answers a request with an error when the outbox has room.
-pub(super) async fn send_error(core: &Core, mid: u64, error: &Error) {
+pub(super) async fn send_error(core: &FrontendSession, mid: u64, error: &Error) {
     loop {
         core.room(1).await;
         if try_send_error(core, mid, error) {
@@ -42,7 +42,7 @@ pub(super) async fn send_error(core: &Core, mid: u64, error: &Error) {
 }
 
 /// Answers a request with a body that is encoded already, when the outbox has room.
-pub(super) async fn send_reply(core: &Core, route: &str, mid: u64, body: &[u8]) -> Result<()> {
+pub(super) async fn send_reply(core: &FrontendSession, route: &str, mid: u64, body: &[u8]) -> Result<()> {
     let compression = core.pool().settings().compression.named(route, body.len());
     loop {
         match core.encode(|out| message::encode_response(out, mid, false, body, compression)) {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::acceptor::{RateLimitError, SlidingLog};
 use crate::error::{Error, code, text};
-use crate::session::Core;
+use crate::session::FrontendSession;
 use crate::util::sync::Mutex;
 
 /// A limit to the calls of one connection or one user in any interval, to one route or to all.
@@ -127,7 +127,7 @@ impl CallLimits {
     pub(super) fn exceeded(
         &self,
         logs: &mut ConnectionLogs,
-        core: &Core,
+        core: &FrontendSession,
         route: &str,
         now: Instant,
     ) -> Option<bool> {

@@ -15,7 +15,7 @@ use super::linger;
 use super::output::{Output, Wrote};
 use super::running_call::discard;
 use crate::acceptor::Link;
-use crate::session::{CloseReason, Core};
+use crate::session::{CloseReason, FrontendSession};
 use crate::util::panic::panic_error;
 use crate::util::throttle::throttled;
 
@@ -72,7 +72,7 @@ impl Connection {
 }
 
 /// Marks a session as ended when its connection is dropped.
-struct EndOnDrop<'a>(&'a Core);
+struct EndOnDrop<'a>(&'a FrontendSession);
 
 impl Drop for EndOnDrop<'_> {
     fn drop(&mut self) {
@@ -81,7 +81,7 @@ impl Drop for EndOnDrop<'_> {
 }
 
 /// Writes what the outbox of a closed session holds, until its write deadline.
-async fn flush(output: &mut Output, core: &Core, link: &mut Link, limit: Duration) {
+async fn flush(output: &mut Output, core: &FrontendSession, link: &mut Link, limit: Duration) {
     let write = poll_fn(|cx| match output.write(core, link, limit, cx) {
         Ok((Wrote::Blocked | Wrote::Yielded, _)) => Poll::Pending,
         Ok((Wrote::All, _)) | Err(_) => Poll::Ready(()),

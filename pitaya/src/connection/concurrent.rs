@@ -17,16 +17,16 @@ use super::running_call::discard;
 use crate::component::{CallFuture, Handler, Target};
 use crate::error::Result;
 use crate::serialize::Body;
-use crate::session::Core;
+use crate::session::FrontendSession;
 use crate::util::panic::{catch_panic, panic_error};
 
 impl Lane {
     /// Spawns the call of a message that waits for no other.
     pub(super) fn spawn_concurrent(&mut self, message: InboundMessage, body: &Body<'_>) {
         self.work += body.as_slice().len() / WORK_BYTES;
-        let (context, scope) = (Arc::clone(&self.context), Arc::clone(&self.scope));
+        let (context, core) = (Arc::clone(&self.context), Arc::clone(&self.core));
         let InboundMessage { target, mid, read_at, waited } = message;
-        let running = scope.core.begin_concurrent_call();
+        let running = core.begin_concurrent_call();
         // The message is decoded here, because its body is only borrowed. Decoding may run user code.
         let (label, started) = match target {
             Target::Local(id) => {
@@ -53,7 +53,7 @@ impl Lane {
         };
         let guard = ConcurrentGuard::new(context, read_at);
         let task = async move {
-            let (context, core) = (&guard.0, &scope.core);
+            let (context, core) = (&guard.0, &core);
             let route = context.route(&label);
             let result = match started {
                 Ok(future) => with_timeout(context.limits.handler, route, core, future).await,
@@ -92,7 +92,7 @@ impl Drop for ConcurrentGuard {
 async fn with_timeout(
     limit: Duration,
     route: &str,
-    core: &Core,
+    core: &FrontendSession,
     mut future: CallFuture<Handler>,
 ) -> Result<()> {
     // The task may be polled once more before the connection drops it.

@@ -21,7 +21,7 @@ use crate::acceptor::{IncomingConnection, OpenError, Opened};
 use crate::cluster::{Cluster, Forwarded};
 use crate::component::{Entry, EntryId, Tables, Target, handler_not_found};
 use crate::error::Result;
-use crate::session::{CloseReason, Core, Pool, Via};
+use crate::session::{CloseReason, FrontendSession, Pool, Via};
 use crate::util::panic::panic_error;
 use crate::util::throttle::throttled;
 use crate::wire::zlib;
@@ -194,7 +194,7 @@ impl ConnectionContext {
     }
 
     /// Inflates the body of a message. Closes the session if it is invalid or too large.
-    pub(super) fn inflate(&self, core: &Core, body: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn inflate(&self, core: &FrontendSession, body: &[u8]) -> Option<Vec<u8>> {
         match zlib::inflate(body, self.limits.inflated) {
             Ok(inflated) => Some(inflated),
             Err(error) => {
@@ -207,7 +207,7 @@ impl ConnectionContext {
     }
 
     /// Records a closed connection. Its handlers may still run.
-    pub(super) fn closed(&self, core: &Core, dropped: usize) {
+    pub(super) fn closed(&self, core: &FrontendSession, dropped: usize) {
         self.metrics.connected(self.pool.count());
         self.metrics.unqueued(dropped);
         if dropped > 0 {

@@ -15,14 +15,14 @@ use super::{ConnectionContext, Refusal, WORK_PER_POLL};
 use crate::acceptor::{DropReason, Filter, FilterPacket, Verdict};
 use crate::component::Target;
 use crate::serialize::Body;
-use crate::session::{CloseReason, Core, Session};
+use crate::session::{CloseReason, FrontendSession, Session};
 use crate::wire::packet::Kind;
 use crate::wire::{handshake as wire, message};
 
 /// Handles what one client sends: filters, the protocol's state machine, the handshake, and the lane.
 pub(super) struct Inbound {
     pub(super) context: Arc<ConnectionContext>,
-    pub(super) core: Arc<Core>,
+    pub(super) core: Arc<FrontendSession>,
     pub(super) machine: Machine,
     pub(super) lane: Lane,
     pub(super) filters: Vec<Box<dyn Filter>>,
@@ -34,7 +34,7 @@ pub(super) struct Inbound {
 impl Inbound {
     pub(super) fn new(
         context: Arc<ConnectionContext>,
-        core: Arc<Core>,
+        core: Arc<FrontendSession>,
         filters: Vec<Box<dyn Filter>>,
         accepted: Instant,
     ) -> Self {

@@ -14,10 +14,10 @@ use super::answer::{send_error, send_reply, try_send_error};
 use super::metrics::{CompletedBatch, RouteLabel};
 use super::running_call::{self, CallInfo, RunningCall, Started};
 use crate::cluster::Forwarded;
-use crate::component::{CallFuture, ClientCall, Entry, EntryId, Handler, SessionScope, Target};
+use crate::component::{CallFuture, ClientCall, Entry, EntryId, Handler, ReplySink, SessionScope, Target};
 use crate::error::{Error, Result, code, text};
 use crate::serialize::Body;
-use crate::session::{CallId, Core};
+use crate::session::{CallId, FrontendSession, Side};
 use crate::util::throttle::throttled;
 
 /// Bytes of a body, after inflating, that count as much work as one handler of a short message.
@@ -44,6 +44,7 @@ struct Queued {
 /// The calls of one session.
 pub(super) struct Lane {
     pub(super) context: Arc<ConnectionContext>,
+    pub(super) core: Arc<FrontendSession>,
     /// The session and the tables, which its calls use.
     pub(super) scope: Arc<SessionScope>,
     queue: VecDeque<Queued>,
@@ -61,9 +62,10 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(context: Arc<ConnectionContext>, core: Arc<Core>) -> Self {
+    pub(super) fn new(context: Arc<ConnectionContext>, core: Arc<FrontendSession>) -> Self {
         Self {
-            scope: SessionScope::new(core, Arc::clone(&context.tables)),
+            scope: SessionScope::new(Side::Frontend(Arc::clone(&core)), Arc::clone(&context.tables)),
+            core,
             context,
             queue: VecDeque::new(),
             queued_bytes: 0,
@@ -147,14 +149,14 @@ impl Lane {
                 let Poll::Ready(result) = running.poll(&self.context, cx) else { break };
                 let Some(RunningCall { info, recorded, .. }) = self.running.take() else { break };
                 if recorded {
-                    self.scope.core.end_lane_call();
+                    self.core.end_lane_call();
                 } else {
                     self.finish(info, result, cx);
                 }
             } else if self.queue.is_empty() {
                 self.queue = VecDeque::new(); // frees the memory of a queue that was long
                 break;
-            } else if self.work >= budget || self.scope.core.close_reason().is_some() {
+            } else if self.work >= budget || self.core.close_reason().is_some() {
                 // In a closed session only the running call continues.
                 break;
             } else if let Some(Queued { message, body, compressed }) = self.queue.pop_front() {
@@ -162,7 +164,7 @@ impl Lane {
                 self.queued_bytes -= body.len();
                 if !compressed {
                     self.start(message, &Body::shared(&body), cx);
-                } else if let Some(inflated) = self.context.inflate(&self.scope.core, &body) {
+                } else if let Some(inflated) = self.context.inflate(&self.core, &body) {
                     self.start(message, &Body::borrowed(&inflated), cx);
                 }
             }
@@ -183,18 +185,18 @@ impl Lane {
         let info = running.discard(&self.context);
         let route = self.context.route(&info.label);
         if recorded {
-            let session = self.scope.core.id();
+            let session = self.core.id();
             throttled!(
-                self.scope.core.pool().log(),
+                self.core.pool().log(),
                 warn,
                 "answers without room",
                 route,
                 session,
                 "dropped an error reply: the outbox had no room in time"
             );
-            self.scope.core.end_lane_call();
+            self.core.end_lane_call();
         } else {
-            log_slow_handler(&self.scope.core, route);
+            log_slow_handler(&self.core, route);
             self.finish(info, Err(timed_out()), cx);
         }
         true
@@ -241,7 +243,7 @@ impl Lane {
         if waited {
             self.context.metrics.record_queue_delay(id, read_at);
         }
-        let call = self.scope.core.begin_lane_call();
+        let call = self.core.begin_lane_call();
         let started = running_call::start(entry, self.client(call, mid, id, entry), body, cx);
         match started {
             Started::Done(Ok(())) if !waited => {
@@ -249,7 +251,7 @@ impl Lane {
                     self.report();
                     self.completed.add(id, read_at);
                 }
-                return self.scope.core.end_lane_call();
+                return self.core.end_lane_call();
             }
             _ if !waited => self.context.metrics.record_no_delay(id),
             _ => {}
@@ -267,7 +269,8 @@ impl Lane {
 
     #[inline]
     pub(super) fn client(&self, call: CallId, mid: u64, id: EntryId, entry: &Entry) -> ClientCall {
-        ClientCall { scope: Arc::clone(&self.scope), call, mid, entry: id, no_hooks: entry.no_hooks() }
+        let (scope, reply) = (Arc::clone(&self.scope), ReplySink::outbox(mid));
+        ClientCall { scope, call, reply, entry: id, no_hooks: entry.no_hooks() }
     }
 
     /// Forwards a message to a server of another type. The lane waits for the answer.
@@ -290,7 +293,7 @@ impl Lane {
 
     /// Forwards a message, then sends its reply to the client.
     pub(super) fn forward(&self, route: Arc<str>, mid: u64, body: &Body<'_>) -> CallFuture<Handler> {
-        let core = Arc::clone(&self.scope.core);
+        let core = Arc::clone(&self.core);
         let message =
             Forwarded { core: Arc::clone(&core), route: Arc::clone(&route), body: body.to_bytes(), mid };
         let answer = self.context.forward(message);
@@ -319,18 +322,18 @@ impl Lane {
         {
             return;
         }
-        self.scope.core.end_lane_call();
+        self.core.end_lane_call();
     }
 
     /// Logs an error and answers the client. Returns `true` if the answer waits for room in the outbox: then it keeps
     /// the lane, as a reply would.
     fn fail(&mut self, info: CallInfo, error: Error, cx: &mut Context<'_>) -> bool {
-        self.context.failure_log.log(self.context.route(&info.label), self.scope.core.id(), &error);
+        self.context.failure_log.log(self.context.route(&info.label), self.core.id(), &error);
         let mid = info.mid;
-        if mid == 0 || try_send_error(&self.scope.core, mid, &error) {
+        if mid == 0 || try_send_error(&self.core, mid, &error) {
             return false;
         }
-        let core = Arc::clone(&self.scope.core);
+        let core = Arc::clone(&self.core);
         let mut future: CallFuture<Handler> = Box::pin(async move {
             send_error(&core, mid, &error).await;
             Ok(())
@@ -352,7 +355,7 @@ pub(super) fn refuse(entry: &Entry, mid: u64) -> Option<Error> {
     (entry.info.notify && mid != 0).then(|| Error::new(code::BAD_REQUEST, text::REQUEST_ON_NOTIFY))
 }
 
-pub(super) fn log_slow_handler(core: &Core, route: &str) {
+pub(super) fn log_slow_handler(core: &FrontendSession, route: &str) {
     let session = core.id();
     throttled!(
         core.pool().log(),

@@ -52,7 +52,7 @@ use self::input::{Fill, Input};
 use self::machine::Tick;
 use self::output::Output;
 use crate::acceptor::{Filter, Link};
-use crate::session::{CloseReason, Core};
+use crate::session::{CloseReason, FrontendSession};
 use crate::util::panic::catch_panic;
 use crate::wire::packet::PacketError;
 
@@ -84,7 +84,7 @@ enum Reading {
 impl Connection {
     pub(crate) fn new(
         context: Arc<ConnectionContext>,
-        core: Arc<Core>,
+        core: Arc<FrontendSession>,
         link: Link,
         filters: Vec<Box<dyn Filter>>,
         accepted: Instant,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::acceptor::{ByteStream, Link, PacketStream};
-use crate::session::{Batch, CloseReason, Core};
+use crate::session::{Batch, CloseReason, FrontendSession};
 
 /// The most slices of one vectored write.
 const SLICES: usize = 32;
@@ -52,7 +52,7 @@ impl Output {
     /// Writes what the outbox holds, as far as the link takes it. Returns why the session is closed, if it is.
     pub(super) fn write(
         &mut self,
-        core: &Core,
+        core: &FrontendSession,
         link: &mut Link,
         deadline: Duration,
         cx: &mut Context<'_>,
@@ -93,7 +93,7 @@ impl Output {
 
     /// Sets the write deadline of a client that takes no more now. Returns why the session is closed, if it is.
     #[inline(never)]
-    fn blocked(&mut self, core: &Core, deadline: Duration) -> Option<CloseReason> {
+    fn blocked(&mut self, core: &FrontendSession, deadline: Duration) -> Option<CloseReason> {
         core.outbox().wrote(&core.pool().settings().bounds, 0, 0, true);
         let closed = core.close_reason();
         let is_first_after_close = closed.is_some() && !mem::replace(&mut self.last, closed.is_some());
@@ -117,7 +117,7 @@ impl Output {
 
     fn write_bytes(
         &mut self,
-        core: &Core,
+        core: &FrontendSession,
         stream: &mut dyn ByteStream,
         cx: &mut Context<'_>,
     ) -> io::Result<Wrote> {
@@ -158,7 +158,7 @@ impl Output {
 
     fn write_packets(
         &mut self,
-        core: &Core,
+        core: &FrontendSession,
         stream: &mut dyn PacketStream,
         cx: &mut Context<'_>,
     ) -> io::Result<Wrote> {
@@ -188,7 +188,7 @@ impl Output {
     /// Accounts for what the transport below a packet link has taken since the last time.
     ///
     /// Packets leave the link in order but are not reported one by one, so their number is estimated by the bytes.
-    fn advance_packets(&mut self, core: &Core, written: u64) {
+    fn advance_packets(&mut self, core: &FrontendSession, written: u64) {
         let more = usize::try_from(written - mem::replace(&mut self.written, written)).unwrap_or(usize::MAX);
         self.progress = self.progress.saturating_add(more);
         let (packets, bytes) = self.fed;

@@ -221,11 +221,10 @@ impl Group {
     /// frontend when its session closes.
     pub async fn join<D>(&self, session: &Session<D>) -> Result<()> {
         let uid = session.uid()?;
-        if !session.is_frontend() {
-            // Checked first, so that an existing membership does not change.
+        let Some(session) = session.frontend() else {
             return Err(Error::new(code::UNKNOWN, text::ON_CLOSE_ON_BACKEND));
-        }
-        membership::join(self, session.core(), &uid).await
+        };
+        membership::join(self, session, &uid).await
     }
 
     /// Removes the user of a session, if this session [joined](Self::join).
@@ -234,7 +233,7 @@ impl Group {
     /// `PIT-401` if the session is not bound, `member not found in the group` if it has not joined, or if the
     /// membership belongs to a newer session now.
     pub async fn leave<D>(&self, session: &Session<D>) -> Result<()> {
-        membership::leave(self, session.core(), &session.uid()?).await
+        membership::leave(self, session.id(), &session.uid()?).await
     }
 
     /// Removes a user, whichever session or server added it.

@@ -1,7 +1,7 @@
 //! Memberships that end with a session.
 //!
 //! A membership belongs to the session that joined, not to its user alone. The store keeps the session's
-//! [ownership](crate::session::Core::ownership) with the member, and a session removes only members that it owns. So a
+//! [ownership](crate::session::FrontendSession::ownership) with the member, and a session removes only members that it owns. So a
 //! session that ends or joins late does not change the membership of a newer session.
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::GroupError;
 use super::groups::Group;
 use crate::error::{Error, Result, code, text};
-use crate::session::Core;
+use crate::session::FrontendSession;
 
 /// The memberships of this server's sessions, by session and group.
 #[derive(Default)]
@@ -24,7 +24,7 @@ pub(super) struct Membership {
     owner: String,
     /// The close callback that ends it.
     callback: u64,
-    core: Arc<Core>,
+    core: Arc<FrontendSession>,
     /// Locked during an operation of the store, so that a leave waits for the join before it.
     stage: Mutex<Stage>,
 }
@@ -41,14 +41,19 @@ enum Stage {
 
 impl Memberships {
     /// Returns the membership of a session in a group, or makes it. Fails with `PIT-499` if the session is closed.
-    fn get_or_insert(&self, group: &Group, core: &Arc<Core>, uid: &str) -> Result<Arc<Membership>> {
+    fn get_or_insert(
+        &self,
+        group: &Group,
+        core: &Arc<FrontendSession>,
+        uid: &str,
+    ) -> Result<Arc<Membership>> {
         match self.0.entry(key(group, core.id())) {
             Entry::Occupied(entry) => Ok(Arc::clone(entry.get())),
             Entry::Vacant(entry) => {
                 let (leaving, uid) = (group.clone(), uid.to_owned());
                 let callback = core.on_close(Box::new(move |session| {
                     Box::pin(async move {
-                        if let Err(error) = leave(&leaving, session.core(), &uid).await {
+                        if let Err(error) = leave(&leaving, session.id(), &uid).await {
                             tracing::debug!(uid, group = leaving.name(), %error, "failed to remove a user from a group");
                         }
                     })
@@ -93,7 +98,7 @@ fn closed() -> Error {
 }
 
 /// Adds the user of a session to a group until the session ends.
-pub(super) async fn join(group: &Group, core: &Arc<Core>, uid: &str) -> Result<()> {
+pub(super) async fn join(group: &Group, core: &Arc<FrontendSession>, uid: &str) -> Result<()> {
     let (store, memberships) = (group.store()?, group.memberships());
     loop {
         let membership = memberships.get_or_insert(group, core, uid)?;
@@ -121,10 +126,10 @@ pub(super) async fn join(group: &Group, core: &Arc<Core>, uid: &str) -> Result<(
 }
 
 /// Removes the user of a session from a group, if this session owns the membership.
-pub(super) async fn leave(group: &Group, core: &Core, uid: &str) -> Result<()> {
+pub(super) async fn leave(group: &Group, session: u64, uid: &str) -> Result<()> {
     let (store, memberships) = (group.store()?, group.memberships());
     let not_in = || group.about(GroupError::MemberNotFound, Some(uid));
-    let membership = memberships.get(group, core.id()).ok_or_else(not_in)?;
+    let membership = memberships.get(group, session).ok_or_else(not_in)?;
     let stage = membership.stage.lock().await;
     if matches!(*stage, Stage::New | Stage::Gone) {
         memberships.remove(group, &membership, stage);

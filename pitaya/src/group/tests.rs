@@ -112,11 +112,11 @@ async fn broadcast_is_encoded_once_and_shared() {
     }
     lobby.push_route("onSay", &()).await.unwrap();
     assert_eq!(encoded.load(Relaxed), 1);
-    sessions.iter().for_each(|session| drop(session.core().take_batch()));
+    sessions.iter().for_each(|session| drop(session.frontend().unwrap().take_batch()));
 
     // Large enough to be shared rather than copied.
     lobby.push_route("onSay", &Bytes::from(vec![b'x'; 4096])).await.unwrap();
-    let mut packets = sessions.iter().map(|s| s.core().take_batch().0.unwrap().pop().unwrap());
+    let mut packets = sessions.iter().map(|s| s.frontend().unwrap().take_batch().0.unwrap().pop().unwrap());
     let first = packets.next().unwrap();
     assert!(packets.all(|packet| packet.as_ptr() == first.as_ptr()));
 }
@@ -253,7 +253,7 @@ async fn users_are_kicked_and_those_not_reached_are_named() {
     assert_eq!((delivery.sent, &delivery.failed[..]), (1, &["nobody".to_owned()][..]));
     assert_eq!(error_text(delivery.complete()), "failed to kick users");
     assert_eq!((ann.close_reason(), bob.close_reason()), (Some(CloseReason::Kicked), None));
-    assert_eq!(ann.core().take_batch().0.unwrap().pop().unwrap(), &packet::KICK[..]);
+    assert_eq!(ann.frontend().unwrap().take_batch().0.unwrap().pop().unwrap(), &packet::KICK[..]);
     assert_eq!(groups.users().kick(&["ann"]).await.unwrap().failed, ["ann"], "gone already");
 }
 
@@ -265,7 +265,7 @@ async fn a_push_to_a_group_is_a_push_on_the_wire() {
     lobby.add("ann").await.unwrap();
     let (ann, _pushes) = online(&pool, "ann").await;
     lobby.push_route("onSay", &HELLO).await.unwrap();
-    let bytes = ann.core().take_batch().0.unwrap().pop().unwrap();
+    let bytes = ann.frontend().unwrap().take_batch().0.unwrap().pop().unwrap();
     let packet = packet::whole(&bytes, packet::MAX_BODY).unwrap();
     assert_eq!(message::decode(packet.body).unwrap().body, &HELLO[..]);
 }

@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 
 use super::Session;
 use crate::error::Result;
+use crate::util::panic::catch_panic_async;
 
 /// A callback of a bind, which may refuse it.
 pub(crate) type BindCallback = Arc<dyn Fn(Session) -> BoxFuture<'static, Result<()>> + Send + Sync>;
@@ -57,6 +58,16 @@ impl<T: Clone> CallbackList<T> {
 
     pub(crate) fn all(&self) -> Arc<Vec<T>> {
         self.0.load_full()
+    }
+}
+
+impl CallbackList<BindCallback> {
+    /// Runs all callbacks; the first error stops. A panic is an error.
+    pub(super) async fn run(&self, what: &'static str, session: &Session) -> Result<()> {
+        for callback in self.all().iter() {
+            catch_panic_async(what, || callback(session.clone())).await??;
+        }
+        Ok(())
     }
 }
 

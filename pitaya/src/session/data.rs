@@ -41,6 +41,10 @@ impl State {
 }
 
 impl Data {
+    pub(super) fn new(map: Map<String, Value>) -> Self {
+        Self(Mutex::new(State { map, json: None }))
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock()
     }

@@ -7,26 +7,29 @@
 //! In a cluster a session lives on the frontend that has the client. A handler on another server has a copy for as long
 //! as it runs, by which it binds, pushes, kicks and changes the data of the session on its frontend.
 
-mod back;
+mod backend;
+mod binding;
 mod callback;
-mod core;
 mod data;
+mod frontend;
 mod outbox;
 mod pool;
 mod pushing;
+mod side;
 mod testing;
 mod uid;
 
-pub(crate) use self::back::{Back, Owner};
+pub(crate) use self::backend::{BackendSession, Owner};
 pub(crate) use self::callback::{Callbacks, bind_callback, close_callback};
-pub use self::core::CloseReason;
-pub(crate) use self::core::{CallId, Core, Via};
 pub use self::data::SessionData;
+pub use self::frontend::CloseReason;
+pub(crate) use self::frontend::{CallId, FrontendSession, Via};
 pub use self::outbox::Policy;
 pub(crate) use self::outbox::{Batch, Bounds, Refused};
 pub use self::pool::SessionPool;
 pub(crate) use self::pool::{Directory, OutboxMeters, Pool, Settings};
 pub use self::pushing::Pushing;
+pub(crate) use self::side::Side;
 pub use self::testing::Pushes;
 pub use self::uid::check_uid;
 pub(crate) use self::uid::shortened;
@@ -63,40 +66,55 @@ use crate::wire::handshake;
 /// # Ok(()) }
 /// ```
 pub struct Session<D = ()> {
-    core: Arc<Core>,
+    side: Side,
     /// The call this handle was given to; pushes through it wait for room while that call runs.
     call: CallId,
     data: PhantomData<fn() -> D>,
 }
 
 impl<D> Session<D> {
-    pub(crate) fn new(core: Arc<Core>, call: CallId) -> Self {
-        Self { core, call, data: PhantomData }
+    pub(crate) fn new(session: Arc<FrontendSession>, call: CallId) -> Self {
+        Self::of(Side::Frontend(session), call)
     }
 
-    pub(crate) fn core(&self) -> &Arc<Core> {
-        &self.core
+    pub(crate) fn of(side: Side, call: CallId) -> Self {
+        Self { side, call, data: PhantomData }
+    }
+
+    /// The session itself; `None` on a backend.
+    pub(crate) fn frontend(&self) -> Option<&Arc<FrontendSession>> {
+        match &self.side {
+            Side::Frontend(session) => Some(session),
+            Side::Backend(_) => None,
+        }
+    }
+
+    fn backend(&self) -> Option<&BackendSession> {
+        match &self.side {
+            Side::Frontend(_) => None,
+            Side::Backend(session) => Some(session),
+        }
     }
 
     /// The same session with another view of its data.
     pub fn with_data<E>(&self) -> Session<E> {
-        Session::new(Arc::clone(&self.core), self.call)
+        Session::of(self.side.clone(), self.call)
     }
 
     /// The id: counted from 1 on each frontend, never used twice there. On a backend it is the id that the session has
     /// on its [frontend](Self::frontend_id).
     pub fn id(&self) -> u64 {
-        self.core.id()
+        self.side.id()
     }
 
     /// Whether the session is on this server. On a backend it is a copy.
     pub fn is_frontend(&self) -> bool {
-        self.core.back().is_none()
+        matches!(self.side, Side::Frontend(_))
     }
 
     /// On a backend, the id of the server that has the session; `None` on that server itself.
     pub fn frontend_id(&self) -> Option<&str> {
-        self.core.back().map(Back::frontend_id)
+        self.backend().map(BackendSession::frontend_id)
     }
 
     /// The uid this session is bound to.
@@ -104,12 +122,16 @@ impl<D> Session<D> {
     /// # Errors
     /// `PIT-401` if it is not bound yet.
     pub fn uid(&self) -> Result<String> {
-        self.core.uid().map(|uid| uid.to_string()).ok_or_else(|| Error::new(code::NOT_BOUND, text::NOT_BOUND))
+        self.side
+            .binding()
+            .uid()
+            .map(|uid| uid.to_string())
+            .ok_or_else(|| Error::new(code::NOT_BOUND, text::NOT_BOUND))
     }
 
     /// Whether the session is bound to a uid.
     pub fn is_bound(&self) -> bool {
-        self.core.uid().is_some()
+        self.side.binding().uid().is_some()
     }
 
     /// Binds the session to a user. From then on the user can be reached by uid; an older session of the same
@@ -131,7 +153,7 @@ impl<D> Session<D> {
     /// `PIT-499` if the session has been closed, or the error of a callback, which unbinds the session again. On a
     /// backend also `session not found` if it has gone from its frontend, and what keeps a call from being answered.
     pub async fn bind(&self, uid: &str) -> Result<()> {
-        self.core.bind(uid).await
+        binding::bind(&self.side, uid).await
     }
 
     /// Sends a message on the route of its type.
@@ -154,13 +176,14 @@ impl<D> Session<D> {
     /// # Errors
     /// As [`push`](Self::push); also `PIT-500` if the route is longer than 255 bytes.
     pub fn push_route<'a, M: Message>(&'a self, route: &'a str, message: &M) -> Pushing<'a> {
-        let pool = self.core.pool();
-        match self.core.back() {
-            Some(back) => Pushing::back(self.uid().and_then(|uid| {
-                let body = pool.encode_body(message)?;
-                Ok(back.owner().push(uid, route, body))
+        match &self.side {
+            Side::Frontend(session) => {
+                Pushing::packet(session, self.call, route, session.pool().encode_push(route, message))
+            }
+            Side::Backend(session) => Pushing::forwarded(self.uid().and_then(|uid| {
+                let body = session.pool().encode_body(message)?;
+                Ok(session.owner().push(uid, route, body))
             })),
-            None => Pushing::packet(&self.core, self.call, route, pool.encode_push(route, message)),
         }
     }
 
@@ -171,13 +194,10 @@ impl<D> Session<D> {
     /// `PIT-499` if the session is closed already. On a backend `PIT-401` if the session is not bound, `session not
     /// found` if it has gone, and what keeps a call from being answered.
     pub async fn kick(&self) -> Result<()> {
-        if let Some(back) = self.core.back() {
-            return back.owner().kick(&self.uid()?).await;
-        }
-        if self.core.kick(CloseReason::Kicked) {
-            Ok(())
-        } else {
-            Err(Error::new(code::CLOSED, text::BROKEN_PIPE))
+        match &self.side {
+            Side::Frontend(session) if session.kick(CloseReason::Kicked) => Ok(()),
+            Side::Frontend(_) => Err(Error::new(code::CLOSED, text::BROKEN_PIPE)),
+            Side::Backend(session) => session.owner().kick(&self.uid()?).await,
         }
     }
 
@@ -185,17 +205,19 @@ impl<D> Session<D> {
     /// deadline. Returns at once; closing twice is nothing. On a backend it does nothing, since only a frontend has a
     /// connection to close: [`kick`](Self::kick) there.
     pub fn close(&self) {
-        self.core.close(CloseReason::Server);
+        if let Side::Frontend(session) = &self.side {
+            session.close(CloseReason::Server);
+        }
     }
 
     /// Whether the session is closed: nothing can be sent any more.
     pub fn is_closed(&self) -> bool {
-        self.core.close_reason().is_some()
+        self.close_reason().is_some()
     }
 
     /// Why the session was closed, once it is.
     pub fn close_reason(&self) -> Option<CloseReason> {
-        self.core.close_reason()
+        self.frontend()?.close_reason()
     }
 
     /// Calls `f` once when the session is over: after its last handler, before the callbacks of
@@ -209,10 +231,10 @@ impl<D> Session<D> {
         F: FnOnce(Session) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        if !self.is_frontend() {
+        let Side::Frontend(session) = &self.side else {
             return Err(Error::new(code::UNKNOWN, text::ON_CLOSE_ON_BACKEND));
-        }
-        if self.core.on_close(Box::new(move |session| Box::pin(f(session)))).is_some() {
+        };
+        if session.on_close(Box::new(move |session| Box::pin(f(session)))).is_some() {
             Ok(())
         } else {
             Err(Error::new(code::CLOSED, text::BROKEN_PIPE))
@@ -221,7 +243,7 @@ impl<D> Session<D> {
 
     /// What the client said in its handshake; `None` before it did, and on a backend.
     pub fn handshake(&self) -> Option<Arc<handshake::Request>> {
-        self.core.handshake()
+        self.frontend()?.handshake()
     }
 
     /// Returns the client's address as text, for example `127.0.0.1:40312`.
@@ -229,14 +251,14 @@ impl<D> Session<D> {
     /// Behind a proxy of `pitaya.acceptor.trustedproxies` it is the address that the PROXY header, `X-Forwarded-For` or
     /// `Forwarded` names. Its port is 0 if none of them tells one. The text is empty on a backend.
     pub fn remote_addr(&self) -> &str {
-        self.core.remote_addr()
+        self.frontend().map_or("", |session| session.remote_addr())
     }
 
     /// Returns the address of the socket's peer as text: the last proxy, where there is one, else the client.
     ///
     /// The text is empty on a backend.
     pub fn peer_addr(&self) -> &str {
-        self.core.peer_addr()
+        self.frontend().map_or("", |session| session.peer_addr())
     }
 
     /// Returns the HTTP request by which a WebSocket client connected: path, query, headers and chosen subprotocol.
@@ -244,7 +266,7 @@ impl<D> Session<D> {
     /// It is there before the handshake, so an authentication hook can read a token or a cookie from it. `None` over other
     /// transports, and on a backend.
     pub fn upgrade(&self) -> Option<Arc<UpgradeRequest>> {
-        self.core.upgrade().cloned()
+        self.frontend()?.upgrade().cloned()
     }
 
     /// One value of the data; `None` if there is none.
@@ -252,7 +274,7 @@ impl<D> Session<D> {
     /// # Errors
     /// `PIT-500` if it is not of type `T`.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
-        self.core.data().get(key)
+        self.side.data().get(key)
     }
 
     /// Sets one value of the data.
@@ -263,32 +285,32 @@ impl<D> Session<D> {
     /// # Errors
     /// `PIT-500` if it has no JSON form.
     pub fn set<T: Serialize>(&self, key: &str, value: T) -> Result<()> {
-        self.core.data().set(key, value)
+        self.side.data().set(key, value)
     }
 
     /// Whether the data has a value under `key`.
     pub fn has(&self, key: &str) -> bool {
-        self.core.data().has(key)
+        self.side.data().has(key)
     }
 
     /// Removes one value of the data; gives whether there was one.
     pub fn remove(&self, key: &str) -> bool {
-        self.core.data().remove(key)
+        self.side.data().remove(key)
     }
 
     /// Removes all data.
     pub fn clear(&self) {
-        self.core.data().replace(Map::new());
+        self.side.data().replace(Map::new());
     }
 
     /// A copy of all data, as the wire has it.
     pub fn data_map(&self) -> Map<String, Value> {
-        self.core.data().snapshot()
+        self.side.data().snapshot()
     }
 
     /// Replaces all data.
     pub fn set_data_map(&self, data: Map<String, Value>) {
-        self.core.data().replace(data);
+        self.side.data().replace(data);
     }
 
     /// Sends the data of a backend's copy to the session itself, whose data it replaces, all of it: of two backends
@@ -299,12 +321,12 @@ impl<D> Session<D> {
     /// `frontend session can't push to front`: on a frontend the data is where it belongs already. `session not found`
     /// if the session has gone, and what keeps a call from being answered.
     pub async fn push_to_front(&self) -> Result<()> {
-        let Some(back) = self.core.back() else {
+        let Side::Backend(session) = &self.side else {
             return Err(Error::new(code::UNKNOWN, text::FRONT_CANT_PUSH_TO_FRONT));
         };
-        let data = self.core.data().json();
-        let uid = self.core.uid();
-        back.owner().replace_data(self.id(), uid.as_deref().unwrap_or_default(), data).await
+        let uid = session.binding().uid();
+        let (owner, data) = (session.owner(), session.data().json());
+        owner.replace_data(session.id(), uid.as_deref().unwrap_or_default(), data).await
     }
 }
 
@@ -317,7 +339,7 @@ impl<D> Session<D> {
     where
         D: SessionData, // here and not on the block, so that the compiler says what `D` lacks
     {
-        self.core.data().view()
+        self.side.data().view()
     }
 
     /// Changes the data through `D`, as one step: no other change comes between. Keys outside `D` stay as they
@@ -332,7 +354,7 @@ impl<D> Session<D> {
     where
         D: SessionData,
     {
-        let result = self.core.data().update(f)?;
+        let result = self.side.data().update(f)?;
         if !self.is_frontend() {
             self.push_to_front().await?;
         }
@@ -357,7 +379,7 @@ impl<D: SessionData> Session<D> {
 
 impl<D> Clone for Session<D> {
     fn clone(&self) -> Self {
-        Self::new(Arc::clone(&self.core), self.call)
+        Self::of(self.side.clone(), self.call)
     }
 }
 
@@ -365,7 +387,7 @@ impl<D> fmt::Debug for Session<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
             .field("id", &self.id())
-            .field("uid", &self.core.uid())
+            .field("uid", &self.side.binding().uid())
             .field("remote_addr", &self.remote_addr())
             .field("closed", &self.close_reason())
             .finish()

@@ -11,11 +11,9 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use foldhash::fast::RandomState;
 use futures_util::future::BoxFuture;
-use serde_json::{Map, Value};
 
-use super::back::Back;
 use super::callback::{Callbacks, bind_callback, close_callback};
-use super::core::{Core, Via, all_ended};
+use super::frontend::{FrontendSession, Via, all_ended};
 use super::outbox::Bounds;
 use super::{CloseReason, Policy, Session};
 use crate::error::{Error, Result, code, text};
@@ -89,7 +87,7 @@ pub(crate) trait Directory: Send + Sync {
 
     /// Notes that a session becomes that of a user. Returns the time of the bind. Called with the user's entry locked, so
     /// that binds are noted in the order in which sessions replace each other.
-    fn bind(&self, uid: &Arc<str>, core: &Core) -> i64;
+    fn bind(&self, uid: &Arc<str>, core: &FrontendSession) -> i64;
 
     /// Tells the others of a bind. Done when they have ended their sessions of the user, within a limit.
     fn entered<'a>(&'a self, uid: &'a Arc<str>, bound_at: i64) -> BoxFuture<'a, ()>;
@@ -98,7 +96,7 @@ pub(crate) trait Directory: Send + Sync {
     fn server_id(&self) -> Arc<str>;
 
     /// The session of a user is over, or its bind failed: once for each [`entering`](Self::entering) that succeeded.
-    fn left(&self, uid: &str, core: &Core);
+    fn left(&self, uid: &str, core: &FrontendSession);
 
     /// Whether a session is kicked, and not only closed, when another takes its place.
     fn kicks(&self) -> bool;
@@ -107,11 +105,11 @@ pub(crate) trait Directory: Send + Sync {
 pub(crate) struct Pool {
     settings: Settings,
     next_id: AtomicU64,
-    sessions: DashMap<u64, Arc<Core>, RandomState>,
+    sessions: DashMap<u64, Arc<FrontendSession>, RandomState>,
     /// Keyed by what clients choose: the default hasher resists them.
-    users: DashMap<Arc<str>, Arc<Core>>,
+    users: DashMap<Arc<str>, Arc<FrontendSession>>,
     /// Sessions of each user that are closed and have not ended yet.
-    ending: DashMap<Arc<str>, Vec<Arc<Core>>>,
+    ending: DashMap<Arc<str>, Vec<Arc<FrontendSession>>>,
     /// The time of the last bind of a server that stands alone.
     last_bind: AtomicI64,
     callbacks: Callbacks,
@@ -177,27 +175,16 @@ impl Pool {
     }
 
     /// A new session, from the moment its connection is accepted.
-    pub(crate) fn create(self: &Arc<Self>, remote_addr: &str) -> Arc<Core> {
+    pub(crate) fn create(self: &Arc<Self>, remote_addr: &str) -> Arc<FrontendSession> {
         self.create_via(remote_addr, None)
     }
 
     /// The same for a client that came by a proxy or an HTTP request.
-    pub(crate) fn create_via(self: &Arc<Self>, remote_addr: &str, via: Option<Via>) -> Arc<Core> {
+    pub(crate) fn create_via(self: &Arc<Self>, remote_addr: &str, via: Option<Via>) -> Arc<FrontendSession> {
         let id = self.next_id.fetch_add(1, Relaxed) + 1;
-        let core = Arc::new(Core::new(id, Arc::clone(self), remote_addr, via));
+        let core = Arc::new(FrontendSession::new(id, Arc::clone(self), remote_addr, via));
         self.sessions.insert(id, Arc::clone(&core));
         core
-    }
-
-    /// A copy of a session of another server, for one call of it. It is not found here, nor counted.
-    pub(crate) fn copy(
-        self: &Arc<Self>,
-        id: u64,
-        uid: Option<&str>,
-        data: Map<String, Value>,
-        back: Back,
-    ) -> Arc<Core> {
-        Arc::new(Core::copy(id, Arc::clone(self), uid, data, back))
     }
 
     /// Encodes the body of a push.
@@ -241,9 +228,9 @@ impl Pool {
     pub(super) fn swap_user(
         &self,
         uid: &Arc<str>,
-        core: &Arc<Core>,
+        core: &Arc<FrontendSession>,
         directory: Option<&dyn Directory>,
-    ) -> Result<(i64, Option<Arc<Core>>)> {
+    ) -> Result<(i64, Option<Arc<FrontendSession>>)> {
         let entry = self.users.entry(Arc::clone(uid));
         if core.close_reason().is_some() {
             return Err(Error::new(code::CLOSED, text::BROKEN_PIPE));
@@ -270,7 +257,12 @@ impl Pool {
 
     /// Waits until the sessions of a user that were closed before have ended, up to `pitaya.session.replace.timeout`.
     /// `closed` is one of them that may not be known as such yet. `except` is the id of one that is not waited for.
-    pub(crate) async fn wait_for_ending(&self, uid: &str, closed: Option<Arc<Core>>, except: Option<u64>) {
+    pub(crate) async fn wait_for_ending(
+        &self,
+        uid: &str,
+        closed: Option<Arc<FrontendSession>>,
+        except: Option<u64>,
+    ) {
         let mut all = self.ending.get(uid).map(|all| all.clone()).unwrap_or_default();
         all.extend(closed);
         all.retain(|core| Some(core.id()) != except);
@@ -291,7 +283,7 @@ impl Pool {
     }
 
     /// A session has ended.
-    pub(super) fn ended(&self, uid: &str, core: &Core) {
+    pub(super) fn ended(&self, uid: &str, core: &FrontendSession) {
         if let Some(mut all) = self.ending.get_mut(uid) {
             all.retain(|other| other.id() != core.id());
         }
@@ -299,12 +291,12 @@ impl Pool {
     }
 
     /// Removes the session of `uid` if it is this one: a late close never removes a newer session.
-    pub(super) fn forget_user(&self, uid: &str, core: &Core) {
+    pub(super) fn forget_user(&self, uid: &str, core: &FrontendSession) {
         self.users.remove_if(uid, |_, current| current.id() == core.id());
     }
 
     /// Removes a closed session.
-    pub(super) fn forget(&self, core: &Core) {
+    pub(super) fn forget(&self, core: &FrontendSession) {
         // Before it is gone from the users: a bind finds it there or here.
         if let (Some(uid), Some(this)) = (core.uid(), self.by_id(core.id())) {
             let mut all = self.ending.entry(Arc::clone(&uid)).or_default();
@@ -321,11 +313,11 @@ impl Pool {
         core.unlist();
     }
 
-    pub(crate) fn by_id(&self, id: u64) -> Option<Arc<Core>> {
+    pub(crate) fn by_id(&self, id: u64) -> Option<Arc<FrontendSession>> {
         self.sessions.get(&id).map(|core| Arc::clone(&core))
     }
 
-    pub(crate) fn by_uid(&self, uid: &str) -> Option<Arc<Core>> {
+    pub(crate) fn by_uid(&self, uid: &str) -> Option<Arc<FrontendSession>> {
         self.users.get(uid).map(|core| Arc::clone(&core))
     }
 
@@ -333,7 +325,7 @@ impl Pool {
         self.sessions.len()
     }
 
-    pub(crate) fn all(&self) -> Vec<Arc<Core>> {
+    pub(crate) fn all(&self) -> Vec<Arc<FrontendSession>> {
         let mut all: Vec<_> = self.sessions.iter().map(|core| Arc::clone(&core)).collect();
         all.sort_unstable_by_key(|core| core.id());
         all

@@ -11,7 +11,7 @@ use tokio::task::coop;
 use tokio::time::Instant;
 
 use super::outbox::{Refused, route_hash};
-use super::{CallId, Core};
+use super::{CallId, FrontendSession};
 use crate::error::{Error, Result, code, text};
 
 /// The future of [`Session::push`](super::Session::push) and [`Session::push_route`](super::Session::push_route).
@@ -24,7 +24,7 @@ pub struct Pushing<'a>(Step<'a>);
 
 enum Step<'a> {
     Failed(Error),
-    Start { core: &'a Core, call: CallId, route: &'a str, packet: Bytes },
+    Start { core: &'a FrontendSession, call: CallId, route: &'a str, packet: Bytes },
     Offer(Offer<'a>),
     Back(BoxFuture<'a, Result<()>>),
     Done,
@@ -32,7 +32,7 @@ enum Step<'a> {
 
 /// A packet of a running call, which waits while the outbox is full.
 struct Offer<'a> {
-    core: &'a Core,
+    core: &'a FrontendSession,
     push: u64,
     packet: Bytes,
     /// A handler that only pushes lets other tasks have their turn, as one that only reads from a channel does.
@@ -43,7 +43,12 @@ struct Offer<'a> {
 
 impl<'a> Pushing<'a> {
     /// A push of an encoded packet by the frontend.
-    pub(super) fn packet(core: &'a Core, call: CallId, route: &'a str, packet: Result<Bytes>) -> Self {
+    pub(super) fn packet(
+        core: &'a FrontendSession,
+        call: CallId,
+        route: &'a str,
+        packet: Result<Bytes>,
+    ) -> Self {
         Self(match packet {
             Ok(packet) => Step::Start { core, call, route, packet },
             Err(error) => Step::Failed(error),
@@ -51,7 +56,7 @@ impl<'a> Pushing<'a> {
     }
 
     /// A push by a backend, through the frontend of the session.
-    pub(super) fn back(push: Result<BoxFuture<'a, Result<()>>>) -> Self {
+    pub(super) fn forwarded(push: Result<BoxFuture<'a, Result<()>>>) -> Self {
         Self(push.map_or_else(Step::Failed, Step::Back))
     }
 }

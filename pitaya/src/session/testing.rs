@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::core::Core;
+use super::frontend::FrontendSession;
 use super::{CloseReason, Pool, Session};
 use crate::error::{Error, Result, code};
 use crate::serialize::{Body, Push};
@@ -13,7 +13,7 @@ use crate::wire::{message, packet};
 /// What was pushed to a session made by [`Session::test`].
 #[derive(Debug)]
 pub struct Pushes {
-    core: Arc<Core>,
+    core: Arc<FrontendSession>,
 }
 
 pub(super) fn session<D>(pool: &Arc<Pool>) -> (Session<D>, Pushes) {

@@ -18,10 +18,10 @@ async fn a_membership_ends_with_the_session_that_made_it() {
     let (second, _pushes) = online(&pool, "ann").await;
     assert!(first.is_closed());
     lobby.join(&second).await.unwrap();
-    first.core().run_close_callbacks(limit).await;
+    first.frontend().unwrap().run_close_callbacks(limit).await;
     assert_eq!(lobby.members().await.unwrap(), ["ann"], "the newer session owns the membership");
     second.close();
-    second.core().run_close_callbacks(limit).await;
+    second.frontend().unwrap().run_close_callbacks(limit).await;
     assert!(lobby.members().await.unwrap().is_empty());
     assert_eq!(groups.memberships().count(), 0);
 }
@@ -38,7 +38,7 @@ async fn a_late_join_touches_no_other_membership() {
     for _ in 0..2 {
         assert_eq!(lobby.join(&first).await.unwrap_err().code(), code::CLOSED);
         assert_eq!(lobby.members().await.unwrap(), ["ann"]);
-        first.core().run_close_callbacks(Duration::from_secs(1)).await;
+        first.frontend().unwrap().run_close_callbacks(Duration::from_secs(1)).await;
     }
     assert_eq!(lobby.members().await.unwrap(), ["ann"]);
     lobby.leave(&second).await.unwrap();
@@ -54,9 +54,9 @@ async fn joining_again_keeps_one_close_callback() {
     for _ in 0..1000 {
         lobby.join(&ann).await.unwrap();
     }
-    assert_eq!((ann.core().close_callbacks(), groups.memberships().count()), (1, 1));
+    assert_eq!((ann.frontend().unwrap().close_callbacks(), groups.memberships().count()), (1, 1));
     lobby.remove("ann").await.unwrap();
-    assert_eq!((ann.core().close_callbacks(), groups.memberships().count()), (0, 0));
+    assert_eq!((ann.frontend().unwrap().close_callbacks(), groups.memberships().count()), (0, 0));
     for n in 0..1000 {
         let room = groups.group(&format!("room-{n}"));
         assert!(room.join(&ann).await.is_err(), "the group does not exist");
@@ -68,5 +68,5 @@ async fn joining_again_keeps_one_close_callback() {
             _ => room.leave(&ann).await.unwrap(),
         }
     }
-    assert_eq!((ann.core().close_callbacks(), groups.memberships().count()), (0, 0));
+    assert_eq!((ann.frontend().unwrap().close_callbacks(), groups.memberships().count()), (0, 0));
 }

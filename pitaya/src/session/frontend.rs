@@ -1,8 +1,8 @@
-//! One session, as the framework has it: shared by its connection, its handlers and the pool.
+//! A session on the server that has its connection: shared by the connection, its handlers and the pool.
 
-mod binding;
 mod closing;
 mod ending;
+mod enter;
 mod sending;
 
 use std::collections::BTreeMap;
@@ -11,14 +11,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, MutexGuard};
 use std::task::Waker;
 
-use serde_json::{Map, Value};
-
-use super::back::Back;
+use super::binding::{self, Binding};
 use super::callback::OnceCallback;
 use super::data::Data;
 use super::outbox::Outbox;
 use super::pool::Pool;
+use super::side::Side;
 use crate::acceptor::UpgradeRequest;
+use crate::error::Result;
 use crate::span::{ClientMessage, Tracer};
 use crate::util::sync::Mutex;
 use crate::wire::handshake;
@@ -79,7 +79,6 @@ impl CloseReason {
 
 #[derive(Default)]
 struct State {
-    uid: Option<Arc<str>>,
     /// The user that the cluster was told of, until it is told that it has left.
     listed: Option<Arc<str>>,
     handshake: Option<Arc<handshake::Request>>,
@@ -101,7 +100,7 @@ struct State {
 /// How far the life of a session is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Life {
-    /// No connection serves it, so nobody says when it has ended: a backend's copy, a session of a test.
+    /// No connection serves it, so nobody says when it has ended: a session of a test.
     #[default]
     Unserved,
     /// The connection in this task serves it.
@@ -118,49 +117,31 @@ pub(crate) struct Via {
     pub(crate) upgrade: Option<Arc<UpgradeRequest>>,
 }
 
-pub(crate) struct Core {
+/// A session on the server that has its connection.
+pub(crate) struct FrontendSession {
     id: u64,
     pool: Arc<Pool>,
     remote_addr: Box<str>,
     via: Option<Box<Via>>,
     outbox: Outbox,
     data: Data,
+    binding: Binding,
     /// The call of the lane that runs now.
     lane: AtomicU64,
     calls: AtomicU64,
     state: Mutex<State>,
-    /// Set on a backend: the session is on another server.
-    back: Option<Box<Back>>,
 }
 
-impl Core {
+impl FrontendSession {
     pub(super) fn new(id: u64, pool: Arc<Pool>, remote_addr: &str, via: Option<Via>) -> Self {
-        Self { via: via.map(Box::new), ..Self::make(id, pool, remote_addr, None) }
-    }
-
-    /// A backend's copy of a session that is on another server.
-    pub(super) fn copy(
-        id: u64,
-        pool: Arc<Pool>,
-        uid: Option<&str>,
-        data: Map<String, Value>,
-        back: Back,
-    ) -> Self {
-        let core = Self::make(id, pool, "", Some(Box::new(back)));
-        core.state().uid = uid.map(Arc::from);
-        core.data.replace(data);
-        core
-    }
-
-    fn make(id: u64, pool: Arc<Pool>, remote_addr: &str, back: Option<Box<Back>>) -> Self {
         Self {
             id,
-            back,
             pool,
             remote_addr: remote_addr.into(),
-            via: None,
+            via: via.map(Box::new),
             outbox: Outbox::new(),
             data: Data::default(),
+            binding: Binding::default(),
             lane: AtomicU64::new(0),
             calls: AtomicU64::new(0),
             state: Mutex::new(State { on_close: Some(BTreeMap::new()), ..State::default() }),
@@ -179,12 +160,6 @@ impl Core {
         &self.pool
     }
 
-    /// What only a backend's copy has.
-    #[inline]
-    pub(crate) fn back(&self) -> Option<&Back> {
-        self.back.as_deref()
-    }
-
     /// The tracer of the app, if it has one.
     #[inline]
     pub(crate) fn tracer(&self) -> Option<&Tracer> {
@@ -199,6 +174,15 @@ impl Core {
         is_request: bool,
     ) -> ClientMessage<'a> {
         ClientMessage { route, session: self.id, uid: self.uid(), request_id, is_request }
+    }
+
+    pub(super) fn binding(&self) -> &Binding {
+        &self.binding
+    }
+
+    /// Binds the session to a user.
+    pub(crate) async fn bind(self: &Arc<Self>, uid: &str) -> Result<()> {
+        binding::bind(&Side::Frontend(Arc::clone(self)), uid).await
     }
 
     pub(crate) fn outbox(&self) -> &Outbox {
@@ -222,7 +206,7 @@ impl Core {
     }
 
     pub(crate) fn uid(&self) -> Option<Arc<str>> {
-        self.state().uid.clone()
+        self.binding.uid()
     }
 
     pub(crate) fn handshake(&self) -> Option<Arc<handshake::Request>> {
@@ -269,7 +253,7 @@ impl Core {
 
 /// A call beside the lane, while it runs.
 pub(crate) struct ConcurrentCall {
-    core: Arc<Core>,
+    core: Arc<FrontendSession>,
     call: CallId,
 }
 
@@ -285,7 +269,7 @@ impl Drop for ConcurrentCall {
     }
 }
 
-impl fmt::Debug for Core {
+impl fmt::Debug for FrontendSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
             .field("id", &self.id)

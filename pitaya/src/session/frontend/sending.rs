@@ -6,12 +6,12 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
-use super::{CloseReason, Core};
+use super::{CloseReason, FrontendSession};
 use crate::error::{Error, Result, code, text};
 use crate::session::outbox::{Batch, Refused, route_hash};
 use crate::util::throttle::throttled;
 
-impl Core {
+impl FrontendSession {
     /// Encodes a packet straight into the outbox.
     pub(crate) fn encode<E>(
         &self,

@@ -7,9 +7,9 @@ use std::task::{Context, Poll, Waker};
 
 use futures_util::future::join_all;
 
-use super::{Core, Life};
+use super::{FrontendSession, Life};
 
-impl Core {
+impl FrontendSession {
     /// The connection in the running task serves this session, and will say when it has [ended](Self::end).
     pub(crate) fn serve(&self) {
         self.state().life = Life::Served(tokio::task::try_id());
@@ -57,7 +57,7 @@ impl Core {
 }
 
 /// Waits until all of these sessions have ended, but for one whose own task waits.
-pub(in crate::session) async fn all_ended(sessions: &[Arc<Core>]) {
+pub(in crate::session) async fn all_ended(sessions: &[Arc<FrontendSession>]) {
     let others = sessions.iter().filter(|core| !core.is_served_here());
     join_all(others.map(|core| poll_fn(|cx| core.poll_ended(cx)))).await;
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-use super::{CloseReason, Core};
+use super::{CloseReason, FrontendSession};
 use crate::session::Session;
 use crate::session::callback::OnceCallback;
 use crate::util::panic::catch_panic_async;
 use crate::util::throttle::throttled;
 
-impl Core {
+impl FrontendSession {
     /// Closes the session, once and for good. Gives `false` if it was closed already. Never waits.
     pub(crate) fn close(&self, reason: CloseReason) -> bool {
         self.close_with(reason, None)
@@ -30,9 +30,6 @@ impl Core {
     }
 
     fn close_with(&self, reason: CloseReason, last: Option<&Bytes>) -> bool {
-        if self.back.is_some() {
-            return false; // a copy: its frontend closes the session
-        }
         self.closed(self.outbox.close(reason, last))
     }
 
