@@ -75,6 +75,7 @@ const EXEMPT: &[(&str, &str)] = &[
     ("app/running.rs", "each line once, at start"),
     ("app/stop.rs", "each line once, at the end"),
     ("app/watch.rs", "each line once, at start"),
+    ("lifecycle.rs", "each step of a stop once"),
     ("module/", "the application's own modules and programs"),
     ("testing/", "not in production"),
     ("cluster/memory/", "the in-memory broker, for tests"),
