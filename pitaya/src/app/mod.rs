@@ -53,6 +53,7 @@ use crate::services::Services;
 #[cfg(feature = "testing")]
 use crate::session::CloseReason;
 use crate::session::{Pool, SessionPool};
+#[cfg(feature = "otel")]
 use crate::span::Tracer;
 use crate::timer::Timers;
 use watch::Watch;
@@ -77,6 +78,7 @@ struct Inner {
     /// This server's place in its cluster, if it is in one.
     node: Option<Arc<Node>>,
     metrics: Metrics,
+    #[cfg(feature = "otel")]
     tracer: Option<Tracer>,
     heap: Option<HeapSource>,
     watch: Watch,

@@ -305,6 +305,7 @@ fn assemble(builder: &mut Builder, format: Format, dictionary: Dictionary) -> Re
             rpc: rpc.clone(),
             node,
             metrics: metrics.clone(),
+            #[cfg(feature = "otel")]
             tracer,
             heap: builder.heap.take(),
             watch: watch::Watch::default(),
