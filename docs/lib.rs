@@ -26,6 +26,7 @@ documents! {
     operations: "guide/operations.md",
     deploying: "guide/deploying.md",
     tracing: "guide/tracing.md",
+    reliable_rpc: "guide/reliable-rpc.md",
     from_go: "guide/from-go.md",
     security: "guide/security.md",
 }

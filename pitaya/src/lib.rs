@@ -43,6 +43,9 @@ mod util;
 mod validate;
 #[doc(hidden)]
 pub mod wire;
+#[cfg(feature = "worker")]
+#[cfg_attr(docsrs, doc(cfg(feature = "worker")))]
+pub mod worker;
 
 pub use bytes::Bytes;
 pub use error::{AnyError, BoxError, Error, ErrorKind, Result, ResultExt};

@@ -9,6 +9,7 @@
 //! | [`http`] | requests over HTTP, and a strict reader of the metrics in an answer |
 //! | [`browser`] | the chat in a real browser |
 //! | [`nats`] | `Nats`: a nats-server of a test, which the test may kill, freeze and restart |
+//! | [`redis`] | `Redis`: a redis-server of a test, which the test may kill, freeze and restart |
 //! | [`etcd`] | `Etcd`: an etcd of a test or of a test binary; `Members`: three of them in a cluster |
 //! | [`tcp_proxy`] | `TcpProxy`: a connection that a test may close, stall or make a black hole |
 //! | [`node`] | `Node`: a server as etcd discovery knows it, without an app |
@@ -27,6 +28,7 @@ pub mod node;
 pub mod programs;
 pub mod prometheus;
 pub mod raw_client;
+pub mod redis;
 pub mod server;
 pub mod tcp_proxy;
 pub mod transport;

@@ -61,12 +61,12 @@ pub const CLUSTER: Suite = Suite {
         kind("go_metadata_encode", "cluster_vectors"),
         kind("go_json_number_after_one_hop", "cluster_vectors"),
         kind("go_answers", "answer_vectors"),
+        kind("redis_keys", "worker_vectors"),
+        kind("redis_jobs", "worker_vectors"),
+        kind("retry_delay", "worker_vectors"),
     ],
     awaited: &[
         ("grpc_address_choice", "gRPC"),
-        ("redis_keys", "reliable RPC"),
-        ("redis_jobs", "reliable RPC"),
-        ("retry_delay", "reliable RPC"),
     ],
 };
 

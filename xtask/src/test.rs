@@ -28,6 +28,7 @@ const FEATURES: &[&str] = &[
     "prometheus",
     "statsd",
     "otel",
+    "worker",
 ];
 
 /// The integration tests that run with the features of `pitaya-unified` too: macros, every serializer, clients, and bytes

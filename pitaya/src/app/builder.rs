@@ -57,6 +57,8 @@ pub struct Builder {
     pub(super) reporters: Vec<Arc<dyn Reporter>>,
     #[cfg(feature = "otel")]
     pub(super) otel: Option<crate::otel::Otel>,
+    #[cfg(feature = "worker")]
+    pub(super) worker: Option<crate::worker::Worker>,
     pub(super) heap: Option<HeapSource>,
     pub(super) call_limits: Vec<CallLimit>,
     pub(super) on_built: Vec<OnBuilt>,
@@ -93,6 +95,8 @@ impl Default for Builder {
             reporters: Vec::new(),
             #[cfg(feature = "otel")]
             otel: None,
+            #[cfg(feature = "worker")]
+            worker: None,
             heap: None,
             call_limits: Vec::new(),
             on_built: Vec::new(),
@@ -420,6 +424,25 @@ impl Builder {
     #[must_use]
     pub fn otel(mut self, otel: crate::otel::Otel) -> Self {
         self.otel = Some(otel);
+        self
+    }
+
+    /// Runs the jobs of reliable RPC in this server ([`worker`](crate::worker)), as `pitaya.worker` configures. A second
+    /// worker is an error at start.
+    ///
+    /// ```
+    /// use pitaya::prelude::*;
+    /// use pitaya::worker::Worker;
+    ///
+    /// let app = App::builder().server_type("metagame").backend().worker(Worker::new());
+    /// ```
+    #[cfg(feature = "worker")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "worker")))]
+    #[must_use]
+    pub fn worker(mut self, worker: crate::worker::Worker) -> Self {
+        if self.worker.replace(worker).is_some() {
+            self.problems.push(crate::error::text::RPC_JOB_REGISTERED.to_owned());
+        }
         self
     }
 

@@ -19,6 +19,8 @@
 mod builder;
 mod cached;
 mod cluster;
+#[cfg(feature = "worker")]
+mod jobs;
 #[cfg(feature = "http")]
 mod pages;
 mod running;
@@ -82,6 +84,8 @@ struct Inner {
     tracer: Option<Tracer>,
     heap: Option<HeapSource>,
     watch: Watch,
+    #[cfg(feature = "worker")]
+    jobs: jobs::Jobs,
     tasks: TaskTracker,
     /// Cancelled when the app is asked to stop. Ends the wait of [`Running::wait`].
     shutdown: CancellationToken,
@@ -255,6 +259,33 @@ impl App {
     /// As [`Rpc::call_raw`].
     pub async fn rpc_raw(&self, route: &str, body: Bytes) -> Result<Bytes> {
         self.inner.rpc.call_raw(route, body).await
+    }
+
+    /// Enqueues a call of a remote as a job, which a worker runs until one run succeeds. Returns the id of the job.
+    ///
+    /// # Errors
+    /// As [`Reliable::call`](crate::worker::Reliable::call).
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the job may be enqueued or not.
+    #[cfg(feature = "worker")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "worker")))]
+    pub async fn reliable_rpc<Req: Message, Rep: Message>(
+        &self,
+        route: &Route<Req, Rep>,
+        request: &Req,
+    ) -> Result<crate::worker::JobId> {
+        self.reliable()?.call(route, request).await
+    }
+
+    /// Returns what enqueues jobs: delayed, with an idempotency key, with a deadline.
+    ///
+    /// # Errors
+    /// As [`groups`](Self::groups).
+    #[cfg(feature = "worker")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "worker")))]
+    pub fn reliable(&self) -> Result<crate::worker::Reliable> {
+        crate::worker::Reliable::from_services(&self.inner.shared.services)
     }
 
     /// Asks the app to stop and returns without waiting. [`Running::wait`] then stops it. A second call does nothing.

@@ -7,6 +7,8 @@ use crate::metrics::Metrics;
 use crate::serialize::Format;
 use crate::session::{Bounds, OutboxMeters, Policy, Settings};
 use crate::span::Tracer;
+#[cfg(feature = "worker")]
+use crate::worker;
 use crate::wire::{Compression, Compressor, Dictionary};
 
 /// The number of routes whose compression back-off is kept, at 8 bytes each.
@@ -82,5 +84,34 @@ pub(super) fn listen(config: &Config, ready: Readiness) -> ListenOptions {
         probe: config.ws_probe.as_str().into(),
         ready,
         max_head: config.limit_upgrade_head,
+    }
+}
+
+#[cfg(feature = "worker")]
+pub(super) fn worker(config: &Config) -> worker::Options {
+    let redis = worker::RedisOptions {
+        url: config.worker_redis_url.clone(),
+        user: config.worker_redis_user.clone(),
+        password: config.worker_redis_password.clone(),
+        database: u32::try_from(config.worker_redis_database).ok(),
+        tls: config.worker_redis_tls,
+        ca_file: config.worker_redis_tls_ca_file.clone(),
+    };
+    let retry = worker::Retry {
+        enabled: config.worker_retry_enabled,
+        max: config.worker_retry_max,
+        exponent: config.worker_retry_exponential,
+        min_delay: config.worker_retry_min_delay,
+        max_delay: config.worker_retry_max_delay,
+        max_random: config.worker_retry_max_random,
+    };
+    worker::Options {
+        redis,
+        namespace: config.worker_namespace.clone(),
+        concurrency: config.worker_concurrency,
+        retry,
+        timeout: config.worker_timeout,
+        heartbeat: config.worker_heartbeat,
+        poll: config.worker_poll,
     }
 }

@@ -178,6 +178,9 @@ async fn begin(
     app.inner.timers.start(&app.inner.tasks, &app.inner.cancel, &app.inner.kill);
     app.inner.groups.start(&app.inner.tasks, app.inner.cancel.clone());
 
+    #[cfg(feature = "worker")]
+    app.inner.jobs.start(builder, app, &tables)?;
+
     let meters = ConnectionMetrics::new(&app.inner.metrics, &tables);
     let rates = rates(builder, &tables)?;
     let front = Arc::new(ConnectionContext {
@@ -265,6 +268,8 @@ fn broken(msg: String) -> Error {
 fn assemble(builder: &mut Builder, format: Format, dictionary: Dictionary) -> Result<App> {
     let services = Arc::clone(&builder.services);
     let config = Arc::new(builder.config.clone());
+    #[cfg(feature = "worker")]
+    let reliable = crate::worker::Reliable::new(&settings::worker(&config))?;
     let server_id: Arc<str> =
         builder.server_id.take().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()).into();
     watch::add_reporters(builder);
@@ -309,6 +314,8 @@ fn assemble(builder: &mut Builder, format: Format, dictionary: Dictionary) -> Re
             tracer,
             heap: builder.heap.take(),
             watch: watch::Watch::default(),
+            #[cfg(feature = "worker")]
+            jobs: super::jobs::Jobs::default(),
             tasks,
             shutdown: CancellationToken::new(),
             cancel: CancellationToken::new(),
@@ -323,6 +330,8 @@ fn assemble(builder: &mut Builder, format: Format, dictionary: Dictionary) -> Re
     services.insert(users);
     services.insert(timers);
     services.insert(modules);
+    #[cfg(feature = "worker")]
+    services.insert(reliable);
     services.insert(app.clone());
     Ok(app)
 }
@@ -357,10 +366,15 @@ fn tracer(_builder: &mut Builder, _server_id: &str) -> Result<Option<Tracer>> {
 fn plan<'a>(builder: &'a mut Builder, app: &'a App) -> Plan<'a> {
     builder.handler_pipeline.validate = builder.config.struct_validation;
     builder.remote_pipeline.validate = builder.config.struct_validation;
+    // A worker calls the remotes of other servers.
+    #[cfg(feature = "worker")]
+    let is_worker = builder.worker.is_some();
+    #[cfg(not(feature = "worker"))]
+    let is_worker = false;
     Plan {
         server_type: &builder.server_type,
         collect: builder.collect,
-        forwards: app.inner.node.is_some() && builder.frontend != Some(false),
+        forwards: app.inner.node.is_some() && (builder.frontend != Some(false) || is_worker),
         registered: std::mem::take(&mut builder.registered),
         services: &app.inner.shared.services,
         handler_pipeline: std::mem::take(&mut builder.handler_pipeline),

@@ -38,6 +38,9 @@ pub(super) async fn stop(mut running: Running, force: &CancellationToken) {
     let limit = app.stop_timeout();
     app.inner.shutdown.cancel();
     running.accepting.cancel();
+    // Jobs call remotes, so they end first.
+    #[cfg(feature = "worker")]
+    step("jobs", limit, force, app.inner.jobs.stop(limit)).await;
     if let Some(node) = &app.inner.node {
         // Other servers stop calling it first. It then finishes the calls that it has received.
         run_step("leave the cluster", limit, force, node.leave()).await;

@@ -3,7 +3,7 @@
 use super::build::ComponentType;
 use super::{Call, CallFuture, Handler, Kind, Remote};
 use crate::error::Result;
-use crate::serialize::{Body, Schema};
+use crate::serialize::{Body, Message, Schema};
 use crate::services::Services;
 
 /// The code that calls a method: it decodes the body, and finds its component through the call.
@@ -11,6 +11,25 @@ pub(crate) type CallFn<K> = fn(Call<K>, &Body<'_>) -> CallFuture<K>;
 
 /// An extractor: its type as it is written, and the check that an app has what it needs.
 pub(crate) type Need = (&'static str, fn(&Services) -> Result<()>);
+
+/// The type of a message, for code that has no type parameter. For generated code.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub struct MessageType {
+    pub(crate) schema: &'static Schema,
+    #[cfg(feature = "worker")]
+    pub(crate) to_body: crate::worker::arg::BodyFn,
+}
+
+impl MessageType {
+    pub(crate) const fn of<T: Message>() -> Self {
+        Self {
+            schema: T::SCHEMA,
+            #[cfg(feature = "worker")]
+            to_body: crate::worker::arg::to_body::<T>,
+        }
+    }
+}
 
 /// One method, with the code that calls it. For generated code.
 #[doc(hidden)]
@@ -23,8 +42,8 @@ pub struct Method<K: Kind> {
     pub line: u32,
     /// Starts on arrival, beside the session's other messages.
     pub concurrent: bool,
-    /// The schema of the message, if the method takes one.
-    pub message: Option<&'static Schema>,
+    /// The type of the message, if the method takes one.
+    pub message: Option<MessageType>,
     /// The schema of the reply; `None` for a notify-only method.
     pub reply: Option<&'static Schema>,
     /// The arguments that are extracted from the call.
@@ -49,6 +68,9 @@ pub(crate) struct MethodInfo {
     pub(crate) concurrent: bool,
     pub(crate) notify: bool,
     pub(crate) message: Option<&'static Schema>,
+    /// Makes the body of a call from the argument of a job; `None` if the method takes no message.
+    #[cfg(feature = "worker")]
+    pub(crate) to_body: Option<crate::worker::arg::BodyFn>,
     pub(crate) reply: Option<&'static Schema>,
     pub(crate) needs: &'static [Need],
 }
@@ -98,7 +120,9 @@ impl MethodInfo {
             line: method.line,
             concurrent: method.concurrent,
             notify: method.reply.is_none(),
-            message: method.message,
+            message: method.message.map(|message| message.schema),
+            #[cfg(feature = "worker")]
+            to_body: method.message.map(|message| message.to_body),
             reply: method.reply,
             needs: method.needs,
         }

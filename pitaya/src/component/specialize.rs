@@ -25,6 +25,7 @@ use bytes::Bytes;
 use super::arg::{HeldHandlerArg, HeldRemoteArg, Slot};
 use super::build::{BuildFn, ComponentLifecycle, LifecycleFn};
 use super::invoke::MaybeReady;
+use super::method::MessageType;
 use super::{
     Call, Component, Extract, Handler, HandlerArg, HandlerCall, Kind, Lifecycle, Remote, RemoteArg,
     RemoteCall, Reply, Rpc, TimerReply, via,
@@ -39,8 +40,8 @@ use crate::services::Services;
 pub struct ArgProbe<T>(PhantomData<fn() -> T>);
 
 impl<T: Message> ArgProbe<T> {
-    /// The schema of a message.
-    pub const SCHEMA: Option<&'static Schema> = Some(T::SCHEMA);
+    /// The schema and the code of a message.
+    pub const SCHEMA: Option<MessageType> = Some(MessageType::of::<T>());
     /// Whether the type is a message.
     pub const IS_MESSAGE: bool = true;
 }
@@ -189,10 +190,11 @@ pub fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 #[allow(missing_docs)]
 pub(super) mod fallback {
     use super::{Any, BuildFn, Bytes, Call, Error, Future, HandlerCall, Kind, LifecycleFn, MaybeReady};
+    use super::MessageType;
     use super::{Body, PhantomData, RemoteCall, Result, Schema, Services, Slot, via};
 
     pub trait ArgProbe {
-        const SCHEMA: Option<&'static Schema> = None;
+        const SCHEMA: Option<MessageType> = None;
         const IS_MESSAGE: bool = false;
         const EXTRACTS_FROM_HANDLER: bool = false;
         const EXTRACTS_FROM_REMOTE: bool = false;

@@ -16,7 +16,7 @@ const ONE_READING: &str = "the list is read whole, with one request";
 const NEVER: &str = "the client library used here has no such setting";
 const UNUSED: &str = "Go Pitaya reads it and does not use it";
 const BINDINGS: &str = "this version has no binding storage";
-const WORKER: &str = "this version has no reliable RPC";
+const ONE_REDIS: &str = "one connection carries all commands, and a worker has a second one to fetch jobs";
 
 fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
@@ -103,16 +103,5 @@ ignored! {
     "pitaya.modules.bindingstorage.etcd.prefix": Text = "pitaya/", BINDINGS, "What every key begins with.";
     "pitaya.modules.bindingstorage.etcd.leasettl": DurationValue = secs(5 * 3600), BINDINGS, "How long a binding stays known.";
 
-    "pitaya.worker.redis.serverurl": Text = "localhost:6379", WORKER, "The address of Redis.",
-        also(&["pitaya.worker.redis.url"]), addresses();
-    "pitaya.worker.redis.pool": Count<u32> = 10u32, WORKER, "Connections to Redis.";
-    "pitaya.worker.redis.password": Text = "", WORKER, "Its password.", secret();
-    "pitaya.worker.namespace": Text = "", WORKER, "What every key begins with.";
-    "pitaya.worker.concurrency": Count<u32> = 1u32, WORKER, "Jobs done at the same time.";
-    "pitaya.worker.retry.enabled": Flag = true, WORKER, "Does a failed job again.";
-    "pitaya.worker.retry.max": Count<u32> = 2u32, WORKER, "How often.";
-    "pitaya.worker.retry.exponential": Count<u32> = 5u32, WORKER, "How fast the pause grows.";
-    "pitaya.worker.retry.mindelay": Count<u32> = 10u32, WORKER, "The shortest pause, in seconds.";
-    "pitaya.worker.retry.maxdelay": Count<u32> = 10u32, WORKER, "The longest pause, in seconds.";
-    "pitaya.worker.retry.maxrandom": Count<u32> = 0u32, WORKER, "Random part of the pause, in seconds.";
+    "pitaya.worker.redis.pool": Count<u32> = 10u32, ONE_REDIS, "Connections to Redis.";
 }

@@ -256,6 +256,64 @@ keys! {
     /// Pause after leaving, in which the others see it, before this server stops answering.
     etcd_shutdown_delay: Duration as DurationValue = millis(300), "pitaya.cluster.sd.etcd.shutdown.delay";
 
+    /// The address of Redis for reliable RPC: `host:port`, `redis://…`, or `rediss://…` for TLS. It needs the feature
+    /// `worker`, as all keys of `pitaya.worker`.
+    worker_redis_url: String as Text = "localhost:6379".to_owned(), "pitaya.worker.redis.serverurl",
+        also(&["pitaya.worker.redis.url"]), allowed("an address", |v| !v.trim().is_empty()), addresses();
+
+    /// The user for Redis, which needs a password. Empty for the default user.
+    worker_redis_user: String as Text = String::new(), "pitaya.worker.redis.user";
+
+    /// Its password.
+    worker_redis_password: String as Text = String::new(), "pitaya.worker.redis.password", secret();
+
+    /// The number of the database; -1 for that of the address, or 0.
+    worker_redis_database: i64 as Count<i64> = -1, "pitaya.worker.redis.database",
+        allowed("at least -1", |v| *v >= -1);
+
+    /// Uses TLS to Redis; so does the scheme `rediss://`.
+    worker_redis_tls: bool as Flag = false, "pitaya.worker.redis.tls.enabled";
+
+    /// Certificates of authorities, in PEM, that Redis is trusted by, instead of those of the system.
+    worker_redis_tls_ca_file: Option<PathBuf> as File = None, "pitaya.worker.redis.tls.cafile";
+
+    /// The prefix of every key in Redis, without the colon after it.
+    worker_namespace: String as Text = String::new(), "pitaya.worker.namespace";
+
+    /// Jobs that one server runs at the same time.
+    worker_concurrency: usize as Count<usize> = 1, "pitaya.worker.concurrency",
+        allowed("at least 1", at_least_one);
+
+    /// The longest that one run of a job may take, unless the job says otherwise.
+    worker_timeout: Duration as Span = secs(30), "pitaya.worker.timeout",
+        allowed("more than 0s", some_time);
+
+    /// Pause between two looks for jobs whose time has come. Go Pitaya's is 15s.
+    worker_poll: Duration as Span = secs(5), "pitaya.worker.poll",
+        allowed("more than 0s", some_time);
+
+    /// Pause between two heartbeats of a worker. A worker counts as dead after 4 to 7 pauses without a heartbeat.
+    worker_heartbeat: Duration as Span = secs(5), "pitaya.worker.heartbeat",
+        allowed("more than 0s", some_time);
+
+    /// Runs failed jobs again.
+    worker_retry_enabled: bool as Flag = true, "pitaya.worker.retry.enabled";
+
+    /// The limit of retries, as Go Pitaya counts: a job runs at most two times more. 0 stands for 25.
+    worker_retry_max: u32 as Count<u32> = 2, "pitaya.worker.retry.max";
+
+    /// The exponent by which the delay grows: retry `n`, from 0, waits `n` to this power, plus the minimum.
+    worker_retry_exponential: u32 as Count<u32> = 5, "pitaya.worker.retry.exponential";
+
+    /// The shortest delay, in seconds.
+    worker_retry_min_delay: u32 as Count<u32> = 10, "pitaya.worker.retry.mindelay";
+
+    /// The longest delay, in seconds.
+    worker_retry_max_delay: u32 as Count<u32> = 10, "pitaya.worker.retry.maxdelay";
+
+    /// The bound of the random part of the delay, in seconds.
+    worker_retry_max_random: u32 as Count<u32> = 0, "pitaya.worker.retry.maxrandom";
+
     /// Server types that are not looked at.
     etcd_server_types_blacklist: Vec<String> as List = Vec::new(), "pitaya.cluster.sd.etcd.servertypesblacklist",
         also(&["pitaya.cluster.sd.etcd.servertypeblacklist"]);

@@ -38,4 +38,6 @@ pub(crate) const NO_CONTEXT: &str = "no context found";
 pub(crate) const CANNOT_DECODE_ROUTE: &str = "cannot decode route";
 pub(crate) const INVALID_RPC_TYPE: &str = "invalid rpc type";
 pub(crate) const RPC_TIMEOUT: &str = "rpc client: request timeout";
+#[cfg(feature = "worker")]
+pub(crate) const RPC_JOB_REGISTERED: &str = "rpc job was already registered";
 pub(crate) const BINARY_TIMEOUT: &str = "timeout waiting to binary process to terminate";

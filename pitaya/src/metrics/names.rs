@@ -231,8 +231,24 @@ pub static DISCOVERY_FAILURES: Metric = Metric::counter(
 pub static ORDER_TIMEOUTS: Metric =
     Metric::counter("cluster", "order_timeouts", "Waits for earlier messages that ended without them");
 
+/// Failed jobs that wait for their retry. This and the other metrics of jobs are read from Redis each
+/// `pitaya.metrics.period`, by servers that run jobs. They count the jobs of all servers of a namespace.
+pub static WORKER_RETRIES: Metric =
+    Metric::gauge("worker", "worker_jobs_retry_total", "the current number of job retries");
+
+/// Jobs that wait in the queue.
+pub static WORKER_QUEUE: Metric =
+    Metric::gauge("worker", "worker_queue_size", "the current queue size").labels(&["queue"]);
+
+/// Runs of jobs since the counters in Redis exist; `status` is `ok` or `failed`.
+pub static WORKER_JOBS: Metric =
+    Metric::gauge("worker", "worker_jobs_total", "the total executed jobs").labels(&["status"]);
+
+/// Jobs that will not run again: those without a retry left, and those that can never succeed.
+pub static WORKER_DEAD: Metric = Metric::gauge("worker", "worker_jobs_dead", "Jobs that will not run again");
+
 /// All metrics of the framework.
-pub static ALL: [&Metric; 37] = [
+pub static ALL: [&Metric; 41] = [
     &RESPONSE_TIME,
     &HANDLER_DELAY,
     &CONNECTED_CLIENTS,
@@ -270,4 +286,8 @@ pub static ALL: [&Metric; 37] = [
     &DISCOVERY_REGISTRATIONS,
     &DISCOVERY_FAILURES,
     &ORDER_TIMEOUTS,
+    &WORKER_RETRIES,
+    &WORKER_QUEUE,
+    &WORKER_JOBS,
+    &WORKER_DEAD,
 ];

@@ -102,6 +102,11 @@ impl<T> Codecs<T> {
         matches!(self.0, Kind::Empty(_))
     }
 
+    #[cfg(feature = "worker")]
+    pub(crate) fn is_raw(&self) -> bool {
+        matches!(self.0, Kind::Raw { .. })
+    }
+
     pub(super) fn speaks(&self, format: &Format) -> bool {
         !matches!((&self.0, format), (Kind::Serde { proto: None, .. }, Format::Protobuf))
     }

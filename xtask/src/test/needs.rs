@@ -36,6 +36,9 @@ pub(super) fn needs() -> Result<(), String> {
     if !works("prometheus") {
         packages.push("prometheus");
     }
+    if !works("redis-server") {
+        packages.push("redis-server");
+    }
     if !compiles_protos() {
         // The standard files are a package of their own, which the compiler only recommends.
         packages.extend(["protobuf-compiler", "libprotobuf-dev"]);

@@ -1,0 +1,71 @@
+//! The worker of an app, and the metrics of jobs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, interval_at};
+
+use super::builder::Builder;
+use super::{App, settings};
+use crate::component::{Local, RemoteTarget, Rpc, Tables};
+use crate::error::Result;
+use crate::util::sync::Mutex;
+use crate::util::throttle::{GLOBAL, throttled};
+use crate::worker::pool::{Core, Pool};
+use crate::worker::run::Runner;
+use crate::worker::{Worker, arg, stats};
+
+/// The worker of an app, while it runs.
+#[derive(Default)]
+pub(super) struct Jobs(Mutex<Option<Pool>>);
+
+impl Jobs {
+    /// Starts the worker, if the builder has one.
+    pub(super) fn start(&self, builder: &mut Builder, app: &App, tables: &Tables) -> Result<()> {
+        let Some(worker) = builder.worker.take() else { return Ok(()) };
+        let pool = Pool::start(settings::worker(&builder.config), runner(worker, app, tables))?;
+        app.inner.tasks.spawn(sample(app.clone(), Arc::clone(pool.core())));
+        *self.0.lock() = Some(pool);
+        Ok(())
+    }
+
+    /// Stops the worker, if there is one, within `limit`.
+    pub(super) async fn stop(&self, limit: Duration) {
+        let pool = self.0.lock().take();
+        if let Some(pool) = pool {
+            pool.stop(limit).await;
+        }
+    }
+}
+
+fn runner(worker: Worker, app: &App, tables: &Tables) -> Runner {
+    let local: Arc<dyn RemoteTarget> = Arc::new(Local(Arc::clone(&app.inner.shared)));
+    let Worker { mut routes, server_of } = worker;
+    let mut own = Vec::new();
+    for entry in tables.remotes.entries() {
+        let to_body = entry.info.to_body.unwrap_or(arg::to_body::<()>);
+        routes.insert(entry.route().to_owned(), to_body);
+        own.push(entry.route().to_owned());
+    }
+    Runner { rpc: app.inner.rpc.clone(), local: Rpc::new(local), routes, own, server_of }
+}
+
+/// Reports the metrics of jobs until the app stops: first after one period, as Go Pitaya does.
+async fn sample(app: App, core: Arc<Core>) {
+    if app.inner.metrics.is_empty() {
+        return;
+    }
+    let period = app.config().metrics_period;
+    let mut ticks = interval_at(Instant::now() + period, period);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = app.inner.cancel.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        if let Err(error) = stats::report(&core, &app.inner.metrics).await {
+            throttled!(GLOBAL, warn, "job metrics", %error, "failed to read the metrics of jobs from Redis");
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The argument of a job, between a message and the JSON that Go's `encoding/json` makes of the same message.
+//!
+//! Go's JSON differs from ours in this: bytes are base64, a Protobuf message lacks the fields that have their zero
+//! value, 64-bit integers are numbers, and names match in any case.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::{Bytes, BytesMut};
+use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde_json::{Map, Value};
+
+use super::job::field;
+use crate::serialize::{Body, CodecError, Format, Message, Schema, Type, rpc};
+
+/// Makes the body of a call from the argument of a job.
+pub(crate) type BodyFn = fn(Option<&Value>) -> Result<Bytes, CodecError>;
+
+/// An argument, ready to be written into a job.
+#[derive(Debug)]
+pub(crate) struct Arg {
+    value: Value,
+    ty: Type,
+}
+
+impl Serialize for Arg {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Typed { value: &self.value, ty: &self.ty }.serialize(serializer)
+    }
+}
+
+/// Makes the argument of a job from a message.
+pub(crate) fn from_message<T: Message>(message: &T) -> Result<Arg, CodecError> {
+    let untyped = |value| Ok(Arg { value, ty: Type::Any });
+    if T::CODECS.is_empty() {
+        return untyped(Value::Null);
+    }
+    let mut bytes = BytesMut::new();
+    Format::Json.encode(message, &mut bytes)?;
+    if T::CODECS.is_raw() {
+        return untyped(BASE64.encode(&bytes).into());
+    }
+    let value = serde_json::from_slice(&bytes).map_err(CodecError::new)?;
+    Ok(Arg { value, ty: Type::Message(schema_of::<T>) })
+}
+
+/// Makes the body of a call with a message of this type.
+pub(crate) fn to_body<T: Message>(arg: Option<&Value>) -> Result<Bytes, CodecError> {
+    if T::CODECS.is_empty() {
+        return Ok(Bytes::new());
+    }
+    if T::CODECS.is_raw() {
+        return match arg {
+            None => Ok(Bytes::new()),
+            Some(Value::String(text)) => BASE64.decode(text).map(Bytes::from).map_err(CodecError::new),
+            Some(_) => Err(CodecError::new("the argument of a remote that takes raw bytes is base64 text")),
+        };
+    }
+    let empty = Value::Object(Map::new());
+    let value = read(arg.unwrap_or(&empty), &Type::Message(schema_of::<T>));
+    let json = serde_json::to_vec(&value).map_err(CodecError::new)?;
+    let message: T = Format::Json.decode(&Body::borrowed(&json))?;
+    let mut body = BytesMut::new();
+    rpc::encode(&message, &mut body)?;
+    Ok(body.freeze())
+}
+
+fn schema_of<T: Message>() -> &'static Schema {
+    T::SCHEMA
+}
+
+/// A value in our JSON, written in Go's.
+struct Typed<'a> {
+    value: &'a Value,
+    ty: &'a Type,
+}
+
+impl Serialize for Typed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match (self.ty, self.value) {
+            (Type::Float(_), Value::Null) => Err(S::Error::custom("a job cannot carry NaN or an infinity")),
+            (Type::Optional(ty), value) if !value.is_null() => Typed { value, ty }.serialize(serializer),
+            (Type::Bytes | Type::List(Type::Uint(8)), Value::Array(bytes)) => {
+                let bytes: Option<Vec<u8>> =
+                    bytes.iter().map(|byte| byte.as_u64().and_then(|byte| u8::try_from(byte).ok())).collect();
+                match bytes {
+                    Some(bytes) => serializer.serialize_str(&BASE64.encode(bytes)),
+                    None => self.value.serialize(serializer),
+                }
+            }
+            (Type::Text(_), Value::String(text)) => match (text.parse::<i64>(), text.parse::<u64>()) {
+                (Ok(signed), _) => serializer.serialize_i64(signed),
+                (_, Ok(unsigned)) => serializer.serialize_u64(unsigned),
+                _ => serializer.serialize_str(text),
+            },
+            (Type::List(ty), Value::Array(values)) => {
+                let mut list = serializer.serialize_seq(Some(values.len()))?;
+                for value in values {
+                    list.serialize_element(&Typed { value, ty })?;
+                }
+                list.end()
+            }
+            (Type::Map(_, ty), Value::Object(values)) => {
+                let mut sorted: Vec<_> = values.iter().collect();
+                sorted.sort_by_key(|(key, _)| *key);
+                let mut map = serializer.serialize_map(Some(sorted.len()))?;
+                for (key, value) in sorted {
+                    map.serialize_entry(key, &Typed { value, ty })?;
+                }
+                map.end()
+            }
+            (Type::Message(schema), Value::Object(values)) if !schema().fields.is_empty() => {
+                let schema = schema();
+                let mut map = serializer.serialize_map(None)?;
+                for field in schema.fields {
+                    let Some(value) = values.get(field.name) else { continue };
+                    if !(schema.proto && left_out(value, &field.ty)) {
+                        map.serialize_entry(field.name, &Typed { value, ty: &field.ty })?;
+                    }
+                }
+                map.end()
+            }
+            (_, value) => value.serialize(serializer),
+        }
+    }
+}
+
+/// Whether Go leaves out a field of a Protobuf message with this value.
+fn left_out(value: &Value, ty: &Type) -> bool {
+    match (ty, value) {
+        // NaN is no zero: it must fail.
+        (Type::Float(_), Value::Null) => false,
+        (_, Value::Null) => true,
+        (Type::Optional(_) | Type::Message(_) | Type::Any, _) => false,
+        (_, Value::Bool(value)) => !value,
+        (_, Value::Number(number)) => number.as_f64() == Some(0.0),
+        (Type::Text(_), Value::String(text)) => text == "0",
+        (_, Value::String(text)) => text.is_empty(),
+        (_, Value::Array(values)) => values.is_empty(),
+        (_, Value::Object(values)) => values.is_empty(),
+    }
+}
+
+/// Reads a value in Go's JSON. Returns it in ours.
+fn read(value: &Value, ty: &Type) -> Value {
+    match (ty, value) {
+        (Type::Optional(ty), value) if !value.is_null() => read(value, ty),
+        (Type::Bytes | Type::List(Type::Uint(8)), Value::String(text)) => {
+            BASE64.decode(text).map_or_else(|_| value.clone(), Value::from)
+        }
+        (Type::List(ty), Value::Array(values)) => values.iter().map(|value| read(value, ty)).collect(),
+        (Type::Map(_, ty), Value::Object(values)) => {
+            values.iter().map(|(key, value)| (key.clone(), read(value, ty))).collect()
+        }
+        (Type::Message(schema), Value::Object(values)) if !schema().fields.is_empty() => {
+            let schema = schema();
+            let fields = schema.fields.iter().filter_map(|known| {
+                let value = match field(values, known.name).filter(|value| !value.is_null()) {
+                    Some(value) => read(value, &known.ty),
+                    None if schema.proto => zero(&known.ty)?,
+                    None => return None,
+                };
+                Some((known.name.to_owned(), value))
+            });
+            fields.collect()
+        }
+        _ => value.clone(),
+    }
+}
+
+/// The value of a field that a Protobuf message lacks; `None` if the field can be absent in our JSON as well.
+fn zero(ty: &Type) -> Option<Value> {
+    Some(match ty {
+        Type::Bool => false.into(),
+        Type::Int(_) | Type::Uint(_) | Type::Enum(..) | Type::Text(_) => 0.into(),
+        Type::Float(_) => 0.0.into(),
+        Type::String => "".into(),
+        Type::Bytes | Type::List(_) => Value::Array(Vec::new()),
+        Type::Map(..) => Value::Object(Map::new()),
+        Type::Optional(_) | Type::Message(_) | Type::Any => return None,
+    })
+}

@@ -1,0 +1,98 @@
+//! Keeps this worker's heartbeat, and takes over the jobs of workers that died.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::{RedisResult, cmd, pipe};
+use tokio::time::Instant;
+
+use super::adoption::Adoption;
+use super::pool::Core;
+use crate::util::throttle::{GLOBAL, throttled};
+
+/// Moves the jobs of a dead worker to the head of the queue, oldest first. Does nothing if the worker is alive.
+///
+/// Keys: heartbeat, list of the jobs in progress, queue, set of workers. Argument: the id of the worker.
+const ADOPT: &str = "
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+local moved = 0
+local job = redis.call('LPOP', KEYS[2])
+while job do
+    redis.call('RPUSH', KEYS[3], job)
+    moved = moved + 1
+    job = redis.call('LPOP', KEYS[2])
+end
+redis.call('SREM', KEYS[4], ARGV[1])
+return moved";
+
+/// How many heartbeats a worker may miss before its key expires.
+const MISSED: u32 = 4;
+
+/// The time after which a heartbeat expires.
+pub(crate) fn expiry(heartbeat: Duration) -> Duration {
+    heartbeat * MISSED
+}
+
+/// Writes this worker's heartbeat and returns the ids of all workers.
+pub(crate) async fn beat(core: &Core) -> RedisResult<Vec<String>> {
+    let mut beat = pipe();
+    beat.cmd("SET").arg(core.keys.heartbeat(&core.id)).arg(1).arg("PX").arg(millis(expiry(core.options.heartbeat))).ignore();
+    beat.cmd("SADD").arg(&core.keys.workers).arg(&core.id).ignore();
+    beat.cmd("SMEMBERS").arg(&core.keys.workers);
+    let (workers,) = core.redis.ask(beat).await?;
+    Ok(workers)
+}
+
+/// Removes this worker's heartbeat, if none of its jobs is left.
+pub(crate) async fn leave(core: &Core) -> RedisResult<()> {
+    let mut leave = pipe();
+    leave.cmd("DEL").arg(core.keys.heartbeat(&core.id)).ignore();
+    // The script removes the id from the set as well.
+    leave.add_command(adopt(core, &core.id)).ignore();
+    core.redis.ask(leave).await
+}
+
+/// Beats until the worker has stopped.
+pub(crate) async fn run(core: Arc<Core>) {
+    let mut adoption = Adoption::new(core.options.heartbeat * 2);
+    let mut ticks = tokio::time::interval(core.options.heartbeat);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = look(&core, &mut adoption).await {
+            adoption.reset();
+            throttled!(GLOBAL, warn, "worker heartbeats", %error, "failed to send the heartbeat of a worker to Redis");
+        }
+    }
+}
+
+async fn look(core: &Core, adoption: &mut Adoption) -> RedisResult<()> {
+    let mut others = beat(core).await?;
+    others.retain(|id| *id != core.id);
+    if others.is_empty() {
+        adoption.reset();
+        return Ok(());
+    }
+    let mut exist = pipe();
+    for id in &others {
+        exist.cmd("EXISTS").arg(core.keys.heartbeat(id));
+    }
+    let alive: Vec<bool> = core.redis.ask(exist).await?;
+    for id in adoption.look(others.into_iter().zip(alive), Instant::now()) {
+        let moved: u64 = core.redis.ask(adopt(core, &id)).await?;
+        tracing::warn!(worker = %id, jobs = moved, "took over the jobs of a worker that died");
+    }
+    Ok(())
+}
+
+fn adopt(core: &Core, id: &str) -> redis::Cmd {
+    let keys = &core.keys;
+    let mut adopt = cmd("EVAL");
+    adopt.arg(ADOPT).arg(4).arg(keys.heartbeat(id)).arg(keys.in_progress(id)).arg(&keys.queue).arg(&keys.workers).arg(id);
+    adopt
+}
+
+/// Whole milliseconds for Redis, at least one.
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).clamp(1, i64::MAX as u64)
+}

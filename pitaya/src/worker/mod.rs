@@ -1,0 +1,33 @@
+//! Reliable RPC: calls of remotes as jobs in Redis, which a worker runs until one run succeeds.
+//!
+//! [`App::reliable_rpc`](crate::app::App::reliable_rpc) and [`Reliable`] enqueue jobs.
+//! [`Builder::worker`](crate::app::Builder::worker) makes a server run them. Format and keys are those of Go Pitaya, so
+//! that servers of both kinds enqueue and run each other's jobs. The guide `docs/guide/reliable-rpc.md` describes
+//! retries, dead jobs, delayed jobs and idempotency keys.
+//!
+//! A job runs at least once. It runs again after a failure, after the death of its worker, and after an outage of Redis
+//! that made its worker look dead. [`Reliable::once`] limits that to one success.
+
+mod adoption;
+pub(crate) mod arg;
+mod builder;
+mod connection;
+mod date;
+mod heartbeat;
+mod job;
+mod keys;
+mod once;
+mod options;
+mod poll;
+pub(crate) mod pool;
+mod retry;
+pub(crate) mod run;
+mod sender;
+mod settle;
+pub(crate) mod stats;
+mod tls;
+
+pub use builder::Worker;
+pub use options::Retry;
+pub(crate) use options::{Options, RedisOptions};
+pub use sender::{JobId, Reliable};

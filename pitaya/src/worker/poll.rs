@@ -1,0 +1,85 @@
+//! Moves jobs whose time has come from the sorted sets to their queues.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use redis::{Cmd, RedisResult, cmd, pipe};
+
+use super::job::{self, Job};
+use super::pool::Core;
+use super::date;
+use crate::util::throttle::{GLOBAL, throttled};
+
+/// Jobs that are moved with one request.
+const BATCH: usize = 100;
+
+/// Moves one job to a list, if it is still in the sorted set: another worker may have moved it.
+///
+/// Keys: sorted set, list. Arguments: the job as it is, the job as it becomes.
+const MOVE: &str = "
+if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('LPUSH', KEYS[2], ARGV[2])
+return 1";
+
+/// Moves one text that is no job to the set of dead jobs.
+///
+/// Keys: sorted set, set of dead jobs. Arguments: the text, the dead job, its time.
+const BURY: &str = "
+if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('ZADD', KEYS[2], ARGV[3], ARGV[2])
+return 1";
+
+/// Polls until the worker stops.
+pub(crate) async fn run(core: Arc<Core>) {
+    let mut ticks = tokio::time::interval(core.options.poll);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = core.stopping.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        for set in [&core.keys.retry, &core.keys.schedule] {
+            if let Err(error) = move_due(&core, set).await {
+                throttled!(GLOBAL, warn, "delayed jobs", %error, "failed to move delayed jobs to their queue");
+            }
+        }
+    }
+}
+
+async fn move_due(core: &Core, set: &str) -> RedisResult<()> {
+    loop {
+        let now = SystemTime::now();
+        let mut due = cmd("ZRANGEBYSCORE");
+        due.arg(set).arg("-inf").arg(date::seconds(now)).arg("LIMIT").arg(0).arg(BATCH);
+        let jobs: Vec<Vec<u8>> = core.redis.ask(due).await?;
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        let mut moves = pipe();
+        for job in &jobs {
+            moves.add_command(one(core, set, job, now)).ignore();
+        }
+        core.redis.ask::<()>(moves).await?;
+        if jobs.len() < BATCH {
+            return Ok(());
+        }
+    }
+}
+
+fn one(core: &Core, set: &str, text: &[u8], now: SystemTime) -> Cmd {
+    let mut script = cmd("EVAL");
+    match Job::parse(text) {
+        Ok(mut job) => {
+            let list = core.keys.list_of(job.queue());
+            job.fields.insert("enqueued_at".into(), date::seconds(now).into());
+            script.arg(MOVE).arg(2).arg(set).arg(list).arg(text).arg(&job.encode()[..]);
+        }
+        Err(error) => {
+            let dead: Bytes = job::unreadable(text, &core.keys.queue_name(), &error, now);
+            script.arg(BURY).arg(2).arg(set).arg(&core.keys.dead).arg(text).arg(&dead[..]).arg(date::seconds(now));
+        }
+    }
+    script
+}

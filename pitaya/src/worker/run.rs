@@ -1,0 +1,53 @@
+//! Turns a job into a call of a remote.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::arg::BodyFn;
+use super::job::Call;
+use crate::component::Rpc;
+use crate::error::{Error, Result, code};
+
+/// Chooses the server of a job by its route and its metadata.
+pub(crate) type ServerOf = dyn Fn(&str, &Map<String, Value>) -> Option<String> + Send + Sync;
+
+/// Calls the remotes of jobs.
+pub(crate) struct Runner {
+    /// Calls remotes of any server.
+    pub(crate) rpc: Rpc,
+    /// Calls remotes of this server.
+    pub(crate) local: Rpc,
+    /// The routes that a job may call, with what makes the bodies of their calls.
+    pub(crate) routes: HashMap<String, BodyFn>,
+    /// The routes of this server among them.
+    pub(crate) own: Vec<String>,
+    pub(crate) server_of: Option<Arc<ServerOf>>,
+}
+
+impl Runner {
+    /// Calls the remote of a job, for at most `limit`.
+    ///
+    /// # Errors
+    /// `PIT-404` for a route whose message type is unknown, `PIT-400` for an argument of another type, and the errors of
+    /// the call.
+    pub(crate) async fn run(&self, call: &Call<'_>, limit: Duration) -> Result<()> {
+        let route = call.route;
+        let body = self.routes.get(route).ok_or_else(|| {
+            Error::new(code::NOT_FOUND, format!("the worker does not know the message of route `{route}`"))
+        })?;
+        let body = body(call.arg).map_err(|error| {
+            Error::new(code::BAD_REQUEST, format!("invalid argument of `{route}`: {error}"))
+        })?;
+        let empty = Map::new();
+        let server = self.server_of.as_ref().and_then(|choose| choose(route, call.metadata.unwrap_or(&empty)));
+        let rpc = match server {
+            Some(server) => self.rpc.on(&server),
+            None if self.own.iter().any(|own| own == route) => self.local.clone(),
+            None => self.rpc.clone(),
+        };
+        rpc.timeout(limit).call_raw(route, body).await.map(drop)
+    }
+}

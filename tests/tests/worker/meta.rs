@@ -1,0 +1,207 @@
+//! A server whose remote does what the text of a job says, and a view of Redis.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pitaya::app::{Builder, Running};
+use pitaya::worker::Worker;
+use pitaya_tests::soon;
+
+use super::*;
+
+/// What a job carries. `fail:2:a` fails twice, `wait:a` ends when the test says so.
+#[message(proto)]
+#[derive(PartialEq)]
+pub(crate) struct Entry {
+    #[tag(1)]
+    pub(crate) text: String,
+    #[tag(2)]
+    pub(crate) count: i32,
+    #[tag(3)]
+    pub(crate) data: Bytes,
+}
+
+/// What a test sees of the runs.
+#[derive(Debug)]
+pub(crate) struct Witness {
+    runs: Mutex<HashMap<String, u32>>,
+    pub(crate) gate: tokio::sync::Semaphore,
+}
+
+impl Default for Witness {
+    fn default() -> Self {
+        Self { runs: Mutex::default(), gate: tokio::sync::Semaphore::new(0) }
+    }
+}
+
+impl Witness {
+    /// How often a job with this text began.
+    pub(crate) fn runs(&self, text: &str) -> u32 {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).get(text).copied().unwrap_or(0)
+    }
+
+    fn begin(&self, text: &str) -> u32 {
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = runs.entry(text.to_owned()).or_default();
+        *times += 1;
+        *times
+    }
+}
+
+#[remote(server = "meta")]
+pub(crate) trait MetaApi {
+    async fn log(&self, req: Entry) -> Result<Entry>;
+    async fn raw(&self, body: Bytes) -> Result<Bytes>;
+    async fn ping(&self) -> Result<()>;
+}
+
+#[derive(Component)]
+pub(crate) struct Meta {
+    witness: State<Arc<Witness>>,
+}
+
+#[remote]
+impl MetaApi for Meta {
+    async fn log(&self, req: Entry) -> Result<Entry> {
+        let times = self.witness.begin(&req.text);
+        match req.text.split(':').collect::<Vec<_>>()[..] {
+            ["fail", limit, _] if times <= limit.parse().unwrap_or(u32::MAX) => {
+                Err(Error::new("META-1", "as asked"))
+            }
+            ["wait", _] => {
+                self.witness.gate.acquire().await.internal()?.forget();
+                Ok(req)
+            }
+            _ => Ok(req),
+        }
+    }
+
+    async fn raw(&self, body: Bytes) -> Result<Bytes> {
+        self.witness.begin(&String::from_utf8_lossy(&body));
+        Ok(body)
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.witness.begin("ping");
+        Ok(())
+    }
+}
+
+/// A configuration with fast retries, and lines of its own.
+pub(crate) fn config(redis: &Redis, more: &str) -> Config {
+    config_at(&redis.address(), more)
+}
+
+pub(crate) fn config_at(address: &str, more: &str) -> Config {
+    let text = format!(
+        "pitaya.worker.redis.serverurl = \"{address}\"\npitaya.worker.poll = \"20ms\"\n\
+         pitaya.worker.heartbeat = \"100ms\"\npitaya.worker.retry.mindelay = 0\npitaya.worker.retry.maxdelay = 0\n{more}"
+    );
+    Config::parse(&text).unwrap()
+}
+
+/// A server that runs jobs, with what it runs.
+pub(crate) struct Server {
+    pub(crate) app: Running,
+    pub(crate) witness: Arc<Witness>,
+}
+
+pub(crate) fn builder(config: Config, witness: &Arc<Witness>) -> Builder {
+    App::builder().config(config).server_type("meta").backend().state(Arc::clone(witness))
+}
+
+pub(crate) async fn server(config: Config) -> Server {
+    let witness = Arc::new(Witness::default());
+    let app = builder(config, &witness).worker(Worker::new()).start().await.unwrap();
+    Server { app, witness }
+}
+
+/// A server that enqueues and runs nothing.
+pub(crate) async fn idle(config: Config) -> Running {
+    builder(config, &Arc::default()).start().await.unwrap()
+}
+
+pub(crate) fn entry(text: &str) -> Entry {
+    Entry { text: text.to_owned(), count: 0, data: Bytes::new() }
+}
+
+impl Server {
+    pub(crate) async fn enqueue(&self, text: &str) -> String {
+        self.app.reliable_rpc(&MetaApiClient::LOG, &entry(text)).await.unwrap().to_string()
+    }
+
+    /// Waits until a job with this text began so often.
+    pub(crate) async fn ran(&self, text: &str, times: u32) {
+        pitaya_tests::until(&format!("run {times} of {text}"), || self.witness.runs(text) >= times).await;
+    }
+}
+
+/// The state of Redis in numbers: waiting, in the list of a worker, to be retried, delayed, dead.
+#[derive(Debug, Default, PartialEq, Clone, Copy)]
+pub(crate) struct Counts {
+    pub(crate) waiting: usize,
+    pub(crate) running: usize,
+    pub(crate) retries: usize,
+    pub(crate) delayed: usize,
+    pub(crate) dead: usize,
+}
+
+pub(crate) async fn counts(redis: &Redis) -> Counts {
+    let lists: Vec<String> = redis.ask(cmd("KEYS").arg("queue:rpc:*:inprogress")).await;
+    let mut running = 0;
+    for list in lists {
+        running += redis.ask::<usize>(cmd("LLEN").arg(list)).await;
+    }
+    Counts {
+        waiting: redis.ask(cmd("LLEN").arg("queue:rpc")).await,
+        running,
+        retries: redis.ask(cmd("ZCARD").arg("goretry")).await,
+        delayed: redis.ask(cmd("ZCARD").arg("schedule")).await,
+        dead: redis.ask(cmd("ZCARD").arg("godead")).await,
+    }
+}
+
+/// Waits for a state of Redis.
+pub(crate) async fn settled(redis: &Redis, want: Counts) {
+    let mut seen = Counts::default();
+    for _ in 0..1000 {
+        seen = counts(redis).await;
+        if seen == want {
+            return;
+        }
+        tokio::time::sleep(10 * MILLIS).await;
+    }
+    assert_eq!(seen, want);
+}
+
+/// The counter of runs.
+pub(crate) async fn stat(redis: &Redis, outcome: &str) -> u32 {
+    let count: Option<u32> = redis.ask(cmd("GET").arg(format!("stat:{outcome}"))).await;
+    count.unwrap_or(0)
+}
+
+pub(crate) async fn dead_jobs(redis: &Redis) -> Vec<Value> {
+    let jobs: Vec<String> = redis.ask(cmd("ZRANGE").arg("godead").arg(0).arg(-1)).await;
+    jobs.iter().map(|job| serde_json::from_str(job).unwrap()).collect()
+}
+
+/// Puts a text into the queue, as another program would.
+pub(crate) async fn push(redis: &Redis, text: impl redis::ToRedisArgs) {
+    let _: u32 = redis.ask(cmd("LPUSH").arg("queue:rpc").arg(text)).await;
+}
+
+/// A job as Go Pitaya writes it, for a route and an argument.
+pub(crate) fn job(route: &str, arg: &Value) -> Value {
+    json!({
+        "queue": "rpc", "class": "", "jid": "d9d9170c6716165fdf83a36c", "enqueued_at": 1_796_011_182.251_313_4,
+        "args": {"Route": route, "Metadata": null, "Arg": arg, "Reply": {}},
+        "retry": true, "retry_max": 2,
+        "retry_options": {"exp": 5, "min_delay": 0, "max_delay": 0, "max_rand": 0},
+    })
+}
+
+pub(crate) async fn stop(servers: impl IntoIterator<Item = Server>) {
+    for server in servers {
+        soon("a stop", server.app.stop()).await;
+    }
+}

@@ -1,0 +1,216 @@
+//! Runs, retries, dead jobs, delays and metrics.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use pitaya::cluster::{MemoryBroker, MemoryRegistry};
+use pitaya::metrics::InMemoryReporter;
+use pitaya::worker::{Retry, Worker};
+use pitaya_tests::until;
+
+use super::meta::*;
+use super::*;
+
+#[tokio::test]
+async fn reliable_rpc_retries_and_returns_job_id() {
+    let Some(redis) = Redis::start().await else { return };
+    let server = server(config(&redis, "")).await;
+    let id = server.enqueue("fail:2:a").await;
+    assert!(id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+    assert!(server.witness.runs("fail:2:a") < 3, "the caller does not wait for the runs");
+    server.ran("fail:2:a", 3).await;
+    settled(&redis, Counts::default()).await;
+    assert_eq!((stat(&redis, "processed").await, stat(&redis, "failed").await), (1, 2));
+    assert_eq!(server.witness.runs("fail:2:a"), 3);
+    stop([server]).await;
+}
+
+#[tokio::test]
+async fn exhausted_job_is_dead_with_its_error() {
+    let Some(redis) = Redis::start().await else { return };
+    let server = server(config(&redis, "")).await;
+    let id = server.enqueue("fail:99:a").await;
+    settled(&redis, Counts { dead: 1, ..Counts::default() }).await;
+    // Go Pitaya's limit of 2 means four runs.
+    assert_eq!((server.witness.runs("fail:99:a"), stat(&redis, "failed").await), (4, 4));
+    let dead = &dead_jobs(&redis).await[0];
+    assert_eq!((&dead["jid"], &dead["error_message"]), (&json!(id), &json!("META-1: as asked")));
+    assert_eq!((&dead["args"]["Route"], &dead["retry_count"]), (&json!("meta.meta.log"), &json!(2)));
+    assert!(dead["failed_at"].as_str().unwrap().ends_with(" UTC") && dead["retried_at"].is_string(), "{dead}");
+    // Without retries the first failure is the last.
+    let once = server.app.reliable().unwrap().retry(Retry::never());
+    once.call(&MetaApiClient::LOG, &entry("fail:99:b")).await.unwrap();
+    settled(&redis, Counts { dead: 2, ..Counts::default() }).await;
+    assert_eq!(server.witness.runs("fail:99:b"), 1);
+    stop([server]).await;
+}
+
+#[tokio::test]
+async fn arguments_of_every_kind_arrive() {
+    let Some(redis) = Redis::start().await else { return };
+    let server = server(config(&redis, "")).await;
+    let reliable: pitaya::worker::Reliable = server.app.service().unwrap();
+    reliable.call(&MetaApiClient::RAW, &Bytes::from_static(b"raw \0 bytes")).await.unwrap();
+    reliable.call(&MetaApiClient::PING, &()).await.unwrap();
+    reliable.call_json("meta.meta.log", &json!({"text": "by json"})).await.unwrap();
+    let own = Entry { text: "<&>".into(), count: -7, data: Bytes::from_static(&[0, 255]) };
+    reliable.call(&MetaApiClient::LOG, &own).await.unwrap();
+    for text in ["raw \0 bytes", "ping", "by json", "<&>"] {
+        server.ran(text, 1).await;
+    }
+    let error = reliable.call_json("log", &json!({})).await.unwrap_err();
+    assert_eq!(error.code(), "PIT-400");
+    let error = reliable.call_json("meta.log", &json!({})).await.unwrap_err();
+    assert!(error.msg().contains("no server type chosen"), "{error}");
+    settled(&redis, Counts::default()).await;
+    stop([server]).await;
+}
+
+#[tokio::test]
+async fn delayed_job_runs_no_earlier() {
+    let Some(redis) = Redis::start().await else { return };
+    let server = server(config(&redis, "")).await;
+    let began = SystemTime::now();
+    let later = server.app.reliable().unwrap().after(400 * MILLIS);
+    later.call(&MetaApiClient::LOG, &entry("later")).await.unwrap();
+    assert_eq!(counts(&redis).await, Counts { delayed: 1, ..Counts::default() });
+    let at = server.app.reliable().unwrap().at(began);
+    at.call(&MetaApiClient::LOG, &entry("due")).await.unwrap();
+    server.ran("due", 1).await;
+    server.ran("later", 1).await;
+    assert!(began.elapsed().unwrap() >= 400 * MILLIS);
+    settled(&redis, Counts::default()).await;
+    stop([server]).await;
+}
+
+#[tokio::test]
+async fn job_has_a_time_limit_and_a_deadline() {
+    let Some(redis) = Redis::start().await else { return };
+    let server = server(config(&redis, "")).await;
+    let reliable = server.app.reliable().unwrap().retry(Retry::never());
+    let short = reliable.timeout(100 * MILLIS);
+    short.call(&MetaApiClient::LOG, &entry("wait:limit")).await.unwrap();
+    settled(&redis, Counts { dead: 1, ..Counts::default() }).await;
+    assert!(dead_jobs(&redis).await[0]["error_message"].as_str().unwrap().starts_with("PIT-408"));
+    // The deadline passes before the job is due.
+    let soon = SystemTime::now() + 100 * MILLIS;
+    reliable.deadline(soon).after(200 * MILLIS).call(&MetaApiClient::LOG, &entry("expired")).await.unwrap();
+    settled(&redis, Counts { dead: 2, ..Counts::default() }).await;
+    let dead = dead_jobs(&redis).await;
+    assert!(dead.iter().any(|job| job["error_message"] == "the deadline of the job has passed"), "{dead:?}");
+    assert_eq!(server.witness.runs("expired"), 0);
+    // No retry would be in time.
+    let mut slow = Retry::default();
+    (slow.min_delay, slow.max_delay) = (1000, 1000);
+    let retried = server.app.reliable().unwrap().retry(slow).deadline(SystemTime::now() + 60_000 * MILLIS);
+    retried.call(&MetaApiClient::LOG, &entry("fail:99:late")).await.unwrap();
+    settled(&redis, Counts { dead: 3, ..Counts::default() }).await;
+    assert_eq!(server.witness.runs("fail:99:late"), 1);
+    stop([server]).await;
+}
+
+#[tokio::test]
+async fn worker_metrics_count_jobs() {
+    let Some(redis) = Redis::start().await else { return };
+    let (memory, witness) = (Arc::new(InMemoryReporter::new()), Arc::new(Witness::default()));
+    let config = config(&redis, "pitaya.metrics.period = \"50ms\"");
+    let app = builder(config, &witness).worker(Worker::new()).reporter(memory.clone()).start().await.unwrap();
+    let value = |name: &str, labels: &[(&str, &str)]| memory.value(name, labels);
+    let mut slow = Retry::default();
+    (slow.min_delay, slow.max_delay) = (1000, 1000);
+    let reliable = app.reliable().unwrap().retry(slow);
+    // One job fails, one succeeds, one is dead, one runs, and two wait behind it.
+    for text in ["fail:99:a", "works", "wait:a", "b", "c"] {
+        reliable.call(&MetaApiClient::LOG, &entry(text)).await.unwrap();
+        if text == "works" {
+            push(&redis, "{}").await;
+        }
+    }
+    let wanted = [
+        ("worker_jobs_retry_total", None, 1.0),
+        ("worker_jobs_total", Some(("status", "ok")), 1.0),
+        ("worker_jobs_total", Some(("status", "failed")), 2.0),
+        ("worker_queue_size", Some(("queue", "rpc")), 2.0),
+        ("worker_jobs_dead", None, 1.0),
+    ];
+    for (name, label, want) in wanted {
+        let labels: Vec<_> = label.into_iter().collect();
+        until(&format!("{name} {labels:?}"), || value(name, &labels) == Some(want)).await;
+    }
+    witness.gate.add_permits(1);
+    until("all jobs", || value("worker_jobs_total", &[("status", "ok")]) == Some(4.0)).await;
+    until("no job waits", || value("worker_queue_size", &[("queue", "rpc")]) == Some(0.0)).await;
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn worker_runs_several_jobs_at_a_time() {
+    let Some(redis) = Redis::start().await else { return };
+    let server = server(config(&redis, "pitaya.worker.concurrency = 3")).await;
+    for text in ["wait:a", "wait:b", "wait:c", "wait:d"] {
+        server.enqueue(text).await;
+    }
+    settled(&redis, Counts { waiting: 1, running: 3, ..Counts::default() }).await;
+    server.witness.gate.add_permits(4);
+    settled(&redis, Counts::default()).await;
+    stop([server]).await;
+}
+
+/// The id of a server does not name its worker, so two servers with one id do not share a list.
+#[tokio::test]
+async fn servers_with_one_id_share_no_jobs() {
+    let Some(redis) = Redis::start().await else { return };
+    let mut servers = Vec::new();
+    for _ in 0..2 {
+        let witness = Arc::new(Witness::default());
+        let app = builder(config(&redis, ""), &witness).server_id("twin").worker(Worker::new());
+        servers.push(Server { app: app.start().await.unwrap(), witness });
+    }
+    for n in 0..20 {
+        servers[0].enqueue(&format!("job {n}")).await;
+    }
+    settled(&redis, Counts::default()).await;
+    for n in 0..20 {
+        let runs = servers.iter().map(|server| server.witness.runs(&format!("job {n}"))).sum::<u32>();
+        assert_eq!(runs, 1, "job {n}");
+    }
+    assert_eq!(stat(&redis, "processed").await, 20);
+    stop(servers).await;
+}
+
+#[tokio::test]
+async fn second_worker_is_an_error() {
+    let app = builder(config_at("127.0.0.1:1", ""), &Arc::default());
+    let error = app.worker(Worker::new()).worker(Worker::new()).start().await.unwrap_err();
+    assert_eq!(error.msg(), "rpc job was already registered");
+}
+
+/// In a cluster, a worker of one server type runs the jobs for another, on the server that it chooses.
+#[tokio::test]
+async fn worker_calls_remotes_of_other_servers() {
+    let Some(redis) = Redis::start().await else { return };
+    let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());
+    let mut metas = Vec::new();
+    for n in 0..2 {
+        let witness = Arc::new(Witness::default());
+        let app = builder(config(&redis, ""), &witness).server_id(format!("meta-{n}"));
+        let app = app.discovery(registry.discovery()).transport(broker.transport()).start().await.unwrap();
+        metas.push(Server { app, witness });
+    }
+    let worker = Worker::new()
+        .route(&MetaApiClient::LOG)
+        .server_of(|_, metadata| metadata.get("server").and_then(Value::as_str).map(str::to_owned));
+    let porter = App::builder().config(config(&redis, "")).server_type("porter").backend().no_collect().worker(worker);
+    let porter = porter.discovery(registry.discovery()).transport(broker.transport()).start().await.unwrap();
+    let reliable = porter.reliable().unwrap();
+    for n in [0, 1] {
+        let chosen = reliable.metadata("server", format!("meta-{n}"));
+        chosen.call(&MetaApiClient::LOG, &entry(&format!("for {n}"))).await.unwrap();
+    }
+    reliable.call(&MetaApiClient::LOG, &entry("for any")).await.unwrap();
+    settled(&redis, Counts::default()).await;
+    let runs = |n: usize, text: &str| metas[n].witness.runs(text);
+    assert_eq!((runs(0, "for 0"), runs(1, "for 1"), runs(0, "for any") + runs(1, "for any")), (1, 1, 1));
+    porter.stop().await;
+    stop(metas).await;
+}
