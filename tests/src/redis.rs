@@ -48,15 +48,24 @@ impl Redis {
     /// # Panics
     /// If it does not start.
     pub async fn start_with(args: &[&str], user: &str) -> Option<Self> {
-        if !Command::new("redis-server").arg("--version").output().is_ok_and(|output| output.status.success()) {
-            assert!(std::env::var_os("CI").is_none(), "redis-server is not installed: run `cargo xtask test needs`");
-            eprintln!("\n*** SKIPPED: redis-server is not installed; `cargo xtask test needs` installs it ***\n");
+        if !Command::new("redis-server").arg("--version").output().is_ok_and(|output| output.status.success())
+        {
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "redis-server is not installed: run `cargo xtask test needs`"
+            );
+            eprintln!(
+                "\n*** SKIPPED: redis-server is not installed; `cargo xtask test needs` installs it ***\n"
+            );
             return None;
         }
         for _ in 0..5 {
             let redis = Self {
                 args: args.iter().map(|arg| (*arg).to_owned()).collect(),
-                port: TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).ok()?.port(),
+                port: TcpListener::bind("127.0.0.1:0")
+                    .and_then(|listener| listener.local_addr())
+                    .ok()?
+                    .port(),
                 dir: tempfile::tempdir().ok()?,
                 process: Mutex::default(),
                 user: user.to_owned(),
@@ -84,7 +93,9 @@ impl Redis {
     }
 
     async fn connect(&self) -> redis::RedisResult<MultiplexedConnection> {
-        Client::open(format!("redis://{}{}", self.user, self.address()))?.get_multiplexed_async_connection().await
+        Client::open(format!("redis://{}{}", self.user, self.address()))?
+            .get_multiplexed_async_connection()
+            .await
     }
 
     /// Kills it: whoever was connected notices, its data stays.
@@ -124,10 +135,23 @@ impl Redis {
     /// Runs it. Returns whether it serves.
     async fn run(&self) -> bool {
         let mut command = Command::new("sh");
-        command.args(["-c", GUARD, "guard", "redis-server", "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"]);
+        command.args([
+            "-c",
+            GUARD,
+            "guard",
+            "redis-server",
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+        ]);
         command.args(["--appendfsync", "no", "--dir"]).arg(self.dir.path());
         command.args(["--port", &self.port.to_string()]).args(&self.args);
-        let Ok(mut shell) = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn() else { return false };
+        let Ok(mut shell) = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn() else {
+            return false;
+        };
         let Some(stdout) = shell.stdout.take() else { return false };
         let mut line = String::new();
         let _ = BufReader::new(stdout).read_line(&mut line);

@@ -65,9 +65,7 @@ pub const CLUSTER: Suite = Suite {
         kind("redis_jobs", "worker_vectors"),
         kind("retry_delay", "worker_vectors"),
     ],
-    awaited: &[
-        ("grpc_address_choice", "gRPC"),
-    ],
+    awaited: &[("grpc_address_choice", "gRPC")],
 };
 
 /// The messages between a client and a server.

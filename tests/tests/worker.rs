@@ -26,5 +26,4 @@ mod runs;
 #[path = "worker/speed.rs"]
 mod speed;
 
-
 const MILLIS: Duration = Duration::from_millis(1);

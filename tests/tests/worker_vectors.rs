@@ -117,7 +117,8 @@ async fn job(case: &Case<'_>, redis: &Redis) -> Checked {
     case.same("jid", &ours["jid"].as_str(), &Some(id.as_str()))?;
     // The id and the time are each job's own. All other bytes are the same.
     let own = |job: &Value, text: &str| {
-        let time = text.split("\"enqueued_at\":").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or_default();
+        let time =
+            text.split("\"enqueued_at\":").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or_default();
         text.replacen(job["jid"].as_str().unwrap_or_default(), "ID", 1).replacen(time, "TIME", 1)
     };
     case.same("job", &own(&ours, got), &own(&theirs, want))?;
@@ -150,7 +151,8 @@ async fn keys(case: &Case<'_>, redis: &Redis) -> Checked {
     }
     let day: String = {
         let now: Vec<u64> = redis.ask(&mut cmd("TIME")).await;
-        let output = std::process::Command::new("date").args(["-u", "+%F", "-d", &format!("@{}", now[0])]).output();
+        let output =
+            std::process::Command::new("date").args(["-u", "+%F", "-d", &format!("@{}", now[0])]).output();
         String::from_utf8(output.map_err(|error| error.to_string())?.stdout).unwrap().trim().to_owned()
     };
     let counters = case.get("stat_keys")?.as_array().ok_or("no list")?.iter().filter_map(Value::as_str);

@@ -40,7 +40,9 @@ async fn main() -> Result<()> {
             }
             Ok(())
         }
-        Some("room") => over_the_network(worker::room(App::builder().config(config).acceptor(port())))?.run().await,
+        Some("room") => {
+            over_the_network(worker::room(App::builder().config(config).acceptor(port())))?.run().await
+        }
         Some("metagame") => over_the_network(worker::metagame(App::builder().config(config)))?.run().await,
         Some("worker") => over_the_network(worker::worker(App::builder().config(config)))?.run().await,
         _ => Err(Error::new("WORKER-001", USAGE)),

@@ -7,9 +7,9 @@ use crate::metrics::Metrics;
 use crate::serialize::Format;
 use crate::session::{Bounds, OutboxMeters, Policy, Settings};
 use crate::span::Tracer;
+use crate::wire::{Compression, Compressor, Dictionary};
 #[cfg(feature = "worker")]
 use crate::worker;
-use crate::wire::{Compression, Compressor, Dictionary};
 
 /// The number of routes whose compression back-off is kept, at 8 bytes each.
 const BACKOFF_ROUTES: usize = 1024;

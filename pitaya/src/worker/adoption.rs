@@ -22,7 +22,11 @@ impl Adoption {
     }
 
     /// Records one look at all other workers and returns those that count as dead.
-    pub(crate) fn look(&mut self, workers: impl IntoIterator<Item = (String, bool)>, now: Instant) -> Vec<String> {
+    pub(crate) fn look(
+        &mut self,
+        workers: impl IntoIterator<Item = (String, bool)>,
+        now: Instant,
+    ) -> Vec<String> {
         let mut before = std::mem::take(&mut self.missing);
         let mut dead = Vec::new();
         for (id, _) in workers.into_iter().filter(|(_, alive)| !alive) {

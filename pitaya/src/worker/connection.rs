@@ -54,7 +54,8 @@ impl Address {
         // The scheme of TLS needs a feature of the library that chooses another TLS than this one.
         let info = format!("redis://{rest}").into_connection_info().map_err(|error| invalid(&error))?;
         let ConnectionAddr::Tcp(host, port) = info.addr() else { return Err(invalid(&"no host and port")) };
-        let mut settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP2).set_skip_set_lib_name();
+        let mut settings =
+            info.redis_settings().clone().set_protocol(ProtocolVersion::RESP2).set_skip_set_lib_name();
         if !options.user.is_empty() {
             settings = settings.set_username(&options.user);
         }
@@ -75,14 +76,18 @@ impl Address {
             let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
             stream.set_nodelay(true)?;
             match &self.tls {
-                None => Live::begin(MultiplexedConnection::new_with_config(&self.settings, stream, config)).await,
+                None => {
+                    Live::begin(MultiplexedConnection::new_with_config(&self.settings, stream, config)).await
+                }
                 Some(tls) => {
                     let stream = tls.connect(stream).await?;
                     Live::begin(MultiplexedConnection::new_with_config(&self.settings, stream, config)).await
                 }
             }
         };
-        timeout(CONNECT, connect).await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+        timeout(CONNECT, connect)
+            .await
+            .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
     }
 }
 

@@ -36,7 +36,12 @@ pub(crate) fn expiry(heartbeat: Duration) -> Duration {
 /// Writes this worker's heartbeat and returns the ids of all workers.
 pub(crate) async fn beat(core: &Core) -> RedisResult<Vec<String>> {
     let mut beat = pipe();
-    beat.cmd("SET").arg(core.keys.heartbeat(&core.id)).arg(1).arg("PX").arg(millis(expiry(core.options.heartbeat))).ignore();
+    beat.cmd("SET")
+        .arg(core.keys.heartbeat(&core.id))
+        .arg(1)
+        .arg("PX")
+        .arg(millis(expiry(core.options.heartbeat)))
+        .ignore();
     beat.cmd("SADD").arg(&core.keys.workers).arg(&core.id).ignore();
     beat.cmd("SMEMBERS").arg(&core.keys.workers);
     let (workers,) = core.redis.ask(beat).await?;
@@ -80,7 +85,7 @@ async fn look(core: &Core, adoption: &mut Adoption) -> RedisResult<()> {
     let alive: Vec<bool> = core.redis.ask(exist).await?;
     for id in adoption.look(others.into_iter().zip(alive), Instant::now()) {
         let moved: u64 = core.redis.ask(adopt(core, &id)).await?;
-        tracing::warn!(worker = %id, jobs = moved, "took over the jobs of a worker that died");
+        throttled!(GLOBAL, warn, "dead workers", worker = %id, jobs = moved, "took over the jobs of a worker that died");
     }
     Ok(())
 }
@@ -88,7 +93,14 @@ async fn look(core: &Core, adoption: &mut Adoption) -> RedisResult<()> {
 fn adopt(core: &Core, id: &str) -> redis::Cmd {
     let keys = &core.keys;
     let mut adopt = cmd("EVAL");
-    adopt.arg(ADOPT).arg(4).arg(keys.heartbeat(id)).arg(keys.in_progress(id)).arg(&keys.queue).arg(&keys.workers).arg(id);
+    adopt
+        .arg(ADOPT)
+        .arg(4)
+        .arg(keys.heartbeat(id))
+        .arg(keys.in_progress(id))
+        .arg(&keys.queue)
+        .arg(&keys.workers)
+        .arg(id);
     adopt
 }
 

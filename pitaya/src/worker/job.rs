@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
+use super::date;
 use super::keys::QUEUE;
 use super::options::Retry;
-use super::date;
 use crate::wire::json;
 
 /// The fields of a job.
@@ -230,9 +230,9 @@ pub(crate) fn integer(value: &Value) -> Option<i64> {
 
 /// Finds a field by its exact name, or else by its name in any case.
 pub(crate) fn field<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    object.get(name).or_else(|| {
-        object.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-    })
+    object
+        .get(name)
+        .or_else(|| object.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value))
 }
 
 #[cfg(test)]
@@ -261,7 +261,10 @@ mod tests {
     fn an_id_is_24_hexadecimal_digits() {
         let (one, other) = (new_id(), new_id());
         assert_ne!(one, other);
-        assert!(one.len() == 24 && one.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)), "{one}");
+        assert!(
+            one.len() == 24 && one.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)),
+            "{one}"
+        );
     }
 
     #[test]
@@ -269,7 +272,13 @@ mod tests {
         let plain = String::from_utf8(draft("1").encode().unwrap()).unwrap();
         assert!(plain.contains(r#""enqueued_at":5,"retry_options""#), "{plain}");
         assert!(plain.ends_with(r#""DialOptions":null}}"#), "{plain}");
-        let own = Draft { key: Some("order-1"), timeout: Some(1.5), deadline: Some(9.0), at: Some(7.25), ..draft("1") };
+        let own = Draft {
+            key: Some("order-1"),
+            timeout: Some(1.5),
+            deadline: Some(9.0),
+            at: Some(7.25),
+            ..draft("1")
+        };
         let job = Job::parse(&own.encode().unwrap()).unwrap();
         assert_eq!((job.key(), job.timeout(), job.deadline()), (Some("order-1"), Some(1.5), Some(9.0)));
         assert_eq!(job.fields["at"], json!(7.25));

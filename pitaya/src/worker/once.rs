@@ -63,7 +63,13 @@ pub(crate) enum Claim {
 /// Claims a key. The question can be asked again if its answer is lost.
 pub(crate) async fn claim(core: &Core, held: &Held) -> RedisResult<Claim> {
     let mut claim = cmd("EVAL");
-    claim.arg(CLAIM).arg(1).arg(core.keys.once(&held.key)).arg(&held.claim).arg(WINDOW).arg(core.keys.heartbeat(""));
+    claim
+        .arg(CLAIM)
+        .arg(1)
+        .arg(core.keys.once(&held.key))
+        .arg(&held.claim)
+        .arg(WINDOW)
+        .arg(core.keys.heartbeat(""));
     let answer: u8 = core.redis.ask(claim).await?;
     Ok(match answer {
         0 => Claim::Done,

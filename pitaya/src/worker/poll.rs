@@ -6,9 +6,9 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use redis::{Cmd, RedisResult, cmd, pipe};
 
+use super::date;
 use super::job::{self, Job};
 use super::pool::Core;
-use super::date;
 use crate::util::throttle::{GLOBAL, throttled};
 
 /// Jobs that are moved with one request.
@@ -78,7 +78,14 @@ fn one(core: &Core, set: &str, text: &[u8], now: SystemTime) -> Cmd {
         }
         Err(error) => {
             let dead: Bytes = job::unreadable(text, &core.keys.queue_name(), &error, now);
-            script.arg(BURY).arg(2).arg(set).arg(&core.keys.dead).arg(text).arg(&dead[..]).arg(date::seconds(now));
+            script
+                .arg(BURY)
+                .arg(2)
+                .arg(set)
+                .arg(&core.keys.dead)
+                .arg(text)
+                .arg(&dead[..])
+                .arg(date::seconds(now));
         }
     }
     script

@@ -116,8 +116,17 @@ impl Pool {
         beating.abort();
         match timeout(reserve / 2, heartbeat::leave(&core)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "failed to remove the worker from Redis; another one will"),
-            Err(_) => tracing::warn!("timed out removing the worker from Redis; another one will"),
+            Ok(Err(error)) => {
+                throttled!(GLOBAL, warn, "stopped workers", %error, "failed to remove a worker from Redis; another one will");
+            }
+            Err(_) => {
+                throttled!(
+                    GLOBAL,
+                    warn,
+                    "stopped workers",
+                    "timed out removing a worker from Redis; another one will"
+                );
+            }
         }
     }
 }

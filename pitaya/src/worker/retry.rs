@@ -55,8 +55,13 @@ fn runs_again(fields: &Fields) -> bool {
 /// Returns the seconds before retry `count`, which counts from 0.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole seconds; casts saturate")]
 #[expect(clippy::cast_precision_loss, reason = "counts and seconds are far below 2^53")]
-pub(crate) fn delay(count: i64, options: Option<&Map<String, Value>>, random: impl FnOnce(u64) -> u64) -> i64 {
-    let option = |name, default: f64| options.and_then(|all| all.get(name)).and_then(Value::as_f64).unwrap_or(default);
+pub(crate) fn delay(
+    count: i64,
+    options: Option<&Map<String, Value>>,
+    random: impl FnOnce(u64) -> u64,
+) -> i64 {
+    let option =
+        |name, default: f64| options.and_then(|all| all.get(name)).and_then(Value::as_f64).unwrap_or(default);
     let (exponent, min) = (option("exp", 4.0), option("min_delay", 15.0));
     let (max, bound) = (option("max_delay", f64::INFINITY), option("max_rand", 30.0));
     let random = if bound >= 1.0 { random(bound as u64) } else { 0 };

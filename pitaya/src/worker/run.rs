@@ -42,7 +42,8 @@ impl Runner {
             Error::new(code::BAD_REQUEST, format!("invalid argument of `{route}`: {error}"))
         })?;
         let empty = Map::new();
-        let server = self.server_of.as_ref().and_then(|choose| choose(route, call.metadata.unwrap_or(&empty)));
+        let server =
+            self.server_of.as_ref().and_then(|choose| choose(route, call.metadata.unwrap_or(&empty)));
         let rpc = match server {
             Some(server) => self.rpc.on(&server),
             None if self.own.iter().any(|own| own == route) => self.local.clone(),

@@ -71,10 +71,8 @@ impl fmt::Display for JobId {
 
 impl Reliable {
     pub(crate) fn new(options: &Options) -> Result<Self> {
-        let inner = Inner {
-            redis: Shared::new(Address::new(&options.redis)?),
-            keys: Keys::new(&options.namespace),
-        };
+        let inner =
+            Inner { redis: Shared::new(Address::new(&options.redis)?), keys: Keys::new(&options.namespace) };
         let retry = options.retry;
         Ok(Self {
             inner: Arc::new(inner),
@@ -166,7 +164,8 @@ impl Reliable {
     async fn enqueue(&self, route: &str, arg: impl Serialize, replies: bool) -> Result<JobId> {
         let parts = crate::route::parse(route).map_err(|error| error.about(route))?;
         if parts.server.is_none() {
-            return Err(Error::new(code::BAD_REQUEST, crate::error::text::NO_SERVER_TYPE).with_metadata("route", route));
+            return Err(Error::new(code::BAD_REQUEST, crate::error::text::NO_SERVER_TYPE)
+                .with_metadata("route", route));
         }
         let (id, now) = (new_id(), SystemTime::now());
         let at = self.at.filter(|at| *at > now).map(date::seconds);

@@ -13,9 +13,9 @@ mod with {
     use rustls_pki_types::pem::PemObject;
     use rustls_pki_types::{CertificateDer, ServerName};
     use tokio::net::TcpStream;
+    use tokio_rustls::TlsConnector;
     use tokio_rustls::client::TlsStream;
     use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
-    use tokio_rustls::TlsConnector;
 
     use crate::error::{Error, Result, code};
 
@@ -28,9 +28,8 @@ mod with {
     impl Tls {
         /// Trusts the authorities of a PEM file, or those of the system without one.
         pub(crate) fn new(ca_file: Option<&Path>, host: &str) -> Result<Self> {
-            let invalid = |error: &dyn std::fmt::Display| {
-                Error::new(code::INTERNAL, format!("TLS to Redis: {error}"))
-            };
+            let invalid =
+                |error: &dyn std::fmt::Display| Error::new(code::INTERNAL, format!("TLS to Redis: {error}"));
             let mut roots = RootCertStore::empty();
             match ca_file {
                 Some(file) => {

@@ -23,7 +23,8 @@ async fn bad_job_is_dead_and_stops_nothing() {
         push(&redis, &text[..]).await;
         settled(&redis, Counts { dead: number + 1, ..Counts::default() }).await;
         let dead = dead_jobs(&redis).await;
-        let found = dead.iter().filter(|job| job["error_message"].as_str().unwrap().starts_with(reason)).count();
+        let found =
+            dead.iter().filter(|job| job["error_message"].as_str().unwrap().starts_with(reason)).count();
         assert!(found > 0, "{reason}: {dead:?}");
     }
     server.enqueue("after").await;
@@ -50,7 +51,8 @@ async fn unknown_route_is_retried_then_dead() {
 async fn unknown_fields_and_big_jobs_run() {
     let Some(redis) = Redis::start().await else { return };
     let server = server(config(&redis, "")).await;
-    let mut odd = job("meta.meta.log", &json!({"text": "odd", "COUNT": 3, "unknown": {"a": [1]}, "data": "AP8="}));
+    let mut odd =
+        job("meta.meta.log", &json!({"text": "odd", "COUNT": 3, "unknown": {"a": [1]}, "data": "AP8="}));
     odd["surprise"] = json!({"deep": [{}]});
     odd["args"]["More"] = json!(1);
     push(&redis, odd.to_string()).await;

@@ -21,7 +21,8 @@ async fn worker_example_logs_by_jobs() {
     let runs = worker::worker(app()).start().await.unwrap();
     let room = worker::room(app().acceptor(Tcp::bind("127.0.0.1:0"))).start().await.unwrap();
     let mut client = Raw::ready(room.socket_addrs()[0]).await;
-    let answer: Value = serde_json::from_str(&client.ask("room.room.calllog", r#"{"msg":"hi"}"#).await).unwrap();
+    let answer: Value =
+        serde_json::from_str(&client.ask("room.room.calllog", r#"{"msg":"hi"}"#).await).unwrap();
     assert_eq!((&answer["code"], answer["msg"].as_str().unwrap().len()), (&json!(200), 24));
     pitaya_tests::soon("two runs", async {
         while (stat(&redis, "failed").await, stat(&redis, "processed").await) != (1, 1) {

@@ -28,7 +28,10 @@ async fn jobs_recorded_from_go_run() {
     };
     let again: Value = serde_json::from_str(&pitaya_tests::soon("a retry", waiting).await).unwrap();
     assert_eq!((&again["queue"], &again["retry_count"]), (&json!("game:rpc"), &json!(1)));
-    assert_eq!((&again["failed_at"], &again["error_message"]), (&json!("2026-11-30 03:59:42 UTC"), &json!("META-1: as asked")));
+    assert_eq!(
+        (&again["failed_at"], &again["error_message"]),
+        (&json!("2026-11-30 03:59:42 UTC"), &json!("META-1: as asked"))
+    );
     assert_ne!(again["enqueued_at"], json!(1_796_011_184.378_709));
     server.ran("fail:1:failed", 2).await;
     stop([server]).await;
@@ -72,7 +75,9 @@ async fn go_and_rust_run_each_others_jobs() {
     pitaya_tests::soon("Go's runs", async {
         while seen.values().sum::<u32>() < 6 {
             let line = lines.next_line().await.unwrap().expect("a line");
-            if let Some(text) = ["<rust>", "fail in go", "delayed"].into_iter().find(|text| line.contains(text)) {
+            if let Some(text) =
+                ["<rust>", "fail in go", "delayed"].into_iter().find(|text| line.contains(text))
+            {
                 assert!(line.contains("meta.meta.log"), "{line}");
                 *seen.entry(text.to_owned()).or_default() += 1;
             }
@@ -80,7 +85,10 @@ async fn go_and_rust_run_each_others_jobs() {
     })
     .await;
     // The same retries as here: four runs.
-    assert_eq!(seen.into_iter().collect::<Vec<_>>(), [("<rust>".into(), 1), ("delayed".into(), 1), ("fail in go".into(), 4)]);
+    assert_eq!(
+        seen.into_iter().collect::<Vec<_>>(),
+        [("<rust>".into(), 1), ("delayed".into(), 1), ("fail in go".into(), 4)]
+    );
     running.kill().await.unwrap();
 
     // A job that failed in Go goes on here.

@@ -12,7 +12,9 @@ async fn jobs_of_a_dead_worker_are_taken_over() {
     let Some(redis) = Redis::start().await else { return };
     for (worker, text) in [("dead", "orphan"), ("live", "kept"), ("gohost", "of go")] {
         let list = format!("queue:rpc:{worker}:inprogress");
-        let _: u32 = redis.ask(cmd("LPUSH").arg(list).arg(job("meta.meta.log", &json!({"text": text})).to_string())).await;
+        let _: u32 = redis
+            .ask(cmd("LPUSH").arg(list).arg(job("meta.meta.log", &json!({"text": text})).to_string()))
+            .await;
     }
     // A worker of Go Pitaya has no heartbeat and is not in the set.
     let _: u32 = redis.ask(cmd("SADD").arg("pitaya:workers").arg("dead").arg("live")).await;
@@ -62,7 +64,9 @@ async fn killed_worker_and_redis_lose_no_job() {
     // What a worker leaves that is killed between BRPOPLPUSH and LREM.
     server(config(&redis, "")).await.app.stop().await;
     let list = "queue:rpc:0b0e:inprogress";
-    let _: u32 = redis.ask(cmd("LPUSH").arg(list).arg(job("meta.meta.log", &json!({"text": "orphan"})).to_string())).await;
+    let _: u32 = redis
+        .ask(cmd("LPUSH").arg(list).arg(job("meta.meta.log", &json!({"text": "orphan"})).to_string()))
+        .await;
     let _: u32 = redis.ask(cmd("SADD").arg("pitaya:workers").arg("0b0e")).await;
     redis.restart().await;
     let server = server(config(&redis, "")).await;
@@ -175,7 +179,8 @@ async fn redis_over_tls_needs_a_trusted_certificate() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
     let text = |path: &Path| path.display().to_string();
     let (cert, key) = (text(&cert), text(&key));
-    let args = ["--tls-port", &port, "--tls-cert-file", &cert, "--tls-key-file", &key, "--tls-auth-clients", "no"];
+    let args =
+        ["--tls-port", &port, "--tls-cert-file", &cert, "--tls-key-file", &key, "--tls-auth-clients", "no"];
     let Some(redis) = Redis::start_with(&args, "").await else { return };
     let trusting = format!("pitaya.worker.redis.tls.cafile = \"{cert}\"");
     let server = server(config_at(&format!("rediss://127.0.0.1:{port}"), &trusting)).await;
@@ -185,7 +190,10 @@ async fn redis_over_tls_needs_a_trusted_certificate() {
     let strangers = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let other = dir.path().join("other.pem");
     std::fs::write(&other, strangers.cert.pem()).unwrap();
-    let wary = format!("pitaya.worker.redis.tls.enabled = true\npitaya.worker.redis.tls.cafile = \"{}\"", text(&other));
+    let wary = format!(
+        "pitaya.worker.redis.tls.enabled = true\npitaya.worker.redis.tls.cafile = \"{}\"",
+        text(&other)
+    );
     let app = idle(config_at(&format!("127.0.0.1:{port}"), &wary)).await;
     let error = app.reliable_rpc(&MetaApiClient::LOG, &entry("a")).await.unwrap_err();
     assert!(error.msg().contains("certificate"), "{error}");

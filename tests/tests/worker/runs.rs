@@ -36,7 +36,10 @@ async fn exhausted_job_is_dead_with_its_error() {
     let dead = &dead_jobs(&redis).await[0];
     assert_eq!((&dead["jid"], &dead["error_message"]), (&json!(id), &json!("META-1: as asked")));
     assert_eq!((&dead["args"]["Route"], &dead["retry_count"]), (&json!("meta.meta.log"), &json!(2)));
-    assert!(dead["failed_at"].as_str().unwrap().ends_with(" UTC") && dead["retried_at"].is_string(), "{dead}");
+    assert!(
+        dead["failed_at"].as_str().unwrap().ends_with(" UTC") && dead["retried_at"].is_string(),
+        "{dead}"
+    );
     // Without retries the first failure is the last.
     let once = server.app.reliable().unwrap().retry(Retry::never());
     once.call(&MetaApiClient::LOG, &entry("fail:99:b")).await.unwrap();
@@ -200,7 +203,8 @@ async fn worker_calls_remotes_of_other_servers() {
     let worker = Worker::new()
         .route(&MetaApiClient::LOG)
         .server_of(|_, metadata| metadata.get("server").and_then(Value::as_str).map(str::to_owned));
-    let porter = App::builder().config(config(&redis, "")).server_type("porter").backend().no_collect().worker(worker);
+    let porter =
+        App::builder().config(config(&redis, "")).server_type("porter").backend().no_collect().worker(worker);
     let porter = porter.discovery(registry.discovery()).transport(broker.transport()).start().await.unwrap();
     let reliable = porter.reliable().unwrap();
     for n in [0, 1] {

@@ -13,7 +13,8 @@ const OF_GO: usize = 12;
 async fn a_job_costs_no_more_commands_than_in_go() {
     const JOBS: usize = 2000;
     let Some(redis) = Redis::start().await else { return };
-    let more = "pitaya.worker.concurrency = 16\npitaya.worker.heartbeat = \"5s\"\npitaya.worker.poll = \"5s\"";
+    let more =
+        "pitaya.worker.concurrency = 16\npitaya.worker.heartbeat = \"5s\"\npitaya.worker.poll = \"5s\"";
     let server = server(config(&redis, more)).await;
     server.enqueue("first").await;
     server.ran("first", 1).await;
