@@ -278,7 +278,7 @@ impl App {
         self.reliable()?.call(route, request).await
     }
 
-    /// Returns what enqueues jobs: delayed, with an idempotency key, with a deadline.
+    /// Returns the handle that enqueues jobs: delayed, with an idempotency key, with a deadline.
     ///
     /// # Errors
     /// As [`groups`](Self::groups).

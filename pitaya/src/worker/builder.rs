@@ -1,4 +1,4 @@
-//! What an application says of its worker.
+//! The worker as an application describes it.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -135,7 +135,7 @@ pub(crate) struct Job {
     pub(crate) fields: Fields,
 }
 
-/// What a job calls.
+/// The call that a job describes.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
     pub(crate) route: &'a str,
@@ -147,7 +147,7 @@ impl Job {
     /// Reads a job.
     ///
     /// # Errors
-    /// Why the text is no job.
+    /// The reason, if the text is no job.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, String> {
         let value: Value = serde_json::from_slice(text).map_err(|error| format!("invalid JSON: {error}"))?;
         match value {
@@ -159,7 +159,7 @@ impl Job {
     /// Returns the call. Names of arguments match in any case, as in Go.
     ///
     /// # Errors
-    /// What the job lacks.
+    /// The missing part of the job.
     pub(crate) fn call(&self) -> Result<Call<'_>, String> {
         let args = self.fields.get("args").and_then(Value::as_object).ok_or("`args` is no object")?;
         let route = field(args, "Route").and_then(Value::as_str).ok_or("`args` has no route")?;

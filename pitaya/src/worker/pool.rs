@@ -32,9 +32,9 @@ const BLOCK: u64 = 1;
 /// Pauses between attempts to reach Redis.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
 
-/// What the parts of a worker share.
+/// The state that the tasks of a worker share.
 pub(crate) struct Core {
-    /// The id of this worker, a random one: neither a host name nor anything else outlives the process.
+    /// The id of this worker, a random one, because a host name outlives the process.
     pub(crate) id: String,
     pub(crate) options: Options,
     pub(crate) keys: Keys,

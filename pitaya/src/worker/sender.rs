@@ -101,7 +101,7 @@ impl Reliable {
     /// delivered.
     ///
     /// While a job with the key runs, another one waits. If the worker of the first run dies, the job runs again, because
-    /// nobody knows whether the first run succeeded. Go Pitaya's workers ignore the key.
+    /// no server knows whether the first run succeeded. Go Pitaya's workers ignore the key.
     #[must_use]
     pub fn once(&self, key: &str) -> Self {
         Self { key: Some(key.into()), ..self.clone() }

@@ -15,7 +15,7 @@ const DEAD_JOBS: i64 = 10_000;
 /// How long dead jobs are kept: 180 days.
 const DEAD_AGE: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 
-/// What became of a run.
+/// The outcome of a run.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// The job succeeded, now or in an earlier run.

@@ -19,7 +19,7 @@ mod with {
 
     use crate::error::{Error, Result, code};
 
-    /// What checks the certificate of Redis.
+    /// Checks the certificate of Redis.
     pub(crate) struct Tls {
         connector: TlsConnector,
         name: ServerName<'static>,

@@ -3,7 +3,7 @@
 use super::meta::*;
 use super::*;
 
-/// What a text in the queue comes to: the reason in the set of dead jobs.
+/// The set of dead jobs holds the reason.
 #[tokio::test]
 async fn bad_job_is_dead_and_stops_nothing() {
     let Some(redis) = Redis::start().await else { return };

@@ -62,7 +62,7 @@ async fn failed_job_with_key_runs_again() {
     stop([server]).await;
 }
 
-/// Nobody knows whether the first run succeeded, so the job runs again.
+/// No server knows whether the first run succeeded, so the job runs again.
 #[tokio::test]
 async fn key_of_a_dead_worker_is_taken_over() {
     let Some(redis) = Redis::start().await else { return };

@@ -1,4 +1,4 @@
-//! A server whose remote does what the text of a job says, and a view of Redis.
+//! A server whose remote follows the text of a job, and a view of Redis.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use pitaya_tests::soon;
 
 use super::*;
 
-/// What a job carries. `fail:2:a` fails twice, `wait:a` ends when the test says so.
+/// The argument of a job. `fail:2:a` fails twice, `wait:a` ends when the test says so.
 #[message(proto)]
 #[derive(PartialEq)]
 pub(crate) struct Entry {
@@ -21,7 +21,7 @@ pub(crate) struct Entry {
     pub(crate) data: Bytes,
 }
 
-/// What a test sees of the runs.
+/// The runs, as a test sees them.
 #[derive(Debug)]
 pub(crate) struct Witness {
     runs: Mutex<HashMap<String, u32>>,
@@ -100,7 +100,7 @@ pub(crate) fn config_at(address: &str, more: &str) -> Config {
     Config::parse(&text).unwrap()
 }
 
-/// A server that runs jobs, with what it runs.
+/// A server that runs jobs, with the record of its runs.
 pub(crate) struct Server {
     pub(crate) app: Running,
     pub(crate) witness: Arc<Witness>,

@@ -57,7 +57,7 @@ async fn redis_killed_during_a_job_loses_nothing() {
     stop([server]).await;
 }
 
-/// The worker died with Redis, so nothing but the list knows of the job.
+/// The worker died with Redis: only the list holds the job.
 #[tokio::test]
 async fn killed_worker_and_redis_lose_no_job() {
     let Some(redis) = Redis::start().await else { return };
@@ -75,7 +75,7 @@ async fn killed_worker_and_redis_lose_no_job() {
     stop([server]).await;
 }
 
-/// As long as an outage lasts, heartbeats expire and nobody is dead.
+/// Heartbeats expire during an outage, but no worker counts as dead.
 #[tokio::test]
 async fn frozen_redis_stops_nothing_for_good() {
     let Some(redis) = Redis::start().await else { return };

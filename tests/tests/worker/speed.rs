@@ -1,4 +1,4 @@
-//! What a job costs: commands, which are checked, and time, which is only printed.
+//! Checks the number of commands a job, and prints how many jobs a second run.
 
 use std::time::Instant;
 
