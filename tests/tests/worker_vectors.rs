@@ -134,7 +134,7 @@ fn vectors_redis_keys() {
 /// Every key that a job can be under exists after it was there.
 async fn keys(case: &Case<'_>, redis: &Redis) -> Checked {
     let config = format!(
-        "[pitaya.worker]\nnamespace = \"{}\"\npoll = \"1h\"\ntimeout = \"1h\"\n[pitaya.stop]\ntimeout = \"1s\"\n[pitaya.worker.redis]\nserverurl = \"{}\"\n\
+        "[pitaya.worker]\nnamespace = \"{}\"\npoll = \"1h\"\ntimeout = \"1h\"\n[pitaya.stop]\ntimeout = \"4s\"\n[pitaya.worker.redis]\nserverurl = \"{}\"\n\
          [pitaya.worker.retry]\nmindelay = 1000\nmaxdelay = 1000",
         case.str("namespace")?,
         redis.address()

@@ -197,10 +197,12 @@ impl Fetcher {
         };
         let live = self.live.insert(live);
         if self.read.is_none_or(|read| read.elapsed() >= self.core.options.heartbeat) {
+            // Taken before the list is read, because a job may end in between.
+            let running = self.core.running.lock().clone();
             let mut list = cmd("LRANGE");
             list.arg(&self.core.in_progress).arg(0).arg(-1);
             let listed: Vec<Vec<u8>> = live.ask(&list.into()).await?;
-            self.found = self.core.not_running(listed.into_iter().rev().map(Bytes::from));
+            self.found = not_running(running, listed.into_iter().rev().map(Bytes::from));
             self.read = Some(Instant::now());
         }
         if let Some(found) = self.found.pop_front() {
@@ -232,20 +234,19 @@ impl Core {
             }
         }
     }
+}
 
-    /// Returns the listed jobs that no task runs.
-    fn not_running(&self, listed: impl Iterator<Item = Bytes>) -> VecDeque<Bytes> {
-        let mut running = self.running.lock().clone();
-        listed
-            .filter(|text| match running.get_mut(text) {
-                Some(times) if *times > 0 => {
-                    *times -= 1;
-                    false
-                }
-                _ => true,
-            })
-            .collect()
-    }
+/// Returns the listed jobs that no task runs.
+fn not_running(mut running: HashMap<Bytes, usize>, listed: impl Iterator<Item = Bytes>) -> VecDeque<Bytes> {
+    listed
+        .filter(|text| match running.get_mut(text) {
+            Some(times) if *times > 0 => {
+                *times -= 1;
+                false
+            }
+            _ => true,
+        })
+        .collect()
 }
 
 /// Runs one job from its text to the record of its outcome.
@@ -257,7 +258,8 @@ async fn work(core: Arc<Core>, text: Bytes, _place: OwnedSemaphorePermit) {
         Ok(job) => tokio::select! {
             biased;
             outcome = run(&core, job, &mut held) => outcome,
-            () = core.cut.cancelled() => Outcome::Returned,
+            // The job stays in the worker's list, which goes back to the queue when the worker leaves.
+            () = core.cut.cancelled() => return,
         },
     };
     let job = job.ok();
@@ -265,7 +267,7 @@ async fn work(core: Arc<Core>, text: Bytes, _place: OwnedSemaphorePermit) {
     match &outcome {
         Outcome::Failed(error) => throttled!(GLOBAL, warn, "failed jobs", job = %id, %error, "a job failed"),
         Outcome::Dead(error) => throttled!(GLOBAL, error, "dead jobs", job = %id, %error, "a job is dead"),
-        Outcome::Done | Outcome::Later | Outcome::Returned => {}
+        Outcome::Done | Outcome::Later => {}
     }
     let mut failures = 0;
     loop {

@@ -26,8 +26,6 @@ pub(crate) enum Outcome {
     Dead(String),
     /// Another run with the same idempotency key is in progress.
     Later,
-    /// The worker stops before the run ended.
-    Returned,
 }
 
 /// Makes the transaction for an outcome. It can be sent again if its answer is lost.
@@ -66,12 +64,6 @@ pub(crate) fn transaction(
         Outcome::Later => {
             let at = date::seconds(now + core.options.poll);
             pipeline.cmd("ZADD").arg(&keys.schedule).arg(at).arg(&text[..]).ignore();
-        }
-        Outcome::Returned => {
-            if let Some(held) = held {
-                once::release(&mut pipeline, core, held);
-            }
-            pipeline.cmd("RPUSH").arg(&keys.queue).arg(&text[..]).ignore();
         }
     }
     pipeline.cmd("LREM").arg(&core.in_progress).arg(-1).arg(&text[..]).ignore();

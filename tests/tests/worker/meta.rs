@@ -93,10 +93,17 @@ pub(crate) fn config(redis: &Redis, more: &str) -> Config {
 }
 
 pub(crate) fn config_at(address: &str, more: &str) -> Config {
-    let text = format!(
-        "pitaya.worker.redis.serverurl = \"{address}\"\npitaya.worker.poll = \"20ms\"\n\
-         pitaya.worker.heartbeat = \"100ms\"\npitaya.worker.retry.mindelay = 0\npitaya.worker.retry.maxdelay = 0\n{more}"
-    );
+    let mut text = format!("pitaya.worker.redis.serverurl = \"{address}\"\n{more}\n");
+    for (key, value) in [
+        ("pitaya.worker.poll", "\"20ms\""),
+        ("pitaya.worker.heartbeat", "\"500ms\""),
+        ("pitaya.worker.retry.mindelay", "0"),
+        ("pitaya.worker.retry.maxdelay", "0"),
+    ] {
+        if !more.contains(key) {
+            text += &format!("{key} = {value}\n");
+        }
+    }
     Config::parse(&text).unwrap()
 }
 

@@ -97,7 +97,8 @@ async fn frozen_redis_stops_nothing_for_good() {
         while one.app.reliable_rpc(&MetaApiClient::LOG, &entry("back")).await.is_err() {}
     })
     .await;
-    until("a run", || one.witness.runs("back") + two.witness.runs("back") == 1).await;
+    // Redis may have executed commands whose answers came too late.
+    until("a run", || one.witness.runs("back") + two.witness.runs("back") >= 1).await;
     stop([one, two]).await;
 }
 
@@ -118,7 +119,7 @@ async fn worker_starts_before_redis() {
 #[tokio::test]
 async fn stop_finishes_jobs_or_returns_them() {
     let Some(redis) = Redis::start().await else { return };
-    let more = "pitaya.worker.concurrency = 2\npitaya.worker.timeout = \"1m\"\npitaya.stop.timeout = \"2s\"";
+    let more = "pitaya.worker.concurrency = 2\npitaya.worker.timeout = \"1m\"\npitaya.stop.timeout = \"4s\"";
     let server = server(config(&redis, more)).await;
     server.enqueue("wait:a").await;
     server.enqueue("wait:b").await;
@@ -147,7 +148,7 @@ async fn app_without_jobs_needs_no_redis() {
 
 #[tokio::test]
 async fn redis_may_demand_a_user_and_a_database() {
-    let acl = ["--user", "ann on >secret ~* +@all", "--requirepass", "pass"];
+    let acl = ["--user", "ann", "on", ">secret", "~*", "+@all", "--requirepass", "pass"];
     let Some(redis) = Redis::start_with(&acl, "ann:secret@").await else { return };
     for (more, code) in [
         ("pitaya.worker.redis.user = \"ann\"\npitaya.worker.redis.password = \"secret\"", None),
