@@ -179,3 +179,106 @@ fn zero(ty: &Type) -> Option<Value> {
         Type::Optional(_) | Type::Message(_) | Type::Any => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::serialize::Field;
+
+    static INNER: Schema = Schema::new("Inner", "", &[Field::new("n", "", Type::Int(32), false)]).with_proto();
+
+    const ALL: &[Field] = &[
+        Field::new("zeta", "", Type::Bool, true),
+        Field::new("count", "", Type::Int(32), true),
+        Field::new("big", "", Type::Text(&Type::Uint(64)), true),
+        Field::new("rate", "", Type::Float(64), true),
+        Field::new("name", "", Type::String, true),
+        Field::new("data", "", Type::Bytes, true),
+        Field::new("team", "", Type::Enum("Team", &[("Red", 0)]), true),
+        Field::new("list", "", Type::List(&Type::Bytes), true),
+        Field::new("map", "", Type::Map(&Type::String, &Type::Int(64)), true),
+        Field::new("maybe", "", Type::Optional(&Type::Int(32)), false),
+        Field::new("inner", "", Type::Optional(&Type::Message(|| &INNER)), false),
+    ];
+    static PROTO: Schema = Schema::new("All", "", ALL).with_proto();
+    static PLAIN: Schema = Schema::new("All", "", ALL);
+
+    const PROTO_TYPE: Type = Type::Message(|| &PROTO);
+    const PLAIN_TYPE: Type = Type::Message(|| &PLAIN);
+
+    fn written(value: Value, ty: Type) -> String {
+        serde_json::to_string(&Arg { value, ty }).unwrap()
+    }
+
+    fn zeros() -> Value {
+        json!({
+            "zeta": false, "count": 0, "big": "0", "rate": 0.0, "name": "", "data": [], "team": 0, "list": [],
+            "map": {}, "maybe": null, "inner": null,
+        })
+    }
+
+    #[test]
+    fn fields_are_written_in_order_as_in_go() {
+        let value = json!({
+            "inner": {"n": 0}, "maybe": 0, "map": {"b": 2, "a": 1}, "list": [[1], []], "team": 3,
+            "data": [120, 121, 122], "name": "<", "rate": 0.5, "big": "18446744073709551615", "count": -1, "zeta": true,
+        });
+        assert_eq!(
+            written(value, PROTO_TYPE),
+            r#"{"zeta":true,"count":-1,"big":18446744073709551615,"rate":0.5,"name":"<","data":"eHl6","team":3,"list":["AQ==",""],"map":{"a":1,"b":2},"maybe":0,"inner":{}}"#
+        );
+    }
+
+    #[test]
+    fn zero_fields_are_left_out_of_protobuf_messages() {
+        assert_eq!(written(zeros(), PROTO_TYPE), "{}");
+        assert_eq!(
+            written(zeros(), PLAIN_TYPE),
+            r#"{"zeta":false,"count":0,"big":0,"rate":0.0,"name":"","data":"","team":0,"list":[],"map":{},"maybe":null,"inner":null}"#
+        );
+    }
+
+    #[test]
+    fn a_number_that_json_cannot_write_fails() {
+        let mut value = zeros();
+        value["rate"] = Value::Null;
+        assert!(serde_json::to_string(&Arg { value, ty: PROTO_TYPE }).is_err());
+    }
+
+    #[test]
+    fn missing_fields_and_null_are_zero() {
+        let mut want = zeros();
+        want["big"] = json!(0);
+        for absent in ["maybe", "inner"] {
+            want.as_object_mut().unwrap().remove(absent);
+        }
+        assert_eq!(read(&json!({}), &PROTO_TYPE), want);
+        assert_eq!(read(&json!({"NAME": null, "unknown": 5}), &PROTO_TYPE), want);
+        // A message that is no Protobuf has no zero values.
+        assert_eq!(read(&json!({"name": null}), &PLAIN_TYPE), json!({}));
+    }
+
+    #[test]
+    fn names_match_in_any_case_and_bytes_are_base64() {
+        let go = json!({"Data": "eHl6", "LIST": ["AQ=="], "Inner": {"N": 4}, "maybe": 7, "map": {"A": 1}});
+        let ours = read(&go, &PROTO_TYPE);
+        assert_eq!((&ours["data"], &ours["list"]), (&json!([120, 121, 122]), &json!([[1]])));
+        assert_eq!((&ours["inner"], &ours["maybe"], &ours["map"]), (&json!({"n": 4}), &json!(7), &json!({"A": 1})));
+        // The message's own code refuses it.
+        assert_eq!(read(&json!({"data": "no base64!"}), &PROTO_TYPE)["data"], json!("no base64!"));
+        assert_eq!(read(&json!([1]), &PROTO_TYPE), json!([1]));
+    }
+
+    #[test]
+    fn raw_and_empty_messages_have_their_forms() {
+        let raw = from_message(&Bytes::from_static(b"xyz")).unwrap();
+        assert_eq!(serde_json::to_value(&raw).unwrap(), json!("eHl6"));
+        assert_eq!(to_body::<Bytes>(Some(&json!("eHl6"))).unwrap(), "xyz");
+        assert_eq!(to_body::<Bytes>(None).unwrap(), "");
+        assert!(to_body::<Bytes>(Some(&json!({}))).is_err());
+        assert_eq!(serde_json::to_value(from_message(&()).unwrap()).unwrap(), Value::Null);
+        assert_eq!(to_body::<()>(Some(&json!({"any": 1}))).unwrap(), "");
+    }
+}
