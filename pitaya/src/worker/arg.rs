@@ -56,7 +56,7 @@ pub(crate) fn to_body<T: Message>(arg: Option<&Value>) -> Result<Bytes, CodecErr
         };
     }
     let empty = Value::Object(Map::new());
-    let value = read(arg.unwrap_or(&empty), &Type::Message(schema_of::<T>));
+    let value = read(arg.unwrap_or(&empty), &Type::Message(schema_of::<T>))?;
     let json = serde_json::to_vec(&value).map_err(CodecError::new)?;
     let message: T = Format::Json.decode(&Body::borrowed(&json))?;
     let mut body = BytesMut::new();
@@ -141,30 +141,34 @@ fn left_out(value: &Value, ty: &Type) -> bool {
 }
 
 /// Reads a value in Go's JSON. Returns it in ours.
-fn read(value: &Value, ty: &Type) -> Value {
-    match (ty, value) {
-        (Type::Optional(ty), value) if !value.is_null() => read(value, ty),
+fn read(value: &Value, ty: &Type) -> Result<Value, CodecError> {
+    Ok(match (ty, value) {
+        (Type::Optional(ty), value) if !value.is_null() => read(value, ty)?,
         (Type::Bytes | Type::List(Type::Uint(8)), Value::String(text)) => {
-            BASE64.decode(text).map_or_else(|_| value.clone(), Value::from)
+            BASE64.decode(text).map_err(CodecError::new)?.into()
         }
-        (Type::List(ty), Value::Array(values)) => values.iter().map(|value| read(value, ty)).collect(),
+        (Type::List(ty), Value::Array(values)) => {
+            values.iter().map(|value| read(value, ty)).collect::<Result<Value, _>>()?
+        }
         (Type::Map(_, ty), Value::Object(values)) => {
-            values.iter().map(|(key, value)| (key.clone(), read(value, ty))).collect()
+            let entries = values.iter().map(|(key, value)| Ok((key.clone(), read(value, ty)?)));
+            Value::Object(entries.collect::<Result<_, CodecError>>()?)
         }
         (Type::Message(schema), Value::Object(values)) if !schema().fields.is_empty() => {
             let schema = schema();
-            let fields = schema.fields.iter().filter_map(|known| {
+            let mut fields = Map::new();
+            for known in schema.fields {
                 let value = match field(values, known.name).filter(|value| !value.is_null()) {
-                    Some(value) => read(value, &known.ty),
-                    None if schema.proto => zero(&known.ty)?,
-                    None => return None,
+                    Some(value) => Some(read(value, &known.ty)?),
+                    None if schema.proto => zero(&known.ty),
+                    None => None,
                 };
-                Some((known.name.to_owned(), value))
-            });
-            fields.collect()
+                fields.extend(value.map(|value| (known.name.to_owned(), value)));
+            }
+            Value::Object(fields)
         }
         _ => value.clone(),
-    }
+    })
 }
 
 /// The value of a field that a Protobuf message lacks; `None` if the field can be absent in our JSON as well.
@@ -187,7 +191,8 @@ mod tests {
     use super::*;
     use crate::serialize::Field;
 
-    static INNER: Schema = Schema::new("Inner", "", &[Field::new("n", "", Type::Int(32), false)]).with_proto();
+    static INNER: Schema =
+        Schema::new("Inner", "", &[Field::new("n", "", Type::Int(32), false)]).with_proto();
 
     const ALL: &[Field] = &[
         Field::new("zeta", "", Type::Bool, true),
@@ -254,21 +259,24 @@ mod tests {
         for absent in ["maybe", "inner"] {
             want.as_object_mut().unwrap().remove(absent);
         }
-        assert_eq!(read(&json!({}), &PROTO_TYPE), want);
-        assert_eq!(read(&json!({"NAME": null, "unknown": 5}), &PROTO_TYPE), want);
+        assert_eq!(read(&json!({}), &PROTO_TYPE).unwrap(), want);
+        assert_eq!(read(&json!({"NAME": null, "unknown": 5}), &PROTO_TYPE).unwrap(), want);
         // A message that is no Protobuf has no zero values.
-        assert_eq!(read(&json!({"name": null}), &PLAIN_TYPE), json!({}));
+        assert_eq!(read(&json!({"name": null}), &PLAIN_TYPE).unwrap(), json!({}));
     }
 
     #[test]
     fn names_match_in_any_case_and_bytes_are_base64() {
         let go = json!({"Data": "eHl6", "LIST": ["AQ=="], "Inner": {"N": 4}, "maybe": 7, "map": {"A": 1}});
-        let ours = read(&go, &PROTO_TYPE);
+        let ours = read(&go, &PROTO_TYPE).unwrap();
         assert_eq!((&ours["data"], &ours["list"]), (&json!([120, 121, 122]), &json!([[1]])));
-        assert_eq!((&ours["inner"], &ours["maybe"], &ours["map"]), (&json!({"n": 4}), &json!(7), &json!({"A": 1})));
+        assert_eq!(
+            (&ours["inner"], &ours["maybe"], &ours["map"]),
+            (&json!({"n": 4}), &json!(7), &json!({"A": 1}))
+        );
+        assert!(read(&json!({"data": "no base64!"}), &PROTO_TYPE).is_err());
         // The message's own code refuses it.
-        assert_eq!(read(&json!({"data": "no base64!"}), &PROTO_TYPE)["data"], json!("no base64!"));
-        assert_eq!(read(&json!([1]), &PROTO_TYPE), json!([1]));
+        assert_eq!(read(&json!([1]), &PROTO_TYPE).unwrap(), json!([1]));
     }
 
     #[test]
