@@ -48,12 +48,17 @@ pub(crate) async fn beat(core: &Core) -> RedisResult<Vec<String>> {
     Ok(workers)
 }
 
-/// Removes this worker's heartbeat, if none of its jobs is left.
-pub(crate) async fn leave(core: &Core) -> RedisResult<()> {
+/// Removes this worker's heartbeat and returns its jobs to the queue.
+///
+/// The worker stays in the set unless `clean`, because Redis may still give it a job that it asked for. Another worker
+/// then takes that job over.
+pub(crate) async fn leave(core: &Core, clean: bool) -> RedisResult<()> {
     let mut leave = pipe();
     leave.cmd("DEL").arg(core.keys.heartbeat(&core.id)).ignore();
-    // The script removes the id from the set as well.
     leave.add_command(adopt(core, &core.id)).ignore();
+    if !clean {
+        leave.cmd("SADD").arg(&core.keys.workers).arg(&core.id).ignore();
+    }
     core.redis.ask(leave).await
 }
 

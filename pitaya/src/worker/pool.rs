@@ -107,14 +107,15 @@ impl Pool {
             let _ = (&mut fetching).await;
             jobs.wait().await;
         };
-        if timeout(limit.saturating_sub(reserve), finished).await.is_err() {
+        let in_time = timeout(limit.saturating_sub(reserve), finished).await.is_ok();
+        if !in_time {
             core.cut.cancel();
             let _ = timeout(reserve / 2, jobs.wait()).await;
         }
         fetching.abort();
         polling.abort();
         beating.abort();
-        match timeout(reserve / 2, heartbeat::leave(&core)).await {
+        match timeout(reserve / 2, heartbeat::leave(&core, in_time)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 throttled!(GLOBAL, warn, "stopped workers", %error, "failed to remove a worker from Redis; another one will");
