@@ -189,8 +189,8 @@ pub fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 /// Most of them never run, because [`assert`](super::assert) already stops the compilation.
 #[allow(missing_docs)]
 pub(super) mod fallback {
-    use super::{Any, BuildFn, Bytes, Call, Error, Future, HandlerCall, Kind, LifecycleFn, MaybeReady};
     use super::MessageType;
+    use super::{Any, BuildFn, Bytes, Call, Error, Future, HandlerCall, Kind, LifecycleFn, MaybeReady};
     use super::{Body, PhantomData, RemoteCall, Result, Schema, Services, Slot, via};
 
     pub trait ArgProbe {

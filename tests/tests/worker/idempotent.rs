@@ -4,8 +4,9 @@ use super::meta::*;
 use super::*;
 
 #[tokio::test]
+#[ignore = "needs redis-server"]
 async fn job_with_key_succeeds_once() {
-    let Some(redis) = Redis::start().await else { return };
+    let redis = Redis::start().await;
     let server = server(config(&redis, "pitaya.worker.concurrency = 4")).await;
     let once = server.app.reliable().unwrap().once("order-1");
     for _ in 0..5 {
@@ -24,8 +25,9 @@ async fn job_with_key_succeeds_once() {
 
 /// The same job, twice in the queue, as after an adoption.
 #[tokio::test]
+#[ignore = "needs redis-server"]
 async fn job_delivered_twice_succeeds_once() {
-    let Some(redis) = Redis::start().await else { return };
+    let redis = Redis::start().await;
     let (one, two) = (server(config(&redis, "")).await, server(config(&redis, "")).await);
     let mut twice = job("meta.meta.log", &json!({"text": "wait:a"}));
     twice["idempotency_key"] = json!("order-1");
@@ -43,8 +45,9 @@ async fn job_delivered_twice_succeeds_once() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server"]
 async fn failed_job_with_key_runs_again() {
-    let Some(redis) = Redis::start().await else { return };
+    let redis = Redis::start().await;
     let server = server(config(&redis, "")).await;
     let once = server.app.reliable().unwrap().once("order-1");
     once.call(&MetaApiClient::LOG, &entry("fail:2:a")).await.unwrap();
@@ -64,8 +67,9 @@ async fn failed_job_with_key_runs_again() {
 
 /// No server knows whether the first run succeeded, so the job runs again.
 #[tokio::test]
+#[ignore = "needs redis-server"]
 async fn key_of_a_dead_worker_is_taken_over() {
-    let Some(redis) = Redis::start().await else { return };
+    let redis = Redis::start().await;
     let _: () = redis.ask(cmd("SET").arg("pitaya:once:order-1").arg("dead-worker:run")).await;
     let _: () = redis.ask(cmd("SET").arg("pitaya:once:order-2").arg("live-worker:run")).await;
     let _: () = redis.ask(cmd("SET").arg("pitaya:worker:live-worker").arg(1)).await;

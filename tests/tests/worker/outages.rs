@@ -8,8 +8,9 @@ use super::meta::*;
 use super::*;
 
 #[tokio::test]
+#[ignore = "needs redis-server"]
 async fn jobs_of_a_dead_worker_are_taken_over() {
-    let Some(redis) = Redis::start().await else { return };
+    let redis = Redis::start().await;
     for (worker, text) in [("dead", "orphan"), ("live", "kept"), ("gohost", "of go")] {
         let list = format!("queue:rpc:{worker}:inprogress");
         let _: u32 = redis
@@ -35,8 +36,9 @@ async fn jobs_of_a_dead_worker_are_taken_over() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server"]
 async fn redis_killed_during_a_job_loses_nothing() {
-    let Some(redis) = Redis::start().await else { return };
+    let redis = Redis::start().await;
     let server = server(config(&redis, "pitaya.worker.timeout = \"1m\"")).await;
     server.enqueue("wait:a").await;
     server.ran("wait:a", 1).await;
@@ -59,8 +61,9 @@ async fn redis_killed_during_a_job_loses_nothing() {
 
 /// The worker died with Redis: only the list holds the job.
 #[tokio::test]
+#[ignore = "needs redis-server"]
 async fn killed_worker_and_redis_lose_no_job() {
-    let Some(redis) = Redis::start().await else { return };
+    let redis = Redis::start().await;
     // What a worker leaves that is killed between BRPOPLPUSH and LREM.
     server(config(&redis, "")).await.app.stop().await;
     let list = "queue:rpc:0b0e:inprogress";
@@ -77,8 +80,9 @@ async fn killed_worker_and_redis_lose_no_job() {
 
 /// Heartbeats expire during an outage, but no worker counts as dead.
 #[tokio::test]
+#[ignore = "needs redis-server"]
 async fn frozen_redis_stops_nothing_for_good() {
-    let Some(redis) = Redis::start().await else { return };
+    let redis = Redis::start().await;
     let (one, two) = (server(config(&redis, "")).await, server(config(&redis, "")).await);
     one.enqueue("wait:a").await;
     until("a run", || one.witness.runs("wait:a") + two.witness.runs("wait:a") == 1).await;
@@ -103,8 +107,9 @@ async fn frozen_redis_stops_nothing_for_good() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server"]
 async fn worker_starts_before_redis() {
-    let Some(redis) = Redis::start().await else { return };
+    let redis = Redis::start().await;
     redis.kill();
     let server = server(config(&redis, "")).await;
     tokio::time::sleep(200 * MILLIS).await;
@@ -117,8 +122,9 @@ async fn worker_starts_before_redis() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server"]
 async fn stop_finishes_jobs_or_returns_them() {
-    let Some(redis) = Redis::start().await else { return };
+    let redis = Redis::start().await;
     let more = "pitaya.worker.concurrency = 2\npitaya.worker.timeout = \"1m\"\npitaya.stop.timeout = \"4s\"";
     let server = server(config(&redis, more)).await;
     server.enqueue("wait:a").await;
@@ -147,9 +153,10 @@ async fn app_without_jobs_needs_no_redis() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server"]
 async fn redis_may_demand_a_user_and_a_database() {
     let acl = ["--user", "ann", "on", ">secret", "~*", "+@all", "--requirepass", "pass"];
-    let Some(redis) = Redis::start_with(&acl, "ann:secret@").await else { return };
+    let redis = Redis::start_with(&acl, "ann:secret@").await;
     for (more, code) in [
         ("pitaya.worker.redis.user = \"ann\"\npitaya.worker.redis.password = \"secret\"", None),
         ("pitaya.worker.redis.password = \"pass\"", None),
@@ -171,6 +178,7 @@ async fn redis_may_demand_a_user_and_a_database() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server"]
 async fn redis_over_tls_needs_a_trusted_certificate() {
     let dir = tempfile::tempdir().unwrap();
     let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
@@ -182,7 +190,7 @@ async fn redis_over_tls_needs_a_trusted_certificate() {
     let (cert, key) = (text(&cert), text(&key));
     let args =
         ["--tls-port", &port, "--tls-cert-file", &cert, "--tls-key-file", &key, "--tls-auth-clients", "no"];
-    let Some(redis) = Redis::start_with(&args, "").await else { return };
+    let redis = Redis::start_with(&args, "").await;
     let trusting = format!("pitaya.worker.redis.tls.cafile = \"{cert}\"");
     let server = server(config_at(&format!("rediss://127.0.0.1:{port}"), &trusting)).await;
     server.enqueue("over TLS").await;

@@ -12,8 +12,9 @@ use super::meta::*;
 use super::*;
 
 #[tokio::test]
+#[ignore = "needs redis-server"]
 async fn reliable_rpc_retries_and_returns_job_id() {
-    let Some(redis) = Redis::start().await else { return };
+    let redis = Redis::start().await;
     let server = server(config(&redis, "")).await;
     let id = server.enqueue("fail:2:a").await;
     assert!(id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
@@ -26,8 +27,9 @@ async fn reliable_rpc_retries_and_returns_job_id() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server"]
 async fn exhausted_job_is_dead_with_its_error() {
-    let Some(redis) = Redis::start().await else { return };
+    let redis = Redis::start().await;
     let server = server(config(&redis, "")).await;
     let id = server.enqueue("fail:99:a").await;
     settled(&redis, Counts { dead: 1, ..Counts::default() }).await;
@@ -49,8 +51,9 @@ async fn exhausted_job_is_dead_with_its_error() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server"]
 async fn arguments_of_every_kind_arrive() {
-    let Some(redis) = Redis::start().await else { return };
+    let redis = Redis::start().await;
     let server = server(config(&redis, "")).await;
     let reliable: pitaya::worker::Reliable = server.app.service().unwrap();
     reliable.call(&MetaApiClient::RAW, &Bytes::from_static(b"raw \0 bytes")).await.unwrap();
@@ -70,8 +73,9 @@ async fn arguments_of_every_kind_arrive() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server"]
 async fn delayed_job_runs_no_earlier() {
-    let Some(redis) = Redis::start().await else { return };
+    let redis = Redis::start().await;
     let server = server(config(&redis, "")).await;
     let began = SystemTime::now();
     let later = server.app.reliable().unwrap().after(400 * MILLIS);
@@ -87,8 +91,9 @@ async fn delayed_job_runs_no_earlier() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server"]
 async fn job_has_a_time_limit_and_a_deadline() {
-    let Some(redis) = Redis::start().await else { return };
+    let redis = Redis::start().await;
     let server = server(config(&redis, "")).await;
     let reliable = server.app.reliable().unwrap().retry(Retry::never());
     let short = reliable.timeout(100 * MILLIS);
@@ -115,8 +120,9 @@ async fn job_has_a_time_limit_and_a_deadline() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server"]
 async fn worker_metrics_count_jobs() {
-    let Some(redis) = Redis::start().await else { return };
+    let redis = Redis::start().await;
     let (memory, witness) = (Arc::new(InMemoryReporter::new()), Arc::new(Witness::default()));
     let config = config(&redis, "pitaya.metrics.period = \"50ms\"");
     let app = builder(config, &witness).worker(Worker::new()).reporter(memory.clone()).start().await.unwrap();
@@ -149,8 +155,9 @@ async fn worker_metrics_count_jobs() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server"]
 async fn worker_runs_several_jobs_at_a_time() {
-    let Some(redis) = Redis::start().await else { return };
+    let redis = Redis::start().await;
     let server = server(config(&redis, "pitaya.worker.concurrency = 3")).await;
     for text in ["wait:a", "wait:b", "wait:c", "wait:d"] {
         server.enqueue(text).await;
@@ -163,8 +170,9 @@ async fn worker_runs_several_jobs_at_a_time() {
 
 /// The id of a server does not name its worker, so two servers with one id do not share a list.
 #[tokio::test]
+#[ignore = "needs redis-server"]
 async fn servers_with_one_id_share_no_jobs() {
-    let Some(redis) = Redis::start().await else { return };
+    let redis = Redis::start().await;
     let mut servers = Vec::new();
     for _ in 0..2 {
         let witness = Arc::new(Witness::default());
@@ -192,8 +200,9 @@ async fn second_worker_is_an_error() {
 
 /// In a cluster, a worker of one server type runs the jobs for another, on the server that it chooses.
 #[tokio::test]
+#[ignore = "needs redis-server"]
 async fn worker_calls_remotes_of_other_servers() {
-    let Some(redis) = Redis::start().await else { return };
+    let redis = Redis::start().await;
     let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());
     let mut metas = Vec::new();
     for n in 0..2 {
