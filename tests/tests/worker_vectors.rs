@@ -74,7 +74,7 @@ async fn app(redis: &Redis, namespace: &str) -> Running {
         redis.address()
     );
     let app = App::builder().config(Config::parse(&config).unwrap()).server_type("vectors").backend();
-    app.no_collect().register(Nothing).start().await.unwrap()
+    app.explicit_components().register(Nothing).start().await.unwrap()
 }
 
 fn with_redis(check: impl AsyncFnOnce(&Redis) -> Checked) -> Checked {
@@ -90,20 +90,20 @@ fn vectors_redis_jobs() {
 
 async fn job(case: &Case<'_>, redis: &Redis) -> Checked {
     let app = app(redis, "").await;
-    let reliable = app.reliable().unwrap();
+    let reliable = app.app().reliable();
     let mut zero = Retry::never();
     (zero.exponent, zero.min_delay, zero.max_delay) = (0, 0, 0);
     let name = case.str("case")?;
     let id = if name.starts_with("default options") {
         let said = Said { msg: "job".to_owned(), empty: String::new() };
-        let reliable = reliable.metadata("x", "<&>").metadata("stack", "a");
+        let reliable = reliable.with_metadata("x", "<&>").with_metadata("stack", "a");
         reliable.call(&Route::<Said, Said>::new("room.r.echo"), &said).await
     } else if name.starts_with("zero EnqueueOpts") {
-        reliable.retry(zero).call(&Route::<(), ()>::new("room.r.echo"), &()).await
+        reliable.with_retry(zero).call(&Route::<(), ()>::new("room.r.echo"), &()).await
     } else if name.starts_with("Enabled with Max 0") {
         zero.enabled = true;
         let user = User { id: 5, uid: "u".to_owned(), data: Bytes::from("xyz") };
-        reliable.retry(zero).call(&Route::<User, Said>::new("room.r.echo"), &user).await
+        reliable.with_retry(zero).call(&Route::<User, Said>::new("room.r.echo"), &user).await
     } else {
         return Err(format!("no test for the case `{name}`"));
     };
@@ -140,9 +140,14 @@ async fn keys(case: &Case<'_>, redis: &Redis) -> Checked {
         redis.address()
     );
     let config = Config::parse(&config).map_err(|error| error.to_string())?;
-    let app = App::builder().config(config).server_type("vectors").backend().no_collect().register(Nothing);
+    let app = App::builder()
+        .config(config)
+        .server_type("vectors")
+        .backend()
+        .explicit_components()
+        .register(Nothing);
     let app = app.worker(pitaya::worker::Worker::new()).start().await.map_err(|error| error.to_string())?;
-    let reliable = app.reliable().unwrap();
+    let reliable = app.app().reliable();
     let known = Route::<(), ()>::new("vectors.nothing.nothing");
     let unknown = Route::<(), ()>::new("vectors.nothing.else");
     let later = reliable.after(Duration::from_secs(1000));

@@ -87,6 +87,6 @@ pub fn metagame(app: Builder) -> Builder {
 #[must_use]
 pub fn worker(app: Builder) -> Builder {
     // It serves no route of its own.
-    let app = app.server_type("worker").backend().no_collect();
+    let app = app.server_type("worker").backend().explicit_components();
     app.worker(Worker::new().route(&MetagameApiClient::LOG_REMOTE))
 }

@@ -86,6 +86,8 @@ struct Inner {
     watch: Watch,
     #[cfg(feature = "worker")]
     jobs: jobs::Jobs,
+    #[cfg(feature = "worker")]
+    reliable: crate::worker::Reliable,
     tasks: TaskTracker,
     /// Cancelled when the app is asked to stop. Ends the wait of [`Running::wait`].
     shutdown: CancellationToken,
@@ -275,17 +277,14 @@ impl App {
         route: &Route<Req, Rep>,
         request: &Req,
     ) -> Result<crate::worker::JobId> {
-        self.reliable()?.call(route, request).await
+        self.inner.reliable.call(route, request).await
     }
 
     /// Returns the handle that enqueues jobs: delayed, with an idempotency key, with a deadline.
-    ///
-    /// # Errors
-    /// As [`groups`](Self::groups).
     #[cfg(feature = "worker")]
     #[cfg_attr(docsrs, doc(cfg(feature = "worker")))]
-    pub fn reliable(&self) -> Result<crate::worker::Reliable> {
-        crate::worker::Reliable::from_services(&self.inner.shared.services)
+    pub fn reliable(&self) -> crate::worker::Reliable {
+        self.inner.reliable.clone()
     }
 
     /// Asks the app to stop and returns without waiting. [`Running::wait`] then stops it. A second call does nothing.

@@ -316,6 +316,8 @@ fn assemble(builder: &mut Builder, format: Format, dictionary: Dictionary) -> Re
             watch: watch::Watch::default(),
             #[cfg(feature = "worker")]
             jobs: super::jobs::Jobs::default(),
+            #[cfg(feature = "worker")]
+            reliable: reliable.clone(),
             tasks,
             shutdown: CancellationToken::new(),
             cancel: CancellationToken::new(),

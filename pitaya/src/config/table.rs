@@ -285,15 +285,15 @@ keys! {
         allowed("at least 1", at_least_one);
 
     /// The longest that one run of a job may take, unless the job says otherwise.
-    worker_timeout: Duration as Span = secs(30), "pitaya.worker.timeout",
+    worker_timeout: Duration as DurationValue = secs(30), "pitaya.worker.timeout",
         allowed("more than 0s", some_time);
 
     /// Pause between two looks for jobs whose time has come. Go Pitaya's is 15s.
-    worker_poll: Duration as Span = secs(5), "pitaya.worker.poll",
+    worker_poll: Duration as DurationValue = secs(5), "pitaya.worker.poll",
         allowed("more than 0s", some_time);
 
     /// Pause between two heartbeats of a worker. A worker counts as dead after 4 to 7 pauses without a heartbeat.
-    worker_heartbeat: Duration as Span = secs(5), "pitaya.worker.heartbeat",
+    worker_heartbeat: Duration as DurationValue = secs(5), "pitaya.worker.heartbeat",
         allowed("more than 0s", some_time);
 
     /// Runs failed jobs again.

@@ -45,10 +45,10 @@ impl Runner {
         let server =
             self.server_of.as_ref().and_then(|choose| choose(route, call.metadata.unwrap_or(&empty)));
         let rpc = match server {
-            Some(server) => self.rpc.on(&server),
+            Some(server) => self.rpc.to_server(&server),
             None if self.own.iter().any(|own| own == route) => self.local.clone(),
             None => self.rpc.clone(),
         };
-        rpc.timeout(limit).call_raw(route, body).await.map(drop)
+        rpc.with_timeout(limit).call_raw(route, body).await.map(drop)
     }
 }

@@ -32,7 +32,7 @@ use crate::services::Services;
 /// use std::time::Duration;
 ///
 /// let entry = Entry { text: "ann won".into() };
-/// let job = app.reliable()?.after(Duration::from_secs(60)).call(&MetaApiClient::LOG, &entry).await?;
+/// let job = app.reliable().after(Duration::from_secs(60)).call(&MetaApiClient::LOG, &entry).await?;
 /// println!("enqueued {job}");
 /// # Ok(()) }
 /// ```
@@ -109,25 +109,25 @@ impl Reliable {
 
     /// Limits the time of each run, in place of `pitaya.worker.timeout`. Go Pitaya's workers ignore the limit.
     #[must_use]
-    pub fn timeout(&self, timeout: Duration) -> Self {
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
         Self { timeout: Some(timeout), ..self.clone() }
     }
 
     /// Makes jobs dead that have not succeeded by this time. Go Pitaya's workers ignore the deadline.
     #[must_use]
-    pub fn deadline(&self, time: SystemTime) -> Self {
+    pub fn with_deadline(&self, time: SystemTime) -> Self {
         Self { deadline: Some(time), ..self.clone() }
     }
 
     /// Sets the retries, in place of `pitaya.worker.retry`.
     #[must_use]
-    pub fn retry(&self, retry: Retry) -> Self {
+    pub fn with_retry(&self, retry: Retry) -> Self {
         Self { retry, ..self.clone() }
     }
 
     /// Adds metadata, by which the worker may choose the server ([`Worker::server_of`](super::Worker::server_of)).
     #[must_use]
-    pub fn metadata(&self, name: &str, value: impl Into<Value>) -> Self {
+    pub fn with_metadata(&self, name: &str, value: impl Into<Value>) -> Self {
         let mut metadata = self.metadata.as_deref().cloned().unwrap_or_default();
         metadata.insert(name.to_owned(), value.into());
         Self { metadata: Some(Arc::new(metadata)), ..self.clone() }

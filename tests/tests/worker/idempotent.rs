@@ -8,7 +8,7 @@ use super::*;
 async fn job_with_key_succeeds_once() {
     let redis = Redis::start().await;
     let server = server(config(&redis, "pitaya.worker.concurrency = 4")).await;
-    let once = server.app.reliable().unwrap().once("order-1");
+    let once = server.app.reliable().once("order-1");
     for _ in 0..5 {
         once.call(&MetaApiClient::LOG, &entry("a")).await.unwrap();
     }
@@ -49,7 +49,7 @@ async fn job_delivered_twice_succeeds_once() {
 async fn failed_job_with_key_runs_again() {
     let redis = Redis::start().await;
     let server = server(config(&redis, "")).await;
-    let once = server.app.reliable().unwrap().once("order-1");
+    let once = server.app.reliable().once("order-1");
     once.call(&MetaApiClient::LOG, &entry("fail:2:a")).await.unwrap();
     server.ran("fail:2:a", 3).await;
     settled(&redis, Counts::default()).await;
@@ -74,7 +74,7 @@ async fn key_of_a_dead_worker_is_taken_over() {
     let _: () = redis.ask(cmd("SET").arg("pitaya:once:order-2").arg("live-worker:run")).await;
     let _: () = redis.ask(cmd("SET").arg("pitaya:worker:live-worker").arg(1)).await;
     let server = server(config(&redis, "")).await;
-    let reliable = server.app.reliable().unwrap();
+    let reliable = server.app.reliable();
     for (key, text) in [("order-1", "a"), ("order-2", "b")] {
         reliable.once(key).call(&MetaApiClient::LOG, &entry(text)).await.unwrap();
     }

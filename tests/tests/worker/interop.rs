@@ -62,8 +62,8 @@ async fn go_and_rust_run_each_others_jobs() {
     stop([server]).await;
 
     let app = idle(config(&redis, "")).await;
-    let reliable = app.reliable().unwrap();
-    let key = reliable.once("order-1").metadata("stack", "a");
+    let reliable = app.app().reliable();
+    let key = reliable.once("order-1").with_metadata("stack", "a");
     for text in ["<rust>", "fail in go"] {
         key.call(&MetaApiClient::LOG, &entry(text)).await.unwrap();
     }
@@ -94,7 +94,7 @@ async fn go_and_rust_run_each_others_jobs() {
     running.kill().await.unwrap();
 
     // A job that failed in Go goes on here.
-    let failing = app.reliable().unwrap();
+    let failing = app.app().reliable();
     failing.call(&MetaApiClient::LOG, &entry("fail:0:moves")).await.unwrap();
     let mut running = go("run");
     pitaya_tests::soon("a failure in Go", async {

@@ -109,7 +109,8 @@ pub(crate) fn config_at(address: &str, more: &str) -> Config {
 
 /// A server that runs jobs, with the record of its runs.
 pub(crate) struct Server {
-    pub(crate) app: Running,
+    pub(crate) app: App,
+    pub(crate) running: Running,
     pub(crate) witness: Arc<Witness>,
 }
 
@@ -119,8 +120,13 @@ pub(crate) fn builder(config: Config, witness: &Arc<Witness>) -> Builder {
 
 pub(crate) async fn server(config: Config) -> Server {
     let witness = Arc::new(Witness::default());
-    let app = builder(config, &witness).worker(Worker::new()).start().await.unwrap();
-    Server { app, witness }
+    start(builder(config, &witness), witness).await
+}
+
+/// Starts a server that runs jobs.
+pub(crate) async fn start(builder: Builder, witness: Arc<Witness>) -> Server {
+    let running = builder.worker(Worker::new()).start().await.unwrap();
+    Server { app: running.app().clone(), running, witness }
 }
 
 /// A server that enqueues and runs nothing.
@@ -209,6 +215,6 @@ pub(crate) fn job(route: &str, arg: &Value) -> Value {
 
 pub(crate) async fn stop(servers: impl IntoIterator<Item = Server>) {
     for server in servers {
-        soon("a stop", server.app.stop()).await;
+        soon("a stop", server.running.stop()).await;
     }
 }

@@ -65,7 +65,7 @@ async fn redis_killed_during_a_job_loses_nothing() {
 async fn killed_worker_and_redis_lose_no_job() {
     let redis = Redis::start().await;
     // What a worker leaves that is killed between BRPOPLPUSH and LREM.
-    server(config(&redis, "")).await.app.stop().await;
+    server(config(&redis, "")).await.running.stop().await;
     let list = "queue:rpc:0b0e:inprogress";
     let _: u32 = redis
         .ask(cmd("LPUSH").arg(list).arg(job("meta.meta.log", &json!({"text": "orphan"})).to_string()))
@@ -118,7 +118,7 @@ async fn worker_starts_before_redis() {
     server.ran("a", 1).await;
     redis.kill();
     // A stop does not wait for Redis either.
-    soon("a stop", server.app.stop()).await;
+    soon("a stop", server.running.stop()).await;
 }
 
 #[tokio::test]
@@ -132,8 +132,8 @@ async fn stop_finishes_jobs_or_returns_them() {
     server.ran("wait:a", 1).await;
     server.ran("wait:b", 1).await;
     server.enqueue("never begun").await;
-    let Server { app, witness } = server;
-    let stopping = tokio::spawn(app.stop());
+    let Server { running, witness, .. } = server;
+    let stopping = tokio::spawn(running.stop());
     tokio::time::sleep(200 * MILLIS).await;
     witness.gate.add_permits(1);
     soon("a stop", stopping).await.unwrap();
@@ -147,7 +147,7 @@ async fn stop_finishes_jobs_or_returns_them() {
 #[tokio::test]
 async fn app_without_jobs_needs_no_redis() {
     let app = idle(config_at("127.0.0.1:1", "")).await;
-    let error = app.reliable_rpc(&MetaApiClient::LOG, &entry("a")).await.unwrap_err();
+    let error = app.app().reliable_rpc(&MetaApiClient::LOG, &entry("a")).await.unwrap_err();
     assert_eq!(error.code(), "PIT-503");
     app.stop().await;
 }
@@ -164,7 +164,7 @@ async fn redis_may_demand_a_user_and_a_database() {
         ("", Some("PIT-503")),
     ] {
         let app = idle(config(&redis, more)).await;
-        let enqueued = app.reliable_rpc(&MetaApiClient::LOG, &entry("a")).await;
+        let enqueued = app.app().reliable_rpc(&MetaApiClient::LOG, &entry("a")).await;
         assert_eq!(enqueued.as_ref().err().map(Error::code), code, "{more}: {enqueued:?}");
         app.stop().await;
     }
@@ -204,7 +204,7 @@ async fn redis_over_tls_needs_a_trusted_certificate() {
         text(&other)
     );
     let app = idle(config_at(&format!("127.0.0.1:{port}"), &wary)).await;
-    let error = app.reliable_rpc(&MetaApiClient::LOG, &entry("a")).await.unwrap_err();
+    let error = app.app().reliable_rpc(&MetaApiClient::LOG, &entry("a")).await.unwrap_err();
     assert!(error.msg().contains("certificate"), "{error}");
     app.stop().await;
     drop(redis);

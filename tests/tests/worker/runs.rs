@@ -43,7 +43,7 @@ async fn exhausted_job_is_dead_with_its_error() {
         "{dead}"
     );
     // Without retries the first failure is the last.
-    let once = server.app.reliable().unwrap().retry(Retry::never());
+    let once = server.app.reliable().with_retry(Retry::never());
     once.call(&MetaApiClient::LOG, &entry("fail:99:b")).await.unwrap();
     settled(&redis, Counts { dead: 2, ..Counts::default() }).await;
     assert_eq!(server.witness.runs("fail:99:b"), 1);
@@ -78,10 +78,10 @@ async fn delayed_job_runs_no_earlier() {
     let redis = Redis::start().await;
     let server = server(config(&redis, "")).await;
     let began = SystemTime::now();
-    let later = server.app.reliable().unwrap().after(400 * MILLIS);
+    let later = server.app.reliable().after(400 * MILLIS);
     later.call(&MetaApiClient::LOG, &entry("later")).await.unwrap();
     assert_eq!(counts(&redis).await, Counts { delayed: 1, ..Counts::default() });
-    let at = server.app.reliable().unwrap().at(began);
+    let at = server.app.reliable().at(began);
     at.call(&MetaApiClient::LOG, &entry("due")).await.unwrap();
     server.ran("due", 1).await;
     server.ran("later", 1).await;
@@ -95,14 +95,19 @@ async fn delayed_job_runs_no_earlier() {
 async fn job_has_a_time_limit_and_a_deadline() {
     let redis = Redis::start().await;
     let server = server(config(&redis, "")).await;
-    let reliable = server.app.reliable().unwrap().retry(Retry::never());
-    let short = reliable.timeout(100 * MILLIS);
+    let reliable = server.app.reliable().with_retry(Retry::never());
+    let short = reliable.with_timeout(100 * MILLIS);
     short.call(&MetaApiClient::LOG, &entry("wait:limit")).await.unwrap();
     settled(&redis, Counts { dead: 1, ..Counts::default() }).await;
     assert!(dead_jobs(&redis).await[0]["error_message"].as_str().unwrap().starts_with("PIT-408"));
     // The deadline passes before the job is due.
     let soon = SystemTime::now() + 100 * MILLIS;
-    reliable.deadline(soon).after(200 * MILLIS).call(&MetaApiClient::LOG, &entry("expired")).await.unwrap();
+    reliable
+        .with_deadline(soon)
+        .after(200 * MILLIS)
+        .call(&MetaApiClient::LOG, &entry("expired"))
+        .await
+        .unwrap();
     settled(&redis, Counts { dead: 2, ..Counts::default() }).await;
     let dead = dead_jobs(&redis).await;
     assert!(dead.iter().any(|job| job["error_message"] == "the deadline of the job has passed"), "{dead:?}");
@@ -110,7 +115,7 @@ async fn job_has_a_time_limit_and_a_deadline() {
     // No retry would be in time.
     let mut slow = Retry::default();
     (slow.min_delay, slow.max_delay) = (1000, 1000);
-    let retried = server.app.reliable().unwrap().retry(slow).deadline(SystemTime::now() + 60_000 * MILLIS);
+    let retried = server.app.reliable().with_retry(slow).with_deadline(SystemTime::now() + 60_000 * MILLIS);
     retried.call(&MetaApiClient::LOG, &entry("fail:99:late")).await.unwrap();
     settled(&redis, Counts { dead: 3, ..Counts::default() }).await;
     assert_eq!(server.witness.runs("fail:99:late"), 1);
@@ -129,7 +134,7 @@ async fn worker_metrics_count_jobs() {
     let value = |name: &str, labels: &[(&str, &str)]| memory.value(name, labels);
     let mut slow = Retry::default();
     (slow.min_delay, slow.max_delay) = (1000, 1000);
-    let reliable = app.reliable().unwrap().retry(slow);
+    let reliable = app.app().reliable().with_retry(slow);
     // One job fails, one succeeds, one is dead, one runs, and two wait behind it.
     for text in ["fail:99:a", "works", "wait:a", "b", "c"] {
         reliable.call(&MetaApiClient::LOG, &entry(text)).await.unwrap();
@@ -176,8 +181,8 @@ async fn servers_with_one_id_share_no_jobs() {
     let mut servers = Vec::new();
     for _ in 0..2 {
         let witness = Arc::new(Witness::default());
-        let app = builder(config(&redis, ""), &witness).server_id("twin").worker(Worker::new());
-        servers.push(Server { app: app.start().await.unwrap(), witness });
+        let app = builder(config(&redis, ""), &witness).server_id("twin");
+        servers.push(start(app, witness).await);
     }
     for n in 0..20 {
         servers[0].enqueue(&format!("job {n}")).await;
@@ -208,18 +213,23 @@ async fn worker_calls_remotes_of_other_servers() {
     for n in 0..2 {
         let witness = Arc::new(Witness::default());
         let app = builder(config(&redis, ""), &witness).server_id(format!("meta-{n}"));
-        let app = app.discovery(registry.discovery()).transport(broker.transport()).start().await.unwrap();
-        metas.push(Server { app, witness });
+        let app = app.discovery(registry.discovery()).transport(broker.transport());
+        let running = app.start().await.unwrap();
+        metas.push(Server { app: running.app().clone(), running, witness });
     }
     let worker = Worker::new()
         .route(&MetaApiClient::LOG)
         .server_of(|_, metadata| metadata.get("server").and_then(Value::as_str).map(str::to_owned));
-    let porter =
-        App::builder().config(config(&redis, "")).server_type("porter").backend().no_collect().worker(worker);
+    let porter = App::builder()
+        .config(config(&redis, ""))
+        .server_type("porter")
+        .backend()
+        .explicit_components()
+        .worker(worker);
     let porter = porter.discovery(registry.discovery()).transport(broker.transport()).start().await.unwrap();
-    let reliable = porter.reliable().unwrap();
+    let reliable = porter.app().reliable();
     for n in [0, 1] {
-        let chosen = reliable.metadata("server", format!("meta-{n}"));
+        let chosen = reliable.with_metadata("server", format!("meta-{n}"));
         chosen.call(&MetaApiClient::LOG, &entry(&format!("for {n}"))).await.unwrap();
     }
     reliable.call(&MetaApiClient::LOG, &entry("for any")).await.unwrap();
