@@ -23,7 +23,7 @@ async fn main() -> Result<()> {
     if print_if_asked(&config) {
         return Ok(());
     }
-    let port = || Tcp::bind("0.0.0.0:3250");
+    let port = || Tcp::new("0.0.0.0:3250");
     match std::env::args().nth(1).as_deref() {
         Some("--embedded") => {
             let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());

@@ -40,7 +40,7 @@ pub(super) async fn stop(mut running: Running, force: &CancellationToken) {
     running.accepting.cancel();
     // Jobs call remotes, so they end first.
     #[cfg(feature = "worker")]
-    step("jobs", limit, force, app.inner.jobs.stop(limit)).await;
+    run_step("finish jobs", limit, force, app.inner.jobs.stop(limit)).await;
     if let Some(node) = &app.inner.node {
         // Other servers stop calling it first. It then finishes the calls that it has received.
         run_step("leave the cluster", limit, force, node.leave()).await;

@@ -20,7 +20,7 @@ async fn worker_example_logs_by_jobs() {
     };
     let metagame = worker::metagame(app()).start().await.unwrap();
     let runs = worker::worker(app()).start().await.unwrap();
-    let room = worker::room(app().acceptor(Tcp::bind("127.0.0.1:0"))).start().await.unwrap();
+    let room = worker::room(app().acceptor(Tcp::new("127.0.0.1:0"))).start().await.unwrap();
     let mut client = RawClient::ready(room.socket_addrs()[0]).await;
     let answer: Value =
         serde_json::from_str(&client.ask("room.room.calllog", r#"{"msg":"hi"}"#).await).unwrap();
