@@ -6,7 +6,9 @@ use std::io;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, ConnectionAddr, FromRedisValue, IntoConnectionInfo, Pipeline};
+use redis::{
+    AsyncConnectionConfig, Cmd, ConnectionAddr, FromRedisValue, IntoConnectionInfo, Pipeline, Value,
+};
 use redis::{ErrorKind, ProtocolVersion, RedisConnectionInfo, RedisError, RedisResult};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
@@ -189,6 +191,26 @@ impl Shared {
             }
         }
         answer
+    }
+
+    /// Executes commands as one transaction (MULTI), once.
+    ///
+    /// The library's own transactions are not used, because they overflow if Redis refuses MULTI itself.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask), and the first error of a command.
+    ///
+    /// # Cancel safety
+    /// As [`ask`](Self::ask).
+    pub(crate) async fn transact(&self, commands: &Pipeline) -> RedisResult<()> {
+        let mut transaction = redis::pipe();
+        transaction.cmd("MULTI").ignore();
+        for command in commands.cmd_iter() {
+            transaction.add_command(command.clone()).ignore();
+        }
+        transaction.cmd("EXEC");
+        let (answers,): (Value,) = self.ask(transaction).await?;
+        answers.extract_error().map(drop)
     }
 
     async fn live(&self) -> RedisResult<std::sync::Arc<Live>> {

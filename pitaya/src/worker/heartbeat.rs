@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{RedisResult, cmd, pipe};
+use redis::{RedisResult, Value, cmd, pipe};
 use tokio::time::Instant;
 
 use super::adoption::Adoption;
@@ -40,11 +40,10 @@ pub(crate) async fn beat(core: &Core) -> RedisResult<Vec<String>> {
         .arg(core.keys.heartbeat(&core.id))
         .arg(1)
         .arg("PX")
-        .arg(millis(expiry(core.options.heartbeat)))
-        .ignore();
-    beat.cmd("SADD").arg(&core.keys.workers).arg(&core.id).ignore();
+        .arg(millis(expiry(core.options.heartbeat)));
+    beat.cmd("SADD").arg(&core.keys.workers).arg(&core.id);
     beat.cmd("SMEMBERS").arg(&core.keys.workers);
-    let (workers,) = core.redis.ask(beat).await?;
+    let (_, _, workers): (Value, Value, Vec<String>) = core.redis.ask(beat).await?;
     Ok(workers)
 }
 
@@ -54,12 +53,12 @@ pub(crate) async fn beat(core: &Core) -> RedisResult<Vec<String>> {
 /// then takes that job over.
 pub(crate) async fn leave(core: &Core, clean: bool) -> RedisResult<()> {
     let mut leave = pipe();
-    leave.cmd("DEL").arg(core.keys.heartbeat(&core.id)).ignore();
-    leave.add_command(adopt(core, &core.id)).ignore();
+    leave.cmd("DEL").arg(core.keys.heartbeat(&core.id));
+    leave.add_command(adopt(core, &core.id));
     if !clean {
-        leave.cmd("SADD").arg(&core.keys.workers).arg(&core.id).ignore();
+        leave.cmd("SADD").arg(&core.keys.workers).arg(&core.id);
     }
-    core.redis.ask(leave).await
+    core.redis.ask::<Vec<Value>>(leave).await.map(drop)
 }
 
 /// Beats until the worker has stopped.

@@ -59,9 +59,9 @@ async fn move_due(core: &Core, set: &str) -> RedisResult<()> {
         }
         let mut moves = pipe();
         for job in &jobs {
-            moves.add_command(one(core, set, job, now)).ignore();
+            moves.add_command(one(core, set, job, now));
         }
-        core.redis.ask::<()>(moves).await?;
+        core.redis.ask::<Vec<u64>>(moves).await?;
         if jobs.len() < BATCH {
             return Ok(());
         }

@@ -273,7 +273,7 @@ async fn work(core: Arc<Core>, text: Bytes, _place: OwnedSemaphorePermit) {
     let mut failures = 0;
     loop {
         let settled = transaction(&core, &text, job.as_ref(), held.as_ref(), &outcome, SystemTime::now());
-        match core.redis.ask::<()>(settled).await {
+        match core.redis.transact(&settled).await {
             Ok(()) => break,
             Err(error) => {
                 throttled!(GLOBAL, warn, "settled jobs", %error, "failed to record the outcome of a job in Redis");

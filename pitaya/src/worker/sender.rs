@@ -192,10 +192,9 @@ impl Reliable {
             }
             None => {
                 let mut enqueue = pipe();
-                enqueue.atomic();
                 enqueue.cmd("SADD").arg(&keys.queues).arg(QUEUE).ignore();
                 enqueue.cmd("LPUSH").arg(&keys.queue).arg(job).ignore();
-                redis.ask::<()>(enqueue).await
+                redis.transact(&enqueue).await
             }
         };
         enqueued.map_err(unavailable)?;

@@ -28,7 +28,7 @@ pub(crate) enum Outcome {
     Later,
 }
 
-/// Makes the transaction for an outcome. It can be sent again if its answer is lost.
+/// Makes the commands of the transaction for an outcome. It can be sent again if its answer is lost.
 pub(crate) fn transaction(
     core: &Core,
     text: &Bytes,
@@ -38,7 +38,6 @@ pub(crate) fn transaction(
     now: SystemTime,
 ) -> Pipeline {
     let mut pipeline = pipe();
-    pipeline.atomic();
     let keys = &core.keys;
     match outcome {
         Outcome::Done => {

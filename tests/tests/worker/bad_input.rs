@@ -100,3 +100,15 @@ async fn invalid_address_keeps_the_app_from_starting() {
         assert!(error.msg().contains(reason) && !error.msg().contains("secret"), "{}", error.msg());
     }
 }
+
+/// A key of another type refuses the commands of a job. No job is lost without an error.
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn queue_of_another_type_refuses_jobs() {
+    let redis = Redis::start().await;
+    let _: () = redis.ask(cmd("SET").arg("queue:rpc").arg("text")).await;
+    let app = idle(config(&redis, "")).await;
+    let error = app.app().reliable_rpc(&MetaApiClient::LOG, &entry("a")).await.unwrap_err();
+    assert!(error.code() == "PIT-503" && error.msg().contains("WRONGTYPE"), "{error}");
+    app.stop().await;
+}
