@@ -91,7 +91,7 @@ impl Redis {
             .await
     }
 
-    /// Kills it: whoever was connected notices, its data stays.
+    /// Kills it. Its clients lose their connections, and its data stays.
     pub fn kill(&self) {
         let process = self.process.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((mut shell, _)) = process {

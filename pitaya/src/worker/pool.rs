@@ -186,7 +186,7 @@ impl Fetcher {
         }
     }
 
-    /// Fetches one job. Returns `None` if there is none for now.
+    /// Fetches one job. Returns `None` if the queue stayed empty.
     async fn fetch(&mut self) -> RedisResult<Option<Bytes>> {
         let live = match self.live.take() {
             Some(live) => live,
