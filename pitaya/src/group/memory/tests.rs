@@ -81,7 +81,7 @@ async fn an_unchanged_group_shares_one_list_of_members() {
     let first = store.members("g").await.unwrap();
     assert!(Arc::ptr_eq(&first, &store.members("g").await.unwrap()));
     store.add("g", "bob").await.unwrap();
-    assert_eq!(&*store.members("g").await.unwrap(), ["ann", "bob"].map(std::sync::Arc::<str>::from));
+    assert_eq!(&*store.members("g").await.unwrap(), ["ann", "bob"].map(Arc::<str>::from));
     assert_eq!(first.len(), 1, "a list that was given out never changes");
 }
 
