@@ -1,4 +1,4 @@
-//! A typed map: how the rooms of one app find each other's services without naming each other.
+//! A typed map of the services of one app.
 
 use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
@@ -11,41 +11,41 @@ use crate::util::sync::RwLock;
 /// A value with the name of its type.
 type Named = (&'static str, Arc<dyn Any + Send + Sync>);
 
-/// One value for each type. Shared by everything of one app; two apps of a process have two.
+/// One value for each type, shared by all parts of one app. Two apps of a process have two maps.
 #[derive(Default)]
 pub struct Services {
     map: RwLock<HashMap<TypeId, Named>>,
 }
 
 impl Services {
-    /// Puts a value in, in place of one of the same type.
+    /// Inserts a value. Replaces one of the same type.
     pub fn insert<T: Send + Sync + 'static>(&self, value: T) {
         self.insert_arc(Arc::new(value));
     }
 
-    /// Puts in a value that is shared already.
+    /// Inserts a value that is shared already.
     pub fn insert_arc<T: Send + Sync + 'static>(&self, value: Arc<T>) {
         self.map.write().insert(TypeId::of::<T>(), (type_name::<T>(), value));
     }
 
-    /// Takes everything out. Services know each other, so what is left in here would keep itself alive.
+    /// Removes all values. Services refer to each other, and would keep each other alive.
     pub(crate) fn clear(&self) {
         let all = std::mem::take(&mut *self.map.write());
         drop(all);
     }
 
-    /// The value of a type, if there is one.
+    /// Returns the value of a type, if there is one.
     pub fn find<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         let map = self.map.read();
         let (_, value) = map.get(&TypeId::of::<T>())?;
         Arc::clone(value).downcast().ok()
     }
 
-    /// The value of a type.
+    /// Returns the value of a type.
     ///
     /// # Errors
-    /// `PIT-500` if there is none. A client gets `internal error`; the [source](std::error::Error::source) names the
-    /// type and says how to provide it, or which similar type is there.
+    /// `PIT-500` if there is no such value. A client gets `internal error`; the [source](std::error::Error::source)
+    /// names the type and says how to provide it, or which similar type exists.
     pub fn get<T: Send + Sync + 'static>(&self) -> Result<Arc<T>> {
         self.find().ok_or_else(|| Error::hidden(code::INTERNAL, self.missing(type_name::<T>())))
     }
@@ -68,7 +68,7 @@ impl Services {
     }
 }
 
-/// Whether a type has another one as its only or last argument, as `Arc<Db>` has `Db`.
+/// Returns whether a type has another one as its only or last argument, as `Arc<Db>` has `Db`.
 fn wraps(outer: &str, inner: &str) -> bool {
     outer
         .strip_suffix('>')
@@ -77,7 +77,7 @@ fn wraps(outer: &str, inner: &str) -> bool {
         || outer.contains(&format!("<{inner}>"))
 }
 
-/// The name of a type as one writes it.
+/// Returns the name of a type as it is written in code.
 fn short(name: &str) -> String {
     [
         ("alloc::sync::Arc<", "Arc<"),

@@ -189,7 +189,7 @@ pub struct BuildFn<S>(pub(super) Build, pub(super) PhantomData<fn() -> S>);
 #[derive(Debug)]
 pub struct LifecycleFn<S>(pub(super) AsLifecycle, pub(super) PhantomData<fn() -> S>);
 
-/// What an app knows of a component's type. For generated code.
+/// The description of a component's type. For generated code.
 #[derive(Clone, Copy)]
 pub struct ComponentType {
     pub(crate) id: TypeId,

@@ -19,7 +19,7 @@ use crate::util::sync::Mutex;
 pub trait Kind: sealed::Sealed + Send + Sync + 'static {
     #[doc(hidden)]
     type Caller: Send + Sync;
-    /// What a call comes to.
+    /// The output of a call.
     #[doc(hidden)]
     type Output: Send;
     #[doc(hidden)]
@@ -38,7 +38,7 @@ mod sealed {
 
 impl Kind for Handler {
     type Caller = ClientCall;
-    /// Nothing: the reply is in its [`ReplySink`] by then.
+    /// Empty, because the reply is in its [`ReplySink`] by then.
     type Output = ();
 
     #[inline]
@@ -76,10 +76,10 @@ impl Kind for Remote {
     }
 }
 
-/// What the calls of one session use. Each session allocates one.
+/// The state that the calls of one session share. Each session allocates one.
 ///
-/// A call counts references to this alone: counting references that all threads share would cost more than the rest of a
-/// short call.
+/// A call counts references to this value only. Counting references that all threads share would cost more than the
+/// rest of a short call.
 pub(crate) struct SessionScope {
     pub(crate) session: Side,
     pub(crate) tables: Arc<Tables>,
@@ -91,18 +91,18 @@ impl SessionScope {
     }
 }
 
-/// Who called a handler.
+/// The caller of a handler.
 #[doc(hidden)]
 pub struct ClientCall {
     pub(crate) scope: Arc<SessionScope>,
     pub(crate) call: CallId,
     pub(crate) reply: ReplySink,
     pub(crate) entry: EntryId,
-    /// Neither hooks nor rules concern this call: what most calls are spared from looking up.
+    /// Whether neither hooks nor rules concern this call, so that it skips looking them up.
     pub(crate) no_hooks: bool,
 }
 
-/// Who called a remote.
+/// The caller of a remote.
 #[doc(hidden)]
 pub struct ServerCall {
     tables: Arc<Tables>,
@@ -115,13 +115,13 @@ pub type HandlerCall = Call<Handler>;
 /// A call of a server.
 pub type RemoteCall = Call<Remote>;
 
-/// A call under way, for generated code. An error is for whoever polls it to pass on.
+/// A running call, for generated code. The code that polls it forwards its error.
 pub(crate) type CallFuture<K> = BoxFuture<'static, Result<<K as Kind>::Output>>;
 
-/// One call. Extractors of users read it; handlers see what extractors make of it.
+/// One call, as extractors read it.
 pub struct Call<K: Kind> {
     pub(super) caller: K::Caller,
-    /// What its hooks have in common; nothing where there are none.
+    /// The values that its hooks share; `None` without hooks.
     extensions: Mutex<Option<Box<Extensions>>>,
 }
 
@@ -136,12 +136,12 @@ impl<K: Kind> Call<K> {
         self.entry().route()
     }
 
-    /// The context, as an argument has it.
+    /// The context of the call, as an argument.
     pub fn context(&self) -> Context {
         Context::new(Arc::clone(&self.entry().route), K::current(&self.caller))
     }
 
-    /// What a hook before handed on ([`HookRequest::insert`](crate::pipeline::HookRequest::insert)), for extractors.
+    /// Returns a value that a hook stored with [`HookRequest::insert`](crate::pipeline::HookRequest::insert).
     pub fn extension<T: Clone + 'static>(&self) -> Option<T> {
         self.extensions().as_ref()?.get().cloned()
     }
@@ -150,7 +150,7 @@ impl<K: Kind> Call<K> {
         self.extensions.lock()
     }
 
-    /// For generated code: the instance whose method is called.
+    /// For generated code: the component whose method is called.
     #[doc(hidden)]
     #[inline]
     pub fn component<S: 'static>(&self) -> Result<&S> {
@@ -158,7 +158,7 @@ impl<K: Kind> Call<K> {
     }
 }
 
-/// No registration can bring this about: a block and its component's type come from one place.
+/// Registration cannot cause this: a block and its component's type come from one place.
 #[cold]
 fn wrong_component() -> Error {
     Error::internal("a method of another component")

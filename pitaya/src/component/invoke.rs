@@ -1,7 +1,7 @@
-//! What goes on around a method: its rules and the hooks before it, the hooks after it and its answer.
+//! Runs a method: its rules and the hooks before it, the method, the hooks after it and its reply.
 //!
-//! For most calls there are no hooks, and there is room for the answer; they are done in a few lines of plain code.
-//! What few calls need is boxed, so that it does not size every one.
+//! Most calls have no hooks, and the outbox has room for the reply. They run as a few lines of plain code. The steps
+//! that few calls need are boxed, so that they do not enlarge the future of each call.
 
 use std::any::Any;
 use std::mem;
@@ -25,12 +25,12 @@ use crate::session::{Refused, Session, Side};
 use crate::util::panic::panic_error;
 use crate::wire::{EncodeError, message};
 
-/// For generated code: what is done at once, or takes its time.
+/// For generated code: a result that is ready, or a future.
 #[must_use]
 pub enum MaybeReady<'a, T> {
-    /// It is done. `None` once that was told.
+    /// The result. `None` once it was taken.
     Ready(Option<Result<T>>),
-    /// It takes its time.
+    /// A future of the result.
     Pending(BoxFuture<'a, Result<T>>),
 }
 
@@ -58,16 +58,16 @@ impl<T: Unpin> Future for MaybeReady<'_, T> {
     }
 }
 
-/// For generated code: what a panic of the method, or of what is done before it, becomes.
+/// For generated code: the outcome of a panic in the method or before it.
 #[derive(Debug, Clone, Copy)]
 pub struct Guard {
-    /// There are hooks after, which want to see every end of a call.
+    /// Hooks after the method see every end of a call.
     hooks: bool,
 }
 
 impl Guard {
-    /// Runs a call up to its reply. Where there are hooks after, a panic is an error that they see; elsewhere it goes
-    /// on to whoever polls the call.
+    /// Runs a call up to its reply. With hooks after the method a panic is an error that they see. Otherwise it
+    /// unwinds to the code that polls the call.
     #[inline]
     pub async fn run<R>(self, work: impl Future<Output = Result<R>>) -> Result<R> {
         if !self.hooks {
@@ -80,16 +80,16 @@ impl Guard {
     }
 }
 
-/// A reply on its way out: the method's own, or bytes of a hook.
+/// A reply before it is encoded: the method's own, or bytes of a hook.
 enum Value<M> {
     Typed(M),
     Bytes(Bytes),
-    /// A notify-only method's.
+    /// The method is notify-only.
     Nothing,
 }
 
 impl<M: Message> Value<M> {
-    /// What a method returned; it must be something unless the method is notify-only.
+    /// Returns the reply of a method. It must have one unless the method is notify-only.
     #[inline]
     fn of<R: Reply<Ok = M>>(reply: Option<M>) -> Result<Self> {
         match reply {
@@ -121,7 +121,7 @@ fn null() -> Error {
     Error::new(code::UNKNOWN, text::NULL_REPLY)
 }
 
-/// The reply could not be said.
+/// The reply could not be encoded.
 #[cold]
 fn encode_failed(error: CodecError) -> Error {
     let source = error.into_inner();
@@ -131,14 +131,14 @@ fn encode_failed(error: CodecError) -> Error {
     }
 }
 
-/// Decode errors, and rules where they are wanted.
+/// Runs the decode errors and the rules, if there are any.
 #[inline]
 fn check(args: &mut [&mut dyn Slot], rules: bool) -> Result<()> {
     args.iter_mut().try_for_each(|arg| arg.check(rules))
 }
 
 impl<K: Kind> Call<K> {
-    /// Decode errors, rules and the hooks before.
+    /// Runs decode errors, rules and the hooks before.
     fn prepare<'a>(
         &'a self,
         args: &'a mut [&'a mut dyn Slot],
@@ -176,7 +176,7 @@ impl<K: Kind> Call<K> {
         extensions.unwrap_or_else(|| Box::new(Extensions::new(Arc::clone(K::services(&self.caller)))))
     }
 
-    /// What contains a panic, where there are hooks after; from here on the time of the call counts.
+    /// Catches panics if there are hooks after. The time of the call counts from here.
     #[cold]
     fn hooked(&self) -> Guard {
         *self.extensions() = Some(self.take_extensions());
@@ -203,14 +203,14 @@ impl<K: Kind> Call<K> {
 }
 
 impl Call<Handler> {
-    /// For generated code: what contains a panic.
+    /// For generated code: catches panics.
     #[doc(hidden)]
     #[inline]
     pub fn guard(&self) -> Guard {
         if self.caller.no_hooks { Guard { hooks: false } } else { self.hooked() }
     }
 
-    /// For generated code: decode errors, rules and the hooks before.
+    /// For generated code: runs decode errors, rules and the hooks before.
     #[doc(hidden)]
     #[inline(always)] // where the arguments are known, little is left of it
     pub fn before<'a>(&'a self, args: &'a mut [&'a mut dyn Slot]) -> MaybeReady<'a, ()> {
@@ -220,7 +220,7 @@ impl Call<Handler> {
         self.prepare(args, || Some(self.session()))
     }
 
-    /// For generated code: the hooks after, and the reply into the outbox.
+    /// For generated code: runs the hooks after, and writes the reply into the outbox.
     #[doc(hidden)]
     #[inline]
     pub fn finish<'a, R: Reply + 'a>(&'a self, reply: Result<R>) -> MaybeReady<'a, ()> {
@@ -240,7 +240,7 @@ impl Call<Handler> {
 }
 
 impl ClientCall {
-    /// Writes the reply into the outbox, as soon as there is room.
+    /// Writes the reply into the outbox as soon as it has room.
     #[inline]
     fn answer<M: Message>(&self, value: Value<M>) -> MaybeReady<'_, ()> {
         match self.send(&value) {
@@ -258,7 +258,7 @@ impl ClientCall {
         }
     }
 
-    /// Encodes the reply straight into its sink; `None` if the outbox has no room now.
+    /// Encodes the reply into its sink; `None` if the outbox is full.
     #[inline]
     fn send<M: Message>(&self, value: &Value<M>) -> Option<Result<()>> {
         match (&self.reply, &self.scope.session) {
@@ -288,19 +288,19 @@ impl ClientCall {
 }
 
 impl Call<Remote> {
-    /// For generated code: what contains a panic.
+    /// For generated code: catches panics.
     #[doc(hidden)]
     pub fn guard(&self) -> Guard {
         if self.entry().no_hooks() { Guard { hooks: false } } else { self.hooked() }
     }
 
-    /// For generated code: decode errors, rules and the hooks before.
+    /// For generated code: runs decode errors, rules and the hooks before.
     #[doc(hidden)]
     pub fn before<'a>(&'a self, args: &'a mut [&'a mut dyn Slot]) -> MaybeReady<'a, ()> {
         self.prepare(args, || None)
     }
 
-    /// For generated code: the hooks after, and the reply as bytes.
+    /// For generated code: runs the hooks after, and returns the reply as bytes.
     #[doc(hidden)]
     pub fn finish<'a, R: Reply + 'a>(&'a self, reply: Result<R>) -> MaybeReady<'a, Bytes> {
         let reply = reply.and_then(R::into_result);

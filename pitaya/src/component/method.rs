@@ -59,7 +59,7 @@ impl<K: Kind> Method<K> {
     }
 }
 
-/// What an app knows of a method, whatever its component's type.
+/// The description of a method, independent of its component's type.
 #[derive(Debug, Clone)]
 pub(crate) struct MethodInfo {
     pub(crate) name: &'static str,

@@ -1,4 +1,4 @@
-//! Where the reply of a handler goes.
+//! The destination of a handler's reply.
 
 use std::sync::Arc;
 
@@ -6,24 +6,24 @@ use bytes::Bytes;
 
 use crate::util::sync::Mutex;
 
-/// Where the reply of a handler goes.
+/// The destination of a handler's reply.
 pub(crate) enum ReplySink {
-    /// Into the outbox of the session, for the request with this id.
+    /// The outbox of the session, for the request with this id.
     Outbox(u64),
-    /// To the frontend that called this backend.
+    /// The frontend that called this backend.
     Caller(ReplySlot),
-    /// Nowhere: a notify has no reply.
+    /// None: a notify has no reply.
     None,
 }
 
 impl ReplySink {
-    /// The sink for a message of a client; 0 is the id of a notify.
+    /// Returns the sink for a message of a client; 0 is the id of a notify.
     #[inline]
     pub(crate) fn outbox(mid: u64) -> Self {
         if mid == 0 { Self::None } else { Self::Outbox(mid) }
     }
 
-    /// Whether somebody waits for the reply.
+    /// Returns whether a caller waits for the reply.
     pub(crate) fn is_awaited(&self) -> bool {
         !matches!(self, Self::None)
     }

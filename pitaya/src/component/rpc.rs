@@ -22,7 +22,7 @@ use crate::services::Services;
 use crate::span::{self, Tracer};
 use crate::util::panic::panic_error;
 
-/// One call of a remote, on its way to whoever serves it.
+/// One call of a remote.
 #[derive(Debug)]
 pub(crate) struct RemoteRequest {
     pub(crate) route: String,
@@ -33,11 +33,11 @@ pub(crate) struct RemoteRequest {
     pub(crate) key: Option<Arc<str>>,
     /// How long the caller wants to wait, if it said so.
     pub(crate) timeout: Option<Duration>,
-    /// What goes along.
+    /// The context of the call.
     pub(crate) current: Current,
 }
 
-/// Where calls of remotes go.
+/// The destination of calls of remotes.
 pub(crate) trait RemoteTarget: Send + Sync {
     fn call(&self, request: RemoteRequest) -> BoxFuture<'_, Result<Bytes>>;
 
@@ -65,7 +65,7 @@ impl Rpc {
         Self { target, server_id: None, key: None, timeout: None, current: None }
     }
 
-    /// Calls that a stand-in answers.
+    /// Makes a client whose calls a stand-in answers.
     pub fn fake(fake: Fake) -> Self {
         Self::new(Arc::new(fake))
     }
@@ -90,8 +90,8 @@ impl Rpc {
         Self { timeout: Some(timeout), ..self.clone() }
     }
 
-    /// The same, with this context instead of that of the call which is handled now: for tasks that a method spawned,
-    /// and for what it put in.
+    /// Returns a copy that uses this context instead of the context of the current call. Tasks that a method spawned
+    /// need it.
     #[must_use]
     pub fn with_context(&self, context: &Context) -> Self {
         Self { current: Some(context.current().clone()), ..self.clone() }
@@ -155,7 +155,7 @@ impl FromServices for Rpc {
     }
 }
 
-/// For generated code: what the typed client of a server type calls through. `None` is every type.
+/// For generated code: makes the caller that the typed client of a server type uses. `None` is every type.
 ///
 /// # Errors
 /// `PIT-500` if no server of that type can be called, because the app is in no cluster and of another type.
@@ -236,7 +236,7 @@ impl RemoteTarget for Local {
     }
 }
 
-/// A call that nobody else limits in time.
+/// The timeout of a call without any other limit.
 pub(super) async fn within(
     timeout: Option<Duration>,
     route: String,
@@ -252,7 +252,7 @@ fn timed_out(route: String, timeout: Duration) -> Error {
         .with_metadata("timeout", go_duration::text(timeout))
 }
 
-/// One remote, from bytes to bytes; a panic is its `PIT-000`.
+/// Runs one remote, from bytes to bytes; a panic is its `PIT-000`.
 pub(crate) async fn run_remote(
     tables: Arc<Tables>,
     id: EntryId,

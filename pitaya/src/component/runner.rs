@@ -18,15 +18,15 @@ use crate::span::Tracer;
 use crate::util::tasks::run_until_cancelled;
 use crate::util::throttle::{GLOBAL, throttled};
 
-/// What a remote returns.
+/// The result of a remote.
 type Work = BoxFuture<'static, Result<Bytes>>;
 
-/// Runs remotes for callers in the same process, by the rule that holds for callers on other servers.
+/// Runs remotes for callers in the same process, by the same rules as for callers on other servers.
 #[derive(Debug, Clone)]
 pub(crate) struct Runner {
-    /// Remotes whose callers have gone finish in here.
+    /// Tracks the remotes whose callers have gone, until they finish.
     tasks: TaskTracker,
-    /// Cuts them off.
+    /// Aborts them.
     kill: CancellationToken,
     /// How long a remote may take.
     limit: Duration,
@@ -48,15 +48,15 @@ impl Runner {
         self.tracer.as_ref()
     }
 
-    /// Spawns work that a stop waits for, and cuts off at its time limit.
+    /// Spawns work that a stop waits for, and aborts at its time limit.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(run_until_cancelled(self.kill.clone(), work));
     }
 
     /// Runs a remote. Returns `None` if `until` passes before the remote has finished.
     ///
-    /// The remote is not cut off then, nor when the returned future is dropped: it goes on in a task of its own. After
-    /// the limit it is cut off in any case, and a caller that still waits gets `PIT-408`.
+    /// The remote continues then in a task of its own, also if the returned future is dropped. After its time limit
+    /// it is aborted, and a caller that still waits gets `PIT-408`.
     pub(crate) async fn run(
         &self,
         route: &Arc<str>,
@@ -81,7 +81,7 @@ impl Runner {
     }
 }
 
-/// A remote that goes on in a task of its own if it is dropped before it has finished.
+/// A remote that continues in a task of its own if it is dropped before it has finished.
 struct Kept<'a> {
     route: &'a Arc<str>,
     work: Option<Work>,
@@ -118,13 +118,13 @@ impl Drop for Kept<'_> {
     }
 }
 
-/// When the time of a call is over that began at `start`. A limit that the clock cannot count to is decades away.
+/// Returns the deadline of a call that began at `start`. A limit that the clock cannot count to is decades away.
 pub(crate) fn end(start: Instant, limit: Duration) -> Instant {
     const DECADES: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
     start.checked_add(limit).unwrap_or_else(|| start + DECADES)
 }
 
-/// Logs that a call was cut off. Returns the error for a caller that still waits.
+/// Logs that a call was aborted. Returns the error for a caller that still waits.
 pub(crate) fn cut_off(route: &str) -> Error {
     throttled!(
         GLOBAL,

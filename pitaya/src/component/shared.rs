@@ -1,4 +1,4 @@
-//! What the parts of one app share.
+//! The state that the parts of one app share.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use arc_swap::ArcSwapOption;
 use super::{Runner, Tables};
 use crate::services::Services;
 
-/// What the parts of one app share. Made once, at the start of the app.
+/// The state that the parts of one app share. It is made once, at the start of the app.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) server_id: Arc<str>,

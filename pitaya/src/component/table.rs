@@ -22,11 +22,11 @@ pub struct Entry {
     pub(crate) info: MethodInfo,
     pub(crate) call: Bound,
     pub(crate) pipeline: Pipeline,
-    /// The component that it is a method of.
+    /// The component whose method it is.
     pub(crate) instance: Instance,
 }
 
-/// An entry of a table, by its place there.
+/// The position of an entry in its table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EntryId(u32);
 
@@ -41,7 +41,7 @@ impl Entry {
         &self.route
     }
 
-    /// Neither hooks nor rules concern calls of it.
+    /// Whether neither hooks nor rules concern its calls.
     #[inline]
     pub(crate) fn no_hooks(&self) -> bool {
         let Pipeline { before, after, validate, .. } = &self.pipeline;
@@ -53,18 +53,18 @@ impl Entry {
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     entries: Vec<Arc<Entry>>,
-    /// Keyed by bytes: routes of clients need not be UTF-8 to be looked up in vain.
+    /// Keyed by bytes, so that a route of a client is looked up without a check for UTF-8.
     by_route: HashMap<Box<[u8]>, EntryId, RandomState>,
 }
 
 impl Table {
-    /// The entry of a route as it came: `service.method`, or with this server's type before it.
+    /// Finds the entry of a route as it was received: `service.method`, or with this server's type before it.
     #[inline]
     pub(crate) fn find(&self, route: &[u8]) -> Option<EntryId> {
         self.by_route.get(route).copied()
     }
 
-    /// An entry by its place.
+    /// Returns an entry by its position.
     #[inline]
     pub(crate) fn entry(&self, id: EntryId) -> &Arc<Entry> {
         &self.entries[id.index()]
@@ -82,7 +82,7 @@ impl Table {
     }
 }
 
-/// Everything an app serves, and the services that its calls use.
+/// All routes that an app serves, and the services that its calls use.
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
     pub(crate) handlers: Table,
@@ -102,12 +102,12 @@ impl Registration {
         Self { id: TypeId::of::<S>(), name: type_name::<S>(), instance: Arc::new(component) }
     }
 
-    /// Whether both are of one type.
+    /// Returns whether both are of one type.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         self.id == other.id
     }
 
-    /// What is to be said of it, if none of its blocks is of this server type: an error if it has none at all.
+    /// Returns the finding if none of its blocks is of this server type: an error if it has no block.
     fn unserved(
         &self,
         server_type: &str,
@@ -143,22 +143,22 @@ impl Registration {
     }
 }
 
-/// The instances of an app, in the order of their names, with their life.
+/// The components of an app in the order of their names, with their lifecycles.
 #[derive(Default)]
 pub(crate) struct Built {
     pub(crate) tables: Tables,
     pub(crate) lifecycles: Vec<(String, Arc<dyn DynLifecycle>)>,
     /// The timers of the components.
     pub(crate) timers: Vec<(Instance, &'static Every)>,
-    /// What was probably not meant, but keeps nobody from starting.
+    /// Probable mistakes that do not prevent the start.
     pub(crate) notes: Vec<String>,
 }
 
-/// What to build from.
+/// The input of [`build`].
 pub(crate) struct Plan<'a> {
     pub(crate) server_type: &'a str,
     pub(crate) collect: bool,
-    /// A frontend that passes messages on to other servers.
+    /// Whether this is a frontend that forwards messages to other servers.
     pub(crate) forwards: bool,
     pub(crate) registered: Vec<Registration>,
     pub(crate) services: &'a Services,
@@ -166,7 +166,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) remote_pipeline: Pipeline,
 }
 
-/// All blocks that are linked in, in a fixed order: link order is nobody's promise.
+/// Returns all linked blocks in a fixed order, because link order is unspecified.
 fn linked() -> Vec<&'static Block> {
     let mut blocks: Vec<_> = inventory::iter::<Block>().collect();
     blocks.sort_by_key(|b| (b.methods.kind(), b.server, b.service, b.file, (b.component)().name));
@@ -174,7 +174,7 @@ fn linked() -> Vec<&'static Block> {
 }
 
 impl Plan<'_> {
-    /// Makes the instances and the tables; reports every mistake at once.
+    /// Builds the components and the tables; reports all mistakes together.
     pub(crate) fn build(self) -> Result<Built> {
         let linked = linked();
         let registered: HashMap<_, _> = self.registered.iter().map(|r| (r.id, r)).collect();
@@ -246,7 +246,7 @@ impl Plan<'_> {
         Ok(built)
     }
 
-    /// The arguments that this app cannot make.
+    /// Finds the arguments that this app cannot provide.
     fn missing(&self, block: &Block) -> Vec<String> {
         let methods = block.methods.list().into_iter();
         let needs = methods.flat_map(|(info, _)| info.needs.iter().map(move |need| (info.name, need)));
@@ -264,7 +264,7 @@ impl Plan<'_> {
             .collect()
     }
 
-    /// What is linked in and does nothing here, but was probably meant to.
+    /// Finds linked items that do nothing on this server, which is probably a mistake.
     fn notes(&self, linked: &[&Block], timed: &[&TimerBlock], built: &Built) -> Vec<String> {
         if !self.collect {
             return Vec::new();
@@ -334,7 +334,7 @@ impl Plan<'_> {
     }
 }
 
-/// The timers that an app of this server type runs.
+/// Returns the timers that an app of this server type runs.
 fn timers(
     server_type: &str,
     timed: &[&'static TimerBlock],
@@ -350,7 +350,7 @@ fn all(problems: BTreeSet<String>) -> Error {
     Error::new(code::INTERNAL, problems.into_iter().collect::<Vec<_>>().join("\n"))
 }
 
-/// Routes that are defined twice, each with both places.
+/// Finds routes that are defined twice; each finding names both places.
 fn duplicates(server_type: &str, blocks: &[&&'static Block]) -> BTreeSet<String> {
     let mut seen: HashMap<(BlockKind, String), String> = HashMap::new();
     let mut problems = BTreeSet::new();

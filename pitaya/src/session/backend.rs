@@ -1,7 +1,7 @@
-//! What a backend has of a client's session, while it handles a message of that client.
+//! The session of a client on a backend, while the backend handles a message of that client.
 //!
-//! The session itself is on the frontend that has the connection. Here is a copy of what came with the message, and a
-//! way to ask that frontend for what only it can do.
+//! The session itself is on the frontend that has the connection. The backend has a copy of the data that came with
+//! the message, and asks the frontend to bind, push and kick.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::pool::Pool;
 use crate::context::Current;
 use crate::error::Result;
 
-/// The frontend that has a session, as one call of the session knows it.
+/// The frontend of a session, as one call of the session uses it.
 pub(crate) trait Owner: Send + Sync {
     /// The pool of this server, which has the settings and the callbacks.
     fn pool(&self) -> &Arc<Pool>;

@@ -20,7 +20,7 @@ impl Binding {
         self.0.lock().clone()
     }
 
-    /// Notes the user. Fails if there is one.
+    /// Sets the user. Fails if the session is bound.
     fn claim(&self, session: u64, uid: &Arc<str>) -> Result<()> {
         let mut bound = self.0.lock();
         if let Some(bound) = &*bound {

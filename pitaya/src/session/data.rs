@@ -29,7 +29,7 @@ pub(crate) struct Data(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     map: Map<String, Value>,
-    /// The map as JSON, once that was asked for, until the map changes: it goes with every message that is passed on.
+    /// The map as JSON, cached until the map changes, because every forwarded message carries it.
     json: Option<Bytes>,
 }
 
@@ -76,7 +76,7 @@ impl Data {
         self.lock().map.clone()
     }
 
-    /// The data as JSON with sorted keys.
+    /// Returns the data as JSON with sorted keys.
     pub(crate) fn json(&self) -> Bytes {
         let State { map, json } = &mut *self.lock();
         json.get_or_insert_with(|| json::object(map)).clone()

@@ -25,10 +25,10 @@ use crate::wire::handshake;
 
 pub(super) use self::ending::all_ended;
 
-/// Which call of its session; 0 is none.
+/// The number of a call of its session; 0 means no call.
 pub(crate) type CallId = u64;
 
-/// Why a session is over.
+/// The reason why a session has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -71,7 +71,7 @@ impl CloseReason {
         }
     }
 
-    /// Whether what is still in the outbox is worth sending.
+    /// Returns whether the packets that are still in the outbox are worth sending.
     pub(crate) fn flushes(self) -> bool {
         !matches!(self, Self::Client | Self::TooSlow)
     }
@@ -79,17 +79,17 @@ impl CloseReason {
 
 #[derive(Default)]
 struct State {
-    /// The user that the cluster was told of, until it is told that it has left.
+    /// The user that was announced to the cluster, until the end of the session is announced.
     listed: Option<Arc<str>>,
     handshake: Option<Arc<handshake::Request>>,
     /// The close callbacks by their ids, in the order in which they were added; `None` once they have run.
     on_close: Option<BTreeMap<u64, OnceCallback>>,
     /// The id of the last close callback.
     last_callback: u64,
-    /// When the session was bound: of two sessions of a user the greater time is that of the newer one.
+    /// The time of the bind: of two sessions of a user the newer one has the greater time.
     bound_at: i64,
     life: Life,
-    /// The user among whose ending sessions this one is.
+    /// The user whose list of ending sessions contains this one.
     ending: Option<Arc<str>>,
     /// Binds that wait for the end of this session.
     waiting: Vec<Waker>,
@@ -97,10 +97,10 @@ struct State {
     concurrent: Vec<CallId>,
 }
 
-/// How far the life of a session is followed.
+/// How the end of a session is observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Life {
-    /// No connection serves it, so nobody says when it has ended: a session of a test.
+    /// No connection serves it, so its end is not observed: a session of a test.
     #[default]
     Unserved,
     /// The connection in this task serves it.
@@ -109,10 +109,10 @@ enum Life {
     Ended,
 }
 
-/// How a client came to its session, where that is more than one address.
+/// The connection of a client, if it is known by more than an address.
 #[derive(Debug)]
 pub(crate) struct Via {
-    /// The address of the socket's peer: the last proxy, where there is one.
+    /// The address of the socket's peer: the last proxy, if there is one.
     pub(crate) peer_addr: Box<str>,
     pub(crate) upgrade: Option<Arc<UpgradeRequest>>,
 }
@@ -219,7 +219,7 @@ impl FrontendSession {
 
     // ---- calls
 
-    /// A new call of the lane; it runs until [`end_lane_call`](Self::end_lane_call).
+    /// Begins a new call of the lane; it runs until [`end_lane_call`](Self::end_lane_call).
     pub(crate) fn begin_lane_call(&self) -> CallId {
         let call = self.next_call();
         self.lane.store(call, Relaxed);
@@ -237,15 +237,15 @@ impl FrontendSession {
         self.lane.store(0, Relaxed);
     }
 
-    /// A new call beside the lane; it runs until the guard is dropped.
+    /// Begins a new call beside the lane; it runs until the guard is dropped.
     pub(crate) fn begin_concurrent_call(self: &Arc<Self>) -> ConcurrentCall {
         let call = self.next_call();
         self.state().concurrent.push(call);
         ConcurrentCall { core: Arc::clone(self), call }
     }
 
-    /// Whether a call is still running. Only then may a push of it wait: a handle that was kept for later must
-    /// not make others wait for this client.
+    /// Returns whether a call is still running. Only then may a push of it wait, because a handle that is kept for
+    /// later must not make other tasks wait for this client.
     pub(crate) fn is_running(&self, call: CallId) -> bool {
         call != 0 && (self.lane.load(Relaxed) == call || self.state().concurrent.contains(&call))
     }

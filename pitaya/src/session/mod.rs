@@ -1,11 +1,11 @@
-//! Sessions: what a server knows of one client, and how it speaks to it.
+//! Sessions: the state of one client on the server, and the ways to reach the client.
 //!
-//! A [`Session`] is a cheap handle, the same whatever the transport. It has an id, a uid once it is bound, data
-//! that lives as long as the connection, and the ways to reach the client: push, kick, close. The
-//! [`SessionPool`] finds sessions by id and by uid and holds the callbacks that concern them all.
+//! A [`Session`] is a cheap handle, the same for each transport. It has an id, a uid once it is bound, data that
+//! lives as long as the connection, and the methods to push, kick and close. The [`SessionPool`] finds sessions by id
+//! and by uid.
 //!
-//! In a cluster a session lives on the frontend that has the client. A handler on another server has a copy for as long
-//! as it runs, by which it binds, pushes, kicks and changes the data of the session on its frontend.
+//! In a cluster a session is on the frontend that has the connection. A handler on another server has a copy while it
+//! runs. The copy binds, pushes, kicks and changes the data of the session on its frontend.
 
 mod backend;
 mod binding;
@@ -67,7 +67,7 @@ use crate::wire::handshake;
 /// ```
 pub struct Session<D = ()> {
     side: Side,
-    /// The call this handle was given to; pushes through it wait for room while that call runs.
+    /// The call that this handle was given to. Pushes through it wait for room while that call runs.
     call: CallId,
     data: PhantomData<fn() -> D>,
 }
@@ -81,7 +81,7 @@ impl<D> Session<D> {
         Self { side, call, data: PhantomData }
     }
 
-    /// The session itself; `None` on a backend.
+    /// Returns the session itself; `None` on a backend.
     pub(crate) fn frontend(&self) -> Option<&Arc<FrontendSession>> {
         match &self.side {
             Side::Frontend(session) => Some(session),
@@ -96,28 +96,28 @@ impl<D> Session<D> {
         }
     }
 
-    /// The same session with another view of its data.
+    /// Returns the same session with another view of its data.
     pub fn with_data<E>(&self) -> Session<E> {
         Session::of(self.side.clone(), self.call)
     }
 
-    /// The id: counted from 1 on each frontend, never used twice there. On a backend it is the id that the session has
-    /// on its [frontend](Self::frontend_id).
+    /// Returns the id. Ids are counted from 1 on each frontend and never reused there. On a backend it is the id that
+    /// the session has on its [frontend](Self::frontend_id).
     pub fn id(&self) -> u64 {
         self.side.id()
     }
 
-    /// Whether the session is on this server. On a backend it is a copy.
+    /// Returns whether the session is on this server. On a backend it is a copy.
     pub fn is_frontend(&self) -> bool {
         matches!(self.side, Side::Frontend(_))
     }
 
-    /// On a backend, the id of the server that has the session; `None` on that server itself.
+    /// Returns the id of the server that has the session, on a backend; `None` on that server itself.
     pub fn frontend_id(&self) -> Option<&str> {
         self.backend().map(BackendSession::frontend_id)
     }
 
-    /// The uid this session is bound to.
+    /// Returns the uid that this session is bound to.
     ///
     /// # Errors
     /// `PIT-401` if it is not bound yet.
@@ -129,13 +129,14 @@ impl<D> Session<D> {
             .ok_or_else(|| Error::new(code::NOT_BOUND, text::NOT_BOUND))
     }
 
-    /// Whether the session is bound to a uid.
+    /// Returns whether the session is bound to a uid.
     pub fn is_bound(&self) -> bool {
         self.side.binding().uid().is_some()
     }
 
-    /// Binds the session to a user. From then on the user can be reached by uid; an older session of the same
-    /// uid on this server is closed, and can neither fail this bind nor undo it later.
+    /// Binds the session to a user, so that pushes and kicks reach the user by uid.
+    ///
+    /// An older session of the same uid on this server is closed. It can neither fail this bind nor undo it later.
     ///
     /// Returns when older sessions of the user have ended, their close callbacks included, or after
     /// `pitaya.session.replace.timeout`. With `pitaya.session.unique` that holds for other frontends of the type too, if
@@ -148,25 +149,25 @@ impl<D> Session<D> {
     /// [`SessionPool::on_after_bind`] after.
     ///
     /// # Errors
-    /// `illegal uid` for a uid that [`check_uid`] refuses, `session is already bound to an uid` (both have their details in
-    /// the source, for the log),
-    /// `PIT-499` if the session has been closed, or the error of a callback, which unbinds the session again. On a
-    /// backend also `session not found` if it has gone from its frontend, and what keeps a call from being answered.
+    /// `illegal uid` for a uid that [`check_uid`] refuses; `session is already bound to an uid` (the source of both
+    /// has details, for the log); `PIT-499` if the session is closed; the error of a callback, which unbinds the
+    /// session again. On a backend also `session not found` if the session has ended, and the errors of a call
+    /// between servers.
     pub async fn bind(&self, uid: &str) -> Result<()> {
         binding::bind(&self.side, uid).await
     }
 
     /// Sends a message on the route of its type.
     ///
-    /// Through the session of the running call this waits while the client's outbox is full; through any other
-    /// handle it never waits, and `pitaya.session.outbox.policy` decides.
+    /// Through the session of the running call this waits while the client's outbox is full. Through any other handle
+    /// it never waits, and `pitaya.session.outbox.policy` decides. `Ok` means that the message is in the outbox, or
+    /// on a backend that it was published; it does not mean that the client receives it.
     ///
     /// # Errors
-    /// `PIT-499` if the session is closed, or was for being too slow; `PIT-503` if the outbox was full and the policy is
-    /// to drop; `PIT-000` if the message cannot be serialized. On a
-    /// backend `PIT-401` if the session is not bound, for only by its user it can be reached; `can't find any server
-    /// with the provided ID` if its frontend has gone; `PIT-503` without a connection. That it was sent does not mean
-    /// that it arrives.
+    /// `PIT-499` if the session is closed, also because the client was too slow; `PIT-503` if the outbox is full and
+    /// the policy is to drop; `PIT-000` if the message cannot be serialized. On a backend `PIT-401` if the session is
+    /// not bound, because only its user can be reached; `can't find any server with the provided ID` if its frontend
+    /// has gone; `PIT-503` without a connection.
     pub fn push<P: Push>(&self, message: &P) -> Pushing<'_> {
         self.push_route(P::ROUTE, message)
     }
@@ -187,12 +188,14 @@ impl<D> Session<D> {
         }
     }
 
-    /// Tells the client that it is kicked, then closes the connection. What was sent before is still
-    /// delivered, within the write deadline. Returns at once; on a backend, when its frontend has done it.
+    /// Sends a kick to the client, then closes the connection.
+    ///
+    /// Packets that were sent before are still written, within the write deadline. Returns immediately; on a backend,
+    /// when its frontend has closed the session. Dropping the future on a backend does not undo a kick that was sent.
     ///
     /// # Errors
     /// `PIT-499` if the session is closed already. On a backend `PIT-401` if the session is not bound, `session not
-    /// found` if it has gone, and what keeps a call from being answered.
+    /// found` if it has ended, and the errors of a call between servers.
     pub async fn kick(&self) -> Result<()> {
         match &self.side {
             Side::Frontend(session) if session.kick(CloseReason::Kicked) => Ok(()),
@@ -201,31 +204,33 @@ impl<D> Session<D> {
         }
     }
 
-    /// Closes the connection without a kick. What was sent before is still delivered, within the write
-    /// deadline. Returns at once; closing twice is nothing. On a backend it does nothing, since only a frontend has a
-    /// connection to close: [`kick`](Self::kick) there.
+    /// Closes the connection without a kick.
+    ///
+    /// Packets that were sent before are still written, within the write deadline. Returns immediately; a second call
+    /// does nothing. On a backend it does nothing, because only a frontend has a connection: use [`kick`](Self::kick)
+    /// there.
     pub fn close(&self) {
         if let Side::Frontend(session) = &self.side {
             session.close(CloseReason::Server);
         }
     }
 
-    /// Whether the session is closed: nothing can be sent any more.
+    /// Returns whether the session is closed, so that nothing can be sent.
     pub fn is_closed(&self) -> bool {
         self.close_reason().is_some()
     }
 
-    /// Why the session was closed, once it is.
+    /// Returns why the session was closed; `None` while it is open.
     pub fn close_reason(&self) -> Option<CloseReason> {
         self.frontend()?.close_reason()
     }
 
-    /// Calls `f` once when the session is over: after its last handler, before the callbacks of
+    /// Calls `f` once when the session has ended: after its last handler, before the callbacks of
     /// [`SessionPool::on_close`]. Callbacks run in the order in which they were added.
     ///
     /// # Errors
-    /// `PIT-499` if the session is over already: the callback would never run. On a backend `onclose callbacks are not
-    /// allowed on backend servers`: it does not learn of it.
+    /// `PIT-499` if the session has ended, so that the callback would never run. On a backend `onclose callbacks are
+    /// not allowed on backend servers`, because the backend does not learn of the end.
     pub fn on_close<F, Fut>(&self, f: F) -> Result<()>
     where
         F: FnOnce(Session) -> Fut + Send + 'static,
@@ -241,20 +246,20 @@ impl<D> Session<D> {
         }
     }
 
-    /// What the client said in its handshake; `None` before it did, and on a backend.
+    /// Returns the data of the client's handshake; `None` before the handshake, and on a backend.
     pub fn handshake(&self) -> Option<Arc<handshake::Request>> {
         self.frontend()?.handshake()
     }
 
     /// Returns the client's address as text, for example `127.0.0.1:40312`.
     ///
-    /// Behind a proxy of `pitaya.acceptor.trustedproxies` it is the address that the PROXY header, `X-Forwarded-For` or
-    /// `Forwarded` names. Its port is 0 if none of them tells one. The text is empty on a backend.
+    /// Behind a proxy of `pitaya.acceptor.trustedproxies` it is the address that the PROXY header, `X-Forwarded-For`
+    /// or `Forwarded` names. Its port is 0 if they name none. The text is empty on a backend.
     pub fn remote_addr(&self) -> &str {
         self.frontend().map_or("", |session| session.remote_addr())
     }
 
-    /// Returns the address of the socket's peer as text: the last proxy, where there is one, else the client.
+    /// Returns the address of the socket's peer as text: the last proxy if there is one, else the client.
     ///
     /// The text is empty on a backend.
     pub fn peer_addr(&self) -> &str {
@@ -263,16 +268,16 @@ impl<D> Session<D> {
 
     /// Returns the HTTP request by which a WebSocket client connected: path, query, headers and chosen subprotocol.
     ///
-    /// It is there before the handshake, so an authentication hook can read a token or a cookie from it. `None` over other
-    /// transports, and on a backend.
+    /// It is available before the handshake, so an authentication hook can read a token or a cookie from it. `None`
+    /// over other transports, and on a backend.
     pub fn upgrade(&self) -> Option<Arc<UpgradeRequest>> {
         self.frontend()?.upgrade().cloned()
     }
 
-    /// One value of the data; `None` if there is none.
+    /// Returns one value of the data; `None` if the key is absent.
     ///
     /// # Errors
-    /// `PIT-500` if it is not of type `T`.
+    /// `PIT-500` if the value is not of type `T`.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         self.side.data().get(key)
     }
@@ -288,12 +293,12 @@ impl<D> Session<D> {
         self.side.data().set(key, value)
     }
 
-    /// Whether the data has a value under `key`.
+    /// Returns whether the data has a value under `key`.
     pub fn has(&self, key: &str) -> bool {
         self.side.data().has(key)
     }
 
-    /// Removes one value of the data; gives whether there was one.
+    /// Removes one value of the data. Returns whether the key was present.
     pub fn remove(&self, key: &str) -> bool {
         self.side.data().remove(key)
     }
@@ -303,7 +308,7 @@ impl<D> Session<D> {
         self.side.data().replace(Map::new());
     }
 
-    /// A copy of all data, as the wire has it.
+    /// Returns a copy of all data, as it is sent between servers.
     pub fn data_map(&self) -> Map<String, Value> {
         self.side.data().snapshot()
     }
@@ -313,13 +318,16 @@ impl<D> Session<D> {
         self.side.data().replace(data);
     }
 
-    /// Sends the data of a backend's copy to the session itself, whose data it replaces, all of it: of two backends
-    /// that do so at once, the later wins. [`update`](Self::update) does it by itself;
-    /// [`set`](Self::set), [`remove`](Self::remove) and the like need it.
+    /// Sends the data of a backend's copy to its frontend, where it replaces all data of the session. Named after
+    /// Go's `PushToFront`.
+    ///
+    /// If two backends do so at the same time, the later one wins. [`update`](Self::update) sends the data itself;
+    /// after [`set`](Self::set), [`remove`](Self::remove) and the like call this. If the future is dropped, the data
+    /// may or may not have been sent.
     ///
     /// # Errors
-    /// `frontend session can't push to front`: on a frontend the data is where it belongs already. `session not found`
-    /// if the session has gone, and what keeps a call from being answered.
+    /// `frontend session can't push to front` on a frontend, where the data is the session's own. `session not found`
+    /// if the session has ended, and the errors of a call between servers.
     pub async fn push_to_front(&self) -> Result<()> {
         let Side::Backend(session) = &self.side else {
             return Err(Error::new(code::UNKNOWN, text::FRONT_CANT_PUSH_TO_FRONT));
@@ -331,7 +339,7 @@ impl<D> Session<D> {
 }
 
 impl<D> Session<D> {
-    /// The data as `D`. Fields that are not set yet have their defaults.
+    /// Returns the data as `D`. Missing fields have their defaults.
     ///
     /// # Errors
     /// `PIT-500` if a value does not fit its field.
@@ -342,14 +350,15 @@ impl<D> Session<D> {
         self.side.data().view()
     }
 
-    /// Changes the data through `D`, as one step: no other change comes between. Keys outside `D` stay as they
-    /// are. `f` must not touch the data of the same session in another way.
+    /// Changes the data through `D` in one step: no other change comes between. Keys outside `D` are unchanged. `f`
+    /// must not use the data of the same session in another way.
     ///
-    /// On a backend the copy is changed, then [sent to the frontend](Self::push_to_front).
+    /// On a backend the copy is changed, then [sent to the frontend](Self::push_to_front). If the future is dropped,
+    /// the copy is changed, and the data may or may not have been sent.
     ///
     /// # Errors
-    /// `PIT-500` if a value does not fit its field. On a backend also those of
-    /// [`push_to_front`](Self::push_to_front); the copy is changed all the same.
+    /// `PIT-500` if a value does not fit its field. On a backend also the errors of
+    /// [`push_to_front`](Self::push_to_front); the copy is changed nevertheless.
     pub async fn update<R: Send>(&self, f: impl FnOnce(&mut D) -> R + Send) -> Result<R>
     where
         D: SessionData,
@@ -365,13 +374,13 @@ impl<D> Session<D> {
 impl<D: SessionData> Session<D> {
     /// Makes a session for tests of handlers: `Session::<Player>::test()`.
     ///
-    /// It has no connection. What is pushed to it is in the [`Pushes`].
+    /// It has no connection. Its pushes are in the [`Pushes`].
     pub fn test() -> (Self, Pushes) {
         testing::session(&Pool::test(Settings::new(Format::Json)))
     }
 
-    /// As [`test`](Self::test), in a pool: so that groups and [`Users`](crate::group::Users) over the same pool
-    /// find the session once it is bound.
+    /// Makes a session like [`test`](Self::test), in a pool: groups and [`Users`](crate::group::Users) over the same
+    /// pool find the session once it is bound.
     pub fn test_in(pool: &SessionPool) -> (Self, Pushes) {
         testing::session(&pool.0)
     }

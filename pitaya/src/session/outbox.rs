@@ -1,15 +1,15 @@
-//! The outbox: everything that is written to one client goes through here, in order, by one writer.
+//! The outbox: the packets to one client, in order, for one writer.
 //!
-//! It holds whole packets, encoded by whoever sent them, and is bounded in bytes and in messages. Who sends
-//! decides what happens when it is full: replies and pushes of the running call wait for room, any other
-//! push meets the [`Policy`], and heartbeats, kick and close have places of their own.
+//! It holds whole encoded packets and is bounded in bytes and in messages. The kind of packet decides what happens
+//! when it is full: replies and pushes of the running call wait for room, any other push is subject to the
+//! [`Policy`], and heartbeats, kick and close have reserved places.
 //!
-//! The bound in messages holds only once the writer has run since the outbox filled and found the socket full;
-//! until then the bound in bytes alone does. So a burst of one handler, which keeps the writer from running,
-//! costs no healthy client its connection.
+//! The bound in messages holds only once the writer has run since the outbox filled and found the socket full. Until
+//! then only the bound in bytes holds. So a burst of one handler, which keeps the writer from running, costs no
+//! healthy client its connection.
 //!
-//! What the writer has taken counts too, unless the policy is [`Policy::Latest`]: it can no longer give way to newer
-//! pushes, so the bounds hold for what waits, and the writer takes little at a time.
+//! Packets that the writer has taken count too, unless the policy is [`Policy::Latest`]: newer pushes cannot replace
+//! a taken packet, so the bounds hold for the waiting packets, and the writer takes few at a time.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -22,24 +22,24 @@ use bytes::{Bytes, BytesMut};
 use super::CloseReason;
 use crate::util::sync::Mutex;
 
-/// Shared packets up to this size are copied: the bookkeeping of sharing one costs more.
+/// Shared packets up to this size are copied, because the bookkeeping of sharing one costs more.
 const COPY_BELOW: usize = 256;
-/// Encoded packets beyond this size are not copied: their buffer goes along.
+/// Encoded packets beyond this size are not copied: the outbox takes their buffer.
 const SHARE_ABOVE: usize = 16 * 1024;
 /// The most memory that an emptied buffer may keep for the next session of its thread.
 const SPARE_LIMIT: usize = 256 * 1024;
-/// How much the writer takes at a time where the rest could give way to newer pushes.
+/// The most that the writer takes at a time if newer pushes could replace the rest.
 const TAKE: usize = 64 * 1024;
 
-/// What happens to a push to a client whose outbox is full.
+/// The treatment of a push to a client whose outbox is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Policy {
-    /// The client is too slow: it is disconnected.
+    /// The client is disconnected, because it is too slow.
     #[default]
     Disconnect,
     /// The push is dropped.
     Drop,
-    /// An older push of the same route gives way; if there is none, the oldest push does.
+    /// An older push of the same route is dropped; without such a push, the oldest push is.
     Latest,
 }
 
@@ -51,14 +51,14 @@ pub(crate) struct Bounds {
     pub(crate) policy: Policy,
 }
 
-/// Why a message was not taken.
+/// The reason why a message was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
     /// The session is closed.
     Closed,
     /// No room; the sender may wait.
     Full,
-    /// No room, and the policy dropped it.
+    /// No room, and the policy dropped the message.
     Dropped,
     /// No room, and the policy is to disconnect.
     TooSlow,
@@ -67,9 +67,10 @@ pub(crate) enum Refused {
 /// One packet in the queue.
 #[derive(Debug)]
 enum Item {
-    /// The next `len` bytes of the arena. `push` is the hash of a push's route, 0 for what may not be dropped.
+    /// The next `len` bytes of the arena. `push` is the hash of a push's route, 0 for a packet that may not be
+    /// dropped.
     Local { len: usize, push: u64 },
-    /// Bytes that others share.
+    /// Bytes that several sessions share.
     Shared { bytes: Bytes, push: u64 },
 }
 
@@ -95,14 +96,15 @@ pub(crate) struct Batch {
     items: VecDeque<Item>,
     shared: usize,
     bytes: usize,
-    /// The arena shares its memory with that of another batch, which is not to be kept for it.
+    /// Whether the arena shares its memory with that of another batch, which is not to be kept for it.
     part: bool,
 }
 
 thread_local! {
     /// The buffer of the last batch this thread wrote, for the next session that needs one.
     static SPARE: Cell<Option<Batch>> = const { Cell::new(None) };
-    /// What a packet is encoded into. Taken out while it is in use, so that an encoding within another makes its own.
+    /// The buffer that a packet is encoded into. It is taken out while in use, so that a nested encoding uses its
+    /// own.
     static SCRATCH: Cell<Option<BytesMut>> = const { Cell::new(None) };
 }
 
@@ -132,12 +134,12 @@ impl Batch {
         }
     }
 
-    /// Everything as one slice, if nothing is shared.
+    /// Returns all bytes as one slice, if nothing is shared.
     pub(crate) fn contiguous(&self) -> Option<&[u8]> {
         (self.shared == 0).then_some(&self.arena[..])
     }
 
-    /// Fills `slices` with what comes next; used where something is shared.
+    /// Fills `slices` with the next bytes; used if some bytes are shared.
     pub(crate) fn slices<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
         let (mut count, mut at, mut run) = (0, 0, 0);
         for item in &self.items {
@@ -163,7 +165,7 @@ impl Batch {
         count
     }
 
-    /// Takes `written` bytes off the front; gives the number of packets that are out whole.
+    /// Removes `written` bytes from the front. Returns the number of packets that were written whole.
     pub(crate) fn advance(&mut self, mut written: usize) -> usize {
         self.bytes -= written;
         if written == self.arena.len() && self.shared == 0 {
@@ -198,7 +200,7 @@ impl Batch {
         packets
     }
 
-    /// The next packet, to send as a message of its own.
+    /// Removes the next packet, to send as a message of its own.
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
         let packet = match self.items.pop_front()? {
             Item::Local { len, .. } => self.arena.split_to(len).freeze(),
@@ -236,7 +238,7 @@ impl Batch {
         front
     }
 
-    /// Puts all of another batch behind this one.
+    /// Appends all packets of another batch.
     fn append(&mut self, mut other: Self) {
         self.arena.extend_from_slice(&other.arena);
         self.items.append(&mut other.items);
@@ -275,19 +277,20 @@ impl Batch {
 #[derive(Debug)]
 pub(crate) struct Outbox {
     inner: Mutex<Inner>,
-    /// Why the session is over. Set while `inner` is locked, so that it does not change under a holder of the lock;
-    /// read without the lock several times for each message.
+    /// The reason why the session has ended. Set while `inner` is locked, so that it does not change for a holder of
+    /// the lock; read without the lock several times for each message.
     closed: OnceLock<CloseReason>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     batch: Batch,
-    /// The handshake is not answered yet: what is pushed waits, for the reply must be the first that a client sees.
+    /// The handshake is not answered yet. Pushes wait, because the reply must be the first packet that a client
+    /// receives.
     held: bool,
     /// Packets and bytes that the writer has taken and not yet written.
     writing: (usize, usize),
-    /// The writer ran since the outbox filled, and found the socket full.
+    /// Whether the writer has run since the outbox filled, and found the socket full.
     blocked: bool,
     heartbeat: bool,
     /// The connection's task.
@@ -306,7 +309,7 @@ impl Inner {
         bytes > 0 && (bytes + more > bounds.bytes || (self.blocked && messages >= bounds.messages))
     }
 
-    /// Puts a packet before all others.
+    /// Inserts a packet before all others.
     fn put_first(&mut self, packet: &Bytes) {
         let rest = mem::take(&mut self.batch);
         self.batch.push_shared(packet.clone(), 0);
@@ -338,10 +341,10 @@ impl Outbox {
         self.inner.lock()
     }
 
-    /// Takes a packet that `write` encodes, if there is room.
+    /// Adds a packet that `write` encodes, if there is room.
     ///
-    /// `write` is in part the user's code: it runs before anything is locked, so that it neither holds up others nor
-    /// meets them. The bound in bytes may be passed by the size of one packet.
+    /// `write` contains code of the user. It runs before anything is locked, so that it neither delays other senders
+    /// nor meets them. The bound in bytes may be exceeded by the size of one packet.
     #[inline]
     pub(crate) fn encode<E>(
         &self,
@@ -360,7 +363,7 @@ impl Outbox {
         done
     }
 
-    /// Takes a packet, and its buffer with it if it is a large one.
+    /// Adds a packet; a large one with its buffer.
     fn put(&self, bounds: &Bounds, packet: &mut BytesMut) -> Result<(), Refused> {
         let mut inner = self.lock();
         if self.is_closed() {
@@ -379,7 +382,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Takes a packet if there is room. Used by senders that will wait otherwise.
+    /// Adds a packet if there is room. Used by senders that wait otherwise.
     pub(crate) fn offer(&self, bounds: &Bounds, packet: &Bytes, push: u64) -> Result<(), Refused> {
         let mut inner = self.lock();
         if self.is_closed() {
@@ -394,7 +397,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Takes a push, or does what the policy says. Never waits. Gives also how many older pushes gave way.
+    /// Adds a push, or applies the policy. Never waits. Also returns how many older pushes were dropped.
     pub(crate) fn push(&self, bounds: &Bounds, packet: &Bytes, push: u64) -> (Result<(), Refused>, u32) {
         match self.offer(bounds, packet, push) {
             Err(Refused::Full) => match bounds.policy {
@@ -435,7 +438,7 @@ impl Outbox {
         (Ok(()), gone)
     }
 
-    /// Ready when there may be room for `more` bytes, or the outbox is closed.
+    /// Is ready when there may be room for `more` bytes, or when the outbox is closed.
     pub(crate) fn poll_room(&self, cx: &mut Context<'_>, bounds: &Bounds, more: usize) -> Poll<()> {
         let mut inner = self.lock();
         if self.is_closed() || !inner.full(bounds, more) {
@@ -447,7 +450,7 @@ impl Outbox {
         Poll::Pending
     }
 
-    /// Ready when the outbox is closed.
+    /// Is ready when the outbox is closed.
     pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.lock();
         if self.is_closed() {
@@ -459,12 +462,12 @@ impl Outbox {
         Poll::Pending
     }
 
-    /// Keeps everything until the handshake is answered.
+    /// Holds all packets back until the handshake is answered.
     pub(crate) fn hold(&self) {
         self.lock().held = true;
     }
 
-    /// Puts in the reply that accepts the handshake, before whatever was pushed meanwhile, and lets go of it all.
+    /// Inserts the reply that accepts the handshake before the held packets, and releases them all.
     pub(crate) fn accepted(&self, reply: &Bytes) {
         let mut inner = self.lock();
         if !self.is_closed() {
@@ -474,14 +477,14 @@ impl Outbox {
         }
     }
 
-    /// Puts in the reply that refuses the handshake, instead of whatever was pushed meanwhile, and closes.
+    /// Replaces the held packets by the reply that refuses the handshake, and closes.
     pub(crate) fn refused(&self, reply: &Bytes, reason: CloseReason) -> Option<usize> {
         let discarded = self.close(reason, None)?;
         self.lock().put_first(reply);
         Some(discarded)
     }
 
-    /// Puts in a heartbeat, unless one is waiting already.
+    /// Adds a heartbeat, unless one is waiting already.
     pub(crate) fn heartbeat(&self, packet: &Bytes) {
         let mut inner = self.lock();
         if !self.is_closed() && !inner.heartbeat {
@@ -490,8 +493,8 @@ impl Outbox {
         }
     }
 
-    /// Closes for good, with a last packet perhaps. What is in stays, for the writer to flush, unless it waits for a
-    /// handshake. Gives how many packets are thrown away for that; `None` if it was closed already.
+    /// Closes permanently, with an optional last packet. Waiting packets stay for the writer to flush, unless they
+    /// wait for a handshake. Returns how many packets are dropped for that; `None` if it was closed already.
     pub(crate) fn close(&self, reason: CloseReason, last: Option<&Bytes>) -> Option<usize> {
         let mut discarded = 0;
         let waiting = {
@@ -518,13 +521,13 @@ impl Outbox {
         self.closed.get().is_some()
     }
 
-    /// Returns why it is closed, if it is. Takes no lock.
+    /// Returns why it is closed; `None` while it is open. Takes no lock.
     pub(crate) fn closed(&self) -> Option<CloseReason> {
         self.closed.get().copied()
     }
 
-    /// The writer takes everything, or a part of it if what waits can be replaced. It is at work now, so that nobody
-    /// needs to wake it until it parks.
+    /// Takes the packets to write: all, or a part if newer pushes can replace the waiting ones. The writer is at work
+    /// from then on, so that senders need not wake it until it parks.
     pub(crate) fn take(&self, bounds: &Bounds) -> (Option<Batch>, Option<CloseReason>) {
         let mut inner = self.lock();
         inner.writer = None;
@@ -541,7 +544,8 @@ impl Outbox {
         (Some(batch), self.closed())
     }
 
-    /// The writer rests until there is something to do; gives `false`, and does not, if there is already.
+    /// Parks the writer until there is something to write. Returns `false`, and does not park it, if there is
+    /// already.
     pub(crate) fn park(&self, cx: &Context<'_>, writing: bool, closing: bool) -> bool {
         let mut inner = self.lock();
         if (!writing && !inner.held && !inner.batch.is_empty()) || (!closing && self.is_closed()) {
@@ -577,7 +581,7 @@ impl Outbox {
     }
 }
 
-/// What the queue remembers of a push's route; never 0.
+/// The key by which the queue remembers the route of a push; never 0.
 pub(crate) fn route_hash(route: &str) -> u64 {
     use std::hash::BuildHasher;
     foldhash::fast::FixedState::default().hash_one(route) | 1

@@ -23,7 +23,7 @@ use crate::span::Tracer;
 use crate::util::throttle::{Throttle, throttled};
 use crate::wire::{Compression, Compressor, Dictionary, message, packet};
 
-/// What all sessions of an app have in common; made once, at start.
+/// The settings that all sessions of an app share; made once, at start.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) format: Format,
@@ -31,7 +31,7 @@ pub(crate) struct Settings {
     pub(crate) dictionary: Dictionary,
     pub(crate) bounds: Bounds,
     pub(crate) expose_errors: bool,
-    /// How long a bind waits for the end of the sessions that it replaces.
+    /// The longest time that a bind waits for the end of the sessions that it replaces.
     pub(crate) replace: Duration,
     pub(crate) meters: OutboxMeters,
     pub(crate) kick: Bytes,
@@ -40,7 +40,7 @@ pub(crate) struct Settings {
     pub(crate) tracer: Option<Tracer>,
 }
 
-/// What outboxes report.
+/// The metrics of outboxes.
 #[derive(Debug, Default)]
 pub(crate) struct OutboxMeters {
     pub(super) wait: BoundMetric,
@@ -80,25 +80,28 @@ impl Settings {
     }
 }
 
-/// Who has to know where users are: the cluster.
+/// The part of the app that knows the server of each user: the cluster.
 pub(crate) trait Directory: Send + Sync {
-    /// A user is about to be bound here. Done when what others send to it from now on would arrive.
+    /// Announces that a user is about to be bound on this server. Returns when messages to the user reach this
+    /// server.
     fn entering<'a>(&'a self, uid: &'a str) -> BoxFuture<'a, Result<()>>;
 
-    /// Notes that a session becomes that of a user. Returns the time of the bind. Called with the user's entry locked, so
-    /// that binds are noted in the order in which sessions replace each other.
+    /// Notes that a session becomes that of a user. Returns the time of the bind. Called with the user's entry
+    /// locked, so that binds are noted in the order in which sessions replace each other.
     fn bind(&self, uid: &Arc<str>, core: &FrontendSession) -> i64;
 
-    /// Tells the others of a bind. Done when they have ended their sessions of the user, within a limit.
+    /// Announces a bind to the other frontends. Returns when they have ended their sessions of the user, within a
+    /// limit.
     fn entered<'a>(&'a self, uid: &'a Arc<str>, bound_at: i64) -> BoxFuture<'a, ()>;
 
     /// The id of this server.
     fn server_id(&self) -> Arc<str>;
 
-    /// The session of a user is over, or its bind failed: once for each [`entering`](Self::entering) that succeeded.
+    /// Notes that the session of a user has ended, or that its bind failed: once for each
+    /// [`entering`](Self::entering) that succeeded.
     fn left(&self, uid: &str, core: &FrontendSession);
 
-    /// Whether a session is kicked, and not only closed, when another takes its place.
+    /// Returns whether a session is kicked, and not only closed, when another one replaces it.
     fn kicks(&self) -> bool;
 }
 
@@ -106,16 +109,16 @@ pub(crate) struct Pool {
     settings: Settings,
     next_id: AtomicU64,
     sessions: DashMap<u64, Arc<FrontendSession>, RandomState>,
-    /// Keyed by what clients choose: the default hasher resists them.
+    /// Keyed by values that clients choose; the default hasher resists collisions.
     users: DashMap<Arc<str>, Arc<FrontendSession>>,
     /// Sessions of each user that are closed and have not ended yet.
     ending: DashMap<Arc<str>, Vec<Arc<FrontendSession>>>,
     /// The time of the last bind of a server that stands alone.
     last_bind: AtomicI64,
     callbacks: Callbacks,
-    /// It has this pool, so it is not held by it.
+    /// The directory owns this pool, so the pool does not own the directory.
     directory: Option<Weak<dyn Directory>>,
-    /// The server was killed: nothing of its sessions goes on. A flag, because calls look at it.
+    /// Whether the server was killed: its sessions do nothing more. A flag, because calls read it.
     killed: AtomicBool,
     /// Bounds the log lines that clients of this app can cause.
     log: Throttle,
@@ -154,7 +157,7 @@ impl Pool {
         self.directory.as_ref()?.upgrade()
     }
 
-    /// Lets nothing of the sessions go on.
+    /// Stops all sessions immediately, as a crash would.
     #[cfg(feature = "testing")]
     pub(crate) fn kill(&self) {
         self.killed.store(true, Relaxed);
@@ -174,12 +177,12 @@ impl Pool {
         &self.callbacks
     }
 
-    /// A new session, from the moment its connection is accepted.
+    /// Makes a new session when its connection is accepted.
     pub(crate) fn create(self: &Arc<Self>, remote_addr: &str) -> Arc<FrontendSession> {
         self.create_via(remote_addr, None)
     }
 
-    /// The same for a client that came by a proxy or an HTTP request.
+    /// Makes a new session of a client that came by a proxy or an HTTP request.
     pub(crate) fn create_via(self: &Arc<Self>, remote_addr: &str, via: Option<Via>) -> Arc<FrontendSession> {
         let id = self.next_id.fetch_add(1, Relaxed) + 1;
         let core = Arc::new(FrontendSession::new(id, Arc::clone(self), remote_addr, via));
@@ -202,7 +205,7 @@ impl Pool {
         self.frame_push(route, &self.encode_body(message)?)
     }
 
-    /// Whether a route can be that of a push.
+    /// Checks whether a push may have this route.
     pub(crate) fn check_push(&self, route: &str) -> Result<()> {
         if route.len() <= message::MAX_ROUTE {
             return Ok(());
@@ -220,11 +223,11 @@ impl Pool {
         Ok(packet.freeze())
     }
 
-    /// Makes `core` the session of `uid`. Returns the time of the bind and the session that was.
+    /// Makes `core` the session of `uid`. Returns the time of the bind and the session before.
     ///
-    /// Under the lock of the entry the new session is checked to be open: a closing one removes itself afterwards, so it
-    /// cannot stay behind. Under the same lock the directory notes the bind: were it noted later, a session that was
-    /// replaced meanwhile could take the place of its successor there.
+    /// The lock of the entry orders two steps. The new session is checked to be open: a closing one removes itself
+    /// afterwards, so it cannot stay behind. The directory notes the bind: noted later, a session that was replaced
+    /// meanwhile could replace its successor there.
     pub(super) fn swap_user(
         &self,
         uid: &Arc<str>,
@@ -246,7 +249,7 @@ impl Pool {
         Ok((bound_at, old))
     }
 
-    /// A time later than that of all binds before, also those of an earlier process.
+    /// Returns a time later than that of all binds before, also those of an earlier process.
     fn next_bind(&self) -> i64 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let now = i64::try_from(now).unwrap_or(i64::MAX);
@@ -282,7 +285,7 @@ impl Pool {
         }
     }
 
-    /// A session has ended.
+    /// Removes a session that has ended.
     pub(super) fn ended(&self, uid: &str, core: &FrontendSession) {
         if let Some(mut all) = self.ending.get_mut(uid) {
             all.retain(|other| other.id() != core.id());
@@ -351,22 +354,22 @@ impl SessionPool {
         Self(Pool::test(Settings::new(Format::Json)))
     }
 
-    /// The open session with this id.
+    /// Returns the open session with this id.
     pub fn by_id(&self, id: u64) -> Option<Session> {
         self.0.by_id(id).map(|core| Session::new(core, 0))
     }
 
-    /// The open session that is bound to this uid.
+    /// Returns the open session that is bound to this uid.
     pub fn by_uid(&self, uid: &str) -> Option<Session> {
         self.0.by_uid(uid).map(|core| Session::new(core, 0))
     }
 
-    /// The number of open sessions, bound or not.
+    /// Returns the number of open sessions, bound or not.
     pub fn count(&self) -> usize {
         self.0.count()
     }
 
-    /// All open sessions, oldest first.
+    /// Returns all open sessions, oldest first.
     pub fn all(&self) -> Vec<Session> {
         self.0.all().into_iter().map(|core| Session::new(core, 0)).collect()
     }
@@ -390,7 +393,7 @@ impl SessionPool {
         self.0.callbacks.on_after_bind.add(bind_callback(f));
     }
 
-    /// Calls `f` when a session is over, after its last handler and its own callbacks.
+    /// Calls `f` when a session has ended, after its last handler and its own callbacks.
     pub fn on_close<F, Fut>(&self, f: F)
     where
         F: Fn(Session) -> Fut + Send + Sync + 'static,
@@ -399,7 +402,7 @@ impl SessionPool {
         self.0.callbacks.on_close.add(close_callback(f));
     }
 
-    /// Closes every session, without a kick. Returns at once.
+    /// Closes every session without a kick. Returns immediately.
     pub fn close_all(&self) {
         for core in self.0.all() {
             core.close(CloseReason::Server);

@@ -16,9 +16,8 @@ use crate::error::{Error, Result, code, text};
 
 /// The future of [`Session::push`](super::Session::push) and [`Session::push_route`](super::Session::push_route).
 ///
-/// Nothing is sent before it is polled. It may be dropped at any time: then the message was either sent or not. A type
-/// of its own and no `async fn`, so that the compiler reports a message that is no push once, and not for the future and
-/// for its `.await` too.
+/// Nothing is sent before it is polled. It is cancel safe: if it is dropped, the message was either sent or not. It
+/// is a type and not an `async fn`, so that the compiler reports a message that is not a push once.
 #[must_use = "a push is sent only when its future is awaited"]
 pub struct Pushing<'a>(Step<'a>);
 
@@ -35,7 +34,7 @@ struct Offer<'a> {
     core: &'a FrontendSession,
     push: u64,
     packet: Bytes,
-    /// A handler that only pushes lets other tasks have their turn, as one that only reads from a channel does.
+    /// Yields to other tasks now and then, so that a handler that only pushes does not block its thread.
     has_budget: bool,
     /// When the outbox was found full.
     full_since: Option<Instant>,

@@ -10,7 +10,7 @@ use crate::error::{Error, Result, code};
 use crate::serialize::{Body, Push};
 use crate::wire::{message, packet};
 
-/// What was pushed to a session made by [`Session::test`].
+/// The pushes to a session that [`Session::test`] made.
 #[derive(Debug)]
 pub struct Pushes {
     core: Arc<FrontendSession>,
@@ -22,7 +22,7 @@ pub(super) fn session<D>(pool: &Arc<Pool>) -> (Session<D>, Pushes) {
 }
 
 impl Pushes {
-    /// Takes everything pushed since the last time: route and body, in order.
+    /// Returns all pushes since the last call: route and body, in order.
     ///
     /// # Panics
     /// If the outbox holds something that is not a push, which would be a bug of the framework.
@@ -44,10 +44,10 @@ impl Pushes {
         all
     }
 
-    /// Takes what was pushed as `P`, and forgets all else.
+    /// Returns the pushes of type `P`, and drops all others.
     ///
     /// # Errors
-    /// `PIT-000` if a body is no `P`.
+    /// `PIT-000` if a body is not a `P`.
     pub fn take_as<P: Push>(&self) -> Result<Vec<P>> {
         let format = &self.core.pool().settings().format;
         self.take()
@@ -61,7 +61,7 @@ impl Pushes {
             .collect()
     }
 
-    /// Why the session was closed, once it is.
+    /// Returns why the session was closed; `None` while it is open.
     pub fn close_reason(&self) -> Option<CloseReason> {
         self.core.close_reason()
     }

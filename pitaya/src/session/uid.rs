@@ -1,4 +1,4 @@
-//! Which uids are allowed.
+//! Checks uids.
 
 use crate::error::{Error, Result, code, text};
 
@@ -8,8 +8,10 @@ const FORM: &str = "1 to 128 bytes without white space, control characters and .
 /// The most characters of a refused text that an error shows.
 const SHOWN: usize = 64;
 
-/// Refuses uids that would break a subject of the message broker or a key of the registry: a uid is an id, not
-/// a display name.
+/// Checks a uid.
+///
+/// Some characters would break a subject of the message broker or a key of the registry: a uid is an id, not a
+/// display name.
 ///
 /// # Errors
 /// `illegal uid`, if it is empty, longer than 128 bytes, or has white space, control characters or one of
@@ -28,7 +30,7 @@ pub fn check_uid(uid: &str) -> Result<()> {
     Ok(())
 }
 
-/// The beginning of a text that a stranger may have sent, on one line.
+/// Returns the beginning of a text from a client, on one line.
 pub(crate) fn shortened(text: &str) -> String {
     let mut chars = text.chars();
     let short: String = chars.by_ref().take(SHOWN).flat_map(char::escape_debug).collect();

@@ -14,7 +14,7 @@ use crate::util::panic::catch_panic_async;
 use crate::util::throttle::throttled;
 
 impl FrontendSession {
-    /// Closes the session, once and for good. Gives `false` if it was closed already. Never waits.
+    /// Closes the session permanently. Returns `false` if it was closed already. Never waits.
     pub(crate) fn close(&self, reason: CloseReason) -> bool {
         self.close_with(reason, None)
     }
@@ -33,7 +33,7 @@ impl FrontendSession {
         self.closed(self.outbox.close(reason, last))
     }
 
-    /// The outbox is closed, and has thrown so much away for it; `None` if it was closed before.
+    /// Handles a closed outbox, which has dropped so many packets; `None` if it was closed before.
     fn closed(&self, discarded: Option<usize>) -> bool {
         let Some(discarded) = discarded else { return false };
         self.lost(discarded);
@@ -41,12 +41,12 @@ impl FrontendSession {
         true
     }
 
-    /// What is left unwritten is lost.
+    /// Drops the packets that were not written.
     pub(crate) fn abandon(&self) {
         self.lost(self.outbox.depth().0);
     }
 
-    /// Messages that will never be written are counted.
+    /// Counts messages that will never be written.
     fn lost(&self, messages: usize) {
         if messages > 0 {
             #[expect(clippy::cast_precision_loss, reason = "an outbox is short")]
@@ -58,7 +58,7 @@ impl FrontendSession {
         self.outbox.closed()
     }
 
-    /// Adds a close callback. Returns its id; `None` if the session is over, so that it would never run.
+    /// Adds a close callback. Returns its id; `None` if the session has ended, so that it would never run.
     pub(crate) fn on_close(&self, callback: OnceCallback) -> Option<u64> {
         let mut state = self.state();
         let state = &mut *state;
@@ -106,8 +106,8 @@ impl FrontendSession {
         }
     }
 
-    /// Runs one close callback. After a panic, which has been logged, or when its time is over, the next one's turn
-    /// comes.
+    /// Runs one close callback. The next one runs also after a panic, which has been logged, and after the time
+    /// limit.
     async fn on_closed(&self, limit: Duration, callback: impl FnOnce() -> BoxFuture<'static, ()>) {
         if tokio::time::timeout(limit, catch_panic_async("on_close", callback)).await.is_err() {
             throttled!(

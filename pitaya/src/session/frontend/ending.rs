@@ -10,12 +10,13 @@ use futures_util::future::join_all;
 use super::{FrontendSession, Life};
 
 impl FrontendSession {
-    /// The connection in the running task serves this session, and will say when it has [ended](Self::end).
+    /// Notes that the connection in the running task serves this session and will report its [end](Self::end).
     pub(crate) fn serve(&self) {
         self.state().life = Life::Served(tokio::task::try_id());
     }
 
-    /// The last handler has ended and the close callbacks have run, or were cut off. A second call does nothing.
+    /// Notes that the last handler has ended and the close callbacks have run or were aborted. A second call does
+    /// nothing.
     pub(crate) fn end(&self) {
         let (ending, waiting) = {
             let mut state = self.state();
@@ -29,7 +30,7 @@ impl FrontendSession {
     }
 
     /// Notes that the pool counts this session among those of the user that have not ended. Returns `false` if it has
-    /// ended, or will not say when it does.
+    /// ended, or if its end is not reported.
     pub(in crate::session) fn begin_to_end(&self, uid: &Arc<str>) -> bool {
         let mut state = self.state();
         let served = matches!(state.life, Life::Served(_));
@@ -50,13 +51,13 @@ impl FrontendSession {
         Poll::Pending
     }
 
-    /// Whether the running task is that of the session's connection, for whose end it cannot wait.
+    /// Returns whether the running task is that of the session's connection, whose end it cannot wait for.
     fn is_served_here(&self) -> bool {
         matches!(self.state().life, Life::Served(Some(task)) if tokio::task::try_id() == Some(task))
     }
 }
 
-/// Waits until all of these sessions have ended, but for one whose own task waits.
+/// Waits until all of these sessions have ended, except one whose own task waits.
 pub(in crate::session) async fn all_ended(sessions: &[Arc<FrontendSession>]) {
     let others = sessions.iter().filter(|core| !core.is_served_here());
     join_all(others.map(|core| poll_fn(|cx| core.poll_ended(cx)))).await;

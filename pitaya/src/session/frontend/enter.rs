@@ -1,4 +1,4 @@
-//! How a session becomes the one of its user, here and in the cluster.
+//! Makes a session the session of its user, on this server and in the cluster.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -7,15 +7,15 @@ use super::{CloseReason, FrontendSession};
 use crate::error::{Error, Result, code, text};
 
 impl FrontendSession {
-    /// What tells this session from all others that were ever bound to its user, in the order in which they were bound.
+    /// The identity of this session among all that were ever bound to its user, in the order of their binds.
     pub(crate) fn ownership(&self) -> String {
         let server = self.pool.directory().map(|directory| directory.server_id());
         let bound_at = self.state().bound_at;
         format!("{bound_at:019}/{}/{:020}", server.as_deref().unwrap_or_default(), self.id)
     }
 
-    /// Makes this the session of a user, here and in the cluster, and waits until the sessions before it have ended, up to
-    /// `pitaya.session.replace.timeout`.
+    /// Makes this the session of a user, on this server and in the cluster. Waits until the sessions before it have
+    /// ended, up to `pitaya.session.replace.timeout`.
     pub(in crate::session) async fn enter(self: &Arc<Self>, uid: &Arc<str>) -> Result<()> {
         let directory = self.pool.directory();
         if let Some(directory) = &directory {
@@ -51,7 +51,7 @@ impl FrontendSession {
         self.unlist();
     }
 
-    /// Tells the cluster, once, that the user has left.
+    /// Announces to the cluster, once, that the session of the user has ended.
     pub(in crate::session) fn unlist(&self) {
         let listed = self.state().listed.take();
         if let (Some(uid), Some(directory)) = (listed, self.pool.directory()) {
@@ -59,7 +59,7 @@ impl FrontendSession {
         }
     }
 
-    /// Another session has taken this one's uid.
+    /// Notes that another session has replaced this one.
     fn replaced(&self) {
         tracing::info!(session = self.id, "replaced by a newer session of the same uid");
         if self.pool.directory().is_some_and(|directory| directory.kicks()) {

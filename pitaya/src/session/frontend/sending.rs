@@ -1,4 +1,4 @@
-//! What a session sends: packets that go into its outbox.
+//! Sends packets of a session through its outbox.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
@@ -12,7 +12,7 @@ use crate::session::outbox::{Batch, Refused, route_hash};
 use crate::util::throttle::throttled;
 
 impl FrontendSession {
-    /// Encodes a packet straight into the outbox.
+    /// Encodes a packet directly into the outbox.
     pub(crate) fn encode<E>(
         &self,
         write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
@@ -20,7 +20,7 @@ impl FrontendSession {
         self.outbox.encode(&self.pool.settings().bounds, write)
     }
 
-    /// Takes a packet of a sender that will wait.
+    /// Adds a packet of a sender that waits if the outbox is full.
     pub(crate) fn offer(&self, packet: &Bytes, push: u64) -> Result<(), Refused> {
         self.outbox.offer(&self.pool.settings().bounds, packet, push)
     }
@@ -31,7 +31,8 @@ impl FrontendSession {
         poll_fn(|cx| self.poll_room(cx, more, since)).await;
     }
 
-    /// Ready when there may be room for `more` bytes, or the session is closed. Records the wait, which began at `since`.
+    /// Is ready when there may be room for `more` bytes, or when the session is closed. Records the wait, which began
+    /// at `since`.
     pub(crate) fn poll_room(&self, cx: &mut Context<'_>, more: usize, since: Instant) -> Poll<()> {
         let settings = self.pool.settings();
         ready!(self.outbox.poll_room(cx, &settings.bounds, more));
@@ -39,7 +40,7 @@ impl FrontendSession {
         Poll::Ready(())
     }
 
-    /// The writer takes what there is to write.
+    /// Takes the packets that the writer is to write.
     pub(crate) fn take_batch(&self) -> (Option<Batch>, Option<CloseReason>) {
         let (batch, closed) = self.outbox.take(&self.pool.settings().bounds);
         if let Some(batch) = &batch {
@@ -52,7 +53,7 @@ impl FrontendSession {
         (batch, closed)
     }
 
-    /// Takes a packet of a sender that does not wait: a full outbox is this client's problem alone.
+    /// Adds a packet of a sender that does not wait. A full outbox affects this client only.
     pub(crate) fn push(&self, route: &str, packet: &Bytes) -> Result<()> {
         let settings = self.pool.settings();
         let (taken, replaced) = self.outbox.push(&settings.bounds, packet, route_hash(route));
