@@ -37,6 +37,10 @@ pub(super) struct Family<S> {
 pub(super) struct Found<S> {
     pub(super) series: Arc<S>,
     /// Whether it is the series `other`.
+    #[cfg_attr(
+        not(feature = "prometheus"),
+        allow(dead_code, reason = "only the exporter for Prometheus counts them")
+    )]
     pub(super) is_other: bool,
 }
 
