@@ -23,8 +23,6 @@ mod inbound;
 #[doc(hidden)]
 pub mod key;
 mod keyed;
-#[cfg(any(feature = "etcd", feature = "nats"))]
-pub(crate) mod local;
 mod memory;
 mod metrics;
 #[cfg(feature = "nats")]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cluster::key;
-use crate::cluster::local::with_host;
+use crate::util::host::with_host;
 use crate::util::redact;
 
 /// Addresses, credentials and certificates of one etcd cluster.

@@ -2,6 +2,8 @@
 
 pub(crate) mod clock;
 pub(crate) mod fnv;
+#[cfg(any(feature = "etcd", feature = "nats", feature = "worker"))]
+pub(crate) mod host;
 pub(crate) mod panic;
 pub(crate) mod redact;
 pub(crate) mod sync;

@@ -17,8 +17,8 @@ use tokio::time::{Instant, timeout};
 
 use super::options::RedisOptions;
 use super::tls::Tls;
-use crate::cluster::local::with_host;
 use crate::error::{Error, Result, code};
+use crate::util::host::with_host;
 use crate::util::redact;
 
 /// The longest that a connection may take, signing in included.

@@ -4,7 +4,7 @@
 
 use async_nats::ServerAddr;
 
-use crate::cluster::local::with_host;
+use crate::util::host::with_host;
 use crate::util::redact;
 
 /// The addresses of the brokers, and the login if the addresses have one.
