@@ -81,7 +81,7 @@ impl Client for Discovered {
         let announced = self.own.discovery.announce(Arc::new(self.server(number))).await;
         announced.map_err(|error| {
             assert_eq!(error.code(), "PIT-503", "{error}");
-            assert!(error.to_string().contains("registry"), "{error}");
+            assert!(error.to_string().contains("etcd is unreachable"), "{error}");
             error.to_string()
         })
     }
