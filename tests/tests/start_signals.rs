@@ -50,7 +50,7 @@ fn terminate(pid: u32) {
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the server runs");
 }
 
-const WAITING: &str = "cannot connect to NATS yet";
+const WAITING: &str = "failed to connect to NATS: retrying";
 
 #[tokio::test]
 async fn sigterm_ends_a_server_that_waits_for_nats() {
