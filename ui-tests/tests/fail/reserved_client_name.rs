@@ -12,9 +12,9 @@ struct Join {
 #[remote(server = "room")]
 trait RoomApi {
     //~v MISTAKE
-    async fn on(&self, msg: Join) -> Result<Join>;
+    async fn by_key(&self, msg: Join) -> Result<Join>;
     //~v MISTAKE
-    async fn timeout(&self) -> Result<Join>;
+    async fn with_timeout(&self) -> Result<Join>;
 }
 
 #[remote(server = "room")]
