@@ -24,6 +24,7 @@ use super::run::Runner;
 use super::settle::{Outcome, transaction};
 use super::{date, heartbeat, poll};
 use crate::error::Result;
+use crate::util::panic::catch_panic_async;
 use crate::util::sync::Mutex;
 use crate::util::throttle::{GLOBAL, throttled};
 
@@ -270,9 +271,10 @@ async fn work(core: Arc<Core>, text: Bytes, _place: OwnedSemaphorePermit) {
         Outcome::Dead(error) => throttled!(GLOBAL, error, "dead jobs", job = %id, %error, "a job is dead"),
         Outcome::Done | Outcome::Later => {}
     }
+    // Made once: if an answer is lost, the transaction that is sent again must not enqueue a second retry.
+    let settled = transaction(&core, &text, job.as_ref(), held.as_ref(), &outcome, SystemTime::now());
     let mut failures = 0;
     loop {
-        let settled = transaction(&core, &text, job.as_ref(), held.as_ref(), &outcome, SystemTime::now());
         match core.redis.transact(&settled).await {
             Ok(()) => break,
             Err(error) => {
@@ -317,7 +319,8 @@ async fn run(core: &Core, job: &Job, held: &mut Option<Held>) -> Outcome {
             Claim::Busy => return Outcome::Later,
         }
     }
-    match core.runner.run(&call, limit).await {
+    // The choice of a server and the reader of an argument are code of the application.
+    match catch_panic_async("a job", || core.runner.run(&call, limit)).await.flatten() {
         Ok(()) => Outcome::Done,
         Err(error) => Outcome::Failed(error.to_string()),
     }

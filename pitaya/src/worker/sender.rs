@@ -19,6 +19,9 @@ use crate::route::Route;
 use crate::serialize::Message;
 use crate::services::Services;
 
+/// The longest delay of a job: a longer one could exceed the clock.
+const LONGEST_DELAY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// Enqueues calls of remotes as jobs, which a worker runs until one run succeeds.
 ///
 /// Methods such as [`after`](Self::after) return a copy with that setting. A copy shares the connection to Redis, which
@@ -91,10 +94,10 @@ impl Reliable {
         Self { at: Some(time), ..self.clone() }
     }
 
-    /// Runs jobs no earlier than after this time.
+    /// Runs jobs no earlier than after this time, counted from now. A century is the longest delay.
     #[must_use]
     pub fn after(&self, delay: Duration) -> Self {
-        Self { at: SystemTime::now().checked_add(delay), ..self.clone() }
+        self.at(SystemTime::now() + delay.min(LONGEST_DELAY))
     }
 
     /// Gives jobs an idempotency key: within 24 hours, one job with this key succeeds, however many are enqueued or

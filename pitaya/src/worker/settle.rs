@@ -28,7 +28,9 @@ pub(crate) enum Outcome {
     Later,
 }
 
-/// Makes the commands of the transaction for an outcome. It can be sent again if its answer is lost.
+/// Makes the commands of the transaction for an outcome.
+///
+/// It can be sent again if its answer is lost: only the counters count twice then.
 pub(crate) fn transaction(
     core: &Core,
     text: &Bytes,

@@ -9,7 +9,7 @@ use pitaya_tests::soon;
 
 use super::*;
 
-/// The argument of a job. `fail:2:a` fails twice, `wait:a` ends when the test says so.
+/// The argument of a job. `fail:2:a` fails twice, `wait:a` ends when the test opens the gate, `fail-late:a` fails then.
 #[message(proto)]
 #[derive(PartialEq)]
 pub(crate) struct Entry {
@@ -71,6 +71,10 @@ impl MetaApi for Meta {
             ["wait", _] => {
                 self.witness.gate.acquire().await.internal()?.forget();
                 Ok(req)
+            }
+            ["fail-late", _] => {
+                self.witness.gate.acquire().await.internal()?.forget();
+                Err(Error::new("META-1", "as asked"))
             }
             _ => Ok(req),
         }

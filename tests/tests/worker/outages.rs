@@ -106,6 +106,26 @@ async fn frozen_redis_stops_nothing_for_good() {
     stop([one, two]).await;
 }
 
+/// Redis executes the transaction, but its answer comes after the worker has given up and sent it again.
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn lost_answer_enqueues_no_second_retry() {
+    let redis = Redis::start().await;
+    let server =
+        server(config(&redis, "pitaya.worker.retry.mindelay = 1000\npitaya.worker.retry.maxdelay = 1000"))
+            .await;
+    server.enqueue("fail-late:a").await;
+    server.ran("fail-late:a", 1).await;
+    redis.freeze();
+    server.witness.gate.add_permits(1);
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    redis.thaw();
+    settled(&redis, Counts { retries: 1, ..Counts::default() }).await;
+    // The stop waits for the transaction that was sent again.
+    stop([server]).await;
+    assert_eq!(counts(&redis).await, Counts { retries: 1, ..Counts::default() });
+}
+
 #[tokio::test]
 #[ignore = "needs redis-server"]
 async fn worker_starts_before_redis() {

@@ -1,7 +1,7 @@
 //! Runs, retries, dead jobs, delays and metrics.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use pitaya::cluster::{MemoryBroker, MemoryRegistry};
 use pitaya::metrics::InMemoryReporter;
@@ -81,12 +81,16 @@ async fn delayed_job_runs_no_earlier() {
     let later = server.app.reliable().after(400 * MILLIS);
     later.call(&MetaApiClient::LOG, &entry("later")).await.unwrap();
     assert_eq!(counts(&redis).await, Counts { delayed: 1, ..Counts::default() });
+    // A delay beyond the range of the clock is not taken as none.
+    let never = server.app.reliable().after(Duration::MAX);
+    never.call(&MetaApiClient::LOG, &entry("never")).await.unwrap();
     let at = server.app.reliable().at(began);
     at.call(&MetaApiClient::LOG, &entry("due")).await.unwrap();
     server.ran("due", 1).await;
     server.ran("later", 1).await;
     assert!(began.elapsed().unwrap() >= 400 * MILLIS);
-    settled(&redis, Counts::default()).await;
+    settled(&redis, Counts { delayed: 1, ..Counts::default() }).await;
+    assert_eq!(server.witness.runs("never"), 0);
     stop([server]).await;
 }
 
@@ -194,6 +198,20 @@ async fn servers_with_one_id_share_no_jobs() {
     }
     assert_eq!(stat(&redis, "processed").await, 20);
     stop(servers).await;
+}
+
+/// A panic of the application's code fails the run, as an error does.
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn panic_of_server_of_fails_the_run() {
+    let redis = Redis::start().await;
+    let witness = Arc::new(Witness::default());
+    let worker = Worker::new().server_of(|_, _| panic!("no server"));
+    let app = builder(config(&redis, ""), &witness).worker(worker).start().await.unwrap();
+    app.app().reliable_rpc(&MetaApiClient::LOG, &entry("a")).await.unwrap();
+    settled(&redis, Counts { dead: 1, ..Counts::default() }).await;
+    assert_eq!(stat(&redis, "failed").await, 4);
+    app.stop().await;
 }
 
 #[tokio::test]
