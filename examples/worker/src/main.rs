@@ -14,6 +14,9 @@ use pitaya::prelude::*;
 
 pitaya::link!(worker);
 
+/// The address that players connect to.
+const ADDRESS: &str = "0.0.0.0:3250";
+
 const USAGE: &str = "usage: worker --embedded | room | metagame | worker";
 
 #[tokio::main]
@@ -23,30 +26,29 @@ async fn main() -> Result<()> {
     if print_if_asked(&config) {
         return Ok(());
     }
-    let port = || Tcp::new("0.0.0.0:3250");
     match std::env::args().nth(1).as_deref() {
-        Some("--embedded") => {
-            let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());
-            let app = || {
-                App::builder()
-                    .config(config.clone())
-                    .discovery(registry.discovery())
-                    .transport(broker.transport())
-            };
-            let others = [worker::metagame(app()).start().await?, worker::worker(app()).start().await?];
-            worker::room(app().acceptor(port())).run().await?;
-            for other in others {
-                other.stop().await;
-            }
-            Ok(())
-        }
-        Some("room") => {
-            over_the_network(worker::room(App::builder().config(config).acceptor(port())))?.run().await
-        }
-        Some("metagame") => over_the_network(worker::metagame(App::builder().config(config)))?.run().await,
-        Some("worker") => over_the_network(worker::worker(App::builder().config(config)))?.run().await,
+        Some("--embedded") => embedded(config).await,
+        Some("room") => over_the_network(worker::room(app(config).acceptor(Tcp::new(ADDRESS))))?.run().await,
+        Some("metagame") => over_the_network(worker::metagame(app(config)))?.run().await,
+        Some("worker") => over_the_network(worker::worker(app(config)))?.run().await,
         _ => Err(Error::new("WORKER-001", USAGE)),
     }
+}
+
+fn app(config: Config) -> Builder {
+    App::builder().config(config)
+}
+
+/// Runs all three servers in this process, without etcd and NATS.
+async fn embedded(config: Config) -> Result<()> {
+    let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());
+    let app = || app(config.clone()).discovery(registry.discovery()).transport(broker.transport());
+    let others = [worker::metagame(app()).start().await?, worker::worker(app()).start().await?];
+    worker::room(app().acceptor(Tcp::new(ADDRESS))).run().await?;
+    for other in others {
+        other.stop().await;
+    }
+    Ok(())
 }
 
 /// Makes an app a server of a cluster over etcd and NATS.

@@ -61,22 +61,22 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_server_is_passed_over_for_a_while() {
-        let (absent, all) = (Suspects::default(), ["a", "b"].map(|id| Arc::new(Server::new("room", id))));
+    async fn suspect_is_skipped_for_a_while() {
+        let (suspects, all) = (Suspects::default(), ["a", "b"].map(|id| Arc::new(Server::new("room", id))));
         let chosen = || -> std::collections::BTreeSet<_> {
-            (0..100).filter_map(|_| absent.choose(&all)).map(|server| server.id.to_string()).collect()
+            (0..100).filter_map(|_| suspects.choose(&all)).map(|server| server.id.to_string()).collect()
         };
         assert_eq!(chosen().len(), 2);
-        absent.note(&all[0].id);
+        suspects.note(&all[0].id);
         assert_eq!(chosen(), ["b".to_owned()].into());
-        absent.note(&all[1].id);
+        suspects.note(&all[1].id);
         assert!(chosen().is_empty());
         tokio::time::advance(SUSPECTED_FOR).await;
         assert_eq!(chosen().len(), 2);
-        assert!(!absent.some.load(Relaxed) && absent.choose(&[]).is_none());
-        absent.note(&all[0].id);
+        assert!(!suspects.some.load(Relaxed) && suspects.choose(&[]).is_none());
+        suspects.note(&all[0].id);
         tokio::time::advance(SUSPECTED_FOR).await;
-        absent.note(&all[1].id);
-        assert_eq!(absent.recent().len(), 1, "nobody is remembered for longer");
+        suspects.note(&all[1].id);
+        assert_eq!(suspects.recent().len(), 1, "a server is forgotten after that time");
     }
 }
