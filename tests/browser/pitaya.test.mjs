@@ -24,13 +24,13 @@ const routesOf = (vector) => new Map([...codesOf(vector)].map(([route, code]) =>
 const ROUTE_IS_CODED = 1;
 
 /**
- * Is this a response that must not say that its route is a code? A response has no route; the original sets
- * the bit all the same where the route of the request is in the dictionary.
+ * Is this a response that must not say that its route is a code? A response has no route; Go Pitaya sets
+ * the bit nevertheless where the route of the request is in the dictionary.
  */
 const neverCoded = ({ type, port_should: should = '' }) =>
   type === codec.MessageType.RESPONSE && /bit 0|never set/.test(should);
 
-/** Must this be refused? `port_should` says so where the original does something else, or crashes. */
+/** Must this be refused? `port_should` says so where Go Pitaya does something else, or crashes. */
 const refused = (vector) =>
   vector.port_should === undefined ? vector.go_error !== undefined : vector.port_should.startsWith('reject');
 

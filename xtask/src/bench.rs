@@ -21,7 +21,7 @@ const USAGE: &str = "\
 cargo xtask bench [cluster [--go PATH]] [--rounds N] [--seconds S] [--threads N] [--only NAME]... [--quick] [--list]
   instructions  counts instructions an operation, repeatable on any machine; see bench instructions --help
   cluster       what it costs to pass messages on and to call other servers; needs nats-server and etcd
-  --go PATH     a server of the original, measured too
+  --go PATH     a server of Go Pitaya, measured too
   --rounds N    how often each side of a scenario runs, in turn (7)
   --seconds S   how long each run is measured (1)
   --threads N   threads of the load generator (2)

@@ -54,7 +54,7 @@ async function join(name) {
 }
 
 async function enterRoom() {
-  // A server that was started anew may count its uids anew too.
+  // A restarted server may count its uids from the beginning.
   Object.assign(room, { joined: false, members: new Set(), left: new Set() });
   unechoed = [];
   try {
@@ -116,7 +116,7 @@ client.addEventListener('close', ({ detail: { reason, code, retryInMs } }) => {
 
 client.addEventListener('error', ({ detail }) => console.error('pitaya:', detail));
 
-// The others see a reload or a closed tab at once, not when a heartbeat is missed.
+// The others see a reload or a closed tab immediately, not after a missed heartbeat.
 addEventListener('pagehide', () => client.disconnect());
 // A page brought back from the browser's cache has no connection any more.
 addEventListener('pageshow', (event) => {

@@ -76,7 +76,7 @@ const STAY_AWAY = new Set([CloseCode.KICKED, CloseCode.REPLACED, CloseCode.REFUS
 // How long a server may take to close after a kick.
 const KICK_GRACE_MS = 2_000;
 
-// The longest delay a browser timer takes; a longer one would fire at once.
+// The longest delay a browser timer takes; a longer one would fire immediately.
 const MAX_DELAY = 0x7fffffff;
 const MAX_REQUEST_ID = 0xffffffff;
 

@@ -223,9 +223,7 @@ fn arm(
         if let Some(code) = &says.code {
             sink.on(
                 code,
-                format!(
-                    "`{ident}` passes on the code of the error it holds: remove `code`, or `transparent`"
-                ),
+                format!("`{ident}` has the code of the error that it holds: remove `code`, or `transparent`"),
             );
         }
         let at = fields.iter().next().map_or_else(|| key.span(), |field| place_of(&field.ty));

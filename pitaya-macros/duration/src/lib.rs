@@ -134,7 +134,7 @@ fn whole_number(digits: &str) -> Option<u64> {
     clippy::cast_possible_truncation,
     reason = "less than one unit, and what is below a nanosecond is cut off"
 )]
-#[expect(clippy::cast_precision_loss, reason = "the original loses it too")]
+#[expect(clippy::cast_precision_loss, reason = "Go loses it too")]
 #[expect(clippy::cast_sign_loss, reason = "no fraction is negative")]
 fn part_of(fraction: &str, unit: u64) -> u64 {
     let (mut number, mut scale) = (0u64, 1f64);

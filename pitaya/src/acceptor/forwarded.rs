@@ -75,7 +75,7 @@ fn in_forwarded(element: &str) -> Option<SocketAddr> {
         let (name, value) = parameter.split_once('=')?;
         if name.trim().eq_ignore_ascii_case("for") {
             if found.is_some() {
-                return None; // twice: nobody knows which one was meant
+                return None; // given twice: ambiguous
             }
             found = Some(unquoted(value.trim()));
         }

@@ -273,7 +273,7 @@ impl ClientCall {
                 match sent {
                     Ok(sent) => Some(sent.map_err(encode_failed)),
                     Err(Refused::Full) => None,
-                    Err(_) => Some(Ok(())), // the session is closed: nobody waits for the reply
+                    Err(_) => Some(Ok(())), // the session is closed: no client waits for the reply
                 }
             }
             (ReplySink::Caller(slot), session) => {

@@ -48,7 +48,7 @@ mod tests {
             [("", ""), ("ann.7", "ann.7"), ("a\nb", "a\\nb"), (&*long, &*format!("{}…", "x".repeat(SHOWN)))]
         {
             let error = check_uid(uid).unwrap_err();
-            // What travels is what the original sends.
+            // Go Pitaya sends the same to clients.
             assert_eq!((error.code(), error.msg(), error.metadata().len()), ("PIT-000", "illegal uid", 0));
             let printed = format!("illegal uid\n  because: the uid `{shown}` is not {FORM}");
             assert_eq!(format!("{error:?}"), printed);

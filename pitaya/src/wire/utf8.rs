@@ -28,7 +28,7 @@ pub fn mend(bytes: &[u8]) -> Cow<'_, str> {
 #[must_use]
 pub fn mend_json(bytes: &[u8]) -> Cow<'_, str> {
     let text = mend(bytes);
-    let lone = if text.contains('\\') { lone_escape(&text, 0) } else { None }; // mostly there is none to look at
+    let lone = if text.contains('\\') { lone_escape(&text, 0) } else { None };
     match lone {
         None => text,
         Some(first) => Cow::Owned(without_lone_escapes(text.into_owned(), first)),
@@ -83,7 +83,7 @@ fn lone_escape(text: &str, from: usize) -> Option<usize> {
     }
 }
 
-/// The unit that `\uXXXX` at `at` stands for.
+/// Returns the UTF-16 unit of the escape of four hexadecimal digits at `at`, if there is one.
 fn escaped(bytes: &[u8], at: usize) -> Option<u32> {
     let [b'\\', b'u', hex @ ..] = bytes.get(at..at + 6)? else {
         return None;

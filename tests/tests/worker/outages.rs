@@ -96,7 +96,7 @@ async fn frozen_redis_stops_nothing_for_good() {
     one.witness.gate.add_permits(1);
     two.witness.gate.add_permits(1);
     settled(&redis, Counts::default()).await;
-    assert_eq!(one.witness.runs("wait:a") + two.witness.runs("wait:a"), 1, "nobody was dead");
+    assert_eq!(one.witness.runs("wait:a") + two.witness.runs("wait:a"), 1, "no worker counted as dead");
     soon("an answer", async {
         while one.app.reliable_rpc(&MetaApiClient::LOG, &entry("back")).await.is_err() {}
     })

@@ -14,7 +14,7 @@ use table::{Costs, Row, Rows};
 
 /// How many requests are in flight.
 const IN_FLIGHT: [usize; 3] = [1, 64, 256];
-/// Who hears a broadcast.
+/// The members of a group that receives a broadcast.
 const MEMBERS: usize = 1000;
 /// Open files that the programs need at most.
 pub(super) const FILES: u64 = 1200;

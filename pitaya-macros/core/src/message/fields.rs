@@ -70,7 +70,7 @@ pub(crate) fn read(ctx: &Ctx, rules: &Rules, field: &mut Field, sink: &Sink<'_>)
     if let (Some(span), false) = (serde.skip_if, optional || default) {
         sink.at(
             span,
-            format!("a message without `{ident}` would be refused by whoever reads it: add `default`, or make it an `Option`"),
+            format!("readers refuse a message without `{ident}`: add `default`, or make it an `Option`"),
         );
     }
     let text = text::take(field, &sink);
@@ -78,7 +78,7 @@ pub(crate) fn read(ctx: &Ctx, rules: &Rules, field: &mut Field, sink: &Sink<'_>)
         sink.on(&ident, format!("`{ident}` is `skip`, so it does not travel: remove `#[field(text)]`"));
     }
     let mut added: Vec<Attribute> = Vec::new();
-    // serde takes an absent `Option` for `None` by itself, unless the field is read by a function of ours.
+    // serde takes an absent `Option` for `None` by itself, unless a function of this crate reads the field.
     let absent = rules.lenient || rules.proto || (text && optional);
     if text {
         let with = ctx.path_text("text");

@@ -106,7 +106,7 @@ fn trait_with_table(ctx: &Ctx, block: &Block<ItemTrait>, methods: &[Method], nam
     if item.supertraits.is_empty() {
         item.colon_token = Some(Token![:](Span::mixed_site()));
     }
-    // A message crosses threads and outlives the call that brought it, and so does whoever handles it.
+    // A message crosses threads and outlives the call that brought it, and so does the component that handles it.
     for bound in ["Sized", "Send", "Sync"] {
         let bound = syn::Ident::new(bound, Span::mixed_site());
         item.supertraits.push(parse_quote!(::core::marker::#bound));

@@ -176,7 +176,7 @@ impl Sender {
                 .await
                 .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
             let mut found: Vec<_> = found.collect();
-            // As the original's client, which prefers IPv4.
+            // Go Pitaya's client prefers IPv4 too.
             found.sort_by_key(SocketAddr::is_ipv6);
             found.dedup();
             let same =

@@ -74,7 +74,7 @@ impl Instrument for Series {
         self.record_many(value, 1);
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "nothing happens 2^53 times at once")]
+    #[expect(clippy::cast_precision_loss, reason = "a count stays far below 2^53")]
     fn record_many(&self, value: f64, times: u64) {
         if !value.is_finite() {
             return;

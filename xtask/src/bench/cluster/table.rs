@@ -36,7 +36,7 @@ pub(super) fn header(options: &Options) -> String {
 /// The meaning of the columns.
 pub(super) const FOOTER: &str = "\
 `front`, `back`, `NATS`, `load`: CPU time of these processes an operation; of `raw` and `rpc` the front is who calls. \
-`messages` is what NATS took in an operation, of `fan` a broadcast, the two of the client's message that is passed on \
+`messages` is what NATS took in an operation, of `fan` a broadcast, the two of the client's forwarded message \
 and its answer included. The ratio of `rpc` is front and back against those of `raw`, of the others against the bare \
 echo `tcp` and those of `raw`.";
 
