@@ -332,7 +332,7 @@ async fn panic_in_one_component_spares_the_others() {
 }
 
 #[tokio::test]
-async fn post_build_hooks_run_before_serving() {
+async fn on_built_hooks_run_before_serving() {
     let log = Arc::new(Mutex::new(Vec::new()));
     let (one, two) = (Arc::clone(&log), Arc::clone(&log));
     let server = server::start_with(config(), |builder| {

@@ -13,7 +13,7 @@ async fn job_with_key_succeeds_once() {
         once.call(&MetaApiClient::LOG, &entry("a")).await.unwrap();
     }
     settled(&redis, Counts::default()).await;
-    assert_eq!(server.witness.runs("a"), 1);
+    assert_eq!(server.runs("a"), 1);
     // The window is 24 hours.
     let left: u64 = redis.ask(cmd("TTL").arg("pitaya:once:order-1")).await;
     assert!((86_000..=86_400).contains(&left), "{left}");
@@ -36,11 +36,11 @@ async fn job_delivered_twice_succeeds_once() {
     // The second delivery waits while the first one runs.
     settled(&redis, Counts { running: 1, delayed: 1, ..Counts::default() }).await;
     tokio::time::sleep(100 * MILLIS).await;
-    assert_eq!(one.witness.runs("wait:a") + two.witness.runs("wait:a"), 1);
-    one.witness.gate.add_permits(1);
-    two.witness.gate.add_permits(1);
+    assert_eq!(one.runs("wait:a") + two.runs("wait:a"), 1);
+    one.recorder.gate("jobs").add_permits(1);
+    two.recorder.gate("jobs").add_permits(1);
     settled(&redis, Counts::default()).await;
-    assert_eq!(one.witness.runs("wait:a") + two.witness.runs("wait:a"), 1);
+    assert_eq!(one.runs("wait:a") + two.runs("wait:a"), 1);
     stop([one, two]).await;
 }
 
@@ -55,7 +55,7 @@ async fn failed_job_with_key_runs_again() {
     settled(&redis, Counts::default()).await;
     once.call(&MetaApiClient::LOG, &entry("fail:2:a")).await.unwrap();
     settled(&redis, Counts::default()).await;
-    assert_eq!(server.witness.runs("fail:2:a"), 3);
+    assert_eq!(server.runs("fail:2:a"), 3);
     // A dead job frees its key.
     let dead = once.once("order-2");
     dead.call(&MetaApiClient::LOG, &entry("fail:99:b")).await.unwrap();
@@ -80,7 +80,7 @@ async fn key_of_a_dead_worker_is_taken_over() {
     }
     server.ran("a", 1).await;
     settled(&redis, Counts { delayed: 1, ..Counts::default() }).await;
-    assert_eq!(server.witness.runs("b"), 0);
+    assert_eq!(server.runs("b"), 0);
     let _: u32 = redis.ask(cmd("DEL").arg("pitaya:worker:live-worker")).await;
     server.ran("b", 1).await;
     settled(&redis, Counts::default()).await;

@@ -1,10 +1,10 @@
 //! A server whose remote follows the text of a job, and a view of Redis.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use pitaya::app::{Builder, Running};
 use pitaya::worker::Worker;
+pub(crate) use pitaya_tests::server::Recorder;
 use pitaya_tests::soon;
 
 use super::*;
@@ -21,31 +21,9 @@ pub(crate) struct Entry {
     pub(crate) data: Bytes,
 }
 
-/// The runs, as a test sees them.
-#[derive(Debug)]
-pub(crate) struct Witness {
-    runs: Mutex<HashMap<String, u32>>,
-    pub(crate) gate: tokio::sync::Semaphore,
-}
-
-impl Default for Witness {
-    fn default() -> Self {
-        Self { runs: Mutex::default(), gate: tokio::sync::Semaphore::new(0) }
-    }
-}
-
-impl Witness {
-    /// How often a job with this text began.
-    pub(crate) fn runs(&self, text: &str) -> u32 {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner).get(text).copied().unwrap_or(0)
-    }
-
-    fn begin(&self, text: &str) -> u32 {
-        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        let times = runs.entry(text.to_owned()).or_default();
-        *times += 1;
-        *times
-    }
+/// How often a job with this text began.
+pub(crate) fn runs(recorder: &Recorder, text: &str) -> usize {
+    recorder.lines().iter().filter(|line| *line == text).count()
 }
 
 #[remote(server = "meta")]
@@ -57,23 +35,23 @@ pub(crate) trait MetaApi {
 
 #[derive(Component)]
 pub(crate) struct Meta {
-    witness: State<Arc<Witness>>,
+    recorder: State<Arc<Recorder>>,
 }
 
 #[remote]
 impl MetaApi for Meta {
     async fn log(&self, req: Entry) -> Result<Entry> {
-        let times = self.witness.begin(&req.text);
+        self.recorder.write(&req.text);
         match req.text.split(':').collect::<Vec<_>>()[..] {
-            ["fail", limit, _] if times <= limit.parse().unwrap_or(u32::MAX) => {
+            ["fail", limit, _] if runs(&self.recorder, &req.text) <= limit.parse().unwrap_or(usize::MAX) => {
                 Err(Error::new("META-1", "as asked"))
             }
             ["wait", _] => {
-                self.witness.gate.acquire().await.internal()?.forget();
+                self.recorder.gate("jobs").acquire().await.internal()?.forget();
                 Ok(req)
             }
             ["fail-late", _] => {
-                self.witness.gate.acquire().await.internal()?.forget();
+                self.recorder.gate("jobs").acquire().await.internal()?.forget();
                 Err(Error::new("META-1", "as asked"))
             }
             _ => Ok(req),
@@ -81,12 +59,12 @@ impl MetaApi for Meta {
     }
 
     async fn raw(&self, body: Bytes) -> Result<Bytes> {
-        self.witness.begin(&String::from_utf8_lossy(&body));
+        self.recorder.write(String::from_utf8_lossy(&body));
         Ok(body)
     }
 
     async fn ping(&self) -> Result<()> {
-        self.witness.begin("ping");
+        self.recorder.write("ping");
         Ok(())
     }
 }
@@ -115,22 +93,22 @@ pub(crate) fn config_at(address: &str, more: &str) -> Config {
 pub(crate) struct Server {
     pub(crate) app: App,
     pub(crate) running: Running,
-    pub(crate) witness: Arc<Witness>,
+    pub(crate) recorder: Arc<Recorder>,
 }
 
-pub(crate) fn builder(config: Config, witness: &Arc<Witness>) -> Builder {
-    App::builder().config(config).server_type("meta").backend().state(Arc::clone(witness))
+pub(crate) fn builder(config: Config, recorder: &Arc<Recorder>) -> Builder {
+    App::builder().config(config).server_type("meta").backend().state(Arc::clone(recorder))
 }
 
 pub(crate) async fn server(config: Config) -> Server {
-    let witness = Arc::new(Witness::default());
-    start(builder(config, &witness), witness).await
+    let recorder = Arc::new(Recorder::default());
+    start(builder(config, &recorder), recorder).await
 }
 
 /// Starts a server that runs jobs.
-pub(crate) async fn start(builder: Builder, witness: Arc<Witness>) -> Server {
+pub(crate) async fn start(builder: Builder, recorder: Arc<Recorder>) -> Server {
     let running = builder.worker(Worker::new()).start().await.unwrap();
-    Server { app: running.app().clone(), running, witness }
+    Server { app: running.app().clone(), running, recorder }
 }
 
 /// A server that enqueues and runs nothing.
@@ -147,9 +125,14 @@ impl Server {
         self.app.reliable_rpc(&MetaApiClient::LOG, &entry(text)).await.unwrap().to_string()
     }
 
+    /// How often a job with this text began.
+    pub(crate) fn runs(&self, text: &str) -> usize {
+        runs(&self.recorder, text)
+    }
+
     /// Waits until a job with this text began so often.
-    pub(crate) async fn ran(&self, text: &str, times: u32) {
-        pitaya_tests::until(&format!("run {times} of {text}"), || self.witness.runs(text) >= times).await;
+    pub(crate) async fn ran(&self, text: &str, times: usize) {
+        pitaya_tests::until(&format!("run {times} of {text}"), || self.runs(text) >= times).await;
     }
 }
 

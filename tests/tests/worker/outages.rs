@@ -21,10 +21,10 @@ async fn jobs_of_a_dead_worker_are_taken_over() {
     let _: u32 = redis.ask(cmd("SADD").arg("pitaya:workers").arg("dead").arg("live")).await;
     let _: () = redis.ask(cmd("SET").arg("pitaya:worker:live").arg(1)).await;
     let (one, two) = (server(config(&redis, "")).await, server(config(&redis, "")).await);
-    until("the orphan", || one.witness.runs("orphan") + two.witness.runs("orphan") == 1).await;
+    until("the orphan", || one.runs("orphan") + two.runs("orphan") == 1).await;
     settled(&redis, Counts { running: 2, ..Counts::default() }).await;
     for text in ["kept", "of go"] {
-        assert_eq!(one.witness.runs(text) + two.witness.runs(text), 0, "{text}");
+        assert_eq!(one.runs(text) + two.runs(text), 0, "{text}");
     }
     stop([one, two]).await;
     // A worker that stops leaves nothing.
@@ -44,13 +44,13 @@ async fn redis_killed_during_a_job_loses_nothing() {
     server.ran("wait:a", 1).await;
     redis.kill();
     // The job ends while Redis is away: between BRPOPLPUSH and LREM.
-    server.witness.gate.add_permits(1);
+    server.recorder.gate("jobs").add_permits(1);
     let refused = server.app.reliable_rpc(&MetaApiClient::LOG, &entry("lost")).await.unwrap_err();
     assert_eq!(refused.code(), "PIT-503");
     tokio::time::sleep(500 * MILLIS).await;
     redis.restart().await;
     settled(&redis, Counts::default()).await;
-    assert_eq!((server.witness.runs("wait:a"), stat(&redis, "processed").await), (1, 1));
+    assert_eq!((server.runs("wait:a"), stat(&redis, "processed").await), (1, 1));
     soon("a connection", async {
         while server.app.reliable_rpc(&MetaApiClient::LOG, &entry("back")).await.is_err() {}
     })
@@ -85,7 +85,7 @@ async fn frozen_redis_stops_nothing_for_good() {
     let redis = Redis::start().await;
     let (one, two) = (server(config(&redis, "")).await, server(config(&redis, "")).await);
     one.enqueue("wait:a").await;
-    until("a run", || one.witness.runs("wait:a") + two.witness.runs("wait:a") == 1).await;
+    until("a run", || one.runs("wait:a") + two.runs("wait:a") == 1).await;
     redis.freeze();
     tokio::time::sleep(8 * Duration::from_secs(1)).await;
     let began = std::time::Instant::now();
@@ -93,16 +93,16 @@ async fn frozen_redis_stops_nothing_for_good() {
     assert_eq!(refused.unwrap_err().code(), "PIT-503");
     assert!(began.elapsed() < Duration::from_secs(11), "{:?}", began.elapsed());
     redis.thaw();
-    one.witness.gate.add_permits(1);
-    two.witness.gate.add_permits(1);
+    one.recorder.gate("jobs").add_permits(1);
+    two.recorder.gate("jobs").add_permits(1);
     settled(&redis, Counts::default()).await;
-    assert_eq!(one.witness.runs("wait:a") + two.witness.runs("wait:a"), 1, "no worker counted as dead");
+    assert_eq!(one.runs("wait:a") + two.runs("wait:a"), 1, "no worker counted as dead");
     soon("an answer", async {
         while one.app.reliable_rpc(&MetaApiClient::LOG, &entry("back")).await.is_err() {}
     })
     .await;
     // Redis may have executed commands whose answers came too late.
-    until("a run", || one.witness.runs("back") + two.witness.runs("back") >= 1).await;
+    until("a run", || one.runs("back") + two.runs("back") >= 1).await;
     stop([one, two]).await;
 }
 
@@ -117,7 +117,7 @@ async fn lost_answer_enqueues_no_second_retry() {
     server.enqueue("fail-late:a").await;
     server.ran("fail-late:a", 1).await;
     redis.freeze();
-    server.witness.gate.add_permits(1);
+    server.recorder.gate("jobs").add_permits(1);
     tokio::time::sleep(Duration::from_secs(7)).await;
     redis.thaw();
     settled(&redis, Counts { retries: 1, ..Counts::default() }).await;
@@ -152,14 +152,14 @@ async fn stop_finishes_jobs_or_returns_them() {
     server.ran("wait:a", 1).await;
     server.ran("wait:b", 1).await;
     server.enqueue("never begun").await;
-    let Server { running, witness, .. } = server;
+    let Server { running, recorder, .. } = server;
     let stopping = tokio::spawn(running.stop());
     tokio::time::sleep(200 * MILLIS).await;
-    witness.gate.add_permits(1);
+    recorder.gate("jobs").add_permits(1);
     soon("a stop", stopping).await.unwrap();
     // One finished, one went back to the head of the queue.
     assert_eq!(counts(&redis).await, Counts { waiting: 2, ..Counts::default() });
-    assert_eq!((stat(&redis, "processed").await, witness.runs("never begun")), (1, 0));
+    assert_eq!((stat(&redis, "processed").await, runs(&recorder, "never begun")), (1, 0));
     let next: String = redis.ask(cmd("LINDEX").arg("queue:rpc").arg(-1)).await;
     assert!(next.contains("wait:"), "{next}");
 }

@@ -18,11 +18,11 @@ async fn reliable_rpc_retries_and_returns_job_id() {
     let server = server(config(&redis, "")).await;
     let id = server.enqueue("fail:2:a").await;
     assert!(id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
-    assert!(server.witness.runs("fail:2:a") < 3, "the caller does not wait for the runs");
+    assert!(server.runs("fail:2:a") < 3, "the caller does not wait for the runs");
     server.ran("fail:2:a", 3).await;
     settled(&redis, Counts::default()).await;
     assert_eq!((stat(&redis, "processed").await, stat(&redis, "failed").await), (1, 2));
-    assert_eq!(server.witness.runs("fail:2:a"), 3);
+    assert_eq!(server.runs("fail:2:a"), 3);
     stop([server]).await;
 }
 
@@ -34,7 +34,7 @@ async fn exhausted_job_is_dead_with_its_error() {
     let id = server.enqueue("fail:99:a").await;
     settled(&redis, Counts { dead: 1, ..Counts::default() }).await;
     // Go Pitaya's limit of 2 means four runs.
-    assert_eq!((server.witness.runs("fail:99:a"), stat(&redis, "failed").await), (4, 4));
+    assert_eq!((server.runs("fail:99:a"), stat(&redis, "failed").await), (4, 4));
     let dead = &dead_jobs(&redis).await[0];
     assert_eq!((&dead["jid"], &dead["error_message"]), (&json!(id), &json!("META-1: as asked")));
     assert_eq!((&dead["args"]["Route"], &dead["retry_count"]), (&json!("meta.meta.log"), &json!(2)));
@@ -46,7 +46,7 @@ async fn exhausted_job_is_dead_with_its_error() {
     let once = server.app.reliable().with_retry(Retry::never());
     once.call(&MetaApiClient::LOG, &entry("fail:99:b")).await.unwrap();
     settled(&redis, Counts { dead: 2, ..Counts::default() }).await;
-    assert_eq!(server.witness.runs("fail:99:b"), 1);
+    assert_eq!(server.runs("fail:99:b"), 1);
     stop([server]).await;
 }
 
@@ -90,7 +90,7 @@ async fn delayed_job_runs_no_earlier() {
     server.ran("later", 1).await;
     assert!(began.elapsed().unwrap() >= 400 * MILLIS);
     settled(&redis, Counts { delayed: 1, ..Counts::default() }).await;
-    assert_eq!(server.witness.runs("never"), 0);
+    assert_eq!(server.runs("never"), 0);
     stop([server]).await;
 }
 
@@ -115,16 +115,16 @@ async fn job_has_a_time_limit_and_a_deadline() {
     settled(&redis, Counts { dead: 2, ..Counts::default() }).await;
     let dead = dead_jobs(&redis).await;
     assert!(dead.iter().any(|job| job["error_message"] == "the deadline of the job has passed"), "{dead:?}");
-    assert_eq!(server.witness.runs("expired"), 0);
+    assert_eq!(server.runs("expired"), 0);
     // No retry would be in time.
     let mut slow = Retry::default();
     (slow.min_delay, slow.max_delay) = (1000, 1000);
     let retried = server.app.reliable().with_retry(slow).with_deadline(SystemTime::now() + 60_000 * MILLIS);
     retried.call(&MetaApiClient::LOG, &entry("fail:99:late")).await.unwrap();
     settled(&redis, Counts { dead: 3, ..Counts::default() }).await;
-    assert_eq!(server.witness.runs("fail:99:late"), 1);
+    assert_eq!(server.runs("fail:99:late"), 1);
     // The remote goes on after its caller's time.
-    server.witness.gate.add_permits(1);
+    server.recorder.gate("jobs").add_permits(1);
     stop([server]).await;
 }
 
@@ -132,9 +132,10 @@ async fn job_has_a_time_limit_and_a_deadline() {
 #[ignore = "needs redis-server"]
 async fn worker_metrics_count_jobs() {
     let redis = Redis::start().await;
-    let (memory, witness) = (Arc::new(InMemoryReporter::new()), Arc::new(Witness::default()));
+    let (memory, recorder) = (Arc::new(InMemoryReporter::new()), Arc::new(Recorder::default()));
     let config = config(&redis, "pitaya.metrics.period = \"50ms\"");
-    let app = builder(config, &witness).worker(Worker::new()).reporter(memory.clone()).start().await.unwrap();
+    let app =
+        builder(config, &recorder).worker(Worker::new()).reporter(memory.clone()).start().await.unwrap();
     let value = |name: &str, labels: &[(&str, &str)]| memory.value(name, labels);
     let mut slow = Retry::default();
     (slow.min_delay, slow.max_delay) = (1000, 1000);
@@ -157,7 +158,7 @@ async fn worker_metrics_count_jobs() {
         let labels: Vec<_> = label.into_iter().collect();
         until(&format!("{name} {labels:?}"), || value(name, &labels) == Some(want)).await;
     }
-    witness.gate.add_permits(1);
+    recorder.gate("jobs").add_permits(1);
     until("all jobs", || value("worker_jobs_total", &[("status", "ok")]) == Some(4.0)).await;
     until("no job waits", || value("worker_queue_size", &[("queue", "rpc")]) == Some(0.0)).await;
     app.stop().await;
@@ -172,7 +173,7 @@ async fn worker_runs_several_jobs_at_a_time() {
         server.enqueue(text).await;
     }
     settled(&redis, Counts { waiting: 1, running: 3, ..Counts::default() }).await;
-    server.witness.gate.add_permits(4);
+    server.recorder.gate("jobs").add_permits(4);
     settled(&redis, Counts::default()).await;
     stop([server]).await;
 }
@@ -184,16 +185,16 @@ async fn servers_with_one_id_share_no_jobs() {
     let redis = Redis::start().await;
     let mut servers = Vec::new();
     for _ in 0..2 {
-        let witness = Arc::new(Witness::default());
-        let app = builder(config(&redis, ""), &witness).server_id("twin");
-        servers.push(start(app, witness).await);
+        let recorder = Arc::new(Recorder::default());
+        let app = builder(config(&redis, ""), &recorder).server_id("twin");
+        servers.push(start(app, recorder).await);
     }
     for n in 0..20 {
         servers[0].enqueue(&format!("job {n}")).await;
     }
     settled(&redis, Counts::default()).await;
     for n in 0..20 {
-        let runs = servers.iter().map(|server| server.witness.runs(&format!("job {n}"))).sum::<u32>();
+        let runs = servers.iter().map(|server| server.runs(&format!("job {n}"))).sum::<usize>();
         assert_eq!(runs, 1, "job {n}");
     }
     assert_eq!(stat(&redis, "processed").await, 20);
@@ -205,9 +206,9 @@ async fn servers_with_one_id_share_no_jobs() {
 #[ignore = "needs redis-server"]
 async fn panic_of_server_of_fails_the_run() {
     let redis = Redis::start().await;
-    let witness = Arc::new(Witness::default());
+    let recorder = Arc::new(Recorder::default());
     let worker = Worker::new().server_of(|_, _| panic!("no server"));
-    let app = builder(config(&redis, ""), &witness).worker(worker).start().await.unwrap();
+    let app = builder(config(&redis, ""), &recorder).worker(worker).start().await.unwrap();
     app.app().reliable_rpc(&MetaApiClient::LOG, &entry("a")).await.unwrap();
     settled(&redis, Counts { dead: 1, ..Counts::default() }).await;
     assert_eq!(stat(&redis, "failed").await, 4);
@@ -229,11 +230,11 @@ async fn worker_calls_remotes_of_other_servers() {
     let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());
     let mut metas = Vec::new();
     for n in 0..2 {
-        let witness = Arc::new(Witness::default());
-        let app = builder(config(&redis, ""), &witness).server_id(format!("meta-{n}"));
+        let recorder = Arc::new(Recorder::default());
+        let app = builder(config(&redis, ""), &recorder).server_id(format!("meta-{n}"));
         let app = app.discovery(registry.discovery()).transport(broker.transport());
         let running = app.start().await.unwrap();
-        metas.push(Server { app: running.app().clone(), running, witness });
+        metas.push(Server { app: running.app().clone(), running, recorder });
     }
     let worker = Worker::new()
         .route(&MetaApiClient::LOG)
@@ -252,7 +253,7 @@ async fn worker_calls_remotes_of_other_servers() {
     }
     reliable.call(&MetaApiClient::LOG, &entry("for any")).await.unwrap();
     settled(&redis, Counts::default()).await;
-    let runs = |n: usize, text: &str| metas[n].witness.runs(text);
+    let runs = |n: usize, text: &str| metas[n].runs(text);
     assert_eq!((runs(0, "for 0"), runs(1, "for 1"), runs(0, "for any") + runs(1, "for any")), (1, 1, 1));
     porter.stop().await;
     stop(metas).await;
