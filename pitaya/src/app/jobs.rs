@@ -11,7 +11,7 @@ use crate::component::{Local, RemoteTarget, Rpc, Tables};
 use crate::error::Result;
 use crate::util::sync::Mutex;
 use crate::util::throttle::{GLOBAL, throttled};
-use crate::worker::pool::{Core, Pool};
+use crate::worker::pool::{Pool, PoolState};
 use crate::worker::run::Runner;
 use crate::worker::{Worker, arg, stats};
 
@@ -24,7 +24,7 @@ impl Jobs {
     pub(super) fn start(&self, builder: &mut Builder, app: &App, tables: &Tables) -> Result<()> {
         let Some(worker) = builder.worker.take() else { return Ok(()) };
         let pool = Pool::start(settings::worker(&builder.config), runner(worker, app, tables))?;
-        app.inner.tasks.spawn(sample(app.clone(), Arc::clone(pool.core())));
+        app.inner.tasks.spawn(sample(app.clone(), Arc::clone(pool.state())));
         *self.0.lock() = Some(pool);
         Ok(())
     }
@@ -51,7 +51,7 @@ fn runner(worker: Worker, app: &App, tables: &Tables) -> Runner {
 }
 
 /// Reports the metrics of jobs until the app stops: first after one period, as Go Pitaya does.
-async fn sample(app: App, core: Arc<Core>) {
+async fn sample(app: App, state: Arc<PoolState>) {
     if app.inner.metrics.is_empty() {
         return;
     }
@@ -64,7 +64,7 @@ async fn sample(app: App, core: Arc<Core>) {
             () = app.inner.cancel.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        if let Err(error) = stats::report(&core, &app.inner.metrics).await {
+        if let Err(error) = stats::report(&state, &app.inner.metrics).await {
             throttled!(GLOBAL, warn, "job metrics", %error, "failed to read the metrics of jobs from Redis");
         }
     }

@@ -118,11 +118,11 @@ impl Live {
         self.driver.is_finished()
     }
 
-    pub(crate) async fn ask<T: FromRedisValue>(&self, question: &Ask) -> RedisResult<T> {
+    pub(crate) async fn query<T: FromRedisValue>(&self, query: &Query) -> RedisResult<T> {
         let mut connection = self.connection.clone();
-        match question {
-            Ask::One(command) => command.query_async(&mut connection).await,
-            Ask::Many(pipeline) => pipeline.query_async(&mut connection).await,
+        match query {
+            Query::One(command) => command.query_async(&mut connection).await,
+            Query::Many(pipeline) => pipeline.query_async(&mut connection).await,
         }
     }
 }
@@ -134,18 +134,18 @@ impl Drop for Live {
 }
 
 /// One command, or several that are sent together.
-pub(crate) enum Ask {
+pub(crate) enum Query {
     One(Cmd),
     Many(Pipeline),
 }
 
-impl From<Cmd> for Ask {
+impl From<Cmd> for Query {
     fn from(command: Cmd) -> Self {
         Self::One(command)
     }
 }
 
-impl From<Pipeline> for Ask {
+impl From<Pipeline> for Query {
     fn from(pipeline: Pipeline) -> Self {
         Self::Many(pipeline)
     }
@@ -179,9 +179,9 @@ impl Shared {
     ///
     /// # Cancel safety
     /// Commands that were sent are executed.
-    pub(crate) async fn ask<T: FromRedisValue>(&self, question: impl Into<Ask>) -> RedisResult<T> {
+    pub(crate) async fn query<T: FromRedisValue>(&self, query: impl Into<Query>) -> RedisResult<T> {
         let live = self.live().await?;
-        let answer = live.ask(&question.into()).await;
+        let answer = live.query(&query.into()).await;
         if let Err(error) = &answer
             && (error.is_unrecoverable_error() || error.is_timeout() || error.is_io_error())
         {
@@ -198,10 +198,10 @@ impl Shared {
     /// The library's own transactions are not used, because they overflow if Redis refuses MULTI itself.
     ///
     /// # Errors
-    /// As [`ask`](Self::ask), and the first error of a command.
+    /// As [`query`](Self::query), and the first error of a command.
     ///
     /// # Cancel safety
-    /// As [`ask`](Self::ask).
+    /// As [`query`](Self::query).
     pub(crate) async fn transact(&self, commands: &Pipeline) -> RedisResult<()> {
         let mut transaction = redis::pipe();
         transaction.cmd("MULTI").ignore();
@@ -209,7 +209,7 @@ impl Shared {
             transaction.add_command(command.clone()).ignore();
         }
         transaction.cmd("EXEC");
-        let (answers,): (Value,) = self.ask(transaction).await?;
+        let (answers,): (Value,) = self.query(transaction).await?;
         answers.extract_error().map(drop)
     }
 

@@ -7,7 +7,7 @@ use redis::{RedisResult, Value, cmd, pipe};
 use tokio::time::Instant;
 
 use super::adoption::Adoption;
-use super::pool::Core;
+use super::pool::PoolState;
 use crate::util::throttle::{GLOBAL, throttled};
 
 /// Moves the jobs of a dead worker to the head of the queue, oldest first. Does nothing if the worker is alive.
@@ -34,16 +34,16 @@ pub(crate) fn expiry(heartbeat: Duration) -> Duration {
 }
 
 /// Writes this worker's heartbeat and returns the ids of all workers.
-pub(crate) async fn beat(core: &Core) -> RedisResult<Vec<String>> {
+pub(crate) async fn beat(pool: &PoolState) -> RedisResult<Vec<String>> {
     let mut beat = pipe();
     beat.cmd("SET")
-        .arg(core.keys.heartbeat(&core.id))
+        .arg(pool.keys.heartbeat(&pool.id))
         .arg(1)
         .arg("PX")
-        .arg(millis(expiry(core.options.heartbeat)));
-    beat.cmd("SADD").arg(&core.keys.workers).arg(&core.id);
-    beat.cmd("SMEMBERS").arg(&core.keys.workers);
-    let (_, _, workers): (Value, Value, Vec<String>) = core.redis.ask(beat).await?;
+        .arg(millis(expiry(pool.options.heartbeat)));
+    beat.cmd("SADD").arg(&pool.keys.workers).arg(&pool.id);
+    beat.cmd("SMEMBERS").arg(&pool.keys.workers);
+    let (_, _, workers): (Value, Value, Vec<String>) = pool.redis.query(beat).await?;
     Ok(workers)
 }
 
@@ -51,51 +51,51 @@ pub(crate) async fn beat(core: &Core) -> RedisResult<Vec<String>> {
 ///
 /// The worker stays in the set unless `clean`, because Redis may still give it a job that it asked for. Another worker
 /// then takes that job over.
-pub(crate) async fn leave(core: &Core, clean: bool) -> RedisResult<()> {
+pub(crate) async fn leave(pool: &PoolState, clean: bool) -> RedisResult<()> {
     let mut leave = pipe();
-    leave.cmd("DEL").arg(core.keys.heartbeat(&core.id));
-    leave.add_command(adopt(core, &core.id));
+    leave.cmd("DEL").arg(pool.keys.heartbeat(&pool.id));
+    leave.add_command(adopt(pool, &pool.id));
     if !clean {
-        leave.cmd("SADD").arg(&core.keys.workers).arg(&core.id);
+        leave.cmd("SADD").arg(&pool.keys.workers).arg(&pool.id);
     }
-    core.redis.ask::<Vec<Value>>(leave).await.map(drop)
+    pool.redis.query::<Vec<Value>>(leave).await.map(drop)
 }
 
 /// Beats until the worker has stopped.
-pub(crate) async fn run(core: Arc<Core>) {
-    let mut adoption = Adoption::new(core.options.heartbeat * 2);
-    let mut ticks = tokio::time::interval(core.options.heartbeat);
+pub(crate) async fn run(pool: Arc<PoolState>) {
+    let mut adoption = Adoption::new(pool.options.heartbeat * 2);
+    let mut ticks = tokio::time::interval(pool.options.heartbeat);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Err(error) = look(&core, &mut adoption).await {
+        if let Err(error) = look(&pool, &mut adoption).await {
             adoption.reset();
             throttled!(GLOBAL, warn, "worker heartbeats", %error, "failed to send the heartbeat of a worker to Redis");
         }
     }
 }
 
-async fn look(core: &Core, adoption: &mut Adoption) -> RedisResult<()> {
-    let mut others = beat(core).await?;
-    others.retain(|id| *id != core.id);
+async fn look(pool: &PoolState, adoption: &mut Adoption) -> RedisResult<()> {
+    let mut others = beat(pool).await?;
+    others.retain(|id| *id != pool.id);
     if others.is_empty() {
         adoption.reset();
         return Ok(());
     }
     let mut exist = pipe();
     for id in &others {
-        exist.cmd("EXISTS").arg(core.keys.heartbeat(id));
+        exist.cmd("EXISTS").arg(pool.keys.heartbeat(id));
     }
-    let alive: Vec<bool> = core.redis.ask(exist).await?;
+    let alive: Vec<bool> = pool.redis.query(exist).await?;
     for id in adoption.look(others.into_iter().zip(alive), Instant::now()) {
-        let moved: u64 = core.redis.ask(adopt(core, &id)).await?;
+        let moved: u64 = pool.redis.query(adopt(pool, &id)).await?;
         throttled!(GLOBAL, warn, "dead workers", worker = %id, jobs = moved, "took over the jobs of a worker that died");
     }
     Ok(())
 }
 
-fn adopt(core: &Core, id: &str) -> redis::Cmd {
-    let keys = &core.keys;
+fn adopt(pool: &PoolState, id: &str) -> redis::Cmd {
+    let keys = &pool.keys;
     let mut adopt = cmd("EVAL");
     adopt
         .arg(ADOPT)

@@ -6,7 +6,7 @@
 use redis::{Pipeline, RedisResult, cmd};
 
 use super::job;
-use super::pool::Core;
+use super::pool::PoolState;
 
 /// How long the record of a run is kept, in seconds.
 const WINDOW: u32 = 24 * 60 * 60;
@@ -60,17 +60,17 @@ pub(crate) enum Claim {
     Busy,
 }
 
-/// Claims a key. The question can be asked again if its answer is lost.
-pub(crate) async fn claim(core: &Core, held: &Held) -> RedisResult<Claim> {
+/// Claims a key. The query can be asked again if its answer is lost.
+pub(crate) async fn claim(pool: &PoolState, held: &Held) -> RedisResult<Claim> {
     let mut claim = cmd("EVAL");
     claim
         .arg(CLAIM)
         .arg(1)
-        .arg(core.keys.once(&held.key))
+        .arg(pool.keys.once(&held.key))
         .arg(&held.claim)
         .arg(WINDOW)
-        .arg(core.keys.heartbeat(""));
-    let answer: u8 = core.redis.ask(claim).await?;
+        .arg(pool.keys.heartbeat(""));
+    let answer: u8 = pool.redis.query(claim).await?;
     Ok(match answer {
         0 => Claim::Done,
         1 => Claim::Granted,
@@ -79,11 +79,11 @@ pub(crate) async fn claim(core: &Core, held: &Held) -> RedisResult<Claim> {
 }
 
 /// Records that a job succeeded.
-pub(crate) fn done(pipeline: &mut Pipeline, core: &Core, held: &Held) {
-    pipeline.cmd("SET").arg(core.keys.once(&held.key)).arg(DONE).arg("EX").arg(WINDOW).ignore();
+pub(crate) fn done(pipeline: &mut Pipeline, pool: &PoolState, held: &Held) {
+    pipeline.cmd("SET").arg(pool.keys.once(&held.key)).arg(DONE).arg("EX").arg(WINDOW).ignore();
 }
 
 /// Removes the claim of a run that failed.
-pub(crate) fn release(pipeline: &mut Pipeline, core: &Core, held: &Held) {
-    pipeline.cmd("EVAL").arg(RELEASE).arg(1).arg(core.keys.once(&held.key)).arg(&held.claim).ignore();
+pub(crate) fn release(pipeline: &mut Pipeline, pool: &PoolState, held: &Held) {
+    pipeline.cmd("EVAL").arg(RELEASE).arg(1).arg(pool.keys.once(&held.key)).arg(&held.claim).ignore();
 }

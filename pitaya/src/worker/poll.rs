@@ -8,7 +8,7 @@ use redis::{Cmd, RedisResult, cmd, pipe};
 
 use super::date;
 use super::job::{self, Job};
-use super::pool::Core;
+use super::pool::PoolState;
 use crate::util::throttle::{GLOBAL, throttled};
 
 /// Jobs that are moved with one request.
@@ -31,58 +31,58 @@ redis.call('ZADD', KEYS[2], ARGV[3], ARGV[2])
 return 1";
 
 /// Polls until the worker stops.
-pub(crate) async fn run(core: Arc<Core>) {
-    let mut ticks = tokio::time::interval(core.options.poll);
+pub(crate) async fn run(pool: Arc<PoolState>) {
+    let mut ticks = tokio::time::interval(pool.options.poll);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             biased;
-            () = core.stopping.cancelled() => return,
+            () = pool.stopping.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        for set in [&core.keys.retry, &core.keys.schedule] {
-            if let Err(error) = move_due(&core, set).await {
+        for set in [&pool.keys.retry, &pool.keys.schedule] {
+            if let Err(error) = move_due(&pool, set).await {
                 throttled!(GLOBAL, warn, "delayed jobs", %error, "failed to move delayed jobs to their queue");
             }
         }
     }
 }
 
-async fn move_due(core: &Core, set: &str) -> RedisResult<()> {
+async fn move_due(pool: &PoolState, set: &str) -> RedisResult<()> {
     loop {
         let now = SystemTime::now();
         let mut due = cmd("ZRANGEBYSCORE");
         due.arg(set).arg("-inf").arg(date::seconds(now)).arg("LIMIT").arg(0).arg(BATCH);
-        let jobs: Vec<Vec<u8>> = core.redis.ask(due).await?;
+        let jobs: Vec<Vec<u8>> = pool.redis.query(due).await?;
         if jobs.is_empty() {
             return Ok(());
         }
         let mut moves = pipe();
         for job in &jobs {
-            moves.add_command(one(core, set, job, now));
+            moves.add_command(one(pool, set, job, now));
         }
-        core.redis.ask::<Vec<u64>>(moves).await?;
+        pool.redis.query::<Vec<u64>>(moves).await?;
         if jobs.len() < BATCH {
             return Ok(());
         }
     }
 }
 
-fn one(core: &Core, set: &str, text: &[u8], now: SystemTime) -> Cmd {
+fn one(pool: &PoolState, set: &str, text: &[u8], now: SystemTime) -> Cmd {
     let mut script = cmd("EVAL");
     match Job::parse(text) {
         Ok(mut job) => {
-            let list = core.keys.list_of(job.queue());
+            let list = pool.keys.list_of(job.queue());
             job.fields.insert("enqueued_at".into(), date::seconds(now).into());
             script.arg(MOVE).arg(2).arg(set).arg(list).arg(text).arg(&job.encode()[..]);
         }
         Err(error) => {
-            let dead: Bytes = job::unreadable(text, &core.keys.queue_name(), &error, now);
+            let dead: Bytes = job::unreadable(text, &pool.keys.queue_name(), &error, now);
             script
                 .arg(BURY)
                 .arg(2)
                 .arg(set)
-                .arg(&core.keys.dead)
+                .arg(&pool.keys.dead)
                 .arg(text)
                 .arg(&dead[..])
                 .arg(date::seconds(now));

@@ -34,7 +34,7 @@ const BLOCK: u64 = 1;
 const BACKOFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
 
 /// The state that the tasks of a worker share.
-pub(crate) struct Core {
+pub(crate) struct PoolState {
     /// The id of this worker, a random one, because a host name outlives the process.
     pub(crate) id: String,
     pub(crate) options: Options,
@@ -53,7 +53,7 @@ pub(crate) struct Core {
 
 /// A worker that runs.
 pub(crate) struct Pool {
-    core: Arc<Core>,
+    state: Arc<PoolState>,
     jobs: TaskTracker,
     fetching: JoinHandle<()>,
     beating: JoinHandle<()>,
@@ -69,7 +69,7 @@ impl Pool {
         let fetching = Address::new(&options.redis)?;
         let keys = Keys::new(&options.namespace);
         let id = uuid::Uuid::new_v4().to_string();
-        let core = Arc::new(Core {
+        let pool = Arc::new(PoolState {
             in_progress: keys.in_progress(&id),
             redis: Shared::new(Address::new(&options.redis)?),
             id,
@@ -81,18 +81,18 @@ impl Pool {
             running: Mutex::default(),
         });
         let jobs = TaskTracker::new();
-        tracing::info!(worker = %core.id, redis = %core.redis.address(), "running jobs");
+        tracing::info!(worker = %pool.id, redis = %pool.redis.address(), "running jobs");
         Ok(Self {
-            fetching: tokio::spawn(Fetcher::new(Arc::clone(&core), fetching, jobs.clone()).run()),
-            beating: tokio::spawn(heartbeat::run(Arc::clone(&core))),
-            polling: tokio::spawn(poll::run(Arc::clone(&core))),
-            core,
+            fetching: tokio::spawn(Fetcher::new(Arc::clone(&pool), fetching, jobs.clone()).run()),
+            beating: tokio::spawn(heartbeat::run(Arc::clone(&pool))),
+            polling: tokio::spawn(poll::run(Arc::clone(&pool))),
+            state: pool,
             jobs,
         })
     }
 
-    pub(crate) fn core(&self) -> &Arc<Core> {
-        &self.core
+    pub(crate) fn state(&self) -> &Arc<PoolState> {
+        &self.state
     }
 
     /// Stops: fetches no more jobs, lets those that run finish within `limit`, and returns the others to the queue.
@@ -100,9 +100,9 @@ impl Pool {
     /// # Cancel safety
     /// Jobs that are neither finished nor returned stay in the worker's list, from which other workers take them.
     pub(crate) async fn stop(self, limit: Duration) {
-        let Self { core, jobs, mut fetching, beating, polling } = self;
+        let Self { state: pool, jobs, mut fetching, beating, polling } = self;
         let reserve = (limit / 4).min(Duration::from_secs(2));
-        core.stopping.cancel();
+        pool.stopping.cancel();
         jobs.close();
         let finished = async {
             let _ = (&mut fetching).await;
@@ -110,13 +110,13 @@ impl Pool {
         };
         let in_time = timeout(limit.saturating_sub(reserve), finished).await.is_ok();
         if !in_time {
-            core.cut.cancel();
+            pool.cut.cancel();
             let _ = timeout(reserve / 2, jobs.wait()).await;
         }
         fetching.abort();
         polling.abort();
         beating.abort();
-        match timeout(reserve / 2, heartbeat::leave(&core, in_time)).await {
+        match timeout(reserve / 2, heartbeat::leave(&pool, in_time)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 throttled!(GLOBAL, warn, "stopped workers", %error, "failed to remove a worker from Redis; another one will");
@@ -135,7 +135,7 @@ impl Pool {
 
 /// Fetches jobs, on a connection of its own because its command blocks.
 struct Fetcher {
-    core: Arc<Core>,
+    pool: Arc<PoolState>,
     address: Address,
     live: Option<Live>,
     failures: u32,
@@ -148,17 +148,17 @@ struct Fetcher {
 }
 
 impl Fetcher {
-    fn new(core: Arc<Core>, address: Address, jobs: TaskTracker) -> Self {
-        let places = Arc::new(Semaphore::new(core.options.concurrency.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { core, address, live: None, failures: 0, found: VecDeque::new(), read: None, jobs, places }
+    fn new(pool: Arc<PoolState>, address: Address, jobs: TaskTracker) -> Self {
+        let places = Arc::new(Semaphore::new(pool.options.concurrency.clamp(1, Semaphore::MAX_PERMITS)));
+        Self { pool, address, live: None, failures: 0, found: VecDeque::new(), read: None, jobs, places }
     }
 
     async fn run(mut self) {
         while let Some(place) = self.place().await {
             match self.fetch().await {
                 Ok(Some(text)) => {
-                    self.core.begin(&text);
-                    self.jobs.spawn(work(Arc::clone(&self.core), text, place));
+                    self.pool.begin(&text);
+                    self.jobs.spawn(work(Arc::clone(&self.pool), text, place));
                     self.failures = 0;
                 }
                 Ok(None) => self.failures = 0,
@@ -167,7 +167,7 @@ impl Fetcher {
                     self.live = None;
                     self.read = None;
                     throttled!(GLOBAL, warn, "fetched jobs", %error, "failed to fetch a job from Redis");
-                    let stopping = self.core.stopping.clone();
+                    let stopping = self.pool.stopping.clone();
                     tokio::select! {
                         () = stopping.cancelled() => {}
                         () = pause(self.failures) => {}
@@ -182,7 +182,7 @@ impl Fetcher {
     async fn place(&self) -> Option<OwnedSemaphorePermit> {
         tokio::select! {
             biased;
-            () = self.core.stopping.cancelled() => None,
+            () = self.pool.stopping.cancelled() => None,
             place = Arc::clone(&self.places).acquire_owned() => place.ok(),
         }
     }
@@ -193,17 +193,17 @@ impl Fetcher {
             Some(live) => live,
             None => {
                 // Other workers must know this one before it has a job.
-                heartbeat::beat(&self.core).await?;
+                heartbeat::beat(&self.pool).await?;
                 self.address.connect(ANSWER + Duration::from_secs(BLOCK)).await?
             }
         };
         let live = self.live.insert(live);
-        if self.read.is_none_or(|read| read.elapsed() >= self.core.options.heartbeat) {
+        if self.read.is_none_or(|read| read.elapsed() >= self.pool.options.heartbeat) {
             // Taken before the list is read, because a job may end in between.
-            let running = self.core.running.lock().clone();
+            let running = self.pool.running.lock().clone();
             let mut list = cmd("LRANGE");
-            list.arg(&self.core.in_progress).arg(0).arg(-1);
-            let listed: Vec<Vec<u8>> = live.ask(&list.into()).await?;
+            list.arg(&self.pool.in_progress).arg(0).arg(-1);
+            let listed: Vec<Vec<u8>> = live.query(&list.into()).await?;
             self.found = not_running(running, listed.into_iter().rev().map(Bytes::from));
             self.read = Some(Instant::now());
         }
@@ -211,8 +211,8 @@ impl Fetcher {
             return Ok(Some(found));
         }
         let mut fetch = cmd("BRPOPLPUSH");
-        fetch.arg(&self.core.keys.queue).arg(&self.core.in_progress).arg(BLOCK);
-        let text: Option<Vec<u8>> = live.ask(&fetch.into()).await?;
+        fetch.arg(&self.pool.keys.queue).arg(&self.pool.in_progress).arg(BLOCK);
+        let text: Option<Vec<u8>> = live.query(&fetch.into()).await?;
         Ok(text.map(Bytes::from))
     }
 }
@@ -222,7 +222,7 @@ async fn pause(failures: u32) {
     tokio::time::sleep(longest.min(shortest * 2_u32.saturating_pow(failures.min(8)))).await;
 }
 
-impl Core {
+impl PoolState {
     fn begin(&self, text: &Bytes) {
         *self.running.lock().entry(text.clone()).or_default() += 1;
     }
@@ -252,16 +252,16 @@ fn not_running(mut running: HashMap<Bytes, usize>, listed: impl Iterator<Item = 
 }
 
 /// Runs one job from its text to the record of its outcome.
-async fn work(core: Arc<Core>, text: Bytes, _place: OwnedSemaphorePermit) {
+async fn work(pool: Arc<PoolState>, text: Bytes, _place: OwnedSemaphorePermit) {
     let job = Job::parse(&text);
     let mut held = None;
     let outcome = match &job {
         Err(error) => Outcome::Dead(error.clone()),
         Ok(job) => tokio::select! {
             biased;
-            outcome = run(&core, job, &mut held) => outcome,
+            outcome = run(&pool, job, &mut held) => outcome,
             // The job stays in the worker's list, which goes back to the queue when the worker leaves.
-            () = core.cut.cancelled() => return,
+            () = pool.cut.cancelled() => return,
         },
     };
     let job = job.ok();
@@ -272,35 +272,35 @@ async fn work(core: Arc<Core>, text: Bytes, _place: OwnedSemaphorePermit) {
         Outcome::Done | Outcome::Later => {}
     }
     // Made once: if an answer is lost, the transaction that is sent again must not enqueue a second retry.
-    let settled = transaction(&core, &text, job.as_ref(), held.as_ref(), &outcome, SystemTime::now());
+    let settled = transaction(&pool, &text, job.as_ref(), held.as_ref(), &outcome, SystemTime::now());
     let mut failures = 0;
     loop {
-        match core.redis.transact(&settled).await {
+        match pool.redis.transact(&settled).await {
             Ok(()) => break,
             Err(error) => {
                 throttled!(GLOBAL, warn, "settled jobs", %error, "failed to record the outcome of a job in Redis");
-                if core.cut.is_cancelled() {
+                if pool.cut.is_cancelled() {
                     break;
                 }
                 tokio::select! {
-                    () = core.cut.cancelled() => {}
+                    () = pool.cut.cancelled() => {}
                     () = pause(failures) => {}
                 }
                 failures += 1;
             }
         }
     }
-    core.end(&text);
+    pool.end(&text);
 }
 
 /// Runs one job.
-async fn run(core: &Core, job: &Job, held: &mut Option<Held>) -> Outcome {
+async fn run(pool: &PoolState, job: &Job, held: &mut Option<Held>) -> Outcome {
     let call = match job.call() {
         Ok(call) => call,
         // No retry repairs such a job.
         Err(error) => return Outcome::Dead(error),
     };
-    let mut limit = core.options.timeout;
+    let mut limit = pool.options.timeout;
     if let Some(seconds) = job.timeout() {
         limit = Duration::try_from_secs_f64(seconds).unwrap_or(limit);
     }
@@ -312,25 +312,25 @@ async fn run(core: &Core, job: &Job, held: &mut Option<Held>) -> Outcome {
         limit = limit.min(left);
     }
     if let Some(key) = job.key() {
-        let claim = Held::new(key, &core.id);
-        match claimed(core, &claim).await {
+        let claim = Held::new(key, &pool.id);
+        match claimed(pool, &claim).await {
             Claim::Granted => *held = Some(claim),
             Claim::Done => return Outcome::Done,
             Claim::Busy => return Outcome::Later,
         }
     }
     // The choice of a server and the reader of an argument are code of the application.
-    match catch_panic_async("a job", || core.runner.run(&call, limit)).await.flatten() {
+    match catch_panic_async("a job", || pool.runner.run(&call, limit)).await.flatten() {
         Ok(()) => Outcome::Done,
         Err(error) => Outcome::Failed(error.to_string()),
     }
 }
 
 /// Claims an idempotency key, however long Redis is away.
-async fn claimed(core: &Core, held: &Held) -> Claim {
+async fn claimed(pool: &PoolState, held: &Held) -> Claim {
     let mut failures = 0;
     loop {
-        match once::claim(core, held).await {
+        match once::claim(pool, held).await {
             Ok(claim) => return claim,
             Err(error) => {
                 throttled!(GLOBAL, warn, "claimed keys", %error, "failed to claim an idempotency key in Redis");

@@ -191,7 +191,7 @@ impl Reliable {
             Some(at) => {
                 let mut schedule = cmd("ZADD");
                 schedule.arg(&keys.schedule).arg(at).arg(job);
-                redis.ask::<()>(schedule).await
+                redis.query::<()>(schedule).await
             }
             None => {
                 let mut enqueue = pipe();

@@ -7,7 +7,7 @@ use redis::{Pipeline, pipe};
 
 use super::job::{self, Job};
 use super::once::Held;
-use super::pool::Core;
+use super::pool::PoolState;
 use super::{date, once, retry};
 
 /// Dead jobs that are kept.
@@ -32,7 +32,7 @@ pub(crate) enum Outcome {
 ///
 /// It can be sent again if its answer is lost: only the counters count twice then.
 pub(crate) fn transaction(
-    core: &Core,
+    pool: &PoolState,
     text: &Bytes,
     job: Option<&Job>,
     held: Option<&Held>,
@@ -40,48 +40,48 @@ pub(crate) fn transaction(
     now: SystemTime,
 ) -> Pipeline {
     let mut pipeline = pipe();
-    let keys = &core.keys;
+    let keys = &pool.keys;
     match outcome {
         Outcome::Done => {
             if let Some(held) = held {
-                once::done(&mut pipeline, core, held);
+                once::done(&mut pipeline, pool, held);
             }
-            count(&mut pipeline, core, "processed", now);
+            count(&mut pipeline, pool, "processed", now);
         }
         Outcome::Failed(error) | Outcome::Dead(error) => {
             let last = matches!(outcome, Outcome::Dead(_));
-            let (again, text) = failed(core, text, job, error, last, now);
+            let (again, text) = failed(pool, text, job, error, last, now);
             match again {
                 Some(at) => {
                     pipeline.cmd("ZADD").arg(&keys.retry).arg(at).arg(&text[..]).ignore();
                 }
-                None => bury(&mut pipeline, core, &text, now),
+                None => bury(&mut pipeline, pool, &text, now),
             }
             if let Some(held) = held {
-                once::release(&mut pipeline, core, held);
+                once::release(&mut pipeline, pool, held);
             }
-            count(&mut pipeline, core, "failed", now);
+            count(&mut pipeline, pool, "failed", now);
         }
         Outcome::Later => {
-            let at = date::seconds(now + core.options.poll);
+            let at = date::seconds(now + pool.options.poll);
             pipeline.cmd("ZADD").arg(&keys.schedule).arg(at).arg(&text[..]).ignore();
         }
     }
-    pipeline.cmd("LREM").arg(&core.in_progress).arg(-1).arg(&text[..]).ignore();
+    pipeline.cmd("LREM").arg(&pool.in_progress).arg(-1).arg(&text[..]).ignore();
     pipeline
 }
 
 /// Records a failure in a job. Returns when it runs again, if it does, and its new text.
 #[expect(clippy::cast_precision_loss, reason = "seconds of a delay, far below 2^53")]
 fn failed(
-    core: &Core,
+    pool: &PoolState,
     text: &Bytes,
     job: Option<&Job>,
     error: &str,
     last: bool,
     now: SystemTime,
 ) -> (Option<f64>, Bytes) {
-    let queue = core.keys.queue_name();
+    let queue = pool.keys.queue_name();
     let Some(job) = job else { return (None, job::unreadable(text, &queue, error, now)) };
     let mut job = job.clone();
     let delay = retry::fail(&mut job.fields, &queue, error, now, |below| fastrand::u64(..below));
@@ -92,16 +92,16 @@ fn failed(
 }
 
 /// Adds a job to the set of dead jobs, which is bounded.
-pub(crate) fn bury(pipeline: &mut Pipeline, core: &Core, text: &[u8], now: SystemTime) {
-    let dead = &core.keys.dead;
+pub(crate) fn bury(pipeline: &mut Pipeline, pool: &PoolState, text: &[u8], now: SystemTime) {
+    let dead = &pool.keys.dead;
     pipeline.cmd("ZADD").arg(dead).arg(date::seconds(now)).arg(text).ignore();
     let oldest = date::seconds(now - DEAD_AGE);
     pipeline.cmd("ZREMRANGEBYSCORE").arg(dead).arg("-inf").arg(oldest).ignore();
     pipeline.cmd("ZREMRANGEBYRANK").arg(dead).arg(0).arg(-DEAD_JOBS - 1).ignore();
 }
 
-fn count(pipeline: &mut Pipeline, core: &Core, outcome: &str, now: SystemTime) {
-    for counter in core.keys.counters(outcome, &date::day(now)) {
+fn count(pipeline: &mut Pipeline, pool: &PoolState, outcome: &str, now: SystemTime) {
+    for counter in pool.keys.counters(outcome, &date::day(now)) {
         pipeline.cmd("INCR").arg(counter).ignore();
     }
 }

@@ -2,7 +2,7 @@
 
 use redis::{RedisResult, pipe};
 
-use super::pool::Core;
+use super::pool::PoolState;
 use crate::metrics::{Metrics, WORKER_DEAD, WORKER_JOBS, WORKER_QUEUE, WORKER_RETRIES};
 
 /// Reports the jobs of the namespace: those of all workers, Go Pitaya's as well.
@@ -10,13 +10,13 @@ use crate::metrics::{Metrics, WORKER_DEAD, WORKER_JOBS, WORKER_QUEUE, WORKER_RET
 /// # Errors
 /// Redis's, if it does not answer.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-pub(crate) async fn report(core: &Core, metrics: &Metrics) -> RedisResult<()> {
-    let keys = &core.keys;
-    let mut ask = pipe();
-    ask.cmd("GET").arg(keys.counter("processed")).cmd("GET").arg(keys.counter("failed"));
-    ask.cmd("LLEN").arg(&keys.queue).cmd("ZCARD").arg(&keys.retry).cmd("ZCARD").arg(&keys.dead);
+pub(crate) async fn report(pool: &PoolState, metrics: &Metrics) -> RedisResult<()> {
+    let keys = &pool.keys;
+    let mut counts = pipe();
+    counts.cmd("GET").arg(keys.counter("processed")).cmd("GET").arg(keys.counter("failed"));
+    counts.cmd("LLEN").arg(&keys.queue).cmd("ZCARD").arg(&keys.retry).cmd("ZCARD").arg(&keys.dead);
     type Counts = (Option<u64>, Option<u64>, u64, u64, u64);
-    let (processed, failed, waiting, retries, dead): Counts = core.redis.ask(ask).await?;
+    let (processed, failed, waiting, retries, dead): Counts = pool.redis.query(counts).await?;
     let queue = keys.queue_name();
     metrics.bind_or_log(&WORKER_JOBS, &[("status", "ok")]).record(processed.unwrap_or(0) as f64);
     metrics.bind_or_log(&WORKER_JOBS, &[("status", "failed")]).record(failed.unwrap_or(0) as f64);

@@ -52,11 +52,11 @@ impl Compression {
     }
 }
 
-/// Everything of a message before its body and the packet's header before that.
+/// The header of a packet and the header of its message: all bytes before the body.
 ///
 /// Header, flags, id and the length of a route's name are at most 16 bytes. They are put together in one word, first byte
 /// lowest, and written with one store: bytes stored one by one and then copied cost three times as much.
-struct Front<'a> {
+struct MessageHeader<'a> {
     word: u128,
     len: usize,
     route: Route<'a>,
@@ -65,22 +65,22 @@ struct Front<'a> {
 const _: () = assert!(HEADER + 1 + MAX_ID + 1 == size_of::<u128>());
 const FLAGS: usize = 8 * HEADER;
 
-impl<'a> Front<'a> {
+impl<'a> MessageHeader<'a> {
     #[inline]
     fn new(kind: Kind, id: u64, route: Route<'a>, error: bool) -> Result<Self, EncodeError> {
         let flags = (kind as u8) << 1 | if error { ERROR } else { 0 };
-        let mut front = Self {
+        let mut header = Self {
             word: packet::Kind::Data as u128 | u128::from(flags) << FLAGS,
             len: HEADER + 1,
             route: Route::None,
         };
         if kind.has_id() {
-            front.put_id(id);
+            header.put_id(id);
         }
         if kind != Kind::Response {
-            front.put_route(route)?;
+            header.put_route(route)?;
         }
-        Ok(front)
+        Ok(header)
     }
 
     #[inline]
@@ -133,7 +133,7 @@ impl<'a> Front<'a> {
         Ok(HEADER + len)
     }
 
-    /// Appends the front, without its first `skip` bytes. There is room for it.
+    /// Appends the header, without its first `skip` bytes. There is room for it.
     #[inline]
     fn put_to(&self, skip: usize, out: &mut BytesMut) {
         let end = out.len() + self.len - skip;
@@ -146,7 +146,7 @@ impl<'a> Front<'a> {
         }
     }
 
-    /// Appends front and body, without the first `skip` bytes of the front.
+    /// Appends header and body, without the first `skip` bytes of the header.
     #[inline]
     fn write(&mut self, skip: usize, body: &[u8], out: &mut BytesMut) -> Result<(), EncodeError> {
         let len = self.set_len(body.len())?;
@@ -193,7 +193,7 @@ impl<'a> Front<'a> {
         })
     }
 
-    /// Appends the front, lets `body` append the rest, then fits header and body to what came.
+    /// Appends the header, lets `body` append the rest, then fits header and body to what came.
     #[inline]
     fn finish_with<E: From<EncodeError>>(
         mut self,
@@ -217,11 +217,11 @@ impl<'a> Front<'a> {
             body_len = shorter;
         }
         self.set_len(body_len)?;
-        let Some((front, _)) = out[start..].split_first_chunk_mut::<{ HEADER + 1 }>() else {
+        let Some((first, _)) = out[start..].split_first_chunk_mut::<{ HEADER + 1 }>() else {
             return Err(EncodeError::Overwritten.into());
         };
         let [a, b, c, d, e, ..] = self.word.to_le_bytes();
-        *front = [a, b, c, d, e];
+        *first = [a, b, c, d, e];
         undo.done = true;
         Ok(())
     }
@@ -262,12 +262,12 @@ impl Drop for Undo<'_> {
 /// # Errors
 /// [`EncodeError::RouteTooLong`], [`EncodeError::TooLarge`]; `out` is then left as it was.
 pub fn encode(out: &mut BytesMut, message: &Message<'_>, c: &Compression) -> Result<(), EncodeError> {
-    let mut front = Front::new(message.kind, message.id, message.route, message.error)?;
+    let mut header = MessageHeader::new(message.kind, message.id, message.route, message.error)?;
     if message.compressed {
-        front.mark_compressed();
-        front.write(HEADER, message.body, out)
+        header.mark_compressed();
+        header.write(HEADER, message.body, out)
     } else {
-        front.finish(HEADER, message.body, c.into(), out)
+        header.finish(HEADER, message.body, c.into(), out)
     }
 }
 
@@ -292,7 +292,7 @@ pub fn encode_response<'c>(
     body: &[u8],
     c: impl Into<RouteCompression<'c>>,
 ) -> Result<(), EncodeError> {
-    Front::new(Kind::Response, id, Route::None, error)?.finish(0, body, c.into(), out)
+    MessageHeader::new(Kind::Response, id, Route::None, error)?.finish(0, body, c.into(), out)
 }
 
 /// Appends a response as a whole packet whose body `body` appends in its place. If it fails, panics, or the message does not
@@ -321,7 +321,7 @@ pub fn encode_response_with<'c, E: From<EncodeError>>(
     c: impl Into<RouteCompression<'c>>,
     body: impl FnOnce(&mut BytesMut) -> Result<(), E>,
 ) -> Result<(), E> {
-    Front::new(Kind::Response, id, Route::None, error)?.finish_with(c.into(), out, body)
+    MessageHeader::new(Kind::Response, id, Route::None, error)?.finish_with(c.into(), out, body)
 }
 
 /// Appends a push as a whole packet, its route coded where the dictionary allows it.
@@ -336,7 +336,7 @@ pub fn encode_push<'c>(
     dictionary: &Dictionary,
     c: impl Into<RouteCompression<'c>>,
 ) -> Result<(), EncodeError> {
-    Front::new(Kind::Push, 0, dictionary.outgoing(route), false)?.finish(0, body, c.into(), out)
+    MessageHeader::new(Kind::Push, 0, dictionary.outgoing(route), false)?.finish(0, body, c.into(), out)
 }
 
 /// [`encode_push`] with a body that is appended in its place, as in [`encode_response_with`].
@@ -351,7 +351,7 @@ pub fn encode_push_with<'c, E: From<EncodeError>>(
     c: impl Into<RouteCompression<'c>>,
     body: impl FnOnce(&mut BytesMut) -> Result<(), E>,
 ) -> Result<(), E> {
-    Front::new(Kind::Push, 0, dictionary.outgoing(route), false)?.finish_with(c.into(), out, body)
+    MessageHeader::new(Kind::Push, 0, dictionary.outgoing(route), false)?.finish_with(c.into(), out, body)
 }
 
 /// Appends a request as a whole packet; an id of 0 gets no answer.
@@ -367,7 +367,7 @@ pub fn encode_request<'c>(
     dictionary: &Dictionary,
     c: impl Into<RouteCompression<'c>>,
 ) -> Result<(), EncodeError> {
-    Front::new(Kind::Request, id, dictionary.outgoing(route), false)?.finish(0, body, c.into(), out)
+    MessageHeader::new(Kind::Request, id, dictionary.outgoing(route), false)?.finish(0, body, c.into(), out)
 }
 
 /// Appends a notify as a whole packet.
@@ -382,5 +382,5 @@ pub fn encode_notify<'c>(
     dictionary: &Dictionary,
     c: impl Into<RouteCompression<'c>>,
 ) -> Result<(), EncodeError> {
-    Front::new(Kind::Notify, 0, dictionary.outgoing(route), false)?.finish(0, body, c.into(), out)
+    MessageHeader::new(Kind::Notify, 0, dictionary.outgoing(route), false)?.finish(0, body, c.into(), out)
 }
