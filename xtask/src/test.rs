@@ -153,6 +153,8 @@ fn package() -> Result<(), String> {
         "-p",
         "pitaya-duration",
         "-p",
+        "pitaya-schema",
+        "-p",
         "pitaya-macros-core",
         "-p",
         "pitaya-macros",
