@@ -99,7 +99,7 @@ async fn stalled_setups_close_and_block_no_client() {
     let (cert, key) = certificate();
     let tls = Tls::from_pem(cert.as_bytes(), key.as_bytes()).unwrap();
     let mut config = config();
-    config.limit_header_deadline = Duration::from_millis(600);
+    config.limit.header_deadline = Duration::from_millis(600);
     let server = server::start_with(config, |builder| {
         builder
             .acceptor(Tcp::new("127.0.0.1:0").tls(tls))
@@ -161,8 +161,8 @@ async fn garbage_before_the_handshake_is_closed() {
 #[tokio::test]
 async fn session_has_the_address_of_the_proxy_header() {
     let mut config = config();
-    config.proxy_protocol = true;
-    config.trusted_proxies = vec!["127.0.0.1".into()];
+    config.acceptor.proxy_protocol = true;
+    config.acceptor.trusted_proxies = vec!["127.0.0.1".into()];
     let server = server::start(config).await;
     for (header, expected, version) in [
         (&b"PROXY TCP4 10.1.2.3 10.0.0.1 4000 80\r\n"[..], "10.1.2.3:4000", "ipv4"),

@@ -13,8 +13,8 @@ pitaya::link!(pitaya_tests);
 /// Runs a case beside a healthy client, and looks that nothing stays behind.
 async fn case<F: Future<Output = ()>>(name: &str, run: impl FnOnce(std::net::SocketAddr) -> F) {
     let mut config = config();
-    config.limit_handshake_deadline = Duration::from_millis(1500);
-    config.limit_packet_deadline = Duration::from_millis(800);
+    config.limit.handshake_deadline = Duration::from_millis(1500);
+    config.limit.packet_deadline = Duration::from_millis(800);
     let server: TestServer = server::start(config).await;
     let mut healthy = RawClient::ready(server.tcp).await;
     assert_eq!(healthy.ask("arena.raw", "before").await, "before", "{name}");
@@ -221,7 +221,7 @@ async fn a_flood_of_everything_random_hurts_nobody() {
 #[tokio::test]
 async fn connection_limit_refuses_and_recovers() {
     let mut config = config();
-    config.limit_connections = 2;
+    config.limit.connections = 2;
     let server = server::start(config).await;
     let first = RawClient::ready(server.tcp).await;
     let _second = RawClient::ready(server.tcp).await;

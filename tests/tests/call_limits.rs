@@ -51,9 +51,9 @@ async fn a_limit_of_one_route_leaves_the_others_alone() {
 #[tokio::test]
 async fn a_user_is_limited_on_all_connections_together() {
     let mut config = config();
-    config.rate_limit_user = 2;
-    config.rate_limit_user_interval = HOUR;
-    config.rate_limit_answer = true;
+    config.rate_limit.user.limit = 2;
+    config.rate_limit.user.interval = HOUR;
+    config.rate_limit.answer = true;
     let server = server::start(config).await;
     let mut one = RawClient::ready(server.tcp).await;
     one.ask("arena.bind", r#"{"text":"ann"}"#).await;
@@ -107,11 +107,11 @@ async fn routes_are_limited_by_the_configuration() {
 #[tokio::test]
 async fn a_route_limit_of_the_configuration_counts_by_user() {
     let mut config = config();
-    config.session_unique = false;
-    config.rate_limit_answer = true;
+    config.session.unique = false;
+    config.rate_limit.answer = true;
     let mut limit = pitaya::config::RouteLimit::new("arena.raw", 1);
     (limit.interval, limit.per_user) = (HOUR, true);
-    config.rate_limit_routes = vec![limit.clone()];
+    config.rate_limit.routes = vec![limit.clone()];
     let server = server::start(config.clone()).await;
     let mut one = RawClient::ready(server.tcp).await;
     one.ask("arena.bind", r#"{"text":"ann"}"#).await;
@@ -121,7 +121,7 @@ async fn a_route_limit_of_the_configuration_counts_by_user() {
     assert_eq!(two.ask("arena.raw", "a").await, OVER);
     server.app.stop().await;
 
-    config.rate_limit_force_disable = true;
+    config.rate_limit.force_disable = true;
     let server = server::start(config).await;
     let mut free = RawClient::ready(server.tcp).await;
     for _ in 0..3 {

@@ -149,7 +149,7 @@ async fn a_room_server_drains_without_losing_a_message() {
     let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());
     let app = || {
         let mut config = pitaya::config::Config::default();
-        config.drain_period = Duration::from_millis(10);
+        config.session.drain.period = Duration::from_millis(10);
         App::builder().config(config).discovery(registry.discovery()).transport(broker.transport())
     };
     let start_room = async |id: &str| Arc::new(cluster::room(app().server_id(id)).start().await.unwrap());

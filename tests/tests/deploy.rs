@@ -275,8 +275,8 @@ fn alert_rules_raise_what_they_promise() {
 async fn queries_run_on_a_real_server() {
     let mut config = server::config();
     "127.0.0.1:0".clone_into(&mut config.http_listen);
-    config.prometheus_histograms = true;
-    config.metrics_period = Duration::from_millis(20);
+    config.metrics.prometheus.histograms = true;
+    config.metrics.period = Duration::from_millis(20);
     let server = server::start(config).await;
     let prometheus = Prometheus::start(server.app.http_addr().unwrap()).await;
     prometheus.finds("up", 1.0).await;

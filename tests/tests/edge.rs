@@ -104,10 +104,10 @@ async fn close_code_of(at: SocketAddr, sent: &[Vec<u8>]) -> u16 {
 #[tokio::test]
 async fn a_close_code_names_what_the_client_did() {
     let mut config = config();
-    config.limit_packet_before_ack = 1000;
-    config.limit_packet_after_ack = 2000;
-    config.limit_inflated = 3000;
-    config.limit_handshake_deadline = Duration::from_millis(300);
+    config.limit.packet_before_ack = 1000;
+    config.limit.packet_after_ack = 2000;
+    config.limit.inflated = 3000;
+    config.limit.handshake_deadline = Duration::from_millis(300);
     let acceptor = WebSocket::new("127.0.0.1:0");
     let server = server::start_with(config, |builder| {
         builder.acceptor(acceptor).authenticate(|_, request| async move {
@@ -189,7 +189,7 @@ async fn addresses(server: &TestServer, client: &Client) -> (String, String) {
 #[tokio::test]
 async fn session_has_the_address_of_trusted_proxies() {
     let mut trusting = config();
-    trusting.trusted_proxies = vec!["127.0.0.0/8".into(), "10.0.0.0/8".into()];
+    trusting.acceptor.trusted_proxies = vec!["127.0.0.0/8".into(), "10.0.0.0/8".into()];
     for (config, headers, expected) in [
         (&trusting, &[("X-Forwarded-For", "6.6.6.6, 203.0.113.7, 10.0.0.1")][..], Some("203.0.113.7:0")),
         (
@@ -216,13 +216,13 @@ async fn session_has_the_address_of_trusted_proxies() {
 #[tokio::test]
 async fn a_proxy_protocol_needs_a_list_of_trusted_networks() {
     let mut config = config();
-    config.proxy_protocol = true;
+    config.acceptor.proxy_protocol = true;
     let started = server::builder(config.clone(), &Arc::default()).start().await;
     let error = started.unwrap_err().to_string();
     assert!(error.contains("pitaya.acceptor.trustedproxies"), "{error}");
 
     // Another network is trusted: this peer is turned away, whatever it sends.
-    config.trusted_proxies = vec!["10.0.0.0/8".into()];
+    config.acceptor.trusted_proxies = vec!["10.0.0.0/8".into()];
     let server = server::start(config).await;
     for sent in [&b"PROXY TCP4 203.0.113.7 10.0.0.1 1 2\r\n\x01\0\0\x02{}"[..], HANDSHAKE] {
         let mut stranger = RawClient::connect(server.tcp).await;
@@ -257,7 +257,7 @@ async fn a_probe_is_answered_while_the_app_is_ready() {
 #[tokio::test]
 async fn a_draining_server_answers_503() {
     let mut config = config();
-    config.drain_period = Duration::from_millis(10);
+    config.session.drain.period = Duration::from_millis(10);
     let (server, at) = arena_with(config, |it| it).await;
     let (last, tcp) = (client(at).await, server.tcp);
     let running = Arc::new(server.app);
@@ -332,7 +332,7 @@ async fn refused_connections_write_few_log_lines() {
         .finish();
     let _logging = tracing::subscriber::set_default(subscriber);
     let mut config = config();
-    config.limit_connections = 1;
+    config.limit.connections = 1;
     let server = server::start(config).await;
     let _first = RawClient::ready(server.tcp).await;
     let begun = std::time::Instant::now();

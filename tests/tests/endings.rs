@@ -83,7 +83,7 @@ async fn a_handler_that_outlives_the_stop_is_cut_off() {
 #[tokio::test(start_paused = true)]
 async fn kicked_slow_reader_is_cut_at_write_deadline() {
     let mut config = config();
-    config.agent_write_timeout = Duration::from_secs(10);
+    config.agent.write_timeout = Duration::from_secs(10);
     let (acceptor, dialer) = memory_acceptor();
     let server = server::start_with(config, |b| b.acceptor(acceptor)).await;
     let mut client = RawClient::over(dialer.connect().unwrap());

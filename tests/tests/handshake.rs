@@ -107,7 +107,7 @@ async fn a_refusal_is_never_taken_for_a_welcome() {
 #[tokio::test]
 async fn nothing_is_read_during_authenticate() {
     let mut config = config();
-    config.limit_handshake_deadline = std::time::Duration::from_millis(300);
+    config.limit.handshake_deadline = std::time::Duration::from_millis(300);
     let server = server::start_with(config, |builder| {
         builder.authenticate(|_, _| async { std::future::pending().await })
     })

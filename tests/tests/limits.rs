@@ -44,7 +44,7 @@ async fn upgrade_is_answered_for_any_target() {
 #[tokio::test]
 async fn trickling_websocket_message_is_cut_off() {
     let mut config = config();
-    config.limit_packet_deadline = Duration::from_millis(300);
+    config.limit.packet_deadline = Duration::from_millis(300);
     let server = server::start_with(config, |b| b.acceptor(WebSocket::new("127.0.0.1:0"))).await;
     let at = server.app.socket_addrs()[1];
 
@@ -75,7 +75,7 @@ async fn trickling_websocket_message_is_cut_off() {
 #[tokio::test]
 async fn message_begun_with_the_end_of_another_is_cut() {
     let mut config = config();
-    config.limit_packet_deadline = Duration::from_millis(300);
+    config.limit.packet_deadline = Duration::from_millis(300);
     let server = server::start_with(config, |b| b.acceptor(WebSocket::new("127.0.0.1:0"))).await;
     let mut stream = websocket(server.app.socket_addrs()[1], "/").await;
     let begun = tokio::time::Instant::now();
@@ -90,7 +90,7 @@ async fn message_begun_with_the_end_of_another_is_cut() {
 #[tokio::test(start_paused = true)]
 async fn steady_upload_is_never_cut() {
     let mut config = config();
-    config.limit_packet_deadline = Duration::from_secs(30);
+    config.limit.packet_deadline = Duration::from_secs(30);
     let (acceptor, dialer) = memory_acceptor();
     let server = server::start_with(config, |b| b.acceptor(acceptor)).await;
     let mut client = RawClient::over(dialer.connect().unwrap());
@@ -110,8 +110,8 @@ async fn steady_upload_is_never_cut() {
 async fn queued_messages_are_bounded_in_bytes() {
     let memory = Arc::new(InMemoryReporter::new());
     let mut config = config();
-    config.session_pending_bytes = 64 * 1024;
-    config.metrics_period = Duration::from_millis(20);
+    config.session.pending_bytes = 64 * 1024;
+    config.metrics.period = Duration::from_millis(20);
     let reporter = Arc::clone(&memory);
     let server = server::start_with(config, |b| b.reporter(reporter)).await;
     let waiting = || memory.value("pending_messages", &[]).unwrap_or_default();
@@ -190,7 +190,7 @@ impl Wrapper for Sieve {
 async fn drops_and_refusals_are_counted_by_reason() {
     let memory = Arc::new(InMemoryReporter::new());
     let mut config = Config::default();
-    config.limit_connections = 2;
+    config.limit.connections = 2;
     let reporter = Arc::clone(&memory);
     let server = server::start_with(config, |b| {
         b.reporter(reporter)

@@ -40,7 +40,7 @@ fn samples(metrics: &InMemoryReporter, name: &str) -> Vec<Sample> {
 async fn response_times_are_labelled_and_in_nanoseconds() {
     let mut config = config();
     config.handler_timeout = Duration::from_millis(300);
-    config.metrics_game = "chess".into();
+    config.metrics.game = "chess".into();
     let (server, metrics) = reported(config).await;
     let mut client = RawClient::ready(server.tcp).await;
 
@@ -159,7 +159,7 @@ async fn connected_clients_gauge_follows_each_client() {
 #[tokio::test]
 async fn free_outbox_places_are_reported() {
     let mut config = config();
-    config.agent_messages = 40;
+    config.agent.messages = 40;
     let (server, metrics) = reported(config).await;
     let mut client = RawClient::ready(server.tcp).await;
     // Each answer leaves as soon as its handler rests, with all that was pushed before.
@@ -219,7 +219,7 @@ async fn push(session: &Session, count: usize) -> usize {
 #[tokio::test(start_paused = true)]
 async fn pushes_that_a_full_outbox_drops_are_counted() {
     let (server, metrics, mut client, session) =
-        over_little(|config| config.session_outbox_policy = OutboxPolicy::Drop).await;
+        over_little(|config| config.session.outbox.policy = OutboxPolicy::Drop).await;
     let taken = push(&session, 400).await;
     assert!(taken < 400 && !session.is_closed());
     assert_eq!(dropped(&metrics), [(400 - taken) as f64, 0.0, 0.0]);
@@ -234,7 +234,7 @@ async fn pushes_that_a_full_outbox_drops_are_counted() {
 #[tokio::test(start_paused = true)]
 async fn call_with_delayed_answer_is_reported_once() {
     let (server, metrics, mut client, session) =
-        over_little(|config| config.session_outbox_policy = OutboxPolicy::Drop).await;
+        over_little(|config| config.session.outbox.policy = OutboxPolicy::Drop).await;
     let taken = push(&session, 400).await;
     assert!(taken < 400);
     client.request("arena.fail", "").await;
@@ -263,7 +263,7 @@ async fn pushes_lost_to_a_slow_client_are_counted() {
 #[tokio::test(start_paused = true)]
 async fn pushes_that_give_way_to_newer_ones_are_counted() {
     let (server, metrics, mut client, session) =
-        over_little(|config| config.session_outbox_policy = OutboxPolicy::Latest).await;
+        over_little(|config| config.session.outbox.policy = OutboxPolicy::Latest).await;
     assert_eq!(push(&session, 400).await, 400);
     client.request("arena.raw", "the end").await;
     let mut received = 0;
@@ -324,7 +324,7 @@ async fn broker_and_registry_events_are_counted() {
     let mut client = etcd.client().await;
     client.put(format!("{prefix}servers/room/stranger"), "no server", None).await.unwrap();
     let mut config = config();
-    config.metrics_period = Duration::from_millis(20);
+    config.metrics.period = Duration::from_millis(20);
     let discovery = EtcdDiscovery::new(etcd.options(&prefix));
     let app = App::builder()
         .config(config)

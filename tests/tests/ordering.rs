@@ -140,7 +140,7 @@ fn split(
 async fn full_concurrent_calls_stop_reading() {
     const BOUND: usize = 4;
     let mut config = config();
-    config.session_concurrent = BOUND;
+    config.session.concurrent = BOUND;
     let (acceptor, dialer) = memory_acceptor();
     let server = server::start_with(config, |builder| builder.acceptor(acceptor)).await;
     let mut client = RawClient::over(dialer.connect().unwrap());
@@ -195,8 +195,8 @@ async fn full_message_queue_stops_reading() {
     let metrics = Arc::new(InMemoryReporter::new());
     let reporter = Arc::clone(&metrics);
     let mut config = config();
-    config.session_pending = BOUND;
-    config.metrics_period = Duration::from_millis(1);
+    config.session.pending = BOUND;
+    config.metrics.period = Duration::from_millis(1);
     let (acceptor, dialer) = memory_acceptor();
     let server = server::start_with(config, |builder| builder.acceptor(acceptor).reporter(reporter)).await;
     let mut client = RawClient::over(dialer.connect().unwrap());

@@ -30,7 +30,7 @@ async fn thousand_pushes_of_a_handler_keep_order() {
 #[tokio::test]
 async fn push_to_a_stuck_client_makes_handler_wait() {
     let mut config = config();
-    config.agent_write_timeout = Duration::from_millis(400);
+    config.agent.write_timeout = Duration::from_millis(400);
     let server = server::start(config).await;
     let mut stuck = RawClient::ready(server.tcp).await;
     stuck.ask("arena.bind", text_json("stuck")).await;
@@ -76,7 +76,7 @@ async fn default_policy_disconnects_a_stuck_client() {
 #[tokio::test]
 async fn the_policy_drop_drops_pushes_and_keeps_the_client() {
     let mut config = config();
-    config.session_outbox_policy = OutboxPolicy::Drop;
+    config.session.outbox.policy = OutboxPolicy::Drop;
     let server = server::start(config).await;
     let mut slow = RawClient::ready(server.tcp).await;
     slow.ask("arena.bind", text_json("slow")).await;
@@ -99,7 +99,7 @@ async fn the_policy_drop_drops_pushes_and_keeps_the_client() {
 #[tokio::test]
 async fn the_policy_latest_keeps_the_newest_push() {
     let mut config = config();
-    config.session_outbox_policy = OutboxPolicy::Latest;
+    config.session.outbox.policy = OutboxPolicy::Latest;
     let server = server::start(config).await;
     let mut slow = RawClient::ready(server.tcp).await;
     slow.ask("arena.bind", text_json("slow")).await;
@@ -159,8 +159,8 @@ async fn broadcast_skips_a_stuck_member() {
         let metrics = Arc::new(InMemoryReporter::new());
         let reporter = Arc::clone(&metrics);
         let mut config = config();
-        config.session_outbox_policy = policy;
-        config.agent_write_timeout = PATIENCE * 10; // it is the full outbox that tells, not the time
+        config.session.outbox.policy = policy;
+        config.agent.write_timeout = PATIENCE * 10; // it is the full outbox that tells, not the time
         let server = server::start_with(config, |builder| builder.reporter(reporter)).await;
         let mut stuck = member(&server, "stuck").await;
         let mut healthy = [member(&server, "ann").await, member(&server, "bob").await];

@@ -167,7 +167,7 @@ async fn what_a_message_waited_for_its_handler_is_reported() {
     let memory = Arc::new(InMemoryReporter::new());
     let reporter = Arc::clone(&memory);
     let mut config = config();
-    config.metrics_period = Duration::from_millis(1);
+    config.metrics.period = Duration::from_millis(1);
     let server = server::start_with(config, |builder| builder.reporter(reporter)).await;
     let mut client = RawClient::ready(server.tcp).await;
     client.notify("arena.gated", r#"{"text":"wait"}"#).await;

@@ -27,9 +27,9 @@ const ACCEPT: &str = "application/openmetrics-text;version=1.0.0,\
 fn watched() -> Config {
     let mut config = config();
     config.http_listen = "127.0.0.1:0".to_owned();
-    config.metrics_period = Duration::from_millis(20);
-    config.metrics_game = "chess".to_owned();
-    config.metrics_const_labels.insert("zone".to_owned(), "z0".to_owned());
+    config.metrics.period = Duration::from_millis(20);
+    config.metrics.game = "chess".to_owned();
+    config.metrics.const_labels.insert("zone".to_owned(), "z0".to_owned());
     config
 }
 
@@ -176,10 +176,10 @@ async fn an_own_reporter_is_read_instead() {
 #[tokio::test]
 async fn the_originals_port_serves_metrics_only() {
     let mut config = config();
-    config.prometheus_enabled = true;
-    config.prometheus_host = "127.0.0.1".to_owned();
-    config.prometheus_port = free_port();
-    let at: SocketAddr = ([127, 0, 0, 1], config.prometheus_port).into();
+    config.metrics.prometheus.enabled = true;
+    config.metrics.prometheus.host = "127.0.0.1".to_owned();
+    config.metrics.prometheus.port = free_port();
+    let at: SocketAddr = ([127, 0, 0, 1], config.metrics.prometheus.port).into();
     let server = server::start(config.clone()).await;
     assert_eq!(get(at, "/metrics", &[]).await.status, 200);
     assert_eq!(get(at, "/livez", &[]).await.status, 404);
@@ -197,12 +197,12 @@ async fn the_originals_port_serves_metrics_only() {
 #[tokio::test]
 async fn one_port_serves_both_only_at_one_address() {
     let mut config = config();
-    config.prometheus_enabled = true;
-    config.prometheus_port = free_port();
-    config.http_listen = format!("127.0.0.1:{}", config.prometheus_port);
+    config.metrics.prometheus.enabled = true;
+    config.metrics.prometheus.port = free_port();
+    config.http_listen = format!("127.0.0.1:{}", config.metrics.prometheus.port);
     for (host, both) in [("127.0.0.1", true), ("127.0.0.2", false)] {
-        config.prometheus_host = host.to_owned();
-        let at: SocketAddr = (host.parse::<IpAddr>().unwrap(), config.prometheus_port).into();
+        config.metrics.prometheus.host = host.to_owned();
+        let at: SocketAddr = (host.parse::<IpAddr>().unwrap(), config.metrics.prometheus.port).into();
         let server = server::start(config.clone()).await;
         assert_eq!(get(server.app.http_addr().unwrap(), "/livez", &[]).await.status, 200);
         assert_eq!(get(at, "/metrics", &[]).await.status, 200);

@@ -88,7 +88,7 @@ async fn every_call_is_reported_with_its_labels() {
     let memory = Arc::new(InMemoryReporter::new());
     let reporter = Arc::clone(&memory);
     let mut config = pitaya::config::Config::default();
-    config.metrics_game = "chess".into();
+    config.metrics.game = "chess".into();
     let app = App::builder()
         .config(config)
         .server_type("shop")

@@ -108,7 +108,7 @@ async fn piped(
 async fn burst(policy: OutboxPolicy, route: &str) -> (usize, bool, Option<CloseReason>) {
     let signal = Arc::new(Notify::new());
     let mut config = config();
-    config.session_outbox_policy = policy;
+    config.session.outbox.policy = policy;
     let app = App::builder()
         .config(config)
         .server_type("burst")
@@ -197,7 +197,7 @@ async fn no_policy_drops_pushes_to_a_reading_client() {
 #[tokio::test(start_paused = true)]
 async fn latest_delivers_the_newest_of_each_route() {
     let mut config = config();
-    config.session_outbox_policy = OutboxPolicy::Latest;
+    config.session.outbox.policy = OutboxPolicy::Latest;
     let (app, connect) = handed(config).await;
     let (mut client, session) = piped(&app, &connect, 1024).await;
     for n in 0..150 {
@@ -302,7 +302,7 @@ impl PacketStream for Narrow {
 #[tokio::test(start_paused = true)]
 async fn a_packet_link_makes_room_as_it_is_read() {
     let config = config();
-    let messages = config.agent_messages;
+    let messages = config.agent.messages;
     let (app, connect) = handed(config).await;
     let link = Narrow::default();
     link.allow(10_000);

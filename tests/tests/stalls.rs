@@ -41,7 +41,7 @@ const LONGER: Duration = Duration::from_millis(400);
 #[tokio::test]
 async fn a_packet_that_came_during_a_stall_is_in_time() {
     let mut config = config();
-    config.limit_packet_deadline = LIMIT;
+    config.limit.packet_deadline = LIMIT;
     let server = server::start(config).await;
     let mut client = RawClient::ready(server.tcp).await;
     let packet = request(1, "arena.raw", b"hello");
@@ -82,7 +82,7 @@ async fn a_handler_that_ended_during_a_stall_is_in_time() {
 #[tokio::test]
 async fn a_client_that_read_during_a_stall_is_not_slow() {
     let mut config = config();
-    config.agent_write_timeout = LIMIT;
+    config.agent.write_timeout = LIMIT;
     let server = server::start(config).await;
     let mut client = RawClient::ready(server.tcp).await;
     client.ask("arena.bind", r#"{"text":"ann"}"#).await;

@@ -399,7 +399,7 @@ async fn shutdown_ends_the_wait() {
 #[tokio::test]
 async fn drain_waits_for_sessions_and_refuses_new_ones() {
     let mut config = config();
-    config.drain_period = std::time::Duration::from_millis(10);
+    config.session.drain.period = std::time::Duration::from_millis(10);
     let server = server::start(config).await;
     let client = RawClient::ready(server.tcp).await;
     let address = server.tcp;

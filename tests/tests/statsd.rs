@@ -19,9 +19,9 @@ static GAMES: Metric = Metric::counter("room", "games_played", "Games that ended
 /// A configuration that sends to this address, whatever the machine's environment is.
 fn sending(host: String) -> Config {
     let mut config = config();
-    config.statsd_enabled = true;
-    config.statsd_host = host;
-    config.metrics_period = Duration::from_millis(50);
+    config.metrics.statsd.enabled = true;
+    config.metrics.statsd.host = host;
+    config.metrics.period = Duration::from_millis(50);
     config
 }
 
@@ -85,7 +85,7 @@ async fn line(socket: &UdpSocket, wanted: impl Fn(&Line) -> bool) -> Line {
 #[tokio::test]
 async fn metrics_arrive_over_udp_with_tags() {
     let (socket, mut config) = udp().await;
-    config.metrics_const_labels.insert("zone".to_owned(), "z0".to_owned());
+    config.metrics.const_labels.insert("zone".to_owned(), "z0".to_owned());
     let server = server::start(config).await;
     let mut client = RawClient::ready(server.tcp).await;
     client.call("arena.raw", "x").await;
@@ -117,8 +117,8 @@ async fn what_was_counted_last_is_sent_at_the_stop() {
 #[tokio::test]
 async fn a_server_without_tags_gets_labels_in_the_names() {
     let (socket, mut config) = udp().await;
-    config.statsd_dialect = StatsdDialect::Statsd;
-    config.statsd_prefix = "mine.".to_owned();
+    config.metrics.statsd.dialect = StatsdDialect::Statsd;
+    config.metrics.statsd.prefix = "mine.".to_owned();
     let server = server::start(config).await;
     server.app.metrics().record(&GAMES, &[("mode", "1:1")], 3.0).unwrap();
     let games = line(&socket, |line| line.name.starts_with("mine.games_played")).await;
@@ -212,8 +212,8 @@ async fn custom_metrics_reach_both_exporters() {
         buckets = [10, 100]"#,
     )
     .unwrap();
-    config.statsd_enabled = true;
-    config.statsd_host = sending.statsd_host;
+    config.metrics.statsd.enabled = true;
+    config.metrics.statsd.host = sending.metrics.statsd.host;
     config.http_listen = "127.0.0.1:0".to_owned();
     let server = server::start(config).await;
     let metrics = server.app.metrics();

@@ -38,7 +38,7 @@ async fn serve(flags: Flags) -> Result<()> {
         return Err(Error::new("E2E-001", "gRPC is not there yet: start it with -grpc=false"));
     }
     let mut config = Config::from_env()?;
-    config.etcd_prefix = flags.sd_prefix;
+    config.etcd.prefix = flags.sd_prefix;
     let format = match &*flags.serializer {
         "json" => Format::Json,
         "protobuf" => Format::Protobuf,

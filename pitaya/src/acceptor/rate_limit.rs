@@ -66,10 +66,10 @@ impl RateLimit {
     /// # Errors
     /// Those of [`new`](Self::new). A loaded configuration is valid; only code can set a limit of 0.
     pub fn from_config(config: &Config) -> Result<Self, RateLimitError> {
-        Ok(Self::new(config.rate_limit, config.rate_limit_interval)?
-            .count_all_packets(config.rate_limit_all_packets)
-            .disabled(config.rate_limit_force_disable)
-            .answered(config.rate_limit_answer))
+        Ok(Self::new(config.rate_limit.limit, config.rate_limit.interval)?
+            .count_all_packets(config.rate_limit.all_packets)
+            .disabled(config.rate_limit.force_disable)
+            .answered(config.rate_limit.answer))
     }
 
     /// Sets whether every packet counts, as in Go Pitaya, or data packets only.
@@ -230,8 +230,8 @@ mod tests {
     fn configuration_sets_limit_unit_and_switch() {
         let peer = Peer::new("test");
         let mut config = Config::default();
-        config.rate_limit = 1;
-        config.rate_limit_interval = SECOND;
+        config.rate_limit.limit = 1;
+        config.rate_limit.interval = SECOND;
         let now = Instant::now();
         let wrap = |config: &Config| RateLimit::from_config(config).unwrap().wrap(&peer);
 
@@ -241,16 +241,16 @@ mod tests {
         assert_eq!(verdict(&mut *limited, Kind::Data, now + SECOND / 2), DROPPED);
         assert_eq!(verdict(&mut *limited, Kind::Data, now + SECOND), Verdict::Pass);
 
-        config.rate_limit_all_packets = true;
+        config.rate_limit.all_packets = true;
         let mut all = wrap(&config);
         assert_eq!(verdict(&mut *all, Kind::Heartbeat, now), Verdict::Pass);
         assert_eq!(verdict(&mut *all, Kind::Data, now), DROPPED);
 
-        config.rate_limit_force_disable = true;
+        config.rate_limit.force_disable = true;
         let mut off = wrap(&config);
         assert!((0..9).all(|_| verdict(&mut *off, Kind::Data, now) == Verdict::Pass));
 
-        config.rate_limit = 0;
+        config.rate_limit.limit = 0;
         assert_eq!(RateLimit::from_config(&config).unwrap_err(), RateLimitError::ZeroLimit);
     }
 

@@ -94,6 +94,6 @@ fn limits(config: &Config) -> Limits {
     Limits {
         request: config.cluster_request_timeout,
         handler: config.handler_timeout,
-        unique: config.session_unique,
+        unique: config.session.unique,
     }
 }

@@ -55,7 +55,7 @@ async fn sample(app: App, state: Arc<PoolState>) {
     if app.inner.metrics.is_empty() {
         return;
     }
-    let period = app.config().metrics_period;
+    let period = app.config().metrics.period;
     let mut ticks = interval_at(Instant::now() + period, period);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

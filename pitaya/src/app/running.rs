@@ -85,7 +85,7 @@ impl Running {
                 force.cancel();
             })
         };
-        if signal == StopSignal::Terminate && self.app.config().drain_enabled {
+        if signal == StopSignal::Terminate && self.app.config().session.drain.enabled {
             stop::drain(&self, &force).await;
         }
         stop::stop(self, &force).await;
@@ -183,7 +183,7 @@ pub(super) async fn sample(app: App) {
     if app.inner.metrics.is_empty() {
         return;
     }
-    let mut ticks = tokio::time::interval(app.config().metrics_period);
+    let mut ticks = tokio::time::interval(app.config().metrics.period);
     loop {
         tokio::select! {
             biased;

@@ -34,7 +34,7 @@ pub(super) fn sessions(
     } else {
         Compression::Off
     };
-    let policy = match config.session_outbox_policy {
+    let policy = match config.session.outbox.policy {
         OutboxPolicy::Disconnect => Policy::Disconnect,
         OutboxPolicy::Drop => Policy::Drop,
         OutboxPolicy::Latest => Policy::Latest,
@@ -42,9 +42,9 @@ pub(super) fn sessions(
     Settings {
         compression: Compressor::new(compression, BACKOFF_ROUTES),
         dictionary,
-        bounds: Bounds { messages: config.agent_messages, bytes: config.session_outbox_bytes, policy },
+        bounds: Bounds { messages: config.agent.messages, bytes: config.session.outbox.bytes, policy },
         expose_errors: config.errors_expose,
-        replace: config.session_replace_timeout,
+        replace: config.session.replace_timeout,
         meters: OutboxMeters::new(metrics),
         tracer,
         ..Settings::new(format)
@@ -55,63 +55,63 @@ pub(super) fn front(config: &Config) -> ConnectionLimits {
     ConnectionLimits {
         machine: machine::Limits {
             heartbeat: config.heartbeat_interval,
-            handshake: config.limit_handshake_deadline,
-            packet: config.limit_packet_deadline,
-            before_ack: config.limit_packet_before_ack,
-            after_ack: config.limit_packet_after_ack,
+            handshake: config.limit.handshake_deadline,
+            packet: config.limit.packet_deadline,
+            before_ack: config.limit.packet_before_ack,
+            after_ack: config.limit.packet_after_ack,
         },
-        header: config.limit_header_deadline,
-        write: config.agent_write_timeout,
+        header: config.limit.header_deadline,
+        write: config.agent.write_timeout,
         handler: config.handler_timeout,
-        pending: config.session_pending,
-        pending_bytes: config.session_pending_bytes,
-        concurrent: config.session_concurrent,
-        concurrent_forward: config.session_concurrent_forward,
-        inflated: config.limit_inflated,
-        connections: config.limit_connections,
+        pending: config.session.pending,
+        pending_bytes: config.session.pending_bytes,
+        concurrent: config.session.concurrent,
+        concurrent_forward: config.session.concurrent_forward,
+        inflated: config.limit.inflated,
+        connections: config.limit.connections,
     }
 }
 
 pub(super) fn listen(config: &Config, ready: Readiness) -> ListenOptions {
     ListenOptions {
-        header_deadline: config.limit_header_deadline,
-        max_packet_before_ack: config.limit_packet_before_ack,
-        max_packet_after_ack: config.limit_packet_after_ack,
-        proxy_protocol: config.proxy_protocol,
-        trusted_proxies: config.trusted_proxies.clone().into(),
-        origins: config.ws_origins.clone().into(),
-        subprotocols: config.ws_subprotocols.clone().into(),
-        probe: config.ws_probe.as_str().into(),
+        header_deadline: config.limit.header_deadline,
+        max_packet_before_ack: config.limit.packet_before_ack,
+        max_packet_after_ack: config.limit.packet_after_ack,
+        proxy_protocol: config.acceptor.proxy_protocol,
+        trusted_proxies: config.acceptor.trusted_proxies.clone().into(),
+        origins: config.acceptor.ws.origins.clone().into(),
+        subprotocols: config.acceptor.ws.subprotocols.clone().into(),
+        probe: config.acceptor.ws.probe.as_str().into(),
         ready,
-        max_head: config.limit_upgrade_head,
+        max_head: config.limit.upgrade_head,
     }
 }
 
 #[cfg(feature = "worker")]
 pub(super) fn worker(config: &Config) -> worker::Options {
     let redis = worker::RedisOptions {
-        url: config.worker_redis_url.clone(),
-        user: config.worker_redis_user.clone(),
-        password: config.worker_redis_password.clone(),
-        database: u32::try_from(config.worker_redis_database).ok(),
-        tls: config.worker_redis_tls,
-        ca_file: config.worker_redis_tls_ca_file.clone(),
+        url: config.worker.redis.url.clone(),
+        user: config.worker.redis.user.clone(),
+        password: config.worker.redis.password.clone(),
+        database: u32::try_from(config.worker.redis.database).ok(),
+        tls: config.worker.redis.tls.enabled,
+        ca_file: config.worker.redis.tls.ca_file.clone(),
     };
     let retry = worker::Retry {
-        enabled: config.worker_retry_enabled,
-        max: config.worker_retry_max,
-        exponent: config.worker_retry_exponential,
-        min_delay: config.worker_retry_min_delay,
-        max_delay: config.worker_retry_max_delay,
-        max_random: config.worker_retry_max_random,
+        enabled: config.worker.retry.enabled,
+        max: config.worker.retry.max,
+        exponent: config.worker.retry.exponential,
+        min_delay: config.worker.retry.min_delay,
+        max_delay: config.worker.retry.max_delay,
+        max_random: config.worker.retry.max_random,
     };
     worker::Options {
         redis,
-        namespace: config.worker_namespace.clone(),
-        concurrency: config.worker_concurrency,
+        namespace: config.worker.namespace.clone(),
+        concurrency: config.worker.concurrency,
         retry,
-        timeout: config.worker_timeout,
-        heartbeat: config.worker_heartbeat,
-        poll: config.worker_poll,
+        timeout: config.worker.timeout,
+        heartbeat: config.worker.heartbeat,
+        poll: config.worker.poll,
     }
 }

@@ -209,15 +209,15 @@ async fn begin(
 fn rates(builder: &mut Builder, tables: &Tables) -> Result<Option<CallLimits>> {
     let config = &builder.config;
     let mut rules = Vec::new();
-    if config.rate_limit_user > 0 && !config.rate_limit_force_disable {
-        let rule = CallLimit::new(config.rate_limit_user, config.rate_limit_user_interval)?;
-        rules.push((rule.per_user().answered(config.rate_limit_answer), None));
+    if config.rate_limit.user.limit > 0 && !config.rate_limit.force_disable {
+        let rule = CallLimit::new(config.rate_limit.user.limit, config.rate_limit.user.interval)?;
+        rules.push((rule.per_user().answered(config.rate_limit.answer), None));
     }
     let configured =
-        config.rate_limit_routes.iter().filter(|_| !config.rate_limit_force_disable).map(|limit| {
+        config.rate_limit.routes.iter().filter(|_| !config.rate_limit.force_disable).map(|limit| {
             let rule = CallLimit::new(limit.limit, limit.interval)?.route(&*limit.route);
             let rule = if limit.per_user { rule.per_user() } else { rule };
-            Ok(rule.answered(config.rate_limit_answer))
+            Ok(rule.answered(config.rate_limit.answer))
         });
     let configured = configured.collect::<Result<Vec<_>>>()?;
     let own = format!("{}.", builder.server_type);
@@ -295,7 +295,7 @@ fn assemble(builder: &mut Builder, format: Format, dictionary: Dictionary) -> Re
         None => (Rpc::new(Arc::new(Local(Arc::clone(&shared)))), Users::new(&sessions)),
     };
     let store = builder.group_store.take();
-    let store = store.unwrap_or_else(|| Box::new(MemoryStore::with_tick(config.groups_memory_tick)));
+    let store = store.unwrap_or_else(|| Box::new(MemoryStore::with_tick(config.groups.memory_tick)));
     let groups = Groups::boxed(store, users.clone());
     let modules = std::mem::take(&mut builder.modules);
     let app = App {

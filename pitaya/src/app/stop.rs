@@ -24,7 +24,12 @@ pub(super) async fn drain(running: &Running, force: &CancellationToken) {
     let sessions = app.sessions();
     let drained = app
         .modules()
-        .drain(|| sessions.count(), config.drain_period, config.drain_timeout, force.cancelled())
+        .drain(
+            || sessions.count(),
+            config.session.drain.period,
+            config.session.drain.timeout,
+            force.cancelled(),
+        )
         .await;
     match drained {
         Drained::Empty => tracing::info!("drained: no session is left"),

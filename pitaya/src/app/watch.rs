@@ -67,13 +67,13 @@ pub(super) fn add_reporters(builder: &mut Builder) {
     let config = &builder.config;
     warn_of_missing_features(config);
     #[cfg(feature = "prometheus")]
-    if (config.prometheus_enabled || !config.http_listen.is_empty())
+    if (config.metrics.prometheus.enabled || !config.http_listen.is_empty())
         && !builder.reporters.iter().any(|reporter| reporter.scrape("").is_some())
     {
         builder.reporters.push(Arc::new(crate::metrics::Prometheus::from_config(config)));
     }
     #[cfg(feature = "statsd")]
-    if config.statsd_enabled {
+    if config.metrics.statsd.enabled {
         match crate::metrics::Statsd::from_config(config) {
             Ok(statsd) => builder.reporters.push(Arc::new(statsd)),
             Err(error) => tracing::error!(%error, "failed to set up StatsD: no metrics are sent to it"),
@@ -85,12 +85,12 @@ pub(super) fn add_reporters(builder: &mut Builder) {
 fn warn_of_missing_features(config: &Config) {
     for (set, built, key, feature) in [
         (
-            config.prometheus_enabled,
+            config.metrics.prometheus.enabled,
             cfg!(feature = "prometheus"),
             "pitaya.metrics.prometheus.enabled",
             "prometheus",
         ),
-        (config.statsd_enabled, cfg!(feature = "statsd"), "pitaya.metrics.statsd.enabled", "statsd"),
+        (config.metrics.statsd.enabled, cfg!(feature = "statsd"), "pitaya.metrics.statsd.enabled", "statsd"),
         (config.otel_enabled, cfg!(feature = "otel"), "pitaya.tracing.otel.enabled", "otel"),
         (!config.http_listen.is_empty(), cfg!(feature = "http"), "pitaya.http.listen", "http"),
     ] {
@@ -150,14 +150,14 @@ async fn listen(app: &App) -> Result<()> {
     }
     // One listener may serve both.
     let covered = served.iter().any(|address: &SocketAddr| {
-        address.port() == config.prometheus_port
-            && (address.ip().is_unspecified() || config.prometheus_host.parse() == Ok(address.ip()))
+        address.port() == config.metrics.prometheus.port
+            && (address.ip().is_unspecified() || config.metrics.prometheus.host.parse() == Ok(address.ip()))
     });
-    if config.prometheus_enabled && cfg!(feature = "prometheus") && !covered {
-        let host = &config.prometheus_host;
+    if config.metrics.prometheus.enabled && cfg!(feature = "prometheus") && !covered {
+        let host = &config.metrics.prometheus.host;
         let host =
             if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.clone() };
-        match TcpListeners::bind(&format!("{host}:{}", config.prometheus_port)).await {
+        match TcpListeners::bind(&format!("{host}:{}", config.metrics.prometheus.port)).await {
             Ok(listeners) => {
                 tracing::info!(address = ?listeners.addresses().unwrap_or_default(), "serving /metrics to Prometheus");
                 let answer = move |request| {

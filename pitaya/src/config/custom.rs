@@ -19,7 +19,7 @@ use super::value_type::quoted;
 ///     labels = ["mode"]
 ///     "#,
 /// )?;
-/// assert_eq!(config.metrics_custom_counters[0].name, "games_played");
+/// assert_eq!(config.metrics.custom.counters[0].name, "games_played");
 /// # Ok::<(), pitaya::config::ConfigError>(())
 /// ```
 #[non_exhaustive]

@@ -33,12 +33,12 @@ impl Key {
 
     /// A value of this key as it may be printed.
     pub(super) fn mask(&self, value: &str) -> String {
-        if self.secret && value != "\"\"" {
-            redact::HIDDEN.into()
-        } else {
-            mask_credentials(value, self.addresses)
-        }
+        mask(value, self.secret, self.addresses)
     }
+}
+
+fn mask(value: &str, secret: bool, addresses: bool) -> String {
+    if secret && value != "\"\"" { redact::HIDDEN.into() } else { mask_credentials(value, addresses) }
 }
 
 /// The environment variable of a name.
@@ -135,6 +135,11 @@ impl<T> Rule<T> {
             Some((text, _)) => Some(text),
             None => None,
         }
+    }
+
+    /// A value of this row as it may be printed.
+    pub(super) fn mask(&self, value: &str) -> String {
+        mask(value, self.secret, self.addresses)
     }
 
     /// Checks the limit of the type, then that of the row.

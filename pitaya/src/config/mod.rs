@@ -1,7 +1,7 @@
 //! Configuration: one typed table of every key.
 //!
-//! A [`Config`] is a plain struct: code reads fields, never names. Its values come from layers, each over the one
-//! before: defaults, a TOML file, the environment, and what code sets on the struct.
+//! A [`Config`] is a plain struct with a struct for each section. Its values come from layers, each over the one before:
+//! defaults, a TOML file, the environment, and what code sets on the struct.
 //!
 //! ```
 //! use std::time::Duration;
@@ -13,10 +13,17 @@
 //! "#)?;
 //! assert_eq!(config.heartbeat_interval, Duration::from_secs(10));
 //!
-//! config.session_pending = 16;
+//! config.session.outbox.bytes = 256 * 1024;
 //! config.validate()?;
 //! # Ok::<(), pitaya::config::ConfigError>(())
 //! ```
+//!
+//! **Fields.** A field has the name of its key: `pitaya.session.outbox.bytes` is `config.session.outbox.bytes`. A table
+//! with one key has no struct, so `pitaya.heartbeat.interval` is `config.heartbeat_interval`. Five tables have a shorter
+//! name: `pitaya.cluster.rpc.client.nats` is [`config.nats`](NatsConfig), `pitaya.cluster.sd.etcd` is
+//! [`config.etcd`](EtcdConfig), `pitaya.conn.ratelimiting` is [`config.rate_limit`](RateLimitConfig),
+//! `pitaya.buffer.agent` is [`config.agent`](AgentConfig), and `pitaya.handler.messages` has the prefix `message_`.
+//! Code starts from [`Config::default`] and sets fields, because more fields may come.
 //!
 //! **Names.** Keys have the names of Go Pitaya, compared without regard to case. Tables and dotted names are the same.
 //! Where Go Pitaya's documentation and code disagree, both names are read; different values for both in one layer are an
@@ -48,6 +55,8 @@ use std::path::Path;
 
 mod choices;
 mod custom;
+#[macro_use]
+mod define;
 mod error;
 mod ignored;
 mod key;
@@ -66,14 +75,19 @@ pub(crate) use custom::is_label_name;
 pub use error::{ConfigError, Origin, Problem};
 pub use print::print_if_asked;
 pub use route_limit::RouteLimit;
-pub use table::Config;
+pub use table::{
+    AcceptorConfig, AgentConfig, Config, CustomMetricsConfig, DrainConfig, EtcdConfig, GrantLeaseConfig,
+    GroupsConfig, GroupsEtcdConfig, LimitConfig, MetricsConfig, NatsConfig, NatsTlsConfig, OutboxConfig,
+    PrometheusConfig, RateLimitConfig, RedisConfig, RedisTlsConfig, RetryConfig, SessionConfig, StatsdConfig,
+    UserRateLimitConfig, WorkerConfig, WsConfig,
+};
 
 use key::Key;
 use load::Loader;
 
 /// Returns all keys: those with an effect, then those without.
 fn keys() -> impl Iterator<Item = &'static Key> {
-    table::KEYS.iter().chain(ignored::IGNORED)
+    table::PARTS.iter().flat_map(|(_, keys)| *keys).chain(ignored::IGNORED)
 }
 
 impl Config {

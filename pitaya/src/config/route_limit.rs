@@ -22,7 +22,7 @@ use crate::route;
 ///     peruser = true
 ///     "#,
 /// )?;
-/// assert_eq!(config.rate_limit_routes[0].limit, 5);
+/// assert_eq!(config.rate_limit.routes[0].limit, 5);
 /// # Ok::<(), pitaya::config::ConfigError>(())
 /// ```
 #[non_exhaustive]
@@ -93,7 +93,7 @@ mod tests {
     fn limits(text: &str) -> Result<Vec<RouteLimit>, String> {
         let text = format!("[[pitaya.conn.ratelimiting.routes]]\n{text}");
         let config = Config::parse(&text).and_then(|config| config.validate().map(|()| config));
-        config.map(|config| config.rate_limit_routes).map_err(|error| error.to_string())
+        config.map(|config| config.rate_limit.routes).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -105,7 +105,7 @@ mod tests {
         let shown = show(&read[0]);
         assert_eq!(shown, "{ route = \"chat.say\", limit = 3, interval = \"2s\", peruser = true }");
         let printed = format!("pitaya.conn.ratelimiting.routes = [{shown}]");
-        assert_eq!(Config::parse(&printed).unwrap().rate_limit_routes, read);
+        assert_eq!(Config::parse(&printed).unwrap().rate_limit.routes, read);
         assert_eq!(limits("route = \"a.b\"\nlimit = 1").unwrap(), [RouteLimit::new("a.b", 1)]);
     }
 

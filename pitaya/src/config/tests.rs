@@ -26,14 +26,14 @@ fn error(text: &str) -> String {
 fn the_defaults_are_the_documented_ones_and_valid() {
     let config = Config::default();
     assert_eq!(config.heartbeat_interval, 30 * SECOND);
-    assert_eq!(config.agent_messages, 100);
-    assert_eq!(config.agent_write_timeout, 10 * SECOND);
-    assert_eq!(config.drain_timeout, 6 * 3600 * SECOND);
-    assert_eq!((config.rate_limit, config.rate_limit_interval), (20, SECOND));
-    assert_eq!(config.limit_packet_before_ack, 65_536);
-    assert_eq!(config.limit_packet_after_ack, 1_048_576);
+    assert_eq!(config.agent.messages, 100);
+    assert_eq!(config.agent.write_timeout, 10 * SECOND);
+    assert_eq!(config.session.drain.timeout, 6 * 3600 * SECOND);
+    assert_eq!((config.rate_limit.limit, config.rate_limit.interval), (20, SECOND));
+    assert_eq!(config.limit.packet_before_ack, 65_536);
+    assert_eq!(config.limit.packet_after_ack, 1_048_576);
     assert_eq!(config.serializer_type, SerializerType::Json);
-    assert!(config.message_compression && !config.proxy_protocol);
+    assert!(config.message_compression && !config.acceptor.proxy_protocol);
     assert_eq!(config.validate(), Ok(()));
     assert_eq!(Config::parse("").unwrap(), config);
 }
@@ -53,9 +53,9 @@ fn environment_overrides_file_overrides_defaults() {
     let config =
         with_env(text, [("PITAYA_HEARTBEAT_INTERVAL", "20s"), ("PITAYA_TIMER_PRECISION", "5ms")]).unwrap();
     assert_eq!(config.heartbeat_interval, 20 * SECOND);
-    assert_eq!(config.session_pending, 5);
+    assert_eq!(config.session.pending, 5);
     assert_eq!(config.timer_precision, Duration::from_millis(5));
-    assert_eq!(config.agent_messages, 100);
+    assert_eq!(config.agent.messages, 100);
 }
 
 #[test]
@@ -100,9 +100,9 @@ fn setting_one_key_never_drops_another() {
         conntimeout = '3s'";
     let config =
         with_env(text, [("PITAYA_BUFFER_AGENT_MESSAGES", "7"), ("PITAYA_METRICS_PERIOD", "1s")]).unwrap();
-    assert_eq!(config.metrics_game, "chess");
-    assert_eq!(config.metrics_const_labels["region"], "eu");
-    assert_eq!((config.agent_write_timeout, config.agent_messages), (3 * SECOND, 7));
+    assert_eq!(config.metrics.game, "chess");
+    assert_eq!(config.metrics.const_labels["region"], "eu");
+    assert_eq!((config.agent.write_timeout, config.agent.messages), (3 * SECOND, 7));
 }
 
 #[test]
@@ -128,9 +128,9 @@ fn compression_keys_accept_every_spelling() {
 #[test]
 fn both_names_of_a_key_are_read() {
     let config = Config::parse("pitaya.buffer.agent.writetimeout = '3s'").unwrap();
-    assert_eq!(config.agent_write_timeout, 3 * SECOND);
+    assert_eq!(config.agent.write_timeout, 3 * SECOND);
     let config = Config::parse("pitaya.metrics.prometheus.additionalTags = { a = 'b' }").unwrap();
-    assert_eq!(config.metrics_additional_labels["a"], "b");
+    assert_eq!(config.metrics.additional_labels["a"], "b");
     assert!(Config::parse("[pitaya.buffer.agent]\nwritetimeout = '60s'\nconntimeout = '1m'").is_ok());
 
     let message = error("[pitaya.buffer.agent]\nwritetimeout = '3s'\nconntimeout = '4s'");
@@ -144,7 +144,7 @@ fn both_names_of_a_key_are_read() {
 fn a_variable_overrides_the_other_name_in_the_file() {
     let text = "pitaya.buffer.agent.conntimeout = '3s'";
     let config = with_env(text, [("PITAYA_BUFFER_AGENT_WRITETIMEOUT", "4s")]).unwrap();
-    assert_eq!(config.agent_write_timeout, 4 * SECOND);
+    assert_eq!(config.agent.write_timeout, 4 * SECOND);
 }
 
 #[test]
@@ -221,9 +221,10 @@ fn all_problems_are_reported_together() {
 
 #[test]
 fn validate_checks_what_code_has_set() {
-    let mut config = Config { rate_limit: 0, ..Config::default() };
+    let mut config = Config::default();
+    config.rate_limit.limit = 0;
     config.handler_timeout = Duration::MAX;
-    config.metrics_const_labels.insert("a-b".into(), String::new());
+    config.metrics.const_labels.insert("a-b".into(), String::new());
     let message = config.validate().unwrap_err().to_string();
     assert!(message.contains("pitaya.conn.ratelimiting.limit = 0 (code) must be at least 1"), "{message}");
     assert!(message.contains("pitaya.handler.timeout"), "{message}");
@@ -261,15 +262,15 @@ fn lists_and_labels_come_from_comma_strings() {
         ("PITAYA_METRICS_CONSTLABELS", "zone=z0, rack=r=1"),
     ];
     let config = with_env("", env).unwrap();
-    assert_eq!(config.ws_origins, ["https://a", "https://b"]);
-    assert_eq!(config.metrics_const_labels["zone"], "z0");
-    assert_eq!(config.metrics_const_labels["rack"], "r=1");
+    assert_eq!(config.acceptor.ws.origins, ["https://a", "https://b"]);
+    assert_eq!(config.metrics.const_labels["zone"], "z0");
+    assert_eq!(config.metrics.const_labels["rack"], "r=1");
 }
 
 #[test]
 fn label_names_are_lower_cased() {
     let config = Config::parse("pitaya.metrics.constLabels = { Zone = 'A', rackNo = 'B' }").unwrap();
-    let labels: Vec<_> = config.metrics_const_labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let labels: Vec<_> = config.metrics.const_labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     assert_eq!(labels, [("rackno", "B"), ("zone", "A")]);
     let message = error("pitaya.metrics.constLabels = { Zone = 'A', zone = 'B' }");
     assert!(message.contains("has the label \"zone\" twice"), "{message}");
@@ -286,8 +287,9 @@ fn origins_and_networks_are_checked_on_read() {
         let message = error(&format!("[pitaya.acceptor]\n{text}"));
         assert!(message.contains(write), "{message}");
     }
-    let mut config = Config { ws_origins: vec!["b.example".into()], ..Config::default() };
-    config.trusted_proxies = vec!["balancer".into()];
+    let mut config = Config::default();
+    config.acceptor.ws.origins = vec!["b.example".into()];
+    config.acceptor.trusted_proxies = vec!["balancer".into()];
     let message = config.validate().unwrap_err().to_string();
     assert!(message.contains("origins such as") && message.contains("networks such as"), "{message}");
 }
@@ -297,7 +299,7 @@ fn weakly_typed_values_are_read() {
     let text =
         "[pitaya]\nsession.pending = '12'\nerrors.expose = 1\nworker.redis.pool = '10'\nmetrics.game = 7";
     let config = Config::parse(text).unwrap();
-    assert_eq!((config.session_pending, config.errors_expose, config.metrics_game.as_str()), (12, true, "7"));
+    assert_eq!((config.session.pending, config.errors_expose, config.metrics.game.as_str()), (12, true, "7"));
 }
 
 #[test]
@@ -311,8 +313,8 @@ fn custom_metrics_are_defined_in_the_file_only() {
         name = 'size'
         buckets = [1, 10.5]";
     let config = Config::parse(text).unwrap();
-    assert_eq!(config.metrics_custom_summaries[0].objectives, [(0.5, 0.02), (0.99, 0.001)]);
-    assert_eq!(config.metrics_custom_histograms[0].buckets, [1.0, 10.5]);
+    assert_eq!(config.metrics.custom.summaries[0].objectives, [(0.5, 0.02), (0.99, 0.001)]);
+    assert_eq!(config.metrics.custom.histograms[0].buckets, [1.0, 10.5]);
     assert_eq!(Config::parse(&config.print()).unwrap(), config);
     let error = with_env("", [("PITAYA_METRICS_CUSTOM_COUNTERS", "x")]).unwrap_err().to_string();
     assert!(error.contains("cannot come from the environment"), "{error}");
@@ -326,16 +328,16 @@ fn custom_metrics_are_defined_in_the_file_only() {
 #[test]
 fn what_is_printed_can_be_loaded_again() {
     let mut config = Config::parse("pitaya.metrics.constLabels = { a = 'b \"c\"' }").unwrap();
-    config.session_outbox_policy = OutboxPolicy::Latest;
-    config.ws_origins = vec!["https://a".into()];
-    config.drain_timeout = Duration::from_millis(1500);
+    config.session.outbox.policy = OutboxPolicy::Latest;
+    config.acceptor.ws.origins = vec!["https://a".into()];
+    config.session.drain.timeout = Duration::from_millis(1500);
     assert_eq!(Config::parse(&config.print()).unwrap(), config);
 }
 
 #[test]
 fn printing_tells_who_set_what() {
     let mut config = with_env("pitaya.session.pending = 5", [("PITAYA_TIMER_PRECISION", "5ms")]).unwrap();
-    config.agent_messages = 3;
+    config.agent.messages = 3;
     let printed = config.print();
     for part in [
         "# int, file (text); PITAYA_SESSION_PENDING\npitaya.session.pending = 5",

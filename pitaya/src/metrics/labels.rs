@@ -20,13 +20,13 @@ impl LabelSet {
     ///
     /// A constant label of the configuration named `game` or `serverType` overrides them.
     pub(super) fn new(config: &Config, server_type: &str) -> Self {
-        let configured = &config.metrics_const_labels;
-        let own = [("game", config.metrics_game.as_str()), ("serverType", server_type)];
+        let configured = &config.metrics.const_labels;
+        let own = [("game", config.metrics.game.as_str()), ("serverType", server_type)];
         let own =
             own.into_iter().filter(|(name, value)| !value.is_empty() && !configured.contains_key(*name));
         let configured = configured.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         Self {
-            additional: config.metrics_additional_labels.clone().into_iter().collect(),
+            additional: config.metrics.additional_labels.clone().into_iter().collect(),
             constant: own
                 .chain(configured)
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))

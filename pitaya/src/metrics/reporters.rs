@@ -80,10 +80,10 @@ impl Metrics {
         }
         let metrics = Self { inner: Arc::new(Inner { reporters, labels, ..Inner::default() }) };
         for (kind, specs) in [
-            (MetricKind::Counter, &config.metrics_custom_counters),
-            (MetricKind::Gauge, &config.metrics_custom_gauges),
-            (MetricKind::Summary, &config.metrics_custom_summaries),
-            (MetricKind::Histogram, &config.metrics_custom_histograms),
+            (MetricKind::Counter, &config.metrics.custom.counters),
+            (MetricKind::Gauge, &config.metrics.custom.gauges),
+            (MetricKind::Summary, &config.metrics.custom.summaries),
+            (MetricKind::Histogram, &config.metrics.custom.histograms),
         ] {
             for spec in specs {
                 metrics.define(Metric::custom(kind, spec)?)?;

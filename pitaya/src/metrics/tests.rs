@@ -93,7 +93,7 @@ fn constant_label_must_not_repeat_a_metric_label() {
     let error = refusal("pitaya.metrics.constLabels = { route = 'x' }");
     assert!(matches!(error, MetricError::LabelTaken { label, .. } if label == "route"));
     let mut config = Config::default();
-    config.metrics_additional_labels.insert("serverType".to_owned(), "x".to_owned());
+    config.metrics.additional_labels.insert("serverType".to_owned(), "x".to_owned());
     let error = Metrics::new(&config, "room", vec![]).unwrap_err();
     assert!(matches!(error, MetricError::LabelTaken { label, .. } if label == "serverType"));
 }

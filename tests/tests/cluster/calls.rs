@@ -70,7 +70,7 @@ async fn forwarded_messages_may_start_on_arrival() {
     let cluster = TestCluster::default();
     let hall = cluster.hall("hall-1").await;
     let mut config = config();
-    config.session_concurrent_forward = true;
+    config.session.concurrent_forward = true;
     let gate = cluster.server("gate", "gate-1", config).acceptor(pitaya::acceptor::Tcp::new("127.0.0.1:0"));
     let gate = gate.start().await.unwrap();
     let mut client = pitaya_tests::raw_client::RawClient::ready(gate.socket_addrs()[0]).await;

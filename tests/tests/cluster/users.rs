@@ -71,7 +71,7 @@ async fn bind_on_another_frontend_kicks_the_first() {
 async fn user_may_be_on_several_frontends() {
     let cluster = TestCluster::default();
     let mut config = pitaya_tests::server::config();
-    config.session_unique = false;
+    config.session.unique = false;
     let tcp = || pitaya::acceptor::Tcp::new("127.0.0.1:0");
     let one = cluster.server("gate", "gate-1", config.clone()).acceptor(tcp()).start().await.unwrap();
     let two = cluster.server("gate", "gate-2", config).acceptor(tcp()).start().await.unwrap();
@@ -115,7 +115,7 @@ async fn binds_are_announced_only_for_unique_sessions() {
     let own = Server::new("gate", "ear");
     transport.start(Arc::new(own), Arc::clone(&ear) as _).await.unwrap();
     let mut config = pitaya_tests::server::config();
-    config.session_unique = false;
+    config.session.unique = false;
     let tcp = pitaya::acceptor::Tcp::new("127.0.0.1:0");
     let several = cluster.server("gate", "gate-1", config).acceptor(tcp).start().await.unwrap();
     let (several, one) = (crate::test_cluster::Served { app: several }, cluster.gate("gate-2").await);

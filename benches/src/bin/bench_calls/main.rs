@@ -86,9 +86,9 @@ async fn raw(args: &Args) -> io::Result<Value> {
 
 async fn rpc(args: &Args) -> io::Result<Value> {
     let mut config = Config::from_env().map_err(io::Error::other)?;
-    config.nats_connect.clone_from(&args.nats);
-    config.etcd_endpoints = vec![args.etcd.clone()];
-    config.etcd_prefix.clone_from(&args.prefix);
+    config.nats.connect.clone_from(&args.nats);
+    config.etcd.endpoints = vec![args.etcd.clone()];
+    config.etcd.prefix.clone_from(&args.prefix);
     let app = App::builder().config(config).server_type("caller").backend().cluster();
     let app = app.reporter(Arc::new(InMemoryReporter::new())).start().await.map_err(io::Error::other)?;
     let back: BackApiClient = app.app().service().map_err(io::Error::other)?;

@@ -179,9 +179,9 @@ fn app(mut args: impl Iterator<Item = String>) -> Result<Builder> {
             ("--role", "solo") => role = Role::Solo,
             ("--role", "front") => role = Role::Front,
             ("--role", "back") => role = Role::Back,
-            ("--nats", _) => config.nats_connect = value,
-            ("--etcd", _) => config.etcd_endpoints = vec![value],
-            ("--prefix", _) => config.etcd_prefix = value,
+            ("--nats", _) => config.nats.connect = value,
+            ("--etcd", _) => config.etcd.endpoints = vec![value],
+            ("--prefix", _) => config.etcd.prefix = value,
             ("--tcp", _) => app = app.acceptor(Tcp::new(value)),
             ("--ws", _) => app = app.acceptor(WebSocket::new(value)),
             ("--proxy", _) => {

@@ -88,20 +88,20 @@ impl EtcdOptions {
     #[must_use]
     pub fn from_config(config: &Config) -> Self {
         Self {
-            endpoints: config.etcd_endpoints.clone(),
-            user: config.etcd_user.clone(),
-            pass: config.etcd_pass.clone(),
-            dial_timeout: config.etcd_dial_timeout,
-            prefix: config.etcd_prefix.clone(),
-            heartbeat_ttl: config.etcd_heartbeat_ttl,
-            sync_interval: config.etcd_sync_interval,
-            revoke_timeout: config.etcd_revoke_timeout,
-            shutdown_delay: config.etcd_shutdown_delay,
-            grant_lease_timeout: config.etcd_grant_lease_timeout,
-            max_retries: config.etcd_grant_lease_max_retries,
-            retry_interval: config.etcd_grant_lease_retry_interval,
-            blacklist: config.etcd_server_types_blacklist.clone(),
-            ca_file: config.etcd_tls_ca_file.clone(),
+            endpoints: config.etcd.endpoints.clone(),
+            user: config.etcd.user.clone(),
+            pass: config.etcd.pass.clone(),
+            dial_timeout: config.etcd.dial_timeout,
+            prefix: config.etcd.prefix.clone(),
+            heartbeat_ttl: config.etcd.heartbeat_ttl,
+            sync_interval: config.etcd.sync_interval,
+            revoke_timeout: config.etcd.revoke_timeout,
+            shutdown_delay: config.etcd.shutdown_delay,
+            grant_lease_timeout: config.etcd.grant_lease.timeout,
+            max_retries: config.etcd.grant_lease.max_retries,
+            retry_interval: config.etcd.grant_lease.retry_interval,
+            blacklist: config.etcd.server_types_blacklist.clone(),
+            ca_file: config.etcd.tls_ca_file.clone(),
         }
     }
 

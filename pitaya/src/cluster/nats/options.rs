@@ -77,22 +77,22 @@ impl NatsOptions {
     #[must_use]
     pub fn from_config(config: &Config) -> Self {
         Self {
-            addresses: config.nats_connect.clone(),
-            connection_timeout: config.nats_connection_timeout,
+            addresses: config.nats.connect.clone(),
+            connection_timeout: config.nats.connection_timeout,
             // -1 means no limit.
-            first_connect_retries: u32::try_from(config.nats_max_reconnection_retries).unwrap_or(u32::MAX),
-            reconnect_wait: config.nats_reconnect_wait,
-            reconnect_jitter: config.nats_reconnect_jitter,
-            ping_interval: config.nats_ping_interval,
-            max_pings_outstanding: config.nats_max_pings_outstanding,
-            discovery_interval: config.nats_discovery_interval,
-            messages: config.nats_buffer_messages,
-            credentials_file: config.nats_credentials_file.clone(),
+            first_connect_retries: u32::try_from(config.nats.max_reconnection_retries).unwrap_or(u32::MAX),
+            reconnect_wait: config.nats.reconnect_wait,
+            reconnect_jitter: config.nats.reconnect_jitter,
+            ping_interval: config.nats.ping_interval,
+            max_pings_outstanding: config.nats.max_pings_outstanding,
+            discovery_interval: config.nats.discovery_interval,
+            messages: config.nats.buffer_messages,
+            credentials_file: config.nats.credentials_file.clone(),
             tls: NatsTls {
-                required: config.nats_tls_required,
-                ca_file: config.nats_tls_ca_file.clone(),
-                cert_file: config.nats_tls_cert_file.clone(),
-                key_file: config.nats_tls_key_file.clone(),
+                required: config.nats.tls.required,
+                ca_file: config.nats.tls.ca_file.clone(),
+                cert_file: config.nats.tls.cert_file.clone(),
+                key_file: config.nats.tls.key_file.clone(),
             },
             ..Self::default()
         }

@@ -52,8 +52,8 @@ fn row(key: &Key, default: &Config) -> String {
 fn reference() -> String {
     let default = Config::default();
     let mut text = HEAD.to_owned();
-    let parts = [("Keys", table::KEYS), ("Keys that are accepted without effect", ignored::IGNORED)];
-    for (title, keys) in parts {
+    let ignored = ("Keys that are accepted without effect", ignored::IGNORED);
+    for &(title, keys) in table::PARTS.iter().chain([&ignored]) {
         text += &format!("\n## {title}\n\n| key | type | default | meaning |\n|---|---|---|---|\n");
         for key in keys {
             text += &row(key, &default);

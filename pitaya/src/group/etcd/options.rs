@@ -57,13 +57,13 @@ impl EtcdGroupOptions {
     #[must_use]
     pub fn from_config(config: &Config) -> Self {
         Self {
-            endpoints: config.groups_etcd_endpoints.clone(),
-            user: config.etcd_user.clone(),
-            pass: config.etcd_pass.clone(),
-            prefix: config.groups_etcd_prefix.clone(),
-            dial_timeout: config.groups_etcd_dial_timeout,
-            transaction_timeout: config.groups_etcd_transaction_timeout,
-            ca_file: config.groups_etcd_tls_ca_file.clone(),
+            endpoints: config.groups.etcd.endpoints.clone(),
+            user: config.etcd.user.clone(),
+            pass: config.etcd.pass.clone(),
+            prefix: config.groups.etcd.prefix.clone(),
+            dial_timeout: config.groups.etcd.dial_timeout,
+            transaction_timeout: config.groups.etcd.transaction_timeout,
+            ca_file: config.groups.etcd.tls_ca_file.clone(),
         }
     }
 }
@@ -92,9 +92,9 @@ mod tests {
     #[test]
     fn password_is_never_printed() {
         let mut config = Config::default();
-        config.etcd_user = "bob".into();
-        config.etcd_pass = "hunter2".into();
-        config.groups_etcd_endpoints = vec!["http://bob:hunter2@c:3".into()];
+        config.etcd.user = "bob".into();
+        config.etcd.pass = "hunter2".into();
+        config.groups.etcd.endpoints = vec!["http://bob:hunter2@c:3".into()];
         let options = EtcdGroupOptions::from_config(&config);
         let printed = format!("{options:?}");
         assert!(printed.contains("bob") && !printed.contains("hunter2"), "{printed}");

@@ -83,7 +83,7 @@ impl Prometheus {
     /// Returns an exporter as the configuration says: `pitaya.metrics.prometheus.histograms`.
     #[must_use]
     pub fn from_config(config: &Config) -> Self {
-        Self::new().histograms(config.prometheus_histograms)
+        Self::new().histograms(config.metrics.prometheus.histograms)
     }
 
     /// Exports summaries as histograms, without quantiles.

@@ -69,7 +69,7 @@ impl Statsd {
     }
 
     fn from_parts(config: &Config, env: impl Fn(&str) -> Option<String>) -> Result<Self, StatsdError> {
-        let address = Address::parse(&config.statsd_host, &env)?;
+        let address = Address::parse(&config.metrics.statsd.host, &env)?;
         let tags = [
             ("DD_ENTITY_ID", "dd.internal.entity_id"),
             ("DD_ENV", "env"),
@@ -77,17 +77,17 @@ impl Statsd {
             ("DD_VERSION", "version"),
         ];
         let tags = tags.iter().filter_map(|(variable, tag)| Some(((*tag).to_owned(), env(variable)?)));
-        let sampled = config.statsd_rate < 1.0;
+        let sampled = config.metrics.statsd.rate < 1.0;
         Ok(Self {
             sender: Mutex::new(Sender::new(&address)),
             address,
             style: Style {
-                prefix: config.statsd_prefix.clone(),
+                prefix: config.metrics.statsd.prefix.clone(),
                 tags: tags.collect(),
-                rate: sampled.then_some(config.statsd_rate),
-                tagged: config.statsd_dialect == StatsdDialect::DogStatsd,
+                rate: sampled.then_some(config.metrics.statsd.rate),
+                tagged: config.metrics.statsd.dialect == StatsdDialect::DogStatsd,
             },
-            rate: config.statsd_rate,
+            rate: config.metrics.statsd.rate,
             registry: Registry::new(MOST_SERIES),
             pending: Arc::default(),
         })

@@ -18,7 +18,7 @@ fn hub(config: &Config) -> (Arc<Statsd>, Metrics) {
 
 fn config(host: String) -> Config {
     let mut config = Config::default();
-    config.statsd_host = host;
+    config.metrics.statsd.host = host;
     config
 }
 
@@ -76,7 +76,7 @@ async fn each_observation_is_a_line() {
 #[tokio::test]
 async fn a_share_of_the_values_is_sent() {
     let (socket, mut config) = server().await;
-    config.statsd_rate = 0.25;
+    config.metrics.statsd.rate = 0.25;
     let (statsd, metrics) = hub(&config);
     fastrand::seed(7);
     let (took, hits) = (metrics.bind(&TOOK, &[]).unwrap(), metrics.bind(&HITS, &[]).unwrap());
@@ -95,7 +95,7 @@ async fn a_share_of_the_values_is_sent() {
 #[tokio::test]
 async fn nothing_is_sent_at_rate_zero() {
     let (socket, mut config) = server().await;
-    config.statsd_rate = 0.0;
+    config.metrics.statsd.rate = 0.0;
     let (statsd, metrics) = hub(&config);
     metrics.record(&HITS, &[], 1.0).unwrap();
     metrics.record(&TOOK, &[], 1.0).unwrap();

@@ -1,0 +1,125 @@
+//! Connections to NATS and etcd.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{at_least_one, millis, secs, some_time};
+use crate::config::key::{Key, Rule};
+use crate::config::value_type::{Count, DurationValue, File, Flag, List, Text, ValueType};
+
+keys! {
+    /// The connection to NATS: `pitaya.cluster.rpc.client.nats`.
+    NatsConfig (nats) [tls: NatsTlsConfig] {
+        /// Addresses of NATS, separated by commas. `:4222` is `localhost:4222`; of a name all addresses are tried.
+        connect: String as Text = "nats://localhost:4222".to_owned(), "pitaya.cluster.rpc.client.nats.connect",
+            allowed("an address", |v| !v.trim().is_empty()), addresses();
+
+        /// The longest a connection to NATS may take.
+        connection_timeout: Duration as DurationValue = secs(2), "pitaya.cluster.rpc.client.nats.connectiontimeout",
+            allowed("more than 0s", some_time);
+
+        /// Attempts at the first connection to NATS; -1 means without end. One that is lost later is made again without end.
+        max_reconnection_retries: i64 as Count<i64> = 15, "pitaya.cluster.rpc.client.nats.maxreconnectionretries",
+            allowed("at least -1", |v| *v >= -1);
+
+        /// Pause between two attempts to connect.
+        reconnect_wait: Duration as DurationValue = secs(1), "pitaya.cluster.rpc.client.nats.reconnectwait";
+
+        /// The longest random time that is added to the pause between two attempts.
+        reconnect_jitter: Duration as DurationValue = millis(100), "pitaya.cluster.rpc.client.nats.reconnectjitter";
+
+        /// Ping interval, to detect dead connections.
+        ping_interval: Duration as DurationValue = secs(120), "pitaya.cluster.rpc.client.nats.pinginterval",
+            allowed("more than 0s", some_time);
+
+        /// Pings without an answer after which a connection counts as lost.
+        max_pings_outstanding: u32 as Count<u32> = 3, "pitaya.cluster.rpc.client.nats.maxpingsoutstanding";
+
+        /// Pause between two questions to NATS for the other brokers of its cluster, which are tried too when a connection is
+        /// lost; 15 times as long where NATS demands TLS. With 0s only the configured
+        /// addresses are tried.
+        discovery_interval: Duration as DurationValue = secs(2), "pitaya.cluster.rpc.client.nats.discoveryinterval";
+
+        /// A file with a JWT and the seed of a key, as `nsc` writes it, to authenticate to NATS. It needs the
+        /// feature `nats-creds`.
+        credentials_file: Option<PathBuf> as File = None, "pitaya.cluster.rpc.client.nats.credentialsfile";
+
+        /// The most messages of other servers that wait to be read. Further ones are dropped and counted. Go Pitaya's
+        /// default is 75, which a few busy frontends exceed.
+        buffer_messages: usize as Count<usize> = 65536, "pitaya.cluster.rpc.server.nats.buffer.messages",
+            allowed("at least 1", at_least_one);
+    }
+
+    /// TLS to NATS: `pitaya.cluster.rpc.client.nats.tls`.
+    NatsTlsConfig (nats.tls) [] {
+        /// Refuses a NATS without TLS; so does the scheme `tls://` in its address. Without either, TLS is used where NATS
+        /// demands it.
+        required: bool as Flag = false, "pitaya.cluster.rpc.client.nats.tls.required";
+
+        /// PEM file of CA certificates for NATS that replaces the system roots.
+        ca_file: Option<PathBuf> as File = None, "pitaya.cluster.rpc.client.nats.tls.cafile";
+
+        /// The certificate of this server with its chain, in PEM, for a NATS that asks for it. It needs its key.
+        cert_file: Option<PathBuf> as File = None, "pitaya.cluster.rpc.client.nats.tls.certfile";
+
+        /// The key of the certificate, in PEM.
+        key_file: Option<PathBuf> as File = None, "pitaya.cluster.rpc.client.nats.tls.keyfile";
+    }
+
+    /// Service discovery by etcd: `pitaya.cluster.sd.etcd`.
+    EtcdConfig (etcd) [grant_lease: GrantLeaseConfig] {
+        /// Addresses of etcd, as host:port or URLs. `:2379` is `localhost:2379`; of a name all addresses are tried. The client
+        /// addresses of members that join later are not learned: name each member by an address that outlives it.
+        endpoints: Vec<String> as List = vec!["localhost:2379".to_owned()], "pitaya.cluster.sd.etcd.endpoints",
+            allowed("at least one address", |v| !v.is_empty()), addresses();
+
+        /// The user for etcd; sent only together with a password.
+        user: String as Text = String::new(), "pitaya.cluster.sd.etcd.user";
+
+        /// The password of the user for etcd.
+        pass: String as Text = String::new(), "pitaya.cluster.sd.etcd.pass", secret();
+
+        /// PEM file of CA certificates for etcd that replaces the system roots. With it an address without a scheme is
+        /// `https://`. It needs the feature `tls`.
+        tls_ca_file: Option<PathBuf> as File = None, "pitaya.cluster.sd.etcd.tls.cafile";
+
+        /// The longest a connection to etcd may take.
+        dial_timeout: Duration as DurationValue = secs(5), "pitaya.cluster.sd.etcd.dialtimeout",
+            allowed("more than 0s", some_time);
+
+        /// The prefix of all keys of the registry.
+        prefix: String as Text = "pitaya/".to_owned(), "pitaya.cluster.sd.etcd.prefix";
+
+        /// How long the registry keeps a server whose renewals stop.
+        heartbeat_ttl: Duration as DurationValue = secs(60), "pitaya.cluster.sd.etcd.heartbeat.ttl",
+            allowed("at least 1s", |v| v.as_secs() >= 1);
+
+        /// Pause between two readings of the whole list of servers, in case a change was missed.
+        sync_interval: Duration as DurationValue = secs(120), "pitaya.cluster.sd.etcd.syncservers.interval",
+            allowed("more than 0s", some_time);
+
+        /// The longest that leaving the registry may take.
+        revoke_timeout: Duration as DurationValue = secs(5), "pitaya.cluster.sd.etcd.revoke.timeout",
+            allowed("more than 0s", some_time);
+
+        /// Pause after leaving the registry before this server stops answering, so that the others see it leave.
+        shutdown_delay: Duration as DurationValue = millis(300), "pitaya.cluster.sd.etcd.shutdown.delay";
+
+        /// Server types that this server ignores.
+        server_types_blacklist: Vec<String> as List = Vec::new(), "pitaya.cluster.sd.etcd.servertypesblacklist",
+            also(&["pitaya.cluster.sd.etcd.servertypeblacklist"]);
+    }
+
+    /// The registration in etcd: `pitaya.cluster.sd.etcd.grantlease`.
+    GrantLeaseConfig (etcd.grant_lease) [] {
+        /// The longest one attempt to register may take.
+        timeout: Duration as DurationValue = secs(60), "pitaya.cluster.sd.etcd.grantlease.timeout",
+            allowed("more than 0s", some_time);
+
+        /// Attempts to register at start. A registration that is lost later is made again without end.
+        max_retries: u32 as Count<u32> = 15, "pitaya.cluster.sd.etcd.grantlease.maxretries";
+
+        /// Delay between attempts to register.
+        retry_interval: Duration as DurationValue = secs(5), "pitaya.cluster.sd.etcd.grantlease.retryinterval";
+    }
+}
