@@ -29,6 +29,7 @@ pub mod module;
 #[cfg(feature = "otel")]
 #[cfg_attr(docsrs, doc(cfg(feature = "otel")))]
 pub mod otel;
+mod peers;
 pub mod pipeline;
 pub mod route;
 pub mod serialize;

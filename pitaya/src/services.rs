@@ -28,12 +28,6 @@ impl Services {
         self.map.write().insert(TypeId::of::<T>(), (type_name::<T>(), value));
     }
 
-    /// Removes all values. Services refer to each other, and would keep each other alive.
-    pub(crate) fn clear(&self) {
-        let all = std::mem::take(&mut *self.map.write());
-        drop(all);
-    }
-
     /// Returns the value of a type, if there is one.
     pub fn find<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         let map = self.map.read();

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::Builder;
 use crate::cluster::server::{BROADCASTS, ORDER};
-use crate::cluster::{ClusterMetrics, Limits, Node, Parts, Server};
+use crate::cluster::{ClusterMetrics, Limits, Node, Outbound, Parts, Server};
 use crate::component::Shared;
 use crate::config::Config;
 use crate::error::{Error, Result, code};
 use crate::metrics::Metrics;
+use crate::peers::Standalone;
 use crate::session::{Pool, Settings};
 
 /// Makes the pool of sessions, and this server's place in its cluster if it is in one.
@@ -25,7 +26,7 @@ pub(super) fn node(
     }
     let (discovery, transport) = match (builder.discovery.take(), builder.transport.take()) {
         (Some(discovery), Some(transport)) => (discovery, transport),
-        (None, None) => return Ok((None, Pool::new(settings, callbacks, None))),
+        (None, None) => return Ok((None, Pool::new(settings, callbacks, Arc::new(Standalone::default())))),
         (Some(_), None) => return Err(half("a discovery and no transport: add `.transport(…)`")),
         (None, Some(_)) => return Err(half("a transport and no discovery: add `.discovery(…)`")),
     };
@@ -53,9 +54,10 @@ pub(super) fn node(
         metrics: ClusterMetrics::new(metrics),
         clock: builder.clock.clone(),
     };
-    let node = Node::new(parts, |directory| Pool::new(settings, callbacks, Some(directory)));
-    let pool = Arc::clone(node.pool());
-    Ok((Some(node), pool))
+    let outbound = Outbound::new(parts);
+    let pool = Pool::new(settings, callbacks, Arc::clone(&outbound) as _);
+    let node = Node::new(outbound, Arc::clone(&pool));
+    Ok((Some(Arc::new(node)), pool))
 }
 
 /// Sets the parts that the builder was not given, as the configuration says.
@@ -94,6 +96,7 @@ fn limits(config: &Config) -> Limits {
     Limits {
         request: config.cluster_request_timeout,
         handler: config.handler_timeout,
+        replace: config.session.replace_timeout,
         unique: config.session.unique,
     }
 }

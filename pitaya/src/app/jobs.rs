@@ -7,7 +7,7 @@ use tokio::time::{Instant, interval_at};
 
 use super::builder::Builder;
 use super::{App, settings};
-use crate::component::{Local, RemoteTarget, Rpc, Tables};
+use crate::component::{LocalRemotes, Rpc, Tables};
 use crate::error::Result;
 use crate::util::sync::Mutex;
 use crate::util::throttle::{GLOBAL, throttled};
@@ -39,7 +39,7 @@ impl Jobs {
 }
 
 fn runner(worker: Worker, app: &App, tables: &Tables) -> Runner {
-    let local: Arc<dyn RemoteTarget> = Arc::new(Local(Arc::clone(&app.inner.shared)));
+    let local = Arc::new(LocalRemotes(Arc::clone(&app.inner.shared)));
     let Worker { mut routes, server_of } = worker;
     let mut own = Vec::new();
     for entry in tables.remotes.entries() {

@@ -45,7 +45,7 @@ use tokio_util::task::TaskTracker;
 use crate::cluster::{Node, Servers};
 use crate::component::{Call, Entry, Extract, FromServices, HasServices, Kind, Rpc, Shared, State};
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result, code};
 use crate::group::{Groups, Users};
 use crate::metrics::{HeapSource, Metrics};
 use crate::module::Modules;
@@ -205,7 +205,7 @@ impl App {
     /// # Errors
     /// `PIT-500` if the app has no value of this type.
     pub fn state<T: Send + Sync + 'static>(&self) -> Result<State<T>> {
-        State::from_services(&self.inner.shared.services)
+        State::from_services(&*self.services()?)
     }
 
     /// Returns anything that a field of a component can be, such as the client of a contract. For code outside
@@ -214,17 +214,22 @@ impl App {
     /// # Errors
     /// `PIT-500`, with the name of the type, if the app does not have it.
     pub fn service<T: FromServices>(&self) -> Result<T> {
-        T::from_services(&self.inner.shared.services)
+        T::from_services(&*self.services()?)
+    }
+
+    fn services(&self) -> Result<Arc<Services>> {
+        let services = self.inner.shared.services.get();
+        services.ok_or_else(|| Error::hidden(code::INTERNAL, "the app has stopped"))
     }
 
     /// Returns the handlers of this app, sorted by route. Empty once the app has stopped.
     pub fn handlers(&self) -> Vec<RouteInfo> {
-        self.inner.shared.served.get().map(|tables| infos(tables.handlers.entries())).unwrap_or_default()
+        self.inner.shared.tables.get().map(|tables| infos(tables.handlers.entries())).unwrap_or_default()
     }
 
     /// Returns the remotes of this app, sorted by route. Empty once the app has stopped.
     pub fn remotes(&self) -> Vec<RouteInfo> {
-        self.inner.shared.served.get().map(|tables| infos(tables.remotes.entries())).unwrap_or_default()
+        self.inner.shared.tables.get().map(|tables| infos(tables.remotes.entries())).unwrap_or_default()
     }
 
     /// Calls a remote and waits for its reply. Generated clients are shorter to write.
@@ -294,7 +299,7 @@ impl App {
 
     /// Whether the app has been built and was not asked to stop.
     pub fn is_running(&self) -> bool {
-        self.inner.shared.served.is_set() && !self.inner.shutdown.is_cancelled()
+        self.inner.shared.tables.is_set() && !self.inner.shutdown.is_cancelled()
     }
 
     /// Ends everything that runs, without notifying clients or servers.

@@ -14,9 +14,8 @@ use super::cached::Cached;
 use super::running::Signals;
 use super::{App, Inner, Running, settings, watch};
 use crate::acceptor::{AcceptBackoff, Acceptor, Listening, Readiness};
-use crate::cluster::Cluster;
 use crate::component::{
-    Built, Every, Instance, Local, Plan, Rpc, Runner, Served, Shared, Table, Tables, start_timer,
+    Built, Every, Instance, LocalRemotes, Plan, Rpc, Runner, Shared, Table, Tables, UntilStop, start_timer,
 };
 use crate::connection::{
     CallLimit, CallLimits, ConnectionContext, ConnectionMetrics, FailureLog, HandshakePolicy,
@@ -62,7 +61,7 @@ pub(super) async fn start_or_stop(
     let app = assemble(&mut builder, format, dictionary)?;
     let mut built = build(&mut builder, &app).inspect_err(|_| app.inner.release())?;
     let tables = Arc::new(std::mem::take(&mut built.tables));
-    app.inner.shared.served.set(Arc::clone(&tables));
+    app.inner.shared.tables.set(Arc::clone(&tables));
 
     let mut lifecycles = Lifecycles {
         modules: LifecycleList::new("module", Vec::new()),
@@ -159,7 +158,7 @@ async fn begin(
         node.connect().await?;
     }
     step.set("`init` of the modules");
-    let services = &app.inner.shared.services;
+    let services = &*tables.services;
     lifecycles.modules = app.inner.modules.begin();
     lifecycles.modules.init(services).await?;
     step.set("`init` of the components");
@@ -187,7 +186,7 @@ async fn begin(
         pool: Arc::clone(&app.inner.pool),
         server_type: builder.server_type.as_str().into(),
         tables,
-        cluster: app.inner.node.clone().map(Cluster),
+        cluster: app.inner.node.as_ref().map(|node| Arc::clone(node.outbound())),
         handshake_policy,
         limits: settings::front(&builder.config),
         call_limits: rates,
@@ -281,19 +280,18 @@ fn assemble(builder: &mut Builder, format: Format, dictionary: Dictionary) -> Re
     let shared = Arc::new(Shared {
         server_id,
         server_type: builder.server_type.as_str().into(),
-        services: Arc::clone(&services),
+        services: UntilStop::new(Some(Arc::clone(&services))),
         runner: Runner::new(tasks.clone(), kill.clone(), config.handler_timeout).traced(tracer.clone()),
-        served: Served::default(),
+        tables: UntilStop::new(None),
     });
     let settings = settings::sessions(&config, &metrics, format, dictionary, tracer.clone());
     let (node, pool) = super::cluster::node(builder, &shared, &metrics, settings)?;
     let sessions = SessionPool(Arc::clone(&pool));
-    let (rpc, users) = match node.clone().map(Cluster) {
-        Some(cluster) => {
-            (Rpc::new(Arc::new(cluster.clone())), Users::with_remote(&sessions, Arc::new(cluster)))
-        }
-        None => (Rpc::new(Arc::new(Local(Arc::clone(&shared)))), Users::new(&sessions)),
-    };
+    let rpc = Rpc::new(match &node {
+        Some(node) => Arc::clone(node.outbound()) as _,
+        None => Arc::new(LocalRemotes(Arc::clone(&shared))),
+    });
+    let users = Users::new(&sessions);
     let store = builder.group_store.take();
     let store = store.unwrap_or_else(|| Box::new(MemoryStore::with_tick(config.groups.memory_tick)));
     let groups = Groups::boxed(store, users.clone());
@@ -345,7 +343,7 @@ fn build(builder: &mut Builder, app: &App) -> Result<Built> {
         tracing::warn!("{note}");
     }
     check_format(&app.inner.pool.settings().format, &built.tables.handlers)?;
-    built.tables.services = Arc::clone(&app.inner.shared.services);
+    built.tables.services = Arc::clone(&builder.services);
     Ok(built)
 }
 
@@ -378,7 +376,7 @@ fn plan<'a>(builder: &'a mut Builder, app: &'a App) -> Plan<'a> {
         collect: builder.collect,
         forwards: app.inner.node.is_some() && (builder.frontend != Some(false) || is_worker),
         registered: std::mem::take(&mut builder.registered),
-        services: &app.inner.shared.services,
+        services: &builder.services,
         handler_pipeline: std::mem::take(&mut builder.handler_pipeline),
         remote_pipeline: std::mem::take(&mut builder.remote_pipeline),
     }

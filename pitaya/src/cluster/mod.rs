@@ -12,33 +12,39 @@
 //!
 //! `docs/cluster.md` describes the protocol.
 
+mod binds;
 mod discovery;
 mod encode_request;
 mod error;
 #[cfg(feature = "etcd")]
 mod etcd;
 mod forward;
-mod frontend_proxy;
 mod inbound;
 #[doc(hidden)]
 pub mod key;
 mod keyed;
+mod local_sessions;
+mod local_tables;
 mod memory;
 mod metrics;
 #[cfg(feature = "nats")]
 mod nats;
 mod node;
 mod order;
+mod outbound;
+mod peers;
 mod presence;
 mod proto_writer;
 #[doc(hidden)]
 pub mod protos;
 mod receive;
+mod remote_session;
 #[doc(hidden)]
 pub mod request;
 #[doc(hidden)]
 pub mod response;
 mod router;
+mod rpc;
 pub mod server;
 mod servers;
 #[doc(hidden)]
@@ -54,7 +60,6 @@ pub use error::TransportError;
 #[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
 pub use etcd::{EtcdDiscovery, EtcdOptions};
 pub(crate) use forward::Forwarded;
-pub(crate) use inbound::Inbound;
 #[cfg(feature = "testing")]
 pub(crate) use memory::{InTransit, Interceptor};
 pub use memory::{MemoryBroker, MemoryDiscovery, MemoryRegistry, MemoryTransport};
@@ -62,7 +67,8 @@ pub(crate) use metrics::ClusterMetrics;
 #[cfg(feature = "nats")]
 #[cfg_attr(docsrs, doc(cfg(feature = "nats")))]
 pub use nats::{BadNatsOption, NatsCounts, NatsOptions, NatsTls, NatsTransport};
-pub(crate) use node::{Cluster, Limits, Node, Parts};
+pub(crate) use node::Node;
+pub(crate) use outbound::{Limits, Outbound, Parts};
 pub(crate) use router::Routers;
 pub use router::{Router, Routing};
 pub use server::Server;

@@ -16,9 +16,8 @@ use foldhash::fast::RandomState;
 use prost::Message;
 use tokio::sync::oneshot;
 
-use super::node::Node;
 use super::protos::{After, OrderedBroadcast, Place};
-use super::{Address, Server, TransportError};
+use super::{Address, Server, Transport, TransportError};
 use crate::util::sync::Mutex;
 
 /// How long an answer or a call waits for an earlier message. A broker carries both in the same time, so only a lost
@@ -36,49 +35,6 @@ pub(super) struct Order {
 impl Order {
     pub(super) fn new() -> Self {
         Self { sent: Sent::new(fastrand::u64(1..)), received: Received::default() }
-    }
-}
-
-impl Node {
-    /// Publishes to frontends that keep the order, one message at a time, so that messages arrive at each in the order
-    /// of their numbers.
-    ///
-    /// # Errors
-    /// Publishing to one of them failed. The others get the message.
-    pub(super) async fn publish_in_order(
-        &self,
-        frontends: &[Arc<Server>],
-        message: &OrderedBroadcast,
-    ) -> Result<(), TransportError> {
-        let mut bytes = message.encode_to_vec();
-        let sent = &self.order.sent;
-        let _turn = sent.turn.lock().await;
-        let place = sent.next();
-        place_field(&mut bytes, place);
-        let bytes = Bytes::from(bytes);
-        let mut result = Ok(());
-        for frontend in frontends {
-            match self.transport.publish(Address::Broadcast(frontend), bytes.clone()).await {
-                Ok(()) => sent.published(&frontend.id, place.number),
-                Err(error) => {
-                    tracing::debug!(server = %frontend.id, %error, "failed to publish broadcast");
-                    result = Err(error);
-                }
-            }
-        }
-        result
-    }
-
-    /// Returns when this server has handled a message of another server, or after [`MAX_WAIT`].
-    pub(super) async fn wait_until_handled(&self, place: Place) {
-        let received = &self.order.received;
-        let Some(wait) = received.wait(place) else { return };
-        // Boxed, because it is rarely needed and its caller is large already.
-        if Box::pin(tokio::time::timeout(MAX_WAIT, wait)).await.is_err() {
-            received.give_up(place);
-            self.metrics.order_timeout();
-            tracing::debug!(?place, "timed out waiting for the message before an answer or a call");
-        }
     }
 }
 
@@ -106,6 +62,35 @@ impl Sent {
     /// Returns the number of the last started message. A message published during a call has a greater number.
     pub(super) fn latest(&self) -> u64 {
         self.latest.load(Relaxed)
+    }
+
+    /// Publishes to frontends that keep the order, one message at a time, so that messages arrive at each in the order
+    /// of their numbers.
+    ///
+    /// # Errors
+    /// Publishing to one of them failed. The others get the message.
+    pub(super) async fn publish(
+        &self,
+        transport: &dyn Transport,
+        frontends: &[Arc<Server>],
+        message: &OrderedBroadcast,
+    ) -> Result<(), TransportError> {
+        let mut bytes = message.encode_to_vec();
+        let _turn = self.turn.lock().await;
+        let place = self.next();
+        place_field(&mut bytes, place);
+        let bytes = Bytes::from(bytes);
+        let mut result = Ok(());
+        for frontend in frontends {
+            match transport.publish(Address::Broadcast(frontend), bytes.clone()).await {
+                Ok(()) => self.published(&frontend.id, place.number),
+                Err(error) => {
+                    tracing::debug!(server = %frontend.id, %error, "failed to publish broadcast");
+                    result = Err(error);
+                }
+            }
+        }
+        result
     }
 
     fn next(&self) -> Place {
@@ -213,6 +198,18 @@ impl Received {
     /// Records a handled message.
     pub(super) fn handled(&self, place: Place) {
         self.0.lock().stream(place.stream).reach(place.number);
+    }
+
+    /// Returns when this server has handled a message of another server. Returns `false` after [`MAX_WAIT`].
+    pub(super) async fn wait_until_handled(&self, place: Place) -> bool {
+        let Some(wait) = self.wait(place) else { return true };
+        // Boxed, because it is rarely needed and its caller is large already.
+        let handled = Box::pin(tokio::time::timeout(MAX_WAIT, wait)).await.is_ok();
+        if !handled {
+            self.give_up(place);
+            tracing::debug!(?place, "timed out waiting for the message before an answer or a call");
+        }
+        handled
     }
 
     /// Ends all waits for this message and earlier ones.

@@ -1,24 +1,22 @@
 //! The remotes of every server, by which backends call the frontend of a session.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use prost::Message as _;
 
-use super::node::Node;
+use super::local_sessions::LocalSessions;
 use super::protos::{After, BindMsg, KickMsg, Session as ProtoSession};
 use super::request::{session_data, sys};
 use super::response::{KICKED, NESTED_ACK};
-use crate::error::{Error, Result, code, text};
-use crate::session::{CloseReason, FrontendSession, Pool};
+use crate::error::{Error, Result, code};
+use crate::session::CloseReason;
 
 /// Serves a call of one of these remotes. Returns `None` for another route. They have no limit of concurrency, because
 /// waiting handlers need their answers.
 ///
 /// The future is boxed, so that it does not enlarge those of all remotes.
 pub(super) fn serve<'a>(
-    node: &'a Arc<Node>,
+    sessions: &'a LocalSessions,
     route: &'a str,
     body: &'a Bytes,
 ) -> Option<BoxFuture<'a, Result<Bytes>>> {
@@ -31,47 +29,45 @@ pub(super) fn serve<'a>(
     Some(Box::pin(async move {
         // An invalid message fails below.
         if let Some(place) = After::decode(body.clone()).ok().and_then(|it| it.after) {
-            node.wait_until_handled(place).await;
+            sessions.wait_until_handled(place).await;
         }
-        let pool = &node.pool;
         match short {
-            sys::BIND_SESSION => bind(pool, body).await,
-            sys::PUSH_SESSION => replace_data(pool, body),
-            sys::BOUND => bound(node, body).await,
-            _ => kick(pool, body),
+            sys::BIND_SESSION => bind(sessions, body).await,
+            sys::PUSH_SESSION => replace_data(sessions, body),
+            sys::BOUND => bound(sessions, body).await,
+            _ => kick(sessions, body),
         }
     }))
 }
 
-async fn bind(pool: &Pool, body: &Bytes) -> Result<Bytes> {
+async fn bind(sessions: &LocalSessions, body: &Bytes) -> Result<Bytes> {
     let asked = decode::<ProtoSession>(body)?;
-    find(pool, asked.id)?.bind(&asked.uid).await?;
+    sessions.by_id(asked.id)?.bind(&asked.uid).await?;
     Ok(NESTED_ACK)
 }
 
-fn replace_data(pool: &Pool, body: &Bytes) -> Result<Bytes> {
+fn replace_data(sessions: &LocalSessions, body: &Bytes) -> Result<Bytes> {
     let asked = decode::<ProtoSession>(body)?;
-    let core = find(pool, asked.id)?;
+    let core = sessions.by_id(asked.id)?;
     if !asked.data.is_empty() {
         core.data().replace(session_data(&asked.data)?);
     }
     Ok(NESTED_ACK)
 }
 
-fn kick(pool: &Pool, body: &Bytes) -> Result<Bytes> {
+fn kick(sessions: &LocalSessions, body: &Bytes) -> Result<Bytes> {
     let asked = decode::<KickMsg>(body)?;
-    let core = pool.by_uid(&asked.user_id).ok_or_else(|| not_found(&format!("user `{}`", asked.user_id)))?;
-    core.kick(CloseReason::Kicked); // a session that is closing already ends anyway
+    sessions.by_uid(&asked.user_id)?.kick(CloseReason::Kicked); // a session that is closing already ends anyway
     Ok(KICKED)
 }
 
 /// Answers when the user's sessions have ended here, or after `pitaya.session.replace.timeout`. The answer is empty, or
 /// the local bind if it is the later one.
-async fn bound(node: &Arc<Node>, body: &Bytes) -> Result<Bytes> {
+async fn bound(sessions: &LocalSessions, body: &Bytes) -> Result<Bytes> {
     let news = decode::<BindMsg>(body)?;
-    match node.apply_remote_bind(&news) {
+    match sessions.end_replaced(&news) {
         Ok(older) => {
-            node.pool.wait_for_ending(&news.uid, older, None).await;
+            sessions.pool().wait_for_ending(&news.uid, older, None).await;
             Ok(Bytes::new())
         }
         Err(later) => Ok(later.encode_to_vec().into()),
@@ -81,15 +77,4 @@ async fn bound(node: &Arc<Node>, body: &Bytes) -> Result<Bytes> {
 fn decode<M: prost::Message + Default>(body: &Bytes) -> Result<M> {
     M::decode(body.clone())
         .map_err(|error| Error::new(code::BAD_REQUEST, error.to_string()).with_source(error))
-}
-
-fn find(pool: &Pool, id: i64) -> Result<Arc<FrontendSession>> {
-    let found = u64::try_from(id).ok().and_then(|id| pool.by_id(id));
-    found.ok_or_else(|| not_found(&format!("id {id}")))
-}
-
-/// Go Pitaya's answer has no metadata, so the log has the details.
-pub(super) fn not_found(whose: &str) -> Error {
-    let detail = format!("no session with {whose} is open on this server: the client has gone");
-    Error::new(code::UNKNOWN, text::SESSION_NOT_FOUND).with_source(detail)
 }

@@ -3,39 +3,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use prost::Message as _;
 
-use super::node::{Cluster, Node};
+use super::outbound::Outbound;
 use super::protos::{KickMsg, OrderedBroadcast, Push};
 use super::{Address, Server, TransportError, subject};
 use crate::error::{Error, Result, code};
-use crate::group::RemoteUsers;
 
 /// The most bytes of uids in one broadcast, so that with a usual body it stays below the 1 MiB limit of brokers. If a
 /// broadcast is larger, its users are among the failed ones.
 const UIDS: usize = 256 * 1024;
-
-impl RemoteUsers for Cluster {
-    fn frontend_type(&self) -> Option<Arc<str>> {
-        let own = self.0.own();
-        own.frontend.then(|| Arc::clone(&own.server_type))
-    }
-
-    fn push<'a>(
-        &'a self,
-        frontend_type: &'a str,
-        uids: Vec<&'a str>,
-        route: &'a str,
-        body: Bytes,
-    ) -> BoxFuture<'a, Vec<&'a str>> {
-        Box::pin(self.0.push_to_users(frontend_type, uids, route, body))
-    }
-
-    fn kick<'a>(&'a self, frontend_type: &'a str, uids: Vec<&'a str>) -> BoxFuture<'a, Vec<&'a str>> {
-        Box::pin(self.0.kick_users(frontend_type, uids))
-    }
-}
 
 /// The frontends of a type, if each receives broadcasts.
 struct Frontends {
@@ -44,9 +21,9 @@ struct Frontends {
     keep_order: bool,
 }
 
-impl Node {
+impl Outbound {
     /// Pushes to users of other servers. Returns the users for whom it failed.
-    async fn push_to_users<'a>(
+    pub(super) async fn push_to_users<'a>(
         &self,
         frontend_type: &str,
         uids: Vec<&'a str>,
@@ -74,7 +51,7 @@ impl Node {
     }
 
     /// Kicks users of other servers. Returns the users for whom it failed.
-    async fn kick_users<'a>(&self, frontend_type: &str, uids: Vec<&'a str>) -> Vec<&'a str> {
+    pub(super) async fn publish_kicks<'a>(&self, frontend_type: &str, uids: Vec<&'a str>) -> Vec<&'a str> {
         if let Some(frontends) = self.frontends(frontend_type).filter(|frontends| frontends.keep_order) {
             let kick = |uids| OrderedBroadcast { uids, kick: true, ..OrderedBroadcast::default() };
             return self.broadcast(&frontends, uids, kick).await;
@@ -133,7 +110,7 @@ impl Node {
         message: &OrderedBroadcast,
     ) -> Result<(), TransportError> {
         if in_order {
-            return self.publish_in_order(frontends, message).await;
+            return self.order.sent.publish(&*self.transport, frontends, message).await;
         }
         let bytes = Bytes::from(message.encode_to_vec());
         let mut result = Ok(());

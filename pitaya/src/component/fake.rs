@@ -9,10 +9,11 @@ use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 
 use super::method::{ContractRoutes, Methods};
-use super::rpc::{RemoteRequest, run_remote, within};
-use super::{Entry, RemoteTarget, Tables};
+use super::rpc::{run_remote, within};
+use super::{Entry, Tables};
 use crate::context::Current;
 use crate::error::{Error, Result, code, text};
+use crate::peers::{RemoteRequest, Remotes};
 use crate::pipeline::Pipeline;
 use crate::route::Route;
 use crate::serialize::{Body, Message, rpc};
@@ -99,7 +100,7 @@ impl Fake {
     }
 }
 
-impl RemoteTarget for Fake {
+impl Remotes for Fake {
     fn call(&self, request: RemoteRequest) -> BoxFuture<'_, Result<Bytes>> {
         match self.answers.get(&request.route) {
             Some(answer) => {

@@ -18,6 +18,7 @@ mod every;
 mod fake;
 #[allow(missing_debug_implementations)]
 mod invoke;
+mod local_remotes;
 #[allow(missing_debug_implementations)]
 mod method;
 mod reply;
@@ -47,12 +48,13 @@ pub use build::HasServices;
 pub(crate) use build::Instance;
 pub(crate) use call::{CallFuture, ClientCall, SessionScope};
 pub(crate) use every::{Every, start as start_timer};
+pub(crate) use local_remotes::LocalRemotes;
 pub(crate) use reply_sink::{ReplySink, ReplySlot};
 pub(crate) use resolve::{Target, handler_not_found, unknown_handler};
-pub(crate) use rpc::{Local, RemoteRequest, RemoteTarget, run_remote};
+pub(crate) use rpc::run_remote;
 pub(crate) use runner::{Runner, cut_off, end};
 pub(crate) use service::service;
-pub(crate) use shared::{Served, Shared};
+pub(crate) use shared::{Shared, UntilStop};
 pub(crate) use table::{Built, Entry, EntryId, Plan, Registration, Table, Tables};
 
 /// For generated code.

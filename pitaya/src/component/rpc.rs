@@ -8,44 +8,18 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
-use tokio::time::Instant;
 
 use super::method::Bound;
-use super::{Call, Context, EntryId, Fake, FromServices, Shared, Tables};
-use crate::context::{Current, Deadline};
+use super::{Call, Context, EntryId, Fake, FromServices, Tables};
+use crate::context::Current;
 use crate::error::{Error, Result, code, text};
 use crate::go_duration;
+use crate::peers::{RemoteRequest, Remotes};
 use crate::route::Route;
 use crate::serialize::{Body, Message, rpc};
 use crate::services::Services;
 use crate::span::{self, Tracer};
 use crate::util::panic::panic_error;
-
-/// One call of a remote.
-#[derive(Debug)]
-pub(crate) struct RemoteRequest {
-    pub(crate) route: String,
-    pub(crate) body: Bytes,
-    /// The server, if the caller pinned one.
-    pub(crate) server_id: Option<Arc<str>>,
-    /// The key that chooses the server, if the caller gave one.
-    pub(crate) key: Option<Arc<str>>,
-    /// How long the caller wants to wait, if it said so.
-    pub(crate) timeout: Option<Duration>,
-    /// The context of the call.
-    pub(crate) current: Current,
-}
-
-/// The destination of calls of remotes.
-pub(crate) trait RemoteTarget: Send + Sync {
-    fn call(&self, request: RemoteRequest) -> BoxFuture<'_, Result<Bytes>>;
-
-    /// Returns the only server type that can be called, if there is one.
-    fn only_type(&self) -> Option<&str> {
-        None
-    }
-}
 
 /// Calls remotes: on one server, by a key, with a timeout. Generated clients wrap one.
 ///
@@ -53,7 +27,7 @@ pub(crate) trait RemoteTarget: Send + Sync {
 /// waiting, but not the remote, which may run or may have run.
 #[derive(Clone)]
 pub struct Rpc {
-    target: Arc<dyn RemoteTarget>,
+    remotes: Arc<dyn Remotes>,
     server_id: Option<Arc<str>>,
     key: Option<Arc<str>>,
     timeout: Option<Duration>,
@@ -61,8 +35,8 @@ pub struct Rpc {
 }
 
 impl Rpc {
-    pub(crate) fn new(target: Arc<dyn RemoteTarget>) -> Self {
-        Self { target, server_id: None, key: None, timeout: None, current: None }
+    pub(crate) fn new(remotes: Arc<dyn Remotes>) -> Self {
+        Self { remotes, server_id: None, key: None, timeout: None, current: None }
     }
 
     /// Makes a client whose calls a stand-in answers.
@@ -135,7 +109,7 @@ impl Rpc {
             timeout: self.timeout,
             current,
         };
-        self.target.call(request).await
+        self.remotes.call(request).await
     }
 }
 
@@ -162,7 +136,7 @@ impl FromServices for Rpc {
 #[doc(hidden)]
 pub fn rpc_client(services: &Services, client: &str, server_type: Option<&str>) -> Result<Rpc> {
     let rpc = Rpc::from_services(services)?;
-    if let (Some(own), Some(server_type)) = (rpc.target.only_type(), server_type)
+    if let (Some(own), Some(server_type)) = (rpc.remotes.only_type(), server_type)
         && server_type != own
     {
         let reason = format!(
@@ -172,68 +146,6 @@ pub fn rpc_client(services: &Services, client: &str, server_type: Option<&str>) 
         return Err(Error::hidden(code::INTERNAL, reason));
     }
     Ok(rpc)
-}
-
-/// The remotes of this app, for an app without a cluster.
-pub(crate) struct Local(pub(crate) Arc<Shared>);
-
-impl Local {
-    fn find(&self, tables: &Tables, request: &RemoteRequest) -> Result<EntryId> {
-        if let Some(id) = &request.server_id
-            && *id != self.0.server_id
-        {
-            return Err(Error::new(code::INTERNAL, text::NO_SERVER_WITH_ID)
-                .with_metadata("route", &*request.route)
-                .with_metadata("server", &**id));
-        }
-        let parts = crate::route::parse(&request.route).map_err(|error| error.about(&request.route))?;
-        if let Some(id) = tables.remotes.find(request.route.as_bytes()) {
-            return Ok(id);
-        }
-        match parts.server {
-            Some(server) if *server != *self.0.server_type => {
-                Err(Error::new(code::UNKNOWN, text::RPC_NOT_INITIALIZED)
-                    .with_metadata("route", &*request.route))
-            }
-            _ => Err(Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND)
-                .with_metadata("route", format!("{}.{}", parts.service, parts.method))),
-        }
-    }
-}
-
-impl RemoteTarget for Local {
-    fn call(&self, request: RemoteRequest) -> BoxFuture<'_, Result<Bytes>> {
-        Box::pin(async move {
-            let tables = self.0.served.get();
-            let tables = tables
-                .ok_or_else(|| Error::new(code::UNAVAILABLE, "the app has not started, or has stopped"))?;
-            let id = self.find(&tables, &request)?;
-            let RemoteRequest { route, body, timeout, current, .. } = request;
-            let now = Instant::now();
-            // As in a cluster: no longer than the call lasts during which it is made.
-            let time = match timeout {
-                Some(timeout) => Some(current.deadline.within(timeout, now).unwrap_or_default()),
-                None => current.deadline.remaining(now),
-            };
-            let late = |time| Err(timed_out(route, time));
-            if let Some(time) = time.filter(Duration::is_zero) {
-                return late(time);
-            }
-            let deadline = Deadline::after(time, now);
-            let current = Current { deadline, ..current };
-            let called = Arc::clone(&tables.remotes.entry(id).route);
-            let tracer = self.0.runner.tracer().cloned();
-            let work = Box::pin(async move { run_remote(tables, id, &body, current, tracer.as_ref()).await });
-            match self.0.runner.run(&called, work, deadline.at()).await {
-                Some(result) => result,
-                None => late(time.unwrap_or_default()),
-            }
-        })
-    }
-
-    fn only_type(&self) -> Option<&str> {
-        Some(&self.0.server_type)
-    }
 }
 
 /// The timeout of a call without any other limit.
@@ -246,7 +158,7 @@ pub(super) async fn within(
     tokio::time::timeout(timeout, call).await.unwrap_or_else(|_| Err(timed_out(route, timeout)))
 }
 
-fn timed_out(route: String, timeout: Duration) -> Error {
+pub(super) fn timed_out(route: String, timeout: Duration) -> Error {
     Error::new(code::TIMEOUT, text::RPC_TIMEOUT)
         .with_metadata("route", route)
         .with_metadata("timeout", go_duration::text(timeout))

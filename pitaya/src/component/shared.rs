@@ -8,27 +8,41 @@ use super::{Runner, Tables};
 use crate::services::Services;
 
 /// The state that the parts of one app share. It is made once, at the start of the app.
+///
+/// Components and services may hold their app, and the app holds this. [`release`](Self::release) ends that circle.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) server_id: Arc<str>,
     pub(crate) server_type: Arc<str>,
-    pub(crate) services: Arc<Services>,
     pub(crate) runner: Runner,
-    pub(crate) served: Served,
+    /// The services, until the app stops.
+    pub(crate) services: UntilStop<Services>,
+    /// The tables with the components, from the time they are built until the app stops.
+    pub(crate) tables: UntilStop<Tables>,
 }
 
-/// The tables of an app, from the time its components are built until it stops.
-///
-/// Components may hold their app, and its tables hold the components. [`clear`](Self::clear) ends that cycle.
-#[derive(Debug, Default)]
-pub(crate) struct Served(ArcSwapOption<Tables>);
+impl Shared {
+    /// Releases the components and the services. Calls that run keep what they use.
+    pub(crate) fn release(&self) {
+        self.tables.release();
+        self.services.release();
+    }
+}
 
-impl Served {
-    pub(crate) fn set(&self, tables: Arc<Tables>) {
-        self.0.store(Some(tables));
+/// A part of an app that the app holds until it stops.
+#[derive(Debug)]
+pub(crate) struct UntilStop<T>(ArcSwapOption<T>);
+
+impl<T> UntilStop<T> {
+    pub(crate) fn new(value: Option<Arc<T>>) -> Self {
+        Self(ArcSwapOption::new(value))
     }
 
-    pub(crate) fn get(&self) -> Option<Arc<Tables>> {
+    pub(crate) fn set(&self, value: Arc<T>) {
+        self.0.store(Some(value));
+    }
+
+    pub(crate) fn get(&self) -> Option<Arc<T>> {
         self.0.load_full()
     }
 
@@ -36,15 +50,7 @@ impl Served {
         self.0.load().is_some()
     }
 
-    pub(crate) fn clear(&self) {
+    fn release(&self) {
         self.0.store(None);
-    }
-}
-
-impl Shared {
-    /// Releases what may hold the app: its components and its services. Calls that run keep what they use.
-    pub(crate) fn release(&self) {
-        self.served.clear();
-        self.services.clear();
     }
 }

@@ -18,7 +18,7 @@ use super::failure_log::FailureLog;
 use super::metrics::{ConnectionMetrics, RouteLabel};
 use super::{Connection, HandshakePolicy, machine};
 use crate::acceptor::{IncomingConnection, OpenError, Opened};
-use crate::cluster::{Cluster, Forwarded};
+use crate::cluster::{Forwarded, Outbound};
 use crate::component::{Entry, EntryId, Tables, Target, handler_not_found};
 use crate::error::Result;
 use crate::session::{CloseReason, FrontendSession, Pool, Via};
@@ -57,7 +57,7 @@ pub(crate) struct ConnectionContext {
     pub(crate) server_type: Box<str>,
     pub(crate) tables: Arc<Tables>,
     /// Where messages for servers of other types go. `None` in a standalone server.
-    pub(crate) cluster: Option<Cluster>,
+    pub(crate) cluster: Option<Arc<Outbound>>,
     pub(crate) handshake_policy: HandshakePolicy,
     pub(crate) limits: ConnectionLimits,
     pub(crate) call_limits: Option<CallLimits>,

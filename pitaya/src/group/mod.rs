@@ -37,7 +37,6 @@ pub use etcd::{EtcdGroupOptions, EtcdStore};
 pub use groups::{Group, Groups};
 pub use memory::MemoryStore;
 pub use store::{GroupStore, Members, StoreFuture};
-pub(crate) use users::RemoteUsers;
 pub use users::{Delivery, Users};
 
 #[cfg(test)]

@@ -5,10 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 
 use crate::component::service;
 use crate::error::{Error, Result, code, text};
+use crate::peers::Role;
 use crate::serialize::{Message, Push};
 use crate::session::{CloseReason, Pool, Session, SessionPool};
 
@@ -30,31 +30,18 @@ use crate::session::{CloseReason, Pool, Session, SessionPool};
 #[derive(Clone)]
 pub struct Users {
     pool: Arc<Pool>,
-    /// The users of other servers; `None` in a standalone server.
-    remote: Option<Arc<dyn RemoteUsers>>,
     /// The type of the users' frontends, if it is not this server's type.
     frontend_type: Option<Arc<str>>,
 }
 
-/// Reaches users of other servers: the cluster.
-pub(crate) trait RemoteUsers: Send + Sync {
-    /// The type of this server, if it is a frontend.
-    fn frontend_type(&self) -> Option<Arc<str>>;
-
-    /// Sends a push to users of a frontend type. Returns the users for which it could not be sent.
-    fn push<'a>(
-        &'a self,
-        frontend_type: &'a str,
-        uids: Vec<&'a str>,
-        route: &'a str,
-        body: Bytes,
-    ) -> BoxFuture<'a, Vec<&'a str>>;
-
-    /// Kicks users of a frontend type. Returns the users for which the kick could not be sent.
-    fn kick<'a>(&'a self, frontend_type: &'a str, uids: Vec<&'a str>) -> BoxFuture<'a, Vec<&'a str>>;
-}
-
 service!(Users);
+
+/// The frontends of one type.
+struct Frontends {
+    server_type: Arc<str>,
+    /// Whether this server is one of them.
+    is_own: bool,
+}
 
 /// The result of a push or a kick to users.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,11 +97,7 @@ impl Delivery {
 impl Users {
     /// Reaches the users of a pool's sessions.
     pub fn new(pool: &SessionPool) -> Self {
-        Self { pool: Arc::clone(&pool.0), remote: None, frontend_type: None }
-    }
-
-    pub(crate) fn with_remote(pool: &SessionPool, remote: Arc<dyn RemoteUsers>) -> Self {
-        Self { remote: Some(remote), ..Self::new(pool) }
+        Self { pool: Arc::clone(&pool.0), frontend_type: None }
     }
 
     /// Returns the users on frontends of another type.
@@ -179,26 +162,29 @@ impl Users {
                 (None, None) => delivery.count(uid, false),
             }
         }
-        if let Some((remote, frontend_type)) = frontends
+        if let Some(frontends) = frontends
             && !others.is_empty()
         {
-            let failed = remote.kick(&frontend_type, others.clone()).await;
+            let failed = self.pool.peers().kick_users(&frontends.server_type, others.clone()).await;
             delivery.count_remote(&others, &failed);
         }
         delivery.sort_failed(uids.iter().map(AsRef::as_ref));
         Ok(delivery)
     }
 
-    /// Returns the port to other servers and the frontend type; `None` in a standalone server.
-    fn remote_frontends(&self) -> Result<Option<(&dyn RemoteUsers, Arc<str>)>> {
-        let Some(remote) = &self.remote else { return Ok(None) };
-        let frontend_type = self.frontend_type.clone().or_else(|| remote.frontend_type());
-        let frontend_type = frontend_type.ok_or_else(|| {
+    /// Returns the frontends that the users are on; `None` in a standalone server.
+    fn remote_frontends(&self) -> Result<Option<Frontends>> {
+        let (own, named) = match (self.pool.peers().role(), self.frontend_type.clone()) {
+            (Role::Standalone, _) => return Ok(None),
+            (Role::Frontend(own), named) => (Some(own), named),
+            (Role::Backend, named) => (None, named),
+        };
+        let server_type = named.or_else(|| own.clone()).ok_or_else(|| {
             Error::new(code::UNKNOWN, text::FRONTEND_TYPE_NOT_SPECIFIED).with_source(
                 "name the type of the frontends, as in users.on_frontends(\"connector\") or groups.on_frontends(\"connector\")",
             )
         })?;
-        Ok(Some((&**remote, frontend_type)))
+        Ok(Some(Frontends { is_own: own.as_ref() == Some(&server_type), server_type }))
     }
 
     /// Returns the session of a user on this server.
@@ -217,12 +203,7 @@ impl Users {
         self.pool.check_push(route)?;
         let frontends = self.remote_frontends()?;
         // Users of another frontend type are not on this server.
-        let local = match (&frontends, &self.remote) {
-            (Some((_, frontend_type)), Some(remote)) => {
-                remote.frontend_type().as_ref() == Some(frontend_type)
-            }
-            _ => true,
-        };
+        let local = frontends.as_ref().is_none_or(|frontends| frontends.is_own);
         // Encoded for the first user on this server: a backend has none.
         let mut packet = None;
         let mut others = Vec::new();
@@ -239,10 +220,11 @@ impl Users {
                 None => delivery.count(uid, false),
             }
         }
-        if let Some((remote, frontend_type)) = frontends
+        if let Some(frontends) = frontends
             && !others.is_empty()
         {
-            let failed = remote.push(&frontend_type, others.clone(), route, body).await;
+            let peers = self.pool.peers();
+            let failed = peers.push_users(&frontends.server_type, others.clone(), route, body).await;
             delivery.count_remote(&others, &failed);
             delivery.sort_failed(uids.into_iter());
         }

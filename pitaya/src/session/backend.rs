@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 
@@ -14,52 +13,26 @@ use super::data::Data;
 use super::pool::Pool;
 use crate::context::Current;
 use crate::error::Result;
-
-/// The frontend of a session, as one call of the session uses it.
-pub(crate) trait Owner: Send + Sync {
-    /// The pool of this server, which has the settings and the callbacks.
-    fn pool(&self) -> &Arc<Pool>;
-
-    /// Binds the session to a user.
-    fn bind<'a>(&'a self, session: u64, uid: &'a str) -> BoxFuture<'a, Result<()>>;
-
-    /// Replaces the session's data.
-    fn replace_data<'a>(&'a self, session: u64, uid: &'a str, data: Bytes) -> BoxFuture<'a, Result<()>>;
-
-    /// Kicks the session of a user.
-    fn kick<'a>(&'a self, uid: &'a str) -> BoxFuture<'a, Result<()>>;
-
-    /// Pushes to the session of a user.
-    fn push<'a>(&'a self, uid: String, route: &'a str, body: Bytes) -> BoxFuture<'a, Result<()>>;
-}
+use crate::peers::{FrontendCall, SessionRequest};
 
 /// The copy of a session that one call of a backend works with.
 pub(crate) struct BackendSession {
     id: u64,
-    frontend_id: Box<str>,
     data: Data,
     binding: Binding,
-    owner: Box<dyn Owner>,
-    current: Current,
+    call: FrontendCall,
+    pool: Arc<Pool>,
 }
 
 impl BackendSession {
     pub(crate) fn new(
         id: u64,
-        frontend_id: &str,
         uid: Option<&str>,
         data: Map<String, Value>,
-        owner: Box<dyn Owner>,
-        current: Current,
+        call: FrontendCall,
+        pool: Arc<Pool>,
     ) -> Arc<Self> {
-        Arc::new(Self {
-            id,
-            frontend_id: frontend_id.into(),
-            data: Data::new(data),
-            binding: Binding::new(uid),
-            owner,
-            current,
-        })
+        Arc::new(Self { id, data: Data::new(data), binding: Binding::new(uid), call, pool })
     }
 
     pub(super) fn id(&self) -> u64 {
@@ -68,7 +41,7 @@ impl BackendSession {
 
     /// The id of the frontend.
     pub(super) fn frontend_id(&self) -> &str {
-        &self.frontend_id
+        &self.call.frontend_id
     }
 
     pub(super) fn data(&self) -> &Data {
@@ -79,16 +52,17 @@ impl BackendSession {
         &self.binding
     }
 
-    pub(super) fn owner(&self) -> &dyn Owner {
-        &*self.owner
-    }
-
     pub(super) fn pool(&self) -> &Arc<Pool> {
-        self.owner.pool()
+        &self.pool
     }
 
     /// The context of the call.
     pub(crate) fn current(&self) -> &Current {
-        &self.current
+        &self.call.current
+    }
+
+    /// Asks the frontend to change the session.
+    pub(super) fn request<'a>(&'a self, request: SessionRequest<'a>) -> BoxFuture<'a, Result<()>> {
+        self.pool.peers().request(&self.call, request)
     }
 }

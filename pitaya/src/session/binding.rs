@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::side::Side;
 use super::{Session, check_uid};
 use crate::error::{Error, Result, code, text};
+use crate::peers::SessionRequest;
 use crate::util::sync::Mutex;
 
 /// The user that a session is bound to.
@@ -50,7 +51,9 @@ pub(super) async fn bind(session: &Side, uid: &str) -> Result<()> {
     callbacks.on_bind.run("on_bind", &handle).await?;
     match session {
         Side::Frontend(session) => session.enter(&uid).await?,
-        Side::Backend(session) => session.owner().bind(session.id(), &uid).await?,
+        Side::Backend(session) => {
+            session.request(SessionRequest::Bind { session: session.id(), uid: &uid }).await?;
+        }
     }
     callbacks.on_after_bind.run("on_after_bind", &handle).await?;
     undo.uid = None;

@@ -19,7 +19,7 @@ mod side;
 mod testing;
 mod uid;
 
-pub(crate) use self::backend::{BackendSession, Owner};
+pub(crate) use self::backend::BackendSession;
 pub(crate) use self::callback::{Callbacks, bind_callback, close_callback};
 pub use self::data::SessionData;
 pub use self::frontend::CloseReason;
@@ -27,7 +27,7 @@ pub(crate) use self::frontend::{CallId, FrontendSession, Via};
 pub use self::outbox::Policy;
 pub(crate) use self::outbox::{Batch, Bounds, Refused};
 pub use self::pool::SessionPool;
-pub(crate) use self::pool::{Directory, OutboxMeters, Pool, Settings};
+pub(crate) use self::pool::{OutboxMeters, Pool, Settings};
 pub use self::pushing::Pushing;
 pub(crate) use self::side::Side;
 pub use self::testing::Pushes;
@@ -45,6 +45,7 @@ use serde_json::{Map, Value};
 
 use crate::acceptor::UpgradeRequest;
 use crate::error::{Error, Result, code, text};
+use crate::peers::SessionRequest;
 use crate::serialize::{Format, Message, Push};
 use crate::wire::handshake;
 
@@ -122,11 +123,11 @@ impl<D> Session<D> {
     /// # Errors
     /// `PIT-401` if it is not bound yet.
     pub fn uid(&self) -> Result<String> {
-        self.side
-            .binding()
-            .uid()
-            .map(|uid| uid.to_string())
-            .ok_or_else(|| Error::new(code::NOT_BOUND, text::NOT_BOUND))
+        self.bound_uid().map(|uid| uid.to_string())
+    }
+
+    fn bound_uid(&self) -> Result<Arc<str>> {
+        self.side.binding().uid().ok_or_else(|| Error::new(code::NOT_BOUND, text::NOT_BOUND))
     }
 
     /// Returns whether the session is bound to a uid.
@@ -181,9 +182,9 @@ impl<D> Session<D> {
             Side::Frontend(session) => {
                 Pushing::packet(session, self.call, route, session.pool().encode_push(route, message))
             }
-            Side::Backend(session) => Pushing::forwarded(self.uid().and_then(|uid| {
+            Side::Backend(session) => Pushing::forwarded(self.bound_uid().and_then(|uid| {
                 let body = session.pool().encode_body(message)?;
-                Ok(session.owner().push(uid, route, body))
+                Ok(session.request(SessionRequest::Push { uid, route, body }))
             })),
         }
     }
@@ -200,7 +201,7 @@ impl<D> Session<D> {
         match &self.side {
             Side::Frontend(session) if session.kick(CloseReason::Kicked) => Ok(()),
             Side::Frontend(_) => Err(Error::new(code::CLOSED, text::BROKEN_PIPE)),
-            Side::Backend(session) => session.owner().kick(&self.uid()?).await,
+            Side::Backend(session) => session.request(SessionRequest::Kick { uid: &self.bound_uid()? }).await,
         }
     }
 
@@ -332,9 +333,9 @@ impl<D> Session<D> {
         let Side::Backend(session) = &self.side else {
             return Err(Error::new(code::UNKNOWN, text::FRONT_CANT_PUSH_TO_FRONT));
         };
-        let uid = session.binding().uid();
-        let (owner, data) = (session.owner(), session.data().json());
-        owner.replace_data(session.id(), uid.as_deref().unwrap_or_default(), data).await
+        let (uid, data) = (session.binding().uid(), session.data().json());
+        let uid = uid.as_deref().unwrap_or_default();
+        session.request(SessionRequest::ReplaceData { session: session.id(), uid, data }).await
     }
 }
 

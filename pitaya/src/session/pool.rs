@@ -2,15 +2,14 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Weak};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use foldhash::fast::RandomState;
-use futures_util::future::BoxFuture;
 
 use super::callback::{Callbacks, bind_callback, close_callback};
 use super::frontend::{FrontendSession, Via, all_ended};
@@ -18,6 +17,7 @@ use super::outbox::Bounds;
 use super::{CloseReason, Policy, Session};
 use crate::error::{Error, Result, code, text};
 use crate::metrics::{BoundMetric, CHANNEL_CAPACITY, Metrics, OUTBOX_DROPPED, OUTBOX_WAIT};
+use crate::peers::{Peers, ReplacedSession, Standalone};
 use crate::serialize::{Format, Message};
 use crate::span::Tracer;
 use crate::util::throttle::{Throttle, throttled};
@@ -80,31 +80,6 @@ impl Settings {
     }
 }
 
-/// The part of the app that knows the server of each user: the cluster.
-pub(crate) trait Directory: Send + Sync {
-    /// Announces that a user is about to be bound on this server. Returns when messages to the user reach this
-    /// server.
-    fn entering<'a>(&'a self, uid: &'a str) -> BoxFuture<'a, Result<()>>;
-
-    /// Notes that a session becomes that of a user. Returns the time of the bind. Called with the user's entry
-    /// locked, so that binds are noted in the order in which sessions replace each other.
-    fn bind(&self, uid: &Arc<str>, core: &FrontendSession) -> i64;
-
-    /// Announces a bind to the other frontends. Returns when they have ended their sessions of the user, within a
-    /// limit.
-    fn entered<'a>(&'a self, uid: &'a Arc<str>, bound_at: i64) -> BoxFuture<'a, ()>;
-
-    /// The id of this server.
-    fn server_id(&self) -> Arc<str>;
-
-    /// Notes that the session of a user has ended, or that its bind failed: once for each
-    /// [`entering`](Self::entering) that succeeded.
-    fn left(&self, uid: &str, core: &FrontendSession);
-
-    /// Returns whether a session is kicked, and not only closed, when another one replaces it.
-    fn kicks(&self) -> bool;
-}
-
 pub(crate) struct Pool {
     settings: Settings,
     next_id: AtomicU64,
@@ -113,11 +88,8 @@ pub(crate) struct Pool {
     users: DashMap<Arc<str>, Arc<FrontendSession>>,
     /// Sessions of each user that are closed and have not ended yet.
     ending: DashMap<Arc<str>, Vec<Arc<FrontendSession>>>,
-    /// The time of the last bind of a server that stands alone.
-    last_bind: AtomicI64,
     callbacks: Callbacks,
-    /// The directory owns this pool, so the pool does not own the directory.
-    directory: Option<Weak<dyn Directory>>,
+    peers: Arc<dyn Peers>,
     /// Whether the server was killed: its sessions do nothing more. A flag, because calls read it.
     killed: AtomicBool,
     /// Bounds the log lines that clients of this app can cause.
@@ -125,20 +97,15 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn new(
-        settings: Settings,
-        callbacks: Callbacks,
-        directory: Option<Weak<dyn Directory>>,
-    ) -> Arc<Self> {
+    pub(crate) fn new(settings: Settings, callbacks: Callbacks, peers: Arc<dyn Peers>) -> Arc<Self> {
         Arc::new(Self {
             settings,
             callbacks,
-            directory,
+            peers,
             next_id: AtomicU64::new(0),
             sessions: DashMap::default(),
             users: DashMap::default(),
             ending: DashMap::default(),
-            last_bind: AtomicI64::new(0),
             killed: AtomicBool::new(false),
             log: Throttle::default(),
         })
@@ -146,15 +113,16 @@ impl Pool {
 
     /// A pool for tests, without an app.
     pub(crate) fn test(settings: Settings) -> Arc<Self> {
-        Self::new(settings, Callbacks::default(), None)
+        Self::new(settings, Callbacks::default(), Arc::new(Standalone::default()))
     }
 
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    pub(super) fn directory(&self) -> Option<Arc<dyn Directory>> {
-        self.directory.as_ref()?.upgrade()
+    /// The other servers.
+    pub(crate) fn peers(&self) -> &dyn Peers {
+        &*self.peers
     }
 
     /// Stops all sessions immediately, as a crash would.
@@ -226,19 +194,18 @@ impl Pool {
     /// Makes `core` the session of `uid`. Returns the time of the bind and the session before.
     ///
     /// The lock of the entry orders two steps. The new session is checked to be open: a closing one removes itself
-    /// afterwards, so it cannot stay behind. The directory notes the bind: noted later, a session that was replaced
+    /// afterwards, so it cannot stay behind. The peers record the bind: recorded later, a session that was replaced
     /// meanwhile could replace its successor there.
     pub(super) fn swap_user(
         &self,
         uid: &Arc<str>,
         core: &Arc<FrontendSession>,
-        directory: Option<&dyn Directory>,
     ) -> Result<(i64, Option<Arc<FrontendSession>>)> {
         let entry = self.users.entry(Arc::clone(uid));
         if core.close_reason().is_some() {
             return Err(Error::new(code::CLOSED, text::BROKEN_PIPE));
         }
-        let bound_at = directory.map_or_else(|| self.next_bind(), |directory| directory.bind(uid, core));
+        let bound_at = self.peers.record_bind(uid, core.id());
         let old = match entry {
             Entry::Occupied(mut entry) => Some(entry.insert(Arc::clone(core))),
             Entry::Vacant(entry) => {
@@ -249,13 +216,13 @@ impl Pool {
         Ok((bound_at, old))
     }
 
-    /// Returns a time later than that of all binds before, also those of an earlier process.
-    fn next_bind(&self) -> i64 {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let now = i64::try_from(now).unwrap_or(i64::MAX);
-        let next = |last: i64| now.max(last.saturating_add(1));
-        let last = self.last_bind.fetch_update(Relaxed, Relaxed, |last| Some(next(last)));
-        next(last.unwrap_or_else(|last| last))
+    /// Kicks a session whose user was bound on another server. Returns it if it is open.
+    pub(crate) fn kick_replaced(&self, replaced: &ReplacedSession) -> Option<Arc<FrontendSession>> {
+        let core = self.by_id(replaced.id)?;
+        let server = &*replaced.server_id;
+        tracing::info!(session = core.id(), server, "kicking session: its user was bound on another server");
+        core.kick(CloseReason::Replaced);
+        Some(core)
     }
 
     /// Waits until the sessions of a user that were closed before have ended, up to `pitaya.session.replace.timeout`.

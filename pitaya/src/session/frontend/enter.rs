@@ -9,30 +9,28 @@ use crate::error::{Error, Result, code, text};
 impl FrontendSession {
     /// The identity of this session among all that were ever bound to its user, in the order of their binds.
     pub(crate) fn ownership(&self) -> String {
-        let server = self.pool.directory().map(|directory| directory.server_id());
+        let server = self.pool.peers().server_id();
         let bound_at = self.state().bound_at;
-        format!("{bound_at:019}/{}/{:020}", server.as_deref().unwrap_or_default(), self.id)
+        format!("{bound_at:019}/{server}/{:020}", self.id)
     }
 
     /// Makes this the session of a user, on this server and in the cluster. Waits until the sessions before it have
     /// ended, up to `pitaya.session.replace.timeout`.
     pub(in crate::session) async fn enter(self: &Arc<Self>, uid: &Arc<str>) -> Result<()> {
-        let directory = self.pool.directory();
-        if let Some(directory) = &directory {
-            directory.entering(uid).await?;
-            self.state().listed = Some(Arc::clone(uid));
-        }
-        let (bound_at, old) = self.pool.swap_user(uid, self, directory.as_deref())?;
+        let peers = self.pool.peers();
+        peers.before_bind(uid).await?;
+        self.state().listed = Some(Arc::clone(uid));
+        let (bound_at, old) = self.pool.swap_user(uid, self)?;
         self.state().bound_at = bound_at;
         if let Some(old) = &old {
             old.replaced();
         }
-        let elsewhere = async {
-            if let Some(directory) = &directory {
-                directory.entered(uid, bound_at).await;
+        let remote = async {
+            if let Some(replaced) = peers.after_bind(uid, bound_at).await {
+                self.pool.kick_replaced(&replaced);
             }
         };
-        let ended = async { tokio::join!(elsewhere, self.pool.wait_for_ending(uid, old, Some(self.id))) };
+        let ended = async { tokio::join!(remote, self.pool.wait_for_ending(uid, old, Some(self.id))) };
         tokio::select! {
             biased;
             // A session that replaces this one meanwhile may wait for this one to end.
@@ -54,15 +52,15 @@ impl FrontendSession {
     /// Announces to the cluster, once, that the session of the user has ended.
     pub(in crate::session) fn unlist(&self) {
         let listed = self.state().listed.take();
-        if let (Some(uid), Some(directory)) = (listed, self.pool.directory()) {
-            directory.left(&uid, self);
+        if let Some(uid) = listed {
+            self.pool.peers().unbound(&uid, self.id);
         }
     }
 
     /// Notes that another session has replaced this one.
     fn replaced(&self) {
         tracing::info!(session = self.id, "replaced by a newer session of the same uid");
-        if self.pool.directory().is_some_and(|directory| directory.kicks()) {
+        if self.pool.peers().kicks_replaced() {
             self.kick(CloseReason::Replaced);
         } else {
             self.close(CloseReason::Replaced);
