@@ -1,12 +1,13 @@
 //! `cargo xtask test`: runs everything that CI runs. It installs the programs that the tests need, or says which.
 
+mod javascript;
 mod needs;
 mod portable;
 mod timing;
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
-use crate::{bench, cargo, fuzz, phrases, root, run};
+use crate::{bench, cargo, fuzz, phrases, run};
 pub(crate) use needs::works;
 use timing::Timing;
 
@@ -94,9 +95,7 @@ const STEPS: &[Step] = &[
     step("unified", When::Full, unified),
     step("instructions", When::Full, bench::instructions_in_ci),
     step("fuzz", When::Full, fuzz::in_ci),
-    step("javascript", When::Full, || {
-        run(Command::new("node").args(["--test"]).current_dir(root().join("tests/browser")))
-    }),
+    step("javascript", When::Full, javascript::javascript),
 ];
 
 /// Runs all steps, those of `--quick`, or one. It stops at the first that fails, and prints how long each took.

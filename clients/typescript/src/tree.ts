@@ -1,0 +1,206 @@
+// Checks and converts values between the program and a format of plain values (JSON, MessagePack).
+//
+// A type is compiled once to a function. A value that does not fit is a `TypeMismatch` that names the field.
+
+import { TypeMismatch } from "./error.js";
+import { exact, isSmallInt, show, smallInt, wideInt } from "./number.js";
+import type { Fields, Named, Schema, Type, Values } from "./types.js";
+
+/** Converts a value, or throws a {@link TypeMismatch}. */
+export type Convert = (value: unknown) => unknown;
+
+/** What differs between the formats. */
+export interface Leaves {
+  /** Reads bytes. Throws a {@link TypeMismatch} if the value is none. */
+  readBytes(value: unknown, at: string): Uint8Array;
+  /** Writes bytes. */
+  writeBytes(value: Uint8Array): unknown;
+  /** Whether maps can be written with texts as keys only. */
+  readonly textKeysOnly?: true;
+  /** Writes an integer of 64 bits. */
+  writeWide(value: bigint, at: string): unknown;
+}
+
+/** The compiled types of a schema in one direction. */
+export class Tree {
+  private readonly named = new Map<string, Convert>();
+
+  constructor(
+    private readonly schema: Schema,
+    private readonly leaves: Leaves,
+    private readonly reading: boolean,
+  ) {}
+
+  /** Compiles a type. `at` names the place in errors. */
+  compile(type: Type, at: string): Convert {
+    if (typeof type === "string") return isSmallInt(type) ? (value) => smallInt(type, value, at) : this.plain(type, at);
+    if ("ref" in type) return this.reference(type.ref, at);
+    if ("list" in type) return this.list(this.compile(type.list, `${at}[]`), at);
+    if ("map" in type) return this.map(type.map[0], this.compile(type.map[1], `${at}[]`), at);
+    if ("text" in type) return this.text(type.text, at);
+    const inner = this.compile(type.opt, at);
+    return (value) => (value === undefined || value === null ? undefined : inner(value));
+  }
+
+  private plain(type: string, at: string): Convert {
+    const { leaves, reading } = this;
+    const bigint = this.schema.int64 === "bigint";
+    const must = (test: (value: unknown) => boolean, what: string): Convert => (value) => {
+      if (!test(value)) throw new TypeMismatch(`${at}: ${show(value)} is no ${what}`);
+      return value;
+    };
+    switch (type) {
+      case "bool":
+        return must((value) => typeof value === "boolean", type);
+      case "string":
+        return must((value) => typeof value === "string", type);
+      case "f32":
+      case "f64":
+        return (value) => {
+          if (typeof value === "bigint") return Number(value);
+          if (typeof value !== "number") throw new TypeMismatch(`${at}: ${show(value)} is no ${type}`);
+          return value;
+        };
+      case "i64":
+      case "u64":
+        return (value) => {
+          const wide = wideInt(type, value, at);
+          if (!reading) return leaves.writeWide(wide, at);
+          return bigint ? wide : exact(wide, at);
+        };
+      case "bytes":
+        if (reading) return (value) => leaves.readBytes(value, at);
+        return (value) => {
+          if (!(value instanceof Uint8Array)) throw new TypeMismatch(`${at}: ${show(value)} is no Uint8Array`);
+          return leaves.writeBytes(value);
+        };
+      default:
+        return (value) => value;
+    }
+  }
+
+  private text(type: "i64" | "u64", at: string): Convert {
+    const bigint = this.schema.int64 === "bigint";
+    if (!this.reading) return (value) => String(wideInt(type, value, at));
+    return (value) => {
+      const number = typeof value === "string" && /^-?\d{1,20}$/.test(value) ? BigInt(value) : value;
+      const wide = wideInt(type, number, at);
+      return bigint ? wide : exact(wide, at);
+    };
+  }
+
+  private list(item: Convert, at: string): Convert {
+    return (value) => {
+      if (!Array.isArray(value)) throw new TypeMismatch(`${at}: ${show(value)} is no list`);
+      return value.map(item);
+    };
+  }
+
+  private map(key: Type, item: Convert, at: string): Convert {
+    const refused = !this.reading && key !== "string" && this.leaves.textKeysOnly === true;
+    return (value) => {
+      if (refused) throw new TypeMismatch(`${at}: this format cannot send integers as keys`);
+      if (!isObject(value)) throw new TypeMismatch(`${at}: ${show(value)} is no map`);
+      // Without a prototype, so that `__proto__` is a key as any other.
+      const out: Record<string, unknown> = Object.create(null);
+      for (const key of Object.keys(value)) out[key] = item(value[key]);
+      return out;
+    };
+  }
+
+  /** A type may contain itself, so its function is made when it is first needed. */
+  private reference(name: string, at: string): Convert {
+    let found: Convert | undefined;
+    return (value) => {
+      found ??= this.named.get(name) ?? this.make(name);
+      // The place of a value that is no object at all is better named by its field.
+      if (value === undefined || value === null) throw new TypeMismatch(`${at}: ${show(value)} is no ${name}`);
+      return found(value);
+    };
+  }
+
+  private make(name: string): Convert {
+    const named: Named | undefined = this.schema.types[name];
+    if (named === undefined) throw new TypeMismatch(`the schema has no type ${name}`);
+    const made = "values" in named ? enumeration(named, name, this.reading) : this.message(named.fields, name);
+    this.named.set(name, made);
+    return made;
+  }
+
+  private message(fields: Fields["fields"], name: string): Convert {
+    const all = Object.entries(fields).map(([key, field]) => {
+      const at = `${name}.${key}`;
+      const convert = this.compile(field.type, at);
+      return { key, at, convert, type: field.type, optional: field.optional === true, proto: field.tag !== undefined };
+    });
+    const { reading } = this;
+    return (value) => {
+      if (!isObject(value)) throw new TypeMismatch(`${show(value)} is no ${name}`);
+      const out: Record<string, unknown> = {};
+      for (const { key, at, convert, type, optional, proto } of all) {
+        const part = Object.prototype.hasOwnProperty.call(value, key) ? value[key] : undefined;
+        if (part !== undefined && part !== null) out[key] = convert(part);
+        // A message with a Protobuf form leaves out what has its initial value, in every format.
+        else if (proto && reading && !optional) out[key] = this.initial(type);
+        else if (!proto && !optional) throw new TypeMismatch(`${at}: missing`);
+        else if (!reading && part === null) out[key] = null;
+      }
+      return out;
+    };
+  }
+
+  /** Returns the value of an absent field of a message with a Protobuf form. */
+  private initial(type: Type): unknown {
+    if (typeof type === "object") {
+      if ("opt" in type) return undefined;
+      if ("list" in type) return [];
+      if ("map" in type) return Object.create(null);
+      if ("ref" in type) {
+        const named = this.schema.types[type.ref];
+        return this.compile(type, type.ref)(named !== undefined && "values" in named ? 0 : {});
+      }
+      type = type.text;
+    }
+    switch (type) {
+      case "bool":
+        return false;
+      case "string":
+        return "";
+      case "bytes":
+        return new Uint8Array(0);
+      case "any":
+        return undefined;
+      case "i64":
+      case "u64":
+        return this.schema.int64 === "bigint" ? BigInt(0) : 0;
+      default:
+        return 0;
+    }
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A value that the schema does not know keeps its number, as text, and can be sent back. */
+function enumeration(named: Values, name: string, reading: boolean): Convert {
+  const { values, by } = named;
+  if (by === "name" || reading) {
+    const names = new Map(Object.entries(values).map(([label, number]) => [number, label]));
+    return (value) => {
+      if (typeof value === "string") return value;
+      if (!Number.isInteger(value)) throw new TypeMismatch(`${show(value)} is no ${name}`);
+      return names.get(value as number) ?? String(value);
+    };
+  }
+  return (value) => enumNumber(values, name, value);
+}
+
+/** Returns the number of an enum's value. */
+export function enumNumber(values: Readonly<Record<string, number>>, name: string, value: unknown): number {
+  const known = typeof value === "string" && Object.prototype.hasOwnProperty.call(values, value);
+  const number = known ? values[value] : /^-?\d{1,10}$/.test(String(value)) ? Number(value) : undefined;
+  if (number === undefined) throw new TypeMismatch(`${show(value)} is no ${name}`);
+  return number;
+}

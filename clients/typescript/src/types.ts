@@ -1,0 +1,82 @@
+// The schema of a server, as generated code gives it to the runtime.
+
+/** The type of a value. */
+export type Type =
+  | "bool"
+  | "i8"
+  | "i16"
+  | "i32"
+  | "i64"
+  | "u8"
+  | "u16"
+  | "u32"
+  | "u64"
+  | "f32"
+  | "f64"
+  | "string"
+  | "bytes"
+  | "any"
+  | { readonly list: Type }
+  | { readonly map: readonly [key: Type, value: Type] }
+  | { readonly opt: Type }
+  /** An integer of 64 bits that travels as decimal text in JSON and MessagePack. */
+  | { readonly text: "i64" | "u64" }
+  /** A type of {@link Schema.types}. */
+  | { readonly ref: string };
+
+/** A field of a message. */
+export interface Field {
+  readonly type: Type;
+  /** Whether the field may be absent. */
+  readonly optional?: true;
+  /** Its Protobuf tag. Such a field, unless it is optional, has the initial value of its type if it is absent. */
+  readonly tag?: number;
+  /** Its Protobuf encoding, if it is not that of its type. */
+  readonly wire?: "sint32" | "sint64" | "fixed32" | "fixed64" | "sfixed32" | "sfixed64";
+}
+
+/** A message. */
+export interface Fields {
+  readonly fields: Readonly<Record<string, Field>>;
+}
+
+/** An enum of names. `by` says what JSON and MessagePack carry: the number, or the name. */
+export interface Values {
+  readonly values: Readonly<Record<string, number>>;
+  readonly by?: "name";
+}
+
+/** A type with a name. */
+export type Named = Fields | Values;
+
+/** The message of a handler. `"raw"` is bytes; an absent type is the empty message. */
+export type Body = Type | "raw";
+
+/** A handler. */
+export interface Route {
+  readonly route: string;
+  /** The type of the message that it takes. */
+  readonly message?: Body;
+  /** The type of its reply. */
+  readonly reply?: Body;
+  /** Whether it is a notify: a call without a reply. */
+  readonly notify?: true;
+  /** The codes of its own errors. */
+  readonly errors?: readonly string[];
+}
+
+/** The schema of a server. `C` is the client that belongs to it; generated code names it. */
+export interface Schema<C = unknown> {
+  readonly name: string;
+  /** The hash of the client's part of the schema. */
+  readonly hash: string;
+  /** What `i64` and `u64` are in this client, with every serializer. The default is `number`. */
+  readonly int64?: "number" | "bigint";
+  readonly types: Readonly<Record<string, Named>>;
+  /** The handlers, by group and method. */
+  readonly routes: Readonly<Record<string, Readonly<Record<string, Route>>>>;
+  /** The types of pushes, by route. */
+  readonly pushes: Readonly<Record<string, Body>>;
+  /** Never set: it carries the type of the client. */
+  readonly client?: C;
+}
