@@ -1,11 +1,11 @@
 //! Converts the configuration into the settings of other modules.
 
 use crate::acceptor::{ListenOptions, Readiness};
-use crate::config::{Config, OutboxPolicy, SerializerType};
+use crate::config::{Config, SerializerType};
 use crate::connection::{ConnectionLimits, machine};
 use crate::metrics::Metrics;
 use crate::serialize::Format;
-use crate::session::{Bounds, OutboxMeters, Policy, Settings};
+use crate::session::{OutboxLimits, OutboxMeters, Settings};
 use crate::span::Tracer;
 use crate::wire::{Compression, Compressor, Dictionary};
 #[cfg(feature = "worker")]
@@ -34,15 +34,14 @@ pub(super) fn sessions(
     } else {
         Compression::Off
     };
-    let policy = match config.session.outbox.policy {
-        OutboxPolicy::Disconnect => Policy::Disconnect,
-        OutboxPolicy::Drop => Policy::Drop,
-        OutboxPolicy::Latest => Policy::Latest,
-    };
     Settings {
         compression: Compressor::new(compression, BACKOFF_ROUTES),
         dictionary,
-        bounds: Bounds { messages: config.agent.messages, bytes: config.session.outbox.bytes, policy },
+        outbox: OutboxLimits {
+            messages: config.agent.messages,
+            bytes: config.session.outbox.bytes,
+            policy: config.session.outbox.policy,
+        },
         expose_errors: config.errors_expose,
         replace: config.session.replace_timeout,
         meters: OutboxMeters::new(metrics),

@@ -21,7 +21,7 @@ use super::{Call, Handler, Kind, Remote, ReplySink};
 use crate::error::{Error, Result, code, text};
 use crate::pipeline::{Extensions, HookReply, HookRequest, as_bytes};
 use crate::serialize::{CodecError, Message, rpc};
-use crate::session::{Refused, Session, Side};
+use crate::session::{Session, Side, TrySendError};
 use crate::util::panic::panic_error;
 use crate::wire::{EncodeError, message};
 
@@ -248,7 +248,7 @@ impl ClientCall {
             None => MaybeReady::pending(async move {
                 loop {
                     if let Side::Frontend(session) = &self.scope.session {
-                        session.room(1).await;
+                        session.wait_for_capacity(1).await;
                     }
                     if let Some(result) = self.send(&value) {
                         return result;
@@ -272,8 +272,8 @@ impl ClientCall {
                 });
                 match sent {
                     Ok(sent) => Some(sent.map_err(encode_failed)),
-                    Err(Refused::Full) => None,
-                    Err(_) => Some(Ok(())), // the session is closed: no client waits for the reply
+                    Err(TrySendError::Full) => None,
+                    Err(TrySendError::Closed) => Some(Ok(())), // no client waits for the reply
                 }
             }
             (ReplySink::Caller(slot), session) => {

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result, code};
 use crate::serialize::ErrorPayload;
-use crate::session::{FrontendSession, Refused};
+use crate::session::{FrontendSession, TrySendError};
 use crate::util::throttle::throttled;
 use crate::wire::message;
 
@@ -16,7 +16,7 @@ pub(super) fn try_send_error(core: &FrontendSession, mid: u64, error: &Error) ->
         })
     });
     match sent {
-        Ok(Ok(())) | Err(Refused::Closed) => true,
+        Ok(Ok(())) | Err(TrySendError::Closed) => true,
         Ok(Err(failed)) => {
             throttled!(
                 core.pool().log(),
@@ -27,14 +27,14 @@ pub(super) fn try_send_error(core: &FrontendSession, mid: u64, error: &Error) ->
             );
             true
         }
-        Err(_) => false,
+        Err(TrySendError::Full) => false,
     }
 }
 
 /// Answers a request with an error when the outbox has room.
 pub(super) async fn send_error(core: &FrontendSession, mid: u64, error: &Error) {
     loop {
-        core.room(1).await;
+        core.wait_for_capacity(1).await;
         if try_send_error(core, mid, error) {
             return;
         }
@@ -47,8 +47,8 @@ pub(super) async fn send_reply(core: &FrontendSession, route: &str, mid: u64, bo
     loop {
         match core.encode(|out| message::encode_response(out, mid, false, body, compression)) {
             Ok(sent) => return sent.map_err(|error| Error::new(code::INTERNAL, error.to_string())),
-            Err(Refused::Full) => core.room(1).await,
-            Err(_) => return Ok(()), // the session is closed
+            Err(TrySendError::Full) => core.wait_for_capacity(1).await,
+            Err(TrySendError::Closed) => return Ok(()),
         }
     }
 }

@@ -157,7 +157,7 @@ impl Inbound {
         match result {
             Ok(()) => {
                 self.machine.handshake_accepted();
-                self.core.outbox().accepted(&policy.accept);
+                self.core.outbox().accept_handshake(&policy.accept);
             }
             Err(refusal) => {
                 self.core.refuse(&policy.refuse(refusal));

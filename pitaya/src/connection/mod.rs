@@ -195,7 +195,7 @@ impl Connection {
         }
         match machine.tick(now) {
             Tick::Nothing => {}
-            Tick::Heartbeat => core.outbox().heartbeat(&core.pool().settings().heartbeat),
+            Tick::Heartbeat => core.outbox().send_heartbeat(&core.pool().settings().heartbeat),
             Tick::Close(reason, why) => {
                 tracing::debug!(session = core.id(), why, "closing");
                 core.close(reason);

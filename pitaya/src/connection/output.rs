@@ -94,7 +94,7 @@ impl Output {
     /// Sets the write deadline of a client that takes no more now. Returns why the session is closed, if it is.
     #[inline(never)]
     fn blocked(&mut self, core: &FrontendSession, deadline: Duration) -> Option<CloseReason> {
-        core.outbox().wrote(&core.pool().settings().bounds, 0, 0, true);
+        core.outbox().record_write(&core.pool().settings().outbox, 0, 0, true);
         let closed = core.close_reason();
         let is_first_after_close = closed.is_some() && !mem::replace(&mut self.last, closed.is_some());
         let has_progress = self.progress >= PROGRESS && !self.last;
@@ -122,7 +122,7 @@ impl Output {
         cx: &mut Context<'_>,
     ) -> io::Result<Wrote> {
         let Some(batch) = &mut self.batch else { return Ok(Wrote::All) };
-        let bounds = &core.pool().settings().bounds;
+        let limits = &core.pool().settings().outbox;
         let mut stream = Pin::new(stream);
         while !batch.is_empty() {
             let poll = match batch.contiguous() {
@@ -138,7 +138,7 @@ impl Output {
                 Poll::Ready(Ok(written)) => {
                     self.progress += written;
                     let packets = batch.advance(written);
-                    self.more = core.outbox().wrote(bounds, packets, written, false);
+                    self.more = core.outbox().record_write(limits, packets, written, false);
                 }
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => return Ok(pending()),
@@ -162,7 +162,7 @@ impl Output {
         stream: &mut dyn PacketStream,
         cx: &mut Context<'_>,
     ) -> io::Result<Wrote> {
-        let bounds = &core.pool().settings().bounds;
+        let limits = &core.pool().settings().outbox;
         if let Some(batch) = &mut self.batch {
             while !batch.is_empty() {
                 if stream.poll_ready(cx)?.is_pending() {
@@ -181,7 +181,7 @@ impl Output {
         }
         let (packets, bytes) = mem::take(&mut self.fed);
         self.progress += bytes;
-        self.more = core.outbox().wrote(bounds, packets, bytes, false);
+        self.more = core.outbox().record_write(limits, packets, bytes, false);
         Ok(Wrote::All)
     }
 
@@ -198,7 +198,7 @@ impl Output {
             let whole = usize::try_from((packets as u128 * out as u128) / bytes as u128).unwrap_or(0);
             let whole = whole.min(packets - 1);
             self.fed = (packets - whole, bytes - out);
-            core.outbox().wrote(&core.pool().settings().bounds, whole, out, false);
+            core.outbox().record_write(&core.pool().settings().outbox, whole, out, false);
         }
     }
 }

@@ -8,10 +8,11 @@ use tokio_util::task::TaskTracker;
 
 use super::*;
 use crate::component::FromServices;
+use crate::config::OutboxPolicy;
 use crate::error::{Error, Result, code, text};
 use crate::serialize::{Format, Serializer};
 use crate::services::Services;
-use crate::session::{Bounds, CloseReason, Policy, Pool, Pushes, Session, SessionPool, Settings};
+use crate::session::{CloseReason, OutboxLimits, Pool, Pushes, Session, SessionPool, Settings};
 use crate::wire::{message, packet};
 
 const HELLO: Bytes = Bytes::from_static(br#"{"text":"hello"}"#);
@@ -124,7 +125,7 @@ async fn broadcast_is_encoded_once_and_shared() {
 #[tokio::test]
 async fn members_that_cannot_be_reached_are_named() {
     let mut settings = Settings::new(Format::Json);
-    settings.bounds = Bounds { messages: 1, bytes: 40, policy: Policy::Disconnect };
+    settings.outbox = OutboxLimits { messages: 1, bytes: 40, policy: OutboxPolicy::Disconnect };
     let (pool, groups) = groups_with(settings);
     let lobby = groups.group("lobby");
     lobby.create().await.unwrap();

@@ -24,8 +24,7 @@ pub(crate) use self::callback::{Callbacks, bind_callback, close_callback};
 pub use self::data::SessionData;
 pub use self::frontend::CloseReason;
 pub(crate) use self::frontend::{CallId, FrontendSession, Via};
-pub use self::outbox::Policy;
-pub(crate) use self::outbox::{Batch, Bounds, Refused};
+pub(crate) use self::outbox::{Batch, OutboxLimits, TrySendError};
 pub use self::pool::SessionPool;
 pub(crate) use self::pool::{OutboxMeters, Pool, Settings};
 pub use self::pushing::Pushing;
@@ -403,6 +402,3 @@ impl<D> fmt::Debug for Session<D> {
             .finish()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,18 +1,17 @@
 //! The outbox: the packets to one client, in order, for one writer.
 //!
 //! It holds whole encoded packets and is bounded in bytes and in messages. The kind of packet decides what happens
-//! when it is full: replies and pushes of the running call wait for room, any other push is subject to the
-//! [`Policy`], and heartbeats, kick and close have reserved places.
+//! when it is full: replies and pushes of the running call wait for space, any other push is subject to the
+//! [`OutboxPolicy`], and heartbeats, kick and close have reserved places.
 //!
-//! The bound in messages holds only once the writer has run since the outbox filled and found the socket full. Until
-//! then only the bound in bytes holds. So a burst of one handler, which keeps the writer from running, costs no
+//! The limit of messages holds only once the writer has run since the outbox filled and found the socket full. Until
+//! then only the limit of bytes holds. So a burst of one handler, which keeps the writer from running, costs no
 //! healthy client its connection.
 //!
-//! Packets that the writer has taken count too, unless the policy is [`Policy::Latest`]: newer pushes cannot replace
-//! a taken packet, so the bounds hold for the waiting packets, and the writer takes few at a time.
+//! Packets that the writer has taken count too, unless the policy is [`OutboxPolicy::Latest`]: newer pushes cannot
+//! replace a taken packet, so the limits hold for the waiting packets, and the writer takes few at a time.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
 use std::mem;
 use std::sync::{MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
@@ -20,257 +19,59 @@ use std::task::{Context, Poll, Waker};
 use bytes::{Bytes, BytesMut};
 
 use super::CloseReason;
+use crate::config::OutboxPolicy;
 use crate::util::sync::Mutex;
 
-/// Shared packets up to this size are copied, because the bookkeeping of sharing one costs more.
-const COPY_BELOW: usize = 256;
+mod batch;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use batch::{Batch, PushKey};
+
 /// Encoded packets beyond this size are not copied: the outbox takes their buffer.
 const SHARE_ABOVE: usize = 16 * 1024;
-/// The most memory that an emptied buffer may keep for the next session of its thread.
-const SPARE_LIMIT: usize = 256 * 1024;
 /// The most that the writer takes at a time if newer pushes could replace the rest.
 const TAKE: usize = 64 * 1024;
 
-/// The treatment of a push to a client whose outbox is full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Policy {
-    /// The client is disconnected, because it is too slow.
-    #[default]
-    Disconnect,
-    /// The push is dropped.
-    Drop,
-    /// An older push of the same route is dropped; without such a push, the oldest push is.
-    Latest,
-}
-
-/// The bounds of an outbox.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounds {
-    pub(crate) messages: usize,
-    pub(crate) bytes: usize,
-    pub(crate) policy: Policy,
-}
-
-/// The reason why a message was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// The session is closed.
-    Closed,
-    /// No room; the sender may wait.
-    Full,
-    /// No room, and the policy dropped the message.
-    Dropped,
-    /// No room, and the policy is to disconnect.
-    TooSlow,
-}
-
-/// One packet in the queue.
-#[derive(Debug)]
-enum Item {
-    /// The next `len` bytes of the arena. `push` is the hash of a push's route, 0 for a packet that may not be
-    /// dropped.
-    Local { len: usize, push: u64 },
-    /// Bytes that several sessions share.
-    Shared { bytes: Bytes, push: u64 },
-}
-
-impl Item {
-    fn len(&self) -> usize {
-        match self {
-            Self::Local { len, .. } => *len,
-            Self::Shared { bytes, .. } => bytes.len(),
-        }
-    }
-
-    fn push(&self) -> u64 {
-        match self {
-            Self::Local { push, .. } | Self::Shared { push, .. } => *push,
-        }
-    }
-}
-
-/// Packets in order: small ones back to back in one arena, shared ones by reference.
-#[derive(Debug, Default)]
-pub(crate) struct Batch {
-    arena: BytesMut,
-    items: VecDeque<Item>,
-    shared: usize,
-    bytes: usize,
-    /// Whether the arena shares its memory with that of another batch, which is not to be kept for it.
-    part: bool,
-}
-
 thread_local! {
-    /// The buffer of the last batch this thread wrote, for the next session that needs one.
-    static SPARE: Cell<Option<Batch>> = const { Cell::new(None) };
     /// The buffer that a packet is encoded into. It is taken out while in use, so that a nested encoding uses its
     /// own.
     static SCRATCH: Cell<Option<BytesMut>> = const { Cell::new(None) };
 }
 
-impl Batch {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
+/// The limits of an outbox, and what happens to a push beyond them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OutboxLimits {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
+    pub(crate) policy: OutboxPolicy,
+}
 
-    /// The number of packets.
-    pub(crate) fn len(&self) -> usize {
-        self.items.len()
+impl OutboxLimits {
+    /// Whether `more` bytes exceed the limits. An outbox without bytes takes any packet.
+    fn exceeded(&self, messages: usize, bytes: usize, more: usize, blocked: bool) -> bool {
+        bytes > 0 && (bytes + more > self.bytes || (blocked && messages >= self.messages))
     }
+}
 
-    fn push_local(&mut self, bytes: &[u8], push: u64) {
-        self.bytes += bytes.len();
-        self.arena.extend_from_slice(bytes);
-        self.items.push_back(Item::Local { len: bytes.len(), push });
-    }
+/// The reason why a packet was not taken from a sender that may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TrySendError {
+    /// The outbox is full.
+    Full,
+    /// The session is closed.
+    Closed,
+}
 
-    fn push_shared(&mut self, bytes: Bytes, push: u64) {
-        if bytes.len() <= COPY_BELOW {
-            self.push_local(&bytes, push);
-        } else {
-            self.bytes += bytes.len();
-            self.shared += 1;
-            self.items.push_back(Item::Shared { bytes, push });
-        }
-    }
-
-    /// Returns all bytes as one slice, if nothing is shared.
-    pub(crate) fn contiguous(&self) -> Option<&[u8]> {
-        (self.shared == 0).then_some(&self.arena[..])
-    }
-
-    /// Fills `slices` with the next bytes; used if some bytes are shared.
-    pub(crate) fn slices<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
-        let (mut count, mut at, mut run) = (0, 0, 0);
-        for item in &self.items {
-            if count + 1 >= slices.len() {
-                break;
-            }
-            match item {
-                Item::Local { len, .. } => run += len,
-                Item::Shared { bytes, .. } => {
-                    if run > 0 {
-                        slices[count] = std::io::IoSlice::new(&self.arena[at..at + run]);
-                        (count, at, run) = (count + 1, at + run, 0);
-                    }
-                    slices[count] = std::io::IoSlice::new(bytes);
-                    count += 1;
-                }
-            }
-        }
-        if run > 0 {
-            slices[count] = std::io::IoSlice::new(&self.arena[at..at + run]);
-            count += 1;
-        }
-        count
-    }
-
-    /// Removes `written` bytes from the front. Returns the number of packets that were written whole.
-    pub(crate) fn advance(&mut self, mut written: usize) -> usize {
-        self.bytes -= written;
-        if written == self.arena.len() && self.shared == 0 {
-            let packets = self.items.len();
-            self.items.clear();
-            self.arena.clear();
-            return packets;
-        }
-        let mut packets = 0;
-        while let Some(item) = self.items.front_mut() {
-            let take = written.min(item.len());
-            let whole = take == item.len();
-            match item {
-                Item::Local { len, .. } => {
-                    let _ = self.arena.split_to(take);
-                    *len -= take;
-                }
-                Item::Shared { bytes, .. } => {
-                    let _ = bytes.split_to(take);
-                }
-            }
-            if !whole {
-                break;
-            }
-            if matches!(item, Item::Shared { .. }) {
-                self.shared -= 1;
-            }
-            self.items.pop_front();
-            packets += 1;
-            written -= take;
-        }
-        packets
-    }
-
-    /// Removes the next packet, to send as a message of its own.
-    pub(crate) fn pop(&mut self) -> Option<Bytes> {
-        let packet = match self.items.pop_front()? {
-            Item::Local { len, .. } => self.arena.split_to(len).freeze(),
-            Item::Shared { bytes, .. } => {
-                self.shared -= 1;
-                bytes
-            }
-        };
-        self.bytes -= packet.len();
-        Some(packet)
-    }
-
-    /// Splits off whole packets from the front: at least one, and no more than fill `bytes`.
-    #[cold]
-    #[inline(never)]
-    fn split(&mut self, bytes: usize) -> Self {
-        let mut front = Self::default();
-        let mut local = 0;
-        while let Some(item) = self.items.front() {
-            if !front.items.is_empty() && front.bytes + item.len() > bytes {
-                break;
-            }
-            let Some(item) = self.items.pop_front() else { break };
-            front.bytes += item.len();
-            match item {
-                Item::Local { len, .. } => local += len,
-                Item::Shared { .. } => front.shared += 1,
-            }
-            front.items.push_back(item);
-        }
-        front.arena = self.arena.split_to(local);
-        (front.part, self.part) = (true, true);
-        self.shared -= front.shared;
-        self.bytes -= front.bytes;
-        front
-    }
-
-    /// Appends all packets of another batch.
-    fn append(&mut self, mut other: Self) {
-        self.arena.extend_from_slice(&other.arena);
-        self.items.append(&mut other.items);
-        self.shared += other.shared;
-        self.bytes += other.bytes;
-    }
-
-    /// Removes the packet at `at`.
-    fn remove(&mut self, at: usize) {
-        let before: usize =
-            self.items.iter().take(at).map(|i| if let Item::Local { len, .. } = i { *len } else { 0 }).sum();
-        match self.items.remove(at) {
-            Some(Item::Local { len, .. }) => {
-                let tail = self.arena.split_off(before + len);
-                self.arena.truncate(before);
-                self.arena.unsplit(tail);
-                self.bytes -= len;
-            }
-            Some(Item::Shared { bytes, .. }) => {
-                self.shared -= 1;
-                self.bytes -= bytes.len();
-            }
-            None => {}
-        }
-    }
-
-    /// Gives an emptied batch to the next session of this thread.
-    pub(crate) fn recycle(self) {
-        if self.arena.capacity() <= SPARE_LIMIT && !self.part && self.is_empty() {
-            SPARE.set(Some(self));
-        }
-    }
+/// The reason why a push was not taken from a sender that does not wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PushError {
+    /// The outbox is full, and the policy drops the push.
+    Dropped,
+    /// The outbox is full, and the policy disconnects the client.
+    TooSlow,
+    /// The session is closed.
+    Closed,
 }
 
 /// The outbox of one session.
@@ -288,46 +89,41 @@ struct Inner {
     /// The handshake is not answered yet. Pushes wait, because the reply must be the first packet that a client
     /// receives.
     held: bool,
-    /// Packets and bytes that the writer has taken and not yet written.
-    writing: (usize, usize),
+    /// Packets that the writer has taken and not yet written.
+    writing_packets: usize,
+    /// The bytes of these packets.
+    writing_bytes: usize,
     /// Whether the writer has run since the outbox filled, and found the socket full.
     blocked: bool,
     heartbeat: bool,
     /// The connection's task.
     writer: Option<Waker>,
-    /// Senders that wait for room.
+    /// The tasks that wait for space.
     waiting: Vec<Waker>,
 }
 
 impl Inner {
-    fn full(&self, bounds: &Bounds, more: usize) -> bool {
-        let (mut messages, mut bytes) = (self.batch.len(), self.batch.bytes);
-        if bounds.policy != Policy::Latest {
-            messages += self.writing.0;
-            bytes += self.writing.1;
+    /// Whether there is no space for `more` bytes.
+    fn is_full(&self, limits: &OutboxLimits, more: usize) -> bool {
+        let (mut messages, mut bytes) = (self.batch.len(), self.batch.bytes());
+        if limits.policy != OutboxPolicy::Latest {
+            messages += self.writing_packets;
+            bytes += self.writing_bytes;
         }
-        bytes > 0 && (bytes + more > bounds.bytes || (self.blocked && messages >= bounds.messages))
+        limits.exceeded(messages, bytes, more, self.blocked)
     }
 
-    /// Inserts a packet before all others.
-    fn put_first(&mut self, packet: &Bytes) {
-        let rest = mem::take(&mut self.batch);
-        self.batch.push_shared(packet.clone(), 0);
-        self.batch.append(rest);
+    /// Wakes this task when there may be space, or when the outbox is closed.
+    fn wait(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if !self.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            self.waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
     }
 
     fn wake_writer(&mut self) {
         if let Some(writer) = self.writer.take() {
             writer.wake();
-        }
-    }
-
-    fn borrow_buffers(&mut self) {
-        if self.batch.arena.capacity() == 0
-            && self.batch.is_empty()
-            && let Some(spare) = SPARE.take()
-        {
-            self.batch = spare;
         }
     }
 }
@@ -341,113 +137,107 @@ impl Outbox {
         self.inner.lock()
     }
 
-    /// Adds a packet that `write` encodes, if there is room.
+    /// Adds a packet that `write` encodes, if there is space.
     ///
     /// `write` contains code of the user. It runs before anything is locked, so that it neither delays other senders
-    /// nor meets them. The bound in bytes may be exceeded by the size of one packet.
+    /// nor meets them. The limit of bytes may be exceeded by the size of one packet.
     #[inline]
     pub(crate) fn encode<E>(
         &self,
-        bounds: &Bounds,
+        limits: &OutboxLimits,
         write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
-    ) -> Result<Result<(), E>, Refused> {
+    ) -> Result<Result<(), E>, TrySendError> {
         let mut scratch = SCRATCH.take().unwrap_or_default();
         scratch.clear();
         let done = match write(&mut scratch) {
-            Ok(()) => self.put(bounds, &mut scratch).map(Ok),
+            Ok(()) => self.try_send_encoded(limits, &mut scratch).map(Ok),
             Err(error) => Ok(Err(error)),
         };
-        if scratch.capacity() <= SPARE_LIMIT {
+        if scratch.capacity() <= batch::SPARE_LIMIT {
             SCRATCH.set(Some(scratch));
         }
         done
     }
 
-    /// Adds a packet; a large one with its buffer.
-    fn put(&self, bounds: &Bounds, packet: &mut BytesMut) -> Result<(), Refused> {
-        let mut inner = self.lock();
-        if self.is_closed() {
-            return Err(Refused::Closed);
-        }
-        if inner.full(bounds, 1) {
-            return Err(Refused::Full);
-        }
-        inner.borrow_buffers();
+    /// Adds a packet that may not be dropped; a large one with its buffer.
+    fn try_send_encoded(&self, limits: &OutboxLimits, packet: &mut BytesMut) -> Result<(), TrySendError> {
+        let mut inner = self.try_reserve(limits, 1)?;
         if packet.len() > SHARE_ABOVE {
-            inner.batch.push_shared(packet.split().freeze(), 0);
+            inner.batch.push(packet.split().freeze(), None);
         } else {
-            inner.batch.push_local(packet, 0);
+            inner.batch.push_copy(packet, None);
         }
         inner.wake_writer();
         Ok(())
     }
 
-    /// Adds a packet if there is room. Used by senders that wait otherwise.
-    pub(crate) fn offer(&self, bounds: &Bounds, packet: &Bytes, push: u64) -> Result<(), Refused> {
+    /// Adds a push if there is space.
+    pub(crate) fn try_send(
+        &self,
+        limits: &OutboxLimits,
+        packet: &Bytes,
+        key: PushKey,
+    ) -> Result<(), TrySendError> {
+        let mut inner = self.try_reserve(limits, packet.len())?;
+        inner.batch.push(packet.clone(), Some(key));
+        inner.wake_writer();
+        Ok(())
+    }
+
+    /// Locks the outbox if it is open and has space for `more` bytes.
+    #[inline]
+    fn try_reserve(&self, limits: &OutboxLimits, more: usize) -> Result<MutexGuard<'_, Inner>, TrySendError> {
         let mut inner = self.lock();
         if self.is_closed() {
-            return Err(Refused::Closed);
+            return Err(TrySendError::Closed);
         }
-        if inner.full(bounds, packet.len()) {
-            return Err(Refused::Full);
+        if inner.is_full(limits, more) {
+            return Err(TrySendError::Full);
         }
-        inner.borrow_buffers();
-        inner.batch.push_shared(packet.clone(), push);
-        inner.wake_writer();
-        Ok(())
+        inner.batch.borrow_buffers();
+        Ok(inner)
     }
 
-    /// Adds a push, or applies the policy. Never waits. Also returns how many older pushes were dropped.
-    pub(crate) fn push(&self, bounds: &Bounds, packet: &Bytes, push: u64) -> (Result<(), Refused>, u32) {
-        match self.offer(bounds, packet, push) {
-            Err(Refused::Full) => match bounds.policy {
-                Policy::Disconnect => (Err(Refused::TooSlow), 0),
-                Policy::Drop => (Err(Refused::Dropped), 0),
-                Policy::Latest => self.replace(bounds, packet, push),
+    /// Adds a push, or applies the policy. Never waits. Returns how many older pushes were dropped for it.
+    pub(crate) fn push(&self, limits: &OutboxLimits, packet: &Bytes, key: PushKey) -> Result<u32, PushError> {
+        match self.try_send(limits, packet, key) {
+            Ok(()) => Ok(0),
+            Err(TrySendError::Closed) => Err(PushError::Closed),
+            Err(TrySendError::Full) => match limits.policy {
+                OutboxPolicy::Disconnect => Err(PushError::TooSlow),
+                OutboxPolicy::Drop => Err(PushError::Dropped),
+                OutboxPolicy::Latest => self.replace(limits, packet, key),
             },
-            taken => (taken, 0),
         }
     }
 
-    fn replace(&self, bounds: &Bounds, packet: &Bytes, push: u64) -> (Result<(), Refused>, u32) {
+    /// Adds a push in place of older ones.
+    fn replace(&self, limits: &OutboxLimits, packet: &Bytes, key: PushKey) -> Result<u32, PushError> {
         let mut inner = self.lock();
         if self.is_closed() {
-            return (Err(Refused::Closed), 0);
+            return Err(PushError::Closed);
         }
-        // What must stay: if the push does not fit beside it, nothing gives way for it.
-        let stays = inner.batch.items.iter().filter(|item| item.push() == 0);
-        let (messages, bytes) = stays.fold((0, 0), |(n, bytes), item| (n + 1, bytes + item.len()));
-        let no_room = bytes > 0
-            && (bytes + packet.len() > bounds.bytes || (inner.blocked && messages >= bounds.messages));
-        if no_room {
-            return (Err(Refused::Dropped), 0);
+        // If the push does not fit beside the packets that must stay, nothing is dropped for it.
+        let (messages, bytes) = inner.batch.permanent();
+        if limits.exceeded(messages, bytes, packet.len(), inner.blocked) {
+            return Err(PushError::Dropped);
         }
-        let mut gone = 0;
-        while inner.full(bounds, packet.len()) {
-            let items = &inner.batch.items;
-            let victim = items
-                .iter()
-                .position(|i| i.push() == push)
-                .or_else(|| items.iter().position(|i| i.push() != 0));
-            let Some(victim) = victim else { return (Err(Refused::Dropped), gone) };
-            inner.batch.remove(victim);
-            gone += 1;
+        let mut dropped = 0;
+        while inner.is_full(limits, packet.len()) && inner.batch.drop_push(key) {
+            dropped += 1;
         }
-        inner.batch.push_shared(packet.clone(), push);
+        inner.batch.push(packet.clone(), Some(key));
         inner.wake_writer();
-        (Ok(()), gone)
+        Ok(dropped)
     }
 
-    /// Is ready when there may be room for `more` bytes, or when the outbox is closed.
-    pub(crate) fn poll_room(&self, cx: &mut Context<'_>, bounds: &Bounds, more: usize) -> Poll<()> {
+    /// Is ready when there may be space for `more` bytes, or when the outbox is closed.
+    pub(crate) fn poll_capacity(&self, cx: &mut Context<'_>, limits: &OutboxLimits, more: usize) -> Poll<()> {
         let mut inner = self.lock();
-        if self.is_closed() || !inner.full(bounds, more) {
+        if self.is_closed() || !inner.is_full(limits, more) {
             return Poll::Ready(());
         }
-        if !inner.waiting.iter().any(|w| w.will_wake(cx.waker())) {
-            inner.waiting.push(cx.waker().clone());
-        }
-        Poll::Pending
+        inner.wait(cx)
     }
 
     /// Is ready when the outbox is closed.
@@ -456,10 +246,7 @@ impl Outbox {
         if self.is_closed() {
             return Poll::Ready(());
         }
-        if !inner.waiting.iter().any(|w| w.will_wake(cx.waker())) {
-            inner.waiting.push(cx.waker().clone());
-        }
-        Poll::Pending
+        inner.wait(cx)
     }
 
     /// Holds all packets back until the handshake is answered.
@@ -468,33 +255,33 @@ impl Outbox {
     }
 
     /// Inserts the reply that accepts the handshake before the held packets, and releases them all.
-    pub(crate) fn accepted(&self, reply: &Bytes) {
+    pub(crate) fn accept_handshake(&self, reply: &Bytes) {
         let mut inner = self.lock();
         if !self.is_closed() {
             inner.held = false;
-            inner.put_first(reply);
+            inner.batch.push_first(reply.clone());
             inner.wake_writer();
         }
     }
 
     /// Replaces the held packets by the reply that refuses the handshake, and closes.
-    pub(crate) fn refused(&self, reply: &Bytes, reason: CloseReason) -> Option<usize> {
+    pub(crate) fn refuse_handshake(&self, reply: &Bytes, reason: CloseReason) -> Option<usize> {
         let discarded = self.close(reason, None)?;
-        self.lock().put_first(reply);
+        self.lock().batch.push_first(reply.clone());
         Some(discarded)
     }
 
     /// Adds a heartbeat, unless one is waiting already.
-    pub(crate) fn heartbeat(&self, packet: &Bytes) {
+    pub(crate) fn send_heartbeat(&self, packet: &Bytes) {
         let mut inner = self.lock();
         if !self.is_closed() && !inner.heartbeat {
             inner.heartbeat = true;
-            inner.batch.push_shared(packet.clone(), 0);
+            inner.batch.push(packet.clone(), None);
         }
     }
 
     /// Closes permanently, with an optional last packet. Waiting packets stay for the writer to flush, unless they
-    /// wait for a handshake. Returns how many packets are dropped for that; `None` if it was closed already.
+    /// wait for a handshake. Returns how many packets were dropped; `None` if it was closed already.
     pub(crate) fn close(&self, reason: CloseReason, last: Option<&Bytes>) -> Option<usize> {
         let mut discarded = 0;
         let waiting = {
@@ -506,7 +293,7 @@ impl Outbox {
                 // A client whose handshake is not answered would not understand anything else.
                 discarded = mem::take(&mut inner.batch).len();
             } else if let Some(last) = last {
-                inner.batch.push_shared(last.clone(), 0);
+                inner.batch.push(last.clone(), None);
             }
             // It is open: this holds the lock, and has asked.
             let _ = self.closed.set(reason);
@@ -522,26 +309,26 @@ impl Outbox {
     }
 
     /// Returns why it is closed; `None` while it is open. Takes no lock.
-    pub(crate) fn closed(&self) -> Option<CloseReason> {
+    pub(crate) fn close_reason(&self) -> Option<CloseReason> {
         self.closed.get().copied()
     }
 
     /// Takes the packets to write: all, or a part if newer pushes can replace the waiting ones. The writer is at work
     /// from then on, so that senders need not wake it until it parks.
-    pub(crate) fn take(&self, bounds: &Bounds) -> (Option<Batch>, Option<CloseReason>) {
+    pub(crate) fn take(&self, limits: &OutboxLimits) -> (Option<Batch>, Option<CloseReason>) {
         let mut inner = self.lock();
         inner.writer = None;
         if inner.held || inner.batch.is_empty() {
-            return (None, self.closed());
+            return (None, self.close_reason());
         }
-        let batch = if bounds.policy == Policy::Latest && inner.batch.bytes > TAKE {
+        let batch = if limits.policy == OutboxPolicy::Latest && inner.batch.bytes() > TAKE {
             inner.batch.split(TAKE)
         } else {
             mem::take(&mut inner.batch)
         };
-        inner.writing = (batch.len(), batch.bytes);
+        (inner.writing_packets, inner.writing_bytes) = (batch.len(), batch.bytes());
         inner.heartbeat = false;
-        (Some(batch), self.closed())
+        (Some(batch), self.close_reason())
     }
 
     /// Parks the writer until there is something to write. Returns `false`, and does not park it, if there is
@@ -557,14 +344,20 @@ impl Outbox {
 
     /// Accounts for what the writer has written; `blocked` if the socket took no more. Returns whether more packets
     /// wait for the writer.
-    pub(crate) fn wrote(&self, bounds: &Bounds, packets: usize, bytes: usize, blocked: bool) -> bool {
+    pub(crate) fn record_write(
+        &self,
+        limits: &OutboxLimits,
+        packets: usize,
+        bytes: usize,
+        blocked: bool,
+    ) -> bool {
         let (more, waiting) = {
             let mut inner = self.lock();
-            inner.writing.0 -= packets.min(inner.writing.0);
-            inner.writing.1 -= bytes.min(inner.writing.1);
-            inner.blocked = blocked && inner.writing.0 + inner.batch.len() >= bounds.messages;
+            inner.writing_packets -= packets.min(inner.writing_packets);
+            inner.writing_bytes -= bytes.min(inner.writing_bytes);
+            inner.blocked = blocked && inner.writing_packets + inner.batch.len() >= limits.messages;
             let more = !inner.held && !inner.batch.is_empty();
-            if inner.waiting.is_empty() || inner.full(bounds, 1) {
+            if inner.waiting.is_empty() || inner.is_full(limits, 1) {
                 return more;
             }
             (more, mem::take(&mut inner.waiting))
@@ -577,12 +370,6 @@ impl Outbox {
     /// Packets and bytes that wait.
     pub(crate) fn depth(&self) -> (usize, usize) {
         let inner = self.lock();
-        (inner.writing.0 + inner.batch.len(), inner.writing.1 + inner.batch.bytes)
+        (inner.writing_packets + inner.batch.len(), inner.writing_bytes + inner.batch.bytes())
     }
-}
-
-/// The key by which the queue remembers the route of a push; never 0.
-pub(crate) fn route_hash(route: &str) -> u64 {
-    use std::hash::BuildHasher;
-    foldhash::fast::FixedState::default().hash_one(route) | 1
 }

@@ -13,8 +13,9 @@ use foldhash::fast::RandomState;
 
 use super::callback::{Callbacks, bind_callback, close_callback};
 use super::frontend::{FrontendSession, Via, all_ended};
-use super::outbox::Bounds;
-use super::{CloseReason, Policy, Session};
+use super::outbox::OutboxLimits;
+use super::{CloseReason, Session};
+use crate::config::OutboxPolicy;
 use crate::error::{Error, Result, code, text};
 use crate::metrics::{BoundMetric, CHANNEL_CAPACITY, Metrics, OUTBOX_DROPPED, OUTBOX_WAIT};
 use crate::peers::{Peers, ReplacedSession, Standalone};
@@ -29,7 +30,7 @@ pub(crate) struct Settings {
     pub(crate) format: Format,
     pub(crate) compression: Compressor,
     pub(crate) dictionary: Dictionary,
-    pub(crate) bounds: Bounds,
+    pub(crate) outbox: OutboxLimits,
     pub(crate) expose_errors: bool,
     /// The longest time that a bind waits for the end of the sessions that it replaces.
     pub(crate) replace: Duration,
@@ -69,7 +70,7 @@ impl Settings {
             format,
             compression: Compressor::new(Compression::Off, 0),
             dictionary: Dictionary::default(),
-            bounds: Bounds { messages: 100, bytes: 1 << 20, policy: Policy::Disconnect },
+            outbox: OutboxLimits { messages: 100, bytes: 1 << 20, policy: OutboxPolicy::Disconnect },
             expose_errors: false,
             replace: Duration::from_secs(2),
             meters: OutboxMeters::default(),

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use tokio::task::coop;
 use tokio::time::Instant;
 
-use super::outbox::{Refused, route_hash};
+use super::outbox::{PushKey, TrySendError};
 use super::{CallId, FrontendSession};
 use crate::error::{Error, Result, code, text};
 
@@ -32,7 +32,7 @@ enum Step<'a> {
 /// A packet of a running call, which waits while the outbox is full.
 struct Offer<'a> {
     core: &'a FrontendSession,
-    push: u64,
+    key: PushKey,
     packet: Bytes,
     /// Yields to other tasks now and then, so that a handler that only pushes does not block its thread.
     has_budget: bool,
@@ -72,14 +72,9 @@ impl Future for Pushing<'_> {
                 Step::Start { .. } | Step::Failed(_) | Step::Done => {
                     match std::mem::replace(step, Step::Done) {
                         Step::Start { core, call, route, packet } if core.is_running(call) => {
-                            let push = route_hash(route);
-                            *step = Step::Offer(Offer {
-                                core,
-                                push,
-                                packet,
-                                has_budget: false,
-                                full_since: None,
-                            });
+                            let key = PushKey::of_route(route);
+                            *step =
+                                Step::Offer(Offer { core, key, packet, has_budget: false, full_since: None });
                             continue;
                         }
                         Step::Start { core, route, packet, .. } => core.push(route, &packet),
@@ -103,13 +98,15 @@ impl Offer<'_> {
         }
         loop {
             if let Some(since) = self.full_since {
-                ready!(self.core.poll_room(cx, self.packet.len(), since));
+                ready!(self.core.poll_capacity(cx, self.packet.len(), since));
                 self.full_since = None;
             }
-            match self.core.offer(&self.packet, self.push) {
-                Err(Refused::Full) => self.full_since = Some(Instant::now()),
+            match self.core.try_send(&self.packet, self.key) {
+                Err(TrySendError::Full) => self.full_since = Some(Instant::now()),
                 Ok(()) => return Poll::Ready(Ok(())),
-                Err(_) => return Poll::Ready(Err(Error::new(code::CLOSED, text::BROKEN_PIPE))),
+                Err(TrySendError::Closed) => {
+                    return Poll::Ready(Err(Error::new(code::CLOSED, text::BROKEN_PIPE)));
+                }
             }
         }
     }

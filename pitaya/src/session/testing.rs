@@ -28,11 +28,11 @@ impl Pushes {
     /// If the outbox holds something that is not a push, which would be a bug of the framework.
     pub fn take(&self) -> Vec<(String, Bytes)> {
         let mut all = Vec::new();
-        let bounds = &self.core.pool().settings().bounds;
-        let batches = std::iter::from_fn(|| self.core.outbox().take(bounds).0);
+        let limits = &self.core.pool().settings().outbox;
+        let batches = std::iter::from_fn(|| self.core.outbox().take(limits).0);
         for bytes in batches.flat_map(|mut batch| std::iter::from_fn(move || batch.pop())) {
             // Read is written: there is room for more.
-            self.core.outbox().wrote(bounds, 1, bytes.len(), false);
+            self.core.outbox().record_write(limits, 1, bytes.len(), false);
             let packet = packet::whole(&bytes, packet::MAX_BODY).expect("a whole packet");
             if packet.kind != packet::Kind::Data {
                 continue; // a kick

@@ -42,6 +42,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn uids_are_ids() {
+        for uid in ["ann", "ann-7", "a_b", "123", "é"] {
+            assert!(check_uid(uid).is_ok(), "{uid}");
+        }
+        for uid in ["", "a.b", "a*", "a>", "a b", "a/b", "a\n", &"x".repeat(129)] {
+            assert!(check_uid(uid).is_err(), "{uid}");
+        }
+    }
+
+    #[test]
     fn an_illegal_uid_is_named_with_what_is_allowed() {
         let long = "x".repeat(5000);
         for (uid, shown) in

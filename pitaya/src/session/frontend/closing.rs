@@ -26,7 +26,7 @@ impl FrontendSession {
 
     /// Answers the handshake with a refusal, and closes.
     pub(crate) fn refuse(&self, reply: &Bytes) {
-        self.closed(self.outbox.refused(reply, CloseReason::Refused));
+        self.closed(self.outbox.refuse_handshake(reply, CloseReason::Refused));
     }
 
     fn close_with(&self, reason: CloseReason, last: Option<&Bytes>) -> bool {
@@ -55,7 +55,7 @@ impl FrontendSession {
     }
 
     pub(crate) fn close_reason(&self) -> Option<CloseReason> {
-        self.outbox.closed()
+        self.outbox.close_reason()
     }
 
     /// Adds a close callback. Returns its id; `None` if the session has ended, so that it would never run.

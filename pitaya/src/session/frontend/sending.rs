@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{CloseReason, FrontendSession};
 use crate::error::{Error, Result, code, text};
-use crate::session::outbox::{Batch, Refused, route_hash};
+use crate::session::outbox::{Batch, PushError, PushKey, TrySendError};
 use crate::util::throttle::throttled;
 
 impl FrontendSession {
@@ -16,71 +16,70 @@ impl FrontendSession {
     pub(crate) fn encode<E>(
         &self,
         write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
-    ) -> Result<Result<(), E>, Refused> {
-        self.outbox.encode(&self.pool.settings().bounds, write)
+    ) -> Result<Result<(), E>, TrySendError> {
+        self.outbox.encode(&self.pool.settings().outbox, write)
     }
 
-    /// Adds a packet of a sender that waits if the outbox is full.
-    pub(crate) fn offer(&self, packet: &Bytes, push: u64) -> Result<(), Refused> {
-        self.outbox.offer(&self.pool.settings().bounds, packet, push)
+    /// Adds a push of a sender that waits if the outbox is full.
+    pub(crate) fn try_send(&self, packet: &Bytes, key: PushKey) -> Result<(), TrySendError> {
+        self.outbox.try_send(&self.pool.settings().outbox, packet, key)
     }
 
-    /// Waits until there may be room for `more` bytes, or the session is closed.
-    pub(crate) async fn room(&self, more: usize) {
+    /// Waits until there may be space for `more` bytes, or the session is closed.
+    pub(crate) async fn wait_for_capacity(&self, more: usize) {
         let since = Instant::now();
-        poll_fn(|cx| self.poll_room(cx, more, since)).await;
+        poll_fn(|cx| self.poll_capacity(cx, more, since)).await;
     }
 
-    /// Is ready when there may be room for `more` bytes, or when the session is closed. Records the wait, which began
+    /// Is ready when there may be space for `more` bytes, or when the session is closed. Records the wait, which began
     /// at `since`.
-    pub(crate) fn poll_room(&self, cx: &mut Context<'_>, more: usize, since: Instant) -> Poll<()> {
+    pub(crate) fn poll_capacity(&self, cx: &mut Context<'_>, more: usize, since: Instant) -> Poll<()> {
         let settings = self.pool.settings();
-        ready!(self.outbox.poll_room(cx, &settings.bounds, more));
+        ready!(self.outbox.poll_capacity(cx, &settings.outbox, more));
         settings.meters.wait.record_time(since.elapsed());
         Poll::Ready(())
     }
 
     /// Takes the packets that the writer is to write.
     pub(crate) fn take_batch(&self) -> (Option<Batch>, Option<CloseReason>) {
-        let (batch, closed) = self.outbox.take(&self.pool.settings().bounds);
+        let (batch, closed) = self.outbox.take(&self.pool.settings().outbox);
         if let Some(batch) = &batch {
             let settings = self.pool.settings();
             if !settings.meters.capacity.is_empty() {
-                let free = settings.bounds.messages.saturating_sub(batch.len());
+                let free = settings.outbox.messages.saturating_sub(batch.len());
                 settings.meters.capacity.record(free as f64);
             }
         }
         (batch, closed)
     }
 
-    /// Adds a packet of a sender that does not wait. A full outbox affects this client only.
+    /// Adds a push of a sender that does not wait. A full outbox affects this client only.
     pub(crate) fn push(&self, route: &str, packet: &Bytes) -> Result<()> {
         let settings = self.pool.settings();
-        let (taken, replaced) = self.outbox.push(&settings.bounds, packet, route_hash(route));
-        if replaced > 0 {
-            settings.meters.replaced.record(f64::from(replaced));
-        }
-        match taken {
-            Ok(()) => Ok(()),
-            Err(refused) => {
-                if refused != Refused::Closed {
-                    settings.meters.dropped.record(1.0);
-                }
-                if refused == Refused::TooSlow {
-                    throttled!(
-                        self.pool.log(),
-                        warn,
-                        "slow clients",
-                        session = self.id,
-                        "disconnected a client that reads too slowly for its pushes"
-                    );
-                    self.close(CloseReason::TooSlow);
-                }
-                Err(match refused {
-                    Refused::Dropped | Refused::Full => Error::new(code::UNAVAILABLE, text::OUTBOX_FULL),
-                    Refused::Closed | Refused::TooSlow => Error::new(code::CLOSED, text::BROKEN_PIPE),
-                })
+        let error = match self.outbox.push(&settings.outbox, packet, PushKey::of_route(route)) {
+            Ok(0) => return Ok(()),
+            Ok(replaced) => {
+                settings.meters.replaced.record(f64::from(replaced));
+                return Ok(());
             }
+            Err(error) => error,
+        };
+        if error != PushError::Closed {
+            settings.meters.dropped.record(1.0);
         }
+        if error == PushError::TooSlow {
+            throttled!(
+                self.pool.log(),
+                warn,
+                "slow clients",
+                session = self.id,
+                "disconnected a client that reads too slowly for its pushes"
+            );
+            self.close(CloseReason::TooSlow);
+        }
+        Err(match error {
+            PushError::Dropped => Error::new(code::UNAVAILABLE, text::OUTBOX_FULL),
+            PushError::Closed | PushError::TooSlow => Error::new(code::CLOSED, text::BROKEN_PIPE),
+        })
     }
 }
