@@ -29,6 +29,13 @@ impl TcpListeners {
         bind_all(&sockets).map_err(explain)
     }
 
+    /// Takes a socket that listens.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn from_std(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self::one(TcpListener::from_std(listener)?))
+    }
+
     pub(super) fn one(listener: TcpListener) -> Self {
         Self(vec![listener])
     }

@@ -11,6 +11,7 @@ use crate::error::{Error, Result, code};
 use crate::metrics::Metrics;
 use crate::peers::Standalone;
 use crate::session::{Pool, Settings};
+use crate::util::host;
 
 /// Makes the pool of sessions, and this server's place in its cluster if it is in one.
 pub(super) fn node(
@@ -32,6 +33,9 @@ pub(super) fn node(
     };
     let frontend = builder.frontend != Some(false);
     let mut metadata = std::mem::take(&mut builder.metadata);
+    for (key, value) in transport.metadata() {
+        metadata.entry(key.to_owned()).or_insert(value);
+    }
     if frontend {
         metadata.insert(BROADCASTS.to_owned(), "1".to_owned());
         metadata.insert(ORDER.to_owned(), "1".to_owned());
@@ -41,7 +45,7 @@ pub(super) fn node(
         server_type: Arc::clone(&shared.server_type),
         metadata,
         frontend,
-        hostname: hostname(),
+        hostname: host::name(),
     };
     own.check().map_err(|error| Error::new(code::INTERNAL, error.to_string()))?;
     let parts = Parts {
@@ -57,6 +61,7 @@ pub(super) fn node(
     let outbound = Outbound::new(parts);
     let pool = Pool::new(settings, callbacks, Arc::clone(&outbound) as _);
     let node = Node::new(outbound, Arc::clone(&pool));
+    node.transport().follow(node.servers());
     Ok((Some(Arc::new(node)), pool))
 }
 
@@ -76,16 +81,6 @@ fn over_etcd_and_nats(builder: &mut Builder) -> Result<()> {
         builder.transport = Some(Box::new(transport));
     }
     Ok(())
-}
-
-#[cfg(unix)]
-fn hostname() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-#[cfg(not(unix))]
-fn hostname() -> String {
-    std::env::var("COMPUTERNAME").unwrap_or_default()
 }
 
 fn half(what: &str) -> Error {

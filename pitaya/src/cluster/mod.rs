@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`server`] | one server as the others see it |
 //! | [`Servers`] | the known servers, kept current by a [`Discovery`]: over etcd (`EtcdDiscovery`), in memory ([`MemoryRegistry`]) |
-//! | [`Transport`] | carries messages: over NATS (`NatsTransport`), in memory ([`MemoryBroker`]) |
+//! | [`Transport`] | carries messages: over NATS (`NatsTransport`) or gRPC (`GrpcTransport`), in memory ([`MemoryBroker`]) |
 //! | [`Router`] | chooses the server of a call |
 //! | [`protos`] | the messages |
 //! | [`request`] [`response`] | encode and decode calls and answers |
@@ -19,6 +19,8 @@ mod error;
 #[cfg(feature = "etcd")]
 mod etcd;
 mod forward;
+#[cfg(feature = "grpc")]
+mod grpc;
 mod inbound;
 #[doc(hidden)]
 pub mod key;
@@ -60,6 +62,9 @@ pub use error::TransportError;
 #[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
 pub use etcd::{EtcdDiscovery, EtcdOptions};
 pub(crate) use forward::Forwarded;
+#[cfg(feature = "grpc")]
+#[cfg_attr(docsrs, doc(cfg(feature = "grpc")))]
+pub use grpc::{BadGrpcOption, GrpcOptions, GrpcTls, GrpcTransport};
 #[cfg(feature = "testing")]
 pub(crate) use memory::{InTransit, Interceptor};
 pub use memory::{MemoryBroker, MemoryDiscovery, MemoryRegistry, MemoryTransport};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-use super::{Server, TransportError};
+use super::{Server, Servers, TransportError};
 use crate::metrics::Metric;
 
 /// Sends requests to servers, and publishes messages.
@@ -21,6 +21,16 @@ use crate::metrics::Metric;
 /// - while the connection is known to be lost, [`request`](Self::request) and [`publish`](Self::publish) fail
 ///   immediately.
 pub trait Transport: Send + Sync + 'static {
+    /// Returns the metadata of the own server by which other servers reach it. Metadata of the app wins over it.
+    fn metadata(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    /// Hands over the list of servers, before [`start`](Self::start). A transport without a broker reaches servers by it.
+    fn follow(&self, servers: &Arc<Servers>) {
+        let _ = servers;
+    }
+
     /// Connects, and delivers to `receiver` the messages for `own`: its requests, those for its type and, if it is a
     /// frontend, its broadcasts. Returns when a message that is sent from now on would arrive.
     ///
@@ -85,6 +95,14 @@ pub trait Transport: Send + Sync + 'static {
 
 /// A transport that a test, for instance, holds too.
 impl<T: Transport + ?Sized> Transport for Arc<T> {
+    fn metadata(&self) -> Vec<(&'static str, String)> {
+        (**self).metadata()
+    }
+
+    fn follow(&self, servers: &Arc<Servers>) {
+        (**self).follow(servers);
+    }
+
     fn start(
         &self,
         own: Arc<Server>,

@@ -2,7 +2,6 @@
 
 pub(crate) mod clock;
 pub(crate) mod fnv;
-#[cfg(any(feature = "etcd", feature = "nats", feature = "worker"))]
 pub(crate) mod host;
 pub(crate) mod panic;
 pub(crate) mod redact;

@@ -147,6 +147,16 @@ pub struct OrderedBroadcast {
     #[prost(bool, tag = "101")]
     pub kick: bool,
 }
+/// A message of the service `protos.Peer`, with one field (`docs/cluster.md`, "gRPC"). Go Pitaya does not know it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PeerMessage {
+    /// The announcement of a bind: a `BindMsg`.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub bound: ::prost::bytes::Bytes,
+    /// A message to many users of a frontend: an `OrderedBroadcast`.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub broadcast: ::prost::bytes::Bytes,
+}
 /// A `Response` to a frontend that keeps the order.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct OrderedResponse {

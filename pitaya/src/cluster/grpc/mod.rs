@@ -1,0 +1,373 @@
+//! A transport over gRPC (`docs/cluster.md`, "gRPC").
+//!
+//! | part | does |
+//! |---|---|
+//! | `options` `tls` | the configuration |
+//! | `address` | finds the address of a server in its metadata |
+//! | `method` `codec` `status` | the methods, their messages and their errors |
+//! | `listen` `service` `body` | serve the connections of other servers |
+//! | `links` `link` `dial` `backoff` | the connections to other servers |
+
+use std::fmt;
+use std::net::TcpListener as StdListener;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, join_all};
+use prost::Message as _;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+mod address;
+mod backoff;
+mod body;
+mod codec;
+mod dial;
+mod link;
+mod listen;
+mod method;
+mod options;
+mod links;
+mod service;
+mod status;
+#[cfg(test)]
+mod tests;
+#[cfg(feature = "tls")]
+mod tls;
+
+pub use options::{BadGrpcOption, GrpcOptions, GrpcTls};
+
+use self::link::LinkLimits;
+use self::listen::Listen;
+use self::method::Method;
+use self::links::Links;
+use self::service::{Served, ServedCounts};
+use super::protos::PeerMessage;
+use super::{Address, Receiver, Server, Servers, Transport, TransportError, subject};
+use crate::acceptor::TcpListeners;
+use crate::metrics::{
+    Metric, TRANSPORT_OVERSIZED_ANSWERS, TRANSPORT_RECONNECTS, TRANSPORT_REFUSED_CALLS,
+    TRANSPORT_REFUSED_REQUESTS,
+};
+use crate::util::sync::Mutex;
+
+/// How long the transport waits for its last messages when it closes.
+const CLOSE: Duration = Duration::from_secs(5);
+
+/// The transport over gRPC. Needs the feature `grpc`.
+///
+/// Each server listens, and has one connection to each other server, which it finds in the list of servers. It
+/// interoperates with Go Pitaya's gRPC transport. Nothing is sent over a broker.
+///
+/// - **A lost connection** is made again, after pauses of up to 2 s. Calls that wait then fail with
+///   [`TransportError::Lost`]. While a server is unreachable, calls to it fail immediately with
+///   [`TransportError::NoResponders`].
+/// - **Requests** are handled concurrently, up to [`GrpcOptions::messages`] at a time. They run on when their caller has
+///   gone or its deadline has passed.
+/// - **Messages to frontends of this framework** share one stream for each server, in order. A frontend of Go Pitaya gets
+///   one call for each user.
+/// - **A push or a kick by user** is sent to all frontends of the type, because no broker knows where the user is.
+///   It fails if the user is on none of them.
+///
+/// ```no_run
+/// use pitaya::cluster::{GrpcOptions, GrpcTransport};
+///
+/// let transport = GrpcTransport::new(GrpcOptions { port: 3435, ..GrpcOptions::default() })?;
+/// # Ok::<(), pitaya::cluster::BadGrpcOption>(())
+/// ```
+pub struct GrpcTransport {
+    options: GrpcOptions,
+    /// A listener that the transport was given.
+    listener: Mutex<Option<StdListener>>,
+    port: u16,
+    #[cfg(feature = "tls")]
+    server_tls: Option<tls::ServerTls>,
+    links: Arc<Links>,
+    served: OnceLock<Arc<Served>>,
+    /// The task that accepts connections, and the connections.
+    connections: TaskTracker,
+}
+
+impl GrpcTransport {
+    /// Creates a transport that does not listen yet.
+    ///
+    /// # Errors
+    /// An option is invalid, or a certificate file cannot be read.
+    pub fn new(options: GrpcOptions) -> Result<Self, BadGrpcOption> {
+        let port = options.port;
+        Self::make(options, None, port)
+    }
+
+    /// Creates a transport that accepts the connections of `listener`. Its port replaces [`GrpcOptions::port`].
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), or the listener has no port.
+    pub fn with_listener(options: GrpcOptions, listener: StdListener) -> Result<Self, BadGrpcOption> {
+        let port = listener.local_addr().map(|address| address.port());
+        let port = port.map_err(|error| BadGrpcOption { option: "listener", why: error.to_string() })?;
+        Self::make(options, Some(listener), port)
+    }
+
+    fn make(options: GrpcOptions, listener: Option<StdListener>, port: u16) -> Result<Self, BadGrpcOption> {
+        options.check()?;
+        #[cfg(feature = "tls")]
+        let (client_tls, server_tls) = match &options.tls {
+            Some(tls) => tls::read(tls)
+                .map(|(client, server)| (Some(client), Some(server)))
+                .map_err(|why| BadGrpcOption { option: "tls", why: format!("is invalid: {why}") })?,
+            None => (None, None),
+        };
+        let limits = LinkLimits {
+            dial_timeout: options.dial_timeout,
+            max_message: options.max_message,
+            calls: options.messages,
+            reconnects: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+        };
+        let links = Links {
+            limits: Arc::new(limits),
+            region: options.region.clone(),
+            lazy: options.lazy_connection,
+            #[cfg(feature = "tls")]
+            tls: client_tls,
+            all: dashmap::DashMap::default(),
+            tasks: TaskTracker::new(),
+            closed: CancellationToken::new(),
+            own: OnceLock::new(),
+            servers: OnceLock::new(),
+        };
+        Ok(Self {
+            options,
+            listener: Mutex::new(listener),
+            port,
+            #[cfg(feature = "tls")]
+            server_tls,
+            links: Arc::new(links),
+            served: OnceLock::new(),
+            connections: TaskTracker::new(),
+        })
+    }
+
+    async fn begin(&self, own: Arc<Server>, receiver: Arc<dyn Receiver>) -> Result<(), TransportError> {
+        own.check()?;
+        let cannot = |error: std::io::Error| TransportError::Other(error.to_string());
+        if self.links.own.set((own, Arc::clone(&receiver))).is_err() {
+            return Err(TransportError::Other("this transport was started before".to_owned()));
+        }
+        let given = self.listener.lock().take();
+        let listeners = match given {
+            Some(listener) => TcpListeners::from_std(listener).map_err(cannot)?,
+            None => {
+                let address = format!("{}:{}", self.options.host, self.port);
+                TcpListeners::bind(&address).await.map_err(cannot)?
+            }
+        };
+        let served = Arc::new(Served {
+            receiver,
+            max_message: self.options.max_message,
+            requests: self.options.messages,
+            running: TaskTracker::new(),
+            draining: AtomicBool::new(false),
+            closing: self.links.closed.clone(),
+            counts: ServedCounts::default(),
+        });
+        let _ = self.served.set(Arc::clone(&served));
+        let listen = Listen {
+            served,
+            max_connections: self.options.max_connections,
+            max_streams: self.options.max_streams,
+            #[cfg(feature = "tls")]
+            tls: self.server_tls.clone(),
+        };
+        self.connections.spawn(listen.accept(listeners, self.connections.clone()));
+        Ok(())
+    }
+
+    /// Fails before the start and after the end.
+    fn check_open(&self) -> Result<(), TransportError> {
+        match self.served.get() {
+            Some(served) if !served.closing.is_cancelled() => Ok(()),
+            _ => Err(TransportError::Unavailable),
+        }
+    }
+
+    async fn call(
+        &self,
+        to: &Server,
+        method: Method,
+        body: Bytes,
+        limit: Duration,
+    ) -> Result<Bytes, TransportError> {
+        self.check_open()?;
+        let link = self.links.link(to)?;
+        let answer = timeout(limit, link.call(method, body, limit)).await;
+        answer.unwrap_or(Err(TransportError::Timeout))
+    }
+
+    /// Sends a push or a kick to the frontends of a type that may have a user. One of them must have the user.
+    async fn to_user(
+        &self,
+        (frontend_type, uid): (&str, &str),
+        method: Method,
+        body: Bytes,
+    ) -> Result<(), TransportError> {
+        subject::check(uid)?;
+        let frontends = self.links.frontends(frontend_type);
+        let sent = frontends.iter().map(|to| self.deliver_at(to, method, body.clone()));
+        let mut result = Err(TransportError::NoResponders);
+        for sent in join_all(sent).await {
+            match (sent, &result) {
+                (Ok(()), _) => result = Ok(()),
+                (Err(error), Err(_)) => result = Err(error),
+                (Err(_), Ok(())) => {}
+            }
+        }
+        result
+    }
+
+    /// Calls a method of a frontend, perhaps of this one.
+    async fn deliver_at(&self, to: &Server, method: Method, body: Bytes) -> Result<(), TransportError> {
+        match (self.links.own.get(), self.served.get()) {
+            (Some((own, _)), Some(served)) if own.id == to.id => {
+                let taken = served.take(method, body);
+                taken.map(drop).map_err(|status| TransportError::Other(status.message().to_owned()))
+            }
+            _ => self.call(to, method, body, self.options.request_timeout).await.map(drop),
+        }
+    }
+
+    /// Announces a bind to the other frontends of a type.
+    async fn announce(&self, server_type: &str, news: Bytes) -> Result<(), TransportError> {
+        subject::check_name(server_type)?;
+        self.check_open()?;
+        let own = self.links.own.get().map(|(own, _)| Arc::clone(&own.id)).unwrap_or_default();
+        let frontends = self.links.frontends(server_type);
+        let message = PeerMessage { bound: news.clone(), ..PeerMessage::default() };
+        let message = Bytes::from(message.encode_to_vec());
+        let told = frontends.iter().filter(|server| server.id != own).map(async |to| {
+            if address::is_peer(to) {
+                return self.send(to, message.clone()).await;
+            }
+            self.call(to, Method::Bound, news.clone(), self.options.request_timeout).await.map(drop)
+        });
+        join_all(told).await.into_iter().collect()
+    }
+
+    /// Queues a message of the messages stream.
+    async fn send(&self, to: &Server, message: Bytes) -> Result<(), TransportError> {
+        let sent = timeout(self.options.request_timeout, self.links.send(to, message)).await;
+        sent.unwrap_or(Err(TransportError::Timeout))
+    }
+}
+
+impl Transport for GrpcTransport {
+    fn metadata(&self) -> Vec<(&'static str, String)> {
+        self.options.metadata(self.port)
+    }
+
+    fn follow(&self, servers: &Arc<Servers>) {
+        self.links.follow(servers);
+    }
+
+    fn start(
+        &self,
+        own: Arc<Server>,
+        receiver: Arc<dyn Receiver>,
+    ) -> BoxFuture<'_, Result<(), TransportError>> {
+        Box::pin(self.begin(own, receiver))
+    }
+
+    fn request<'a>(
+        &'a self,
+        to: &'a Server,
+        body: Bytes,
+        timeout: Duration,
+    ) -> BoxFuture<'a, Result<Bytes, TransportError>> {
+        Box::pin(self.call(to, Method::Call, body, timeout))
+    }
+
+    fn publish<'a>(&'a self, to: Address<'a>, body: Bytes) -> BoxFuture<'a, Result<(), TransportError>> {
+        Box::pin(async move {
+            match to {
+                Address::Push { frontend_type, uid } => {
+                    self.to_user((frontend_type, uid), Method::Push, body).await
+                }
+                Address::Kick { frontend_type, uid } => {
+                    self.to_user((frontend_type, uid), Method::Kick, body).await
+                }
+                Address::Bindings { server_type } => self.announce(server_type, body).await,
+                Address::Broadcast(to) => {
+                    self.check_open()?;
+                    let message = PeerMessage { broadcast: body, ..PeerMessage::default() };
+                    self.send(to, message.encode_to_vec().into()).await
+                }
+            }
+        })
+    }
+
+    fn serve_user<'a>(&'a self, uid: &'a str) -> BoxFuture<'a, Result<(), TransportError>> {
+        // Nothing is subscribed: other servers ask all frontends of the type.
+        Box::pin(std::future::ready(subject::check(uid).map_err(TransportError::from)))
+    }
+
+    fn forget_user(&self, _: &str) {}
+
+    fn is_connected(&self) -> bool {
+        self.check_open().is_ok()
+    }
+
+    fn dropped(&self) -> u64 {
+        self.served.get().map_or(0, |served| served.counts.refused.load(Relaxed))
+    }
+
+    fn counters(&self) -> Vec<(&'static Metric, u64)> {
+        let served = self.served.get().map(|served| &served.counts);
+        let count = |count: Option<&AtomicU64>| count.map_or(0, |count| count.load(Relaxed));
+        vec![
+            (&TRANSPORT_RECONNECTS, self.links.reconnects()),
+            (&TRANSPORT_REFUSED_CALLS, self.links.limits.refused.load(Relaxed)),
+            (&TRANSPORT_REFUSED_REQUESTS, count(served.map(|counts| &counts.refused))),
+            (&TRANSPORT_OVERSIZED_ANSWERS, count(served.map(|counts| &counts.oversized))),
+        ]
+    }
+
+    fn drain(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let Some(served) = self.served.get() else { return };
+            served.draining.store(true, Relaxed);
+            served.running.close();
+            served.running.wait().await;
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.links.end();
+            self.connections.close();
+            let ended = async { tokio::join!(self.links.tasks.wait(), self.connections.wait()) };
+            if timeout(CLOSE, ended).await.is_err() {
+                tracing::debug!("gRPC connections were still open at the end");
+            }
+        })
+    }
+}
+
+impl Drop for GrpcTransport {
+    /// Ends the connections. Messages in flight may be lost; see [`close`](Transport::close).
+    fn drop(&mut self) {
+        self.links.end();
+    }
+}
+
+impl fmt::Debug for GrpcTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GrpcTransport")
+            .field("options", &self.options)
+            .field("connected", &self.is_connected())
+            .field("links", &self.links.count())
+            .finish_non_exhaustive()
+    }
+}
