@@ -52,6 +52,9 @@ pub struct Builder {
     /// Over etcd and NATS, as the configuration says.
     #[cfg(feature = "cluster")]
     pub(super) cluster: bool,
+    /// Over gRPC, as the configuration says.
+    #[cfg(feature = "grpc")]
+    pub(super) grpc: bool,
     pub(super) routers: Routers,
     pub(super) metadata: BTreeMap<String, String>,
     pub(super) reporters: Vec<Arc<dyn Reporter>>,
@@ -90,6 +93,8 @@ impl Default for Builder {
             transport: None,
             #[cfg(feature = "cluster")]
             cluster: false,
+            #[cfg(feature = "grpc")]
+            grpc: false,
             routers: Routers::default(),
             metadata: BTreeMap::new(),
             reporters: Vec::new(),
@@ -361,7 +366,8 @@ impl Builder {
     /// `pitaya.cluster.rpc.client.nats.…`. Needs the feature `cluster`.
     ///
     /// Sets [`discovery`](Self::discovery) to an [`EtcdDiscovery`](crate::cluster::EtcdDiscovery) and
-    /// [`transport`](Self::transport) to a [`NatsTransport`](crate::cluster::NatsTransport), unless they are set.
+    /// [`transport`](Self::transport) to a [`NatsTransport`](crate::cluster::NatsTransport), unless they are set. With
+    /// `pitaya.cluster.rpc.transport = "grpc"` it does what [`grpc`](Self::grpc) does.
     ///
     /// ```no_run
     /// # use pitaya::prelude::*;
@@ -374,6 +380,28 @@ impl Builder {
     #[must_use]
     pub fn cluster(mut self) -> Self {
         self.cluster = true;
+        self
+    }
+
+    /// Joins a cluster whose servers call each other over gRPC, configured by `pitaya.cluster.rpc.server.grpc.…` and
+    /// `pitaya.cluster.rpc.client.grpc.…`. Needs the feature `grpc`.
+    ///
+    /// Sets [`transport`](Self::transport) to a [`GrpcTransport`](crate::cluster::GrpcTransport), unless it is set. With
+    /// the feature `etcd` it sets [`discovery`](Self::discovery) to an `EtcdDiscovery`, configured by
+    /// `pitaya.cluster.sd.etcd.…`, unless it is set.
+    ///
+    /// ```no_run
+    /// # use pitaya::prelude::*;
+    /// # async fn example() -> Result<()> {
+    /// App::builder().server_type("room").backend().grpc().run().await
+    /// # }
+    /// ```
+    #[doc(alias = "AddGRPCInfoToMetadata")]
+    #[cfg(feature = "grpc")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "grpc")))]
+    #[must_use]
+    pub fn grpc(mut self) -> Self {
+        self.grpc = true;
         self
     }
 

@@ -7,6 +7,8 @@ use crate::cluster::server::{BROADCASTS, ORDER};
 use crate::cluster::{ClusterMetrics, Limits, Node, Outbound, Parts, Server};
 use crate::component::Shared;
 use crate::config::Config;
+#[cfg(feature = "cluster")]
+use crate::config::RpcTransport;
 use crate::error::{Error, Result, code};
 use crate::metrics::Metrics;
 use crate::peers::Standalone;
@@ -21,10 +23,8 @@ pub(super) fn node(
     settings: Settings,
 ) -> Result<(Option<Arc<Node>>, Arc<Pool>)> {
     let callbacks = std::mem::take(&mut builder.callbacks);
-    #[cfg(feature = "cluster")]
-    if builder.cluster {
-        over_etcd_and_nats(builder)?;
-    }
+    let over_grpc = wants_grpc(builder);
+    set_defaults(builder, over_grpc)?;
     let (discovery, transport) = match (builder.discovery.take(), builder.transport.take()) {
         (Some(discovery), Some(transport)) => (discovery, transport),
         (None, None) => return Ok((None, Pool::new(settings, callbacks, Arc::new(Standalone::default())))),
@@ -53,7 +53,7 @@ pub(super) fn node(
         discovery,
         transport,
         routers: std::mem::take(&mut builder.routers),
-        limits: limits(&builder.config),
+        limits: limits(&builder.config, over_grpc),
         shared: Arc::clone(shared),
         metrics: ClusterMetrics::new(metrics),
         clock: builder.clock.clone(),
@@ -65,15 +65,51 @@ pub(super) fn node(
     Ok((Some(Arc::new(node)), pool))
 }
 
+/// Whether the default transport is gRPC.
+fn wants_grpc(builder: &Builder) -> bool {
+    #[cfg(feature = "cluster")]
+    let configured = builder.cluster && builder.config.rpc_transport == RpcTransport::Grpc;
+    #[cfg(not(feature = "cluster"))]
+    let configured = false;
+    #[cfg(feature = "grpc")]
+    let asked = builder.grpc;
+    #[cfg(not(feature = "grpc"))]
+    let asked = false;
+    let _ = builder;
+    configured || asked
+}
+
 /// Sets the parts that the builder was not given, as the configuration says.
-#[cfg(feature = "cluster")]
-fn over_etcd_and_nats(builder: &mut Builder) -> Result<()> {
-    use crate::cluster::{EtcdDiscovery, EtcdOptions, NatsOptions, NatsTransport};
+fn set_defaults(builder: &mut Builder, over_grpc: bool) -> Result<()> {
+    #[cfg(feature = "cluster")]
+    if builder.cluster {
+        over_etcd(builder);
+        if !over_grpc {
+            over_nats(builder)?;
+        }
+    }
+    if over_grpc {
+        #[cfg(all(feature = "etcd", feature = "grpc"))]
+        over_etcd(builder);
+        set_grpc(builder)?;
+    }
+    Ok(())
+}
+
+#[cfg(all(feature = "etcd", any(feature = "cluster", feature = "grpc")))]
+fn over_etcd(builder: &mut Builder) {
+    use crate::cluster::{EtcdDiscovery, EtcdOptions};
 
     if builder.discovery.is_none() {
         let options = EtcdOptions::from_config(&builder.config);
         builder.discovery = Some(Box::new(EtcdDiscovery::new(options)));
     }
+}
+
+#[cfg(feature = "cluster")]
+fn over_nats(builder: &mut Builder) -> Result<()> {
+    use crate::cluster::{NatsOptions, NatsTransport};
+
     if builder.transport.is_none() {
         let options = NatsOptions::from_config(&builder.config);
         let transport = NatsTransport::new(options)
@@ -83,13 +119,32 @@ fn over_etcd_and_nats(builder: &mut Builder) -> Result<()> {
     Ok(())
 }
 
+#[cfg(feature = "grpc")]
+fn set_grpc(builder: &mut Builder) -> Result<()> {
+    use crate::cluster::{GrpcOptions, GrpcTransport};
+
+    if builder.transport.is_none() {
+        let transport = GrpcOptions::from_config(&builder.config).and_then(GrpcTransport::new);
+        let transport =
+            transport.map_err(|error| Error::new(code::INTERNAL, error.to_string()).with_source(error))?;
+        builder.transport = Some(Box::new(transport));
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "grpc"))]
+fn set_grpc(_: &mut Builder) -> Result<()> {
+    let text = "`pitaya.cluster.rpc.transport` is `grpc`, which needs the feature `grpc` of pitaya";
+    Err(Error::new(code::INTERNAL, text))
+}
+
 fn half(what: &str) -> Error {
     Error::new(code::INTERNAL, format!("the app has {what}"))
 }
 
-fn limits(config: &Config) -> Limits {
+fn limits(config: &Config, over_grpc: bool) -> Limits {
     Limits {
-        request: config.cluster_request_timeout,
+        request: if over_grpc { config.grpc.request_timeout } else { config.cluster_request_timeout },
         handler: config.handler_timeout,
         replace: config.session.replace_timeout,
         unique: config.session.unique,

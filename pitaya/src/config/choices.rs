@@ -26,6 +26,22 @@ impl Named for SerializerType {
     ];
 }
 
+/// The transport between servers: `pitaya.cluster.rpc.transport`.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum RpcTransport {
+    /// Over a broker.
+    #[default]
+    Nats,
+    /// From server to server.
+    Grpc,
+}
+
+impl Named for RpcTransport {
+    const NAME: &'static str = "transport";
+    const NAMES: &'static [(&'static str, Self)] = &[("nats", Self::Nats), ("grpc", Self::Grpc)];
+}
+
 /// The fate of a push to a full outbox: `pitaya.session.outbox.policy`.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]

@@ -8,13 +8,11 @@ use super::key::{Key, Rule};
 use super::value_type::{Count, DurationValue, Flag, List, Raw, Text, ValueType};
 
 const DISPATCH: &str = "sessions never wait for each other here: there are no shared dispatch queues to size";
-const GRPC: &str = "this version has no gRPC";
 const ONE_CONNECTION: &str = "one connection serves both directions: set the key of the client";
 const TASKS: &str = "every call has a task of its own, and every session a queue of its own";
 const HEARTBEATS: &str = "renewals are logged at the level trace";
 const ONE_READING: &str = "the list is read whole, with one request";
 const NEVER: &str = "the client library used here has no such setting";
-const UNUSED: &str = "Go Pitaya reads it and does not use it";
 const BINDINGS: &str = "this version has no binding storage";
 const ONE_REDIS: &str = "one connection carries all commands, and a worker has a second one to fetch jobs";
 
@@ -71,11 +69,6 @@ ignored! {
     "pitaya.buffer.handler.remoteprocess": Count<u32> = 20u32, DISPATCH, "Size of the queue of messages to forward.";
     "pitaya.concurrency.handler.dispatch": Count<u32> = 25u32, DISPATCH, "Number of dispatchers.";
 
-    "pitaya.cluster.info.region": Text = "", GRPC, "The region of this server.";
-
-    "pitaya.cluster.rpc.client.grpc.dialtimeout": DurationValue = secs(5), UNUSED, "The longest a connection may take.";
-    "pitaya.cluster.rpc.client.grpc.lazyconnection": Flag = false, GRPC, "Connects on the first call.";
-    "pitaya.cluster.rpc.client.grpc.requesttimeout": DurationValue = secs(5), GRPC, "The longest a call may take.";
     "pitaya.cluster.rpc.client.nats.websocketcompression": Flag = true, NEVER, "Compresses NATS over WebSocket.";
     "pitaya.cluster.rpc.client.nats.reconnectjittertls": DurationValue = secs(1), NEVER, "The same with TLS.";
 
@@ -93,7 +86,6 @@ ignored! {
     "pitaya.cluster.rpc.server.nats.maxpingsoutstanding": Count<u32> = 3u32, ONE_CONNECTION, "Pings without an answer before a reconnect.";
     "pitaya.cluster.rpc.server.nats.buffer.push": Count<u32> = 100u32, TASKS, "Size of the queue of pushes.",
         allowed("at least 1", |v| *v >= 1);
-    "pitaya.cluster.rpc.server.grpc.port": Count<u16> = 3434u16, GRPC, "The port of the gRPC server.";
 
     "pitaya.cluster.sd.etcd.heartbeat.log": Flag = false, HEARTBEATS, "Logs renewals.";
     "pitaya.cluster.sd.etcd.syncservers.parallelism": Count<u32> = 10u32, ONE_READING, "Servers read at the same time.";

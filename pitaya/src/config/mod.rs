@@ -69,7 +69,7 @@ mod table;
 mod tests;
 mod value_type;
 
-pub use choices::{OutboxPolicy, SerializerType, StatsdDialect};
+pub use choices::{OutboxPolicy, RpcTransport, SerializerType, StatsdDialect};
 pub use custom::CustomMetric;
 pub(crate) use custom::is_label_name;
 pub use error::{ConfigError, Origin, Problem};
@@ -77,9 +77,9 @@ pub use print::print_if_asked;
 pub use route_limit::RouteLimit;
 pub use table::{
     AcceptorConfig, AgentConfig, Config, CustomMetricsConfig, DrainConfig, EtcdConfig, GrantLeaseConfig,
-    GroupsConfig, GroupsEtcdConfig, LimitConfig, MetricsConfig, NatsConfig, NatsTlsConfig, OutboxConfig,
-    PrometheusConfig, RateLimitConfig, RedisConfig, RedisTlsConfig, RetryConfig, SessionConfig, StatsdConfig,
-    UserRateLimitConfig, WorkerConfig, WsConfig,
+    GroupsConfig, GroupsEtcdConfig, GrpcConfig, GrpcTlsConfig, LimitConfig, MetricsConfig, NatsConfig,
+    NatsTlsConfig, OutboxConfig, PrometheusConfig, RateLimitConfig, RedisConfig, RedisTlsConfig, RetryConfig,
+    SessionConfig, StatsdConfig, UserRateLimitConfig, WorkerConfig, WsConfig,
 };
 
 use key::Key;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::choices::SerializerType;
+use super::choices::{RpcTransport, SerializerType};
 use super::key::{Key, Rule};
 use super::load::Loaded;
 use super::value_type::{Choice, DurationValue, Flag, Size, Text, ValueType};
@@ -14,7 +14,7 @@ mod session;
 mod worker;
 
 pub use acceptor::{AcceptorConfig, LimitConfig, RateLimitConfig, UserRateLimitConfig, WsConfig};
-pub use cluster::{EtcdConfig, GrantLeaseConfig, NatsConfig, NatsTlsConfig};
+pub use cluster::{EtcdConfig, GrantLeaseConfig, GrpcConfig, GrpcTlsConfig, NatsConfig, NatsTlsConfig};
 pub use metrics::{CustomMetricsConfig, MetricsConfig, PrometheusConfig, StatsdConfig};
 pub use session::{AgentConfig, DrainConfig, GroupsConfig, GroupsEtcdConfig, OutboxConfig, SessionConfig};
 pub use worker::{RedisConfig, RedisTlsConfig, RetryConfig, WorkerConfig};
@@ -59,6 +59,7 @@ keys! {
         limit: LimitConfig,
         rate_limit: RateLimitConfig,
         nats: NatsConfig,
+        grpc: GrpcConfig,
         etcd: EtcdConfig,
         worker: WorkerConfig,
         metrics: MetricsConfig,
@@ -83,6 +84,9 @@ keys! {
         /// The longest a handler may run before its call fails with PIT-408.
         handler_timeout: Duration as DurationValue = secs(60), "pitaya.handler.timeout",
             allowed("more than 0s", some_time);
+
+        /// How servers call each other: nats or grpc. The second needs the feature `grpc`.
+        rpc_transport: RpcTransport as Choice<RpcTransport> = RpcTransport::Nats, "pitaya.cluster.rpc.transport";
 
         /// The longest a call to another server waits for its answer, unless the caller sets a timeout.
         cluster_request_timeout: Duration as DurationValue = secs(5), "pitaya.cluster.rpc.client.nats.requesttimeout",

@@ -27,10 +27,10 @@ mod body;
 mod codec;
 mod dial;
 mod link;
+mod links;
 mod listen;
 mod method;
 mod options;
-mod links;
 mod service;
 mod status;
 #[cfg(test)]
@@ -41,9 +41,9 @@ mod tls;
 pub use options::{BadGrpcOption, GrpcOptions, GrpcTls};
 
 use self::link::LinkLimits;
+use self::links::Links;
 use self::listen::Listen;
 use self::method::Method;
-use self::links::Links;
 use self::service::{Served, ServedCounts};
 use super::protos::PeerMessage;
 use super::{Address, Receiver, Server, Servers, Transport, TransportError, subject};

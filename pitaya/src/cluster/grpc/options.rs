@@ -1,9 +1,11 @@
 //! The configuration of the transport over gRPC.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address;
+use crate::config::Config;
 
 /// How a server listens, how it is reached, and how it reaches others.
 ///
@@ -95,6 +97,42 @@ pub struct BadGrpcOption {
 }
 
 impl GrpcOptions {
+    /// Reads the keys of [`GrpcConfig`](crate::config::GrpcConfig).
+    ///
+    /// # Errors
+    /// TLS is enabled, and one of its files is not set.
+    pub fn from_config(config: &Config) -> Result<Self, BadGrpcOption> {
+        let grpc = &config.grpc;
+        let file = |file: &Option<PathBuf>, name| {
+            let why = || format!("is enabled, so `pitaya.cluster.rpc.grpc.tls.{name}` must be set");
+            file.clone().ok_or_else(|| BadGrpcOption { option: "tls", why: why() })
+        };
+        let tls = || {
+            Ok(GrpcTls {
+                ca_file: file(&grpc.tls.ca_file, "cafile")?,
+                cert_file: file(&grpc.tls.cert_file, "certfile")?,
+                key_file: file(&grpc.tls.key_file, "keyfile")?,
+                mutual: grpc.tls.mutual,
+                server_name: Some(grpc.tls.server_name.clone()).filter(|name| !name.is_empty()),
+            })
+        };
+        Ok(Self {
+            host: grpc.host.clone(),
+            port: grpc.port,
+            advertised_host: grpc.advertised_host.clone(),
+            external_host: grpc.external_host.clone(),
+            external_port: grpc.external_port,
+            region: grpc.region.clone(),
+            tls: grpc.tls.enabled.then(tls).transpose()?,
+            dial_timeout: grpc.dial_timeout,
+            lazy_connection: grpc.lazy_connection,
+            request_timeout: grpc.request_timeout,
+            max_message: grpc.max_message,
+            max_connections: grpc.max_connections,
+            ..Self::default()
+        })
+    }
+
     /// The most bytes that a message may be allowed to have.
     const MOST_BYTES: usize = 1 << 30;
 
@@ -127,7 +165,13 @@ impl GrpcOptions {
 
     /// Returns the metadata by which other servers find this one that listens at `port`.
     pub(super) fn metadata(&self, port: u16) -> Vec<(&'static str, String)> {
-        let host = [&self.advertised_host, &self.host].into_iter().find(|host| !host.is_empty()).cloned();
+        let listens_everywhere =
+            self.host.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| ip.is_unspecified());
+        let host = match (&*self.advertised_host, &*self.host) {
+            ("", "") => None,
+            ("", _) if listens_everywhere => None,
+            ("", host) | (host, _) => Some(host.to_owned()),
+        };
         let mut metadata = vec![
             (address::HOST, host.unwrap_or_else(crate::util::host::name)),
             (address::PORT, port.to_string()),
@@ -168,12 +212,23 @@ mod tests {
     }
 
     #[test]
+    fn default_configuration_has_the_default_options() {
+        let mut config = Config::default();
+        assert_eq!(GrpcOptions::from_config(&config), Ok(GrpcOptions::default()));
+        config.grpc.tls.enabled = true;
+        let error = GrpcOptions::from_config(&config).unwrap_err();
+        assert!(error.to_string().contains("`pitaya.cluster.rpc.grpc.tls.cafile`"), "{error}");
+    }
+
+    #[test]
     fn metadata_has_only_what_is_known() {
         let keys = |options: &GrpcOptions| -> Vec<_> {
             options.metadata(1).into_iter().map(|(key, value)| format!("{key}={value}")).collect()
         };
         let options = GrpcOptions { host: "h".into(), ..GrpcOptions::default() };
         assert_eq!(keys(&options), ["grpcHost=h", "grpcPort=1", "grpcPeer=1"]);
+        let everywhere = GrpcOptions { host: "[::]".into(), ..options.clone() };
+        assert_eq!(keys(&everywhere)[0], format!("grpcHost={}", crate::util::host::name()));
         let options = GrpcOptions {
             advertised_host: "a".into(),
             external_host: "e".into(),

@@ -1,11 +1,11 @@
-//! Connections to NATS and etcd.
+//! Connections to NATS, to other servers over gRPC, and to etcd.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{at_least_one, millis, secs, some_time};
 use crate::config::key::{Key, Rule};
-use crate::config::value_type::{Count, DurationValue, File, Flag, List, Text, ValueType};
+use crate::config::value_type::{Count, DurationValue, File, Flag, List, Size, Text, ValueType};
 
 keys! {
     /// The connection to NATS: `pitaya.cluster.rpc.client.nats`.
@@ -64,6 +64,69 @@ keys! {
 
         /// The key of the certificate, in PEM.
         key_file: Option<PathBuf> as File = None, "pitaya.cluster.rpc.client.nats.tls.keyfile";
+    }
+
+    /// Connections between servers over gRPC: `pitaya.cluster.rpc.client.grpc` and `pitaya.cluster.rpc.server.grpc`.
+    GrpcConfig (grpc) [tls: GrpcTlsConfig] {
+        /// The host that the gRPC server listens at. Empty for all addresses.
+        host: String as Text = String::new(), "pitaya.cluster.rpc.server.grpc.host";
+
+        /// The port of the gRPC server.
+        port: u16 as Count<u16> = 3434, "pitaya.cluster.rpc.server.grpc.port",
+            allowed("at least 1", |v| *v >= 1);
+
+        /// The host at which other servers connect, in brackets if it is an IPv6 address. If empty, it is the host that
+        /// the server listens at, or the name of the machine.
+        advertised_host: String as Text = String::new(), "pitaya.cluster.rpc.server.grpc.advertisedhost";
+
+        /// The host at which servers of other regions connect. Empty without one.
+        external_host: String as Text = String::new(), "pitaya.cluster.rpc.server.grpc.externalhost";
+
+        /// The port at which servers of other regions connect. 0 is the port of the gRPC server.
+        external_port: u16 as Count<u16> = 0, "pitaya.cluster.rpc.server.grpc.externalport";
+
+        /// The region of this server. A server of another region is reached at its external host.
+        region: String as Text = String::new(), "pitaya.cluster.info.region";
+
+        /// The longest an attempt to connect to a server may take.
+        dial_timeout: Duration as DurationValue = secs(5), "pitaya.cluster.rpc.client.grpc.dialtimeout",
+            allowed("more than 0s", some_time);
+
+        /// Connects to a server when it is first called, and not when it is discovered.
+        lazy_connection: bool as Flag = false, "pitaya.cluster.rpc.client.grpc.lazyconnection";
+
+        /// The longest a call over gRPC waits for its answer, unless the caller sets a timeout.
+        request_timeout: Duration as DurationValue = secs(5), "pitaya.cluster.rpc.client.grpc.requesttimeout",
+            allowed("more than 0s", some_time);
+
+        /// The most bytes of one message between servers. Servers of Go Pitaya take 4 MiB.
+        max_message: usize as Size = 4 << 20, "pitaya.cluster.rpc.server.grpc.maxmessage",
+            allowed("at least 1", at_least_one);
+
+        /// The most connections of other servers. Further ones are closed.
+        max_connections: usize as Count<usize> = 4096, "pitaya.cluster.rpc.server.grpc.maxconnections",
+            allowed("at least 1", at_least_one);
+    }
+
+    /// TLS between servers over gRPC: `pitaya.cluster.rpc.grpc.tls`.
+    GrpcTlsConfig (grpc.tls) [] {
+        /// Encrypts all connections. All servers of the cluster need it, and the three files.
+        enabled: bool as Flag = false, "pitaya.cluster.rpc.grpc.tls.enabled";
+
+        /// PEM file of the CA certificates that sign the certificates of all servers.
+        ca_file: Option<PathBuf> as File = None, "pitaya.cluster.rpc.grpc.tls.cafile";
+
+        /// The certificate of this server with its chain, in PEM.
+        cert_file: Option<PathBuf> as File = None, "pitaya.cluster.rpc.grpc.tls.certfile";
+
+        /// The key of the certificate, in PEM.
+        key_file: Option<PathBuf> as File = None, "pitaya.cluster.rpc.grpc.tls.keyfile";
+
+        /// Refuses a server that connects without a certificate of the CA.
+        mutual: bool as Flag = true, "pitaya.cluster.rpc.grpc.tls.mutual";
+
+        /// The name that the certificates of other servers must have. If empty, it is the host of their address.
+        server_name: String as Text = String::new(), "pitaya.cluster.rpc.grpc.tls.servername";
     }
 
     /// Service discovery by etcd: `pitaya.cluster.sd.etcd`.
