@@ -11,6 +11,7 @@
 
 pub mod acceptor;
 pub mod app;
+pub mod binding;
 pub mod client;
 pub mod cluster;
 pub mod component;

@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use super::running::Signals;
 use super::{App, Running, start};
 use crate::acceptor::Acceptor;
+use crate::binding::BindingStorage;
 use crate::cluster::{Discovery, Router, Routers, Transport};
 use crate::component::Registration;
 use crate::config::Config;
@@ -55,6 +56,7 @@ pub struct Builder {
     /// Over gRPC, as the configuration says.
     #[cfg(feature = "grpc")]
     pub(super) grpc: bool,
+    pub(super) binding_storage: Option<Arc<dyn BindingStorage>>,
     pub(super) routers: Routers,
     pub(super) metadata: BTreeMap<String, String>,
     pub(super) reporters: Vec<Arc<dyn Reporter>>,
@@ -95,6 +97,7 @@ impl Default for Builder {
             cluster: false,
             #[cfg(feature = "grpc")]
             grpc: false,
+            binding_storage: None,
             routers: Routers::default(),
             metadata: BTreeMap::new(),
             reporters: Vec::new(),
@@ -417,6 +420,15 @@ impl Builder {
     #[must_use]
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Box::new(transport));
+        self
+    }
+
+    /// Sets the [binding storage](crate::binding), which the servers of the cluster share. The default is none: a
+    /// transport with a subject for each user needs none. An app without a cluster does not start with one.
+    #[doc(alias = "ETCDBindingStorage")]
+    #[must_use]
+    pub fn binding_storage(mut self, storage: impl BindingStorage) -> Self {
+        self.binding_storage = Some(Arc::new(storage));
         self
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Builder;
+use crate::binding::Lookup;
 use crate::cluster::server::{BROADCASTS, ORDER};
 use crate::cluster::{ClusterMetrics, Limits, Node, Outbound, Parts, Server};
 use crate::component::Shared;
@@ -27,10 +28,15 @@ pub(super) fn node(
     set_defaults(builder, over_grpc)?;
     let (discovery, transport) = match (builder.discovery.take(), builder.transport.take()) {
         (Some(discovery), Some(transport)) => (discovery, transport),
+        (None, None) if builder.binding_storage.is_some() => {
+            return Err(half("a binding storage and no cluster: add `.discovery(…)` and `.transport(…)`"));
+        }
         (None, None) => return Ok((None, Pool::new(settings, callbacks, Arc::new(Standalone::default())))),
         (Some(_), None) => return Err(half("a discovery and no transport: add `.transport(…)`")),
         (None, Some(_)) => return Err(half("a transport and no discovery: add `.discovery(…)`")),
     };
+    let bindings = builder.binding_storage.take();
+    let bindings = bindings.map(|storage| Lookup::new(storage, builder.config.binding_storage.timeout));
     let frontend = builder.frontend != Some(false);
     let mut metadata = std::mem::take(&mut builder.metadata);
     for (key, value) in transport.metadata() {
@@ -57,6 +63,7 @@ pub(super) fn node(
         shared: Arc::clone(shared),
         metrics: ClusterMetrics::new(metrics),
         clock: builder.clock.clone(),
+        bindings,
     };
     let outbound = Outbound::new(parts);
     let pool = Pool::new(settings, callbacks, Arc::clone(&outbound) as _);

@@ -45,7 +45,7 @@ use tokio_util::task::TaskTracker;
 use crate::cluster::{Node, Servers};
 use crate::component::{Call, Entry, Extract, FromServices, HasServices, Kind, Rpc, Shared, State};
 use crate::config::Config;
-use crate::error::{Error, Result, code};
+use crate::error::{Error, Result, code, text};
 use crate::group::{Groups, Users};
 use crate::metrics::{HeapSource, Metrics};
 use crate::module::Modules;
@@ -175,6 +175,26 @@ impl App {
     /// Returns the servers of the cluster that this server knows; `None` if it is in no cluster.
     pub fn servers(&self) -> Option<&Servers> {
         self.inner.node.as_ref().map(|node| &**node.servers())
+    }
+
+    /// Returns the id of the frontend of a type that has a user, from the [binding storage](crate::binding). `None` if
+    /// no frontend of the type has the user.
+    ///
+    /// Reads the storage each time, for at most `pitaya.modules.bindingstorage.timeout`. While the storage is
+    /// unavailable, returns the last known frontend of the user.
+    ///
+    /// # Errors
+    /// `PIT-503` if the storage is unavailable and the user unknown; `PIT-000` if the app has no binding storage, or if
+    /// the storage refuses the type or the user.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: it changes nothing.
+    #[doc(alias = "GetUserFrontendID")]
+    pub async fn user_frontend(&self, frontend_type: &str, uid: &str) -> Result<Option<Arc<str>>> {
+        match &self.inner.node {
+            Some(node) => node.outbound().find_frontend(frontend_type, uid).await,
+            None => Err(Error::new(code::UNKNOWN, text::NO_BINDING_STORAGE)),
+        }
     }
 
     /// Whether this server can take work: it runs, and its discovery and transport are reachable if it is in a cluster.

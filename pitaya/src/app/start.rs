@@ -165,6 +165,8 @@ async fn begin(
     lifecycles.components.init(services).await?;
     if let Some(node) = &app.inner.node {
         node.serve(&tables);
+        step.set("the binding storage, such as etcd");
+        node.store_bindings(app.inner.cancel.clone()).await?;
         step.set("the discovery of the cluster, such as etcd");
         node.join().await?;
     }

@@ -18,6 +18,7 @@ use super::protos::Session as ProtoSession;
 use super::request::{InboundRequest, ReplyMode, Target, session_data};
 use super::response::{self, ACK};
 use super::{Receiver, sys};
+use crate::binding::Replaced;
 use crate::component::{ClientCall, ReplySink, ReplySlot, SessionScope, cut_off, end, run_remote};
 use crate::context::{Current, Deadline};
 use crate::error::{Error, Result, code, text};
@@ -37,6 +38,18 @@ impl Inbound {
     pub(super) fn new(outbound: Arc<Outbound>, pool: Arc<Pool>) -> Arc<Self> {
         let local = Arc::clone(&outbound.local);
         Arc::new(Self { sessions: LocalSessions::new(pool, Arc::clone(&outbound)), local, outbound })
+    }
+
+    /// Spawns work that a stop waits for.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.local.shared.runner.spawn(work);
+    }
+
+    /// Tells the frontend that had a user in the binding storage about the bind here.
+    pub(super) async fn tell_replaced(&self, other: &Replaced) {
+        if let Some(replaced) = self.outbound.announce_bind_to_previous(other).await {
+            self.sessions.pool().kick_replaced(&replaced);
+        }
     }
 
     async fn answer(self: &Arc<Self>, body: Bytes) -> Result<Bytes> {

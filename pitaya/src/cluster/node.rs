@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use super::inbound::{Inbound, InboundReceiver};
 use super::outbound::Outbound;
 use super::server::DRAINING;
@@ -49,6 +51,19 @@ impl Node {
             Error::new(code::UNAVAILABLE, format!("the transport of the cluster did not start: {error}"))
                 .with_source(error)
         })
+    }
+
+    /// Waits for the binding storage, and stores the users of this frontend there until `stop`.
+    pub(crate) async fn store_bindings(&self, stop: CancellationToken) -> Result<()> {
+        let Some(keeper) = &self.outbound.keeper else { return Ok(()) };
+        keeper.start().await?;
+        let inbound = Arc::clone(&self.inbound);
+        let stored = Arc::clone(keeper).run(stop, move |other| {
+            let sessions = Arc::clone(&inbound);
+            inbound.spawn(async move { sessions.tell_replaced(&other).await });
+        });
+        self.inbound.spawn(stored);
+        Ok(())
     }
 
     /// Registers this server, and reads the list of servers.

@@ -19,9 +19,10 @@ use super::response::{self, CallFailure};
 use super::router::{self, Routers, Routing, Selection, SelectionContext};
 use super::suspects::Suspects;
 use super::{Discovery, Server, Servers, Transport, TransportError, View};
+use crate::binding::{Keeper, Lookup};
 use crate::component::Shared;
 use crate::context::{Caller, Current, Deadline};
-use crate::error::Result;
+use crate::error::{Error, Result, code, text};
 use crate::span;
 use crate::util::clock::Clock;
 
@@ -35,6 +36,8 @@ pub(crate) struct Parts {
     pub(crate) shared: Arc<Shared>,
     pub(crate) metrics: ClusterMetrics,
     pub(crate) clock: Clock,
+    /// The binding storage, if the app has one.
+    pub(crate) bindings: Option<Lookup>,
 }
 
 /// The limits of calls. Each is a configuration key.
@@ -70,12 +73,16 @@ pub(crate) struct Outbound {
     pub(super) binds: BindTable,
     /// The clock of binds.
     pub(super) clock: Clock,
+    bindings: Option<Lookup>,
+    /// Stores the users of this frontend.
+    pub(super) keeper: Option<Arc<Keeper>>,
     pub(super) order: Order,
 }
 
 impl Outbound {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { own, discovery, transport, routers, limits, shared, metrics, clock } = parts;
+        let Parts { own, discovery, transport, routers, limits, shared, metrics, clock, bindings } = parts;
+        let keeper = bindings.as_ref().filter(|_| own.frontend).map(|it| it.keeper(Arc::new(own.clone())));
         let outbound = Self {
             caller: Caller::new(&own.id, &own.server_type, limits.request),
             own: ArcSwap::from_pointee(own),
@@ -90,6 +97,8 @@ impl Outbound {
             metrics,
             binds: BindTable::default(),
             clock,
+            bindings,
+            keeper,
             order: Order::new(),
         };
         outbound.metrics.watch(&outbound.servers);
@@ -101,6 +110,14 @@ impl Outbound {
     /// Returns this server as the others know it.
     pub(super) fn own(&self) -> Arc<Server> {
         self.own.load_full()
+    }
+
+    /// Returns the id of the frontend of a type that has a user, from the binding storage.
+    pub(crate) async fn find_frontend(&self, frontend_type: &str, uid: &str) -> Result<Option<Arc<str>>> {
+        match &self.bindings {
+            Some(bindings) => Ok(bindings.find(frontend_type, uid).await?),
+            None => Err(Error::new(code::UNKNOWN, text::NO_BINDING_STORAGE)),
+        }
     }
 
     /// Changes the entry of this server in the registry.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join};
 
 use super::outbound::Outbound;
 use crate::error::Result;
@@ -33,14 +33,23 @@ impl Peers for Outbound {
 
     fn after_bind<'a>(&'a self, uid: &'a str, bound_at: i64) -> BoxFuture<'a, Option<ReplacedSession>> {
         Box::pin(async move {
-            self.announce_bind(uid, bound_at).await;
-            self.wait_for_remote_sessions(uid, bound_at).await
+            let replaced = async {
+                self.announce_bind(uid, bound_at).await;
+                self.wait_for_remote_sessions(uid, bound_at).await
+            };
+            match &self.keeper {
+                Some(keeper) => join(replaced, keeper.stored(uid)).await.0,
+                None => replaced.await,
+            }
         })
     }
 
     fn unbound(&self, uid: &str, session: u64) {
         self.binds.remove(uid, session);
         self.transport.forget_user(uid);
+        if let Some(keeper) = &self.keeper {
+            keeper.leave(uid, session);
+        }
     }
 
     fn request<'a>(

@@ -25,12 +25,18 @@ use super::request::sys;
 use super::router::Selection;
 use super::server::BROADCASTS;
 use super::{Address, Server};
+use crate::binding::Replaced;
 use crate::context::Current;
 use crate::error::{Error, Result, code};
 use crate::peers::ReplacedSession;
 
 /// How much longer than its own limit the answer of another frontend may take.
 const REPLY_MARGIN: Duration = Duration::from_millis(500);
+
+/// Whether a server can end a session on request ([`sys::BOUND`]).
+fn can_end(server: &Server) -> bool {
+    server.frontend && server.metadata.contains_key(BROADCASTS)
+}
 
 impl Outbound {
     /// Makes the messages to a user reach this server.
@@ -41,7 +47,11 @@ impl Outbound {
 
     pub(super) fn insert_bind(&self, uid: &Arc<str>, session: u64) -> i64 {
         let now = self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.binds.insert(uid, session, i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
+        let at = self.binds.insert(uid, session, i64::try_from(now.as_nanos()).unwrap_or(i64::MAX));
+        if let Some(keeper) = &self.keeper {
+            keeper.bind(uid, session, at);
+        }
+        at
     }
 
     /// Applies the bind of a user on another frontend. Returns the session that it replaces here, if there is one.
@@ -59,6 +69,9 @@ impl Outbound {
         match self.binds.apply_remote(&own.id, news) {
             RemoteBind::NotHere => Ok(None),
             RemoteBind::Older(at) => {
+                if let Some(keeper) = &self.keeper {
+                    keeper.put_again(&news.uid);
+                }
                 // After the loss of a broker, frontends reconnect one after the other, so the announcement of this
                 // bind may have reached none. It is repeated until the server of the older bind has received it. That
                 // server does not reply.
@@ -92,10 +105,7 @@ impl Outbound {
         let own = self.own();
         let others: Vec<_> = self.servers.look(|view| {
             let of_type = view.of_type(&own.server_type).iter();
-            let asked = |server: &&Arc<Server>| {
-                server.frontend && server.id != own.id && server.metadata.contains_key(BROADCASTS)
-            };
-            of_type.filter(asked).map(Arc::clone).collect()
+            of_type.filter(|server| server.id != own.id && can_end(server)).map(Arc::clone).collect()
         });
         let news = BindMsg { uid: uid.to_owned(), fid: own.id.to_string(), bound_at };
         let news = Bytes::from(news.encode_to_vec());
@@ -129,6 +139,15 @@ impl Outbound {
                 None
             }
         }
+    }
+
+    /// Announces a bind to the frontend that had the user in the binding storage. If that frontend has a later bind, it
+    /// stores the user again. Returns the local session that the later bind replaces.
+    pub(super) async fn announce_bind_to_previous(&self, replaced: &Replaced) -> Option<ReplacedSession> {
+        let Replaced { uid, bound_at, previous } = replaced;
+        let server = self.servers.get(previous).filter(|server| self.limits.unique && can_end(server))?;
+        let news = BindMsg { uid: uid.to_string(), fid: self.own().id.to_string(), bound_at: *bound_at };
+        self.announce_bind_to(server, uid, news.encode_to_vec().into()).await
     }
 
     /// Announces all local binds again, after an outage.

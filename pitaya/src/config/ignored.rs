@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::key::{Key, Rule};
-use super::value_type::{Count, DurationValue, Flag, List, Raw, Text, ValueType};
+use super::value_type::{Count, DurationValue, Flag, Raw, Text, ValueType};
 
 const DISPATCH: &str = "sessions never wait for each other here: there are no shared dispatch queues to size";
 const ONE_CONNECTION: &str = "one connection serves both directions: set the key of the client";
@@ -13,7 +13,6 @@ const TASKS: &str = "every call has a task of its own, and every session a queue
 const HEARTBEATS: &str = "renewals are logged at the level trace";
 const ONE_READING: &str = "the list is read whole, with one request";
 const NEVER: &str = "the client library used here has no such setting";
-const BINDINGS: &str = "this version has no binding storage";
 const ONE_REDIS: &str = "one connection carries all commands, and a worker has a second one to fetch jobs";
 
 fn secs(secs: u64) -> Duration {
@@ -22,10 +21,6 @@ fn secs(secs: u64) -> Duration {
 
 fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
-}
-
-fn texts(text: &str) -> Vec<String> {
-    vec![text.to_owned()]
 }
 
 /// Checks a value and returns it as it is printed.
@@ -89,11 +84,6 @@ ignored! {
 
     "pitaya.cluster.sd.etcd.heartbeat.log": Flag = false, HEARTBEATS, "Logs renewals.";
     "pitaya.cluster.sd.etcd.syncservers.parallelism": Count<u32> = 10u32, ONE_READING, "Servers read at the same time.";
-
-    "pitaya.modules.bindingstorage.etcd.dialtimeout": DurationValue = secs(5), BINDINGS, "The longest a connection may take.";
-    "pitaya.modules.bindingstorage.etcd.endpoints": List = texts("localhost:2379"), BINDINGS, "Addresses of etcd.", addresses();
-    "pitaya.modules.bindingstorage.etcd.prefix": Text = "pitaya/", BINDINGS, "What every key begins with.";
-    "pitaya.modules.bindingstorage.etcd.leasettl": DurationValue = secs(5 * 3600), BINDINGS, "How long a binding stays known.";
 
     "pitaya.worker.redis.pool": Count<u32> = 10u32, ONE_REDIS, "Connections to Redis.";
 }

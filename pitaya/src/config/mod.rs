@@ -76,10 +76,11 @@ pub use error::{ConfigError, Origin, Problem};
 pub use print::print_if_asked;
 pub use route_limit::RouteLimit;
 pub use table::{
-    AcceptorConfig, AgentConfig, Config, CustomMetricsConfig, DrainConfig, EtcdConfig, GrantLeaseConfig,
-    GroupsConfig, GroupsEtcdConfig, GrpcConfig, GrpcTlsConfig, LimitConfig, MetricsConfig, NatsConfig,
-    NatsTlsConfig, OutboxConfig, PrometheusConfig, RateLimitConfig, RedisConfig, RedisTlsConfig, RetryConfig,
-    SessionConfig, StatsdConfig, UserRateLimitConfig, WorkerConfig, WsConfig,
+    AcceptorConfig, AgentConfig, BindingStorageConfig, BindingStorageEtcdConfig, Config, CustomMetricsConfig,
+    DrainConfig, EtcdConfig, GrantLeaseConfig, GroupsConfig, GroupsEtcdConfig, GrpcConfig, GrpcTlsConfig,
+    LimitConfig, MetricsConfig, NatsConfig, NatsTlsConfig, OutboxConfig, PrometheusConfig, RateLimitConfig,
+    RedisConfig, RedisTlsConfig, RetryConfig, SessionConfig, StatsdConfig, UserRateLimitConfig, WorkerConfig,
+    WsConfig,
 };
 
 use key::Key;

@@ -14,7 +14,10 @@ mod session;
 mod worker;
 
 pub use acceptor::{AcceptorConfig, LimitConfig, RateLimitConfig, UserRateLimitConfig, WsConfig};
-pub use cluster::{EtcdConfig, GrantLeaseConfig, GrpcConfig, GrpcTlsConfig, NatsConfig, NatsTlsConfig};
+pub use cluster::{
+    BindingStorageConfig, BindingStorageEtcdConfig, EtcdConfig, GrantLeaseConfig, GrpcConfig, GrpcTlsConfig,
+    NatsConfig, NatsTlsConfig,
+};
 pub use metrics::{CustomMetricsConfig, MetricsConfig, PrometheusConfig, StatsdConfig};
 pub use session::{AgentConfig, DrainConfig, GroupsConfig, GroupsEtcdConfig, OutboxConfig, SessionConfig};
 pub use worker::{RedisConfig, RedisTlsConfig, RetryConfig, WorkerConfig};
@@ -61,6 +64,7 @@ keys! {
         nats: NatsConfig,
         grpc: GrpcConfig,
         etcd: EtcdConfig,
+        binding_storage: BindingStorageConfig,
         worker: WorkerConfig,
         metrics: MetricsConfig,
     ] with loaded: Loaded {

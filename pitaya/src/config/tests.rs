@@ -181,16 +181,16 @@ fn unknown_keys_get_a_suggestion() {
 #[test]
 fn keys_without_effect_are_accepted_and_reported() {
     let config = with_env(
-        "pitaya.modules.bindingstorage.etcd.endpoints = 'a:1, b:2'",
+        "pitaya.cluster.rpc.server.nats.connect = 'nats://a:1'",
         [("PITAYA_CONCURRENCY_HANDLER_DISPATCH", "50")],
     )
     .unwrap();
     let [first, second] = config.notes() else { panic!("{:?}", config.notes()) };
     assert!(first.starts_with("pitaya.concurrency.handler.dispatch is set (env PITAYA_CONCURRENCY_HANDLER_DISPATCH) but has no effect"));
-    assert!(second.starts_with("pitaya.modules.bindingstorage.etcd.endpoints is set"));
+    assert!(second.starts_with("pitaya.cluster.rpc.server.nats.connect is set"));
     let printed = config.print();
     assert!(printed.contains("pitaya.concurrency.handler.dispatch = 50"));
-    assert!(printed.contains("pitaya.modules.bindingstorage.etcd.endpoints = [\"a:1\", \"b:2\"]"));
+    assert!(printed.contains("pitaya.cluster.rpc.server.nats.connect = \"nats://a:1\""));
     assert!(printed.contains("No effect: "));
     assert!(error("pitaya.concurrency.handler.dispatch = 'many'").contains("must be a whole number"));
     assert!(error("pitaya.metrics.statsd.rate = 2").contains("must be between 0 and 1"));

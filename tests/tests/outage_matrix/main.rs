@@ -1,5 +1,7 @@
 //! Every client of an outside service, in every outage of that service.
 //!
+//! Bindings ([`etcd_bindings`]) have the cells of groups.
+//!
 //! | fault | [`etcd_discovery`] | [`etcd_groups`] | [`nats_rpc`] |
 //! |---|---|---|---|
 //! | killed and restarted | A, B, C | A, B, C | A, B, C |
@@ -14,7 +16,8 @@
 //! - **B**: after the fault operations succeed again and `is_ready` is true, without help and in bounded time.
 //!   Of groups no more than two operations fail then.
 //! - **C**: nothing is lost. Discovery: the server is registered as it was announced last, and follows the others, none of
-//!   which it took for gone. Groups: members that joined, before the fault or during it, are members. RPC: users that
+//!   which it took for gone. Groups: members that joined, before the fault or during it, are members. Bindings: users that were
+//!   put are found. RPC: users that
 //!   were served, before the fault or during it, get their pushes, and the server its requests and news of binds.
 //! - **D**: a client that starts with the wrong password fails in bounded time. The error says that the user is refused,
 //!   and never says the password.
@@ -22,10 +25,11 @@
 //! - **F**: operations succeed again in bounded time while the member is down, and so does a client that starts then.
 //!   From then on none fails, and `is_ready` is true.
 //!
-//! Groups have no part in `is_ready`. A new client of an outside service is one more implementation of
+//! Groups and bindings have no part in `is_ready`. A new client of an outside service is one more implementation of
 //! [`driver::Client`], with one test for each fault.
 
 mod driver;
+mod etcd_bindings;
 mod etcd_discovery;
 mod etcd_groups;
 mod etcd_service;

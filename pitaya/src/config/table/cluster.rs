@@ -185,4 +185,39 @@ keys! {
         /// Delay between attempts to register.
         retry_interval: Duration as DurationValue = secs(5), "pitaya.cluster.sd.etcd.grantlease.retryinterval";
     }
+
+    /// Which frontend has a user: `pitaya.modules.bindingstorage`.
+    BindingStorageConfig (binding_storage) [etcd: BindingStorageEtcdConfig] {
+        /// The longest a bind, or a lookup of a user, waits for the binding storage. A bind succeeds without it.
+        timeout: Duration as DurationValue = secs(1), "pitaya.modules.bindingstorage.timeout",
+            allowed("more than 0s", some_time);
+    }
+
+    /// The binding storage in etcd: `pitaya.modules.bindingstorage.etcd`.
+    BindingStorageEtcdConfig (binding_storage.etcd) [] {
+        /// Addresses of the etcd of the bindings, as host:port or URLs: for `EtcdBindingStorage`. They are read as those of
+        /// `pitaya.cluster.sd.etcd.endpoints`. The user and password are those of `pitaya.cluster.sd.etcd`.
+        endpoints: Vec<String> as List = vec!["localhost:2379".to_owned()],
+            "pitaya.modules.bindingstorage.etcd.endpoints",
+            allowed("at least one address", |v| !v.is_empty()), addresses();
+
+        /// PEM file of CA certificates for the etcd of the bindings that replaces the system roots. With it an address
+        /// without a scheme is `https://`. It needs the feature `tls`.
+        tls_ca_file: Option<PathBuf> as File = None, "pitaya.modules.bindingstorage.etcd.tls.cafile";
+
+        /// The prefix of the keys of the bindings.
+        prefix: String as Text = "pitaya/".to_owned(), "pitaya.modules.bindingstorage.etcd.prefix";
+
+        /// The longest a connection to the etcd of the bindings may take.
+        dial_timeout: Duration as DurationValue = secs(5), "pitaya.modules.bindingstorage.etcd.dialtimeout",
+            allowed("more than 0s", some_time);
+
+        /// How long the bindings of a killed frontend stay. A running one keeps its bindings alive.
+        lease_ttl: Duration as DurationValue = secs(5 * 3600), "pitaya.modules.bindingstorage.etcd.leasettl",
+            allowed("at least 1s", |v| v.as_secs() >= 1);
+
+        /// The longest one operation on the bindings may take.
+        transaction_timeout: Duration as DurationValue = secs(5), "pitaya.modules.bindingstorage.etcd.transactiontimeout",
+            allowed("more than 0s", some_time);
+    }
 }
