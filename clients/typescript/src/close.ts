@@ -1,3 +1,5 @@
+import { Code, PitayaError } from "./error.js";
+
 /** The codes of the server's close frames (docs/protocol.md, "Kick and close"). */
 export const CloseCode = {
   NORMAL: 1000,
@@ -55,7 +57,7 @@ export interface Away {
 }
 
 /** Returns a sentence for the reason of a close. */
-export function describe(reason: CloseReason): string {
+function describe(reason: CloseReason): string {
   switch (reason.kind) {
     case "closed":
       return "the client is closed";
@@ -69,5 +71,17 @@ export function describe(reason: CloseReason): string {
       return `the server speaks ${reason.serializer}, this client does not`;
     case "schema":
       return "the server was built from another schema";
+  }
+}
+
+/** A call that failed because the client is closed for good, or a connection that the server refused. */
+export class ClosedError extends PitayaError {
+  override readonly name: string = "ClosedError";
+  /** Why the client is closed. */
+  readonly reason: CloseReason;
+
+  constructor(reason: CloseReason) {
+    super(reason.kind === "refused" ? Code.BAD_REQUEST : Code.CLOSED, describe(reason));
+    this.reason = reason;
   }
 }

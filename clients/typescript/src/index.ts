@@ -5,15 +5,16 @@
  */
 
 export type { CallOptions, QueueLimits } from "./calls.js";
-export type { Logger, Options } from "./client.js";
-export { Client, ClosedError, connect, createClient } from "./client.js";
+export type { Client } from "./client.js";
+export { connect, createClient } from "./client.js";
 export type { Clock } from "./clock.js";
 export type { Away, CloseReason } from "./close.js";
-export { CloseCode } from "./close.js";
+export { ClosedError, CloseCode } from "./close.js";
 export { Code, PitayaError, ProtocolError, TypeMismatch } from "./error.js";
 export type { ClientInfo } from "./handshake.js";
 export { json } from "./json.js";
 export type { State } from "./machine.js";
+export type { Logger, Options } from "./options.js";
 export type { Packet } from "./packet.js";
 export type { Codec, ErrorPayload, Serializer } from "./serializer.js";
 export type { Link, LinkEvents, Transport, WebSocketClass, WebSocketLike } from "./transport.js";

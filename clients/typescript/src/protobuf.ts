@@ -223,7 +223,7 @@ function single(key: string, tag: number, scalar: Scalar, optional: boolean): Sl
     tag,
     initial: optional ? () => undefined : scalar.initial,
     write(writer, value) {
-      if (value === undefined || value === null || (!optional && scalar.isInitial(value))) return;
+      if (value === undefined || (optional ? value === null : scalar.isInitial(value))) return;
       writer.tag(tag, scalar.wireType);
       scalar.write(writer, value);
     },

@@ -58,6 +58,8 @@ export class Tree {
       case "f64":
         return (value) => {
           if (typeof value === "bigint") return Number(value);
+          // JSON has no other form for what is not finite.
+          if (value === null && reading) return NaN;
           if (typeof value !== "number") throw new TypeMismatch(`${at}: ${show(value)} is no ${type}`);
           return value;
         };
@@ -128,28 +130,25 @@ export class Tree {
   }
 
   private message(fields: Fields["fields"], name: string): Convert {
-    const all = Object.entries(fields).map(([key, field]) => {
+    const all = Object.entries(fields).map(([key, { type, optional = false }]) => {
       const at = `${name}.${key}`;
-      const convert = this.compile(field.type, at);
-      return { key, at, convert, type: field.type, optional: field.optional === true, proto: field.tag !== undefined };
+      return { key, at, type, optional, convert: this.compile(type, at) };
     });
     const { reading } = this;
     return (value) => {
       if (!isObject(value)) throw new TypeMismatch(`${show(value)} is no ${name}`);
       const out: Record<string, unknown> = {};
-      for (const { key, at, convert, type, optional, proto } of all) {
+      for (const { key, at, type, optional, convert } of all) {
         const part = Object.prototype.hasOwnProperty.call(value, key) ? value[key] : undefined;
-        if (part !== undefined && part !== null) out[key] = convert(part);
-        // A message with a Protobuf form leaves out what has its initial value, in every format.
-        else if (proto && reading && !optional) out[key] = this.initial(type);
-        else if (!proto && !optional) throw new TypeMismatch(`${at}: missing`);
-        else if (!reading && part === null) out[key] = null;
+        if (part === undefined && !optional) throw new TypeMismatch(`${at}: missing`);
+        const made = part !== undefined ? convert(part) : reading ? this.initial(type) : undefined;
+        if (made !== undefined) out[key] = made;
       }
       return out;
     };
   }
 
-  /** Returns the value of an absent field of a message with a Protobuf form. */
+  /** Returns the value of an absent field. */
   private initial(type: Type): unknown {
     if (typeof type === "object") {
       if ("opt" in type) return undefined;
@@ -157,7 +156,8 @@ export class Tree {
       if ("map" in type) return Object.create(null);
       if ("ref" in type) {
         const named = this.schema.types[type.ref];
-        return this.compile(type, type.ref)(named !== undefined && "values" in named ? 0 : {});
+        if (named !== undefined && "values" in named) return Object.keys(named.values)[0];
+        return this.compile(type, type.ref)({});
       }
       type = type.text;
     }

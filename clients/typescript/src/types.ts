@@ -27,9 +27,9 @@ export type Type =
 /** A field of a message. */
 export interface Field {
   readonly type: Type;
-  /** Whether the field may be absent. */
+  /** Whether the field may be absent. It then has the first value of its type: 0, an empty text, or none for `opt`. */
   readonly optional?: true;
-  /** Its Protobuf tag. Such a field, unless it is optional, has the initial value of its type if it is absent. */
+  /** Its Protobuf tag. */
   readonly tag?: number;
   /** Its Protobuf encoding, if it is not that of its type. */
   readonly wire?: "sint32" | "sint64" | "fixed32" | "fixed64" | "sfixed32" | "sfixed64";

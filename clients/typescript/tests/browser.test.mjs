@@ -11,22 +11,14 @@ import { benchServer, freePort } from "./programs.mjs";
 
 const PAGE = `
   import { connect } from "./index.js";
+  import { Bench } from "../../tests/generated/bench.ts";
   import { msgpack } from "./msgpack.js";
   import { protobuf } from "./protobuf.js";
-  const schema = {
-    name: "bench", hash: "",
-    types: { Text: { fields: { text: { type: "string", tag: 1 } } } },
-    routes: {
-      echo: { typed: { route: "bench.echo.typed", message: { ref: "Text" }, reply: { ref: "Text" } } },
-      fan: { join: { route: "bench.fan.join" }, say: { route: "bench.fan.say", message: { ref: "Text" }, notify: true } },
-    },
-    pushes: { onSay: { ref: "Text" } },
-  };
   const serializers = { msgpack, protobuf, json: undefined };
   globalThis.open = async (port, name) => {
     const events = [];
     const serializer = serializers[name];
-    const client = await connect(schema, { url: "ws://127.0.0.1:" + port, ...(serializer && { serializer }) });
+    const client = await connect(Bench, { url: "ws://127.0.0.1:" + port, ...(serializer && { serializer }) });
     client.onAway(({ reason }) => events.push("away: " + reason));
     client.onReset(() => events.push("reset"));
     client.onClosed(({ kind }) => events.push("closed: " + kind));

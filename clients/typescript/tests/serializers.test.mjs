@@ -14,30 +14,30 @@ const schema = (int64) => ({
   pushes: {},
   types: {
     Mode: { values: { solo: 0, team: 1 } },
-    Inner: { fields: { n: { type: "i32", tag: 1 }, next: { type: { opt: { ref: "Inner" } }, optional: true, tag: 2 } } },
+    Inner: { fields: { n: { type: "i32", optional: true, tag: 1 }, next: { type: { opt: { ref: "Inner" } }, optional: true, tag: 2 } } },
     All: {
       fields: {
-        yes: { type: "bool", tag: 1 },
-        small: { type: "i32", tag: 2 },
-        natural: { type: "u32", tag: 3 },
-        wide: { type: "i64", tag: 4 },
-        huge: { type: "u64", tag: 5 },
-        single: { type: "f32", tag: 6 },
-        double: { type: "f64", tag: 7 },
-        text: { type: "string", tag: 8 },
-        data: { type: "bytes", tag: 9 },
-        list: { type: { list: "i32" }, tag: 10 },
-        names: { type: { list: "string" }, tag: 11 },
-        map: { type: { map: ["string", "i64"] }, tag: 12 },
+        yes: { type: "bool", optional: true, tag: 1 },
+        small: { type: "i32", optional: true, tag: 2 },
+        natural: { type: "u32", optional: true, tag: 3 },
+        wide: { type: "i64", optional: true, tag: 4 },
+        huge: { type: "u64", optional: true, tag: 5 },
+        single: { type: "f32", optional: true, tag: 6 },
+        double: { type: "f64", optional: true, tag: 7 },
+        text: { type: "string", optional: true, tag: 8 },
+        data: { type: "bytes", optional: true, tag: 9 },
+        list: { type: { list: "i32" }, optional: true, tag: 10 },
+        names: { type: { list: "string" }, optional: true, tag: 11 },
+        map: { type: { map: ["string", "i64"] }, optional: true, tag: 12 },
         maybe: { type: { opt: "string" }, optional: true, tag: 13 },
-        mode: { type: { ref: "Mode" }, tag: 14 },
-        inner: { type: { ref: "Inner" }, tag: 15 },
-        inners: { type: { list: { ref: "Inner" } }, tag: 16 },
-        digits: { type: { text: "u64" }, tag: 17 },
-        zigzag: { type: "i32", tag: 18, wire: "sint32" },
-        fixed: { type: "u64", tag: 19, wire: "fixed64" },
-        modes: { type: { list: { ref: "Mode" } }, tag: 20 },
-        octets: { type: { list: "u8" }, tag: 21 },
+        mode: { type: { ref: "Mode" }, optional: true, tag: 14 },
+        inner: { type: { ref: "Inner" }, optional: true, tag: 15 },
+        inners: { type: { list: { ref: "Inner" } }, optional: true, tag: 16 },
+        digits: { type: { text: "u64" }, optional: true, tag: 17 },
+        zigzag: { type: "i32", optional: true, tag: 18, wire: "sint32" },
+        fixed: { type: "u64", optional: true, tag: 19, wire: "fixed64" },
+        modes: { type: { list: { ref: "Mode" } }, optional: true, tag: 20 },
+        octets: { type: { list: "u8" }, optional: true, tag: 21 },
       },
     },
     Small: { fields: { i8: { type: "i8" }, u16: { type: "u16" }, any: { type: "any", optional: true } } },
@@ -122,7 +122,7 @@ for (const serializer of [json, msgpack, protobuf]) {
 
   test(`${serializer.name}: a value of another type is refused before it is sent`, () => {
     const { encode } = codec(serializer, "All");
-    for (const change of [{ yes: 1 }, { small: 2 ** 31 }, { natural: -1 }, { text: 5 }, { data: "x" }, { list: {} }, { names: [1] }, { map: [] }, { inner: 1 }]) {
+    for (const change of [{ yes: 1 }, { small: 2 ** 31 }, { natural: -1 }, { text: 5 }, { data: "x" }, { list: {} }, { names: [1] }, { map: [] }, { inner: 1 }, { text: null }]) {
       assert.throws(() => encode({ ...all(Number), ...change }), { name: "TypeMismatch" }, JSON.stringify(change));
     }
     assert.throws(() => encode(undefined), { name: "TypeMismatch" });
@@ -147,7 +147,7 @@ test("json: a missing field, a wrong type and a number out of range name the fie
   const { decode } = codec(json, "Small");
   for (const [value, problem] of [
     [{ i8: 1 }, "Small.u16: missing"],
-    [{ i8: null, u16: 1 }, "Small.i8: missing"],
+    [{ i8: null, u16: 1 }, "Small.i8: null is no i8"],
     [{ i8: 128, u16: 1 }, "Small.i8: 128 is no i8"],
     [{ i8: 1.5, u16: 1 }, "Small.i8: 1.5 is no i8"],
     [{ i8: 1, u16: "1" }, "Small.u16: 1 is no u16"],
@@ -161,6 +161,11 @@ test("json: a missing field, a wrong type and a number out of range name the fie
   assert.throws(() => decode(body(undefined)), { name: "TypeMismatch" });
   assert.throws(() => decode(Buffer.from("{")), { name: "ProtocolError" });
   assert.throws(() => decode(bytes("22ff22")), { name: "ProtocolError" });
+});
+
+test("json: null is a number that is not finite", () => {
+  const { decode } = json.codecs(schema())({ list: "f64" }, "x");
+  assert.deepEqual(decode(body([1.5, null])), [1.5, NaN]);
 });
 
 test("json: an optional field may be null or absent", () => {
@@ -199,7 +204,7 @@ test("maps with integers as keys", () => {
   assert.throws(() => encode({ byId: { 7: "a" } }), /integers as keys/);
 });
 
-test("absent fields of a message with a Protobuf form have their initial values", () => {
+test("absent fields that are optional have the first value of their type", () => {
   const nothing = {
     yes: false, small: 0, natural: 0, wide: "0n", huge: "0n", single: 0, double: 0, text: "", data: {}, list: [], names: [],
     map: {}, mode: "solo", inner: { n: 0 }, inners: [], digits: "0n", zigzag: 0, fixed: "0n", modes: [], octets: [],

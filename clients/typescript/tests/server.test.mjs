@@ -10,31 +10,14 @@ import { encodePacket, PacketType } from "../dist/esm/packet.js";
 import { msgpack } from "../dist/esm/msgpack.js";
 import { protobuf } from "../dist/esm/protobuf.js";
 import { tcp } from "../dist/esm/tcp.js";
+import { loadGenerated } from "./generated.mjs";
 import { arena, benchServer, freePort } from "./programs.mjs";
 import { Log } from "./support.mjs";
 
-const bench = {
-  name: "bench",
-  hash: "",
-  types: {
-    Text: { fields: { text: { type: "string", tag: 1 } } },
-    Stats: { fields: { sessions: { type: "u64", tag: 1 }, tasks: { type: "u64", tag: 2 } } },
-  },
-  routes: {
-    echo: {
-      typed: { route: "bench.echo.typed", message: { ref: "Text" }, reply: { ref: "Text" } },
-      raw: { route: "bench.echo.raw", message: "raw", reply: "raw" },
-    },
-    fan: { join: { route: "bench.fan.join" }, say: { route: "bench.fan.say", message: { ref: "Text" }, notify: true } },
-    stats: { stats: { route: "bench.bench.stats", reply: { ref: "Stats" } } },
-    missing: { none: { route: "bench.echo.none" } },
-    bad: { kick: { route: "bench.bad.kick" }, panic: { route: "bench.bad.panic" } },
-  },
-  pushes: { onSay: { ref: "Text" } },
-};
+const { Bench } = await loadGenerated("bench");
 
 /** Opens a client that ends with the test. */
-async function open(t, options, schema = bench) {
+async function open(t, options, schema = Bench) {
   const client = await connect(schema, { webSocket: WebSocket, signal: AbortSignal.timeout(20_000), ...options });
   t.after(() => client.close());
   return client;
@@ -58,8 +41,8 @@ for (const [name, serializer] of Object.entries(SERIALIZERS)) {
     const client = await open(t, { url: `ws://127.0.0.1:${ws}`, serializer });
     for (const text of ["", "é🐉", "long ".repeat(1000)]) assert.deepEqual(await client.echo.typed({ text }), { text });
     assert.deepEqual([...(await client.echo.raw(Uint8Array.of(1, 2, 3)))], [1, 2, 3]);
-    assert.equal((await client.stats.stats()).sessions, 1);
-    await assert.rejects(client.missing.none(), { code: "PIT-404", message: /none not found/ });
+    assert.equal((await client.bench.stats()).sessions, 1n);
+    await assert.rejects(client.echo.none(), { code: "PIT-404", message: /none not found/ });
     await assert.rejects(client.bad.panic(), { name: "PitayaError", code: "PIT-000" });
     assert.equal(await client.fan.join(), undefined);
     const said = next(client, "onSay");
@@ -67,6 +50,15 @@ for (const [name, serializer] of Object.entries(SERIALIZERS)) {
     assert.deepEqual(await said, { text: "hello hello hello" });
   });
 }
+
+test("a generated client with odd names is made", async (t) => {
+  const { Record_ } = await loadGenerated("names");
+  const client = createClient(Record_, { url: "ws://127.0.0.1:1", webSocket: WebSocket });
+  t.after(() => client.close());
+  assert.equal(typeof client.aUser.late_join, "function");
+  assert.equal(typeof client.close_.close, "function");
+  assert.equal(typeof client.close, "function");
+});
 
 test("a thousand requests at once are answered, each with its own answer", async (t) => {
   const ws = await freePort();
