@@ -6,7 +6,7 @@ export interface Clock {
   after(ms: number, work: () => void): () => void;
 }
 
-/** The longest delay of the platform's timers; a longer one would fire at once. */
+/** The longest delay of the platform's timers; a longer one would fire immediately. */
 const LONGEST = 0x7fffffff;
 
 /** The platform's clock. */

@@ -29,7 +29,7 @@ export interface ConnectionOptions extends MachineOptions {
 
 /** What a connection tells its owner, in the order in which it happened. */
 export interface ConnectionEvents {
-  /** A connection is there. Messages follow. */
+  /** The connection is open. Messages follow. */
   opened(reply: Reply, first: boolean): void;
   /** A message came. Its body is not compressed. */
   message(message: Message): void;

@@ -90,7 +90,7 @@ export class Machine {
     return this.phase.is === "new" ? this.tryAgain(now) : [];
   }
 
-  /** The credentials for an attempt are there. */
+  /** Takes the credentials of an attempt. */
   credentials(attempt: number, user: object | undefined): Effect[] {
     const { phase } = this;
     if (phase.is !== "asking" || attempt !== this.attempt) return [];
@@ -98,7 +98,7 @@ export class Machine {
     return [{ do: "dial", user }];
   }
 
-  /** There are no credentials for an attempt. */
+  /** Takes the failure to get the credentials of an attempt. */
   noCredentials(attempt: number, error: unknown, now: number): Effect[] {
     if (this.phase.is !== "asking" || attempt !== this.attempt) return [];
     return this.lose(now, `no credentials: ${textOf(error)}`, undefined, error);
@@ -159,7 +159,7 @@ export class Machine {
     return this.lose(now, error === undefined ? reasonOf(code) : textOf(error), code, error);
   }
 
-  /** The network is there again, or the page is visible again. */
+  /** The network is back, or the page is visible again. */
   wake(now: number): Effect[] {
     switch (this.phase.is) {
       case "waiting":

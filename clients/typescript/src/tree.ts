@@ -11,7 +11,7 @@ export type Convert = (value: unknown) => unknown;
 
 /** What differs between the formats. */
 export interface Leaves {
-  /** Reads bytes. Throws a {@link TypeMismatch} if the value is none. */
+  /** Reads bytes. Throws a {@link TypeMismatch} if the value is not bytes. */
   readBytes(value: unknown, at: string): Uint8Array;
   /** Writes bytes. */
   writeBytes(value: Uint8Array): unknown;

@@ -1,5 +1,5 @@
 /**
- * Calls `wake` when the network is there again and when the page becomes visible. Timers of pages in the background are
+ * Calls `wake` when the network is back and when the page becomes visible. Timers of pages in the background are
  * slow, so that a page that comes back should not wait for them. Returns the undo. Without a browser it does nothing.
  */
 export function onWake(wake: () => void): () => void {

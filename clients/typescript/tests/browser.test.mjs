@@ -87,14 +87,14 @@ test("browser: requests, compressed pushes, a restart and the close", async (t) 
   assert.deepEqual(complaints, []);
 });
 
-test("browser: the event `online` tries at once", async (t) => {
+test("browser: the event `online` tries immediately", async (t) => {
   const { page } = await openPage(t);
   const ws = await freePort();
   const first = await benchServer(t, { ws });
   await page.evaluate(([port]) => globalThis.open(port, "json"), [ws]);
   await first.stop();
   await sees(page, "away: connection lost");
-  // The delays have grown to seconds when the server is there again.
+  // The delays have grown to seconds when the server is back.
   await page.waitForFunction(() => globalThis.events.length >= 6);
   await benchServer(t, { ws });
   await page.evaluate(() => dispatchEvent(new Event("online")));

@@ -154,7 +154,7 @@ test("a schema mismatch warns once, and is terminal if strict", async () => {
   assert.equal(client.state, "closed");
 });
 
-test("an address that is none is an attempt that failed", async () => {
+test("an invalid address is an attempt that failed", async () => {
   client = createClient(schema, options({
     transport: () => {
       throw new TypeError("invalid URL");
@@ -342,7 +342,7 @@ test("calls before the first connection wait too", async () => {
   assert.deepEqual(server.last.messages().map(({ route }) => route), ["room.room.say"]);
 });
 
-test("the queue holds 64 calls and 256 KiB, then refuses at once", async () => {
+test("the queue holds 64 calls and 256 KiB, then refuses immediately", async () => {
   const link = await connected();
   link.lose();
   for (let i = 0; i < 64; i += 1) client.room.say({ name: "a" });
@@ -406,7 +406,7 @@ test("two silent intervals are a loss", async () => {
   assert.equal(link.count(PacketType.HEARTBEAT), 4); // one of them is an answer
 });
 
-test("online and a visible page try at once", async () => {
+test("online and a visible page try immediately", async () => {
   const listeners = new Map();
   const target = {
     addEventListener: (type, listener) => listeners.set(type, listener),

@@ -173,7 +173,7 @@ test("other closes are followed by another attempt", () => {
   }
 });
 
-test("a wake tries at once, and does nothing while an attempt is made", () => {
+test("a wake tries immediately, and does nothing while an attempt is made", () => {
   const made = opened();
   assert.deepEqual(names(made.wake(1)), ["heartbeat"]);
   made.lost(10);

@@ -60,7 +60,7 @@ test("a generated client with odd names is made", async (t) => {
   assert.equal(typeof client.close, "function");
 });
 
-test("a thousand requests at once are answered, each with its own answer", async (t) => {
+test("a thousand requests in flight are answered, each with its own answer", async (t) => {
   const ws = await freePort();
   await benchServer(t, { ws });
   const client = await open(t, { url: `ws://127.0.0.1:${ws}` });

@@ -21,10 +21,8 @@ const SOCKET: &str = r#"name="pitaya-ws" content="3250""#;
 const FILES: &[(&str, &str, &[u8])] = &[
     ("/web/style.css", CSS, include_bytes!("../web/style.css")),
     ("/web/icon.svg", "image/svg+xml", include_bytes!("../web/icon.svg")),
+    // Bundled from web/src.
     ("/web/chat.js", JS, include_bytes!("../web/chat.js")),
-    ("/web/view.js", JS, include_bytes!("../web/view.js")),
-    ("/web/pitaya.js", JS, include_bytes!("../web/pitaya.js")),
-    ("/web/codec.js", JS, include_bytes!("../web/codec.js")),
 ];
 
 /// Serves the page until the future is dropped. The page connects to the socket at port `socket` of its own host.

@@ -5,15 +5,18 @@ use std::process::Command;
 
 use crate::{cargo, root, run};
 
-/// Builds the TypeScript client and tests it, also against servers of this repository and in a browser.
+/// Builds the TypeScript client and tests it, also against servers of this repository and in a browser. Checks the page
+/// of the chat, and that its bundle is what the sources give.
 pub(super) fn javascript() -> Result<(), String> {
-    run(Command::new("node").args(["--test"]).current_dir(root().join("tests/browser")))?;
     let client = root().join("clients/typescript");
     install(&client)?;
     run(Command::new("npm").args(["run", "build"]).current_dir(&client))?;
     let programs = ["--bin", "served", "--bin", "tested-bench-server"];
     run(cargo().args(["build", "-p", "pitaya-tests", "--all-features"]).args(programs))?;
-    run(Command::new("node").arg("--test").current_dir(&client))
+    run(Command::new("node").arg("--test").current_dir(&client))?;
+    let page = root().join("examples/chat/web");
+    install(&page)?;
+    run(Command::new("npm").args(["run", "check"]).current_dir(&page))
 }
 
 /// Installs the packages of a folder's lock file. No package runs a script.
