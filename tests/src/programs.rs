@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -17,8 +18,8 @@ const ATTEMPTS: usize = 10;
 /// The brokers and the registry of one cluster.
 #[derive(Debug)]
 pub struct Brokers {
-    /// Its broker.
-    pub nats: Nats,
+    /// `None` in a cluster over gRPC.
+    nats: Option<Nats>,
     etcd: &'static Etcd,
     prefix: String,
 }
@@ -27,13 +28,35 @@ impl Brokers {
     /// A broker of its own, and a part of the registry of its own.
     pub async fn start() -> Self {
         let (nats, etcd) = (Nats::start().await, Etcd::shared().await);
-        Self { nats, etcd, prefix: etcd::prefix() }
+        Self { nats: Some(nats), etcd, prefix: etcd::prefix() }
+    }
+
+    /// A registry without a broker: the servers call each other over gRPC.
+    pub async fn without_nats() -> Self {
+        Self { nats: None, etcd: Etcd::shared().await, prefix: etcd::prefix() }
+    }
+
+    /// Its broker.
+    ///
+    /// # Panics
+    /// In a cluster over gRPC.
+    #[must_use]
+    pub fn nats(&self) -> &Nats {
+        self.nats.as_ref().expect("a cluster over NATS")
+    }
+
+    /// Its broker, to kill and restart it.
+    ///
+    /// # Panics
+    /// In a cluster over gRPC.
+    pub fn nats_mut(&mut self) -> &mut Nats {
+        self.nats.as_mut().expect("a cluster over NATS")
     }
 
     /// The same with a registry of its own, that the test may kill and freeze. It lives as long as the test binary.
     pub async fn start_apart() -> Self {
         let (nats, etcd) = (Nats::start().await, Etcd::start().await);
-        Self { nats, etcd: Box::leak(Box::new(etcd)), prefix: etcd::prefix() }
+        Self { nats: Some(nats), etcd: Box::leak(Box::new(etcd)), prefix: etcd::prefix() }
     }
 
     /// Returns the prefix of the keys of this cluster.
@@ -87,13 +110,17 @@ impl Brokers {
         env: &[(&str, &str)],
     ) -> Program {
         for _ in 0..ATTEMPTS {
-            let port = free_port();
-            let nats = self.nats.url();
+            let (port, grpc_port) = (free_port(), free_port());
+            let nats = self.nats.as_ref().map_or_else(|| "nats://127.0.0.1:1".to_owned(), Nats::url);
+            let grpc = self.nats.is_none();
             let mut child = Command::new(program)
                 .args(["-type", server_type, "-port", &port.to_string(), "-sdprefix", &self.prefix])
-                .args([&format!("-frontend={frontend}"), "-grpc=false", "-serializer=json"])
+                .args([&format!("-frontend={frontend}"), &format!("-grpc={grpc}"), "-serializer=json"])
+                .args(["-grpcport", &grpc_port.to_string()])
                 .env_clear()
                 .env("PITAYA_CLUSTER_SD_ETCD_ENDPOINTS", self.etcd.url())
+                .env("PITAYA_MODULES_BINDINGSTORAGE_ETCD_ENDPOINTS", self.etcd.url())
+                .env("PITAYA_MODULES_BINDINGSTORAGE_ETCD_PREFIX", &self.prefix)
                 .env("PITAYA_CLUSTER_RPC_CLIENT_NATS_CONNECT", &nats)
                 .env("PITAYA_CLUSTER_RPC_SERVER_NATS_CONNECT", &nats)
                 .envs(env.iter().copied())
@@ -192,14 +219,21 @@ impl Program {
         self.child.kill().await.expect("it is ours");
     }
 
+    /// Sends it a signal, such as `STOP` and `CONT`.
+    ///
+    /// # Panics
+    /// If it has ended.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.pid().try_into().expect("a process id")).expect("a process id");
+        kill_process(pid, signal).expect("it is ours");
+    }
+
     /// Asks it to end, as an operator would, and waits until it has.
     ///
     /// # Panics
     /// If it does not end.
     pub async fn stop(mut self) {
-        let pid = rustix::process::Pid::from_raw(self.pid().try_into().expect("a process id"))
-            .expect("a process id");
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it is ours");
+        self.signal(Signal::TERM);
         soon("the server to end", self.child.wait()).await.expect("it has ended");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, join_all};
-use pitaya::cluster::{Address, Receiver, Server, Transport, TransportError, response};
+use pitaya::cluster::{Address, Receiver, Server, Servers, Transport, TransportError, response};
 use tokio::sync::Semaphore;
 
 use crate::{soon, until};
@@ -83,7 +83,7 @@ impl Receiver for RecordingReceiver {
 
     fn push(&self, body: Bytes) -> Bytes {
         self.write("push", &body);
-        response::ACK
+        response::NESTED_ACK
     }
 
     fn kick(&self, body: Bytes) -> Bytes {
@@ -118,8 +118,18 @@ pub struct Peer<T> {
 impl<T: Transport> Peer<T> {
     /// Starts a server.
     pub async fn start(server: Server, transport: T) -> Self {
+        Self::start_among(&Arc::default(), server, transport).await
+    }
+
+    /// Starts a server, and adds it to the list.
+    pub async fn start_among(servers: &Arc<Servers>, server: Server, transport: T) -> Self {
+        let metadata = transport.metadata();
+        let server =
+            metadata.into_iter().fold(server, |server, (key, value)| server.with_metadata(key, value));
+        transport.follow(servers);
         let peer = Self { server, recorder: Arc::default(), transport };
         peer.begin().await.expect("the transport starts");
+        servers.put(peer.server.clone());
         peer
     }
 
@@ -166,10 +176,12 @@ pub struct TestPeers<T> {
 impl<T: Transport> TestPeers<T> {
     /// Starts three servers.
     pub async fn start(mut transport: impl FnMut() -> T) -> Self {
+        let servers = Arc::default();
+        let front = |id: &str| Server::new("front", id).frontend(true);
         Self {
-            one: Peer::start(Server::new("front", "front-1").frontend(true), transport()).await,
-            two: Peer::start(Server::new("front", "front-2").frontend(true), transport()).await,
-            back: Peer::start(Server::new("back", "back-1"), transport()).await,
+            one: Peer::start_among(&servers, front("front-1"), transport()).await,
+            two: Peer::start_among(&servers, front("front-2"), transport()).await,
+            back: Peer::start_among(&servers, Server::new("back", "back-1"), transport()).await,
         }
     }
 
@@ -376,7 +388,7 @@ impl<T: Transport> TestPeers<T> {
 }
 
 /// Makes a test of each promise that every transport keeps: `[ATTRIBUTES OF A TEST] START`. `START` is a future of a
-/// service, which is kept until the test ends, and of [`TestPeers`] on it.
+/// service, which is kept until the test ends, and of [`TestPeers`] on it. `; PROMISE…` chooses among them.
 #[macro_export]
 macro_rules! transport_promises {
     (@each $attributes:tt $start:expr; $($promise:ident)*) => {
@@ -388,6 +400,9 @@ macro_rules! transport_promises {
             let (_service, peers) = $start.await;
             peers.$promise().await;
         }
+    };
+    ([$(#[$attribute:meta])*] $start:expr; $($promise:ident)*) => {
+        $crate::transport_promises! { @each [$(#[$attribute])*] $start; $($promise)* }
     };
     ([$(#[$attribute:meta])*] $start:expr) => {
         $crate::transport_promises! { @each [$(#[$attribute])*] $start;

@@ -41,7 +41,7 @@ impl Server {
             .env("PITAYA_CLUSTER_SD_ETCD_ENDPOINTS", &etcd)
             .env("PITAYA_CLUSTER_SD_ETCD_PREFIX", brokers.prefix())
             .env("PITAYA_CLUSTER_SD_ETCD_HEARTBEAT_TTL", "2s")
-            .env("PITAYA_CLUSTER_RPC_CLIENT_NATS_CONNECT", brokers.nats.url())
+            .env("PITAYA_CLUSTER_RPC_CLIENT_NATS_CONNECT", brokers.nats().url())
             .env("PITAYA_GROUPS_ETCD_ENDPOINTS", &etcd)
             .env("PITAYA_GROUPS_ETCD_PREFIX", brokers.prefix())
             .envs(env.iter().copied())
@@ -109,7 +109,7 @@ struct Asked(watch::Receiver<BTreeMap<String, usize>>);
 
 impl Asked {
     async fn watch(brokers: &Brokers) -> Self {
-        let nats = async_nats::connect(brokers.nats.url()).await.expect("the broker is there");
+        let nats = async_nats::connect(brokers.nats().url()).await.expect("the broker is there");
         let mut all = nats.subscribe(">").await.expect("all is heard");
         round_trip(&nats).await;
         let servers = brokers.registered().await.into_iter();

@@ -224,7 +224,7 @@ impl Processes {
                 .args(args)
                 .env("PITAYA_CLUSTER_SD_ETCD_ENDPOINTS", brokers.etcd().url())
                 .env("PITAYA_CLUSTER_SD_ETCD_PREFIX", brokers.prefix())
-                .env("PITAYA_CLUSTER_RPC_CLIENT_NATS_CONNECT", brokers.nats.url())
+                .env("PITAYA_CLUSTER_RPC_CLIENT_NATS_CONNECT", brokers.nats().url())
                 .env("PITAYA_SESSION_DRAIN_ENABLED", "true")
                 .env("PITAYA_SESSION_DRAIN_PERIOD", "20ms")
                 .stdin(Stdio::null())

@@ -253,7 +253,7 @@ async fn acknowledged_push_and_kick_get_an_answer() {
     one.transport.serve_user("ann").await.unwrap();
     let stranger = stranger(&nats).await;
     for (subject, answer) in [
-        ("pitaya/front/user/ann/push", response::ACK),
+        ("pitaya/front/user/ann/push", response::NESTED_ACK),
         ("pitaya/front/user/ann/kick", response::KICKED),
         ("pitaya/front/bindings", response::ACK),
     ] {

@@ -25,6 +25,7 @@ const FEATURES: &[&str] = &[
     "nats-creds",
     "etcd",
     "cluster",
+    "grpc",
     "http",
     "prometheus",
     "statsd",

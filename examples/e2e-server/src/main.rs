@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use e2e_server::flags::Flags;
 use e2e_server::log::Lossy;
 use pitaya::acceptor::{Tcp, Tls};
-use pitaya::config::Config;
+use pitaya::config::{Config, RpcTransport};
 use pitaya::prelude::*;
 use pitaya::serialize::Format;
 
@@ -34,11 +34,13 @@ async fn main() -> ExitCode {
 async fn serve(flags: Flags) -> Result<()> {
     let level = if flags.debug { "debug" } else { "error" };
     tracing_subscriber::fmt().with_env_filter(level).with_ansi(false).with_writer(Lossy::start()).init();
-    if flags.grpc {
-        return Err(Error::new("E2E-001", "gRPC is not there yet: start it with -grpc=false"));
-    }
     let mut config = Config::from_env()?;
     config.etcd.prefix = flags.sd_prefix;
+    if flags.grpc {
+        config.rpc_transport = RpcTransport::Grpc;
+        config.grpc.port = flags.grpc_port;
+        config.grpc.advertised_host = "127.0.0.1".to_owned();
+    }
     let format = match &*flags.serializer {
         "json" => Format::Json,
         "protobuf" => Format::Protobuf,

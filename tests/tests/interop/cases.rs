@@ -209,7 +209,7 @@ async fn one_session_a_user_on_all_frontends(cluster: &mut TestCluster) {
 
 /// The news of binds.
 async fn bindings(cluster: &TestCluster) -> (async_nats::Client, async_nats::Subscriber) {
-    let nats = async_nats::connect(cluster.brokers.nats.url()).await.unwrap();
+    let nats = async_nats::connect(cluster.brokers.nats().url()).await.unwrap();
     let news = nats.subscribe("pitaya/connector/bindings").await.unwrap();
     round_trip(&nats).await;
     (nats, news)
@@ -308,7 +308,7 @@ async fn seen(client: &mut RawClient, route: &str, answer: &str) {
 }
 
 async fn garbage_harms_nobody(cluster: &mut TestCluster) {
-    let nats = async_nats::connect(cluster.brokers.nats.url()).await.unwrap();
+    let nats = async_nats::connect(cluster.brokers.nats().url()).await.unwrap();
     let mut etcd = cluster.brokers.etcd().client().await;
     let prefix = cluster.brokers.prefix().to_owned();
     let list = etcd_client::GetOptions::new().with_prefix().with_keys_only();

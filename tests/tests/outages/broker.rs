@@ -133,7 +133,7 @@ async fn broker_restart_costs_only_its_calls() {
     bind(bob, "bob").await;
 
     let died = Instant::now();
-    scene.brokers.nats.kill();
+    scene.brokers.nats_mut().kill();
     let known = scene.all_know().await;
     println!("known after     {:.1?}", known.saturating_duration_since(died));
 
@@ -166,7 +166,7 @@ async fn broker_restart_costs_only_its_calls() {
     println!("hammered        {hammered} failed, memory {before:?} -> {after:?}");
     assert!(after.iter().zip(before).all(|(after, before)| *after < before + MORE_MEMORY));
 
-    scene.brokers.nats.restart().await;
+    scene.brokers.nats_mut().restart().await;
     let there = Instant::now();
     let well = scene.all_well(there).await;
     println!("back after      {well:.1?}");
@@ -215,14 +215,14 @@ async fn broker_frozen_too_long_counts_as_gone() {
     let [ann, eve] = &mut clients;
     bind(ann, "ann").await;
     let frozen = Instant::now();
-    scene.brokers.nats.freeze();
+    scene.brokers.nats().freeze();
     let known = scene.all_know().await;
     println!("known after     {:.1?}", known.saturating_duration_since(frozen));
     assert!(known.saturating_duration_since(frozen) < AT_ONCE);
     bind(eve, "eve").await;
     let length = Duration::from_secs(3).saturating_sub(frozen.elapsed());
     tokio::time::sleep(length).await; // the outage has its length
-    scene.brokers.nats.thaw();
+    scene.brokers.nats().thaw();
     let there = Instant::now();
     let well = scene.all_well(there).await;
     println!("back after      {well:.1?}");
@@ -240,9 +240,9 @@ async fn broker_frozen_too_long_counts_as_gone() {
 #[ignore = "needs nats-server and etcd"]
 async fn broker_frozen_briefly_loses_no_call() {
     let mut scene = Scene::start(&[]).await;
-    scene.brokers.nats.freeze();
+    scene.brokers.nats().freeze();
     tokio::time::sleep(Duration::from_secs(2)).await; // the outage has its length
-    scene.brokers.nats.thaw();
+    scene.brokers.nats().thaw();
     let there = Instant::now();
     println!("back after      {:.1?}", scene.all_well(there).await);
     scene.runs();

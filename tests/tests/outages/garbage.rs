@@ -119,7 +119,7 @@ async fn healthy(cluster: &TestCluster, client: &mut RawClient) {
 #[ignore = "needs nats-server and etcd"]
 async fn garbage_requests_are_answered_or_counted() {
     let cluster = TestCluster::start().await;
-    let nats = async_nats::connect(cluster.brokers.nats.url()).await.unwrap();
+    let nats = async_nats::connect(cluster.brokers.nats().url()).await.unwrap();
     let mut client = cluster.gate.client().await;
     for server in [&cluster.gate, &cluster.hall] {
         let (subject, server_type) = (server.subject(), server.app.server_type().to_owned());
@@ -155,7 +155,7 @@ async fn user(cluster: &TestCluster, uid: &str) -> RawClient {
 #[ignore = "needs nats-server and etcd"]
 async fn garbage_on_user_subjects_is_counted() {
     let cluster = TestCluster::start().await;
-    let nats = async_nats::connect(cluster.brokers.nats.url()).await.unwrap();
+    let nats = async_nats::connect(cluster.brokers.nats().url()).await.unwrap();
     let TestCluster { gate, .. } = &cluster;
     let mut ann = user(&cluster, "ann").await;
     let subjects = [

@@ -2,17 +2,19 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
 #[cfg(feature = "tls")]
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
 
@@ -52,8 +54,44 @@ pub(super) struct Target {
 /// The future that carries a connection. It ends when the connection does.
 pub(super) type Carrier = BoxFuture<'static, Result<(), hyper::Error>>;
 
+/// A new connection.
+pub(super) struct Dialed {
+    pub(super) http: Http2,
+    pub(super) carrier: Carrier,
+    pub(super) cut: Cut,
+}
+
+/// Ends a connection and its calls immediately.
+#[derive(Clone, Default)]
+pub(super) struct Cut(Arc<OnceLock<AbortHandle>>);
+
+impl Cut {
+    pub(super) fn abort(&self) {
+        if let Some(task) = self.0.get() {
+            task.abort();
+        }
+    }
+}
+
+/// Spawns the tasks of a connection. The first one is that of the connection itself.
+#[derive(Clone)]
+struct Executor(Cut);
+
+impl<F> hyper::rt::Executor<F> for Executor
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, work: F) {
+        let task = tokio::spawn(work);
+        if self.0.0.get().is_none() {
+            let _ = self.0.0.set(task.abort_handle());
+        }
+    }
+}
+
 /// Connects. The name is looked up for each attempt, and all its addresses are tried.
-pub(super) async fn dial(target: &Target) -> Result<(Http2, Carrier), String> {
+pub(super) async fn dial(target: &Target) -> Result<Dialed, String> {
     let stream = TcpStream::connect(&target.address).await.map_err(|error| error.to_string())?;
     prepare(&stream).map_err(|error| error.to_string())?;
     #[cfg(feature = "tls")]
@@ -61,7 +99,8 @@ pub(super) async fn dial(target: &Target) -> Result<(Http2, Carrier), String> {
         Some(tls) => Box::new(tls.connect(&target.address, stream).await?),
         None => Box::new(stream),
     };
-    let mut http = http2::Builder::new(TokioExecutor::new());
+    let cut = Cut::default();
+    let mut http = http2::Builder::new(Executor(cut.clone()));
     http.timer(TokioTimer::new())
         .initial_connection_window_size(WINDOWS.0)
         .initial_stream_window_size(WINDOWS.1);
@@ -70,7 +109,7 @@ pub(super) async fn dial(target: &Target) -> Result<(Http2, Carrier), String> {
     }
     let (requests, connection) =
         http.handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
-    Ok((Http2(requests), Box::pin(connection)))
+    Ok(Dialed { http: Http2(requests), carrier: Box::pin(connection), cut })
 }
 
 /// Sends small packets without delay, and detects a peer that vanished.

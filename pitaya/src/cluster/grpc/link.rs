@@ -17,15 +17,15 @@ use tonic::{Request, Status};
 
 use super::backoff::{Backoff, GOOD};
 use super::codec::BytesCodec;
-use super::dial::{Carrier, Http2, Target, dial};
+use super::dial::{Carrier, Dialed, Http2, Target, dial};
 use super::method::{MESSAGES, Method};
 use super::status;
 use crate::cluster::TransportError;
 
 /// How many messages wait for a slow server. A sender waits for a place.
 const QUEUED: usize = 256;
-/// How long calls in progress may take after their server has left.
-const GRACE: Duration = Duration::from_secs(60);
+/// How long sending the last messages may take.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// The limits and counters that all links share.
 pub(super) struct LinkLimits {
@@ -48,6 +48,8 @@ pub(super) struct Link {
     began: AtomicBool,
     waiting: AtomicUsize,
     stop: CancellationToken,
+    /// Whether the calls in progress are cut when the link ends.
+    cut: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -89,9 +91,16 @@ impl Link {
     pub(super) fn new(target: Target, limits: Arc<LinkLimits>) -> Result<Self, TransportError> {
         let uri = Uri::builder().scheme("http").authority(&*target.address).path_and_query("/").build();
         let origin = uri.map_err(|_| TransportError::BadAddress(target.address.clone()))?;
-        let state = watch::Sender::new(State::Connecting);
-        let (began, waiting, stop) = (AtomicBool::new(false), AtomicUsize::new(0), CancellationToken::new());
-        Ok(Self { target, origin, limits, state, began, waiting, stop })
+        Ok(Self {
+            target,
+            origin,
+            limits,
+            state: watch::Sender::new(State::Connecting),
+            began: AtomicBool::new(false),
+            waiting: AtomicUsize::new(0),
+            stop: CancellationToken::new(),
+            cut: AtomicBool::new(false),
+        })
     }
 
     pub(super) fn address(&self) -> &str {
@@ -112,8 +121,9 @@ impl Link {
         first.then(|| Arc::clone(self).keep(reconnected))
     }
 
-    /// Ends the connection once its calls are done and its messages sent.
-    pub(super) fn end(&self) {
+    /// Ends the connection once its messages are sent, and once its calls are answered unless they are `cut`.
+    pub(super) fn end(&self, cut: bool) {
+        self.cut.store(cut, Relaxed);
         self.stop.cancel();
         self.state.send_replace(State::Gone);
     }
@@ -178,7 +188,7 @@ impl Link {
             };
             let mut is_good = false;
             match attempt {
-                Ok((http, carrier)) => {
+                Ok(Dialed { http, carrier, cut }) => {
                     if was_up {
                         self.limits.reconnects.fetch_add(1, Relaxed);
                     }
@@ -189,6 +199,9 @@ impl Link {
                         }
                     })
                     .await;
+                    if self.cut.load(Relaxed) {
+                        cut.abort();
+                    }
                     is_good = since.elapsed() >= GOOD;
                     was_up = true;
                 }
@@ -232,7 +245,7 @@ impl Link {
             ended = &mut sending => ended.map_err(|status| status.message().to_owned()),
             () = self.stop.cancelled() => {
                 // Without handles, the connection ends after its last call.
-                drop(timeout(GRACE, async { tokio::join!(carrier, sending) }).await);
+                drop(timeout(GRACE, sending).await);
                 return;
             }
         };

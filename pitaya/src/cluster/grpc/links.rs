@@ -15,7 +15,7 @@ use super::link::{Link, LinkLimits};
 #[cfg(feature = "tls")]
 use super::tls::ClientTls;
 use crate::cluster::receive::reconnected;
-use crate::cluster::{Change, Receiver, Server, Servers, TransportError};
+use crate::cluster::{Change, Receiver, Server, Servers, TransportError, subject};
 use crate::util::throttle::{GLOBAL, throttled};
 
 /// See the module.
@@ -59,6 +59,8 @@ impl Links {
         if self.closed.is_cancelled() {
             return Err(TransportError::Unavailable);
         }
+        subject::check_name(&to.server_type)?;
+        subject::check_name(&to.id)?;
         let made = self.make(to)?;
         let link = Arc::clone(&self.all.entry(Arc::clone(&to.id)).or_insert(made));
         self.begin(&link, to);
@@ -115,17 +117,14 @@ impl Links {
 
     fn remove(&self, server: &Server) {
         if let Some((_, link)) = self.all.remove(&*server.id) {
-            link.end();
+            link.end(false);
         }
     }
 
-    /// Returns the frontends of a type.
-    pub(super) fn frontends(&self, frontend_type: &str) -> Vec<Arc<Server>> {
+    /// Returns the servers of a type.
+    pub(super) fn of_type(&self, server_type: &str) -> Vec<Arc<Server>> {
         let Some(servers) = self.servers.get() else { return Vec::new() };
-        servers.look(|view| {
-            let all = view.of_type(frontend_type).iter();
-            all.filter(|server| server.frontend).map(Arc::clone).collect()
-        })
+        servers.look(|view| view.of_type(server_type).to_vec())
     }
 
     pub(super) async fn send(&self, to: &Server, message: Bytes) -> Result<(), TransportError> {
@@ -136,7 +135,7 @@ impl Links {
     pub(super) fn end(&self) {
         self.closed.cancel();
         self.all.retain(|_, link| {
-            link.end();
+            link.end(true);
             false
         });
         self.tasks.close();

@@ -215,8 +215,14 @@ impl GrpcTransport {
         body: Bytes,
     ) -> Result<(), TransportError> {
         subject::check(uid)?;
-        let frontends = self.links.frontends(frontend_type);
-        let sent = frontends.iter().map(|to| self.deliver_at(to, method, body.clone()));
+        self.check_open()?;
+        let (size, limit) = (body.len(), self.options.max_message);
+        if size > limit {
+            return Err(TransportError::TooLarge { size, limit });
+        }
+        let servers = self.links.of_type(frontend_type);
+        let frontends = servers.iter().filter(|server| server.frontend);
+        let sent = frontends.map(|to| self.deliver_at(to, method, body.clone()));
         let mut result = Err(TransportError::NoResponders);
         for sent in join_all(sent).await {
             match (sent, &result) {
@@ -228,7 +234,7 @@ impl GrpcTransport {
         result
     }
 
-    /// Calls a method of a frontend, perhaps of this one.
+    /// Calls a method of a server, perhaps of this one.
     async fn deliver_at(&self, to: &Server, method: Method, body: Bytes) -> Result<(), TransportError> {
         match (self.links.own.get(), self.served.get()) {
             (Some((own, _)), Some(served)) if own.id == to.id => {
@@ -239,19 +245,19 @@ impl GrpcTransport {
         }
     }
 
-    /// Announces a bind to the other frontends of a type.
+    /// Announces a bind to the servers of a type.
     async fn announce(&self, server_type: &str, news: Bytes) -> Result<(), TransportError> {
         subject::check_name(server_type)?;
         self.check_open()?;
         let own = self.links.own.get().map(|(own, _)| Arc::clone(&own.id)).unwrap_or_default();
-        let frontends = self.links.frontends(server_type);
+        let servers = self.links.of_type(server_type);
         let message = PeerMessage { bound: news.clone(), ..PeerMessage::default() };
         let message = Bytes::from(message.encode_to_vec());
-        let told = frontends.iter().filter(|server| server.id != own).map(async |to| {
-            if address::is_peer(to) {
+        let told = servers.iter().map(async |to| {
+            if address::is_peer(to) && to.id != own {
                 return self.send(to, message.clone()).await;
             }
-            self.call(to, Method::Bound, news.clone(), self.options.request_timeout).await.map(drop)
+            self.deliver_at(to, Method::Bound, news.clone()).await
         });
         join_all(told).await.into_iter().collect()
     }

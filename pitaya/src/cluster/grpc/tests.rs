@@ -7,7 +7,7 @@ use tonic::codegen::http::Uri;
 use tonic::{Code, Status};
 
 use super::codec::BytesCodec;
-use super::dial::{Target, dial};
+use super::dial::{Dialed, Target, dial};
 use super::*;
 use crate::cluster::response::{KICKED, NESTED_ACK};
 use crate::error::{Error, code, text};
@@ -117,7 +117,7 @@ async fn raw(to: &Node, method: Method, body: &'static [u8]) -> Result<Bytes, St
         #[cfg(feature = "tls")]
         tls: None,
     };
-    let (http, carrier) = dial(&target).await.unwrap();
+    let Dialed { http, carrier, .. } = dial(&target).await.unwrap();
     tokio::spawn(carrier);
     let request = tonic::Request::new(Bytes::from_static(body));
     let answer = Grpc::with_origin(http, origin).unary(request, method.path(), BytesCodec).await;

@@ -1,5 +1,4 @@
-//! The scenarios of Go Pitaya's end-to-end suite, byte by byte, over raw sockets. The server is `e2e-server`, which that
-//! suite can start too.
+//! The scenarios, each in a cluster of its own.
 
 use std::path::Path;
 
@@ -40,10 +39,7 @@ async fn handlers_answer(client: &mut RawClient, server_type: &str) {
     }
 }
 
-#[tokio::test]
-#[ignore = "needs nats-server and etcd"]
-async fn handlers_of_a_frontend_answer_byte_by_byte() {
-    let brokers = Brokers::start().await;
+pub(crate) async fn handlers_of_a_frontend_answer_byte_by_byte(brokers: Brokers) {
     let server = front(&brokers, "connector").await;
     let mut client = server.client().await;
     handlers_answer(&mut client, "connector").await;
@@ -53,10 +49,7 @@ async fn handlers_of_a_frontend_answer_byte_by_byte() {
     }
 }
 
-#[tokio::test]
-#[ignore = "needs nats-server and etcd"]
-async fn a_group_of_a_frontend_is_told_raw_and_typed() {
-    let brokers = Brokers::start().await;
+pub(crate) async fn a_group_of_a_frontend_is_told_raw_and_typed(brokers: Brokers) {
     let server = front(&brokers, "connector").await;
     let (mut one, mut two) = (server.client().await, server.client().await);
     for client in [&mut one, &mut two] {
@@ -70,10 +63,7 @@ async fn a_group_of_a_frontend_is_told_raw_and_typed() {
     }
 }
 
-#[tokio::test]
-#[ignore = "needs nats-server and etcd"]
-async fn a_user_is_kicked_by_another() {
-    let brokers = Brokers::start().await;
+pub(crate) async fn a_user_is_kicked_by_another(brokers: Brokers) {
     let server = front(&brokers, "connector").await;
     let (mut one, mut two) = (server.client().await, server.client().await);
     assert_eq!(one.ask("connector.testsvc.testbindid", "ann").await, "ack");
@@ -81,10 +71,7 @@ async fn a_user_is_kicked_by_another() {
     one.kicked().await;
 }
 
-#[tokio::test]
-#[ignore = "needs nats-server and etcd"]
-async fn second_session_of_user_kicks_the_first() {
-    let brokers = Brokers::start().await;
+pub(crate) async fn second_session_of_user_kicks_the_first(brokers: Brokers) {
     let server = front(&brokers, "connector").await;
     let (mut one, mut two) = (server.client().await, server.client().await);
     assert_eq!(one.ask("connector.testsvc.testbindid", "ann").await, "ack");
@@ -95,10 +82,7 @@ async fn second_session_of_user_kicks_the_first() {
     one.kicked().await;
 }
 
-#[tokio::test]
-#[ignore = "needs nats-server and etcd"]
-async fn bind_on_second_frontend_kicks_the_first() {
-    let brokers = Brokers::start().await;
+pub(crate) async fn bind_on_second_frontend_kicks_the_first(brokers: Brokers) {
     let servers = [front(&brokers, "connector").await, front(&brokers, "connector").await];
     let (mut one, mut two) = (servers[0].client().await, servers[1].client().await);
     assert_eq!(one.ask("connector.testsvc.testbindid", "ann").await, "ack");
@@ -106,10 +90,7 @@ async fn bind_on_second_frontend_kicks_the_first() {
     one.kicked().await;
 }
 
-#[tokio::test]
-#[ignore = "needs nats-server and etcd"]
-async fn sessions_on_two_frontend_types_both_stay() {
-    let brokers = Brokers::start().await;
+pub(crate) async fn sessions_on_two_frontend_types_both_stay(brokers: Brokers) {
     let servers = [front(&brokers, "connector1").await, front(&brokers, "connector2").await];
     let (mut one, mut two) = (servers[0].client().await, servers[1].client().await);
     // The suite calls an unknown type, and takes the error as an answer.
@@ -124,10 +105,7 @@ async fn sessions_on_two_frontend_types_both_stay() {
     }
 }
 
-#[tokio::test]
-#[ignore = "needs nats-server and etcd"]
-async fn a_backend_kicks_its_caller() {
-    let brokers = Brokers::start().await;
+pub(crate) async fn a_backend_kicks_its_caller(brokers: Brokers) {
     let (_game, server) = (back(&brokers).await, front(&brokers, "connector").await);
     let mut client = server.client().await;
     assert_eq!(client.ask("game.testsvc.testbind", "").await, "ack");
@@ -136,10 +114,7 @@ async fn a_backend_kicks_its_caller() {
 }
 
 /// From a frontend and from a backend.
-#[tokio::test]
-#[ignore = "needs nats-server and etcd"]
-async fn users_of_two_frontends_receive_pushes() {
-    let brokers = Brokers::start().await;
+pub(crate) async fn users_of_two_frontends_receive_pushes(brokers: Brokers) {
     let _game = back(&brokers).await;
     let servers = [front(&brokers, "connector").await, front(&brokers, "connector").await];
     let (mut one, mut two) = (servers[0].client().await, servers[1].client().await);
@@ -155,18 +130,12 @@ async fn users_of_two_frontends_receive_pushes() {
     }
 }
 
-#[tokio::test]
-#[ignore = "needs nats-server and etcd"]
-async fn handlers_of_a_backend_answer_byte_by_byte() {
-    let brokers = Brokers::start().await;
+pub(crate) async fn handlers_of_a_backend_answer_byte_by_byte(brokers: Brokers) {
     let (_game, server) = (back(&brokers).await, front(&brokers, "connector").await);
     handlers_answer(&mut server.client().await, "game").await;
 }
 
-#[tokio::test]
-#[ignore = "needs nats-server and etcd"]
-async fn a_group_of_a_backend_is_told_on_two_frontends() {
-    let brokers = Brokers::start().await;
+pub(crate) async fn a_group_of_a_backend_is_told_on_two_frontends(brokers: Brokers) {
     let _game = back(&brokers).await;
     let servers = [front(&brokers, "connector").await, front(&brokers, "connector").await];
     let (mut one, mut two) = (servers[0].client().await, servers[1].client().await);
@@ -179,10 +148,7 @@ async fn a_group_of_a_backend_is_told_on_two_frontends() {
     }
 }
 
-#[tokio::test]
-#[ignore = "needs nats-server and etcd"]
-async fn servers_call_each_other_both_ways() {
-    let brokers = Brokers::start().await;
+pub(crate) async fn servers_call_each_other_both_ways(brokers: Brokers) {
     let (_game, server) = (back(&brokers).await, front(&brokers, "connector").await);
     let mut client = server.client().await;
     let (to_back, to_front) = ("connector.testsvc.testsendrpc", "game.testsvc.testsendrpc");
