@@ -28,6 +28,7 @@ documents! {
     tracing: "guide/tracing.md",
     reliable_rpc: "guide/reliable-rpc.md",
     from_go: "guide/from-go.md",
+    schema: "guide/schema.md",
     security: "guide/security.md",
 }
 

@@ -134,6 +134,7 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// Keys:
 /// - `proto`: the message has a Protobuf form; each field has its `#[tag(n)]`. In JSON and MessagePack, fields with
 ///   their default are left out, and may be absent.
+/// - `name = "GameResult"`: the name of the type in the schema, if two types have one name. Names of types do not travel.
 /// - `json = "full"`: with `proto`, all fields are written in JSON and MessagePack, also those with their default (`None`
 ///   is `null`). They may still be absent in what is read.
 /// - `push = "…"`: the route that clients listen on, 1 to 255 bytes.

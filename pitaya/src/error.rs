@@ -20,7 +20,7 @@ mod kind;
 pub(crate) mod text;
 
 #[doc(hidden)]
-pub use coded::{Coded, CodedError, ErrorRecognizer, coded};
+pub use coded::{Coded, CodedError, ErrorCodes, ErrorRecognizer, VariantCode, coded};
 pub use kind::ErrorKind;
 
 /// The codes of the framework. Applications use a prefix of their own.
@@ -237,6 +237,10 @@ impl StdError for Error {
     note = "see https://docs.rs/pitaya/latest/pitaya/derive.PitayaError.html"
 )]
 pub trait IntoError {
+    /// The codes that the error may have, for the schema.
+    #[doc(hidden)]
+    const CODES: ErrorCodes = ErrorCodes::Open;
+
     /// Returns the error for the caller.
     fn into_error(self) -> Error;
 }

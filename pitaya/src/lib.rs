@@ -33,6 +33,7 @@ pub mod otel;
 mod peers;
 pub mod pipeline;
 pub mod route;
+pub mod schema;
 pub mod serialize;
 pub mod services;
 pub mod session;
@@ -104,10 +105,13 @@ pub mod __private {
         Component, Context, Fake, FromServices, Handler, HandlerArg, HandlerCall, Remote, RemoteArg,
         RemoteCall, Reply, Rpc,
     };
-    pub use crate::error::{Coded, CodedError, Error, ErrorRecognizer, IntoError, Result, coded};
+    pub use crate::error::{
+        Coded, CodedError, Error, ErrorCodes, ErrorRecognizer, IntoError, Result, VariantCode, coded,
+    };
     pub use crate::route::{Notify, Route};
     pub use crate::serialize::{
-        Codecs, Field, FieldType, Message, Push, Schema, TextField, Type, fields, text,
+        Codecs, EnumSchema, EnumValue, Field, FieldType, Message, Push, PushType, Schema, TextField, Type,
+        fields, text,
     };
     pub use crate::services::Services;
     pub use crate::session::SessionData;

@@ -155,6 +155,8 @@ fn package() -> Result<(), String> {
         "-p",
         "pitaya-schema",
         "-p",
+        "pitaya-cli",
+        "-p",
         "pitaya-macros-core",
         "-p",
         "pitaya-macros",

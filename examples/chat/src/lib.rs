@@ -22,8 +22,16 @@ mod uid;
 use pitaya::app::Builder;
 use pitaya::config::Config;
 use pitaya::prelude::*;
+use pitaya::schema::ExportOptions;
+use pitaya::serialize::NarrowJson;
 
 pub use room::{ChatMessage, Join, Joined, Members, Names, NewUser, Room, Say, UserLeft};
+
+/// Returns the parts of the chat's schema that no annotation has.
+#[must_use]
+pub fn schema_options() -> ExportOptions {
+    ExportOptions::new("chat").serializer(NarrowJson)
+}
 
 /// Makes an app the whole chat in one server.
 #[must_use]
@@ -59,4 +67,13 @@ fn over_the_network(app: Builder, config: &Config) -> Result<Builder> {
 #[cfg(not(feature = "cluster"))]
 fn over_the_network(_: Builder, _: &Config) -> Result<Builder> {
     Err(Error::new("CHAT-001", "built without a cluster: cargo run -p chat --features cluster -- …"))
+}
+
+#[cfg(test)]
+mod tests {
+    /// `UPDATE_SCHEMA=1 cargo test -p chat` writes the file.
+    #[test]
+    fn schema_is_unchanged() {
+        pitaya::schema::assert_unchanged("schema.json", &super::schema_options());
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo run -p chat                                             the socket on port 3250, the page on port 3251
+//! cargo run -p chat -- --print-schema                            prints the schema, and ends
 //! cargo run -p chat -- --metrics 127.0.0.1:9080                 the same, with http://127.0.0.1:9080/metrics
 //! cargo run -p chat --features cluster -- room                  the room; start any number
 //! cargo run -p chat --features cluster -- connector             a connector with socket and page, on the same ports
@@ -46,6 +47,9 @@ impl Options {
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    if pitaya::schema::print_if_asked(&chat::schema_options())? {
+        return Ok(());
+    }
     tracing_subscriber::fmt().with_env_filter("info").init();
     let mut config = Config::from_env()?;
     if std::env::var_os("PITAYA_HANDLER_MESSAGES_COMPRESSION").is_none() {

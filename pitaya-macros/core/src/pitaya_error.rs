@@ -5,9 +5,11 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseBuffer, ParseStream};
 use syn::{
-    Attribute, Data, DeriveInput, Fields, Ident, LitInt, LitStr, Member, Path, Token, parse_quote, token,
+    Attribute, Data, DeriveInput, Fields, Ident, LitInt, LitStr, Member, Path, Token, Type, parse_quote,
+    token,
 };
 
+use crate::attr::doc_text;
 use crate::block::method::place_of;
 use crate::block::place;
 use crate::errors::{Errors, Expansion, Sink};
@@ -133,9 +135,10 @@ fn expand(input: &DeriveInput, sink: &Sink<'_>) -> TokenStream {
     let general = Says::read(&input.attrs, true, sink);
     let krate = general.krate.clone().unwrap_or_else(|| parse_quote!(::pitaya));
     let private = quote!(#krate::__private);
-    let arms: Vec<_> = match &input.data {
+    let arms: Vec<Arm> = match &input.data {
         Data::Struct(data) => {
-            vec![arm(&private, &quote!(Self), name, &data.fields, &general, None, sink)]
+            let arm = arm(&private, &quote!(Self), name, &data.fields, &general, None, sink);
+            vec![arm.with_doc(&input.attrs)]
         }
         Data::Enum(data) => data
             .variants
@@ -144,10 +147,10 @@ fn expand(input: &DeriveInput, sink: &Sink<'_>) -> TokenStream {
                 let sink = sink.child();
                 let says = Says::read(&variant.attrs, false, &sink);
                 if sink.failed() {
-                    return TokenStream::new();
+                    return Arm::default();
                 }
-                let (ident, cfgs) = (&variant.ident, crate::block::cfgs(&variant.attrs));
-                let arm = arm(
+                let ident = &variant.ident;
+                arm(
                     &private,
                     &quote!(Self::#ident),
                     ident,
@@ -155,8 +158,8 @@ fn expand(input: &DeriveInput, sink: &Sink<'_>) -> TokenStream {
                     &says,
                     general.code.as_ref(),
                     &sink,
-                );
-                quote!(#cfgs #arm)
+                )
+                .with_doc(&variant.attrs)
             })
             .collect(),
         Data::Union(data) => {
@@ -164,13 +167,15 @@ fn expand(input: &DeriveInput, sink: &Sink<'_>) -> TokenStream {
             Vec::new()
         }
     };
-    let said = if sink.failed() {
+    let coded = if sink.failed() {
         quote!(::core::panic!("the error has errors"))
     } else if arms.is_empty() {
         quote!(match *self {})
     } else {
+        let arms = arms.iter().map(|Arm { cfgs, arm, .. }| quote!(#cfgs #arm));
         quote!(match self { #(#arms)* })
     };
+    let codes = (!sink.failed()).then(|| codes(&private, &arms));
     if !input.generics.params.is_empty() || matches!(input.data, Data::Union(_)) {
         return TokenStream::new();
     }
@@ -182,11 +187,12 @@ fn expand(input: &DeriveInput, sink: &Sink<'_>) -> TokenStream {
         #[allow(deprecated, clippy::all, clippy::pedantic)]
         #implementation {
             fn coded(&self) -> #private::Coded<'_> {
-                #said
+                #coded
             }
         }
         #[automatically_derived]
         impl #private::IntoError for #name {
+            #codes
             fn into_error(self) -> #private::Error {
                 #private::coded(self)
             }
@@ -204,6 +210,50 @@ fn expand(input: &DeriveInput, sink: &Sink<'_>) -> TokenStream {
     }
 }
 
+/// What a variant becomes.
+#[derive(Default)]
+struct Arm {
+    cfgs: TokenStream,
+    doc: String,
+    /// The arm that returns the code and metadata of a value.
+    arm: TokenStream,
+    code: Code,
+}
+
+/// The code of a variant in the schema.
+#[derive(Default)]
+enum Code {
+    #[default]
+    None,
+    Own(LitStr, Vec<LitStr>),
+    /// The type of the error inside.
+    Inner(Type),
+}
+
+impl Arm {
+    fn with_doc(mut self, attrs: &[Attribute]) -> Self {
+        self.doc = doc_text(attrs);
+        self.cfgs = crate::block::cfgs(attrs);
+        self
+    }
+}
+
+/// The codes of the type, as a constant.
+fn codes(private: &TokenStream, arms: &[Arm]) -> TokenStream {
+    let codes = arms.iter().map(|Arm { cfgs, doc, code, .. }| match code {
+        Code::Own(code, keys) => quote!(#cfgs __p::VariantCode::Own(#code, #doc, &[#(#keys),*])),
+        Code::Inner(ty) => quote!(#cfgs __p::VariantCode::Inner(<__p::ErrorProbe<#ty>>::CODES)),
+        Code::None => TokenStream::new(),
+    });
+    quote! {
+        const CODES: #private::ErrorCodes = {
+            #[allow(unused_imports)]
+            use #private::{self as __p, fallback::*};
+            __p::ErrorCodes::Of(&[#(#codes),*])
+        };
+    }
+}
+
 /// One arm: the pattern binds what the metadata needs.
 fn arm(
     private: &TokenStream,
@@ -213,12 +263,12 @@ fn arm(
     says: &Says,
     general: Option<&LitStr>,
     sink: &Sink<'_>,
-) -> TokenStream {
+) -> Arm {
     if let Some(key) = &says.transparent {
         let mut members = fields.members();
         let (Some(member), None) = (members.next(), members.next()) else {
             sink.on(key, format!("`{ident}` passes another error on, so it holds that and nothing else: write `{ident}(TheError)`"));
-            return TokenStream::new();
+            return Arm::default();
         };
         if let Some(code) = &says.code {
             sink.on(
@@ -226,14 +276,19 @@ fn arm(
                 format!("`{ident}` has the code of the error that it holds: remove `code`, or `transparent`"),
             );
         }
-        let at = fields.iter().next().map_or_else(|| key.span(), |field| place_of(&field.ty));
+        let ty = fields.iter().next().map(|field| &field.ty);
+        let at = ty.map_or_else(|| key.span(), place_of);
         let inner = Ident::new("inner", place(at));
         let passed = quote_spanned!(at=> #private::Coded::Inner(#inner));
-        return quote!(#path { #member: #inner } => #passed,);
+        return Arm {
+            arm: quote!(#path { #member: #inner } => #passed,),
+            code: ty.map_or(Code::None, |ty| Code::Inner(ty.clone())),
+            ..Arm::default()
+        };
     }
     let Some(code) = says.code.as_ref().or(general) else {
         sink.on(ident, format!("clients need a code for `{ident}`: write `#[pitaya(code = \"…\")]`, or `#[pitaya(transparent)]` if it passes another error on"));
-        return TokenStream::new();
+        return Arm::default();
     };
     let mut bound: Vec<(Member, Ident)> = Vec::new();
     let mut pairs = Vec::new();
@@ -257,9 +312,13 @@ fn arm(
         bound.push((member.clone(), var));
     }
     let patterns = bound.iter().map(|(member, var)| quote!(#member: #var));
-    quote! {
-        #path { #(#patterns,)* .. } => {
-            #private::Coded::Code(#code, ::std::vec![#(#pairs),*])
-        }
+    Arm {
+        arm: quote! {
+            #path { #(#patterns,)* .. } => {
+                #private::Coded::Code(#code, ::std::vec![#(#pairs),*])
+            }
+        },
+        code: Code::Own(code.clone(), says.metadata.iter().map(|(key, _)| key.clone()).collect()),
+        ..Arm::default()
     }
 }

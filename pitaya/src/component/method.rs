@@ -1,8 +1,8 @@
 //! The descriptions of blocks and methods that the macros write.
 
 use super::build::ComponentType;
-use super::{Call, CallFuture, Handler, Kind, Remote};
-use crate::error::Result;
+use super::{Call, CallFuture, Handler, Kind, Remote, Reply};
+use crate::error::{ErrorCodes, Result};
 use crate::serialize::{Body, Message, Schema};
 use crate::services::Services;
 
@@ -31,6 +31,20 @@ impl MessageType {
     }
 }
 
+/// The reply of a method, for code that has no type parameter. For generated code.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub struct ReplyType {
+    pub(crate) schema: &'static Schema,
+    pub(crate) errors: ErrorCodes,
+}
+
+impl ReplyType {
+    pub(crate) const fn of<R: Reply>() -> Self {
+        Self { schema: <R::Ok as Message>::SCHEMA, errors: R::ERRORS }
+    }
+}
+
 /// One method, with the code that calls it. For generated code.
 #[doc(hidden)]
 pub struct Method<K: Kind> {
@@ -44,8 +58,8 @@ pub struct Method<K: Kind> {
     pub concurrent: bool,
     /// The type of the message, if the method takes one.
     pub message: Option<MessageType>,
-    /// The schema of the reply; `None` for a notify-only method.
-    pub reply: Option<&'static Schema>,
+    /// The type of the reply; `None` for a notify-only method.
+    pub reply: Option<ReplyType>,
     /// The arguments that are extracted from the call.
     pub needs: &'static [Need],
     /// Calls it.
@@ -72,6 +86,7 @@ pub(crate) struct MethodInfo {
     #[cfg(feature = "worker")]
     pub(crate) to_body: Option<crate::worker::arg::BodyFn>,
     pub(crate) reply: Option<&'static Schema>,
+    pub(crate) errors: ErrorCodes,
     pub(crate) needs: &'static [Need],
 }
 
@@ -123,7 +138,8 @@ impl MethodInfo {
             message: method.message.map(|message| message.schema),
             #[cfg(feature = "worker")]
             to_body: method.message.map(|message| message.to_body),
-            reply: method.reply,
+            reply: method.reply.map(|reply| reply.schema),
+            errors: method.reply.map_or(ErrorCodes::Open, |reply| reply.errors),
             needs: method.needs,
         }
     }

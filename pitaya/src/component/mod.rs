@@ -49,13 +49,16 @@ pub(crate) use build::Instance;
 pub(crate) use call::{CallFuture, ClientCall, SessionScope};
 pub(crate) use every::{Every, start as start_timer};
 pub(crate) use local_remotes::LocalRemotes;
+#[cfg(test)]
+pub(crate) use method::ReplyType;
+pub(crate) use method::{Block, BlockKind, MethodInfo};
 pub(crate) use reply_sink::{ReplySink, ReplySlot};
 pub(crate) use resolve::{Target, handler_not_found, unknown_handler};
 pub(crate) use rpc::run_remote;
 pub(crate) use runner::{Runner, cut_off, end};
 pub(crate) use service::service;
 pub(crate) use shared::{Shared, UntilStop};
-pub(crate) use table::{Built, Entry, EntryId, Plan, Registration, Table, Tables};
+pub(crate) use table::{Built, Entry, EntryId, Plan, Registration, Table, Tables, linked};
 
 /// For generated code.
 #[doc(hidden)]
@@ -68,15 +71,16 @@ pub mod private {
     pub use super::method::{Block, Contract, ContractRoutes, Method, Methods};
     pub use super::rpc::rpc_client;
     pub use super::specialize::{
-        ArgDecode, ArgProbe, ComponentProbe, DefaultValue, ReplyProbe, TimerProbe, TypedCall, is_default,
+        ArgDecode, ArgProbe, ComponentProbe, DefaultValue, ErrorProbe, ReplyProbe, TimerProbe, TypedCall,
+        is_default,
     };
     pub use super::timeout::Timeout;
 
     /// The traits of the probes, which have no names so that none can hide a name of the user.
     pub mod fallback {
         pub use super::super::specialize::fallback::{
-            ArgDecode as _, ArgProbe as _, ComponentProbe as _, DefaultValue as _, ReplyProbe as _,
-            TimerProbe as _, TypedCall as _,
+            ArgDecode as _, ArgProbe as _, ComponentProbe as _, DefaultValue as _, ErrorProbe as _,
+            ReplyProbe as _, TimerProbe as _, TypedCall as _,
         };
     }
 }

@@ -1,6 +1,6 @@
 //! The return types of handlers and remotes.
 
-use crate::error::{IntoError, Result};
+use crate::error::{ErrorCodes, IntoError, Result};
 use crate::serialize::Message;
 
 /// The return type of a handler or a remote: `Result<T, E>`, `Result<Option<T>, E>`, or nothing.
@@ -18,6 +18,9 @@ pub trait Reply: Send {
     type Ok: Message;
     /// Whether the method is notify-only.
     const NOTIFY: bool;
+    /// The codes with which the method may fail, for the schema.
+    #[doc(hidden)]
+    const ERRORS: ErrorCodes = ErrorCodes::Open;
     /// Returns the reply, with an error for the caller.
     ///
     /// # Errors
@@ -37,6 +40,7 @@ impl Reply for () {
 impl<T: Message, E: IntoError + Send> Reply for Result<T, E> {
     type Ok = T;
     const NOTIFY: bool = false;
+    const ERRORS: ErrorCodes = E::CODES;
 
     #[inline]
     fn into_result(self) -> Result<Option<T>> {
@@ -47,6 +51,7 @@ impl<T: Message, E: IntoError + Send> Reply for Result<T, E> {
 impl<T: Message, E: IntoError + Send> Reply for Result<Option<T>, E> {
     type Ok = T;
     const NOTIFY: bool = false;
+    const ERRORS: ErrorCodes = E::CODES;
 
     #[inline]
     fn into_result(self) -> Result<Option<T>> {

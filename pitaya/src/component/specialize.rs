@@ -25,14 +25,14 @@ use bytes::Bytes;
 use super::arg::{HeldHandlerArg, HeldRemoteArg, Slot};
 use super::build::{BuildFn, ComponentLifecycle, LifecycleFn};
 use super::invoke::MaybeReady;
-use super::method::MessageType;
+use super::method::{MessageType, ReplyType};
 use super::{
     Call, Component, Extract, Handler, HandlerArg, HandlerCall, Kind, Lifecycle, Remote, RemoteArg,
     RemoteCall, Reply, Rpc, TimerReply, via,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCodes, IntoError, Result};
 use crate::route::Route;
-use crate::serialize::{Body, Message, Schema};
+use crate::serialize::{Body, Message};
 use crate::services::Services;
 
 /// Tells whether an argument is a message or an extractor.
@@ -97,9 +97,8 @@ impl<T: RemoteArg<M>, M> ArgDecode<T, M> {
 pub struct ReplyProbe<R>(PhantomData<fn() -> R>);
 
 impl<R: Reply> ReplyProbe<R> {
-    /// The schema of the reply; `None` for a notify-only method.
-    pub const SCHEMA: Option<&'static Schema> =
-        if R::NOTIFY { None } else { Some(<R::Ok as Message>::SCHEMA) };
+    /// The type of the reply; `None` for a notify-only method.
+    pub const SCHEMA: Option<ReplyType> = if R::NOTIFY { None } else { Some(ReplyType::of::<R>()) };
 
     /// Ends the call of a handler.
     #[inline]
@@ -118,6 +117,15 @@ impl<R: Reply> ReplyProbe<R> {
     {
         call.finish(reply)
     }
+}
+
+/// Tells the codes of an error inside of another.
+#[derive(Debug)]
+pub struct ErrorProbe<E>(PhantomData<fn() -> E>);
+
+impl<E: IntoError> ErrorProbe<E> {
+    /// The codes of the type.
+    pub const CODES: ErrorCodes = E::CODES;
 }
 
 /// Handles what a timer returns.
@@ -189,9 +197,10 @@ pub fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 /// Most of them never run, because [`assert`](super::assert) already stops the compilation.
 #[allow(missing_docs)]
 pub(super) mod fallback {
-    use super::MessageType;
     use super::{Any, BuildFn, Bytes, Call, Error, Future, HandlerCall, Kind, LifecycleFn, MaybeReady};
-    use super::{Body, PhantomData, RemoteCall, Result, Schema, Services, Slot, via};
+    use super::{
+        Body, ErrorCodes, MessageType, PhantomData, RemoteCall, ReplyType, Result, Services, Slot, via,
+    };
 
     pub trait ArgProbe {
         const SCHEMA: Option<MessageType> = None;
@@ -224,7 +233,7 @@ pub(super) mod fallback {
     impl<T> ArgDecode<T> for super::ArgDecode<T, via::Message> {}
 
     pub trait ReplyProbe<R> {
-        const SCHEMA: Option<&'static Schema> = None;
+        const SCHEMA: Option<ReplyType> = None;
 
         fn finish_handler(call: &HandlerCall, _reply: Result<R>) -> MaybeReady<'_, ()> {
             call.finish(Err::<(), _>(invalid()))
@@ -235,6 +244,12 @@ pub(super) mod fallback {
     }
 
     impl<R> ReplyProbe<R> for super::ReplyProbe<R> {}
+
+    pub trait ErrorProbe {
+        const CODES: ErrorCodes = ErrorCodes::Open;
+    }
+
+    impl<E> ErrorProbe for super::ErrorProbe<E> {}
 
     pub trait TimerProbe<R> {
         /// # Errors

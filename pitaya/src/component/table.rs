@@ -167,7 +167,7 @@ pub(crate) struct Plan<'a> {
 }
 
 /// Returns all linked blocks in a fixed order, because link order is unspecified.
-fn linked() -> Vec<&'static Block> {
+pub(crate) fn linked() -> Vec<&'static Block> {
     let mut blocks: Vec<_> = inventory::iter::<Block>().collect();
     blocks.sort_by_key(|b| (b.methods.kind(), b.server, b.service, b.file, (b.component)().name));
     blocks

@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 
-use super::{BoxError, Error, code, text};
+use super::{BoxError, Error, IntoError, code, text};
 
 /// The code and metadata of a variant, or the error that it forwards.
 #[doc(hidden)]
@@ -12,6 +12,26 @@ pub enum Coded<'a> {
     Code(&'static str, Vec<(&'static str, String)>),
     /// The error inside has them.
     Inner(&'a (dyn StdError + 'static)),
+}
+
+/// The codes that errors of a type may have, as data. For generated code.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub enum ErrorCodes {
+    /// Any code.
+    Open,
+    /// Those of the variants.
+    Of(&'static [VariantCode]),
+}
+
+/// The code of a variant.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub enum VariantCode {
+    /// Its own code, with the documentation and the keys of the metadata.
+    Own(&'static str, &'static str, &'static [&'static str]),
+    /// The code of the error that it forwards.
+    Inner(ErrorCodes),
 }
 
 /// The trait that `#[derive(PitayaError)]` implements.
@@ -45,12 +65,16 @@ pub fn coded<E: CodedError>(error: E) -> Error {
 /// Recognizes a derived error behind a `dyn Error`. The macro submits one for each type.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct ErrorRecognizer(fn(&(dyn StdError + 'static)) -> Option<Error>);
+pub struct ErrorRecognizer {
+    convert: fn(&(dyn StdError + 'static)) -> Option<Error>,
+    /// The codes of the type.
+    pub(crate) codes: ErrorCodes,
+}
 
 impl ErrorRecognizer {
     /// Recognizes `E`.
-    pub const fn of<E: CodedError>() -> Self {
-        Self(|error| error.downcast_ref::<E>().map(convert))
+    pub const fn of<E: CodedError + IntoError>() -> Self {
+        Self { convert: |error| error.downcast_ref::<E>().map(convert), codes: E::CODES }
     }
 }
 
@@ -63,7 +87,7 @@ pub(super) fn find(error: &(dyn StdError + 'static)) -> Option<Error> {
         if let Some(own) = error.downcast_ref::<Error>() {
             return Some(own.without_source());
         }
-        if let Some(found) = inventory::iter::<ErrorRecognizer>().find_map(|r| (r.0)(error)) {
+        if let Some(found) = inventory::iter::<ErrorRecognizer>().find_map(|r| (r.convert)(error)) {
             return Some(found);
         }
         next = error.source();

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Codecs, Schema};
+use super::{BodyForm, Codecs, Schema};
 use crate::error::Error;
 
 /// Checks the values of a message's fields.
@@ -43,12 +43,27 @@ pub trait Push: Message {
     const ROUTE: &'static str;
 }
 
+/// A type that is pushed. For generated code; collected at link time.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct PushType(pub(crate) &'static Schema);
+
+impl PushType {
+    /// Describes `T`.
+    pub const fn of<T: Push>() -> Self {
+        Self(T::SCHEMA)
+    }
+}
+
+inventory::collect!(PushType);
+
 impl Message for () {
     const CODECS: Codecs<Self> = Codecs::empty(|| ());
-    const SCHEMA: &'static Schema = &Schema::new("()", "The empty message.", &[]).with_proto();
+    const SCHEMA: &'static Schema =
+        &Schema::of_body("()", "The empty message.", BodyForm::Empty).with_proto();
 }
 
 impl Message for Bytes {
     const CODECS: Codecs<Self> = Codecs::raw(|bytes| bytes, |bytes| bytes);
-    const SCHEMA: &'static Schema = &Schema::new("Bytes", "Raw bytes.", &[]).with_proto();
+    const SCHEMA: &'static Schema = &Schema::of_body("Bytes", "Raw bytes.", BodyForm::Raw).with_proto();
 }

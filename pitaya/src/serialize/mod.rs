@@ -16,10 +16,12 @@ pub mod text;
 mod whole;
 
 pub use codec::{CodecError, Codecs};
+#[doc(hidden)]
+pub use message::PushType;
 pub use message::{Message, Push, Rules};
 pub use narrow::NarrowJson;
 pub(crate) use payload::ErrorPayload;
-pub use schema::{Field, FieldType, Schema, Type};
+pub use schema::{BodyForm, EnumSchema, EnumValue, Field, FieldType, Schema, Type};
 pub use text::TextField;
 
 use std::fmt;

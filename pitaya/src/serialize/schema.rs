@@ -19,12 +19,40 @@ pub struct Schema {
     pub proto: bool,
     /// The route it is pushed on, if it is a push.
     pub push: Option<&'static str>,
+    /// The body of a message of this type.
+    pub body: BodyForm,
+    /// The file and line of the type; empty for a type without `#[message]`.
+    pub place: &'static str,
+}
+
+/// What the body of a message holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BodyForm {
+    /// The fields, by the serializer.
+    Fields,
+    /// Nothing.
+    Empty,
+    /// Raw bytes, whatever the serializer.
+    Raw,
 }
 
 impl Schema {
     /// Creates a schema without Protobuf and push route.
     pub const fn new(name: &'static str, doc: &'static str, fields: &'static [Field]) -> Self {
-        Self { name, doc, fields, proto: false, push: None }
+        Self { name, doc, fields, proto: false, push: None, body: BodyForm::Fields, place: "" }
+    }
+
+    /// Creates the schema of a message without fields.
+    pub(super) const fn of_body(name: &'static str, doc: &'static str, body: BodyForm) -> Self {
+        Self { body, ..Self::new(name, doc, &[]) }
+    }
+
+    /// Adds the file and line of the type.
+    #[must_use]
+    pub const fn with_place(mut self, place: &'static str) -> Self {
+        self.place = place;
+        self
     }
 
     /// Adds a Protobuf form.
@@ -54,6 +82,8 @@ pub struct Field {
     pub ty: Type,
     /// Its Protobuf tag.
     pub tag: Option<u32>,
+    /// Its Protobuf type, if it is not the usual one of its type, such as `sint32`.
+    pub encoding: Option<&'static str>,
     /// Whether JSON and MessagePack reject a message without it.
     pub required: bool,
 }
@@ -61,7 +91,7 @@ pub struct Field {
 impl Field {
     /// Creates a field without a Protobuf tag.
     pub const fn new(name: &'static str, doc: &'static str, ty: Type, required: bool) -> Self {
-        Self { name, doc, ty, tag: None, required }
+        Self { name, doc, ty, tag: None, encoding: None, required }
     }
 
     /// Adds a Protobuf tag.
@@ -69,6 +99,60 @@ impl Field {
     pub const fn with_tag(mut self, tag: u32) -> Self {
         self.tag = Some(tag);
         self
+    }
+
+    /// Adds a Protobuf type.
+    #[must_use]
+    pub const fn with_encoding(mut self, encoding: &'static str) -> Self {
+        self.encoding = Some(encoding);
+        self
+    }
+}
+
+/// An enum that travels as the number of its value.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct EnumSchema {
+    /// The Rust name of the type.
+    pub name: &'static str,
+    /// Its documentation.
+    pub doc: &'static str,
+    /// Its values; the first is the default.
+    pub values: &'static [EnumValue],
+    /// The file and line of the type; empty for a type without `#[message]`.
+    pub place: &'static str,
+}
+
+impl EnumSchema {
+    /// Creates the schema of an enum.
+    pub const fn new(name: &'static str, doc: &'static str, values: &'static [EnumValue]) -> Self {
+        Self { name, doc, values, place: "" }
+    }
+
+    /// Adds the file and line of the type.
+    #[must_use]
+    pub const fn with_place(mut self, place: &'static str) -> Self {
+        self.place = place;
+        self
+    }
+}
+
+/// A value of an enum.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct EnumValue {
+    /// Its name.
+    pub name: &'static str,
+    /// Its number.
+    pub number: i32,
+    /// Its documentation.
+    pub doc: &'static str,
+}
+
+impl EnumValue {
+    /// Creates a value.
+    pub const fn new(name: &'static str, number: i32, doc: &'static str) -> Self {
+        Self { name, number, doc }
     }
 }
 
@@ -96,8 +180,8 @@ pub enum Type {
     Map(&'static Self, &'static Self),
     /// Another message. A function, so that messages may nest in themselves.
     Message(fn() -> &'static Schema),
-    /// One of a set of names, with their numbers.
-    Enum(&'static str, &'static [(&'static str, i32)]),
+    /// One of a set of names with numbers.
+    Enum(&'static EnumSchema),
     /// Any JSON value.
     Any,
     /// An integer that travels as decimal text in JSON and MessagePack (`#[field(text)]`).

@@ -189,7 +189,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::serialize::Field;
+    use crate::serialize::{EnumSchema, EnumValue, Field};
 
     static INNER: Schema =
         Schema::new("Inner", "", &[Field::new("n", "", Type::Int(32), false)]).with_proto();
@@ -201,12 +201,13 @@ mod tests {
         Field::new("rate", "", Type::Float(64), true),
         Field::new("name", "", Type::String, true),
         Field::new("data", "", Type::Bytes, true),
-        Field::new("team", "", Type::Enum("Team", &[("Red", 0)]), true),
+        Field::new("team", "", Type::Enum(&TEAM), true),
         Field::new("list", "", Type::List(&Type::Bytes), true),
         Field::new("map", "", Type::Map(&Type::String, &Type::Int(64)), true),
         Field::new("maybe", "", Type::Optional(&Type::Int(32)), false),
         Field::new("inner", "", Type::Optional(&Type::Message(|| &INNER)), false),
     ];
+    static TEAM: EnumSchema = EnumSchema::new("Team", "", &[EnumValue::new("Red", 0, "")]);
     static PROTO: Schema = Schema::new("All", "", ALL).with_proto();
     static PLAIN: Schema = Schema::new("All", "", ALL);
 

@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 use syn::{DataEnum, DeriveInput, Fields};
 
 use super::Derives;
-use crate::attr::{Args, Ctx};
+use crate::attr::{Args, Ctx, doc_text};
 use crate::errors::Sink;
 use crate::ungroup;
 
@@ -111,11 +111,11 @@ pub(crate) fn expand(
         name,
     );
     let (serde, prost) = (ctx.path_text("serde"), ctx.path_text("prost"));
-    let text = name.unraw().to_string();
+    let (text, doc, place) = (super::name(args, name), doc_text(&input.attrs), super::place_text(name));
     let variants = data.variants.iter().map(|variant| {
         let (ident, label) = (&variant.ident, variant.ident.unraw().to_string());
-        let cfgs = crate::block::cfgs(&variant.attrs);
-        quote!(#cfgs (#label, #name::#ident as i32))
+        let (cfgs, doc) = (crate::block::cfgs(&variant.attrs), doc_text(&variant.attrs));
+        quote!(#cfgs #private::EnumValue::new(#label, #name::#ident as i32, #doc))
     });
     Some(quote! {
         #derives
@@ -125,7 +125,9 @@ pub(crate) fn expand(
         #item
         #[automatically_derived]
         impl #private::FieldType for #name {
-            const TYPE: #private::Type = #private::Type::Enum(#text, &[#(#variants),*]);
+            const TYPE: #private::Type = #private::Type::Enum(
+                &#private::EnumSchema::new(#text, #doc, &[#(#variants),*]).with_place(#place),
+            );
         }
     })
 }

@@ -78,6 +78,10 @@ pub(crate) fn structure(ctx: &Ctx, args: &Args, input: &DeriveInput, sink: &Sink
             impl #private::Push for #name {
                 const ROUTE: &'static str = #route;
             }
+            const _: () = {
+                use #private as __p;
+                __p::inventory::submit! { __p::PushType::of::<#name>() }
+            };
         }
     });
     // The schema comes before the item, because the compiler then reports a field's type in our words first, and in
@@ -234,15 +238,17 @@ fn schema<'a>(
     rules: &Rules,
     fields: impl Iterator<Item = &'a fields::WireField>,
 ) -> TokenStream {
-    let name = input.ident.unraw().to_string();
+    let name = super::name(args, &input.ident);
     let doc = doc_text(&input.attrs);
+    let place = super::place_text(&input.ident);
     let fields = fields.map(|field| {
         let ty = fields::schema_type(private, field);
         let fields::WireField { name, doc, required, cfgs, .. } = field;
         let tag = field.tag.map(|(tag, _)| quote!(.with_tag(#tag)));
-        quote!(#(#cfgs)* #private::Field::new(#name, #doc, #ty, #required) #tag)
+        let encoding = field.encoding.as_ref().map(|encoding| quote!(.with_encoding(#encoding)));
+        quote!(#(#cfgs)* #private::Field::new(#name, #doc, #ty, #required) #tag #encoding)
     });
     let proto = rules.proto.then(|| quote!(.with_proto()));
     let push = args.text("push").map(|route| quote!(.with_push(#route)));
-    quote!(#private::Schema::new(#name, #doc, &[#(#fields),*]) #proto #push)
+    quote!(#private::Schema::new(#name, #doc, &[#(#fields),*]).with_place(#place) #proto #push)
 }

@@ -20,6 +20,8 @@ pub(crate) struct WireField {
     /// The tag, with its place.
     pub(crate) tag: Option<(u32, Span)>,
     pub(crate) enumeration: Option<syn::Path>,
+    /// The Protobuf type, if it is not the usual one.
+    pub(crate) encoding: Option<String>,
     /// Whether it travels as text (`#[field(text)]`).
     pub(crate) text: bool,
     pub(crate) required: bool,
@@ -115,6 +117,7 @@ pub(crate) fn read(ctx: &Ctx, rules: &Rules, field: &mut Field, sink: &Sink<'_>)
         ty: field.ty.clone(),
         tag: tag.as_ref().map(|tag| (tag.number, tag.span)),
         enumeration: tag.as_ref().and_then(Tag::enumeration).cloned(),
+        encoding: tag.as_ref().and_then(|tag| tag.encoding(&field.ty)),
         text,
         required: !optional && !default,
         cfgs,

@@ -8,7 +8,8 @@ mod serde_attr;
 mod text;
 
 use proc_macro2::{Span, TokenStream};
-use quote::quote;
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Data, DeriveInput, Fields, Ident, LitStr, Meta, Path, Token};
 
@@ -16,7 +17,8 @@ use crate::attr::{Args, Ctx, Key};
 use crate::block::misplaced;
 use crate::errors::{Errors, Expansion, Sink};
 
-const KEYS: [Key; 6] = [
+const KEYS: [Key; 7] = [
+    Key::text("name", "name = \"Name\""),
     Key::flag("proto"),
     Key::text("json", "json = \"full\""),
     Key::text("push", "push = \"onMessage\""),
@@ -90,6 +92,9 @@ fn expand(args: &Args, input: DeriveInput, sink: &Sink<'_>) -> TokenStream {
     }
     if let Some(text) = args.text("push") {
         check_push(text, sink);
+    }
+    if let Some(text) = args.text("name") {
+        check_name(text, sink);
     }
     if let (Some(text), Data::Struct(_)) = (args.text("json"), &input.data) {
         if text.value() != "full" {
@@ -167,6 +172,29 @@ fn stand_in(ctx: &Ctx, input: &DeriveInput) -> TokenStream {
                 <Self as #private::fields::Missing>::deserialize(deserializer)
             }
         }
+    }
+}
+
+/// The name of a type in the schema.
+fn name(args: &Args, ident: &Ident) -> String {
+    args.text("name").map_or_else(|| ident.unraw().to_string(), LitStr::value)
+}
+
+/// The file and line of a type, as an expression.
+fn place_text(ident: &Ident) -> TokenStream {
+    // `line!` tells the line of the type only if it stands there with the user's own hygiene.
+    quote_spanned!(ident.span()=> ::core::concat!(::core::file!(), ":", ::core::line!()))
+}
+
+fn check_name(text: &LitStr, sink: &Sink<'_>) {
+    let name = text.value();
+    let mut chars = name.chars();
+    let begins = chars.next().is_some_and(|first| first.is_alphabetic());
+    if !begins || !chars.all(|c| c.is_alphanumeric() || c == '_') || !name.contains(char::is_uppercase) {
+        sink.on(
+            text,
+            "clients name their type so: write it like a Rust type, such as `name = \"GameResult\"`",
+        );
     }
 }
 

@@ -70,6 +70,15 @@ impl Tag {
         Some(Self { number, span: parsed.number.span(), encoding: parsed.encoding })
     }
 
+    /// The Protobuf type of a field, if the schema cannot tell it from the Rust type.
+    pub(crate) fn encoding(&self, ty: &Type) -> Option<String> {
+        match &self.encoding {
+            Some(Encoding::Named(name)) => Some(name.to_string()),
+            Some(Encoding::Enum(_)) => None,
+            None => holds_bytes(ty).then(|| "bytes".to_owned()),
+        }
+    }
+
     /// The enum of an `enum(…)` field.
     pub(crate) fn enumeration(&self) -> Option<&Path> {
         match &self.encoding {
@@ -77,6 +86,12 @@ impl Tag {
             _ => None,
         }
     }
+}
+
+/// Whether a type is or contains a `Vec<u8>`, which is `bytes` in Protobuf and a list elsewhere.
+fn holds_bytes(ty: &Type) -> bool {
+    matches!(scalar(ty), Some(Scalar::Bytes("vec")))
+        || named(ty).is_some_and(|(_, args)| args.into_iter().any(holds_bytes))
 }
 
 /// How a field is left out of JSON when it has its default.

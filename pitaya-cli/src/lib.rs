@@ -1,0 +1,62 @@
+//! The command line of pitaya: `pitaya schema print`, `pitaya schema diff`.
+//!
+//! The program is in [`main`](fn@main). [`diff`] compares schemas without input and output, for other tools.
+
+mod commands;
+pub mod diff;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+/// The exit code for an input that cannot be used, and for wrong arguments.
+const UNUSABLE: u8 = 2;
+
+/// Works with the schemas of pitaya servers.
+#[derive(Parser)]
+#[command(name = "pitaya", version, arg_required_else_help = true, infer_subcommands = false)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Reads and compares schema files
+    #[command(subcommand)]
+    Schema(commands::schema::Command),
+    /// Prints the completions of a shell
+    #[command(
+        after_help = "Example:\n  pitaya completions bash > ~/.local/share/bash-completion/completions/pitaya"
+    )]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs the program with the arguments of the process.
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Schema(command) => command.run(),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "pitaya", &mut script);
+            commands::print(&script)
+        }
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("pitaya: {error}");
+        ExitCode::from(UNUSABLE)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}
