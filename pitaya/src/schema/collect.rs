@@ -352,7 +352,10 @@ mod tests {
         let schema = collector.finish(&ExportOptions::new("test")).unwrap();
         let exported = begin.elapsed();
         let bytes = schema.to_json().len();
-        println!("exported 500 routes in {exported:?}; with a text of {bytes} bytes in {:?}", begin.elapsed());
+        println!(
+            "exported 500 routes in {exported:?}; with a text of {bytes} bytes in {:?}",
+            begin.elapsed()
+        );
         assert_eq!((schema.handlers.len(), schema.types.len()), (500, 500));
     }
 }
