@@ -99,4 +99,70 @@ mod tests {
         }
         assert!(functions > 20, "the tables of steps were not found");
     }
+    /// The modules of the table under "Modules", each with the number of its row.
+    fn module_rows() -> Vec<(String, usize)> {
+        let text = read("../ARCHITECTURE.md");
+        let (_, table) = text.split_once("| module | owns |").unwrap();
+        let rows = table.lines().skip(2).take_while(|line| line.starts_with("| `"));
+        let names = |row: &str| quoted(row.split('|').nth(1).unwrap()).map(str::to_owned).collect::<Vec<_>>();
+        rows.enumerate().flat_map(|(at, row)| names(row).into_iter().map(move |name| (name, at))).collect()
+    }
+
+    /// The modules that code uses by `crate::`, without comments and the tests at the end of a file.
+    fn used_modules(source: &str) -> Vec<String> {
+        let code = source.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        let code: String = code.lines().map(|line| line.split("//").next().unwrap()).collect();
+        let name = |text: &str| {
+            text.trim().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>()
+        };
+        let mut used = Vec::new();
+        for rest in code.split("crate::").skip(1) {
+            let Some(group) = rest.strip_prefix('{') else {
+                used.push(name(rest));
+                continue;
+            };
+            let mut depth = 0;
+            let all = group.split(|c| {
+                depth += i32::from(c == '{') - i32::from(c == '}');
+                depth < 0 || (depth == 0 && c == ',')
+            });
+            // What follows the group is no module.
+            used.extend(all.take_while(|item| !item.starts_with(';')).map(name));
+        }
+        used
+    }
+
+    #[test]
+    fn modules_use_only_those_above() {
+        let rows = module_rows();
+        let row = |module: &str| rows.iter().find(|(name, _)| name == module).map(|(_, row)| *row);
+        let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/../pitaya/src");
+        let (mut folders, mut uses, mut wrong) = (vec![std::path::PathBuf::from(sources)], 0, Vec::new());
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                let file = path.strip_prefix(sources).unwrap().to_string_lossy().replace('\\', "/");
+                if path.is_dir() {
+                    folders.extend((!file.ends_with("/tests")).then_some(path));
+                    continue;
+                }
+                let own = file.split('/').next().unwrap().trim_end_matches(".rs");
+                if !file.ends_with(".rs") || file.ends_with("tests.rs") || own == "lib" {
+                    continue;
+                }
+                let own_row = row(own).unwrap_or_else(|| panic!("ARCHITECTURE.md has no row of `{own}`"));
+                let source = std::fs::read_to_string(&path).unwrap();
+                for (module, used) in
+                    used_modules(&source).into_iter().filter_map(|module| Some((row(&module)?, module)))
+                {
+                    uses += 1;
+                    if module > own_row {
+                        wrong.push(format!("{file} uses `{used}`, which is below `{own}`"));
+                    }
+                }
+            }
+        }
+        assert!(uses > 500, "{uses} uses were found");
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
 }

@@ -82,6 +82,8 @@ struct Inner {
     source: Option<BoxError>,
     /// Whether callers may see the text. They may not see that of a foreign error.
     public: bool,
+    /// The kind, if it is not that of the code.
+    kind: Option<ErrorKind>,
 }
 
 impl Error {
@@ -93,6 +95,7 @@ impl Error {
             metadata: BTreeMap::new(),
             source: None,
             public: true,
+            kind: None,
         }))
     }
 
@@ -137,9 +140,16 @@ impl Error {
         self
     }
 
-    /// Returns the kind of the error, by its code.
+    /// Sets a kind that the code does not have.
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = Some(kind);
+        self
+    }
+
+    /// Returns the kind of the error: by its code, or the kind of a [`GroupError`](crate::group::GroupError), whose code
+    /// is `PIT-000`. A caller on another server or a client gets the code only.
     pub fn kind(&self) -> ErrorKind {
-        ErrorKind::of(&self.0.code)
+        self.0.kind.unwrap_or_else(|| ErrorKind::of(&self.0.code))
     }
 
     /// Returns the code, for example `PIT-404`. Those of the framework are in [`code`].
@@ -178,6 +188,7 @@ impl Error {
             metadata: self.0.metadata.clone(),
             source: None,
             public: self.0.public,
+            kind: self.0.kind,
         }))
     }
 }

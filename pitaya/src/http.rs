@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::acceptor::{AcceptBackoff, TcpListeners};
+use crate::net::{AcceptBackoff, TcpListeners};
 use crate::util::throttle::{GLOBAL, throttled};
 
 pub(crate) use hyper::{StatusCode, header};

@@ -27,6 +27,7 @@ mod http;
 mod lifecycle;
 pub mod metrics;
 pub mod module;
+mod net;
 #[cfg(feature = "otel")]
 #[cfg_attr(docsrs, doc(cfg(feature = "otel")))]
 pub mod otel;

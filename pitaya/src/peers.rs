@@ -1,7 +1,7 @@
-//! The other servers, as the modules below the cluster use them: in plain data.
+//! The ports by which the modules below the cluster reach other servers. They speak ids, uids and bytes.
 //!
 //! [`Peers`] reaches sessions and users of other servers, [`Remotes`] calls remotes. The cluster implements both. An app
-//! without a cluster has [`Standalone`] for the first, and for the second the remotes of its own tables.
+//! without a cluster uses [`Standalone`] for the first, and the remotes of its own tables for the second.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
@@ -67,7 +67,7 @@ pub(crate) struct FrontendCall {
     pub(crate) since: u64,
 }
 
-/// What a backend asks the frontend of a session to do.
+/// A request of a backend to the frontend of a session.
 #[derive(Debug)]
 pub(crate) enum SessionRequest<'a> {
     Bind { session: u64, uid: &'a str },

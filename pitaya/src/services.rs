@@ -3,6 +3,7 @@
 use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::error::{Error, Result, code};
@@ -59,6 +60,69 @@ impl Services {
             ),
             None => format!("no `{name}` in this app: give it one with `.state(…)` on the builder"),
         }
+    }
+}
+
+/// A value that the app provides, for a component's field.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a field of a component",
+    label = "the app cannot provide this",
+    note = "use `State<T>` for a value given with `.state(…)`, one of the app's own (`Groups`, `Timers`, `SessionPool`, `Arc<Config>`, …), or mark the field `#[component(default)]`",
+    note = "see https://docs.rs/pitaya/latest/pitaya/derive.Component.html"
+)]
+pub trait FromServices: Sized {
+    /// Takes the value from the app.
+    ///
+    /// # Errors
+    /// [`PIT-500`](crate::error::code::INTERNAL): the app has no such value.
+    fn from_services(services: &Services) -> Result<Self>;
+}
+
+/// A value of the application, from `.state(value)`, as a component's field or as an argument.
+///
+/// Its type identifies it. Give a trait object in its `Arc`: `.state::<Arc<dyn Store>>(Arc::new(…))` for
+/// `State<Arc<dyn Store>>`.
+///
+/// ```
+/// use pitaya::prelude::*;
+///
+/// struct Db;
+///
+/// #[derive(Component)]
+/// struct Shop { db: State<Db> }
+/// ```
+pub struct State<T: ?Sized>(Arc<T>);
+
+impl<T> State<T> {
+    /// Creates a state, for tests of components.
+    pub fn new(value: T) -> Self {
+        Self(Arc::new(value))
+    }
+}
+
+impl<T: ?Sized> Deref for State<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: ?Sized> Clone for State<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T: fmt::Debug + ?Sized> fmt::Debug for State<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("State").field(&&*self.0).finish()
+    }
+}
+
+impl<T: Send + Sync + 'static> FromServices for State<T> {
+    fn from_services(services: &Services) -> Result<Self> {
+        services.get().map(Self)
     }
 }
 

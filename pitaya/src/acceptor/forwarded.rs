@@ -6,8 +6,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::UpgradeRequest;
-use super::networks::Networks;
+use crate::net::{Networks, UpgradeRequest};
 
 /// Returns the client's address for a connection of `peer`, or `None` without a trustworthy header.
 ///

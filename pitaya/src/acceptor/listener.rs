@@ -13,8 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 #[cfg(feature = "tls")]
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
-use super::networks::Networks;
-use super::{ListenOptions, Listening, OpenError, Peer, TcpListeners, proxy};
+use super::{ListenOptions, Listening, OpenError, Peer, proxy};
+use crate::net::{Networks, TcpListeners};
 
 /// The time without traffic before the system probes the peer, and between two probes.
 const KEEPALIVE: Duration = Duration::from_secs(15);

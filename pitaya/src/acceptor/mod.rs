@@ -14,28 +14,19 @@
 //! | `filter` | [`Wrapper`], [`Filter`], [`FilterPacket`] |
 //! | `rate_limit` | the sliding log and its wrapper |
 //! | `listener` | the listener of TCP and WebSocket, and their set-up |
-//! | `tcp_listeners` | the listening sockets of an address |
 //! | `proxy` | PROXY protocol v1 and v2 |
-//! | `networks`, `forwarded` | trusted proxies, and the client address in their headers |
-//! | `origins` | the origins that may connect over WebSocket |
-//! | `request` | the HTTP request of a WebSocket connection |
+//! | `forwarded` | the client address in the headers of trusted proxies |
 //! | `tls` | certificates, chosen by server name, reloadable |
 //! | `tcp`, `websocket` | the acceptors |
-//! | `backoff` | the pause after a failed accept |
 
-mod backoff;
 mod filter;
 #[cfg(feature = "websocket")]
 mod forwarded;
 mod incoming;
 mod listener;
-pub(crate) mod networks;
-pub(crate) mod origins;
 mod proxy;
 mod rate_limit;
-mod request;
 mod tcp;
-mod tcp_listeners;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "tls")]
@@ -45,7 +36,7 @@ mod websocket;
 
 use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
-pub use backoff::{AcceptBackoff, Pause};
+pub use crate::net::{AcceptBackoff, Pause, UpgradeRequest};
 pub use filter::{DropReason, Filter, FilterPacket, Verdict, Wrapped, Wrapper, wrapper_fn};
 pub use futures_util::future::BoxFuture;
 pub use incoming::{
@@ -55,11 +46,9 @@ pub use incoming::{
 #[doc(hidden)]
 pub use proxy::hidden_proxy_header;
 pub use rate_limit::{RateLimit, RateLimitError, SlidingLog};
-pub use request::UpgradeRequest;
 #[cfg(feature = "tls")]
 pub use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 pub use tcp::Tcp;
-pub(crate) use tcp_listeners::TcpListeners;
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError};
 #[cfg(feature = "websocket")]

@@ -19,8 +19,8 @@ use super::{
     Acceptor, BoxFuture, ByteStream, IncomingConnection, Link, ListenOptions, Listening, OpenError, Peer,
     forwarded,
     listener::{Established, Listener},
-    origins,
 };
+use crate::net::origins;
 
 /// Accepts clients over WebSocket.
 ///

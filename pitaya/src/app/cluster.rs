@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Builder;
 use crate::binding::Lookup;
 use crate::cluster::server::{BROADCASTS, ORDER};
-use crate::cluster::{ClusterMetrics, Limits, Node, Outbound, Parts, Server};
+use crate::cluster::{ClusterMetrics, Node, Outbound, OutboundLimits, OutboundParts, Server};
 use crate::component::Shared;
 use crate::config::Config;
 #[cfg(feature = "cluster")]
@@ -54,7 +54,7 @@ pub(super) fn node(
         hostname: host::name(),
     };
     own.check().map_err(|error| Error::new(code::INTERNAL, error.to_string()))?;
-    let parts = Parts {
+    let parts = OutboundParts {
         own,
         discovery,
         transport,
@@ -149,8 +149,8 @@ fn half(what: &str) -> Error {
     Error::new(code::INTERNAL, format!("the app has {what}"))
 }
 
-fn limits(config: &Config, over_grpc: bool) -> Limits {
-    Limits {
+fn limits(config: &Config, over_grpc: bool) -> OutboundLimits {
+    OutboundLimits {
         request: if over_grpc { config.grpc.request_timeout } else { config.cluster_request_timeout },
         handler: config.handler_timeout,
         replace: config.session.replace_timeout,

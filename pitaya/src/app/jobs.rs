@@ -7,7 +7,7 @@ use tokio::time::{Instant, interval_at};
 
 use super::builder::Builder;
 use super::{App, settings};
-use crate::component::{LocalRemotes, Rpc, Tables};
+use crate::component::{LocalRemotes, Tables};
 use crate::error::Result;
 use crate::util::sync::Mutex;
 use crate::util::throttle::{GLOBAL, throttled};
@@ -47,7 +47,7 @@ fn runner(worker: Worker, app: &App, tables: &Tables) -> Runner {
         routes.insert(entry.route().to_owned(), to_body);
         own.push(entry.route().to_owned());
     }
-    Runner { rpc: app.inner.rpc.clone(), local: Rpc::new(local), routes, own, server_of }
+    Runner { remotes: Arc::clone(app.inner.rpc.remotes()), local, routes, own, server_of }
 }
 
 /// Reports the metrics of jobs until the app stops: first after one period, as Go Pitaya does.

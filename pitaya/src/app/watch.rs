@@ -125,9 +125,9 @@ pub(super) async fn start(app: &App) -> Result<()> {
 #[cfg(feature = "http")]
 async fn listen(app: &App) -> Result<()> {
     use super::pages::Pages;
-    use crate::acceptor::TcpListeners;
     use crate::error::{Error, code};
     use crate::http::serve;
+    use crate::net::TcpListeners;
 
     let (watch, config) = (&app.inner.watch, app.config());
     let pages = Arc::new(Pages::new(app));

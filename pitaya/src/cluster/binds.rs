@@ -26,13 +26,13 @@ struct State {
     /// The latest time that was assigned or received, in nanoseconds since 1970.
     clock: i64,
     /// The open session of each user, with the time of its bind.
-    bound: HashMap<Arc<str>, Bound>,
+    bound: HashMap<Arc<str>, BoundSession>,
     /// Unresponsive frontends, and since when.
     unresponsive: HashMap<Arc<str>, Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Bound {
+struct BoundSession {
     session: u64,
     at: i64,
 }
@@ -58,7 +58,7 @@ impl BindTable {
         let mut state = self.lock();
         state.clock = now.max(state.clock.saturating_add(1));
         let at = state.clock;
-        state.bound.insert(Arc::clone(uid), Bound { session, at });
+        state.bound.insert(Arc::clone(uid), BoundSession { session, at });
         at
     }
 

@@ -19,7 +19,7 @@ use crate::span::{self, CallSpan};
 /// A message of a client for a server of another type.
 pub(crate) struct Forwarded {
     /// The session that it came with.
-    pub(crate) core: Arc<FrontendSession>,
+    pub(crate) session: Arc<FrontendSession>,
     /// The full route.
     pub(crate) route: Arc<str>,
     /// The body, as the client sent it.
@@ -32,9 +32,9 @@ impl Forwarded {
     /// Returns the span of the message, up to its answer; `None` if nothing records one.
     #[inline]
     fn span(&self, request_id: &str) -> Option<CallSpan> {
-        let tracer = self.core.tracer();
+        let tracer = self.session.tracer();
         span::wanted(tracer).then(|| {
-            let message = self.core.client_message(&self.route, Some(request_id), self.mid != 0);
+            let message = self.session.client_message(&self.route, Some(request_id), self.mid != 0);
             span::forward(&message, tracer)
         })
     }
@@ -55,23 +55,23 @@ impl Outbound {
     ///
     /// Its future is boxed for each message and kept below 1 KiB, beyond which allocators take a slower path.
     async fn forward_message(self: Arc<Self>, message: Forwarded, request_id: String) -> Result<Bytes> {
-        let Forwarded { core, route, body, mid } = message;
+        let Forwarded { session, route, body, mid } = message;
         let own = self.own();
         let context = Metadata::new();
-        let session = Session::new(Arc::clone(&core), 0);
+        let handle = Session::new(Arc::clone(&session), 0);
         let call = Routing {
             server_type: route::parse(&route)?.server.unwrap_or_default(),
             route: &route,
             payload: &body,
-            session: Some(&session),
+            session: Some(&handle),
             context: &context,
             servers: &[],
         };
         let mut to = self.choose(&call, None)?;
         let (mut left, began) = (self.limits.request, to.key.is_some().then(Instant::now));
-        let (uid, data) = (core.uid(), core.data().json());
+        let (uid, data) = (session.uid(), session.data().json());
         let client = ClientMessage {
-            session: i64::try_from(core.id()).unwrap_or(i64::MAX),
+            session: i64::try_from(session.id()).unwrap_or(i64::MAX),
             uid: uid.as_deref().unwrap_or_default(),
             data: &data,
             waits: if mid == 0 { ReplyMode::Notify } else { ReplyMode::Request(mid) },

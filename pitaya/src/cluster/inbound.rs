@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -169,13 +169,21 @@ impl Inbound {
     }
 }
 
-/// The receiver of a transport: it keeps the inbound half alive until the transport is closed.
-pub(super) struct InboundReceiver(pub(super) Arc<Inbound>);
+/// The receiver of a transport. The node owns the inbound half, because a transport may keep its receiver after it is
+/// closed.
+pub(super) struct InboundReceiver(Weak<Inbound>);
+
+impl InboundReceiver {
+    pub(super) fn new(inbound: &Arc<Inbound>) -> Self {
+        Self(Arc::downgrade(inbound))
+    }
+}
 
 impl Receiver for InboundReceiver {
     fn request(&self, body: Bytes) -> BoxFuture<'static, Bytes> {
-        let inbound = Arc::clone(&self.0);
+        let inbound = self.0.upgrade();
         Box::pin(async move {
+            let Some(inbound) = inbound else { return stopped() };
             let expose = inbound.sessions.pool().settings().expose_errors;
             let sent = &inbound.outbound.order.sent;
             let (since, call) = (sent.latest(), body.clone());
@@ -185,25 +193,35 @@ impl Receiver for InboundReceiver {
     }
 
     fn push(&self, body: Bytes) -> Bytes {
-        self.0.sessions.push(body)
+        self.0.upgrade().map_or_else(stopped, |inbound| inbound.sessions.push(body))
     }
 
     fn kick(&self, body: Bytes) -> Bytes {
-        self.0.sessions.kick(body)
+        self.0.upgrade().map_or_else(stopped, |inbound| inbound.sessions.kick(body))
     }
 
     fn bound(&self, body: Bytes) {
-        self.0.sessions.bound(body);
+        if let Some(inbound) = self.0.upgrade() {
+            inbound.sessions.bound(body);
+        }
     }
 
     fn broadcast(&self, body: Bytes) {
-        self.0.sessions.broadcast(body);
+        if let Some(inbound) = self.0.upgrade() {
+            inbound.sessions.broadcast(body);
+        }
     }
 
     fn reconnected(&self) {
-        let outbound = Arc::clone(&self.0.outbound);
-        self.0.local.shared.runner.spawn(async move { outbound.reannounce_binds().await });
+        if let Some(inbound) = self.0.upgrade() {
+            let outbound = Arc::clone(&inbound.outbound);
+            inbound.local.shared.runner.spawn(async move { outbound.reannounce_binds().await });
+        }
     }
+}
+
+fn stopped() -> Bytes {
+    response::write(Err(Error::new(code::UNAVAILABLE, "this server has stopped")), false)
 }
 
 /// Decodes the route of a request again. Few requests need it that late.

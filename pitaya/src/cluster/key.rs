@@ -6,8 +6,8 @@ use super::subject::{BadPart, check, check_name};
 /// The prefix of the keys of all servers.
 pub const SERVERS: &str = "servers/";
 
-/// The key that health checks read. No server writes it.
-pub const HEALTH_CHECK: &str = "health-check";
+#[cfg(feature = "etcd")]
+pub use crate::etcd::HEALTH_CHECK;
 
 /// Returns the key of a server.
 ///

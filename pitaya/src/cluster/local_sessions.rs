@@ -1,4 +1,4 @@
-//! What other servers do to the sessions of this server by messages: push, kick, announce a bind.
+//! Applies the messages of other servers to the sessions of this server: pushes, kicks, announcements of binds.
 
 use std::sync::Arc;
 
@@ -40,9 +40,10 @@ impl LocalSessions {
 
     /// Kicks a user. Returns the answer.
     pub(super) fn kick(&self, body: Bytes) -> Bytes {
-        let kicked = KickMsg::decode(body)
-            .map_err(|error| self.decode_error("kick", &error))
-            .is_ok_and(|kick| self.by_uid(&kick.user_id).is_ok_and(|core| core.kick(CloseReason::Kicked)));
+        let kicked =
+            KickMsg::decode(body).map_err(|error| self.decode_error("kick", &error)).is_ok_and(|kick| {
+                self.by_uid(&kick.user_id).is_ok_and(|session| session.kick(CloseReason::Kicked))
+            });
         KickAnswer { kicked }.encode_to_vec().into()
     }
 
@@ -60,15 +61,15 @@ impl LocalSessions {
             Ok(it) => it,
             Err(error) => return drop(self.decode_error("broadcast", &error)),
         };
-        let cores = it.uids.iter().filter_map(|uid| self.pool.by_uid(uid));
+        let sessions = it.uids.iter().filter_map(|uid| self.pool.by_uid(uid));
         if it.kick {
-            for core in cores {
-                core.kick(CloseReason::Kicked);
+            for session in sessions {
+                session.kick(CloseReason::Kicked);
             }
         } else {
             match self.pool.frame_push(&it.route, &it.data) {
                 // A session that does not accept it applies the outbox policy, which counts it.
-                Ok(packet) => cores.for_each(|core| drop(core.push(&it.route, &packet))),
+                Ok(packet) => sessions.for_each(|session| drop(session.push(&it.route, &packet))),
                 Err(error) => drop(self.decode_error("broadcast", &error)),
             }
         }

@@ -8,7 +8,7 @@ use crate::component::{EntryId, Shared, Table, Tables, unknown_handler};
 use crate::error::{Error, Result, code, text};
 use crate::route;
 
-/// The tables of this server, once it serves. Both halves of the node share them.
+/// The tables of this server, from the time it serves. Both halves of the node share them.
 pub(super) struct LocalTables {
     pub(super) shared: Arc<Shared>,
     /// Decides which keyed calls this server accepts.

@@ -47,6 +47,7 @@ pub mod request;
 pub mod response;
 mod router;
 mod rpc;
+mod selection;
 pub mod server;
 mod servers;
 #[doc(hidden)]
@@ -73,7 +74,7 @@ pub(crate) use metrics::ClusterMetrics;
 #[cfg_attr(docsrs, doc(cfg(feature = "nats")))]
 pub use nats::{BadNatsOption, NatsCounts, NatsOptions, NatsTls, NatsTransport};
 pub(crate) use node::Node;
-pub(crate) use outbound::{Limits, Outbound, Parts};
+pub(crate) use outbound::{Outbound, OutboundLimits, OutboundParts};
 pub(crate) use router::Routers;
 pub use router::{Router, Routing};
 pub use server::Server;

@@ -46,7 +46,7 @@ impl Node {
 
     /// Connects the transport. From then on this server can call, and answers calls with `PIT-503` until it serves.
     pub(crate) async fn connect(&self) -> Result<()> {
-        let receiver = Arc::new(InboundReceiver(Arc::clone(&self.inbound)));
+        let receiver = Arc::new(InboundReceiver::new(&self.inbound));
         self.transport().start(self.outbound.own(), receiver).await.map_err(|error| {
             Error::new(code::UNAVAILABLE, format!("the transport of the cluster did not start: {error}"))
                 .with_source(error)

@@ -16,7 +16,8 @@ use super::metrics::ClusterMetrics;
 use super::order::Order;
 use super::protos::Place;
 use super::response::{self, CallFailure};
-use super::router::{self, Routers, Routing, Selection, SelectionContext};
+use super::router::{Routers, Routing};
+use super::selection::{Selection, SelectionContext, by_key, candidates, no_servers};
 use super::suspects::Suspects;
 use super::{Discovery, Server, Servers, Transport, TransportError, View};
 use crate::binding::{Keeper, Lookup};
@@ -27,12 +28,12 @@ use crate::span;
 use crate::util::clock::Clock;
 
 /// The parts of a node.
-pub(crate) struct Parts {
+pub(crate) struct OutboundParts {
     pub(crate) own: Server,
     pub(crate) discovery: Box<dyn Discovery>,
     pub(crate) transport: Box<dyn Transport>,
     pub(crate) routers: Routers,
-    pub(crate) limits: Limits,
+    pub(crate) limits: OutboundLimits,
     pub(crate) shared: Arc<Shared>,
     pub(crate) metrics: ClusterMetrics,
     pub(crate) clock: Clock,
@@ -42,7 +43,7 @@ pub(crate) struct Parts {
 
 /// The limits of calls. Each is a configuration key.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
+pub(crate) struct OutboundLimits {
     /// How long a call waits for its answer, unless the caller sets another timeout.
     pub(crate) request: Duration,
     /// How long a handler or a remote may run, whatever the caller's timeout is.
@@ -66,7 +67,7 @@ pub(crate) struct Outbound {
     suspects: Suspects,
     /// The keys that other servers have refused.
     refused: Arc<RefusedKeys>,
-    pub(super) limits: Limits,
+    pub(super) limits: OutboundLimits,
     /// Runs keyed calls that select this server.
     pub(super) local: Arc<LocalTables>,
     pub(super) metrics: ClusterMetrics,
@@ -80,8 +81,9 @@ pub(crate) struct Outbound {
 }
 
 impl Outbound {
-    pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { own, discovery, transport, routers, limits, shared, metrics, clock, bindings } = parts;
+    pub(crate) fn new(parts: OutboundParts) -> Arc<Self> {
+        let OutboundParts { own, discovery, transport, routers, limits, shared, metrics, clock, bindings } =
+            parts;
         let keeper = bindings.as_ref().filter(|_| own.frontend).map(|it| it.keeper(Arc::new(own.clone())));
         let outbound = Self {
             caller: Caller::new(&own.id, &own.server_type, limits.request),
@@ -217,17 +219,17 @@ impl Outbound {
     ) -> Result<Selection<'k>> {
         let Selection { server, key, .. } = refused;
         let of = (route, &*server.server_type);
-        let Some((key, _)) = key else { return Err(router::no_servers(of.0, of.1)) };
+        let Some((key, _)) = key else { return Err(no_servers(of)) };
         tracing::debug!(server = %server.id, %key, "draining server refused the key, trying the next server");
         self.refused.note(&server.id, &key);
         tried.push(Arc::clone(&server.id));
-        self.servers.look(|view| router::by_key(of, key, &self.selection_context(view, tried)))
+        self.servers.look(|view| by_key(of, key, &self.selection_context(view, tried)))
     }
 
     /// Returns another server of the same type that is not suspect.
     fn alternative(&self, failed: &Server) -> Option<Arc<Server>> {
         let servers =
-            |view: &View| self.suspects.choose(router::candidates(view, &failed.server_type)).map(Arc::clone);
+            |view: &View| self.suspects.choose(candidates(view, &failed.server_type)).map(Arc::clone);
         self.servers.look(servers)
     }
 

@@ -22,7 +22,7 @@ use super::binds::RemoteBind;
 use super::outbound::Outbound;
 use super::protos::BindMsg;
 use super::request::sys;
-use super::router::Selection;
+use super::selection::Selection;
 use super::server::BROADCASTS;
 use super::{Address, Server};
 use crate::binding::Replaced;

@@ -9,7 +9,7 @@ use super::Server;
 use super::outbound::Outbound;
 use super::protos::{KickMsg, Session as ProtoSession};
 use super::request::sys;
-use super::router::Selection;
+use super::selection::Selection;
 use crate::error::{Error, Result, code, text};
 use crate::peers::{FrontendCall, SessionRequest};
 

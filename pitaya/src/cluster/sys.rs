@@ -48,9 +48,9 @@ async fn bind(sessions: &LocalSessions, body: &Bytes) -> Result<Bytes> {
 
 fn replace_data(sessions: &LocalSessions, body: &Bytes) -> Result<Bytes> {
     let asked = decode::<ProtoSession>(body)?;
-    let core = sessions.by_id(asked.id)?;
+    let session = sessions.by_id(asked.id)?;
     if !asked.data.is_empty() {
-        core.data().replace(session_data(&asked.data)?);
+        session.data().replace(session_data(&asked.data)?);
     }
     Ok(NESTED_ACK)
 }

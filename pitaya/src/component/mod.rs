@@ -12,7 +12,6 @@ pub mod assert;
 mod build;
 #[allow(missing_debug_implementations)]
 mod call;
-mod context;
 #[allow(missing_debug_implementations)]
 mod every;
 mod fake;
@@ -33,11 +32,12 @@ mod table;
 #[allow(missing_debug_implementations)]
 mod timeout;
 
+pub use crate::context::Context;
 pub use crate::route::{Handler, Remote};
+pub use crate::services::{FromServices, State};
 pub use arg::{Extract, HandlerArg, RemoteArg, via};
-pub use build::{Component, FromServices, Lifecycle, State};
+pub use build::{Component, Lifecycle};
 pub use call::{Call, HandlerCall, Kind, RemoteCall};
-pub use context::Context;
 pub use every::TimerReply;
 pub use fake::Fake;
 pub use reply::Reply;

@@ -68,10 +68,10 @@ impl Entry {
         match self.call {
             Bound::Handler(method) if span::wanted(client.scope.session.tracer()) => {
                 let request_id = Current::with(|current| current.metadata.request_id().map(str::to_owned));
-                let core = &client.scope.session;
+                let session = &client.scope.session;
                 let message =
-                    core.client_message(self.route(), request_id.as_deref(), client.reply.is_awaited());
-                let span = span::handler(&message, core.tracer());
+                    session.client_message(self.route(), request_id.as_deref(), client.reply.is_awaited());
+                let span = span::handler(&message, session.tracer());
                 let future = span.in_scope(|| method(HandlerCall::new(client), body));
                 Box::pin(span.run(future))
             }

@@ -39,6 +39,12 @@ impl Rpc {
         Self { remotes, server_id: None, key: None, timeout: None, current: None }
     }
 
+    /// Returns what this client calls.
+    #[cfg(feature = "worker")]
+    pub(crate) fn remotes(&self) -> &Arc<dyn Remotes> {
+        &self.remotes
+    }
+
     /// Makes a client whose calls a stand-in answers.
     pub fn fake(fake: Fake) -> Self {
         Self::new(Arc::new(fake))

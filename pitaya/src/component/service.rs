@@ -47,6 +47,7 @@ pub(crate) use service;
 // These modules do not know components.
 service!(crate::session::SessionPool);
 service!(crate::metrics::Metrics);
+service!(crate::timer::Timers);
 
 /// The configuration of the app, shared.
 impl super::FromServices for Arc<Config> {

@@ -7,10 +7,10 @@ use crate::util::throttle::throttled;
 use crate::wire::message;
 
 /// Answers a request with an error. Returns `false` if the outbox has no room now.
-pub(super) fn try_send_error(core: &FrontendSession, mid: u64, error: &Error) -> bool {
-    let settings = core.pool().settings();
+pub(super) fn try_send_error(session: &FrontendSession, mid: u64, error: &Error) -> bool {
+    let settings = session.pool().settings();
     let payload = ErrorPayload::of(error, settings.expose_errors);
-    let sent = core.encode(|out| {
+    let sent = session.encode(|out| {
         message::encode_response_with(out, mid, true, settings.compression.mode(), |out| {
             payload.encode_as(&settings.format, out)
         })
@@ -19,7 +19,7 @@ pub(super) fn try_send_error(core: &FrontendSession, mid: u64, error: &Error) ->
         Ok(Ok(())) | Err(TrySendError::Closed) => true,
         Ok(Err(failed)) => {
             throttled!(
-                core.pool().log(),
+                session.pool().log(),
                 error,
                 "unencodable errors",
                 error = %failed,
@@ -32,22 +32,22 @@ pub(super) fn try_send_error(core: &FrontendSession, mid: u64, error: &Error) ->
 }
 
 /// Answers a request with an error when the outbox has room.
-pub(super) async fn send_error(core: &FrontendSession, mid: u64, error: &Error) {
+pub(super) async fn send_error(session: &FrontendSession, mid: u64, error: &Error) {
     loop {
-        core.wait_for_capacity(1).await;
-        if try_send_error(core, mid, error) {
+        session.wait_for_capacity(1).await;
+        if try_send_error(session, mid, error) {
             return;
         }
     }
 }
 
 /// Answers a request with a body that is encoded already, when the outbox has room.
-pub(super) async fn send_reply(core: &FrontendSession, route: &str, mid: u64, body: &[u8]) -> Result<()> {
-    let compression = core.pool().settings().compression.named(route, body.len());
+pub(super) async fn send_reply(session: &FrontendSession, route: &str, mid: u64, body: &[u8]) -> Result<()> {
+    let compression = session.pool().settings().compression.named(route, body.len());
     loop {
-        match core.encode(|out| message::encode_response(out, mid, false, body, compression)) {
+        match session.encode(|out| message::encode_response(out, mid, false, body, compression)) {
             Ok(sent) => return sent.map_err(|error| Error::new(code::INTERNAL, error.to_string())),
-            Err(TrySendError::Full) => core.wait_for_capacity(1).await,
+            Err(TrySendError::Full) => session.wait_for_capacity(1).await,
             Err(TrySendError::Closed) => return Ok(()),
         }
     }

@@ -127,7 +127,7 @@ impl CallLimits {
     pub(super) fn exceeded(
         &self,
         logs: &mut ConnectionLogs,
-        core: &FrontendSession,
+        session: &FrontendSession,
         route: &str,
         now: Instant,
     ) -> Option<bool> {
@@ -137,7 +137,7 @@ impl CallLimits {
                 continue;
             }
             if limit.rule.per_user && uid.is_none() {
-                uid = core.uid();
+                uid = session.uid();
             }
             let allowed = match &uid {
                 Some(uid) if limit.rule.per_user => {

@@ -9,10 +9,10 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use super::Connection;
-use super::inbound::Inbound;
 use super::lane::Lane;
 use super::linger;
 use super::output::{Output, Wrote};
+use super::packet_handler::PacketHandler;
 use super::running_call::discard;
 use crate::acceptor::Link;
 use crate::session::{CloseReason, FrontendSession};
@@ -23,22 +23,22 @@ impl Connection {
     /// Ends a closed session. The socket is flushed and closed while the handlers finish and the callbacks run: these
     /// never wait for the client.
     pub(super) async fn end(self, reason: Option<CloseReason>, counted: impl Send) {
-        let Self { inbound, input, mut link, mut output, .. } = self;
-        let Inbound { context, core, mut lane, filters, authentication, .. } = inbound;
-        let _end = EndOnDrop(&core);
+        let Self { packets, input, mut link, mut output, .. } = self;
+        let PacketHandler { context, session, mut lane, filters, authentication, .. } = packets;
+        let _end = EndOnDrop(&session);
         drop(input);
         discard("a wrapper", filters);
         if let Some(authentication) = authentication {
             discard("the authentication hook", authentication);
         }
-        context.closed(&core, lane.drop_queued());
+        context.closed(&session, lane.drop_queued());
         let close_link = async {
             if reason.is_some_and(CloseReason::flushes) {
-                flush(&mut output, &core, &mut link, context.limits.write).await;
+                flush(&mut output, &session, &mut link, context.limits.write).await;
             }
             drop(output);
-            core.abandon();
-            let reason = reason.map(|reason| core.close_reason().unwrap_or(reason));
+            session.abandon();
+            let reason = reason.map(|reason| session.close_reason().unwrap_or(reason));
             if let Some(reason) = reason.filter(|reason| linger::applies_to(&link, *reason)) {
                 linger::close(link, reason).await;
             } else {
@@ -46,22 +46,22 @@ impl Connection {
             }
             drop(counted);
         };
-        if core.pool().is_killed() {
+        if session.pool().is_killed() {
             return lane.abort();
         }
         let end_session = async {
             finish_calls(&mut lane).await;
-            core.run_close_callbacks(context.limits.handler).await;
-            core.end();
+            session.run_close_callbacks(context.limits.handler).await;
+            session.end();
         };
         tokio::select! {
             biased; // nothing of a killed session is polled again
             () = context.kill.cancelled() => {
                 throttled!(
-                    core.pool().log(),
+                    session.pool().log(),
                     warn,
                     "sessions cut off",
-                    session = core.id(),
+                    session = session.id(),
                     "aborted a session: it did not end before the shutdown timeout"
                 );
             }
@@ -81,8 +81,8 @@ impl Drop for EndOnDrop<'_> {
 }
 
 /// Writes what the outbox of a closed session holds, until its write deadline.
-async fn flush(output: &mut Output, core: &FrontendSession, link: &mut Link, limit: Duration) {
-    let write = poll_fn(|cx| match output.write(core, link, limit, cx) {
+async fn flush(output: &mut Output, session: &FrontendSession, link: &mut Link, limit: Duration) {
+    let write = poll_fn(|cx| match output.write(session, link, limit, cx) {
         Ok((Wrote::Blocked | Wrote::Yielded, _)) => Poll::Pending,
         Ok((Wrote::All, _)) | Err(_) => Poll::Ready(()),
     });

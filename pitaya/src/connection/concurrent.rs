@@ -24,9 +24,9 @@ impl Lane {
     /// Spawns the call of a message that waits for no other.
     pub(super) fn spawn_concurrent(&mut self, message: InboundMessage, body: &Body<'_>) {
         self.work += body.as_slice().len() / WORK_BYTES;
-        let (context, core) = (Arc::clone(&self.context), Arc::clone(&self.core));
+        let (context, session) = (Arc::clone(&self.context), Arc::clone(&self.session));
         let InboundMessage { target, mid, read_at, waited } = message;
-        let running = core.begin_concurrent_call();
+        let running = session.begin_concurrent_call();
         // The message is decoded here, because its body is only borrowed. Decoding may run user code.
         let (label, started) = match target {
             Target::Local(id) => {
@@ -53,17 +53,17 @@ impl Lane {
         };
         let guard = ConcurrentGuard::new(context, read_at);
         let task = async move {
-            let (context, core) = (&guard.0, &core);
+            let (context, session) = (&guard.0, &session);
             let route = context.route(&label);
             let result = match started {
-                Ok(future) => with_timeout(context.limits.handler, route, core, future).await,
+                Ok(future) => with_timeout(context.limits.handler, route, session, future).await,
                 Err(error) => Err(error),
             };
             context.metrics.record_call(&label, read_at, result.as_ref().err());
             if let Err(error) = result {
-                context.failure_log.log(route, core.id(), &error);
-                if mid != 0 && !try_send_error(core, mid, &error) {
-                    send_error(core, mid, &error).await;
+                context.failure_log.log(route, session.id(), &error);
+                if mid != 0 && !try_send_error(session, mid, &error) {
+                    send_error(session, mid, &error).await;
                 }
             }
             drop(running);
@@ -92,16 +92,17 @@ impl Drop for ConcurrentGuard {
 async fn with_timeout(
     limit: Duration,
     route: &str,
-    core: &FrontendSession,
+    session: &FrontendSession,
     mut future: CallFuture<Handler>,
 ) -> Result<()> {
     // The task may be polled once more before the connection drops it.
-    let work = poll_fn(|cx| if core.pool().is_killed() { Poll::Pending } else { future.as_mut().poll(cx) });
+    let work =
+        poll_fn(|cx| if session.pool().is_killed() { Poll::Pending } else { future.as_mut().poll(cx) });
     match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
         Ok(Ok(result)) => result,
         Ok(Err(panic)) => Err(panic_error(route, &*panic)),
         Err(_) => {
-            log_slow_handler(core, route);
+            log_slow_handler(session, route);
             discard(route, future);
             Err(timed_out())
         }

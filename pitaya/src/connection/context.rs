@@ -150,17 +150,17 @@ impl ConnectionContext {
         let upgrade = peer.upgrade().cloned();
         let via = (upgrade.is_some() || peer != socket_peer)
             .then(|| Via { peer_addr: socket_peer.address().into(), upgrade });
-        let core = self.pool.create_via(peer.address(), via);
-        core.outbox().hold();
+        let session = self.pool.create_via(peer.address(), via);
+        session.outbox().hold();
         if self.stopping.is_cancelled() {
             // The stop has closed only the sessions that existed then.
-            core.close(CloseReason::Shutdown);
+            session.close(CloseReason::Shutdown);
         }
-        if let Err(error) = core.data().set("ipversion", peer.ip_version()) {
+        if let Err(error) = session.data().set("ipversion", peer.ip_version()) {
             throttled!(self.pool.log(), error, "session data", %error, "failed to set `ipversion`");
         }
         self.metrics.connected(self.pool.count());
-        Some(Connection::new(self, core, link, filters, accepted))
+        Some(Connection::new(self, session, link, filters, accepted))
     }
 
     /// Returns the target of a route as it came from the client.
@@ -194,25 +194,25 @@ impl ConnectionContext {
     }
 
     /// Inflates the body of a message. Closes the session if it is invalid or too large.
-    pub(super) fn inflate(&self, core: &FrontendSession, body: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn inflate(&self, session: &FrontendSession, body: &[u8]) -> Option<Vec<u8>> {
         match zlib::inflate(body, self.limits.inflated) {
             Ok(inflated) => Some(inflated),
             Err(error) => {
-                tracing::debug!(session = core.id(), %error, "undecodable message");
+                tracing::debug!(session = session.id(), %error, "undecodable message");
                 let too_large = matches!(error, zlib::InflateError::TooLarge { .. });
-                core.close(if too_large { CloseReason::TooLarge } else { CloseReason::Protocol });
+                session.close(if too_large { CloseReason::TooLarge } else { CloseReason::Protocol });
                 None
             }
         }
     }
 
     /// Records a closed connection. Its handlers may still run.
-    pub(super) fn closed(&self, core: &FrontendSession, dropped: usize) {
+    pub(super) fn closed(&self, session: &FrontendSession, dropped: usize) {
         self.metrics.connected(self.pool.count());
         self.metrics.unqueued(dropped);
         if dropped > 0 {
             tracing::debug!(
-                session = core.id(),
+                session = session.id(),
                 dropped,
                 "dropped the queued messages of a closed connection"
             );

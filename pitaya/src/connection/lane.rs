@@ -44,7 +44,7 @@ struct Queued {
 /// The calls of one session.
 pub(super) struct Lane {
     pub(super) context: Arc<ConnectionContext>,
-    pub(super) core: Arc<FrontendSession>,
+    pub(super) session: Arc<FrontendSession>,
     /// The session and the tables, which its calls use.
     pub(super) scope: Arc<SessionScope>,
     queue: VecDeque<Queued>,
@@ -62,10 +62,10 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(context: Arc<ConnectionContext>, core: Arc<FrontendSession>) -> Self {
+    pub(super) fn new(context: Arc<ConnectionContext>, session: Arc<FrontendSession>) -> Self {
         Self {
-            scope: SessionScope::new(Side::Frontend(Arc::clone(&core)), Arc::clone(&context.tables)),
-            core,
+            scope: SessionScope::new(Side::Frontend(Arc::clone(&session)), Arc::clone(&context.tables)),
+            session,
             context,
             queue: VecDeque::new(),
             queued_bytes: 0,
@@ -149,14 +149,14 @@ impl Lane {
                 let Poll::Ready(result) = running.poll(&self.context, cx) else { break };
                 let Some(RunningCall { info, recorded, .. }) = self.running.take() else { break };
                 if recorded {
-                    self.core.end_lane_call();
+                    self.session.end_lane_call();
                 } else {
                     self.finish(info, result, cx);
                 }
             } else if self.queue.is_empty() {
                 self.queue = VecDeque::new(); // frees the memory of a queue that was long
                 break;
-            } else if self.work >= budget || self.core.close_reason().is_some() {
+            } else if self.work >= budget || self.session.close_reason().is_some() {
                 // In a closed session only the running call continues.
                 break;
             } else if let Some(Queued { message, body, compressed }) = self.queue.pop_front() {
@@ -164,7 +164,7 @@ impl Lane {
                 self.queued_bytes -= body.len();
                 if !compressed {
                     self.start(message, &Body::shared(&body), cx);
-                } else if let Some(inflated) = self.context.inflate(&self.core, &body) {
+                } else if let Some(inflated) = self.context.inflate(&self.session, &body) {
                     self.start(message, &Body::borrowed(&inflated), cx);
                 }
             }
@@ -185,18 +185,18 @@ impl Lane {
         let info = running.discard(&self.context);
         let route = self.context.route(&info.label);
         if recorded {
-            let session = self.core.id();
+            let session = self.session.id();
             throttled!(
-                self.core.pool().log(),
+                self.session.pool().log(),
                 warn,
                 "answers without room",
                 route,
                 session,
                 "dropped an error reply: the outbox had no room in time"
             );
-            self.core.end_lane_call();
+            self.session.end_lane_call();
         } else {
-            log_slow_handler(&self.core, route);
+            log_slow_handler(&self.session, route);
             self.finish(info, Err(timed_out()), cx);
         }
         true
@@ -243,7 +243,7 @@ impl Lane {
         if waited {
             self.context.metrics.record_queue_delay(id, read_at);
         }
-        let call = self.core.begin_lane_call();
+        let call = self.session.begin_lane_call();
         let started = running_call::start(entry, self.client(call, mid, id, entry), body, cx);
         match started {
             Started::Done(Ok(())) if !waited => {
@@ -251,7 +251,7 @@ impl Lane {
                     self.report();
                     self.completed.add(id, read_at);
                 }
-                return self.core.end_lane_call();
+                return self.session.end_lane_call();
             }
             _ if !waited => self.context.metrics.record_no_delay(id),
             _ => {}
@@ -293,14 +293,18 @@ impl Lane {
 
     /// Forwards a message, then sends its reply to the client.
     pub(super) fn forward(&self, route: Arc<str>, mid: u64, body: &Body<'_>) -> CallFuture<Handler> {
-        let core = Arc::clone(&self.core);
-        let message =
-            Forwarded { core: Arc::clone(&core), route: Arc::clone(&route), body: body.to_bytes(), mid };
+        let session = Arc::clone(&self.session);
+        let message = Forwarded {
+            session: Arc::clone(&session),
+            route: Arc::clone(&route),
+            body: body.to_bytes(),
+            mid,
+        };
         let answer = self.context.forward(message);
         Box::pin(async move {
             let reply = answer.await?;
             if mid != 0 {
-                send_reply(&core, &route, mid, &reply).await?;
+                send_reply(&session, &route, mid, &reply).await?;
             }
             Ok(())
         })
@@ -322,20 +326,20 @@ impl Lane {
         {
             return;
         }
-        self.core.end_lane_call();
+        self.session.end_lane_call();
     }
 
     /// Logs an error and answers the client. Returns `true` if the answer waits for room in the outbox: then it keeps
     /// the lane, as a reply would.
     fn fail(&mut self, info: CallInfo, error: Error, cx: &mut Context<'_>) -> bool {
-        self.context.failure_log.log(self.context.route(&info.label), self.core.id(), &error);
+        self.context.failure_log.log(self.context.route(&info.label), self.session.id(), &error);
         let mid = info.mid;
-        if mid == 0 || try_send_error(&self.core, mid, &error) {
+        if mid == 0 || try_send_error(&self.session, mid, &error) {
             return false;
         }
-        let core = Arc::clone(&self.core);
+        let session = Arc::clone(&self.session);
         let mut future: CallFuture<Handler> = Box::pin(async move {
-            send_error(&core, mid, &error).await;
+            send_error(&session, mid, &error).await;
             Ok(())
         });
         if future.as_mut().poll(cx).is_ready() {
@@ -355,14 +359,13 @@ pub(super) fn refuse(entry: &Entry, mid: u64) -> Option<Error> {
     (entry.info.notify && mid != 0).then(|| Error::new(code::BAD_REQUEST, text::REQUEST_ON_NOTIFY))
 }
 
-pub(super) fn log_slow_handler(core: &FrontendSession, route: &str) {
-    let session = core.id();
+pub(super) fn log_slow_handler(session: &FrontendSession, route: &str) {
     throttled!(
-        core.pool().log(),
+        session.pool().log(),
         warn,
         "slow handlers",
         route,
-        session,
+        session = session.id(),
         "dropped a handler that took too long"
     );
 }

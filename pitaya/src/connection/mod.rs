@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `context.rs` | what the connections of an app share; the set-up of a connection |
 //! | `input.rs`, `output.rs` | from the link to packets; from the outbox to the link |
-//! | `inbound.rs` | what a packet does: filters, handshake, limits, lane |
+//! | `packet_handler.rs` | what a packet does: filters, handshake, limits, lane |
 //! | `machine.rs` | the phases and deadlines of the protocol, without I/O |
 //! | `lane.rs`, `running_call.rs`, `concurrent.rs` | the calls of a session |
 //! | `answer.rs` | replies that no handler encodes |
@@ -23,13 +23,13 @@ mod concurrent;
 mod context;
 mod failure_log;
 mod handshake;
-mod inbound;
 mod input;
 mod lane;
 mod linger;
 pub(crate) mod machine;
 mod metrics;
 mod output;
+mod packet_handler;
 mod running_call;
 
 pub use call_limits::CallLimit;
@@ -47,10 +47,10 @@ use std::task::{Context, Poll};
 
 use tokio::time::{Instant, Sleep};
 
-use self::inbound::Inbound;
 use self::input::{Fill, Input};
 use self::machine::Tick;
 use self::output::Output;
+use self::packet_handler::PacketHandler;
 use crate::acceptor::{Filter, Link};
 use crate::session::{CloseReason, FrontendSession};
 use crate::util::panic::catch_panic;
@@ -63,7 +63,7 @@ const WORK_PER_POLL: usize = 64;
 pub(crate) struct Connection {
     link: Link,
     input: Input,
-    inbound: Inbound,
+    packets: PacketHandler,
     output: Output,
     timer: Pin<Box<Sleep>>,
     /// When `timer` fires.
@@ -84,17 +84,17 @@ enum Reading {
 impl Connection {
     pub(crate) fn new(
         context: Arc<ConnectionContext>,
-        core: Arc<FrontendSession>,
+        session: Arc<FrontendSession>,
         link: Link,
         filters: Vec<Box<dyn Filter>>,
         accepted: Instant,
     ) -> Self {
-        let inbound = Inbound::new(context, core, filters, accepted);
-        let armed = inbound.machine.deadline().unwrap_or(accepted);
+        let packets = PacketHandler::new(context, session, filters, accepted);
+        let armed = packets.machine.deadline().unwrap_or(accepted);
         Self {
             link,
-            input: Input::new(inbound.machine.max_body(), accepted),
-            inbound,
+            input: Input::new(packets.machine.max_body(), accepted),
+            packets,
             output: Output::default(),
             timer: Box::pin(tokio::time::sleep_until(armed)),
             armed,
@@ -103,9 +103,9 @@ impl Connection {
 
     /// Serves the client until the session and its last handler have ended. `counted` is dropped with the socket.
     pub(crate) async fn run(mut self, counted: impl Send) {
-        self.inbound.core.serve();
+        self.packets.session.serve();
         let reason = poll_fn(|cx| self.guarded_poll(cx)).await;
-        self.inbound.core.close(reason.unwrap_or(CloseReason::Server)); // if the client was first
+        self.packets.session.close(reason.unwrap_or(CloseReason::Server)); // if the client was first
         // Boxed, so that the future of a running connection has not the size of an ending one.
         Box::pin(self.end(reason, counted)).await;
     }
@@ -121,27 +121,27 @@ impl Connection {
     /// Does one round: write, read, timers, handlers, write. Returns why the connection closes.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         let now = Instant::now();
-        if let Some(reason) = self.inbound.core.close_reason() {
-            if self.inbound.core.pool().is_killed() {
+        if let Some(reason) = self.packets.session.close_reason() {
+            if self.packets.session.pool().is_killed() {
                 return Poll::Ready(reason);
             }
-            self.inbound.machine.close();
+            self.packets.machine.close();
         }
         // Polled first, because it needs a part of the cooperative budget too.
         let due = self.timer.as_mut().poll(cx).is_ready();
         if let Poll::Ready(reason) = self.write(cx) {
             return Poll::Ready(reason);
         }
-        self.inbound.poll_authentication(cx);
+        self.packets.poll_authentication(cx);
         let reading = self.read(now, cx);
         self.input.end_poll();
         let reading = reading.unwrap_or_else(|reason| {
-            self.inbound.core.close(reason);
+            self.packets.session.close(reason);
             Reading::Paused
         });
         // Deadlines are checked after reading: a server that was held up must not blame its clients.
         self.check_deadlines(now, due);
-        let lane = &mut self.inbound.lane;
+        let lane = &mut self.packets.lane;
         lane.run(WORK_PER_POLL, cx);
         // The running handler is checked after it was polled: it may have finished in time.
         if due && lane.expire(now, cx) {
@@ -156,16 +156,16 @@ impl Connection {
 
     /// Reads packets and handles each, until the link has no more or the session takes no more.
     fn read(&mut self, now: Instant, cx: &mut Context<'_>) -> Result<Reading, CloseReason> {
-        while self.inbound.takes_packets() {
-            let max_body = self.inbound.machine.max_body();
+        while self.packets.takes_packets() {
+            let max_body = self.packets.machine.max_body();
             match self.input.next(max_body) {
                 Ok(Some(packet)) => {
-                    self.inbound.handle(packet, now, cx)?;
+                    self.packets.handle(packet, now, cx)?;
                     continue;
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    tracing::debug!(session = self.inbound.core.id(), %error, "invalid packet");
+                    tracing::debug!(session = self.packets.session.id(), %error, "invalid packet");
                     let too_large = error == PacketError::TooLarge;
                     return Err(if too_large { CloseReason::TooLarge } else { CloseReason::Protocol });
                 }
@@ -176,10 +176,10 @@ impl Connection {
                 Fill::Enough { partial } => (Reading::Again, partial),
                 Fill::Closed(reason) => return Err(reason),
             };
-            self.inbound.machine.partial(partial, now);
+            self.packets.machine.partial(partial, now);
             return Ok(reading);
         }
-        if self.inbound.waits_for_lane() {
+        if self.packets.waits_for_lane() {
             self.input.read_ahead(&mut self.link, now, cx)?;
         }
         Ok(Reading::Paused)
@@ -187,53 +187,53 @@ impl Connection {
 
     /// Handles the deadlines that are over.
     fn check_deadlines(&mut self, now: Instant, due: bool) {
-        let takes_packets = self.inbound.takes_packets();
-        let Inbound { core, machine, .. } = &mut self.inbound;
+        let takes_packets = self.packets.takes_packets();
+        let PacketHandler { session, machine, .. } = &mut self.packets;
         machine.pause(!takes_packets && machine.working(), now);
         if !due {
             return;
         }
         match machine.tick(now) {
             Tick::Nothing => {}
-            Tick::Heartbeat => core.outbox().send_heartbeat(&core.pool().settings().heartbeat),
+            Tick::Heartbeat => session.outbox().send_heartbeat(&session.pool().settings().heartbeat),
             Tick::Close(reason, why) => {
-                tracing::debug!(session = core.id(), why, "closing");
-                core.close(reason);
+                tracing::debug!(session = session.id(), why, "closing");
+                session.close(reason);
             }
         }
         if self.output.deadline().is_some_and(|deadline| now >= deadline) {
-            tracing::debug!(session = core.id(), "closing: the client reads too slowly");
-            core.close(CloseReason::TooSlow);
+            tracing::debug!(session = session.id(), "closing: the client reads too slowly");
+            session.close(CloseReason::TooSlow);
         }
         self.armed = now;
     }
 
     /// Writes what the outbox holds. Ready when nothing more is to be done for this client.
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
-        let Inbound { context, core, .. } = &self.inbound;
-        match self.output.write(core, &mut self.link, context.limits.write, cx) {
+        let PacketHandler { context, session, .. } = &self.packets;
+        match self.output.write(session, &mut self.link, context.limits.write, cx) {
             // The rest is written while the session ends.
             Ok((_, Some(reason))) => Poll::Ready(reason),
             Ok((_, None)) => Poll::Pending,
             Err(error) => {
-                tracing::debug!(session = core.id(), %error, "writing failed");
-                Poll::Ready(core.close_reason().unwrap_or(CloseReason::Client))
+                tracing::debug!(session = session.id(), %error, "writing failed");
+                Poll::Ready(session.close_reason().unwrap_or(CloseReason::Client))
             }
         }
     }
 
     /// Ends a round: registers for the outbox and the timer, or wakes the task if there is more to do now.
     fn park(&mut self, reading: Reading, cx: &mut Context<'_>) {
-        let Inbound { core, lane, .. } = &mut self.inbound;
+        let PacketHandler { session, lane, .. } = &mut self.packets;
         let exhausted = lane.work() >= WORK_PER_POLL;
         lane.reset_work();
-        let closing = core.close_reason().is_some();
-        let parked = core.outbox().park(cx, self.output.busy(), closing);
+        let closing = session.close_reason().is_some();
+        let parked = session.outbox().park(cx, self.output.busy(), closing);
         let again = match reading {
             Reading::Pending => false,
             Reading::Again => true,
             // The reason may be gone by now: the lane has emptied, or a handler has finished.
-            Reading::Paused => self.inbound.takes_packets(),
+            Reading::Paused => self.packets.takes_packets(),
         };
         if exhausted {
             yield_now(cx);
@@ -245,7 +245,7 @@ impl Connection {
 
     /// Sets the timer, unless it fires early enough.
     fn arm(&mut self, cx: &mut Context<'_>) {
-        let Inbound { machine, lane, .. } = &self.inbound;
+        let PacketHandler { machine, lane, .. } = &self.packets;
         let deadlines = [machine.deadline(), lane.deadline(), self.output.deadline()];
         let Some(next) = deadlines.into_iter().flatten().min() else { return };
         if next < self.armed || self.timer.is_elapsed() {

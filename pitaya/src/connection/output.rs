@@ -52,14 +52,14 @@ impl Output {
     /// Writes what the outbox holds, as far as the link takes it. Returns why the session is closed, if it is.
     pub(super) fn write(
         &mut self,
-        core: &FrontendSession,
+        session: &FrontendSession,
         link: &mut Link,
         deadline: Duration,
         cx: &mut Context<'_>,
     ) -> io::Result<(Wrote, Option<CloseReason>)> {
         for _ in 0..ROUNDS {
             if self.batch.is_none() && self.fed.0 == 0 {
-                let (batch, closed) = core.take_batch();
+                let (batch, closed) = session.take_batch();
                 self.batch = batch;
                 self.more = true;
                 if self.batch.is_none() {
@@ -68,10 +68,10 @@ impl Output {
                 }
             }
             let wrote = match link {
-                Link::Bytes(stream) => self.write_bytes(core, &mut **stream, cx)?,
+                Link::Bytes(stream) => self.write_bytes(session, &mut **stream, cx)?,
                 Link::Packets(stream) => {
-                    let wrote = self.write_packets(core, &mut **stream, cx)?;
-                    self.advance_packets(core, stream.written());
+                    let wrote = self.write_packets(session, &mut **stream, cx)?;
+                    self.advance_packets(session, stream.written());
                     wrote
                 }
             };
@@ -80,22 +80,22 @@ impl Output {
                 // The outbox was empty after the last packet. `Outbox::park` finds what came since.
                 Wrote::All => {
                     self.until = None;
-                    return Ok((Wrote::All, core.close_reason()));
+                    return Ok((Wrote::All, session.close_reason()));
                 }
                 // A link without a cooperative budget has not woken the task.
                 Wrote::Yielded => break,
-                Wrote::Blocked => return Ok((Wrote::Blocked, self.blocked(core, deadline))),
+                Wrote::Blocked => return Ok((Wrote::Blocked, self.blocked(session, deadline))),
             }
         }
         cx.waker().wake_by_ref();
-        Ok((Wrote::Yielded, core.close_reason()))
+        Ok((Wrote::Yielded, session.close_reason()))
     }
 
     /// Sets the write deadline of a client that takes no more now. Returns why the session is closed, if it is.
     #[inline(never)]
-    fn blocked(&mut self, core: &FrontendSession, deadline: Duration) -> Option<CloseReason> {
-        core.outbox().record_write(&core.pool().settings().outbox, 0, 0, true);
-        let closed = core.close_reason();
+    fn blocked(&mut self, session: &FrontendSession, deadline: Duration) -> Option<CloseReason> {
+        session.outbox().record_write(&session.pool().settings().outbox, 0, 0, true);
+        let closed = session.close_reason();
         let is_first_after_close = closed.is_some() && !mem::replace(&mut self.last, closed.is_some());
         let has_progress = self.progress >= PROGRESS && !self.last;
         if self.until.is_none() || is_first_after_close || has_progress {
@@ -117,12 +117,12 @@ impl Output {
 
     fn write_bytes(
         &mut self,
-        core: &FrontendSession,
+        session: &FrontendSession,
         stream: &mut dyn ByteStream,
         cx: &mut Context<'_>,
     ) -> io::Result<Wrote> {
         let Some(batch) = &mut self.batch else { return Ok(Wrote::All) };
-        let limits = &core.pool().settings().outbox;
+        let limits = &session.pool().settings().outbox;
         let mut stream = Pin::new(stream);
         while !batch.is_empty() {
             let poll = match batch.contiguous() {
@@ -138,7 +138,7 @@ impl Output {
                 Poll::Ready(Ok(written)) => {
                     self.progress += written;
                     let packets = batch.advance(written);
-                    self.more = core.outbox().record_write(limits, packets, written, false);
+                    self.more = session.outbox().record_write(limits, packets, written, false);
                 }
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => return Ok(pending()),
@@ -158,11 +158,11 @@ impl Output {
 
     fn write_packets(
         &mut self,
-        core: &FrontendSession,
+        session: &FrontendSession,
         stream: &mut dyn PacketStream,
         cx: &mut Context<'_>,
     ) -> io::Result<Wrote> {
-        let limits = &core.pool().settings().outbox;
+        let limits = &session.pool().settings().outbox;
         if let Some(batch) = &mut self.batch {
             while !batch.is_empty() {
                 if stream.poll_ready(cx)?.is_pending() {
@@ -181,14 +181,14 @@ impl Output {
         }
         let (packets, bytes) = mem::take(&mut self.fed);
         self.progress += bytes;
-        self.more = core.outbox().record_write(limits, packets, bytes, false);
+        self.more = session.outbox().record_write(limits, packets, bytes, false);
         Ok(Wrote::All)
     }
 
     /// Accounts for what the transport below a packet link has taken since the last time.
     ///
     /// Packets leave the link in order but are not reported one by one, so their number is estimated by the bytes.
-    fn advance_packets(&mut self, core: &FrontendSession, written: u64) {
+    fn advance_packets(&mut self, session: &FrontendSession, written: u64) {
         let more = usize::try_from(written - mem::replace(&mut self.written, written)).unwrap_or(usize::MAX);
         self.progress = self.progress.saturating_add(more);
         let (packets, bytes) = self.fed;
@@ -198,7 +198,7 @@ impl Output {
             let whole = usize::try_from((packets as u128 * out as u128) / bytes as u128).unwrap_or(0);
             let whole = whole.min(packets - 1);
             self.fed = (packets - whole, bytes - out);
-            core.outbox().record_write(&core.pool().settings().outbox, whole, out, false);
+            session.outbox().record_write(&session.pool().settings().outbox, whole, out, false);
         }
     }
 }

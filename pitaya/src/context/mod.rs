@@ -1,8 +1,9 @@
 //! The context of a call: values and the time that is left (`docs/cluster.md`, "Context").
 //!
 //! A context travels through a cluster: calls that are made in the task which handles a call have the same context. A
-//! spawned task gets it as a [`Context`](crate::component::Context) argument and gives it to the client with `.with_context(&cx)`.
+//! spawned task gets it as a [`Context`] argument and gives it to the client with `.with_context(&cx)`.
 
+mod call;
 mod caller;
 mod deadline;
 mod key_mark;
@@ -11,6 +12,7 @@ mod metadata;
 #[cfg(test)]
 mod tests;
 
+pub use call::Context;
 pub(crate) use caller::Caller;
 pub use deadline::Deadline;
 pub(crate) use key_mark::KeyMark;

@@ -17,12 +17,14 @@ use super::code;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The message or its route is invalid: [`code::BAD_REQUEST`].
+    /// The message or its route is invalid: [`code::BAD_REQUEST`]. Also the name of a group.
     BadRequest,
     /// The session has no user: [`code::NOT_BOUND`].
     NotBound,
-    /// The route does not exist: [`code::NOT_FOUND`].
+    /// The route does not exist: [`code::NOT_FOUND`]. Also a group, its member or its time to live.
     NotFound,
+    /// A group or its member exists already.
+    AlreadyExists,
     /// The time for the call is over: [`code::TIMEOUT`], [`code::CLIENT_TIMEOUT`].
     Timeout,
     /// The client exceeds a rate limit: [`code::TOO_MANY`].
@@ -31,7 +33,7 @@ pub enum ErrorKind {
     Closed,
     /// The framework or the cluster failed: [`code::INTERNAL`].
     Internal,
-    /// The server has no responders, or is unreachable for now: [`code::UNAVAILABLE`].
+    /// The server has no responders, or is unreachable for now: [`code::UNAVAILABLE`]. Also a group store that fails.
     Unavailable,
     /// An error without a code of its own: [`code::UNKNOWN`].
     Unknown,

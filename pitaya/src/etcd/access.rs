@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::cluster::key;
 use crate::util::host::with_host;
 use crate::util::redact;
+
+/// The key that health checks read. No server writes it.
+pub const HEALTH_CHECK: &str = "health-check";
 
 /// Addresses, credentials and certificates of one etcd cluster.
 pub(crate) struct Access {
@@ -41,7 +43,7 @@ impl Access {
 
     /// Returns the key that health checks read.
     pub(crate) fn health_key(&self) -> String {
-        format!("{}{}", self.prefix, key::HEALTH_CHECK)
+        format!("{}{}", self.prefix, HEALTH_CHECK)
     }
 }
 

@@ -17,6 +17,7 @@ mod fault;
 mod pages;
 mod reconnecting;
 
+pub use access::HEALTH_CHECK;
 pub(crate) use access::{Access, full_url, shown};
 pub(crate) use connection::Connection;
 pub(crate) use fault::{Fault, code, status};

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use super::membership::{self, Memberships};
 use super::{Delivery, GroupError, GroupStore, MemoryStore, Users};
 use crate::component::service;
-use crate::error::{Error, Result, code, text};
+use crate::error::{Error, ErrorKind, Result, code, text};
 use crate::serialize::{Message, Push};
 use crate::session::{Session, SessionPool, check_uid, shortened};
 
@@ -106,8 +106,8 @@ impl fmt::Debug for Groups {
 ///
 /// Every operation fails with `illegal group name` if the name is empty, longer than 128 bytes, or has a `/` or a
 /// control character. Unless documented otherwise it fails with `group not found` if the group does not exist or has
-/// expired. A failing store is an error too. All these errors are `PIT-000`. An operation that is dropped may have
-/// reached the store.
+/// expired. A failing store is an error too. All these errors are `PIT-000`, and
+/// [`Error::kind`] tells them apart. An operation that is dropped may have reached the store.
 #[derive(Clone)]
 pub struct Group {
     groups: Groups,
@@ -154,6 +154,7 @@ impl Group {
         let bad = |c: char| c.is_control() || c == '/';
         if self.name.is_empty() || self.name.len() > MAX_NAME || self.name.contains(bad) {
             return Err(Error::new(code::UNKNOWN, text::ILLEGAL_GROUP)
+                .with_kind(ErrorKind::BadRequest)
                 .with_metadata("group", shortened(&self.name))
                 .with_metadata("form", NAME_FORM));
         }

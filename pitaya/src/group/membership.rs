@@ -24,7 +24,7 @@ pub(super) struct Membership {
     owner: String,
     /// The close callback that ends it.
     callback: u64,
-    core: Arc<FrontendSession>,
+    session: Arc<FrontendSession>,
     /// Locked during an operation of the store, so that a leave waits for the join before it.
     stage: Mutex<Stage>,
 }
@@ -44,14 +44,14 @@ impl Memberships {
     fn get_or_insert(
         &self,
         group: &Group,
-        core: &Arc<FrontendSession>,
+        session: &Arc<FrontendSession>,
         uid: &str,
     ) -> Result<Arc<Membership>> {
-        match self.0.entry(key(group, core.id())) {
+        match self.0.entry(key(group, session.id())) {
             Entry::Occupied(entry) => Ok(Arc::clone(entry.get())),
             Entry::Vacant(entry) => {
                 let (leaving, uid) = (group.clone(), uid.to_owned());
-                let callback = core.on_close(Box::new(move |session| {
+                let callback = session.on_close(Box::new(move |session| {
                     Box::pin(async move {
                         if let Err(error) = leave(&leaving, session.id(), &uid).await {
                             tracing::debug!(uid, group = leaving.name(), %error, "failed to remove a user from a group");
@@ -59,8 +59,8 @@ impl Memberships {
                     })
                 }));
                 let callback = callback.ok_or_else(closed)?;
-                let (owner, core) = (core.ownership(), Arc::clone(core));
-                let made = Membership { owner, callback, core, stage: Mutex::new(Stage::New) };
+                let (owner, session) = (session.ownership(), Arc::clone(session));
+                let made = Membership { owner, callback, session, stage: Mutex::new(Stage::New) };
                 Ok(Arc::clone(&entry.insert(Arc::new(made))))
             }
         }
@@ -74,8 +74,8 @@ impl Memberships {
     fn remove(&self, group: &Group, membership: &Arc<Membership>, mut stage: MutexGuard<'_, Stage>) {
         *stage = Stage::Gone;
         let same = |_: &(u64, Arc<str>), other: &Arc<Membership>| Arc::ptr_eq(other, membership);
-        self.0.remove_if(&key(group, membership.core.id()), same);
-        membership.core.remove_on_close(membership.callback);
+        self.0.remove_if(&key(group, membership.session.id()), same);
+        membership.session.remove_on_close(membership.callback);
     }
 
     /// Returns the number of memberships.
@@ -98,17 +98,17 @@ fn closed() -> Error {
 }
 
 /// Adds the user of a session to a group until the session ends.
-pub(super) async fn join(group: &Group, core: &Arc<FrontendSession>, uid: &str) -> Result<()> {
+pub(super) async fn join(group: &Group, session: &Arc<FrontendSession>, uid: &str) -> Result<()> {
     let (store, memberships) = (group.store()?, group.memberships());
     loop {
-        let membership = memberships.get_or_insert(group, core, uid)?;
+        let membership = memberships.get_or_insert(group, session, uid)?;
         let mut stage = membership.stage.lock().await;
         let before = match *stage {
             Stage::Gone => continue,
             Stage::New => 0,
             Stage::Joined(times) => times,
         };
-        if core.close_reason().is_some() {
+        if session.close_reason().is_some() {
             return Err(closed()); // the close callback removes what it had joined before
         }
         // Counted before the store is called, because a join that is dropped meanwhile may have reached it.

@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 use super::*;
 use crate::component::FromServices;
 use crate::config::OutboxPolicy;
-use crate::error::{Error, Result, code, text};
+use crate::error::{Error, ErrorKind, Result, code, text};
 use crate::serialize::{Format, Serializer};
 use crate::services::Services;
 use crate::session::{CloseReason, OutboxLimits, Pool, Pushes, Session, SessionPool, Settings};
@@ -182,6 +182,7 @@ async fn every_operation_and_its_errors() {
     assert_eq!(error_text(g.push_route("r", &HELLO).await), "group not found");
 
     g.create().await.unwrap();
+    assert_eq!(g.create().await.unwrap_err().kind(), ErrorKind::AlreadyExists);
     assert_eq!(error_text(g.create().await), "group already exists");
     assert_eq!(error_text(g.create_with_ttl(Duration::from_secs(1)).await), "group already exists");
     g.ensure().await.unwrap();
@@ -222,6 +223,7 @@ async fn names_that_would_break_a_key_are_refused() {
         let group = groups.group(name);
         assert_eq!(error_text(group.create().await), "illegal group name", "{name:?}");
         assert_eq!(error_text(group.ensure().await), "illegal group name");
+        assert_eq!(group.ensure().await.unwrap_err().kind(), ErrorKind::BadRequest);
         assert_eq!(error_text(group.add("ann").await), "illegal group name");
         assert_eq!(error_text(group.push_route("r", &HELLO).await), "illegal group name");
     }

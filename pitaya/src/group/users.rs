@@ -37,7 +37,7 @@ pub struct Users {
 service!(Users);
 
 /// The frontends of one type.
-struct Frontends {
+struct RemoteFrontends {
     server_type: Arc<str>,
     /// Whether this server is one of them.
     is_own: bool,
@@ -157,7 +157,7 @@ impl Users {
         let mut others = Vec::new();
         for uid in uids.iter().map(AsRef::as_ref) {
             match (self.pool.by_uid(uid), &frontends) {
-                (Some(core), _) => delivery.count(uid, core.kick(CloseReason::Kicked)),
+                (Some(session), _) => delivery.count(uid, session.kick(CloseReason::Kicked)),
                 (None, Some(_)) => others.push(uid),
                 (None, None) => delivery.count(uid, false),
             }
@@ -173,7 +173,7 @@ impl Users {
     }
 
     /// Returns the frontends that the users are on; `None` in a standalone server.
-    fn remote_frontends(&self) -> Result<Option<Frontends>> {
+    fn remote_frontends(&self) -> Result<Option<RemoteFrontends>> {
         let (own, named) = match (self.pool.peers().role(), self.frontend_type.clone()) {
             (Role::Standalone, _) => return Ok(None),
             (Role::Frontend(own), named) => (Some(own), named),
@@ -184,12 +184,12 @@ impl Users {
                 "name the type of the frontends, as in users.on_frontends(\"connector\") or groups.on_frontends(\"connector\")",
             )
         })?;
-        Ok(Some(Frontends { is_own: own.as_ref() == Some(&server_type), server_type }))
+        Ok(Some(RemoteFrontends { is_own: own.as_ref() == Some(&server_type), server_type }))
     }
 
     /// Returns the session of a user on this server.
     pub(super) fn session(&self, uid: &str) -> Option<Session> {
-        self.pool.by_uid(uid).map(|core| Session::new(core, 0))
+        self.pool.by_uid(uid).map(|session| Session::new(session, 0))
     }
 
     /// Encodes a message for any number of users.
@@ -209,12 +209,12 @@ impl Users {
         let mut others = Vec::new();
         for uid in &uids {
             match self.pool.by_uid(uid).filter(|_| local) {
-                Some(core) => {
+                Some(session) => {
                     let packet = match &packet {
                         Some(packet) => packet,
                         None => packet.insert(self.pool.frame_push(route, &body)?),
                     };
-                    delivery.count(uid, core.push(route, packet).is_ok());
+                    delivery.count(uid, session.push(route, packet).is_ok());
                 }
                 None if frontends.is_some() => others.push(*uid),
                 None => delivery.count(uid, false),

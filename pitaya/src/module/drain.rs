@@ -24,8 +24,9 @@ pub(crate) enum Drained {
 }
 
 impl Modules {
-    /// Starts the drain of all session modules, in reverse order. Then counts sessions now and every `period` until no
-    /// session is left, `timeout` is over, or `interrupted` is ready. `count` returns the sessions of no module.
+    /// Starts the drain of all session modules, in reverse order; a second drain does not start them again. Then counts
+    /// sessions now and every `period` until no session is left, `timeout` is over, or `interrupted` is ready. `count`
+    /// returns the sessions of no module.
     pub(crate) async fn drain(
         &self,
         count: impl Fn() -> usize,
@@ -33,10 +34,13 @@ impl Modules {
         timeout: Duration,
         interrupted: impl Future<Output = ()>,
     ) -> Drained {
-        let modules: Vec<_> =
-            self.state().entries.iter().filter_map(|entry| entry.sessions.clone()).collect();
-        for module in modules.iter().rev() {
-            module.start_draining();
+        let (modules, drains): (Vec<_>, _) = {
+            let mut state = self.state();
+            let modules = state.entries.iter().filter_map(|entry| entry.sessions.clone()).collect();
+            (modules, std::mem::replace(&mut state.draining, true))
+        };
+        if !drains {
+            modules.iter().rev().for_each(|module| module.start_draining());
         }
         // The pool and modules may count the same sessions, so the maximum is used.
         let left = || modules.iter().map(|module| module.left()).fold(count(), usize::max);

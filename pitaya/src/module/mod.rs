@@ -82,7 +82,7 @@ pub trait Module: Send + Sync + 'static {
 /// A module with its own sessions, such as matches that players should finish. A draining server
 /// (`pitaya.session.drain.enabled`) stops when no session is left, neither here nor in the pool.
 pub trait SessionModule: Module {
-    /// Stops taking new sessions, because the server drains. Runs in reverse order of the modules.
+    /// Stops taking new sessions, because the server drains. Runs once, in reverse order of the modules.
     fn start_session_draining(&self);
 
     /// Returns how many sessions are left. Called every `pitaya.session.drain.period`.

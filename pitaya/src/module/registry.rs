@@ -26,6 +26,8 @@ pub(super) struct State {
     pub(super) entries: Vec<Arc<Entry>>,
     /// Whether the app has begun to start: no module can be added any more.
     begun: bool,
+    /// Whether the session modules were asked to drain.
+    pub(super) draining: bool,
 }
 
 pub(super) struct Entry {

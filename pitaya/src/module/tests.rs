@@ -281,6 +281,18 @@ async fn drain_stops_session_modules_in_reverse() {
     assert_eq!(logged.count(), 3, "what is left is logged every period");
 }
 
+#[tokio::test(start_paused = true)]
+async fn second_drain_starts_no_module_again() {
+    let (modules, record) = (Modules::new(), Record::default());
+    let mut module = Match::new("a", [1, 0, 1, 0]);
+    module.record = Arc::clone(&record);
+    modules.register_session("a", module).unwrap();
+    for _ in 0..2 {
+        assert_eq!(drained(&modules, || 0, 100 * S, pending()).await, (Drained::Empty, 5));
+    }
+    assert_eq!(take(&record), ["a"]);
+}
+
 /// It ends immediately where there are no sessions.
 #[tokio::test(start_paused = true)]
 async fn drain_waits_for_the_pool() {

@@ -42,9 +42,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-use crate::component::{Context, FromServices, State};
+use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::services::Services;
+use crate::services::{FromServices, Services, State};
 use crate::session::Session;
 
 /// The values that the hooks of one call share, from the first hook before to the last one after.

@@ -17,8 +17,8 @@ use super::data::Data;
 use super::outbox::Outbox;
 use super::pool::Pool;
 use super::side::Side;
-use crate::acceptor::UpgradeRequest;
 use crate::error::Result;
+use crate::net::UpgradeRequest;
 use crate::span::{ClientMessage, Tracer};
 use crate::util::sync::Mutex;
 use crate::wire::handshake;
@@ -241,7 +241,7 @@ impl FrontendSession {
     pub(crate) fn begin_concurrent_call(self: &Arc<Self>) -> ConcurrentCall {
         let call = self.next_call();
         self.state().concurrent.push(call);
-        ConcurrentCall { core: Arc::clone(self), call }
+        ConcurrentCall { session: Arc::clone(self), call }
     }
 
     /// Returns whether a call is still running. Only then may a push of it wait, because a handle that is kept for
@@ -253,7 +253,7 @@ impl FrontendSession {
 
 /// A call beside the lane, while it runs.
 pub(crate) struct ConcurrentCall {
-    core: Arc<FrontendSession>,
+    session: Arc<FrontendSession>,
     call: CallId,
 }
 
@@ -265,7 +265,7 @@ impl ConcurrentCall {
 
 impl Drop for ConcurrentCall {
     fn drop(&mut self) {
-        self.core.state().concurrent.retain(|call| *call != self.call);
+        self.session.state().concurrent.retain(|call| *call != self.call);
     }
 }
 

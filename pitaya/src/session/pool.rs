@@ -154,9 +154,9 @@ impl Pool {
     /// Makes a new session of a client that came by a proxy or an HTTP request.
     pub(crate) fn create_via(self: &Arc<Self>, remote_addr: &str, via: Option<Via>) -> Arc<FrontendSession> {
         let id = self.next_id.fetch_add(1, Relaxed) + 1;
-        let core = Arc::new(FrontendSession::new(id, Arc::clone(self), remote_addr, via));
-        self.sessions.insert(id, Arc::clone(&core));
-        core
+        let session = Arc::new(FrontendSession::new(id, Arc::clone(self), remote_addr, via));
+        self.sessions.insert(id, Arc::clone(&session));
+        session
     }
 
     /// Encodes the body of a push.
@@ -192,7 +192,7 @@ impl Pool {
         Ok(packet.freeze())
     }
 
-    /// Makes `core` the session of `uid`. Returns the time of the bind and the session before.
+    /// Makes `session` the session of `uid`. Returns the time of the bind and the session before.
     ///
     /// The lock of the entry orders two steps. The new session is checked to be open: a closing one removes itself
     /// afterwards, so it cannot stay behind. The peers record the bind: recorded later, a session that was replaced
@@ -200,17 +200,17 @@ impl Pool {
     pub(super) fn swap_user(
         &self,
         uid: &Arc<str>,
-        core: &Arc<FrontendSession>,
+        session: &Arc<FrontendSession>,
     ) -> Result<(i64, Option<Arc<FrontendSession>>)> {
         let entry = self.users.entry(Arc::clone(uid));
-        if core.close_reason().is_some() {
+        if session.close_reason().is_some() {
             return Err(Error::new(code::CLOSED, text::BROKEN_PIPE));
         }
-        let bound_at = self.peers.record_bind(uid, core.id());
+        let bound_at = self.peers.record_bind(uid, session.id());
         let old = match entry {
-            Entry::Occupied(mut entry) => Some(entry.insert(Arc::clone(core))),
+            Entry::Occupied(mut entry) => Some(entry.insert(Arc::clone(session))),
             Entry::Vacant(entry) => {
-                entry.insert(Arc::clone(core));
+                entry.insert(Arc::clone(session));
                 None
             }
         };
@@ -219,11 +219,15 @@ impl Pool {
 
     /// Kicks a session whose user was bound on another server. Returns it if it is open.
     pub(crate) fn kick_replaced(&self, replaced: &ReplacedSession) -> Option<Arc<FrontendSession>> {
-        let core = self.by_id(replaced.id)?;
+        let session = self.by_id(replaced.id)?;
         let server = &*replaced.server_id;
-        tracing::info!(session = core.id(), server, "kicking session: its user was bound on another server");
-        core.kick(CloseReason::Replaced);
-        Some(core)
+        tracing::info!(
+            session = session.id(),
+            server,
+            "kicking session: its user was bound on another server"
+        );
+        session.kick(CloseReason::Replaced);
+        Some(session)
     }
 
     /// Waits until the sessions of a user that were closed before have ended, up to `pitaya.session.replace.timeout`.
@@ -236,7 +240,7 @@ impl Pool {
     ) {
         let mut all = self.ending.get(uid).map(|all| all.clone()).unwrap_or_default();
         all.extend(closed);
-        all.retain(|core| Some(core.id()) != except);
+        all.retain(|session| Some(session.id()) != except);
         if all.is_empty() {
             return;
         }
@@ -254,42 +258,42 @@ impl Pool {
     }
 
     /// Removes a session that has ended.
-    pub(super) fn ended(&self, uid: &str, core: &FrontendSession) {
+    pub(super) fn ended(&self, uid: &str, session: &FrontendSession) {
         if let Some(mut all) = self.ending.get_mut(uid) {
-            all.retain(|other| other.id() != core.id());
+            all.retain(|other| other.id() != session.id());
         }
         self.ending.remove_if(uid, |_, all| all.is_empty());
     }
 
     /// Removes the session of `uid` if it is this one: a late close never removes a newer session.
-    pub(super) fn forget_user(&self, uid: &str, core: &FrontendSession) {
-        self.users.remove_if(uid, |_, current| current.id() == core.id());
+    pub(super) fn forget_user(&self, uid: &str, session: &FrontendSession) {
+        self.users.remove_if(uid, |_, current| current.id() == session.id());
     }
 
     /// Removes a closed session.
-    pub(super) fn forget(&self, core: &FrontendSession) {
+    pub(super) fn forget(&self, session: &FrontendSession) {
         // Before it is gone from the users: a bind finds it there or here.
-        if let (Some(uid), Some(this)) = (core.uid(), self.by_id(core.id())) {
+        if let (Some(uid), Some(this)) = (session.uid(), self.by_id(session.id())) {
             let mut all = self.ending.entry(Arc::clone(&uid)).or_default();
-            if core.begin_to_end(&uid) {
+            if session.begin_to_end(&uid) {
                 all.push(this);
             }
             drop(all);
             self.ending.remove_if(&uid, |_, all| all.is_empty());
         }
-        self.sessions.remove(&core.id());
-        if let Some(uid) = core.uid() {
-            self.forget_user(&uid, core);
+        self.sessions.remove(&session.id());
+        if let Some(uid) = session.uid() {
+            self.forget_user(&uid, session);
         }
-        core.unlist();
+        session.unlist();
     }
 
     pub(crate) fn by_id(&self, id: u64) -> Option<Arc<FrontendSession>> {
-        self.sessions.get(&id).map(|core| Arc::clone(&core))
+        self.sessions.get(&id).map(|session| Arc::clone(&session))
     }
 
     pub(crate) fn by_uid(&self, uid: &str) -> Option<Arc<FrontendSession>> {
-        self.users.get(uid).map(|core| Arc::clone(&core))
+        self.users.get(uid).map(|session| Arc::clone(&session))
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -297,8 +301,8 @@ impl Pool {
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<FrontendSession>> {
-        let mut all: Vec<_> = self.sessions.iter().map(|core| Arc::clone(&core)).collect();
-        all.sort_unstable_by_key(|core| core.id());
+        let mut all: Vec<_> = self.sessions.iter().map(|session| Arc::clone(&session)).collect();
+        all.sort_unstable_by_key(|session| session.id());
         all
     }
 }
@@ -324,12 +328,12 @@ impl SessionPool {
 
     /// Returns the open session with this id.
     pub fn by_id(&self, id: u64) -> Option<Session> {
-        self.0.by_id(id).map(|core| Session::new(core, 0))
+        self.0.by_id(id).map(|session| Session::new(session, 0))
     }
 
     /// Returns the open session that is bound to this uid.
     pub fn by_uid(&self, uid: &str) -> Option<Session> {
-        self.0.by_uid(uid).map(|core| Session::new(core, 0))
+        self.0.by_uid(uid).map(|session| Session::new(session, 0))
     }
 
     /// Returns the number of open sessions, bound or not.
@@ -339,7 +343,7 @@ impl SessionPool {
 
     /// Returns all open sessions, oldest first.
     pub fn all(&self) -> Vec<Session> {
-        self.0.all().into_iter().map(|core| Session::new(core, 0)).collect()
+        self.0.all().into_iter().map(|session| Session::new(session, 0)).collect()
     }
 
     /// Calls `f` when a session binds, before it can be found by uid. An error unbinds it and goes to the
@@ -372,8 +376,8 @@ impl SessionPool {
 
     /// Closes every session without a kick. Returns immediately.
     pub fn close_all(&self) {
-        for core in self.0.all() {
-            core.close(CloseReason::Server);
+        for session in self.0.all() {
+            session.close(CloseReason::Server);
         }
     }
 }

@@ -23,7 +23,7 @@ pub struct Pushing<'a>(Step<'a>);
 
 enum Step<'a> {
     Failed(Error),
-    Start { core: &'a FrontendSession, call: CallId, route: &'a str, packet: Bytes },
+    Start { session: &'a FrontendSession, call: CallId, route: &'a str, packet: Bytes },
     Offer(Offer<'a>),
     Back(BoxFuture<'a, Result<()>>),
     Done,
@@ -31,7 +31,7 @@ enum Step<'a> {
 
 /// A packet of a running call, which waits while the outbox is full.
 struct Offer<'a> {
-    core: &'a FrontendSession,
+    session: &'a FrontendSession,
     key: PushKey,
     packet: Bytes,
     /// Yields to other tasks now and then, so that a handler that only pushes does not block its thread.
@@ -43,13 +43,13 @@ struct Offer<'a> {
 impl<'a> Pushing<'a> {
     /// A push of an encoded packet by the frontend.
     pub(super) fn packet(
-        core: &'a FrontendSession,
+        session: &'a FrontendSession,
         call: CallId,
         route: &'a str,
         packet: Result<Bytes>,
     ) -> Self {
         Self(match packet {
-            Ok(packet) => Step::Start { core, call, route, packet },
+            Ok(packet) => Step::Start { session, call, route, packet },
             Err(error) => Step::Failed(error),
         })
     }
@@ -71,13 +71,18 @@ impl Future for Pushing<'_> {
                 Step::Back(future) => ready!(future.as_mut().poll(cx)),
                 Step::Start { .. } | Step::Failed(_) | Step::Done => {
                     match std::mem::replace(step, Step::Done) {
-                        Step::Start { core, call, route, packet } if core.is_running(call) => {
+                        Step::Start { session, call, route, packet } if session.is_running(call) => {
                             let key = PushKey::of_route(route);
-                            *step =
-                                Step::Offer(Offer { core, key, packet, has_budget: false, full_since: None });
+                            *step = Step::Offer(Offer {
+                                session,
+                                key,
+                                packet,
+                                has_budget: false,
+                                full_since: None,
+                            });
                             continue;
                         }
-                        Step::Start { core, route, packet, .. } => core.push(route, &packet),
+                        Step::Start { session, route, packet, .. } => session.push(route, &packet),
                         Step::Failed(error) => Err(error),
                         // A future that is ready is polled again by mistake only.
                         _ => return Poll::Pending,
@@ -98,10 +103,10 @@ impl Offer<'_> {
         }
         loop {
             if let Some(since) = self.full_since {
-                ready!(self.core.poll_capacity(cx, self.packet.len(), since));
+                ready!(self.session.poll_capacity(cx, self.packet.len(), since));
                 self.full_since = None;
             }
-            match self.core.try_send(&self.packet, self.key) {
+            match self.session.try_send(&self.packet, self.key) {
                 Err(TrySendError::Full) => self.full_since = Some(Instant::now()),
                 Ok(()) => return Poll::Ready(Ok(())),
                 Err(TrySendError::Closed) => {

@@ -13,12 +13,12 @@ use crate::wire::{message, packet};
 /// The pushes to a session that [`Session::test`] made.
 #[derive(Debug)]
 pub struct Pushes {
-    core: Arc<FrontendSession>,
+    session: Arc<FrontendSession>,
 }
 
 pub(super) fn session<D>(pool: &Arc<Pool>) -> (Session<D>, Pushes) {
-    let core = pool.create("test");
-    (Session::new(Arc::clone(&core), 0), Pushes { core })
+    let session = pool.create("test");
+    (Session::new(Arc::clone(&session), 0), Pushes { session })
 }
 
 impl Pushes {
@@ -28,17 +28,17 @@ impl Pushes {
     /// If the outbox holds something that is not a push, which would be a bug of the framework.
     pub fn take(&self) -> Vec<(String, Bytes)> {
         let mut all = Vec::new();
-        let limits = &self.core.pool().settings().outbox;
-        let batches = std::iter::from_fn(|| self.core.outbox().take(limits).0);
+        let limits = &self.session.pool().settings().outbox;
+        let batches = std::iter::from_fn(|| self.session.outbox().take(limits).0);
         for bytes in batches.flat_map(|mut batch| std::iter::from_fn(move || batch.pop())) {
             // Read is written: there is room for more.
-            self.core.outbox().record_write(limits, 1, bytes.len(), false);
+            self.session.outbox().record_write(limits, 1, bytes.len(), false);
             let packet = packet::whole(&bytes, packet::MAX_BODY).expect("a whole packet");
             if packet.kind != packet::Kind::Data {
                 continue; // a kick
             }
             let message = message::decode(packet.body).expect("a message");
-            let route = self.core.pool().settings().dictionary.resolve(message.route).expect("a route");
+            let route = self.session.pool().settings().dictionary.resolve(message.route).expect("a route");
             all.push((String::from_utf8_lossy(route).into_owned(), Bytes::copy_from_slice(message.body)));
         }
         all
@@ -49,7 +49,7 @@ impl Pushes {
     /// # Errors
     /// `PIT-000` if a body is not a `P`.
     pub fn take_as<P: Push>(&self) -> Result<Vec<P>> {
-        let format = &self.core.pool().settings().format;
+        let format = &self.session.pool().settings().format;
         self.take()
             .into_iter()
             .filter(|(route, _)| route == P::ROUTE)
@@ -63,6 +63,6 @@ impl Pushes {
 
     /// Returns why the session was closed; `None` while it is open.
     pub fn close_reason(&self) -> Option<CloseReason> {
-        self.core.close_reason()
+        self.session.close_reason()
     }
 }

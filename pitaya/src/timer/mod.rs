@@ -22,7 +22,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::schedule::{Schedule, later};
-use crate::component::service;
 use crate::error::{Error, Result, code};
 use crate::util::clock::Clock;
 use crate::util::panic::catch_panic_async;
@@ -49,8 +48,6 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// ```
 #[derive(Clone)]
 pub struct Timers(Arc<Inner>);
-
-service!(Timers);
 
 struct Inner {
     tick: Duration,

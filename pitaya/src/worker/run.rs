@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 
 use super::arg::BodyFn;
 use super::job::Call;
-use crate::component::Rpc;
+use crate::context::Current;
 use crate::error::{Error, Result, code};
+use crate::peers::{RemoteRequest, Remotes};
 
 /// Chooses the server of a job by its route and its metadata.
 pub(crate) type ServerOf = dyn Fn(&str, &Map<String, Value>) -> Option<String> + Send + Sync;
@@ -17,9 +18,9 @@ pub(crate) type ServerOf = dyn Fn(&str, &Map<String, Value>) -> Option<String> +
 /// Calls the remotes of jobs.
 pub(crate) struct Runner {
     /// Calls remotes of any server.
-    pub(crate) rpc: Rpc,
+    pub(crate) remotes: Arc<dyn Remotes>,
     /// Calls remotes of this server.
-    pub(crate) local: Rpc,
+    pub(crate) local: Arc<dyn Remotes>,
     /// The routes that a job may call, with what makes the bodies of their calls.
     pub(crate) routes: HashMap<String, BodyFn>,
     /// The routes of this server among them.
@@ -44,11 +45,16 @@ impl Runner {
         let empty = Map::new();
         let server =
             self.server_of.as_ref().and_then(|choose| choose(route, call.metadata.unwrap_or(&empty)));
-        let rpc = match server {
-            Some(server) => self.rpc.to_server(&server),
-            None if self.own.iter().any(|own| own == route) => self.local.clone(),
-            None => self.rpc.clone(),
+        let is_own = server.is_none() && self.own.iter().any(|own| own == route);
+        let remotes = if is_own { &self.local } else { &self.remotes };
+        let request = RemoteRequest {
+            route: route.to_owned(),
+            body,
+            server_id: server.map(Arc::from),
+            key: None,
+            timeout: Some(limit),
+            current: Current::get(),
         };
-        rpc.with_timeout(limit).call_raw(route, body).await.map(drop)
+        remotes.call(request).await.map(drop)
     }
 }

@@ -13,11 +13,10 @@ use super::job::{Draft, new_id};
 use super::keys::{Keys, QUEUE};
 use super::options::{Options, Retry};
 use super::{arg, date};
-use crate::component::FromServices;
 use crate::error::{Error, Result, code};
 use crate::route::Route;
 use crate::serialize::Message;
-use crate::services::Services;
+use crate::services::{FromServices, Services};
 
 /// The longest delay of a job: a longer one could exceed the clock.
 const LONGEST_DELAY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);

@@ -7,9 +7,9 @@ use http::{Method, StatusCode, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::head::{self, Head};
-use crate::acceptor::{
-    ByteStream, OpenError, Readiness, UpgradeRequest, networks::Networks, origins::Pattern,
-};
+use crate::acceptor::{ByteStream, OpenError, Readiness};
+use crate::net::origins::Pattern;
+use crate::net::{Networks, UpgradeRequest};
 use crate::wire::websocket::accept_key;
 
 /// The time limit for a client to read the answer to a rejected request.

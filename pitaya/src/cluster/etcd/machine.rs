@@ -56,9 +56,9 @@ pub(super) struct Machine {
     /// The version of the own server's entry.
     version: u64,
     /// The version that the registry has, as far as is known. `None` if it may have no entry.
-    told: Option<u64>,
+    registered: Option<u64>,
     /// The version that is in flight.
-    telling: u64,
+    registering: u64,
     /// The revision at which the registry stored it.
     put_at: i64,
     /// The last revision at which the own key was deleted.
@@ -68,7 +68,7 @@ pub(super) struct Machine {
     watching: bool,
     sync_at: Option<Instant>,
     /// When etcd answered last.
-    heard: Instant,
+    last_answer: Instant,
     /// The revision of the last list.
     revision: i64,
     registrations: u64,
@@ -87,14 +87,14 @@ impl Machine {
             busy: None,
             lease: None,
             version: 1,
-            told: None,
-            telling: 0,
+            registered: None,
+            registering: 0,
             put_at: 0,
             own_deleted_at: 0,
             listed: None,
             watching: false,
             sync_at: None,
-            heard: now,
+            last_answer: now,
             revision: 0,
             registrations: 0,
         }
@@ -113,10 +113,10 @@ impl Machine {
         match request {
             Request::Connect(_) => self.try_began = now,
             Request::Keep(_) => self.keep_again(now),
-            Request::Put(_) => self.telling = self.version,
+            Request::Put(_) => self.registering = self.version,
             _ => {}
         }
-        if self.told.is_none() && self.stays() {
+        if self.registered.is_none() && self.stays() {
             // A try that takes too long is restarted, perhaps with another endpoint.
             by = by.min((self.try_began + self.limits.try_).max(now));
         }
@@ -133,7 +133,9 @@ impl Machine {
             (false, Some(lease)) => return Some(Request::Revoke(lease.id)),
             (true, None) => return Some(Request::Grant),
             (true, Some(lease)) if now >= lease.keep_at => return Some(Request::Keep(lease.id)),
-            (true, Some(lease)) if self.told != Some(self.version) => return Some(Request::Put(lease.id)),
+            (true, Some(lease)) if self.registered != Some(self.version) => {
+                return Some(Request::Put(lease.id));
+            }
             _ => {}
         }
         if matches!(self.goal, Goal::GiveUp(_)) {
@@ -180,15 +182,15 @@ impl Machine {
             Answer::Failed(fault) => return self.fail(now, fault),
             Answer::LeaseGone | Answer::Revoked => {
                 self.lease = None;
-                self.untold(now);
+                self.mark_unregistered(now);
             }
             Answer::Put(revision) => {
                 self.put_at = revision;
                 // The key may have been deleted before the answer arrived.
                 if revision > self.own_deleted_at {
-                    self.told = Some(self.telling);
+                    self.registered = Some(self.registering);
                 } else {
-                    self.untold(now);
+                    self.mark_unregistered(now);
                 }
                 self.registrations += 1;
             }
@@ -197,14 +199,14 @@ impl Machine {
                 self.sync_at = self.limits.sync.map(|interval| now + interval);
                 match own {
                     Some(entry) => self.found(entry, now),
-                    None => self.untold(now),
+                    None => self.mark_unregistered(now),
                 }
             }
             Answer::Watching => self.watching = true,
         }
         if self.watching {
             self.well_since.get_or_insert(now);
-            if self.goal == Goal::Join && self.told.is_some() {
+            if self.goal == Goal::Join && self.registered.is_some() {
                 self.goal = Goal::Stay;
             }
         }
@@ -221,7 +223,7 @@ impl Machine {
             Seen::OwnDeleted(revision) => {
                 self.own_deleted_at = self.own_deleted_at.max(revision);
                 if revision > self.put_at {
-                    self.untold(now);
+                    self.mark_unregistered(now);
                 }
             }
             Seen::OwnPut(revision, entry) => {
@@ -251,8 +253,8 @@ impl Machine {
     }
 
     /// Returns the version of the own server's entry that the registry has.
-    pub(super) fn told(&self) -> Option<u64> {
-        self.told
+    pub(super) fn registered(&self) -> Option<u64> {
+        self.registered
     }
 
     /// Whether the first registration and the first list have succeeded.
@@ -307,34 +309,34 @@ impl Machine {
     ///
     /// Returns the length of the silence if other servers may seem to be gone only because of etcd: their leases may
     /// have expired during the silence, or etcd has lost its data.
-    pub(super) fn hear(&mut self, sign: Sign, now: Instant) -> Option<Duration> {
-        let silence = now.saturating_duration_since(self.heard);
-        let silent = now >= self.silent_at();
-        self.heard = now;
-        let forgetful = match sign {
+    pub(super) fn record_answer(&mut self, sign: Sign, now: Instant) -> Option<Duration> {
+        let silence = now.saturating_duration_since(self.last_answer);
+        let silent = now >= self.silence_limit();
+        self.last_answer = now;
+        let lost_data = match sign {
             Sign::Any => false,
             // This means a loss only after a reconnect. While changes are followed, an operator has revoked this one
             // lease.
             Sign::LeaseGone => self.stays() && !self.watching,
             Sign::List(revision) => {
-                let anew = revision < std::mem::replace(&mut self.revision, revision).max(self.put_at);
-                if anew {
+                let is_older = revision < std::mem::replace(&mut self.revision, revision).max(self.put_at);
+                if is_older {
                     // Revisions of the earlier data mean nothing now.
                     self.own_deleted_at = 0;
                     self.put_at = 0;
                 }
-                anew
+                is_older
             }
         };
-        (silent || forgetful).then_some(silence)
+        (silent || lost_data).then_some(silence)
     }
 
     /// When leases may have expired because of etcd's silence.
-    pub(super) fn silent_at(&self) -> Instant {
+    pub(super) fn silence_limit(&self) -> Instant {
         // etcd may have granted a longer lease, which is kept alive less often.
         let ttl = self.lease.map_or(self.limits.ttl, |lease| lease.ttl.max(self.limits.ttl));
         // Leases are kept alive three times per TTL, so two thirds of it are left when etcd falls silent.
-        self.heard + ttl * 2 / 3
+        self.last_answer + ttl * 2 / 3
     }
 
     /// How long other servers need to register again after such a loss.
@@ -354,8 +356,8 @@ impl Machine {
     }
 
     /// Starts a try to register, because the registry may not have the own server.
-    fn untold(&mut self, now: Instant) {
-        if self.told.take().is_some() {
+    fn mark_unregistered(&mut self, now: Instant) {
+        if self.registered.take().is_some() {
             self.try_began = now;
         }
     }
@@ -373,7 +375,7 @@ impl Machine {
             );
         } else if !entry.same {
             // A request that had timed out was carried out after a later one.
-            self.untold(now);
+            self.mark_unregistered(now);
         }
     }
 

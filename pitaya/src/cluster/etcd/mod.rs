@@ -198,11 +198,11 @@ impl Discovery for EtcdDiscovery {
             if (&own.id, &own.server_type) != (&known.id, &known.server_type) {
                 return Err(Error::new(code::INTERNAL, "a server cannot change its id or its type"));
             }
-            let (tell, told) = oneshot::channel();
+            let (tell, registered) = oneshot::channel();
             commands.send(Command::Announce(own, tell)).await.map_err(|_| gone())?;
             // The task ends when all senders are dropped, so this call must not keep one while it waits.
             drop(commands);
-            told.await.unwrap_or_else(|_| Err(gone()))
+            registered.await.unwrap_or_else(|_| Err(gone()))
         })
     }
 

@@ -116,7 +116,7 @@ impl Supervisor {
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         while self.proceed(Instant::now()) {
             // No server is removed while etcd is silent.
-            let gone_at = self.reconciler.deadline().filter(|at| *at < self.machine.silent_at());
+            let gone_at = self.reconciler.deadline().filter(|at| *at < self.machine.silence_limit());
             let deadline = self.machine.deadline().into_iter().chain(gone_at).min();
             tokio::select! {
                 biased;
@@ -138,7 +138,7 @@ impl Supervisor {
 
     /// Starts and cancels work to match the machine's state. Returns whether there is anything left to do.
     fn proceed(&mut self, now: Instant) -> bool {
-        if now < self.machine.silent_at() {
+        if now < self.machine.silence_limit() {
             self.reconciler.tick(now);
         }
         if let Some(request) = self.machine.next(now) {
@@ -153,7 +153,7 @@ impl Supervisor {
         if !self.machine.connected() && self.connection.take().is_some() {
             self.shared.set_connection(None);
         }
-        let current = self.machine.watching() && now < self.machine.silent_at();
+        let current = self.machine.watching() && now < self.machine.silence_limit();
         self.shared.current.store(current, Ordering::Relaxed);
         self.shared.registrations.store(self.machine.registrations(), Ordering::Relaxed);
         self.shared.failures.store(self.machine.failed(), Ordering::Relaxed);
@@ -205,7 +205,7 @@ impl Supervisor {
                 Answer::Connected
             }
             Outcome::Listed(Pages { revision, pages }) => {
-                self.hear(Sign::List(revision), now);
+                self.record_answer(Sign::List(revision), now);
                 let own = self.reconciler.list(revision, pages.iter().flat_map(|page| page.kvs()).map(entry));
                 Answer::Listed { revision, own }
             }
@@ -217,8 +217,8 @@ impl Supervisor {
         };
         match answer {
             Answer::Failed(_) => {}
-            Answer::LeaseGone => self.hear(Sign::LeaseGone, now),
-            _ => self.hear(Sign::Any, now),
+            Answer::LeaseGone => self.record_answer(Sign::LeaseGone, now),
+            _ => self.record_answer(Sign::Any, now),
         }
         self.machine.answered(answer, now);
     }
@@ -238,7 +238,7 @@ impl Supervisor {
         if response.canceled() {
             return self.machine.seen(Seen::Broken(connection.ended(response.cancel_reason())), now);
         }
-        self.hear(Sign::Any, now);
+        self.record_answer(Sign::Any, now);
         for kv in response.events().iter().filter_map(|event| event.kv()) {
             // A deletion resets the version. (The client panics at a kind of event that it does not know.)
             let event = if kv.version() == 0 {
@@ -251,8 +251,8 @@ impl Supervisor {
         }
     }
 
-    fn hear(&mut self, sign: Sign, now: Instant) {
-        if let Some(silence) = self.machine.hear(sign, now) {
+    fn record_answer(&mut self, sign: Sign, now: Instant) {
+        if let Some(silence) = self.machine.record_answer(sign, now) {
             self.reconciler.doubt(silence, self.machine.grace(), now);
         }
     }
@@ -285,9 +285,9 @@ impl Supervisor {
 
     /// Answers the callers whose result is known. Returns whether there is anything left to do.
     fn tell(&mut self) -> bool {
-        let (told, failed) = (self.machine.told(), self.machine.failed());
+        let (registered, failed) = (self.machine.registered(), self.machine.failed());
         for announced in std::mem::take(&mut self.waiting.announced) {
-            if told.is_some_and(|version| version >= announced.version) {
+            if registered.is_some_and(|version| version >= announced.version) {
                 let _ = announced.answer.send(Ok(()));
             } else if failed != announced.failed {
                 announced.in_vain();

@@ -20,7 +20,7 @@ use super::dial::prepare;
 use super::service::{Served, Service};
 #[cfg(feature = "tls")]
 use super::tls::ServerTls;
-use crate::acceptor::{AcceptBackoff, TcpListeners};
+use crate::net::{AcceptBackoff, TcpListeners};
 use crate::util::throttle::{GLOBAL, throttled};
 
 /// How long a connection may take until it has sent the preface of HTTP/2, after the TLS handshake.

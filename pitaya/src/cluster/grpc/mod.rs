@@ -47,11 +47,11 @@ use self::method::Method;
 use self::service::{Served, ServedCounts};
 use super::protos::PeerMessage;
 use super::{Address, Receiver, Server, Servers, Transport, TransportError, subject};
-use crate::acceptor::TcpListeners;
 use crate::metrics::{
     Metric, TRANSPORT_OVERSIZED_ANSWERS, TRANSPORT_RECONNECTS, TRANSPORT_REFUSED_CALLS,
     TRANSPORT_REFUSED_REQUESTS,
 };
+use crate::net::TcpListeners;
 use crate::util::sync::Mutex;
 
 /// How long the transport waits for its last messages when it closes.

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use super::{at_least_one, secs, some_time};
-use crate::acceptor::networks::Networks;
-use crate::acceptor::origins;
 use crate::config::key::{Key, Rule};
 use crate::config::route_limit::RouteLimit;
 use crate::config::value_type::{
     Count, DurationValue, Flag, List, NetworkList, OriginList, RouteLimits, Size, Text, ValueType,
 };
+use crate::net::{Networks, origins};
 
 /// The biggest body that the three length bytes of a packet can announce.
 const BIGGEST_PACKET: usize = (1 << 24) - 1;

@@ -11,8 +11,7 @@ use std::path::PathBuf;
 use super::custom::{self, CustomMetric};
 use super::is_label_name;
 use super::route_limit::{self, RouteLimit};
-use crate::acceptor::networks::Networks;
-use crate::acceptor::origins;
+use crate::net::{Networks, origins};
 
 mod duration;
 mod size;

@@ -59,6 +59,6 @@ impl FrontendSession {
 
 /// Waits until all of these sessions have ended, except one whose own task waits.
 pub(in crate::session) async fn all_ended(sessions: &[Arc<FrontendSession>]) {
-    let others = sessions.iter().filter(|core| !core.is_served_here());
-    join_all(others.map(|core| poll_fn(|cx| core.poll_ended(cx)))).await;
+    let others = sessions.iter().filter(|session| !session.is_served_here());
+    join_all(others.map(|session| poll_fn(|cx| session.poll_ended(cx)))).await;
 }

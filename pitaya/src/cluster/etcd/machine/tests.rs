@@ -208,12 +208,16 @@ fn leave_during_outage_returns_the_lease_later() {
 fn silent_or_emptied_registry_is_doubted() {
     let mut world = joined();
     world.pass(TTL * 5);
-    let start = world.machine.heard;
-    assert_eq!(world.machine.hear(Sign::Any, start + TTL / 2), None);
-    assert_eq!(world.machine.hear(Sign::Any, start + TTL / 2 + TTL), Some(TTL));
-    assert_eq!(world.machine.hear(Sign::List(20), start + TTL / 2 + TTL), None);
-    assert_eq!(world.machine.hear(Sign::LeaseGone, start + TTL / 2 + TTL), None, "somebody revoked it");
-    assert_eq!(world.machine.hear(Sign::List(3), start + TTL / 2 + TTL), Some(Duration::ZERO));
+    let start = world.machine.last_answer;
+    assert_eq!(world.machine.record_answer(Sign::Any, start + TTL / 2), None);
+    assert_eq!(world.machine.record_answer(Sign::Any, start + TTL / 2 + TTL), Some(TTL));
+    assert_eq!(world.machine.record_answer(Sign::List(20), start + TTL / 2 + TTL), None);
+    assert_eq!(
+        world.machine.record_answer(Sign::LeaseGone, start + TTL / 2 + TTL),
+        None,
+        "somebody revoked it"
+    );
+    assert_eq!(world.machine.record_answer(Sign::List(3), start + TTL / 2 + TTL), Some(Duration::ZERO));
 }
 
 #[test]
@@ -240,7 +244,7 @@ fn putting() -> (Machine, Instant) {
         assert_eq!(machine.next(now), Some(request));
         machine.answered(answer, now);
     }
-    machine.hear(Sign::List(20), now);
+    machine.record_answer(Sign::List(20), now);
     machine.announce();
     assert_eq!(machine.next(now), Some(Request::Put(7)));
     (machine, now)
@@ -260,7 +264,7 @@ fn a_deletion_from_before_the_put_is_none() {
     machine.seen(Seen::OwnDeleted(21), now);
     machine.answered(Answer::Put(22), now);
     machine.seen(Seen::OwnDeleted(21), now);
-    assert_eq!((machine.told(), machine.next(now)), (Some(2), None));
+    assert_eq!((machine.registered(), machine.next(now)), (Some(2), None));
 }
 
 #[test]
@@ -287,7 +291,7 @@ fn duplicate_id_is_not_fought() {
 fn revisions_of_a_new_registry_are_not_compared() {
     let (mut machine, now) = putting();
     machine.answered(Answer::Put(22), now);
-    assert!(machine.hear(Sign::List(3), now).is_some());
+    assert!(machine.record_answer(Sign::List(3), now).is_some());
     machine.seen(Seen::OwnDeleted(4), now);
     assert_eq!(machine.next(now), Some(Request::Put(7)));
 }
@@ -296,7 +300,7 @@ fn revisions_of_a_new_registry_are_not_compared() {
 fn early_lease_loss_means_emptied_registry() {
     let mut world = joined();
     world.machine.seen(Seen::Broken(fault(false)), world.now);
-    assert!(world.machine.hear(Sign::LeaseGone, world.now).is_some());
+    assert!(world.machine.record_answer(Sign::LeaseGone, world.now).is_some());
 }
 
 #[test]
@@ -306,11 +310,11 @@ fn longer_lease_than_asked_is_not_doubted() {
     let mut machine = Machine::new(asked, Rng::with_seed(1), now);
     for answer in [Answer::Connected, Answer::Granted(7, TTL)] {
         machine.next(now);
-        assert_eq!(machine.hear(Sign::Any, now), None);
+        assert_eq!(machine.record_answer(Sign::Any, now), None);
         machine.answered(answer, now);
     }
-    assert_eq!(machine.hear(Sign::Any, now + TTL / 3), None);
-    assert!(machine.hear(Sign::Any, now + TTL * 2).is_some());
+    assert_eq!(machine.record_answer(Sign::Any, now + TTL / 3), None);
+    assert!(machine.record_answer(Sign::Any, now + TTL * 2).is_some());
 }
 
 fn blows() -> impl Strategy<Value = Vec<(Duration, Blow)>> {

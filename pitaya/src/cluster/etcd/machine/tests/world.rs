@@ -243,7 +243,7 @@ impl World {
             if Some(revision) <= self.machine.listed {
                 continue;
             }
-            self.machine.hear(Sign::Any, self.now);
+            self.machine.record_answer(Sign::Any, self.now);
             let seen = match became {
                 Some((lease, version)) => {
                     Seen::OwnPut(revision, OwnEntry { lease, same: version == self.version })
@@ -270,7 +270,7 @@ impl World {
             Answer::Failed(_) => return self.machine.answered(answer, self.now),
             Answer::Listed { revision, own } => {
                 *own = key.map(|(lease, version)| OwnEntry { lease, same: version == self.version });
-                self.machine.hear(Sign::List(*revision), self.now);
+                self.machine.record_answer(Sign::List(*revision), self.now);
             }
             Answer::Watching => {
                 let Request::Watch(from) = asked.request else { unreachable!("{:?}", asked.request) };
@@ -278,7 +278,7 @@ impl World {
             }
             _ => {}
         }
-        self.machine.hear(Sign::Any, self.now);
+        self.machine.record_answer(Sign::Any, self.now);
         self.machine.answered(answer, self.now);
     }
 
@@ -300,7 +300,7 @@ impl World {
     }
 
     pub(super) fn is_whole(&self) -> bool {
-        self.machine.told() == Some(self.version)
+        self.machine.registered() == Some(self.version)
             && self.machine.watching()
             && self.key.is_some_and(|(lease, version)| {
                 version == self.version && self.leases.iter().any(|(id, _)| *id == lease)

@@ -20,9 +20,9 @@ use crate::wire::packet::Kind;
 use crate::wire::{handshake as wire, message};
 
 /// Handles what one client sends: filters, the protocol's state machine, the handshake, and the lane.
-pub(super) struct Inbound {
+pub(super) struct PacketHandler {
     pub(super) context: Arc<ConnectionContext>,
-    pub(super) core: Arc<FrontendSession>,
+    pub(super) session: Arc<FrontendSession>,
     pub(super) machine: Machine,
     pub(super) lane: Lane,
     pub(super) filters: Vec<Box<dyn Filter>>,
@@ -31,18 +31,18 @@ pub(super) struct Inbound {
     call_logs: ConnectionLogs,
 }
 
-impl Inbound {
+impl PacketHandler {
     pub(super) fn new(
         context: Arc<ConnectionContext>,
-        core: Arc<FrontendSession>,
+        session: Arc<FrontendSession>,
         filters: Vec<Box<dyn Filter>>,
         accepted: Instant,
     ) -> Self {
         Self {
             machine: Machine::new(context.limits.machine, accepted),
-            lane: Lane::new(Arc::clone(&context), Arc::clone(&core)),
+            lane: Lane::new(Arc::clone(&context), Arc::clone(&session)),
             context,
-            core,
+            session,
             filters,
             authentication: None,
             call_logs: None,
@@ -55,12 +55,12 @@ impl Inbound {
         self.authentication.is_none()
             && !self.lane.is_full()
             && self.lane.work() < WORK_PER_POLL
-            && self.core.close_reason().is_none()
+            && self.session.close_reason().is_none()
     }
 
     /// Returns whether packets wait for the lane only.
     pub(super) fn waits_for_lane(&self) -> bool {
-        self.authentication.is_none() && self.lane.is_full() && self.core.close_reason().is_none()
+        self.authentication.is_none() && self.lane.is_full() && self.session.close_reason().is_none()
     }
 
     /// Handles a packet that was read. Fails with the reason why the connection must close.
@@ -113,7 +113,7 @@ impl Inbound {
                 Ok(())
             }
             Step::Violation(why) => {
-                tracing::debug!(session = self.core.id(), why, "protocol violation");
+                tracing::debug!(session = self.session.id(), why, "protocol violation");
                 Err(CloseReason::Protocol)
             }
         }
@@ -125,15 +125,15 @@ impl Inbound {
         let request = match wire::Request::parse(body) {
             Ok(request) => Arc::new(request),
             Err(error) => {
-                tracing::debug!(session = self.core.id(), %error, "invalid handshake");
+                tracing::debug!(session = self.session.id(), %error, "invalid handshake");
                 return self.on_auth_result(Err(Refusal::new()));
             }
         };
-        if let Err(refusal) = self.context.handshake_policy.validate(self.core.id(), &request) {
+        if let Err(refusal) = self.context.handshake_policy.validate(self.session.id(), &request) {
             return self.on_auth_result(Err(refusal));
         }
-        self.core.set_handshake(Arc::clone(&request));
-        let session = Session::new(Arc::clone(&self.core), 0);
+        self.session.set_handshake(Arc::clone(&request));
+        let session = Session::new(Arc::clone(&self.session), 0);
         match self.context.handshake_policy.authenticate(session, &request) {
             None => self.on_auth_result(Ok(())),
             Some(authentication) => {
@@ -157,10 +157,10 @@ impl Inbound {
         match result {
             Ok(()) => {
                 self.machine.handshake_accepted();
-                self.core.outbox().accept_handshake(&policy.accept);
+                self.session.outbox().accept_handshake(&policy.accept);
             }
             Err(refusal) => {
-                self.core.refuse(&policy.refuse(refusal));
+                self.session.refuse(&policy.refuse(refusal));
             }
         }
     }
@@ -187,7 +187,7 @@ impl Inbound {
                 return Err(invalid(&"a response or a push from a client"));
             }
         };
-        let settings = self.core.pool().settings();
+        let settings = self.session.pool().settings();
         let route = settings.dictionary.resolve(message.route).map_err(|e| invalid(&e))?;
         let mut target = self.context.resolve(route);
         if let Some(answered) = self.exceeds_limit(&target, refused, now) {
@@ -205,7 +205,7 @@ impl Inbound {
             self.lane.enqueue(inbound, body.to_bytes(), message.compressed);
         } else if !message.compressed {
             self.lane.begin(inbound, &body, cx);
-        } else if let Some(inflated) = self.context.inflate(&self.core, message.body) {
+        } else if let Some(inflated) = self.context.inflate(&self.session, message.body) {
             self.lane.begin(inbound, &Body::borrowed(&inflated), cx);
         }
         Ok(())
@@ -223,7 +223,7 @@ impl Inbound {
             Target::Remote(route) => route,
             Target::Unresolved(_) => return None,
         };
-        let exceeded = limits.exceeded(&mut self.call_logs, &self.core, route, now);
+        let exceeded = limits.exceeded(&mut self.call_logs, &self.session, route, now);
         if exceeded.is_some() {
             self.context.metrics.record_filtered(DropReason::RateLimit);
         }

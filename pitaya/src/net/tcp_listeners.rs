@@ -36,7 +36,7 @@ impl TcpListeners {
         Ok(Self::one(TcpListener::from_std(listener)?))
     }
 
-    pub(super) fn one(listener: TcpListener) -> Self {
+    pub(crate) fn one(listener: TcpListener) -> Self {
         Self(vec![listener])
     }
 

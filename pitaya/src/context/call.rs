@@ -1,4 +1,4 @@
-//! The context of a call.
+//! The context of a call, as its method reads it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use crate::context::{Current, Metadata};
+use super::{Current, Metadata};
 use crate::error::Result;
 
 /// The context of a call: an argument of handlers and remotes.

@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 const FIRST: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// The pauses of an accept loop after errors of [`Acceptor::accept`](super::Acceptor::accept).
+/// The pauses of an accept loop after errors of [`Acceptor::accept`](crate::acceptor::Acceptor::accept).
 ///
 /// If a connection was closed before it was accepted, the loop continues without a pause. Other errors, such as too many open
 /// files, would repeat immediately and use a whole core. The loop waits 5 ms, then twice as long each time up to 1 s, until an

@@ -48,7 +48,7 @@ impl UpgradeRequest {
     }
 
     /// Adds a header line.
-    pub(super) fn add(&mut self, name: &str, value: &str) {
+    pub(crate) fn add(&mut self, name: &str, value: &str) {
         self.text.push('\n');
         self.text.push_str(&one_line(name));
         self.text.push(':');
@@ -57,7 +57,7 @@ impl UpgradeRequest {
 
     /// Frees the memory that was reserved for more headers.
     #[cfg(feature = "websocket")]
-    pub(super) fn shrink(&mut self) {
+    pub(crate) fn shrink(&mut self) {
         self.text.shrink_to_fit();
     }
 
