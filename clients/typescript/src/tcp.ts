@@ -37,8 +37,21 @@ export const tcp: Transport = (url, events) => {
   });
   socket.once("close", () => lose(framer.pending > 0 ? new ProtocolError("the connection ended within a packet") : undefined));
   socket.on("error", lose);
+  let corked = false;
+  const uncork = () => {
+    corked = false;
+    socket.uncork();
+  };
   return {
-    send: (packet) => void socket.write(packet),
+    // Packets of one turn leave together.
+    send(packet) {
+      if (!corked) {
+        corked = true;
+        socket.cork();
+        process.nextTick(uncork);
+      }
+      socket.write(packet);
+    },
     close() {
       done = true;
       socket.end();

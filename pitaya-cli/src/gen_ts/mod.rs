@@ -18,7 +18,7 @@ use pitaya_schema::Schema;
 use names::{Names, pascal};
 use writer::Writer;
 
-/// What `i64` and `u64` are in the generated client.
+/// The TypeScript type of `i64` and `u64`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Int64 {
     /// `number` if clients can speak JSON only, else `bigint`.
@@ -33,7 +33,7 @@ pub enum Int64 {
 /// Options of the generator.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// What `i64` and `u64` are.
+    /// The type of `i64` and `u64`.
     pub int64: Int64,
     /// The name of the exported schema; by default the schema's own name in Pascal case.
     pub name: Option<String>,
