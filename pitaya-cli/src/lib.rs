@@ -1,9 +1,11 @@
-//! The command line of pitaya: `pitaya schema print`, `pitaya schema diff`.
+//! The command line of pitaya: `pitaya schema print`, `pitaya schema diff`, `pitaya gen ts`.
 //!
-//! The program is in [`main`](fn@main). [`diff`] compares schemas without input and output, for other tools.
+//! The program is in [`main`](fn@main). [`diff`] compares schemas and [`gen_ts`] generates clients without input and
+//! output, for other tools.
 
 mod commands;
 pub mod diff;
+pub mod gen_ts;
 
 use std::process::ExitCode;
 
@@ -25,6 +27,9 @@ enum Command {
     /// Reads and compares schema files
     #[command(subcommand)]
     Schema(commands::schema::Command),
+    /// Generates clients
+    #[command(subcommand)]
+    Gen(commands::generate::Command),
     /// Prints the completions of a shell
     #[command(
         after_help = "Example:\n  pitaya completions bash > ~/.local/share/bash-completion/completions/pitaya"
@@ -39,6 +44,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Schema(command) => command.run(),
+        Command::Gen(command) => command.run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "pitaya", &mut script);

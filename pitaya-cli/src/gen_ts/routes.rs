@@ -114,7 +114,8 @@ impl Gen<'_> {
     pub(super) fn declare_groups(&self, groups: &[Group<'_>], out: &mut Writer) {
         out.line("");
         out.doc("The client: connect it with `connect`.");
-        let open = format!("export interface {} extends pitaya.Client<{}> {{", self.names.client, self.names.pushes);
+        let open =
+            format!("export interface {} extends pitaya.Client<{}> {{", self.names.client, self.names.pushes);
         out.block(&open, "}", |out| {
             for group in groups {
                 out.doc(&format!("The handlers `{}.*`.", group.prefix));

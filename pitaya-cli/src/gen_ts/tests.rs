@@ -9,7 +9,8 @@ use super::{GenError, Int64, Options, generate};
 /// Compares the text of a schema with the committed one. `BLESS=1` writes it.
 fn snapshot(schema: &str, options: &Options, file: &str) {
     let text = generate(&Schema::from_json(schema).unwrap(), options).unwrap();
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../clients/typescript/tests/generated").join(file);
+    let path =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../clients/typescript/tests/generated").join(file);
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(&path, &text).unwrap();
     }
