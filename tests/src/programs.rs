@@ -36,6 +36,12 @@ impl Brokers {
         Self { nats: None, etcd: Etcd::shared().await, prefix: etcd::prefix() }
     }
 
+    /// Whether the servers call each other over gRPC.
+    #[must_use]
+    pub fn over_grpc(&self) -> bool {
+        self.nats.is_none()
+    }
+
     /// Its broker.
     ///
     /// # Panics

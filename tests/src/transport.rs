@@ -126,7 +126,7 @@ impl<T: Transport> Peer<T> {
         let metadata = transport.metadata();
         let server =
             metadata.into_iter().fold(server, |server, (key, value)| server.with_metadata(key, value));
-        transport.follow(servers);
+        transport.follow(servers, None);
         let peer = Self { server, recorder: Arc::default(), transport };
         peer.begin().await.expect("the transport starts");
         servers.put(peer.server.clone());

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use e2e_server::flags::Flags;
 use e2e_server::log::Lossy;
 use pitaya::acceptor::{Tcp, Tls};
+use pitaya::binding::{EtcdBindingOptions, EtcdBindingStorage};
 use pitaya::config::{Config, RpcTransport};
 use pitaya::prelude::*;
 use pitaya::serialize::Format;
@@ -41,12 +42,18 @@ async fn serve(flags: Flags) -> Result<()> {
         config.grpc.port = flags.grpc_port;
         config.grpc.advertised_host = "127.0.0.1".to_owned();
     }
+    let bindings = EtcdBindingOptions::from_config(&config);
     let format = match &*flags.serializer {
         "json" => Format::Json,
         "protobuf" => Format::Protobuf,
         other => return Err(Error::new("E2E-002", format!("-serializer {other}: json or protobuf"))),
     };
     let app = App::builder().config(config).server_type(flags.server_type).serializer(format).cluster();
+    let app = match flags.grpc {
+        // Servers of Go Pitaya find users there.
+        true => app.binding_storage(EtcdBindingStorage::new(bindings)),
+        false => app,
+    };
     let app = if flags.frontend {
         let tcp = Tcp::new(format!("0.0.0.0:{}", flags.port));
         match (flags.tls_cert, flags.tls_key) {

@@ -63,12 +63,12 @@ pub(super) fn node(
         shared: Arc::clone(shared),
         metrics: ClusterMetrics::new(metrics),
         clock: builder.clock.clone(),
-        bindings,
+        bindings: bindings.clone(),
     };
     let outbound = Outbound::new(parts);
     let pool = Pool::new(settings, callbacks, Arc::clone(&outbound) as _);
     let node = Node::new(outbound, Arc::clone(&pool));
-    node.transport().follow(node.servers());
+    node.transport().follow(node.servers(), bindings.as_ref());
     Ok((Some(Arc::new(node)), pool))
 }
 

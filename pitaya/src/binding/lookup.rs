@@ -22,7 +22,7 @@ const AWAY: Duration = Duration::from_secs(1);
 ///
 /// Each call reads the storage. While the storage is unavailable, a call returns the last known frontend of the user.
 #[derive(Clone)]
-pub(crate) struct Lookup(Arc<Inner>);
+pub struct Lookup(Arc<Inner>);
 
 struct Inner {
     storage: Arc<dyn BindingStorage>,
@@ -75,13 +75,11 @@ impl Lookup {
 
     /// Returns the id of the frontend of a type that has a user. `None` if no frontend of the type has the user.
     ///
+    /// Cancel safe: it changes nothing.
+    ///
     /// # Errors
     /// The storage failed, and the user's last frontend is not known.
-    pub(crate) async fn find(
-        &self,
-        frontend_type: &str,
-        uid: &str,
-    ) -> Result<Option<Arc<str>>, BindingError> {
+    pub async fn find(&self, frontend_type: &str, uid: &str) -> Result<Option<Arc<str>>, BindingError> {
         let inner = &*self.0;
         let key = format!("{frontend_type}/{uid}").into_boxed_str();
         if let Some(why) = self.recent_failure() {

@@ -38,7 +38,7 @@ mod testing;
 #[cfg_attr(docsrs, doc(cfg(feature = "etcd")))]
 pub use etcd::{EtcdBindingOptions, EtcdBindingStorage};
 pub(crate) use keeper::Keeper;
-pub(crate) use lookup::Lookup;
+pub use lookup::Lookup;
 pub(crate) use machine::Replaced;
 pub use memory::MemoryBindingStorage;
 pub use storage::{BindingError, BindingFuture, BindingStorage, Kept, Put};

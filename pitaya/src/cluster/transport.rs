@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use super::{Server, Servers, TransportError};
+use crate::binding::Lookup;
 use crate::metrics::Metric;
 
 /// Sends requests to servers, and publishes messages.
@@ -26,9 +27,11 @@ pub trait Transport: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Hands over the list of servers, before [`start`](Self::start). A transport without a broker reaches servers by it.
-    fn follow(&self, servers: &Arc<Servers>) {
-        let _ = servers;
+    /// Hands over the list of servers and the binding storage, before [`start`](Self::start).
+    ///
+    /// A transport without a broker finds servers in the list, and the frontends of users in the storage.
+    fn follow(&self, servers: &Arc<Servers>, users: Option<&Lookup>) {
+        let _ = (servers, users);
     }
 
     /// Connects, and delivers to `receiver` the messages for `own`: its requests, those for its type and, if it is a
@@ -99,8 +102,8 @@ impl<T: Transport + ?Sized> Transport for Arc<T> {
         (**self).metadata()
     }
 
-    fn follow(&self, servers: &Arc<Servers>) {
-        (**self).follow(servers);
+    fn follow(&self, servers: &Arc<Servers>, users: Option<&Lookup>) {
+        (**self).follow(servers, users);
     }
 
     fn start(

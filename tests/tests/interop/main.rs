@@ -2,7 +2,8 @@
 //!
 //! The peer is the program that `PITAYA_PEER_SERVER` names; it takes the flags of our `e2e-server` and has its handlers
 //! and remotes. Where the variable is not set, ours runs against itself, and the test says so. Each case is run with
-//! the peer in front and ours behind, the other way round, and with both side by side as servers of both types.
+//! the peer in front and ours behind, the other way round, and with both side by side as servers of both types; over NATS
+//! and over gRPC.
 
 mod cases;
 
@@ -35,8 +36,8 @@ pub(crate) struct TestCluster {
 }
 
 impl TestCluster {
-    async fn start(direction: &Direction) -> Self {
-        let brokers = Brokers::start().await;
+    async fn start(direction: &Direction, over_grpc: bool) -> Self {
+        let brokers = if over_grpc { Brokers::without_nats().await } else { Brokers::start().await };
         let (mut fronts, mut backs) = (Vec::new(), Vec::new());
         for program in &direction.backs {
             backs.push(brokers.server(program, "game", false).await);
@@ -72,9 +73,12 @@ async fn every_case_passes_in_every_direction() {
         Direction { name: "side-by-side", fronts: vec![ours.clone(), peer.clone()], backs: vec![ours, peer] },
     ];
     let mut failed = Vec::new();
-    let mut table = format!("{:<34} {:<14} result\n", "case", "direction");
-    for direction in &directions {
-        let mut cluster = TestCluster::start(direction).await;
+    let mut table = format!("{:<48} {:<5} {:<14} result\n", "case", "over", "direction");
+    let axes =
+        [false, true].into_iter().flat_map(|over_grpc| directions.iter().map(move |it| (over_grpc, it)));
+    for (over_grpc, direction) in axes {
+        let over = if over_grpc { "gRPC" } else { "NATS" };
+        let mut cluster = TestCluster::start(direction, over_grpc).await;
         for Case { name, run } in CASES {
             let result = AssertUnwindSafe(run(&mut cluster)).catch_unwind().await;
             let alive = cluster.fronts.iter_mut().chain(&mut cluster.backs).all(Program::runs);
@@ -84,9 +88,9 @@ async fn every_case_passes_in_every_direction() {
                 Err(panic) => format!("FAIL: {}", text(&**panic)),
             };
             if !said.starts_with("pass") {
-                failed.push(format!("{name}, {}: {said}", direction.name));
+                failed.push(format!("{name}, {over}, {}: {said}", direction.name));
             }
-            table += &format!("{name:<34} {:<14} {said}\n", direction.name);
+            table += &format!("{name:<48} {over:<5} {:<14} {said}\n", direction.name);
         }
     }
     println!("{table}");

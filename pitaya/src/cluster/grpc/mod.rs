@@ -47,6 +47,8 @@ use self::method::Method;
 use self::service::{Served, ServedCounts};
 use super::protos::PeerMessage;
 use super::{Address, Receiver, Server, Servers, Transport, TransportError, subject};
+use crate::binding::Lookup;
+use crate::error::text;
 use crate::metrics::{
     Metric, TRANSPORT_OVERSIZED_ANSWERS, TRANSPORT_RECONNECTS, TRANSPORT_REFUSED_CALLS,
     TRANSPORT_REFUSED_REQUESTS,
@@ -69,8 +71,8 @@ const CLOSE: Duration = Duration::from_secs(5);
 ///   gone or its deadline has passed.
 /// - **Messages to frontends of this framework** share one stream for each server, in order. A frontend of Go Pitaya gets
 ///   one call for each user.
-/// - **A push or a kick by user** is sent to all frontends of the type, because no broker knows where the user is.
-///   It fails if the user is on none of them.
+/// - **A push or a kick by user** is sent to the frontend that the [binding storage](crate::binding) names. Without a
+///   storage it is sent to all frontends of the type. It fails if the user is on none of them.
 ///
 /// ```no_run
 /// use pitaya::cluster::{GrpcOptions, GrpcTransport};
@@ -86,6 +88,8 @@ pub struct GrpcTransport {
     #[cfg(feature = "tls")]
     server_tls: Option<tls::ServerTls>,
     links: Arc<Links>,
+    /// The binding storage, if the app has one.
+    users: OnceLock<Lookup>,
     served: OnceLock<Arc<Served>>,
     /// The task that accepts connections, and the connections.
     connections: TaskTracker,
@@ -146,6 +150,7 @@ impl GrpcTransport {
             #[cfg(feature = "tls")]
             server_tls,
             links: Arc::new(links),
+            users: OnceLock::new(),
             served: OnceLock::new(),
             connections: TaskTracker::new(),
         })
@@ -220,9 +225,8 @@ impl GrpcTransport {
         if size > limit {
             return Err(TransportError::TooLarge { size, limit });
         }
-        let servers = self.links.of_type(frontend_type);
-        let frontends = servers.iter().filter(|server| server.frontend);
-        let sent = frontends.map(|to| self.deliver_at(to, method, body.clone()));
+        let frontends = self.candidates(frontend_type, uid).await?;
+        let sent = frontends.iter().map(|to| self.deliver_at(to, method, body.clone()));
         let mut result = Err(TransportError::NoResponders);
         for sent in join_all(sent).await {
             match (sent, &result) {
@@ -232,6 +236,19 @@ impl GrpcTransport {
             }
         }
         result
+    }
+
+    /// Returns the frontends that may have a user: the one in the binding storage, or all of the type without a storage.
+    async fn candidates(&self, frontend_type: &str, uid: &str) -> Result<Vec<Arc<Server>>, TransportError> {
+        let mut frontends = self.links.of_type(frontend_type);
+        frontends.retain(|server| server.frontend);
+        let Some(users) = self.users.get() else { return Ok(frontends) };
+        match users.find(frontend_type, uid).await {
+            Ok(Some(id)) => frontends.retain(|server| server.id == id),
+            Ok(None) => return Err(TransportError::Other(text::BINDING_NOT_FOUND.to_owned())),
+            Err(error) => tracing::debug!(uid, %error, "asking all frontends for a user"),
+        }
+        Ok(frontends)
     }
 
     /// Calls a method of a server, perhaps of this one.
@@ -274,7 +291,10 @@ impl Transport for GrpcTransport {
         self.options.metadata(self.port)
     }
 
-    fn follow(&self, servers: &Arc<Servers>) {
+    fn follow(&self, servers: &Arc<Servers>, users: Option<&Lookup>) {
+        if let Some(users) = users {
+            let _ = self.users.set(users.clone());
+        }
         self.links.follow(servers);
     }
 

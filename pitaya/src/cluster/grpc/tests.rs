@@ -9,6 +9,7 @@ use tonic::{Code, Status};
 use super::codec::BytesCodec;
 use super::dial::{Dialed, Target, dial};
 use super::*;
+use crate::binding::{BindingStorage as _, MemoryBindingStorage};
 use crate::cluster::response::{KICKED, NESTED_ACK};
 use crate::error::{Error, code, text};
 
@@ -72,16 +73,22 @@ struct Node {
 
 impl Node {
     async fn start(id: &str, options: GrpcOptions, servers: &Arc<Servers>) -> Self {
-        Self::at(id, options, servers, StdListener::bind("127.0.0.1:0").unwrap()).await
+        Self::at(id, options, servers, StdListener::bind("127.0.0.1:0").unwrap(), None).await
     }
 
-    async fn at(id: &str, options: GrpcOptions, servers: &Arc<Servers>, listener: StdListener) -> Self {
+    async fn at(
+        id: &str,
+        options: GrpcOptions,
+        servers: &Arc<Servers>,
+        listener: StdListener,
+        users: Option<&Lookup>,
+    ) -> Self {
         let options = GrpcOptions { advertised_host: "127.0.0.1".into(), ..options };
         let transport = GrpcTransport::with_listener(options, listener).unwrap();
         let metadata = transport.metadata().into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
         let server = Server { metadata, ..Server::new("front", id).frontend(true) };
         let ((sender, came), go) = (mpsc::unbounded_channel(), Arc::new(Notify::new()));
-        transport.follow(servers);
+        transport.follow(servers, users);
         let scribe = Scribe { came: sender, go: Arc::clone(&go) };
         transport.start(Arc::new(server.clone()), Arc::new(scribe)).await.unwrap();
         servers.put(server.clone());
@@ -155,6 +162,29 @@ async fn message_to_a_user_finds_its_frontend() {
     assert_eq!(a.transport.publish(nowhere, "ann".into()).await, Err(TransportError::NoResponders));
     let bad = Address::Push { frontend_type: "front", uid: "a b" };
     assert!(matches!(a.transport.publish(bad, "ann".into()).await, Err(TransportError::BadAddress(_))));
+}
+
+#[tokio::test]
+async fn binding_storage_names_the_frontend_of_a_user() {
+    let storage = MemoryBindingStorage::new();
+    let users = Lookup::new(Arc::new(storage.clone()), LONG);
+    let servers = Arc::<Servers>::default();
+    let listener = StdListener::bind("127.0.0.1:0").unwrap();
+    let a = Node::at("a", GrpcOptions::default(), &servers, listener, Some(&users)).await;
+    let (mut b, mut c) = (
+        Node::start("b", GrpcOptions::default(), &servers).await,
+        Node::start("c", GrpcOptions::default(), &servers).await,
+    );
+    let push = |uid| a.transport.publish(Address::Push { frontend_type: "front", uid }, "ann".into());
+    assert_eq!(push("ann").await, Err(TransportError::Other(text::BINDING_NOT_FOUND.into())));
+    for to in [&b, &c] {
+        storage.put(&to.server, "ann").await.unwrap();
+        push("ann").await.unwrap();
+    }
+    assert_eq!([b.next().await, c.next().await], ["push ann", "push ann"]);
+    assert!(b.came.try_recv().is_err() && c.came.try_recv().is_err(), "each came to one frontend");
+    servers.remove("front", "c");
+    assert_eq!(push("ann").await, Err(TransportError::NoResponders), "its frontend has gone");
 }
 
 #[tokio::test]
@@ -259,7 +289,7 @@ async fn call_to_an_absent_server_fails_immediately() {
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 
     let listener = StdListener::bind(address).unwrap();
-    let _b = Node::at("b", GrpcOptions::default(), &Arc::default(), listener).await;
+    let _b = Node::at("b", GrpcOptions::default(), &Arc::default(), listener, None).await;
     let back = async {
         while a.transport.request(&b, "x".into(), LONG).await.is_err() {
             tokio::time::sleep(Duration::from_millis(20)).await;
