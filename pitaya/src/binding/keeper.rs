@@ -15,6 +15,7 @@ use super::machine::{Action, Machine, Replaced};
 use super::{BindingError, BindingStorage, Kept, Put};
 use crate::cluster::Server;
 use crate::error::Result;
+use crate::util::panic::catch_panic_async;
 use crate::util::sync::Mutex;
 use crate::util::throttle::{GLOBAL, throttled};
 
@@ -67,7 +68,7 @@ impl Keeper {
     /// The storage refuses this server.
     pub(crate) async fn start(&self) -> Result<()> {
         loop {
-            let result = limited(self.storage.keep(&self.own)).await;
+            let result = limited(|| self.storage.keep(&self.own)).await;
             self.machine().kept(&result, Instant::now());
             self.publish_availability();
             match result {
@@ -147,7 +148,7 @@ impl Keeper {
         drop(running);
         self.machine().stop();
         self.publish_availability();
-        if let Err(error) = limited(self.storage.close(&self.own)).await {
+        if let Err(error) = limited(|| self.storage.close(&self.own)).await {
             throttled!(
                 GLOBAL,
                 warn,
@@ -160,13 +161,13 @@ impl Keeper {
 
     async fn perform(&self, action: Action) -> Done {
         match action {
-            Action::Keep => Done::Kept(limited(self.storage.keep(&self.own)).await),
+            Action::Keep => Done::Kept(limited(|| self.storage.keep(&self.own)).await),
             Action::Put(uid) => {
-                let result = limited(self.storage.put(&self.own, &uid)).await;
+                let result = limited(|| self.storage.put(&self.own, &uid)).await;
                 Done::Put(uid, result)
             }
             Action::Remove(uid, revision) => {
-                let result = limited(self.storage.remove(&self.own, &uid, revision)).await;
+                let result = limited(|| self.storage.remove(&self.own, &uid, revision)).await;
                 Done::Removed(uid, result)
             }
         }
@@ -212,9 +213,16 @@ impl Keeper {
     }
 }
 
-async fn limited<T>(work: impl Future<Output = Result<T, BindingError>>) -> Result<T, BindingError> {
-    let late = |_| Err(BindingError::Unavailable(format!("no answer within {REQUEST:?}").into()));
-    timeout(REQUEST, work).await.unwrap_or_else(late)
+/// Makes a request. A panic of the storage and an answer that does not come in time count as its failure.
+async fn limited<T, F>(request: impl FnOnce() -> F) -> Result<T, BindingError>
+where
+    F: Future<Output = Result<T, BindingError>>,
+{
+    match timeout(REQUEST, catch_panic_async("a binding storage", request)).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(panicked)) => Err(BindingError::Unavailable(panicked.into())),
+        Err(_) => Err(BindingError::Unavailable(format!("no answer within {REQUEST:?}").into())),
+    }
 }
 
 impl fmt::Debug for Keeper {

@@ -86,7 +86,7 @@ impl Lookup {
             let known = inner.state.lock().known.get(&key);
             return known.map(Some).ok_or_else(|| BindingError::Unavailable(why.into()));
         }
-        let found = match timeout(inner.limit, inner.storage.find(frontend_type, uid)).await {
+        let found = match timeout(inner.limit, self.ask(frontend_type, uid)).await {
             Ok(found) => found,
             Err(_) => Err(BindingError::Unavailable(format!("no answer within {:?}", inner.limit).into())),
         };
@@ -107,6 +107,15 @@ impl Lookup {
             }
             Err(refused) => Err(refused),
         }
+    }
+
+    /// Asks the storage in a task of its own. So a storage that needs longer than this lookup waits, for example to change
+    /// to another server of etcd, is not interrupted.
+    async fn ask(&self, frontend_type: &str, uid: &str) -> Result<Option<String>, BindingError> {
+        let storage = Arc::clone(&self.0.storage);
+        let (frontend_type, uid) = (frontend_type.to_owned(), uid.to_owned());
+        let asked = tokio::spawn(async move { storage.find(&frontend_type, &uid).await });
+        asked.await.unwrap_or_else(|panicked| Err(BindingError::Unavailable(panicked.into())))
     }
 
     /// Returns why the storage failed less than [`AWAY`] ago.
@@ -156,6 +165,20 @@ mod tests {
         assert_eq!(find("ann").await.unwrap(), None);
         storage.set(Mode::Down);
         assert!(find("ann").await.is_err(), "forgotten with the last answer");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn request_outlives_a_lookup_that_gave_up() {
+        let (storage, lookup) = storage().await;
+        storage.set_delay(4 * LIMIT);
+        assert!(lookup.find("connector", "ann").await.is_err());
+        assert_eq!(storage.running(), 1);
+        tokio::time::sleep(4 * LIMIT).await;
+        assert_eq!(storage.running(), 0, "it was not cancelled");
+        storage.set_delay(Duration::ZERO);
+        storage.set(Mode::Broken);
+        let error = lookup.find("connector", "bob").await.unwrap_err();
+        assert!(matches!(error, BindingError::Unavailable(_)), "{error}");
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(super) enum Mode {
     /// Never answers; its own limit is a minute.
     Silent,
     Refusing,
+    /// Panics.
+    Broken,
 }
 
 /// A storage in memory that can be unavailable, slow, or emptied.
@@ -62,6 +64,11 @@ impl Moody {
         self.most.load(SeqCst)
     }
 
+    /// Returns the number of requests that neither ended nor panicked: those that run, and those that were cancelled.
+    pub(super) fn running(&self) -> usize {
+        self.running.load(SeqCst)
+    }
+
     async fn enter(&self) -> Result<MemoryBindingStorage, BindingError> {
         self.calls.fetch_add(1, SeqCst);
         self.most.fetch_max(self.running.fetch_add(1, SeqCst) + 1, SeqCst);
@@ -77,6 +84,7 @@ impl Moody {
             Mode::Up => Ok(self.stored.lock().clone()),
             Mode::Down | Mode::Silent => Err(BindingError::Unavailable("away".into())),
             Mode::Refusing => Err(BindingError::Refused("no".into())),
+            Mode::Broken => panic!("a storage with a fault"),
         }
     }
 }

@@ -146,3 +146,16 @@ async fn start_waits_for_storage_unless_refused() {
     let error = keeper.start().await.unwrap_err();
     assert_eq!(error.msg(), "the binding storage refuses this: no");
 }
+
+#[tokio::test(start_paused = true)]
+async fn panic_of_the_storage_is_a_failure() {
+    let storage = Arc::<Moody>::default();
+    let one = start("f1", &storage).await;
+    storage.set(Mode::Broken);
+    one.bind("ann", 1).await;
+    pass(10).await;
+    assert!(!one.task.is_finished());
+    storage.set(Mode::Up);
+    pass(200).await;
+    assert_eq!(one.find("ann").await.as_deref(), Some("f1"));
+}
