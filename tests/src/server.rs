@@ -183,12 +183,12 @@ impl Arena {
     /// Binds the session to the uid in the text.
     pub async fn bind(&self, session: Session, msg: Text) -> Result<Text> {
         session.bind(&msg.text).await?;
-        Ok(Text { text: session.uid()? })
+        Ok(Text { text: session.require_uid()?.to_string() })
     }
 
     /// Returns the uid of the session.
     pub async fn whoami(&self, session: Session) -> Result<Text> {
-        Ok(Text { text: session.uid()? })
+        Ok(Text { text: session.require_uid()?.to_string() })
     }
 
     /// Returns the id of the session.
@@ -246,7 +246,7 @@ impl Arena {
     pub async fn enter(&self, session: Session) -> Result<()> {
         let group = self.groups.group("arena");
         group.ensure().await?;
-        group.add(&session.uid()?).await
+        group.add(&session.require_uid()?).await
     }
 
     /// Pushes the text to the group, and sends no answer.

@@ -51,7 +51,7 @@ async fn one_app_serves_every_acceptor() {
         client.request(&Arena::BIND, &Text { text: format!("u{n}") }).await.unwrap();
         // The same push and kick on every transport.
         let mut pushes = client.pushes::<OnText>();
-        let session = server.app.sessions().by_uid(&format!("u{n}")).unwrap();
+        let session = server.app.app().sessions().by_uid(&format!("u{n}")).unwrap();
         session.push(&OnText { text: "hello".into() }).await.unwrap();
         assert_eq!(soon("the push", pushes.next()).await.unwrap().text, "hello");
         session.kick().await.unwrap();
@@ -177,7 +177,7 @@ async fn session_has_the_address_of_the_proxy_header() {
         client.send(header).await;
         client.handshake().await;
         client.ask("arena.bind", r#"{"text":"who"}"#).await;
-        let session = server.app.sessions().by_uid("who").unwrap();
+        let session = server.app.app().sessions().by_uid("who").unwrap();
         assert_eq!(session.remote_addr(), expected);
         assert_eq!(session.get::<String>("ipversion").unwrap().as_deref(), Some(version));
     }
@@ -236,7 +236,7 @@ async fn rate_limit_counts_data_packets_per_connection() {
     }
     let mut other = RawClient::ready(at).await;
     assert_eq!(other.ask("arena.raw", "free").await, "free");
-    server.app.sessions().close_all();
+    server.app.app().sessions().close_all();
     let answered: Vec<_> = client.closed().await;
     assert_eq!(answered.len(), 3, "{answered:?}");
     until("the drops", || memory_reporter.sum("exceeded_rate_limiting", &[]) == 7.0).await;
@@ -329,7 +329,7 @@ async fn websocket_message_holds_exactly_one_packet() {
     client.send(Message::binary(request)).await.unwrap();
     let answer = soon("the answer", client.next()).await.unwrap().unwrap();
     assert_eq!(answer.into_payload().len(), 4 + 2 + 200_000);
-    until("the bad ones to go", || server.app.sessions().count() == 1).await;
+    until("the bad ones to go", || server.app.app().sessions().count() == 1).await;
     server.app.stop().await;
 }
 

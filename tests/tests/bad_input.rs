@@ -20,7 +20,7 @@ async fn case<F: Future<Output = ()>>(name: &str, run: impl FnOnce(std::net::Soc
     assert_eq!(healthy.ask("arena.raw", "before").await, "before", "{name}");
     soon(name, run(server.tcp)).await;
     assert_eq!(healthy.ask("arena.raw", "after").await, "after", "{name}");
-    until(name, || server.app.sessions().count() == 1).await;
+    until(name, || server.app.app().sessions().count() == 1).await;
     server.app.stop().await;
 }
 
@@ -228,7 +228,7 @@ async fn connection_limit_refuses_and_recovers() {
     let mut third = RawClient::connect(server.tcp).await;
     assert_eq!(third.closed().await, []);
     drop(first);
-    until("room", || server.app.sessions().count() == 1).await;
+    until("room", || server.app.app().sessions().count() == 1).await;
     soon("another client", async {
         loop {
             let mut client = RawClient::connect(server.tcp).await;

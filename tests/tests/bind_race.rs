@@ -115,7 +115,7 @@ const ANN: &str = r#"{"text":"ann"}"#;
 
 /// Whether a bind on `two` has ended the session of `one` when it is answered; and the client of that bind.
 async fn is_kicked_by(two: &Running, one: &Running, uid: &str) -> (bool, RawClient) {
-    let held = one.sessions().by_uid(uid).expect("one of both stays");
+    let held = one.app().sessions().by_uid(uid).expect("one of both stays");
     let mut elsewhere = client(two).await;
     elsewhere.ask("twin.bind", format!(r#"{{"text":"{uid}"}}"#)).await;
     (held.is_closed(), elsewhere)
@@ -129,7 +129,7 @@ async fn a_bind_in_the_middle_of_another_leaves_one_session() {
     let two = front("two", &registry, &broker, &Arc::default()).await;
     let (mut first, mut second, mut third) = (client(&one).await, client(&one).await, client(&one).await);
     first.ask("twin.bind", ANN).await;
-    let current = || one.sessions().by_uid("ann").map(|session| session.id());
+    let current = || one.app().sessions().by_uid("ann").map(|session| session.id());
     // The second's bind ends the first session, and is held in the middle of that.
     gate.armed.store(true, SeqCst);
     second.request("twin.bind", ANN).await;
@@ -168,7 +168,7 @@ async fn binds_at_one_moment_leave_one_session() {
         for task in tasks {
             held.push(task.await.unwrap());
         }
-        if one.sessions().by_uid(&uid).is_some() {
+        if one.app().sessions().by_uid(&uid).is_some() {
             assert!(is_kicked_by(&two, &one, &uid).await.0, "user {n}");
         }
     }

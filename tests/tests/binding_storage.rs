@@ -170,7 +170,7 @@ async fn binding_follows_the_user() {
     let again = bound(&two, "ann").await;
     assert_eq!(find("ann").await.as_deref(), Some("door-2"));
     ann.closed().await;
-    until("the first session to end", || one.sessions().by_uid("ann").is_none()).await;
+    until("the first session to end", || one.app().sessions().by_uid("ann").is_none()).await;
     drop(bob);
     has(etcd, &prefix, &[("ann", "door-2")]).await;
     assert_eq!(find("bob").await, None);
@@ -197,7 +197,7 @@ async fn concurrent_binds_store_the_one_that_stays() {
         let mut first = RawClient::ready(one.socket_addrs()[0]).await;
         let mut second = RawClient::ready(two.socket_addrs()[0]).await;
         tokio::join!(first.request("door.bind", &body), second.request("door.bind", &body));
-        let stays = || [&one, &two].map(|door| door.sessions().by_uid(&uid).is_some());
+        let stays = || [&one, &two].map(|door| door.app().sessions().by_uid(&uid).is_some());
         tokio::join!(first.next(), second.next());
         until("one session to stay", || stays() == [true, false] || stays() == [false, true]).await;
         let id = if stays()[0] { "door-1" } else { "door-2" };
@@ -230,7 +230,7 @@ async fn survives(etcd: &Etcd, cluster: &Cluster, begin: impl FnOnce(), end: imp
     // One bind at most waits for `pitaya.modules.bindingstorage.timeout`.
     assert!(took < Duration::from_secs(3), "20 binds took {took:?}");
     drop((leaves, clients.split_off(10)));
-    until("the clients to leave", || door.sessions().count() == 11).await;
+    until("the clients to leave", || door.app().sessions().count() == 11).await;
     for _ in 0..20 {
         assert_eq!(find("stays").await.unwrap().as_deref(), Some("door-1"), "a known user");
         assert!(find("nobody").await.is_err_and(|error| error.code() == "PIT-503"));
@@ -344,7 +344,7 @@ async fn older_bind_that_was_stored_later_is_corrected() {
     let body = prost::Message::encode_to_vec(&news).into();
     pitaya::cluster::Transport::publish(&transport, to, body).await.unwrap();
     has(etcd, &prefix, &[("ann", "door-1")]).await;
-    assert!(one.sessions().by_uid("ann").is_some());
+    assert!(one.app().sessions().by_uid("ann").is_some());
     one.stop().await;
     two.stop().await;
 }

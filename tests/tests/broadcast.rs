@@ -64,7 +64,7 @@ async fn broadcast_is_encoded_and_compressed_once() {
 
     let text = "said to everybody, ".repeat(50);
     let (serialized_before, compressed_before) = (serialized.load(SeqCst), deflate_calls());
-    server.app.groups().group("arena").push(&OnText { text: text.clone() }).await.unwrap();
+    server.app.app().groups().group("arena").push(&OnText { text: text.clone() }).await.unwrap();
     for (_, pushes) in &mut members {
         assert_eq!(pushes.next().await.unwrap().text, text);
     }

@@ -278,7 +278,7 @@ async fn queries_run_on_a_real_server() {
     config.metrics.prometheus.histograms = true;
     config.metrics.period = Duration::from_millis(20);
     let server = server::start(config).await;
-    let prometheus = Prometheus::start(server.app.http_addr().unwrap()).await;
+    let prometheus = Prometheus::start(server.app.app().http_addr().unwrap()).await;
     prometheus.finds("up", 1.0).await;
     let mut client = RawClient::ready(server.tcp).await;
     // A rate needs two samples.

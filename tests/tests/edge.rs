@@ -54,7 +54,7 @@ async fn a_websocket_client_learns_why_it_was_closed() {
     }
     assert_eq!(end(&old).await, (CloseReason::Replaced, Some(close_code::REPLACED)));
 
-    let session = server.app.sessions().by_uid("ann").unwrap();
+    let session = server.app.app().sessions().by_uid("ann").unwrap();
     // The server's task for the connection does not run meanwhile, so the outbox fills up.
     while session.push_route("onText", &Text { text: "x".into() }).await.is_ok() {}
     assert_eq!(end(&new).await, (CloseReason::TooSlow, Some(close_code::TOO_SLOW)));
@@ -164,7 +164,7 @@ async fn upgrade_request_reaches_authenticate() {
     let builder = Client::builder().ws_header("X-User", "ann").ws_subprotocols(["game.v1", "game.v2"]);
     let client = builder.connect_ws(&format!("ws://{at}/play?token=a%20b")).await.unwrap();
     assert_eq!(client.request(&Arena::WHOAMI, &()).await.unwrap().text, "ann");
-    let session = server.app.sessions().by_uid("ann").unwrap();
+    let session = server.app.app().sessions().by_uid("ann").unwrap();
     let upgrade = session.upgrade().unwrap();
     assert_eq!(upgrade.subprotocol(), Some("game.v2"));
     assert_eq!(upgrade.header("host"), Some(at.to_string().as_str()));
@@ -182,7 +182,7 @@ async fn upgrade_request_reaches_authenticate() {
 /// The addresses of the only session: the client's and the peer's.
 async fn addresses(server: &TestServer, client: &Client) -> (String, String) {
     client.request(&Arena::BIND, &Text { text: "ann".into() }).await.unwrap();
-    let session = server.app.sessions().by_uid("ann").unwrap();
+    let session = server.app.app().sessions().by_uid("ann").unwrap();
     (session.remote_addr().to_owned(), session.peer_addr().to_owned())
 }
 
@@ -231,7 +231,7 @@ async fn a_proxy_protocol_needs_a_list_of_trusted_networks() {
         let _ = soon("the close", stranger.stream.read_to_end(&mut answer)).await;
         assert_eq!(answer, b"");
     }
-    assert_eq!(server.app.sessions().count(), 0);
+    assert_eq!(server.app.app().sessions().count(), 0);
     server.app.stop().await;
 }
 
@@ -290,7 +290,7 @@ async fn a_draining_server_answers_503() {
         assert!(answer.ends_with(body), "{head}: {answer}");
     }
     assert!(!draining.is_finished());
-    assert_eq!(running.sessions().count(), 1, "the session that was there stays");
+    assert_eq!(running.app().sessions().count(), 1, "the session that was there stays");
     drop(last);
     soon("the drain", draining).await.unwrap();
     let running = Arc::into_inner(running).unwrap();

@@ -90,7 +90,7 @@ async fn kicked_slow_reader_is_cut_at_write_deadline() {
     client.handshake().await;
     client.ask("arena.bind", text_json("sipper")).await;
     client.request("arena.flood", "").await;
-    let session = server.app.sessions().by_uid("sipper").unwrap();
+    let session = server.app.app().sessions().by_uid("sipper").unwrap();
     let mut chunk = vec![0; 8192];
     for _ in 0..50 {
         client.stream.read_exact(&mut chunk).await.unwrap();
@@ -122,8 +122,8 @@ async fn push_during_handshake_follows_its_reply() {
     .await;
     let mut client = RawClient::connect(server.tcp).await;
     client.packet(Kind::Handshake, b"{}").await;
-    until("the bind", || server.app.sessions().by_uid("early").is_some()).await;
-    let users = server.app.users();
+    until("the bind", || server.app.app().sessions().by_uid("early").is_some()).await;
+    let users = server.app.app().users();
     for n in 0..3 {
         users.push(&["early"], &OnText { text: n.to_string() }).await.unwrap();
     }
@@ -203,9 +203,9 @@ async fn panic_in_wrapper_closes_its_connection_only() {
         client.packet(Kind::Heartbeat, b"boom").await;
         client.closed().await;
         until("the callback", || closed.load(SeqCst) == n).await;
-        assert!(server.app.sessions().by_uid("clumsy").is_none());
+        assert!(server.app.app().sessions().by_uid("clumsy").is_none());
     }
-    assert_eq!(server.app.sessions().count(), 1);
+    assert_eq!(server.app.app().sessions().count(), 1);
     assert_eq!(healthy.ask("arena.raw", "fine").await, "fine");
     server.app.stop().await;
 }
@@ -218,7 +218,7 @@ async fn endless_close_callback_is_cut_off() {
     let server =
         server::start_with(config, |builder| builder.on_session_close(|_| std::future::pending())).await;
     let recorder = Arc::clone(&server.recorder);
-    server.app.sessions().on_close(move |session| {
+    server.app.app().sessions().on_close(move |session| {
         recorder.write(format!("closed {}", session.id()));
         std::future::ready(())
     });
@@ -266,7 +266,7 @@ async fn lost_client_is_noticed_with_messages_queued() {
     let server = server::start(config()).await;
     let mut client = RawClient::ready(server.tcp).await;
     client.ask("arena.bind", text_json("gone")).await;
-    let session = server.app.sessions().by_uid("gone").unwrap();
+    let session = server.app.app().sessions().by_uid("gone").unwrap();
     for _ in 0..100 {
         client.notify("arena.hang", "").await;
     }

@@ -129,7 +129,7 @@ async fn bound_behind_a_gate() -> (TestServer, RawClient<DuplexStream>, Arc<Gate
     gate.open();
     client.handshake().await;
     client.ask("arena.bind", r#"{"text":"ann"}"#).await;
-    let session = server.app.sessions().by_uid("ann").unwrap();
+    let session = server.app.app().sessions().by_uid("ann").unwrap();
     gate.close();
     (server, client, gate, session)
 }

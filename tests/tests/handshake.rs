@@ -117,7 +117,7 @@ async fn nothing_is_read_during_authenticate() {
     client.send(ACK).await;
     client.send(&request(1, "arena.raw", b"too early")).await;
     assert_eq!(client.closed().await, []);
-    until("the session to go", || server.app.sessions().count() == 0).await;
+    until("the session to go", || server.app.app().sessions().count() == 0).await;
     soon("the stop", server.app.stop()).await;
 }
 
@@ -155,7 +155,7 @@ async fn what_the_client_said_is_kept_on_the_session() {
     client.next().await;
     client.send(ACK).await;
     client.ask("arena.bind", r#"{"text":"ann"}"#).await;
-    let session = server.app.sessions().by_uid("ann").unwrap();
+    let session = server.app.app().sessions().by_uid("ann").unwrap();
     let handshake = session.handshake().unwrap();
     assert_eq!(handshake.sys.platform, "ios");
     assert_eq!(handshake.user_json(), Some(r#"{"age":30}"#));

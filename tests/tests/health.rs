@@ -74,7 +74,7 @@ async fn readiness_follows_start_drain_and_stop() {
     let starting = server::start_with(config, |builder| builder.module("slow", module));
     let (server, ()) = tokio::join!(starting, probes);
     becomes(at, 200, "ready\n").await;
-    assert_eq!(server.app.http_addr(), Some(at));
+    assert_eq!(server.app.app().http_addr(), Some(at));
 
     let client = RawClient::ready(server.tcp).await;
     let app = server.app.app().clone();
@@ -125,7 +125,7 @@ async fn an_address_that_is_taken_fails_the_start() {
 #[tokio::test]
 async fn without_a_key_nothing_listens() {
     let server = server::start(config()).await;
-    assert_eq!(server.app.http_addr(), None);
-    assert!(server.app.metrics().is_empty(), "nothing is measured without a reporter");
+    assert_eq!(server.app.app().http_addr(), None);
+    assert!(server.app.app().metrics().is_empty(), "nothing is measured without a reporter");
     server.app.stop().await;
 }

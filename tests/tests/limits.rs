@@ -52,23 +52,23 @@ async fn trickling_websocket_message_is_cut_off() {
     pinging.write_all(&[frame(HANDSHAKE), frame(ACK)].concat()).await.unwrap();
     let mut dribbling = websocket(at, "/").await;
     dribbling.write_all(&[frame(HANDSHAKE), frame(ACK)].concat()).await.unwrap();
-    until("both sessions", || server.app.sessions().count() == 2).await;
+    until("both sessions", || server.app.app().sessions().count() == 2).await;
 
     let begun = tokio::time::Instant::now();
     let long = frame(&[4; 5000]);
     for byte in long {
         // It is cut off long before it is through.
-        if dribbling.write_all(&[byte]).await.is_err() || server.app.sessions().count() == 1 {
+        if dribbling.write_all(&[byte]).await.is_err() || server.app.app().sessions().count() == 1 {
             break;
         }
         pinging.write_all(PING).await.unwrap();
         sleep(Duration::from_millis(20)).await;
     }
     assert!(begun.elapsed() < Duration::from_secs(10));
-    assert_eq!(server.app.sessions().count(), 1);
+    assert_eq!(server.app.app().sessions().count(), 1);
     pinging.write_all(&frame(HEARTBEAT)).await.unwrap();
     sleep(Duration::from_millis(50)).await;
-    assert_eq!(server.app.sessions().count(), 1, "the one that pings is still there");
+    assert_eq!(server.app.app().sessions().count(), 1, "the one that pings is still there");
     server.app.stop().await;
 }
 
@@ -83,7 +83,7 @@ async fn message_begun_with_the_end_of_another_is_cut() {
     let mut answer = Vec::new();
     let _ = soon("the close", stream.read_to_end(&mut answer)).await;
     assert!(begun.elapsed() < Duration::from_secs(10), "not by silence");
-    until("the session to go", || server.app.sessions().count() == 0).await;
+    until("the session to go", || server.app.app().sessions().count() == 0).await;
     server.app.stop().await;
 }
 

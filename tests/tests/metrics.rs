@@ -201,7 +201,7 @@ async fn over_little(
     let mut client = RawClient::over(dialer.connect().unwrap());
     client.handshake().await;
     client.ask("arena.bind", text_json("ann")).await;
-    let session = server.app.sessions().by_uid("ann").unwrap();
+    let session = server.app.app().sessions().by_uid("ann").unwrap();
     (server, metrics, client, session)
 }
 
@@ -331,7 +331,7 @@ async fn broker_and_registry_events_are_counted() {
         .server_type("test")
         .acceptor(Tcp::new("127.0.0.1:0"))
         .explicit_components()
-        .reporter(Arc::clone(&metrics) as _)
+        .reporter(Arc::clone(&metrics))
         .discovery(discovery)
         .transport(nats::transport(&nats));
     let app = app.start().await.unwrap();

@@ -45,7 +45,7 @@ impl Judge {
 
     /// Pushes to the user, then kicks it.
     pub async fn ban_user(&self, session: Session) -> Result<()> {
-        let (uid, users) = (session.uid()?, self.users.on_frontends("door"));
+        let (uid, users) = (session.require_uid()?, self.users.on_frontends("door"));
         users.push(&[&uid], &word("0")).await?.complete()?;
         users.kick(&[&uid]).await?.complete()
     }
@@ -53,7 +53,7 @@ impl Judge {
     /// Pushes in each way that there is, then kicks the user.
     pub async fn ban_group(&self, session: Session) -> Result<()> {
         self.all_ways(&session).await?;
-        self.users.on_frontends("door").kick(&[session.uid()?]).await?.complete()
+        self.users.on_frontends("door").kick(&[session.require_uid()?]).await?.complete()
     }
 
     /// Pushes in each way that there is, then kicks the session.
@@ -87,7 +87,7 @@ impl Judge {
 
 impl Judge {
     async fn all_ways(&self, session: &Session) -> Result<()> {
-        let (uid, users) = (session.uid()?, self.users.on_frontends("door"));
+        let (uid, users) = (session.require_uid()?, self.users.on_frontends("door"));
         let group = self.groups.group(&format!("of-{uid}")).on_frontends("door");
         group.ensure().await?;
         if !group.contains(&uid).await? {

@@ -233,7 +233,7 @@ async fn a_kick_reaches_a_client_whose_handler_hangs() {
     client.ask("arena.bind", text_json("ann")).await;
     client.request("arena.hang", "").await;
     until("the handler to run", || server.recorder.running.load(SeqCst) == 1).await;
-    server.app.sessions().by_uid("ann").unwrap().kick().await.unwrap();
+    server.app.app().sessions().by_uid("ann").unwrap().kick().await.unwrap();
     assert_eq!(client.closed().await, [Got::Kick]);
 }
 
@@ -247,7 +247,7 @@ async fn busy_handler_does_not_block_heartbeats() {
     client.ask("arena.bind", text_json("ann")).await;
     client.request("arena.busy", "").await;
     until("the handler to run", || server.recorder.running.load(SeqCst) == 1).await;
-    let session = server.app.sessions().by_uid("ann").unwrap();
+    let session = server.app.app().sessions().by_uid("ann").unwrap();
     session.push(&server::OnText { text: "through".into() }).await.unwrap();
     let push = client.next().await.unwrap();
     assert_eq!(push.text(), text_json("through"));
@@ -263,7 +263,7 @@ async fn busy_handler_does_not_block_heartbeats() {
 async fn handler_outlives_its_connection() {
     let server = server::start(config()).await;
     let recorder = Arc::clone(&server.recorder);
-    server.app.sessions().on_close(move |session| {
+    server.app.app().sessions().on_close(move |session| {
         let recorder = Arc::clone(&recorder);
         async move { recorder.write(format!("closed {:?}", session.close_reason().unwrap())) }
     });
@@ -274,7 +274,7 @@ async fn handler_outlives_its_connection() {
     server.recorder.wrote("begin slow").await;
     server.recorder.wrote("begin beside").await;
     drop(client);
-    until("the session to go", || server.app.sessions().count() == 0).await;
+    until("the session to go", || server.app.app().sessions().count() == 0).await;
     server.recorder.open("slow");
     server.recorder.wrote("end slow").await;
     assert!(!server.recorder.lines().iter().any(|line| line.starts_with("closed")));

@@ -35,7 +35,7 @@ async fn push_to_a_stuck_client_makes_handler_wait() {
     let mut stuck = RawClient::ready(server.tcp).await;
     stuck.ask("arena.bind", text_json("stuck")).await;
     stuck.request("arena.flood", "").await;
-    let session = server.app.sessions().by_uid("stuck").unwrap();
+    let session = server.app.app().sessions().by_uid("stuck").unwrap();
     let mut healthy = RawClient::ready(server.tcp).await;
     for n in 0..50 {
         assert_eq!(healthy.ask("arena.raw", n.to_string()).await, n.to_string());
@@ -66,10 +66,10 @@ async fn default_policy_disconnects_a_stuck_client() {
     let server = server::start(config()).await;
     let mut stuck = RawClient::ready(server.tcp).await;
     stuck.ask("arena.bind", text_json("stuck")).await;
-    let session = server.app.sessions().by_uid("stuck").unwrap();
+    let session = server.app.app().sessions().by_uid("stuck").unwrap();
     assert!(push_until_refused(&session, 200_000).await < 200_000);
     assert_eq!(session.close_reason(), Some(CloseReason::TooSlow));
-    assert!(server.app.sessions().by_uid("stuck").is_none());
+    assert!(server.app.app().sessions().by_uid("stuck").is_none());
     server.app.stop().await;
 }
 
@@ -80,7 +80,7 @@ async fn the_policy_drop_drops_pushes_and_keeps_the_client() {
     let server = server::start(config).await;
     let mut slow = RawClient::ready(server.tcp).await;
     slow.ask("arena.bind", text_json("slow")).await;
-    let session = server.app.sessions().by_uid("slow").unwrap();
+    let session = server.app.app().sessions().by_uid("slow").unwrap();
     let sent = push_until_refused(&session, 200_000).await;
     assert!(sent < 200_000 && !session.is_closed());
     let refused = session.push(&OnText { text: "x".repeat(1000) }).await.unwrap_err();
@@ -103,7 +103,7 @@ async fn the_policy_latest_keeps_the_newest_push() {
     let server = server::start(config).await;
     let mut slow = RawClient::ready(server.tcp).await;
     slow.ask("arena.bind", text_json("slow")).await;
-    let session = server.app.sessions().by_uid("slow").unwrap();
+    let session = server.app.app().sessions().by_uid("slow").unwrap();
     assert_eq!(push_until_refused(&session, 20_000).await, 20_000, "no push is refused");
     slow.request("arena.raw", "end").await;
     let (mut pushes, mut last) = (0, String::new());
@@ -141,7 +141,7 @@ async fn broadcast_burst_disconnects_no_healthy_client() {
             assert_eq!(got.text(), text_json(&n.to_string()));
         }
     }
-    assert_eq!(server.app.sessions().count(), 20);
+    assert_eq!(server.app.app().sessions().count(), 20);
     server.app.stop().await;
 }
 
@@ -165,7 +165,7 @@ async fn broadcast_skips_a_stuck_member() {
         let mut stuck = member(&server, "stuck").await;
         let mut healthy = [member(&server, "ann").await, member(&server, "bob").await];
         let mut outsider = RawClient::ready(server.tcp).await;
-        let session = server.app.sessions().by_uid("stuck").unwrap();
+        let session = server.app.app().sessions().by_uid("stuck").unwrap();
         let lost = || metrics.sum("outbox_dropped_messages", &[("reason", "full")]);
 
         // Until its socket takes nothing more and its outbox is full, and on from there.
@@ -186,7 +186,7 @@ async fn broadcast_skips_a_stuck_member() {
 
         if policy == OutboxPolicy::Disconnect {
             assert_eq!((session.close_reason(), lost()), (Some(CloseReason::TooSlow), 1.0));
-            assert_eq!(server.app.sessions().count(), 3);
+            assert_eq!(server.app.app().sessions().count(), 3);
         } else {
             // It has what found room, in order, and is served as before once it reads.
             let mut received = Vec::new();

@@ -41,7 +41,7 @@ async fn used() -> (TestServer, SocketAddr) {
         client.call("arena.raw", "x").await;
     }
     client.call("arena.fail", "").await;
-    let http = server.app.http_addr().unwrap();
+    let http = server.app.app().http_addr().unwrap();
     (server, http)
 }
 
@@ -161,8 +161,8 @@ impl Reporter for Own {
 
 #[tokio::test]
 async fn an_own_reporter_is_read_instead() {
-    let server = server::start_with(watched(), |builder| builder.reporter(Arc::new(Own))).await;
-    let http = server.app.http_addr().unwrap();
+    let server = server::start_with(watched(), |builder| builder.reporter(Own)).await;
+    let http = server.app.app().http_addr().unwrap();
     let answer = get(http, "/metrics", &[("Accept", "a/b"), ("Accept-Encoding", "gzip")]).await;
     assert_eq!((&*answer.body, &*answer.headers["content-type"]), ("a/b\n", "text/own"));
     assert!(!answer.headers.contains_key("content-encoding"), "it is too short");
@@ -183,7 +183,7 @@ async fn the_originals_port_serves_metrics_only() {
     let server = server::start(config.clone()).await;
     assert_eq!(get(at, "/metrics", &[]).await.status, 200);
     assert_eq!(get(at, "/livez", &[]).await.status, 404);
-    assert_eq!(server.app.http_addr(), None);
+    assert_eq!(server.app.app().http_addr(), None);
 
     // A second server finds the port taken, and runs without.
     let second = server::start(config).await;
@@ -204,7 +204,7 @@ async fn one_port_serves_both_only_at_one_address() {
         config.metrics.prometheus.host = host.to_owned();
         let at: SocketAddr = (host.parse::<IpAddr>().unwrap(), config.metrics.prometheus.port).into();
         let server = server::start(config.clone()).await;
-        assert_eq!(get(server.app.http_addr().unwrap(), "/livez", &[]).await.status, 200);
+        assert_eq!(get(server.app.app().http_addr().unwrap(), "/livez", &[]).await.status, 200);
         assert_eq!(get(at, "/metrics", &[]).await.status, 200);
         assert_eq!(get(at, "/livez", &[]).await.status, if both { 200 } else { 404 });
         server.app.stop().await;
@@ -267,7 +267,7 @@ async fn label_sets_are_bounded() {
     static USERS: Metric = Metric::counter("test", "users", "Users").labels(&["uid"]);
     let (server, http) = used().await;
     for uid in 0..10_500 {
-        server.app.metrics().record(&USERS, &[("uid", &uid.to_string())], 1.0).unwrap();
+        server.app.app().metrics().record(&USERS, &[("uid", &uid.to_string())], 1.0).unwrap();
     }
     let scrape = scraped(http).await;
     assert_eq!(scrape.0["pitaya_test_users"].samples.len(), 10_001);
@@ -308,7 +308,7 @@ async fn heap_size_and_objects_are_those_of_the_program() {
     let read = Arc::clone(&bytes);
     let heap = move || Heap { bytes: read.load(Ordering::Relaxed), objects: Some(7) };
     let server = server::start_with(watched(), |builder| builder.heap(heap)).await;
-    let http = server.app.http_addr().unwrap();
+    let http = server.app.app().http_addr().unwrap();
     reaches(http, "pitaya_sys_heapsize", |size| size == 1000.0).await;
     assert_eq!(appears(http, "pitaya_sys_heapobjects", &[]).await, 7.0);
     bytes.store(5000, Ordering::Relaxed);
@@ -335,7 +335,7 @@ async fn the_custom_metrics_example_reports_clients_values() {
     let mut config = custom_metrics::config().unwrap();
     config.http_listen = "127.0.0.1:0".to_owned();
     let app = custom_metrics::app(config, "127.0.0.1:0").start().await.unwrap();
-    let http = app.http_addr().unwrap();
+    let http = app.app().http_addr().unwrap();
     let mut client = RawClient::ready(app.socket_addrs()[0]).await;
     for (route, value) in [
         ("setcounter", 2.0),
@@ -402,9 +402,9 @@ async fn a_real_prometheus_scrapes_a_server() {
     let failed = prometheus.query(&format!("{name}{{quantile=\"0.99\",status=\"failed\"}}")).await.unwrap();
     assert_eq!(failed.len(), 1);
     // Counters keep their names though Prometheus asks for OpenMetrics.
-    server.app.metrics().record(&pitaya::metrics::EXCEEDED_RATE_LIMITING, &[], 5.0).unwrap();
+    server.app.app().metrics().record(&pitaya::metrics::EXCEEDED_RATE_LIMITING, &[], 5.0).unwrap();
     prometheus.finds("pitaya_acceptor_exceeded_rate_limiting", 5.0).await;
-    until("a client to leave", || server.app.sessions().count() == 0).await;
+    until("a client to leave", || server.app.app().sessions().count() == 0).await;
     prometheus.finds("pitaya_acceptor_connected_clients", 0.0).await;
     let capacity = "histogram_quantile(0.5, pitaya_channel_channel_capacity_bucket)";
     assert_eq!(prometheus.query(capacity).await.unwrap().len(), 1);

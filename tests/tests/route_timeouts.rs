@@ -118,8 +118,8 @@ async fn configured_timeout_wins_if_it_is_smaller() {
     let client = desk.client().await.unwrap();
     let minute = Work { millis: 60_000 };
     assert_times_out(client.request(&Desk::LONG, &minute), LIMIT).await;
-    let own: JobsApiClient = jobs.service::<JobsApiClient>().unwrap().by_key("key");
-    for remotes in [desk.service::<JobsApiClient>().unwrap(), own] {
+    let own: JobsApiClient = jobs.app().service::<JobsApiClient>().unwrap().by_key("key");
+    for remotes in [desk.app().service::<JobsApiClient>().unwrap(), own] {
         assert_times_out(remotes.long(&minute), LIMIT).await;
     }
 }
@@ -129,8 +129,8 @@ async fn remote_ends_after_the_timeout_of_its_route() {
     let cluster = Cluster::seeded(7);
     let (desk, jobs) = servers(&cluster).await;
     let minute = Work { millis: 60_000 };
-    let own: JobsApiClient = jobs.service::<JobsApiClient>().unwrap().by_key("key");
-    for remotes in [desk.service::<JobsApiClient>().unwrap(), own, JobsApiClient::fake(Jobs)] {
+    let own: JobsApiClient = jobs.app().service::<JobsApiClient>().unwrap().by_key("key");
+    for remotes in [desk.app().service::<JobsApiClient>().unwrap(), own, JobsApiClient::fake(Jobs)] {
         assert_times_out(remotes.run(&minute), 4 * SECOND).await;
         // The timeout of the caller is smaller.
         let began = Instant::now();

@@ -63,11 +63,11 @@ impl RoomApi for Room {
 async fn contract_is_called_typed_and_by_route() {
     let server = server::start(config()).await;
     let entered =
-        server.app.rpc(&RoomApiClient::ENTER, &Enter { uid: "ann".into(), level: 3 }).await.unwrap();
+        server.app.app().rpc(&RoomApiClient::ENTER, &Enter { uid: "ann".into(), level: 3 }).await.unwrap();
     assert_eq!(entered, Entered { members: vec!["ann@3".into()] });
-    let here = server.app.rpc(&RoomApiClient::WHEREAMI, &()).await.unwrap();
+    let here = server.app.app().rpc(&RoomApiClient::WHEREAMI, &()).await.unwrap();
     assert_eq!(here.text, "test.room.whereami");
-    let error = server.app.rpc(&RoomApiClient::FAIL, &()).await.unwrap_err();
+    let error = server.app.app().rpc(&RoomApiClient::FAIL, &()).await.unwrap_err();
     assert_eq!((error.code(), error.msg(), &error.metadata()["room"][..]), ("ROOM-1", "full", "lobby"));
     server.app.stop().await;
 }
@@ -75,7 +75,7 @@ async fn contract_is_called_typed_and_by_route() {
 #[tokio::test]
 async fn an_inherent_block_has_a_typed_client_too() {
     let server = server::start(config()).await;
-    let text = server.app.rpc(&ArenaClient::REVERSE, &Text { text: "abc".into() }).await.unwrap();
+    let text = server.app.app().rpc(&ArenaClient::REVERSE, &Text { text: "abc".into() }).await.unwrap();
     assert_eq!(text.text, "cba");
     server.app.stop().await;
 }
@@ -83,22 +83,23 @@ async fn an_inherent_block_has_a_typed_client_too() {
 #[tokio::test]
 async fn calls_that_cannot_be_made_say_why() {
     let server = server::start(config()).await;
-    let error = server.app.rpc_raw("test.room.nothing", Bytes::new()).await.unwrap_err();
+    let error = server.app.app().rpc_raw("test.room.nothing", Bytes::new()).await.unwrap_err();
     assert_eq!(
         (error.code(), error.msg(), &error.metadata()["route"][..]),
         ("PIT-404", "route not found", "room.nothing")
     );
-    let error = server.app.rpc_raw("elsewhere.room.enter", Bytes::new()).await.unwrap_err();
+    let error = server.app.app().rpc_raw("elsewhere.room.enter", Bytes::new()).await.unwrap_err();
     assert_eq!(error.msg(), "RPC server is not running");
-    let error = server.app.rpc_raw("nonsense", Bytes::new()).await.unwrap_err();
+    let error = server.app.app().rpc_raw("nonsense", Bytes::new()).await.unwrap_err();
     assert_eq!(error.code(), "PIT-400");
     let error = server
         .app
+        .app()
         .rpc_on_server("nobody", &ArenaClient::REVERSE, &Text { text: String::new() })
         .await
         .unwrap_err();
     assert_eq!(error.msg(), "can't find any server with the provided ID");
-    let error = server.app.rpc_raw("test.arena.raw", Bytes::new()).await.unwrap_err();
+    let error = server.app.app().rpc_raw("test.arena.raw", Bytes::new()).await.unwrap_err();
     assert_eq!(error.code(), "PIT-404", "a handler is no remote");
     server.app.stop().await;
 }

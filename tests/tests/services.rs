@@ -84,7 +84,7 @@ async fn groups_are_kept_in_the_given_store() {
     assert_eq!(client.next().await.unwrap().text(), r#"{"text":"hello"}"#);
     let expected = ["create arena", "add arena ann", "members arena"];
     assert_eq!(*store.0.asked.lock().unwrap(), expected);
-    assert_eq!(server.app.groups().group("any").members().await.unwrap(), ["ann"]);
+    assert_eq!(server.app.app().groups().group("any").members().await.unwrap(), ["ann"]);
     until("the housekeeping", || store.0.runs.load(Ordering::Relaxed) == 1).await;
     server.app.stop().await;
 }
@@ -145,6 +145,6 @@ async fn session_services_are_fields_and_arguments() {
     let mut client = RawClient::ready(app.socket_addrs()[0]).await;
     assert_eq!(client.ask("provided.fields", "").await, r#"{"text":"1 true 7s"}"#);
     assert_eq!(client.ask("provided.arguments", "").await, r#"{"text":"1 true 7s"}"#);
-    assert_eq!(app.rpc(&ProvidedClient::REMOTELY, &()).await.unwrap().text, "1 true 7s");
+    assert_eq!(app.app().rpc(&ProvidedClient::REMOTELY, &()).await.unwrap().text, "1 true 7s");
     app.stop().await;
 }

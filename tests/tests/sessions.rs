@@ -23,12 +23,12 @@ async fn session_is_bound_once_and_found() {
         client.ask("arena.bind", text_json("ann")).await,
         r#"{"code":"PIT-000","msg":"session is already bound to an uid"}"#
     );
-    let session = server.app.sessions().by_uid("ann").expect("found by uid");
-    assert_eq!(server.app.sessions().by_id(session.id()).map(|s| s.uid().unwrap()), Some("ann".to_owned()));
+    let session = server.app.app().sessions().by_uid("ann").expect("found by uid");
+    assert_eq!(server.app.app().sessions().by_id(session.id()).and_then(|s| s.uid()).as_deref(), Some("ann"));
     drop(client);
-    until("the session to go", || server.app.sessions().count() == 0).await;
-    assert!(server.app.sessions().by_uid("ann").is_none());
-    assert!(server.app.sessions().by_id(session.id()).is_none());
+    until("the session to go", || server.app.app().sessions().count() == 0).await;
+    assert!(server.app.app().sessions().by_uid("ann").is_none());
+    assert!(server.app.app().sessions().by_id(session.id()).is_none());
     server.app.stop().await;
 }
 
@@ -53,7 +53,7 @@ async fn newer_session_closes_the_older() {
     let mut old = RawClient::ready(server.tcp).await;
     let mut new = RawClient::ready(server.tcp).await;
     old.ask("arena.bind", text_json("ann")).await;
-    let old_session = server.app.sessions().by_uid("ann").unwrap();
+    let old_session = server.app.app().sessions().by_uid("ann").unwrap();
     assert_eq!(new.ask("arena.bind", text_json("ann")).await, text_json("ann"));
     assert_eq!(old.closed().await, []);
     assert_eq!(old_session.close_reason(), Some(CloseReason::Replaced));
@@ -61,7 +61,7 @@ async fn newer_session_closes_the_older() {
     old_session.close();
     assert!(old_session.kick().await.is_err());
     assert_eq!(new.ask("arena.whoami", "").await, text_json("ann"));
-    assert_ne!(server.app.sessions().by_uid("ann").unwrap().id(), old_session.id());
+    assert_ne!(server.app.app().sessions().by_uid("ann").unwrap().id(), old_session.id());
     server.app.stop().await;
 }
 
@@ -95,7 +95,7 @@ async fn act(session: Session, what: usize) -> Result<()> {
 async fn concurrent_binds_keep_one_session() {
     const SESSIONS: usize = 16;
     let server = server::start(config()).await;
-    let pool = server.app.sessions();
+    let pool = server.app.app().sessions();
     let closed = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&closed);
     pool.on_close(move |_| {
@@ -144,7 +144,7 @@ async fn concurrent_binds_keep_one_session() {
 
         // Every open session is found by its uid, or was never bound. No other session is found.
         let found = pool.by_uid("ann");
-        assert!(found.as_ref().is_none_or(|one| !one.is_closed() && one.uid().unwrap() == "ann"));
+        assert!(found.as_ref().is_none_or(|one| !one.is_closed() && one.uid().as_deref() == Some("ann")));
         assert!(round % 2 == 1 || found.is_some(), "round {round}: the last one stays");
         for (n, session) in sessions.iter().enumerate() {
             let is_found = found.as_ref().is_some_and(|one| one.id() == session.id());
@@ -176,33 +176,33 @@ async fn concurrent_binds_keep_one_session() {
 #[tokio::test]
 async fn callback_error_undoes_the_bind() {
     let server = server::start(config()).await;
-    let pool = server.app.sessions();
+    let pool = server.app.app().sessions();
     for (n, what) in ["first", "second"].into_iter().enumerate() {
         let recorder = Arc::clone(&server.recorder);
-        let finds = server.app.sessions();
+        let finds = server.app.app().sessions();
         pool.on_bind(move |session| {
             let (recorder, finds) = (Arc::clone(&recorder), finds.clone());
             async move {
-                let uid = session.uid()?;
+                let uid = session.require_uid()?;
                 recorder.write(format!("bind {what} {uid} {}", finds.by_uid(&uid).is_some()));
-                if n == 1 && uid == "evil" { Err(Error::new("T-3", "no")) } else { Ok(()) }
+                if n == 1 && &*uid == "evil" { Err(Error::new("T-3", "no")) } else { Ok(()) }
             }
         });
     }
-    let (recorder, finds) = (Arc::clone(&server.recorder), server.app.sessions());
+    let (recorder, finds) = (Arc::clone(&server.recorder), server.app.app().sessions());
     pool.on_after_bind(move |session| {
         let (recorder, finds) = (Arc::clone(&recorder), finds.clone());
         async move {
-            let uid = session.uid()?;
+            let uid = session.require_uid()?;
             recorder.write(format!("after {uid} {}", finds.by_uid(&uid).is_some()));
-            if uid == "late" { Err(Error::new("T-4", "too late")) } else { Ok(()) }
+            if &*uid == "late" { Err(Error::new("T-4", "too late")) } else { Ok(()) }
         }
     });
     let mut client = RawClient::ready(server.tcp).await;
     assert_eq!(client.ask("arena.bind", text_json("evil")).await, r#"{"code":"T-3","msg":"no"}"#);
     assert!(client.ask("arena.whoami", "").await.contains("PIT-401"));
     assert_eq!(client.ask("arena.bind", text_json("late")).await, r#"{"code":"T-4","msg":"too late"}"#);
-    assert!(server.app.sessions().by_uid("late").is_none());
+    assert!(server.app.app().sessions().by_uid("late").is_none());
     assert_eq!(client.ask("arena.bind", text_json("good")).await, text_json("good"));
     assert_eq!(
         server.recorder.lines(),
@@ -223,8 +223,8 @@ async fn callback_error_undoes_the_bind() {
 #[tokio::test]
 async fn panic_in_callback_fails_only_the_bind() {
     let server = server::start(config()).await;
-    server.app.sessions().on_bind(|session| async move {
-        assert_ne!(session.uid()?, "boom");
+    server.app.app().sessions().on_bind(|session| async move {
+        assert_ne!(&*session.require_uid()?, "boom");
         Ok(())
     });
     let mut client = RawClient::ready(server.tcp).await;
@@ -241,13 +241,13 @@ async fn panic_in_callback_fails_only_the_bind() {
 async fn close_callbacks_run_once_in_order() {
     let server = server::start(config()).await;
     let recorder = Arc::clone(&server.recorder);
-    server.app.sessions().on_close(move |session| {
+    server.app.app().sessions().on_close(move |session| {
         let recorder = Arc::clone(&recorder);
         async move { recorder.write(format!("pool {}", session.uid().unwrap())) }
     });
     let mut client = RawClient::ready(server.tcp).await;
     client.ask("arena.bind", text_json("ann")).await;
-    let session = server.app.sessions().by_uid("ann").unwrap();
+    let session = server.app.app().sessions().by_uid("ann").unwrap();
     for n in 1..=2 {
         let recorder = Arc::clone(&server.recorder);
         session.on_close(move |_| async move { recorder.write(format!("own {n}")) }).unwrap();
@@ -266,15 +266,15 @@ async fn close_callbacks_run_once_in_order() {
 async fn concurrent_session_calls_always_end() {
     let server = server::start(config()).await;
     // A session that binds "x" kicks itself in the callback. A close callback kicks the session of "y".
-    server.app.sessions().on_bind(|session| async move {
-        if session.uid()? == "x" {
+    server.app.app().sessions().on_bind(|session| async move {
+        if &*session.require_uid()? == "x" {
             session.push(&server::OnText { text: "bye".into() }).await?;
             session.kick().await?;
         }
         Ok(())
     });
-    let pool = server.app.sessions();
-    server.app.sessions().on_close(move |session| {
+    let pool = server.app.app().sessions();
+    server.app.app().sessions().on_close(move |session| {
         let pool = pool.clone();
         async move {
             session.close();
@@ -292,8 +292,11 @@ async fn concurrent_session_calls_always_end() {
     let ended = x.closed().await;
     assert!(ended.contains(&Got::Kick), "{ended:?}");
     assert_eq!(y.closed().await, [Got::Kick]);
-    until("all to go", || server.app.sessions().count() == 0).await;
-    assert!(server.app.sessions().by_uid("x").is_none() && server.app.sessions().by_uid("z").is_none());
+    until("all to go", || server.app.app().sessions().count() == 0).await;
+    assert!(
+        server.app.app().sessions().by_uid("x").is_none()
+            && server.app.app().sessions().by_uid("z").is_none()
+    );
     soon("the stop", server.app.stop()).await;
 }
 
@@ -361,7 +364,7 @@ async fn a_typed_view_of_the_data_leaves_other_keys_alone() {
     assert_eq!(session.data().unwrap(), Player { name: "ann".into(), score: 2 });
     assert_eq!(session.get::<Vec<i32>>("other").unwrap(), Some(vec![1, 2]));
     assert!(session.get::<bool>("other").is_err(), "of another type");
-    assert!(session.remove("score") && !session.has("score"));
+    assert!(session.remove("score") && !session.contains_key("score"));
     session.clear();
     assert!(session.data_map().is_empty());
     assert!(session.push_to_front().await.unwrap_err().msg().contains("push to front"));

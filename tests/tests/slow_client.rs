@@ -173,7 +173,7 @@ async fn burst_leaves_tcp_and_websocket_clients_connected() {
 async fn burst_of_client(app: &Running, signal: &Arc<Notify>, client: Client, uid: &str) {
     let mut pushes = client.pushes::<OnText>();
     client.request(&Burst::BIND, &Text { text: uid.to_owned() }).await.unwrap();
-    let session = app.sessions().by_uid(uid).unwrap();
+    let session = app.app().sessions().by_uid(uid).unwrap();
     let (other, signal) = (session.clone(), Arc::clone(signal));
     let other = tokio::spawn(async move {
         signal.notified().await;

@@ -86,7 +86,7 @@ async fn a_client_that_read_during_a_stall_is_not_slow() {
     let server = server::start(config).await;
     let mut client = RawClient::ready(server.tcp).await;
     client.ask("arena.bind", r#"{"text":"ann"}"#).await;
-    let session = server.app.sessions().by_uid("ann").unwrap();
+    let session = server.app.app().sessions().by_uid("ann").unwrap();
     client.request("arena.flood", "").await;
     // The sockets fill until the writer is blocked, which starts its deadline.
     let mut blocking = client.stream.into_std().unwrap();

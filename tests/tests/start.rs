@@ -108,7 +108,7 @@ async fn without_collect_only_registered_are_served() {
         .start()
         .await
         .expect("one of the two alone is no duplicate");
-    assert_eq!(app.handlers().len(), 2);
+    assert_eq!(app.app().handlers().len(), 2);
     app.stop().await;
 }
 
@@ -223,7 +223,7 @@ async fn a_component_lives_once_whatever_its_blocks() {
     let app = App::builder().server_type("living").acceptor(Tcp::new("127.0.0.1:0")).start().await.unwrap();
     let mut client = RawClient::ready(app.socket_addrs()[0]).await;
     assert_eq!(client.ask("living.on", "").await, r#"{"text":"init after_init"}"#);
-    assert_eq!(app.rpc(&LivingClient::STATE, &()).await.unwrap().text, "init after_init");
+    assert_eq!(app.app().rpc(&LivingClient::STATE, &()).await.unwrap().text, "init after_init");
     app.stop().await;
     assert_eq!(*LIFE.lock().unwrap(), ["init", "after_init", "before_shutdown", "shutdown"]);
 }
@@ -363,7 +363,7 @@ async fn two_apps_in_one_process_are_independent() {
     for client in [&mut a, &mut b] {
         assert_eq!(client.ask("arena.bind", r#"{"text":"ann"}"#).await, r#"{"text":"ann"}"#);
     }
-    assert_eq!((one.app.sessions().count(), two.app.sessions().count()), (1, 1));
+    assert_eq!((one.app.app().sessions().count(), two.app.app().sessions().count()), (1, 1));
     one.app.stop().await;
     assert_eq!(b.ask("arena.raw", "still").await, "still");
     two.app.stop().await;
@@ -417,7 +417,7 @@ async fn drain_waits_for_sessions_and_refuses_new_ones() {
     assert!(!draining.is_finished());
     drop(client);
     soon("the drain", draining).await.unwrap();
-    until("no session", || running.sessions().count() == 0).await;
+    until("no session", || running.app().sessions().count() == 0).await;
 }
 
 #[test]

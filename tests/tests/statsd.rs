@@ -108,7 +108,7 @@ async fn metrics_arrive_over_udp_with_tags() {
 async fn what_was_counted_last_is_sent_at_the_stop() {
     let (socket, config) = udp().await;
     let server = server::start(config).await;
-    server.app.metrics().record(&GAMES, &[("mode", "duel")], 3.0).unwrap();
+    server.app.app().metrics().record(&GAMES, &[("mode", "duel")], 3.0).unwrap();
     server.app.stop().await;
     let games = line(&socket, |line| line.name == "pitaya.games_played").await;
     assert_eq!((games.value, &*games.tags["mode"]), (3.0, "duel"));
@@ -120,7 +120,7 @@ async fn a_server_without_tags_gets_labels_in_the_names() {
     config.metrics.statsd.dialect = StatsdDialect::Statsd;
     config.metrics.statsd.prefix = "mine.".to_owned();
     let server = server::start(config).await;
-    server.app.metrics().record(&GAMES, &[("mode", "1:1")], 3.0).unwrap();
+    server.app.app().metrics().record(&GAMES, &[("mode", "1:1")], 3.0).unwrap();
     let games = line(&socket, |line| line.name.starts_with("mine.games_played")).await;
     assert!(games.text.ends_with(".serverType.test.mode.1_1:3|c"), "{games:?}");
     server.app.stop().await;
@@ -183,7 +183,7 @@ async fn a_server_that_is_not_there_holds_up_no_call() {
 async fn an_address_that_is_none_costs_the_reporter_alone() {
     let server = server::start(sending("http://host:1".to_owned())).await;
     assert_eq!(RawClient::ready(server.tcp).await.ask("arena.raw", "x").await, "x");
-    assert!(server.app.metrics().is_empty());
+    assert!(server.app.app().metrics().is_empty());
     server.app.stop().await;
     assert!(
         Statsd::from_config(&sending(String::new())).is_err() || std::env::var_os("DD_AGENT_HOST").is_some()
@@ -216,7 +216,7 @@ async fn custom_metrics_reach_both_exporters() {
     config.metrics.statsd.host = sending.metrics.statsd.host;
     config.http_listen = "127.0.0.1:0".to_owned();
     let server = server::start(config).await;
-    let metrics = server.app.metrics();
+    let metrics = server.app.app().metrics();
     metrics.record("kills", &[("weapon", "axe")], 2.0).unwrap();
     metrics.record("players", &[], 4.0).unwrap();
     metrics.record("score", &[], 250.0).unwrap();
@@ -224,7 +224,7 @@ async fn custom_metrics_reach_both_exporters() {
     metrics.record(&GAMES, &[("mode", "duel")], 1.0).unwrap();
     assert_eq!(metrics.record("nothing", &[], 1.0).unwrap_err().to_string(), "metric not known: nothing");
 
-    let text = get(server.app.http_addr().unwrap(), "/metrics", &[]).await.body;
+    let text = get(server.app.app().http_addr().unwrap(), "/metrics", &[]).await.body;
     let scrape = Scrape::parse(&text, false);
     for (name, labels, value) in [
         ("pitaya_room_kills", &[("weapon", "axe")][..], 2.0),

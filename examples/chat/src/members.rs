@@ -44,9 +44,9 @@ pub(crate) fn keep(app: Builder) -> Builder {
             move |session| {
                 let room = room.clone();
                 async move {
-                    let Ok(uid) = session.uid() else { return }; // this client never joined
+                    let Some(uid) = session.uid() else { return }; // this client never joined
                     if let Err(error) = leave(&room, &uid).await {
-                        tracing::warn!(%error, uid, "failed to leave the room");
+                        tracing::warn!(%error, %uid, "failed to leave the room");
                     }
                 }
             }
@@ -76,7 +76,7 @@ async fn tidy(app: &App, room: &Group, missed: &Mutex<BTreeSet<String>>) -> Resu
     let here = app.sessions().all();
     let members: BTreeSet<String> = room.members().await?.into_iter().collect();
     for session in here {
-        if session.uid().is_ok_and(|uid| !members.contains(&uid)) {
+        if session.uid().is_some_and(|uid| !members.contains(&*uid)) {
             session.close();
         }
     }

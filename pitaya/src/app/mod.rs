@@ -16,6 +16,7 @@
 //!
 //! [`Builder::run`] serves until a signal; [`Builder::start`] gives a [`Running`] with the bound addresses.
 
+mod accept;
 mod builder;
 mod cached;
 mod cluster;
@@ -24,7 +25,9 @@ mod jobs;
 #[cfg(feature = "http")]
 mod pages;
 mod running;
+mod sampling;
 mod settings;
+mod signals;
 mod start;
 mod stop;
 mod watch;

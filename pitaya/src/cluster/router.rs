@@ -57,7 +57,7 @@ type ChooseFn = dyn Fn(&Routing<'_>, &[Arc<Server>]) -> Result<Arc<Server>> + Se
 ///
 /// // One player, one room server.
 /// let app = App::builder()
-///     .router("room", Router::by_key(|call| call.session.and_then(|session| session.uid().ok())));
+///     .router("room", Router::by_key(|call| Some(call.session?.uid()?.to_string())));
 /// ```
 #[derive(Clone, Default)]
 pub struct Router(Strategy);

@@ -27,13 +27,15 @@ pub mod via {
 /// Implement it for your types, for one kind of call or for both. It is async, so an extractor may load a player.
 ///
 /// ```
+/// use std::sync::Arc;
+///
 /// use pitaya::prelude::*;
 ///
-/// struct Uid(String);
+/// struct Uid(Arc<str>);
 ///
 /// impl Extract<Handler> for Uid {
 ///     async fn extract(call: &mut Call<Handler>) -> Result<Self> {
-///         Ok(Self(call.session::<()>().uid()?))
+///         call.session::<()>().require_uid().map(Self)
 ///     }
 /// }
 ///

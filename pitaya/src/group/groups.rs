@@ -221,7 +221,7 @@ impl Group {
     /// `onclose callbacks are not allowed on backend servers`: [`add`](Self::add) the user there, and remove it on the
     /// frontend when its session closes.
     pub async fn join<D>(&self, session: &Session<D>) -> Result<()> {
-        let uid = session.uid()?;
+        let uid = session.require_uid()?;
         let Some(session) = session.frontend() else {
             return Err(Error::new(code::UNKNOWN, text::ON_CLOSE_ON_BACKEND));
         };
@@ -234,7 +234,7 @@ impl Group {
     /// `PIT-401` if the session is not bound, `member not found in the group` if it has not joined, or if the
     /// membership belongs to a newer session now.
     pub async fn leave<D>(&self, session: &Session<D>) -> Result<()> {
-        membership::leave(self, session.id(), &session.uid()?).await
+        membership::leave(self, session.id(), &session.require_uid()?).await
     }
 
     /// Removes a user, whichever session or server added it.

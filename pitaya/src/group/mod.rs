@@ -15,7 +15,7 @@
 //!
 //! async fn say(groups: &Groups, session: &Session, text: String) -> Result<()> {
 //!     let lobby = groups.group("lobby");
-//!     lobby.push(&ChatMessage { from: session.uid()?, text }).await?;
+//!     lobby.push(&ChatMessage { from: session.require_uid()?.to_string(), text }).await?;
 //!     Ok(())
 //! }
 //! ```

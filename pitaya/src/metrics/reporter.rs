@@ -72,6 +72,29 @@ pub trait Reporter: Send + Sync + 'static {
     }
 }
 
+/// A reporter that several owners share.
+impl<R: Reporter + ?Sized> Reporter for Arc<R> {
+    fn instrument(
+        &self,
+        metric: &Metric,
+        labels: &[(&str, &str)],
+    ) -> Result<Arc<dyn Instrument>, MetricError> {
+        (**self).instrument(metric, labels)
+    }
+
+    fn scrape(&self, accept: &str) -> Option<Scrape> {
+        (**self).scrape(accept)
+    }
+
+    fn run(&self) -> ReporterFuture<'_> {
+        (**self).run()
+    }
+
+    fn flush(&self) -> ReporterFuture<'_> {
+        (**self).flush()
+    }
+}
+
 /// Records the values of one metric with one label set. A closure that takes the value is an instrument.
 pub trait Instrument: Send + Sync + 'static {
     /// Records one value: an amount of a counter, a level of a gauge, an observation of the others. A counter ignores

@@ -60,7 +60,7 @@ impl Data {
         Ok(())
     }
 
-    pub(crate) fn has(&self, key: &str) -> bool {
+    pub(crate) fn contains_key(&self, key: &str) -> bool {
         self.lock().map.contains_key(key)
     }
 

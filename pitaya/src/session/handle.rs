@@ -88,21 +88,23 @@ impl<D> Session<D> {
         self.backend().map(BackendSession::frontend_id)
     }
 
-    /// Returns the uid that this session is bound to.
-    ///
-    /// # Errors
-    /// `PIT-401` if it is not bound yet.
-    pub fn uid(&self) -> Result<String> {
-        self.bound_uid().map(|uid| uid.to_string())
+    /// Returns the uid that this session is bound to; `None` before it is bound.
+    #[doc(alias = "UID")]
+    pub fn uid(&self) -> Option<Arc<str>> {
+        self.side.binding().uid()
     }
 
-    fn bound_uid(&self) -> Result<Arc<str>> {
-        self.side.binding().uid().ok_or_else(|| Error::new(code::NOT_BOUND, text::NOT_BOUND))
+    /// Returns the uid that this session is bound to, or fails: for handlers of logged-in users.
+    ///
+    /// # Errors
+    /// `PIT-401` ([`code::NOT_BOUND`]) if it is not bound yet.
+    pub fn require_uid(&self) -> Result<Arc<str>> {
+        self.uid().ok_or_else(|| Error::new(code::NOT_BOUND, text::NOT_BOUND))
     }
 
     /// Returns whether the session is bound to a uid.
     pub fn is_bound(&self) -> bool {
-        self.side.binding().uid().is_some()
+        self.uid().is_some()
     }
 
     /// Binds the session to a user, so that pushes and kicks reach the user by uid.
@@ -152,7 +154,7 @@ impl<D> Session<D> {
             Side::Frontend(session) => {
                 Pushing::packet(session, self.call, route, session.pool().encode_push(route, message))
             }
-            Side::Backend(session) => Pushing::forwarded(self.bound_uid().and_then(|uid| {
+            Side::Backend(session) => Pushing::forwarded(self.require_uid().and_then(|uid| {
                 let body = session.pool().encode_body(message)?;
                 Ok(session.request(SessionRequest::Push { uid, route, body }))
             })),
@@ -171,7 +173,7 @@ impl<D> Session<D> {
         match &self.side {
             Side::Frontend(session) if session.kick(CloseReason::Kicked) => Ok(()),
             Side::Frontend(_) => Err(Error::new(code::CLOSED, text::BROKEN_PIPE)),
-            Side::Backend(session) => session.request(SessionRequest::Kick { uid: &self.bound_uid()? }).await,
+            Side::Backend(session) => session.request(SessionRequest::Kick { uid: &self.require_uid()? }).await,
         }
     }
 

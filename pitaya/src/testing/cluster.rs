@@ -37,7 +37,7 @@ use crate::util::sync::Mutex;
 /// let one = cluster.backend("hall", |app| app).await?;
 /// let two = cluster.backend("hall", |app| app.server_id("hall-of-fame")).await?;
 /// let gate = cluster.frontend("hall", |app| app).await?;
-/// let known = || gate.servers().unwrap().view().of_type("hall").len();
+/// let known = || gate.app().servers().unwrap().view().of_type("hall").len();
 ///
 /// cluster.lose_lease(&one); // it registers itself again
 /// cluster.partition(&one, &gate); // both stay registered
@@ -164,7 +164,7 @@ impl Cluster {
             .clock(clock);
         let running = build(app).start().await?;
         let number = self.shared.add(ServerHandle { app: running.app().clone(), transport, discovery });
-        let (id, cluster) = (running.server_id().into(), Arc::clone(&self.shared));
+        let (id, cluster) = (running.app().server_id().into(), Arc::clone(&self.shared));
         Ok(TestServer { id, number, running, dialer, ahead, cluster })
     }
 

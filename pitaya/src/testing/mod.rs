@@ -38,7 +38,7 @@
 //!     let player = gate.client().await?;
 //!     let hello = Hello { name: "ann".into() };
 //!     player.request(&Gate::ENTER, &hello).await?;
-//!     assert!(gate.sessions().by_uid("ann").is_some());
+//!     assert!(gate.app().sessions().by_uid("ann").is_some());
 //!
 //!     assert_eq!(player.request(&Room::GREET, &hello).await?.text, "Hello, ann!");
 //!
@@ -53,7 +53,7 @@
 //! | type | job |
 //! |---|---|
 //! | [`Cluster`] | starts servers, injects faults, and returns the trace |
-//! | [`TestServer`] | one server, an [`App`](crate::app::App) |
+//! | [`TestServer`] | one server |
 //! | [`Faults`] | random delays, losses and duplicates |
 //! | [`Trace`] | all messages between the servers |
 //! | [`run`] | one scenario with one seed, in its own runtime: for hundreds of seeds |

@@ -29,7 +29,7 @@ use super::Cluster;
 ///         let hall = cluster.backend("hall", |app| app).await.unwrap();
 ///         cluster.lose_lease(&hall);
 ///         cluster.settle().await;
-///         assert_eq!(hall.servers().unwrap().view().of_type("hall").len(), 1);
+///         assert_eq!(hall.app().servers().unwrap().view().of_type("hall").len(), 1);
 ///     });
 /// }
 /// ```

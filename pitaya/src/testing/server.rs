@@ -1,7 +1,6 @@
 //! One server of a test's cluster.
 
 use std::fmt;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,7 +11,7 @@ use crate::app::{App, Running};
 use crate::client::{self, Client};
 use crate::error::{Error, Result, code};
 
-/// A server that runs in a [`Cluster`](super::Cluster). It is an [`App`] too: `server.sessions()`, `server.service()`.
+/// A server that runs in a [`Cluster`](super::Cluster). Its [`App`] is [`app`](Self::app).
 ///
 /// Dropping it does not stop the server: [`stop`](Self::stop), [`Cluster::crash`](super::Cluster::crash), or dropping
 /// the [`Cluster`](super::Cluster) with all of its `TestServer`s does. An [`App`] or a client that outlives them keeps
@@ -28,7 +27,7 @@ use crate::error::{Error, Result, code};
 /// let hall = cluster.frontend("hall", |app| app).await?;
 /// let client = hall.client().await?;
 /// assert_eq!(client.request_raw("hall.echo", "hello".into()).await?, "hello");
-/// assert_eq!((hall.id(), hall.sessions().count()), ("hall-1", 1));
+/// assert_eq!((hall.id(), hall.app().sessions().count()), ("hall-1", 1));
 /// hall.stop().await;
 /// # Ok(()) }
 /// ```
@@ -63,7 +62,7 @@ impl TestServer {
     /// # Errors
     /// `PIT-500`: the server is a backend, has stopped, or refuses the handshake.
     pub async fn client(&self) -> Result<Client> {
-        let patience = self.config().cluster_request_timeout.saturating_mul(4);
+        let patience = self.app().config().cluster_request_timeout.saturating_mul(4);
         self.client_with(&Client::builder().request_timeout(patience)).await
     }
 
@@ -105,14 +104,6 @@ impl TestServer {
     pub async fn stop(self) {
         self.running.stop().await;
         self.cluster.forget(self.number);
-    }
-}
-
-impl Deref for TestServer {
-    type Target = App;
-
-    fn deref(&self) -> &App {
-        self.running.app()
     }
 }
 

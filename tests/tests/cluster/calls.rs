@@ -175,7 +175,7 @@ async fn nested_call_gets_only_the_remaining_time() {
     let other = cluster.hall("hall-2").await;
     // From within a call of a remote, whose caller waits for 300 ms, a call that would wait for 5 s.
     let gate = cluster.gate("gate-1").await;
-    let rpc: HallApiClient = gate.app.service().unwrap();
+    let rpc: HallApiClient = gate.app.app().service().unwrap();
     let started = tokio::time::Instant::now();
     let error = rpc
         .to_server("hall-1")
@@ -201,7 +201,7 @@ async fn custom_router_chooses_for_messages_and_calls() {
     let last = Router::custom(|_, servers| {
         servers.last().cloned().ok_or_else(|| Error::new("R-1", "there is none"))
     });
-    let by_user = Router::by_key(|call| call.session.and_then(|session| session.uid().ok()));
+    let by_user = Router::by_key(|call| Some(call.session?.uid()?.to_string()));
     let tcp = || pitaya::acceptor::Tcp::new("127.0.0.1:0");
     let gate =
         cluster.server("gate", "g", config()).router("hall", last).acceptor(tcp()).start().await.unwrap();
@@ -245,8 +245,8 @@ async fn new_server_is_called_and_gone_one_is_not() {
     for _ in 0..20 {
         assert_eq!(client.ask("hall.hall.say", r#"{"text":"b"}"#).await, r#"{"text":"hall-2 b"}"#);
     }
-    assert_eq!(gate.app.servers().unwrap().view().count_by_type(), [("gate", 1), ("hall", 1)].into());
-    assert!(gate.app.is_ready().await);
+    assert_eq!(gate.app.app().servers().unwrap().view().count_by_type(), [("gate", 1), ("hall", 1)].into());
+    assert!(gate.app.app().is_ready().await);
     two.app.stop().await;
     assert_eq!(
         client.ask("hall.hall.say", "{}").await,
@@ -264,13 +264,13 @@ async fn servers_are_counted_and_calls_are_timed() {
     let hall = cluster
         .server("hall", "hall-1", config())
         .backend()
-        .reporter(Arc::clone(&back) as _)
+        .reporter(Arc::clone(&back))
         .start()
         .await
         .unwrap();
     let gate = cluster
         .server("gate", "gate-1", config())
-        .reporter(Arc::clone(&front) as _)
+        .reporter(Arc::clone(&front))
         .acceptor(pitaya::acceptor::Tcp::new("127.0.0.1:0"))
         .start()
         .await
@@ -359,8 +359,10 @@ async fn a_server_that_stops_answers_what_it_has_taken_in() {
     client.request("hall.hall.slow", r#"{"text":"last"}"#).await;
     cluster.recorder.wrote("begin last").await;
     let stopping = tokio::spawn(hall.app.stop());
-    pitaya_tests::until("it has left", || gate.app.servers().unwrap().view().of_type("hall").is_empty())
-        .await;
+    pitaya_tests::until("it has left", || {
+        gate.app.app().servers().unwrap().view().of_type("hall").is_empty()
+    })
+    .await;
     cluster.recorder.open("last");
     assert_eq!(client.next().await.unwrap().text(), r#"{"text":"last"}"#);
     stopping.await.unwrap();

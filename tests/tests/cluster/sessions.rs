@@ -41,7 +41,11 @@ async fn refused_bind_leaves_no_trace() {
         .server("gate", "gate-1", pitaya_tests::server::config())
         .acceptor(pitaya::acceptor::Tcp::new("127.0.0.1:0"))
         .on_bind(|session| async move {
-            if session.uid()? == "banned" { Err(pitaya::Error::new("B-1", "banned")) } else { Ok(()) }
+            if &*session.require_uid()? == "banned" {
+                Err(pitaya::Error::new("B-1", "banned"))
+            } else {
+                Ok(())
+            }
         });
     let gate = builder.start().await.unwrap();
     let mut client = pitaya_tests::raw_client::RawClient::ready(gate.socket_addrs()[0]).await;

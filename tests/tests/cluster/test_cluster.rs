@@ -132,7 +132,7 @@ impl Hall {
     pub async fn bind(&self, session: Session<Player>, msg: Text) -> Result<Text> {
         session.bind(&msg.text).await?;
         session.update(|player| player.name = format!("Lady {}", msg.text)).await?;
-        Ok(text(session.uid()?))
+        Ok(text(&*session.require_uid()?))
     }
 
     /// Pushes to the player, twice, then answers.
@@ -152,7 +152,7 @@ impl Hall {
         Ok(text(format!(
             "{} {:?} front:{} {} {} {}",
             session.id(),
-            session.uid().ok(),
+            session.uid(),
             session.is_frontend(),
             session.frontend_id().unwrap_or("none"),
             player.name,
@@ -183,7 +183,7 @@ impl Hall {
     pub async fn join(&self, session: Session) -> Result<Text> {
         let group = self.groups.group("joined");
         group.ensure().await?;
-        group.add(&session.uid()?).await?;
+        group.add(&session.require_uid()?).await?;
         let error = group.join(&session).await.unwrap_err();
         Ok(text(format!("{error}, members: {:?}", group.members().await?)))
     }
@@ -210,7 +210,7 @@ impl Hall {
         let times: u32 = msg.text.parse().map_err(|_| Error::new("H-2", "no number"))?;
         let group = self.groups.group("all").on_frontends("gate");
         group.ensure().await?;
-        group.add(&session.uid()?).await?;
+        group.add(&session.require_uid()?).await?;
         for n in (0..times).step_by(2) {
             session.push_route("onN", &text(n.to_string())).await?;
             group.push_route("onN", &text((n + 1).to_string())).await?;

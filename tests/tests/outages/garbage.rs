@@ -122,7 +122,7 @@ async fn garbage_requests_are_answered_or_counted() {
     let nats = async_nats::connect(cluster.brokers.nats().url()).await.unwrap();
     let mut client = cluster.gate.client().await;
     for server in [&cluster.gate, &cluster.hall] {
-        let (subject, server_type) = (server.subject(), server.app.server_type().to_owned());
+        let (subject, server_type) = (server.subject(), server.app.app().server_type().to_owned());
         let cases = unreadable(&server_type);
         for (n, (name, body, code)) in (1u32..).zip(&cases) {
             assert_eq!(answer(&nats, &subject, body).await, Err((*code).to_owned()), "{server_type}: {name}");
@@ -162,7 +162,7 @@ async fn garbage_on_user_subjects_is_counted() {
         ("push", "pitaya/gate/user/ann/push".to_owned()),
         ("kick", "pitaya/gate/user/ann/kick".to_owned()),
         ("binding", "pitaya/gate/bindings".to_owned()),
-        ("broadcast", format!("pitaya/gate/broadcast/{}", gate.app.server_id())),
+        ("broadcast", format!("pitaya/gate/broadcast/{}", gate.app.app().server_id())),
     ];
     let broken = [
         &b"oh noes"[..],
@@ -220,7 +220,7 @@ fn bound(uid: &str, fid: &str, bound_at: i64) -> Vec<u8> {
 }
 
 fn halls(served: &Served) -> usize {
-    served.app.servers().map_or(0, |servers| servers.view().of_type("hall").len())
+    served.app.app().servers().map_or(0, |servers| servers.view().of_type("hall").len())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -108,10 +108,10 @@ impl TestCluster {
 
 async fn serve(brokers: &Brokers, server_type: &str, kind: impl FnOnce(Builder) -> Builder) -> Served {
     let mut config = config();
-    config.nats.connect = brokers.nats.url();
+    config.nats.connect = brokers.nats().url();
     config.etcd.endpoints = vec![brokers.etcd().url()];
     config.etcd.prefix = brokers.prefix().to_owned();
     let metrics = Arc::new(InMemoryReporter::new());
-    let app = App::builder().config(config).server_type(server_type).reporter(Arc::clone(&metrics) as _);
+    let app = App::builder().config(config).server_type(server_type).reporter(Arc::clone(&metrics));
     Served { app: kind(app).cluster().start().await.unwrap(), metrics }
 }

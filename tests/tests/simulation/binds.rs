@@ -111,7 +111,7 @@ fn open(gates: &[TestServer], uid: &str) -> Vec<(usize, Session)> {
     let mut all = Vec::new();
     for (at, gate) in gates.iter().enumerate() {
         let sessions = gate.app().sessions().all().into_iter();
-        all.extend(sessions.filter(|it| it.uid().is_ok_and(|it| it == uid)).map(|it| (at, it)));
+        all.extend(sessions.filter(|it| it.uid().as_deref() == Some(uid)).map(|it| (at, it)));
     }
     all
 }

@@ -50,7 +50,7 @@ async fn hall(cluster: &Cluster, places: &Arc<Places>) -> TestServer {
 }
 
 fn by_uid(app: Builder) -> Builder {
-    app.router("hall", Router::by_key(|call| call.session.and_then(|session| session.uid().ok())))
+    app.router("hall", Router::by_key(|call| Some(call.session?.uid()?.to_string())))
 }
 
 /// The hall that a call by a key reaches from a server.
@@ -149,9 +149,8 @@ async fn named_owner_is_called_until_it_leaves() {
     let cluster = Cluster::seeded(7);
     let shared = Arc::default();
     let (_one, two) = (hall(&cluster, &shared).await, hall(&cluster, &shared).await);
-    let owner = |app: Builder| {
-        app.router("hall", Router::to_server(|call| call.session?.uid().ok().map(|_| "hall-2")))
-    };
+    let owner =
+        |app: Builder| app.router("hall", Router::to_server(|call| call.session?.uid().map(|_| "hall-2")));
     let front = cluster.frontend("front", owner).await.unwrap();
     let client = front.client().await.unwrap();
     two.drain().await;

@@ -56,7 +56,7 @@ async fn everywhere(test: impl AsyncFn(Caller, WorksApiClient, Arc<Recorder>)) {
         };
         if let Caller::Alone = caller {
             let app = build(App::builder().server_type("works").backend()).start().await.unwrap();
-            test(caller, app.service().unwrap(), Arc::clone(&recorder)).await;
+            test(caller, app.app().service().unwrap(), Arc::clone(&recorder)).await;
             app.stop().await;
             continue;
         }
@@ -64,8 +64,8 @@ async fn everywhere(test: impl AsyncFn(Caller, WorksApiClient, Arc<Recorder>)) {
         let works = cluster.backend("works", build).await.unwrap();
         let other = front(&cluster).await;
         let client: WorksApiClient = match caller {
-            Caller::SameServer => works.service::<WorksApiClient>().unwrap().by_key("key"),
-            _ => other.service().unwrap(),
+            Caller::SameServer => works.app().service::<WorksApiClient>().unwrap().by_key("key"),
+            _ => other.app().service().unwrap(),
         };
         test(caller, client, Arc::clone(&recorder)).await;
     }

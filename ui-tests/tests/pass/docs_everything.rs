@@ -109,7 +109,7 @@ impl Entry {
         session.bind(&msg.name).await?;
         session.update(|p| p.name = msg.name.clone()).await?;
         let room = msg.room.ok_or(ChatError::NoRoom)?;
-        let enter = Enter { uid: session.uid()?, ..Enter::default() };
+        let enter = Enter { uid: session.require_uid()?.to_string(), ..Enter::default() };
         if self.online.load(std::sync::atomic::Ordering::Relaxed) > 10 {
             return Err(ChatError::Full { room, limit: 10 });
         }

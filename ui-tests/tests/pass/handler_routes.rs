@@ -18,7 +18,7 @@ pub struct Uid(String);
 
 impl Extract<Handler> for Uid {
     async fn extract(call: &mut Call<Handler>) -> Result<Self> {
-        Ok(Self(call.session::<()>().uid()?))
+        Ok(Self(call.session::<()>().require_uid()?.to_string()))
     }
 }
 

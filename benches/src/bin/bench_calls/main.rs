@@ -90,7 +90,7 @@ async fn rpc(args: &Args) -> io::Result<Value> {
     config.etcd.endpoints = vec![args.etcd.clone()];
     config.etcd.prefix.clone_from(&args.prefix);
     let app = App::builder().config(config).server_type("caller").backend().cluster();
-    let app = app.reporter(Arc::new(InMemoryReporter::new())).start().await.map_err(io::Error::other)?;
+    let app = app.reporter(InMemoryReporter::new()).start().await.map_err(io::Error::other)?;
     let back: BackApiClient = app.app().service().map_err(io::Error::other)?;
     let text = Arc::new(Text { text: "x".repeat(args.body) });
     let report = flight::run(args, move || {

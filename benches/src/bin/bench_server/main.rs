@@ -209,7 +209,7 @@ fn app(mut args: impl Iterator<Item = String>) -> Result<Builder> {
         Role::Front => in_cluster(app.server_type("bench"))?,
         Role::Back => in_cluster(app.server_type("back").backend())?,
     };
-    Ok(app.config(config).reporter(Arc::new(InMemoryReporter::new())))
+    Ok(app.config(config).reporter(InMemoryReporter::new()))
 }
 
 #[cfg(feature = "cluster")]

@@ -30,8 +30,8 @@ impl<D> Session<D> {
     }
 
     /// Returns whether the data has a value under `key`.
-    pub fn has(&self, key: &str) -> bool {
-        self.side.data().has(key)
+    pub fn contains_key(&self, key: &str) -> bool {
+        self.side.data().contains_key(key)
     }
 
     /// Removes one value of the data. Returns whether the key was present.
@@ -50,7 +50,7 @@ impl<D> Session<D> {
     }
 
     /// Replaces all data.
-    pub fn set_data_map(&self, data: Map<String, Value>) {
+    pub fn replace_data(&self, data: Map<String, Value>) {
         self.side.data().replace(data);
     }
 

@@ -1,0 +1,34 @@
+//! The replies to handshakes, encoded once.
+
+use super::{Builder, invalid};
+use crate::connection::HandshakePolicy;
+use crate::error::Result;
+use crate::serialize::Format;
+use crate::wire::{Dictionary, handshake};
+
+pub(super) fn handshake_policy(
+    builder: &mut Builder,
+    format: &Format,
+    dictionary: &Dictionary,
+) -> Result<HandshakePolicy> {
+    let compression = builder.config.message_compression;
+    let template = handshake::Reply {
+        code: handshake::OK,
+        heartbeat_seconds: handshake::whole_seconds(builder.config.heartbeat_interval)
+            .map_err(|error| invalid(error.to_string()))?,
+        dictionary: dictionary.clone(),
+        serializer: format.name().to_owned(),
+        payload: None,
+    };
+    let refuse = handshake::Reply { code: handshake::REFUSED, ..template.clone() };
+    let encode =
+        |reply: &handshake::Reply| reply.encode(compression).map_err(|error| invalid(error.to_string()));
+    Ok(HandshakePolicy {
+        validators: std::mem::take(&mut builder.validators),
+        authenticate: builder.authenticate.take(),
+        accept: encode(&template)?,
+        refuse_plain: encode(&refuse)?,
+        template,
+        compression,
+    })
+}
