@@ -173,7 +173,9 @@ impl<D> Session<D> {
         match &self.side {
             Side::Frontend(session) if session.kick(CloseReason::Kicked) => Ok(()),
             Side::Frontend(_) => Err(Error::new(code::CLOSED, text::BROKEN_PIPE)),
-            Side::Backend(session) => session.request(SessionRequest::Kick { uid: &self.require_uid()? }).await,
+            Side::Backend(session) => {
+                session.request(SessionRequest::Kick { uid: &self.require_uid()? }).await
+            }
         }
     }
 
