@@ -60,12 +60,13 @@ pub const CLUSTER: Suite = Suite {
         kind("go_server_json_parse", "cluster_vectors"),
         kind("go_metadata_encode", "cluster_vectors"),
         kind("go_json_number_after_one_hop", "cluster_vectors"),
+        kind("grpc_address_choice", "cluster_vectors"),
         kind("go_answers", "answer_vectors"),
         kind("redis_keys", "worker_vectors"),
         kind("redis_jobs", "worker_vectors"),
         kind("retry_delay", "worker_vectors"),
     ],
-    awaited: &[("grpc_address_choice", "gRPC")],
+    awaited: &[],
 };
 
 /// The messages between a client and a server.

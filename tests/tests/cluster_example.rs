@@ -13,7 +13,7 @@ use pitaya::acceptor::Tcp;
 use pitaya::client::{Client, Pushes};
 use pitaya::cluster::{MemoryBroker, MemoryRegistry};
 use pitaya::prelude::*;
-use pitaya_tests::programs::Brokers;
+use pitaya_tests::programs::{Brokers, free_port};
 use pitaya_tests::{soon, until};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
@@ -210,7 +210,7 @@ async fn a_room_server_drains_without_losing_a_message() {
     }
 }
 
-/// Processes over NATS and etcd: two rooms, two connectors, and where those listen.
+/// Processes over etcd, and NATS or gRPC: two rooms, two connectors, and where those listen.
 struct Processes {
     rooms: [Child; 2],
     _connectors: [Child; 2],
@@ -220,11 +220,17 @@ struct Processes {
 impl Processes {
     async fn start(brokers: &Brokers) -> Self {
         let start = |args: &[&str]| -> Child {
+            let (nats, grpc) = match brokers.over_grpc() {
+                true => (String::new(), vec!["--grpc".to_owned(), free_port().to_string()]),
+                false => (brokers.nats().url(), Vec::new()),
+            };
             Command::new(env!("CARGO_BIN_EXE_tested-cluster"))
                 .args(args)
+                .args(grpc)
+                .env("PITAYA_CLUSTER_RPC_SERVER_GRPC_ADVERTISEDHOST", "127.0.0.1")
                 .env("PITAYA_CLUSTER_SD_ETCD_ENDPOINTS", brokers.etcd().url())
                 .env("PITAYA_CLUSTER_SD_ETCD_PREFIX", brokers.prefix())
-                .env("PITAYA_CLUSTER_RPC_CLIENT_NATS_CONNECT", brokers.nats().url())
+                .env("PITAYA_CLUSTER_RPC_CLIENT_NATS_CONNECT", nats)
                 .env("PITAYA_SESSION_DRAIN_ENABLED", "true")
                 .env("PITAYA_SESSION_DRAIN_PERIOD", "20ms")
                 .stdin(Stdio::null())
@@ -236,8 +242,7 @@ impl Processes {
         };
         let rooms = [start(&["room"]), start(&["room"])];
         brokers.until_registered("room", 2).await;
-        let ports =
-            [pitaya_tests::programs::free_port(), pitaya_tests::programs::free_port()].map(|p| p.to_string());
+        let ports = [free_port(), free_port()].map(|port| port.to_string());
         let connectors =
             [start(&["connector", "--port", &ports[0]]), start(&["connector", "--port", &ports[1]])];
         brokers.until_registered("connector", 2).await;
@@ -258,6 +263,14 @@ impl Processes {
 #[ignore = "needs nats-server and etcd"]
 async fn as_processes_over_nats_and_etcd_they_do_the_same() {
     let brokers = Brokers::start().await;
+    let processes = Processes::start(&brokers).await;
+    tour(processes.at).await;
+}
+
+#[tokio::test]
+#[ignore = "needs etcd"]
+async fn as_processes_over_grpc_they_need_no_broker() {
+    let brokers = Brokers::without_nats().await;
     let processes = Processes::start(&brokers).await;
     tour(processes.at).await;
 }

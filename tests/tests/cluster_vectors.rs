@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pitaya::cluster::protos::*;
 use pitaya::cluster::request::{InboundRequest, session_data, write_session_data};
-use pitaya::cluster::{Server, key, response, subject};
+use pitaya::cluster::{Server, grpc_address_keys, key, response, subject};
 use pitaya::context::Metadata;
 use pitaya::wire::json;
 use pitaya::{go_duration, group, route};
@@ -39,6 +39,7 @@ fn every_kind_runs_and_asserts() {
             ("go_server_json_parse", vectors_go_server_json_parse),
             ("go_metadata_encode", vectors_go_metadata_encode),
             ("go_json_number_after_one_hop", vectors_go_json_number_after_one_hop),
+            ("grpc_address_choice", vectors_grpc_address_choice),
         ],
     );
 }
@@ -193,6 +194,20 @@ fn vectors_strings() {
             case.same("path", &&*format!("/{package}.{service}/{method}"), &case.str("text")?)
         }
         other => Err(format!("no test knows strings of {other}")),
+    });
+}
+
+#[test]
+fn vectors_grpc_address_choice() {
+    run("grpc_address_choice", |case| {
+        let metadata = case.get("metadata")?.as_object().ok_or("no metadata")?;
+        let server = metadata.iter().fold(Server::new("room", "a"), |server, (key, value)| {
+            server.with_metadata(key, value.as_str().unwrap_or_default())
+        });
+        let (host, port) = grpc_address_keys(&server, case.str("client_region")?);
+        let host = server.metadata.get(host).map_or("", String::as_str);
+        case.same("host", &host, &case.str("host")?)?;
+        case.same("port key", &port, &case.str("port_key")?)
     });
 }
 

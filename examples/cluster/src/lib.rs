@@ -1,6 +1,6 @@
 //! A chat over several servers: players connect to connectors, and room servers have the rooms.
 //!
-//! The servers are processes over etcd and NATS, or apps in one process: see `main.rs`. The code is the same.
+//! The servers are processes over etcd and NATS or gRPC, or apps in one process: see `main.rs`. The code is the same.
 
 pub mod api;
 pub mod connector;
@@ -32,7 +32,7 @@ pub fn room(app: Builder) -> Builder {
     app.server_type("room").backend().state(Arc::clone(&rooms)).session_module("rooms", OpenRooms(rooms))
 }
 
-/// Connects an app to etcd and NATS.
+/// Connects an app to etcd, and to NATS or over gRPC as its configuration says.
 ///
 /// # Errors
 /// The example was built without the feature `servers`.

@@ -6,26 +6,33 @@
 //! cargo run -p cluster -- room                  a room server; start any number
 //! ```
 //!
+//! With `--grpc PORT` at the end servers call each other over gRPC and need only etcd. Each listens at a port of its own.
+//!
 //! With `PITAYA_SESSION_DRAIN_ENABLED=true` a room server that gets SIGTERM stops when its rooms have closed.
 
 use pitaya::acceptor::Tcp;
 use pitaya::cluster::{MemoryBroker, MemoryRegistry};
-use pitaya::config::{Config, print_if_asked};
+use pitaya::config::{Config, RpcTransport, print_if_asked};
 use pitaya::prelude::*;
 
 pitaya::link!(cluster);
 
-const USAGE: &str = "usage: cluster --embedded | connector [--port PORT] | room";
+const USAGE: &str = "usage: cluster --embedded | connector [--port PORT] [--grpc PORT] | room [--grpc PORT]";
 
 #[tokio::main]
 async fn main() -> Result<()> {
     tracing_subscriber::fmt().with_env_filter("info").init();
-    let config = Config::from_env()?;
+    let mut config = Config::from_env()?;
     if print_if_asked(&config) {
         return Ok(());
     }
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let mut args: Vec<&str> = args.iter().map(String::as_str).collect();
+    if let [.., "--grpc", port] = args[..] {
+        args.truncate(args.len() - 2);
+        config.rpc_transport = RpcTransport::Grpc;
+        config.grpc.port = port.parse().map_err(|_| Error::new("CLUSTER-001", USAGE))?;
+    }
     match args[..] {
         ["--embedded"] => embedded(config).await,
         ["connector"] => connector(config, "3250").await,

@@ -64,6 +64,9 @@ pub use error::TransportError;
 pub use etcd::{EtcdDiscovery, EtcdOptions};
 pub(crate) use forward::Forwarded;
 #[cfg(feature = "grpc")]
+#[doc(hidden)]
+pub use grpc::grpc_address_keys;
+#[cfg(feature = "grpc")]
 #[cfg_attr(docsrs, doc(cfg(feature = "grpc")))]
 pub use grpc::{BadGrpcOption, GrpcOptions, GrpcTls, GrpcTransport};
 #[cfg(feature = "testing")]

@@ -15,18 +15,33 @@ pub(super) const REGION: &str = "region";
 /// Says that the server has the service `protos.Peer`, with the value `1`.
 pub(super) const PEER: &str = "grpcPeer";
 
-/// Returns the address of a server for callers of a region, or the metadata key that is missing.
-pub(super) fn of(server: &Server, own_region: &str) -> Result<String, &'static str> {
-    let value = |key: &str| server.metadata.get(key).map(String::as_str);
-    let not_empty = |key| value(key).filter(|value| !value.is_empty());
-    let external = match (not_empty(REGION), not_empty(EXTERNAL_HOST)) {
+/// Returns the metadata keys of the host and the port of a server, for callers of a region.
+///
+/// ```
+/// use pitaya::cluster::{Server, grpc_address_keys};
+///
+/// let server = Server::new("room", "a").with_metadata("grpc-external-host", "room.example.com");
+/// assert_eq!(grpc_address_keys(&server, "eu"), ("grpc-external-host", "grpc-external-port"));
+/// ```
+#[must_use]
+pub fn grpc_address_keys(server: &Server, own_region: &str) -> (&'static str, &'static str) {
+    let is_external = match (value(server, REGION), value(server, EXTERNAL_HOST)) {
         (_, None) => false,
         (None, Some(_)) => true,
         (Some(region), Some(_)) => region != own_region,
     };
-    let (host, port) = if external { (EXTERNAL_HOST, EXTERNAL_PORT) } else { (HOST, PORT) };
-    let address = [not_empty(host).ok_or(host)?, ":", not_empty(port).ok_or(port)?].concat();
-    Ok(address)
+    if is_external { (EXTERNAL_HOST, EXTERNAL_PORT) } else { (HOST, PORT) }
+}
+
+/// Returns the address of a server for callers of a region, or the metadata key that is missing.
+pub(super) fn of(server: &Server, own_region: &str) -> Result<String, &'static str> {
+    let (host, port) = grpc_address_keys(server, own_region);
+    Ok([value(server, host).ok_or(host)?, ":", value(server, port).ok_or(port)?].concat())
+}
+
+/// Returns a value of the metadata. An empty one counts as absent.
+fn value<'a>(server: &'a Server, key: &str) -> Option<&'a str> {
+    server.metadata.get(key).map(String::as_str).filter(|value| !value.is_empty())
 }
 
 /// Whether a server has the service `protos.Peer`.

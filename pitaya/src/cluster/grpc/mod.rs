@@ -38,6 +38,8 @@ mod tests;
 #[cfg(feature = "tls")]
 mod tls;
 
+#[doc(hidden)]
+pub use address::grpc_address_keys;
 pub use options::{BadGrpcOption, GrpcOptions, GrpcTls};
 
 use self::link::LinkLimits;
