@@ -57,7 +57,7 @@ fn equal_schemas_are_compatible() {
     let files = Files::new();
     let old = files.write("old.json", OLD);
     let output = diff(&[old.clone(), old], &[]);
-    assert_eq!((code(&output), text(&output.stdout).as_str()), (0, "compatible; 0 findings, 0 accepted\n"));
+    assert_eq!((code(&output), text(&output.stdout).as_str()), (0, "compatible; findings: 0, accepted: 0\n"));
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn breaking_change_exits_with_1_and_says_why() {
     let report = text(&output.stdout);
     assert_eq!(code(&output), 1, "{report}");
     assert!(report.starts_with("break  Join.room: absent -> required u32 (in: "), "{report}");
-    assert!(report.ends_with("1 breaking; 1 findings, 0 accepted\n"), "{report}");
+    assert!(report.ends_with("1 breaking; findings: 1, accepted: 0\n"), "{report}");
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn accepted_finding_does_not_break() {
     let files = Files::new();
     let allow = files.write("allow.txt", "field-added/Join.room/in # no client joins yet\n");
     let output = diff(&with_required_field(&files), &["--allow", allow.to_str().unwrap()]);
-    assert_eq!((code(&output), text(&output.stdout).as_str()), (0, "compatible; 0 findings, 1 accepted\n"));
+    assert_eq!((code(&output), text(&output.stdout).as_str()), (0, "compatible; findings: 0, accepted: 1\n"));
     let old = files.write("old.json", OLD);
     let output = diff(&[old.clone(), old], &["--allow", allow.to_str().unwrap()]);
     assert!(text(&output.stderr).contains("`field-added/Join.room/in`, which is not found any more"));

@@ -14,7 +14,7 @@ const MAX_TAG: u32 = 536_870_911;
 pub struct Problem {
     /// The place: a path of keys, such as `types.Join.fields.name`.
     pub place: String,
-    /// What is wrong.
+    /// The contradiction.
     pub text: String,
 }
 
@@ -25,7 +25,7 @@ impl fmt::Display for Problem {
 }
 
 impl Schema {
-    /// Returns everything that makes the schema unusable: names that are not there, and names that clash.
+    /// Returns everything that makes the schema unusable: names that are missing, and names that clash.
     ///
     /// [`Schema::from_json`] returns only schemas without problems.
     pub fn check(&self) -> Vec<Problem> {

@@ -431,12 +431,12 @@ pub struct Push {
     pub doc: String,
     /// The message. [`Scalar::Bytes`] is a raw body.
     pub message: Type,
-    /// What the client may rely on.
+    /// The guarantee for clients.
     #[serde(default, skip_serializing_if = "is_default")]
     pub class: PushClass,
 }
 
-/// What a client may rely on for a push.
+/// The guarantee that a client has for a push.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PushClass {

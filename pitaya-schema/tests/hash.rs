@@ -57,7 +57,7 @@ fn client_hash_ignores_what_only_servers_use() {
 }
 
 #[test]
-fn client_part_has_the_types_that_handlers_and_pushes_reach() {
+fn client_part_has_the_types_that_clients_reach() {
     let part = schema().client_part();
     let mut expected: Vec<_> = schema().types.into_keys().collect();
     expected.retain(|name| name != "Transfer");

@@ -118,7 +118,7 @@ pub(crate) struct Diff {
     old: String,
     /// The schema of the programs that will be; `-` is the standard input
     new: String,
-    /// What counts as breaking
+    /// The changes that count as breaking
     #[arg(long, value_enum, default_value_t = Level::Wire)]
     level: Level,
     /// Prints the report as JSON
@@ -131,9 +131,9 @@ pub(crate) struct Diff {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Level {
-    /// What programs that are built and in use would misunderstand
+    /// Changes that programs in use would misunderstand
     Wire,
-    /// Also what stops code from compiling that uses generated types
+    /// Also changes that stop code from compiling that uses generated types
     Source,
 }
 
@@ -162,7 +162,7 @@ impl Diff {
             let mut text = diff::to_text(&findings);
             let verdict =
                 if breaking == 0 { "compatible".to_owned() } else { format!("{breaking} breaking") };
-            let _ = writeln!(text, "{verdict}; {} findings, {} accepted", findings.len(), accepted.len());
+            let _ = writeln!(text, "{verdict}; findings: {}, accepted: {}", findings.len(), accepted.len());
             print(text.as_bytes())?;
         }
         Ok(if breaking == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })

@@ -5,7 +5,7 @@ use pitaya_schema::{Encoding, Field, Scalar, StructDef, Type, TypeDef};
 use super::finding::{Direction, Rule, Severity};
 use super::shape::{Place, Shapes};
 
-/// What a reader accepts for a field, in the order in which it accepts more.
+/// Whether a reader needs a field; a later one accepts more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Presence {
     Required,

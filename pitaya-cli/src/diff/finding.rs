@@ -144,7 +144,7 @@ pub struct Finding {
     pub old: String,
     /// The new state.
     pub new: String,
-    /// What happens, and what to do instead.
+    /// The consequence, and a compatible way.
     pub help: String,
 }
 

@@ -210,7 +210,7 @@ fn expand(input: &DeriveInput, sink: &Sink<'_>) -> TokenStream {
     }
 }
 
-/// What a variant becomes.
+/// The expansion of a variant.
 #[derive(Default)]
 struct Arm {
     cfgs: TokenStream,

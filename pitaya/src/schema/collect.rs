@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn two_types_of_one_name_are_an_error_with_both_places() {
+    fn two_types_of_one_name_are_an_error() {
         static FIRST: MessageSchema = MessageSchema::new("Join", "", &[]).with_place("src/a.rs:1");
         static SECOND: MessageSchema = MessageSchema::new("Join", "", &[]).with_place("src/b.rs:2");
         let mut collector = Collector::default();
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn one_code_of_two_variants_has_the_docs_and_keys_of_both() {
+    fn code_of_two_variants_has_both_docs_and_keys() {
         let mut collector = Collector::default();
         collector.error("E-1", "The room is full.", &["room"]);
         collector.error("E-1", "The server is full.", &["limit", "room"]);

@@ -49,7 +49,7 @@ impl ExportOptions {
         Self { name: name.into(), ..Self::default() }
     }
 
-    /// Sets the Protobuf package of the messages. The default is none.
+    /// Sets the Protobuf package of the messages. Without it they have no package.
     #[must_use]
     pub fn package(mut self, package: impl Into<String>) -> Self {
         self.package = package.into();

@@ -25,7 +25,7 @@ pub struct Schema {
     pub place: &'static str,
 }
 
-/// What the body of a message holds.
+/// The content of a message's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BodyForm {
