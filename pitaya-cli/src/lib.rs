@@ -30,6 +30,9 @@ enum Command {
     /// Generates clients
     #[command(subcommand)]
     Gen(commands::generate::Command),
+    /// Prints a Rust file with the macros of pitaya expanded
+    #[command(after_help = "Example:\n  pitaya expand src/room.rs")]
+    Expand(commands::expand::Expand),
     /// Prints the completions of a shell
     #[command(
         after_help = "Example:\n  pitaya completions bash > ~/.local/share/bash-completion/completions/pitaya"
@@ -45,6 +48,7 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Schema(command) => command.run(),
         Command::Gen(command) => command.run(),
+        Command::Expand(command) => command.run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "pitaya", &mut script);

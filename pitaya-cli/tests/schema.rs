@@ -165,7 +165,7 @@ fn print_shows_routes_pushes_and_errors() {
 
 #[test]
 fn every_command_has_help_with_examples() {
-    for command in [&["schema", "print"][..], &["schema", "diff"], &["completions"]] {
+    for command in [&["schema", "print"][..], &["schema", "diff"], &["expand"], &["completions"]] {
         let output = pitaya(command).arg("--help").output().unwrap();
         let help = text(&output.stdout);
         assert!(code(&output) == 0 && help.contains("Example"), "{command:?}: {help}");

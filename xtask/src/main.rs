@@ -1,7 +1,6 @@
 //! The tasks of a developer of this repository besides building it: `cargo xtask …`.
 
 mod bench;
-mod expand;
 mod fuzz;
 mod names;
 mod phrases;
@@ -17,7 +16,6 @@ const USAGE: &str = "\
 cargo xtask test [STEP]   everything that CI runs, or one step of it; `--quick`: no servers, no browser, no fuzzing
 cargo xtask phrases       refuses phrases that readers have to solve, and long names of tests
 cargo xtask promises      every test that tests/PROMISES.md names
-cargo xtask expand FILE   what the macros make of a file
 cargo xtask protos        regenerates the code of docs/pitaya.proto
 cargo xtask fuzz          feeds every function that reads what strangers send; `--quick`: 10 s each
 cargo xtask up            starts NATS and etcd, for clusters on this machine
@@ -29,7 +27,6 @@ fn main() -> ExitCode {
         Some("test") => test::main(&args[1..]),
         Some("bench") => bench::main(&args[1..]),
         Some("fuzz") => fuzz::main(&args[1..]),
-        Some("expand") => expand::main(&args[1..]),
         Some("phrases") => phrases::main(),
         Some("promises") => promises::main(),
         Some("protos") => protos::main(),

@@ -1,6 +1,6 @@
 //! The expanders of the `pitaya` macros, as an ordinary library.
 //!
-//! A proc-macro crate can export nothing but its macros, but the snapshot tests and `cargo xtask expand` have to call
+//! A proc-macro crate can export nothing but its macros, but the snapshot tests and `pitaya expand` have to call
 //! the expanders. So each macro is a function over [`proc_macro2`] tokens that returns an [`Expansion`].
 //!
 //! Each one parses the item (bodies stay tokens), checks it and collects all errors, then writes the code. The user's item

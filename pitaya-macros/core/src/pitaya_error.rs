@@ -227,7 +227,7 @@ enum Code {
     None,
     Own(LitStr, Vec<LitStr>),
     /// The type of the error inside.
-    Inner(Type),
+    Inner(Box<Type>),
 }
 
 impl Arm {
@@ -282,7 +282,7 @@ fn arm(
         let passed = quote_spanned!(at=> #private::Coded::Inner(#inner));
         return Arm {
             arm: quote!(#path { #member: #inner } => #passed,),
-            code: ty.map_or(Code::None, |ty| Code::Inner(ty.clone())),
+            code: ty.map_or(Code::None, |ty| Code::Inner(Box::new(ty.clone()))),
             ..Arm::default()
         };
     }

@@ -1,6 +1,6 @@
 //! Snapshots of expansions, one of each shape, and the rules for all of them.
 //!
-//! A snapshot is the code as a reader of `cargo xtask expand` sees it. `INSTA_UPDATE=always` rewrites them.
+//! A snapshot is the code as a reader of `pitaya expand` sees it. `INSTA_UPDATE=always` rewrites them.
 
 mod crate_path;
 mod kept;

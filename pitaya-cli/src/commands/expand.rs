@@ -1,10 +1,11 @@
-//! `cargo xtask expand FILE`: prints a Rust file with our macros expanded, readable.
+//! `pitaya expand`: prints a Rust file with the macros of the framework expanded, readable.
 
-use std::process::ExitCode;
-
+use clap::Args;
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{Attribute, Item, Meta};
+
+use super::{Done, print, read};
 
 /// An attribute macro of the framework.
 type Attr = fn(TokenStream, TokenStream) -> pitaya_macros_core::Expansion;
@@ -20,26 +21,26 @@ const ATTRS: &[(&str, Attr)] = &[
 const DERIVES: &[(&str, Derive)] =
     &[("Component", pitaya_macros_core::component), ("PitayaError", pitaya_macros_core::pitaya_error)];
 
-pub(crate) fn main(args: &[String]) -> ExitCode {
-    let [path] = args else {
-        eprintln!("usage: cargo xtask expand FILE");
-        return ExitCode::from(2);
-    };
-    match expand(path) {
-        Ok(text) => {
-            print!("{text}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("{path}: {error}");
-            ExitCode::FAILURE
-        }
+#[derive(Args)]
+pub(crate) struct Expand {
+    /// The Rust file; `-` is the standard input
+    file: String,
+}
+
+impl Expand {
+    pub(crate) fn run(self) -> Done {
+        let text = expand(&read(&self.file)?).map_err(|error| format!("{}: {error}", self.file))?;
+        print(text.as_bytes())
     }
 }
 
-fn expand(path: &str) -> Result<String, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    let file = syn::parse_file(&text).map_err(|error| error.to_string())?;
+/// Returns a file with its items expanded.
+fn expand(text: &str) -> Result<String, String> {
+    let at = |error: syn::Error| {
+        let place = error.span().start();
+        format!("line {}, column {}: {error}", place.line, place.column + 1)
+    };
+    let file = syn::parse_file(text).map_err(at)?;
     let attrs = &file.attrs;
     let items: TokenStream = file.items.into_iter().map(item).collect();
     let file = syn::parse2(quote!(#(#attrs)* #items)).map_err(|error| error.to_string())?;
@@ -101,5 +102,25 @@ fn attributes(item: &mut Item) -> Option<&mut Vec<Attribute>> {
         Item::Struct(item) => Some(&mut item.attrs),
         Item::Enum(item) => Some(&mut item.attrs),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::expand;
+
+    #[test]
+    fn macros_of_the_framework_are_expanded() {
+        let text =
+            expand("mod inner { #[message] pub struct Join { pub name: String } }\n#[inline] fn kept() {}")
+                .unwrap();
+        assert!(text.contains("impl ::pitaya::__private::Message for Join"), "{text}");
+        assert!(text.contains("#[inline]\nfn kept() {}"), "{text}");
+    }
+
+    #[test]
+    fn file_that_is_not_rust_is_rejected() {
+        let error = expand("fn main() {\n    let x = ;\n}").unwrap_err();
+        assert!(error.contains("line 2"), "{error}");
     }
 }
