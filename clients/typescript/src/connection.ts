@@ -10,7 +10,7 @@ import { inflate } from "./inflate.js";
 import type { Effect, MachineOptions, State } from "./machine.js";
 import { Machine } from "./machine.js";
 import type { Message, Outgoing } from "./message.js";
-import { decodeMessage, Dictionary, encodeMessage } from "./message.js";
+import { decodeMessage, Dictionary, encodeMessage, MessageType } from "./message.js";
 import type { Packet } from "./packet.js";
 import { encodePacket, PacketType } from "./packet.js";
 import type { Link, Transport } from "./transport.js";
@@ -187,6 +187,9 @@ export class Connection {
       case PacketType.DATA: {
         if (this.state !== "open") throw new ProtocolError("data before the handshake reply");
         const message = decodeMessage(body, current.dictionary);
+        if (message.type !== MessageType.RESPONSE && message.type !== MessageType.PUSH) {
+          throw new ProtocolError("a server sends responses and pushes only");
+        }
         if (!message.compressed) return this.events.message(message);
         return this.later(current, inflate(message.body), (plain) => this.events.message({ ...message, body: plain }));
       }

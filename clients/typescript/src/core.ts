@@ -194,9 +194,9 @@ export class Core {
   }
 
   private receive({ type, id, route, error, body }: Message): void {
+    // An answer of an id that does not wait is late: its request has failed already.
     if (type === MessageType.RESPONSE) this.pending.take(id)?.reply(body, error);
-    else if (type === MessageType.PUSH) this.pushes.deliver(route, body);
-    else this.logger.warn("pitaya: the server sent a request, which this client ignores");
+    else this.pushes.deliver(route, body);
   }
 
   private away(away: Away, wasOpen: boolean): void {

@@ -62,9 +62,12 @@ class Shapes {
   constructor(private readonly schema: Schema) {}
 
   codec(type: Type, at: string): Codec {
-    if (typeof type !== "object" || !("ref" in type)) throw new TypeMismatch(`${at}: only messages have a Protobuf form`);
     let shape: Shape | undefined;
-    const get = () => (shape ??= this.shape(type.ref));
+    // At the first use, because a schema may also have types without a Protobuf form.
+    const get = () => {
+      if (typeof type !== "object" || !("ref" in type)) throw new TypeMismatch(`${at} has no Protobuf form`);
+      return (shape ??= this.shape(type.ref));
+    };
     return {
       encode(value) {
         const writer = new BinaryWriter();

@@ -478,6 +478,8 @@ for (const [what, breakIt] of [
   ["data that is cut", (link) => link.packet(PacketType.DATA, Uint8Array.of(0x06, 9, 0x61))],
   ["an unknown route code", (link) => link.packet(PacketType.DATA, Uint8Array.of(0x07, 0, 1))],
   ["a damaged compressed body", (link) => link.packet(PacketType.DATA, Uint8Array.of(0x16, 1, 0x61, 1, 2, 3))],
+  ["a request", (link) => link.packet(PacketType.DATA, Uint8Array.of(0x00, 1, 1, 0x61))],
+  ["a notify", (link) => link.packet(PacketType.DATA, Uint8Array.of(0x02, 1, 0x61))],
   ["a second handshake", (link) => link.handshake()],
   ["an ack", (link) => link.packet(PacketType.ACK)],
 ]) {
@@ -505,13 +507,6 @@ for (const [what, breakIt] of [
     assert.equal((await away).error.name, "ProtocolError");
   });
 }
-
-test("a request of the server is ignored with a warning", async () => {
-  const link = await connected();
-  link.packet(PacketType.DATA, Uint8Array.of(0x00, 1, 1, 0x61));
-  assert.deepEqual(log.lines, ["pitaya: the server sent a request, which this client ignores"]);
-  assert.equal(client.state, "open");
-});
 
 test("without a schema any route and value may be used", async () => {
   client = createClient(untyped, options());

@@ -228,6 +228,12 @@ test("protobuf: a cut message and a wrong wire type are errors", () => {
   for (const wrong of ["42ff", "4202c3", "0d00000000", "7a7f", "52", "520501"]) assert.throws(() => decode(bytes(wrong)), Error, wrong);
 });
 
+test("protobuf: a body that is no message is refused when it is used", () => {
+  const { encode, decode } = protobuf.codecs(schema())({ list: "i32" }, "room.room.list");
+  assert.throws(() => encode([1]), /room.room.list has no Protobuf form/);
+  assert.throws(() => decode(new Uint8Array(0)), /room.room.list has no Protobuf form/);
+});
+
 test("protobuf: a type without tags is refused with its name", () => {
   assert.throws(() => codec(protobuf, "Small").encode({ i8: 1, u16: 1 }), /Small.i8 has no Protobuf tag/);
 });

@@ -126,6 +126,17 @@ fn documentation_cannot_end_its_comment() {
 }
 
 #[test]
+fn links_of_rustdoc_become_text() {
+    let doc = "See [`Join`], [`room`](fn@room) and [the page](x); `a[`b.";
+    let text = generated(&schema(
+        r#""a.b.c": { "message": "M" }"#,
+        &format!(r#""M": {{ "doc": "{doc}", "fields": [] }}"#),
+    ));
+    let text = text.unwrap();
+    assert!(text.contains("/** See `Join`, `room` and [the page](x); `a[`b. */"), "{text}");
+}
+
+#[test]
 fn a_large_schema_with_cycles_is_generated_in_time() {
     let types: Vec<String> = (0..10_000)
         .map(|n| {

@@ -31,7 +31,7 @@ impl Writer {
     /// Adds documentation; nothing if it is empty.
     pub(super) fn doc(&mut self, doc: &str) {
         // A comment must not end within its text.
-        let doc = doc.replace("*/", "*\\/");
+        let doc = without_links(doc).replace("*/", "*\\/");
         let lines: Vec<&str> = doc.trim().lines().map(str::trim_end).collect();
         match lines.as_slice() {
             [] | [""] => {}
@@ -49,4 +49,25 @@ impl Writer {
     pub(super) fn finish(self) -> String {
         self.text
     }
+}
+
+/// Replaces the links of rustdoc to other items by their texts, because their targets are Rust paths.
+fn without_links(doc: &str) -> String {
+    let mut out = String::new();
+    let mut rest = doc;
+    while let Some((before, link)) = rest.split_once("[`") {
+        out.push_str(before);
+        let Some((text, after)) = link.split_once("`]") else {
+            out.push_str("[`");
+            rest = link;
+            continue;
+        };
+        out.push_str(&format!("`{text}`"));
+        rest = match after.strip_prefix('(').and_then(|target| target.split_once(')')) {
+            Some((_, after)) => after,
+            None => after,
+        };
+    }
+    out.push_str(rest);
+    out
 }

@@ -16,7 +16,7 @@ export interface Join {
   name?: string | undefined;
 }
 
-/** The answer to [`Join`]. */
+/** The answer to `Join`. */
 export interface Joined {
   /** Always 0. Clients check it. */
   code: number;
@@ -30,7 +30,7 @@ export interface Joined {
  * The members of the room.
  *
  * An older list from another server may arrive later than a newer one. No uid is used twice, so a member of any list is
- * in the room unless [`UserLeft`] names it.
+ * in the room unless `UserLeft` names it.
  */
 export interface Members {
   /** The uids of the members. */
@@ -69,7 +69,7 @@ export interface ChatPushes {
    * The members of the room.
    *
    * An older list from another server may arrive later than a newer one. No uid is used twice, so a member of any list is
-   * in the room unless [`UserLeft`] names it.
+   * in the room unless `UserLeft` names it.
    */
   onMembers: Members;
   /** A user said something. */
