@@ -18,6 +18,7 @@ pub mod component;
 pub mod config;
 mod connection;
 pub mod context;
+pub mod documentation;
 pub mod error;
 #[cfg(feature = "etcd")]
 mod etcd;

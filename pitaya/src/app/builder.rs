@@ -61,6 +61,7 @@ pub struct Builder {
     pub(super) grpc: bool,
     pub(super) binding_storage: Option<Arc<dyn BindingStorage>>,
     pub(super) routers: Routers,
+    pub(super) proto_package: Option<String>,
     pub(super) metadata: BTreeMap<String, String>,
     pub(super) reporters: Vec<Arc<dyn Reporter>>,
     #[cfg(feature = "otel")]

@@ -83,6 +83,7 @@ struct Inner {
     /// This server's place in its cluster, if it is in one.
     node: Option<Arc<Node>>,
     metrics: Metrics,
+    proto_package: Box<str>,
     #[cfg(feature = "otel")]
     tracer: Option<Tracer>,
     heap: Option<HeapSource>,
@@ -338,6 +339,11 @@ impl App {
         }
         self.inner.timers.end();
         self.inner.release();
+    }
+
+    /// The Protobuf package of the messages of this app.
+    pub(crate) fn proto_package(&self) -> &str {
+        &self.inner.proto_package
     }
 
     fn stop_timeout(&self) -> Duration {

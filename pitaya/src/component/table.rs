@@ -95,11 +95,24 @@ pub(crate) struct Registration {
     id: TypeId,
     name: &'static str,
     instance: Instance,
+    /// A block that is not linked in, because only a registered component serves it.
+    block: Option<&'static Block>,
 }
 
 impl Registration {
     pub(crate) fn new<S: Send + Sync + 'static>(component: S) -> Self {
-        Self { id: TypeId::of::<S>(), name: type_name::<S>(), instance: Arc::new(component) }
+        Self { id: TypeId::of::<S>(), name: type_name::<S>(), instance: Arc::new(component), block: None }
+    }
+
+    /// Returns whether the component is an `S`.
+    pub(crate) fn is<S: 'static>(&self) -> bool {
+        self.id == TypeId::of::<S>()
+    }
+
+    /// Adds a block that is not linked in.
+    #[must_use]
+    pub(crate) fn with_block(self, block: &'static Block) -> Self {
+        Self { block: Some(block), ..self }
     }
 
     /// Returns whether both are of one type.
@@ -176,7 +189,8 @@ pub(crate) fn linked() -> Vec<&'static Block> {
 impl Plan<'_> {
     /// Builds the components and the tables; reports all mistakes together.
     pub(crate) fn build(self) -> Result<Built> {
-        let linked = linked();
+        let mut linked = linked();
+        linked.extend(self.registered.iter().filter_map(|own| own.block));
         let registered: HashMap<_, _> = self.registered.iter().map(|r| (r.id, r)).collect();
         let mine: Vec<_> = linked
             .iter()

@@ -42,4 +42,5 @@ pub(crate) const RPC_TIMEOUT: &str = "rpc client: request timeout";
 pub(crate) const RPC_JOB_REGISTERED: &str = "rpc job was already registered";
 pub(crate) const BINDING_NOT_FOUND: &str = "binding for this user was not found in etcd";
 pub(crate) const NO_BINDING_STORAGE: &str = "for sending remote pushes or using unique session module while using grpc you need to pass it a BindingStorage";
+pub(crate) const PROTO_DESCRIPTOR: &str = "failed to get protobuf message descriptor";
 pub(crate) const BINARY_TIMEOUT: &str = "timeout waiting to binary process to terminate";

@@ -4,11 +4,20 @@ use std::any::type_name;
 
 use super::Builder;
 use crate::component::Registration;
+use crate::documentation::{self, DocsRoutes};
 use crate::error::Result;
 use crate::module::{Module, SessionModule};
 
 /// # Components and modules
 impl Builder {
+    /// Sets the Protobuf package of the messages of this app, for its [documentation](crate::documentation). The default
+    /// is `protos`. Clients of Go Pitaya read only names that contain `proto`.
+    #[must_use]
+    pub fn proto_package(mut self, package: impl Into<String>) -> Self {
+        self.proto_package = Some(package.into());
+        self
+    }
+
     /// Adds a value for `State<T>` fields and arguments. A second value of one type is an error at start.
     #[must_use]
     pub fn state<T: Send + Sync + 'static>(mut self, state: T) -> Self {
@@ -26,7 +35,10 @@ impl Builder {
     /// error at start. An instance that serves only other server types is not served, and a warning is logged.
     #[must_use]
     pub fn register<S: Send + Sync + 'static>(mut self, component: S) -> Self {
-        let own = Registration::new(component);
+        let mut own = Registration::new(component);
+        if own.is::<DocsRoutes>() {
+            own = own.with_block(documentation::block());
+        }
         if self.registered.iter().any(|other| other.is_like(&own)) {
             self.problems.push(format!(
                 "component `{}` was registered twice: an app has one instance of each component",

@@ -64,6 +64,7 @@ pub(super) fn assemble(builder: &mut Builder, format: Format, dictionary: Dictio
             rpc: rpc.clone(),
             node,
             metrics: metrics.clone(),
+            proto_package: builder.proto_package.take().unwrap_or_else(|| "protos".to_owned()).into(),
             #[cfg(feature = "otel")]
             tracer,
             heap: builder.heap.take(),
