@@ -302,7 +302,7 @@ mod names {
     use super::*;
 
     #[message(proto)]
-    struct Session {
+    struct Doc {
         #[tag(1)]
         seat: i32,
     }
@@ -322,8 +322,8 @@ mod names {
 
     #[handler(server = "twins")]
     impl Twins {
-        pub async fn sit(&self, session: Session) -> Result<super::Place> {
-            Ok(super::Place { x: session.seat, ..super::Place::default() })
+        pub async fn sit(&self, doc: Doc) -> Result<Place> {
+            Ok(Place { x: doc.seat, ..Place::default() })
         }
     }
 
@@ -332,9 +332,9 @@ mod names {
 
     #[handler(server = "triplets")]
     impl Triplets {
-        pub async fn sit(&self, place: other::Place) -> Result<super::Place> {
+        pub async fn sit(&self, place: other::Place) -> Result<Place> {
             drop(place);
-            Ok(super::Place::default())
+            Ok(Place::default())
         }
     }
 
@@ -354,12 +354,12 @@ mod names {
         let app = start("twins", "protos").await;
         assert_eq!(
             reason(&app, "protos.Place"),
-            "message `Session` has the name of a message of the framework: set another package"
+            "message `Doc` has the name of a message of the framework: set another package"
         );
-        assert!(app.app().descriptor("protos.Session").is_ok(), "that of the framework");
+        assert!(app.app().descriptor("protos.Doc").is_ok(), "that of the framework");
         app.stop().await;
         let app = start("twins", "game.protos").await;
-        for name in ["game.protos.Session", "game.protos.Place", "game.protos.Side", "protos.Session"] {
+        for name in ["game.protos.Doc", "game.protos.Place", "game.protos.Side", "protos.Doc"] {
             assert!(app.app().descriptor(name).is_ok(), "{name}");
         }
         app.stop().await;
