@@ -41,14 +41,16 @@ impl<'a> Describer<'a> {
             return name.into();
         }
         self.around.push(schema.name);
-        let fields =
-            schema.fields.iter().map(|field| (field.name.to_owned(), self.field(&field.ty))).collect();
+        let mut fields = BTreeMap::new();
+        for field in schema.fields {
+            self.left = self.left.saturating_sub(1);
+            fields.insert(field.name.to_owned(), self.field(&field.ty));
+        }
         self.around.pop();
         self.named(name, object(fields))
     }
 
     fn field(&mut self, ty: &Type) -> Value {
-        self.left = self.left.saturating_sub(1);
         match ty {
             Type::Message(schema) => self.fields(schema()),
             Type::Optional(inner) => self.field(inner),
