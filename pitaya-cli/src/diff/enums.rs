@@ -31,12 +31,17 @@ impl<'a> Shapes<'a> {
                 before.name == after.name || (numbers && !names && before.number == after.number)
             });
             if !known && place.direction == Direction::Out {
+                let (severity, help) = if place.formats.servers && place.formats.named {
+                    (Severity::Break, "Old servers reject the value. Update all of them before one sends it.")
+                } else {
+                    (Severity::Note, "Old clients read an unknown value. Generated clients keep it as such.")
+                };
                 self.findings.push(Place { field: &after.name, ..place.clone() }.finding(
-                    Severity::Note,
+                    severity,
                     Rule::ValueAdded,
                     "absent".to_owned(),
                     shown(after),
-                    "Old clients read an unknown value. Generated clients keep it as such.",
+                    help,
                 ));
             }
         }

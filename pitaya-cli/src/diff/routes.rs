@@ -40,13 +40,13 @@ pub(super) fn compare(old: &Schema, new: &Schema) -> Vec<Finding> {
 /// Returns the formats that clients of a schema use.
 fn client_formats(schema: &Schema) -> Formats {
     let proto = schema.serializers.contains("protobuf");
-    Formats { named: !proto || schema.serializers.len() > 1, proto }
+    Formats { named: !proto || schema.serializers.len() > 1, proto, servers: false }
 }
 
 /// Returns the format in which a remote's message travels: Protobuf if the type has it.
 fn remote_formats(schema: &Schema, ty: &Type) -> Formats {
     let proto = is_proto(schema, ty);
-    Formats { named: !proto, proto }
+    Formats { named: !proto, proto, servers: true }
 }
 
 fn is_proto(schema: &Schema, ty: &Type) -> bool {
@@ -180,6 +180,19 @@ impl<'a> Shapes<'a> {
                 states,
                 "Old callers cannot read the empty reply. Keep the reply, or add a new route.",
             ),
+            // In Protobuf the empty body of the other version has the default of each field.
+            (None, Some(ty)) | (Some(ty), None)
+                if remotes && !is_proto(self.old, ty) && !is_proto(self.new, ty) =>
+            {
+                self.whole(
+                    Severity::Break,
+                    rule,
+                    route,
+                    states,
+                    "Servers of both versions call each other during an update, and one of them rejects the empty body. \
+                     Add a new remote.",
+                );
+            }
             _ => self.whole(Severity::Note, rule, route, states, "Readers ignore the body."),
         }
     }
@@ -278,7 +291,7 @@ impl<'a> Shapes<'a> {
 }
 
 /// Errors are not in the format of a message.
-const NO_FORMATS: Formats = Formats { named: false, proto: false };
+const NO_FORMATS: Formats = Formats { named: false, proto: false, servers: false };
 
 fn same_types(a: &Method, b: &Method) -> bool {
     (a.notify, &a.message, &a.reply) == (b.notify, &b.message, &b.reply)

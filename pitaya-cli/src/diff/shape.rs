@@ -13,6 +13,8 @@ pub(super) struct Formats {
     pub(super) named: bool,
     /// Protobuf.
     pub(super) proto: bool,
+    /// Servers are among the readers. Generated clients keep an unknown value of an enum; servers reject it.
+    pub(super) servers: bool,
 }
 
 /// Where a type stands.
@@ -100,6 +102,8 @@ impl<'a> Shapes<'a> {
                     self.pending.push(pair);
                 }
             }
+            // A message became an enum, or an enum a message.
+            (Type::Named(_), Type::Named(_)) => self.changed(place, Change::Other, old, new),
             // Inside of a list or a map: a field has this in its own rules.
             (Type::Opt(inner), _) => {
                 self.changed(place, Change::Narrowed, old, new);

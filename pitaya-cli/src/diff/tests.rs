@@ -148,6 +148,20 @@ fn other_type_breaks_both_directions() {
 
 /// Servers read an integer of a text field as a number too.
 #[test]
+fn message_that_becomes_an_enum_breaks() {
+    let schema = |def: Value| {
+        let mut schema = types(json!([required("f", "D")]), &["json"]);
+        schema["types"]["D"] = def;
+        schema
+    };
+    let message = schema(json!({ "fields": [optional("f", "i8")] }));
+    let values = schema(json!({ "enum": [{ "name": "A", "number": 0 }] }));
+    let expected = ["break type-changed/T.f/in", "break type-changed/T.f/out"];
+    assert_eq!(found(message.clone(), values.clone()), expected);
+    assert_eq!(found(values, message), expected);
+}
+
+#[test]
 fn integer_that_becomes_text_breaks_old_readers_only() {
     assert_eq!(field_type(json!("u64"), json!({ "text": "u64" })), ["break type-changed/T.f/out"]);
 }
@@ -438,6 +452,43 @@ fn remote_that_changes_between_formats_breaks() {
     let changed = ["break proto-changed/a.b.c"];
     assert_eq!(found(remote(proto.clone()), remote(msgpack.clone())), changed);
     assert_eq!(found(remote(msgpack), remote(proto)), changed);
+}
+
+/// Servers reject an unknown value, which generated clients keep.
+#[test]
+fn enum_value_that_a_remote_gains_breaks_old_servers() {
+    let schema = |values: Value| {
+        json!({
+            "pitaya": 1,
+            "types": { "T": { "fields": [required("f", "E")] }, "E": { "enum": values } },
+            "remotes": { "a.b.c": { "message": "T" } },
+        })
+    };
+    let (a, b) = (json!({ "name": "A", "number": 0 }), json!({ "name": "B", "number": 1 }));
+    assert_eq!(found(schema(json!([a])), schema(json!([a, b]))), ["break value-added/E.B/out"]);
+}
+
+#[test]
+fn body_of_a_remote_may_neither_appear_nor_disappear() {
+    let remote = |proto: bool, method: Value| {
+        let field = if proto { json!({ "name": "f", "type": "i8", "tag": 1 }) } else { required("f", "i8") };
+        json!({
+            "pitaya": 1,
+            "types": { "T": { "proto": proto, "fields": [field] } },
+            "remotes": { "a.b.c": method },
+        })
+    };
+    for (key, id) in [("message", "route-message/a.b.c"), ("reply", "route-reply/a.b.c")] {
+        let mut changes = Vec::new();
+        for proto in [false, true] {
+            let (none, some) = (remote(proto, json!({})), remote(proto, json!({ key: "T" })));
+            changes.push(found(none.clone(), some.clone()));
+            changes.push(found(some, none));
+        }
+        let (breaks, note) = (vec![format!("break {id}")], vec![format!("note {id}")]);
+        assert_eq!(changes[..2], [breaks.clone(), breaks]);
+        assert!(changes[2..].contains(&note), "Protobuf reads an empty body as defaults: {changes:?}");
+    }
 }
 
 /// Names do not travel in a call with Protobuf, whatever clients use.

@@ -59,6 +59,8 @@ struct Collector {
     places: BTreeMap<&'static str, &'static str>,
     /// The place of each route.
     routes: BTreeMap<(BlockKind, String), String>,
+    /// The docs of each error code, sorted, because link order is unspecified.
+    error_docs: BTreeMap<String, BTreeSet<String>>,
     problems: BTreeSet<String>,
 }
 
@@ -127,9 +129,9 @@ impl Collector {
 
     /// Adds a code. Several variants may have it.
     fn error(&mut self, code: &str, doc: &str, keys: &[&str]) {
-        let ErrorCode { doc: docs, metadata } = self.schema.errors.entry(code.to_owned()).or_default();
-        if !doc.is_empty() && !docs.lines().any(|line| doc.lines().next() == Some(line)) {
-            *docs = if docs.is_empty() { doc.to_owned() } else { format!("{docs}\n{doc}") };
+        let ErrorCode { metadata, .. } = self.schema.errors.entry(code.to_owned()).or_default();
+        if !doc.is_empty() {
+            self.error_docs.entry(code.to_owned()).or_default().insert(doc.to_owned());
         }
         for key in keys {
             if let Err(at) = metadata.binary_search_by(|known| known.as_str().cmp(key)) {
@@ -155,7 +157,10 @@ impl Collector {
     /// Returns the schema with what the options add, or all clashes together.
     fn finish(mut self, options: &ExportOptions) -> Result<Schema> {
         self.pending_types();
-        let Self { mut schema, mut problems, .. } = self;
+        let Self { mut schema, error_docs, mut problems, .. } = self;
+        for (code, docs) in error_docs {
+            schema.errors.entry(code).or_default().doc = Vec::from_iter(docs).join("\n");
+        }
         schema.name.clone_from(&options.name);
         schema.package.clone_from(&options.package);
         schema.dictionary = options.dictionary.iter().cloned().collect();
