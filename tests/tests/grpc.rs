@@ -1,4 +1,5 @@
-//! The promises of every transport, over gRPC. What needs a broker that knows each user is in `grpc_e2e.rs`.
+//! The promises of every transport, over gRPC. The promises that need a broker with a subject for each user are
+//! not among them: `e2e` shows pushes to users.
 
 use std::net::TcpListener;
 

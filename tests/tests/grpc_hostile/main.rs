@@ -176,7 +176,7 @@ async fn flood_of_resets_delays_no_call() {
     pair.works().await;
 }
 
-/// What a server that calls gets from one that is none.
+/// The callee closes, sends garbage, stays silent, or answers without data.
 #[tokio::test]
 async fn call_to_a_stranger_fails_within_its_deadline() {
     let pair = Pair::start(GrpcOptions::default()).await;
