@@ -131,6 +131,16 @@ impl Links {
         self.link(to)?.send(message).await
     }
 
+    /// Announces a bind to a server, in the form that it takes.
+    pub(super) async fn announce(
+        self: &Arc<Self>,
+        to: &Server,
+        news: &Bytes,
+        message: &Bytes,
+    ) -> Result<(), TransportError> {
+        self.link(to)?.announce(news, message).await
+    }
+
     /// Ends all links.
     pub(super) fn end(&self) {
         self.closed.cancel();

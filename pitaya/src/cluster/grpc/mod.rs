@@ -128,6 +128,7 @@ impl GrpcTransport {
         };
         let limits = LinkLimits {
             dial_timeout: options.dial_timeout,
+            request_timeout: options.request_timeout,
             max_message: options.max_message,
             calls: options.messages,
             reconnects: AtomicU64::new(0),
@@ -273,18 +274,12 @@ impl GrpcTransport {
         let message = PeerMessage { bound: news.clone(), ..PeerMessage::default() };
         let message = Bytes::from(message.encode_to_vec());
         let told = servers.iter().map(async |to| {
-            if address::is_peer(to) && to.id != own {
-                return self.send(to, message.clone()).await;
+            if to.id != own {
+                return self.links.announce(to, &news, &message).await;
             }
             self.deliver_at(to, Method::Bound, news.clone()).await
         });
         join_all(told).await.into_iter().collect()
-    }
-
-    /// Queues a message of the messages stream.
-    async fn send(&self, to: &Server, message: Bytes) -> Result<(), TransportError> {
-        let sent = timeout(self.options.request_timeout, self.links.send(to, message)).await;
-        sent.unwrap_or(Err(TransportError::Timeout))
     }
 }
 
@@ -330,7 +325,7 @@ impl Transport for GrpcTransport {
                 Address::Broadcast(to) => {
                     self.check_open()?;
                     let message = PeerMessage { broadcast: body, ..PeerMessage::default() };
-                    self.send(to, message.encode_to_vec().into()).await
+                    self.links.send(to, message.encode_to_vec().into()).await
                 }
             }
         })

@@ -13,6 +13,8 @@ use crate::binding::{BindingStorage as _, MemoryBindingStorage};
 use crate::cluster::response::{KICKED, NESTED_ACK};
 use crate::error::{Error, code, text};
 
+mod links;
+
 const LONG: Duration = Duration::from_secs(20);
 
 /// Records what arrives. A request is answered with its body, and `wait…` only after `go`.
