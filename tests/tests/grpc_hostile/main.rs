@@ -145,6 +145,29 @@ async fn request_that_never_ends_is_answered_with_an_error() {
     assert!(pair.victim.recorder.recorded("request hi").is_empty(), "it was not whole");
 }
 
+/// A connection has one stream of messages, which may wait between two messages.
+#[tokio::test]
+async fn message_that_never_ends_ends_its_stream() {
+    const MESSAGES: &str = "/protos.Peer/Messages";
+    let pair = Pair::start(GrpcOptions::default()).await;
+    let (mut idle, mut partial) =
+        (Http2::connect(pair.address()).await, Http2::connect(pair.address()).await);
+    idle.begin(1, MESSAGES).await;
+    idle.data(1, &[0; 5], 0).await;
+    partial.begin(1, MESSAGES).await;
+    partial.data(1, &[0, 0, 0, 0, 100, b'h'], 0).await;
+    let began = Instant::now();
+    partial.ends(1).await;
+    assert!(began.elapsed() >= Duration::from_secs(5), "{:?}", began.elapsed());
+    // The place of the first stream is taken, so that one is open.
+    idle.begin(3, MESSAGES).await;
+    idle.ends(3).await;
+    partial.begin(3, MESSAGES).await;
+    partial.data(3, &[0; 5], END_STREAM).await;
+    partial.ends(3).await;
+    pair.works().await;
+}
+
 #[tokio::test]
 async fn oversized_message_and_headers_are_refused() {
     let pair = Pair::start(GrpcOptions { max_message: 1000, ..GrpcOptions::default() }).await;

@@ -109,7 +109,7 @@ impl Listen {
             .auto_date_header(false)
             .keep_alive_interval(PING)
             .keep_alive_timeout(PING);
-        let connection = http.serve_connection(io, Service(Arc::clone(&self.served)));
+        let connection = http.serve_connection(io, Service::new(Arc::clone(&self.served)));
         tokio::pin!(connection);
         let text = |error: hyper::Error| error.to_string();
         tokio::select! {

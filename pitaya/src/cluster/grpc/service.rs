@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
 use prost::Message as _;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::body::Body;
@@ -27,7 +28,7 @@ use crate::cluster::receive::{MessageKind, RunningRequest, deliver, fit_to_limit
 use crate::cluster::response::{self, KICKED, NESTED_ACK};
 use crate::error::text;
 
-/// How long a request may take to arrive.
+/// How long a request, or a message of a stream, may take to arrive.
 const READ: Duration = Duration::from_secs(10);
 
 /// The state that all connections of other servers share.
@@ -52,8 +53,17 @@ pub(super) struct ServedCounts {
 }
 
 /// The service of one connection.
-#[derive(Clone)]
-pub(super) struct Service(pub(super) Arc<Served>);
+pub(super) struct Service {
+    served: Arc<Served>,
+    /// The place of the one messages stream.
+    messages: Arc<Semaphore>,
+}
+
+impl Service {
+    pub(super) fn new(served: Arc<Served>) -> Self {
+        Self { served, messages: Arc::new(Semaphore::new(1)) }
+    }
+}
 
 impl hyper::service::Service<http::Request<Incoming>> for Service {
     type Response = http::Response<Body>;
@@ -68,16 +78,23 @@ impl hyper::service::Service<http::Request<Incoming>> for Service {
         {
             return refuse(Status::unimplemented("this is a gRPC server"));
         }
-        let served = Arc::clone(&self.0);
+        let served = Arc::clone(&self.served);
         let path = request.uri().path();
         let mut grpc = Grpc::new(BytesCodec).max_decoding_message_size(served.max_message);
         if let Some(method) = Method::find(path) {
-            let request = request.map(|body| LimitedBody::new(body, Some(READ)));
+            let request = request.map(|body| LimitedBody::unary(body, READ));
             return Box::pin(async move { Ok(grpc.unary(Unary { served, method }, request).await) });
         }
         if path == MESSAGES {
-            let request = request.map(|body| LimitedBody::new(body, None));
-            return Box::pin(async move { Ok(grpc.client_streaming(Messages(served), request).await) });
+            let Ok(place) = Arc::clone(&self.messages).try_acquire_owned() else {
+                return refuse(Status::resource_exhausted("this connection has a messages stream"));
+            };
+            let request = request.map(|body| LimitedBody::stream(body, READ));
+            return Box::pin(async move {
+                let answer = grpc.client_streaming(Messages(served), request).await;
+                drop(place);
+                Ok(answer)
+            });
         }
         let text = format!("unknown method {}", path.chars().take(100).collect::<String>());
         refuse(Status::unimplemented(text))

@@ -32,6 +32,10 @@ pub(super) fn error(status: &Status, size: usize, limit: usize) -> TransportErro
             Code::ResourceExhausted if status.message().contains("larger than max") => {
                 TransportError::TooLarge { size, limit }
             }
+            // The text of tonic's server. The size tells the request from an answer that is too large for this server.
+            Code::OutOfRange if status.message().contains(&format!("too large: found {size} bytes")) => {
+                TransportError::TooLarge { size, limit }
+            }
             _ => TransportError::Other(status.message().to_owned()),
         },
     }
