@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::task::Poll;
 
@@ -32,12 +33,39 @@ pub(super) struct Inbound {
     outbound: Arc<Outbound>,
     local: Arc<LocalTables>,
     sessions: LocalSessions,
+    reannouncing: Passes,
+}
+
+/// Runs one pass of some work at a time. Requests during a pass are answered by one further pass.
+#[derive(Debug, Default)]
+struct Passes(AtomicU8);
+
+impl Passes {
+    const IDLE: u8 = 0;
+    const RUNNING: u8 = 1;
+    const REQUESTED: u8 = 2;
+
+    /// Requests a pass. Returns whether the caller must [`run`](Self::run).
+    fn request(&self) -> bool {
+        self.0.swap(Self::REQUESTED, Relaxed) == Self::IDLE
+    }
+
+    async fn run<F: Future<Output = ()>>(&self, pass: impl Fn() -> F) {
+        loop {
+            self.0.store(Self::RUNNING, Relaxed);
+            pass().await;
+            if self.0.compare_exchange(Self::RUNNING, Self::IDLE, Relaxed, Relaxed).is_ok() {
+                return;
+            }
+        }
+    }
 }
 
 impl Inbound {
     pub(super) fn new(outbound: Arc<Outbound>, pool: Arc<Pool>) -> Arc<Self> {
         let local = Arc::clone(&outbound.local);
-        Arc::new(Self { sessions: LocalSessions::new(pool, Arc::clone(&outbound)), local, outbound })
+        let sessions = LocalSessions::new(pool, Arc::clone(&outbound));
+        Arc::new(Self { sessions, local, outbound, reannouncing: Passes::default() })
     }
 
     /// Spawns work that a stop waits for.
@@ -213,9 +241,12 @@ impl Receiver for InboundReceiver {
     }
 
     fn reconnected(&self) {
-        if let Some(inbound) = self.0.upgrade() {
-            let outbound = Arc::clone(&inbound.outbound);
-            inbound.local.shared.runner.spawn(async move { outbound.reannounce_binds().await });
+        if let Some(inbound) = self.0.upgrade()
+            && inbound.reannouncing.request()
+        {
+            let runner = &Arc::clone(&inbound.local.shared).runner;
+            runner
+                .spawn(async move { inbound.reannouncing.run(|| inbound.outbound.reannounce_binds()).await });
         }
     }
 }
@@ -233,6 +264,23 @@ fn decode_route(message: Bytes) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn requests_during_a_pass_cause_one_more() {
+        let (passes, ran) = (Passes::default(), std::cell::Cell::new(0));
+        let pass = || async {
+            ran.set(ran.get() + 1);
+            for _ in 0..5 * usize::from(ran.get() == 1) {
+                assert!(!passes.request());
+            }
+        };
+        assert!(passes.request());
+        passes.run(&pass).await;
+        assert_eq!(ran.get(), 2);
+        assert!(passes.request());
+        passes.run(&pass).await;
+        assert_eq!(ran.get(), 3);
+    }
 
     /// The allocator of glibc, for one, takes a slower path beyond 1032 bytes.
     #[test]

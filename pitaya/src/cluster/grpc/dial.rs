@@ -11,9 +11,9 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
-#[cfg(feature = "tls")]
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
@@ -90,7 +90,9 @@ where
     }
 }
 
-/// Connects. The name is looked up for each attempt, and all its addresses are tried.
+/// Connects, and waits for the first bytes of the server: the system accepts connections for a frozen one too.
+///
+/// The name is looked up for each attempt, and all its addresses are tried.
 pub(super) async fn dial(target: &Target) -> Result<Dialed, String> {
     let stream = TcpStream::connect(&target.address).await.map_err(|error| error.to_string())?;
     prepare(&stream).map_err(|error| error.to_string())?;
@@ -99,6 +101,8 @@ pub(super) async fn dial(target: &Target) -> Result<Dialed, String> {
         Some(tls) => Box::new(tls.connect(&target.address, stream).await?),
         None => Box::new(stream),
     };
+    let (read, first) = oneshot::channel();
+    let stream = FirstRead { inner: stream, read: Some(read) };
     let cut = Cut::default();
     let mut http = http2::Builder::new(Executor(cut.clone()));
     http.timer(TokioTimer::new())
@@ -109,7 +113,69 @@ pub(super) async fn dial(target: &Target) -> Result<Dialed, String> {
     }
     let (requests, connection) =
         http.handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
-    Ok(Dialed { http: Http2(requests), carrier: Box::pin(connection), cut })
+    let mut carrier: Carrier = Box::pin(connection);
+    tokio::select! {
+        biased;
+        read = first => read.map_err(|_| "the connection was closed".to_owned())?,
+        ended = &mut carrier => {
+            return Err(ended.err().map_or_else(|| "the connection was closed".to_owned(), |error| error.to_string()));
+        }
+    }
+    Ok(Dialed { http: Http2(requests), carrier, cut })
+}
+
+/// A stream that reports its first bytes.
+struct FirstRead<S> {
+    inner: S,
+    read: Option<oneshot::Sender<()>>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for FirstRead<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let result = Pin::new(&mut self.inner).poll_read(context, buffer);
+        if self.read.is_some()
+            && buffer.filled().len() > before
+            && let Some(read) = self.read.take()
+        {
+            let _ = read.send(()); // the attempt may have ended
+        }
+        result
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for FirstRead<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
 }
 
 /// Sends small packets without delay, and detects a peer that vanished.

@@ -107,7 +107,7 @@ impl State {
 }
 
 impl Link {
-    /// Makes a link that connects when [`begin`](Self::begin) is called.
+    /// Makes a link that connects when [`keep`](Self::keep) is called.
     ///
     /// # Errors
     /// The address is invalid.
@@ -133,18 +133,13 @@ impl Link {
         &self.target.address
     }
 
-    /// Starts to connect. Returns the work that keeps the connection, once.
-    ///
-    /// `reconnected` is called when a connection follows a loss or a failure.
-    pub(super) fn begin<F>(
-        self: &Arc<Self>,
-        reconnected: F,
-    ) -> Option<impl Future<Output = ()> + Send + use<F>>
-    where
-        F: Fn() + Send + Sync + 'static,
-    {
-        let first = !self.began.load(Relaxed) && !self.began.swap(true, Relaxed);
-        first.then(|| Arc::clone(self).keep(reconnected))
+    pub(super) fn is_peer(&self) -> bool {
+        self.target.is_peer
+    }
+
+    /// Returns `true` to the one caller that must [`keep`](Self::keep) the link.
+    pub(super) fn begins(&self) -> bool {
+        !self.began.load(Relaxed) && !self.began.swap(true, Relaxed)
     }
 
     /// Ends the connection once its messages are sent, and once its calls are answered unless they are `cut`.
@@ -233,11 +228,17 @@ impl Link {
         found.ok().and_then(|state| state.outcome()).unwrap_or(Err(TransportError::NoResponders))
     }
 
-    /// Connects again and again, until the link ends.
-    async fn keep(self: Arc<Self>, reconnected: impl Fn()) {
+    /// Connects again and again, until the link ends or its server is no longer listed.
+    ///
+    /// `reconnected` is called when a connection follows a loss or a failure.
+    pub(super) async fn keep(&self, is_listed: impl Fn() -> bool, reconnected: impl Fn()) {
         let (mut backoff, mut is_first, mut was_up) = (Backoff::default(), true, false);
         let mut next_queue = self.first_queue.lock().take();
         loop {
+            if !is_first && !is_listed() {
+                self.change(State::Down);
+                return;
+            }
             let attempt = timeout(self.limits.dial_timeout, dial(&self.target));
             let attempt = tokio::select! {
                 biased;
@@ -321,7 +322,10 @@ impl Link {
             ended = &mut sending => ended.map_err(|status| status.message().to_owned()),
             () = self.stop.cancelled() => {
                 // Without handles, the connection ends after its last call.
-                drop(timeout(GRACE, sending).await);
+                tokio::select! {
+                    _ = &mut carrier => {}
+                    _ = timeout(GRACE, sending) => {}
+                }
                 return;
             }
         };

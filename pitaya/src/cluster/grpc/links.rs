@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
-use dashmap::DashMap;
+use dashmap::{DashMap, Entry};
 use foldhash::fast::RandomState;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -35,23 +35,25 @@ pub(super) struct Links {
 }
 
 impl Links {
-    /// Follows the list of servers: connects to new ones, and ends the links of those that left.
+    /// Follows the list of servers: connects to new ones, and to those whose address changed.
+    ///
+    /// The link to a server that left stays until that server closes the connection, because the last calls for its
+    /// sessions use it.
     pub(super) fn follow(self: &Arc<Self>, servers: &Arc<Servers>) {
         if self.servers.set(Arc::clone(servers)).is_err() {
             return;
         }
         let links = Arc::downgrade(self);
-        servers.on_change(move |change| {
-            let Some(links) = Weak::upgrade(&links) else { return };
-            match change {
-                Change::Removed(server) => links.remove(server),
-                Change::Added(server) | Change::Replaced { new: server, .. } => links.update(server),
+        servers.on_change(move |change| match (Weak::upgrade(&links), change) {
+            (None, _) | (_, Change::Removed(_)) => {}
+            (Some(links), Change::Added(server) | Change::Replaced { new: server, .. }) => {
+                links.update(server)
             }
         });
     }
 
     /// Returns the link to a server, which is connected or connecting.
-    pub(super) fn link(&self, to: &Server) -> Result<Arc<Link>, TransportError> {
+    pub(super) fn link(self: &Arc<Self>, to: &Server) -> Result<Arc<Link>, TransportError> {
         if let Some(link) = self.all.get(&*to.id) {
             self.begin(&link, to);
             return Ok(Arc::clone(&link));
@@ -61,10 +63,50 @@ impl Links {
         }
         subject::check_name(&to.server_type)?;
         subject::check_name(&to.id)?;
-        let made = self.make(to)?;
-        let link = Arc::clone(&self.all.entry(Arc::clone(&to.id)).or_insert(made));
+        if let Some(link) = self.listed_link(&to.id)? {
+            return Ok(link);
+        }
+        let link = Arc::clone(&*self.all.entry(Arc::clone(&to.id)).or_insert(self.make(to)?));
         self.begin(&link, to);
-        Ok(link)
+        // It may be listed since, perhaps with another address.
+        Ok(self.listed_link(&to.id)?.unwrap_or(link))
+    }
+
+    /// Returns the link to a listed server, with the address in the list. `None` if no server has this id.
+    fn listed_link(self: &Arc<Self>, id: &str) -> Result<Option<Arc<Link>>, TransportError> {
+        loop {
+            let Some(server) = self.listed(id) else { return Ok(None) };
+            let known = self.all.get(id).map(|link| Arc::clone(&link));
+            if let Some(link) = known.filter(|link| self.fits(link, &server)) {
+                self.begin(&link, &server);
+                return Ok(Some(link));
+            }
+            let made = self.make(&server);
+            match (self.all.entry(Arc::clone(&server.id)), made) {
+                (Entry::Occupied(entry), Err(error)) => {
+                    entry.remove().end(false);
+                    return Err(error);
+                }
+                (Entry::Vacant(_), Err(error)) => return Err(error),
+                (Entry::Occupied(mut entry), Ok(made)) => {
+                    if !self.fits(entry.get(), &server) {
+                        entry.insert(made).end(false);
+                    }
+                }
+                (Entry::Vacant(entry), Ok(made)) => drop(entry.insert(made)),
+            }
+            // The list may have changed before the insert, so it is compared again.
+        }
+    }
+
+    fn listed(&self, id: &str) -> Option<Arc<Server>> {
+        self.servers.get().and_then(|servers| servers.get(id))
+    }
+
+    /// Whether a link leads to the address of a server.
+    fn fits(&self, link: &Link, server: &Server) -> bool {
+        let address = address::of(server, &self.region);
+        address.is_ok_and(|address| address == link.address()) && address::is_peer(server) == link.is_peer()
     }
 
     fn make(&self, to: &Server) -> Result<Arc<Link>, TransportError> {
@@ -82,42 +124,44 @@ impl Links {
     }
 
     /// Starts to connect, if no call has.
-    fn begin(&self, link: &Arc<Link>, to: &Server) {
+    fn begin(self: &Arc<Self>, link: &Arc<Link>, to: &Server) {
         let Some((own, receiver)) = self.own.get() else { return };
+        if !link.begins() {
+            return;
+        }
         // Only frontends of one type tell each other their binds.
         let shares_users = own.frontend && to.frontend && own.server_type == to.server_type;
         let receiver = shares_users.then(|| Arc::clone(receiver));
-        let work = link.begin(move || {
-            if let Some(receiver) = &receiver {
-                reconnected(&**receiver);
+        let (links, link, id) = (Arc::downgrade(self), Arc::clone(link), Arc::clone(&to.id));
+        if self.closed.is_cancelled() {
+            link.end(true);
+        }
+        self.tasks.spawn(async move {
+            let is_listed = || {
+                Weak::upgrade(&links)
+                    .is_some_and(|links| links.listed(&id).is_some_and(|server| links.fits(&link, &server)))
+            };
+            let reconnected = || {
+                if let Some(receiver) = &receiver {
+                    reconnected(&**receiver);
+                }
+            };
+            link.keep(is_listed, reconnected).await;
+            if let Some(links) = Weak::upgrade(&links) {
+                links.all.remove_if(&id, |_, known| Arc::ptr_eq(known, &link));
             }
         });
-        if let Some(work) = work {
-            self.tasks.spawn(work);
-        }
     }
 
-    fn update(&self, server: &Server) {
+    fn update(self: &Arc<Self>, server: &Server) {
         if self.own.get().is_some_and(|(own, _)| own.id == server.id) || self.closed.is_cancelled() {
             return;
         }
-        let known = self.all.get(&*server.id).map(|link| Arc::clone(&link));
-        if let Some(link) = known {
-            if address::of(server, &self.region).is_ok_and(|address| address == link.address()) {
-                return;
-            }
-            self.remove(server);
+        if self.lazy && !self.all.contains_key(&*server.id) {
+            return;
         }
-        if !self.lazy
-            && let Err(error) = self.link(server)
-        {
+        if let Err(error) = self.listed_link(&server.id) {
             tracing::debug!(server = %server.id, %error, "no link to a server");
-        }
-    }
-
-    fn remove(&self, server: &Server) {
-        if let Some((_, link)) = self.all.remove(&*server.id) {
-            link.end(false);
         }
     }
 
@@ -127,7 +171,7 @@ impl Links {
         servers.look(|view| view.of_type(server_type).to_vec())
     }
 
-    pub(super) async fn send(&self, to: &Server, message: Bytes) -> Result<(), TransportError> {
+    pub(super) async fn send(self: &Arc<Self>, to: &Server, message: Bytes) -> Result<(), TransportError> {
         self.link(to)?.send(message).await
     }
 

@@ -99,3 +99,77 @@ async fn longest_timeout_is_sent() {
     servers.put(b.server.clone());
     c.transport.publish(push, "ann".into()).await.unwrap();
 }
+
+/// Waits until a condition holds, while other tasks run.
+async fn until(holds: impl Fn() -> bool) {
+    let wait = async {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LONG, wait).await.expect("the condition holds");
+}
+
+/// The last calls for its sessions know only its id.
+#[tokio::test]
+async fn server_that_left_the_list_is_called_until_it_closes() {
+    let (a, b) = pair().await;
+    assert!(a.ask(&b, "x").await.is_ok());
+    let servers = a.transport.links.servers.get().unwrap();
+    servers.put(b.server.clone().with_metadata("draining", "true"));
+    servers.remove("front", "b");
+    let to = Server::new("front", "b");
+    assert_eq!(a.transport.request(&to, "x".into(), LONG).await.unwrap(), "x");
+    a.transport.publish(Address::Broadcast(&to), "x".into()).await.unwrap();
+    b.transport.close().await;
+    until(|| a.transport.links.count() == 0).await;
+    assert_eq!(a.transport.request(&to, "x".into(), LONG).await, Err(TransportError::NoResponders));
+}
+
+/// A caller may still have the entry of a server that has left.
+#[tokio::test]
+async fn link_to_a_server_that_left_is_not_made_again() {
+    let (a, b) = pair().await;
+    a.transport.links.servers.get().unwrap().remove("front", "b");
+    assert!(a.ask(&b, "x").await.is_ok());
+    b.transport.close().await;
+    until(|| a.transport.links.count() == 0).await;
+    assert_eq!(a.ask(&b, "x").await, Err(TransportError::NoResponders));
+    until(|| a.transport.links.count() == 0).await;
+}
+
+/// A caller may still have the old entry.
+#[tokio::test]
+async fn old_entry_leads_to_the_new_address() {
+    for lazy_connection in [true, false] {
+        let options = GrpcOptions { lazy_connection, ..GrpcOptions::default() };
+        let servers = Arc::<Servers>::default();
+        let a = Node::start("a", options, &servers).await;
+        let (old, new) = (frozen("b", true), Node::start("b", GrpcOptions::default(), &Arc::default()).await);
+        servers.put(old.clone());
+        servers.put(new.server.clone());
+        assert_eq!(a.transport.request(&old, "x".into(), LONG).await.unwrap(), "x");
+    }
+}
+
+/// Otherwise all binds are announced again to each of its connections.
+#[tokio::test]
+async fn server_that_only_accepts_is_not_connected() {
+    let servers = Arc::<Servers>::default();
+    let mut a = Node::start("a", GrpcOptions::default(), &servers).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let b = Server { id: "b".into(), ..a.server.clone() }.with_metadata(address::PORT, port.to_string());
+    servers.put(b.clone());
+    let ask = async {
+        while a.transport.request(&b, "x".into(), LONG).await != Err(TransportError::NoResponders) {}
+    };
+    let accept = async {
+        for _ in 0..4 {
+            drop(listener.accept().await.unwrap());
+        }
+    };
+    tokio::join!(ask, accept);
+    assert!(a.came.try_recv().is_err(), "no bind is announced again");
+    assert_eq!(a.transport.links.reconnects(), 0);
+}
