@@ -5,6 +5,7 @@ import type { Away, CloseReason } from "./close.js";
 import { ClosedError } from "./close.js";
 import { Core } from "./core.js";
 import { addHandlers } from "./handlers.js";
+import type { Listener } from "./listeners.js";
 import type { State } from "./machine.js";
 import type { Options } from "./options.js";
 import type { Schema } from "./types.js";
@@ -14,30 +15,33 @@ export interface Client<P extends object = Record<string, any>> {
   /** Whether the client is connected. It is `away` between two connections and `connecting` before the first. */
   readonly state: State;
 
-  /** Calls `listener` with each push of a route. Returns a function that removes it. */
-  on<R extends keyof P & string>(route: R, listener: (message: P[R]) => void): () => void;
+  /**
+   * Calls `listener` with each push of a route. Returns a function that removes it. What a listener of this client
+   * throws, or what its promise rejects with, goes to the logger.
+   */
+  on<R extends keyof P & string>(route: R, listener: Listener<P[R]>): () => void;
 
   /** Calls `listener` when the client is connected for the first time. Returns a function that removes it. */
-  onOpen(listener: () => void): () => void;
+  onOpen(listener: () => unknown): () => void;
 
   /**
    * Calls `listener` when the connection is lost, and after each attempt that fails. Requests that waited for an answer
    * have failed with `PIT-499` before. Returns a function that removes it.
    */
-  onAway(listener: (away: Away) => void): () => void;
+  onAway(listener: Listener<Away>): () => void;
 
   /**
    * Calls `listener` when the client is connected again. The session is a new one: the program logs in and joins again
    * here. Pushes of the new session come later, and calls that waited are sent after those of the listener. Returns a
    * function that removes it.
    */
-  onReset(listener: () => void): () => void;
+  onReset(listener: () => unknown): () => void;
 
   /**
    * Calls `listener` once, when the client is closed for good. What the server sent before that was delivered before.
    * Returns a function that removes it.
    */
-  onClosed(listener: (reason: CloseReason) => void): () => void;
+  onClosed(listener: Listener<CloseReason>): () => void;
 
   /** Closes the client. Calls that wait fail with `PIT-499`, and nothing more is delivered. */
   close(): void;
@@ -51,6 +55,8 @@ export interface Client<P extends object = Record<string, any>> {
 
 /**
  * Makes a client and begins to connect. Listeners that are added in the same turn miss nothing.
+ *
+ * Throws if no attempt could succeed: the address is invalid, JSON cannot hold `user`, or the platform has no WebSocket.
  *
  * @param schema - The schema, from a generated file.
  */
@@ -79,7 +85,8 @@ export function createClient<C extends Client<any>>(schema: Schema<C>, options: 
 /**
  * Makes a client and waits for its first connection. Attempts that fail are repeated until `signal` ends that.
  *
- * Rejects with a {@link ClosedError} if the server refuses the client, or with the reason of the signal.
+ * Rejects with a {@link ClosedError} if the server refuses the client, with the reason of the signal, or with what
+ * {@link createClient} throws.
  */
 export function connect<C extends Client<any>>(
   schema: Schema<C>,

@@ -31,8 +31,8 @@ export interface ConnectionOptions extends MachineOptions {
 export interface ConnectionEvents {
   /** The connection is open. Messages follow. */
   opened(reply: Reply, first: boolean): void;
-  /** A message came. Its body is not compressed. */
-  message(message: Message): void;
+  /** A message came. Its body is not compressed. What comes next waits for the promise. */
+  message(message: Message): void | Promise<void>;
   away(away: Away, wasOpen: boolean): void;
   /** The last event. */
   closed(reason: CloseReason): void;
@@ -40,6 +40,10 @@ export interface ConnectionEvents {
 
 const HEARTBEAT = encodePacket(PacketType.HEARTBEAT);
 const ACK = encodePacket(PacketType.ACK);
+/** The bytes that may wait to be handled. */
+const MOST_WAITING = 64 * 1024 * 1024;
+/** The memory of a packet besides its body, in bytes. */
+const PACKET_COST = 64;
 
 /** One attempt to connect, and the connection that it became. */
 interface Current {
@@ -74,6 +78,7 @@ export class Connection {
   }
 
   start(): void {
+    if (this.state === "closed") return;
     this.stopWake = onWake(() => this.run(this.machine.wake(this.now())));
     this.run(this.machine.start(this.now()));
   }
@@ -147,7 +152,10 @@ export class Connection {
     const { options } = this;
     const current: Current = {
       dictionary: new Dictionary(),
-      inbox: new Inbox((item) => this.receive(current, item)),
+      inbox: new Inbox(
+        (item) => this.receive(current, item),
+        (item) => PACKET_COST + ("lost" in item ? 0 : item.body.length),
+      ),
     };
     this.current = current;
     try {
@@ -158,6 +166,7 @@ export class Connection {
           if (this.current !== current) return;
           this.machine.heard(this.now());
           current.inbox.add(packet);
+          if (current.inbox.cost > MOST_WAITING) this.broken(new ProtocolError("too many messages wait"));
         },
         lost: (code, error) => current.inbox.add({ lost: true, code, error }),
       });
@@ -208,11 +217,9 @@ export class Connection {
     }
   }
 
-  private later<T>(current: Current, work: Promise<T>, then: (value: T) => void): Promise<void> {
+  private later<T>(current: Current, work: Promise<T>, then: (value: T) => void | Promise<void>): Promise<void> {
     return work.then(
-      (value) => {
-        if (this.current === current) then(value);
-      },
+      (value) => (this.current === current ? then(value) : undefined),
       (error: unknown) => {
         if (this.current === current) this.broken(error);
       },

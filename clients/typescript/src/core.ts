@@ -9,6 +9,7 @@ import { systemClock } from "./clock.js";
 import { Connection } from "./connection.js";
 import { Code, PitayaError, textOf } from "./error.js";
 import type { ClientInfo, Reply } from "./handshake.js";
+import { encodeHandshake } from "./handshake.js";
 import { json } from "./json.js";
 import { Listeners } from "./listeners.js";
 import type { State } from "./machine.js";
@@ -19,6 +20,11 @@ import { Pushes } from "./pushes.js";
 import type { Codec, Serializer } from "./serializer.js";
 import { webSocketTransport } from "./transport.js";
 import type { Body, Schema } from "./types.js";
+
+/** Lets whoever awaits a reply go on, also through some functions that only return its promise. */
+async function turns(): Promise<void> {
+  for (let i = 0; i < 6; i += 1) await undefined;
+}
 
 /** The calls, pushes and events of a client. */
 export class Core {
@@ -38,6 +44,8 @@ export class Core {
   private readonly untyped = new Map<string, Codec>();
   private reason: CloseReason | undefined;
   private warned = false;
+  /** Whether the log has a line about the attempts that fail now. */
+  private told = false;
 
   constructor(
     private readonly schema: Schema,
@@ -51,12 +59,17 @@ export class Core {
     this.queue = new Queue({ calls: 64, bytes: 256 * 1024, ...options.queue });
     this.codecOf = serializer.codecs(schema);
     this.pushes = new Pushes(schema, this.codecOf, logger);
+    // Throws if the address is invalid. That of a page may be relative.
+    new URL(options.url, globalThis.location?.href);
     const info: ClientInfo = { platform: "web", libVersion: "0.1.0", ...options.info, serializer: serializer.name };
+    const sys = schema.hash === "" ? info : { ...info, schema: schema.hash };
+    // Throws if JSON cannot hold it.
+    if (typeof options.user !== "function") encodeHandshake(sys, options.user);
     this.connection = new Connection(
       {
         url: options.url,
         user: options.user,
-        info: schema.hash === "" ? info : { ...info, schema: schema.hash },
+        info: sys,
         transport: options.transport ?? webSocketTransport(options.webSocket),
         clock,
         serializer: serializer.name,
@@ -174,6 +187,7 @@ export class Core {
 
   // ---- In ----
 
+  private readonly ended = () => this.reason !== undefined;
   private readonly failed = (error: unknown) => this.logger.error("pitaya: a listener failed", error);
 
   private opened(reply: Reply, first: boolean): void {
@@ -181,7 +195,8 @@ export class Core {
       this.warned = true;
       this.logger.warn(`pitaya: the server was built from another schema than ${this.schema.name}`);
     }
-    (first ? this.opens : this.resets).call(undefined, this.failed);
+    this.told = false;
+    (first ? this.opens : this.resets).call(undefined, this.failed, this.ended);
     if (this.state !== "open") return;
     for (const call of this.queue.take()) {
       try {
@@ -193,15 +208,20 @@ export class Core {
     }
   }
 
-  private receive({ type, id, route, error, body }: Message): void {
-    // An answer of an id that does not wait is late: its request has failed already.
-    if (type === MessageType.RESPONSE) this.pending.take(id)?.reply(body, error);
-    else this.pushes.deliver(route, body);
+  private receive({ type, id, route, error, body }: Message): void | Promise<void> {
+    if (type !== MessageType.RESPONSE) return this.pushes.deliver(route, body);
+    const answer = this.pending.take(id);
+    // Its request has failed already: the answer is late.
+    if (answer === undefined) return;
+    answer.reply(body, error);
+    return turns();
   }
 
   private away(away: Away, wasOpen: boolean): void {
     if (wasOpen) this.pending.failAll(new PitayaError(Code.CLOSED, `the connection was lost: ${away.reason}`));
-    this.aways.call(away, this.failed);
+    else if (!this.told) this.logger.warn(`pitaya: cannot connect, tries again: ${away.reason}`);
+    this.told = !wasOpen;
+    this.aways.call(away, this.failed, this.ended);
   }
 
   private closed(reason: CloseReason): void {

@@ -31,7 +31,8 @@ export interface Reply {
   readonly user: unknown;
 }
 
-/** The longest heartbeat interval. A reply may have any number. */
+/** The bounds of heartbeat intervals. A reply may have any number. */
+const SHORTEST = 1000;
 const LONGEST = 24 * 60 * 60 * 1000;
 
 /** Returns the body of the client's handshake. */
@@ -55,7 +56,7 @@ function parse(body: Uint8Array): Reply {
   if (typeof reply?.code !== "number" || typeof sys !== "object") throw new ProtocolError("invalid handshake reply");
   return {
     code: reply.code,
-    heartbeat: sys.heartbeat > 0 ? Math.min(sys.heartbeat * 1000, LONGEST) : 0,
+    heartbeat: sys.heartbeat > 0 ? Math.min(Math.max(sys.heartbeat * 1000, SHORTEST), LONGEST) : 0,
     serializer: typeof sys.serializer === "string" ? sys.serializer : "json",
     dictionary: new Dictionary(Object.entries(sys.dict ?? {}) as [string, number][]),
     schemaMatches: typeof sys.schema?.match === "boolean" ? sys.schema.match : undefined,

@@ -13,6 +13,7 @@ export { ClosedError, CloseCode } from "./close.js";
 export { Code, PitayaError, ProtocolError, TypeMismatch } from "./error.js";
 export type { ClientInfo } from "./handshake.js";
 export { json } from "./json.js";
+export type { Listener } from "./listeners.js";
 export type { State } from "./machine.js";
 export type { Logger, Options } from "./options.js";
 export type { Packet } from "./packet.js";

@@ -6,6 +6,7 @@
 
 import { Decoder, Encoder } from "@msgpack/msgpack";
 import { TypeMismatch } from "./error.js";
+import { checkSizes } from "./msgpacksizes.js";
 import { show } from "./number.js";
 import { plainSerializer } from "./plain.js";
 import type { Serializer } from "./serializer.js";
@@ -18,7 +19,11 @@ const decoder = new Decoder({ useBigInt64: true, mapKeyConverter: (key) => Strin
 export const msgpack: Serializer = plainSerializer({
   name: "msgpack",
   write: (value) => encoder.encode(value),
-  read: (bytes) => (bytes.length === 0 ? undefined : decoder.decode(bytes)),
+  read(bytes) {
+    if (bytes.length === 0) return undefined;
+    checkSizes(bytes);
+    return decoder.decode(bytes);
+  },
   readBytes(value, at) {
     if (value instanceof Uint8Array) return value;
     if (Array.isArray(value)) return Uint8Array.from(value as number[]);

@@ -1,4 +1,5 @@
 import { textOf } from "./error.js";
+import type { Listener } from "./listeners.js";
 import { Listeners } from "./listeners.js";
 import type { Codec } from "./serializer.js";
 import type { Body, Schema } from "./types.js";
@@ -23,7 +24,7 @@ export class Pushes {
   ) {}
 
   /** Adds a listener. Returns its undo. */
-  listen(route: string, listener: (message: unknown) => void): () => void {
+  listen(route: string, listener: Listener<unknown>): () => void {
     let entry = this.entries.get(route);
     if (entry === undefined) {
       const { pushes } = this.schema;

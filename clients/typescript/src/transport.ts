@@ -36,11 +36,11 @@ export interface WebSocketLike {
 /** A WebSocket class. */
 export type WebSocketClass = new (url: string) => WebSocketLike;
 
-/** Makes a transport of a WebSocket class: one message is one packet. */
+/** Makes a transport of a WebSocket class: one message is one packet. Throws if there is no class. */
 export function webSocketTransport(given?: WebSocketClass): Transport {
+  const Class = given ?? (globalThis as { WebSocket?: WebSocketClass }).WebSocket;
+  if (Class === undefined) throw new TypeError("this platform has no WebSocket: give the option `webSocket`");
   return (url, events) => {
-    const Class = given ?? (globalThis as { WebSocket?: WebSocketClass }).WebSocket;
-    if (Class === undefined) throw new TypeError("this platform has no WebSocket: give the option `webSocket`");
     const socket = new Class(url);
     socket.binaryType = "arraybuffer";
     let done = false;

@@ -154,7 +154,32 @@ test("a schema mismatch warns once, and is terminal if strict", async () => {
   assert.equal(client.state, "closed");
 });
 
-test("an invalid address is an attempt that failed", async () => {
+test("what no attempt can mend is an error at once", async () => {
+  const { transport, ...rest } = options();
+  const { WebSocket } = globalThis;
+  delete globalThis.WebSocket;
+  try {
+    assert.throws(() => createClient(schema, rest), { name: "TypeError", message: /no WebSocket/ });
+    await assert.rejects(connect(schema, rest), { name: "TypeError", message: /no WebSocket/ });
+  } finally {
+    if (WebSocket !== undefined) globalThis.WebSocket = WebSocket;
+  }
+  await assert.rejects(connect(schema, { ...options(), url: "game server" }), { name: "TypeError" });
+  await assert.rejects(connect(schema, { ...options(), user: { id: 1n } }), { name: "TypeError" });
+  assert.equal(server.links.length, 0);
+});
+
+test("the first failed attempt is logged, and not the next ones", async () => {
+  client = createClient(schema, options({
+    user: () => {
+      throw new Error("no token");
+    },
+  }));
+  await clock.advance(5_000);
+  assert.deepEqual(log.lines, ["pitaya: cannot connect, tries again: no credentials: no token"]);
+});
+
+test("an address that the transport refuses is an attempt that failed", async () => {
   client = createClient(schema, options({
     transport: () => {
       throw new TypeError("invalid URL");
@@ -264,6 +289,54 @@ test("a signal ends a request, before and after it is sent", async () => {
 });
 
 // ---- Pushes ----
+
+test("a reply is with its caller before the push behind it, and before the close", async () => {
+  for (const compress of [false, true]) {
+    const link = await connected();
+    const events = record();
+    const inner = async () => client.room.join({ name: "a" });
+    const middle = async () => inner();
+    const done = middle().then(({ uid }) => events.push(`reply ${uid}`));
+    link.respond(1, joined("a"), { compress });
+    link.push("onJoined", joined("b"));
+    link.packet(PacketType.KICK);
+    link.lose(4000);
+    await done;
+    if (client.state !== "closed") await new Promise((resolve) => client.onClosed(resolve));
+    assert.deepEqual(events, ["reply a", "push b", "closed: kicked"]);
+  }
+});
+
+test("a promise of a listener that rejects is logged", async () => {
+  const link = await connected();
+  client.onAway(async () => {
+    throw new Error("away");
+  });
+  client.onReset(() => client.room.join({ name: "a" }));
+  client.on("onJoined", () => Promise.reject(new Error("push")));
+  link.push("onJoined", joined("a"));
+  link.lose();
+  await clock.advance(250);
+  server.last.handshake();
+  server.last.lose();
+  await settle();
+  assert.deepEqual(log.lines, [
+    "pitaya: push onJoined: push: push",
+    "pitaya: a listener failed: away",
+    "pitaya: a listener failed: the connection was lost: connection lost",
+    "pitaya: a listener failed: away",
+  ]);
+});
+
+test("a server that sends faster than bodies inflate is left at a bound", async () => {
+  const link = await connected();
+  const events = record();
+  link.push("onJoined", joined("a"), { compress: true });
+  const large = new Uint8Array(8 * 1024 * 1024).fill(0x20);
+  for (let i = 0; i < 9; i += 1) link.message({ type: MessageType.PUSH, route: "onJoined" }, large);
+  assert.deepEqual(events, ["away: too many messages wait"]);
+  assert.equal(link.closed, true);
+});
 
 test("pushes keep their order though some are compressed, and come before the close", async () => {
   const link = await connected();
@@ -437,6 +510,34 @@ test("online and a visible page try immediately", async () => {
 
 // ---- Closing ----
 
+test("a client that is closed in the turn of its making listens to nothing", async () => {
+  let listeners = 0;
+  Object.assign(globalThis, {
+    addEventListener: () => {
+      listeners += 1;
+    },
+    removeEventListener: () => {
+      listeners -= 1;
+    },
+  });
+  try {
+    createClient(schema, options()).close();
+    await settle();
+    assert.equal(listeners, 0);
+    assert.equal(server.links.length, 0);
+  } finally {
+    for (const name of ["addEventListener", "removeEventListener"]) delete globalThis[name];
+  }
+});
+
+test("a listener that closes the client is the last one before onClosed", async () => {
+  const link = await connected();
+  client.onAway(() => client.close());
+  const events = record();
+  link.lose();
+  assert.deepEqual(events, ["closed: closed"]);
+});
+
 test("close fails what waits, and everything after it", async () => {
   const link = await connected();
   const events = record();
@@ -519,6 +620,7 @@ test("without a schema any route and value may be used", async () => {
   await clock.advance(0);
   server.last.respond(1, "x");
   assert.equal(await request, "x");
+  await settle();
   server.last.push("anything", 5);
   assert.deepEqual(seen, [5]);
 });

@@ -32,6 +32,7 @@ test("a reply with a strange heartbeat, schema or serializer is read safely", as
   const read = (sys) => decodeHandshake(body({ code: 200, sys }));
   assert.equal(read({ heartbeat: -1 }).heartbeat, 0);
   assert.equal(read({ heartbeat: "soon" }).heartbeat, 0);
+  assert.equal(read({ heartbeat: 1e-6 }).heartbeat, 1000);
   assert.equal(read({ heartbeat: 1e300 }).heartbeat, 24 * 60 * 60 * 1000);
   assert.equal(read({ serializer: 5 }).serializer, "json");
   assert.equal(read({ schema: { match: false } }).schemaMatches, false);

@@ -244,3 +244,22 @@ forEachVector("error_payload", (vector) => {
   assert.deepEqual(filled(json.error(Buffer.from(vector.json))), { code, msg, metadata });
   assert.deepEqual(filled(protobuf.error(bytes(vector.protobuf_hex))), { code, msg, metadata });
 });
+
+test("msgpack: lists and maps that claim more than the body has are refused before they take memory", () => {
+  const { encode, decode } = msgpack.codecs(schema())("any", "x");
+  const huge = "dd01c9c380";
+  for (const wrong of [huge.repeat(12), "9f" + huge, "df01c9c380", "82a161" + huge, "dc0005c0c0", "94a461616161", "c40180" + "dd000000ff"]) {
+    assert.throws(() => decode(bytes(wrong)), Error, wrong);
+  }
+  const before = process.memoryUsage().rss;
+  assert.throws(() => decode(bytes(huge.repeat(12))), { name: "ProtocolError" });
+  assert.ok(process.memoryUsage().rss - before < 100e6);
+  // Each kind of value, also with bytes in texts and data that look like large lists.
+  const lists = Array.from({ length: 400 }, (_, i) => [i, -i - 1, i * 1e6, i / 3, `${i}`.repeat(i % 90), null, true, 1n << 60n, -(1n << 60n)]);
+  const maps = Object.fromEntries(lists.map((list, i) => [`key ${i}`, { list, data: Uint8Array.from(Buffer.from(huge.repeat(i), "hex")) }]));
+  assert.deepEqual(decode(encode(maps)), maps);
+  assert.deepEqual(decode(encode(new Array(70_000).fill(0))).length, 70_000);
+  for (const ext of ["d47f00", "d57f0000", "d67f" + "00".repeat(4), "d77f" + "00".repeat(8), "d87f" + "00".repeat(16), "c7017f00", "c800017f00", "c9000000017f00"]) {
+    assert.equal(decode(bytes(`92${ext}05`))[1], 5, ext);
+  }
+});
