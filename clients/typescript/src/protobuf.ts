@@ -65,7 +65,9 @@ class Shapes {
     let shape: Shape | undefined;
     // At the first use, because a schema may also have types without a Protobuf form.
     const get = () => {
-      if (typeof type !== "object" || !("ref" in type)) throw new TypeMismatch(`${at} has no Protobuf form`);
+      if (typeof type !== "object" || !("ref" in type)) {
+        throw new TypeMismatch(`${at} has no Protobuf form: it needs a message of the schema`);
+      }
       return (shape ??= this.shape(type.ref));
     };
     return {
@@ -106,9 +108,7 @@ class Shapes {
     if (tag === undefined) throw new TypeMismatch(`${at} has no Protobuf tag`);
     if (typeof type === "object") {
       if ("opt" in type) return single(key, tag, this.scalar(type.opt, field, at), true);
-      // `Vec<u8>` is bytes in Protobuf.
-      if ("list" in type && type.list === "u8") return byteList(key, tag, at);
-      if ("list" in type) return repeated(key, tag, this.scalar(type.list, field, at), at);
+      if ("list" in type && type.list !== "u8") return repeated(key, tag, this.scalar(type.list, field, at), at);
       if ("map" in type) {
         const [keyType, valueType] = type.map;
         return map(key, tag, this.scalar(keyType, {}, at), this.scalar(valueType, {}, at), at);
@@ -124,6 +124,7 @@ class Shapes {
         const named = this.named(type.ref);
         return "values" in named ? enumeration(named.values, type.ref, at) : this.message(type.ref);
       }
+      if ("list" in type && type.list === "u8") return byteList(at);
       throw new TypeMismatch(`${at} has no Protobuf form`);
     }
     if (type === "i64" || type === "u64") return this.wide(type, field.wire ?? VARINTS[type], at);
@@ -270,21 +271,17 @@ function repeated(key: string, tag: number, scalar: Scalar, at: string): Slot {
   };
 }
 
-function byteList(key: string, tag: number, at: string): Slot {
+/** `Vec<u8>` is bytes in Protobuf. */
+function byteList(at: string): Scalar {
   return {
-    key,
-    tag,
+    wireType: WireType.LengthDelimited,
     initial: () => [],
+    isInitial: (value) => Array.isArray(value) && value.length === 0,
     write(writer, value) {
-      const list = need<unknown[]>(value ?? [], Array.isArray, "list", at);
-      if (list.length === 0) return;
-      const bytes = Uint8Array.from(list, (byte) => smallInt("u8", byte, at));
-      writer.tag(tag, WireType.LengthDelimited).bytes(bytes);
+      const list = need<unknown[]>(value, Array.isArray, "list", at);
+      writer.bytes(Uint8Array.from(list, (byte) => smallInt("u8", byte, at)));
     },
-    read(reader, wireType) {
-      expect(key, WireType.LengthDelimited, wireType);
-      return Array.from(reader.bytes());
-    },
+    read: (reader) => Array.from(reader.bytes()),
   };
 }
 

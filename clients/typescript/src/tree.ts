@@ -98,14 +98,19 @@ export class Tree {
     };
   }
 
-  private map(key: Type, item: Convert, at: string): Convert {
-    const refused = !this.reading && key !== "string" && this.leaves.textKeysOnly === true;
+  private map(keyType: Type, item: Convert, at: string): Convert {
+    const named = typeof keyType === "object" && "ref" in keyType ? this.schema.types[keyType.ref] : undefined;
+    // Keys are texts in these formats, also the numbers of enums.
+    const values = named !== undefined && "values" in named && named.by !== "name" ? named : undefined;
+    const text = keyType === "string" || (named !== undefined && values === undefined);
+    const refused = !this.reading && !text && this.leaves.textKeysOnly === true;
+    const keyOf = values === undefined ? (key: string) => key : enumKey(values, at, this.reading);
     return (value) => {
       if (refused) throw new TypeMismatch(`${at}: this format cannot send integers as keys`);
       if (!isObject(value)) throw new TypeMismatch(`${at}: ${show(value)} is no map`);
       // Without a prototype, so that `__proto__` is a key as any other.
       const out: Record<string, unknown> = Object.create(null);
-      for (const key of Object.keys(value)) out[key] = item(value[key]);
+      for (const key of Object.keys(value)) out[keyOf(key)] = item(value[key]);
       return out;
     };
   }
@@ -156,8 +161,14 @@ export class Tree {
       if ("map" in type) return Object.create(null);
       if ("ref" in type) {
         const named = this.schema.types[type.ref];
-        if (named !== undefined && "values" in named) return Object.keys(named.values)[0];
-        return this.compile(type, type.ref)({});
+        if (named === undefined) throw new TypeMismatch(`the schema has no type ${type.ref}`);
+        if ("values" in named) return Object.keys(named.values)[0];
+        const out: Record<string, unknown> = {};
+        for (const [key, field] of Object.entries(named.fields)) {
+          const value = this.initial(field.type);
+          if (value !== undefined) out[key] = value;
+        }
+        return out;
       }
       type = type.text;
     }
@@ -195,6 +206,13 @@ function enumeration(named: Values, name: string, reading: boolean): Convert {
     };
   }
   return (value) => enumNumber(values, name, value);
+}
+
+/** Returns the conversion of the keys of a map. */
+function enumKey({ values }: Values, at: string, reading: boolean): (key: string) => string {
+  if (!reading) return (key) => String(enumNumber(values, at, key));
+  const names = new Map(Object.entries(values).map(([label, number]) => [String(number), label]));
+  return (key) => names.get(key) ?? key;
 }
 
 /** Returns the number of an enum's value. */

@@ -27,7 +27,10 @@ export type Type =
 /** A field of a message. */
 export interface Field {
   readonly type: Type;
-  /** Whether the field may be absent. It then has the first value of its type: 0, an empty text, or none for `opt`. */
+  /**
+   * Whether the field may be absent. It then has the first value of its type: 0, an empty text, none for `opt`, or a
+   * message of such values.
+   */
   readonly optional?: true;
   /** Its Protobuf tag. */
   readonly tag?: number;

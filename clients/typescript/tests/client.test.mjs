@@ -3,6 +3,7 @@ import { afterEach, beforeEach, test } from "node:test";
 import { ClosedError, connect, createClient, PitayaError, untyped } from "../dist/esm/index.js";
 import { Dictionary, MessageType } from "../dist/esm/message.js";
 import { PacketType } from "../dist/esm/packet.js";
+import { protobuf } from "../dist/esm/protobuf.js";
 import { FakeClock, FakeServer, Log, settle } from "./support.mjs";
 
 const schema = {
@@ -623,6 +624,17 @@ test("without a schema any route and value may be used", async () => {
   await settle();
   server.last.push("anything", 5);
   assert.deepEqual(seen, [5]);
+});
+
+test("protobuf without a schema rejects, and says what it needs", async () => {
+  client = createClient(untyped, options({ serializer: protobuf }));
+  client.on("onX", () => {});
+  await assert.rejects(client.request("a.b", {}), {
+    name: "PitayaError",
+    code: "PIT-400",
+    message: "a.b has no Protobuf form: it needs a message of the schema",
+  });
+  assert.throws(() => client.notify("a.b", {}), { code: "PIT-400" });
 });
 
 test("a group with the name of a member is refused", () => {

@@ -263,3 +263,46 @@ test("msgpack: lists and maps that claim more than the body has are refused befo
     assert.equal(decode(bytes(`92${ext}05`))[1], 5, ext);
   }
 });
+
+test("protobuf: bytes as `Vec<u8>` also in options, lists and maps", () => {
+  const octets = { list: "u8" };
+  const S = { fields: {
+    maybe: { type: { opt: octets }, optional: true, tag: 1 },
+    many: { type: { list: octets }, optional: true, tag: 2 },
+    byName: { type: { map: ["string", octets] }, optional: true, tag: 3 },
+  } };
+  const { encode, decode } = protobuf.codecs({ ...schema(), types: { S } })({ ref: "S" }, "S");
+  const value = { maybe: [], many: [[1, 255], [], [3]], byName: { a: [7], b: [] } };
+  assert.deepEqual(plain(decode(encode(value))), value);
+  assert.equal(Buffer.from(encode({ maybe: [5], many: [[1]] })).toString("hex"), "0a0105" + "120101");
+  assert.deepEqual(plain(decode(bytes(""))), { many: [], byName: {} });
+  assert.throws(() => encode({ many: [[256]] }), { name: "TypeMismatch" });
+});
+
+test("an absent message has the first values of its fields, also of those that are required", () => {
+  const types = {
+    Pos: { fields: { x: { type: "i32", tag: 1 }, mode: { type: { ref: "Mode" }, tag: 2 }, next: { type: { opt: { ref: "Pos" } }, tag: 3 } } },
+    Mode: { values: { solo: 0, team: 1 } },
+    Move: { fields: { at: { type: { ref: "Pos" }, optional: true, tag: 1 } } },
+  };
+  for (const [serializer, empty] of [[json, "7b7d"], [msgpack, "80"], [protobuf, ""]]) {
+    const { decode } = serializer.codecs({ ...schema(), types })({ ref: "Move" }, "Move");
+    assert.deepEqual(plain(decode(bytes(empty))), { at: { x: 0, mode: "solo" } });
+  }
+  const { decode } = json.codecs({ ...schema(), types })({ ref: "Move" }, "Move");
+  assert.throws(() => decode(body({ at: {} })), { message: "Pos.x: missing" });
+});
+
+test("maps with enums as keys have names in the program and what the server writes on the wire", () => {
+  const typed = (serializer, name) => serializer.codecs(schema())({ map: [{ ref: name }, "i32"] }, "scores");
+  const byNumber = typed(json, "Mode");
+  assert.equal(Buffer.from(byNumber.encode({ team: 5, 9: 1 })).toString(), '{"1":5,"9":1}');
+  assert.deepEqual({ ...byNumber.decode(body({ 1: 5, 9: 1 })) }, { team: 5, 9: 1 });
+  assert.throws(() => byNumber.encode({ duo: 1 }), { name: "TypeMismatch" });
+  assert.deepEqual({ ...typed(msgpack, "Mode").decode(bytes("810105")) }, { team: 5 });
+  assert.throws(() => typed(msgpack, "Mode").encode({ team: 5 }), /integers as keys/);
+  for (const serializer of [json, msgpack]) {
+    const { encode, decode } = typed(serializer, "ByName");
+    assert.deepEqual({ ...decode(encode({ team: 5 })) }, { team: 5 });
+  }
+});
