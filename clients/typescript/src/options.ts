@@ -23,7 +23,10 @@ export interface Options {
   readonly connectTimeout?: number;
   /** The bounds of the calls that wait while the client is away. The default is 64 calls and 256 KiB. */
   readonly queue?: Partial<QueueLimits>;
-  /** Closes the client if the server was built from another schema. Otherwise the client warns once. */
+  /**
+   * Closes the client if the server says that it was built from another schema. Otherwise the client warns once. Servers
+   * of this version do not say it.
+   */
   readonly strict?: boolean;
   /** What the client tells of itself in the handshake. */
   readonly info?: ClientInfo;

@@ -152,13 +152,20 @@ function showMembers(): void {
   $("count").textContent = String(people.length);
 }
 
-function say(): void {
+async function say(): Promise<void> {
   const content = textField.value.trim();
   if (content === "" || room.uid === undefined || client === undefined) return;
-  client.room.message({ name: myName, content });
   room.say(content);
   textField.value = "";
   log.toNewest();
+  try {
+    await client.room.message({ name: myName, content });
+  } catch (error) {
+    // It may have come back before the error; else nothing of it will.
+    room.isEcho(content);
+    log.notice(`Not sent: ${content} (${error instanceof Error ? error.message : String(error)})`);
+    textField.value ||= content;
+  }
 }
 
 // ---- The page's parts ----
@@ -200,13 +207,13 @@ $("join").addEventListener("submit", (event) => {
 });
 $("say").addEventListener("submit", (event) => {
   event.preventDefault();
-  say();
+  void say();
 });
 textField.addEventListener("keydown", (event) => {
   // Enter while composing (Japanese, Chinese, …) picks a character; it sends nothing.
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
-  say();
+  void say();
 });
 $("leave").addEventListener("click", leave);
 $("reconnect").addEventListener("click", () => join(myName));
