@@ -13,7 +13,6 @@
 
 mod back;
 
-use std::sync::Arc;
 
 use pitaya::acceptor::{Tcp, Tls, WebSocket};
 use pitaya::app::Builder;
