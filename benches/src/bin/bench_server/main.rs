@@ -13,7 +13,6 @@
 
 mod back;
 
-
 use pitaya::acceptor::{Tcp, Tls, WebSocket};
 use pitaya::app::Builder;
 use pitaya::config::{Config, SerializerType};
