@@ -69,7 +69,7 @@ struct Prepared {
     served: ServedParts,
 }
 
-/// What an app serves.
+/// The parts that an app serves.
 struct ServedParts {
     tables: Arc<Tables>,
     timers: Vec<(Instance, &'static Every)>,
@@ -191,7 +191,7 @@ async fn stop_begun(app: App, lifecycles: Lifecycles, signals: Option<&mut Signa
     }
 }
 
-/// Waits for a signal; without signals, for ever.
+/// Waits for a signal; without signals, without end.
 async fn next_signal(signals: Option<&mut Signals>) {
     match signals {
         Some(signals) => drop(signals.next().await),

@@ -79,8 +79,8 @@ impl Builder {
         self
     }
 
-    /// Sets the [binding storage](crate::binding), which the servers of the cluster share. The default is none: a
-    /// transport with a subject for each user needs none. An app without a cluster does not start with one.
+    /// Sets the [binding storage](crate::binding), which the servers of the cluster share. By default there is no storage: a
+    /// transport with a subject for each user needs no storage. An app without a cluster does not start with one.
     #[doc(alias = "ETCDBindingStorage")]
     #[must_use]
     pub fn binding_storage(mut self, storage: impl BindingStorage) -> Self {

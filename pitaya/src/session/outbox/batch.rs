@@ -233,7 +233,7 @@ impl Batch {
         oldest.is_some_and(|at| self.remove(at))
     }
 
-    /// Removes the packet at `at`. Returns `false` if there is none.
+    /// Removes the packet at `at`. Returns `false` without such a packet.
     fn remove(&mut self, at: usize) -> bool {
         let before: usize = self.packets.iter().take(at).map(Packet::local_len).sum();
         let Some(packet) = self.packets.remove(at) else { return false };
