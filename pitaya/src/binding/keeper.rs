@@ -192,7 +192,7 @@ impl Keeper {
             }
             Done::Put(uid, result) => machine.put(&uid, result.as_ref().map(Clone::clone), now),
             Done::Removed(uid, result) => {
-                machine.removed(&uid, result.as_ref().map(|()| ()), now);
+                machine.removed(&uid, result.as_ref().copied(), now);
                 None
             }
         };

@@ -32,7 +32,7 @@ pub(super) struct Message {
     #[prost(message, repeated, tag = 2)]
     pub(super) fields: Vec<Field>,
     #[prost(message, repeated, tag = 3)]
-    pub(super) nested: Vec<Message>,
+    pub(super) nested: Vec<Self>,
     #[prost(message, optional, tag = 7)]
     pub(super) options: Option<MessageOptions>,
     #[prost(message, repeated, tag = 8)]

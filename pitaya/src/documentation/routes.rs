@@ -33,11 +33,11 @@ const NAMES: usize = 1000;
 pub struct DocsRoutes;
 
 impl DocsRoutes {
-    async fn documentation(&self, app: App) -> Result<Doc> {
-        Ok(Doc { doc: app.documentation(true).to_string() })
+    fn documentation(app: &App) -> Doc {
+        Doc { doc: app.documentation(true).to_string() }
     }
 
-    async fn descriptors(&self, app: App, names: ProtoNames) -> Result<ProtoDescriptors> {
+    fn descriptors(app: &App, names: &ProtoNames) -> Result<ProtoDescriptors> {
         if names.name.len() > NAMES {
             return Err(Error::new(code::BAD_REQUEST, format!("more than {NAMES} names")));
         }
@@ -102,7 +102,7 @@ pub(crate) fn block() -> &'static __p::Block {
                     let work = async {
                         call.before(&mut [&mut a0]).await?;
                         let a0 = a0.resolve(&mut call).await?;
-                        Ok(DocsRoutes::documentation(call.component()?, a0).await)
+                        Ok(Ok(DocsRoutes::documentation(&a0)))
                     };
                     let reply = guard.run(work).await;
                     <__p::ReplyProbe<Result<Doc>>>::finish_handler(&call, reply).await
@@ -123,7 +123,7 @@ pub(crate) fn block() -> &'static __p::Block {
                         call.before(&mut [&mut a0, &mut a1]).await?;
                         let a0 = a0.resolve(&mut call).await?;
                         let a1 = a1.resolve(&mut call).await?;
-                        Ok(DocsRoutes::descriptors(call.component()?, a0, a1).await)
+                        Ok(DocsRoutes::descriptors(&a0, &a1))
                     };
                     let reply = guard.run(work).await;
                     <__p::ReplyProbe<Result<ProtoDescriptors>>>::finish_handler(&call, reply).await
