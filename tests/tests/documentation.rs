@@ -49,7 +49,7 @@ struct Tree {
     #[tag(1)]
     name: String,
     #[tag(2)]
-    children: Vec<Tree>,
+    children: Vec<Self>,
     #[tag(3)]
     places: BTreeMap<String, Place>,
     #[tag(4)]
@@ -87,7 +87,7 @@ impl Garden {
     }
 
     pub async fn note(&self, place: Place) {
-        drop(place);
+        let _ = place;
     }
 }
 
@@ -333,7 +333,7 @@ mod names {
     #[handler(server = "triplets")]
     impl Triplets {
         pub async fn sit(&self, place: other::Place) -> Result<Place> {
-            drop(place);
+            let _ = place;
             Ok(Place::default())
         }
     }

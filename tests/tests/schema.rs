@@ -44,7 +44,7 @@ pub struct Everything {
 #[message]
 pub struct Item {
     pub id: u32,
-    pub parts: Vec<Item>,
+    pub parts: Vec<Self>,
 }
 
 #[message(proto, push = "onMoved")]

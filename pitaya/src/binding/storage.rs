@@ -75,7 +75,7 @@ pub struct Put {
     pub revision: i64,
 }
 
-/// What a storage still has of the bindings of a frontend.
+/// The bindings of a frontend that a storage still has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
     /// All that were put and not removed.

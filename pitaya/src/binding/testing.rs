@@ -7,7 +7,7 @@ use super::{BindingError, BindingFuture, BindingStorage, Kept, MemoryBindingStor
 use crate::cluster::Server;
 use crate::util::sync::Mutex;
 
-/// What a storage does with a request.
+/// How a storage answers a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Mode {
     #[default]

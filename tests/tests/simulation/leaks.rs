@@ -100,7 +100,7 @@ fn finished_run_leaks_nothing() {
                 _ => {}
             }
             let last = front(&cluster).await;
-            App::clone(&last.app()) // a handle that is kept keeps no runtime
+            App::clone(last.app()) // a handle that is kept keeps no runtime
         });
         assert!(!kept.is_running());
     }
@@ -207,7 +207,7 @@ async fn stopped_server_frees_its_transport() {
 async fn stopped_cluster_is_reported_to_survivors() {
     let cluster = Cluster::seeded(1);
     let (front, back) = (front(&cluster).await, back(&cluster).await);
-    let (player, app) = (client(&front).await, App::clone(&front.app()));
+    let (player, app) = (client(&front).await, App::clone(front.app()));
     drop((cluster, front));
     assert_eq!(
         player.request(&Back::SAY, &text("x")).await.unwrap().text,

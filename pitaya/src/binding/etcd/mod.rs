@@ -76,8 +76,8 @@ impl EtcdBindingStorage {
     }
 }
 
-/// Returns the error of a request about one user. What etcd refuses today it may allow later: a password is changed in
-/// etcd and on the servers one after the other.
+/// Returns the error of a request about one user. It is never final, because etcd may allow later a request that it
+/// refuses now: a password is changed in etcd and on the servers one after the other.
 fn unavailable(failure: Failure) -> BindingError {
     let (Failure::Answered(_, fault) | Failure::Lost(fault)) = failure;
     BindingError::Unavailable(fault.text.into())

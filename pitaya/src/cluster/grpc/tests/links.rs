@@ -112,7 +112,7 @@ async fn until(holds: impl Fn() -> bool) {
 
 /// The last calls for its sessions know only its id.
 #[tokio::test]
-async fn server_that_left_the_list_is_called_until_it_closes() {
+async fn server_that_left_is_called_until_it_closes() {
     let (a, b) = pair().await;
     assert!(a.ask(&b, "x").await.is_ok());
     let servers = a.transport.links.servers.get().unwrap();
