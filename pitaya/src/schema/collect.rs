@@ -316,7 +316,8 @@ mod tests {
         collector.error("E-1", "The room is full.", &["room"]);
         collector.error("E-1", "The server is full.", &["limit", "room"]);
         collector.error("E-1", "The room is full.", &[]);
-        let error = &collector.schema.errors["E-1"];
+        let schema = collector.finish(&ExportOptions::new("test")).unwrap();
+        let error = &schema.errors["E-1"];
         assert_eq!(error.doc, "The room is full.\nThe server is full.");
         assert_eq!(error.metadata, ["limit", "room"]);
     }
