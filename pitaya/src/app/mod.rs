@@ -334,8 +334,8 @@ impl App {
         [shutdown, kill, cancel].into_iter().for_each(CancellationToken::cancel);
         pool.kill();
         // As lost connections: the clients get no kick.
-        for core in pool.all() {
-            core.close(CloseReason::Client);
+        for session in pool.all() {
+            session.close(CloseReason::Client);
         }
         self.inner.timers.end();
         self.inner.release();

@@ -30,8 +30,10 @@ pub(super) async fn sample(app: App) {
                 record(&HEAP_OBJECTS, objects as f64);
             }
         }
-        let (messages, bytes) =
-            sessions.iter().map(|core| core.outbox().depth()).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        let (messages, bytes) = sessions
+            .iter()
+            .map(|session| session.outbox().depth())
+            .fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
         record(&OUTBOX_MESSAGES, messages as f64);
         record(&OUTBOX_BYTES, bytes as f64);
         if let Some(node) = &app.inner.node {

@@ -55,8 +55,8 @@ pub(super) async fn stop(mut running: Running, force: &CancellationToken) {
     // Connections end after their last handler and callback.
     app.inner.cancel.cancel();
     app.inner.timers.end();
-    for core in app.inner.pool.all() {
-        core.close(CloseReason::Shutdown);
+    for session in app.inner.pool.all() {
+        session.close(CloseReason::Shutdown);
     }
     app.inner.tasks.close();
     run_step("close connections", limit, force, app.inner.tasks.wait()).await;

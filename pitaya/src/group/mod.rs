@@ -2,9 +2,10 @@
 //!
 //! [`Groups`] is a service of the app: a component has it as a field, a handler or a remote takes it as an
 //! argument. A [`GroupStore`] keeps the groups; [`MemoryStore`] keeps them in this process. A member is a uid, not a
-//! connection: it stays when its user disconnects, until code removes it. [`Group::join`] removes it with the session.
+//! connection. A member that was added stays until code removes it; one that joined by [`Group::join`] leaves with its
+//! session.
 //!
-//! [`Users`] reaches users that are in no group.
+//! [`Users`] reaches any users by their uids.
 //!
 //! ```
 //! use pitaya::group::Groups;

@@ -2,7 +2,7 @@
 //!
 //! It holds whole encoded packets and is bounded in bytes and in messages. The kind of packet decides what happens
 //! when it is full: replies and pushes of the running call wait for space, any other push is subject to the
-//! [`OutboxPolicy`], and heartbeats, kick and close have reserved places.
+//! [`OutboxPolicy`], and heartbeats, kick and close ignore the limits.
 //!
 //! The limit of messages holds only once the writer has run since the outbox filled and found the socket full. Until
 //! then only the limit of bytes holds. So a burst of one handler, which keeps the writer from running, costs no
