@@ -40,6 +40,7 @@ pub(crate) const INVALID_RPC_TYPE: &str = "invalid rpc type";
 pub(crate) const RPC_TIMEOUT: &str = "rpc client: request timeout";
 #[cfg(feature = "worker")]
 pub(crate) const RPC_JOB_REGISTERED: &str = "rpc job was already registered";
+#[cfg(feature = "grpc")]
 pub(crate) const BINDING_NOT_FOUND: &str = "binding for this user was not found in etcd";
 pub(crate) const NO_BINDING_STORAGE: &str = "for sending remote pushes or using unique session module while using grpc you need to pass it a BindingStorage";
 pub(crate) const PROTO_DESCRIPTOR: &str = "failed to get protobuf message descriptor";
