@@ -122,9 +122,9 @@ impl<D> Session<D> {
     /// [`SessionPool::on_after_bind`] after.
     ///
     /// # Errors
-    /// `illegal uid` for a uid that [`check_uid`] refuses; `session is already bound to an uid` (the source of both
-    /// has details, for the log); `PIT-499` if the session is closed; the error of a callback, which unbinds the
-    /// session again. On a backend also `session not found` if the session has ended, and the errors of a call
+    /// `illegal uid` for a uid that [`check_uid`](crate::session::check_uid) refuses; `session is already bound to an
+    /// uid` (the source of both has details, for the log); `PIT-499` if the session is closed; the error of a
+    /// callback, which unbinds the session again. On a backend also `session not found` if the session has ended, and the errors of a call
     /// between servers.
     pub async fn bind(&self, uid: &str) -> Result<()> {
         binding::bind(&self.side, uid).await
