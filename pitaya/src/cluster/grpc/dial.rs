@@ -11,13 +11,14 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
 
+use super::observed_read::ObservedRead;
 use super::status::ConnectionFault;
 #[cfg(feature = "tls")]
 use super::tls::ClientTls;
@@ -102,7 +103,14 @@ pub(super) async fn dial(target: &Target) -> Result<Dialed, String> {
         None => Box::new(stream),
     };
     let (read, first) = oneshot::channel();
-    let stream = FirstRead { inner: stream, read: Some(read) };
+    let mut read = Some(read);
+    let stream = ObservedRead::new(stream, move |bytes| {
+        if bytes > 0
+            && let Some(read) = read.take()
+        {
+            let _ = read.send(()); // the attempt may have ended
+        }
+    });
     let cut = Cut::default();
     let mut http = http2::Builder::new(Executor(cut.clone()));
     http.timer(TokioTimer::new())
@@ -122,60 +130,6 @@ pub(super) async fn dial(target: &Target) -> Result<Dialed, String> {
         }
     }
     Ok(Dialed { http: Http2(requests), carrier, cut })
-}
-
-/// A stream that reports its first bytes.
-struct FirstRead<S> {
-    inner: S,
-    read: Option<oneshot::Sender<()>>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for FirstRead<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let result = Pin::new(&mut self.inner).poll_read(context, buffer);
-        if self.read.is_some()
-            && buffer.filled().len() > before
-            && let Some(read) = self.read.take()
-        {
-            let _ = read.send(()); // the attempt may have ended
-        }
-        result
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for FirstRead<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(context, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(context)
-    }
 }
 
 /// Sends small packets without delay, and detects a peer that vanished.

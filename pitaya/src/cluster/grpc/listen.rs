@@ -1,15 +1,12 @@
 //! Accepts the connections of other servers.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
@@ -17,6 +14,7 @@ use tokio_util::task::TaskTracker;
 #[cfg(feature = "tls")]
 use super::dial::Io;
 use super::dial::prepare;
+use super::observed_read::ObservedRead;
 use super::service::{Served, Service};
 #[cfg(feature = "tls")]
 use super::tls::ServerTls;
@@ -97,7 +95,10 @@ impl Listen {
             None => Box::new(stream),
         };
         let read = Arc::new(AtomicUsize::new(0));
-        let io = TokioIo::new(CountedIo { inner: stream, read: Arc::clone(&read) });
+        let counted = Arc::clone(&read);
+        let stream = ObservedRead::new(stream, move |bytes| {
+            counted.fetch_add(bytes, Relaxed);
+        });
         let mut http = http2::Builder::new(TokioExecutor::new());
         http.timer(TokioTimer::new())
             .initial_connection_window_size(WINDOWS.0)
@@ -109,7 +110,7 @@ impl Listen {
             .auto_date_header(false)
             .keep_alive_interval(PING)
             .keep_alive_timeout(PING);
-        let connection = http.serve_connection(io, Service::new(Arc::clone(&self.served)));
+        let connection = http.serve_connection(TokioIo::new(stream), Service::new(Arc::clone(&self.served)));
         tokio::pin!(connection);
         let text = |error: hyper::Error| error.to_string();
         tokio::select! {
@@ -129,54 +130,5 @@ impl Listen {
             Ok(ended) => ended.map_err(text),
             Err(_) => Err("calls were in progress at the end".to_owned()),
         }
-    }
-}
-
-/// A stream that counts the bytes that were read.
-struct CountedIo<S> {
-    inner: S,
-    read: Arc<AtomicUsize>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for CountedIo<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let result = Pin::new(&mut self.inner).poll_read(context, buffer);
-        self.read.fetch_add(buffer.filled().len() - before, Relaxed);
-        result
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for CountedIo<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(context, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(context)
     }
 }

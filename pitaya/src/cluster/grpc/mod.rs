@@ -6,6 +6,7 @@
 //! | `address` | finds the address of a server in its metadata |
 //! | `method` `codec` `status` | the methods, their messages and their errors |
 //! | `listen` `service` `body` | serve the connections of other servers |
+//! | `observed_read` | a stream that reports its reads |
 //! | `links` `link` `dial` `backoff` | the connections to other servers |
 
 use std::fmt;
@@ -30,6 +31,7 @@ mod link;
 mod links;
 mod listen;
 mod method;
+mod observed_read;
 mod options;
 mod service;
 mod status;
