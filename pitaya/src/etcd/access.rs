@@ -53,7 +53,7 @@ const PORT: u16 = 2379;
 /// Returns the address as a URL.
 ///
 /// The scheme is `https://` with `tls` and `http://` without, if the address has none. A port alone is one of `localhost`.
-pub(crate) fn full_url(address: &str, tls: bool) -> String {
+fn full_url(address: &str, tls: bool) -> String {
     let address = address.trim();
     let (scheme, rest) = match address.split_once("://") {
         Some((scheme, rest)) => (Some(scheme), rest),
@@ -78,8 +78,13 @@ fn has_port(place: &str) -> bool {
     place.is_empty() || behind.contains([':', '/', ' '])
 }
 
+/// Returns the URLs of addresses, without credentials.
+pub(crate) fn shown_all(addresses: &[String], tls: bool) -> Vec<String> {
+    addresses.iter().map(|address| shown(&full_url(address, tls))).collect()
+}
+
 /// Returns a URL without credentials.
-pub(crate) fn shown(url: &str) -> String {
+fn shown(url: &str) -> String {
     redact::address(url).into_owned()
 }
 

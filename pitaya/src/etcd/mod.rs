@@ -18,7 +18,7 @@ mod pages;
 mod reconnecting;
 
 pub use access::HEALTH_CHECK;
-pub(crate) use access::{Access, full_url, shown};
+pub(crate) use access::{Access, shown_all};
 pub(crate) use connection::Connection;
 pub(crate) use fault::{Fault, code, status};
 pub(crate) use pages::Pages;

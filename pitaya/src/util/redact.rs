@@ -8,6 +8,12 @@ use std::borrow::Cow;
 /// Replaces a secret.
 pub(crate) const HIDDEN: &str = "***";
 
+/// Returns what is shown of a secret: `***`, or nothing if it is empty.
+#[cfg(feature = "etcd")]
+pub(crate) fn secret(text: &str) -> &'static str {
+    if text.is_empty() { "" } else { HIDDEN }
+}
+
 /// Redacts every address of a comma-separated list, such as `nats://ann:secret@one:4222,two`.
 pub(crate) fn list(text: &str) -> String {
     text.split(',').map(address).collect::<Vec<_>>().join(",")

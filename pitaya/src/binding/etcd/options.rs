@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::etcd::{Access, full_url, shown};
+use crate::etcd::{Access, shown_all};
+use crate::util::redact;
 
 /// How to reach the etcd of the bindings. The defaults are those of Go Pitaya.
 ///
@@ -89,12 +90,11 @@ impl EtcdBindingOptions {
 
 impl fmt::Debug for EtcdBindingOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tls = self.ca_file.is_some();
-        let endpoints: Vec<_> = self.endpoints.iter().map(|it| shown(&full_url(it, tls))).collect();
+        let endpoints = shown_all(&self.endpoints, self.ca_file.is_some());
         f.debug_struct("EtcdBindingOptions")
             .field("endpoints", &endpoints)
             .field("user", &self.user)
-            .field("pass", &if self.pass.is_empty() { "" } else { "***" })
+            .field("pass", &redact::secret(&self.pass))
             .field("prefix", &self.prefix)
             .field("dial_timeout", &self.dial_timeout)
             .field("lease_ttl", &self.lease_ttl)

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::cluster::key;
 use crate::config::Config;
-use crate::etcd::Access;
+use crate::etcd::{Access, shown_all};
+use crate::util::redact;
 
 /// How to reach etcd, and how to register there. The defaults are those of Go Pitaya.
 ///
@@ -142,11 +143,11 @@ impl EtcdOptions {
 
 impl fmt::Debug for EtcdOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let endpoints: Vec<String> = (0..self.endpoints.len()).map(|endpoint| self.shown(endpoint)).collect();
+        let endpoints = shown_all(&self.endpoints, self.ca_file.is_some());
         f.debug_struct("EtcdOptions")
             .field("endpoints", &endpoints)
             .field("user", &self.user)
-            .field("pass", &if self.pass.is_empty() { "" } else { "***" })
+            .field("pass", &redact::secret(&self.pass))
             .field("dial_timeout", &self.dial_timeout)
             .field("prefix", &self.prefix)
             .field("heartbeat_ttl", &self.heartbeat_ttl)

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::etcd::{full_url, shown};
+use crate::etcd::shown_all;
+use crate::util::redact;
 
 /// Options of an [`EtcdStore`](super::EtcdStore).
 ///
@@ -70,12 +71,11 @@ impl EtcdGroupOptions {
 
 impl fmt::Debug for EtcdGroupOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tls = self.ca_file.is_some();
-        let endpoints: Vec<_> = self.endpoints.iter().map(|it| shown(&full_url(it, tls))).collect();
+        let endpoints = shown_all(&self.endpoints, self.ca_file.is_some());
         f.debug_struct("EtcdGroupOptions")
             .field("endpoints", &endpoints)
             .field("user", &self.user)
-            .field("pass", &if self.pass.is_empty() { "" } else { "***" })
+            .field("pass", &redact::secret(&self.pass))
             .field("prefix", &self.prefix)
             .field("dial_timeout", &self.dial_timeout)
             .field("transaction_timeout", &self.transaction_timeout)
