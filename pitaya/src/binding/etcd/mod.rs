@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{BindingError, BindingFuture, BindingStorage, Kept, Put};
 use crate::cluster::{Server, key};
-use crate::etcd::{Connection, Failure, Fault, ReconnectingClient, code, status};
+use crate::etcd::{Connection, Failure, Fault, ReconnectingClient, code, deadline, status, ttl_seconds};
 use crate::util::sync::Mutex;
 
 /// Stores bindings in etcd, for [`Builder::binding_storage`](crate::app::Builder::binding_storage). Needs the feature
@@ -36,9 +36,6 @@ pub struct EtcdBindingStorage {
     lease: Mutex<Option<i64>>,
 }
 
-/// The longest timeout. Sums with longer ones may overflow.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
-
 /// The longest interval between two keepalives. A lease that was lost, with the data of etcd, is noticed by then.
 const KEEP: Duration = Duration::from_secs(10);
 
@@ -56,7 +53,7 @@ impl EtcdBindingStorage {
     }
 
     fn deadline(&self) -> Instant {
-        Instant::now() + self.options.transaction_timeout.min(LONGEST)
+        deadline(self.options.transaction_timeout)
     }
 
     /// Drops a lease that etcd does not have any more.
@@ -68,7 +65,7 @@ impl EtcdBindingStorage {
     }
 
     async fn grant(&self) -> Result<Kept, BindingError> {
-        let seconds = self.options.ttl_seconds();
+        let seconds = ttl_seconds(self.options.lease_ttl);
         let grant = |connection: Connection| async move { connection.leases().grant(seconds, None).await };
         let lease = self.etcd.write(self.deadline(), grant).await.map_err(keep_error)?;
         *self.lease.lock() = Some(lease.id());

@@ -81,11 +81,6 @@ impl EtcdBindingOptions {
             prefix: self.prefix.clone(),
         }
     }
-
-    /// Returns the TTL of the lease, in seconds.
-    pub(super) fn ttl_seconds(&self) -> i64 {
-        i64::try_from(self.lease_ttl.as_secs()).unwrap_or(i64::MAX).max(1)
-    }
 }
 
 impl fmt::Debug for EtcdBindingOptions {
@@ -117,7 +112,7 @@ mod tests {
             ("PITAYA_CLUSTER_SD_ETCD_PASS".into(), "hunter2".into()),
         ];
         let options = EtcdBindingOptions::from_config(&Config::parse_with(text, env).unwrap());
-        assert_eq!((options.ttl_seconds(), &*options.pass), (90, "hunter2"));
+        assert_eq!((options.lease_ttl.as_secs(), &*options.pass), (90, "hunter2"));
         let printed = format!("{options:?}");
         assert!(printed.contains("c:3") && !printed.contains("hunter2"), "{printed}");
     }

@@ -7,7 +7,7 @@ use etcd_client::{Error as EtcdError, PutOptions, WatchOptions, WatchStream};
 
 use super::EtcdOptions;
 use super::machine::{Answer, Fault};
-use crate::etcd::{self, Pages, code, status};
+use crate::etcd::{self, LONGEST, Pages, code, status, ttl_seconds};
 
 /// One connection. After a failure another one is made.
 #[derive(Clone)]
@@ -29,10 +29,10 @@ impl Connection {
     }
 
     pub(super) async fn grant(&self) -> Answer {
-        match self.etcd.leases().grant(self.options.ttl_seconds(), None).await {
+        match self.etcd.leases().grant(ttl_seconds(self.options.heartbeat_ttl), None).await {
             Ok(granted) => {
                 let ttl = Duration::from_secs(u64::try_from(granted.ttl()).unwrap_or(0));
-                Answer::Granted(granted.id(), ttl.clamp(Duration::from_secs(1), super::LONGEST))
+                Answer::Granted(granted.id(), ttl.clamp(Duration::from_secs(1), LONGEST))
             }
             Err(error) => self.failed(&error),
         }

@@ -11,7 +11,6 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
@@ -20,6 +19,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{Discovery, Server, Servers};
 use crate::error::{Error, Result, code};
+use crate::etcd::LONGEST;
 use crate::metrics::{DISCOVERY_FAILURES, DISCOVERY_REGISTRATIONS, DISCOVERY_SKIPPED_ENTRIES, Metric};
 use crate::util::sync::Mutex;
 
@@ -33,9 +33,6 @@ use machine::{Limits, Machine};
 pub use options::EtcdOptions;
 use reconciler::Reconciler;
 use supervisor::{Command, Shared, Supervisor};
-
-/// The longest accepted duration. Longer ones would overflow in sums.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Registers the own server in etcd and follows the other servers. It speaks the protocol of Go Pitaya
 ///

@@ -134,11 +134,6 @@ impl EtcdOptions {
     pub(super) fn servers_prefix(&self) -> String {
         format!("{}{}", self.prefix, key::SERVERS)
     }
-
-    /// Returns the requested TTL of a lease, in seconds.
-    pub(super) fn ttl_seconds(&self) -> i64 {
-        i64::try_from(self.heartbeat_ttl.as_secs()).unwrap_or(i64::MAX).max(1)
-    }
 }
 
 impl fmt::Debug for EtcdOptions {
@@ -173,7 +168,7 @@ mod tests {
         assert_eq!(options.url(0), "http://localhost:2379");
         assert_eq!(options.servers_prefix(), "pitaya/servers/");
         assert_eq!(options.access().health_key(), "pitaya/health-check");
-        assert_eq!(options.ttl_seconds(), 60);
+        assert_eq!(options.heartbeat_ttl.as_secs(), 60);
         assert_eq!(options.access().credentials(), None);
     }
 
@@ -220,14 +215,6 @@ mod tests {
         for (user, pass, sent) in [("", "", false), ("u", "", false), ("", "p", false), ("u", "p", true)] {
             let options = EtcdOptions { user: user.into(), pass: pass.into(), ..EtcdOptions::default() };
             assert_eq!(options.access().credentials().is_some(), sent, "{user}/{pass}");
-        }
-    }
-
-    #[test]
-    fn a_time_to_live_is_whole_seconds_and_at_least_one() {
-        for (ttl, seconds) in [(0, 1), (999, 1), (1000, 1), (2900, 2)] {
-            let options = EtcdOptions { heartbeat_ttl: Duration::from_millis(ttl), ..EtcdOptions::default() };
-            assert_eq!(options.ttl_seconds(), seconds);
         }
     }
 }

@@ -13,7 +13,7 @@ use etcd_client::{
 use tokio::time::Instant;
 
 use super::{GroupError, GroupStore, Members, StoreFuture, key};
-use crate::etcd::{Access, Connection, Failure, Pages, ReconnectingClient, code, status};
+use crate::etcd::{Access, Connection, Failure, Pages, ReconnectingClient, code, deadline, status};
 
 /// Keeps groups in etcd, for [`Builder::group_store`](crate::app::Builder::group_store). Needs the feature `etcd`.
 ///
@@ -36,9 +36,6 @@ pub struct EtcdStore {
 
 /// The most attempts of an operation whose group changes between its read and its write.
 const ATTEMPTS: u32 = 8;
-
-/// The longest timeout. Sums with longer ones may overflow.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 type StoreResult<T> = Result<T, GroupError>;
 
@@ -76,7 +73,7 @@ impl EtcdStore {
 
     /// Returns the deadline of an operation that begins now.
     fn deadline(&self) -> Instant {
-        Instant::now() + self.options.transaction_timeout.min(LONGEST)
+        deadline(self.options.transaction_timeout)
     }
 
     /// Sends a transaction that changes something.
