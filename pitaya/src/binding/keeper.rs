@@ -12,15 +12,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::machine::{Action, Machine, Replaced};
-use super::{BindingError, BindingStorage, Kept, Put};
+use super::{BindingError, BindingStorage, Kept, Put, limited};
 use crate::cluster::Server;
 use crate::error::Result;
-use crate::util::panic::catch_panic_async;
 use crate::util::sync::Mutex;
 use crate::util::throttle::{GLOBAL, throttled};
-
-/// The longest time that a request without an answer counts as running, whatever the storage's own limit is.
-const REQUEST: Duration = Duration::from_secs(60);
 
 /// The pause between two tries of a start.
 const START_PAUSE: Duration = Duration::from_secs(1);
@@ -210,18 +206,6 @@ impl Keeper {
     fn publish_availability(&self) {
         let now = self.machine().is_available();
         self.available.send_if_modified(|available| std::mem::replace(available, now) != now);
-    }
-}
-
-/// Makes a request. A panic of the storage and an answer that does not come in time count as its failure.
-async fn limited<T, F>(request: impl FnOnce() -> F) -> Result<T, BindingError>
-where
-    F: Future<Output = Result<T, BindingError>>,
-{
-    match timeout(REQUEST, catch_panic_async("a binding storage", request)).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(panicked)) => Err(BindingError::Unavailable(panicked.into())),
-        Err(_) => Err(BindingError::Unavailable(format!("no answer within {REQUEST:?}").into())),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::{BindingError, BindingStorage, Keeper};
+use super::{BindingError, BindingStorage, Keeper, limited};
 use crate::cluster::Server;
 use crate::util::sync::Mutex;
 
@@ -114,8 +114,8 @@ impl Lookup {
     async fn ask(&self, frontend_type: &str, uid: &str) -> Result<Option<String>, BindingError> {
         let storage = Arc::clone(&self.0.storage);
         let (frontend_type, uid) = (frontend_type.to_owned(), uid.to_owned());
-        let asked = tokio::spawn(async move { storage.find(&frontend_type, &uid).await });
-        asked.await.unwrap_or_else(|panicked| Err(BindingError::Unavailable(panicked.into())))
+        let asked = tokio::spawn(async move { limited(|| storage.find(&frontend_type, &uid)).await });
+        asked.await.unwrap_or_else(|aborted| Err(BindingError::Unavailable(aborted.into())))
     }
 
     /// Returns why the storage failed less than [`AWAY`] ago.

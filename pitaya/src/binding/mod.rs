@@ -24,6 +24,12 @@
 //! let app = App::builder().server_type("connector").binding_storage(MemoryBindingStorage::new());
 //! ```
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::util::panic::catch_panic_async;
+
 #[cfg(feature = "etcd")]
 mod etcd;
 mod keeper;
@@ -42,3 +48,18 @@ pub use lookup::Lookup;
 pub(crate) use machine::Replaced;
 pub use memory::MemoryBindingStorage;
 pub use storage::{BindingError, BindingFuture, BindingStorage, Kept, Put};
+
+/// The longest time that a request without an answer counts as running, whatever the storage's own limit is.
+const REQUEST: Duration = Duration::from_secs(60);
+
+/// Makes a request. A panic of the storage and an answer that does not come in time count as its failure.
+async fn limited<T, F>(request: impl FnOnce() -> F) -> Result<T, BindingError>
+where
+    F: Future<Output = Result<T, BindingError>>,
+{
+    match timeout(REQUEST, catch_panic_async("a binding storage", request)).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(panicked)) => Err(BindingError::Unavailable(panicked.into())),
+        Err(_) => Err(BindingError::Unavailable(format!("no answer within {REQUEST:?}").into())),
+    }
+}
