@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use prost::Message as _;
 
 use super::outbound::Outbound;
@@ -13,6 +14,9 @@ use crate::error::{Error, Result, code};
 /// The most bytes of uids in one broadcast, so that with a usual body it stays below the 1 MiB limit of brokers. If a
 /// broadcast is larger, its users are among the failed ones.
 const UIDS: usize = 256 * 1024;
+
+/// How many messages to single users are sent at a time: over gRPC each is a call.
+const CONCURRENT: usize = 64;
 
 /// The frontends of a type, if each receives broadcasts.
 struct Frontends {
@@ -32,14 +36,12 @@ impl Outbound {
     ) -> Vec<&'a str> {
         let frontends = self.frontends(frontend_type);
         let Some(frontends) = frontends else {
-            let mut failed = Vec::new();
-            for uid in uids {
-                if let Err(error) = self.push_to_user(frontend_type, uid, route, body.clone()).await {
-                    tracing::debug!(uid, %error, "failed to publish push");
-                    failed.push(uid);
-                }
-            }
-            return failed;
+            let body = &body;
+            let push = |uid: &'a str| async move {
+                let sent = self.push_to_user(frontend_type, uid, route, body.clone()).await;
+                sent.inspect_err(|error| tracing::debug!(uid, %error, "failed to publish push")).is_ok()
+            };
+            return failed(uids, push).await;
         };
         self.broadcast(&frontends, uids, |uids| OrderedBroadcast {
             route: route.to_owned(),
@@ -56,16 +58,12 @@ impl Outbound {
             let kick = |uids| OrderedBroadcast { uids, kick: true, ..OrderedBroadcast::default() };
             return self.broadcast(&frontends, uids, kick).await;
         }
-        let mut failed = Vec::new();
-        for uid in uids {
+        let kick = |uid: &'a str| async move {
             let body = KickMsg { user_id: uid.to_owned() }.encode_to_vec();
             let sent = self.transport.publish(Address::Kick { frontend_type, uid }, body.into()).await;
-            if let Err(error) = sent {
-                tracing::debug!(uid, %error, "failed to publish kick");
-                failed.push(uid);
-            }
-        }
-        failed
+            sent.inspect_err(|error| tracing::debug!(uid, %error, "failed to publish kick")).is_ok()
+        };
+        failed(uids, kick).await
     }
 
     /// Returns the frontends for broadcasts to users of a type. `None` if messages must use the users' subjects,
@@ -163,6 +161,16 @@ impl Outbound {
     }
 }
 
+/// Sends to each user, to at most [`CONCURRENT`] at a time. Returns those for whom it failed, in their order.
+async fn failed<'a, F>(uids: Vec<&'a str>, send: impl Fn(&'a str) -> F) -> Vec<&'a str>
+where
+    F: Future<Output = bool>,
+{
+    let sending: Vec<_> = uids.iter().map(|uid| send(uid)).collect();
+    let sent: Vec<bool> = stream::iter(sending).buffered(CONCURRENT).collect().await;
+    uids.into_iter().zip(sent).filter(|(_, sent)| !sent).map(|(uid, _)| uid).collect()
+}
+
 /// Splits a list of uids into parts that fit into one message each.
 fn parts(uids: Vec<&str>) -> Vec<Vec<&str>> {
     let mut parts: Vec<Vec<&str>> = Vec::new();
@@ -183,6 +191,17 @@ fn parts(uids: Vec<&str>) -> Vec<Vec<&str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Each user's message waits for the next one, so they must be in progress together.
+    #[tokio::test]
+    async fn users_are_sent_to_together() {
+        let together = tokio::sync::Barrier::new(3);
+        let send = async |uid: &str| {
+            together.wait().await;
+            uid != "bob"
+        };
+        assert_eq!(failed(vec!["ann", "bob", "eve"], send).await, ["bob"]);
+    }
 
     #[test]
     fn user_list_is_cut_into_parts_that_fit() {
