@@ -140,7 +140,10 @@ fn set_grpc(builder: &mut Builder) -> Result<()> {
 }
 
 #[cfg(not(feature = "grpc"))]
-fn set_grpc(_: &mut Builder) -> Result<()> {
+fn set_grpc(builder: &mut Builder) -> Result<()> {
+    if builder.transport.is_some() {
+        return Ok(());
+    }
     let text = "`pitaya.cluster.rpc.transport` is `grpc`, which needs the feature `grpc` of pitaya";
     Err(Error::new(code::INTERNAL, text))
 }

@@ -99,7 +99,8 @@ impl Links {
         }
     }
 
-    fn listed(&self, id: &str) -> Option<Arc<Server>> {
+    /// Returns the server of an id, if it is in the list.
+    pub(super) fn listed(&self, id: &str) -> Option<Arc<Server>> {
         self.servers.get().and_then(|servers| servers.get(id))
     }
 

@@ -106,6 +106,11 @@ impl GrpcTransport {
     /// An option is invalid, or a certificate file cannot be read.
     pub fn new(options: GrpcOptions) -> Result<Self, BadGrpcOption> {
         let port = options.port;
+        if port == 0 {
+            let why =
+                "must not be 0, because the others could not reach it; `with_listener` takes a free port";
+            return Err(BadGrpcOption { option: "port", why: why.to_owned() });
+        }
         Self::make(options, None, port)
     }
 
@@ -245,14 +250,19 @@ impl GrpcTransport {
 
     /// Returns the frontends that may have a user: the one in the binding storage, or all of the type without a storage.
     async fn candidates(&self, frontend_type: &str, uid: &str) -> Result<Vec<Arc<Server>>, TransportError> {
+        if let Some(users) = self.users.get() {
+            match users.find(frontend_type, uid).await {
+                Ok(Some(id)) => {
+                    let found = self.links.listed(&id);
+                    let is_candidate = |it: &Arc<Server>| it.frontend && *it.server_type == *frontend_type;
+                    return Ok(found.filter(is_candidate).into_iter().collect());
+                }
+                Ok(None) => return Err(TransportError::Other(text::BINDING_NOT_FOUND.to_owned())),
+                Err(error) => tracing::debug!(uid, %error, "asking all frontends for a user"),
+            }
+        }
         let mut frontends = self.links.of_type(frontend_type);
         frontends.retain(|server| server.frontend);
-        let Some(users) = self.users.get() else { return Ok(frontends) };
-        match users.find(frontend_type, uid).await {
-            Ok(Some(id)) => frontends.retain(|server| server.id == id),
-            Ok(None) => return Err(TransportError::Other(text::BINDING_NOT_FOUND.to_owned())),
-            Err(error) => tracing::debug!(uid, %error, "asking all frontends for a user"),
-        }
         Ok(frontends)
     }
 

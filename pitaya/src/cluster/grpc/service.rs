@@ -158,6 +158,9 @@ impl Served {
         match method {
             Method::Push => {
                 let answer = deliver(receiver, MessageKind::Push, body);
+                if answer == NESTED_ACK {
+                    return Ok(answer);
+                }
                 match response::read(answer.clone()) {
                     Ok(_) => Ok(answer),
                     Err(error) => Err(Status::unknown(error.msg())),
