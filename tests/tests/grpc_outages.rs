@@ -13,7 +13,7 @@ const SERVER: &str = env!("CARGO_BIN_EXE_tested-e2e-server");
 /// A route that a frontend forwards.
 const REMOTE: &str = "game.testsvc.testrequestreceivereturnsraw";
 /// How long a call waits for its answer.
-const LIMIT: (&str, &str) = ("PITAYA_CLUSTER_RPC_CLIENT_GRPC_REQUESTTIMEOUT", "700ms");
+const LIMIT: (&str, &str) = ("PITAYA_CLUSTER_RPC_CLIENT_GRPC_REQUESTTIMEOUT", "2s");
 /// The longest recovery.
 const BACK: Duration = Duration::from_secs(5);
 
@@ -42,10 +42,23 @@ fn failures(calls: &[(Duration, String)]) -> Vec<&str> {
 
 /// Calls until 50 calls in a row succeed.
 async fn until_good(client: &mut RawClient) {
-    let mut good = 0;
-    while good < 50 {
-        good = if client.ask(REMOTE, "hello").await == "hello" { good + 1 } else { 0 };
+    let all = async {
+        let mut good = 0;
+        while good < 50 {
+            good = if client.ask(REMOTE, "hello").await == "hello" { good + 1 } else { 0 };
+        }
+    };
+    soon("all calls to succeed", all).await;
+}
+
+/// Returns eight clients, once calls succeed.
+async fn clients(front: &Program) -> Vec<RawClient> {
+    let mut clients = Vec::new();
+    for _ in 0..8 {
+        clients.push(front.client().await);
     }
+    until_good(&mut clients[0]).await;
+    clients
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -53,13 +66,9 @@ async fn until_good(client: &mut RawClient) {
 async fn frozen_server_costs_only_its_own_calls() {
     let brokers = Brokers::without_nats().await;
     let (one, _two, front) = start(&brokers).await;
-    let mut clients = Vec::new();
-    for _ in 0..8 {
-        clients.push(front.client().await);
-    }
-    until_good(&mut clients[0]).await;
+    let mut clients = clients(&front).await;
     one.signal(Signal::STOP);
-    let calls = clients.iter_mut().map(|client| call(client, Duration::from_secs(3)));
+    let calls = clients.iter_mut().map(|client| call(client, Duration::from_secs(6)));
     let calls: Vec<_> = futures_util::future::join_all(calls).await.concat();
     let failed = failures(&calls);
     assert!(!failed.is_empty(), "half of the calls go to the frozen server");
@@ -68,11 +77,11 @@ async fn frozen_server_costs_only_its_own_calls() {
         let took = calls.iter().filter(|(_, answer)| (answer == "hello") == good).map(|(took, _)| *took);
         took.max().expect("the other server answers")
     };
-    assert!(slowest(false) < Duration::from_secs(2), "{:?}", slowest(false));
-    assert!(slowest(true) < Duration::from_millis(500), "{:?}", slowest(true));
+    assert!(slowest(false) < Duration::from_secs(5), "{:?}", slowest(false));
+    assert!(slowest(true) < Duration::from_millis(1400), "{:?}", slowest(true));
     one.signal(Signal::CONT);
     let thawed = Instant::now();
-    soon("all calls to succeed", until_good(&mut clients[0])).await;
+    until_good(&mut clients[0]).await;
     assert!(thawed.elapsed() < BACK, "{:?}", thawed.elapsed());
 }
 
@@ -81,11 +90,7 @@ async fn frozen_server_costs_only_its_own_calls() {
 async fn killed_server_costs_only_the_calls_it_had() {
     let brokers = Brokers::without_nats().await;
     let (one, _two, front) = start(&brokers).await;
-    let mut clients = Vec::new();
-    for _ in 0..8 {
-        clients.push(front.client().await);
-    }
-    until_good(&mut clients[0]).await;
+    let mut clients = clients(&front).await;
     let calls = clients.iter_mut().map(|client| call(client, Duration::from_secs(2)));
     let kill = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -96,7 +101,9 @@ async fn killed_server_costs_only_the_calls_it_had() {
         let failed = failures(calls);
         assert!(failed.len() <= 1, "one client has one call at a time: {failed:?}");
     }
-    // Its entry is still in the registry.
+    let registered = brokers.registered().await;
+    let games = registered.iter().filter(|(server_type, _)| server_type == "game").count();
+    assert_eq!(games, 2, "the dead server is still in the registry");
     let calls = call(&mut clients[0], Duration::from_secs(1)).await;
     assert_eq!(failures(&calls), [""; 0]);
 }

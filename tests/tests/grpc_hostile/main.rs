@@ -10,6 +10,7 @@ use bytes::Bytes;
 use pitaya::cluster::{GrpcOptions, GrpcTransport, Server, Servers, Transport, TransportError};
 use pitaya_tests::soon;
 use pitaya_tests::transport::Peer;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -95,6 +96,9 @@ async fn silent_connections_are_closed_in_time() {
 
 #[tokio::test]
 async fn two_thousand_connections_delay_no_call() {
+    let mut files = getrlimit(Resource::Nofile);
+    files.current = files.maximum;
+    setrlimit(Resource::Nofile, files).expect("each connection is two open files of this process");
     let pair = Pair::start(GrpcOptions::default()).await;
     let mut streams = Vec::new();
     for _ in 0..2000 {
