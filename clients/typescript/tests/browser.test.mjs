@@ -6,8 +6,7 @@ import { createServer } from "node:http";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { chromium } from "playwright-core";
-import { benchServer, freePort } from "./programs.mjs";
+import { benchServer, freePort, openPage } from "./programs.mjs";
 
 const PAGE = `
   import { connect } from "./index.js";
@@ -29,7 +28,7 @@ const PAGE = `
 `;
 
 /** Opens the page in a browser that ends with the test. Returns it with what it complained about. */
-async function openPage(t) {
+async function openClient(t) {
   const resolveDir = fileURLToPath(new URL("../dist/esm", import.meta.url));
   const { outputFiles } = await build({
     stdin: { contents: PAGE, resolveDir },
@@ -44,26 +43,15 @@ async function openPage(t) {
     response.end(isScript ? outputFiles[0].text : '<!doctype html><script type="module" src="/app.js"></script>');
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
-    args: ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
-  });
-  t.after(async () => {
-    await browser.close();
-    server.close();
-  });
-  const page = await browser.newPage();
-  const complaints = [];
-  page.on("pageerror", (error) => complaints.push(error.message));
-  await page.goto(`http://127.0.0.1:${server.address().port}/`);
-  return { page, complaints };
+  t.after(() => server.close());
+  return openPage(t, `http://127.0.0.1:${server.address().port}/`);
 }
 
 const echo = (page, text) => page.evaluate(async (value) => (await globalThis.client.echo.typed({ text: value })).text, text);
 const sees = (page, event) => page.waitForFunction((wanted) => globalThis.events.includes(wanted), event);
 
 test("browser: requests, compressed pushes, a restart and the close", async (t) => {
-  const { page, complaints } = await openPage(t);
+  const { page, complaints } = await openClient(t);
   for (const name of ["json", "msgpack", "protobuf"]) {
     const ws = await freePort();
     const first = await benchServer(t, { ws, serializer: name });
@@ -88,7 +76,7 @@ test("browser: requests, compressed pushes, a restart and the close", async (t) 
 });
 
 test("browser: the event `online` tries immediately", async (t) => {
-  const { page } = await openPage(t);
+  const { page } = await openClient(t);
   const ws = await freePort();
   const first = await benchServer(t, { ws });
   await page.evaluate(([port]) => globalThis.open(port, "json"), [ws]);

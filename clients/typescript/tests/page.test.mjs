@@ -5,10 +5,10 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { test } from "node:test";
-import { chromium } from "playwright-core";
 import { WebSocketServer } from "ws";
 import { decodeMessage, encodeMessage, MessageType } from "../dist/esm/message.js";
 import { decodePacket, encodePacket, PacketType } from "../dist/esm/packet.js";
+import { openPage } from "./programs.mjs";
 import { body } from "./support.mjs";
 
 const folder = new URL("../../../examples/chat/web/", import.meta.url);
@@ -44,18 +44,8 @@ test("page: a message that is not sent is told, and its text is kept", async (t)
     response.end(["index.html", "chat.js", "style.css", "icon.svg"].includes(name) ? readFileSync(new URL(name, folder)) : "");
   }).listen(0, "127.0.0.1");
   await once(site, "listening");
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
-    args: ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
-  });
-  t.after(async () => {
-    await browser.close();
-    site.close();
-  });
-  const page = await browser.newPage();
-  const complaints = [];
-  page.on("pageerror", (error) => complaints.push(error.message));
-  await page.goto(`http://127.0.0.1:${site.address().port}/?ws=${port}`);
+  t.after(() => site.close());
+  const { page, complaints } = await openPage(t, `http://127.0.0.1:${site.address().port}/?ws=${port}`);
   await page.fill("#name", "ann");
   await page.press("#name", "Enter");
   await page.waitForSelector("#room[data-state=online]");

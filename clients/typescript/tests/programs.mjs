@@ -8,6 +8,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 const folder = process.env.PITAYA_BIN ?? join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "debug");
@@ -48,6 +49,20 @@ export async function freePort() {
   probe.close();
   await once(probe, "close");
   return port;
+}
+
+/** Opens an address in a browser that ends with the test. Returns the page, and its errors as they come. */
+export async function openPage(t, address) {
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
+    args: ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
+  });
+  t.after(() => browser.close());
+  const page = await browser.newPage();
+  const complaints = [];
+  page.on("pageerror", (error) => complaints.push(error.message));
+  await page.goto(address);
+  return { page, complaints };
 }
 
 /** Starts the server of the benchmarks. */
