@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Mutex;
 
+use futures_util::future::join_all;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::sync::watch;
 
 use crate::etcd::{self, Etcd};
 use crate::nats::Nats;
@@ -22,18 +25,20 @@ pub struct Brokers {
     nats: Option<Nats>,
     etcd: &'static Etcd,
     prefix: String,
+    /// The number of servers that each started program has listed.
+    listed: Mutex<Vec<watch::Receiver<usize>>>,
 }
 
 impl Brokers {
     /// A broker of its own, and a part of the registry of its own.
     pub async fn start() -> Self {
         let (nats, etcd) = (Nats::start().await, Etcd::shared().await);
-        Self { nats: Some(nats), etcd, prefix: etcd::prefix() }
+        Self { nats: Some(nats), etcd, prefix: etcd::prefix(), listed: Mutex::default() }
     }
 
     /// A registry without a broker: the servers call each other over gRPC.
     pub async fn without_nats() -> Self {
-        Self { nats: None, etcd: Etcd::shared().await, prefix: etcd::prefix() }
+        Self { nats: None, etcd: Etcd::shared().await, prefix: etcd::prefix(), listed: Mutex::default() }
     }
 
     /// Whether the servers call each other over gRPC.
@@ -62,7 +67,12 @@ impl Brokers {
     /// The same with a registry of its own, that the test may kill and freeze. It lives as long as the test binary.
     pub async fn start_apart() -> Self {
         let (nats, etcd) = (Nats::start().await, Etcd::start().await);
-        Self { nats: Some(nats), etcd: Box::leak(Box::new(etcd)), prefix: etcd::prefix() }
+        Self {
+            nats: Some(nats),
+            etcd: Box::leak(Box::new(etcd)),
+            prefix: etcd::prefix(),
+            listed: Mutex::default(),
+        }
     }
 
     /// Returns the prefix of the keys of this cluster.
@@ -96,6 +106,19 @@ impl Brokers {
         .await;
     }
 
+    /// Waits until each started program lists all of them. For programs of this framework, which all run.
+    ///
+    /// # Panics
+    /// If it does not come to that.
+    pub async fn until_all_listed(&self) {
+        let mut listed = self.listed.lock().expect("no thread panicked with it").clone();
+        let all = listed.len();
+        let wait = listed.iter_mut().map(|count| count.wait_for(|count| *count >= all));
+        for count in soon("the servers to list each other", join_all(wait)).await {
+            count.expect("the program runs");
+        }
+    }
+
     /// Starts a program as a server of this cluster, with no environment but the addresses of broker and registry.
     ///
     /// # Panics
@@ -124,6 +147,7 @@ impl Brokers {
                 .args([&format!("-frontend={frontend}"), &format!("-grpc={grpc}"), "-serializer=json"])
                 .args(["-grpcport", &grpc_port.to_string()])
                 .env_clear()
+                .env("RUST_LOG", "error,pitaya::cluster::servers=info")
                 .env("PITAYA_CLUSTER_SD_ETCD_ENDPOINTS", self.etcd.url())
                 .env("PITAYA_MODULES_BINDINGSTORAGE_ETCD_ENDPOINTS", self.etcd.url())
                 .env("PITAYA_MODULES_BINDINGSTORAGE_ETCD_PREFIX", &self.prefix)
@@ -149,8 +173,15 @@ impl Brokers {
             })
             .await;
             if ready {
+                let is_listing = |line: &str| line.contains("server added");
+                let (sender, listed) = watch::channel(said.iter().filter(|line| is_listing(line)).count());
+                self.listed.lock().expect("no thread panicked with it").push(listed);
                 // A task reads its output, so that the program never waits for a reader.
-                tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+                tokio::spawn(async move {
+                    while let Ok(Some(line)) = lines.next_line().await {
+                        sender.send_modify(|count| *count += usize::from(is_listing(&line)));
+                    }
+                });
                 return Program { child, port };
             }
             eprintln!("{} did not start: {}", program.display(), said.join("\n"));

@@ -1,6 +1,7 @@
 //! Starts the server of end-to-end suites: see `flags.rs`.
 //!
-//! It writes `all modules started!` to standard error when it is ready, and nothing else without `-debug`.
+//! It writes `all modules started!` to standard error when it is ready. Without `-debug` it logs errors only, or what
+//! the variable `RUST_LOG` says.
 
 use std::process::ExitCode;
 
@@ -11,6 +12,7 @@ use pitaya::binding::{EtcdBindingOptions, EtcdBindingStorage};
 use pitaya::config::{Config, RpcTransport};
 use pitaya::prelude::*;
 use pitaya::serialize::Format;
+use tracing_subscriber::EnvFilter;
 
 pitaya::link!(e2e_server);
 
@@ -34,7 +36,8 @@ async fn main() -> ExitCode {
 
 async fn serve(flags: Flags) -> Result<()> {
     let level = if flags.debug { "debug" } else { "error" };
-    tracing_subscriber::fmt().with_env_filter(level).with_ansi(false).with_writer(Lossy::start()).init();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(Lossy::start()).init();
     let mut config = Config::from_env()?;
     config.etcd.prefix = flags.sd_prefix;
     if flags.grpc {

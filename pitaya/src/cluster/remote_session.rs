@@ -32,7 +32,7 @@ impl Outbound {
             }
             SessionRequest::Kick { uid } => (sys::KICK, KickMsg { user_id: uid.to_owned() }.encode_to_vec()),
             SessionRequest::Push { uid, route, body } => {
-                return self.push_to_session(&self.frontend(call)?, &uid, route, body).await;
+                return self.push_to_session(&self.frontend(call).await?, &uid, route, body).await;
             }
         };
         self.call_frontend(call, route, body).await
@@ -41,13 +41,17 @@ impl Outbound {
     /// Calls the frontend. The frontend runs the call after all messages that were published to it during this call.
     async fn call_frontend(&self, call: &FrontendCall, route: &str, mut body: Vec<u8>) -> Result<()> {
         self.order.sent.place_call(&mut body, call.since, &call.frontend_id);
-        let server = Selection::fixed(self.frontend(call)?);
+        let server = Selection::fixed(self.frontend(call).await?);
         let timeout = self.call_timeout(None, call.current.deadline);
         self.call_server(&server, route, &body, &call.current, timeout).await.map(drop)
     }
 
-    fn frontend(&self, call: &FrontendCall) -> Result<Arc<Server>> {
-        self.servers.get(&call.frontend_id).or_else(|| newcomer(call)).ok_or_else(|| {
+    async fn frontend(&self, call: &FrontendCall) -> Result<Arc<Server>> {
+        let listed = match self.transport.needs_listed_servers() {
+            true => self.servers.wait_for(&call.frontend_id).await,
+            false => self.servers.get(&call.frontend_id),
+        };
+        listed.or_else(|| newcomer(call)).ok_or_else(|| {
             // Go Pitaya's answer has no metadata, so the log has the details.
             let detail = format!(
                 "the frontend `{}` of the session has stopped or was never known here",

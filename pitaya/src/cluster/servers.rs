@@ -1,17 +1,27 @@
 //! The known servers: discovery writes them, everything else reads them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use foldhash::fast::RandomState;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::Server;
 use super::server::{BROADCASTS, ORDER};
 use crate::util::sync::Mutex;
 use crate::util::throttle::{GLOBAL, throttled};
+
+/// How long [`Servers::wait_for`] waits for a server that has just started.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// How many ids of absent servers are remembered.
+const ABSENT: usize = 1024;
 
 /// An immutable snapshot of all servers.
 #[derive(Debug, Default)]
@@ -154,6 +164,9 @@ pub struct Servers {
     listeners: Mutex<Vec<Listener>>,
     /// Held over a change and its listeners, so that listeners see changes in order.
     changing: Mutex<()>,
+    changed: Notify,
+    /// The ids of the last servers that left, or did not come while they were waited for.
+    absent: Mutex<VecDeque<Arc<str>>>,
 }
 
 impl Servers {
@@ -172,6 +185,42 @@ impl Servers {
     #[must_use]
     pub fn get(&self, id: &str) -> Option<Arc<Server>> {
         self.look(|view| view.get(id).cloned())
+    }
+
+    /// Returns the server with this id. Waits up to [`WAIT`] for one that has never been listed, because a server that
+    /// has just started may call before discovery lists it here. Returns `None` immediately for a server that has left, or
+    /// did not come before.
+    ///
+    /// Cancel safe.
+    pub(crate) async fn wait_for(&self, id: &str) -> Option<Arc<Server>> {
+        let listed = async {
+            loop {
+                let mut changed = pin!(self.changed.notified());
+                changed.as_mut().enable();
+                let found = self.get(id);
+                if found.is_some() || self.is_absent(id) {
+                    return found;
+                }
+                changed.await;
+            }
+        };
+        timeout(WAIT, listed).await.unwrap_or_else(|_| {
+            self.remember_absent(id);
+            None
+        })
+    }
+
+    fn is_absent(&self, id: &str) -> bool {
+        self.absent.lock().iter().any(|absent| **absent == *id)
+    }
+
+    fn remember_absent(&self, id: &str) {
+        let mut absent = self.absent.lock();
+        absent.retain(|known| **known != *id);
+        if absent.len() == ABSENT {
+            absent.pop_front();
+        }
+        absent.push_back(id.into());
     }
 
     /// Calls `listener` for every change from now on, in order, in the task of discovery. It must not wait nor change
@@ -234,6 +283,7 @@ impl Servers {
                 }
                 Change::Removed(server) => {
                     tracing::info!(server_type = %server.server_type, server_id = %server.id, "server removed");
+                    self.remember_absent(&server.id);
                 }
             }
             for listener in &listeners {
@@ -249,6 +299,7 @@ impl Servers {
                 }
             }
         }
+        self.changed.notify_waiters();
     }
 }
 
@@ -319,6 +370,41 @@ mod tests {
         let ours = Server::new("connector", "ours").frontend(true).with_metadata(BROADCASTS, "1");
         servers.put(ours.with_metadata(ORDER, "1"));
         assert!(servers.view().keeps_order("connector"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn server_that_is_listed_soon_is_waited_for() {
+        let servers = Arc::new(Servers::default());
+        let waiting = tokio::spawn({
+            let servers = Arc::clone(&servers);
+            async move { servers.wait_for("b").await }
+        });
+        tokio::task::yield_now().await;
+        servers.put(Server::new("room", "a"));
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        servers.put(Server::new("room", "b"));
+        assert_eq!(&*waiting.await.unwrap().unwrap().id, "b");
+
+        let began = tokio::time::Instant::now();
+        servers.remove("room", "b");
+        assert_eq!(servers.wait_for("b").await, None);
+        assert_eq!(began.elapsed(), Duration::ZERO, "a server that left is not waited for");
+        assert_eq!(servers.wait_for("c").await, None);
+        assert_eq!(began.elapsed(), WAIT);
+        assert_eq!(servers.wait_for("c").await, None);
+        assert_eq!(began.elapsed(), WAIT, "nobody waits for it twice");
+    }
+
+    #[test]
+    fn absent_servers_are_forgotten_at_the_limit() {
+        let servers = Servers::default();
+        for number in 0..=ABSENT {
+            servers.put(Server::new("room", format!("{number}")));
+            servers.remove("room", &number.to_string());
+        }
+        let absent = servers.absent.lock();
+        assert_eq!((absent.len(), &*absent[0]), (ABSENT, "1"));
     }
 
     #[test]

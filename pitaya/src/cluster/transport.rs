@@ -75,6 +75,12 @@ pub trait Transport: Send + Sync + 'static {
     /// Undoes one [`serve_user`](Self::serve_user). Returns immediately.
     fn forget_user(&self, uid: &str);
 
+    /// Whether the transport finds a server by its entry in the list of servers. If so, a call to a server that has just
+    /// started waits a moment until discovery lists it. A transport that needs only the id returns `false`.
+    fn needs_listed_servers(&self) -> bool {
+        false
+    }
+
     /// Whether the transport is connected, as far as is known.
     fn is_connected(&self) -> bool;
 
@@ -133,6 +139,10 @@ impl<T: Transport + ?Sized> Transport for Arc<T> {
 
     fn forget_user(&self, uid: &str) {
         (**self).forget_user(uid);
+    }
+
+    fn needs_listed_servers(&self) -> bool {
+        (**self).needs_listed_servers()
     }
 
     fn is_connected(&self) -> bool {

@@ -8,11 +8,15 @@ use pitaya_tests::raw_client::RawClient;
 const SERVER: &str = env!("CARGO_BIN_EXE_tested-e2e-server");
 
 async fn front(brokers: &Brokers, server_type: &str) -> Program {
-    brokers.server(Path::new(SERVER), server_type, true).await
+    let server = brokers.server(Path::new(SERVER), server_type, true).await;
+    brokers.until_all_listed().await;
+    server
 }
 
 async fn back(brokers: &Brokers) -> Program {
-    brokers.server(Path::new(SERVER), "game", false).await
+    let server = brokers.server(Path::new(SERVER), "game", false).await;
+    brokers.until_all_listed().await;
+    server
 }
 
 /// Asserts the answer to each request.

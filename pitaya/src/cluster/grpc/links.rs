@@ -104,6 +104,11 @@ impl Links {
         self.servers.get().and_then(|servers| servers.get(id))
     }
 
+    /// Returns the server of an id. Waits for one that discovery lists soon.
+    pub(super) async fn wait_for(&self, id: &str) -> Option<Arc<Server>> {
+        self.servers.get()?.wait_for(id).await
+    }
+
     /// Whether a link leads to the address of a server.
     fn fits(&self, link: &Link, server: &Server) -> bool {
         let address = address::of(server, &self.region);

@@ -253,7 +253,7 @@ impl GrpcTransport {
         if let Some(users) = self.users.get() {
             match users.find(frontend_type, uid).await {
                 Ok(Some(id)) => {
-                    let found = self.links.listed(&id);
+                    let found = self.links.wait_for(&id).await;
                     let is_candidate = |it: &Arc<Server>| it.frontend && *it.server_type == *frontend_type;
                     return Ok(found.filter(is_candidate).into_iter().collect());
                 }
@@ -349,6 +349,10 @@ impl Transport for GrpcTransport {
     }
 
     fn forget_user(&self, _: &str) {}
+
+    fn needs_listed_servers(&self) -> bool {
+        true
+    }
 
     fn is_connected(&self) -> bool {
         self.check_open().is_ok()
