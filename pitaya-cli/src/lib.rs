@@ -3,9 +3,11 @@
 //! The program is in [`main`](fn@main). [`diff`] compares schemas and [`gen_ts`] generates clients without input and
 //! output, for other tools.
 
+mod client;
 mod commands;
 pub mod diff;
 pub mod gen_ts;
+mod repl;
 
 use std::process::ExitCode;
 
@@ -30,6 +32,9 @@ enum Command {
     /// Generates clients
     #[command(subcommand)]
     Gen(commands::generate::Command),
+    /// Sends requests to a server by hand, or from a script
+    #[command(after_help = repl::EXAMPLES)]
+    Repl(repl::Repl),
     /// Prints a Rust file with the macros of pitaya expanded
     #[command(after_help = "Example:\n  pitaya expand src/room.rs")]
     Expand(commands::expand::Expand),
@@ -48,6 +53,7 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Schema(command) => command.run(),
         Command::Gen(command) => command.run(),
+        Command::Repl(command) => command.run(),
         Command::Expand(command) => command.run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -1,0 +1,153 @@
+//! The bodies of messages as text: JSON that a user writes, and JSON that a user reads.
+
+use bytes::Bytes;
+use pitaya_schema::{Method, Scalar, Schema, Type};
+use serde_json::value::RawValue;
+
+/// A body that the server sent, as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// JSON, as the server wrote it or converted from its serializer.
+    Json(String),
+    /// Text that is no JSON, or bytes with escapes.
+    Other(String),
+}
+
+impl Body {
+    fn of_text(bytes: &[u8]) -> Self {
+        match serde_json::from_slice::<&RawValue>(bytes) {
+            Ok(json) => Self::Json(json.get().to_owned()),
+            Err(_) => Self::of_bytes(bytes),
+        }
+    }
+
+    fn of_bytes(bytes: &[u8]) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(text) if !text.contains(char::is_control) => Self::Other(text.to_owned()),
+            _ => Self::Other(bytes.escape_ascii().to_string()),
+        }
+    }
+}
+
+/// Converts bodies between JSON and the server's serializer, by the schema where it needs one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Contract {
+    schema: Schema,
+}
+
+impl Contract {
+    pub(crate) fn new(schema: Schema) -> Self {
+        Self { schema }
+    }
+
+    pub(crate) fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// Encodes a body for the server's serializer. Without text the body is empty.
+    pub(crate) fn encode(&self, serializer: &str, route: &str, text: Option<&str>) -> Result<Bytes, String> {
+        let Some(text) = text else { return Ok(Bytes::new()) };
+        let method = find(&self.schema, route);
+        if method.is_some_and(|method| is_raw(method.message.as_ref())) {
+            return Ok(Bytes::copy_from_slice(text.as_bytes()));
+        }
+        match serializer {
+            "json" if method.is_some() => {
+                let json: &RawValue = serde_json::from_str(text).map_err(|error| no_json(&error))?;
+                Ok(Bytes::copy_from_slice(json.get().as_bytes()))
+            }
+            // A handler that the schema does not know may take raw bytes.
+            "json" => Ok(Bytes::copy_from_slice(text.as_bytes())),
+            other => Err(format!("cannot write `{other}`")),
+        }
+    }
+
+    /// Reads the body of an answer.
+    pub(crate) fn decode_answer(&self, serializer: &str, route: &str, body: &[u8]) -> Body {
+        let ty = find(&self.schema, route).map(|method| method.reply.as_ref());
+        Self::decode(serializer, ty, body)
+    }
+
+    /// Reads the body of a push.
+    pub(crate) fn decode_push(&self, serializer: &str, route: &str, body: &[u8]) -> Body {
+        let ty = self.schema.pushes.get(route).map(|push| Some(&push.message));
+        Self::decode(serializer, ty, body)
+    }
+
+    fn decode(serializer: &str, ty: Option<Option<&Type>>, body: &[u8]) -> Body {
+        match serializer {
+            _ if ty.is_some_and(is_raw) => Body::of_bytes(body),
+            "json" => Body::of_text(body),
+            _ => Body::of_bytes(body),
+        }
+    }
+}
+
+fn is_raw(ty: Option<&Type>) -> bool {
+    ty == Some(&Type::Scalar(Scalar::Bytes))
+}
+
+fn no_json(error: &serde_json::Error) -> String {
+    format!("the data is not JSON: {error}")
+}
+
+/// Returns the handler that a client's route means.
+///
+/// A client may name a server type for a handler that servers of every type have, and may omit its frontend's type.
+pub(crate) fn find<'a>(schema: &'a Schema, route: &str) -> Option<&'a Method> {
+    let handlers = &schema.handlers;
+    handlers.get(route).or_else(|| match route.splitn(3, '.').collect::<Vec<_>>()[..] {
+        [_, service, method] => handlers.get(&format!("{service}.{method}")),
+        [_, _] => {
+            let mut same = handlers
+                .iter()
+                .filter(|(full, _)| full.split_once('.').is_some_and(|(_, rest)| rest == route));
+            same.next().filter(|_| same.next().is_none()).map(|(_, method)| method)
+        }
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema() -> Schema {
+        Schema::from_json(
+            r#"{ "pitaya": 1, "types": { "A": { "fields": [] } }, "handlers": {
+                "a.x.y": { "message": "A" }, "b.x.y": { "message": "bytes" }, "a.x.z": { "message": "bytes" },
+                "s.m": { "message": "A" } } }"#,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn routes_may_omit_or_add_the_server_type() {
+        let schema = schema();
+        assert!(find(&schema, "a.x.y").is_some());
+        assert!(find(&schema, "x.z").is_some());
+        assert!(find(&schema, "a.s.m").is_some());
+        assert!(find(&schema, "x.y").is_none(), "two servers have it");
+        assert!(find(&schema, "x").is_none() && find(&schema, "").is_none());
+    }
+
+    #[test]
+    fn bodies_are_checked_by_the_schema() {
+        let contract = Contract::new(schema());
+        let encode = |route, text| contract.encode("json", route, Some(text));
+        assert_eq!(encode("a.x.y", " {\"b\": 1} ").unwrap(), "{\"b\": 1}");
+        assert!(encode("a.x.y", "{").unwrap_err().contains("not JSON"));
+        assert_eq!(encode("x.z", "{").unwrap(), "{");
+        assert_eq!(encode("unknown.route", "{").unwrap(), "{");
+        assert_eq!(contract.encode("json", "a.x.y", None).unwrap(), "");
+    }
+
+    #[test]
+    fn received_bytes_are_printable() {
+        let contract = Contract::default();
+        let decode = |body: &[u8]| contract.decode_push("json", "onX", body);
+        assert_eq!(decode(b"{\"a\": [1]}\n"), Body::Json("{\"a\": [1]}".to_owned()));
+        assert_eq!(decode(b"text"), Body::Other("text".to_owned()));
+        assert_eq!(decode(b"\xff\x1b[2J"), Body::Other("\\xff\\x1b[2J".to_owned()));
+    }
+}
