@@ -190,6 +190,23 @@ async fn binding_storage_names_the_frontend_of_a_user() {
 }
 
 #[tokio::test]
+async fn push_waits_for_a_frontend_that_is_listed_soon() {
+    let storage = MemoryBindingStorage::new();
+    let users = Lookup::new(Arc::new(storage.clone()), LONG);
+    let servers = Arc::<Servers>::default();
+    let listener = StdListener::bind("127.0.0.1:0").unwrap();
+    let a = Node::at("a", GrpcOptions::default(), &servers, listener, Some(&users)).await;
+    let mut b = Node::start("b", GrpcOptions::default(), &Arc::default()).await;
+    storage.put(&b.server, "ann").await.unwrap();
+    let mut push =
+        pin!(a.transport.publish(Address::Push { frontend_type: "front", uid: "ann" }, "ann".into()));
+    assert!(timeout(Duration::from_millis(10), push.as_mut()).await.is_err(), "it waits");
+    servers.put(b.server.clone());
+    push.await.unwrap();
+    assert_eq!(b.next().await, "push ann");
+}
+
+#[tokio::test]
 async fn messages_of_one_server_stay_in_order() {
     let (a, mut b) = pair().await;
     for n in 0..1000 {
