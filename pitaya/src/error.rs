@@ -37,6 +37,8 @@ pub mod code {
     pub const NOT_FOUND: &str = "PIT-404";
     /// A handler or a remote exceeded its timeout.
     pub const TIMEOUT: &str = "PIT-408";
+    /// The client's serializer cannot be used for the route.
+    pub const UNSUPPORTED_SERIALIZER: &str = "PIT-415";
     /// The client exceeds a rate limit whose calls are answered.
     pub const TOO_MANY: &str = "PIT-429";
     /// The client or its connection is gone.

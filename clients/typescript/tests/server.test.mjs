@@ -51,6 +51,25 @@ for (const [name, serializer] of Object.entries(SERIALIZERS)) {
   });
 }
 
+for (const server of Object.keys(SERIALIZERS)) {
+  test(`clients of each serializer get one push of a ${server} server`, async (t) => {
+    const ws = await freePort();
+    await benchServer(t, { ws, serializer: server });
+    const seats = [];
+    for (const serializer of Object.values(SERIALIZERS)) {
+      const client = await open(t, { url: `ws://127.0.0.1:${ws}`, serializer });
+      await client.fan.join();
+      seats.push({ client, said: next(client, "onSay") });
+    }
+    seats[0].client.fan.say({ text: "hello é" });
+    for (const { client, said } of seats) {
+      assert.deepEqual(await said, { text: "hello é" });
+      assert.deepEqual(await client.echo.typed({ text: "é" }), { text: "é" });
+      await assert.rejects(client.echo.none(), { code: "PIT-404", message: /none not found/ });
+    }
+  });
+}
+
 test("a generated client with odd names is made", async (t) => {
   const { Record_ } = await loadGenerated("names");
   const client = createClient(Record_, { url: "ws://127.0.0.1:1", webSocket: WebSocket });

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{BoxFuture, Filter, UpgradeRequest, Wrapper};
+use crate::serialize::Format;
 use crate::session::CloseReason;
 
 /// The other end of a connection.
@@ -76,6 +77,7 @@ pub struct IncomingConnection {
     peer: Peer,
     set_up: BoxFuture<'static, Result<(Link, Peer), OpenError>>,
     wrappers: Vec<Arc<dyn Wrapper>>,
+    format: Option<Format>,
 }
 
 impl IncomingConnection {
@@ -87,7 +89,7 @@ impl IncomingConnection {
     where
         F: Future<Output = Result<(Link, Peer), OpenError>> + Send + 'static,
     {
-        Self { peer, set_up: Box::pin(set_up), wrappers: Vec::new() }
+        Self { peer, set_up: Box::pin(set_up), wrappers: Vec::new(), format: None }
     }
 
     /// Returns a connection without a set-up.
@@ -109,7 +111,12 @@ impl IncomingConnection {
         let (link, peer) =
             tokio::time::timeout(deadline, self.set_up).await.map_err(|_| OpenError::Deadline)??;
         let filters = self.wrappers.iter().map(|w| w.wrap(&peer)).collect();
-        Ok(Opened { link, peer, socket_peer: self.peer, filters })
+        Ok(Opened { link, peer, socket_peer: self.peer, filters, format: self.format })
+    }
+
+    /// Fixes the serializer of the session. The innermost acceptor that fixes one decides.
+    pub(super) fn fix_format(&mut self, format: &Format) {
+        self.format.get_or_insert_with(|| format.clone());
     }
 
     pub(super) fn add_wrapper(&mut self, wrapper: Arc<dyn Wrapper>) {
@@ -137,6 +144,8 @@ pub struct Opened {
     pub socket_peer: Peer,
     /// The filters of each packet, in their order.
     pub filters: Vec<Box<dyn Filter>>,
+    /// The serializer of the session, if the acceptor fixes it.
+    pub format: Option<Format>,
 }
 
 impl fmt::Debug for Opened {
@@ -146,6 +155,7 @@ impl fmt::Debug for Opened {
             .field("peer", &self.peer)
             .field("socket_peer", &self.socket_peer)
             .field("filters", &self.filters.len())
+            .field("format", &self.format)
             .finish()
     }
 }

@@ -11,6 +11,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `incoming` | a connection from accept to [`Opened`] |
+//! | `fixed_format` | an acceptor whose sessions have one serializer |
 //! | `filter` | [`Wrapper`], [`Filter`], [`FilterPacket`] |
 //! | `rate_limit` | the sliding log and its wrapper |
 //! | `listener` | the listener of TCP and WebSocket, and their set-up |
@@ -20,6 +21,7 @@
 //! | `tcp`, `websocket` | the acceptors |
 
 mod filter;
+mod fixed_format;
 #[cfg(feature = "websocket")]
 mod forwarded;
 mod incoming;
@@ -36,8 +38,11 @@ mod websocket;
 
 use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
+use crate::serialize::Format;
+
 pub use crate::net::{AcceptBackoff, Pause, UpgradeRequest};
 pub use filter::{DropReason, Filter, FilterPacket, Verdict, Wrapped, Wrapper, wrapper_fn};
+pub use fixed_format::FixedFormat;
 pub use futures_util::future::BoxFuture;
 pub use incoming::{
     ByteStream, IncomingConnection, Link, MessageTooLong, OpenError, Opened, PacketStream, Peer,
@@ -131,6 +136,23 @@ pub trait Acceptor: Send + 'static {
         Self: Sized,
     {
         Wrapped::new(self, Arc::new(wrapper))
+    }
+
+    /// Fixes the serializer of the acceptor's sessions. The handshake names it, whatever the client asked for.
+    ///
+    /// Without it a session has the serializer that its client names in the handshake, or else the server's.
+    ///
+    /// ```
+    /// use pitaya::acceptor::{Acceptor, Tcp};
+    /// use pitaya::serialize::Format;
+    ///
+    /// let native = Tcp::new("0.0.0.0:3250").serializer(Format::Protobuf);
+    /// ```
+    fn serializer(self, format: impl Into<Format>) -> FixedFormat<Self>
+    where
+        Self: Sized,
+    {
+        FixedFormat::new(self, format.into())
     }
 }
 

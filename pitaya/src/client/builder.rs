@@ -120,9 +120,11 @@ impl Builder {
         self
     }
 
-    /// Sets the serializer that the server must use. By default the server chooses one of the three built-in ones.
+    /// Sets the serializer of this client, which the handshake names. By default the server chooses one of the three
+    /// built-in ones.
     ///
-    /// A custom serializer must be set here.
+    /// Connecting fails with [`ConnectError::Serializer`] if the server does not offer it. A custom serializer must be
+    /// set here.
     #[must_use]
     pub fn serializer(mut self, serializer: impl Into<Format>) -> Self {
         self.serializer = Some(serializer.into());
@@ -313,6 +315,9 @@ impl Builder {
         let user = self.user.clone().map_err(ConnectError::User)?;
         let mut request = Request::default();
         request.sys = self.sys.clone();
+        if let Some(format) = &self.serializer {
+            format.name().clone_into(&mut request.sys.serializer);
+        }
         if let Some(user) = user {
             request = request.with_user(&user).map_err(|error| ConnectError::User(error.to_string()))?;
         }

@@ -9,7 +9,8 @@ use super::outbound::Outbound;
 use super::protos::{BindMsg, KickAnswer, KickMsg, OrderedBroadcast, Place, Push};
 use super::response::{self, ACK};
 use crate::error::{Error, Result, code, text};
-use crate::session::{CloseReason, FrontendSession, Pool};
+use crate::serialize::{Body, Format, recode};
+use crate::session::{CloseReason, FormattedPush, FrontendSession, Pool};
 
 /// The sessions of this server, as other servers reach them.
 pub(super) struct LocalSessions {
@@ -29,11 +30,16 @@ impl LocalSessions {
     /// Pushes to a user. Returns the answer.
     pub(super) fn push(&self, body: Bytes) -> Bytes {
         let result = Push::decode(body).map_err(|error| self.decode_error("push", &error)).and_then(|push| {
-            let packet = self
-                .pool
-                .frame_push(&push.route, &push.data)
-                .map_err(|error| self.decode_error("push", &error))?;
-            self.by_uid(&push.uid)?.push(&push.route, &packet)
+            let session = self.by_uid(&push.uid);
+            let own = session.as_ref().ok().and_then(|session| session.own_format());
+            let packet = match own {
+                None => self.pool.frame_push(&push.route, &push.data),
+                Some(own) => self
+                    .recoded(&push.route, &push.data, own)
+                    .and_then(|body| self.pool.frame_push(&push.route, &body)),
+            };
+            let packet = packet.map_err(|error| self.decode_error("push", &error))?;
+            session?.push(&push.route, &packet)
         });
         response::write(result.map(|()| ACK), false)
     }
@@ -45,6 +51,12 @@ impl LocalSessions {
                 self.by_uid(&kick.user_id).is_ok_and(|session| session.kick(CloseReason::Kicked))
             });
         KickAnswer { kicked }.encode_to_vec().into()
+    }
+
+    /// Returns the body of a push, which came in the server's format, in another one.
+    fn recoded(&self, route: &str, body: &Bytes, to: &Format) -> Result<Bytes> {
+        recode::push(route, &Body::shared(body), &self.pool.settings().format, to)
+            .map_err(|error| Error::new(code::UNSUPPORTED_SERIALIZER, error.to_string()))
     }
 
     /// Handles the announcement of a bind.
@@ -67,10 +79,14 @@ impl LocalSessions {
                 session.kick(CloseReason::Kicked);
             }
         } else {
-            match self.pool.frame_push(&it.route, &it.data) {
+            let recode = |format: &Format| self.recoded(&it.route, &it.data, format);
+            let mut push = FormattedPush::new(&self.pool, &it.route, &it.data, &recode);
+            for session in sessions {
                 // A session that does not accept it applies the outbox policy, which counts it.
-                Ok(packet) => sessions.for_each(|session| drop(session.push(&it.route, &packet))),
-                Err(error) => drop(self.decode_error("broadcast", &error)),
+                if let Err(error) = push.send(&session) {
+                    drop(self.decode_error("broadcast", &error));
+                    break;
+                }
             }
         }
         if let Some(place) = it.place {

@@ -182,7 +182,7 @@ impl Call<Handler> {
 
     #[inline]
     pub(crate) fn format(&self) -> &Format {
-        &self.caller.scope.session.pool().settings().format
+        self.caller.scope.session.format()
     }
 }
 

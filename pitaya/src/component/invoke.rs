@@ -263,11 +263,11 @@ impl ClientCall {
     fn send<M: Message>(&self, value: &Value<M>) -> Option<Result<()>> {
         match (&self.reply, &self.scope.session) {
             (ReplySink::Outbox(mid), Side::Frontend(session)) => {
-                let settings = session.pool().settings();
-                let compression = settings.compression.numbered(self.entry.index());
+                let format = session.format();
+                let compression = session.pool().settings().compression.numbered(self.entry.index());
                 let sent = session.encode(|out| {
                     message::encode_response_with(out, *mid, false, compression, |out| {
-                        value.encode(out, |value, out| settings.format.encode(value, out))
+                        value.encode(out, |value, out| format.encode(value, out))
                     })
                 });
                 match sent {
@@ -277,7 +277,7 @@ impl ClientCall {
                 }
             }
             (ReplySink::Caller(slot), session) => {
-                let format = &session.pool().settings().format;
+                let format = session.format();
                 let mut out = BytesMut::new();
                 let encoded = value.encode(&mut out, |value, out| format.encode(value, out));
                 Some(encoded.map(|()| slot.put(out.freeze())).map_err(encode_failed))

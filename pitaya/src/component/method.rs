@@ -3,6 +3,7 @@
 use super::build::ComponentType;
 use super::{Call, CallFuture, Handler, Kind, Remote, Reply};
 use crate::error::{ErrorCodes, Result};
+use crate::serialize::recode::{self, RecodeFn};
 use crate::serialize::{Body, Message, Schema};
 use crate::services::Services;
 
@@ -17,6 +18,7 @@ pub(crate) type Need = (&'static str, fn(&Services) -> Result<()>);
 #[derive(Debug, Clone, Copy)]
 pub struct MessageType {
     pub(crate) schema: &'static Schema,
+    pub(crate) recode: RecodeFn,
     #[cfg(feature = "worker")]
     pub(crate) to_body: crate::worker::arg::BodyFn,
 }
@@ -25,6 +27,7 @@ impl MessageType {
     pub(crate) const fn of<T: Message>() -> Self {
         Self {
             schema: T::SCHEMA,
+            recode: recode::typed::<T>,
             #[cfg(feature = "worker")]
             to_body: crate::worker::arg::to_body::<T>,
         }
@@ -36,12 +39,13 @@ impl MessageType {
 #[derive(Debug, Clone, Copy)]
 pub struct ReplyType {
     pub(crate) schema: &'static Schema,
+    pub(crate) recode: RecodeFn,
     pub(crate) errors: ErrorCodes,
 }
 
 impl ReplyType {
     pub(crate) const fn of<R: Reply>() -> Self {
-        Self { schema: <R::Ok as Message>::SCHEMA, errors: R::ERRORS }
+        Self { schema: <R::Ok as Message>::SCHEMA, recode: recode::typed::<R::Ok>, errors: R::ERRORS }
     }
 }
 

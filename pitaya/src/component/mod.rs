@@ -12,6 +12,7 @@ pub mod assert;
 mod build;
 #[allow(missing_debug_implementations)]
 mod call;
+mod client_types;
 #[allow(missing_debug_implementations)]
 mod every;
 mod fake;
@@ -47,6 +48,7 @@ pub use rpc::Rpc;
 pub use build::HasServices;
 pub(crate) use build::Instance;
 pub(crate) use call::{CallFuture, ClientCall, SessionScope};
+pub(crate) use client_types::{ClientTypes, any_proto};
 pub(crate) use every::{Every, start as start_timer};
 pub(crate) use local_remotes::LocalRemotes;
 #[cfg(test)]

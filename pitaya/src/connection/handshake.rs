@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use crate::error::BoxError;
+use crate::serialize::Format;
 use crate::session::Session;
 use crate::util::panic::panic_error;
 use crate::util::throttle::{GLOBAL, throttled};
@@ -68,6 +69,8 @@ pub(crate) struct HandshakePolicy {
     pub(crate) authenticate: Option<Authenticate>,
     /// The encoded reply that accepts.
     pub(crate) accept: Bytes,
+    /// The formats that clients may name in place of the server's, with the reply that accepts.
+    pub(crate) formats: Vec<(Format, Bytes)>,
     /// The reply that refusals are derived from.
     pub(crate) template: Reply,
     pub(crate) compression: bool,
@@ -88,6 +91,33 @@ impl HandshakePolicy {
             return Err(Refusal::new());
         }
         Ok(())
+    }
+
+    /// Returns the format that a client names; `None` for the server's, and for one that the server does not offer. The
+    /// client reads in the reply what it got.
+    pub(super) fn format_named(&self, name: &str) -> Option<&Format> {
+        if name.is_empty() || name == self.template.serializer {
+            return None;
+        }
+        self.formats.iter().map(|(format, _)| format).find(|format| format.name() == name)
+    }
+
+    /// Returns the encoded reply that accepts a session with a format of its own, or with the server's.
+    pub(super) fn accept(&self, own: Option<&Format>) -> Bytes {
+        let Some(own) = own else { return self.accept.clone() };
+        let offered = self.formats.iter().find(|(format, _)| format.is(own));
+        offered.map_or_else(|| self.accept_in(own), |(_, reply)| reply.clone())
+    }
+
+    /// Encodes the reply for a format of the application that an acceptor fixes.
+    fn accept_in(&self, own: &Format) -> Bytes {
+        let mut reply = self.template.clone();
+        own.name().clone_into(&mut reply.serializer);
+        // The reply in the server's format fits, so only a name of megabytes does not.
+        reply.encode(self.compression).unwrap_or_else(|error| {
+            throttled!(GLOBAL, error, "serializer names too long", %error, "failed to name a serializer");
+            self.accept.clone()
+        })
     }
 
     /// Starts the application's authentication, if there is one. A panic refuses.

@@ -1,6 +1,7 @@
 //! The per-session ordered queue: the messages of a session run one at a time, in the order of their arrival.
 
 use std::collections::VecDeque;
+use std::future::ready;
 use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,6 +13,7 @@ use tokio::time::Instant;
 use super::ConnectionContext;
 use super::answer::{send_error, send_reply, try_send_error};
 use super::metrics::{CompletedBatch, RouteLabel};
+use super::recode;
 use super::running_call::{self, CallInfo, RunningCall, Started};
 use crate::cluster::Forwarded;
 use crate::component::{CallFuture, ClientCall, Entry, EntryId, Handler, ReplySink, SessionScope, Target};
@@ -294,16 +296,21 @@ impl Lane {
     /// Forwards a message, then sends its reply to the client.
     pub(super) fn forward(&self, route: Arc<str>, mid: u64, body: &Body<'_>) -> CallFuture<Handler> {
         let session = Arc::clone(&self.session);
-        let message = Forwarded {
-            session: Arc::clone(&session),
-            route: Arc::clone(&route),
-            body: body.to_bytes(),
-            mid,
+        let body = match session.own_format() {
+            None => body.to_bytes(),
+            Some(own) => match recode::message(&session, own, &route, body) {
+                Ok(body) => body,
+                Err(error) => return Box::pin(ready(Err(error))),
+            },
         };
+        let message = Forwarded { session: Arc::clone(&session), route: Arc::clone(&route), body, mid };
         let answer = self.context.forward(message);
         Box::pin(async move {
-            let reply = answer.await?;
+            let mut reply = answer.await?;
             if mid != 0 {
+                if let Some(own) = session.own_format() {
+                    reply = recode::reply(&session, own, &route, &reply)?;
+                }
                 send_reply(&session, &route, mid, &reply).await?;
             }
             Ok(())

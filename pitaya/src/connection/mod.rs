@@ -11,6 +11,7 @@
 //! | `machine.rs` | the phases and deadlines of the protocol, without I/O |
 //! | `lane.rs`, `running_call.rs`, `concurrent.rs` | the calls of a session |
 //! | `answer.rs` | replies that no handler encodes |
+//! | `recode.rs` | forwarded messages and their replies, for clients with a serializer of their own |
 //! | `closing.rs`, `linger.rs` | the end of a session, and of its socket |
 //!
 //! A connection at rest holds no buffer: it reads into the buffer of its thread, and a batch of replies borrows one
@@ -30,6 +31,7 @@ pub(crate) mod machine;
 mod metrics;
 mod output;
 mod packet_handler;
+mod recode;
 mod running_call;
 
 pub use call_limits::CallLimit;

@@ -132,6 +132,9 @@ impl PacketHandler {
         if let Err(refusal) = self.context.handshake_policy.validate(self.session.id(), &request) {
             return self.on_auth_result(Err(refusal));
         }
+        if let Some(format) = self.context.handshake_policy.format_named(&request.sys.serializer) {
+            self.session.choose_format(format);
+        }
         self.session.set_handshake(Arc::clone(&request));
         let session = Session::new(Arc::clone(&self.session), 0);
         match self.context.handshake_policy.authenticate(session, &request) {
@@ -157,7 +160,7 @@ impl PacketHandler {
         match result {
             Ok(()) => {
                 self.machine.handshake_accepted();
-                self.session.outbox().accept_handshake(&policy.accept);
+                self.session.outbox().accept_handshake(&policy.accept(self.session.own_format()));
             }
             Err(refusal) => {
                 self.session.refuse(&policy.refuse(refusal));

@@ -296,7 +296,8 @@ impl Group {
         membership::remove_members(self, self.store()?.delete(&self.name)).await
     }
 
-    /// Sends a message to all members, on the route of its type. It is encoded once, and the members share the bytes.
+    /// Sends a message to all members, on the route of its type. It is encoded once for each format of their sessions,
+    /// and the members share the bytes.
     ///
     /// Never waits for a client: `pitaya.session.outbox.policy` decides about a full outbox. Not cancel-safe: a dropped
     /// call may have sent to some members.
@@ -342,7 +343,7 @@ impl Group {
         let members = self.store()?.members(&self.name).await.map_err(|error| self.about(error, None))?;
         let body = self.users.encode(message)?;
         let uids = members.iter().map(|uid| &**uid).filter(|uid| filter(uid)).collect();
-        self.users.deliver(uids, route, body).await
+        self.users.deliver(uids, route, body, message).await
     }
 }
 

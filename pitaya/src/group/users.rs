@@ -9,8 +9,8 @@ use bytes::Bytes;
 use crate::component::service;
 use crate::error::{Error, Result, code, text};
 use crate::peers::Role;
-use crate::serialize::{Message, Push};
-use crate::session::{CloseReason, Pool, Session, SessionPool};
+use crate::serialize::{Format, Message, Push};
+use crate::session::{CloseReason, FormattedPush, Pool, Session, SessionPool, encode_body};
 
 /// Pushes to users and kicks them by uid.
 ///
@@ -118,7 +118,7 @@ impl Users {
         Self { frontend_type: Some(frontend_type.into()), ..self.clone() }
     }
 
-    /// Sends a message to users, on the route of its type. It is encoded once.
+    /// Sends a message to users, on the route of its type. It is encoded once for each format of their sessions.
     ///
     /// Never waits for a client: `pitaya.session.outbox.policy` decides about a full outbox. For users of other
     /// servers, success means that the message was sent, not that it arrives or that the user is connected. Not
@@ -141,8 +141,8 @@ impl Users {
         route: &str,
         message: &M,
     ) -> Result<Delivery> {
-        let body = self.pool.encode_body(message)?;
-        self.deliver(uids.iter().map(AsRef::as_ref).collect(), route, body).await
+        let body = self.encode(message)?;
+        self.deliver(uids.iter().map(AsRef::as_ref).collect(), route, body, message).await
     }
 
     /// Kicks users: sends each client a kick, then disconnects it.
@@ -192,32 +192,34 @@ impl Users {
         self.pool.by_uid(uid).map(|session| Session::new(session, 0))
     }
 
-    /// Encodes a message for any number of users.
+    /// Encodes a message in the server's format, for any number of users.
     pub(super) fn encode<M: Message>(&self, message: &M) -> Result<Bytes> {
         self.pool.encode_body(message)
     }
 
-    /// Sends the same message to all users.
-    pub(super) async fn deliver(&self, uids: Vec<&str>, route: &str, body: Bytes) -> Result<Delivery> {
+    /// Sends the same message to all users. `body` has it in the server's format.
+    pub(super) async fn deliver<M: Message>(
+        &self,
+        uids: Vec<&str>,
+        route: &str,
+        body: Bytes,
+        message: &M,
+    ) -> Result<Delivery> {
         let mut delivery = Delivery::new(text::PUSHING_TO_USERS);
         self.pool.check_push(route)?;
         let frontends = self.remote_frontends()?;
         // Users of another frontend type are not on this server.
         let local = frontends.as_ref().is_none_or(|frontends| frontends.is_own);
-        // Encoded for the first user on this server: a backend has none.
-        let mut packet = None;
         let mut others = Vec::new();
-        for uid in &uids {
-            match self.pool.by_uid(uid).filter(|_| local) {
-                Some(session) => {
-                    let packet = match &packet {
-                        Some(packet) => packet,
-                        None => packet.insert(self.pool.frame_push(route, &body)?),
-                    };
-                    delivery.count(uid, session.push(route, packet).is_ok());
+        {
+            let encode = |format: &Format| encode_body(format, message);
+            let mut push = FormattedPush::new(&self.pool, route, &body, &encode);
+            for uid in &uids {
+                match self.pool.by_uid(uid).filter(|_| local) {
+                    Some(session) => delivery.count(uid, push.send(&session)?),
+                    None if frontends.is_some() => others.push(*uid),
+                    None => delivery.count(uid, false),
                 }
-                None if frontends.is_some() => others.push(*uid),
-                None => delivery.count(uid, false),
             }
         }
         if let Some(frontends) = frontends

@@ -19,7 +19,7 @@ pub(super) fn schema(options: &ExportOptions) -> Result<Schema> {
         collector.block(block);
     }
     for push in inventory::iter::<PushType>() {
-        collector.push(push.0);
+        collector.push(push.schema);
     }
     for error in inventory::iter::<ErrorRecognizer>() {
         collector.codes(&error.codes, &mut BTreeSet::new());
@@ -342,7 +342,7 @@ mod tests {
                     let mut entry = MethodEntry::new(name, 1, |_, _| unreachable!("nothing is called"));
                     entry.doc = "A handler.";
                     let schema = schema(format!("Message{block}x{method}"));
-                    entry.reply = Some(ReplyType { schema, errors: ErrorCodes::Open });
+                    entry.reply = Some(ReplyType { schema, errors: ErrorCodes::Open, ..ReplyType::of::<Result<()>>() });
                     entry
                 });
                 let methods = Methods::Handlers(methods.collect::<Vec<_>>().leak());

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::recode::{self, RecodeFn};
 use super::{BodyForm, Codecs, Schema};
 use crate::error::Error;
 
@@ -46,12 +47,15 @@ pub trait Push: Message {
 /// A type that is pushed. For generated code; collected at link time.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct PushType(pub(crate) &'static Schema);
+pub struct PushType {
+    pub(crate) schema: &'static Schema,
+    pub(super) recode: RecodeFn,
+}
 
 impl PushType {
     /// Describes `T`.
     pub const fn of<T: Push>() -> Self {
-        Self(T::SCHEMA)
+        Self { schema: T::SCHEMA, recode: recode::typed::<T> }
     }
 }
 

@@ -1,7 +1,12 @@
 //! Serializers: encode and decode the values of handlers.
 //!
-//! A server uses one [`Format`] with its clients, chosen at run time and named in the handshake. A [`Message`] has code for
-//! each format as constants, so that the common formats cost no indirection. Another format implements [`Serializer`].
+//! A server has one [`Format`] for its clients, chosen at run time and named in the handshake. A client may name another
+//! one there, or its acceptor may fix one; the session then uses that. Each part of the code that encodes for a client
+//! asks the session for its format. The servers of a cluster send each other bodies in the server's format, which the
+//! frontend of such a session [recodes](recode).
+//!
+//! A [`Message`] has code for each format as constants, so that the common formats cost no indirection. Another format
+//! implements [`Serializer`].
 
 mod codec;
 #[doc(hidden)]
@@ -10,9 +15,11 @@ mod message;
 mod narrow;
 mod payload;
 pub(crate) mod proto_error;
+pub(crate) mod recode;
 mod schema;
 #[doc(hidden)]
 pub mod text;
+mod transcode;
 mod whole;
 
 pub use codec::{CodecError, Codecs};
@@ -128,6 +135,15 @@ impl Format {
     #[inline]
     pub fn decode<T: Message>(&self, body: &Body<'_>) -> Result<T, CodecError> {
         T::CODECS.decode(self, body)
+    }
+
+    /// Returns whether both are the same format: the same built-in one, or the same value of an application's.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Custom(own), Self::Custom(other)) => Arc::ptr_eq(own, other),
+            (Self::Custom(_), _) | (_, Self::Custom(_)) => false,
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
     }
 
     /// Whether this format can encode messages of this type.

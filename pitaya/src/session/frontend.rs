@@ -8,7 +8,7 @@ mod sending;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, MutexGuard, OnceLock};
 use std::task::Waker;
 
 use super::binding::{self, Binding};
@@ -19,6 +19,7 @@ use super::pool::Pool;
 use super::side::Side;
 use crate::error::Result;
 use crate::net::UpgradeRequest;
+use crate::serialize::Format;
 use crate::span::{ClientMessage, Tracer};
 use crate::util::sync::Mutex;
 use crate::wire::handshake;
@@ -124,6 +125,8 @@ pub(crate) struct FrontendSession {
     remote_addr: Box<str>,
     via: Option<Box<Via>>,
     outbox: Outbox,
+    /// The format of this session, from its acceptor or its handshake; `None` inside if it is the server's.
+    format: OnceLock<Option<Format>>,
     data: Data,
     binding: Binding,
     /// The call of the lane that runs now.
@@ -140,6 +143,7 @@ impl FrontendSession {
             remote_addr: remote_addr.into(),
             via: via.map(Box::new),
             outbox: Outbox::new(),
+            format: OnceLock::new(),
             data: Data::default(),
             binding: Binding::default(),
             lane: AtomicU64::new(0),
@@ -174,6 +178,38 @@ impl FrontendSession {
         is_request: bool,
     ) -> ClientMessage<'a> {
         ClientMessage { route, session: self.id, uid: self.uid(), request_id, is_request }
+    }
+
+    /// Returns the format of the bodies from and to the client.
+    #[inline]
+    pub(crate) fn format(&self) -> &Format {
+        self.own_format().unwrap_or(&self.pool.settings().format)
+    }
+
+    /// Returns the format of the bodies if it is not the server's.
+    #[inline]
+    pub(crate) fn own_format(&self) -> Option<&Format> {
+        self.format.get()?.as_ref()
+    }
+
+    /// Sets the format that the acceptor has fixed. The handshake does not change it.
+    pub(crate) fn fix_format(&self, format: &Format) {
+        self.set_format(format);
+    }
+
+    /// Sets the format unless it is set. Returns whether the session has one of its own from now on.
+    fn set_format(&self, format: &Format) -> bool {
+        let own = (!format.is(&self.pool.settings().format)).then(|| format.clone());
+        let is_own = own.is_some();
+        self.format.set(own).is_ok() && is_own
+    }
+
+    /// Sets the format that the client has named in its handshake. A push that was made before is in another format, so
+    /// it is dropped.
+    pub(crate) fn choose_format(&self, format: &Format) {
+        if self.set_format(format) {
+            self.lost(self.outbox.discard_held());
+        }
     }
 
     pub(super) fn binding(&self) -> &Binding {

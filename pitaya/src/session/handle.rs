@@ -152,7 +152,8 @@ impl<D> Session<D> {
     pub fn push_route<'a, M: Message>(&'a self, route: &'a str, message: &M) -> Pushing<'a> {
         match &self.side {
             Side::Frontend(session) => {
-                Pushing::packet(session, self.call, route, session.pool().encode_push(route, message))
+                let packet = session.pool().encode_push(session.format(), route, message);
+                Pushing::packet(session, self.call, route, packet)
             }
             Side::Backend(session) => Pushing::forwarded(self.require_uid().and_then(|uid| {
                 let body = session.pool().encode_body(message)?;
@@ -219,6 +220,11 @@ impl<D> Session<D> {
         } else {
             Err(Error::new(code::CLOSED, text::BROKEN_PIPE))
         }
+    }
+
+    /// Returns the format of the bodies from and to the client; the server's on a backend, because the frontend recodes.
+    pub fn format(&self) -> &Format {
+        self.side.format()
     }
 
     /// Returns the data of the client's handshake; `None` before the handshake, and on a backend.

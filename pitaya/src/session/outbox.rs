@@ -254,6 +254,12 @@ impl Outbox {
         self.lock().held = true;
     }
 
+    /// Drops the packets that wait for the handshake. Returns their number.
+    pub(crate) fn discard_held(&self) -> usize {
+        let mut inner = self.lock();
+        if inner.held { mem::take(&mut inner.batch).len() } else { 0 }
+    }
+
     /// Inserts the reply that accepts the handshake before the held packets, and releases them all.
     pub(crate) fn accept_handshake(&self, reply: &Bytes) {
         let mut inner = self.lock();

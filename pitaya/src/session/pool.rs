@@ -159,19 +159,14 @@ impl Pool {
         session
     }
 
-    /// Encodes the body of a push.
+    /// Encodes the body of a push in the server's format.
     pub(crate) fn encode_body<M: Message>(&self, message: &M) -> Result<Bytes> {
-        let mut body = BytesMut::new();
-        self.settings()
-            .format
-            .encode(message, &mut body)
-            .map_err(|error| Error::internal(error.into_inner()))?;
-        Ok(body.freeze())
+        encode_body(&self.settings.format, message)
     }
 
-    /// Encodes a push once, for any number of sessions.
-    pub(crate) fn encode_push<M: Message>(&self, route: &str, message: &M) -> Result<Bytes> {
-        self.frame_push(route, &self.encode_body(message)?)
+    /// Encodes a push in a format.
+    pub(crate) fn encode_push<M: Message>(&self, format: &Format, route: &str, message: &M) -> Result<Bytes> {
+        self.frame_push(route, &encode_body(format, message)?)
     }
 
     /// Checks whether a push may have this route.
@@ -305,6 +300,13 @@ impl Pool {
         all.sort_unstable_by_key(|session| session.id());
         all
     }
+}
+
+/// Encodes the body of a push.
+pub(crate) fn encode_body<M: Message>(format: &Format, message: &M) -> Result<Bytes> {
+    let mut body = BytesMut::new();
+    format.encode(message, &mut body).map_err(|error| Error::internal(error.into_inner()))?;
+    Ok(body.freeze())
 }
 
 impl fmt::Debug for Pool {

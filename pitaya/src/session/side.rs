@@ -7,6 +7,7 @@ use super::binding::Binding;
 use super::data::Data;
 use super::frontend::FrontendSession;
 use super::pool::Pool;
+use crate::serialize::Format;
 use crate::span::{ClientMessage, Tracer};
 
 /// A session, on the server that has its connection or on another one.
@@ -30,6 +31,16 @@ impl Side {
         match self {
             Self::Frontend(session) => session.pool(),
             Self::Backend(session) => session.pool(),
+        }
+    }
+
+    /// Returns the format of the bodies from and to the client. On a backend it is the server's, also towards a frontend
+    /// whose session has another.
+    #[inline]
+    pub(crate) fn format(&self) -> &Format {
+        match self {
+            Self::Frontend(session) => session.format(),
+            Self::Backend(session) => &session.pool().settings().format,
         }
     }
 

@@ -49,7 +49,7 @@ impl Pushes {
     /// # Errors
     /// `PIT-000` if a body is not a `P`.
     pub fn take_as<P: Push>(&self) -> Result<Vec<P>> {
-        let format = &self.session.pool().settings().format;
+        let format = self.session.format();
         self.take()
             .into_iter()
             .filter(|(route, _)| route == P::ROUTE)

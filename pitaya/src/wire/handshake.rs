@@ -35,6 +35,9 @@ pub struct Sys {
     pub client_build_number: String,
     /// The version of the client.
     pub client_version: String,
+    /// The name of the serializer that the client speaks; empty for that of the server. Only clients of this framework
+    /// send it.
+    pub serializer: String,
 }
 
 /// Why a handshake cannot be read or written.

@@ -1,6 +1,7 @@
 //! The replies to handshakes, encoded once.
 
 use super::{Builder, invalid};
+use crate::component::any_proto;
 use crate::connection::HandshakePolicy;
 use crate::error::Result;
 use crate::serialize::Format;
@@ -23,7 +24,15 @@ pub(super) fn handshake_policy(
     let refuse = handshake::Reply { code: handshake::REFUSED, ..template.clone() };
     let encode =
         |reply: &handshake::Reply| reply.encode(compression).map_err(|error| invalid(error.to_string()));
+    // Without any message in Protobuf a client that names it reads in the reply that this server does not speak it.
+    let others = [Format::Json, Format::MessagePack, Format::Protobuf].into_iter();
+    let others = others.filter(|other| other.name() != format.name());
+    let formats = others.filter(|other| !matches!(other, Format::Protobuf) || any_proto()).map(|other| {
+        let reply = handshake::Reply { serializer: other.name().to_owned(), ..template.clone() };
+        Ok((other, encode(&reply)?))
+    });
     Ok(HandshakePolicy {
+        formats: formats.collect::<Result<_>>()?,
         validators: std::mem::take(&mut builder.validators),
         authenticate: builder.authenticate.take(),
         accept: encode(&template)?,

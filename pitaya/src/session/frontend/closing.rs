@@ -47,7 +47,7 @@ impl FrontendSession {
     }
 
     /// Counts messages that will never be written.
-    fn lost(&self, messages: usize) {
+    pub(super) fn lost(&self, messages: usize) {
         if messages > 0 {
             #[expect(clippy::cast_precision_loss, reason = "an outbox is short")]
             self.pool.settings().meters.unwritten.record(messages as f64);

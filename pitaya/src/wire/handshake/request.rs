@@ -97,11 +97,14 @@ impl Serialize for Request {
 
 impl Serialize for Sys {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(4))?;
+        let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("platform", &self.platform)?;
         map.serialize_entry("libVersion", &self.lib_version)?;
         map.serialize_entry("clientBuildNumber", &self.client_build_number)?;
         map.serialize_entry("clientVersion", &self.client_version)?;
+        if !self.serializer.is_empty() {
+            map.serialize_entry("serializer", &self.serializer)?;
+        }
         map.end()
     }
 }
@@ -222,11 +225,18 @@ impl<'de> Visitor<'de> for Readable {
 }
 
 impl Fields for Sys {
-    const NAMES: &'static [&'static str] = &["platform", "libVersion", "clientBuildNumber", "clientVersion"];
+    const NAMES: &'static [&'static str] =
+        &["platform", "libVersion", "clientBuildNumber", "clientVersion", "serializer"];
     const EXPECTED: &'static str = "an object of strings";
 
     fn set<'de, A: MapAccess<'de>>(&mut self, at: usize, map: &mut A) -> Result<(), A::Error> {
         let slot = match at {
+            4 => {
+                // Go Pitaya ignores this member, so a client may send any value.
+                let value = map.next_value::<&RawValue>()?;
+                self.serializer = serde_json::from_str(value.get()).unwrap_or_default();
+                return Ok(());
+            }
             0 => &mut self.platform,
             1 => &mut self.lib_version,
             2 => &mut self.client_build_number,

@@ -50,6 +50,18 @@ fn keys_match_in_any_case() {
     assert_eq!(r.user::<Value>().unwrap(), Some(json!({"K": 1})));
 }
 
+/// Go Pitaya ignores this member, so no value of it may refuse a client.
+#[test]
+fn serializer_that_is_no_text_is_absent() {
+    assert_eq!(parse(r#"{"sys":{"serializer":"msgpack"}}"#).sys.serializer, "msgpack");
+    for value in ["null", "7", "true", "[\"json\"]", "{\"a\":{}}", "\"\""] {
+        let request = parse(&format!(r#"{{"sys":{{"serializer":{value},"platform":"p"}}}}"#));
+        assert_eq!((&*request.sys.serializer, &*request.sys.platform), ("", "p"), "{value}");
+    }
+    let sent = Request { sys: Sys { serializer: "json".into(), ..Sys::default() }, ..Request::default() };
+    assert_eq!(Request::parse(&sent.to_json().unwrap()).unwrap(), sent);
+}
+
 #[test]
 fn what_is_given_twice_adds_to_the_first() {
     let r = parse(

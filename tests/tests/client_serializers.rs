@@ -1,0 +1,367 @@
+//! A serializer per client: named in the handshake, or fixed by the acceptor.
+
+use std::time::Duration;
+
+use pitaya::acceptor::{Acceptor, Tcp, WebSocket};
+use pitaya::client::{Client, ConnectError, Pushes};
+use pitaya::prelude::*;
+use pitaya::serialize::{Body, Format, NarrowJson};
+use pitaya::testing::{Cluster, TestServer};
+use pitaya::wire::packet::Kind;
+use pitaya_tests::raw_client::{ACK, Got, RawClient};
+use pitaya_tests::{soon, until};
+
+#[message(proto)]
+#[derive(Debug, Clone, PartialEq)]
+struct Move {
+    #[tag(1)]
+    by: String,
+    #[tag(2)]
+    to: Vec<i32>,
+}
+
+#[message(proto, push = "onMove")]
+#[derive(Debug, Clone, PartialEq)]
+struct OnMove {
+    #[tag(1)]
+    by: String,
+    #[tag(2)]
+    to: Vec<i32>,
+}
+
+/// Has no Protobuf form.
+#[message(push = "onNote")]
+#[derive(Debug, Clone, PartialEq)]
+struct Note {
+    text: String,
+}
+
+#[derive(Component)]
+struct Table(Groups);
+
+#[handler(server = "table")]
+impl Table {
+    /// Binds the caller and lets it sit down.
+    pub async fn sit(&self, session: Session, msg: Move) -> Result<()> {
+        session.bind(&msg.by).await?;
+        let all = self.0.group("all");
+        all.ensure().await?;
+        all.join(&session).await
+    }
+
+    /// Tells everyone about a move, and gives it back.
+    pub async fn play(&self, msg: Move) -> Result<Move> {
+        if msg.to.is_empty() {
+            return Err(Error::new("TABLE-1", "no move").with_metadata("by", msg.by));
+        }
+        let push = OnMove { by: msg.by.clone(), to: msg.to.clone() };
+        self.0.group("all").push(&push).await?.complete()?;
+        Ok(msg)
+    }
+
+    /// Tells everyone about a note. Returns how many took it.
+    pub async fn note(&self, msg: Move) -> Result<Move> {
+        let sent = self.0.group("all").push(&Note { text: msg.by.clone() }).await?.sent;
+        Ok(Move { to: vec![sent as i32], ..msg })
+    }
+
+    /// Takes and returns bytes, and pushes them.
+    pub async fn raw(&self, session: Session, body: Bytes) -> Result<Bytes> {
+        session.push_route("onRaw", &body).await?;
+        Ok(body)
+    }
+}
+
+#[derive(Component)]
+struct Reader;
+
+#[handler(server = "reader")]
+impl Reader {
+    /// Takes a message without a Protobuf form.
+    pub async fn read(&self, msg: Note) -> Result<Note> {
+        Ok(msg)
+    }
+}
+
+const FORMATS: [Format; 3] = [Format::Json, Format::Protobuf, Format::MessagePack];
+
+fn step(by: &str) -> Move {
+    Move { by: by.into(), to: vec![-1, 300] }
+}
+
+fn table(format: impl Into<Format>, acceptor: impl Acceptor) -> pitaya::app::Builder {
+    App::builder().server_type("table").serializer(format).acceptor(acceptor)
+}
+
+/// A client that sits at the table under the name of its serializer, with its pushes.
+async fn seated(client: Client) -> (Client, Pushes<Bytes>) {
+    let pushes = client.pushes_raw("onMove");
+    let name = client.serializer_name().to_owned();
+    client.request(&Table::SIT, &step(&name)).await.unwrap();
+    (client, pushes)
+}
+
+#[tokio::test]
+async fn each_client_of_a_group_has_its_serializer() {
+    for server in FORMATS {
+        let running = table(server.clone(), Tcp::new("127.0.0.1:0")).start().await.unwrap();
+        let at = running.socket_addrs()[0];
+        let mut seats = Vec::new();
+        for format in FORMATS {
+            let client = Client::builder().serializer(format.clone()).connect_tcp(at).await.unwrap();
+            assert_eq!(client.serializer_name(), format.name(), "a {server:?} server");
+            seats.push((format, seated(client).await));
+        }
+        for player in 0..seats.len() {
+            let (format, (client, _)) = &seats[player];
+            let played = client.request(&Table::PLAY, &step("ann")).await.unwrap();
+            assert_eq!(played, step("ann"), "{format:?}");
+            for (format, (_, pushes)) in &mut seats {
+                let body = soon("the push", pushes.next()).await.unwrap();
+                let pushed: OnMove = format.decode(&Body::shared(&body)).unwrap();
+                assert_eq!((&*pushed.by, &*pushed.to), ("ann", &[-1, 300][..]), "{format:?}");
+                if matches!(format, Format::Json) {
+                    assert_eq!(body, r#"{"by":"ann","to":[-1,300]}"#);
+                }
+            }
+        }
+        for (format, (client, _)) in &seats {
+            let refused = Move { by: "bob".into(), to: Vec::new() };
+            let error = client.request(&Table::PLAY, &refused).await.unwrap_err();
+            assert_eq!(
+                (error.code(), error.msg(), &*error.metadata()["by"]),
+                ("TABLE-1", "no move", "bob"),
+                "{format:?}"
+            );
+            let mut pushes = client.pushes_raw("onRaw");
+            let body = Bytes::from_static(b"\x00{\xff");
+            assert_eq!(client.request_raw("table.table.raw", body.clone()).await.unwrap(), body);
+            assert_eq!(soon("the push", pushes.next()).await.unwrap(), body);
+        }
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn message_without_protobuf_skips_those_clients() {
+    let running = table(Format::Json, Tcp::new("127.0.0.1:0")).start().await.unwrap();
+    let at = running.socket_addrs()[0];
+    let (json, _) = seated(Client::builder().connect_tcp(at).await.unwrap()).await;
+    let (proto, _) =
+        seated(Client::builder().serializer(Format::Protobuf).connect_tcp(at).await.unwrap()).await;
+    let mut notes = json.pushes::<Note>();
+    let noted = proto.request(&Table::NOTE, &step("hello")).await.unwrap();
+    assert_eq!(noted.to, [1], "the client with JSON");
+    assert_eq!(soon("the push", notes.next()).await.unwrap().text, "hello");
+    running.stop().await;
+    let running = table(Format::Json, Tcp::new("127.0.0.1:0")).server_type("reader").start().await.unwrap();
+    let builder = Client::builder().serializer(Format::Protobuf);
+    let proto = builder.connect_tcp(running.socket_addrs()[0]).await.unwrap();
+    let error = proto.request_raw("reader.reader.read", Bytes::new()).await.unwrap_err();
+    assert_eq!(error.code(), "PIT-400");
+    assert!(error.msg().contains("has no Protobuf form"), "{error}");
+    assert!(proto.is_connected());
+    running.stop().await;
+}
+
+/// The reply to a handshake.
+async fn reply(running: &pitaya::app::Running, acceptor: usize, handshake: &str) -> String {
+    let mut raw = RawClient::connect(running.socket_addrs()[acceptor]).await;
+    raw.packet(Kind::Handshake, handshake.as_bytes()).await;
+    match raw.next().await {
+        Some(Got::Handshake(reply)) => String::from_utf8(reply.to_vec()).unwrap(),
+        got => panic!("{got:?}"),
+    }
+}
+
+#[tokio::test]
+async fn unknown_serializer_gets_that_of_the_server() {
+    let mut config = pitaya::config::Config::default();
+    config.message_compression = false;
+    let running = table(NarrowJson, Tcp::new("127.0.0.1:0")).config(config).start().await.unwrap();
+    let same = reply(&running, 0, "{}").await;
+    assert_eq!(same, r#"{"code":200,"sys":{"dict":{},"heartbeat":30,"serializer":"json"}}"#);
+    let long = format!(r#""{}""#, "x".repeat(60_000));
+    for name in ["null", "7", "{}", r#"["json"]"#, r#""""#, r#""xml""#, r#""JSON""#, r#""json""#, &long] {
+        let asked = reply(&running, 0, &format!(r#"{{"sys":{{"serializer":{name}}}}}"#)).await;
+        assert_eq!(asked, same, "{name:.40}");
+    }
+    let asked = reply(&running, 0, r#"{"sys":{"serializer":"msgpack"}}"#).await;
+    assert_eq!(asked, same.replace("json", "msgpack"));
+    // Longer than a packet may be before the handshake.
+    let mut raw = RawClient::connect(running.socket_addrs()[0]).await;
+    let huge = format!(r#"{{"sys":{{"serializer":"{}"}}}}"#, "x".repeat(1 << 20));
+    raw.packet(Kind::Handshake, huge.as_bytes()).await;
+    assert_eq!(raw.next().await, None, "closed");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn acceptor_fixes_the_serializer() {
+    let running = table(Format::Json, Tcp::new("127.0.0.1:0").serializer(Format::Protobuf))
+        .acceptor(WebSocket::new("127.0.0.1:0").serializer(Format::Json))
+        .acceptor(Tcp::new("127.0.0.1:0").serializer(NarrowJson))
+        .start()
+        .await
+        .unwrap();
+    let addresses = running.socket_addrs();
+    let (native, mut first) = seated(Client::builder().connect_tcp(addresses[0]).await.unwrap()).await;
+    let (page, mut second) =
+        seated(Client::builder().connect_ws(&format!("ws://{}/", addresses[1])).await.unwrap()).await;
+    assert_eq!((native.serializer_name(), page.serializer_name()), ("protobuf", "json"));
+    page.request(&Table::PLAY, &step("\u{1f389}")).await.unwrap();
+    let move_of = |format: Format, body: Bytes| format.decode::<OnMove>(&Body::shared(&body)).unwrap();
+    let (first, second) = (first.next().await.unwrap(), second.next().await.unwrap());
+    assert_eq!(move_of(Format::Protobuf, first), move_of(Format::Json, second));
+    let narrow = Client::builder().connect_tcp(addresses[2]).await.unwrap();
+    let body = narrow.request_raw("table.table.play", r#"{"by":"🎉","to":[1]}"#.into()).await.unwrap();
+    assert_eq!(body, r#"{"by":"\ud83c\udf89","to":[1]}"#);
+    let refused = Client::builder().serializer(Format::Json).connect_tcp(addresses[0]).await.unwrap_err();
+    assert!(matches!(refused, ConnectError::Serializer { server, .. } if server == "protobuf"));
+    running.stop().await;
+}
+
+/// The session has no format yet, and the client would read the push in the wrong one.
+#[tokio::test]
+async fn push_before_the_handshake_is_never_in_another_format() {
+    let running = table(Format::Json, Tcp::new("127.0.0.1:0")).start().await.unwrap();
+    for (name, kept) in [("json", true), ("msgpack", false)] {
+        let mut raw = RawClient::connect(running.socket_addrs()[0]).await;
+        let sessions = running.app().sessions();
+        until("the session", || sessions.count() == 1).await;
+        sessions.all()[0].push(&Note { text: "early".into() }).await.unwrap();
+        raw.packet(Kind::Handshake, format!(r#"{{"sys":{{"serializer":"{name}"}}}}"#).as_bytes()).await;
+        assert!(matches!(raw.next().await, Some(Got::Handshake(_))));
+        raw.send(ACK).await;
+        raw.request("table.table.raw", "x").await;
+        let Some(Got::Push { route, .. }) = raw.next().await else { panic!("a push") };
+        assert_eq!(route == "onNote", kept, "{name}: {route}");
+        drop(raw);
+        until("the end", || sessions.count() == 0).await;
+    }
+    running.stop().await;
+}
+
+// ---- in a cluster
+
+#[derive(Component)]
+struct Hall;
+
+#[handler(server = "hall")]
+impl Hall {
+    /// Binds the caller.
+    pub async fn enter(&self, session: Session, msg: Move) -> Result<()> {
+        session.bind(&msg.by).await
+    }
+}
+
+#[derive(Component)]
+struct Board(Users);
+
+#[handler(server = "board")]
+impl Board {
+    /// Pushes to the session and to its user, and gives the move back.
+    pub async fn play(&self, session: Session, msg: Move) -> Result<Move> {
+        if msg.to.is_empty() {
+            return Err(Error::new("BOARD-1", "no move").with_metadata("by", msg.by));
+        }
+        let push = OnMove { by: msg.by.clone(), to: msg.to.clone() };
+        session.push(&push).await?;
+        let uid = session.require_uid()?;
+        self.0.on_frontends("hall").push(&[&*uid], &push).await?.complete()?;
+        Ok(msg)
+    }
+
+    /// Takes and returns bytes.
+    pub async fn raw(&self, body: Bytes) -> Result<Bytes> {
+        Ok(body)
+    }
+
+    pub async fn hear(&self, session: Session, msg: Move) {
+        let _ = session.push(&OnMove { by: msg.by, to: msg.to }).await;
+    }
+}
+
+/// Two blocks of one route, so that a frontend does not know which types it has.
+mod stranger {
+    use super::*;
+
+    #[derive(Component)]
+    pub(super) struct One;
+
+    #[handler(server = "stranger", service = "it")]
+    impl One {
+        pub async fn play(&self, session: Session, msg: Note) -> Result<Note> {
+            session.push_route("onStrange", &msg).await?;
+            Ok(msg)
+        }
+    }
+
+    #[derive(Component)]
+    pub(super) struct Other;
+
+    #[handler(server = "stranger", service = "it")]
+    impl Other {
+        pub async fn play(&self, msg: Move) -> Result<Move> {
+            Ok(msg)
+        }
+    }
+}
+
+async fn enter(hall: &TestServer, format: &Format) -> Client {
+    let client = hall.client_with(&Client::builder().serializer(format.clone())).await.unwrap();
+    client.request(&Hall::ENTER, &step(&format!("{format:?}"))).await.unwrap();
+    client
+}
+
+#[tokio::test(start_paused = true)]
+async fn forwarded_messages_are_recoded_by_their_types() {
+    for server in FORMATS {
+        let cluster = Cluster::seeded(1);
+        let board = cluster.backend("board", |app| app.serializer(server.clone())).await.unwrap();
+        let hall = cluster.frontend("hall", |app| app.serializer(server.clone())).await.unwrap();
+        for format in FORMATS {
+            let client = enter(&hall, &format).await;
+            let mut pushes = client.pushes::<OnMove>();
+            assert_eq!(client.request(&Board::PLAY, &step("ann")).await.unwrap(), step("ann"));
+            client.notify(&Board::HEAR, &step("bob")).await.unwrap();
+            for by in ["ann", "ann", "bob"] {
+                assert_eq!(pushes.next().await.unwrap().by, by, "{format:?} at {server:?}");
+            }
+            let refused = Move { by: "eve".into(), to: Vec::new() };
+            let error = client.request(&Board::PLAY, &refused).await.unwrap_err();
+            assert_eq!((error.code(), &*error.metadata()["by"]), ("BOARD-1", "eve"));
+            let body = Bytes::from_static(b"\x00{\xff");
+            assert_eq!(client.request_raw("board.board.raw", body.clone()).await.unwrap(), body);
+            let error = client.request_raw("board.board.play", "\u{1}".into()).await.unwrap_err();
+            assert_eq!(error.code(), "PIT-400", "{format:?} at {server:?}: {error}");
+        }
+        hall.stop().await;
+        board.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn forwarded_messages_of_unknown_types_need_no_protobuf() {
+    let cluster = Cluster::seeded(1);
+    let it = cluster.backend("stranger", |app| app.explicit_components().register(stranger::One)).await;
+    let hall = cluster.frontend("hall", |app| app).await.unwrap();
+    let note = Note { text: "hi".into() };
+    let client = enter(&hall, &Format::MessagePack).await;
+    let mut pushes = client.pushes_route::<Note>("onStrange");
+    assert_eq!(client.request_route::<_, Note>("stranger.it.play", &note).await.unwrap(), note);
+    assert_eq!(pushes.next().await.unwrap(), note);
+    let deep = [&[0x91; 1000][..], &[0xc0]].concat();
+    let error = client.request_raw("stranger.it.play", deep.into()).await.unwrap_err();
+    assert_eq!(error.code(), "PIT-400");
+
+    let client = enter(&hall, &Format::Protobuf).await;
+    let error = client.request_raw("stranger.it.play", Bytes::new()).await.unwrap_err();
+    assert_eq!(
+        (error.code(), error.msg()),
+        ("PIT-415", "route `stranger.it.play` cannot be called with the serializer `protobuf`")
+    );
+    assert_eq!(tokio::time::timeout(Duration::from_secs(1), client.closed()).await.ok(), None);
+    hall.stop().await;
+    it.unwrap().stop().await;
+}
