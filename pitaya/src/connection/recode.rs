@@ -26,9 +26,8 @@ pub(super) fn message(
 ) -> Result<Bytes> {
     let server = &session.pool().settings().format;
     let recode = function(session, own, route, |types| types.message)?;
-    let failed = |error: CodecError| {
-        Error::new(code::BAD_REQUEST, error.to_string()).with_source(error.into_inner())
-    };
+    let failed =
+        |error: CodecError| Error::new(code::BAD_REQUEST, error.to_string()).with_source(error.into_inner());
     recode(body, own, server).map_err(failed)
 }
 

@@ -342,7 +342,8 @@ mod tests {
                     let mut entry = MethodEntry::new(name, 1, |_, _| unreachable!("nothing is called"));
                     entry.doc = "A handler.";
                     let schema = schema(format!("Message{block}x{method}"));
-                    entry.reply = Some(ReplyType { schema, errors: ErrorCodes::Open, ..ReplyType::of::<Result<()>>() });
+                    entry.reply =
+                        Some(ReplyType { schema, errors: ErrorCodes::Open, ..ReplyType::of::<Result<()>>() });
                     entry
                 });
                 let methods = Methods::Handlers(methods.collect::<Vec<_>>().leak());

@@ -50,12 +50,7 @@ pub(crate) fn untyped(from: &Format, to: &Format) -> Option<RecodeFn> {
 ///
 /// # Errors
 /// The type of the push is unknown and a format needs it, or the body is not of the type.
-pub(crate) fn push(
-    route: &str,
-    body: &Body<'_>,
-    from: &Format,
-    to: &Format,
-) -> Result<Bytes, CodecError> {
+pub(crate) fn push(route: &str, body: &Body<'_>, from: &Format, to: &Format) -> Result<Bytes, CodecError> {
     let known = PUSHES.get(route).copied().flatten();
     let recode = known.or_else(|| untyped(from, to)).ok_or_else(|| {
         CodecError::new(format!(
