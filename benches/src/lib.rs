@@ -1,4 +1,6 @@
 //! Code that the measuring programs share.
 
 pub mod bare;
+#[cfg(feature = "cluster")]
+pub mod grpc;
 pub mod proc;

@@ -8,8 +8,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::servers::free_address;
 use super::{Options, report};
-use fleet::{Fleet, Pair};
+use fleet::{Fleet, Pair, Process};
 use table::{Costs, Row, Rows};
 
 /// How many requests are in flight.
@@ -34,11 +35,41 @@ pub(super) enum Work {
     Ask,
     /// A request of a client that Go Pitaya forwards.
     Go,
+    /// Calls over the server and the client of tonic.
+    RawGrpc,
+    /// A typed call of a remote, over gRPC.
+    GrpcRpc,
+    /// A forwarded request of a client, over gRPC.
+    GrpcForward,
     /// A broadcast to members on two frontends.
     Fan,
 }
 
 impl Work {
+    /// The work that is measured for each number in flight, in the order of its turns.
+    const EACH: [Self; 9] = [
+        Self::Tcp,
+        Self::Raw,
+        Self::Rpc,
+        Self::Forward,
+        Self::Ask,
+        Self::Go,
+        Self::RawGrpc,
+        Self::GrpcRpc,
+        Self::GrpcForward,
+    ];
+
+    /// Returns the bare work that this one is compared with.
+    fn bases(self) -> &'static [Self] {
+        match self {
+            Self::Tcp | Self::Raw | Self::RawGrpc | Self::Fan => &[],
+            Self::Rpc => &[Self::Raw],
+            Self::Forward | Self::Ask | Self::Go => &[Self::Tcp, Self::Raw],
+            Self::GrpcRpc => &[Self::RawGrpc],
+            Self::GrpcForward => &[Self::Tcp, Self::RawGrpc],
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
@@ -47,6 +78,9 @@ impl Work {
             Self::Forward => "forward",
             Self::Ask => "ask",
             Self::Go => "original",
+            Self::RawGrpc => "raw-grpc",
+            Self::GrpcRpc => "grpc-rpc",
+            Self::GrpcForward => "grpc-forward",
             Self::Fan => "fan",
         }
     }
@@ -59,28 +93,20 @@ fn name((in_flight, work): Key) -> String {
     format!("{}-{in_flight}", work.name())
 }
 
-/// The rows that are wanted, in the order of their turns.
+/// The rows that are wanted, with those that they are compared with, in the order of their turns.
 fn wanted(options: &Options, go: bool) -> Vec<Key> {
-    use Work::{Ask, Fan, Forward, Go, Raw, Rpc, Tcp};
-    let asked = |key: &Key| {
-        options.only.is_empty() || options.only.iter().any(|part| name(*key).contains(part.as_str()))
+    let asked = |key: Key| {
+        let fits = |part: &String| name(key).contains(part.as_str());
+        (key.1 != Work::Go || go) && (options.only.is_empty() || options.only.iter().any(fits))
     };
     let mut keys = Vec::new();
     for in_flight in IN_FLIGHT {
-        let mut of = |work: &[Work]| keys.extend(work.iter().map(|work| (in_flight, *work)));
-        let measured: Vec<Work> = [Rpc, Forward, Ask, Go]
-            .into_iter()
-            .filter(|work| (*work != Go || go) && asked(&(in_flight, *work)))
-            .collect();
-        if measured.is_empty() {
-            of(&[Tcp, Raw].into_iter().filter(|work| asked(&(in_flight, *work))).collect::<Vec<_>>());
-        } else {
-            // what the others are compared with
-            of(&[Tcp, Raw]);
-            of(&measured);
-        }
+        let asked: Vec<Work> = Work::EACH.into_iter().filter(|work| asked((in_flight, *work))).collect();
+        let is_wanted =
+            |work: &Work| asked.contains(work) || asked.iter().any(|asked| asked.bases().contains(work));
+        keys.extend(Work::EACH.into_iter().filter(is_wanted).map(|work| (in_flight, work)));
     }
-    keys.extend([(MEMBERS, Fan)].iter().filter(|key| asked(key)));
+    keys.extend(Some((MEMBERS, Work::Fan)).filter(|key| asked(*key)));
     keys
 }
 
@@ -127,28 +153,43 @@ pub(super) fn bench(options: &Options, programs: &Path, go: Option<&Path>) -> Re
 fn run(options: &Options, programs: &Path, fleet: &Fleet, key: Key) -> Result<Costs, String> {
     let (in_flight, work) = key;
     let of_pair = |pair: &Pair, route: &str, shape: &str| {
-        let pids = [pair.front.pid(), pair.back.pid(), fleet.nats.pid()];
+        let mut pids = vec![pair.front.pid(), pair.back.pid()];
+        if work != Work::GrpcForward {
+            pids.push(fleet.nats.pid());
+        }
         let mut load = client(options, programs, "echo", &[&pair.address], &pids, in_flight, fleet);
         load.args(["--route", route, "--shape", shape]);
         report(&mut load).and_then(|report| Costs::of_pair(&report))
     };
+    let of_calls = |mode: &str, callee: &Process, args: &[&str]| {
+        let mut load = Command::new(programs.join("bench-calls"));
+        load.arg(mode)
+            .args(["--pid", &callee.pid(), "--calls", &in_flight.to_string()])
+            .args(["--seconds", &options.seconds.to_string()])
+            .args(args);
+        report(&mut load).and_then(|report| Costs::of_calls(&report))
+    };
+    let nats_pid = fleet.nats.pid();
+    let nats = ["--nats", &fleet.nats_url, "--monitor", &fleet.monitor, "--pid", &nats_pid];
     match work {
         Work::Tcp => {
             let (address, pids) = (&fleet.tcp_address, [fleet.tcp.pid()]);
             report(&mut client(options, programs, "echo", &[address], &pids, in_flight, fleet))
                 .and_then(|report| Costs::of_bare(&report))
         }
-        Work::Raw => {
-            let mut load = calls(options, programs, "raw", &fleet.bare.pid(), in_flight, fleet);
-            load.args(["--subject", fleet::SUBJECT]);
-            report(&mut load).and_then(|report| Costs::of_calls(&report))
-        }
+        Work::Raw => of_calls("raw", &fleet.bare, &[&nats[..], &["--subject", fleet::SUBJECT]].concat()),
         Work::Rpc => {
-            let mut load = calls(options, programs, "rpc", &fleet.ours.back.pid(), in_flight, fleet);
-            load.args(["--etcd", &fleet.etcd_url, "--prefix", fleet::OURS]);
-            report(&mut load).and_then(|report| Costs::of_calls(&report))
+            let etcd = ["--etcd", &fleet.etcd_url, "--prefix", fleet::OURS];
+            of_calls("rpc", &fleet.ours.back, &[&nats[..], &etcd].concat())
+        }
+        Work::RawGrpc => of_calls("raw-grpc", &fleet.bare_grpc, &["--addr", &fleet.bare_grpc_address]),
+        Work::GrpcRpc => {
+            let port = free_address()?.port().to_string();
+            let args = ["--grpc", &port, "--etcd", &fleet.etcd_url, "--prefix", fleet::OVER_GRPC];
+            of_calls("rpc", &fleet.over_grpc.back, &args)
         }
         Work::Forward => of_pair(&fleet.ours, "back.echo.raw", "raw"),
+        Work::GrpcForward => of_pair(&fleet.over_grpc, "back.echo.raw", "raw"),
         Work::Ask => of_pair(&fleet.ours, "bench.echo.rpc", "json"),
         Work::Go => {
             let pair = fleet.go.as_ref().ok_or("Go Pitaya does not run")?;
@@ -182,24 +223,6 @@ fn client(
     load.args(["--monitor", &fleet.monitor])
         .args(["--connections", &connections.to_string()])
         .args(["--threads", &options.threads.to_string()])
-        .args(["--seconds", &options.seconds.to_string()]);
-    load
-}
-
-/// Calls without clients.
-fn calls(
-    options: &Options,
-    programs: &Path,
-    what: &str,
-    callee: &str,
-    in_flight: usize,
-    fleet: &Fleet,
-) -> Command {
-    let mut load = Command::new(programs.join("bench-calls"));
-    load.arg(what)
-        .args(["--nats", &fleet.nats_url, "--monitor", &fleet.monitor])
-        .args(["--pid", callee, "--pid", &fleet.nats.pid()])
-        .args(["--calls", &in_flight.to_string()])
         .args(["--seconds", &options.seconds.to_string()]);
     load
 }

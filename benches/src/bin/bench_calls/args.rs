@@ -10,6 +10,8 @@ use std::time::Duration;
 pub(crate) enum Mode {
     /// A `bare-nats`, over the bare client.
     Raw,
+    /// A `bare-grpc`, over the client of tonic.
+    RawGrpc,
     /// A remote of a back.
     Rpc,
 }
@@ -20,6 +22,10 @@ pub(crate) struct Args {
     pub(crate) mode: Mode,
     pub(crate) nats: String,
     pub(crate) subject: String,
+    /// The address of a `bare-grpc`.
+    pub(crate) address: String,
+    /// The port of the caller's gRPC server, if the servers call each other over gRPC.
+    pub(crate) grpc: Option<u16>,
     pub(crate) etcd: String,
     pub(crate) prefix: String,
     /// How many calls are always in flight.
@@ -40,13 +46,16 @@ impl Args {
     pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> io::Result<Self> {
         let mode = match args.next().as_deref() {
             Some("raw") => Mode::Raw,
+            Some("raw-grpc") => Mode::RawGrpc,
             Some("rpc") => Mode::Rpc,
-            _ => return Err(io::Error::other("say first what to call: raw or rpc")),
+            _ => return Err(io::Error::other("say first what to call: raw, raw-grpc or rpc")),
         };
         let mut read = Self {
             mode,
             nats: "nats://127.0.0.1:4222".to_owned(),
             subject: "echo".to_owned(),
+            address: "127.0.0.1:3434".to_owned(),
+            grpc: None,
             etcd: "http://127.0.0.1:2379".to_owned(),
             prefix: "pitaya/".to_owned(),
             calls: 64,
@@ -62,6 +71,8 @@ impl Args {
             match flag.as_str() {
                 "--nats" => read.nats = value,
                 "--subject" => read.subject = value,
+                "--addr" => read.address = value,
+                "--grpc" => read.grpc = Some(number(&flag, &value)?),
                 "--etcd" => read.etcd = value,
                 "--prefix" => read.prefix = value,
                 "--calls" => read.calls = number::<usize>(&flag, &value)?.max(1),

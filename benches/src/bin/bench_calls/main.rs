@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! bench-calls raw --nats URL --subject SUBJECT [...]
-//! bench-calls rpc --nats URL --etcd URL [--prefix TEXT] [...]
+//! bench-calls raw-grpc --addr ADDR [...]
+//! bench-calls rpc [--nats URL | --grpc PORT] --etcd URL [--prefix TEXT] [...]
 //!     [--calls N] [--body BYTES] [--warmup SECONDS] [--seconds SECONDS] [--pid PID]... [--monitor ADDR]
 //!     [--operations N]
 //! ```
-//! `raw` makes requests of a `bare-nats` over the bare client; with `rpc` it is a server of the cluster, of type
-//! `caller`, which calls a remote of a server of type `back`. Both run on the runtime that our servers have, check
-//! every answer, and print one line of JSON: see `bench-load`.
+//! `raw` makes requests of a `bare-nats` over the bare client, `raw-grpc` of a `bare-grpc` over the client of tonic;
+//! with `rpc` it is a server of the cluster, of type `caller`, which calls a remote of a server of type `back`. All run
+//! on the runtime that our servers have, check every answer, and print one line of JSON: see `bench-load`.
 
 mod args;
 mod flight;
@@ -17,10 +18,14 @@ use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use pitaya::config::Config;
+use pitaya::config::{Config, RpcTransport};
 use pitaya::metrics::InMemoryReporter;
 use pitaya::prelude::*;
+use pitaya_bench::grpc::{BytesCodec, ECHO};
 use serde_json::Value;
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::Endpoint;
 
 use args::{Args, Mode};
 
@@ -54,8 +59,11 @@ impl Caller {
 #[tokio::main]
 async fn main() -> ExitCode {
     let report = match Args::parse(std::env::args().skip(1)) {
-        Ok(args) if args.mode == Mode::Raw => raw(&args).await,
-        Ok(args) => rpc(&args).await,
+        Ok(args) => match args.mode {
+            Mode::Raw => raw(&args).await,
+            Mode::RawGrpc => raw_grpc(&args).await,
+            Mode::Rpc => rpc(&args).await,
+        },
         Err(error) => Err(error),
     };
     match report {
@@ -84,9 +92,30 @@ async fn raw(args: &Args) -> io::Result<Value> {
     .await
 }
 
+async fn raw_grpc(args: &Args) -> io::Result<Value> {
+    let endpoint = Endpoint::from_shared(format!("http://{}", args.address)).map_err(io::Error::other)?;
+    let client = Grpc::new(endpoint.connect().await.map_err(io::Error::other)?);
+    let body = Bytes::from("x".repeat(args.body));
+    flight::run(args, move || {
+        let (mut client, body) = (client.clone(), body.clone());
+        async move {
+            client.ready().await.map_err(io::Error::other)?;
+            let path = PathAndQuery::from_static(ECHO);
+            let answer = client.unary(tonic::Request::new(body.clone()), path, BytesCodec).await;
+            same(answer.map_err(io::Error::other)?.into_inner() == body)
+        }
+    })
+    .await
+}
+
 async fn rpc(args: &Args) -> io::Result<Value> {
     let mut config = Config::from_env().map_err(io::Error::other)?;
     config.nats.connect.clone_from(&args.nats);
+    if let Some(port) = args.grpc {
+        config.rpc_transport = RpcTransport::Grpc;
+        config.grpc.host = "127.0.0.1".to_owned();
+        config.grpc.port = port;
+    }
     config.etcd.endpoints = vec![args.etcd.clone()];
     config.etcd.prefix.clone_from(&args.prefix);
     let app = App::builder().config(config).server_type("caller").backend().cluster();

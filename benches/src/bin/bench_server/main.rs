@@ -1,7 +1,7 @@
 //! The server that load generators drive, ours and others'.
 //!
 //! ```text
-//! bench-server [--role solo|front|back [--nats URL] [--etcd URL] [--prefix TEXT]]
+//! bench-server [--role solo|front|back [--nats URL | --grpc PORT] [--etcd URL] [--prefix TEXT]]
 //!              [--tcp ADDR] [--ws ADDR] [--tls ADDR --cert FILE --key FILE] [--proxy ADDR]
 //!              [--compression on|off] [--serializer json|protobuf|msgpack]
 //! ```
@@ -9,22 +9,23 @@
 //! writes `ready` to stderr, and nothing after that. Everything else has its default, or what the environment says.
 //!
 //! `solo`, the default, stands alone. A `front` serves the same and is a server of a cluster; a `back` is one of
-//! another type, without acceptors. `--prefix` is what the keys of the cluster begin with in etcd.
+//! another type, without acceptors. With `--grpc` it listens at this port, and servers call each other over gRPC.
+//! `--prefix` is what the keys of the cluster begin with in etcd.
 
 mod back;
 
 use pitaya::acceptor::{Tcp, Tls, WebSocket};
 use pitaya::app::Builder;
-use pitaya::config::{Config, SerializerType};
+use pitaya::config::{Config, RpcTransport, SerializerType};
 use pitaya::group::Groups;
 use pitaya::metrics::InMemoryReporter;
 use pitaya::prelude::*;
 
 use back::BackApiClient;
 
-const USAGE: &str = "bench-server [--role solo|front|back [--nats URL] [--etcd URL] [--prefix TEXT]] [--tcp ADDR] \
-                     [--ws ADDR] [--tls ADDR --cert FILE --key FILE] [--proxy ADDR] [--compression on|off] \
-                     [--serializer json|protobuf|msgpack]";
+const USAGE: &str = "bench-server [--role solo|front|back [--nats URL | --grpc PORT] [--etcd URL] [--prefix TEXT]] \
+                     [--tcp ADDR] [--ws ADDR] [--tls ADDR --cert FILE --key FILE] [--proxy ADDR] \
+                     [--compression on|off] [--serializer json|protobuf|msgpack]";
 
 /// The group of `bench.fan`.
 const FAN: &str = "fan";
@@ -178,6 +179,11 @@ fn app(mut args: impl Iterator<Item = String>) -> Result<Builder> {
             ("--role", "front") => role = Role::Front,
             ("--role", "back") => role = Role::Back,
             ("--nats", _) => config.nats.connect = value,
+            ("--grpc", _) => {
+                config.rpc_transport = RpcTransport::Grpc;
+                config.grpc.host = "127.0.0.1".to_owned();
+                config.grpc.port = value.parse().map_err(|_| usage(&flag))?;
+            }
             ("--etcd", _) => config.etcd.endpoints = vec![value],
             ("--prefix", _) => config.etcd.prefix = value,
             ("--tcp", _) => app = app.acceptor(Tcp::new(value)),

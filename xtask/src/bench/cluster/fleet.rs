@@ -16,6 +16,8 @@ const START: Duration = Duration::from_secs(15);
 pub(super) const SUBJECT: &str = "bench/echo";
 /// The prefix of the keys of our servers.
 pub(super) const OURS: &str = "bench/ours/";
+/// The prefix of the keys of our servers over gRPC.
+pub(super) const OVER_GRPC: &str = "bench/grpc/";
 /// The prefix of the keys of Go Pitaya's servers.
 const ORIGINAL: &str = "bench/original/";
 
@@ -34,6 +36,10 @@ pub(super) struct Fleet {
     pub(super) second: Process,
     pub(super) second_address: String,
     pub(super) go: Option<Pair>,
+    /// Two servers of this framework that call each other over gRPC.
+    pub(super) over_grpc: Pair,
+    pub(super) bare_grpc: Process,
+    pub(super) bare_grpc_address: String,
     pub(super) tcp: Process,
     pub(super) tcp_address: String,
     pub(super) bare: Process,
@@ -52,17 +58,31 @@ impl Fleet {
         let (etcd, etcd_url) = start_etcd(&folder)?;
         let (nats, nats_url, monitor) = start_nats()?;
 
-        let server = |role: &str, tcp: Option<&str>| {
+        let server_over = |transport: [&str; 2], prefix: &str, role: &str, tcp: Option<&str>| {
             let mut server = Command::new(programs.join("bench-server"));
-            server.args(["--role", role, "--nats", &nats_url, "--etcd", &etcd_url, "--prefix", OURS]);
+            server.args(transport).args(["--role", role, "--etcd", &etcd_url, "--prefix", prefix]);
             server.args(["--compression", "off", "--serializer", "json"]);
             server.args(tcp.iter().flat_map(|address| ["--tcp", address]));
             Process::ready(server, "ready")
+        };
+        let server = |role: &str, tcp: Option<&str>| server_over(["--nats", &nats_url], OURS, role, tcp);
+        let grpc = |role: &str, tcp: Option<&str>| {
+            let port = free_address()?.port().to_string();
+            server_over(["--grpc", &port], OVER_GRPC, role, tcp)
         };
         let (address, second_address) = (free_address()?.to_string(), free_address()?.to_string());
         let back = server("back", None)?;
         let front = server("front", Some(&address))?;
         let second = server("front", Some(&second_address))?;
+        let grpc_address = free_address()?.to_string();
+        let over_grpc = Pair {
+            back: grpc("back", None)?,
+            front: grpc("front", Some(&grpc_address))?,
+            address: grpc_address,
+        };
+        let bare_grpc_address = free_address()?.to_string();
+        let mut bare_grpc = Command::new(programs.join("bare-grpc"));
+        bare_grpc.arg(&bare_grpc_address);
         let tcp_address = free_address()?.to_string();
         let mut tcp = Command::new(programs.join("bare-tcp"));
         tcp.arg(&tcp_address);
@@ -73,6 +93,9 @@ impl Fleet {
             second,
             second_address,
             go: go.map(|program| original(program, &nats_url, &etcd_url)).transpose()?,
+            over_grpc,
+            bare_grpc: Process::ready(bare_grpc, "ready")?,
+            bare_grpc_address,
             tcp: Process::ready(tcp, "ready")?,
             tcp_address,
             bare: Process::ready(bare, "ready")?,

@@ -35,10 +35,10 @@ pub(super) fn header(options: &Options) -> String {
 
 /// The meaning of the columns.
 pub(super) const FOOTER: &str = "\
-`front`, `back`, `NATS`, `load`: CPU time of these processes an operation; of `raw` and `rpc` the front is who calls. \
+`front`, `back`, `NATS`, `load`: CPU time of these processes an operation; of raw requests and calls the front is the caller. \
 `messages` is what NATS took in an operation, of `fan` a broadcast, the two of the client's forwarded message \
-and its answer included. The ratio of `rpc` is front and back against those of `raw`, of the others against the bare \
-echo `tcp` and those of `raw`.";
+and its answer included. The ratio is front and back against those of `raw`, of forwarded messages against the bare \
+echo `tcp` and those of `raw`; rows over gRPC are compared with `raw-grpc`.";
 
 /// The cost of one turn.
 #[derive(Clone, Copy, Debug)]
@@ -132,15 +132,15 @@ impl Rows {
     /// Each round against what it is compared with.
     fn ratios(&self, row: &Row) -> Vec<f64> {
         let (in_flight, work) = row.key;
-        let base = |work| self.0.get(&(in_flight, work)).map_or(&[][..], |row| &row.rounds[..]);
-        let rounds = row.rounds.iter().zip(base(Work::Raw)).zip(base(Work::Tcp));
-        match work {
-            Work::Tcp | Work::Raw | Work::Fan => Vec::new(),
-            Work::Rpc => rounds.map(|((it, raw), _)| it.servers() / raw.servers()).collect(),
-            Work::Forward | Work::Ask | Work::Go => {
-                rounds.map(|((it, raw), tcp)| it.servers() / (raw.servers() + tcp.servers())).collect()
-            }
+        let bases: Vec<_> =
+            work.bases().iter().filter_map(|base| self.0.get(&(in_flight, *base))).collect();
+        if bases.is_empty() {
+            return Vec::new();
         }
+        let of_bases =
+            |round| bases.iter().map(|base| base.rounds.get(round).map(Costs::servers)).sum::<Option<f64>>();
+        let rounds = row.rounds.iter().enumerate();
+        rounds.filter_map(|(round, costs)| Some(costs.servers() / of_bases(round)?)).collect()
     }
 
     fn line(&self, row: &Row) -> String {
@@ -154,12 +154,12 @@ impl Rows {
             _ => "–".to_owned(),
         };
         let (target, reached, name) = match row.key.1 {
-            Work::Rpc => (RPC, median(&ratios), ""),
-            Work::Forward => (FORWARD, median(&ratios), ""),
+            Work::Rpc | Work::GrpcRpc => (RPC, median(&ratios), ""),
+            Work::Forward | Work::GrpcForward => (FORWARD, median(&ratios), ""),
             Work::Fan => {
                 (BROADCAST, row.middle(|it| Some((it.messages - TRIGGER).round())), " messages and 2")
             }
-            Work::Tcp | Work::Raw | Work::Ask | Work::Go => (0.0, None, ""),
+            Work::Tcp | Work::Raw | Work::RawGrpc | Work::Ask | Work::Go => (0.0, None, ""),
         };
         let target = reached.map_or_else(
             || "–".to_owned(),

@@ -37,12 +37,25 @@ impl Services {
 enum Work {
     /// Clients of a server that stands alone: the server's program and serializer, the load generator's arguments.
     Local { program: &'static str, serializer: &'static str, load: &'static [&'static str] },
-    /// Calls between two processes: a mode of `bench-calls`.
-    Calls(&'static str),
+    /// Calls between two processes.
+    Calls(Calls),
     /// Requests that a frontend forwards to a backend: the load generator's arguments.
     Forward(&'static [&'static str]),
     /// Values that are recorded at both exporters: a kind of metric.
     Metric(&'static str),
+}
+
+/// Who calls, and whom.
+#[derive(Clone, Copy, Debug)]
+enum Calls {
+    /// The bare client of NATS.
+    Raw,
+    /// A server of the cluster, over NATS.
+    Rpc,
+    /// The client of tonic, and its server.
+    RawGrpc,
+    /// A server of the cluster, over gRPC.
+    GrpcRpc,
 }
 
 /// One scenario. Its name, with the process that is counted, is a key of the table.
@@ -90,8 +103,8 @@ const fn fan(name: &'static str, members: u64, operations: u64) -> Row {
     Row { name, work, connections: members, operations, weight: members }
 }
 
-const fn calls(name: &'static str, mode: &'static str) -> Row {
-    Row { name, work: Work::Calls(mode), connections: MANY, operations: 150, weight: MANY }
+const fn calls(name: &'static str, calls: Calls) -> Row {
+    Row { name, work: Work::Calls(calls), connections: MANY, operations: 150, weight: MANY }
 }
 
 const fn metric(name: &'static str, kind: &'static str) -> Row {
@@ -116,8 +129,10 @@ pub(super) const ROWS: &[Row] = &[
     metric("metric-gauge", "gauge"),
     metric("metric-summary", "summary"),
     metric("metric-histogram", "histogram"),
-    calls("raw", "raw"),
-    calls("rpc", "rpc"),
+    calls("raw", Calls::Raw),
+    calls("rpc", Calls::Rpc),
+    calls("raw-grpc", Calls::RawGrpc),
+    calls("grpc-rpc", Calls::GrpcRpc),
     Row { name: "forward", work: Work::Forward(FORWARD), connections: MANY, operations: 150, weight: MANY },
 ];
 
@@ -144,7 +159,7 @@ impl Row {
             None => services.insert(Services::start()?),
         };
         match self.work {
-            Work::Calls(mode) => self.calls(programs, mode, services, operations),
+            Work::Calls(calls) => self.calls(programs, calls, services, operations),
             Work::Forward(load) => self.forward(programs, load, services, operations),
             Work::Local { .. } | Work::Metric(_) => Ok(Vec::new()),
         }
@@ -170,22 +185,41 @@ impl Row {
     fn calls(
         &self,
         programs: &Path,
-        mode: &str,
+        calls: Calls,
         services: &Services,
         operations: u64,
     ) -> Result<Vec<(String, u64)>, String> {
         let Services { nats_url, etcd_url, .. } = services;
-        let callee = if mode == "raw" {
-            Counted::start(&programs.join("bare-nats"), &[nats_url, SUBJECT], true)?
-        } else {
-            Counted::start(&programs.join("bench-server"), &role("back", services), true)?
+        let (callee_address, caller_address) = (free_address()?.to_string(), free_address()?);
+        let caller_port = caller_address.port().to_string();
+        let callee_port = callee_address.rsplit(':').next().unwrap_or_default();
+        let of_cluster = ["--etcd", etcd_url, "--prefix", PREFIX];
+        let (mode, program, callee, caller) = match calls {
+            Calls::Raw => (
+                "raw",
+                "bare-nats",
+                vec![&**nats_url, SUBJECT],
+                vec!["--nats", nats_url, "--subject", SUBJECT],
+            ),
+            Calls::RawGrpc => {
+                ("raw-grpc", "bare-grpc", vec![&*callee_address], vec!["--addr", &callee_address])
+            }
+            Calls::Rpc => (
+                "rpc",
+                "bench-server",
+                role("back", services).to_vec(),
+                [&["--nats", nats_url], &of_cluster[..]].concat(),
+            ),
+            Calls::GrpcRpc => (
+                "rpc",
+                "bench-server",
+                [&["--role", "back", "--grpc", callee_port], &of_cluster[..]].concat(),
+                [&["--grpc", &*caller_port], &of_cluster[..]].concat(),
+            ),
         };
-        let (operations, calls) = (operations.to_string(), self.connections.to_string());
-        let mut args = vec![mode, "--nats", nats_url, "--operations", &operations, "--calls", &calls];
-        match mode {
-            "raw" => args.extend(["--subject", SUBJECT]),
-            _ => args.extend(["--etcd", etcd_url, "--prefix", PREFIX]),
-        }
+        let callee = Counted::start(&programs.join(program), &callee, true)?;
+        let (operations, in_flight) = (operations.to_string(), self.connections.to_string());
+        let args = [&[mode, "--operations", &operations, "--calls", &in_flight], &caller[..]].concat();
         let caller = Counted::start(&programs.join("bench-calls"), &args, false)?.wait()?;
         Ok(vec![(format!("{}-caller", self.name), caller), (format!("{}-callee", self.name), callee.stop()?)])
     }
