@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use pitaya::acceptor::Tcp;
 use pitaya::app::Running;
 use pitaya::cluster::{
-    Address, Discovery as _, MemoryBroker, MemoryRegistry, MemoryTransport, Receiver, Server, Servers,
+    Address, Discovery as _, GrpcOptions, GrpcTransport, MemoryBroker, MemoryRegistry, MemoryTransport, Receiver, Server, Servers,
     Transport, TransportError,
 };
 use pitaya::metrics::InMemoryReporter;
@@ -174,6 +174,31 @@ async fn one_call_is_in_order_over_a_broker() {
     for round in 0..50 {
         all_in_order(async || RawClient::ready(door.socket_addrs()[0]).await, &format!("u{round}"), 20).await;
     }
+    for app in [door, other, judge] {
+        app.stop().await;
+    }
+}
+
+/// Without the registry too. Then messages to users are not published to the users' own addresses, because those calls
+/// could overtake the messages stream.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_call_is_in_order_over_grpc() {
+    let registry = MemoryRegistry::default();
+    let builder = |server_type: &str| {
+        let options = GrpcOptions { advertised_host: "127.0.0.1".into(), ..GrpcOptions::default() };
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let transport = GrpcTransport::with_listener(options, listener).expect("the options are valid");
+        let app = App::builder().config(config()).server_type(server_type);
+        app.discovery(registry.discovery()).transport(transport)
+    };
+    let door = builder("door").acceptor(Tcp::new("127.0.0.1:0")).start().await.unwrap();
+    let other = builder("door").acceptor(Tcp::new("127.0.0.1:0")).start().await.unwrap();
+    let judge = builder("judge").server_id("judge-1").backend().start().await.unwrap();
+    for round in 0..20 {
+        registry.set_reachable("judge-1", round % 2 == 0);
+        all_in_order(async || RawClient::ready(door.socket_addrs()[0]).await, &format!("u{round}"), 20).await;
+    }
+    registry.set_reachable("judge-1", true);
     for app in [door, other, judge] {
         app.stop().await;
     }

@@ -249,6 +249,10 @@ impl Receiver for InboundReceiver {
                 .spawn(async move { inbound.reannouncing.run(|| inbound.outbound.reannounce_binds()).await });
         }
     }
+
+    fn binds(&self) -> Vec<Bytes> {
+        self.0.upgrade().map_or_else(Vec::new, |inbound| inbound.outbound.bind_announcements())
+    }
 }
 
 fn stopped() -> Bytes {

@@ -88,9 +88,8 @@ impl Outbound {
             return; // other servers would kick a session that may stay
         }
         let own = self.own();
-        let news = BindMsg { uid: uid.to_owned(), fid: own.id.to_string(), bound_at };
         let to = Address::Bindings { server_type: &own.server_type };
-        if let Err(error) = self.transport.publish(to, Bytes::from(news.encode_to_vec())).await {
+        if let Err(error) = self.transport.publish(to, bind_announcement(&own, uid, bound_at)).await {
             // The bind is announced when the connection is back.
             tracing::debug!(uid, %error, "failed to announce a bind");
         }
@@ -150,12 +149,25 @@ impl Outbound {
         self.announce_bind_to(server, uid, news.encode_to_vec().into()).await
     }
 
+    /// Returns the announcements of all local binds.
+    pub(super) fn bind_announcements(&self) -> Vec<Bytes> {
+        if !self.limits.unique {
+            return Vec::new(); // other servers would kick a session that may stay
+        }
+        let own = self.own();
+        self.binds.all().into_iter().map(|(uid, at)| bind_announcement(&own, &uid, at)).collect()
+    }
+
     /// Announces all local binds again, after an outage.
     pub(super) async fn reannounce_binds(&self) {
         for (uid, at) in self.binds.all() {
             self.announce_bind(&uid, at).await;
         }
     }
+}
+
+fn bind_announcement(own: &Server, uid: &str, bound_at: i64) -> Bytes {
+    BindMsg { uid: uid.to_owned(), fid: own.id.to_string(), bound_at }.encode_to_vec().into()
 }
 
 fn replaced(id: u64, news: &BindMsg) -> ReplacedSession {

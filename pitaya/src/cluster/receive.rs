@@ -71,6 +71,12 @@ pub(super) fn reconnected(receiver: &dyn Receiver) {
     catch_panic("that the connection is back", || receiver.reconnected());
 }
 
+/// Returns the announcements of all binds of this server.
+#[cfg(feature = "grpc")]
+pub(super) fn binds(receiver: &dyn Receiver) -> Vec<Bytes> {
+    catch_panic("a reconnect", || receiver.binds()).unwrap_or_default()
+}
+
 fn catch_panic<T>(what: &str, handle: impl FnOnce() -> T) -> Option<T> {
     let handled = catch_unwind(AssertUnwindSafe(handle)).ok();
     if handled.is_none() {

@@ -212,4 +212,10 @@ pub trait Receiver: Send + Sync + 'static {
 
     /// Handles a reconnect. Messages during the outage were lost.
     fn reconnected(&self);
+
+    /// Returns the announcements of all binds of this server. A transport without a broker sends them to a server whose
+    /// connection was lost, in place of [`reconnected`](Self::reconnected).
+    fn binds(&self) -> Vec<Bytes> {
+        Vec::new()
+    }
 }

@@ -67,9 +67,10 @@ impl Outbound {
     }
 
     /// Returns the frontends for broadcasts to users of a type. `None` if messages must use the users' subjects,
-    /// because a frontend of the type receives no broadcasts or the list may be incomplete.
+    /// because a frontend of the type receives no broadcasts, or the list may be incomplete and the subjects reach more
+    /// frontends.
     fn frontends(&self, frontend_type: &str) -> Option<Frontends> {
-        if !self.discovery.is_current() {
+        if !self.discovery.is_current() && !self.transport.needs_listed_servers() {
             return None;
         }
         let own = self.own();

@@ -177,6 +177,13 @@ pub static TRANSPORT_OVERSIZED_ANSWERS: Metric = Metric::counter(
     "Answers over the size limit of a message, each replaced by an error",
 );
 
+/// Messages of other servers that were dropped because they exceeded the size limit of a message.
+pub static TRANSPORT_OVERSIZED_MESSAGES: Metric = Metric::counter(
+    "cluster",
+    "transport_oversized_messages",
+    "Messages of other servers over the size limit of a message, each dropped",
+);
+
 /// Answers that were ready while there was no connection.
 pub static TRANSPORT_LOST_ANSWERS: Metric = Metric::counter(
     "cluster",
@@ -248,7 +255,7 @@ pub static WORKER_JOBS: Metric =
 pub static WORKER_DEAD: Metric = Metric::gauge("worker", "worker_jobs_dead", "Jobs that will not run again");
 
 /// All metrics of the framework.
-pub static ALL: [&Metric; 41] = [
+pub static ALL: [&Metric; 42] = [
     &RESPONSE_TIME,
     &HANDLER_DELAY,
     &CONNECTED_CLIENTS,
@@ -277,6 +284,7 @@ pub static ALL: [&Metric; 41] = [
     &TRANSPORT_REFUSED_REQUESTS,
     &TRANSPORT_REFUSED_CALLS,
     &TRANSPORT_OVERSIZED_ANSWERS,
+    &TRANSPORT_OVERSIZED_MESSAGES,
     &TRANSPORT_LOST_ANSWERS,
     &TRANSPORT_REFUSED_SUBSCRIPTIONS,
     &TRANSPORT_RECONNECTS,

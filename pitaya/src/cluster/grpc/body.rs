@@ -1,71 +1,54 @@
 //! The body of a request, with a time limit for each message.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Sleep, sleep};
 use tonic::Status;
 
-/// A body whose messages must each arrive within a time.
+use super::framing::{Framing, Limits};
+
+/// A body that hands over complete messages. Each must arrive within a time.
 ///
 /// Most messages are there already when they are read, and need no timer.
 pub(super) struct LimitedBody {
     body: Incoming,
+    framing: Framing,
     limit: Duration,
     timer: Option<Pin<Box<Sleep>>>,
-    /// The messages of a stream. The limit of a unary body holds before its first byte too.
-    stream: Option<Messages>,
+    /// The limit of a unary body holds before its first byte too.
+    is_stream: bool,
 }
 
 impl LimitedBody {
-    pub(super) fn unary(body: Incoming, limit: Duration) -> Self {
-        Self { body, limit, timer: None, stream: None }
+    pub(super) fn unary(body: Incoming, limit: Duration, limits: Arc<Limits>) -> Self {
+        Self { body, framing: Framing::new(limits, false), limit, timer: None, is_stream: false }
     }
 
-    /// A stream may wait between two messages.
-    pub(super) fn stream(body: Incoming, limit: Duration) -> Self {
-        Self { body, limit, timer: None, stream: Some(Messages::default()) }
+    /// A stream may wait between two messages, and loses a message that is too large.
+    pub(super) fn stream(body: Incoming, limit: Duration, limits: Arc<Limits>) -> Self {
+        Self { body, framing: Framing::new(limits, true), limit, timer: None, is_stream: true }
     }
-}
 
-/// Finds where the messages of a stream end. Each has a head of a flag and its length.
-#[derive(Debug, Default)]
-struct Messages {
-    head: [u8; 5],
-    head_bytes: usize,
-    /// The bytes that the current message lacks.
-    lacks: usize,
-}
-
-impl Messages {
-    /// Follows received bytes. Returns whether a message ended.
-    fn follow(&mut self, mut bytes: &[u8]) -> bool {
-        let mut ended = false;
-        while !bytes.is_empty() {
-            if self.head_bytes < self.head.len() {
-                let taken = bytes.len().min(self.head.len() - self.head_bytes);
-                self.head[self.head_bytes..][..taken].copy_from_slice(&bytes[..taken]);
-                self.head_bytes += taken;
-                bytes.advance(taken);
-                let [_, length @ ..] = self.head;
-                self.lacks = u32::from_be_bytes(length) as usize;
-            }
-            let taken = bytes.len().min(self.lacks);
-            self.lacks -= taken;
-            bytes.advance(taken);
-            if self.head_bytes == self.head.len() && self.lacks == 0 {
-                self.head_bytes = 0;
-                ended = true;
-            }
+    fn take(&mut self, data: Bytes) -> Result<Bytes, Status> {
+        let whole = self.framing.take(data)?;
+        if self.is_stream && (!whole.is_empty() || self.framing.is_between()) {
+            self.timer = None;
         }
-        ended
+        Ok(whole)
     }
 
-    fn is_between(&self) -> bool {
-        self.head_bytes == 0
+    fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<Status> {
+        if self.is_stream && self.framing.is_between() {
+            return Poll::Pending;
+        }
+        let limit = self.limit;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
+        timer.as_mut().poll(context).map(|()| Status::deadline_exceeded("the request is not whole"))
     }
 }
 
@@ -78,54 +61,30 @@ impl Body for LimitedBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
-        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
-            if let (Some(messages), Some(Ok(frame))) = (&mut this.stream, &frame)
-                && frame.data_ref().is_some_and(|data| messages.follow(data))
-            {
-                this.timer = None;
-            }
-            return Poll::Ready(
-                frame.map(|frame| frame.map_err(|error| Status::from_error(Box::new(error)))),
-            );
+        loop {
+            let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) else {
+                return Poll::Ready(Some(Err(ready!(this.poll_timer(context)))));
+            };
+            return Poll::Ready(match frame.transpose() {
+                Ok(Some(frame)) => match frame.into_data() {
+                    Ok(data) => match this.take(data) {
+                        Ok(whole) if whole.is_empty() => continue,
+                        whole => Some(whole.map(Frame::data)),
+                    },
+                    Err(trailers) => Some(Ok(trailers)),
+                },
+                Ok(None) if this.framing.is_between() => None,
+                Ok(None) => Some(Err(Status::internal("the request ended within a message"))),
+                Err(error) => Some(Err(Status::from_error(Box::new(error)))),
+            });
         }
-        if this.stream.as_ref().is_some_and(Messages::is_between) {
-            return Poll::Pending;
-        }
-        let limit = this.limit;
-        let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
-        timer
-            .as_mut()
-            .poll(context)
-            .map(|()| Some(Err(Status::deadline_exceeded("the request is not whole"))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.framing.is_between() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// However the bytes are cut.
-    #[test]
-    fn messages_end_where_their_length_says() {
-        let bytes = b"\0\0\0\0\x03abc\0\0\0\0\0\0\0\0\0\x01d";
-        let ends = [8, 13, 19];
-        for part in 1..=bytes.len() {
-            let (mut messages, mut read) = (Messages::default(), 0);
-            for bytes in bytes.chunks(part) {
-                let before = read;
-                read += bytes.len();
-                let ended = ends.iter().any(|end| (before + 1..=read).contains(end));
-                assert_eq!(messages.follow(bytes), ended, "{part} {read}");
-                assert_eq!(messages.is_between(), ends.contains(&read), "{part} {read}");
-            }
-        }
+        SizeHint::default()
     }
 }

@@ -1,11 +1,13 @@
 //! The connection to one server, kept open and made again after a loss.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
+use prost::Message as _;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
@@ -18,9 +20,10 @@ use tonic::{Request, Status};
 use super::backoff::{Backoff, GOOD};
 use super::codec::BytesCodec;
 use super::dial::{Carrier, Dialed, Http2, Target, dial};
-use super::method::{MESSAGES, Method};
+use super::method::{Delivery, MESSAGES, Method};
 use super::status;
 use crate::cluster::TransportError;
+use crate::cluster::protos::PeerMessage;
 use crate::util::sync::Mutex;
 use crate::util::throttle::{GLOBAL, throttled};
 
@@ -230,8 +233,8 @@ impl Link {
 
     /// Connects again and again, until the link ends or its server is no longer listed.
     ///
-    /// `reconnected` is called when a connection follows a loss or a failure.
-    pub(super) async fn keep(&self, is_listed: impl Fn() -> bool, reconnected: impl Fn()) {
+    /// `binds` returns the announcements that the server receives when a connection follows a loss or a failure.
+    pub(super) async fn keep(&self, is_listed: impl Fn() -> bool, binds: impl Fn() -> Vec<Bytes>) {
         let (mut backoff, mut is_first, mut was_up) = (Backoff::default(), true, false);
         let mut next_queue = self.first_queue.lock().take();
         loop {
@@ -252,12 +255,8 @@ impl Link {
                         self.limits.reconnects.fetch_add(1, Relaxed);
                     }
                     let since = Instant::now();
-                    self.carry(http, carrier, next_queue.take(), || {
-                        if !is_first {
-                            reconnected();
-                        }
-                    })
-                    .await;
+                    let lost_binds = || if is_first { Vec::new() } else { binds() };
+                    self.carry(http, carrier, next_queue.take(), lost_binds).await;
                     if self.cut.load(Relaxed) {
                         cut.abort();
                     }
@@ -303,11 +302,14 @@ impl Link {
         http: Http2,
         mut carrier: Carrier,
         queue: Option<mpsc::Receiver<Bytes>>,
-        up: impl FnOnce(),
+        lost_binds: impl FnOnce() -> Vec<Bytes>,
     ) {
         let client = self.client(http.clone());
         let queue = self.up(http, queue);
-        up();
+        let mut announcing = Box::pin(async {
+            self.announce_again(lost_binds()).await;
+            std::future::pending::<Infallible>().await
+        });
         let sending = async {
             match self.target.is_peer {
                 true => send_messages(client, queue).await,
@@ -320,7 +322,9 @@ impl Link {
             ended = &mut carrier => ended.map_err(|error| error.to_string()),
             // The server ends the stream when it stops.
             ended = &mut sending => ended.map_err(|status| status.message().to_owned()),
+            never = &mut announcing => match never {},
             () = self.stop.cancelled() => {
+                drop(announcing); // it holds a handle of the queue
                 // Without handles, the connection ends after its last call.
                 tokio::select! {
                     _ = &mut carrier => {}
@@ -353,6 +357,18 @@ impl Link {
         queue.filter(|_| kept).unwrap_or(new_queue)
     }
 
+    /// Queues the announcements of binds that the server may have lost. Waits for places in the queue.
+    async fn announce_again(&self, binds: Vec<Bytes>) {
+        let messages = self.state.borrow().messages().cloned();
+        let Ok(messages) = messages else { return };
+        for news in binds {
+            let announcement = if self.target.is_peer { peer_message(news) } else { news };
+            if messages.send(announcement).await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Calls a server of Go Pitaya for each queued announcement, until the queue ends.
     async fn announce_binds(
         &self,
@@ -365,7 +381,9 @@ impl Link {
             let mut request = Request::new(news);
             request.set_timeout(limit);
             let mut client = client.clone();
-            let called = timeout(limit, client.unary(request, Method::Bound.path(), BytesCodec)).await;
+            let called =
+                timeout(limit, client.unary(request, Method::Deliver(Delivery::Bound).path(), BytesCodec))
+                    .await;
             if !matches!(called, Ok(Ok(_))) {
                 // The bind is announced again after a reconnect.
                 tracing::debug!(address = self.address(), "failed to announce a bind");
@@ -383,6 +401,11 @@ impl Link {
             }
         });
     }
+}
+
+/// Encodes the announcement of a bind for the messages stream.
+pub(super) fn peer_message(bound: Bytes) -> Bytes {
+    PeerMessage { bound, ..PeerMessage::default() }.encode_to_vec().into()
 }
 
 /// Sends queued messages until the queue or the stream ends.

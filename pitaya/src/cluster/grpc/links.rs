@@ -1,6 +1,6 @@
 //! The links to the other servers.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use super::dial::Target;
 use super::link::{Link, LinkLimits};
 #[cfg(feature = "tls")]
 use super::tls::ClientTls;
-use crate::cluster::receive::reconnected;
+use crate::cluster::receive::binds;
 use crate::cluster::{Change, Receiver, Server, Servers, TransportError, subject};
 use crate::util::throttle::{GLOBAL, throttled};
 
@@ -29,6 +29,8 @@ pub(super) struct Links {
     /// The tasks of the links.
     pub(super) tasks: TaskTracker,
     pub(super) closed: CancellationToken,
+    /// Whether `closed` is cancelled: reading the token takes a lock.
+    pub(super) is_closed: AtomicBool,
     /// This server, and the receiver of its messages.
     pub(super) own: OnceLock<(Arc<Server>, Arc<dyn Receiver>)>,
     pub(super) servers: OnceLock<Arc<Servers>>,
@@ -58,7 +60,7 @@ impl Links {
             self.begin(&link, to);
             return Ok(Arc::clone(&link));
         }
-        if self.closed.is_cancelled() {
+        if self.is_closed.load(Relaxed) {
             return Err(TransportError::Unavailable);
         }
         subject::check_name(&to.server_type)?;
@@ -139,7 +141,7 @@ impl Links {
         let shares_users = own.frontend && to.frontend && own.server_type == to.server_type;
         let receiver = shares_users.then(|| Arc::clone(receiver));
         let (links, link, id) = (Arc::downgrade(self), Arc::clone(link), Arc::clone(&to.id));
-        if self.closed.is_cancelled() {
+        if self.is_closed.load(Relaxed) {
             link.end(true);
         }
         self.tasks.spawn(async move {
@@ -147,12 +149,8 @@ impl Links {
                 Weak::upgrade(&links)
                     .is_some_and(|links| links.listed(&id).is_some_and(|server| links.fits(&link, &server)))
             };
-            let reconnected = || {
-                if let Some(receiver) = &receiver {
-                    reconnected(&**receiver);
-                }
-            };
-            link.keep(is_listed, reconnected).await;
+            let binds = || receiver.as_deref().map(binds).unwrap_or_default();
+            link.keep(is_listed, binds).await;
             if let Some(links) = Weak::upgrade(&links) {
                 links.all.remove_if(&id, |_, known| Arc::ptr_eq(known, &link));
             }
@@ -160,7 +158,7 @@ impl Links {
     }
 
     fn update(self: &Arc<Self>, server: &Server) {
-        if self.own.get().is_some_and(|(own, _)| own.id == server.id) || self.closed.is_cancelled() {
+        if self.own.get().is_some_and(|(own, _)| own.id == server.id) || self.is_closed.load(Relaxed) {
             return;
         }
         if self.lazy && !self.all.contains_key(&*server.id) {
@@ -193,6 +191,7 @@ impl Links {
 
     /// Ends all links.
     pub(super) fn end(&self) {
+        self.is_closed.store(true, Relaxed);
         self.closed.cancel();
         self.all.retain(|_, link| {
             link.end(true);

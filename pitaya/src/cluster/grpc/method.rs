@@ -10,6 +10,13 @@ pub(super) const MESSAGES: &str = "/protos.Peer/Messages";
 pub(super) enum Method {
     /// A request.
     Call,
+    /// Another message.
+    Deliver(Delivery),
+}
+
+/// A message that is answered without waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Delivery {
     /// A push to a user.
     Push,
     /// A kick of a user.
@@ -19,7 +26,12 @@ pub(super) enum Method {
 }
 
 impl Method {
-    const ALL: [Self; 4] = [Self::Call, Self::Push, Self::Kick, Self::Bound];
+    const ALL: [Self; 4] = [
+        Self::Call,
+        Self::Deliver(Delivery::Push),
+        Self::Deliver(Delivery::Kick),
+        Self::Deliver(Delivery::Bound),
+    ];
 
     /// Returns the method with this path.
     pub(super) fn find(path: &str) -> Option<Self> {
@@ -33,9 +45,9 @@ impl Method {
     fn name(self) -> &'static str {
         match self {
             Self::Call => "/protos.Pitaya/Call",
-            Self::Push => "/protos.Pitaya/PushToUser",
-            Self::Kick => "/protos.Pitaya/KickUser",
-            Self::Bound => "/protos.Pitaya/SessionBindRemote",
+            Self::Deliver(Delivery::Push) => "/protos.Pitaya/PushToUser",
+            Self::Deliver(Delivery::Kick) => "/protos.Pitaya/KickUser",
+            Self::Deliver(Delivery::Bound) => "/protos.Pitaya/SessionBindRemote",
         }
     }
 }

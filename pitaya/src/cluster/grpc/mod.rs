@@ -5,7 +5,7 @@
 //! | `options` `tls` | the configuration |
 //! | `address` | finds the address of a server in its metadata |
 //! | `method` `codec` `status` | the methods, their messages and their errors |
-//! | `listen` `service` `body` | serve the connections of other servers |
+//! | `listen` `service` `body` `framing` | serve the connections of other servers |
 //! | `observed_read` | a stream that reports its reads |
 //! | `links` `link` `dial` `backoff` | the connections to other servers |
 
@@ -27,6 +27,7 @@ mod backoff;
 mod body;
 mod codec;
 mod dial;
+mod framing;
 mod link;
 mod links;
 mod listen;
@@ -44,18 +45,19 @@ mod tls;
 pub use address::grpc_address_keys;
 pub use options::{BadGrpcOption, GrpcOptions, GrpcTls};
 
+use self::framing::Limits;
 use self::link::LinkLimits;
 use self::links::Links;
 use self::listen::Listen;
-use self::method::Method;
+use self::method::{Delivery, Method};
 use self::service::{Served, ServedCounts};
 use super::protos::PeerMessage;
 use super::{Address, Receiver, Server, Servers, Transport, TransportError, subject};
 use crate::binding::Lookup;
 use crate::error::text;
 use crate::metrics::{
-    Metric, TRANSPORT_OVERSIZED_ANSWERS, TRANSPORT_RECONNECTS, TRANSPORT_REFUSED_CALLS,
-    TRANSPORT_REFUSED_REQUESTS,
+    Metric, TRANSPORT_OVERSIZED_ANSWERS, TRANSPORT_OVERSIZED_MESSAGES, TRANSPORT_RECONNECTS,
+    TRANSPORT_REFUSED_CALLS, TRANSPORT_REFUSED_REQUESTS,
 };
 use crate::net::TcpListeners;
 use crate::util::sync::Mutex;
@@ -150,6 +152,7 @@ impl GrpcTransport {
             all: dashmap::DashMap::default(),
             tasks: TaskTracker::new(),
             closed: CancellationToken::new(),
+            is_closed: AtomicBool::new(false),
             own: OnceLock::new(),
             servers: OnceLock::new(),
         };
@@ -182,7 +185,7 @@ impl GrpcTransport {
         };
         let served = Arc::new(Served {
             receiver,
-            max_message: self.options.max_message,
+            limits: Arc::new(Limits::new(self.options.max_message)),
             requests: self.options.messages,
             running: TaskTracker::new(),
             draining: AtomicBool::new(false),
@@ -203,10 +206,8 @@ impl GrpcTransport {
 
     /// Fails before the start and after the end.
     fn check_open(&self) -> Result<(), TransportError> {
-        match self.served.get() {
-            Some(served) if !served.closing.is_cancelled() => Ok(()),
-            _ => Err(TransportError::Unavailable),
-        }
+        let is_open = self.served.get().is_some() && !self.links.is_closed.load(Relaxed);
+        if is_open { Ok(()) } else { Err(TransportError::Unavailable) }
     }
 
     async fn call(
@@ -226,7 +227,7 @@ impl GrpcTransport {
     async fn to_user(
         &self,
         (frontend_type, uid): (&str, &str),
-        method: Method,
+        kind: Delivery,
         body: Bytes,
     ) -> Result<(), TransportError> {
         subject::check(uid)?;
@@ -236,7 +237,7 @@ impl GrpcTransport {
             return Err(TransportError::TooLarge { size, limit });
         }
         let frontends = self.candidates(frontend_type, uid).await?;
-        let sent = frontends.iter().map(|to| self.deliver_at(to, method, body.clone()));
+        let sent = frontends.iter().map(|to| self.deliver_at(to, kind, body.clone()));
         let mut result = Err(TransportError::NoResponders);
         for sent in join_all(sent).await {
             match (sent, &result) {
@@ -267,13 +268,16 @@ impl GrpcTransport {
     }
 
     /// Calls a method of a server, perhaps of this one.
-    async fn deliver_at(&self, to: &Server, method: Method, body: Bytes) -> Result<(), TransportError> {
+    async fn deliver_at(&self, to: &Server, kind: Delivery, body: Bytes) -> Result<(), TransportError> {
         match (self.links.own.get(), self.served.get()) {
             (Some((own, _)), Some(served)) if own.id == to.id => {
-                let taken = served.take(method, body);
+                let taken = served.take(kind, body);
                 taken.map(drop).map_err(|status| TransportError::Other(status.message().to_owned()))
             }
-            _ => self.call(to, method, body, self.options.request_timeout).await.map(drop),
+            _ => {
+                let (method, limit) = (Method::Deliver(kind), self.options.request_timeout);
+                self.call(to, method, body, limit).await.map(drop)
+            }
         }
     }
 
@@ -283,13 +287,12 @@ impl GrpcTransport {
         self.check_open()?;
         let own = self.links.own.get().map(|(own, _)| Arc::clone(&own.id)).unwrap_or_default();
         let servers = self.links.of_type(server_type);
-        let message = PeerMessage { bound: news.clone(), ..PeerMessage::default() };
-        let message = Bytes::from(message.encode_to_vec());
+        let message = link::peer_message(news.clone());
         let told = servers.iter().map(async |to| {
             if to.id != own {
                 return self.links.announce(to, &news, &message).await;
             }
-            self.deliver_at(to, Method::Bound, news.clone()).await
+            self.deliver_at(to, Delivery::Bound, news.clone()).await
         });
         join_all(told).await.into_iter().collect()
     }
@@ -328,10 +331,10 @@ impl Transport for GrpcTransport {
         Box::pin(async move {
             match to {
                 Address::Push { frontend_type, uid } => {
-                    self.to_user((frontend_type, uid), Method::Push, body).await
+                    self.to_user((frontend_type, uid), Delivery::Push, body).await
                 }
                 Address::Kick { frontend_type, uid } => {
-                    self.to_user((frontend_type, uid), Method::Kick, body).await
+                    self.to_user((frontend_type, uid), Delivery::Kick, body).await
                 }
                 Address::Bindings { server_type } => self.announce(server_type, body).await,
                 Address::Broadcast(to) => {
@@ -370,6 +373,7 @@ impl Transport for GrpcTransport {
             (&TRANSPORT_REFUSED_CALLS, self.links.limits.refused.load(Relaxed)),
             (&TRANSPORT_REFUSED_REQUESTS, count(served.map(|counts| &counts.refused))),
             (&TRANSPORT_OVERSIZED_ANSWERS, count(served.map(|counts| &counts.oversized))),
+            (&TRANSPORT_OVERSIZED_MESSAGES, count(self.served.get().map(|served| &served.limits.oversized))),
         ]
     }
 

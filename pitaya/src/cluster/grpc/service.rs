@@ -21,7 +21,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::body::LimitedBody;
 use super::codec::BytesCodec;
-use super::method::{MESSAGES, Method};
+use super::framing::Limits;
+use super::method::{Delivery, MESSAGES, Method};
 use crate::cluster::Receiver;
 use crate::cluster::protos::PeerMessage;
 use crate::cluster::receive::{MessageKind, RunningRequest, deliver, fit_to_limit, overloaded_reply};
@@ -34,7 +35,7 @@ const READ: Duration = Duration::from_secs(10);
 /// The state that all connections of other servers share.
 pub(super) struct Served {
     pub(super) receiver: Arc<dyn Receiver>,
-    pub(super) max_message: usize,
+    pub(super) limits: Arc<Limits>,
     /// How many requests may be in progress.
     pub(super) requests: usize,
     /// The requests in progress. They outlive their connections.
@@ -80,16 +81,17 @@ impl hyper::service::Service<http::Request<Incoming>> for Service {
         }
         let served = Arc::clone(&self.served);
         let path = request.uri().path();
-        let mut grpc = Grpc::new(BytesCodec).max_decoding_message_size(served.max_message);
+        let mut grpc = Grpc::new(BytesCodec).max_decoding_message_size(served.limits.max_message);
+        let limits = Arc::clone(&served.limits);
         if let Some(method) = Method::find(path) {
-            let request = request.map(|body| LimitedBody::unary(body, READ));
+            let request = request.map(|body| LimitedBody::unary(body, READ, limits));
             return Box::pin(async move { Ok(grpc.unary(Unary { served, method }, request).await) });
         }
         if path == MESSAGES {
             let Ok(place) = Arc::clone(&self.messages).try_acquire_owned() else {
                 return refuse(Status::resource_exhausted("this connection has a messages stream"));
             };
-            let request = request.map(|body| LimitedBody::stream(body, READ));
+            let request = request.map(|body| LimitedBody::stream(body, READ, limits));
             return Box::pin(async move {
                 let answer = grpc.client_streaming(Messages(served), request).await;
                 drop(place);
@@ -115,7 +117,7 @@ impl UnaryService<Bytes> for Unary {
         Box::pin(async move {
             let answer = match method {
                 Method::Call => served.answer(body).await,
-                _ => served.take(method, body),
+                Method::Deliver(kind) => served.take(kind, body),
             };
             answer.map(Response::new)
         })
@@ -144,7 +146,7 @@ impl Served {
                 task.await.map_err(|_| Status::unknown("the request was aborted"))?
             }
         };
-        let (answer, fits) = fit_to_limit(answer, self.max_message);
+        let (answer, fits) = fit_to_limit(answer, self.limits.max_message);
         if !fits {
             self.counts.oversized.fetch_add(1, Relaxed);
         }
@@ -153,10 +155,10 @@ impl Served {
 
     /// Handles another message. A Go server reads only the status of the answer, so a message that has no session is
     /// an error there too.
-    pub(super) fn take(&self, method: Method, body: Bytes) -> Result<Bytes, Status> {
+    pub(super) fn take(&self, kind: Delivery, body: Bytes) -> Result<Bytes, Status> {
         let receiver = &*self.receiver;
-        match method {
-            Method::Push => {
+        match kind {
+            Delivery::Push => {
                 let answer = deliver(receiver, MessageKind::Push, body);
                 if answer == NESTED_ACK {
                     return Ok(answer);
@@ -166,15 +168,28 @@ impl Served {
                     Err(error) => Err(Status::unknown(error.msg())),
                 }
             }
-            Method::Kick => {
+            Delivery::Kick => {
                 let answer = deliver(receiver, MessageKind::Kick, body);
                 if answer == KICKED { Ok(answer) } else { Err(Status::unknown(text::SESSION_NOT_FOUND)) }
             }
-            Method::Bound | Method::Call => {
+            Delivery::Bound => {
                 deliver(receiver, MessageKind::Bound, body);
                 Ok(NESTED_ACK)
             }
         }
+    }
+
+    /// Delivers a message of the messages stream.
+    fn take_message(&self, message: Bytes) -> Result<(), Status> {
+        let PeerMessage { bound, broadcast } =
+            PeerMessage::decode(message).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        if !bound.is_empty() {
+            deliver(&*self.receiver, MessageKind::Bound, bound);
+        }
+        if !broadcast.is_empty() {
+            deliver(&*self.receiver, MessageKind::Broadcast, broadcast);
+        }
+        Ok(())
     }
 }
 
@@ -187,24 +202,14 @@ impl ClientStreamingService<Bytes> for Messages {
     fn call(&mut self, request: Request<Streaming<Bytes>>) -> Self::Future {
         let (served, mut messages) = (Arc::clone(&self.0), request.into_inner());
         Box::pin(async move {
-            let closing = served.closing.clone();
-            loop {
-                let message = tokio::select! {
-                    biased;
-                    () = closing.cancelled() => break,
-                    message = messages.message() => message?,
-                };
-                let Some(message) = message else { break };
-                let PeerMessage { bound, broadcast } = PeerMessage::decode(message)
-                    .map_err(|error| Status::invalid_argument(error.to_string()))?;
-                if !bound.is_empty() {
-                    deliver(&*served.receiver, MessageKind::Bound, bound);
+            let read = async {
+                while let Some(message) = messages.message().await? {
+                    served.take_message(message)?;
+                    tokio::task::coop::consume_budget().await;
                 }
-                if !broadcast.is_empty() {
-                    deliver(&*served.receiver, MessageKind::Broadcast, broadcast);
-                }
-                tokio::task::coop::consume_budget().await;
-            }
+                Ok::<_, Status>(())
+            };
+            served.closing.run_until_cancelled(read).await.unwrap_or(Ok(()))?;
             Ok(Response::new(Bytes::new()))
         })
     }

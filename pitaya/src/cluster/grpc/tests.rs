@@ -61,6 +61,10 @@ impl Receiver for Scribe {
     fn reconnected(&self) {
         self.write("reconnected", &Bytes::new());
     }
+    fn binds(&self) -> Vec<Bytes> {
+        self.write("binds", &Bytes::new());
+        vec!["again".into()]
+    }
 }
 
 use super::super::response;
@@ -117,7 +121,7 @@ async fn pair() -> (Node, Node) {
 }
 
 /// Calls a method as another implementation does.
-async fn raw(to: &Node, method: Method, body: &'static [u8]) -> Result<Bytes, Status> {
+async fn raw(to: &Node, kind: Delivery, body: &'static [u8]) -> Result<Bytes, Status> {
     let address = address::of(&to.server, "").unwrap();
     let origin: Uri = format!("http://{address}").parse().unwrap();
     let target = Target {
@@ -129,7 +133,8 @@ async fn raw(to: &Node, method: Method, body: &'static [u8]) -> Result<Bytes, St
     let Dialed { http, carrier, .. } = dial(&target).await.unwrap();
     tokio::spawn(carrier);
     let request = tonic::Request::new(Bytes::from_static(body));
-    let answer = Grpc::with_origin(http, origin).unary(request, method.path(), BytesCodec).await;
+    let answer =
+        Grpc::with_origin(http, origin).unary(request, Method::Deliver(kind).path(), BytesCodec).await;
     answer.map(tonic::Response::into_inner)
 }
 
@@ -226,11 +231,11 @@ async fn messages_of_one_server_stay_in_order() {
 #[tokio::test]
 async fn unknown_user_is_an_error_status() {
     let (_a, b) = pair().await;
-    assert_eq!(raw(&b, Method::Push, b"ann").await.unwrap(), NESTED_ACK);
-    assert_eq!(raw(&b, Method::Kick, b"ann").await.unwrap(), KICKED);
-    assert_eq!(raw(&b, Method::Bound, b"ann").await.unwrap(), NESTED_ACK);
-    for method in [Method::Push, Method::Kick] {
-        let status = raw(&b, method, b"bob").await.unwrap_err();
+    assert_eq!(raw(&b, Delivery::Push, b"ann").await.unwrap(), NESTED_ACK);
+    assert_eq!(raw(&b, Delivery::Kick, b"ann").await.unwrap(), KICKED);
+    assert_eq!(raw(&b, Delivery::Bound, b"ann").await.unwrap(), NESTED_ACK);
+    for kind in [Delivery::Push, Delivery::Kick] {
+        let status = raw(&b, kind, b"bob").await.unwrap_err();
         assert_eq!((status.code(), status.message()), (Code::Unknown, text::SESSION_NOT_FOUND));
     }
 }
@@ -313,14 +318,18 @@ async fn call_to_an_absent_server_fails_immediately() {
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 
     let listener = StdListener::bind(address).unwrap();
-    let _b = Node::at("b", GrpcOptions::default(), &Arc::default(), listener, None).await;
+    let mut c = Node::start("c", GrpcOptions::default(), &servers).await;
+    let mut b_node = Node::at("b", GrpcOptions::default(), &Arc::default(), listener, None).await;
     let back = async {
         while a.transport.request(&b, "x".into(), LONG).await.is_err() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     timeout(Duration::from_secs(5), back).await.expect("it is back within 5 s");
-    assert_eq!(a.next().await, "reconnected ", "binds are announced again");
+    assert_eq!(a.next().await, "binds ");
+    assert_eq!(b_node.next().await, "bound again");
+    a.transport.publish(Address::Broadcast(&c.server), "x".into()).await.unwrap();
+    assert_eq!(c.next().await, "broadcast x", "only the server that was away receives the binds again");
 }
 
 #[tokio::test]
@@ -353,6 +362,26 @@ async fn oversized_messages_are_refused() {
     let refused = a.ask(&b, big()).await;
     assert!(matches!(refused, Err(TransportError::TooLarge { size: 2000, .. })), "{refused:?}");
     assert_eq!(a.ask(&b, "small").await.unwrap(), "small", "the connection is still good");
+}
+
+/// The limit of the sender is greater.
+#[tokio::test]
+async fn oversized_broadcast_loses_no_other() {
+    let small = GrpcOptions { max_message: 1000, ..GrpcOptions::default() };
+    let servers = Arc::<Servers>::default();
+    let a = Node::start("a", GrpcOptions::default(), &servers).await;
+    let mut b = Node::start("b", small, &Arc::default()).await;
+    for body in [&b"1"[..], &[b'x'; 1000], b"2", &[b'x'; 100_000], b"3"] {
+        a.transport.publish(Address::Broadcast(&b.server), Bytes::from_static(body)).await.unwrap();
+    }
+    for n in 1..=3 {
+        assert_eq!(b.next().await, format!("broadcast {n}"));
+    }
+    let counted = |node: &Node| {
+        let counters = node.transport.counters();
+        counters.into_iter().find(|(metric, _)| metric.name() == TRANSPORT_OVERSIZED_MESSAGES.name()).unwrap().1
+    };
+    assert_eq!((counted(&b), a.transport.links.reconnects()), (2, 0));
 }
 
 #[tokio::test]

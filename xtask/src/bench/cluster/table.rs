@@ -132,8 +132,7 @@ impl Rows {
     /// Each round against what it is compared with.
     fn ratios(&self, row: &Row) -> Vec<f64> {
         let (in_flight, work) = row.key;
-        let bases: Vec<_> =
-            work.bases().iter().filter_map(|base| self.0.get(&(in_flight, *base))).collect();
+        let bases: Vec<_> = work.bases().iter().filter_map(|base| self.0.get(&(in_flight, *base))).collect();
         if bases.is_empty() {
             return Vec::new();
         }

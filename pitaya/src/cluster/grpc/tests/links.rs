@@ -152,6 +152,30 @@ async fn old_entry_leads_to_the_new_address() {
     }
 }
 
+/// The server of a fixed id was replaced by one of Go Pitaya at the same address, or the other way round.
+#[tokio::test]
+async fn replaced_server_changes_the_form_of_messages() {
+    let (a, mut b) = pair().await;
+    let peer = b.server.clone();
+    let mut go = peer.clone();
+    go.metadata.remove(address::PEER);
+    let servers = a.transport.links.servers.get().unwrap();
+    for (n, server) in [&peer, &go, &peer].into_iter().enumerate() {
+        servers.put(server.clone());
+        let link = a.transport.links.link(server).unwrap();
+        assert_eq!(link.is_peer(), address::is_peer(server));
+        let bind = Bytes::from(n.to_string());
+        a.transport.publish(Address::Bindings { server_type: "front" }, bind).await.unwrap();
+        assert_eq!(b.next().await, format!("bound {n}"));
+        let sent = a.transport.publish(Address::Broadcast(server), "x".into()).await;
+        assert_eq!(sent.is_ok(), address::is_peer(server));
+        if sent.is_ok() {
+            assert_eq!(b.next().await, "broadcast x");
+        }
+    }
+    until(|| a.transport.links.count() == 1).await;
+}
+
 /// Otherwise all binds are announced again to each of its connections.
 #[tokio::test]
 async fn server_that_only_accepts_is_not_connected() {
