@@ -9,8 +9,8 @@ use futures_util::future::BoxFuture;
 use pitaya::acceptor::Tcp;
 use pitaya::app::Running;
 use pitaya::cluster::{
-    Address, Discovery as _, GrpcOptions, GrpcTransport, MemoryBroker, MemoryRegistry, MemoryTransport, Receiver, Server, Servers,
-    Transport, TransportError,
+    Address, Discovery as _, GrpcOptions, GrpcTransport, MemoryBroker, MemoryRegistry, MemoryTransport,
+    Receiver, Server, Servers, Transport, TransportError,
 };
 use pitaya::metrics::InMemoryReporter;
 use pitaya::prelude::*;

@@ -379,7 +379,11 @@ async fn oversized_broadcast_loses_no_other() {
     }
     let counted = |node: &Node| {
         let counters = node.transport.counters();
-        counters.into_iter().find(|(metric, _)| metric.name() == TRANSPORT_OVERSIZED_MESSAGES.name()).unwrap().1
+        counters
+            .into_iter()
+            .find(|(metric, _)| metric.name() == TRANSPORT_OVERSIZED_MESSAGES.name())
+            .unwrap()
+            .1
     };
     assert_eq!((counted(&b), a.transport.links.reconnects()), (2, 0));
 }
