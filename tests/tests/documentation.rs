@@ -297,6 +297,33 @@ async fn unknown_name_fails_the_whole_request() {
     app.stop().await;
 }
 
+/// A short request must not have a reply of a thousand files.
+#[tokio::test]
+async fn repeated_name_is_refused() {
+    let app = garden().register(DocsRoutes).start().await.unwrap();
+    let mut client = RawClient::ready(app.socket_addrs()[0]).await;
+    let twice = json!({ "name": ["protos.Session", "protos.Tree", "protos.Session"] }).to_string();
+    let Got::Response { error: true, body, .. } = client.call("garden.docs.descriptors", twice).await else {
+        panic!("each name once")
+    };
+    let body = String::from_utf8_lossy(&body);
+    assert!(body.contains("PIT-400") && body.contains("given twice"), "{body}");
+    app.stop().await;
+}
+
+/// The files are made at the first request.
+#[tokio::test]
+async fn documents_are_made_once() {
+    let app = garden().register(DocsRoutes).start().await.unwrap();
+    let one = app.app().descriptor("protos.Tree").unwrap();
+    for name in ["protos.Tree", "protos.Place", "garden/messages.proto"] {
+        assert_eq!(app.app().descriptor(name).unwrap().as_ptr(), one.as_ptr(), "{name}");
+    }
+    let first = ask(&app, "garden.docs.documentation", Vec::new()).await;
+    assert_eq!(ask(&app, "garden.docs.documentation", Vec::new()).await, first);
+    app.stop().await;
+}
+
 /// Messages with names that others have.
 mod names {
     use super::*;

@@ -38,7 +38,7 @@ pub use running::Running;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -48,6 +48,7 @@ use tokio_util::task::TaskTracker;
 use crate::cluster::{Node, Servers};
 use crate::component::{Call, Entry, Extract, FromServices, HasServices, Kind, Rpc, Shared, State};
 use crate::config::Config;
+use crate::documentation::Documents;
 use crate::error::{Error, Result, code, text};
 use crate::group::{Groups, Users};
 use crate::metrics::{HeapSource, Metrics};
@@ -87,6 +88,8 @@ struct Inner {
     #[cfg(feature = "otel")]
     tracer: Option<Tracer>,
     heap: Option<HeapSource>,
+    /// Made when somebody asks for them.
+    documents: OnceLock<Arc<Documents>>,
     watch: Watch,
     #[cfg(feature = "worker")]
     jobs: jobs::Jobs,
@@ -244,6 +247,11 @@ impl App {
     fn services(&self) -> Result<Arc<Services>> {
         let services = self.inner.shared.services.get();
         services.ok_or_else(|| Error::hidden(code::INTERNAL, "the app has stopped"))
+    }
+
+    /// Returns the place for the documents of this app, if the app has its routes.
+    pub(crate) fn documents(&self) -> Option<&OnceLock<Arc<Documents>>> {
+        self.inner.shared.tables.get().map(|_| &self.inner.documents)
     }
 
     /// Returns the handlers of this app, sorted by route. Empty once the app has stopped.

@@ -8,16 +8,19 @@
 //! |---|---|
 //! | `describe` | describes messages as JSON |
 //! | `descriptor` | the Protobuf messages of a file descriptor |
+//! | `documents` | the documents of an app, made once |
 //! | `file` | makes the file of the app's messages |
 //! | `framework` | the messages of the framework, and their files |
 //! | `routes` | the handlers |
 
 mod describe;
 mod descriptor;
+mod documents;
 mod file;
 mod framework;
 mod routes;
 
+pub(crate) use documents::Documents;
 pub use routes::DocsRoutes;
 pub(crate) use routes::block;
 
@@ -29,7 +32,6 @@ use serde_json::{Map, Value, json};
 use crate::app::{App, RouteInfo};
 use crate::error::{Error, Result, code, text};
 use describe::Describer;
-use file::AppFile;
 
 impl App {
     /// Describes the messages of all handlers and remotes of this app, as Go Pitaya does.
@@ -77,22 +79,10 @@ impl App {
     /// # Errors
     /// As [`descriptor`](Self::descriptor), if one name is unknown.
     pub fn descriptors<N: AsRef<str>>(&self, names: &[N]) -> Result<Vec<Bytes>> {
-        let routes = [self.handlers(), self.remotes()].concat();
-        let schemas = routes.iter().flat_map(|route| [route.message, route.reply]).flatten();
-        let app = AppFile::new(self.server_type(), self.proto_package(), schemas);
-        let mut compressed = BTreeMap::new();
-        let mut all = Vec::with_capacity(names.len());
-        for name in names {
-            let name = name.as_ref();
-            let file = app.as_ref().map_err(Clone::clone).and_then(|app| app.find(name));
-            // The framework's own files need no file of the app.
-            let file = file.or_else(|why| framework::find(name).ok_or(why));
-            let file =
-                file.map_err(|why| Error::new(code::UNKNOWN, text::PROTO_DESCRIPTOR).with_source(why))?;
-            let bytes = compressed.entry(file.name.clone()).or_insert_with(|| file.compress());
-            all.push(bytes.clone());
-        }
-        Ok(all)
+        let documents = Documents::of(self);
+        let file = |name: &N| documents.file(name.as_ref());
+        let files: std::result::Result<_, _> = names.iter().map(file).collect();
+        files.map_err(|why| Error::new(code::UNKNOWN, text::PROTO_DESCRIPTOR).with_source(why))
     }
 }
 

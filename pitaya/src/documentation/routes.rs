@@ -1,25 +1,31 @@
 //! The handlers that serve the documentation.
 
+use std::collections::HashSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::framework;
+use super::{Documents, framework};
 use crate::__private::{self as __p, fallback::*};
 use crate::app::App;
 use crate::error::{Error, Result, code};
 use crate::serialize::{Codecs, Message, Schema};
 
-/// The most names in one request for descriptors, because a file may be answered for each.
+/// The most names in one request for descriptors.
 const NAMES: usize = 1000;
+/// The most bytes of files in one reply, because a short name may stand for a large file.
+const FILES: usize = 4 << 20;
 
 /// Serves the documentation of this server to clients, once it is [registered](crate::app::Builder::register).
 ///
 /// | route | takes | replies |
 /// |---|---|---|
 /// | `<server type>.docs.documentation` | nothing | `protos.Doc`: the JSON of [`App::documentation`] with names |
-/// | `<server type>.docs.descriptors` | `protos.ProtoNames`, at most 1000 | `protos.ProtoDescriptors`: [`App::descriptors`] |
+/// | `<server type>.docs.descriptors` | `protos.ProtoNames`: at most 1000 names, each once | `protos.ProtoDescriptors`: [`App::descriptors`], at most 4 MiB |
+///
+/// The server makes each document once and keeps it.
 ///
 /// Every client may call them. Do not register them where the routes are a secret.
 ///
@@ -34,14 +40,22 @@ pub struct DocsRoutes;
 
 impl DocsRoutes {
     fn documentation(app: &App) -> Doc {
-        Doc { doc: app.documentation(true).to_string() }
+        Doc { doc: Documents::of(app).text(app).to_owned() }
     }
 
     fn descriptors(app: &App, names: &ProtoNames) -> Result<ProtoDescriptors> {
         if names.name.len() > NAMES {
             return Err(Error::new(code::BAD_REQUEST, format!("more than {NAMES} names")));
         }
-        Ok(ProtoDescriptors { desc: app.descriptors(&names.name)? })
+        let mut seen = HashSet::new();
+        if let Some(name) = names.name.iter().find(|name| !seen.insert(*name)) {
+            return Err(Error::new(code::BAD_REQUEST, "a name is given twice").with_metadata("name", name));
+        }
+        let desc = app.descriptors(&names.name)?;
+        if desc.iter().map(Bytes::len).sum::<usize>() > FILES {
+            return Err(Error::new(code::BAD_REQUEST, "the files are too large: ask for fewer names"));
+        }
+        Ok(ProtoDescriptors { desc })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Makes the handle of an app, its services, its components and its route tables.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -68,6 +68,7 @@ pub(super) fn assemble(builder: &mut Builder, format: Format, dictionary: Dictio
             #[cfg(feature = "otel")]
             tracer,
             heap: builder.heap.take(),
+            documents: OnceLock::new(),
             watch: watch::Watch::default(),
             #[cfg(feature = "worker")]
             jobs: crate::app::jobs::Jobs::default(),
