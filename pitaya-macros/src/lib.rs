@@ -310,6 +310,16 @@ pub fn timeout(_args: TokenStream, item: TokenStream) -> TokenStream {
     core::marker("timeout", item.into()).into_tokens().into()
 }
 
+/// Lets each job of reliable RPC succeed once, although a job may be delivered twice.
+///
+/// Belongs on a method in a [`remote`](macro@remote) block or contract. A worker then treats the id of a job as its
+/// idempotency key, unless the job has a key. Calls that are no jobs ignore the mark, and so do workers of Go Pitaya. If
+/// the worker dies during the run, the job runs again, because no server knows whether the first run succeeded.
+#[proc_macro_attribute]
+pub fn idempotent(_args: TokenStream, item: TokenStream) -> TokenStream {
+    core::marker("idempotent", item.into()).into_tokens().into()
+}
+
 /// Links the components of crates that nothing else names: `pitaya::link!(connector, room);`.
 ///
 /// The linker leaves out a crate of which nothing is used, and with it all its components. One `link!` in the

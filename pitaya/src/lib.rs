@@ -63,8 +63,8 @@ pub use component::{Context, Lifecycle, Rpc, State};
 pub use config::Config;
 pub use group::{Groups, Users};
 pub use pitaya_macros::{
-    Component, PitayaError, concurrent, every, handler, link, message, remote, route, session, skip, timeout,
-    timers,
+    Component, PitayaError, concurrent, every, handler, idempotent, link, message, remote, route, session,
+    skip, timeout, timers,
 };
 pub use route::Route;
 pub use session::{Session, SessionData, SessionPool};

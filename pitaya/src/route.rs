@@ -123,18 +123,31 @@ pub enum Remote {}
 /// ```
 pub struct Route<Req, Rep, K = Remote> {
     path: Cow<'static, str>,
+    idempotent: bool,
     types: PhantomData<fn(Req, K) -> Rep>,
 }
 
 impl<Req, Rep, K> Route<Req, Rep, K> {
     /// A route by its full text, `server.service.method`.
     pub const fn new(path: &'static str) -> Self {
-        Self { path: Cow::Borrowed(path), types: PhantomData }
+        Self { path: Cow::Borrowed(path), idempotent: false, types: PhantomData }
     }
 
     /// A route whose text is made at run time.
     pub fn owned(path: String) -> Self {
-        Self { path: Cow::Owned(path), types: PhantomData }
+        Self { path: Cow::Owned(path), idempotent: false, types: PhantomData }
+    }
+
+    /// Marks the route as `#[idempotent]` marks a remote: a worker then lets each job of it succeed once.
+    #[must_use]
+    pub const fn idempotent(mut self) -> Self {
+        self.idempotent = true;
+        self
+    }
+
+    /// Whether the remote is marked `#[idempotent]`.
+    pub const fn is_idempotent(&self) -> bool {
+        self.idempotent
     }
 
     /// The text of the route.
@@ -145,7 +158,7 @@ impl<Req, Rep, K> Route<Req, Rep, K> {
 
 impl<Req, Rep, K> Clone for Route<Req, Rep, K> {
     fn clone(&self) -> Self {
-        Self { path: self.path.clone(), types: PhantomData }
+        Self { path: self.path.clone(), idempotent: self.idempotent, types: PhantomData }
     }
 }
 

@@ -19,11 +19,15 @@ mod example;
 mod idempotent;
 #[path = "worker/interop.rs"]
 mod interop;
+#[path = "worker/killed.rs"]
+mod killed;
 #[path = "worker/outages.rs"]
 mod outages;
 #[path = "worker/runs.rs"]
 mod runs;
 #[path = "worker/speed.rs"]
 mod speed;
+#[path = "worker/typed.rs"]
+mod typed;
 
 const MILLIS: Duration = Duration::from_millis(1);

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::util::sync::Mutex;
 use crate::util::throttle::{GLOBAL, throttled};
 use crate::worker::pool::{Pool, PoolState};
-use crate::worker::run::Runner;
+use crate::worker::run::{JobRoute, Runner};
 use crate::worker::{Worker, arg, stats};
 
 /// The worker of an app, while it runs.
@@ -41,13 +41,12 @@ impl Jobs {
 fn runner(worker: Worker, app: &App, tables: &Tables) -> Runner {
     let local = Arc::new(LocalRemotes(Arc::clone(&app.inner.shared)));
     let Worker { mut routes, server_of } = worker;
-    let mut own = Vec::new();
     for entry in tables.remotes.entries() {
         let to_body = entry.info.to_body.unwrap_or(arg::to_body::<()>);
-        routes.insert(entry.route().to_owned(), to_body);
-        own.push(entry.route().to_owned());
+        let job = JobRoute { to_body, own: true, idempotent: entry.info.idempotent };
+        routes.insert(entry.route().to_owned(), job);
     }
-    Runner { remotes: Arc::clone(app.inner.rpc.remotes()), local, routes, own, server_of }
+    Runner { remotes: Arc::clone(app.inner.rpc.remotes()), local, routes, server_of }
 }
 
 /// Reports the metrics of jobs until the app stops: first after one period, as Go Pitaya does.

@@ -60,6 +60,8 @@ pub struct Method<K: Kind> {
     pub line: u32,
     /// Starts on arrival, beside the session's other messages.
     pub concurrent: bool,
+    /// The id of a job is its idempotency key.
+    pub idempotent: bool,
     /// The type of the message, if the method takes one.
     pub message: Option<MessageType>,
     /// The type of the reply; `None` for a notify-only method.
@@ -73,7 +75,17 @@ pub struct Method<K: Kind> {
 impl<K: Kind> Method<K> {
     /// Describes a method that takes no arguments and replies nothing.
     pub const fn new(name: &'static str, line: u32, call: CallFn<K>) -> Self {
-        Self { name, doc: "", line, concurrent: false, message: None, reply: None, needs: &[], call }
+        Self {
+            name,
+            doc: "",
+            line,
+            concurrent: false,
+            idempotent: false,
+            message: None,
+            reply: None,
+            needs: &[],
+            call,
+        }
     }
 }
 
@@ -89,6 +101,9 @@ pub(crate) struct MethodInfo {
     /// Makes the body of a call from the argument of a job; `None` if the method takes no message.
     #[cfg(feature = "worker")]
     pub(crate) to_body: Option<crate::worker::arg::BodyFn>,
+    /// Whether the id of a job is its idempotency key.
+    #[cfg(feature = "worker")]
+    pub(crate) idempotent: bool,
     pub(crate) reply: Option<&'static Schema>,
     pub(crate) errors: ErrorCodes,
     pub(crate) needs: &'static [Need],
@@ -142,6 +157,8 @@ impl MethodInfo {
             message: method.message.map(|message| message.schema),
             #[cfg(feature = "worker")]
             to_body: method.message.map(|message| message.to_body),
+            #[cfg(feature = "worker")]
+            idempotent: method.idempotent,
             reply: method.reply.map(|reply| reply.schema),
             errors: method.reply.map_or(ErrorCodes::Open, |reply| reply.errors),
             needs: method.needs,

@@ -21,6 +21,8 @@ mod invoke;
 mod local_remotes;
 #[allow(missing_debug_implementations)]
 mod method;
+#[cfg(feature = "worker")]
+mod reliable;
 mod reply;
 mod reply_sink;
 mod resolve;
@@ -41,6 +43,8 @@ pub use build::{Component, Lifecycle};
 pub use call::{Call, HandlerCall, Kind, RemoteCall};
 pub use every::TimerReply;
 pub use fake::Fake;
+#[cfg(feature = "worker")]
+pub use reliable::ReliableRpc;
 pub use reply::Reply;
 pub use rpc::Rpc;
 
@@ -77,14 +81,34 @@ pub mod private {
         is_default,
     };
     pub use super::timeout::Timeout;
+    #[cfg(feature = "worker")]
+    pub use super::{ReliableRpc, rpc::reliable_rpc, specialize::TypedJob};
+    #[cfg(feature = "worker")]
+    pub use crate::{__reliable_client as reliable_client, worker::JobId};
+    #[cfg(feature = "worker")]
+    pub use serde_json::Value as JsonValue;
+
+    /// Without the feature `worker`, a generated client has no reliable half.
+    #[cfg(not(feature = "worker"))]
+    pub use crate::__no_reliable_client as reliable_client;
 
     /// The traits of the probes, which have no names so that none can hide a name of the user.
     pub mod fallback {
+        #[cfg(feature = "worker")]
+        pub use super::super::specialize::fallback::TypedJob as _;
         pub use super::super::specialize::fallback::{
             ArgDecode as _, ArgProbe as _, ComponentProbe as _, DefaultValue as _, ErrorProbe as _,
             ReplyProbe as _, TimerProbe as _, TypedCall as _,
         };
     }
+}
+
+/// Drops the reliable half of a generated client, which needs the feature `worker`.
+#[cfg(not(feature = "worker"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __no_reliable_client {
+    ($($tokens:tt)*) => {};
 }
 
 #[cfg(test)]

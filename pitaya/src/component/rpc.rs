@@ -9,6 +9,8 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 
+#[cfg(feature = "worker")]
+use super::ReliableRpc;
 use super::method::Bound;
 use super::{Call, Context, EntryId, Fake, FromServices, Tables};
 use crate::context::Current;
@@ -20,6 +22,8 @@ use crate::serialize::{Body, Message, rpc};
 use crate::services::Services;
 use crate::span::{self, Tracer};
 use crate::util::panic::panic_error;
+#[cfg(feature = "worker")]
+use crate::worker::Reliable;
 
 /// Calls remotes: on one server, by a key, with a timeout. Generated clients wrap one.
 ///
@@ -32,11 +36,34 @@ pub struct Rpc {
     key: Option<Arc<str>>,
     timeout: Option<Duration>,
     current: Option<Current>,
+    /// The handle that enqueues jobs. A stand-in has none.
+    #[cfg(feature = "worker")]
+    reliable: Option<Arc<Reliable>>,
 }
 
 impl Rpc {
     pub(crate) fn new(remotes: Arc<dyn Remotes>) -> Self {
-        Self { remotes, server_id: None, key: None, timeout: None, current: None }
+        Self {
+            remotes,
+            server_id: None,
+            key: None,
+            timeout: None,
+            current: None,
+            #[cfg(feature = "worker")]
+            reliable: None,
+        }
+    }
+
+    /// Makes the clients enqueue jobs by this handle.
+    #[cfg(feature = "worker")]
+    pub(crate) fn with_reliable(self, reliable: Reliable) -> Self {
+        Self { reliable: Some(Arc::new(reliable)), ..self }
+    }
+
+    /// Whether calls go to one server, or to the server of a key.
+    #[cfg(feature = "worker")]
+    pub(super) fn chooses_server(&self) -> bool {
+        self.server_id.is_some() || self.key.is_some()
     }
 
     /// Returns what this client calls.
@@ -152,6 +179,18 @@ pub fn rpc_client(services: &Services, client: &str, server_type: Option<&str>) 
         return Err(Error::hidden(code::INTERNAL, reason));
     }
     Ok(rpc)
+}
+
+/// For generated code: makes the caller that enqueues jobs. The timeout of the client limits each run.
+#[cfg(feature = "worker")]
+#[doc(hidden)]
+#[must_use]
+pub fn reliable_rpc(rpc: &Rpc) -> ReliableRpc {
+    let limited = rpc.reliable.as_deref().map(|reliable| match rpc.timeout {
+        Some(timeout) => reliable.with_timeout(timeout),
+        None => reliable.clone(),
+    });
+    ReliableRpc::new(rpc, limited)
 }
 
 /// The timeout of a call without any other limit.

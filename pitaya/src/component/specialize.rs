@@ -176,6 +176,19 @@ impl<Req: Message, Rep: Message> TypedCall<'_, Req, Rep> {
     }
 }
 
+/// Enqueues a call of a remote from a typed client.
+#[cfg(feature = "worker")]
+#[derive(Debug)]
+pub struct TypedJob<'a, Req, Rep>(pub &'a super::ReliableRpc, pub &'a Route<Req, Rep>);
+
+#[cfg(feature = "worker")]
+impl<Req: Message, Rep: Message> TypedJob<'_, Req, Rep> {
+    /// Enqueues the call.
+    pub fn call(&self, request: &Req) -> impl Future<Output = Result<crate::worker::JobId>> + Send {
+        self.0.call(self.1, request)
+    }
+}
+
 /// Makes the initial value of session data.
 #[derive(Debug)]
 pub struct DefaultValue<D>(PhantomData<fn() -> D>);
@@ -275,6 +288,16 @@ pub(super) mod fallback {
     }
 
     impl<Req, Rep> TypedCall<Req, Rep> for super::TypedCall<'_, Req, Rep> {}
+
+    #[cfg(feature = "worker")]
+    pub trait TypedJob<Req> {
+        fn call(&self, _request: &Req) -> impl Future<Output = Result<crate::worker::JobId>> + Send {
+            async { Err(invalid()) }
+        }
+    }
+
+    #[cfg(feature = "worker")]
+    impl<Req, Rep> TypedJob<Req> for super::TypedJob<'_, Req, Rep> {}
 
     pub trait DefaultValue<D> {
         /// # Panics

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::arg::{self, BodyFn};
-use super::run::ServerOf;
+use super::arg;
+use super::run::{JobRoute, ServerOf};
 use crate::route::Route;
 use crate::serialize::Message;
 
@@ -17,7 +17,7 @@ use crate::serialize::Message;
 /// argument as JSON and the call needs its type.
 #[derive(Clone, Default)]
 pub struct Worker {
-    pub(crate) routes: HashMap<String, BodyFn>,
+    pub(crate) routes: HashMap<String, JobRoute>,
     pub(crate) server_of: Option<Arc<ServerOf>>,
 }
 
@@ -40,7 +40,8 @@ impl Worker {
     /// ```
     #[must_use]
     pub fn route<Req: Message, Rep>(mut self, route: &Route<Req, Rep>) -> Self {
-        self.routes.insert(route.path().to_owned(), arg::to_body::<Req>);
+        let job = JobRoute { to_body: arg::to_body::<Req>, own: false, idempotent: route.is_idempotent() };
+        self.routes.insert(route.path().to_owned(), job);
         self
     }
 

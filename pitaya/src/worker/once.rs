@@ -5,7 +5,7 @@
 
 use redis::{Pipeline, RedisResult, cmd};
 
-use super::job;
+use super::job::{self, Job};
 use super::pool::PoolState;
 
 /// How long the record of a run is kept, in seconds.
@@ -35,6 +35,12 @@ const RELEASE: &str = "
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 0";
 
+/// Returns the idempotency key of a job: its own, or its id if its remote is marked `#[idempotent]`.
+pub(crate) fn key(job: &Job, is_idempotent: bool) -> Option<String> {
+    let own = job.key().map(str::to_owned);
+    own.or_else(|| Some(job.id()).filter(|id| is_idempotent && !id.is_empty()).map(|id| format!("job:{id}")))
+}
+
 /// An idempotency key and the claim of one run to it.
 #[derive(Debug)]
 pub(crate) struct Held {
@@ -44,8 +50,8 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    pub(crate) fn new(key: &str, worker: &str) -> Self {
-        Self { key: key.to_owned(), claim: format!("{worker}:{}", job::new_id()) }
+    pub(crate) fn new(key: String, worker: &str) -> Self {
+        Self { key, claim: format!("{worker}:{}", job::new_id()) }
     }
 }
 

@@ -311,7 +311,7 @@ async fn run(pool: &PoolState, job: &Job, held: &mut Option<Held>) -> Outcome {
         }
         limit = limit.min(left);
     }
-    if let Some(key) = job.key() {
+    if let Some(key) = once::key(job, pool.runner.is_idempotent(call.route)) {
         let claim = Held::new(key, &pool.id);
         match claimed(pool, &claim).await {
             Claim::Granted => *held = Some(claim),

@@ -15,20 +15,34 @@ use crate::peers::{RemoteRequest, Remotes};
 /// Chooses the server of a job by its route and its metadata.
 pub(crate) type ServerOf = dyn Fn(&str, &Map<String, Value>) -> Option<String> + Send + Sync;
 
+/// A route that jobs may call.
+#[derive(Clone, Copy)]
+pub(crate) struct JobRoute {
+    /// Makes the body of a call from the argument of a job.
+    pub(crate) to_body: BodyFn,
+    /// Whether this server serves the route.
+    pub(crate) own: bool,
+    /// Whether the id of a job is its idempotency key.
+    pub(crate) idempotent: bool,
+}
+
 /// Calls the remotes of jobs.
 pub(crate) struct Runner {
     /// Calls remotes of any server.
     pub(crate) remotes: Arc<dyn Remotes>,
     /// Calls remotes of this server.
     pub(crate) local: Arc<dyn Remotes>,
-    /// The routes that a job may call, with what makes the bodies of their calls.
-    pub(crate) routes: HashMap<String, BodyFn>,
-    /// The routes of this server among them.
-    pub(crate) own: Vec<String>,
+    /// The routes that a job may call.
+    pub(crate) routes: HashMap<String, JobRoute>,
     pub(crate) server_of: Option<Arc<ServerOf>>,
 }
 
 impl Runner {
+    /// Whether the id of a job of this route is its idempotency key.
+    pub(crate) fn is_idempotent(&self, route: &str) -> bool {
+        self.routes.get(route).is_some_and(|route| route.idempotent)
+    }
+
     /// Calls the remote of a job, for at most `limit`.
     ///
     /// # Errors
@@ -36,17 +50,16 @@ impl Runner {
     /// the call.
     pub(crate) async fn run(&self, call: &Call<'_>, limit: Duration) -> Result<()> {
         let route = call.route;
-        let body = self.routes.get(route).ok_or_else(|| {
+        let known = self.routes.get(route).ok_or_else(|| {
             Error::new(code::NOT_FOUND, format!("the worker does not know the message of route `{route}`"))
         })?;
-        let body = body(call.arg).map_err(|error| {
+        let body = (known.to_body)(call.arg).map_err(|error| {
             Error::new(code::BAD_REQUEST, format!("invalid argument of `{route}`: {error}"))
         })?;
         let empty = Map::new();
         let server =
             self.server_of.as_ref().and_then(|choose| choose(route, call.metadata.unwrap_or(&empty)));
-        let is_own = server.is_none() && self.own.iter().any(|own| own == route);
-        let remotes = if is_own { &self.local } else { &self.remotes };
+        let remotes = if server.is_none() && known.own { &self.local } else { &self.remotes };
         let request = RemoteRequest {
             route: route.to_owned(),
             body,

@@ -59,6 +59,11 @@ struct Inner {
 pub struct JobId(String);
 
 impl JobId {
+    /// Returns the id of a new job.
+    pub(crate) fn random() -> Self {
+        Self(new_id())
+    }
+
     /// Returns the digits.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -169,10 +174,10 @@ impl Reliable {
             return Err(Error::new(code::BAD_REQUEST, crate::error::text::NO_SERVER_TYPE)
                 .with_metadata("route", route));
         }
-        let (id, now) = (new_id(), SystemTime::now());
+        let (id, now) = (JobId::random(), SystemTime::now());
         let at = self.at.filter(|at| *at > now).map(date::seconds);
         let draft = Draft {
-            id: &id,
+            id: id.as_str(),
             route,
             metadata: self.metadata.as_deref(),
             arg,
@@ -200,7 +205,7 @@ impl Reliable {
             }
         };
         enqueued.map_err(unavailable)?;
-        Ok(JobId(id))
+        Ok(id)
     }
 }
 

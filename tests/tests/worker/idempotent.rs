@@ -1,5 +1,11 @@
 //! Jobs with an idempotency key.
 
+use std::sync::Arc;
+
+use pitaya::cluster::{MemoryBroker, MemoryRegistry};
+use pitaya::worker::Worker;
+use pitaya_tests::server::Recorder;
+
 use super::meta::*;
 use super::*;
 
@@ -28,18 +34,63 @@ async fn job_with_key_succeeds_once() {
 #[ignore = "needs redis-server"]
 async fn job_delivered_twice_succeeds_once() {
     let redis = Redis::start().await;
-    let (one, two) = (server(config(&redis, "")).await, server(config(&redis, "")).await);
     let mut twice = job("meta.meta.log", &json!({"text": "wait:a"}));
     twice["idempotency_key"] = json!("order-1");
-    push(&redis, twice.to_string()).await;
-    push(&redis, twice.to_string()).await;
+    runs_once(&redis, &twice).await;
+}
+
+/// A job without a key: its id is the key.
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn job_of_idempotent_remote_succeeds_once() {
+    let redis = Redis::start().await;
+    runs_once(&redis, &job("meta.meta.pay", &json!({"text": "wait:a"}))).await;
+    // Another job is another payment.
+    let server = server(config(&redis, "")).await;
+    for _ in 0..2 {
+        server.app.reliable_rpc(&MetaApiClient::PAY, &entry("fail:1:b")).await.unwrap();
+    }
+    settled(&redis, Counts::default()).await;
+    // The first run failed, and a failure frees the key.
+    assert_eq!(server.runs("fail:1:b"), 3);
+    stop([server]).await;
+}
+
+/// The worker serves no remotes: the constant of the route carries the mark.
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn idempotent_route_marks_remote_of_another_server() {
+    assert!(MetaApiClient::PAY.is_idempotent() && !MetaApiClient::LOG.is_idempotent());
+    let redis = Redis::start().await;
+    let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());
+    let recorder = Arc::new(Recorder::default());
+    let meta = builder(config(&redis, ""), &recorder).discovery(registry.discovery());
+    let meta = meta.transport(broker.transport()).start().await.unwrap();
+    let worker = App::builder().config(config(&redis, "")).server_type("porter").backend();
+    let worker = worker.explicit_components().discovery(registry.discovery()).transport(broker.transport());
+    let worker = worker.worker(Worker::new().route(&MetaApiClient::PAY)).start().await.unwrap();
+    let twice = job("meta.meta.pay", &json!({"text": "a"})).to_string();
+    push(&redis, twice.clone()).await;
+    settled(&redis, Counts::default()).await;
+    push(&redis, twice).await;
+    settled(&redis, Counts::default()).await;
+    assert_eq!((runs(&recorder, "a"), stat(&redis, "processed").await), (1, 2));
+    worker.stop().await;
+    meta.stop().await;
+}
+
+/// Delivers a job with the text `wait:a` twice to two workers, and checks that one run begins.
+async fn runs_once(redis: &Redis, twice: &Value) {
+    let (one, two) = (server(config(redis, "")).await, server(config(redis, "")).await);
+    push(redis, twice.to_string()).await;
+    push(redis, twice.to_string()).await;
     // The second delivery waits while the first one runs.
-    settled(&redis, Counts { running: 1, delayed: 1, ..Counts::default() }).await;
+    settled(redis, Counts { running: 1, delayed: 1, ..Counts::default() }).await;
     tokio::time::sleep(100 * MILLIS).await;
     assert_eq!(one.runs("wait:a") + two.runs("wait:a"), 1);
     one.recorder.gate("jobs").add_permits(1);
     two.recorder.gate("jobs").add_permits(1);
-    settled(&redis, Counts::default()).await;
+    settled(redis, Counts::default()).await;
     assert_eq!(one.runs("wait:a") + two.runs("wait:a"), 1);
     stop([one, two]).await;
 }

@@ -29,6 +29,8 @@ pub(crate) fn runs(recorder: &Recorder, text: &str) -> usize {
 #[remote(server = "meta")]
 pub(crate) trait MetaApi {
     async fn log(&self, req: Entry) -> Result<Entry>;
+    #[idempotent]
+    async fn pay(&self, req: Entry) -> Result<Entry>;
     async fn raw(&self, body: Bytes) -> Result<Bytes>;
     async fn ping(&self) -> Result<()>;
 }
@@ -56,6 +58,10 @@ impl MetaApi for Meta {
             }
             _ => Ok(req),
         }
+    }
+
+    async fn pay(&self, req: Entry) -> Result<Entry> {
+        self.log(req).await
     }
 
     async fn raw(&self, body: Bytes) -> Result<Bytes> {

@@ -122,8 +122,9 @@ pub(crate) fn constant(ctx: &Ctx, names: &Names, method: &Method, surface: Surfa
     let gap = (!method.doc.is_empty()).then(|| quote!(#[doc = ""]));
     let doc = format!(" The route `{route}`.");
     // The place of the name: the compiler points there if the user has such a constant in another block.
+    let idempotent = method.idempotent.then(|| quote!(.idempotent()));
     let item = quote_spanned! {place(method.ident.span())=>
-        pub const #name: #krate::Route<#request, #reply #kind> = #krate::Route::new(#route);
+        pub const #name: #krate::Route<#request, #reply #kind> = #krate::Route::new(#route) #idempotent;
     };
     quote! {
         #docs

@@ -27,6 +27,7 @@ pub(crate) struct Method {
     /// Docs, conditions and deprecation, for what is generated beside the method.
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) concurrent: bool,
+    pub(crate) idempotent: bool,
     /// The timeout of a call in nanoseconds.
     pub(crate) timeout: Option<u64>,
     pub(crate) args: Vec<Arg>,
@@ -121,6 +122,7 @@ impl Method {
                 .cloned()
                 .collect(),
             concurrent: markers.concurrent,
+            idempotent: markers.idempotent,
             timeout: markers.timeout.or(names.timeout),
             args,
             ret,
@@ -152,6 +154,7 @@ pub(super) fn is_route(function: &Function) -> bool {
 struct Markers {
     route: Option<LitStr>,
     concurrent: bool,
+    idempotent: bool,
     /// In nanoseconds.
     timeout: Option<u64>,
     skip: bool,
@@ -159,7 +162,8 @@ struct Markers {
 
 impl Markers {
     fn read(function: &Function, surface: Surface, sink: &Sink<'_>) -> Self {
-        let mut markers = Self { route: None, concurrent: false, timeout: None, skip: false };
+        let mut markers =
+            Self { route: None, concurrent: false, idempotent: false, timeout: None, skip: false };
         let mut seen: Vec<&str> = Vec::new();
         for attr in &function.markers {
             let Some(name) = MARKERS.into_iter().find(|m| is_marker(attr, m)) else { continue };
@@ -194,6 +198,11 @@ impl Markers {
                      would wait for them",
                 ),
                 "concurrent" => markers.concurrent = true,
+                "idempotent" if surface == Surface::Handler => sink.on(
+                    attr,
+                    "`#[idempotent]` is for remotes, because jobs do not call handlers: remove it",
+                ),
+                "idempotent" => markers.idempotent = true,
                 "skip" if surface == Surface::Contract => {
                     sink.on(attr, "every method of a contract is a remote: remove `#[skip]` or move the method elsewhere");
                 }

@@ -14,7 +14,8 @@ use syn::{
 use crate::attr::{is_marker, is_marker_path};
 
 /// The markers, which are removed from the block.
-pub(crate) const MARKERS: [&str; 6] = ["route", "skip", "concurrent", "extract", "every", "timeout"];
+pub(crate) const MARKERS: [&str; 7] =
+    ["route", "skip", "concurrent", "extract", "every", "timeout", "idempotent"];
 
 /// An impl block or a trait, as the user wrote it.
 pub(crate) struct Block<H> {

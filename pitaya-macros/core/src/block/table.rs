@@ -24,6 +24,7 @@ pub(crate) fn entry(method: &Method, surface: Surface, target: &TokenStream) -> 
     let line = quote_spanned!(at_name=> ::core::line!());
     let doc = (!doc.is_empty()).then(|| quote!(doc: #doc,));
     let concurrent = method.concurrent.then(|| quote!(concurrent: true,));
+    let idempotent = method.idempotent.then(|| quote!(idempotent: true,));
     let message = method.message().map(|ty| {
         let schema = quote_spanned!(place_of(ty)=> <__p::ArgProbe<#ty>>::SCHEMA);
         quote!(message: #schema,)
@@ -38,6 +39,7 @@ pub(crate) fn entry(method: &Method, surface: Surface, target: &TokenStream) -> 
         __p::Method {
             #doc
             #concurrent
+            #idempotent
             #message
             reply: #reply,
             #needs

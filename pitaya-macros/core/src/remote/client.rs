@@ -12,8 +12,22 @@ use crate::block::{Names, Surface};
 use crate::errors::Sink;
 
 /// The methods of every client, whose names a remote cannot have.
-const RESERVED: [&str; 8] =
-    ["to_server", "by_key", "with_context", "with_timeout", "reliable", "call", "fake", "clone"];
+const RESERVED: [&str; 14] = [
+    "to_server",
+    "by_key",
+    "with_context",
+    "with_timeout",
+    "reliable",
+    "at",
+    "after",
+    "once",
+    "with_deadline",
+    "with_retry",
+    "with_metadata",
+    "call",
+    "fake",
+    "clone",
+];
 
 /// The stand-in for the server in tests.
 #[derive(Clone, Copy)]
@@ -44,6 +58,7 @@ pub(crate) fn expand(client: &Client<'_>, sink: &Sink<'_>) -> TokenStream {
     let consts = methods.iter().map(|method| constants::constant(ctx, names, method, Surface::Remote));
     let calls = methods.iter().map(|method| call(krate, &private, names, method));
     let own = own_methods(&private);
+    let reliable = reliable(client, &ident, &methods);
     let client = ident.to_string();
     let server = match &names.server {
         Some(server) => quote!(#private::Some(#server)),
@@ -71,8 +86,8 @@ pub(crate) fn expand(client: &Client<'_>, sink: &Sink<'_>) -> TokenStream {
         #[doc = #doc]
         #[allow(unreachable_pub)]
         #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-        #vis struct #ident {
-            rpc: #private::Rpc,
+        #vis struct #ident<Mode = #private::Rpc> {
+            rpc: Mode,
         }
         #[automatically_derived]
         #[allow(dead_code, deprecated, private_interfaces, unreachable_pub, unused_imports, clippy::all, clippy::pedantic)]
@@ -89,6 +104,42 @@ pub(crate) fn expand(client: &Client<'_>, sink: &Sink<'_>) -> TokenStream {
                 #private::Ok(Self { rpc })
             }
         }
+        #reliable
+    }
+}
+
+/// The methods that enqueue jobs. `reliable_client!` drops them if `pitaya` has no jobs. A job needs a route with a server
+/// type.
+fn reliable(client: &Client<'_>, ident: &Ident, methods: &[&Method]) -> Option<TokenStream> {
+    let Client { ctx, names, .. } = client;
+    names.server.as_ref()?;
+    let (krate, private) = (&ctx.krate, ctx.private());
+    let jobs = methods.iter().map(|method| {
+        let (name, constant) = (&method.ident, const_name(method));
+        let attrs = method.attrs(&["cfg", "deprecated"]);
+        let doc =
+            format!(" Enqueues a call of `{}`. Returns when Redis has the job.", names.route(&method.name));
+        let (param, request) = argument(method);
+        quote! {
+            #[doc = #doc]
+            ///
+            /// # Errors
+            /// `PIT-503` if Redis is unreachable or refuses the job. `PIT-400` after `to_server` or `by_key`.
+            #attrs
+            pub async fn #name(&self #param) -> #krate::Result<#private::JobId> {
+                use #private::fallback::*;
+                #private::TypedJob(&self.rpc, &<#ident>::#constant).call(#request).await
+            }
+        }
+    });
+    Some(quote!(#private::reliable_client! { #ident { #(#jobs)* } }))
+}
+
+/// The parameter of a method's message, and the request that it makes.
+fn argument(method: &Method) -> (TokenStream, TokenStream) {
+    match method.message() {
+        Some(ty) => (quote!(, req: &#ty), quote!(req)),
+        None => (quote!(), quote!(&())),
     }
 }
 
@@ -120,10 +171,7 @@ fn call(krate: &syn::Path, private: &TokenStream, names: &Names, method: &Method
         " Calls `{}`.\n\n# Errors\nThe error of the remote, or one of [the client](Self#errors).",
         names.route(&method.name)
     );
-    let (param, request) = match method.message() {
-        Some(ty) => (quote!(, req: &#ty), quote!(req)),
-        None => (quote!(), quote!(&())),
-    };
+    let (param, request) = argument(method);
     quote! {
         #docs
         #gap

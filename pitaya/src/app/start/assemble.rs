@@ -47,6 +47,8 @@ pub(super) fn assemble(builder: &mut Builder, format: Format, dictionary: Dictio
         Some(node) => Arc::clone(node.outbound()) as _,
         None => Arc::new(LocalRemotes(Arc::clone(&shared))),
     });
+    #[cfg(feature = "worker")]
+    let rpc = rpc.with_reliable(reliable.clone());
     let users = Users::new(&sessions);
     let store = builder.group_store.take();
     let store = store.unwrap_or_else(|| Box::new(MemoryStore::with_tick(config.groups.memory_tick)));

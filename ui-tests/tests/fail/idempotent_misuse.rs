@@ -1,0 +1,21 @@
+//! `#[idempotent]` on a handler, and with a value.
+use pitaya::prelude::*;
+
+#[derive(Component)]
+struct Shop;
+
+#[handler(server = "shop")]
+impl Shop {
+    //~v MISTAKE
+    #[idempotent]
+    pub async fn buy(&self) {}
+}
+
+#[remote(server = "shop")]
+trait ShopApi {
+    //~v MISTAKE
+    #[idempotent("24h")]
+    async fn pay(&self) -> Result<()>;
+}
+
+fn main() {}
