@@ -11,7 +11,6 @@ use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::Client;
 use super::close::ConnectError;
 use super::handshake::{agree, heartbeat, shake_hands};
 use super::shared::{Agreed, Shared};
@@ -21,6 +20,7 @@ use super::tls::Tls;
 use super::transport::{Bytes, Transport};
 #[cfg(feature = "websocket")]
 use super::websocket::{Address, Wishes, upgrade};
+use super::{Client, Reconnect};
 use crate::serialize::Format;
 use crate::wire::handshake::{Request, Sys};
 use crate::wire::packet::MAX_BODY;
@@ -221,6 +221,27 @@ impl Builder {
             (Err(_), _) => {}
         }
         self
+    }
+
+    /// Makes a client that connects again by itself. `dial` connects with one of the `connect_…` methods of the builder
+    /// that it gets.
+    ///
+    /// ```
+    /// use pitaya::client::Client;
+    /// let how = Client::builder()
+    ///     .reconnecting(|builder| async move { builder.connect_tcp("127.0.0.1:3250").await });
+    /// ```
+    pub fn reconnecting<F, Fut>(self, dial: F) -> Reconnect
+    where
+        F: Fn(Self) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Client, ConnectError>> + Send + 'static,
+    {
+        Reconnect::new(self, dial)
+    }
+
+    /// Returns the time limits of a request and of connecting.
+    pub(super) fn timeouts(&self) -> (Duration, Duration) {
+        (self.request_timeout, self.connect_timeout)
     }
 
     #[cfg(feature = "websocket")]

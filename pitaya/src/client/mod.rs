@@ -7,6 +7,7 @@ mod close;
 mod handshake;
 mod pushes;
 mod queue;
+mod reconnect;
 mod shared;
 mod task;
 #[cfg(feature = "tls")]
@@ -18,6 +19,7 @@ mod websocket;
 pub use builder::Builder;
 pub use close::{CloseReason, Closed, ConnectError, REQUEST_TIMEOUT};
 pub use pushes::{AllPushes, AnyPush, Pushes};
+pub use reconnect::{Away, End, Event, Events, Reconnect, ReconnectingClient};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
 pub use tls::Tls;
@@ -94,7 +96,7 @@ use crate::wire::{Dictionary, message};
 /// # End of the connection
 /// The client sends a heartbeat in the interval of the server, and closes the connection if the server was silent for more
 /// than three intervals. After the end, for whatever [reason](Closed), requests in flight and later calls fail with
-/// `PIT-499`. There is no automatic reconnect: connect again with the same [`Builder`].
+/// `PIT-499`. [`Builder::reconnecting`] makes a client that connects again by itself.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::queue::{Found, Item, Queue};
 use super::shared::Shared;
 use crate::error::{Error, Result, code};
-use crate::serialize::{Body, CodecError, Message};
+use crate::serialize::{Body, CodecError, Message, Push};
 
 /// The pushes of one route, in the order in which the server sent them.
 ///
@@ -124,6 +124,14 @@ impl AnyPush {
     /// Returns the body, inflated.
     pub fn body(&self) -> &Bytes {
         &self.item.body
+    }
+
+    /// Returns the push as its type; `None` for a push on another route.
+    ///
+    /// # Errors
+    /// `PIT-400` if the body cannot be decoded as a `P`.
+    pub fn read_as<P: Push>(&self) -> Option<Result<P>> {
+        (self.route() == P::ROUTE).then(|| self.read())
     }
 
     /// Returns the body as a message.

@@ -4,6 +4,7 @@ mod handshake;
 mod life;
 mod net;
 mod pushes;
+mod reconnect;
 mod requests;
 
 use std::collections::BTreeMap;
