@@ -93,7 +93,7 @@ fn table(format: impl Into<Format>, acceptor: impl Acceptor) -> pitaya::app::Bui
     App::builder().server_type("table").serializer(format).acceptor(acceptor)
 }
 
-/// A client that sits at the table under the name of its serializer, with its pushes.
+/// Seats a client under the name of its serializer. Returns it with its pushes.
 async fn seated(client: Client) -> (Client, Pushes<Bytes>) {
     let pushes = client.pushes_raw("onMove");
     let name = client.serializer_name().to_owned();
@@ -221,9 +221,9 @@ async fn acceptor_fixes_the_serializer() {
     running.stop().await;
 }
 
-/// The session has no format yet, and the client would read the push in the wrong one.
+/// The session has no format yet, so the client would misread the push.
 #[tokio::test]
-async fn push_before_the_handshake_is_never_in_another_format() {
+async fn push_before_another_format_is_chosen_is_dropped() {
     let running = table(Format::Json, Tcp::new("127.0.0.1:0")).start().await.unwrap();
     for (name, kept) in [("json", true), ("msgpack", false)] {
         let mut raw = RawClient::connect(running.socket_addrs()[0]).await;
@@ -282,7 +282,7 @@ impl Board {
     }
 }
 
-/// Two blocks of one route, so that a frontend does not know which types it has.
+/// Two blocks of one route, so that frontends do not know its types.
 mod stranger {
     use super::*;
 
@@ -342,7 +342,7 @@ async fn forwarded_messages_are_recoded_by_their_types() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn forwarded_messages_of_unknown_types_need_no_protobuf() {
+async fn unknown_types_are_forwarded_except_in_protobuf() {
     let cluster = Cluster::seeded(1);
     let it = cluster.backend("stranger", |app| app.explicit_components().register(stranger::One)).await;
     let hall = cluster.frontend("hall", |app| app).await.unwrap();

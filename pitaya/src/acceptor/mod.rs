@@ -140,7 +140,7 @@ pub trait Acceptor: Send + 'static {
 
     /// Fixes the serializer of the acceptor's sessions. The handshake names it, whatever the client asked for.
     ///
-    /// Without it a session has the serializer that its client names in the handshake, or else the server's.
+    /// Without it a session has the serializer that its client names, or else the server's.
     ///
     /// ```
     /// use pitaya::acceptor::{Acceptor, Tcp};

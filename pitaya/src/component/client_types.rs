@@ -1,4 +1,4 @@
-//! The message types of the routes that clients call, on any server whose crate is linked in.
+//! The message types of the routes that clients call, as far as they are linked in.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -16,8 +16,9 @@ pub(crate) struct ClientTypes {
     pub(crate) reply: RecodeFn,
 }
 
-/// The types by route; `None` for a route that two blocks define, of which either may serve it. A block of every server
-/// type is found by `service.method`.
+/// The types by route; `None` for a route that two blocks define.
+///
+/// A block of every server type is found by `service.method`.
 static ROUTES: LazyLock<HashMap<String, Option<ClientTypes>>> = LazyLock::new(|| {
     let mut routes = HashMap::new();
     for (route, method) in methods() {

@@ -69,7 +69,7 @@ pub(crate) struct HandshakePolicy {
     pub(crate) authenticate: Option<Authenticate>,
     /// The encoded reply that accepts.
     pub(crate) accept: Bytes,
-    /// The formats that clients may name in place of the server's, with the reply that accepts.
+    /// The other formats that clients may name, with the reply that accepts.
     pub(crate) formats: Vec<(Format, Bytes)>,
     /// The reply that refusals are derived from.
     pub(crate) template: Reply,
@@ -93,8 +93,9 @@ impl HandshakePolicy {
         Ok(())
     }
 
-    /// Returns the format that a client names; `None` for the server's, and for one that the server does not offer. The
-    /// client reads in the reply what it got.
+    /// Returns the format that a client names; `None` for the server's.
+    ///
+    /// An unknown name is as no name. The client reads in the reply what it got.
     pub(super) fn format_named(&self, name: &str) -> Option<&Format> {
         if name.is_empty() || name == self.template.serializer {
             return None;
@@ -102,7 +103,7 @@ impl HandshakePolicy {
         self.formats.iter().map(|(format, _)| format).find(|format| format.name() == name)
     }
 
-    /// Returns the encoded reply that accepts a session with a format of its own, or with the server's.
+    /// Returns the encoded reply that accepts a session, by its own format.
     pub(super) fn accept(&self, own: Option<&Format>) -> Bytes {
         let Some(own) = own else { return self.accept.clone() };
         let offered = self.formats.iter().find(|(format, _)| format.is(own));

@@ -1,6 +1,6 @@
 //! Serializers: encode and decode the values of handlers.
 //!
-//! A server has one [`Format`] for its clients, chosen at run time and named in the handshake. A client may name another
+//! A server has one [`Format`] for its clients, which the handshake names. A client may name another
 //! one there, or its acceptor may fix one; the session then uses that. Each part of the code that encodes for a client
 //! asks the session for its format. The servers of a cluster send each other bodies in the server's format, which the
 //! frontend of such a session [recodes](recode).

@@ -1,4 +1,4 @@
-//! Recodes a body from one format to another, for sessions with a format of their own.
+//! Recodes bodies for sessions with a format of their own.
 //!
 //! Where the program knows the type of a body, it is decoded and encoded. A body of an unknown type is recoded value by
 //! value between formats that describe themselves, such as JSON and MessagePack. Protobuf does not.
@@ -40,7 +40,7 @@ pub(crate) fn typed<T: Message>(body: &Body<'_>, from: &Format, to: &Format) -> 
     Ok(out.freeze())
 }
 
-/// Returns the function for bodies of an unknown type; `None` if a format does not describe itself.
+/// Returns the function for unknown types; `None` if a format does not describe itself.
 pub(crate) fn untyped(from: &Format, to: &Format) -> Option<RecodeFn> {
     let describes = |format: &Format| !matches!(format, Format::Protobuf);
     (describes(from) && describes(to)).then_some(transcode)

@@ -125,7 +125,7 @@ pub(crate) struct FrontendSession {
     remote_addr: Box<str>,
     via: Option<Box<Via>>,
     outbox: Outbox,
-    /// The format of this session, from its acceptor or its handshake; `None` inside if it is the server's.
+    /// The session's own format, once it is known; `None` inside for the server's.
     format: OnceLock<Option<Format>>,
     data: Data,
     binding: Binding,

@@ -222,7 +222,9 @@ impl<D> Session<D> {
         }
     }
 
-    /// Returns the format of the bodies from and to the client; the server's on a backend, because the frontend recodes.
+    /// Returns the format of the bodies from and to the client.
+    ///
+    /// On a backend it is the server's, because the frontend recodes.
     pub fn format(&self) -> &Format {
         self.side.format()
     }

@@ -55,7 +55,7 @@ impl fmt::Display for End {
 pub enum Event {
     /// A push. Those of a connection keep their order, and come between its first and its last event.
     Push(AnyPush),
-    /// This number of pushes was dropped, because they were not read in time; 0 if it is unknown.
+    /// This number of pushes was not read in time and dropped; 0 if it is unknown.
     Missed(u64),
     /// The connection is lost, or an attempt failed. Of attempts in a row that the program did not read, the last one
     /// stays.

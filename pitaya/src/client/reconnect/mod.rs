@@ -120,7 +120,7 @@ impl Reconnect {
         self
     }
 
-    /// Sets the bounds of the calls that wait while the client is away; 64 calls and 256 KiB by default.
+    /// Sets the bounds of the calls that wait; 64 calls and 256 KiB by default.
     pub fn queue(mut self, calls: usize, bytes: usize) -> Self {
         (self.calls, self.bytes) = (calls, bytes);
         self

@@ -81,7 +81,7 @@ fn bad_bodies_are_errors() {
     }
 }
 
-/// A header of five bytes claims four billion elements, and nesting takes one byte a level.
+/// A header of five bytes claims four billion elements. Nesting takes one byte a level.
 #[test]
 fn lengths_and_nesting_that_bodies_claim_are_bounded() {
     for body in [&b"\xdd\xff\xff\xff\xff"[..], b"\xdf\xff\xff\xff\xff"] {
