@@ -1,8 +1,9 @@
-//! The command line of pitaya: `pitaya schema print`, `pitaya schema diff`, `pitaya gen ts`.
+//! The command line of pitaya: schemas, their differences, generated clients, `pitaya repl`, `pitaya bots`.
 //!
 //! The program is in [`main`](fn@main). [`diff`] compares schemas and [`gen_ts`] generates clients without input and
 //! output, for other tools.
 
+mod bots;
 mod client;
 mod commands;
 pub mod diff;
@@ -32,6 +33,9 @@ enum Command {
     /// Generates clients
     #[command(subcommand)]
     Gen(commands::generate::Command),
+    /// Tests a server under the load of many clients
+    #[command(after_help = bots::EXAMPLES)]
+    Bots(bots::Bots),
     /// Sends requests to a server by hand, or from a script
     #[command(after_help = repl::EXAMPLES)]
     Repl(repl::Repl),
@@ -53,6 +57,7 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Schema(command) => command.run(),
         Command::Gen(command) => command.run(),
+        Command::Bots(command) => command.run(),
         Command::Repl(command) => command.run(),
         Command::Expand(command) => command.run(),
         Command::Completions { shell } => {

@@ -126,3 +126,64 @@ fn server_is_reached_over_websocket_and_tls() {
     let output = pitaya(&["repl", &address], script);
     assert_eq!(code(&output), 1, "an unknown certificate");
 }
+
+/// Writes the schema of the server's program.
+fn schema(package: &str) -> tempfile::NamedTempFile {
+    let options = pitaya::schema::ExportOptions::new("game").package(package);
+    let schema = pitaya::schema::export(&options).unwrap();
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(schema.to_json().as_bytes()).unwrap();
+    file
+}
+
+#[test]
+fn protobuf_is_spoken_by_the_schema() {
+    let server = Server::start(Format::Protobuf, Over::Tcp);
+    let (address, schema) = (server.address(), schema("any.package"));
+    let script =
+        "request game.room.join {\"name\":\"ann\",\"points\":-3}\nrequest room.fail {\"text\":\"no\"}\n";
+    let output = pitaya(&["repl", &address, "--schema", schema.path().to_str().unwrap()], script);
+    let text = out(&output);
+    assert!(
+        text.contains(r#"push onSaid {"text":"hello ann","from":{"name":"ann","points":-3}}"#)
+            && text.contains(r#""members":["ann"]}"#)
+            && text.contains("error GAME-001: no {\"room\":\"7\"}"),
+        "{text}"
+    );
+    let output = pitaya(&["repl", &address], "request room.echo {\"text\":\"x\"}\n");
+    assert_eq!(code(&output), 1);
+    assert!(out(&output).contains("failed: the server speaks Protobuf"), "{}", out(&output));
+}
+
+#[test]
+fn documentation_route_takes_the_place_of_a_schema() {
+    let server = Server::start(Format::Protobuf, Over::Tcp);
+    let script = "push onSaid protos.Say\nnotify room.say {\"text\":\"x\"}\nexpect onSaid\nroutes\n";
+    let output = pitaya(&["repl", &server.address(), "--docs", "game.docs.documentation"], script);
+    let text = out(&output);
+    assert!(text.contains("push onSaid {\"text\":\"x\"}\n") && text.contains("game.room.join\n"), "{text}");
+
+    let json = Server::json();
+    let script = "request game.room.echo {\nrequest game.room.echo {\"text\":\"x\"}\n";
+    let args = ["repl", &json.address(), "--docs", "game.docs.documentation", "--keep-going"];
+    let text = out(&pitaya(&args, script));
+    assert!(
+        text.contains("failed: the data is not JSON") && text.contains("answer {\"text\":\"x\"}"),
+        "{text}"
+    );
+
+    let output = pitaya(&["repl", &json.address(), "--docs", "game.room.none"], "");
+    assert_eq!(code(&output), 1);
+    assert!(out(&output).contains("failed: the documentation route game.room.none: "), "{}", out(&output));
+}
+
+#[test]
+fn messagepack_is_spoken() {
+    let server = Server::start(Format::MessagePack, Over::Tcp);
+    let script = "request game.room.join {\"name\":\"ann\"}\nrequest room.raw abc\n";
+    let schema = schema("x");
+    let output = pitaya(&["repl", &server.address(), "--schema", schema.path().to_str().unwrap()], script);
+    let text = out(&output);
+    assert_eq!(code(&output), 0, "{text}");
+    assert!(text.contains("\"members\":[\"ann\"]") && text.ends_with("answer abc\n"), "{text}");
+}

@@ -1,8 +1,14 @@
 //! The bodies of messages as text: JSON that a user writes, and JSON that a user reads.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use pitaya_schema::{Method, Scalar, Schema, Type};
+use serde_json::Value;
 use serde_json::value::RawValue;
+
+use super::msgpack;
+use super::protobuf::{Protobuf, full_name};
 
 /// A body that the server sent, as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,22 +39,46 @@ impl Body {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Contract {
     schema: Schema,
+    protobuf: Option<Protobuf>,
+    /// The Protobuf messages of pushes that the schema does not have.
+    pushes: BTreeMap<String, String>,
 }
 
 impl Contract {
     pub(crate) fn new(schema: Schema) -> Self {
-        Self { schema }
+        Self { schema, ..Self::default() }
+    }
+
+    /// Returns the contract of a schema file. Fails if its Protobuf messages contradict each other.
+    pub(crate) fn of_schema(schema: Schema) -> Result<Self, String> {
+        let protobuf = (!schema.types.is_empty()).then(|| Protobuf::of_schema(&schema)).transpose()?;
+        Ok(Self { protobuf, ..Self::new(schema) })
     }
 
     pub(crate) fn schema(&self) -> &Schema {
         &self.schema
     }
 
+    pub(super) fn set_protobuf(&mut self, protobuf: Protobuf) {
+        self.protobuf = Some(protobuf);
+    }
+
+    /// Names the Protobuf message of a push route.
+    pub(crate) fn name_push(&mut self, route: String, message: String) {
+        self.pushes.insert(route, message);
+    }
+
+    /// Adds the pushes that were named in another contract.
+    pub(crate) fn keep_pushes_of(&mut self, other: &Self) {
+        self.pushes.clone_from(&other.pushes);
+    }
+
     /// Encodes a body for the server's serializer. Without text the body is empty.
     pub(crate) fn encode(&self, serializer: &str, route: &str, text: Option<&str>) -> Result<Bytes, String> {
         let Some(text) = text else { return Ok(Bytes::new()) };
         let method = find(&self.schema, route);
-        if method.is_some_and(|method| is_raw(method.message.as_ref())) {
+        let ty = method.and_then(|method| method.message.as_ref());
+        if is_raw(ty) {
             return Ok(Bytes::copy_from_slice(text.as_bytes()));
         }
         match serializer {
@@ -58,30 +88,60 @@ impl Contract {
             }
             // A handler that the schema does not know may take raw bytes.
             "json" => Ok(Bytes::copy_from_slice(text.as_bytes())),
-            other => Err(format!("cannot write `{other}`")),
+            "msgpack" => {
+                let value: Value = serde_json::from_str(text).map_err(|error| no_json(&error))?;
+                msgpack::encode(&value, ty, &self.schema)
+            }
+            "protobuf" => {
+                let protobuf = self.protobuf.as_ref().ok_or(NO_PROTOBUF)?;
+                match ty {
+                    Some(Type::Named(name)) => protobuf.encode(&full_name(&self.schema, name), text),
+                    _ => Err(format!("the message of `{route}` is not known")),
+                }
+            }
+            other => Err(format!("the server speaks `{other}`, which this program does not write")),
         }
     }
 
     /// Reads the body of an answer.
     pub(crate) fn decode_answer(&self, serializer: &str, route: &str, body: &[u8]) -> Body {
-        let ty = find(&self.schema, route).map(|method| method.reply.as_ref());
-        Self::decode(serializer, ty, body)
+        let ty = find(&self.schema, route).and_then(|method| method.reply.as_ref());
+        let name = ty.and_then(|ty| self.message_name(ty));
+        self.decode(serializer, ty, name.as_deref(), body)
     }
 
     /// Reads the body of a push.
     pub(crate) fn decode_push(&self, serializer: &str, route: &str, body: &[u8]) -> Body {
-        let ty = self.schema.pushes.get(route).map(|push| Some(&push.message));
-        Self::decode(serializer, ty, body)
+        let ty = self.schema.pushes.get(route).map(|push| &push.message);
+        let name = ty.and_then(|ty| self.message_name(ty)).or_else(|| self.pushes.get(route).cloned());
+        self.decode(serializer, ty, name.as_deref(), body)
     }
 
-    fn decode(serializer: &str, ty: Option<Option<&Type>>, body: &[u8]) -> Body {
-        match serializer {
-            _ if ty.is_some_and(is_raw) => Body::of_bytes(body),
-            "json" => Body::of_text(body),
-            _ => Body::of_bytes(body),
+    fn message_name(&self, ty: &Type) -> Option<String> {
+        match ty {
+            Type::Named(name) => Some(full_name(&self.schema, name)),
+            _ => None,
         }
     }
+
+    /// Reads a body. One that does not fit is shown as bytes.
+    fn decode(&self, serializer: &str, ty: Option<&Type>, name: Option<&str>, body: &[u8]) -> Body {
+        if is_raw(ty) {
+            return Body::of_bytes(body);
+        }
+        let json = match (serializer, &self.protobuf, name) {
+            ("json", ..) => return Body::of_text(body),
+            ("msgpack", ..) => msgpack::decode(body),
+            ("protobuf", Some(protobuf), Some(name)) => protobuf.decode(name, body),
+            _ => return Body::of_bytes(body),
+        };
+        json.map_or_else(|_| Body::of_bytes(body), Body::Json)
+    }
 }
+
+/// The error of a request to a Protobuf server without a schema.
+const NO_PROTOBUF: &str =
+    "the server speaks Protobuf: the messages must be known by a schema or by the documentation";
 
 fn is_raw(ty: Option<&Type>) -> bool {
     ty == Some(&Type::Scalar(Scalar::Bytes))
@@ -148,6 +208,7 @@ mod tests {
         let decode = |body: &[u8]| contract.decode_push("json", "onX", body);
         assert_eq!(decode(b"{\"a\": [1]}\n"), Body::Json("{\"a\": [1]}".to_owned()));
         assert_eq!(decode(b"text"), Body::Other("text".to_owned()));
+        assert_eq!(decode(b""), Body::Other(String::new()));
         assert_eq!(decode(b"\xff\x1b[2J"), Body::Other("\\xff\\x1b[2J".to_owned()));
     }
 }

@@ -2,10 +2,15 @@
 
 mod address;
 mod contract;
+mod documentation;
+mod msgpack;
+mod protobuf;
 mod tls;
 
 pub(crate) use address::Address;
-pub(crate) use contract::{Body, Contract};
+pub(crate) use contract::{Body, Contract, find};
+pub(crate) use documentation::ask;
+pub(crate) use msgpack::field;
 
 use std::time::Duration;
 

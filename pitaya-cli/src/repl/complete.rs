@@ -1,31 +1,203 @@
 //! Completion of commands, routes and fields.
 
-use pitaya_schema::Schema;
+use pitaya_schema::{Schema, Type, TypeDef};
 
 use super::command::COMMANDS;
+use crate::client::{field, find};
 
 /// Returns where the word at the end of `line` begins, and the words that may take its place.
 pub(crate) fn complete(line: &str, schema: &Schema) -> (usize, Vec<String>) {
-    let start = line.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+    if let Some((route, data)) = data(line) {
+        let message = find(schema, route).and_then(|method| method.message.as_ref());
+        let (start, fields) = complete_data(&line[data..], message, schema);
+        return (data + start, fields);
+    }
+    let start = line.char_indices().rfind(|(_, c)| c.is_whitespace()).map_or(0, |(at, c)| at + c.len_utf8());
     let word = &line[start..];
     let before: Vec<&str> = line[..start].split_whitespace().collect();
     let candidates: Vec<String> = match before[..] {
         [] => {
-            let mut names: Vec<_> = COMMANDS.iter().map(|(name, ..)| format!("{name} ")).collect();
+            let mut names: Vec<_> = COMMANDS.iter().map(|(name, ..)| *name).collect();
             names.dedup();
-            names
+            names.into_iter().map(str::to_owned).collect()
         }
         ["request"] => {
-            routes(schema.handlers.iter().filter(|(_, method)| !method.notify).map(|(route, _)| route))
+            let requests = schema.handlers.iter().filter(|(_, method)| !method.notify);
+            requests.map(|(route, _)| route.clone()).collect()
         }
-        ["notify"] => routes(schema.handlers.keys()),
-        ["expect" | "push"] => routes(schema.pushes.keys()),
-        ["sethandshake"] => ["platform ", "version ", "buildNumber "].map(str::to_owned).to_vec(),
+        ["notify"] => schema.handlers.keys().cloned().collect(),
+        ["expect" | "push"] => schema.pushes.keys().cloned().collect(),
+        ["sethandshake"] => ["platform", "version", "buildNumber"].map(str::to_owned).to_vec(),
         _ => Vec::new(),
     };
-    (start, candidates.into_iter().filter(|candidate| candidate.starts_with(word)).collect())
+    let fitting = candidates.into_iter().filter(|candidate| candidate.starts_with(word));
+    (start, fitting.map(|candidate| candidate + " ").collect())
 }
 
-fn routes<'a>(routes: impl Iterator<Item = &'a String>) -> Vec<String> {
-    routes.map(|route| format!("{route} ")).collect()
+/// Returns the route of a request or notify, and where its data begins.
+fn data(line: &str) -> Option<(&str, usize)> {
+    let (command, rest) = line.trim_start().split_once(char::is_whitespace)?;
+    let (route, data) = rest.trim_start().split_once(char::is_whitespace)?;
+    let is_call = matches!(command, "request" | "notify");
+    is_call.then(|| (route, line.len() - data.trim_start().len()))
+}
+
+/// An object or a list that is not closed.
+struct Open<'a> {
+    ty: Option<&'a Type>,
+    object: bool,
+    /// The names of the object's fields so far.
+    names: Vec<String>,
+    /// Whether the value of the last field has not ended.
+    value: bool,
+}
+
+/// Completes the name of a field in JSON that is not complete.
+fn complete_data(json: &str, message: Option<&Type>, schema: &Schema) -> (usize, Vec<String>) {
+    if json.is_empty() {
+        let open = message.is_some_and(|ty| matches!(ty, Type::Named(_)));
+        return (0, if open { vec!["{".to_owned()] } else { Vec::new() });
+    }
+    let mut open: Vec<Open<'_>> = Vec::new();
+    let mut chars = json.char_indices();
+    while let Some((at, next)) = chars.next() {
+        match next {
+            '{' | '[' => {
+                let ty = match open.last() {
+                    None => message,
+                    Some(outer) => inner(outer, schema),
+                };
+                open.push(Open { ty, object: next == '{', names: Vec::new(), value: false });
+            }
+            '}' | ']' => {
+                open.pop();
+            }
+            ',' => {
+                if let Some(last) = open.last_mut() {
+                    last.value = false;
+                }
+            }
+            ':' => {
+                if let Some(last) = open.last_mut() {
+                    last.value = true;
+                }
+            }
+            '"' => {
+                let mut text = String::new();
+                let mut closed = false;
+                while let Some((_, inner)) = chars.next() {
+                    match inner {
+                        '"' => {
+                            closed = true;
+                            break;
+                        }
+                        '\\' => text.extend(chars.next().map(|(_, escaped)| escaped)),
+                        other => text.push(other),
+                    }
+                }
+                match open.last_mut() {
+                    Some(last) if last.object && !last.value && closed => last.names.push(text),
+                    Some(last) if last.object && !last.value => return (at, names(last, &text, schema)),
+                    _ if closed => {}
+                    _ => return (json.len(), Vec::new()),
+                }
+            }
+            _ => {}
+        }
+    }
+    match open.last() {
+        Some(last) if last.object && !last.value && json.ends_with(['{', ',', ' ']) => {
+            (json.len(), names(last, "", schema))
+        }
+        _ => (json.len(), Vec::new()),
+    }
+}
+
+/// Returns the type of what begins inside.
+fn inner<'a>(outer: &Open<'a>, schema: &'a Schema) -> Option<&'a Type> {
+    if outer.object {
+        return field(schema, outer.ty, outer.names.last()?);
+    }
+    let mut ty = outer.ty?;
+    while let Type::Opt(inner) = ty {
+        ty = inner;
+    }
+    match ty {
+        Type::List(inner) => Some(inner),
+        _ => None,
+    }
+}
+
+/// Returns the fields that the object does not have yet, as text of JSON.
+fn names(open: &Open<'_>, prefix: &str, schema: &Schema) -> Vec<String> {
+    let mut ty = open.ty;
+    while let Some(Type::Opt(inner)) = ty {
+        ty = Some(inner);
+    }
+    let Some(Type::Named(name)) = ty else { return Vec::new() };
+    let Some(TypeDef::Struct(def)) = schema.types.get(name) else { return Vec::new() };
+    let fields = def.fields.iter().map(|field| &field.name);
+    let fields = fields.filter(|name| name.starts_with(prefix) && !open.names.contains(name));
+    fields.map(|name| format!("\"{name}\": ")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEMA: &str = r#"{ "pitaya": 1, "types": {
+        "Join": { "fields": [ { "name": "name", "type": "string" }, { "name": "next", "type": { "opt": "Join" } },
+                              { "name": "all", "type": { "list": "Join" } } ] } },
+        "handlers": { "a.room.join": { "message": "Join" }, "a.room.say": { "message": "Join", "notify": true },
+                      "b.raw.put": { "message": "bytes" } },
+        "pushes": { "onSaid": { "message": "Join" } } }"#;
+
+    fn completed(line: &str) -> (usize, Vec<String>) {
+        complete(line, &Schema::from_json(SCHEMA).unwrap())
+    }
+
+    fn words(line: &str) -> Vec<String> {
+        completed(line).1
+    }
+
+    #[test]
+    fn commands_and_routes_are_completed() {
+        assert_eq!(completed("re"), (0, vec!["request ".to_owned()]));
+        assert_eq!(completed("request a."), (8, vec!["a.room.join ".to_owned()]));
+        assert_eq!(words("notify a.room."), ["a.room.join ", "a.room.say "]);
+        assert_eq!(words("expect "), ["onSaid "]);
+        assert_eq!(words("sethandshake v"), ["version "]);
+        assert!(words("bogus ").is_empty() && words("connect x").is_empty());
+        assert_eq!(words("").len(), 10);
+    }
+
+    #[test]
+    fn fields_are_completed_by_their_place() {
+        assert_eq!(completed("request room.join "), (18, vec!["{".to_owned()]));
+        assert_eq!(words("request room.join {"), ["\"name\": ", "\"next\": ", "\"all\": "]);
+        assert_eq!(completed("request room.join {\"na"), (19, vec!["\"name\": ".to_owned()]));
+        assert_eq!(words("request room.join {\"name\": \"n, {\", "), ["\"next\": ", "\"all\": "]);
+        assert_eq!(words("request room.join {\"next\": {\"name\": 1, \"n"), ["\"next\": "]);
+        assert_eq!(words("request room.join {\"all\": [{\"a"), ["\"all\": "]);
+        assert_eq!(words("request room.join {\"all\": [{}], \"na"), ["\"name\": "]);
+    }
+
+    #[test]
+    fn nothing_is_completed_where_nothing_is_known() {
+        for line in [
+            "request room.join {\"name\": \"n",
+            "request room.join {\"name\": ",
+            "request room.join {\"bogus\": {\"",
+            "request room.join [\"",
+            "request raw.put ",
+            "request unknown {",
+            "request room.join }}{",
+            "request ä\u{a0}ö {\"\\",
+            "request room.join {\"é\u{1f600}\\",
+        ] {
+            let (start, words) = completed(line);
+            assert!(words.is_empty() || line.ends_with('{'), "{line}: {words:?}");
+            assert!(line.is_char_boundary(start), "{line}");
+        }
+    }
 }

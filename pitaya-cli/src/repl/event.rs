@@ -1,4 +1,4 @@
-//! What the REPL prints.
+//! The events of the REPL, as text and as JSON.
 
 use std::collections::BTreeMap;
 

@@ -7,7 +7,7 @@ use std::sync::mpsc as blocking;
 
 use tokio::sync::mpsc;
 
-/// A line, or why there is none.
+/// A line, or the error of the input.
 pub(crate) type Line = io::Result<String>;
 
 /// The reading end. `None` from `lines` is the end of the input.

@@ -39,6 +39,7 @@ one that fails. Exit codes: 0 every command was done and every request answered,
 Examples:
   pitaya repl localhost:3250
   pitaya repl ws://localhost:3250 --schema schema.json --pretty
+  pitaya repl localhost:3250 --docs connector.docs.documentation
   pitaya repl wss://game.example --user '{\"token\": \"x\"}'
   echo 'request room.room.join {\"name\": \"ann\"}' | pitaya repl localhost:3250 --json
   pitaya repl localhost:3250 -f smoke.txt";
@@ -53,6 +54,9 @@ pub(crate) struct Repl {
     /// The schema of the server, for completion, and to check and convert data
     #[arg(short, long, value_name = "FILE")]
     schema: Option<String>,
+    /// The route of the server's documentation, in place of a schema
+    #[arg(short, long, value_name = "ROUTE", conflicts_with = "schema")]
+    docs: Option<String>,
     /// Indents JSON
     #[arg(short, long, conflicts_with = "json")]
     pretty: bool,
@@ -92,14 +96,16 @@ impl Repl {
         let known: Known = Arc::new(RwLock::new(Arc::new(schema.clone())));
         let interactive = self.file.is_none() && io::stdin().is_terminal() && io::stdout().is_terminal();
         let (mut input, sink) = match &self.file {
-            _ if interactive => terminal::open(style, known)?,
+            _ if interactive => terminal::open(style, Arc::clone(&known))?,
             Some(path) => {
                 let file = File::open(path).map_err(|error| format!("{path}: {error}"))?;
                 (Input::of_reader(BufReader::new(file)), plain(style))
             }
             None => (Input::of_reader(BufReader::new(io::stdin())), plain(style)),
         };
-        let mut session = Session::new(self.tls, self.timeout, Contract::new(schema), sink);
+        let contract = Contract::of_schema(schema)?;
+        let mut session = Session::new(self.tls, self.timeout, contract, known, sink);
+        session.ask_docs(self.docs);
         if let Some(user) = &self.user {
             session.handshake.set_user(user)?;
         }

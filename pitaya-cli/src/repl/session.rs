@@ -2,15 +2,17 @@
 
 use std::future::pending;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pitaya::client::{AllPushes, Client};
 use pitaya::error::{Error, code};
 
+use super::Known;
 use super::command::{self, Command};
 use super::event::Event;
 use super::handshake::Handshake;
-use crate::client::{Address, Contract, Target, TlsArgs};
+use crate::client::{Address, Contract, Target, TlsArgs, ask};
 
 /// Takes the events. An error ends the program.
 pub(crate) type Sink = Box<dyn FnMut(&Event) -> io::Result<()> + Send>;
@@ -28,8 +30,11 @@ pub(crate) enum Outcome {
 pub(crate) struct Session {
     pub(crate) handshake: Handshake,
     pub(crate) contract: Contract,
-    pub(crate) timeout: Duration,
+    timeout: Duration,
     tls: TlsArgs,
+    /// The documentation route to ask after each connect.
+    docs: Option<String>,
+    known: Known,
     address: Option<Address>,
     link: Option<Link>,
     sink: Sink,
@@ -42,8 +47,14 @@ struct Link {
 }
 
 impl Session {
-    pub(crate) fn new(tls: TlsArgs, timeout: Duration, contract: Contract, sink: Sink) -> Self {
-        Self { handshake: Handshake::default(), contract, timeout, tls, address: None, link: None, sink }
+    pub(crate) fn new(tls: TlsArgs, timeout: Duration, contract: Contract, known: Known, sink: Sink) -> Self {
+        let handshake = Handshake::default();
+        Self { handshake, contract, timeout, tls, docs: None, known, address: None, link: None, sink }
+    }
+
+    /// Asks a route for the documentation after each connect.
+    pub(crate) fn ask_docs(&mut self, route: Option<String>) {
+        self.docs = route;
     }
 
     /// Prints pushes as they arrive, and the end of the connection. Never returns otherwise; cancel safe.
@@ -68,7 +79,10 @@ impl Session {
             Command::Request { route, data } => self.request(route, data.as_deref()).await,
             Command::Notify { route, data } => self.notify(&route, data.as_deref()).await,
             Command::Expect { route, within } => self.expect(&route, within).await,
-            Command::Push { .. } => self.fail("the server does not speak Protobuf"),
+            Command::Push { route, message } => {
+                self.contract.name_push(route, message);
+                Ok(Outcome::Done)
+            }
             Command::SetHandshake(setting) => match self.handshake.set(&setting) {
                 Err(why) => self.fail(why),
                 Ok(()) if self.link.is_some() => self.text("the next connection has it"),
@@ -117,6 +131,24 @@ impl Session {
                 let serializer = client.serializer_name().to_owned();
                 self.link = Some(Link { pushes: client.all_pushes(), client });
                 (self.sink)(&Event::Connected { address: address.to_string(), serializer })?;
+                self.learn().await
+            }
+        }
+    }
+
+    /// Asks for the documentation.
+    async fn learn(&mut self) -> io::Result<Outcome> {
+        let (Some(route), Some(client)) = (self.docs.clone(), self.client()) else {
+            return Ok(Outcome::Done);
+        };
+        match self.watching(ask(&client, &route)).await? {
+            Err(why) => self.fail(why),
+            Ok(mut contract) => {
+                contract.keep_pushes_of(&self.contract);
+                self.contract = contract;
+                if let Ok(mut known) = self.known.write() {
+                    *known = Arc::new(self.contract.schema().clone());
+                }
                 Ok(Outcome::Done)
             }
         }

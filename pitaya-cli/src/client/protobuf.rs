@@ -1,0 +1,248 @@
+//! Protobuf messages by a schema or by descriptors of the server.
+
+use bytes::Bytes;
+use pitaya_schema::{Encoding, Field, Scalar, Schema, StructDef, Type, TypeDef};
+use prost_reflect::prost_types::field_descriptor_proto::{Label, Type as Kind};
+use prost_reflect::prost_types::{
+    DescriptorProto, EnumDescriptorProto, EnumOptions, EnumValueDescriptorProto, FieldDescriptorProto,
+    FileDescriptorProto, MessageOptions, OneofDescriptorProto,
+};
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
+
+/// The name of an enum in the message that is its scope.
+///
+/// Values of enums share the scope of their enum, and two enums of a schema may have a value of one name.
+const ENUM: &str = "Value";
+
+/// The Protobuf messages of a server.
+#[derive(Debug, Clone)]
+pub(crate) struct Protobuf(DescriptorPool);
+
+impl Protobuf {
+    /// Makes the messages of a schema that have a Protobuf form.
+    pub(crate) fn of_schema(schema: &Schema) -> Result<Self, String> {
+        let messages = schema.types.iter().map(|(name, def)| match def {
+            TypeDef::Struct(def) => message(schema, name, def),
+            TypeDef::Enum(def) => {
+                let value = |value: &pitaya_schema::EnumValue| EnumValueDescriptorProto {
+                    name: Some(value.name.clone()),
+                    number: Some(value.number),
+                    ..EnumValueDescriptorProto::default()
+                };
+                let values = EnumDescriptorProto {
+                    name: Some(ENUM.to_owned()),
+                    value: def.values.iter().map(value).collect(),
+                    options: Some(EnumOptions { allow_alias: Some(true), ..EnumOptions::default() }),
+                    ..EnumDescriptorProto::default()
+                };
+                DescriptorProto {
+                    name: Some(name.clone()),
+                    enum_type: vec![values],
+                    ..DescriptorProto::default()
+                }
+            }
+        });
+        let file = FileDescriptorProto {
+            name: Some("schema.proto".to_owned()),
+            package: (!schema.package.is_empty()).then(|| schema.package.clone()),
+            message_type: messages.collect(),
+            syntax: Some("proto3".to_owned()),
+            ..FileDescriptorProto::default()
+        };
+        Self::of_files(vec![file])
+    }
+
+    /// Makes the messages of files. They may import each other and the files of Google.
+    pub(crate) fn of_files(files: Vec<FileDescriptorProto>) -> Result<Self, String> {
+        let mut pool = DescriptorPool::global();
+        pool.add_file_descriptor_protos(files).map_err(|error| format!("the Protobuf messages: {error}"))?;
+        Ok(Self(pool))
+    }
+
+    /// Encodes JSON as a message.
+    pub(super) fn encode(&self, name: &str, json: &str) -> Result<Bytes, String> {
+        use prost_reflect::prost::Message as _;
+
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        let message = DynamicMessage::deserialize(self.message(name)?, &mut deserializer);
+        let message = message.and_then(|message| deserializer.end().map(|()| message));
+        let message = message.map_err(|error| format!("the data is no `{name}`: {error}"))?;
+        Ok(message.encode_to_vec().into())
+    }
+
+    /// Reads a message as JSON.
+    pub(super) fn decode(&self, name: &str, body: &[u8]) -> Result<String, String> {
+        let message = DynamicMessage::decode(self.message(name)?, body).map_err(|error| error.to_string())?;
+        let options = SerializeOptions::new()
+            .stringify_64_bit_integers(false)
+            .use_proto_field_name(true)
+            .skip_default_fields(false);
+        let mut json = Vec::new();
+        let mut serializer = serde_json::Serializer::new(&mut json);
+        message.serialize_with_options(&mut serializer, &options).map_err(|error| error.to_string())?;
+        String::from_utf8(json).map_err(|error| error.to_string())
+    }
+
+    fn message(&self, name: &str) -> Result<MessageDescriptor, String> {
+        self.0.get_message_by_name(name).ok_or_else(|| format!("no Protobuf message `{name}` is known"))
+    }
+}
+
+/// Returns the full name of a type.
+pub(super) fn full_name(schema: &Schema, name: &str) -> String {
+    if schema.package.is_empty() { name.to_owned() } else { format!("{}.{name}", schema.package) }
+}
+
+fn message(schema: &Schema, name: &str, def: &StructDef) -> DescriptorProto {
+    let mut message = DescriptorProto { name: Some(name.to_owned()), ..DescriptorProto::default() };
+    for field in &def.fields {
+        if let Some(tag) = field.tag {
+            add_field(schema, &mut message, field, tag);
+        }
+    }
+    message
+}
+
+fn add_field(schema: &Schema, message: &mut DescriptorProto, field: &Field, tag: u32) {
+    let mut proto = FieldDescriptorProto {
+        name: Some(field.name.clone()),
+        number: i32::try_from(tag).ok(),
+        json_name: Some(field.name.clone()),
+        ..FieldDescriptorProto::default()
+    };
+    proto.set_label(Label::Optional);
+    let mut ty = &field.ty;
+    if let Type::Opt(inner) = ty {
+        ty = inner;
+        let is_message = matches!(ty, Type::Named(name) if is_struct(schema, name));
+        if !is_message && !matches!(ty, Type::List(_) | Type::Map(..)) {
+            proto.proto3_optional = Some(true);
+            proto.oneof_index = i32::try_from(message.oneof_decl.len()).ok();
+            let name = Some(format!("_{}", field.name));
+            message.oneof_decl.push(OneofDescriptorProto { name, options: None });
+        }
+    }
+    match ty {
+        Type::List(_) if field.encoding == Some(Encoding::Bytes) => proto.set_type(Kind::Bytes),
+        Type::List(inner) => {
+            proto.set_label(Label::Repeated);
+            set_leaf(schema, &mut proto, inner, field.encoding);
+        }
+        Type::Map(key, value) => {
+            let entry = format!("{}Entry", camel(&field.name));
+            let message_name = message.name.clone().unwrap_or_default();
+            let mut nested = DescriptorProto {
+                name: Some(entry.clone()),
+                options: Some(MessageOptions { map_entry: Some(true), ..MessageOptions::default() }),
+                ..DescriptorProto::default()
+            };
+            for (name, tag, ty) in [("key", 1, key), ("value", 2, value)] {
+                let encoding = field.encoding.filter(|_| fits(field.encoding, ty));
+                let field = Field { encoding, ..Field::new(name, (**ty).clone()) };
+                add_field(schema, &mut nested, &field, tag);
+            }
+            proto.set_label(Label::Repeated);
+            proto.set_type(Kind::Message);
+            proto.type_name = Some(format!(".{}.{entry}", full_name(schema, &message_name)));
+            message.nested_type.push(nested);
+        }
+        other => set_leaf(schema, &mut proto, other, field.encoding),
+    }
+    message.field.push(proto);
+}
+
+/// Returns whether an encoding is one of this type. That of a map belongs to its key, its value or both.
+fn fits(encoding: Option<Encoding>, ty: &Type) -> bool {
+    match encoding {
+        None => false,
+        Some(Encoding::Bytes) => matches!(ty, Type::List(_)),
+        Some(Encoding::Sint32 | Encoding::Sfixed32) => *ty == Type::Scalar(Scalar::I32),
+        Some(Encoding::Sint64 | Encoding::Sfixed64) => *ty == Type::Scalar(Scalar::I64),
+        Some(Encoding::Fixed32) => *ty == Type::Scalar(Scalar::U32),
+        Some(Encoding::Fixed64) => *ty == Type::Scalar(Scalar::U64),
+    }
+}
+
+fn set_leaf(schema: &Schema, proto: &mut FieldDescriptorProto, ty: &Type, encoding: Option<Encoding>) {
+    let kind = match (encoding, ty) {
+        (Some(Encoding::Sint32), _) => Kind::Sint32,
+        (Some(Encoding::Sint64), _) => Kind::Sint64,
+        (Some(Encoding::Fixed32), _) => Kind::Fixed32,
+        (Some(Encoding::Fixed64), _) => Kind::Fixed64,
+        (Some(Encoding::Sfixed32), _) => Kind::Sfixed32,
+        (Some(Encoding::Sfixed64), _) => Kind::Sfixed64,
+        (_, Type::Named(name)) => {
+            let full = full_name(schema, name);
+            let message = is_struct(schema, name);
+            proto.type_name = Some(if message { format!(".{full}") } else { format!(".{full}.{ENUM}") });
+            if message { Kind::Message } else { Kind::Enum }
+        }
+        (_, Type::Scalar(scalar) | Type::Text(scalar)) => match scalar {
+            Scalar::Bool => Kind::Bool,
+            Scalar::I8 | Scalar::I16 | Scalar::I32 => Kind::Int32,
+            Scalar::I64 => Kind::Int64,
+            Scalar::U8 | Scalar::U16 | Scalar::U32 => Kind::Uint32,
+            Scalar::U64 => Kind::Uint64,
+            Scalar::F32 => Kind::Float,
+            Scalar::F64 => Kind::Double,
+            Scalar::String => Kind::String,
+            Scalar::Bytes | Scalar::Any => Kind::Bytes,
+        },
+        // A list in a list has no Protobuf form, and the schema's check refuses it.
+        (_, Type::Opt(_) | Type::List(_) | Type::Map(..)) => Kind::Bytes,
+    };
+    proto.set_type(kind);
+}
+
+fn is_struct(schema: &Schema, name: &str) -> bool {
+    matches!(schema.types.get(name), Some(TypeDef::Struct(_)))
+}
+
+/// Returns the name of a map's entry as protoc makes it.
+fn camel(name: &str) -> String {
+    name.split('_')
+        .map(|part| part[..1.min(part.len())].to_uppercase() + part.get(1..).unwrap_or(""))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEMA: &str = r#"{ "pitaya": 1, "package": "game", "types": {
+        "Mode": { "enum": [ { "name": "Solo", "number": 0 }, { "name": "Team", "number": 2 } ] },
+        "Kind": { "enum": [ { "name": "Solo", "number": 0 } ] },
+        "Inner": { "proto": true, "fields": [ { "name": "id", "type": "u64", "tag": 1 } ] },
+        "All": { "proto": true, "fields": [
+            { "name": "name", "type": "string", "tag": 1 },
+            { "name": "delta", "type": "i32", "tag": 2, "encoding": "sint32" },
+            { "name": "mode", "type": "Mode", "tag": 3 },
+            { "name": "kind", "type": "Kind", "tag": 4 },
+            { "name": "inner", "type": { "opt": "Inner" }, "tag": 5 },
+            { "name": "score", "type": { "opt": "i64" }, "tag": 6 },
+            { "name": "ids", "type": { "list": "u32" }, "tag": 7 },
+            { "name": "high_scores", "type": { "map": ["string", "Inner"] }, "tag": 8 },
+            { "name": "blob", "type": { "list": "u8" }, "tag": 9, "encoding": "bytes" } ] } } }"#;
+
+    fn protobuf() -> Protobuf {
+        Protobuf::of_schema(&Schema::from_json(SCHEMA).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn message_of_a_schema_is_written_and_read() {
+        let json = r#"{"name":"a","delta":-1,"mode":"Team","kind":"Solo","inner":{"id":9007199254740993},"score":5,"ids":[1,2],"high_scores":{"x":{"id":3}},"blob":"AQI="}"#;
+        let bytes = protobuf().encode("game.All", json).unwrap();
+        assert_eq!(bytes[..7], [0x0a, 1, b'a', 0x10, 1, 0x18, 2], "zigzag, and the number of the value");
+        assert_eq!(protobuf().decode("game.All", &bytes).unwrap(), json);
+    }
+
+    #[test]
+    fn wrong_data_is_refused() {
+        for json in ["{", r#"{"colour": 1}"#, r#"{"name": 5}"#, r#"{"mode": "Duo"}"#, "{} {}", "[]"] {
+            let error = protobuf().encode("game.All", json).unwrap_err();
+            assert!(error.starts_with("the data is no `game.All`: "), "{error}");
+        }
+        assert!(protobuf().encode("game.None", "{}").unwrap_err().contains("game.None"));
+        assert!(protobuf().decode("game.All", b"\xff").is_err());
+    }
+}
