@@ -88,7 +88,7 @@ struct Inner {
     #[cfg(feature = "otel")]
     tracer: Option<Tracer>,
     heap: Option<HeapSource>,
-    /// Made when somebody asks for them.
+    /// Made at the first request.
     documents: OnceLock<Arc<Documents>>,
     watch: Watch,
     #[cfg(feature = "worker")]

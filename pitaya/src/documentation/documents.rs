@@ -18,7 +18,7 @@ pub(crate) struct Documents {
     files: Mutex<Files>,
 }
 
-/// The compressed files that somebody asked for.
+/// The compressed files that were requested.
 #[derive(Debug, Default)]
 struct Files {
     /// By the name of the file.
@@ -52,7 +52,7 @@ impl Documents {
     /// Returns the compressed file with this name, or with a message of this name.
     ///
     /// # Errors
-    /// The reason, if there is none.
+    /// The reason, if no file has it.
     pub(super) fn file(&self, name: &str) -> Result<Bytes, String> {
         let mut files = self.files.lock();
         if let Some(found) = files.found.get(name) {
