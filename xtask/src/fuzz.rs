@@ -6,12 +6,10 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::sync::Mutex;
-use std::thread;
 
 use crate::bench::target_directory;
 use crate::test::TESTS;
-use crate::{cargo, root, run};
+use crate::{cargo, parallel, root, run};
 
 const USAGE: &str = "cargo xtask fuzz [--quick | --seconds N] [TARGET]...";
 
@@ -100,25 +98,9 @@ fn fuzz(args: &Args, seeds: &mut Command) -> Result<(), String> {
     let corpus = folder.join("corpus");
     run(seeds.args([root().join("tests/vectors"), corpus]))?;
     let programs = build(&folder)?;
-    let queue = Mutex::new(chosen.iter());
-    let failed = Mutex::new(Vec::new());
-    let work = || {
-        while let Some(target) = queue.lock().ok().and_then(|mut queue| queue.next()) {
-            if let Err(error) = run_target(&folder, &programs, target, args.seconds)
-                && let Ok(mut failed) = failed.lock()
-            {
-                failed.push(error);
-            }
-        }
-    };
-    thread::scope(|scope| {
-        let threads = thread::available_parallelism().map_or(1, usize::from).min(chosen.len());
-        for _ in 0..threads {
-            scope.spawn(work);
-        }
-    });
-    let failed = failed.into_inner().map_err(|error| error.to_string())?;
-    if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
+    parallel::for_each(chosen.iter().collect(), parallel::processors(), |target| {
+        run_target(&folder, &programs, target, args.seconds)
+    })
 }
 
 /// The names of all targets.

@@ -3,6 +3,7 @@
 mod javascript;
 mod needs;
 mod portable;
+mod programs;
 mod timing;
 
 use std::process::ExitCode;
@@ -90,8 +91,8 @@ const STEPS: &[Step] = &[
     step("features", When::Full, features),
     step("portable", When::Full, portable::portable),
     step("package", When::Full, package),
-    step("tests", When::Full, || run(cargo().args(TESTS).args(["--", "--include-ignored"]))),
-    step("tests", When::Quick, || run(cargo().args(TESTS))),
+    step("tests", When::Full, || programs::run(&["--include-ignored"])),
+    step("tests", When::Quick, || programs::run(&[])),
     step("doctests", When::Full, doctests),
     step("unified", When::Full, unified),
     step("instructions", When::Full, bench::instructions_in_ci),
