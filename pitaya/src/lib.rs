@@ -70,22 +70,18 @@ pub use route::Route;
 pub use session::{Session, SessionData, SessionPool};
 pub use timer::Timers;
 
-/// The names that most programs use: `use pitaya::prelude::*;`.
+/// The names that most handler files use: `use pitaya::prelude::*;`.
+///
+/// Everything else is imported by its path: `use pitaya::{Context, Users};`, `use pitaya::component::Extract;`.
 pub mod prelude {
     pub use crate::app::App;
-    pub use crate::component::{
-        Call, Component, Context, Extract, Fake, FromServices, Handler, Lifecycle, Remote, Rpc, State,
-    };
-    pub use crate::error::{AnyError, Error, Result, ResultExt};
-    pub use crate::group::{Groups, Users};
-    pub use crate::module::{Module, Modules, SessionModule};
-    pub use crate::route::{Notify, Route};
-    pub use crate::serialize::{Message, Push};
-    pub use crate::session::{Session, SessionData, SessionPool};
-    pub use crate::timer::Timers;
+    pub use crate::component::{Component, State};
+    pub use crate::error::{Error, Result, ResultExt as _};
+    pub use crate::group::Groups;
+    pub use crate::session::Session;
 
     pub use bytes::Bytes;
-    pub use pitaya_macros::{Component, PitayaError, handler, message, remote, session, timers};
+    pub use pitaya_macros::{Component, handler, message, remote};
 }
 
 /// For the fuzz targets and the cost test of this repository: not public API. A feature and not `cfg(fuzzing)`, so that

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use pitaya::AnyError;
 use pitaya::acceptor::Tcp;
 use pitaya::app::{Builder, Running};
 use pitaya::config::Config;

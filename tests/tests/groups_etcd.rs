@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
+use pitaya::SessionPool;
 use pitaya::group::{EtcdGroupOptions, EtcdStore, GroupError, GroupStore, Groups, Users};
 use pitaya::prelude::*;
 use pitaya_tests::etcd::{self, Etcd};

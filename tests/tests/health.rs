@@ -6,6 +6,7 @@ use std::time::Duration;
 use pitaya::acceptor::Tcp;
 use pitaya::cluster::EtcdDiscovery;
 use pitaya::config::Config;
+use pitaya::module::Module;
 use pitaya::prelude::*;
 use pitaya::services::Services;
 use pitaya_tests::etcd::{self, Etcd};

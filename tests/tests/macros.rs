@@ -8,7 +8,9 @@ use std::time::Duration;
 use bytes::BytesMut;
 use pitaya::acceptor::Tcp;
 use pitaya::prelude::*;
+use pitaya::serialize::Message;
 use pitaya::serialize::{Body, Format, Type};
+use pitaya::{Lifecycle, PitayaError, timers};
 use serde_json::{Value, json};
 
 #[message]

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use pitaya::Users;
 use pitaya::acceptor::Tcp;
 use pitaya::app::Running;
 use pitaya::cluster::{

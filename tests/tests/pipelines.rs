@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use pitaya::acceptor::Tcp;
+use pitaya::component::{Call, Extract, Handler};
 use pitaya::metrics::InMemoryReporter;
 use pitaya::pipeline::{Before, HookReply, HookRequest};
 use pitaya::prelude::*;

@@ -1,5 +1,7 @@
 //! Remotes: typed clients, contracts, stand-ins.
 
+use pitaya::Context;
+use pitaya::component::Fake;
 use pitaya::prelude::*;
 use pitaya_tests::server::{self, Arena, ArenaClient, Text, config};
 

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use pitaya::PitayaError;
 use pitaya::prelude::*;
 use pitaya::schema::{ExportOptions, Schema, assert_unchanged, export};
 use pitaya::serialize::Format;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use pitaya::SessionPool;
 use pitaya::acceptor::Tcp;
 use pitaya::config::Config;
 use pitaya::group::{GroupError, GroupStore, Members, StoreFuture};

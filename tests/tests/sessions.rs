@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use pitaya::prelude::*;
+use pitaya::session;
 use pitaya::session::CloseReason;
 use pitaya_tests::raw_client::{Got, RawClient};
 use pitaya_tests::server::{self, config, text_json};

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use pitaya::Lifecycle;
 use pitaya::acceptor::Tcp;
 use pitaya::cluster::{MemoryBroker, MemoryRegistry};
 use pitaya::prelude::*;

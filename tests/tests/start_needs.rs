@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use pitaya::acceptor::Tcp;
 use pitaya::cluster::{MemoryBroker, MemoryRegistry};
+use pitaya::component::{Call, Extract, Handler};
+use pitaya::module::Modules;
 use pitaya::prelude::*;
-use pitaya::services::Services;
+use pitaya::services::{FromServices, Services};
+use pitaya::{Context, Timers};
 use pitaya_tests::raw_client::RawClient;
 
 struct Db;

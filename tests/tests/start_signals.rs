@@ -4,6 +4,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use pitaya::Lifecycle;
 use pitaya::cluster::{MemoryBroker, MemoryRegistry};
 use pitaya::prelude::*;
 use pitaya_tests::programs::free_port;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pitaya::Route;
 use pitaya::app::Running;
 use pitaya::config::Config;
 use pitaya::prelude::*;

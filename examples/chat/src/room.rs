@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pitaya::Lifecycle;
 use pitaya::prelude::*;
 
 use crate::members::{leave, members};

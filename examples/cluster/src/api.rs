@@ -1,6 +1,6 @@
 //! The messages, and the remotes of a room server.
 
-use pitaya::prelude::{Result, message, remote, session};
+use pitaya::{Result, message, remote, session};
 
 /// Signs in.
 #[message]

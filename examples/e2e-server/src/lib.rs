@@ -6,6 +6,8 @@ pub mod flags;
 pub mod log;
 
 use pitaya::prelude::*;
+use pitaya::serialize::Message;
+use pitaya::{Lifecycle, Route, SessionPool, Users};
 
 /// A text.
 #[message(proto, lenient)]

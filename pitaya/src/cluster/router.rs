@@ -111,6 +111,7 @@ impl Router {
     /// ```
     /// use pitaya::cluster::Router;
     /// use pitaya::prelude::*;
+    /// use pitaya::session;
     ///
     /// #[session]
     /// #[derive(Default)]

@@ -29,6 +29,7 @@ pub mod via {
 /// ```
 /// use std::sync::Arc;
 ///
+/// use pitaya::component::{Call, Extract, Handler};
 /// use pitaya::prelude::*;
 ///
 /// struct Uid(Arc<str>);
@@ -63,6 +64,7 @@ pub trait Extract<K: Kind>: Sized + Send + 'static {
     /// what to write:
     ///
     /// ```
+    /// use pitaya::component::{Call, Extract, Handler};
     /// use pitaya::prelude::*;
     /// use pitaya::services::Services;
     ///

@@ -23,7 +23,9 @@ type Answer = Box<dyn Fn(Bytes) -> BoxFuture<'static, Result<Bytes>> + Send + Sy
 /// Answers calls of remotes in a test, with the encoding of the wire.
 ///
 /// ```
+/// use pitaya::component::Fake;
 /// use pitaya::prelude::*;
+/// use pitaya::{Route, Rpc};
 ///
 /// #[message] struct Add { a: i64, b: i64 }
 /// #[message] struct Sum { sum: i64 }

@@ -18,6 +18,7 @@ use crate::error::Result;
 ///
 /// ```
 /// use pitaya::prelude::*;
+/// use pitaya::Context;
 ///
 /// #[message]
 /// pub struct Enter { pub uid: String }

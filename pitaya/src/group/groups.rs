@@ -25,6 +25,7 @@ const NAME_FORM: &str = "1 to 128 bytes without control characters and /";
 /// ```
 /// use pitaya::group::Groups;
 /// use pitaya::prelude::*;
+/// use pitaya::SessionPool;
 ///
 /// #[message(push = "onMessage")]
 /// struct ChatMessage { text: String }

@@ -26,6 +26,7 @@ use crate::wire::handshake;
 ///
 /// ```
 /// # use pitaya::prelude::*;
+/// # use pitaya::session;
 /// #[session]
 /// #[derive(Default)]
 /// struct Player { name: String, score: u32 }

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use pitaya::config::Config;
+use pitaya::module::{Module, SessionModule};
 use pitaya::prelude::*;
 use pitaya_tests::server::{self, Recorder};
 

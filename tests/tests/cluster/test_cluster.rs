@@ -9,6 +9,7 @@ use pitaya::cluster::{MemoryBroker, MemoryRegistry};
 use pitaya::config::Config;
 use pitaya::group::Delivery;
 use pitaya::prelude::*;
+use pitaya::{Context, Users, session};
 use pitaya_tests::raw_client::RawClient;
 use pitaya_tests::server::{Recorder, Text, config, text};
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pitaya::Users;
 use pitaya::acceptor::Tcp;
 use pitaya::app::{Builder, Running};
 use pitaya::group::Delivery;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use pitaya::Users;
 use pitaya::client::Client;
 use pitaya::prelude::*;
 use pitaya::testing::{Cluster, TestServer};

@@ -10,6 +10,7 @@ use pitaya::cluster::{
 use pitaya::prelude::*;
 use pitaya::testing::{self, Cluster};
 use pitaya::timer::Timers;
+use pitaya::{Rpc, SessionPool, Users};
 use pitaya_tests::server::{Recorder, Text, text};
 
 use crate::servers::{Back, Front, back, client, front, ms};

@@ -1,5 +1,5 @@
 //! Arguments that are borrowed, or not named.
-use pitaya::prelude::*;
+use pitaya::{prelude::*, serialize::Message};
 
 #[derive(Component)]
 struct Entry;

@@ -1,5 +1,5 @@
 //! A remote with an extractor that the macro cannot know.
-use pitaya::prelude::*;
+use pitaya::{component::{Call, Extract, Remote}, prelude::*};
 
 #[derive(Component)]
 struct Entry;

@@ -1,5 +1,5 @@
 //! Invalid arguments of `#[pitaya]`.
-use pitaya::prelude::*;
+use pitaya::{prelude::*, PitayaError};
 
 #[derive(Component)]
 struct Entry;

@@ -1,5 +1,5 @@
 //! Errors whose codes are missing or wrong.
-use pitaya::prelude::*;
+use pitaya::{prelude::*, PitayaError};
 
 #[derive(Component)]
 struct Entry;

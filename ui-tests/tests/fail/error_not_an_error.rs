@@ -1,5 +1,5 @@
 //! Codes for a type that is no error.
-use pitaya::prelude::*;
+use pitaya::{prelude::*, PitayaError};
 
 #[derive(Component)]
 struct Entry;

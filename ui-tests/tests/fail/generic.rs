@@ -1,5 +1,5 @@
 //! A generic handler.
-use pitaya::prelude::*;
+use pitaya::{prelude::*, serialize::Message};
 
 #[derive(Component)]
 struct Entry;

@@ -1,5 +1,5 @@
 //! A handler with an extractor that the macro cannot know, and a message that is marked as one.
-use pitaya::prelude::*;
+use pitaya::{component::{Call, Extract, Handler}, prelude::*};
 
 #[derive(Component)]
 struct Entry;

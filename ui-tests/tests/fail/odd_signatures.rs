@@ -1,7 +1,7 @@
 //! Signatures that no route can have.
 use std::sync::Arc;
 
-use pitaya::prelude::*;
+use pitaya::{prelude::*, serialize::Message};
 
 #[derive(Component)]
 struct Entry;

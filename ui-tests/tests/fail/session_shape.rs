@@ -1,5 +1,5 @@
 //! Session data that is no map.
-use pitaya::prelude::*;
+use pitaya::{prelude::*, session};
 
 #[derive(Component)]
 struct Entry;

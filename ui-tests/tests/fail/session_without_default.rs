@@ -1,5 +1,5 @@
 //! Session data that cannot start empty.
-use pitaya::prelude::*;
+use pitaya::{prelude::*, session};
 
 #[derive(Component)]
 struct Entry;

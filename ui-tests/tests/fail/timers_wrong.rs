@@ -1,5 +1,5 @@
 //! Timers that cannot be.
-use pitaya::prelude::*;
+use pitaya::{prelude::*, timers};
 
 #[derive(Component)]
 struct Entry;

@@ -1,5 +1,5 @@
 //! Types of arguments and replies that are not written out.
-use pitaya::prelude::*;
+use pitaya::{prelude::*, serialize::Message};
 
 #[derive(Component)]
 struct Entry;

@@ -1,7 +1,10 @@
 //! The examples of the macros' documentation, as one program.
 use std::sync::atomic::AtomicU64;
 
+use pitaya::component::{Call, Extract, Fake, Remote};
 use pitaya::prelude::*;
+use pitaya::serialize::{Message, Push};
+use pitaya::{AnyError, Context, PitayaError, Route, session};
 
 #[message]
 #[derive(PartialEq)]

@@ -1,6 +1,7 @@
 //! Nothing that is generated is unsafe.
 #![forbid(unsafe_code)]
 use pitaya::prelude::*;
+use pitaya::{PitayaError, Rpc, session};
 
 #[message(proto, push = "onJoin")]
 pub struct Join {

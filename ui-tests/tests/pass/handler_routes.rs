@@ -2,7 +2,10 @@
 #![deny(warnings)]
 use pitaya::client::Client;
 use pitaya::component::Handler;
+use pitaya::component::{Call, Extract};
 use pitaya::prelude::*;
+use pitaya::route::Notify;
+use pitaya::{AnyError, Route, Users};
 
 #[message]
 pub struct Join {

@@ -1,7 +1,11 @@
 //! Everything that the macros read may be a fragment of `macro_rules!`.
 use std::collections::HashMap;
 
+use pitaya::component::Handler;
 use pitaya::prelude::*;
+use pitaya::route::Notify;
+use pitaya::serialize::Message;
+use pitaya::{Context, PitayaError, Route, session, timers};
 
 macro_rules! messages {
     ($v:vis, $name:ident, $plain:ident, $text:ty, $byte:ty, $number:ty, $list:ty, $maybe:ty, $map:ty, $rule:literal) => {

@@ -1,6 +1,7 @@
 //! Other items than plain methods in a block, and unusual arguments.
 #![deny(warnings)]
 use pitaya::prelude::*;
+use pitaya::Context;
 
 #[message]
 pub struct Join {

@@ -37,6 +37,7 @@ mod inner {
 /// The public part.
 pub mod api {
     use pitaya::prelude::*;
+    use pitaya::{PitayaError, session};
 
     pub use crate::inner::*;
 

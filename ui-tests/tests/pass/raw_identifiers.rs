@@ -1,5 +1,6 @@
 //! Names that are keywords are written raw, and go over the wire plain.
 use pitaya::prelude::*;
+use pitaya::serialize::Message;
 
 #[message]
 pub struct r#Match {

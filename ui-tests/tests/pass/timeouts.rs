@@ -1,6 +1,7 @@
 //! Timeouts of blocks, of methods and of contracts.
 #![deny(warnings)]
 use pitaya::prelude::*;
+use pitaya::Context;
 
 #[derive(Component)]
 pub struct Entry;

@@ -1,5 +1,6 @@
 //! A message with rules.
 use pitaya::prelude::*;
+use pitaya::serialize::Message;
 
 #[message(validate)]
 #[derive(garde::Validate)]

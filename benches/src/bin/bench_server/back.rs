@@ -1,5 +1,6 @@
 //! The handlers and remotes of a server of type `back`.
 
+use pitaya::Lifecycle;
 use pitaya::group::Group;
 use pitaya::prelude::*;
 

@@ -14,6 +14,7 @@
 
 mod back;
 
+use pitaya::Lifecycle;
 use pitaya::acceptor::{Tcp, Tls, WebSocket};
 use pitaya::app::Builder;
 use pitaya::config::{Config, RpcTransport, SerializerType};
