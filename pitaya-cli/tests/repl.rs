@@ -4,7 +4,7 @@ mod server;
 
 use std::io::Write as _;
 
-use pitaya::serialize::Format;
+use pitaya::serialize::Serializer;
 use server::{Over, Server, code, err, out, pitaya};
 
 #[test]
@@ -108,14 +108,14 @@ fn unusable_input_has_its_own_exit_code() {
 
 #[test]
 fn server_is_reached_over_websocket_and_tls() {
-    let server = Server::start(Format::Json, Over::WebSocket);
+    let server = Server::start(Serializer::Json, Over::WebSocket);
     let script = "request room.echo {\"text\":\"x\"}\n";
     let output = pitaya(&["repl", &format!("ws://{}", server.addr)], script);
     assert!(out(&output).ends_with("answer {\"text\":\"x\"}\n"), "{}", out(&output));
     let output = pitaya(&["repl", &server.address()], script);
     assert!(out(&output).contains(&format!("has the address ws://{}", server.addr)), "{}", out(&output));
 
-    let server = Server::start(Format::Json, Over::Tls);
+    let server = Server::start(Serializer::Json, Over::Tls);
     let mut ca = tempfile::NamedTempFile::new().unwrap();
     ca.write_all(server.ca.as_ref().unwrap().as_bytes()).unwrap();
     let address = format!("tls://localhost:{}", server.addr.port());

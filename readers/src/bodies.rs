@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::BytesMut;
 use pitaya::message;
-use pitaya::serialize::{Body, Format};
+use pitaya::serialize::{Body, Serializer};
 
 use crate::{Reader, Shape, ignore};
 
@@ -51,33 +51,33 @@ pub(crate) struct Free {
     pub(crate) weight: Option<f64>,
 }
 
-fn formats() -> [Format; 3] {
-    [Format::Json, Format::MessagePack, Format::Protobuf]
+fn serializers() -> [Serializer; 3] {
+    [Serializer::Json, Serializer::MessagePack, Serializer::Protobuf]
 }
 
 pub(crate) const BODIES: Reader = Reader {
     name: "bodies",
     read: |input| {
-        for format in formats() {
-            ignore(format.decode::<Order>(&Body::borrowed(input)));
+        for serializer in serializers() {
+            ignore(serializer.decode::<Order>(&Body::borrowed(input)));
         }
-        ignore(Format::Json.decode::<Free>(&Body::borrowed(input)));
-        ignore(Format::MessagePack.decode::<Free>(&Body::borrowed(input)));
+        ignore(Serializer::Json.decode::<Free>(&Body::borrowed(input)));
+        ignore(Serializer::MessagePack.decode::<Free>(&Body::borrowed(input)));
     },
     check: |input| {
-        for format in formats() {
-            let Ok(order) = format.decode::<Order>(&Body::borrowed(input)) else { continue };
+        for serializer in serializers() {
+            let Ok(order) = serializer.decode::<Order>(&Body::borrowed(input)) else { continue };
             let mut out = BytesMut::new();
-            format.encode(&order, &mut out).expect("it has this form");
-            assert_eq!(format.decode::<Order>(&Body::borrowed(&out)).expect("ours"), order, "{}", format.name());
+            serializer.encode(&order, &mut out).expect("it has this form");
+            assert_eq!(serializer.decode::<Order>(&Body::borrowed(&out)).expect("ours"), order, "{}", serializer.name());
         }
-        for format in [Format::Json, Format::MessagePack] {
-            let Ok(free) = format.decode::<Free>(&Body::borrowed(input)) else { continue };
+        for serializer in [Serializer::Json, Serializer::MessagePack] {
+            let Ok(free) = serializer.decode::<Free>(&Body::borrowed(input)) else { continue };
             let mut out = BytesMut::new();
-            format.encode(&free, &mut out).expect("it has this form");
-            let again = format.decode::<Free>(&Body::borrowed(&out)).expect("ours");
+            serializer.encode(&free, &mut out).expect("it has this form");
+            let again = serializer.decode::<Free>(&Body::borrowed(&out)).expect("ours");
             // A number with a fraction may lose its last digit in JSON.
-            assert_eq!((again.tags, again.weight.is_some()), (free.tags, free.weight.is_some()), "{}", format.name());
+            assert_eq!((again.tags, again.weight.is_some()), (free.tags, free.weight.is_some()), "{}", serializer.name());
         }
     },
     examples: &[

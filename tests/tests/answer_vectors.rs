@@ -12,7 +12,7 @@ use pitaya::app::Running;
 use pitaya::cluster::protos::{Request, Response};
 use pitaya::cluster::{MemoryBroker, MemoryRegistry, Receiver, Server, Transport, TransportError};
 use pitaya::prelude::*;
-use pitaya::serialize::Format;
+use pitaya::serialize::Serializer;
 use pitaya_tests::server::config;
 use pitaya_tests::vectors::{self, Case, Checked};
 use prost::Message as _;
@@ -112,7 +112,7 @@ async fn start(registry: &MemoryRegistry, broker: &MemoryBroker) -> [Running; 2]
             .config(config())
             .server_type(server_type)
             .server_id(id)
-            .serializer(Format::Protobuf)
+            .serializer(Serializer::Protobuf)
             .discovery(registry.discovery())
             .transport(broker.transport())
     };

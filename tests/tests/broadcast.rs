@@ -9,7 +9,7 @@ use pitaya::acceptor::WebSocket;
 use pitaya::client::Client;
 use pitaya::config::Config;
 use pitaya::prelude::*;
-use pitaya::serialize::Serializer;
+use pitaya::serialize::CustomSerializer;
 use pitaya::wire::zlib::deflate_calls;
 use pitaya_tests::server::{self, OnText, Text};
 
@@ -18,7 +18,7 @@ pitaya::link!(pitaya_tests);
 /// JSON, and how often something was serialized.
 struct Counting(Arc<AtomicUsize>);
 
-impl Serializer for Counting {
+impl CustomSerializer for Counting {
     fn name(&self) -> &str {
         "json"
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pitaya::acceptor::{Acceptor, Tcp, WebSocket};
 use pitaya::client::{Client, ConnectError, Pushes};
 use pitaya::prelude::*;
-use pitaya::serialize::{Body, Format, NarrowJson};
+use pitaya::serialize::{Body, NarrowJson, Serializer};
 use pitaya::testing::{Cluster, TestServer};
 use pitaya::wire::packet::Kind;
 use pitaya_tests::raw_client::{ACK, Got, RawClient};
@@ -83,13 +83,13 @@ impl Reader {
     }
 }
 
-const FORMATS: [Format; 3] = [Format::Json, Format::Protobuf, Format::MessagePack];
+const FORMATS: [Serializer; 3] = [Serializer::Json, Serializer::Protobuf, Serializer::MessagePack];
 
 fn step(by: &str) -> Move {
     Move { by: by.into(), to: vec![-1, 300] }
 }
 
-fn table(format: impl Into<Format>, acceptor: impl Acceptor) -> pitaya::app::Builder {
+fn table(format: impl Into<Serializer>, acceptor: impl Acceptor) -> pitaya::app::Builder {
     App::builder().server_type("table").serializer(format).acceptor(acceptor)
 }
 
@@ -120,7 +120,7 @@ async fn each_client_of_a_group_has_its_serializer() {
                 let body = soon("the push", pushes.next()).await.unwrap();
                 let pushed: OnMove = format.decode(&Body::shared(&body)).unwrap();
                 assert_eq!((&*pushed.by, &*pushed.to), ("ann", &[-1, 300][..]), "{format:?}");
-                if matches!(format, Format::Json) {
+                if matches!(format, Serializer::Json) {
                     assert_eq!(body, r#"{"by":"ann","to":[-1,300]}"#);
                 }
             }
@@ -144,18 +144,19 @@ async fn each_client_of_a_group_has_its_serializer() {
 
 #[tokio::test]
 async fn message_without_protobuf_skips_those_clients() {
-    let running = table(Format::Json, Tcp::new("127.0.0.1:0")).start().await.unwrap();
+    let running = table(Serializer::Json, Tcp::new("127.0.0.1:0")).start().await.unwrap();
     let at = running.socket_addrs()[0];
     let (json, _) = seated(Client::builder().connect_tcp(at).await.unwrap()).await;
     let (proto, _) =
-        seated(Client::builder().serializer(Format::Protobuf).connect_tcp(at).await.unwrap()).await;
+        seated(Client::builder().serializer(Serializer::Protobuf).connect_tcp(at).await.unwrap()).await;
     let mut notes = json.pushes::<Note>();
     let noted = proto.request(&Table::NOTE, &step("hello")).await.unwrap();
     assert_eq!(noted.to, [1], "the client with JSON");
     assert_eq!(soon("the push", notes.next()).await.unwrap().text, "hello");
     running.stop().await;
-    let running = table(Format::Json, Tcp::new("127.0.0.1:0")).server_type("reader").start().await.unwrap();
-    let builder = Client::builder().serializer(Format::Protobuf);
+    let running =
+        table(Serializer::Json, Tcp::new("127.0.0.1:0")).server_type("reader").start().await.unwrap();
+    let builder = Client::builder().serializer(Serializer::Protobuf);
     let proto = builder.connect_tcp(running.socket_addrs()[0]).await.unwrap();
     let error = proto.request_raw("reader.reader.read", Bytes::new()).await.unwrap_err();
     assert_eq!(error.code(), "PIT-400");
@@ -198,8 +199,8 @@ async fn unknown_serializer_gets_that_of_the_server() {
 
 #[tokio::test]
 async fn acceptor_fixes_the_serializer() {
-    let running = table(Format::Json, Tcp::new("127.0.0.1:0").serializer(Format::Protobuf))
-        .acceptor(WebSocket::new("127.0.0.1:0").serializer(Format::Json))
+    let running = table(Serializer::Json, Tcp::new("127.0.0.1:0").serializer(Serializer::Protobuf))
+        .acceptor(WebSocket::new("127.0.0.1:0").serializer(Serializer::Json))
         .acceptor(Tcp::new("127.0.0.1:0").serializer(NarrowJson))
         .start()
         .await
@@ -210,13 +211,13 @@ async fn acceptor_fixes_the_serializer() {
         seated(Client::builder().connect_ws(&format!("ws://{}/", addresses[1])).await.unwrap()).await;
     assert_eq!((native.serializer_name(), page.serializer_name()), ("protobuf", "json"));
     page.request(&Table::PLAY, &step("\u{1f389}")).await.unwrap();
-    let move_of = |format: Format, body: Bytes| format.decode::<OnMove>(&Body::shared(&body)).unwrap();
+    let move_of = |format: Serializer, body: Bytes| format.decode::<OnMove>(&Body::shared(&body)).unwrap();
     let (first, second) = (first.next().await.unwrap(), second.next().await.unwrap());
-    assert_eq!(move_of(Format::Protobuf, first), move_of(Format::Json, second));
+    assert_eq!(move_of(Serializer::Protobuf, first), move_of(Serializer::Json, second));
     let narrow = Client::builder().connect_tcp(addresses[2]).await.unwrap();
     let body = narrow.request_raw("table.table.play", r#"{"by":"🎉","to":[1]}"#.into()).await.unwrap();
     assert_eq!(body, r#"{"by":"\ud83c\udf89","to":[1]}"#);
-    let refused = Client::builder().serializer(Format::Json).connect_tcp(addresses[0]).await.unwrap_err();
+    let refused = Client::builder().serializer(Serializer::Json).connect_tcp(addresses[0]).await.unwrap_err();
     assert!(matches!(refused, ConnectError::Serializer { server, .. } if server == "protobuf"));
     running.stop().await;
 }
@@ -224,7 +225,7 @@ async fn acceptor_fixes_the_serializer() {
 /// The session has no format yet, so the client would misread the push.
 #[tokio::test]
 async fn push_before_another_format_is_chosen_is_dropped() {
-    let running = table(Format::Json, Tcp::new("127.0.0.1:0")).start().await.unwrap();
+    let running = table(Serializer::Json, Tcp::new("127.0.0.1:0")).start().await.unwrap();
     for (name, kept) in [("json", true), ("msgpack", false)] {
         let mut raw = RawClient::connect(running.socket_addrs()[0]).await;
         let sessions = running.app().sessions();
@@ -308,7 +309,7 @@ mod stranger {
     }
 }
 
-async fn enter(hall: &TestServer, format: &Format) -> Client {
+async fn enter(hall: &TestServer, format: &Serializer) -> Client {
     let client = hall.client_with(&Client::builder().serializer(format.clone())).await.unwrap();
     client.request(&Hall::ENTER, &step(&format!("{format:?}"))).await.unwrap();
     client
@@ -347,7 +348,7 @@ async fn unknown_types_are_forwarded_except_in_protobuf() {
     let it = cluster.backend("stranger", |app| app.explicit_components().register(stranger::One)).await;
     let hall = cluster.frontend("hall", |app| app).await.unwrap();
     let note = Note { text: "hi".into() };
-    let client = enter(&hall, &Format::MessagePack).await;
+    let client = enter(&hall, &Serializer::MessagePack).await;
     let mut pushes = client.pushes_route::<Note>("onStrange");
     assert_eq!(client.request_route::<_, Note>("stranger.it.play", &note).await.unwrap(), note);
     assert_eq!(pushes.next().await.unwrap(), note);
@@ -355,7 +356,7 @@ async fn unknown_types_are_forwarded_except_in_protobuf() {
     let error = client.request_raw("stranger.it.play", deep.into()).await.unwrap_err();
     assert_eq!(error.code(), "PIT-400");
 
-    let client = enter(&hall, &Format::Protobuf).await;
+    let client = enter(&hall, &Serializer::Protobuf).await;
     let error = client.request_raw("stranger.it.play", Bytes::new()).await.unwrap_err();
     assert_eq!(
         (error.code(), error.msg()),

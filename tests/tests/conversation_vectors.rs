@@ -180,7 +180,7 @@ fn vectors_heartbeat_drop() {
 
 async fn error_payload(
     case: &Case<'_>,
-    format: pitaya::serialize::Format,
+    serializer: pitaya::serialize::Serializer,
     expected: &[u8],
     exact: bool,
 ) -> Checked {
@@ -190,7 +190,7 @@ async fn error_payload(
     let app = App::builder()
         .config(config)
         .server_type("connector")
-        .serializer(format)
+        .serializer(serializer)
         .explicit_components()
         .register(Failing)
         .acceptor(acceptor)
@@ -230,9 +230,9 @@ impl Failing {
 fn vectors_error_payload() {
     run("error_payload", |case| {
         let json = case.hex("response_message_json_id_1_hex")?;
-        block_on(error_payload(case, pitaya::serialize::Format::Json, &json, true))?;
+        block_on(error_payload(case, pitaya::serialize::Serializer::Json, &json, true))?;
         let proto = case.hex("response_message_protobuf_id_1_hex")?;
         let exact = case.opt("protobuf_exact").is_none_or(|exact| exact != false);
-        block_on(error_payload(case, pitaya::serialize::Format::Protobuf, &proto, exact))
+        block_on(error_payload(case, pitaya::serialize::Serializer::Protobuf, &proto, exact))
     });
 }

@@ -12,7 +12,7 @@ use pitaya::cluster::protos;
 use pitaya::cluster::{MemoryBroker, MemoryRegistry};
 use pitaya::documentation::DocsRoutes;
 use pitaya::prelude::*;
-use pitaya::serialize::Format;
+use pitaya::serialize::Serializer;
 use pitaya_tests::raw_client::{Got, RawClient};
 use pitaya_tests::server::config;
 use prost::Message as _;
@@ -222,7 +222,7 @@ async fn ask(app: &Running, route: &str, body: Vec<u8>) -> Bytes {
 async fn client_learns_all_messages_from_the_routes() {
     let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());
     let app = garden().discovery(registry.discovery()).transport(broker.transport());
-    let app = app.serializer(Format::Protobuf).register(DocsRoutes).start().await.unwrap();
+    let app = app.serializer(Serializer::Protobuf).register(DocsRoutes).start().await.unwrap();
     let doc = protos::Doc::decode(ask(&app, "garden.docs.documentation", Vec::new()).await).unwrap().doc;
     let doc: Value = serde_json::from_str(&doc).unwrap();
     assert_eq!(doc, app.app().documentation(true));

@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use pitaya::acceptor::Tcp;
 use pitaya::prelude::*;
 use pitaya::serialize::Message;
-use pitaya::serialize::{Body, Format, Type};
+use pitaya::serialize::{Body, Serializer, Type};
 use pitaya::{Lifecycle, PitayaError, timers};
 use serde_json::{Value, json};
 
@@ -69,7 +69,7 @@ fn doubles() -> Doubles {
 
 fn read<M: Message>(value: &impl serde::Serialize) -> Result<M, String> {
     let body = rmp_serde::to_vec_named(value).unwrap();
-    Format::MessagePack.decode(&Body::borrowed(&body)).map_err(|error| error.to_string())
+    Serializer::MessagePack.decode(&Body::borrowed(&body)).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn other_doubles_are_refused_in_msgpack() {
 #[test]
 fn json_takes_no_fraction_for_an_integer() {
     for body in [&b"{\"n\":3.0}"[..], b"{\"n\":3e0}"] {
-        Format::Json.decode::<Inner>(&Body::borrowed(body)).unwrap_err();
+        Serializer::Json.decode::<Inner>(&Body::borrowed(body)).unwrap_err();
     }
 }
 
@@ -138,9 +138,9 @@ struct Id {
     maybe: Option<i64>,
 }
 
-fn written<M: Message>(format: &Format, value: &M) -> Vec<u8> {
+fn written<M: Message>(serializer: &Serializer, value: &M) -> Vec<u8> {
     let mut out = BytesMut::new();
-    format.encode(value, &mut out).unwrap();
+    serializer.encode(value, &mut out).unwrap();
     out.to_vec()
 }
 
@@ -148,15 +148,15 @@ fn written<M: Message>(format: &Format, value: &M) -> Vec<u8> {
 fn a_text_field_is_text_and_is_read_from_both() {
     let ids = Ids { id: u64::MAX, delta: i64::MIN, maybe: Some(-1), all: vec![1, 2] };
     let json = r#"{"id":"18446744073709551615","delta":"-9223372036854775808","maybe":"-1","all":["1","2"]}"#;
-    assert_eq!(String::from_utf8(written(&Format::Json, &ids)).unwrap(), json);
-    for format in [Format::Json, Format::MessagePack, Format::Protobuf] {
-        let body = written(&format, &ids);
-        assert_eq!(format.decode::<Ids>(&Body::borrowed(&body)).unwrap(), ids, "{format:?}");
+    assert_eq!(String::from_utf8(written(&Serializer::Json, &ids)).unwrap(), json);
+    for serializer in [Serializer::Json, Serializer::MessagePack, Serializer::Protobuf] {
+        let body = written(&serializer, &ids);
+        assert_eq!(serializer.decode::<Ids>(&Body::borrowed(&body)).unwrap(), ids, "{serializer:?}");
     }
     let numbers = json!({"id": 7, "delta": -7, "maybe": null, "all": [1, "2"]});
     let expected = Ids { id: 7, delta: -7, maybe: None, all: vec![1, 2] };
     let body = numbers.to_string();
-    assert_eq!(Format::Json.decode::<Ids>(&Body::borrowed(body.as_bytes())).unwrap(), expected);
+    assert_eq!(Serializer::Json.decode::<Ids>(&Body::borrowed(body.as_bytes())).unwrap(), expected);
     assert_eq!(read::<Ids>(&numbers).unwrap(), expected);
     assert_eq!(read::<Id>(&json!({"id": 7.0})).unwrap(), Id { id: 7, maybe: None });
 }
@@ -172,9 +172,9 @@ fn a_text_field_refuses_what_is_no_integer() {
         r#"{"id":null}"#,
         "{}",
     ] {
-        Format::Json.decode::<Id>(&Body::borrowed(body.as_bytes())).unwrap_err();
+        Serializer::Json.decode::<Id>(&Body::borrowed(body.as_bytes())).unwrap_err();
     }
-    Format::Json.decode::<Id>(&Body::borrowed(b"{\"id\":\"18446744073709551616\"}")).unwrap_err();
+    Serializer::Json.decode::<Id>(&Body::borrowed(b"{\"id\":\"18446744073709551616\"}")).unwrap_err();
     read::<Id>(&json!({"id": 1.5})).unwrap_err();
 }
 
@@ -209,11 +209,11 @@ struct Full {
 fn full_json_keeps_zeros() {
     let full = Full::default();
     let json = r#"{"x":0,"s":"","b":false,"list":[],"maybe":null,"map":{}}"#;
-    assert_eq!(String::from_utf8(written(&Format::Json, &full)).unwrap(), json);
+    assert_eq!(String::from_utf8(written(&Serializer::Json, &full)).unwrap(), json);
     for body in [json, "{}"] {
-        assert_eq!(Format::Json.decode::<Full>(&Body::borrowed(body.as_bytes())).unwrap(), full);
+        assert_eq!(Serializer::Json.decode::<Full>(&Body::borrowed(body.as_bytes())).unwrap(), full);
     }
-    assert!(written(&Format::Protobuf, &full).is_empty());
+    assert!(written(&Serializer::Protobuf, &full).is_empty());
 }
 
 #[derive(Debug, thiserror::Error, PitayaError)]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use pitaya::PitayaError;
 use pitaya::prelude::*;
 use pitaya::schema::{ExportOptions, Schema, assert_unchanged, export};
-use pitaya::serialize::Format;
+use pitaya::serialize::Serializer;
 
 /// How a player moves.
 #[message(proto)]
@@ -162,8 +162,8 @@ fn options() -> ExportOptions {
     ExportOptions::new("tests")
         .package("tests.v1")
         .dictionary([("connector.entry.join", 1), ("onMoved", 2)])
-        .serializer(Format::Json)
-        .serializer(Format::Protobuf)
+        .serializer(Serializer::Json)
+        .serializer(Serializer::Protobuf)
 }
 
 /// Everything above, as it is exported.

@@ -6,7 +6,7 @@ use pitaya::acceptor::Tcp;
 use pitaya::client::Client;
 use pitaya::metrics::InMemoryReporter;
 use pitaya::prelude::*;
-use pitaya::serialize::Format;
+use pitaya::serialize::Serializer;
 use pitaya_tests::{soon, until};
 
 #[message(proto)]
@@ -47,12 +47,12 @@ impl Shop {
 /// The handshake names the serializer.
 #[tokio::test]
 async fn every_serializer_carries_every_message() {
-    for (format, name) in
-        [(Format::Json, "json"), (Format::Protobuf, "protobuf"), (Format::MessagePack, "msgpack")]
+    for (serializer, name) in
+        [(Serializer::Json, "json"), (Serializer::Protobuf, "protobuf"), (Serializer::MessagePack, "msgpack")]
     {
         let app = App::builder()
             .server_type("shop")
-            .serializer(format)
+            .serializer(serializer)
             .acceptor(Tcp::new("127.0.0.1:0"))
             .start()
             .await

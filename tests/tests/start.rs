@@ -165,7 +165,7 @@ async fn a_missing_state_is_named_with_its_field() {
 #[tokio::test]
 async fn protobuf_server_lists_unfit_messages() {
     let recorder = Arc::new(Recorder::default());
-    let builder = server::builder(config(), &recorder).serializer(pitaya::serialize::Format::Protobuf);
+    let builder = server::builder(config(), &recorder).serializer(pitaya::serialize::Serializer::Protobuf);
     let msg = error(builder).await;
     assert!(msg.contains("`Text` of route `test.arena.typed`"), "{msg}");
     assert!(msg.contains("`Number` of route `test.arena.id`"), "{msg}");

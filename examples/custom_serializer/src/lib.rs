@@ -4,13 +4,13 @@ use pitaya::acceptor::Tcp;
 use pitaya::app::Builder;
 use pitaya::config::Config;
 use pitaya::prelude::*;
-use pitaya::serialize::Serializer;
+use pitaya::serialize::CustomSerializer;
 
 /// Indented JSON.
 #[derive(Debug)]
 pub struct PrettyJson;
 
-impl Serializer for PrettyJson {
+impl CustomSerializer for PrettyJson {
     fn name(&self) -> &str {
         "pretty-json"
     }

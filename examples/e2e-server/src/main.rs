@@ -11,7 +11,7 @@ use pitaya::acceptor::{Tcp, Tls};
 use pitaya::binding::{EtcdBindingOptions, EtcdBindingStorage};
 use pitaya::config::{Config, RpcTransport};
 use pitaya::prelude::*;
-use pitaya::serialize::Format;
+use pitaya::serialize::Serializer;
 use tracing_subscriber::EnvFilter;
 
 pitaya::link!(e2e_server);
@@ -46,12 +46,12 @@ async fn serve(flags: Flags) -> Result<()> {
         config.grpc.advertised_host = "127.0.0.1".to_owned();
     }
     let bindings = EtcdBindingOptions::from_config(&config);
-    let format = match &*flags.serializer {
-        "json" => Format::Json,
-        "protobuf" => Format::Protobuf,
+    let serializer = match &*flags.serializer {
+        "json" => Serializer::Json,
+        "protobuf" => Serializer::Protobuf,
         other => return Err(Error::new("E2E-002", format!("-serializer {other}: json or protobuf"))),
     };
-    let app = App::builder().config(config).server_type(flags.server_type).serializer(format).cluster();
+    let app = App::builder().config(config).server_type(flags.server_type).serializer(serializer).cluster();
     let app = match flags.grpc {
         // Servers of Go Pitaya find users there.
         true => app.binding_storage(EtcdBindingStorage::new(bindings)),

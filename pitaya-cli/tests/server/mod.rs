@@ -13,7 +13,7 @@ use pitaya::acceptor::{Tcp, Tls, WebSocket};
 use pitaya::app::App;
 use pitaya::documentation::DocsRoutes;
 use pitaya::prelude::*;
-use pitaya::serialize::Format;
+use pitaya::serialize::Serializer;
 
 /// Enters the room.
 #[message(proto)]
@@ -118,7 +118,7 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start(format: Format, over: Over) -> Self {
+    pub fn start(serializer: Serializer, over: Over) -> Self {
         let (sender, addr) = mpsc::channel();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let key = (over == Over::Tls)
@@ -126,7 +126,7 @@ impl Server {
         let ca = key.as_ref().map(|key| key.cert.pem());
         let thread = std::thread::spawn(move || {
             tokio::runtime::Runtime::new().unwrap().block_on(async move {
-                let app = App::builder().server_type("game").serializer(format).register(DocsRoutes);
+                let app = App::builder().server_type("game").serializer(serializer).register(DocsRoutes);
                 let app = match (over, key) {
                     (Over::WebSocket, _) => app.acceptor(WebSocket::new("127.0.0.1:0")),
                     (Over::Tls, Some(key)) => {
@@ -148,7 +148,7 @@ impl Server {
     }
 
     pub fn json() -> Self {
-        Self::start(Format::Json, Over::Tcp)
+        Self::start(Serializer::Json, Over::Tcp)
     }
 
     pub fn address(&self) -> String {

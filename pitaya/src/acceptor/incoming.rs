@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{BoxFuture, Filter, UpgradeRequest, Wrapper};
-use crate::serialize::Format;
+use crate::serialize::Serializer;
 use crate::session::CloseReason;
 
 /// The other end of a connection.
@@ -77,19 +77,19 @@ pub struct IncomingConnection {
     peer: Peer,
     set_up: BoxFuture<'static, Result<(Link, Peer), OpenError>>,
     wrappers: Vec<Arc<dyn Wrapper>>,
-    format: Option<Format>,
+    serializer: Option<Serializer>,
 }
 
 impl IncomingConnection {
     /// Returns a connection whose set-up is a future, such as a TLS handshake.
     ///
-    /// `peer` is the peer of the socket. The future returns the peer that the set-up found, such as the address of a PROXY
-    /// header.
+    /// `peer` is the peer of the socket. The future returns the peer that the set-up found, such as the address of a
+    /// PROXY header.
     pub fn new<F>(peer: Peer, set_up: F) -> Self
     where
         F: Future<Output = Result<(Link, Peer), OpenError>> + Send + 'static,
     {
-        Self { peer, set_up: Box::pin(set_up), wrappers: Vec::new(), format: None }
+        Self { peer, set_up: Box::pin(set_up), wrappers: Vec::new(), serializer: None }
     }
 
     /// Returns a connection without a set-up.
@@ -111,12 +111,12 @@ impl IncomingConnection {
         let (link, peer) =
             tokio::time::timeout(deadline, self.set_up).await.map_err(|_| OpenError::Deadline)??;
         let filters = self.wrappers.iter().map(|w| w.wrap(&peer)).collect();
-        Ok(Opened { link, peer, socket_peer: self.peer, filters, format: self.format })
+        Ok(Opened { link, peer, socket_peer: self.peer, filters, serializer: self.serializer })
     }
 
     /// Fixes the serializer of the session. The innermost acceptor that fixes one decides.
-    pub(super) fn fix_format(&mut self, format: &Format) {
-        self.format.get_or_insert_with(|| format.clone());
+    pub(super) fn fix_serializer(&mut self, serializer: &Serializer) {
+        self.serializer.get_or_insert_with(|| serializer.clone());
     }
 
     pub(super) fn add_wrapper(&mut self, wrapper: Arc<dyn Wrapper>) {
@@ -145,7 +145,7 @@ pub struct Opened {
     /// The filters of each packet, in their order.
     pub filters: Vec<Box<dyn Filter>>,
     /// The serializer of the session, if the acceptor fixes it.
-    pub format: Option<Format>,
+    pub serializer: Option<Serializer>,
 }
 
 impl fmt::Debug for Opened {
@@ -155,7 +155,7 @@ impl fmt::Debug for Opened {
             .field("peer", &self.peer)
             .field("socket_peer", &self.socket_peer)
             .field("filters", &self.filters.len())
-            .field("format", &self.format)
+            .field("serializer", &self.serializer)
             .finish()
     }
 }
@@ -202,8 +202,8 @@ pub trait PacketStream: Send + 'static {
     /// Returns the next message, which should be header and body of one packet; the connection checks that.
     ///
     /// Returns `None` once the peer has closed. A message over the [limit](Self::set_max_packet) is an error with
-    /// [`MessageTooLong`] inside. The call may flush queued packets before it reads. To write several answers at the same
-    /// time, take all packets until `Pending` before queueing the answers.
+    /// [`MessageTooLong`] inside. The call may flush queued packets before it reads. To write several answers at the
+    /// same time, take all packets until `Pending` before queueing the answers.
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>>;
 
     /// Returns whether a message is incomplete, for `pitaya.limit.packet.deadline`. Called after `Pending`.

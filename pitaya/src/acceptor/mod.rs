@@ -1,17 +1,17 @@
 //! Acceptors of client connections: TCP, WebSocket, TLS, the PROXY protocol, and wrappers that see each packet.
 //!
 //! An [`Acceptor`] listens and yields [`IncomingConnection`]s. Accepting waits for nothing from the peer: the
-//! PROXY header, the TLS handshake and the HTTP upgrade are the future inside [`IncomingConnection`], which the connection's own task runs
-//! under one deadline. A stalled client therefore delays no other. The result is a [`Link`]: a stream of bytes, which the
-//! connection frames, or a stream of whole packets, such as WebSocket.
+//! PROXY header, the TLS handshake and the HTTP upgrade are the future inside [`IncomingConnection`], which the
+//! connection's own task runs under one deadline. A stalled client therefore delays no other. The result is a [`Link`]:
+//! a stream of bytes, which the connection frames, or a stream of whole packets, such as WebSocket.
 //!
-//! An app may have any number of acceptors. A custom one implements [`Acceptor`]. [`Acceptor::wrap`] adds a [`Wrapper`], such
-//! as [`RateLimit`], to any of them.
+//! An app may have any number of acceptors. A custom one implements [`Acceptor`]. [`Acceptor::wrap`] adds a
+//! [`Wrapper`], such as [`RateLimit`], to any of them.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `incoming` | a connection from accept to [`Opened`] |
-//! | `fixed_format` | an acceptor whose sessions have one serializer |
+//! | `fixed_serializer` | an acceptor whose sessions have one serializer |
 //! | `filter` | [`Wrapper`], [`Filter`], [`FilterPacket`] |
 //! | `rate_limit` | the sliding log and its wrapper |
 //! | `listener` | the listener of TCP and WebSocket, and their set-up |
@@ -21,7 +21,7 @@
 //! | `tcp`, `websocket` | the acceptors |
 
 mod filter;
-mod fixed_format;
+mod fixed_serializer;
 #[cfg(feature = "websocket")]
 mod forwarded;
 mod incoming;
@@ -38,11 +38,11 @@ mod websocket;
 
 use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use crate::serialize::Format;
+use crate::serialize::Serializer;
 
 pub use crate::net::{AcceptBackoff, Pause, UpgradeRequest};
 pub use filter::{DropReason, Filter, FilterPacket, Verdict, Wrapped, Wrapper, wrapper_fn};
-pub use fixed_format::FixedFormat;
+pub use fixed_serializer::FixedSerializer;
 pub use futures_util::future::BoxFuture;
 pub use incoming::{
     ByteStream, IncomingConnection, Link, MessageTooLong, OpenError, Opened, PacketStream, Peer,
@@ -106,15 +106,15 @@ pub trait Acceptor: Send + 'static {
 
     /// Waits for the next connection. Cancel safe: a dropped future loses no connection.
     ///
-    /// It must not wait for data of the peer; set-up belongs into [`IncomingConnection::new`]'s future. An error concerns this call
-    /// only: the app logs it, waits as [`AcceptBackoff`] says and calls again.
+    /// It must not wait for data of the peer; set-up belongs into [`IncomingConnection::new`]'s future. An error
+    /// concerns this call only: the app logs it, waits as [`AcceptBackoff`] says and calls again.
     fn accept(&mut self) -> BoxFuture<'_, io::Result<IncomingConnection>>;
 
     /// Starts to reject clients, because the server drains. Returns whether the acceptor answers them.
     ///
-    /// With `true` the app continues to call [`accept`](Self::accept) until the server closes its sessions. The set-up of each
-    /// connection must then answer with the transport's error: [`WebSocket`] answers with 503. With `false`, the default, the
-    /// app drops the acceptor, so that the system refuses connections.
+    /// With `true` the app continues to call [`accept`](Self::accept) until the server closes its sessions. The set-up
+    /// of each connection must then answer with the transport's error: [`WebSocket`] answers with 503. With `false`,
+    /// the default, the app drops the acceptor, so that the system refuses connections.
     fn drain(&mut self) -> bool {
         false
     }
@@ -144,15 +144,15 @@ pub trait Acceptor: Send + 'static {
     ///
     /// ```
     /// use pitaya::acceptor::{Acceptor, Tcp};
-    /// use pitaya::serialize::Format;
+    /// use pitaya::serialize::Serializer;
     ///
-    /// let native = Tcp::new("0.0.0.0:3250").serializer(Format::Protobuf);
+    /// let native = Tcp::new("0.0.0.0:3250").serializer(Serializer::Protobuf);
     /// ```
-    fn serializer(self, format: impl Into<Format>) -> FixedFormat<Self>
+    fn serializer(self, serializer: impl Into<Serializer>) -> FixedSerializer<Self>
     where
         Self: Sized,
     {
-        FixedFormat::new(self, format.into())
+        FixedSerializer::new(self, serializer.into())
     }
 }
 
@@ -241,7 +241,8 @@ impl fmt::Debug for Readiness {
 }
 
 impl Default for ListenOptions {
-    /// 5 s, 64 KiB, 1 MiB, no PROXY protocol, no trusted proxy, any origin, no subprotocol, probes at `/`, heads of 64 KiB.
+    /// 5 s, 64 KiB, 1 MiB, no PROXY protocol, no trusted proxy, any origin, no subprotocol, probes at `/`, heads of 64
+    /// KiB.
     fn default() -> Self {
         Self {
             header_deadline: Duration::from_secs(5),

@@ -19,7 +19,7 @@ use crate::group::GroupStore;
 use crate::metrics::{HeapSource, Reporter};
 use crate::module::Modules;
 use crate::pipeline::Pipeline;
-use crate::serialize::Format;
+use crate::serialize::Serializer;
 use crate::services::Services;
 use crate::session::Callbacks;
 use crate::util::clock::Clock;
@@ -43,7 +43,7 @@ pub struct Builder {
     pub(super) explicit_components: bool,
     pub(super) registered: Vec<Registration>,
     pub(super) acceptors: Vec<Box<dyn Acceptor>>,
-    pub(super) format: Option<Format>,
+    pub(super) serializer: Option<Serializer>,
     pub(super) dictionary: Vec<(String, u16)>,
     pub(super) handler_pipeline: Pipeline,
     pub(super) remote_pipeline: Pipeline,
@@ -121,11 +121,11 @@ impl Builder {
         self
     }
 
-    /// Sets the serializer of client messages: a [`Format`] or a custom [`Serializer`](crate::serialize::Serializer).
-    /// The default is the one of `pitaya.serializertype`.
+    /// Sets the serializer of client messages: a [`Serializer`] or a
+    /// [`CustomSerializer`](crate::serialize::CustomSerializer). The default is the one of `pitaya.serializertype`.
     #[must_use]
-    pub fn serializer(mut self, format: impl Into<Format>) -> Self {
-        self.format = Some(format.into());
+    pub fn serializer(mut self, serializer: impl Into<Serializer>) -> Self {
+        self.serializer = Some(serializer.into());
         self
     }
 
@@ -162,8 +162,8 @@ impl Builder {
         self
     }
 
-    /// Runs the jobs of reliable RPC in this server ([`worker`](crate::worker)), as `pitaya.worker` configures. A second
-    /// worker is an error at start.
+    /// Runs the jobs of reliable RPC in this server ([`worker`](crate::worker)), as `pitaya.worker` configures. A
+    /// second worker is an error at start.
     ///
     /// ```
     /// use pitaya::prelude::*;
@@ -196,8 +196,8 @@ impl Builder {
     /// Not cancel safe: after a drop, modules and components that had started are not shut down.
     ///
     /// # Errors
-    /// All reasons that keep the app from starting, such as an invalid configuration, duplicate routes, a component that
-    /// cannot be built, a module that fails, or an address in use.
+    /// All reasons that keep the app from starting, such as an invalid configuration, duplicate routes, a component
+    /// that cannot be built, a module that fails, or an address in use.
     pub async fn start(self) -> Result<Running> {
         start::start(self).await
     }

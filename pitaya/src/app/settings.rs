@@ -4,7 +4,7 @@ use crate::acceptor::{ListenOptions, Readiness};
 use crate::config::{Config, SerializerType};
 use crate::connection::{ConnectionLimits, machine};
 use crate::metrics::Metrics;
-use crate::serialize::Format;
+use crate::serialize::Serializer;
 use crate::session::{OutboxLimits, OutboxMeters, Settings};
 use crate::span::Tracer;
 use crate::wire::{Compression, Compressor, Dictionary};
@@ -14,18 +14,18 @@ use crate::worker;
 /// The number of routes whose compression back-off is kept, at 8 bytes each.
 const BACKOFF_ROUTES: usize = 1024;
 
-pub(super) fn format(config: &Config) -> Format {
+pub(super) fn serializer(config: &Config) -> Serializer {
     match config.serializer_type {
-        SerializerType::Json => Format::Json,
-        SerializerType::Protobuf => Format::Protobuf,
-        SerializerType::MessagePack => Format::MessagePack,
+        SerializerType::Json => Serializer::Json,
+        SerializerType::Protobuf => Serializer::Protobuf,
+        SerializerType::MessagePack => Serializer::MessagePack,
     }
 }
 
 pub(super) fn sessions(
     config: &Config,
     metrics: &Metrics,
-    format: Format,
+    serializer: Serializer,
     dictionary: Dictionary,
     tracer: Option<Tracer>,
 ) -> Settings {
@@ -46,7 +46,7 @@ pub(super) fn sessions(
         replace: config.session.replace_timeout,
         meters: OutboxMeters::new(metrics),
         tracer,
-        ..Settings::new(format)
+        ..Settings::new(serializer)
     }
 }
 

@@ -79,12 +79,12 @@ struct ServedParts {
 /// Checks the builder, and builds the app with its components and route tables.
 fn prepare(builder: &mut Builder) -> Result<Prepared> {
     check::check(builder)?;
-    let format = builder.format.take().unwrap_or_else(|| settings::format(&builder.config));
+    let serializer = builder.serializer.take().unwrap_or_else(|| settings::serializer(&builder.config));
     let dictionary = Dictionary::new(builder.dictionary.drain(..))
         .map_err(|error| invalid(error.to_string()))?
         .inbound_only(builder.config.dictionary_inbound_only);
-    let handshake_policy = handshake::handshake_policy(builder, &format, &dictionary)?;
-    let app = assemble::assemble(builder, format, dictionary)?;
+    let handshake_policy = handshake::handshake_policy(builder, &serializer, &dictionary)?;
+    let app = assemble::assemble(builder, serializer, dictionary)?;
     let built = assemble::build(builder, &app).inspect_err(|_| app.inner.release())?;
     let tables = Arc::new(built.tables);
     app.inner.shared.tables.set(Arc::clone(&tables));

@@ -21,7 +21,7 @@ use super::transport::{Bytes, Transport};
 #[cfg(feature = "websocket")]
 use super::websocket::{Address, Wishes, upgrade};
 use super::{Client, Reconnect};
-use crate::serialize::Format;
+use crate::serialize::Serializer;
 use crate::wire::handshake::{Request, Sys};
 use crate::wire::packet::MAX_BODY;
 use crate::wire::{Compression, Compressor};
@@ -41,7 +41,7 @@ const BACKOFF_ROUTES: usize = 64;
 pub struct Builder {
     sys: Sys,
     user: Result<Option<Map<String, Value>>, String>,
-    serializer: Option<Format>,
+    serializer: Option<Serializer>,
     compression: Compression,
     request_timeout: Duration,
     connect_timeout: Duration,
@@ -126,7 +126,7 @@ impl Builder {
     /// Connecting fails with [`ConnectError::Serializer`] if the server does not offer it. A custom serializer must be
     /// set here.
     #[must_use]
-    pub fn serializer(mut self, serializer: impl Into<Format>) -> Self {
+    pub fn serializer(mut self, serializer: impl Into<Serializer>) -> Self {
         self.serializer = Some(serializer.into());
         self
     }

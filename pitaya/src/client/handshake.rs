@@ -8,7 +8,7 @@ use bytes::{Buf, BytesMut};
 use super::close::{CloseReason, Closed, ConnectError};
 use super::task::Limits;
 use super::transport::Transport;
-use crate::serialize::Format;
+use crate::serialize::Serializer;
 use crate::wire::handshake::{OK, Reply, Request};
 use crate::wire::packet::{self, HANDSHAKE_ACK, Kind, PacketError};
 
@@ -76,11 +76,11 @@ async fn reply(
 }
 
 /// Returns the serializer of the connection.
-pub(super) fn agree(wish: Option<&Format>, server: &str) -> Result<Format, ConnectError> {
-    let known = [Format::Json, Format::Protobuf, Format::MessagePack];
+pub(super) fn agree(wish: Option<&Serializer>, server: &str) -> Result<Serializer, ConnectError> {
+    let known = [Serializer::Json, Serializer::Protobuf, Serializer::MessagePack];
     let found = match wish {
         Some(wish) => (wish.name() == server).then(|| wish.clone()),
-        None => known.into_iter().find(|format| format.name() == server),
+        None => known.into_iter().find(|serializer| serializer.name() == server),
     };
     found.ok_or_else(|| ConnectError::Serializer {
         server: server.to_owned(),

@@ -171,8 +171,8 @@ fn try_next(queue: &Queue) -> Result<Option<Item>> {
 }
 
 fn read<T: Message>(shared: &Shared, item: &Item) -> Result<T> {
-    let format = &shared.agreed.format;
-    format.decode(&Body::shared(&item.body)).map_err(|e| unreadable("push", &item.route, e))
+    let serializer = &shared.agreed.serializer;
+    serializer.decode(&Body::shared(&item.body)).map_err(|e| unreadable("push", &item.route, e))
 }
 
 /// Returns the error for a body of the server that cannot be decoded.

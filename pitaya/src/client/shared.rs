@@ -10,7 +10,7 @@ use tokio::sync::{Notify, oneshot};
 use super::close::{CloseReason, Closed};
 use super::queue::{Item, Queue, Ring};
 use crate::error::Error;
-use crate::serialize::Format;
+use crate::serialize::Serializer;
 use crate::util::sync::Mutex;
 use crate::wire::{Compressor, Dictionary};
 
@@ -24,7 +24,7 @@ pub(super) struct Answer {
 /// The result of the handshake.
 #[derive(Debug)]
 pub(super) struct Agreed {
-    pub(super) format: Format,
+    pub(super) serializer: Serializer,
     pub(super) dictionary: Dictionary,
     pub(super) heartbeat: Option<Duration>,
     pub(super) compression: Compressor,
@@ -230,7 +230,7 @@ mod tests {
 
     fn shared() -> Shared {
         Shared::new(Agreed {
-            format: Format::Json,
+            serializer: Serializer::Json,
             dictionary: Dictionary::default(),
             heartbeat: None,
             compression: Compressor::new(Compression::Off, 0),

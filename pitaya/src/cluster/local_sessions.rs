@@ -9,7 +9,7 @@ use super::outbound::Outbound;
 use super::protos::{BindMsg, KickAnswer, KickMsg, OrderedBroadcast, Place, Push};
 use super::response::{self, ACK};
 use crate::error::{Error, Result, code, text};
-use crate::serialize::{Body, Format, recode};
+use crate::serialize::{Body, Serializer, recode};
 use crate::session::{CloseReason, FormattedPush, FrontendSession, Pool};
 
 /// The sessions of this server, as other servers reach them.
@@ -31,7 +31,7 @@ impl LocalSessions {
     pub(super) fn push(&self, body: Bytes) -> Bytes {
         let result = Push::decode(body).map_err(|error| self.decode_error("push", &error)).and_then(|push| {
             let session = self.by_uid(&push.uid);
-            let own = session.as_ref().ok().and_then(|session| session.own_format());
+            let own = session.as_ref().ok().and_then(|session| session.own_serializer());
             let packet = match own {
                 None => self.pool.frame_push(&push.route, &push.data),
                 Some(own) => self
@@ -53,9 +53,9 @@ impl LocalSessions {
         KickAnswer { kicked }.encode_to_vec().into()
     }
 
-    /// Returns the body of a push, which came in the server's format, in another one.
-    fn recoded(&self, route: &str, body: &Bytes, to: &Format) -> Result<Bytes> {
-        recode::push(route, &Body::shared(body), &self.pool.settings().format, to)
+    /// Returns the body of a push, which came in the server's serializer, in another one.
+    fn recoded(&self, route: &str, body: &Bytes, to: &Serializer) -> Result<Bytes> {
+        recode::push(route, &Body::shared(body), &self.pool.settings().serializer, to)
             .map_err(|error| Error::new(code::UNSUPPORTED_SERIALIZER, error.to_string()))
     }
 
@@ -79,7 +79,7 @@ impl LocalSessions {
                 session.kick(CloseReason::Kicked);
             }
         } else {
-            let recode = |format: &Format| self.recoded(&it.route, &it.data, format);
+            let recode = |serializer: &Serializer| self.recoded(&it.route, &it.data, serializer);
             let mut push = FormattedPush::new(&self.pool, &it.route, &it.data, &recode);
             for session in sessions {
                 // A session that does not accept it applies the outbox policy, which counts it.

@@ -181,8 +181,9 @@ macro_rules! arguments {
             }
         }
 
-        /// The type of what is held is a parameter of its own and not `T::Held`: the future of a call holds this, and the
-        /// compiler checks that a future is `Send` for every lifetime of a trait object in `T`, where it could not name
+        /// The type of what is held is a parameter of its own and not `T::Held`: the future of a call holds this, and
+        /// the compiler checks that a future is `Send` for every lifetime of a trait object in `T`, where it could not
+        /// name
         /// `T::Held`.
         #[doc(hidden)]
         #[allow(missing_debug_implementations)] // it holds what may have none
@@ -233,7 +234,7 @@ arguments! {
         note = "see https://docs.rs/pitaya/latest/pitaya/attr.handler.html"
     )]
     HandlerArg, HandlerCall, Handler, HeldHandlerArg, handler_arg,
-    |call, body| call.format().decode(body)
+    |call, body| call.serializer().decode(body)
 }
 
 arguments! {

@@ -10,7 +10,7 @@ use crate::context::Current;
 use crate::error::{Error, Result};
 use crate::pipeline::Extensions;
 use crate::route::{Handler, Remote};
-use crate::serialize::Format;
+use crate::serialize::Serializer;
 use crate::services::Services;
 use crate::session::{CallId, Session, Side};
 use crate::util::sync::Mutex;
@@ -181,8 +181,8 @@ impl Call<Handler> {
     }
 
     #[inline]
-    pub(crate) fn format(&self) -> &Format {
-        self.caller.scope.session.format()
+    pub(crate) fn serializer(&self) -> &Serializer {
+        self.caller.scope.session.serializer()
     }
 }
 

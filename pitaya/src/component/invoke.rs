@@ -263,11 +263,11 @@ impl ClientCall {
     fn send<M: Message>(&self, value: &Value<M>) -> Option<Result<()>> {
         match (&self.reply, &self.scope.session) {
             (ReplySink::Outbox(mid), Side::Frontend(session)) => {
-                let format = session.format();
+                let serializer = session.serializer();
                 let compression = session.pool().settings().compression.numbered(self.entry.index());
                 let sent = session.encode(|out| {
                     message::encode_response_with(out, *mid, false, compression, |out| {
-                        value.encode(out, |value, out| format.encode(value, out))
+                        value.encode(out, |value, out| serializer.encode(value, out))
                     })
                 });
                 match sent {
@@ -277,9 +277,9 @@ impl ClientCall {
                 }
             }
             (ReplySink::Caller(slot), session) => {
-                let format = session.format();
+                let serializer = session.serializer();
                 let mut out = BytesMut::new();
-                let encoded = value.encode(&mut out, |value, out| format.encode(value, out));
+                let encoded = value.encode(&mut out, |value, out| serializer.encode(value, out));
                 Some(encoded.map(|()| slot.put(out.freeze())).map_err(encode_failed))
             }
             (ReplySink::None, _) | (ReplySink::Outbox(_), Side::Backend(_)) => Some(Ok(())),

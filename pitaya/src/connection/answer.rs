@@ -12,7 +12,7 @@ pub(super) fn try_send_error(session: &FrontendSession, mid: u64, error: &Error)
     let payload = ErrorPayload::of(error, settings.expose_errors);
     let sent = session.encode(|out| {
         message::encode_response_with(out, mid, true, settings.compression.mode(), |out| {
-            payload.encode_as(session.format(), out)
+            payload.encode_as(session.serializer(), out)
         })
     });
     match sent {

@@ -146,14 +146,14 @@ impl ConnectionContext {
                 return None;
             }
         };
-        let Opened { link, peer, socket_peer, filters, format } = opened;
+        let Opened { link, peer, socket_peer, filters, serializer } = opened;
         let upgrade = peer.upgrade().cloned();
         let via = (upgrade.is_some() || peer != socket_peer)
             .then(|| Via { peer_addr: socket_peer.address().into(), upgrade });
         let session = self.pool.create_via(peer.address(), via);
         session.outbox().hold();
-        if let Some(format) = &format {
-            session.fix_format(format);
+        if let Some(serializer) = &serializer {
+            session.fix_serializer(serializer);
         }
         if self.stopping.is_cancelled() {
             // The stop has closed only the sessions that existed then.

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use crate::error::BoxError;
-use crate::serialize::Format;
+use crate::serialize::Serializer;
 use crate::session::Session;
 use crate::util::panic::panic_error;
 use crate::util::throttle::{GLOBAL, throttled};
@@ -70,7 +70,7 @@ pub(crate) struct HandshakePolicy {
     /// The encoded reply that accepts.
     pub(crate) accept: Bytes,
     /// The other formats that clients may name, with the reply that accepts.
-    pub(crate) formats: Vec<(Format, Bytes)>,
+    pub(crate) formats: Vec<(Serializer, Bytes)>,
     /// The reply that refusals are derived from.
     pub(crate) template: Reply,
     pub(crate) compression: bool,
@@ -96,7 +96,7 @@ impl HandshakePolicy {
     /// Returns the format that a client names; `None` for the server's.
     ///
     /// An unknown name is as no name. The client reads in the reply what it got.
-    pub(super) fn format_named(&self, name: &str) -> Option<&Format> {
+    pub(super) fn serializer_named(&self, name: &str) -> Option<&Serializer> {
         if name.is_empty() || name == self.template.serializer {
             return None;
         }
@@ -104,14 +104,14 @@ impl HandshakePolicy {
     }
 
     /// Returns the encoded reply that accepts a session, by its own format.
-    pub(super) fn accept(&self, own: Option<&Format>) -> Bytes {
+    pub(super) fn accept(&self, own: Option<&Serializer>) -> Bytes {
         let Some(own) = own else { return self.accept.clone() };
         let offered = self.formats.iter().find(|(format, _)| format.is(own));
         offered.map_or_else(|| self.accept_in(own), |(_, reply)| reply.clone())
     }
 
     /// Encodes the reply for a format of the application that an acceptor fixes.
-    fn accept_in(&self, own: &Format) -> Bytes {
+    fn accept_in(&self, own: &Serializer) -> Bytes {
         let mut reply = self.template.clone();
         own.name().clone_into(&mut reply.serializer);
         // The reply in the server's format fits, so only a name of megabytes does not.

@@ -296,7 +296,7 @@ impl Lane {
     /// Forwards a message, then sends its reply to the client.
     pub(super) fn forward(&self, route: Arc<str>, mid: u64, body: &Body<'_>) -> CallFuture<Handler> {
         let session = Arc::clone(&self.session);
-        let body = match session.own_format() {
+        let body = match session.own_serializer() {
             None => body.to_bytes(),
             Some(own) => match recode::message(&session, own, &route, body) {
                 Ok(body) => body,
@@ -308,7 +308,7 @@ impl Lane {
         Box::pin(async move {
             let mut reply = answer.await?;
             if mid != 0 {
-                if let Some(own) = session.own_format() {
+                if let Some(own) = session.own_serializer() {
                     reply = recode::reply(&session, own, &route, &reply)?;
                 }
                 send_reply(&session, &route, mid, &reply).await?;

@@ -132,8 +132,8 @@ impl PacketHandler {
         if let Err(refusal) = self.context.handshake_policy.validate(self.session.id(), &request) {
             return self.on_auth_result(Err(refusal));
         }
-        if let Some(format) = self.context.handshake_policy.format_named(&request.sys.serializer) {
-            self.session.choose_format(format);
+        if let Some(serializer) = self.context.handshake_policy.serializer_named(&request.sys.serializer) {
+            self.session.choose_serializer(serializer);
         }
         self.session.set_handshake(Arc::clone(&request));
         let session = Session::new(Arc::clone(&self.session), 0);
@@ -160,7 +160,7 @@ impl PacketHandler {
         match result {
             Ok(()) => {
                 self.machine.handshake_accepted();
-                self.session.outbox().accept_handshake(&policy.accept(self.session.own_format()));
+                self.session.outbox().accept_handshake(&policy.accept(self.session.own_serializer()));
             }
             Err(refusal) => {
                 self.session.refuse(&policy.refuse(refusal));

@@ -10,7 +10,7 @@ use super::*;
 use crate::component::FromServices;
 use crate::config::OutboxPolicy;
 use crate::error::{Error, ErrorKind, Result, code, text};
-use crate::serialize::{Format, Serializer};
+use crate::serialize::{CustomSerializer, Serializer};
 use crate::services::Services;
 use crate::session::{CloseReason, OutboxLimits, Pool, Pushes, Session, SessionPool, Settings};
 use crate::wire::{message, packet};
@@ -18,7 +18,7 @@ use crate::wire::{message, packet};
 const HELLO: Bytes = Bytes::from_static(br#"{"text":"hello"}"#);
 
 pub(super) fn groups() -> (SessionPool, Groups) {
-    groups_with(Settings::new(Format::Json))
+    groups_with(Settings::new(Serializer::Json))
 }
 
 fn groups_with(settings: Settings) -> (SessionPool, Groups) {
@@ -78,7 +78,7 @@ async fn multicast_reaches_only_filtered_members() {
 
 struct Counting(Arc<AtomicUsize>);
 
-impl Serializer for Counting {
+impl CustomSerializer for Counting {
     fn name(&self) -> &str {
         "counting"
     }
@@ -102,7 +102,7 @@ impl Serializer for Counting {
 #[tokio::test]
 async fn broadcast_is_encoded_once_and_shared() {
     let encoded = Arc::new(AtomicUsize::new(0));
-    let (pool, groups) = groups_with(Settings::new(Format::from(Counting(Arc::clone(&encoded)))));
+    let (pool, groups) = groups_with(Settings::new(Serializer::from(Counting(Arc::clone(&encoded)))));
     let lobby = groups.group("lobby");
     lobby.create().await.unwrap();
     let mut sessions = Vec::new();
@@ -124,7 +124,7 @@ async fn broadcast_is_encoded_once_and_shared() {
 
 #[tokio::test]
 async fn members_that_cannot_be_reached_are_named() {
-    let mut settings = Settings::new(Format::Json);
+    let mut settings = Settings::new(Serializer::Json);
     settings.outbox = OutboxLimits { messages: 1, bytes: 40, policy: OutboxPolicy::Disconnect };
     let (pool, groups) = groups_with(settings);
     let lobby = groups.group("lobby");

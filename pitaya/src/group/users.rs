@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::component::service;
 use crate::error::{Error, Result, code, text};
 use crate::peers::Role;
-use crate::serialize::{Format, Message, Push};
+use crate::serialize::{Message, Push, Serializer};
 use crate::session::{CloseReason, FormattedPush, Pool, Session, SessionPool, encode_body};
 
 /// Pushes to users and kicks them by uid.
@@ -118,15 +118,15 @@ impl Users {
         Self { frontend_type: Some(frontend_type.into()), ..self.clone() }
     }
 
-    /// Sends a message to users, on the route of its type. It is encoded once for each format of their sessions.
+    /// Sends a message to users, on the route of its type. It is encoded once for each serializer of their sessions.
     ///
     /// Never waits for a client: `pitaya.session.outbox.policy` decides about a full outbox. For users of other
     /// servers, success means that the message was sent, not that it arrives or that the user is connected. Not
     /// cancel-safe: a dropped call may have sent to some users.
     ///
     /// # Errors
-    /// `PIT-000` if the message cannot be serialized, or on a backend without [`on_frontends`](Self::on_frontends). Users that were not
-    /// reached are in the [`Delivery`], not an error.
+    /// `PIT-000` if the message cannot be serialized, or on a backend without [`on_frontends`](Self::on_frontends).
+    /// Users that were not reached are in the [`Delivery`], not an error.
     pub async fn push<P: Push>(&self, uids: &[impl AsRef<str> + Sync], message: &P) -> Result<Delivery> {
         self.push_route(uids, P::ROUTE, message).await
     }
@@ -150,7 +150,8 @@ impl Users {
     /// Sessions of this server are kicked whatever its type. Other users are reached as by [`push`](Self::push).
     ///
     /// # Errors
-    /// `PIT-000` on a backend without [`on_frontends`](Self::on_frontends). Users that were not reached are in the [`Delivery`].
+    /// `PIT-000` on a backend without [`on_frontends`](Self::on_frontends). Users that were not reached are in the
+    /// [`Delivery`].
     pub async fn kick(&self, uids: &[impl AsRef<str> + Sync]) -> Result<Delivery> {
         let mut delivery = Delivery::new(text::KICKING_USERS);
         let frontends = self.remote_frontends()?;
@@ -192,12 +193,12 @@ impl Users {
         self.pool.by_uid(uid).map(|session| Session::new(session, 0))
     }
 
-    /// Encodes a message in the server's format, for any number of users.
+    /// Encodes a message in the server's serializer, for any number of users.
     pub(super) fn encode<M: Message>(&self, message: &M) -> Result<Bytes> {
         self.pool.encode_body(message)
     }
 
-    /// Sends the same message to all users. `body` has it in the server's format.
+    /// Sends the same message to all users. `body` has it in the server's serializer.
     pub(super) async fn deliver<M: Message>(
         &self,
         uids: Vec<&str>,
@@ -212,7 +213,7 @@ impl Users {
         let local = frontends.as_ref().is_none_or(|frontends| frontends.is_own);
         let mut others = Vec::new();
         {
-            let encode = |format: &Format| encode_body(format, message);
+            let encode = |serializer: &Serializer| encode_body(serializer, message);
             let mut push = FormattedPush::new(&self.pool, route, &body, &encode);
             for uid in &uids {
                 match self.pool.by_uid(uid).filter(|_| local) {

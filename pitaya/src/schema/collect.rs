@@ -164,9 +164,10 @@ impl Collector {
         schema.name.clone_from(&options.name);
         schema.package.clone_from(&options.package);
         schema.dictionary = options.dictionary.iter().cloned().collect();
-        schema.serializers = options.serializers.iter().map(|format| format.name().to_owned()).collect();
+        schema.serializers =
+            options.serializers.iter().map(|serializer| serializer.name().to_owned()).collect();
         if schema.serializers.is_empty() {
-            schema.serializers.insert(serialize::Format::default().name().to_owned());
+            schema.serializers.insert(serialize::Serializer::default().name().to_owned());
         }
         problems.extend(schema.check().iter().map(ToString::to_string));
         if problems.is_empty() {

@@ -29,7 +29,7 @@ use std::path::Path;
 pub use pitaya_schema::Schema;
 
 use crate::error::Result;
-use crate::serialize::Format;
+use crate::serialize::Serializer;
 
 /// The variable of the environment that makes [`assert_unchanged`] write the file.
 const UPDATE: &str = "UPDATE_SCHEMA";
@@ -40,7 +40,7 @@ pub struct ExportOptions {
     name: String,
     package: String,
     dictionary: Vec<(String, u16)>,
-    serializers: Vec<Format>,
+    serializers: Vec<Serializer>,
 }
 
 impl ExportOptions {
@@ -65,8 +65,8 @@ impl ExportOptions {
 
     /// Adds a serializer for clients. The default is JSON.
     #[must_use]
-    pub fn serializer(mut self, format: impl Into<Format>) -> Self {
-        self.serializers.push(format.into());
+    pub fn serializer(mut self, serializer: impl Into<Serializer>) -> Self {
+        self.serializers.push(serializer.into());
         self
     }
 }
@@ -80,7 +80,8 @@ pub fn export(options: &ExportOptions) -> Result<Schema> {
     collect::schema(options)
 }
 
-/// Prints the schema if the program was started with `--print-schema`, and returns whether it was; the caller then ends.
+/// Prints the schema if the program was started with `--print-schema`, and returns whether it was; the caller then
+/// ends.
 ///
 /// ```no_run
 /// use pitaya::prelude::*;

@@ -1,4 +1,4 @@
-//! The code of a message type for each format, as constants.
+//! The code of a message type for each serializer, as constants.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,14 +8,14 @@ use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Body, Format, whole};
+use super::{Body, Serializer, whole};
 use crate::error::BoxError;
 use crate::wire::{EncodeError, utf8};
 
 /// The deepest nesting that MessagePack bodies may have; JSON's own limit is the same.
 const MAX_DEPTH: usize = 128;
 
-/// Why a value cannot be encoded or decoded. The text is that of the format.
+/// Why a value cannot be encoded or decoded. The text is that of the serializer.
 #[derive(Debug)]
 pub struct CodecError(BoxError);
 
@@ -47,7 +47,7 @@ impl From<EncodeError> for CodecError {
 type Encode<T> = fn(&T, &mut BytesMut) -> Result<(), CodecError>;
 type Decode<T> = fn(&[u8]) -> Result<T, CodecError>;
 
-/// The code that encodes and decodes one message type in each format. `#[message]` writes it.
+/// The code that encodes and decodes one message type for each serializer. `#[message]` writes it.
 pub struct Codecs<T: 'static>(Kind<T>);
 
 enum Kind<T: 'static> {
@@ -107,25 +107,30 @@ impl<T> Codecs<T> {
         matches!(self.0, Kind::Raw { .. })
     }
 
-    pub(super) fn speaks(&self, format: &Format) -> bool {
-        !matches!((&self.0, format), (Kind::Serde { proto: None, .. }, Format::Protobuf))
+    pub(super) fn speaks(&self, serializer: &Serializer) -> bool {
+        !matches!((&self.0, serializer), (Kind::Serde { proto: None, .. }, Serializer::Protobuf))
     }
 
     #[inline]
-    pub(super) fn encode(&self, format: &Format, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
+    pub(super) fn encode(
+        &self,
+        serializer: &Serializer,
+        value: &T,
+        out: &mut BytesMut,
+    ) -> Result<(), CodecError> {
         match &self.0 {
             Kind::Raw { bytes, .. } => {
                 out.extend_from_slice(bytes(value));
                 Ok(())
             }
-            Kind::Serde { serde, proto } => match format {
-                Format::Json => (serde.json.0)(value, out),
-                Format::MessagePack => (serde.msgpack.0)(value, out),
-                Format::Protobuf => match proto {
+            Kind::Serde { serde, proto } => match serializer {
+                Serializer::Json => (serde.json.0)(value, out),
+                Serializer::MessagePack => (serde.msgpack.0)(value, out),
+                Serializer::Protobuf => match proto {
                     Some((encode, _)) => encode(value, out),
                     None => Err(no_proto::<T>()),
                 },
-                Format::Custom(own) => {
+                Serializer::Custom(own) => {
                     let mut bytes = Vec::new();
                     own.serialize((serde.erase)(value), &mut bytes).map_err(CodecError)?;
                     out.extend_from_slice(&bytes);
@@ -133,11 +138,11 @@ impl<T> Codecs<T> {
                 }
             },
             Kind::Empty(_) => {
-                match format {
-                    Format::Json => out.extend_from_slice(b"{}"),
-                    Format::MessagePack => out.extend_from_slice(&[0x80]),
-                    Format::Protobuf => {}
-                    Format::Custom(own) => {
+                match serializer {
+                    Serializer::Json => out.extend_from_slice(b"{}"),
+                    Serializer::MessagePack => out.extend_from_slice(&[0x80]),
+                    Serializer::Protobuf => {}
+                    Serializer::Custom(own) => {
                         let mut bytes = Vec::new();
                         own.serialize(&EmptyMap {}, &mut bytes).map_err(CodecError)?;
                         out.extend_from_slice(&bytes);
@@ -149,19 +154,19 @@ impl<T> Codecs<T> {
     }
 
     #[inline]
-    pub(super) fn decode(&self, format: &Format, body: &Body<'_>) -> Result<T, CodecError> {
+    pub(super) fn decode(&self, serializer: &Serializer, body: &Body<'_>) -> Result<T, CodecError> {
         match &self.0 {
             Kind::Raw { wrap, .. } => Ok(wrap(body.to_bytes())),
             Kind::Empty(make) => Ok(make()),
-            Kind::Serde { serde, proto } => match format {
-                Format::Json => (serde.json.1)(body.as_slice()),
-                Format::MessagePack => (serde.msgpack.1)(body.as_slice())
+            Kind::Serde { serde, proto } => match serializer {
+                Serializer::Json => (serde.json.1)(body.as_slice()),
+                Serializer::MessagePack => (serde.msgpack.1)(body.as_slice())
                     .or_else(|error| whole::decode(body.as_slice(), serde.read).ok_or(error)),
-                Format::Protobuf => match proto {
+                Serializer::Protobuf => match proto {
                     Some((_, decode)) => decode(body.as_slice()),
                     None => Err(no_proto::<T>()),
                 },
-                Format::Custom(own) => {
+                Serializer::Custom(own) => {
                     let mut value = None;
                     own.deserialize(body.as_slice(), &mut |deserializer| {
                         value = Some((serde.read)(deserializer)?);

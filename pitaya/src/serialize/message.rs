@@ -20,7 +20,7 @@ pub type Rules<T> = fn(&T) -> Result<(), Error>;
     note = "see https://docs.rs/pitaya/latest/pitaya/attr.message.html"
 )]
 pub trait Message: Sized + Send + Sync + 'static {
-    /// The code that encodes and decodes this type in each format.
+    /// The code that encodes and decodes this type for each serializer.
     const CODECS: Codecs<Self>;
 
     /// The fields of this type, as data for documentation and generators.

@@ -1,12 +1,12 @@
 //! Serializers: encode and decode the values of handlers.
 //!
-//! A server has one [`Format`] for its clients, which the handshake names. A client may name another
+//! A server has one [`Serializer`] for its clients, which the handshake names. A client may name another
 //! one there, or its acceptor may fix one; the session then uses that. Each part of the code that encodes for a client
 //! asks the session for its format. The servers of a cluster send each other bodies in the server's format, which the
 //! frontend of such a session [recodes](recode).
 //!
 //! A [`Message`] has code for each format as constants, so that the common formats cost no indirection. Another format
-//! implements [`Serializer`].
+//! implements [`CustomSerializer`].
 
 mod codec;
 #[doc(hidden)]
@@ -43,11 +43,11 @@ use crate::error::BoxError;
 /// Values are erased serde values, so any serde format takes a few lines.
 ///
 /// ```
-/// use pitaya::serialize::{Format, Serializer};
+/// use pitaya::serialize::{Serializer, CustomSerializer};
 ///
 /// struct PrettyJson;
 ///
-/// impl Serializer for PrettyJson {
+/// impl CustomSerializer for PrettyJson {
 ///     fn name(&self) -> &str { "pretty-json" }
 ///     fn serialize(&self, value: &dyn erased_serde::Serialize, out: &mut Vec<u8>) -> Result<(), pitaya::BoxError> {
 ///         Ok(serde_json::to_writer_pretty(out, value)?)
@@ -63,10 +63,10 @@ use crate::error::BoxError;
 ///     }
 /// }
 ///
-/// let format = Format::from(PrettyJson);
+/// let format = Serializer::from(PrettyJson);
 /// assert_eq!(format.name(), "pretty-json");
 /// ```
-pub trait Serializer: Send + Sync + 'static {
+pub trait CustomSerializer: Send + Sync + 'static {
     /// The name that clients read in the handshake.
     fn name(&self) -> &str;
 
@@ -90,7 +90,7 @@ pub trait Serializer: Send + Sync + 'static {
 /// The serializer of a server for its clients.
 #[derive(Clone, Default)]
 #[non_exhaustive]
-pub enum Format {
+pub enum Serializer {
     /// JSON; the default. Handshake name `json`.
     #[default]
     Json,
@@ -99,16 +99,16 @@ pub enum Format {
     /// MessagePack with field names. Handshake name `msgpack`.
     MessagePack,
     /// A serializer of the application.
-    Custom(Arc<dyn Serializer>),
+    Custom(Arc<dyn CustomSerializer>),
 }
 
-impl<S: Serializer> From<S> for Format {
+impl<S: CustomSerializer> From<S> for Serializer {
     fn from(serializer: S) -> Self {
         Self::Custom(Arc::new(serializer))
     }
 }
 
-impl Format {
+impl Serializer {
     /// Returns the name in the handshake.
     pub fn name(&self) -> &str {
         match self {
@@ -152,7 +152,7 @@ impl Format {
     }
 }
 
-impl fmt::Debug for Format {
+impl fmt::Debug for Serializer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -199,10 +199,10 @@ impl<'a> Body<'a> {
 /// The encoding of calls between servers: Protobuf if the type has it, else MessagePack; raw bytes stay raw.
 /// The type decides, so both servers agree whatever format their clients use.
 pub(crate) mod rpc {
-    use super::{Body, BytesMut, CodecError, Format, Message};
+    use super::{Body, BytesMut, CodecError, Message, Serializer};
 
-    fn format<T: Message>() -> Format {
-        if T::CODECS.has_proto() { Format::Protobuf } else { Format::MessagePack }
+    fn format<T: Message>() -> Serializer {
+        if T::CODECS.has_proto() { Serializer::Protobuf } else { Serializer::MessagePack }
     }
 
     pub(crate) fn encode<T: Message>(value: &T, out: &mut BytesMut) -> Result<(), CodecError> {

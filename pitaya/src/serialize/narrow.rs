@@ -6,8 +6,9 @@ use crate::wire::{json, utf8};
 
 /// JSON in which characters above U+FFFF, such as emoji, are pairs of escapes.
 ///
-/// Every JSON parser reads them. The JavaScript client of Go Pitaya cannot decode characters of four bytes. The handshake
-/// name is `json`. It costs a little more than [`Format::Json`](super::Format::Json), because values go through
+/// Every JSON parser reads them. The JavaScript client of Go Pitaya cannot decode characters of four bytes. The
+/// handshake name is `json`. It costs a little more than [`Serializer::Json`](super::Serializer::Json), because values
+/// go through
 /// `erased_serde`.
 ///
 /// ```
@@ -19,7 +20,7 @@ use crate::wire::{json, utf8};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NarrowJson;
 
-impl Serializer for NarrowJson {
+impl CustomSerializer for NarrowJson {
     fn name(&self) -> &str {
         "json"
     }

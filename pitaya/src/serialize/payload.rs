@@ -7,11 +7,11 @@ use prost::Message as _;
 use serde::{Deserialize, Serialize};
 
 use super::proto_error::proto_error;
-use super::{CodecError, Format};
+use super::{CodecError, Serializer};
 use crate::error::Error;
 use crate::wire::json;
 
-/// The body of an error response. Every format omits empty fields.
+/// The body of an error response. Every serializer omits empty fields.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ErrorPayload {
@@ -43,16 +43,16 @@ impl ErrorPayload {
     }
 
     /// Appends the payload to `out`.
-    pub(crate) fn encode_as(&self, format: &Format, out: &mut BytesMut) -> Result<(), CodecError> {
-        match format {
-            Format::Json => {
+    pub(crate) fn encode_as(&self, serializer: &Serializer, out: &mut BytesMut) -> Result<(), CodecError> {
+        match serializer {
+            Serializer::Json => {
                 json::write(out.writer(), self).map_err(CodecError::new)?;
             }
-            Format::Protobuf => self.encode(out).map_err(CodecError::new)?,
-            Format::MessagePack => {
+            Serializer::Protobuf => self.encode(out).map_err(CodecError::new)?,
+            Serializer::MessagePack => {
                 out.extend_from_slice(&rmp_serde::to_vec_named(self).map_err(CodecError::new)?);
             }
-            Format::Custom(own) => {
+            Serializer::Custom(own) => {
                 let mut bytes = Vec::new();
                 own.serialize(self, &mut bytes).map_err(CodecError::new)?;
                 out.extend_from_slice(&bytes);
@@ -62,12 +62,12 @@ impl ErrorPayload {
     }
 
     /// Decodes a payload. Clients use it.
-    pub(crate) fn decode_as(format: &Format, body: &[u8]) -> Result<Self, CodecError> {
-        match format {
-            Format::Json => serde_json::from_slice(body).map_err(CodecError::new),
-            Format::Protobuf => Self::decode(body).map_err(CodecError::new),
-            Format::MessagePack => rmp_serde::from_slice(body).map_err(CodecError::new),
-            Format::Custom(own) => {
+    pub(crate) fn decode_as(serializer: &Serializer, body: &[u8]) -> Result<Self, CodecError> {
+        match serializer {
+            Serializer::Json => serde_json::from_slice(body).map_err(CodecError::new),
+            Serializer::Protobuf => Self::decode(body).map_err(CodecError::new),
+            Serializer::MessagePack => rmp_serde::from_slice(body).map_err(CodecError::new),
+            Serializer::Custom(own) => {
                 let mut value = None;
                 own.deserialize(body, &mut |deserializer| {
                     value = Some(erased_serde::deserialize(deserializer)?);

@@ -13,11 +13,11 @@ use serde::Deserializer;
 use super::codec::msgpack_read;
 use super::message::PushType;
 use super::transcode::Transcode;
-use super::{Body, CodecError, Format, Message};
+use super::{Body, CodecError, Message, Serializer};
 use crate::wire::utf8;
 
 /// Recodes the body of one type, from the first format to the second.
-pub(crate) type RecodeFn = fn(&Body<'_>, &Format, &Format) -> Result<Bytes, CodecError>;
+pub(crate) type RecodeFn = fn(&Body<'_>, &Serializer, &Serializer) -> Result<Bytes, CodecError>;
 
 /// The types of pushes by route; `None` if two types have the route.
 static PUSHES: LazyLock<HashMap<&'static str, Option<RecodeFn>>> = LazyLock::new(|| {
@@ -33,7 +33,11 @@ static PUSHES: LazyLock<HashMap<&'static str, Option<RecodeFn>>> = LazyLock::new
 });
 
 /// Recodes the body of a `T`. Raw bytes stay as they are.
-pub(crate) fn typed<T: Message>(body: &Body<'_>, from: &Format, to: &Format) -> Result<Bytes, CodecError> {
+pub(crate) fn typed<T: Message>(
+    body: &Body<'_>,
+    from: &Serializer,
+    to: &Serializer,
+) -> Result<Bytes, CodecError> {
     let value: T = from.decode(body)?;
     let mut out = BytesMut::new();
     to.encode(&value, &mut out)?;
@@ -41,8 +45,8 @@ pub(crate) fn typed<T: Message>(body: &Body<'_>, from: &Format, to: &Format) -> 
 }
 
 /// Returns the function for unknown types; `None` if a format does not describe itself.
-pub(crate) fn untyped(from: &Format, to: &Format) -> Option<RecodeFn> {
-    let describes = |format: &Format| !matches!(format, Format::Protobuf);
+pub(crate) fn untyped(from: &Serializer, to: &Serializer) -> Option<RecodeFn> {
+    let describes = |format: &Serializer| !matches!(format, Serializer::Protobuf);
     (describes(from) && describes(to)).then_some(transcode)
 }
 
@@ -50,7 +54,12 @@ pub(crate) fn untyped(from: &Format, to: &Format) -> Option<RecodeFn> {
 ///
 /// # Errors
 /// The type of the push is unknown and a format needs it, or the body is not of the type.
-pub(crate) fn push(route: &str, body: &Body<'_>, from: &Format, to: &Format) -> Result<Bytes, CodecError> {
+pub(crate) fn push(
+    route: &str,
+    body: &Body<'_>,
+    from: &Serializer,
+    to: &Serializer,
+) -> Result<Bytes, CodecError> {
     let known = PUSHES.get(route).copied().flatten();
     let recode = known.or_else(|| untyped(from, to)).ok_or_else(|| {
         CodecError::new(format!(
@@ -63,17 +72,17 @@ pub(crate) fn push(route: &str, body: &Body<'_>, from: &Format, to: &Format) -> 
 /// Recodes value by value.
 ///
 /// The size of the result is at most a small multiple of the body's, and the nesting is bounded as in every body.
-fn transcode(body: &Body<'_>, from: &Format, to: &Format) -> Result<Bytes, CodecError> {
+fn transcode(body: &Body<'_>, from: &Serializer, to: &Serializer) -> Result<Bytes, CodecError> {
     let mut out = BytesMut::with_capacity(body.as_slice().len());
     match from {
-        Format::Json => {
+        Serializer::Json => {
             let text = utf8::mend_json(body.as_slice());
             let mut json = serde_json::Deserializer::from_str(&text);
             write(&mut json, to, &mut out)?;
             json.end().map_err(CodecError::new)?;
         }
-        Format::MessagePack => msgpack_read(body.as_slice(), |msgpack| write(msgpack, to, &mut out))?,
-        Format::Custom(own) => {
+        Serializer::MessagePack => msgpack_read(body.as_slice(), |msgpack| write(msgpack, to, &mut out))?,
+        Serializer::Custom(own) => {
             let mut written = Ok(());
             own.deserialize(body.as_slice(), &mut |value| {
                 written = write(value, to, &mut out);
@@ -82,25 +91,25 @@ fn transcode(body: &Body<'_>, from: &Format, to: &Format) -> Result<Bytes, Codec
             .map_err(CodecError::new)?;
             written?;
         }
-        Format::Protobuf => return Err(undescribed()),
+        Serializer::Protobuf => return Err(undescribed()),
     }
     Ok(out.freeze())
 }
 
-fn write<'de>(value: impl Deserializer<'de>, to: &Format, out: &mut BytesMut) -> Result<(), CodecError> {
+fn write<'de>(value: impl Deserializer<'de>, to: &Serializer, out: &mut BytesMut) -> Result<(), CodecError> {
     let value = Transcode::new(value);
     match to {
-        Format::Json => serde_json::to_writer(out.writer(), &value).map_err(CodecError::new),
-        Format::MessagePack => {
+        Serializer::Json => serde_json::to_writer(out.writer(), &value).map_err(CodecError::new),
+        Serializer::MessagePack => {
             rmp_serde::encode::write_named(&mut out.writer(), &value).map_err(CodecError::new)
         }
-        Format::Custom(own) => {
+        Serializer::Custom(own) => {
             let mut bytes = Vec::new();
             own.serialize(&value, &mut bytes).map_err(CodecError::new)?;
             out.extend_from_slice(&bytes);
             Ok(())
         }
-        Format::Protobuf => Err(undescribed()),
+        Serializer::Protobuf => Err(undescribed()),
     }
 }
 

@@ -1,27 +1,28 @@
-//! One push in the formats of its receivers.
+//! One push in the serializers of its receivers.
 
 use bytes::Bytes;
 
 use super::frontend::FrontendSession;
 use super::pool::Pool;
 use crate::error::Result;
-use crate::serialize::Format;
+use crate::serialize::Serializer;
 use crate::util::throttle::throttled;
 
-/// A push to many sessions. It is encoded once for each format, when the first session with that format gets it.
+/// A push to many sessions. It is encoded once for each serializer, when the first session with that serializer gets
+/// it.
 ///
-/// A broadcast to sessions that all have the server's format does no more than to frame its body once.
+/// A broadcast to sessions that all have the server's serializer does no more than to frame its body once.
 pub(crate) struct FormattedPush<'a> {
     pool: &'a Pool,
     route: &'a str,
-    /// In the server's format.
+    /// In the server's serializer.
     body: &'a Bytes,
-    /// Returns the body in another format.
-    encode: &'a (dyn Fn(&Format) -> Result<Bytes> + Sync),
-    /// The packet in the server's format.
+    /// Returns the body in another serializer.
+    encode: &'a (dyn Fn(&Serializer) -> Result<Bytes> + Sync),
+    /// The packet in the server's serializer.
     packet: Option<Bytes>,
-    /// The packets in other formats; `None` where encoding failed.
-    others: Vec<(Format, Option<Bytes>)>,
+    /// The packets in other serializers; `None` where encoding failed.
+    others: Vec<(Serializer, Option<Bytes>)>,
 }
 
 impl<'a> FormattedPush<'a> {
@@ -29,7 +30,7 @@ impl<'a> FormattedPush<'a> {
         pool: &'a Pool,
         route: &'a str,
         body: &'a Bytes,
-        encode: &'a (dyn Fn(&Format) -> Result<Bytes> + Sync),
+        encode: &'a (dyn Fn(&Serializer) -> Result<Bytes> + Sync),
     ) -> Self {
         Self { pool, route, body, encode, packet: None, others: Vec::new() }
     }
@@ -37,16 +38,16 @@ impl<'a> FormattedPush<'a> {
     /// Pushes to a session. Returns whether the session took it.
     ///
     /// # Errors
-    /// The push cannot be framed in the server's format. A failure in another format is logged, and concerns the sessions
-    /// with that format only.
+    /// The push cannot be framed in the server's serializer. A failure in another serializer is logged, and concerns
+    /// the sessions with that serializer only.
     pub(crate) fn send(&mut self, session: &FrontendSession) -> Result<bool> {
         let route = self.route;
-        let packet = match session.own_format() {
+        let packet = match session.own_serializer() {
             None => match &self.packet {
                 Some(packet) => packet,
                 None => self.packet.insert(self.pool.frame_push(self.route, self.body)?),
             },
-            Some(format) => match self.packet_in(format) {
+            Some(serializer) => match self.packet_in(serializer) {
                 Some(packet) => packet,
                 None => return Ok(false),
             },
@@ -55,21 +56,21 @@ impl<'a> FormattedPush<'a> {
     }
 
     #[cold]
-    fn packet_in(&mut self, format: &Format) -> Option<&Bytes> {
-        let at = self.others.iter().position(|(other, _)| other.is(format)).unwrap_or_else(|| {
-            let packet = (self.encode)(format).and_then(|body| self.pool.frame_push(self.route, &body));
+    fn packet_in(&mut self, serializer: &Serializer) -> Option<&Bytes> {
+        let at = self.others.iter().position(|(other, _)| other.is(serializer)).unwrap_or_else(|| {
+            let packet = (self.encode)(serializer).and_then(|body| self.pool.frame_push(self.route, &body));
             let packet = packet.inspect_err(|error| {
                 throttled!(
                     self.pool.log(),
                     error,
-                    "pushes in other formats",
+                    "pushes in other serializers",
                     route = self.route,
-                    serializer = format.name(),
+                    serializer = serializer.name(),
                     error = %error.reason(),
                     "failed to encode a push for clients with another serializer"
                 );
             });
-            self.others.push((format.clone(), packet.ok()));
+            self.others.push((serializer.clone(), packet.ok()));
             self.others.len() - 1
         });
         self.others.get(at)?.1.as_ref()

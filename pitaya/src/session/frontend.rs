@@ -19,7 +19,7 @@ use super::pool::Pool;
 use super::side::Side;
 use crate::error::Result;
 use crate::net::UpgradeRequest;
-use crate::serialize::Format;
+use crate::serialize::Serializer;
 use crate::span::{ClientMessage, Tracer};
 use crate::util::sync::Mutex;
 use crate::wire::handshake;
@@ -126,7 +126,7 @@ pub(crate) struct FrontendSession {
     via: Option<Box<Via>>,
     outbox: Outbox,
     /// The session's own format, once it is known; `None` inside for the server's.
-    format: OnceLock<Option<Format>>,
+    format: OnceLock<Option<Serializer>>,
     data: Data,
     binding: Binding,
     /// The call of the lane that runs now.
@@ -182,23 +182,23 @@ impl FrontendSession {
 
     /// Returns the format of the bodies from and to the client.
     #[inline]
-    pub(crate) fn format(&self) -> &Format {
-        self.own_format().unwrap_or(&self.pool.settings().format)
+    pub(crate) fn format(&self) -> &Serializer {
+        self.own_serializer().unwrap_or(&self.pool.settings().format)
     }
 
     /// Returns the format of the bodies if it is not the server's.
     #[inline]
-    pub(crate) fn own_format(&self) -> Option<&Format> {
+    pub(crate) fn own_serializer(&self) -> Option<&Serializer> {
         self.format.get()?.as_ref()
     }
 
     /// Sets the format that the acceptor has fixed. The handshake does not change it.
-    pub(crate) fn fix_format(&self, format: &Format) {
-        self.set_format(format);
+    pub(crate) fn fix_serializer(&self, format: &Serializer) {
+        self.set_serializer(format);
     }
 
     /// Sets the format unless it is set. Returns whether the session has one of its own from now on.
-    fn set_format(&self, format: &Format) -> bool {
+    fn set_serializer(&self, format: &Serializer) -> bool {
         let own = (!format.is(&self.pool.settings().format)).then(|| format.clone());
         let is_own = own.is_some();
         self.format.set(own).is_ok() && is_own
@@ -206,8 +206,8 @@ impl FrontendSession {
 
     /// Sets the format that the client has named in its handshake. A push that was made before is in another format, so
     /// it is dropped.
-    pub(crate) fn choose_format(&self, format: &Format) {
-        if self.set_format(format) {
+    pub(crate) fn choose_serializer(&self, format: &Serializer) {
+        if self.set_serializer(format) {
             self.lost(self.outbox.discard_held());
         }
     }

@@ -16,7 +16,7 @@ use super::{CloseReason, Pushing, SessionData, SessionPool, binding};
 use crate::error::{Error, Result, code, text};
 use crate::net::UpgradeRequest;
 use crate::peers::SessionRequest;
-use crate::serialize::{Format, Message, Push};
+use crate::serialize::{Message, Push, Serializer};
 use crate::wire::handshake;
 
 /// A client's session, with a typed view `D` of its data.
@@ -113,9 +113,9 @@ impl<D> Session<D> {
     /// An older session of the same uid on this server is closed. It can neither fail this bind nor undo it later.
     ///
     /// Returns when older sessions of the user have ended, their close callbacks included, or after
-    /// `pitaya.session.replace.timeout`. With `pitaya.session.unique` that holds for other frontends of the type too, if
-    /// they are servers of this library that discovery knows; a frontend that does not answer costs half a second more.
-    /// A bind within a handler or a close callback of the older session does not wait for that session.
+    /// `pitaya.session.replace.timeout`. With `pitaya.session.unique` that holds for other frontends of the type too,
+    /// if they are servers of this library that discovery knows; a frontend that does not answer costs half a second
+    /// more. A bind within a handler or a close callback of the older session does not wait for that session.
     ///
     /// Cancel safety: a bind that is dropped is undone.
     ///
@@ -125,8 +125,8 @@ impl<D> Session<D> {
     /// # Errors
     /// `illegal uid` for a uid that [`check_uid`](crate::session::check_uid) refuses; `session is already bound to an
     /// uid` (the source of both has details, for the log); `PIT-499` if the session is closed; the error of a
-    /// callback, which unbinds the session again. On a backend also `session not found` if the session has ended, and the errors of a call
-    /// between servers.
+    /// callback, which unbinds the session again. On a backend also `session not found` if the session has ended, and
+    /// the errors of a call between servers.
     pub async fn bind(&self, uid: &str) -> Result<()> {
         binding::bind(&self.side, uid).await
     }
@@ -226,7 +226,7 @@ impl<D> Session<D> {
     /// Returns the format of the bodies from and to the client.
     ///
     /// On a backend it is the server's, because the frontend recodes.
-    pub fn format(&self) -> &Format {
+    pub fn format(&self) -> &Serializer {
         self.side.format()
     }
 
@@ -264,7 +264,7 @@ impl<D: SessionData> Session<D> {
     ///
     /// It has no connection. Its pushes are in the [`Pushes`].
     pub fn test() -> (Self, Pushes) {
-        testing::session(&Pool::test(Settings::new(Format::Json)))
+        testing::session(&Pool::test(Settings::new(Serializer::Json)))
     }
 
     /// Makes a session like [`test`](Self::test), in a pool: groups and [`Users`](crate::group::Users) over the same

@@ -19,7 +19,7 @@ use crate::config::OutboxPolicy;
 use crate::error::{Error, Result, code, text};
 use crate::metrics::{BoundMetric, CHANNEL_CAPACITY, Metrics, OUTBOX_DROPPED, OUTBOX_WAIT};
 use crate::peers::{Peers, ReplacedSession, Standalone};
-use crate::serialize::{Format, Message};
+use crate::serialize::{Message, Serializer};
 use crate::span::Tracer;
 use crate::util::throttle::{Throttle, throttled};
 use crate::wire::{Compression, Compressor, Dictionary, message, packet};
@@ -27,7 +27,7 @@ use crate::wire::{Compression, Compressor, Dictionary, message, packet};
 /// The settings that all sessions of an app share; made once, at start.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    pub(crate) format: Format,
+    pub(crate) serializer: Serializer,
     pub(crate) compression: Compressor,
     pub(crate) dictionary: Dictionary,
     pub(crate) outbox: OutboxLimits,
@@ -65,9 +65,9 @@ impl OutboxMeters {
 }
 
 impl Settings {
-    pub(crate) fn new(format: Format) -> Self {
+    pub(crate) fn new(serializer: Serializer) -> Self {
         Self {
-            format,
+            serializer,
             compression: Compressor::new(Compression::Off, 0),
             dictionary: Dictionary::default(),
             outbox: OutboxLimits { messages: 100, bytes: 1 << 20, policy: OutboxPolicy::Disconnect },
@@ -159,14 +159,19 @@ impl Pool {
         session
     }
 
-    /// Encodes the body of a push in the server's format.
+    /// Encodes the body of a push in the server's serializer.
     pub(crate) fn encode_body<M: Message>(&self, message: &M) -> Result<Bytes> {
-        encode_body(&self.settings.format, message)
+        encode_body(&self.settings.serializer, message)
     }
 
-    /// Encodes a push in a format.
-    pub(crate) fn encode_push<M: Message>(&self, format: &Format, route: &str, message: &M) -> Result<Bytes> {
-        self.frame_push(route, &encode_body(format, message)?)
+    /// Encodes a push in a serializer.
+    pub(crate) fn encode_push<M: Message>(
+        &self,
+        serializer: &Serializer,
+        route: &str,
+        message: &M,
+    ) -> Result<Bytes> {
+        self.frame_push(route, &encode_body(serializer, message)?)
     }
 
     /// Checks whether a push may have this route.
@@ -303,9 +308,9 @@ impl Pool {
 }
 
 /// Encodes the body of a push.
-pub(crate) fn encode_body<M: Message>(format: &Format, message: &M) -> Result<Bytes> {
+pub(crate) fn encode_body<M: Message>(serializer: &Serializer, message: &M) -> Result<Bytes> {
     let mut body = BytesMut::new();
-    format.encode(message, &mut body).map_err(|error| Error::internal(error.into_inner()))?;
+    serializer.encode(message, &mut body).map_err(|error| Error::internal(error.into_inner()))?;
     Ok(body.freeze())
 }
 
@@ -325,7 +330,7 @@ pub struct SessionPool(pub(crate) Arc<Pool>);
 impl SessionPool {
     /// A pool without an app, for tests: see [`Session::test_in`].
     pub fn test() -> Self {
-        Self(Pool::test(Settings::new(Format::Json)))
+        Self(Pool::test(Settings::new(Serializer::Json)))
     }
 
     /// Returns the open session with this id.

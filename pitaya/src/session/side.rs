@@ -7,7 +7,7 @@ use super::binding::Binding;
 use super::data::Data;
 use super::frontend::FrontendSession;
 use super::pool::Pool;
-use crate::serialize::Format;
+use crate::serialize::Serializer;
 use crate::span::{ClientMessage, Tracer};
 
 /// A session, on the server that has its connection or on another one.
@@ -34,13 +34,13 @@ impl Side {
         }
     }
 
-    /// Returns the format of the bodies from and to the client. On a backend it is the server's, also towards a frontend
-    /// whose session has another.
+    /// Returns the serializer of the bodies from and to the client. On a backend it is the server's, also towards a
+    /// frontend whose session has another.
     #[inline]
-    pub(crate) fn format(&self) -> &Format {
+    pub(crate) fn serializer(&self) -> &Serializer {
         match self {
-            Self::Frontend(session) => session.format(),
-            Self::Backend(session) => &session.pool().settings().format,
+            Self::Frontend(session) => session.serializer(),
+            Self::Backend(session) => &session.pool().settings().serializer,
         }
     }
 

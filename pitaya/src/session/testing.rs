@@ -49,12 +49,12 @@ impl Pushes {
     /// # Errors
     /// `PIT-000` if a body is not a `P`.
     pub fn take_as<P: Push>(&self) -> Result<Vec<P>> {
-        let format = self.session.format();
+        let serializer = self.session.serializer();
         self.take()
             .into_iter()
             .filter(|(route, _)| route == P::ROUTE)
             .map(|(_, body)| {
-                format
+                serializer
                     .decode(&Body::shared(&body))
                     .map_err(|error| Error::new(code::UNKNOWN, error.to_string()))
             })

@@ -10,7 +10,7 @@ use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::{Map, Value};
 
 use super::job::field;
-use crate::serialize::{Body, CodecError, Format, Message, Schema, Type, rpc};
+use crate::serialize::{self, Body, CodecError, Message, Schema, Type, rpc};
 
 /// Makes the body of a call from the argument of a job.
 pub(crate) type BodyFn = fn(Option<&Value>) -> Result<Bytes, CodecError>;
@@ -35,7 +35,7 @@ pub(crate) fn from_message<T: Message>(message: &T) -> Result<Arg, CodecError> {
         return untyped(Value::Null);
     }
     let mut bytes = BytesMut::new();
-    Format::Json.encode(message, &mut bytes)?;
+    serialize::Serializer::Json.encode(message, &mut bytes)?;
     if T::CODECS.is_raw() {
         return untyped(BASE64.encode(&bytes).into());
     }
@@ -58,7 +58,7 @@ pub(crate) fn to_body<T: Message>(arg: Option<&Value>) -> Result<Bytes, CodecErr
     let empty = Value::Object(Map::new());
     let value = read(arg.unwrap_or(&empty), &Type::Message(schema_of::<T>))?;
     let json = serde_json::to_vec(&value).map_err(CodecError::new)?;
-    let message: T = Format::Json.decode(&Body::borrowed(&json))?;
+    let message: T = serialize::Serializer::Json.decode(&Body::borrowed(&json))?;
     let mut body = BytesMut::new();
     rpc::encode(&message, &mut body)?;
     Ok(body.freeze())

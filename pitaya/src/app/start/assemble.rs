@@ -13,14 +13,14 @@ use crate::group::{Groups, MemoryStore, Users};
 use crate::metrics::Metrics;
 #[cfg(feature = "otel")]
 use crate::otel::Otel;
-use crate::serialize::Format;
+use crate::serialize::Serializer;
 use crate::session::SessionPool;
 use crate::span::Tracer;
 use crate::timer::Timers;
 use crate::wire::Dictionary;
 
 /// Makes the handle of the app, and the services that components may ask for.
-pub(super) fn assemble(builder: &mut Builder, format: Format, dictionary: Dictionary) -> Result<App> {
+pub(super) fn assemble(builder: &mut Builder, serializer: Serializer, dictionary: Dictionary) -> Result<App> {
     let services = Arc::clone(&builder.services);
     let config = Arc::new(builder.config.clone());
     #[cfg(feature = "worker")]
@@ -40,7 +40,7 @@ pub(super) fn assemble(builder: &mut Builder, format: Format, dictionary: Dictio
         runner: Runner::new(tasks.clone(), kill.clone(), config.handler_timeout).traced(tracer.clone()),
         tables: UntilStop::new(None),
     });
-    let settings = settings::sessions(&config, &metrics, format, dictionary, tracer.clone());
+    let settings = settings::sessions(&config, &metrics, serializer, dictionary, tracer.clone());
     let (node, pool) = cluster::node(builder, &shared, &metrics, settings)?;
     let sessions = SessionPool(Arc::clone(&pool));
     let rpc = Rpc::new(match &node {
@@ -118,7 +118,7 @@ pub(super) fn build(builder: &mut Builder, app: &App) -> Result<Built> {
     for note in &built.notes {
         tracing::warn!("{note}");
     }
-    check_format(&app.inner.pool.settings().format, &built.tables.handlers)?;
+    check_serializer(&app.inner.pool.settings().serializer, &built.tables.handlers)?;
     built.tables.services = Arc::clone(&builder.services);
     Ok(built)
 }
@@ -143,8 +143,8 @@ fn plan<'a>(builder: &'a mut Builder, app: &'a App) -> Plan<'a> {
 }
 
 /// Every handler must be able to speak the server's serializer.
-fn check_format(format: &Format, handlers: &Table) -> Result<()> {
-    if !matches!(format, Format::Protobuf) {
+fn check_serializer(serializer: &Serializer, handlers: &Table) -> Result<()> {
+    if !matches!(serializer, Serializer::Protobuf) {
         return Ok(());
     }
     let mut offenders: Vec<String> = Vec::new();

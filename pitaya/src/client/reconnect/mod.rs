@@ -30,7 +30,7 @@ use super::pushes::unreadable;
 use super::{Builder, Client, unsendable};
 use crate::error::{BoxError, Error, Result, code};
 use crate::route::{Handler, Notify, Route};
-use crate::serialize::{Body, Format, Message};
+use crate::serialize::{Body, Message, Serializer};
 
 type Dial = Arc<dyn Fn(Builder) -> BoxFuture<'static, Result<Client, ConnectError>> + Send + Sync>;
 type Credentials = Arc<dyn Fn() -> BoxFuture<'static, Result<Value, BoxError>> + Send + Sync>;
@@ -98,8 +98,8 @@ impl Reconnect {
         Self { builder, dial, credentials: None, greeting: None, calls: 64, bytes: 256 * 1024 }
     }
 
-    /// Sets the function that returns the user data of the handshake. It is called before every attempt, so that a token
-    /// is fresh. An error of it is a failed attempt.
+    /// Sets the function that returns the user data of the handshake. It is called before every attempt, so that a
+    /// token is fresh. An error of it is a failed attempt.
     pub fn credentials<F, Fut>(mut self, credentials: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -168,7 +168,7 @@ impl fmt::Debug for Reconnect {
 pub struct ReconnectingClient {
     calls: Arc<Calls>,
     /// The format of the first connection, which the client names for the next ones.
-    format: Format,
+    format: Serializer,
     timeout: Duration,
     stop: CancellationToken,
     /// Cancels `stop` with the last handle.
@@ -244,8 +244,8 @@ impl ReconnectingClient {
         self.calls.waiting()
     }
 
-    /// Closes the client for all clones. Calls that wait fail with `PIT-499`. The last of the [`Events`] says when it is
-    /// done.
+    /// Closes the client for all clones. Calls that wait fail with `PIT-499`. The last of the [`Events`] says when it
+    /// is done.
     pub fn close(&self) {
         self.stop.cancel();
     }

@@ -11,7 +11,7 @@ use super::calls::{Calls, Stage};
 use super::events::{Away, End};
 use crate::client::{AllPushes, Client, CloseReason, Closed, ConnectError};
 use crate::error::BoxError;
-use crate::serialize::Format;
+use crate::serialize::Serializer;
 
 const FIRST: f64 = 0.25;
 const FACTOR: f64 = 1.7;
@@ -58,7 +58,7 @@ impl Supervisor {
     }
 
     /// Makes later connections use the format of the first one.
-    pub(super) fn pin_format(&mut self, format: &Format) {
+    pub(super) fn pin_format(&mut self, format: &Serializer) {
         self.how.builder = self.how.builder.clone().serializer(format.clone());
     }
 

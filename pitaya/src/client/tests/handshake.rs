@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::error::Error;
-use crate::serialize::{Format, Serializer};
+use crate::serialize::{CustomSerializer, Serializer};
 
 #[tokio::test]
 async fn client_introduces_itself_and_learns_server() {
@@ -143,7 +143,7 @@ async fn a_server_that_never_answers_is_given_up() {
 
 struct Shout;
 
-impl Serializer for Shout {
+impl CustomSerializer for Shout {
     fn name(&self) -> &str {
         "shout"
     }
@@ -185,7 +185,7 @@ async fn a_serializer_of_ones_own_is_spoken_both_ways() {
 async fn a_serializer_that_was_not_expected_is_named() {
     for (wish, server, text) in [
         (None, "yaml", "the server speaks `yaml`: give the client that serializer with `.serializer(…)`"),
-        (Some(Format::Protobuf), "json", "the server speaks `json`, this client speaks `protobuf`"),
+        (Some(Serializer::Protobuf), "json", "the server speaks `json`, this client speaks `protobuf`"),
     ] {
         let mut builder = Client::builder();
         if let Some(wish) = wish {

@@ -3,31 +3,31 @@
 use std::{fmt, io};
 
 use super::{Acceptor, BoxFuture, IncomingConnection, ListenOptions, Listening};
-use crate::serialize::Format;
+use crate::serialize::Serializer;
 
 /// An acceptor that fixes the serializer of its sessions. [`Acceptor::serializer`] returns it.
-pub struct FixedFormat<A> {
+pub struct FixedSerializer<A> {
     inner: A,
-    format: Format,
+    serializer: Serializer,
 }
 
-impl<A> FixedFormat<A> {
-    pub(super) fn new(inner: A, format: Format) -> Self {
-        Self { inner, format }
+impl<A> FixedSerializer<A> {
+    pub(super) fn new(inner: A, serializer: Serializer) -> Self {
+        Self { inner, serializer }
     }
 }
 
-impl<A: Acceptor> Acceptor for FixedFormat<A> {
+impl<A: Acceptor> Acceptor for FixedSerializer<A> {
     fn listen(&mut self, options: &ListenOptions) -> BoxFuture<'_, io::Result<Listening>> {
         self.inner.listen(options)
     }
 
     fn accept(&mut self) -> BoxFuture<'_, io::Result<IncomingConnection>> {
         let accept = self.inner.accept();
-        let format = &self.format;
+        let serializer = &self.serializer;
         Box::pin(async move {
             let mut incoming = accept.await?;
-            incoming.fix_format(format);
+            incoming.fix_serializer(serializer);
             Ok(incoming)
         })
     }
@@ -37,8 +37,11 @@ impl<A: Acceptor> Acceptor for FixedFormat<A> {
     }
 }
 
-impl<A: fmt::Debug> fmt::Debug for FixedFormat<A> {
+impl<A: fmt::Debug> fmt::Debug for FixedSerializer<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FixedFormat").field("inner", &self.inner).field("format", &self.format).finish()
+        f.debug_struct("FixedSerializer")
+            .field("inner", &self.inner)
+            .field("serializer", &self.serializer)
+            .finish()
     }
 }
