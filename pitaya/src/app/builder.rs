@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::signals::Signals;
-use super::{App, Running, start};
+use super::App;
 use crate::acceptor::Acceptor;
 use crate::binding::BindingStorage;
 use crate::cluster::{Discovery, Routers, Transport};
@@ -186,53 +185,6 @@ impl Builder {
     pub(crate) fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
-    }
-
-    /// Starts the app within `pitaya.start.timeout`. Unlike [`run`](Self::run) it does not listen to signals.
-    ///
-    /// Waits for the transport, the discovery, and `init` and `after_init` of all modules and components. `Ok` means
-    /// that the acceptors listen. After an error, everything that had started has been stopped.
-    ///
-    /// Not cancel safe: after a drop, modules and components that had started are not shut down.
-    ///
-    /// # Errors
-    /// All reasons that keep the app from starting, such as an invalid configuration, duplicate routes, a component
-    /// that cannot be built, a module that fails, or an address in use.
-    pub async fn start(self) -> Result<Running> {
-        start::start(self).await
-    }
-
-    /// Starts the app and serves until `SIGINT`, `SIGQUIT`, `SIGTERM` or [`App::shutdown`], then stops it.
-    ///
-    /// Listens to signals from the first poll on. A signal during the start stops in order what had started; this then
-    /// returns `Ok`. A second signal skips the remaining waits.
-    ///
-    /// Not cancel safe, as [`start`](Self::start) and [`Running::wait`] are not.
-    ///
-    /// # Errors
-    /// As [`start`](Self::start).
-    pub async fn run(self) -> Result<()> {
-        self.run_with(|_| {}).await
-    }
-
-    /// Does what [`run`](Self::run) does, and calls `started` once the app serves, for example to print an address.
-    ///
-    /// # Errors
-    /// As [`start`](Self::start).
-    ///
-    /// ```no_run
-    /// # use pitaya::prelude::*;
-    /// # async fn example(builder: pitaya::app::Builder) -> Result<()> {
-    /// builder.run_with(|app| println!("listening on {:?}", app.addresses())).await
-    /// # }
-    /// ```
-    pub async fn run_with(self, started: impl FnOnce(&Running)) -> Result<()> {
-        let mut signals = Signals::listen();
-        if let Some(running) = start::start_or_stop(self, Some(&mut signals)).await? {
-            started(&running);
-            running.serve(signals).await;
-        }
-        Ok(())
     }
 }
 

@@ -5,25 +5,23 @@ use std::time::Duration;
 
 use tokio::time::{Instant, interval_at};
 
-use super::builder::Builder;
-use super::{App, settings};
+use super::App;
 use crate::component::{LocalRemotes, Tables};
 use crate::error::Result;
 use crate::util::sync::Mutex;
 use crate::util::throttle::{GLOBAL, throttled};
 use crate::worker::pool::{Pool, PoolState};
 use crate::worker::run::{JobRoute, Runner};
-use crate::worker::{Worker, arg, stats};
+use crate::worker::{Options, Worker, arg, stats};
 
 /// The worker of an app, while it runs.
 #[derive(Default)]
 pub(super) struct Jobs(Mutex<Option<Pool>>);
 
 impl Jobs {
-    /// Starts the worker, if the builder has one.
-    pub(super) fn start(&self, builder: &mut Builder, app: &App, tables: &Tables) -> Result<()> {
-        let Some(worker) = builder.worker.take() else { return Ok(()) };
-        let pool = Pool::start(settings::worker(&builder.config), runner(worker, app, tables))?;
+    /// Starts a worker.
+    pub(super) fn start(&self, worker: Worker, options: Options, app: &App, tables: &Tables) -> Result<()> {
+        let pool = Pool::start(options, runner(worker, app, tables))?;
         app.inner.tasks.spawn(sample(app.clone(), Arc::clone(pool.state())));
         *self.0.lock() = Some(pool);
         Ok(())

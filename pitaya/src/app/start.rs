@@ -22,18 +22,59 @@ mod call_limits;
 mod check;
 mod handshake;
 
-/// Starts an app.
-pub(super) async fn start(builder: Builder) -> Result<Running> {
-    let started = start_or_stop(builder, None).await?;
-    started.ok_or_else(|| invalid("the start was interrupted".to_owned()))
+impl Builder {
+    /// Starts the app within `pitaya.start.timeout`. Unlike [`run`](Self::run) it does not listen to signals.
+    ///
+    /// Waits for the transport, the discovery, and `init` and `after_init` of all modules and components. `Ok` means
+    /// that the acceptors listen. After an error, everything that had started has been stopped.
+    ///
+    /// Not cancel safe: after a drop, modules and components that had started are not shut down.
+    ///
+    /// # Errors
+    /// All reasons that keep the app from starting, such as an invalid configuration, duplicate routes, a component that
+    /// cannot be built, a module that fails, or an address in use.
+    pub async fn start(self) -> Result<Running> {
+        let started = start_or_stop(self, None).await?;
+        started.ok_or_else(|| invalid("the start was interrupted".to_owned()))
+    }
+
+    /// Starts the app and serves until `SIGINT`, `SIGQUIT`, `SIGTERM` or [`App::shutdown`], then stops it.
+    ///
+    /// Listens to signals from the first poll on. A signal during the start stops in order what had started; this then
+    /// returns `Ok`. A second signal skips the remaining waits.
+    ///
+    /// Not cancel safe, as [`start`](Self::start) and [`Running::wait`] are not.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn run(self) -> Result<()> {
+        self.run_with(|_| {}).await
+    }
+
+    /// Does what [`run`](Self::run) does, and calls `started` once the app serves, for example to print an address.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    ///
+    /// ```no_run
+    /// # use pitaya::prelude::*;
+    /// # async fn example(builder: pitaya::app::Builder) -> Result<()> {
+    /// builder.run_with(|app| println!("listening on {:?}", app.addresses())).await
+    /// # }
+    /// ```
+    pub async fn run_with(self, started: impl FnOnce(&Running)) -> Result<()> {
+        let mut signals = Signals::listen();
+        if let Some(running) = start_or_stop(self, Some(&mut signals)).await? {
+            started(&running);
+            running.serve(signals).await;
+        }
+        Ok(())
+    }
 }
 
 /// Starts an app unless a signal interrupts the start. Returns `None` if one did: then everything that had begun has
 /// stopped, in the order of a stop. A second signal skips the remaining waits.
-pub(super) async fn start_or_stop(
-    mut builder: Builder,
-    mut signals: Option<&mut Signals>,
-) -> Result<Option<Running>> {
+async fn start_or_stop(mut builder: Builder, mut signals: Option<&mut Signals>) -> Result<Option<Running>> {
     let Prepared { app, mut lifecycles, served } = prepare(&mut builder)?;
     let step = Step::new("the start");
     let begun = tokio::select! {
@@ -137,7 +178,9 @@ async fn begin(
     app.inner.groups.start(&app.inner.tasks, app.inner.cancel.clone());
 
     #[cfg(feature = "worker")]
-    app.inner.jobs.start(builder, app, &tables)?;
+    if let Some(worker) = builder.worker.take() {
+        app.inner.jobs.start(worker, settings::worker(&builder.config), app, &tables)?;
+    }
 
     step.set("the acceptors");
     let context = connection_context(builder, app, tables, handshake_policy)?;

@@ -1,10 +1,12 @@
 //! Drains and stops an app.
 
+use std::future::Future;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::Running;
+use super::signals::{Signals, StopSignal};
 use crate::lifecycle::run_step;
 use crate::module::Drained;
 use crate::session::CloseReason;
@@ -12,8 +14,57 @@ use crate::session::CloseReason;
 /// The wait for aborted tasks. A task that does not block its thread ends with its next poll.
 const CUT: Duration = Duration::from_secs(1);
 
+impl Running {
+    /// Serves until `SIGINT`, `SIGQUIT`, `SIGTERM` or [`App::shutdown`](super::App::shutdown), then stops. `SIGTERM` drains first if
+    /// `pitaya.session.drain.enabled` is set. A second signal skips the remaining waits.
+    ///
+    /// Listens to signals from this call on, not from the first poll. Must be called within a Tokio runtime.
+    ///
+    /// Not cancel safe: an app whose future is dropped keeps serving, or stays half stopped.
+    pub fn wait(self) -> impl Future<Output = ()> + Send {
+        let signals = Signals::listen();
+        self.serve(signals)
+    }
+
+    pub(super) async fn serve(self, mut signals: Signals) {
+        let signal = tokio::select! {
+            biased;
+            signal = signals.next() => signal,
+            () = self.app().inner.shutdown.cancelled() => StopSignal::Stop,
+        };
+        let force = CancellationToken::new();
+        let second = {
+            let force = force.clone();
+            tokio::spawn(async move {
+                signals.next().await;
+                force.cancel();
+            })
+        };
+        if signal == StopSignal::Terminate && self.app().config().session.drain.enabled {
+            drain(&self, &force).await;
+        }
+        stop(self, &force).await;
+        second.abort();
+    }
+
+    /// Closes the acceptors and waits for the sessions to end, for at most `pitaya.session.drain.timeout`.
+    ///
+    /// Cancel safe: after a drop the acceptors stay closed and the sessions stay open.
+    pub async fn drain(&self) {
+        drain(self, &CancellationToken::new()).await;
+    }
+
+    /// Stops the app: closes the acceptors and all sessions, waits for handlers and close callbacks, then shuts down
+    /// components and modules. Each step may take `pitaya.stop.timeout`.
+    ///
+    /// Not cancel safe: the steps that remain after a drop do not run.
+    pub async fn stop(self) {
+        stop(self, &CancellationToken::new()).await;
+    }
+}
+
 /// Closes the acceptors and waits for the sessions to end.
-pub(super) async fn drain(running: &Running, force: &CancellationToken) {
+async fn drain(running: &Running, force: &CancellationToken) {
     running.accepting.cancel();
     running.app().inner.watch.draining();
     if let Some(node) = &running.app().inner.node {

@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::App;
-use super::builder::Builder;
 use crate::config::Config;
 use crate::error::Result;
+use crate::metrics::Reporter;
 
 const STARTING: u8 = 0;
 const SERVING: u8 = 1;
@@ -63,22 +63,26 @@ impl Drop for Watch {
 }
 
 /// Adds the reporters that the configuration asks for.
-pub(super) fn add_reporters(builder: &mut Builder) {
-    let config = &builder.config;
+#[cfg_attr(not(any(feature = "prometheus", feature = "statsd")), expect(unused_mut, reason = "none to add"))]
+pub(super) fn add_reporters(
+    config: &Config,
+    mut reporters: Vec<Arc<dyn Reporter>>,
+) -> Vec<Arc<dyn Reporter>> {
     warn_of_missing_features(config);
     #[cfg(feature = "prometheus")]
     if (config.metrics.prometheus.enabled || !config.http_listen.is_empty())
-        && !builder.reporters.iter().any(|reporter| reporter.scrape("").is_some())
+        && !reporters.iter().any(|reporter| reporter.scrape("").is_some())
     {
-        builder.reporters.push(Arc::new(crate::metrics::Prometheus::from_config(config)));
+        reporters.push(Arc::new(crate::metrics::Prometheus::from_config(config)));
     }
     #[cfg(feature = "statsd")]
     if config.metrics.statsd.enabled {
         match crate::metrics::Statsd::from_config(config) {
-            Ok(statsd) => builder.reporters.push(Arc::new(statsd)),
+            Ok(statsd) => reporters.push(Arc::new(statsd)),
             Err(error) => tracing::error!(%error, "failed to set up StatsD: no metrics are sent to it"),
         }
     }
+    reporters
 }
 
 /// Such a configuration is not an error, because one file may serve programs with different features.

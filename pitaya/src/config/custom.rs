@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::value_type::quoted;
+use super::value_type::{Raw, ValueType, is_label_name, quoted};
 
 /// A metric that the application reports itself, defined under `pitaya.metrics.custom.…`.
 ///
@@ -56,14 +56,31 @@ struct Spec {
     buckets: Vec<f64>,
 }
 
-/// Whether a name may be a label's or a metric's: letters, digits and `_`, no digit first.
-pub(crate) fn is_label_name(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+/// Definitions of custom metrics: an array of tables, from a file only.
+pub(super) struct Specs;
+
+impl ValueType for Specs {
+    type Value = Vec<CustomMetric>;
+    const NAME: &'static str = "list of tables";
+
+    fn parse(raw: Raw<'_>) -> Result<Self::Value, String> {
+        match raw {
+            Raw::Toml(toml::Value::Array(specs)) => specs.iter().map(parse).collect(),
+            Raw::Toml(_) => Err("must be a list of tables".into()),
+            Raw::Text(_) => Err("cannot come from the environment, only from a file or from code".into()),
+        }
+    }
+
+    fn show(value: &Self::Value) -> String {
+        format!("[{}]", value.iter().map(show).collect::<Vec<_>>().join(", "))
+    }
+
+    fn check(value: &Self::Value) -> Result<(), &'static str> {
+        value.iter().try_for_each(check)
+    }
 }
 
-pub(super) fn parse(value: &toml::Value) -> Result<CustomMetric, String> {
+fn parse(value: &toml::Value) -> Result<CustomMetric, String> {
     let toml::Value::Table(table) = value else {
         return Err("must be a list of tables".into());
     };
@@ -89,7 +106,7 @@ pub(super) fn parse(value: &toml::Value) -> Result<CustomMetric, String> {
     })
 }
 
-pub(super) fn show(metric: &CustomMetric) -> String {
+fn show(metric: &CustomMetric) -> String {
     let labels: Vec<_> = metric.labels.iter().map(|label| quoted(label)).collect();
     let mut text = format!(
         "{{ subsystem = {}, name = {}, help = {}, labels = [{}]",
@@ -109,7 +126,7 @@ pub(super) fn show(metric: &CustomMetric) -> String {
     text + " }"
 }
 
-pub(super) fn check(metric: &CustomMetric) -> Result<(), &'static str> {
+fn check(metric: &CustomMetric) -> Result<(), &'static str> {
     if !is_label_name(&metric.name) || !(metric.subsystem.is_empty() || is_label_name(&metric.subsystem)) {
         return Err("metrics with a name of letters, digits and `_`");
     }

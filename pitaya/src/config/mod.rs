@@ -71,7 +71,6 @@ mod value_type;
 
 pub use choices::{OutboxPolicy, RpcTransport, SerializerType, StatsdDialect};
 pub use custom::CustomMetric;
-pub(crate) use custom::is_label_name;
 pub use error::{ConfigError, Origin, Problem};
 pub use print::print_if_asked;
 pub use route_limit::RouteLimit;
@@ -82,6 +81,7 @@ pub use table::{
     RedisConfig, RedisTlsConfig, RetryConfig, SessionConfig, StatsdConfig, UserRateLimitConfig, WorkerConfig,
     WsConfig,
 };
+pub(crate) use value_type::is_label_name;
 
 use key::Key;
 use load::Loader;

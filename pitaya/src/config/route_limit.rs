@@ -45,9 +45,33 @@ impl RouteLimit {
     }
 }
 
+/// Limits of routes: an array of tables, from a file only.
+pub(super) struct RouteLimits;
+
+impl ValueType for RouteLimits {
+    type Value = Vec<RouteLimit>;
+    const NAME: &'static str = "list of tables";
+
+    fn parse(raw: Raw<'_>) -> Result<Self::Value, String> {
+        match raw {
+            Raw::Toml(toml::Value::Array(limits)) => limits.iter().map(parse).collect(),
+            Raw::Toml(_) => Err("must be a list of tables".into()),
+            Raw::Text(_) => Err("cannot come from the environment, only from a file or from code".into()),
+        }
+    }
+
+    fn show(value: &Self::Value) -> String {
+        format!("[{}]", value.iter().map(show).collect::<Vec<_>>().join(", "))
+    }
+
+    fn check(value: &Self::Value) -> Result<(), &'static str> {
+        value.iter().try_for_each(check)
+    }
+}
+
 const FORM: &str = "must be a list of tables `{ route = \"service.method\", limit = 5, interval = \"1s\", peruser = false }`";
 
-pub(super) fn parse(value: &toml::Value) -> Result<RouteLimit, String> {
+fn parse(value: &toml::Value) -> Result<RouteLimit, String> {
     let toml::Value::Table(table) = value else { return Err(FORM.into()) };
     let mut limit = RouteLimit::new("", 0);
     for (key, value) in table {
@@ -65,7 +89,7 @@ pub(super) fn parse(value: &toml::Value) -> Result<RouteLimit, String> {
     Ok(limit)
 }
 
-pub(super) fn show(limit: &RouteLimit) -> String {
+fn show(limit: &RouteLimit) -> String {
     format!(
         "{{ route = {}, limit = {}, interval = {}, peruser = {} }}",
         quoted(&limit.route),
@@ -75,7 +99,7 @@ pub(super) fn show(limit: &RouteLimit) -> String {
     )
 }
 
-pub(super) fn check(limit: &RouteLimit) -> Result<(), &'static str> {
+fn check(limit: &RouteLimit) -> Result<(), &'static str> {
     if route::parse(&limit.route).is_err() {
         return Err("limits with a `route` such as `chat.say` or `server.chat.say`");
     }

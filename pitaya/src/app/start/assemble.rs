@@ -27,9 +27,9 @@ pub(super) fn assemble(builder: &mut Builder, serializer: Serializer, dictionary
     let reliable = crate::worker::Reliable::new(&settings::worker(&config))?;
     let server_id: Arc<str> =
         builder.server_id.take().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()).into();
-    watch::add_reporters(builder);
-    let metrics = Metrics::new(&config, &builder.server_type, std::mem::take(&mut builder.reporters))
-        .map_err(|error| invalid(error.to_string()))?;
+    let reporters = watch::add_reporters(&config, std::mem::take(&mut builder.reporters));
+    let metrics =
+        Metrics::new(&config, &builder.server_type, reporters).map_err(|error| invalid(error.to_string()))?;
     let timers = Timers::with_tick(config.timer_precision, builder.clock.clone())?;
     let (tasks, kill) = (TaskTracker::new(), CancellationToken::new());
     let tracer = tracer(builder, &server_id)?;

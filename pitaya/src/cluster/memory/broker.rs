@@ -1,20 +1,17 @@
 //! The broker in memory: routes messages between the transports of one process.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 #[cfg(feature = "testing")]
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard};
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
 
-use super::MemoryTransport;
+use super::delivery::{Delivery, Destination, Envelope, EnvelopeKind, Queue, QueueItem, ReplySender};
 #[cfg(feature = "testing")]
 use super::interceptor::{InTransit, Interceptor};
 use crate::cluster::TransportError;
-use crate::cluster::receive::MessageKind;
 use crate::util::sync::Mutex;
 
 /// How many messages one queue holds: as many as a subscription of the NATS client.
@@ -84,9 +81,7 @@ pub struct MemoryBroker {
 #[derive(Default)]
 struct Network {
     subscriptions: Mutex<Subscriptions>,
-    /// Ids of unreachable servers. No other lock is taken while this one is held.
-    cut_off: Mutex<BTreeSet<Arc<str>>>,
-    dropped: AtomicU64,
+    delivery: Arc<Delivery>,
     /// How often the task of a queue yields.
     turn_rng: Mutex<TurnRng>,
     #[cfg(feature = "testing")]
@@ -108,64 +103,6 @@ impl Default for TurnRng {
 struct Subscriptions {
     last: u64,
     subjects: BTreeMap<String, BTreeMap<u64, Queue>>,
-}
-
-/// The queue of one subscription of a transport.
-#[derive(Clone)]
-pub(super) struct Queue {
-    pub(super) server: Arc<str>,
-    pub(super) items: mpsc::Sender<QueueItem>,
-}
-
-/// An item of a queue.
-pub(super) enum QueueItem {
-    Envelope(Envelope),
-    /// Answered when all earlier items have been handled.
-    Mark(oneshot::Sender<()>),
-    /// The broker is reachable again.
-    Reconnected,
-}
-
-/// One message from one server to another.
-#[derive(Clone)]
-pub(super) struct Envelope {
-    pub(super) from: Arc<str>,
-    pub(super) to: Arc<str>,
-    pub(super) kind: EnvelopeKind,
-    pub(super) body: Bytes,
-}
-
-#[derive(Clone)]
-pub(super) enum EnvelopeKind {
-    Request(ReplySender),
-    Answer,
-    Message(MessageKind),
-}
-
-/// The sender of the reply to a request. Only the first reply counts.
-#[derive(Clone)]
-pub(super) struct ReplySender(Arc<Mutex<Option<oneshot::Sender<Bytes>>>>);
-
-impl ReplySender {
-    pub(super) fn new() -> (Self, oneshot::Receiver<Bytes>) {
-        let (sender, receiver) = oneshot::channel();
-        (Self(Arc::new(Mutex::new(Some(sender)))), receiver)
-    }
-
-    fn answer(&self, body: Bytes) {
-        let sender = self.0.lock().take();
-        if let Some(sender) = sender {
-            // The caller may have stopped waiting.
-            let _ = sender.send(body);
-        }
-    }
-}
-
-/// The destination of an envelope.
-#[derive(Clone)]
-pub(super) enum Destination {
-    Queue(Queue),
-    ReplySender(ReplySender),
 }
 
 impl MemoryBroker {
@@ -192,16 +129,10 @@ impl MemoryBroker {
         self.network.turn_rng.lock()
     }
 
-    /// Returns a transport over this broker, for one app.
-    #[must_use]
-    pub fn transport(&self) -> MemoryTransport {
-        MemoryTransport::new(self.clone())
-    }
-
     /// Returns how many messages were dropped because a queue was full.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.network.dropped.load(Ordering::Relaxed)
+        self.network.delivery.dropped()
     }
 
     /// Sets whether a server can reach the broker.
@@ -218,10 +149,8 @@ impl MemoryBroker {
     /// broker.set_reachable("room-1", true);
     /// ```
     pub fn set_reachable(&self, server_id: &str, reachable: bool) {
-        match reachable {
-            false => drop(self.cut_off().insert(server_id.into())),
-            true if self.cut_off().remove(server_id) => self.send_reconnected(server_id),
-            true => {}
+        if self.network.delivery.set_reachable(server_id, reachable) && reachable {
+            self.send_reconnected(server_id);
         }
     }
 
@@ -242,7 +171,7 @@ impl MemoryBroker {
     }
 
     pub(super) fn reaches(&self, server_id: &str) -> bool {
-        !self.cut_off().contains(server_id)
+        self.network.delivery.reaches(server_id)
     }
 
     /// Registers the queue of a transport's requests, whose subject is unique. Returns the number of the transport.
@@ -327,40 +256,20 @@ impl MemoryBroker {
         #[cfg(feature = "testing")]
         if let Some(interceptor) = self.network.interceptor.get() {
             interceptor.intercept(InTransit {
-                broker: self.clone(),
+                delivery: Arc::clone(&self.network.delivery),
                 subject: subject.into(),
                 envelope,
                 destination,
             });
             return true;
         }
-        self.deliver(envelope, &destination)
-    }
-
-    pub(super) fn deliver(&self, envelope: Envelope, destination: &Destination) -> bool {
-        match destination {
-            Destination::ReplySender(caller) => {
-                caller.answer(envelope.body);
-                true
-            }
-            Destination::Queue(queue) => {
-                let taken = queue.items.try_send(QueueItem::Envelope(envelope)).is_ok();
-                if !taken {
-                    self.network.dropped.fetch_add(1, Ordering::Relaxed);
-                }
-                taken
-            }
-        }
+        self.network.delivery.deliver(envelope, &destination)
     }
 
     /// Sends every message through an interceptor from now on.
     #[cfg(feature = "testing")]
     pub(crate) fn set_interceptor(&self, interceptor: Arc<dyn Interceptor>) {
         let _ = self.network.interceptor.set(interceptor);
-    }
-
-    fn cut_off(&self) -> MutexGuard<'_, BTreeSet<Arc<str>>> {
-        self.network.cut_off.lock()
     }
 
     fn subscriptions(&self) -> MutexGuard<'_, Subscriptions> {

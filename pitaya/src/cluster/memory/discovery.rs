@@ -28,11 +28,15 @@ enum Membership {
     Closed,
 }
 
-impl MemoryDiscovery {
-    pub(super) fn new(registry: MemoryRegistry) -> Self {
-        Self { registry, membership: Mutex::new(Membership::New) }
+impl MemoryRegistry {
+    /// Returns the membership of a new app, for [`Builder::discovery`](crate::app::Builder::discovery).
+    #[must_use]
+    pub fn discovery(&self) -> MemoryDiscovery {
+        MemoryDiscovery { registry: self.clone(), membership: Mutex::new(Membership::New) }
     }
+}
 
+impl MemoryDiscovery {
     fn membership(&self) -> MutexGuard<'_, Membership> {
         self.membership.lock()
     }

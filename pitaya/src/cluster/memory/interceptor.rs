@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::broker::{Destination, Envelope, EnvelopeKind, MemoryBroker};
+use super::delivery::{Delivery, Destination, Envelope, EnvelopeKind};
 use crate::cluster::receive::MessageKind;
 
 /// Receives every message between the servers of a broker.
@@ -15,7 +15,7 @@ pub(crate) trait Interceptor: Send + Sync {
 /// One message from one server to one other.
 #[derive(Clone)]
 pub(crate) struct InTransit {
-    pub(super) broker: MemoryBroker,
+    pub(super) delivery: Arc<Delivery>,
     pub(super) subject: Arc<str>,
     pub(super) envelope: Envelope,
     pub(super) destination: Destination,
@@ -60,7 +60,7 @@ impl InTransit {
     /// It never waits, takes only the broker's lock of unreachable servers, and runs no code of a server: tasks that it
     /// wakes do.
     pub(crate) fn deliver(self) -> bool {
-        let Self { broker, envelope, destination, .. } = self;
-        broker.reaches(&envelope.to) && broker.deliver(envelope, &destination)
+        let Self { delivery, envelope, destination, .. } = self;
+        delivery.reaches(&envelope.to) && delivery.deliver(envelope, &destination)
     }
 }

@@ -3,11 +3,13 @@
 //! | module | job |
 //! |---|---|
 //! | `broker` | routes each message to the queues of its subject |
+//! | `delivery` | the messages and the queues, and which servers are reachable |
 //! | `transport` `queue` | one app's transport, and the task of each of its subscriptions |
 //! | `registry` `discovery` | the registered servers, and one app's membership |
 //! | `interceptor` | a hook that decides when, whether and how often each message arrives |
 
 mod broker;
+mod delivery;
 mod discovery;
 #[cfg(feature = "testing")]
 mod interceptor;

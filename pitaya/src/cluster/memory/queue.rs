@@ -9,9 +9,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::broker::{
-    Envelope, EnvelopeKind, MAX_MESSAGE, MAX_QUEUED, MemoryBroker, Queue, QueueItem, ReplySender,
-};
+use super::broker::{MAX_MESSAGE, MAX_QUEUED, MemoryBroker};
+use super::delivery::{Envelope, EnvelopeKind, Queue, QueueItem, ReplySender};
 use crate::cluster::Receiver;
 use crate::cluster::receive::{
     InlineBudget, RunningRequest, deliver, fit_to_limit, overloaded_reply, reconnected,

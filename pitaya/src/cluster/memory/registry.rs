@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::MemoryDiscovery;
 use crate::cluster::{Server, Servers};
 use crate::error::{Error, Result, code};
 use crate::util::sync::Mutex;
@@ -98,12 +97,6 @@ impl MemoryRegistry {
     #[must_use]
     pub fn with_lease(lease: Duration) -> Self {
         Self { inner: Arc::new(Inner { lease, state: Mutex::default() }) }
-    }
-
-    /// Returns the membership of a new app, for [`Builder::discovery`](crate::app::Builder::discovery).
-    #[must_use]
-    pub fn discovery(&self) -> MemoryDiscovery {
-        MemoryDiscovery::new(self.clone())
     }
 
     /// Returns all registered servers, by id.

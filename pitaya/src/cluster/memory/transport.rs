@@ -12,15 +12,16 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::broker::{EnvelopeKind, MAX_MESSAGE, MemoryBroker, Queue, QueueItem, ReplySender};
+use super::broker::{MAX_MESSAGE, MemoryBroker};
+use super::delivery::{EnvelopeKind, Queue, QueueItem, ReplySender};
 use super::queue::Consumer;
 use crate::cluster::receive::MessageKind;
 use crate::cluster::{Address, Receiver, Server, Transport, TransportError, subject};
+use crate::util::sync::Mutex;
 
 #[cfg(test)]
 mod tests;
 
-use crate::util::sync::Mutex;
 /// The transport of one app, made by [`MemoryBroker::transport`].
 ///
 /// Dropping it removes its server from the broker.
@@ -44,12 +45,21 @@ struct Endpoint {
     users: Mutex<BTreeMap<String, usize>>,
 }
 
-impl MemoryTransport {
-    pub(super) fn new(broker: MemoryBroker) -> Self {
-        let (closed, cut) = (CancellationToken::new(), CancellationToken::new());
-        Self { broker, endpoint: OnceLock::new(), running: TaskTracker::new(), closed, cut }
+impl MemoryBroker {
+    /// Returns a transport over this broker, for one app.
+    #[must_use]
+    pub fn transport(&self) -> MemoryTransport {
+        MemoryTransport {
+            broker: self.clone(),
+            endpoint: OnceLock::new(),
+            running: TaskTracker::new(),
+            closed: CancellationToken::new(),
+            cut: CancellationToken::new(),
+        }
     }
+}
 
+impl MemoryTransport {
     fn enter(&self, own: Arc<Server>, receiver: Arc<dyn Receiver>) -> Result<(), TransportError> {
         own.check()?;
         let requests = subject::rpc(&own.server_type, &own.id)?;

@@ -12,19 +12,9 @@ use async_nats::rustls::{
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, ServerAddr};
 
 use super::address::Login;
+use super::error::ConnectFailure;
 use super::options::{NatsOptions, NatsTls};
 use super::signals::Signals;
-
-/// Why a connection failed.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ConnectFailure {
-    /// A retry may succeed.
-    #[error("{0}")]
-    Transient(String),
-    /// A retry will not succeed: a file is missing, or the broker refuses the credentials.
-    #[error("{0}")]
-    Permanent(String),
-}
 
 /// How long the client waits before it reconnects by itself. By then the old subscriptions have ended. Otherwise
 /// messages could arrive over the old and the new connection.

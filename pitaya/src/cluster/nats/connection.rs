@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use async_nats::connection::State;
 use async_nats::{Client, PublishError, PublishErrorKind, ServerAddr, StatusCode, Subject, Subscriber};
 use bytes::Bytes;
@@ -16,13 +17,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::address::Login;
-use super::connect::{ConnectFailure, connect};
+use super::connect::connect;
 use super::dedup::DedupSlot;
+use super::error::{ConnectFailure, ConnectionLost};
 use super::flush_barrier::FlushBarrier;
 use super::options::NatsOptions;
 use super::reply_mux::ReplyMux;
 use super::signals::Signals;
 use crate::cluster::TransportError;
+
+/// The current connection of a transport; `None` while it is lost.
+pub(super) type Current = Arc<ArcSwapOption<Connection>>;
 
 /// A connection, with the signals that start and stop its receiving tasks.
 pub(super) struct Connection {
@@ -42,17 +47,6 @@ pub(super) struct Connection {
     pub(super) tasks: TaskTracker,
     flush_requests: mpsc::UnboundedSender<oneshot::Sender<()>>,
     replies: ReplyMux,
-}
-
-/// The connection was lost, or closed.
-#[derive(Debug, thiserror::Error)]
-#[error("the connection was lost immediately")]
-pub(super) struct ConnectionLost;
-
-impl From<ConnectionLost> for TransportError {
-    fn from(_: ConnectionLost) -> Self {
-        Self::Unavailable
-    }
 }
 
 impl Connection {

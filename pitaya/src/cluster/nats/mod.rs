@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `options` `address` | the configuration, and its credentials |
 //! | `connect` | opens one connection |
-//! | `brokers` | the known brokers |
+//! | `brokers` `broker_discovery` | the known brokers, and the task that learns more |
 //! | `connection` `flush_barrier` | one connection, and the check that it is alive |
 //! | `signals` | the client's events, and the counters |
 //! | `subscriptions` | receives messages, without losing any at the end |
@@ -21,10 +21,12 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 mod address;
+mod broker_discovery;
 mod brokers;
 mod connect;
 mod connection;
 mod dedup;
+mod error;
 mod flush_barrier;
 mod message_handler;
 mod options;

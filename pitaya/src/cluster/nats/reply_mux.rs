@@ -13,7 +13,7 @@ use futures_util::StreamExt as _;
 use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::connection::ConnectionLost;
+use super::error::ConnectionLost;
 use crate::cluster::TransportError;
 use crate::util::sync::Mutex;
 

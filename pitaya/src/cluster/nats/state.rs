@@ -1,63 +1,58 @@
 //! The state of a NATS transport: its options, its current connection, and everything that outlives a connection.
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::address::Addresses;
+use super::broker_discovery::BrokerDiscovery;
 use super::brokers::Brokers;
-use super::connect::ConnectFailure;
-use super::connection::{Connection, ConnectionLost};
+use super::connection::{Connection, Current};
 use super::dedup::{Dedup, DedupSlot, Side};
+use super::error::{ConnectFailure, ConnectionLost};
 use super::message_handler::{MessageHandler, SERVER};
 use super::options::NatsOptions;
-use super::requests;
+use super::requests::Requests;
 use super::signals::{Counts, Signals};
 use super::subscriptions::Subscriptions;
 use super::users::Users;
 use crate::cluster::subject::{self, BadPart};
 use crate::cluster::{Server, TransportError};
-use crate::util::sync::Mutex;
 
 /// See the module.
 pub(super) struct State {
-    pub(super) options: NatsOptions,
-    pub(super) addresses: Addresses,
-    pub(super) brokers: Brokers,
-    /// The current connection, `None` while it is lost.
-    pub(super) connection: ArcSwapOption<Connection>,
+    pub(super) options: Arc<NatsOptions>,
+    discovery: Arc<BrokerDiscovery>,
+    pub(super) connection: Current,
     pub(super) users: Users,
     pub(super) counts: Arc<Counts>,
     pub(super) handler: OnceLock<MessageHandler>,
-    /// The tasks that receive requests, and the requests in progress.
-    pub(super) requests: TaskTracker,
+    requests: Arc<Requests>,
     pub(super) closing: CancellationToken,
-    listening: Mutex<Listening>,
-}
-
-/// The connections that receive requests.
-#[derive(Default)]
-struct Listening {
-    /// No connection receives requests any more.
-    drained: bool,
-    connections: Vec<Weak<Connection>>,
 }
 
 impl State {
     pub(super) fn new(options: NatsOptions, addresses: Addresses) -> Self {
-        Self {
+        let (options, counts) = (Arc::new(options), Arc::<Counts>::default());
+        let (connection, closing) = (Arc::new(ArcSwapOption::empty()), CancellationToken::new());
+        let discovery = BrokerDiscovery {
             brokers: Brokers::new(&addresses.servers, options.tls.required),
+            options: Arc::clone(&options),
+            login: addresses.login,
+            counts: Arc::clone(&counts),
+            closing: closing.clone(),
+        };
+        let requests = Requests::new(options.messages, Arc::clone(&counts), Arc::clone(&connection));
+        Self {
             options,
-            addresses,
-            connection: ArcSwapOption::empty(),
+            discovery: Arc::new(discovery),
+            connection,
             users: Users::default(),
-            counts: Arc::default(),
+            counts,
             handler: OnceLock::new(),
-            requests: TaskTracker::new(),
-            closing: CancellationToken::new(),
-            listening: Mutex::default(),
+            requests: Arc::new(requests),
+            closing,
         }
     }
 
@@ -70,8 +65,7 @@ impl State {
     ) -> Result<Arc<Connection>, ConnectFailure> {
         let signals = Arc::new(Signals::new(&self.closing, Arc::clone(&self.counts)));
         let name = format!("{}/{}", handler.own.server_type, handler.own.id);
-        let login = self.addresses.login.as_ref();
-        let servers = self.brokers.all();
+        let (login, servers) = (self.discovery.login.as_ref(), self.discovery.brokers.all());
         let dedup = DedupSlot::default();
         let connection = Arc::new(
             Connection::open(&self.options, login, &servers, &name, Arc::clone(&signals), dedup).await?,
@@ -84,25 +78,13 @@ impl State {
         }
         match self.subscribe(handler, &connection).await {
             Ok(()) => {
-                self.follow(&connection, signals);
+                self.discovery.follow(&connection, signals);
                 Ok(connection)
             }
             Err(error) => {
                 connection.end().await;
                 Err(error)
             }
-        }
-    }
-
-    /// Learns the other brokers, now and while this connection lasts.
-    fn follow(self: &Arc<Self>, connection: &Connection, signals: Arc<Signals>) {
-        if self.options.discovery_interval.is_zero() {
-            return;
-        }
-        let info = connection.client.server_info();
-        self.learn(&info.connect_urls);
-        if let Some(at) = connection.at.clone() {
-            tokio::spawn(Arc::clone(self).discover(at, info.tls_required, signals));
         }
     }
 
@@ -116,22 +98,9 @@ impl State {
 
         let (requests, others) =
             subjects(&handler.own).map_err(|error| ConnectFailure::Permanent(error.to_string()))?;
-        if !self.listening().drained {
+        if !self.requests.is_drained() {
             let subscriber = connection.subscribe(requests).await.map_err(lost)?;
-            let subscriptions = Subscriptions::new(
-                Arc::clone(connection),
-                vec![subscriber],
-                connection.stop_requests.clone(),
-            );
-            self.listen(
-                connection,
-                requests::take(
-                    Arc::clone(self),
-                    Arc::clone(&handler.receiver),
-                    subscriptions,
-                    Arc::clone(connection),
-                ),
-            );
+            self.requests.listen(Arc::clone(&handler.receiver), subscriber, connection);
         }
         let mut subscribers = Vec::new();
         for subject in others {
@@ -156,7 +125,7 @@ impl State {
             subjects(&handler.own).map_err(|error| ConnectFailure::Permanent(error.to_string()))?;
         all.push(requests);
         let signals = Arc::new(Signals::new(&self.closing, Arc::clone(&self.counts)));
-        let (login, servers) = (self.addresses.login.as_ref(), self.brokers.all());
+        let (login, servers) = (self.discovery.login.as_ref(), self.discovery.brokers.all());
         let connection = Connection::open(
             &self.options,
             login,
@@ -189,28 +158,9 @@ impl State {
         }
     }
 
-    /// Starts to receive requests, unless the transport drains.
-    fn listen(&self, connection: &Arc<Connection>, requests: impl Future<Output = ()> + Send + 'static) {
-        let mut listening = self.listening();
-        if !listening.drained {
-            listening.connections.retain(|connection| connection.strong_count() > 0);
-            listening.connections.push(Arc::downgrade(connection));
-            connection.tasks.spawn(self.requests.track_future(requests));
-        }
-    }
-
     /// Stops receiving requests, and waits until those in progress are answered.
     pub(super) async fn drain(&self) {
-        let connections = {
-            let mut listening = self.listening();
-            listening.drained = true;
-            std::mem::take(&mut listening.connections)
-        };
-        for connection in connections.iter().filter_map(Weak::upgrade) {
-            connection.stop_requests.cancel();
-        }
-        self.requests.close();
-        self.requests.wait().await;
+        self.requests.drain().await;
         // Returns when the broker has the answers.
         if let Some(connection) = self.connection.load_full() {
             let _ = connection.flush().await;
@@ -234,10 +184,6 @@ impl State {
         if let Some(connection) = connection {
             connection.end().await;
         }
-    }
-
-    fn listening(&self) -> std::sync::MutexGuard<'_, Listening> {
-        self.listening.lock()
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::connect::ConnectFailure;
 use super::connection::Connection;
+use super::error::ConnectFailure;
 use super::message_handler::MessageHandler;
 use super::state::State;
 use crate::cluster::{TransportError, receive};

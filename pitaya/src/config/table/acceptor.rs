@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::{at_least_one, secs, some_time};
 use crate::config::key::{Key, Rule};
-use crate::config::route_limit::RouteLimit;
+use crate::config::route_limit::{RouteLimit, RouteLimits};
 use crate::config::value_type::{
-    Count, DurationValue, Flag, List, NetworkList, OriginList, RouteLimits, Size, Text, ValueType,
+    Count, DurationValue, Flag, List, NetworkList, OriginList, Size, Text, ValueType,
 };
 use crate::net::{Networks, origins};
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::{secs, some_time};
 use crate::config::choices::StatsdDialect;
-use crate::config::custom::CustomMetric;
+use crate::config::custom::{CustomMetric, Specs};
 use crate::config::key::{Key, Rule};
-use crate::config::value_type::{Choice, Count, DurationValue, Flag, Labels, Number, Specs, Text, ValueType};
+use crate::config::value_type::{Choice, Count, DurationValue, Flag, Labels, Number, Text, ValueType};
 
 keys! {
     /// Metrics: `pitaya.metrics`.

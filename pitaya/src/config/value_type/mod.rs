@@ -8,9 +8,6 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use super::custom::{self, CustomMetric};
-use super::is_label_name;
-use super::route_limit::{self, RouteLimit};
 use crate::net::{Networks, origins};
 
 mod duration;
@@ -66,6 +63,13 @@ pub(super) trait ValueType {
     fn check(_value: &Self::Value) -> Result<(), &'static str> {
         Ok(())
     }
+}
+
+/// Whether a name may be a label's or a metric's: letters, digits and `_`, no digit first.
+pub(crate) fn is_label_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// A string in TOML's basic form, whose escapes are those of JSON.
@@ -288,54 +292,6 @@ impl ValueType for Labels {
         } else {
             Err("names of letters, digits and `_` that do not begin with a digit")
         }
-    }
-}
-
-/// Definitions of custom metrics: an array of tables, from a file only.
-pub(super) struct Specs;
-
-impl ValueType for Specs {
-    type Value = Vec<CustomMetric>;
-    const NAME: &'static str = "list of tables";
-
-    fn parse(raw: Raw<'_>) -> Result<Self::Value, String> {
-        match raw {
-            Raw::Toml(toml::Value::Array(specs)) => specs.iter().map(custom::parse).collect(),
-            Raw::Toml(_) => Err("must be a list of tables".into()),
-            Raw::Text(_) => Err("cannot come from the environment, only from a file or from code".into()),
-        }
-    }
-
-    fn show(value: &Self::Value) -> String {
-        format!("[{}]", value.iter().map(custom::show).collect::<Vec<_>>().join(", "))
-    }
-
-    fn check(value: &Self::Value) -> Result<(), &'static str> {
-        value.iter().try_for_each(custom::check)
-    }
-}
-
-/// Limits of routes: an array of tables, from a file only.
-pub(super) struct RouteLimits;
-
-impl ValueType for RouteLimits {
-    type Value = Vec<RouteLimit>;
-    const NAME: &'static str = "list of tables";
-
-    fn parse(raw: Raw<'_>) -> Result<Self::Value, String> {
-        match raw {
-            Raw::Toml(toml::Value::Array(limits)) => limits.iter().map(route_limit::parse).collect(),
-            Raw::Toml(_) => Err("must be a list of tables".into()),
-            Raw::Text(_) => Err("cannot come from the environment, only from a file or from code".into()),
-        }
-    }
-
-    fn show(value: &Self::Value) -> String {
-        format!("[{}]", value.iter().map(route_limit::show).collect::<Vec<_>>().join(", "))
-    }
-
-    fn check(value: &Self::Value) -> Result<(), &'static str> {
-        value.iter().try_for_each(route_limit::check)
     }
 }
 
