@@ -7,7 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{
     self, ServerConfig,
     client::verify_server_name,
@@ -17,6 +17,7 @@ use tokio_rustls::rustls::{
 };
 
 use crate::error::{Error, code};
+use crate::util::pem;
 
 /// The certificate chains of an acceptor, with their keys. It serves TLS 1.2 and 1.3.
 ///
@@ -158,14 +159,8 @@ impl Identity {
 
     fn from_pem(cert: &[u8], key: &[u8], files: Option<(PathBuf, PathBuf)>) -> Result<Self, TlsError> {
         let (cert_file, key_file) = files.clone().unzip();
-        let certs = CertificateDer::pem_slice_iter(cert)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| TlsError::new(cert_file.clone(), error.to_string()))?;
-        if certs.is_empty() {
-            return Err(TlsError::new(cert_file, "it holds no certificate"));
-        }
-        let key = PrivateKeyDer::from_pem_slice(key)
-            .map_err(|error| TlsError::new(key_file, format!("it holds no private key: {error}")))?;
+        let certs = pem::certificates(cert).map_err(|error| TlsError::new(cert_file, error))?;
+        let key = pem::private_key(key).map_err(|error| TlsError::new(key_file, error))?;
         Self::certified(certs, key, files)
     }
 

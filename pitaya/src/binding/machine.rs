@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{BindingError, Kept, Put};
+use crate::util::backoff::doubled;
 
 /// The most requests that run at a time.
 pub(super) const PARALLEL: usize = 64;
@@ -111,7 +112,8 @@ pub(super) struct Machine {
     keeping: bool,
     keep_at: Instant,
     interval: Duration,
-    pause: Duration,
+    /// Failed requests since the last success.
+    failures: u32,
 }
 
 impl Machine {
@@ -129,7 +131,7 @@ impl Machine {
             keeping: false,
             keep_at: now,
             interval,
-            pause: FIRST_PAUSE,
+            failures: 0,
         }
     }
 
@@ -245,7 +247,7 @@ impl Machine {
         };
         // After an outage the first stored user proves that it is over.
         if self.available {
-            self.pause = FIRST_PAUSE;
+            self.failures = 0;
         }
         self.available = true;
         self.keep_at = now + self.interval;
@@ -314,7 +316,7 @@ impl Machine {
     fn finished<T>(&mut self, result: &Result<T, &BindingError>, now: Instant) {
         self.running = self.running.saturating_sub(1);
         if !matches!(result, Err(BindingError::Unavailable(_))) {
-            (self.waits, self.pause) = (true, FIRST_PAUSE);
+            (self.waits, self.failures) = (true, 0);
         } else if self.available {
             self.available = false;
             self.retry_later(now);
@@ -322,8 +324,8 @@ impl Machine {
     }
 
     fn retry_later(&mut self, now: Instant) {
-        self.keep_at = now + self.pause;
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.keep_at = now + doubled(FIRST_PAUSE, LONGEST_PAUSE, self.failures);
+        self.failures = self.failures.saturating_add(1);
     }
 
     /// Queues a user whose states differ, and drops one who has gone.

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::{TlsConnector, rustls};
 
 use super::close::ConnectError;
+use crate::util::pem;
 
 /// The TLS of a client: the authorities it trusts, or a [`ClientConfig`] of rustls 0.23.
 ///
@@ -34,11 +34,8 @@ impl Tls {
     /// [`ConnectError::Io`] of kind `InvalidData` if the text has no certificate, or an invalid one.
     pub fn trust_pem(pem: &[u8]) -> Result<Self, ConnectError> {
         let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            roots.add(certificate.map_err(invalid)?).map_err(invalid)?;
-        }
-        if roots.is_empty() {
-            return Err(invalid("no certificate"));
+        for certificate in pem::certificates(pem).map_err(invalid)? {
+            roots.add(certificate).map_err(invalid)?;
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)

@@ -2,6 +2,8 @@
 
 use std::{io, time::Duration};
 
+use crate::util::backoff::doubled;
+
 const FIRST: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_secs(1);
 
@@ -51,7 +53,7 @@ impl AcceptBackoff {
         if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
             return Pause { wait: Duration::ZERO, log: false };
         }
-        let wait = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
+        let wait = doubled(FIRST, LONGEST, self.failures);
         self.failures = self.failures.saturating_add(1);
         Pause { wait, log: self.failures == 1 }
     }

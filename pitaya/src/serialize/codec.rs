@@ -1,48 +1,16 @@
 //! The code of a message type for each serializer, as constants.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use bytes::buf::BufMut;
 use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::error::CodecError;
+use super::msgpack::msgpack_read;
 use super::{Body, Serializer, whole};
-use crate::error::BoxError;
-use crate::wire::{EncodeError, utf8};
-
-/// The deepest nesting that MessagePack bodies may have; JSON's own limit is the same.
-const MAX_DEPTH: usize = 128;
-
-/// Why a value cannot be encoded or decoded. The text is that of the serializer.
-#[derive(Debug)]
-pub struct CodecError(BoxError);
-
-impl CodecError {
-    /// An error with the given text or source.
-    pub fn new(source: impl Into<BoxError>) -> Self {
-        Self(source.into())
-    }
-
-    pub(crate) fn into_inner(self) -> BoxError {
-        self.0
-    }
-}
-
-impl fmt::Display for CodecError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl std::error::Error for CodecError {}
-
-impl From<EncodeError> for CodecError {
-    fn from(error: EncodeError) -> Self {
-        Self::new(error)
-    }
-}
+use crate::wire::utf8;
 
 type Encode<T> = fn(&T, &mut BytesMut) -> Result<(), CodecError>;
 type Decode<T> = fn(&[u8]) -> Result<T, CodecError>;
@@ -132,7 +100,7 @@ impl<T> Codecs<T> {
                 },
                 Serializer::Custom(own) => {
                     let mut bytes = Vec::new();
-                    own.serialize((serde.erase)(value), &mut bytes).map_err(CodecError)?;
+                    own.serialize((serde.erase)(value), &mut bytes).map_err(CodecError::new)?;
                     out.extend_from_slice(&bytes);
                     Ok(())
                 }
@@ -144,7 +112,7 @@ impl<T> Codecs<T> {
                     Serializer::Protobuf => {}
                     Serializer::Custom(own) => {
                         let mut bytes = Vec::new();
-                        own.serialize(&EmptyMap {}, &mut bytes).map_err(CodecError)?;
+                        own.serialize(&EmptyMap {}, &mut bytes).map_err(CodecError::new)?;
                         out.extend_from_slice(&bytes);
                     }
                 }
@@ -172,7 +140,7 @@ impl<T> Codecs<T> {
                         value = Some((serde.read)(deserializer)?);
                         Ok(())
                     })
-                    .map_err(CodecError)?;
+                    .map_err(CodecError::new)?;
                     value.ok_or_else(|| {
                         CodecError::new(format!(
                             "the serializer `{}` did not show its deserializer",
@@ -232,26 +200,6 @@ fn msgpack_encode<T: Serialize>(value: &T, out: &mut BytesMut) -> Result<(), Cod
 
 fn msgpack_decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, CodecError> {
     msgpack_read(body, |deserializer| T::deserialize(deserializer).map_err(CodecError::new))
-}
-
-/// The function that decodes a value of a MessagePack body.
-pub(super) type MessagePack<'a, 'b> =
-    rmp_serde::Deserializer<rmp_serde::decode::ReadReader<&'a mut std::io::Cursor<&'b [u8]>>>;
-
-/// Decodes a whole MessagePack body.
-#[inline]
-pub(super) fn msgpack_read<T>(
-    body: &[u8],
-    read: impl FnOnce(&mut MessagePack<'_, '_>) -> Result<T, CodecError>,
-) -> Result<T, CodecError> {
-    let mut rest = std::io::Cursor::new(body);
-    let mut deserializer = rmp_serde::Deserializer::new(&mut rest);
-    deserializer.set_max_depth(MAX_DEPTH);
-    let value = read(&mut deserializer)?;
-    if rest.position() != body.len() as u64 {
-        return Err(CodecError::new("trailing bytes after the message"));
-    }
-    Ok(value)
 }
 
 fn proto_encode<T: prost::Message>(value: &T, out: &mut BytesMut) -> Result<(), CodecError> {

@@ -9,9 +9,11 @@
 //! implements [`CustomSerializer`].
 
 mod codec;
+mod error;
 #[doc(hidden)]
 pub mod fields;
 mod message;
+mod msgpack;
 mod narrow;
 mod payload;
 pub(crate) mod proto_error;
@@ -22,7 +24,8 @@ pub mod text;
 mod transcode;
 mod whole;
 
-pub use codec::{CodecError, Codecs};
+pub use codec::Codecs;
+pub use error::CodecError;
 #[doc(hidden)]
 pub use message::PushType;
 pub use message::{Message, Push, Rules};

@@ -9,8 +9,8 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-use super::CodecError;
-use super::codec::msgpack_read;
+use super::error::CodecError;
+use super::msgpack::msgpack_read;
 
 /// Reads a body whose integers may be floating-point numbers; `None` if it cannot be read in this way either.
 #[cold]

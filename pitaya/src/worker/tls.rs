@@ -10,14 +10,14 @@ mod with {
     use std::path::Path;
     use std::sync::Arc;
 
-    use rustls_pki_types::pem::PemObject;
-    use rustls_pki_types::{CertificateDer, ServerName};
+    use rustls_pki_types::ServerName;
     use tokio::net::TcpStream;
     use tokio_rustls::TlsConnector;
     use tokio_rustls::client::TlsStream;
-    use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
+    use tokio_rustls::rustls::{ClientConfig, crypto};
 
     use crate::error::{Error, Result, code};
+    use crate::util::pem;
 
     /// Checks the certificate of Redis.
     pub(crate) struct Tls {
@@ -30,21 +30,7 @@ mod with {
         pub(crate) fn new(ca_file: Option<&Path>, host: &str) -> Result<Self> {
             let invalid =
                 |error: &dyn std::fmt::Display| Error::new(code::INTERNAL, format!("TLS to Redis: {error}"));
-            let mut roots = RootCertStore::empty();
-            match ca_file {
-                Some(file) => {
-                    let certificates = CertificateDer::pem_file_iter(file)
-                        .map_err(|error| invalid(&format!("`{}`: {error}", file.display())))?;
-                    for certificate in certificates {
-                        roots
-                            .add(certificate.map_err(|error| invalid(&error))?)
-                            .map_err(|error| invalid(&error))?;
-                    }
-                }
-                None => {
-                    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-                }
-            }
+            let roots = pem::roots(ca_file).map_err(|error| invalid(&error))?;
             if roots.is_empty() {
                 return Err(invalid(&"no certificate of an authority"));
             }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::util::backoff::doubled;
+
 /// The first pause.
 const FIRST: Duration = Duration::from_millis(50);
 /// The longest pause. A server that comes back is connected within this time.
@@ -18,7 +20,7 @@ pub(super) struct Backoff {
 impl Backoff {
     /// Returns the pause after a failure.
     pub(super) fn next(&mut self) -> Duration {
-        let pause = FIRST.saturating_mul(1 << self.failures.min(10)).min(LONGEST);
+        let pause = doubled(FIRST, LONGEST, self.failures);
         self.failures = self.failures.saturating_add(1);
         pause.mul_f64(1.0 - fastrand::f64() / 5.0)
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
@@ -13,6 +13,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use super::address;
 use super::options::GrpcTls;
+use crate::util::pem;
 
 /// The protocol that both sides name in the handshake.
 const ALPN: &[u8] = b"h2";
@@ -52,12 +53,9 @@ impl ServerTls {
 /// # Errors
 /// A file is missing or invalid. The text names it.
 pub(super) fn read(tls: &GrpcTls) -> Result<(ClientTls, ServerTls), String> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(&tls.ca_file)? {
-        roots.add(certificate).map_err(|error| at(&tls.ca_file, &error))?;
-    }
-    let chain = certificates(&tls.cert_file)?;
-    let key = PrivateKeyDer::from_pem_file(&tls.key_file).map_err(|error| at(&tls.key_file, &error))?;
+    let roots = pem::roots_of(&tls.ca_file)?;
+    let chain = pem::certificates_of(&tls.cert_file)?;
+    let key = pem::private_key_of(&tls.key_file)?;
     let (roots, provider) = (Arc::new(roots), Arc::new(ring::default_provider()));
     let wrong = |error: rustls::Error| at(&tls.cert_file, &error);
     let client = client(&roots, &provider, chain.clone(), key.clone_key()).map_err(wrong)?;
@@ -104,13 +102,6 @@ fn server(
     let mut config = config.with_single_cert(chain, key).map_err(|error| at(&tls.cert_file, &error))?;
     config.alpn_protocols = vec![ALPN.to_vec()];
     Ok(config)
-}
-
-/// Reads the certificates of a PEM file. There is at least one.
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let all = CertificateDer::pem_file_iter(file).map_err(|error| at(file, &error))?;
-    let all = all.collect::<Result<Vec<_>, _>>().map_err(|error| at(file, &error))?;
-    if all.is_empty() { Err(at(file, &"it has no certificate")) } else { Ok(all) }
 }
 
 fn at(file: &Path, error: &dyn std::fmt::Display) -> String {

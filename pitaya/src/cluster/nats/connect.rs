@@ -4,17 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::rustls::{
-    ClientConfig, RootCertStore,
-    crypto::ring,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-};
+use async_nats::rustls::{ClientConfig, crypto::ring};
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, ServerAddr};
 
 use super::address::Login;
 use super::error::ConnectFailure;
 use super::options::{NatsOptions, NatsTls};
 use super::signals::Signals;
+use crate::util::pem;
 
 /// How long the client waits before it reconnects by itself. By then the old subscriptions have ended. Otherwise
 /// messages could arrive over the old and the new connection.
@@ -99,17 +96,8 @@ fn tls(tls: &NatsTls) -> Result<ClientConfig, ConnectFailure> {
     let bad = |what: &str, error: &dyn std::fmt::Display| {
         ConnectFailure::Permanent(format!("TLS: {what}: {error}"))
     };
-    let mut roots = RootCertStore::empty();
-    match &tls.ca_file {
-        Some(file) => {
-            for certificate in certificates(file)? {
-                roots.add(certificate).map_err(|error| bad(&file.display().to_string(), &error))?;
-            }
-        }
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-    }
+    let unreadable = |error: String| ConnectFailure::Permanent(format!("TLS: {error}"));
+    let roots = pem::roots(tls.ca_file.as_deref()).map_err(unreadable)?;
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| bad("protocol versions", &error))?
@@ -117,19 +105,7 @@ fn tls(tls: &NatsTls) -> Result<ClientConfig, ConnectFailure> {
     let (Some(cert), Some(key)) = (&tls.cert_file, &tls.key_file) else {
         return Ok(config.with_no_client_auth());
     };
-    let own = PrivateKeyDer::from_pem_file(key).map_err(|error| bad(&key.display().to_string(), &error))?;
-    config
-        .with_client_auth_cert(certificates(cert)?, own)
-        .map_err(|error| bad("our certificate and its key", &error))
-}
-
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, ConnectFailure> {
-    let bad = |error: &dyn std::fmt::Display| {
-        ConnectFailure::Permanent(format!("TLS: `{}`: {error}", file.display()))
-    };
-    let all: Vec<_> = CertificateDer::pem_file_iter(file)
-        .map_err(|error| bad(&error))?
-        .collect::<Result<_, _>>()
-        .map_err(|error| bad(&error))?;
-    if all.is_empty() { Err(bad(&"has no certificate")) } else { Ok(all) }
+    let chain = pem::certificates_of(cert).map_err(unreadable)?;
+    let own = pem::private_key_of(key).map_err(unreadable)?;
+    config.with_client_auth_cert(chain, own).map_err(|error| bad("our certificate and its key", &error))
 }

@@ -6,6 +6,7 @@ use fastrand::Rng;
 use tokio::time::Instant;
 
 use super::Limits;
+use crate::util::backoff::doubled;
 
 /// The pause after the first failure; it doubles from there.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -63,8 +64,8 @@ impl Backoff {
             self.at = now;
             return;
         }
-        let round = (self.failures / self.endpoints).saturating_sub(1).min(16);
-        let longest = FIRST_PAUSE.saturating_mul(1 << round).min(self.retry);
+        let round = (self.failures / self.endpoints).saturating_sub(1);
+        let longest = doubled(FIRST_PAUSE, self.retry, round);
         // Jitter keeps servers that lost etcd together from reconnecting together. At most nine tenths of the pause
         // leave the rest for the try itself.
         let pause = longest.mul_f64(0.5 + 0.4 * self.rng.f64());
