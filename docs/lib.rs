@@ -33,6 +33,9 @@ documents! {
 }
 
 #[cfg(test)]
+mod circles;
+
+#[cfg(test)]
 mod tests {
     use super::DOCUMENTS;
 
@@ -99,6 +102,7 @@ mod tests {
         }
         assert!(functions > 20, "the tables of steps were not found");
     }
+
     /// The modules of the table under "Modules", each with the number of its row.
     fn module_rows() -> Vec<(String, usize)> {
         let text = read("../ARCHITECTURE.md");

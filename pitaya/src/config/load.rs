@@ -12,16 +12,6 @@ use super::suggest::suggest;
 use super::value_type::Raw;
 use super::{Config, ConfigError, keys};
 
-/// The results of loading besides the values.
-#[derive(Clone, Default)]
-pub(super) struct Loaded {
-    /// The values of keys without effect, as they are shown.
-    pub ignored: BTreeMap<&'static str, String>,
-    /// The keys that a layer set, with the layer and the value.
-    pub set: BTreeMap<&'static str, (Origin, String)>,
-    pub notes: Vec<String>,
-}
-
 /// One name with its value, as a layer has it.
 struct Setting<'a> {
     /// As it is spelled in the layer.

@@ -61,6 +61,7 @@ mod error;
 mod ignored;
 mod key;
 mod load;
+mod loaded;
 mod print;
 mod route_limit;
 mod suggest;

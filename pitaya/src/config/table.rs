@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::choices::{RpcTransport, SerializerType};
 use super::key::{Key, Rule};
-use super::load::Loaded;
+use super::loaded::Loaded;
 use super::value_type::{Choice, DurationValue, Flag, Size, Text, ValueType};
 
 mod acceptor;
