@@ -199,7 +199,7 @@ async fn wait(
     if let Some(status) = in_time {
         return End { status: known(name, status), killed: false };
     }
-    tracing::warn!(binary = name, ?grace, "did not end in time: killed");
+    tracing::warn!(binary = name, ?grace, "the child did not exit in time: killed");
     let status = match child.start_kill() {
         Ok(()) => child.wait().await,
         Err(error) => Err(error),
@@ -208,7 +208,7 @@ async fn wait(
 }
 
 fn known(name: &str, status: io::Result<ExitStatus>) -> Option<ExitStatus> {
-    status.inspect_err(|error| tracing::warn!(binary = name, %error, "its end cannot be seen")).ok()
+    status.inspect_err(|error| tracing::warn!(binary = name, %error, "failed to wait for the child")).ok()
 }
 
 #[cfg(unix)]

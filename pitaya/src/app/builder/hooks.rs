@@ -87,12 +87,12 @@ impl Builder {
     #[doc(alias = "login")]
     #[doc(alias = "token")]
     #[must_use]
-    pub fn authenticate<F, Fut>(mut self, judge: F) -> Self
+    pub fn authenticate<F, Fut>(mut self, check: F) -> Self
     where
         F: Fn(Session, Arc<handshake::Request>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), Refusal>> + Send + 'static,
     {
-        self.authenticate = Some(authenticate(judge));
+        self.authenticate = Some(authenticate(check));
         self
     }
 
