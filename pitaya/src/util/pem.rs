@@ -27,7 +27,9 @@ mod files {
 
     #[cfg(not(feature = "tls"))]
     use async_nats::rustls::RootCertStore;
-    use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+    use rustls_pki_types::CertificateDer;
+    #[cfg(any(feature = "nats", feature = "grpc"))]
+    use rustls_pki_types::PrivateKeyDer;
     #[cfg(feature = "tls")]
     use tokio_rustls::rustls::RootCertStore;
 
@@ -37,6 +39,7 @@ mod files {
     }
 
     /// Reads the private key of a file.
+    #[cfg(any(feature = "nats", feature = "grpc"))]
     pub(crate) fn private_key_of(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
         read(file).and_then(|pem| super::private_key(&pem).map_err(|error| at(file, &error)))
     }
