@@ -1,6 +1,7 @@
 //! The code of a message type for each serializer, as constants.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use bytes::buf::BufMut;
 use bytes::{Bytes, BytesMut};

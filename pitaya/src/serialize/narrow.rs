@@ -1,6 +1,6 @@
 //! JSON for clients that cannot decode every character.
 
-use super::Serializer;
+use super::CustomSerializer;
 use crate::error::BoxError;
 use crate::wire::{json, utf8};
 
