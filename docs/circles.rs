@@ -23,6 +23,7 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ("metrics/prometheus", "series text", "a family is written by the encoder, which reads its series"),
     ("metrics", "metric reporter", "a reporter takes metrics, whose checks return its error"),
     ("module", "drain registry", "the modules are asked about the sessions of a drain"),
+    ("serialize", "message recode", "the type of a push names the function that recodes it"),
     (
         "session",
         "backend binding callback frontend handle outbox pool pushing side testing",

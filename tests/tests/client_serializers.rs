@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pitaya::Users;
 use pitaya::acceptor::{Acceptor, Tcp, WebSocket};
 use pitaya::client::{Client, ConnectError, Pushes};
 use pitaya::prelude::*;

@@ -10,8 +10,8 @@ use std::sync::LazyLock;
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::Deserializer;
 
-use super::codec::msgpack_read;
 use super::message::PushType;
+use super::msgpack::msgpack_read;
 use super::transcode::Transcode;
 use super::{Body, CodecError, Message, Serializer};
 use crate::wire::utf8;
