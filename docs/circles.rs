@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 /// The circles that stay, each with its reason.
 const ALLOWED: &[(&str, &str, &str)] = &[
     ("acceptor", "filter incoming", "an incoming connection carries the filters, which read its peer"),
+    ("client", "builder reconnect", "a client that reconnects keeps the builder that makes it"),
+    ("client/reconnect", "calls events", "a call waits for the events that its loss sends"),
     (
         "component",
         "arg build call every method table",

@@ -84,14 +84,14 @@ impl Reader {
     }
 }
 
-const FORMATS: [Serializer; 3] = [Serializer::Json, Serializer::Protobuf, Serializer::MessagePack];
+const SERIALIZERS: [Serializer; 3] = [Serializer::Json, Serializer::Protobuf, Serializer::MessagePack];
 
 fn step(by: &str) -> Move {
     Move { by: by.into(), to: vec![-1, 300] }
 }
 
-fn table(format: impl Into<Serializer>, acceptor: impl Acceptor) -> pitaya::app::Builder {
-    App::builder().server_type("table").serializer(format).acceptor(acceptor)
+fn table(serializer: impl Into<Serializer>, acceptor: impl Acceptor) -> pitaya::app::Builder {
+    App::builder().server_type("table").serializer(serializer).acceptor(acceptor)
 }
 
 /// Seats a client under the name of its serializer. Returns it with its pushes.
@@ -104,35 +104,35 @@ async fn seated(client: Client) -> (Client, Pushes<Bytes>) {
 
 #[tokio::test]
 async fn each_client_of_a_group_has_its_serializer() {
-    for server in FORMATS {
+    for server in SERIALIZERS {
         let running = table(server.clone(), Tcp::new("127.0.0.1:0")).start().await.unwrap();
         let at = running.socket_addrs()[0];
         let mut seats = Vec::new();
-        for format in FORMATS {
-            let client = Client::builder().serializer(format.clone()).connect_tcp(at).await.unwrap();
-            assert_eq!(client.serializer_name(), format.name(), "a {server:?} server");
-            seats.push((format, seated(client).await));
+        for serializer in SERIALIZERS {
+            let client = Client::builder().serializer(serializer.clone()).connect_tcp(at).await.unwrap();
+            assert_eq!(client.serializer_name(), serializer.name(), "a {server:?} server");
+            seats.push((serializer, seated(client).await));
         }
         for player in 0..seats.len() {
-            let (format, (client, _)) = &seats[player];
+            let (serializer, (client, _)) = &seats[player];
             let played = client.request(&Table::PLAY, &step("ann")).await.unwrap();
-            assert_eq!(played, step("ann"), "{format:?}");
-            for (format, (_, pushes)) in &mut seats {
+            assert_eq!(played, step("ann"), "{serializer:?}");
+            for (serializer, (_, pushes)) in &mut seats {
                 let body = soon("the push", pushes.next()).await.unwrap();
-                let pushed: OnMove = format.decode(&Body::shared(&body)).unwrap();
-                assert_eq!((&*pushed.by, &*pushed.to), ("ann", &[-1, 300][..]), "{format:?}");
-                if matches!(format, Serializer::Json) {
+                let pushed: OnMove = serializer.decode(&Body::shared(&body)).unwrap();
+                assert_eq!((&*pushed.by, &*pushed.to), ("ann", &[-1, 300][..]), "{serializer:?}");
+                if matches!(serializer, Serializer::Json) {
                     assert_eq!(body, r#"{"by":"ann","to":[-1,300]}"#);
                 }
             }
         }
-        for (format, (client, _)) in &seats {
+        for (serializer, (client, _)) in &seats {
             let refused = Move { by: "bob".into(), to: Vec::new() };
             let error = client.request(&Table::PLAY, &refused).await.unwrap_err();
             assert_eq!(
                 (error.code(), error.msg(), &*error.metadata()["by"]),
                 ("TABLE-1", "no move", "bob"),
-                "{format:?}"
+                "{serializer:?}"
             );
             let mut pushes = client.pushes_raw("onRaw");
             let body = Bytes::from_static(b"\x00{\xff");
@@ -212,7 +212,8 @@ async fn acceptor_fixes_the_serializer() {
         seated(Client::builder().connect_ws(&format!("ws://{}/", addresses[1])).await.unwrap()).await;
     assert_eq!((native.serializer_name(), page.serializer_name()), ("protobuf", "json"));
     page.request(&Table::PLAY, &step("\u{1f389}")).await.unwrap();
-    let move_of = |format: Serializer, body: Bytes| format.decode::<OnMove>(&Body::shared(&body)).unwrap();
+    let move_of =
+        |serializer: Serializer, body: Bytes| serializer.decode::<OnMove>(&Body::shared(&body)).unwrap();
     let (first, second) = (first.next().await.unwrap(), second.next().await.unwrap());
     assert_eq!(move_of(Serializer::Protobuf, first), move_of(Serializer::Json, second));
     let narrow = Client::builder().connect_tcp(addresses[2]).await.unwrap();
@@ -223,7 +224,7 @@ async fn acceptor_fixes_the_serializer() {
     running.stop().await;
 }
 
-/// The session has no format yet, so the client would misread the push.
+/// The session has no serializer yet, so the client would misread the push.
 #[tokio::test]
 async fn push_before_another_format_is_chosen_is_dropped() {
     let running = table(Serializer::Json, Tcp::new("127.0.0.1:0")).start().await.unwrap();
@@ -310,25 +311,25 @@ mod stranger {
     }
 }
 
-async fn enter(hall: &TestServer, format: &Serializer) -> Client {
-    let client = hall.client_with(&Client::builder().serializer(format.clone())).await.unwrap();
-    client.request(&Hall::ENTER, &step(&format!("{format:?}"))).await.unwrap();
+async fn enter(hall: &TestServer, serializer: &Serializer) -> Client {
+    let client = hall.client_with(&Client::builder().serializer(serializer.clone())).await.unwrap();
+    client.request(&Hall::ENTER, &step(&format!("{serializer:?}"))).await.unwrap();
     client
 }
 
 #[tokio::test(start_paused = true)]
 async fn forwarded_messages_are_recoded_by_their_types() {
-    for server in FORMATS {
+    for server in SERIALIZERS {
         let cluster = Cluster::seeded(1);
         let board = cluster.backend("board", |app| app.serializer(server.clone())).await.unwrap();
         let hall = cluster.frontend("hall", |app| app.serializer(server.clone())).await.unwrap();
-        for format in FORMATS {
-            let client = enter(&hall, &format).await;
+        for serializer in SERIALIZERS {
+            let client = enter(&hall, &serializer).await;
             let mut pushes = client.pushes::<OnMove>();
             assert_eq!(client.request(&Board::PLAY, &step("ann")).await.unwrap(), step("ann"));
             client.notify(&Board::HEAR, &step("bob")).await.unwrap();
             for by in ["ann", "ann", "bob"] {
-                assert_eq!(pushes.next().await.unwrap().by, by, "{format:?} at {server:?}");
+                assert_eq!(pushes.next().await.unwrap().by, by, "{serializer:?} at {server:?}");
             }
             let refused = Move { by: "eve".into(), to: Vec::new() };
             let error = client.request(&Board::PLAY, &refused).await.unwrap_err();
@@ -336,7 +337,7 @@ async fn forwarded_messages_are_recoded_by_their_types() {
             let body = Bytes::from_static(b"\x00{\xff");
             assert_eq!(client.request_raw("board.board.raw", body.clone()).await.unwrap(), body);
             let error = client.request_raw("board.board.play", "\u{1}".into()).await.unwrap_err();
-            assert_eq!(error.code(), "PIT-400", "{format:?} at {server:?}: {error}");
+            assert_eq!(error.code(), "PIT-400", "{serializer:?} at {server:?}: {error}");
         }
         hall.stop().await;
         board.stop().await;

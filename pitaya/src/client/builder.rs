@@ -336,8 +336,8 @@ impl Builder {
         let user = self.user.clone().map_err(ConnectError::User)?;
         let mut request = Request::default();
         request.sys = self.sys.clone();
-        if let Some(format) = &self.serializer {
-            format.name().clone_into(&mut request.sys.serializer);
+        if let Some(serializer) = &self.serializer {
+            serializer.name().clone_into(&mut request.sys.serializer);
         }
         if let Some(user) = user {
             request = request.with_user(&user).map_err(|error| ConnectError::User(error.to_string()))?;
@@ -345,7 +345,7 @@ impl Builder {
         let mut input = BytesMut::new();
         let reply = shake_hands(&mut *transport, &request, self.limits, &mut input).await?;
         let shared = Arc::new(Shared::new(Agreed {
-            format: agree(self.serializer.as_ref(), &reply.serializer)?,
+            serializer: agree(self.serializer.as_ref(), &reply.serializer)?,
             heartbeat: heartbeat(&reply),
             dictionary: reply.dictionary,
             compression: Compressor::new(self.compression, BACKOFF_ROUTES),

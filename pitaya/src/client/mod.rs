@@ -1,6 +1,7 @@
 //! A client of the protocol, for tests, bots and tools (docs/protocol.md).
 //!
-//! [`Client`] does the handshake, requests, notifies, pushes and heartbeats, over TCP, TLS, WebSocket or any stream of bytes.
+//! [`Client`] does the handshake, requests, notifies, pushes and heartbeats, over TCP, TLS, WebSocket or any stream of
+//! bytes.
 
 mod builder;
 mod close;
@@ -84,18 +85,19 @@ use crate::wire::{Dictionary, message};
 ///
 /// # Pushes
 /// A push goes to every subscriber of its route ([`pushes`](Self::pushes)) and to every subscriber of all routes
-/// ([`all_pushes`](Self::all_pushes)). A push without a subscriber of its route is unclaimed: the first subscriber gets it.
-/// A program may therefore subscribe after the request that causes the push. The pushes that the last subscriber of a route
-/// has not read become unclaimed when it is dropped. A subscriber of all routes claims nothing. It begins with the
-/// unclaimed pushes.
+/// ([`all_pushes`](Self::all_pushes)). A push without a subscriber of its route is unclaimed: the first subscriber gets
+/// it. A program may therefore subscribe after the request that causes the push. The pushes that the last subscriber of
+/// a route has not read become unclaimed when it is dropped. A subscriber of all routes claims nothing. It begins with
+/// the unclaimed pushes.
 ///
-/// Each queue, and that of unclaimed pushes, is bounded to [`Builder::push_queue`] pushes and 16 MiB. A full queue drops its
-/// oldest push, and its subscriber gets an error; the connection and other subscribers never wait.
+/// Each queue, and that of unclaimed pushes, is bounded to [`Builder::push_queue`] pushes and 16 MiB. A full queue
+/// drops its oldest push, and its subscriber gets an error; the connection and other subscribers never wait.
 /// [`unclaimed_dropped`](Self::unclaimed_dropped) counts the dropped pushes without a subscriber.
 ///
 /// # End of the connection
-/// The client sends a heartbeat in the interval of the server, and closes the connection if the server was silent for more
-/// than three intervals. After the end, for whatever [reason](Closed), requests in flight and later calls fail with
+/// The client sends a heartbeat in the interval of the server, and closes the connection if the server was silent for
+/// more than three intervals. After the end, for whatever [reason](Closed), requests in flight and later calls fail
+/// with
 /// `PIT-499`. [`Builder::reconnecting`] makes a client that connects again by itself.
 #[derive(Clone)]
 pub struct Client {
@@ -139,8 +141,8 @@ impl Client {
     /// Those of [`request`](Self::request).
     pub async fn request_route<Req: Message, Rep: Message>(&self, route: &str, message: &Req) -> Result<Rep> {
         let reply = self.request_raw(route, self.encode(message)?).await?;
-        let format = &self.shared.agreed.format;
-        format.decode(&Body::shared(&reply)).map_err(|error| unreadable("answer", route, error))
+        let serializer = &self.shared.agreed.serializer;
+        serializer.decode(&Body::shared(&reply)).map_err(|error| unreadable("answer", route, error))
     }
 
     /// [`request`](Self::request) with an encoded body. Returns the body of the answer, inflated.
@@ -165,12 +167,12 @@ impl Client {
 
     /// Sends a message without an answer, to the constant of a notify-only handler such as `Entry::SAY`.
     ///
-    /// It waits until the connection's queue has room. `Ok` promises that the message is in the queue, in the order of the
-    /// calls. [`disconnect`](Self::disconnect) writes it first.
+    /// It waits until the connection's queue has room. `Ok` promises that the message is in the queue, in the order of
+    /// the calls. [`disconnect`](Self::disconnect) writes it first.
     ///
     /// # Errors
-    /// `PIT-504` if the queue stays full for the time limit, `PIT-499` if the connection is over, `PIT-400` if the message
-    /// cannot be encoded.
+    /// `PIT-504` if the queue stays full for the time limit, `PIT-499` if the connection is over, `PIT-400` if the
+    /// message cannot be encoded.
     ///
     /// # Cancel safety
     /// The message may have been sent or not.
@@ -241,7 +243,7 @@ impl Client {
 
     /// Returns the name of the server's serializer.
     pub fn serializer_name(&self) -> &str {
-        self.shared.agreed.format.name()
+        self.shared.agreed.serializer.name()
     }
 
     /// Returns the routes that are sent as codes.
@@ -281,7 +283,7 @@ impl Client {
 
     fn encode<T: Message>(&self, message: &T) -> Result<Bytes> {
         let mut body = BytesMut::new();
-        self.shared.agreed.format.encode(message, &mut body).map_err(|e| unsendable(e.into_inner()))?;
+        self.shared.agreed.serializer.encode(message, &mut body).map_err(|e| unsendable(e.into_inner()))?;
         Ok(body.freeze())
     }
 
@@ -297,7 +299,7 @@ impl Client {
     }
 
     fn read_error(&self, body: &[u8]) -> Error {
-        match ErrorPayload::decode_as(&self.shared.agreed.format, body) {
+        match ErrorPayload::decode_as(&self.shared.agreed.serializer, body) {
             Ok(payload) => payload.into_error(),
             Err(error) => {
                 let text = String::from_utf8_lossy(body);

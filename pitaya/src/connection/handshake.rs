@@ -69,8 +69,8 @@ pub(crate) struct HandshakePolicy {
     pub(crate) authenticate: Option<Authenticate>,
     /// The encoded reply that accepts.
     pub(crate) accept: Bytes,
-    /// The other formats that clients may name, with the reply that accepts.
-    pub(crate) formats: Vec<(Serializer, Bytes)>,
+    /// The other serializers that clients may name, with the reply that accepts.
+    pub(crate) serializers: Vec<(Serializer, Bytes)>,
     /// The reply that refusals are derived from.
     pub(crate) template: Reply,
     pub(crate) compression: bool,
@@ -93,28 +93,28 @@ impl HandshakePolicy {
         Ok(())
     }
 
-    /// Returns the format that a client names; `None` for the server's.
+    /// Returns the serializer that a client names; `None` for the server's.
     ///
     /// An unknown name is as no name. The client reads in the reply what it got.
     pub(super) fn serializer_named(&self, name: &str) -> Option<&Serializer> {
         if name.is_empty() || name == self.template.serializer {
             return None;
         }
-        self.formats.iter().map(|(format, _)| format).find(|format| format.name() == name)
+        self.serializers.iter().map(|(serializer, _)| serializer).find(|serializer| serializer.name() == name)
     }
 
-    /// Returns the encoded reply that accepts a session, by its own format.
+    /// Returns the encoded reply that accepts a session, by its own serializer.
     pub(super) fn accept(&self, own: Option<&Serializer>) -> Bytes {
         let Some(own) = own else { return self.accept.clone() };
-        let offered = self.formats.iter().find(|(format, _)| format.is(own));
+        let offered = self.serializers.iter().find(|(serializer, _)| serializer.is(own));
         offered.map_or_else(|| self.accept_in(own), |(_, reply)| reply.clone())
     }
 
-    /// Encodes the reply for a format of the application that an acceptor fixes.
+    /// Encodes the reply for a serializer of the application that an acceptor fixes.
     fn accept_in(&self, own: &Serializer) -> Bytes {
         let mut reply = self.template.clone();
         own.name().clone_into(&mut reply.serializer);
-        // The reply in the server's format fits, so only a name of megabytes does not.
+        // The reply in the server's serializer fits, so only a name of megabytes does not.
         reply.encode(self.compression).unwrap_or_else(|error| {
             throttled!(GLOBAL, error, "serializer names too long", %error, "failed to name a serializer");
             self.accept.clone()

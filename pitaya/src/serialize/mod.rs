@@ -1,12 +1,12 @@
 //! Serializers: encode and decode the values of handlers.
 //!
-//! A server has one [`Serializer`] for its clients, which the handshake names. A client may name another
+//! A server has one [`CustomSerializer`] for its clients, which the handshake names. A client may name another
 //! one there, or its acceptor may fix one; the session then uses that. Each part of the code that encodes for a client
-//! asks the session for its format. The servers of a cluster send each other bodies in the server's format, which the
-//! frontend of such a session [recodes](recode).
+//! asks the session for its serializer. The servers of a cluster send each other bodies in the server's serializer,
+//! which the frontend of such a session [recodes](recode).
 //!
-//! A [`Message`] has code for each format as constants, so that the common formats cost no indirection. Another format
-//! implements [`CustomSerializer`].
+//! A [`Message`] has code for each serializer as constants, so that the common serializers cost no indirection. Another
+//! serializer implements [`CustomSerializer`].
 
 mod codec;
 mod error;
@@ -46,7 +46,7 @@ use crate::error::BoxError;
 /// Values are erased serde values, so any serde format takes a few lines.
 ///
 /// ```
-/// use pitaya::serialize::{Serializer, CustomSerializer};
+/// use pitaya::serialize::{CustomSerializer, CustomSerializer};
 ///
 /// struct PrettyJson;
 ///
@@ -66,8 +66,8 @@ use crate::error::BoxError;
 ///     }
 /// }
 ///
-/// let format = Serializer::from(PrettyJson);
-/// assert_eq!(format.name(), "pretty-json");
+/// let serializer = CustomSerializer::from(PrettyJson);
+/// assert_eq!(serializer.name(), "pretty-json");
 /// ```
 pub trait CustomSerializer: Send + Sync + 'static {
     /// The name that clients read in the handshake.
@@ -76,7 +76,7 @@ pub trait CustomSerializer: Send + Sync + 'static {
     /// Appends `value` to `out`.
     ///
     /// # Errors
-    /// The format cannot encode the value.
+    /// The serializer cannot encode the value.
     fn serialize(&self, value: &dyn erased_serde::Serialize, out: &mut Vec<u8>) -> Result<(), BoxError>;
 
     /// Creates a deserializer over `body` and calls `visit` with it once.
@@ -93,7 +93,7 @@ pub trait CustomSerializer: Send + Sync + 'static {
 /// The serializer of a server for its clients.
 #[derive(Clone, Default)]
 #[non_exhaustive]
-pub enum Serializer {
+pub enum CustomSerializer {
     /// JSON; the default. Handshake name `json`.
     #[default]
     Json,
@@ -105,13 +105,13 @@ pub enum Serializer {
     Custom(Arc<dyn CustomSerializer>),
 }
 
-impl<S: CustomSerializer> From<S> for Serializer {
+impl<S: CustomSerializer> From<S> for CustomSerializer {
     fn from(serializer: S) -> Self {
         Self::Custom(Arc::new(serializer))
     }
 }
 
-impl Serializer {
+impl CustomSerializer {
     /// Returns the name in the handshake.
     pub fn name(&self) -> &str {
         match self {
@@ -125,7 +125,7 @@ impl Serializer {
     /// Appends `value` to `out`. `out` keeps what was written before a failure.
     ///
     /// # Errors
-    /// [`CodecError`] with the text of the format.
+    /// [`CodecError`] with the text of the serializer.
     #[inline]
     pub fn encode<T: Message>(&self, value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
         T::CODECS.encode(self, value, out)
@@ -134,13 +134,13 @@ impl Serializer {
     /// Reads a value from a body.
     ///
     /// # Errors
-    /// [`CodecError`] with the text of the format.
+    /// [`CodecError`] with the text of the serializer.
     #[inline]
     pub fn decode<T: Message>(&self, body: &Body<'_>) -> Result<T, CodecError> {
         T::CODECS.decode(self, body)
     }
 
-    /// Returns whether both are the same format: the same built-in one, or the same value of an application's.
+    /// Returns whether both are the same serializer: the same built-in one, or the same value of an application's.
     pub(crate) fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Custom(own), Self::Custom(other)) => Arc::ptr_eq(own, other),
@@ -149,13 +149,13 @@ impl Serializer {
         }
     }
 
-    /// Whether this format can encode messages of this type.
+    /// Whether this serializer can encode messages of this type.
     pub fn speaks<T: Message>(&self) -> bool {
         T::CODECS.speaks(self)
     }
 }
 
-impl fmt::Debug for Serializer {
+impl fmt::Debug for CustomSerializer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -200,23 +200,23 @@ impl<'a> Body<'a> {
 }
 
 /// The encoding of calls between servers: Protobuf if the type has it, else MessagePack; raw bytes stay raw.
-/// The type decides, so both servers agree whatever format their clients use.
+/// The type decides, so both servers agree whatever serializer their clients use.
 pub(crate) mod rpc {
-    use super::{Body, BytesMut, CodecError, Message, Serializer};
+    use super::{Body, BytesMut, CodecError, CustomSerializer, Message};
 
-    fn format<T: Message>() -> Serializer {
-        if T::CODECS.has_proto() { Serializer::Protobuf } else { Serializer::MessagePack }
+    fn serializer<T: Message>() -> CustomSerializer {
+        if T::CODECS.has_proto() { CustomSerializer::Protobuf } else { CustomSerializer::MessagePack }
     }
 
     pub(crate) fn encode<T: Message>(value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
         if T::CODECS.is_empty() {
             return Ok(()); // `()` is no bytes in any RPC
         }
-        format::<T>().encode(value, out)
+        serializer::<T>().encode(value, out)
     }
 
     pub(crate) fn decode<T: Message>(body: &Body<'_>) -> Result<T, CodecError> {
-        format::<T>().decode(body)
+        serializer::<T>().decode(body)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Recodes bodies for sessions with a format of their own.
+//! Recodes bodies for sessions with a serializer of their own.
 //!
 //! Where the program knows the type of a body, it is decoded and encoded. A body of an unknown type is recoded value by
 //! value between formats that describe themselves, such as JSON and MessagePack. Protobuf does not.
@@ -16,7 +16,7 @@ use super::transcode::Transcode;
 use super::{Body, CodecError, Message, Serializer};
 use crate::wire::utf8;
 
-/// Recodes the body of one type, from the first format to the second.
+/// Recodes the body of one type, from the first serializer to the second.
 pub(crate) type RecodeFn = fn(&Body<'_>, &Serializer, &Serializer) -> Result<Bytes, CodecError>;
 
 /// The types of pushes by route; `None` if two types have the route.
@@ -46,14 +46,14 @@ pub(crate) fn typed<T: Message>(
 
 /// Returns the function for unknown types; `None` if a format does not describe itself.
 pub(crate) fn untyped(from: &Serializer, to: &Serializer) -> Option<RecodeFn> {
-    let describes = |format: &Serializer| !matches!(format, Serializer::Protobuf);
+    let describes = |serializer: &Serializer| !matches!(serializer, Serializer::Protobuf);
     (describes(from) && describes(to)).then_some(transcode)
 }
 
 /// Recodes the body of a push.
 ///
 /// # Errors
-/// The type of the push is unknown and a format needs it, or the body is not of the type.
+/// The type of the push is unknown and a serializer needs it, or the body is not of the type.
 pub(crate) fn push(
     route: &str,
     body: &Body<'_>,

@@ -125,8 +125,8 @@ pub(crate) struct FrontendSession {
     remote_addr: Box<str>,
     via: Option<Box<Via>>,
     outbox: Outbox,
-    /// The session's own format, once it is known; `None` inside for the server's.
-    format: OnceLock<Option<Serializer>>,
+    /// The session's own serializer, once it is known; `None` inside for the server's.
+    serializer: OnceLock<Option<Serializer>>,
     data: Data,
     binding: Binding,
     /// The call of the lane that runs now.
@@ -143,7 +143,7 @@ impl FrontendSession {
             remote_addr: remote_addr.into(),
             via: via.map(Box::new),
             outbox: Outbox::new(),
-            format: OnceLock::new(),
+            serializer: OnceLock::new(),
             data: Data::default(),
             binding: Binding::default(),
             lane: AtomicU64::new(0),
@@ -180,34 +180,34 @@ impl FrontendSession {
         ClientMessage { route, session: self.id, uid: self.uid(), request_id, is_request }
     }
 
-    /// Returns the format of the bodies from and to the client.
+    /// Returns the serializer of the bodies from and to the client.
     #[inline]
-    pub(crate) fn format(&self) -> &Serializer {
-        self.own_serializer().unwrap_or(&self.pool.settings().format)
+    pub(crate) fn serializer(&self) -> &Serializer {
+        self.own_serializer().unwrap_or(&self.pool.settings().serializer)
     }
 
-    /// Returns the format of the bodies if it is not the server's.
+    /// Returns the serializer of the bodies if it is not the server's.
     #[inline]
     pub(crate) fn own_serializer(&self) -> Option<&Serializer> {
-        self.format.get()?.as_ref()
+        self.serializer.get()?.as_ref()
     }
 
-    /// Sets the format that the acceptor has fixed. The handshake does not change it.
-    pub(crate) fn fix_serializer(&self, format: &Serializer) {
-        self.set_serializer(format);
+    /// Sets the serializer that the acceptor has fixed. The handshake does not change it.
+    pub(crate) fn fix_serializer(&self, serializer: &Serializer) {
+        self.set_serializer(serializer);
     }
 
-    /// Sets the format unless it is set. Returns whether the session has one of its own from now on.
-    fn set_serializer(&self, format: &Serializer) -> bool {
-        let own = (!format.is(&self.pool.settings().format)).then(|| format.clone());
+    /// Sets the serializer unless it is set. Returns whether the session has one of its own from now on.
+    fn set_serializer(&self, serializer: &Serializer) -> bool {
+        let own = (!serializer.is(&self.pool.settings().serializer)).then(|| serializer.clone());
         let is_own = own.is_some();
-        self.format.set(own).is_ok() && is_own
+        self.serializer.set(own).is_ok() && is_own
     }
 
-    /// Sets the format that the client has named in its handshake. A push that was made before is in another format, so
-    /// it is dropped.
-    pub(crate) fn choose_serializer(&self, format: &Serializer) {
-        if self.set_serializer(format) {
+    /// Sets the serializer that the client has named in its handshake. A push that was made before is in another
+    /// serializer, so it is dropped.
+    pub(crate) fn choose_serializer(&self, serializer: &Serializer) {
+        if self.set_serializer(serializer) {
             self.lost(self.outbox.discard_held());
         }
     }

@@ -153,7 +153,7 @@ impl<D> Session<D> {
     pub fn push_route<'a, M: Message>(&'a self, route: &'a str, message: &M) -> Pushing<'a> {
         match &self.side {
             Side::Frontend(session) => {
-                let packet = session.pool().encode_push(session.format(), route, message);
+                let packet = session.pool().encode_push(session.serializer(), route, message);
                 Pushing::packet(session, self.call, route, packet)
             }
             Side::Backend(session) => Pushing::forwarded(self.require_uid().and_then(|uid| {
@@ -223,11 +223,11 @@ impl<D> Session<D> {
         }
     }
 
-    /// Returns the format of the bodies from and to the client.
+    /// Returns the serializer of the bodies from and to the client.
     ///
     /// On a backend it is the server's, because the frontend recodes.
-    pub fn format(&self) -> &Serializer {
-        self.side.format()
+    pub fn serializer(&self) -> &Serializer {
+        self.side.serializer()
     }
 
     /// Returns the data of the client's handshake; `None` before the handshake, and on a backend.

@@ -137,12 +137,12 @@ impl Reconnect {
         let stop = CancellationToken::new();
         let mut supervisor = Supervisor::new(self, Arc::clone(&calls), stop.clone());
         let (client, pushes) = supervisor.connect_first().await?;
-        let format = client.shared.agreed.format.clone();
-        supervisor.pin_format(&format);
+        let serializer = client.shared.agreed.serializer.clone();
+        supervisor.pin_serializer(&serializer);
         let events = Events::new(Arc::clone(&calls));
         tokio::spawn(supervisor.run(client, pushes));
         let last = Arc::new(stop.clone().drop_guard());
-        Ok((ReconnectingClient { calls, format, timeout, stop, _last: last }, events))
+        Ok((ReconnectingClient { calls, serializer, timeout, stop, _last: last }, events))
     }
 }
 
@@ -167,8 +167,8 @@ impl fmt::Debug for Reconnect {
 #[derive(Clone)]
 pub struct ReconnectingClient {
     calls: Arc<Calls>,
-    /// The format of the first connection, which the client names for the next ones.
-    format: Serializer,
+    /// The serializer of the first connection, which the client names for the next ones.
+    serializer: Serializer,
     timeout: Duration,
     stop: CancellationToken,
     /// Cancels `stop` with the last handle.
@@ -197,7 +197,7 @@ impl ReconnectingClient {
     /// Those of [`request`](Self::request).
     pub async fn request_route<Req: Message, Rep: Message>(&self, route: &str, message: &Req) -> Result<Rep> {
         let reply = self.request_raw(route, self.encode(message)?).await?;
-        self.format.decode(&Body::shared(&reply)).map_err(|error| unreadable("answer", route, error))
+        self.serializer.decode(&Body::shared(&reply)).map_err(|error| unreadable("answer", route, error))
     }
 
     /// [`request`](Self::request) with an encoded body.
@@ -252,7 +252,7 @@ impl ReconnectingClient {
 
     fn encode<T: Message>(&self, message: &T) -> Result<Bytes> {
         let mut body = BytesMut::new();
-        self.format.encode(message, &mut body).map_err(|error| unsendable(error.into_inner()))?;
+        self.serializer.encode(message, &mut body).map_err(|error| unsendable(error.into_inner()))?;
         Ok(body.freeze())
     }
 }

@@ -57,9 +57,9 @@ impl Supervisor {
         Self { how, calls, stop, failures: 0 }
     }
 
-    /// Makes later connections use the format of the first one.
-    pub(super) fn pin_format(&mut self, format: &Serializer) {
-        self.how.builder = self.how.builder.clone().serializer(format.clone());
+    /// Makes later connections use the serializer of the first one.
+    pub(super) fn pin_serializer(&mut self, serializer: &Serializer) {
+        self.how.builder = self.how.builder.clone().serializer(serializer.clone());
     }
 
     /// Connects for the first time. Attempts that fail are repeated.
