@@ -7,7 +7,11 @@ use std::path::{Path, PathBuf};
 const ALLOWED: &[(&str, &str, &str)] = &[
     ("acceptor", "filter incoming", "an incoming connection carries the filters, which read its peer"),
     ("client", "builder reconnect", "a client that reconnects keeps the builder that makes it"),
-    ("client/reconnect", "calls events", "a call waits for the events that its loss sends"),
+    (
+        "client/reconnect",
+        "calls events",
+        "the shared state of the calls holds the events that wait for the program",
+    ),
     (
         "component",
         "arg build call every method table",
