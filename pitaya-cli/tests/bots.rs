@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use pitaya::serialize::Format;
+use pitaya::serialize::Serializer;
 use serde_json::Value;
 use server::{Over, Server, code, err, out, pitaya};
 
@@ -212,7 +212,7 @@ fn unusable_scenario_has_its_own_exit_code() {
 
 #[test]
 fn bots_speak_websocket_and_messagepack() {
-    let server = Server::start(Format::MessagePack, Over::WebSocket);
+    let server = Server::start(Serializer::MessagePack, Over::WebSocket);
     let output = bots(&format!("ws://{}", server.addr), WHOLE, &[]);
     assert_eq!((code(&output), &result(&output)["runs"]["done"]), (0, &20.into()));
 }

@@ -138,7 +138,7 @@ fn schema(package: &str) -> tempfile::NamedTempFile {
 
 #[test]
 fn protobuf_is_spoken_by_the_schema() {
-    let server = Server::start(Format::Protobuf, Over::Tcp);
+    let server = Server::start(Serializer::Protobuf, Over::Tcp);
     let (address, schema) = (server.address(), schema("any.package"));
     let script =
         "request game.room.join {\"name\":\"ann\",\"points\":-3}\nrequest room.fail {\"text\":\"no\"}\n";
@@ -157,7 +157,7 @@ fn protobuf_is_spoken_by_the_schema() {
 
 #[test]
 fn documentation_route_takes_the_place_of_a_schema() {
-    let server = Server::start(Format::Protobuf, Over::Tcp);
+    let server = Server::start(Serializer::Protobuf, Over::Tcp);
     let script = "push onSaid protos.Say\nnotify room.say {\"text\":\"x\"}\nexpect onSaid\nroutes\n";
     let output = pitaya(&["repl", &server.address(), "--docs", "game.docs.documentation"], script);
     let text = out(&output);
@@ -179,7 +179,7 @@ fn documentation_route_takes_the_place_of_a_schema() {
 
 #[test]
 fn messagepack_is_spoken() {
-    let server = Server::start(Format::MessagePack, Over::Tcp);
+    let server = Server::start(Serializer::MessagePack, Over::Tcp);
     let script = "request game.room.join {\"name\":\"ann\"}\nrequest room.raw abc\n";
     let schema = schema("x");
     let output = pitaya(&["repl", &server.address(), "--schema", schema.path().to_str().unwrap()], script);
