@@ -1,6 +1,6 @@
 //! Serializers: encode and decode the values of handlers.
 //!
-//! A server has one [`CustomSerializer`] for its clients, which the handshake names. A client may name another
+//! A server has one [`Serializer`] for its clients, which the handshake names. A client may name another
 //! one there, or its acceptor may fix one; the session then uses that. Each part of the code that encodes for a client
 //! asks the session for its serializer. The servers of a cluster send each other bodies in the server's serializer,
 //! which the frontend of such a session [recodes](recode).
@@ -46,7 +46,7 @@ use crate::error::BoxError;
 /// Values are erased serde values, so any serde format takes a few lines.
 ///
 /// ```
-/// use pitaya::serialize::{CustomSerializer, CustomSerializer};
+/// use pitaya::serialize::{Serializer, CustomSerializer};
 ///
 /// struct PrettyJson;
 ///
@@ -66,7 +66,7 @@ use crate::error::BoxError;
 ///     }
 /// }
 ///
-/// let serializer = CustomSerializer::from(PrettyJson);
+/// let serializer = Serializer::from(PrettyJson);
 /// assert_eq!(serializer.name(), "pretty-json");
 /// ```
 pub trait CustomSerializer: Send + Sync + 'static {
@@ -93,7 +93,7 @@ pub trait CustomSerializer: Send + Sync + 'static {
 /// The serializer of a server for its clients.
 #[derive(Clone, Default)]
 #[non_exhaustive]
-pub enum CustomSerializer {
+pub enum Serializer {
     /// JSON; the default. Handshake name `json`.
     #[default]
     Json,
@@ -105,13 +105,13 @@ pub enum CustomSerializer {
     Custom(Arc<dyn CustomSerializer>),
 }
 
-impl<S: CustomSerializer> From<S> for CustomSerializer {
+impl<S: CustomSerializer> From<S> for Serializer {
     fn from(serializer: S) -> Self {
         Self::Custom(Arc::new(serializer))
     }
 }
 
-impl CustomSerializer {
+impl Serializer {
     /// Returns the name in the handshake.
     pub fn name(&self) -> &str {
         match self {
@@ -155,7 +155,7 @@ impl CustomSerializer {
     }
 }
 
-impl fmt::Debug for CustomSerializer {
+impl fmt::Debug for Serializer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -202,10 +202,10 @@ impl<'a> Body<'a> {
 /// The encoding of calls between servers: Protobuf if the type has it, else MessagePack; raw bytes stay raw.
 /// The type decides, so both servers agree whatever serializer their clients use.
 pub(crate) mod rpc {
-    use super::{Body, BytesMut, CodecError, CustomSerializer, Message};
+    use super::{Body, BytesMut, CodecError, Message, Serializer};
 
-    fn serializer<T: Message>() -> CustomSerializer {
-        if T::CODECS.has_proto() { CustomSerializer::Protobuf } else { CustomSerializer::MessagePack }
+    fn serializer<T: Message>() -> Serializer {
+        if T::CODECS.has_proto() { Serializer::Protobuf } else { Serializer::MessagePack }
     }
 
     pub(crate) fn encode<T: Message>(value: &T, out: &mut BytesMut) -> Result<(), CodecError> {
