@@ -14,15 +14,21 @@
 //! | [`tcp_proxy`] | `TcpProxy`: a connection that a test may close, stall or make a black hole |
 //! | [`node`] | `Node`: a server as etcd discovery knows it, without an app |
 //! | [`transport`] | `TestPeers`: three servers on a transport, and the promises of every transport |
+//! | [`cluster`] | `MemoryCluster`: a cluster in this process; `HookedTransport`: its transport with a test in between |
 //! | [`programs`] | `Brokers` and `Program`: a cluster whose servers are processes |
+//! | [`certificate`] | `Certificate`: a self-signed certificate, in memory and as files |
+//! | [`log`] | `CapturedLog`: the log lines of this thread |
 //! | [`vectors`] | runs the recorded vectors of `tests/vectors` |
 //!
 //! A test that needs a program is marked `#[ignore = "needs nats-server"]`: `cargo test` shows it as ignored, and
 //! `cargo xtask test` runs it.
 
 pub mod browser;
+pub mod certificate;
+pub mod cluster;
 pub mod etcd;
 pub mod http;
+pub mod log;
 pub mod nats;
 pub mod node;
 pub mod programs;

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use bytes::{Buf, Bytes, BytesMut};
+use pitaya::app::Running;
 use pitaya::wire::message::{self, Kind as MessageKind};
 use pitaya::wire::packet::{self, Kind};
 use pitaya::wire::{Compression, Dictionary};
@@ -78,6 +79,11 @@ impl RawClient<TcpStream> {
         let stream = soon("a connection", TcpStream::connect(address)).await.expect("a server listens");
         stream.set_nodelay(true).expect("nodelay");
         Self::over(stream)
+    }
+
+    /// Connects to the first acceptor of an app, with handshake and ack.
+    pub async fn of(app: &Running) -> Self {
+        Self::ready(app.socket_addrs()[0]).await
     }
 
     /// Connects, with handshake and ack.

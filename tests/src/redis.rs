@@ -7,11 +7,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Client, Cmd, FromRedisValue};
+use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::TcpStream;
 
-use crate::soon;
+use crate::{PATIENCE, soon};
 
 /// Starts what follows, prints its process id, and kills it when the pipe from the test ends.
 const GUARD: &str = r#"
@@ -87,7 +87,11 @@ impl Redis {
 
     async fn connect(&self) -> redis::RedisResult<MultiplexedConnection> {
         Client::open(format!("redis://{}{}", self.user, self.address()))?
-            .get_multiplexed_async_connection()
+            .get_multiplexed_async_connection_with_config(
+                &AsyncConnectionConfig::new()
+                    .set_connection_timeout(Some(PATIENCE))
+                    .set_response_timeout(Some(PATIENCE)),
+            )
             .await
     }
 

@@ -1,19 +1,16 @@
 //! The answers of this framework against the recorded ones of Go Pitaya: `docs/cluster.md`, "Requests" and
 //! "Answers".
 
-use std::future::pending;
-use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use pitaya::acceptor::Tcp;
 use pitaya::app::Running;
 use pitaya::cluster::protos::{Request, Response};
-use pitaya::cluster::{MemoryBroker, MemoryRegistry, Receiver, Server, Transport, TransportError};
+use pitaya::cluster::{Server, TransportError};
 use pitaya::prelude::*;
 use pitaya::serialize::Serializer;
-use pitaya_tests::server::config;
+use pitaya_tests::cluster::MemoryCluster;
+use pitaya_tests::transport::Peer;
 use pitaya_tests::vectors::{self, Case, Checked};
 use prost::Message as _;
 
@@ -88,34 +85,8 @@ impl C {
     pub async fn nothing(&self) {}
 }
 
-/// A server that only asks.
-struct Deaf;
-
-impl Receiver for Deaf {
-    fn request(&self, _: Bytes) -> BoxFuture<'static, Bytes> {
-        pending().boxed()
-    }
-    fn push(&self, _: Bytes) -> Bytes {
-        Bytes::new()
-    }
-    fn kick(&self, _: Bytes) -> Bytes {
-        Bytes::new()
-    }
-    fn bound(&self, _: Bytes) {}
-    fn broadcast(&self, _: Bytes) {}
-    fn reconnected(&self) {}
-}
-
-async fn start(registry: &MemoryRegistry, broker: &MemoryBroker) -> [Running; 2] {
-    let app = |server_type, id| {
-        App::builder()
-            .config(config())
-            .server_type(server_type)
-            .server_id(id)
-            .serializer(Serializer::Protobuf)
-            .discovery(registry.discovery())
-            .transport(broker.transport())
-    };
+async fn start(cluster: &MemoryCluster) -> [Running; 2] {
+    let app = |server_type, id| cluster.server(server_type, id).serializer(Serializer::Protobuf);
     let room = app("room", "room-1").backend().start().await.unwrap();
     let conn = app("conn", "conn-1").acceptor(Tcp::new("127.0.0.1:0")).start().await.unwrap();
     [room, conn]
@@ -129,12 +100,10 @@ fn every_kind_runs_and_asserts() {
 #[test]
 fn vectors_go_answers() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());
-    let apps = runtime.block_on(start(&registry, &broker));
-    let asks = broker.transport();
-    runtime.block_on(asks.start(Arc::new(Server::new("asks", "x")), Arc::new(Deaf))).unwrap();
-    let ask =
-        |to: &Server, body: Vec<u8>| runtime.block_on(asks.request(to, body.into(), Duration::from_secs(5)));
+    let cluster = MemoryCluster::default();
+    let apps = runtime.block_on(start(&cluster));
+    let asks = runtime.block_on(Peer::start(Server::new("asks", "x"), cluster.broker.transport()));
+    let ask = |to: &Server, body: Vec<u8>| runtime.block_on(asks.ask(to, body));
     vectors::run("go_answers", |case| {
         let to = match case.str("to")? {
             "backend room-1" | "backend" => Server::new("room", "room-1"),

@@ -3,17 +3,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
 
-use pitaya::acceptor::BoxFuture;
 use pitaya::acceptor::Tcp;
 use pitaya::app::Running;
-use pitaya::cluster::{
-    Address, MemoryBroker, MemoryRegistry, MemoryTransport, Receiver, Server, Transport, TransportError,
-};
 use pitaya::prelude::*;
+use pitaya_tests::cluster::{Hook, HookedTransport, MemoryCluster};
 use pitaya_tests::raw_client::{Got, RawClient};
-use pitaya_tests::server::{Text, config};
+use pitaya_tests::server::Text;
 use pitaya_tests::{PATIENCE, soon, until};
 
 #[derive(Component)]
@@ -54,61 +50,16 @@ impl Gate {
     }
 }
 
-/// A transport that forgets a user when the gate is open.
-struct Lazy(MemoryTransport, Arc<Gate>);
-
-impl Transport for Lazy {
-    fn start(
-        &self,
-        own: Arc<Server>,
-        receiver: Arc<dyn Receiver>,
-    ) -> BoxFuture<'_, Result<(), TransportError>> {
-        self.0.start(own, receiver)
-    }
-    fn request<'a>(
-        &'a self,
-        to: &'a Server,
-        body: Bytes,
-        timeout: Duration,
-    ) -> BoxFuture<'a, Result<Bytes, TransportError>> {
-        self.0.request(to, body, timeout)
-    }
-    fn publish<'a>(&'a self, to: Address<'a>, body: Bytes) -> BoxFuture<'a, Result<(), TransportError>> {
-        self.0.publish(to, body)
-    }
-    fn serve_user<'a>(&'a self, uid: &'a str) -> BoxFuture<'a, Result<(), TransportError>> {
-        self.0.serve_user(uid)
-    }
-    fn forget_user(&self, uid: &str) {
-        self.1.pass();
-        self.0.forget_user(uid);
-    }
-    fn is_connected(&self) -> bool {
-        self.0.is_connected()
-    }
-    fn drain(&self) -> BoxFuture<'_, ()> {
-        self.0.drain()
-    }
-    fn close(&self) -> BoxFuture<'_, ()> {
-        self.0.close()
+impl Hook for Gate {
+    fn on_forget_user(&self, _uid: &str) {
+        self.pass();
     }
 }
 
-async fn front(id: &str, registry: &MemoryRegistry, broker: &MemoryBroker, gate: &Arc<Gate>) -> Running {
-    App::builder()
-        .config(config())
-        .server_type("twin")
-        .server_id(id)
-        .discovery(registry.discovery())
-        .transport(Lazy(broker.transport(), Arc::clone(gate)))
-        .acceptor(Tcp::new("127.0.0.1:0"))
-        .start()
-        .await
-        .unwrap()
-}
-
-async fn client(app: &Running) -> RawClient {
-    RawClient::ready(app.socket_addrs()[0]).await
+async fn front(cluster: &MemoryCluster, id: &str, gate: &Arc<Gate>) -> Running {
+    let transport = HookedTransport(cluster.broker.transport(), Arc::clone(gate));
+    let app = cluster.server_over(transport, "twin", id).acceptor(Tcp::new("127.0.0.1:0"));
+    app.start().await.unwrap()
 }
 
 const ANN: &str = r#"{"text":"ann"}"#;
@@ -116,18 +67,19 @@ const ANN: &str = r#"{"text":"ann"}"#;
 /// Whether a bind on `two` has ended the session of `one` when it is answered; and the client of that bind.
 async fn is_kicked_by(two: &Running, one: &Running, uid: &str) -> (bool, RawClient) {
     let held = one.app().sessions().by_uid(uid).expect("one of both stays");
-    let mut elsewhere = client(two).await;
+    let mut elsewhere = RawClient::of(two).await;
     elsewhere.ask("twin.bind", format!(r#"{{"text":"{uid}"}}"#)).await;
     (held.is_closed(), elsewhere)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_bind_in_the_middle_of_another_leaves_one_session() {
-    let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());
+    let cluster = MemoryCluster::default();
     let gate = Arc::<Gate>::default();
-    let one = front("one", &registry, &broker, &gate).await;
-    let two = front("two", &registry, &broker, &Arc::default()).await;
-    let (mut first, mut second, mut third) = (client(&one).await, client(&one).await, client(&one).await);
+    let one = front(&cluster, "one", &gate).await;
+    let two = front(&cluster, "two", &Arc::default()).await;
+    let (mut first, mut second, mut third) =
+        (RawClient::of(&one).await, RawClient::of(&one).await, RawClient::of(&one).await);
     first.ask("twin.bind", ANN).await;
     let current = || one.app().sessions().by_uid("ann").map(|session| session.id());
     // The second's bind ends the first session, and is held in the middle of that.
@@ -149,15 +101,15 @@ async fn a_bind_in_the_middle_of_another_leaves_one_session() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn binds_at_one_moment_leave_one_session() {
-    let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::default());
-    let one = front("one", &registry, &broker, &Arc::default()).await;
-    let two = front("two", &registry, &broker, &Arc::default()).await;
+    let cluster = MemoryCluster::default();
+    let one = front(&cluster, "one", &Arc::default()).await;
+    let two = front(&cluster, "two", &Arc::default()).await;
     for n in 0..100 {
         let uid = format!("user-{n}");
         let body = format!(r#"{{"text":"{uid}"}}"#);
         let mut tasks = Vec::new();
         for _ in 0..4 {
-            let (mut client, body) = (client(&one).await, body.clone());
+            let (mut client, body) = (RawClient::of(&one).await, body.clone());
             tasks.push(tokio::spawn(async move {
                 client.request("twin.bind", body).await;
                 let _ = client.next().await;

@@ -1,18 +1,19 @@
 //! Binding storage in etcd: as Go Pitaya reads and writes it, and when etcd is away.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use etcd_client::{GetOptions, PutOptions};
 use pitaya::acceptor::Tcp;
 use pitaya::app::Running;
 use pitaya::binding::{BindingStorage, EtcdBindingOptions, EtcdBindingStorage, Kept, MemoryBindingStorage};
-use pitaya::cluster::{MemoryBroker, MemoryRegistry, Server};
+use pitaya::cluster::{Address, Server, Transport as _};
 use pitaya::prelude::*;
+use pitaya_tests::cluster::MemoryCluster;
 use pitaya_tests::etcd::{self, Etcd};
 use pitaya_tests::raw_client::RawClient;
 use pitaya_tests::server::{Text, config};
 use pitaya_tests::tcp_proxy::TcpProxy;
+use pitaya_tests::transport::Peer;
 use pitaya_tests::{PATIENCE, until};
 use tokio::time::{sleep, timeout};
 
@@ -38,8 +39,7 @@ impl Hall {
 
 /// Servers of one cluster that use one etcd.
 struct Cluster {
-    registry: MemoryRegistry,
-    broker: MemoryBroker,
+    servers: MemoryCluster,
     options: EtcdBindingOptions,
 }
 
@@ -52,7 +52,7 @@ impl Cluster {
             transaction_timeout: Duration::from_secs(2),
             ..EtcdBindingOptions::default()
         };
-        Self { registry: MemoryRegistry::default(), broker: MemoryBroker::default(), options }
+        Self { servers: MemoryCluster::default(), options }
     }
 
     async fn door(&self, id: &str) -> Running {
@@ -64,13 +64,7 @@ impl Cluster {
     }
 
     fn server(&self, server_type: &str, id: &str, storage: impl BindingStorage) -> pitaya::app::Builder {
-        App::builder()
-            .config(config())
-            .server_type(server_type)
-            .server_id(id)
-            .discovery(self.registry.discovery())
-            .transport(self.broker.transport())
-            .binding_storage(storage)
+        self.servers.server(server_type, id).binding_storage(storage)
     }
 }
 
@@ -79,7 +73,7 @@ fn storage(options: &EtcdBindingOptions) -> EtcdBindingStorage {
 }
 
 async fn bound(door: &Running, uid: &str) -> RawClient {
-    let mut client = RawClient::ready(door.socket_addrs()[0]).await;
+    let mut client = RawClient::of(&door).await;
     client.ask("door.bind", format!(r#"{{"text":"{uid}"}}"#)).await;
     client
 }
@@ -194,8 +188,8 @@ async fn concurrent_binds_store_the_one_that_stays() {
     let mut clients = Vec::new();
     for n in 0..100 {
         let (uid, body) = (format!("user-{n:02}"), format!(r#"{{"text":"user-{n:02}"}}"#));
-        let mut first = RawClient::ready(one.socket_addrs()[0]).await;
-        let mut second = RawClient::ready(two.socket_addrs()[0]).await;
+        let mut first = RawClient::of(&one).await;
+        let mut second = RawClient::of(&two).await;
         tokio::join!(first.request("door.bind", &body), second.request("door.bind", &body));
         let stays = || [&one, &two].map(|door| door.app().sessions().by_uid(&uid).is_some());
         tokio::join!(first.next(), second.next());
@@ -337,34 +331,13 @@ async fn older_bind_that_was_stored_later_is_corrected() {
     has(etcd, &prefix, &[("ann", "door-2")]).await;
     // The announcement of the older bind.
     let news = pitaya::cluster::protos::BindMsg { uid: "ann".into(), fid: "door-2".into(), bound_at: 1 };
-    let transport = cluster.broker.transport();
-    let own = Arc::new(Server::new("other", "other-1"));
-    pitaya::cluster::Transport::start(&transport, own, Arc::new(Deaf)).await.unwrap();
-    let to = pitaya::cluster::Address::Bindings { server_type: "door" };
-    let body = prost::Message::encode_to_vec(&news).into();
-    pitaya::cluster::Transport::publish(&transport, to, body).await.unwrap();
+    let other = Peer::start(Server::new("other", "other-1"), cluster.servers.broker.transport()).await;
+    let to = Address::Bindings { server_type: "door" };
+    other.transport.publish(to, prost::Message::encode_to_vec(&news).into()).await.unwrap();
     has(etcd, &prefix, &[("ann", "door-1")]).await;
     assert!(one.app().sessions().by_uid("ann").is_some());
     one.stop().await;
     two.stop().await;
-}
-
-/// Receives nothing.
-struct Deaf;
-
-impl pitaya::cluster::Receiver for Deaf {
-    fn request(&self, _: Bytes) -> pitaya::acceptor::BoxFuture<'static, Bytes> {
-        Box::pin(async { Bytes::new() })
-    }
-    fn push(&self, _: Bytes) -> Bytes {
-        Bytes::new()
-    }
-    fn kick(&self, _: Bytes) -> Bytes {
-        Bytes::new()
-    }
-    fn bound(&self, _: Bytes) {}
-    fn broadcast(&self, _: Bytes) {}
-    fn reconnected(&self) {}
 }
 
 #[tokio::test]

@@ -97,8 +97,8 @@ async fn program_serves_page_and_metrics() {
 #[tokio::test]
 async fn the_originals_page_is_served_too() {
     let app = chat::standalone(App::builder()).acceptor(Tcp::new("127.0.0.1:0")).start().await.unwrap();
-    let mut first = RawClient::ready(app.socket_addrs()[0]).await;
-    let mut second = RawClient::ready(app.socket_addrs()[0]).await;
+    let mut first = RawClient::of(&app).await;
+    let mut second = RawClient::of(&app).await;
     let push = |route: &str, body: &str| (route.to_owned(), body.to_owned());
     // It leaves the type of the server out, and gives no name.
     first.request("room.join", "{}").await;

@@ -210,7 +210,7 @@ fn protoc(args: &[&str], input: &[u8]) -> Vec<u8> {
 }
 
 async fn ask(app: &Running, route: &str, body: Vec<u8>) -> Bytes {
-    let mut client = RawClient::ready(app.socket_addrs()[0]).await;
+    let mut client = RawClient::of(&app).await;
     match client.call(route, body).await {
         Got::Response { error: false, body, .. } => body,
         other => panic!("{route}: {other:?}"),
@@ -288,7 +288,7 @@ async fn unknown_name_fails_the_whole_request() {
     }
     assert!(app.app().descriptor("types.Empty").is_ok());
     assert!(app.app().descriptor("garden/messages.proto").is_ok());
-    let mut client = RawClient::ready(app.socket_addrs()[0]).await;
+    let mut client = RawClient::of(&app).await;
     let many = json!({ "name": vec!["protos.Session"; 1001] }).to_string();
     let Got::Response { error: true, body, .. } = client.call("garden.docs.descriptors", many).await else {
         panic!("a thousand at most")

@@ -10,6 +10,7 @@ use pitaya::app::Refusal;
 use pitaya::client::{Client, CloseReason, ConnectError};
 use pitaya::config::Config;
 use pitaya::wire::{close_code, packet, zlib};
+use pitaya_tests::log::CapturedLog;
 use pitaya_tests::raw_client::{ACK, HANDSHAKE, RawClient};
 use pitaya_tests::server::{self, Arena, TestServer, Text, config};
 use pitaya_tests::soon;
@@ -324,13 +325,7 @@ async fn hostless_addresses_bind_both_families() {
 #[tokio::test]
 async fn refused_connections_write_few_log_lines() {
     const STRANGERS: usize = 500;
-    let log = tempfile::NamedTempFile::new().unwrap();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::WARN)
-        .with_ansi(false)
-        .with_writer(Arc::new(log.reopen().unwrap()))
-        .finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let log = CapturedLog::start(tracing::Level::WARN);
     let mut config = config();
     config.limit.connections = 1;
     let server = server::start(config).await;
@@ -341,8 +336,8 @@ async fn refused_connections_write_few_log_lines() {
     }
     let intervals = usize::try_from(begun.elapsed().as_secs() / 10).unwrap() + 1;
     server.app.stop().await;
-    let log = std::fs::read_to_string(log.path()).unwrap();
-    let lines: Vec<&str> = log.lines().filter(|line| line.contains("refused")).collect();
+    let log = log.lines();
+    let lines: Vec<_> = log.iter().filter(|line| line.contains("refused")).collect();
     assert!(lines[0].contains("refused a connection") && lines[0].contains("127.0.0.1:"), "{lines:?}");
     assert!(lines.len() <= 2 * intervals + 1, "{lines:?}");
     let suppressed = lines

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use etcd_client::{Client, Permission, PermissionType, PutOptions};
 use pitaya::cluster::{Discovery, EtcdDiscovery, EtcdOptions, Server};
+use pitaya_tests::certificate::Certificate;
 use pitaya_tests::etcd::{Etcd, prefix};
 use pitaya_tests::node::Node;
 use pitaya_tests::{soon, until};
@@ -310,11 +311,8 @@ async fn a_server_joins_by_a_port_alone() {
 #[tokio::test]
 #[ignore = "needs etcd"]
 async fn etcd_with_tls_needs_a_trusted_certificate() {
-    let folder = tempfile::tempdir().unwrap();
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
-    std::fs::write(&cert, made.cert.pem()).unwrap();
-    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let made = Certificate::of(&["127.0.0.1"]);
+    let (cert, key) = (made.cert_file(), made.key_file());
     let etcd = Etcd::start_tls(&cert, &key).await;
     let endpoints = vec![format!("127.0.0.1:{}", etcd.port())];
     let trusting = EtcdOptions { endpoints, ca_file: Some(cert), ..etcd.options("pitaya/") };

@@ -8,7 +8,7 @@ pitaya::link!(pipeline, rate_limiting, custom_serializer);
 #[tokio::test]
 async fn pipeline_example_checks_and_signs() {
     let app = pipeline::app(Config::default(), "127.0.0.1:0").start().await.unwrap();
-    let mut client = RawClient::ready(app.socket_addrs()[0]).await;
+    let mut client = RawClient::of(&app).await;
     let route = "metagameDemo.metagameHandler.CreatePlayerCheat";
     assert_eq!(
         client
@@ -37,7 +37,7 @@ async fn pipeline_example_checks_and_signs() {
 async fn rate_limit_example_answers_five_of_ten() {
     let app =
         rate_limiting::app(rate_limiting::config().unwrap(), "127.0.0.1:0").unwrap().start().await.unwrap();
-    let mut client = RawClient::ready(app.socket_addrs()[0]).await;
+    let mut client = RawClient::of(&app).await;
     for _ in 0..10 {
         client.request("room.room.ping", "").await;
     }
@@ -45,7 +45,7 @@ async fn rate_limit_example_answers_five_of_ten() {
         assert!(matches!(client.next().await, Some(Got::Response { id, error: false, .. }) if id == wanted));
     }
     // Nothing more comes: the next thing is the close that we ask for.
-    let mut other = RawClient::ready(app.socket_addrs()[0]).await;
+    let mut other = RawClient::of(&app).await;
     assert_eq!(other.ask("room.room.ping", "").await, "pong");
     app.app().sessions().close_all();
     assert_eq!(client.closed().await, []);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use pitaya::SessionPool;
 use pitaya::group::{EtcdGroupOptions, EtcdStore, GroupError, GroupStore, Groups, Users};
 use pitaya::prelude::*;
+use pitaya_tests::certificate::Certificate;
 use pitaya_tests::etcd::{self, Etcd};
 
 fn store(etcd: &Etcd, prefix: &str) -> EtcdStore {
@@ -308,11 +309,8 @@ async fn groups_reach_an_etcd_by_localhost_or_a_port() {
 #[tokio::test]
 #[ignore = "needs etcd"]
 async fn groups_reach_an_etcd_that_speaks_tls() {
-    let folder = tempfile::tempdir().unwrap();
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
-    std::fs::write(&cert, made.cert.pem()).unwrap();
-    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let made = Certificate::of(&["127.0.0.1"]);
+    let (cert, key) = (made.cert_file(), made.key_file());
     let etcd = Etcd::start_tls(&cert, &key).await;
     let endpoints = vec![format!("127.0.0.1:{}", etcd.port())];
     let options = EtcdGroupOptions { endpoints, ..EtcdGroupOptions::default() };

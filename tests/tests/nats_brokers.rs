@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use pitaya::cluster::{NatsOptions, NatsTls, NatsTransport, Server, Transport as _};
+use pitaya_tests::certificate::Certificate;
 use pitaya_tests::nats::{CLUSTER, Nats, transport_with};
 use pitaya_tests::transport::{Peer, TestPeers};
 use pitaya_tests::until;
@@ -73,11 +74,8 @@ async fn without_discovery_only_configured_brokers_count() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs nats-server"]
 async fn brokers_that_demand_tls_are_learned() {
-    let folder = tempfile::tempdir().unwrap();
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
-    std::fs::write(&cert, made.cert.pem()).unwrap();
-    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let made = Certificate::of(&["127.0.0.1"]);
+    let (cert, key) = (made.cert_file(), made.key_file());
     let (cert_arg, key_arg) = (cert.display().to_string(), key.display().to_string());
     let tls = ["--tls", "--tlscert", &*cert_arg, "--tlskey", &*key_arg];
     let mut broker = Nats::start_with("", &[&CLUSTER[..], &tls].concat()).await;

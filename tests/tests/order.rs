@@ -5,17 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use pitaya::Users;
 use pitaya::acceptor::Tcp;
 use pitaya::app::Running;
-use pitaya::cluster::{
-    Address, Discovery as _, GrpcOptions, GrpcTransport, MemoryBroker, MemoryRegistry, MemoryTransport,
-    Receiver, Server, Servers, Transport, TransportError,
-};
+use pitaya::cluster::{Address, Discovery as _, GrpcOptions, GrpcTransport, MemoryRegistry, Server, Servers};
 use pitaya::metrics::InMemoryReporter;
 use pitaya::prelude::*;
 use pitaya::testing::{self, Faults, memory_acceptor};
+use pitaya_tests::cluster::{Hook, HookedTransport, MemoryCluster};
 use pitaya_tests::nats::{Nats, transport};
 use pitaya_tests::raw_client::{Got, RawClient};
 use pitaya_tests::server::{OnText, Text, config};
@@ -173,7 +170,7 @@ async fn one_call_is_in_order_over_a_broker() {
     let other = builder("door").acceptor(Tcp::new("127.0.0.1:0")).start().await.unwrap();
     let judge = builder("judge").backend().start().await.unwrap();
     for round in 0..50 {
-        all_in_order(async || RawClient::ready(door.socket_addrs()[0]).await, &format!("u{round}"), 20).await;
+        all_in_order(async || RawClient::of(&door).await, &format!("u{round}"), 20).await;
     }
     for app in [door, other, judge] {
         app.stop().await;
@@ -219,7 +216,7 @@ async fn equal_pushes_are_not_lost_while_a_frontend_moves() {
     let door = builder("door").transport(Arc::clone(&moving)).acceptor(Tcp::new("127.0.0.1:0"));
     let door = door.start().await.unwrap();
     let judge = builder("judge").transport(transport(&two)).backend().start().await.unwrap();
-    let mut client = RawClient::ready(door.socket_addrs()[0]).await;
+    let mut client = RawClient::of(&door).await;
     // the brokers tell each other of subscriptions in their own time
     let heard =
         async { while client.ask("judge.judge.say", r#"{"text":"x"}"#).await != r#"{"text":"x"}"# {} };
@@ -267,44 +264,22 @@ fn one_call_is_in_order_under_every_seed() {
     }
 }
 
-/// A transport that writes down what is published, and may lose broadcasts.
+/// Records what is published, and may lose broadcasts.
+#[derive(Default)]
 struct Tap {
-    inner: MemoryTransport,
     /// The published messages, by the kind of their address.
     published: Mutex<Vec<(&'static str, Bytes)>>,
     lose: AtomicBool,
 }
 
 impl Tap {
-    fn new(broker: &MemoryBroker) -> Arc<Self> {
-        let (published, lose) = (Mutex::default(), AtomicBool::new(false));
-        Arc::new(Self { inner: broker.transport(), published, lose })
-    }
-
     fn take(&self) -> Vec<(&'static str, Bytes)> {
         std::mem::take(&mut self.published.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Transport for Tap {
-    fn start(
-        &self,
-        own: Arc<Server>,
-        receiver: Arc<dyn Receiver>,
-    ) -> BoxFuture<'_, Result<(), TransportError>> {
-        self.inner.start(own, receiver)
-    }
-
-    fn request<'a>(
-        &'a self,
-        to: &'a Server,
-        body: Bytes,
-        timeout: Duration,
-    ) -> BoxFuture<'a, Result<Bytes, TransportError>> {
-        self.inner.request(to, body, timeout)
-    }
-
-    fn publish<'a>(&'a self, to: Address<'a>, body: Bytes) -> BoxFuture<'a, Result<(), TransportError>> {
+impl Hook for Tap {
+    fn on_publish(&self, to: &Address<'_>, body: &Bytes) -> bool {
         let kind = match to {
             Address::Push { .. } => "push",
             Address::Kick { .. } => "kick",
@@ -312,37 +287,13 @@ impl Transport for Tap {
             _ => "other",
         };
         self.published.lock().unwrap_or_else(PoisonError::into_inner).push((kind, body.clone()));
-        if kind == "broadcast" && self.lose.load(SeqCst) {
-            return Box::pin(async { Ok(()) });
-        }
-        self.inner.publish(to, body)
-    }
-
-    fn serve_user<'a>(&'a self, uid: &'a str) -> BoxFuture<'a, Result<(), TransportError>> {
-        self.inner.serve_user(uid)
-    }
-
-    fn forget_user(&self, uid: &str) {
-        self.inner.forget_user(uid);
-    }
-
-    fn is_connected(&self) -> bool {
-        self.inner.is_connected()
-    }
-
-    fn drain(&self) -> BoxFuture<'_, ()> {
-        self.inner.drain()
-    }
-
-    fn close(&self) -> BoxFuture<'_, ()> {
-        self.inner.close()
+        kind != "broadcast" || !self.lose.load(SeqCst)
     }
 }
 
 /// A door and a judge whose transport is looked at.
 struct Court {
-    registry: MemoryRegistry,
-    broker: MemoryBroker,
+    cluster: MemoryCluster,
     metrics: Arc<InMemoryReporter>,
     door: Running,
     judge: Running,
@@ -352,21 +303,12 @@ struct Court {
 
 impl Court {
     async fn open() -> Self {
-        let (registry, broker) = (MemoryRegistry::default(), MemoryBroker::new());
-        let metrics = Arc::new(InMemoryReporter::new());
-        let (door, dialer) = door(&registry, &broker, "door-1", &metrics).await;
-        let tap = Tap::new(&broker);
-        let judge = App::builder()
-            .config(config())
-            .server_type("judge")
-            .server_id("judge-1")
-            .discovery(registry.discovery())
-            .transport(Arc::clone(&tap))
-            .backend()
-            .start()
-            .await
-            .unwrap();
-        Self { registry, broker, metrics, door, judge, tap, dialer }
+        let (cluster, metrics) = (MemoryCluster::default(), Arc::new(InMemoryReporter::new()));
+        let (door, dialer) = door(&cluster, "door-1", &metrics).await;
+        let tap = Arc::<Tap>::default();
+        let transport = HookedTransport(cluster.broker.transport(), Arc::clone(&tap));
+        let judge = cluster.server_over(transport, "judge", "judge-1").backend().start().await.unwrap();
+        Self { cluster, metrics, door, judge, tap, dialer }
     }
 
     async fn client(dialer: &testing::Dialer, uid: &str) -> RawClient<tokio::io::DuplexStream> {
@@ -383,23 +325,13 @@ impl Court {
 }
 
 async fn door(
-    registry: &MemoryRegistry,
-    broker: &MemoryBroker,
+    cluster: &MemoryCluster,
     id: &str,
     metrics: &Arc<InMemoryReporter>,
 ) -> (Running, testing::Dialer) {
     let (acceptor, dialer) = memory_acceptor();
-    let app = App::builder()
-        .config(config())
-        .server_type("door")
-        .server_id(id)
-        .reporter(Arc::<InMemoryReporter>::clone(metrics))
-        .discovery(registry.discovery())
-        .transport(broker.transport())
-        .acceptor(acceptor)
-        .start()
-        .await
-        .unwrap();
+    let reporter = Arc::<InMemoryReporter>::clone(metrics);
+    let app = cluster.server("door", id).reporter(reporter).acceptor(acceptor).start().await.unwrap();
     (app, dialer)
 }
 
@@ -430,7 +362,7 @@ async fn a_foreign_frontend_gets_plain_messages() {
     let court = Court::open().await;
     let mut client = Court::client(&court.dialer, "ann").await;
     // A frontend of Go Pitaya announces nothing.
-    let foreign = court.registry.discovery();
+    let foreign = court.cluster.registry.discovery();
     let own = Arc::new(Server::new("door", "foreign").frontend(true));
     foreign.join(own, Arc::new(Servers::default())).await.unwrap();
     court.tap.take();
@@ -449,14 +381,14 @@ async fn a_foreign_frontend_gets_plain_messages() {
 async fn unknown_frontends_are_reached_without_a_registry() {
     let court = Court::open().await;
     let mut ann = Court::client(&court.dialer, "ann").await;
-    court.registry.set_reachable("judge-1", false);
-    let (second, dialer) = door(&court.registry, &court.broker, "door-2", &court.metrics).await;
+    court.cluster.registry.set_reachable("judge-1", false);
+    let (second, dialer) = door(&court.cluster, "door-2", &court.metrics).await;
     let known = || court.judge.app().servers().unwrap().view().of_type("door").len();
     assert_eq!(known(), 1, "the judge does not learn of it");
     let mut bob = Court::client(&dialer, "bob").await;
     ann.ask("judge.judge.tell", r#"{"text":"bob"}"#).await;
     assert_eq!(bob.pushed().await.1, r#"{"text":"told"}"#);
-    court.registry.set_reachable("judge-1", true);
+    court.cluster.registry.set_reachable("judge-1", true);
     until("the judge knows both", || known() == 2).await;
     court.tap.take();
     ann.ask("judge.judge.tell", r#"{"text":"bob"}"#).await;

@@ -87,7 +87,7 @@ async fn hooks_run_in_order_and_may_change_messages() {
         .start()
         .await
         .unwrap();
-    let mut client = RawClient::ready(app.socket_addrs()[0]).await;
+    let mut client = RawClient::of(&app).await;
     assert_eq!(client.ask("piped.echo", r#"{"text":"x"}"#).await, r#"{"text":"x13"}"#);
     let expected = ["first 1 x", "second x1", "handler x1", "third None", r#"fourth Some("x13")"#];
     assert_eq!(LOG.lock().unwrap().drain(..).collect::<Vec<_>>(), expected);
@@ -157,7 +157,7 @@ async fn hooks_share_values_with_extractors() {
         .start()
         .await
         .unwrap();
-    let mut client = RawClient::ready(app.socket_addrs()[0]).await;
+    let mut client = RawClient::of(&app).await;
     let expected = r#"{"text":"hello ann by Some(\"hello ann\"), slow: true"}"#;
     assert_eq!(client.ask("knows.who", "{}").await, expected);
     app.stop().await;

@@ -336,7 +336,7 @@ async fn the_custom_metrics_example_reports_clients_values() {
     config.http_listen = "127.0.0.1:0".to_owned();
     let app = custom_metrics::app(config, "127.0.0.1:0").start().await.unwrap();
     let http = app.app().http_addr().unwrap();
-    let mut client = RawClient::ready(app.socket_addrs()[0]).await;
+    let mut client = RawClient::of(&app).await;
     for (route, value) in [
         ("setcounter", 2.0),
         ("setcounter", 3.0),

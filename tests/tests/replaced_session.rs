@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use pitaya::acceptor::Tcp;
 use pitaya::app::Running;
-use pitaya::cluster::{MemoryBroker, MemoryRegistry};
 use pitaya::group::MemoryStore;
 use pitaya::prelude::*;
+use pitaya_tests::cluster::MemoryCluster;
 use pitaya_tests::raw_client::RawClient;
-use pitaya_tests::server::{Text, config};
+use pitaya_tests::server::Text;
 
 #[derive(Component)]
 struct Foyer {
@@ -34,31 +34,16 @@ impl Foyer {
     }
 }
 
-async fn front(
-    id: &str,
-    registry: &MemoryRegistry,
-    broker: &MemoryBroker,
-    store: &Arc<MemoryStore>,
-) -> Running {
-    App::builder()
-        .config(config())
-        .server_type("foyer")
-        .server_id(id)
-        .group_store(Arc::clone(store))
-        .discovery(registry.discovery())
-        .transport(broker.transport())
-        .acceptor(Tcp::new("127.0.0.1:0"))
-        .start()
-        .await
-        .unwrap()
+async fn front(cluster: &MemoryCluster, id: &str, store: &Arc<MemoryStore>) -> Running {
+    let app = cluster.server("foyer", id).group_store(Arc::clone(store));
+    app.acceptor(Tcp::new("127.0.0.1:0")).start().await.unwrap()
 }
 
 async fn reconnect(busy: bool) -> (bool, bool) {
-    let (registry, broker, store) =
-        (MemoryRegistry::default(), MemoryBroker::default(), Arc::new(MemoryStore::new()));
-    let one = front("foyer-1", &registry, &broker, &store).await;
-    let two = front("foyer-2", &registry, &broker, &store).await;
-    let mut first = RawClient::ready(one.socket_addrs()[0]).await;
+    let (cluster, store) = (MemoryCluster::default(), Arc::new(MemoryStore::new()));
+    let one = front(&cluster, "foyer-1", &store).await;
+    let two = front(&cluster, "foyer-2", &store).await;
+    let mut first = RawClient::of(&one).await;
     first.ask("foyer.enter", r#"{"text":"ann"}"#).await;
     if busy {
         first.request("foyer.slow", "").await;
@@ -66,7 +51,7 @@ async fn reconnect(busy: bool) -> (bool, bool) {
     }
     // The phone changes its network: the same player, on the other frontend. The old connection says nothing any more, so
     // that its goodbye takes half a second, and its close callbacks come after that.
-    let mut second = RawClient::ready(two.socket_addrs()[0]).await;
+    let mut second = RawClient::of(&two).await;
     second.ask("foyer.enter", r#"{"text":"ann"}"#).await;
     assert!(one.app().sessions().by_uid("ann").is_none(), "the old session has ended");
     tokio::time::sleep(Duration::from_millis(1500)).await;

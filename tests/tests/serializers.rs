@@ -75,7 +75,7 @@ async fn every_serializer_carries_every_message() {
 #[tokio::test]
 async fn protobuf_omits_defaults_and_json_accepts_that() {
     let app = App::builder().server_type("shop").acceptor(Tcp::new("127.0.0.1:0")).start().await.unwrap();
-    let mut client = pitaya_tests::raw_client::RawClient::ready(app.socket_addrs()[0]).await;
+    let mut client = pitaya_tests::raw_client::RawClient::of(&app).await;
     client.request("shop.buy", r#"{"item":"x"}"#).await;
     client.next().await;
     let answer = client.next().await.unwrap();

@@ -143,7 +143,7 @@ async fn session_services_are_fields_and_arguments() {
         .start()
         .await
         .unwrap();
-    let mut client = RawClient::ready(app.socket_addrs()[0]).await;
+    let mut client = RawClient::of(&app).await;
     assert_eq!(client.ask("provided.fields", "").await, r#"{"text":"1 true 7s"}"#);
     assert_eq!(client.ask("provided.arguments", "").await, r#"{"text":"1 true 7s"}"#);
     assert_eq!(app.app().rpc(&ProvidedClient::REMOTELY, &()).await.unwrap().text, "1 true 7s");

@@ -117,7 +117,7 @@ async fn burst(policy: OutboxPolicy, route: &str) -> (usize, bool, Option<CloseR
         .start()
         .await
         .unwrap();
-    let mut client = RawClient::ready(app.socket_addrs()[0]).await;
+    let mut client = RawClient::of(&app).await;
     client.ask("burst.bind", r#"{"text":"ann"}"#).await;
     let session = app.app().sessions().by_uid("ann").unwrap();
     let other = tokio::spawn({

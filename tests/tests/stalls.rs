@@ -69,7 +69,7 @@ async fn a_handler_that_ended_during_a_stall_is_in_time() {
         .start()
         .await
         .unwrap();
-    let mut client = RawClient::ready(app.socket_addrs()[0]).await;
+    let mut client = RawClient::of(&app).await;
     client.request("sleeper.nap", "").await;
     soon("the handler to begin", signal.notified()).await;
     stand_still(LONGER);

@@ -90,7 +90,7 @@ async fn unmakeable_component_is_named() {
         .start()
         .await
         .unwrap();
-    let mut client = RawClient::ready(app.socket_addrs()[0]).await;
+    let mut client = RawClient::of(&app).await;
     assert_eq!(client.ask("unmade.nothing", "").await, "{}");
     app.stop().await;
 }
@@ -128,7 +128,7 @@ async fn only_a_cluster_frontend_may_serve_nothing() {
 
     let back = app("unmade").backend().register(Unmade).start().await.unwrap();
     let front = front().explicit_components().start().await.unwrap();
-    let mut client = RawClient::ready(front.socket_addrs()[0]).await;
+    let mut client = RawClient::of(&front).await;
     assert_eq!(client.ask("unmade.unmade.nothing", "").await, "{}");
     front.stop().await;
     back.stop().await;
@@ -222,7 +222,7 @@ impl Living {
 #[tokio::test]
 async fn a_component_lives_once_whatever_its_blocks() {
     let app = App::builder().server_type("living").acceptor(Tcp::new("127.0.0.1:0")).start().await.unwrap();
-    let mut client = RawClient::ready(app.socket_addrs()[0]).await;
+    let mut client = RawClient::of(&app).await;
     assert_eq!(client.ask("living.on", "").await, r#"{"text":"init after_init"}"#);
     assert_eq!(app.app().rpc(&LivingClient::STATE, &()).await.unwrap().text, "init after_init");
     app.stop().await;

@@ -168,7 +168,7 @@ async fn a_client_of_other_servers_needs_a_cluster() {
 #[tokio::test]
 async fn a_client_of_the_own_server_type_needs_none() {
     let hall = app("hall").register(Hall).start().await.expect("it calls itself");
-    let mut client = RawClient::ready(hall.socket_addrs()[0]).await;
+    let mut client = RawClient::of(&hall).await;
     assert_eq!(client.ask("hall.keeper.enter", r#"{"text":"a"}"#).await, r#"{"text":"a"}"#);
     hall.stop().await;
 }
@@ -176,7 +176,7 @@ async fn a_client_of_the_own_server_type_needs_none() {
 #[tokio::test]
 async fn clients_are_never_told_of_types() {
     let late = app("late").start().await.expect("the extractor checks nothing");
-    let mut client = RawClient::ready(late.socket_addrs()[0]).await;
+    let mut client = RawClient::of(&late).await;
     for route in ["late.late1.look", "late.late1.state", "late.late1.module", "late.late1.client"] {
         let told = client.ask(route, "").await;
         assert_eq!(told, r#"{"code":"PIT-500","msg":"internal error"}"#, "{route}");

@@ -1,12 +1,12 @@
 //! The datagrams for StatsD and DogStatsD. A missing server delays no call.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use pitaya::config::{Config, StatsdDialect};
 use pitaya::metrics::{Metric, Statsd};
 use pitaya_tests::http::{Scrape, get};
+use pitaya_tests::log::CapturedLog;
 use pitaya_tests::raw_client::RawClient;
 use pitaya_tests::server::{self, config};
 use pitaya_tests::soon;
@@ -155,13 +155,7 @@ async fn metrics_arrive_over_a_late_unix_socket() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_holds_up_no_call() {
-    let log = tempfile::NamedTempFile::new().unwrap();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::WARN)
-        .with_ansi(false)
-        .with_writer(Arc::new(log.reopen().unwrap()))
-        .finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let log = CapturedLog::start(tracing::Level::WARN);
     let closed = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let unknown = format!("{}.invalid:1", "x".repeat(64));
     // The stop makes the last attempt to send, so each host is tried.
@@ -173,10 +167,10 @@ async fn a_server_that_is_not_there_holds_up_no_call() {
         }
         soon("the stop", server.app.stop()).await;
     }
-    let log = std::fs::read_to_string(log.path()).unwrap();
-    let lines = log.lines().filter(|line| line.contains("StatsD")).count();
+    let log = log.lines();
+    let lines = log.iter().filter(|line| line.contains("StatsD")).count();
     // One for each kind of failure, in this minute.
-    assert!((1..=4).contains(&lines), "{log}");
+    assert!((1..=4).contains(&lines), "{log:?}");
 }
 
 #[tokio::test]

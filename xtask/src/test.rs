@@ -8,7 +8,7 @@ mod timing;
 
 use std::process::ExitCode;
 
-use crate::{bench, cargo, fuzz, phrases, run};
+use crate::{bench, cargo, fuzz, parallel, phrases, run};
 pub(crate) use needs::works;
 use timing::Timing;
 
@@ -16,22 +16,11 @@ const USAGE: &str = "\
 cargo xtask test [--quick | STEP]
   --quick   only the steps that need no server, no browser and no fuzzing; tests that need one are shown as ignored";
 
-/// The features of the framework, each of which must build alone.
-const FEATURES: &[&str] = &[
-    "websocket",
-    "tls",
-    "garde",
-    "testing",
-    "nats",
-    "nats-creds",
-    "etcd",
-    "cluster",
-    "grpc",
-    "http",
-    "prometheus",
-    "statsd",
-    "otel",
-    "worker",
+/// The features of the framework, each of which must build alone, in two lists that take about equally long. Without
+/// `nats-creds`, which is `nats` and a feature of a dependency.
+const FEATURES: [&[&str]; 2] = [
+    &["", "websocket", "tls", "garde", "testing", "http", "prometheus", "statsd", "worker"],
+    &["nats", "etcd", "cluster", "grpc", "otel"],
 ];
 
 /// The integration tests that run with the features of `pitaya-unified` too: macros, every serializer, clients, and bytes
@@ -91,8 +80,8 @@ const STEPS: &[Step] = &[
     step("features", When::Full, features),
     step("portable", When::Full, portable::portable),
     step("package", When::Full, package),
-    step("tests", When::Full, || programs::run(&["--include-ignored"])),
-    step("tests", When::Quick, || programs::run(&[])),
+    step("tests", When::Full, || programs::run(TESTS, &["--include-ignored"])),
+    step("tests", When::Quick, || programs::run(TESTS, &[])),
     step("doctests", When::Full, doctests),
     step("unified", When::Full, unified),
     step("instructions", When::Full, bench::instructions_in_ci),
@@ -140,11 +129,16 @@ fn docs() -> Result<(), String> {
 }
 
 /// Checks the framework with each feature alone, and with none; and the chat as newcomers start it, without `protoc`.
+/// The compiler checks a crate in one thread, so both lists are checked side by side, each in a folder of its own.
 fn features() -> Result<(), String> {
-    run(cargo().args(["check", "-p", "pitaya", "--no-default-features"]))?;
-    for feature in FEATURES {
-        run(cargo().args(["check", "-p", "pitaya", "--no-default-features", "--features", feature]))?;
-    }
+    let target = bench::target_directory()?;
+    parallel::for_each(FEATURES.iter().enumerate().collect(), FEATURES.len(), |(list, features)| {
+        features.iter().try_for_each(|feature| {
+            let mut check = cargo();
+            check.args(["check", "-p", "pitaya", "--no-default-features", "--features", feature]);
+            run(check.arg("--target-dir").arg(target.join(format!("features-{list}"))))
+        })
+    })?;
     run(cargo().args(["check", "-p", "chat"]).env("PROTOC", "not-to-be-asked-for"))
 }
 
@@ -173,18 +167,8 @@ fn doctests() -> Result<(), String> {
 /// Runs the library's tests, and those of [`UNIFIED`], with the features of `pitaya-unified`. One command builds all of
 /// it, so that each dependency is built once.
 fn unified() -> Result<(), String> {
-    run(cargo()
-        .args([
-            "test",
-            "-p",
-            "pitaya",
-            "-p",
-            "pitaya-tests",
-            "-p",
-            "pitaya-unified",
-            "--all-features",
-            "--lib",
-        ])
-        .args(UNIFIED.iter().flat_map(|test| ["--test", test]))
-        .args(["--", "--include-ignored"]))
+    let packages = ["-p", "pitaya", "-p", "pitaya-tests", "-p", "pitaya-unified"];
+    let mut args = [&["test"], &packages[..], &["--all-features", "--lib"]].concat();
+    args.extend(UNIFIED.iter().flat_map(|test| ["--test", test]));
+    programs::run(&args, &["--include-ignored"])
 }

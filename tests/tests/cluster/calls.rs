@@ -7,7 +7,8 @@ use std::time::Duration;
 use pitaya::cluster::Router;
 use pitaya::metrics::InMemoryReporter;
 use pitaya::prelude::*;
-use pitaya_tests::raw_client::Got;
+use pitaya_tests::log::CapturedLog;
+use pitaya_tests::raw_client::{Got, RawClient};
 use pitaya_tests::server::{config, text};
 
 use crate::test_cluster::{HallApiClient, TestCluster};
@@ -16,7 +17,7 @@ use crate::test_cluster::{HallApiClient, TestCluster};
 async fn forwarded_message_returns_answer_unchanged() {
     let cluster = TestCluster::default();
     let (hall, gate) = (cluster.hall("hall-1").await, cluster.gate("gate-1").await);
-    let mut client = gate.client().await;
+    let mut client = RawClient::of(&gate).await;
     assert_eq!(client.ask("hall.hall.say", r#"{"text":"hi"}"#).await, r#"{"text":"hall-1 hi"}"#);
     assert_eq!(client.ask("hall.hall.raw", " any bytes \u{0}").await, " any bytes \u{0}");
     client.notify("hall.hall.note", r#"{"text":"this"}"#).await;
@@ -39,29 +40,29 @@ async fn forwarded_message_returns_answer_unchanged() {
     }
     let Got::Response { error: true, .. } = client.call("hall.hall.say", "no json").await else { panic!() };
     assert_eq!(client.ask("gate.gate.say", r#"{"text":"here"}"#).await, r#"{"text":"here"}"#);
-    gate.app.stop().await;
-    hall.app.stop().await;
+    gate.stop().await;
+    hall.stop().await;
 }
 
 #[tokio::test]
 async fn session_messages_keep_order_across_servers() {
     let cluster = TestCluster::default();
     let (hall, gate) = (cluster.hall("hall-1").await, cluster.gate("gate-1").await);
-    let mut client = gate.client().await;
+    let mut client = RawClient::of(&gate).await;
     client.request("hall.hall.slow", r#"{"text":"one"}"#).await;
     client.notify("hall.hall.note", r#"{"text":"two"}"#).await;
     client.request("gate.gate.say", r#"{"text":"three"}"#).await;
     cluster.recorder.wrote("begin one").await;
     // Another session does not wait for this one.
-    let mut other = gate.client().await;
+    let mut other = RawClient::of(&gate).await;
     assert_eq!(other.ask("hall.hall.say", r#"{"text":"hi"}"#).await, r#"{"text":"hall-1 hi"}"#);
     assert_eq!(cluster.recorder.lines(), ["begin one"]);
     cluster.recorder.open("one");
     assert_eq!(client.next().await.unwrap().text(), r#"{"text":"one"}"#);
     assert_eq!(client.next().await.unwrap().text(), r#"{"text":"three"}"#);
     assert_eq!(cluster.recorder.lines(), ["begin one", "end one", "noted two"]);
-    gate.app.stop().await;
-    hall.app.stop().await;
+    gate.stop().await;
+    hall.stop().await;
 }
 
 /// Where the configuration says so.
@@ -73,14 +74,14 @@ async fn forwarded_messages_may_start_on_arrival() {
     config.session.concurrent_forward = true;
     let gate = cluster.server("gate", "gate-1", config).acceptor(pitaya::acceptor::Tcp::new("127.0.0.1:0"));
     let gate = gate.start().await.unwrap();
-    let mut client = pitaya_tests::raw_client::RawClient::ready(gate.socket_addrs()[0]).await;
+    let mut client = RawClient::of(&gate).await;
     client.request("hall.hall.slow", r#"{"text":"one"}"#).await;
     client.request("hall.hall.say", r#"{"text":"two"}"#).await;
     assert_eq!(client.next().await.unwrap().text(), r#"{"text":"hall-1 two"}"#);
     cluster.recorder.open("one");
     assert_eq!(client.next().await.unwrap().text(), r#"{"text":"one"}"#);
     gate.stop().await;
-    hall.app.stop().await;
+    hall.stop().await;
 }
 
 #[tokio::test]
@@ -88,7 +89,7 @@ async fn servers_call_each_other_by_typed_clients() {
     let cluster = TestCluster::default();
     let (one, two) = (cluster.hall("hall-1").await, cluster.hall("hall-2").await);
     let gate = cluster.gate("gate-1").await;
-    let mut client = gate.client().await;
+    let mut client = RawClient::of(&gate).await;
     let mut seen = BTreeSet::new();
     for _ in 0..40 {
         seen.insert(client.ask("gate.gate.ask", r#"{"text":"hi"}"#).await);
@@ -135,7 +136,7 @@ async fn servers_call_each_other_by_typed_clients() {
     }
     let unknown = client.ask("gate.gate.ask_on", r#"{"text":"hall-3"}"#).await;
     assert!(unknown.starts_with(r#"{"code":"PIT-000","msg":"server not found""#), "{unknown}");
-    for app in [gate.app, one.app, two.app] {
+    for app in [gate, one, two] {
         app.stop().await;
     }
 }
@@ -144,28 +145,28 @@ async fn servers_call_each_other_by_typed_clients() {
 async fn a_call_has_the_callers_context_and_what_it_put_in() {
     let cluster = TestCluster::default();
     let (hall, gate) = (cluster.hall("hall-1").await, cluster.gate("gate-1").await);
-    let mut client = gate.client().await;
+    let mut client = RawClient::of(&gate).await;
     assert_eq!(
         client.ask("gate.gate.ask_context", "{}").await,
         r#"{"text":"Some(\"gate-1\") Some(\"gate\") Some(7) true true"}"#
     );
-    gate.app.stop().await;
-    hall.app.stop().await;
+    gate.stop().await;
+    hall.stop().await;
 }
 
 #[tokio::test]
 async fn late_call_fails_and_its_remote_finishes() {
     let cluster = TestCluster::default();
     let (hall, gate) = (cluster.hall("hall-1").await, cluster.gate("gate-1").await);
-    let mut client = gate.client().await;
+    let mut client = RawClient::of(&gate).await;
     let late = client.ask("gate.gate.ask_late", r#"{"text":"x"}"#).await;
     assert!(late.contains(r#""msg":"rpc client: request timeout""#), "{late}");
     assert!(late.contains("PIT-408") || late.contains("PIT-500"), "{late}");
     assert_eq!(cluster.recorder.lines(), ["waits x"]);
     cluster.recorder.open("x");
     cluster.recorder.wrote("waited x").await;
-    gate.app.stop().await;
-    hall.app.stop().await;
+    gate.stop().await;
+    hall.stop().await;
 }
 
 #[tokio::test]
@@ -175,7 +176,7 @@ async fn nested_call_gets_only_the_remaining_time() {
     let other = cluster.hall("hall-2").await;
     // From within a call of a remote, whose caller waits for 300 ms, a call that would wait for 5 s.
     let gate = cluster.gate("gate-1").await;
-    let rpc: HallApiClient = gate.app.app().service().unwrap();
+    let rpc: HallApiClient = gate.app().service().unwrap();
     let started = tokio::time::Instant::now();
     let error = rpc
         .to_server("hall-1")
@@ -189,7 +190,7 @@ async fn nested_call_gets_only_the_remaining_time() {
     let waited = cluster.recorder.lines();
     assert!(waited.contains(&"relayed PIT-408".to_owned()), "{waited:?}");
     cluster.recorder.open("hall-2");
-    for app in [gate.app, hall.app, other.app] {
+    for app in [gate, hall, other] {
         app.stop().await;
     }
 }
@@ -205,7 +206,7 @@ async fn custom_router_chooses_for_messages_and_calls() {
     let tcp = || pitaya::acceptor::Tcp::new("127.0.0.1:0");
     let gate =
         cluster.server("gate", "g", config()).router("hall", last).acceptor(tcp()).start().await.unwrap();
-    let mut client = pitaya_tests::raw_client::RawClient::ready(gate.socket_addrs()[0]).await;
+    let mut client = RawClient::of(&gate).await;
     for _ in 0..10 {
         assert_eq!(client.ask("hall.hall.say", r#"{"text":""}"#).await, r#"{"text":"hall-3 "}"#);
         assert_eq!(client.ask("gate.gate.ask", r#"{"text":""}"#).await, r#"{"text":"hall-3 "}"#);
@@ -214,7 +215,7 @@ async fn custom_router_chooses_for_messages_and_calls() {
     let gate =
         cluster.server("gate", "h", config()).router("hall", by_user).acceptor(tcp()).start().await.unwrap();
     for uid in ["ann", "bob", "cid", "dan"] {
-        let mut client = pitaya_tests::raw_client::RawClient::ready(gate.socket_addrs()[0]).await;
+        let mut client = RawClient::of(&gate).await;
         client.ask("gate.gate.bind", format!(r#"{{"text":"{uid}"}}"#)).await;
         let mut seen = BTreeSet::new();
         for _ in 0..10 {
@@ -224,7 +225,7 @@ async fn custom_router_chooses_for_messages_and_calls() {
     }
     gate.stop().await;
     for hall in halls {
-        hall.app.stop().await;
+        hall.stop().await;
     }
 }
 
@@ -232,7 +233,7 @@ async fn custom_router_chooses_for_messages_and_calls() {
 async fn new_server_is_called_and_gone_one_is_not() {
     let cluster = TestCluster::default();
     let gate = cluster.gate("gate-1").await;
-    let mut client = gate.client().await;
+    let mut client = RawClient::of(&gate).await;
     assert_eq!(
         client.ask("hall.hall.say", "{}").await,
         r#"{"code":"PIT-404","msg":"pitaya/handler: hall.hall.say not found"}"#,
@@ -241,19 +242,19 @@ async fn new_server_is_called_and_gone_one_is_not() {
     let one = cluster.hall("hall-1").await;
     assert_eq!(client.ask("hall.hall.say", r#"{"text":"a"}"#).await, r#"{"text":"hall-1 a"}"#);
     let two = cluster.hall("hall-2").await;
-    one.app.stop().await;
+    one.stop().await;
     for _ in 0..20 {
         assert_eq!(client.ask("hall.hall.say", r#"{"text":"b"}"#).await, r#"{"text":"hall-2 b"}"#);
     }
-    assert_eq!(gate.app.app().servers().unwrap().view().count_by_type(), [("gate", 1), ("hall", 1)].into());
-    assert!(gate.app.app().is_ready().await);
-    two.app.stop().await;
+    assert_eq!(gate.app().servers().unwrap().view().count_by_type(), [("gate", 1), ("hall", 1)].into());
+    assert!(gate.app().is_ready().await);
+    two.stop().await;
     assert_eq!(
         client.ask("hall.hall.say", "{}").await,
         r#"{"code":"PIT-500","msg":"no servers available of this type","metadata":{"route":"hall.hall.say","type":"hall"}}"#,
         "there were servers of the type"
     );
-    gate.app.stop().await;
+    gate.stop().await;
 }
 
 /// Servers by type, calls on both sides.
@@ -278,10 +279,10 @@ async fn servers_are_counted_and_calls_are_timed() {
     let other = cluster.hall("hall-2").await;
     assert_eq!(front.value("count_servers", &[("type", "hall")]), Some(2.0));
     assert_eq!(front.value("count_servers", &[("type", "gate")]), Some(1.0));
-    other.app.stop().await;
+    other.stop().await;
     assert_eq!(front.value("count_servers", &[("type", "hall")]), Some(1.0));
 
-    let mut client = pitaya_tests::raw_client::RawClient::ready(gate.socket_addrs()[0]).await;
+    let mut client = RawClient::of(&gate).await;
     client.ask("hall.hall.say", r#"{"text":"x"}"#).await;
     client.ask("hall.hall.fail", "{}").await;
     client.ask("gate.gate.ask", r#"{"text":"x"}"#).await;
@@ -312,22 +313,16 @@ async fn servers_are_counted_and_calls_are_timed() {
 
 #[tokio::test]
 async fn failed_forward_is_logged_with_its_route() {
-    let log = tempfile::NamedTempFile::new().unwrap();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::DEBUG)
-        .with_ansi(false)
-        .with_writer(Arc::new(log.reopen().unwrap()))
-        .finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let log = CapturedLog::start(tracing::Level::DEBUG);
     let cluster = TestCluster::default();
     let (hall, gate) = (cluster.hall("hall-1").await, cluster.gate("gate-1").await);
-    gate.client().await.ask("hall.hall.fail", "{}").await;
-    let log = std::fs::read_to_string(log.path()).unwrap();
+    RawClient::of(&gate).await.ask("hall.hall.fail", "{}").await;
+    let log = log.lines();
     let line =
-        log.lines().find(|line| line.contains("connection::failure_log") && line.contains("a call failed"));
+        log.iter().find(|line| line.contains("connection::failure_log") && line.contains("a call failed"));
     assert!(line.is_some_and(|line| line.contains(r#"route="hall.hall.fail""#)), "{line:?}");
-    gate.app.stop().await;
-    hall.app.stop().await;
+    gate.stop().await;
+    hall.stop().await;
 }
 
 /// It gets no new calls.
@@ -336,17 +331,17 @@ async fn draining_server_serves_sessions_to_the_end() {
     let cluster = TestCluster::default();
     let (one, two) = (cluster.hall("hall-1").await, cluster.hall("hall-2").await);
     let gate = cluster.gate("gate-1").await;
-    let mut client = gate.client().await;
+    let mut client = RawClient::of(&gate).await;
     client.request("hall.hall.slow", r#"{"text":"first"}"#).await;
     cluster.recorder.wrote("begin first").await;
-    one.app.drain().await;
+    one.drain().await;
     for _ in 0..20 {
-        let mut other = gate.client().await;
+        let mut other = RawClient::of(&gate).await;
         assert_eq!(other.ask("hall.hall.say", r#"{"text":"x"}"#).await, r#"{"text":"hall-2 x"}"#);
     }
     cluster.recorder.open("first");
     assert_eq!(client.next().await.unwrap().text(), r#"{"text":"first"}"#);
-    for app in [gate.app, one.app, two.app] {
+    for app in [gate, one, two] {
         app.stop().await;
     }
 }
@@ -355,16 +350,14 @@ async fn draining_server_serves_sessions_to_the_end() {
 async fn a_server_that_stops_answers_what_it_has_taken_in() {
     let cluster = TestCluster::default();
     let (hall, gate) = (cluster.hall("hall-1").await, cluster.gate("gate-1").await);
-    let mut client = gate.client().await;
+    let mut client = RawClient::of(&gate).await;
     client.request("hall.hall.slow", r#"{"text":"last"}"#).await;
     cluster.recorder.wrote("begin last").await;
-    let stopping = tokio::spawn(hall.app.stop());
-    pitaya_tests::until("it has left", || {
-        gate.app.app().servers().unwrap().view().of_type("hall").is_empty()
-    })
-    .await;
+    let stopping = tokio::spawn(hall.stop());
+    pitaya_tests::until("it has left", || gate.app().servers().unwrap().view().of_type("hall").is_empty())
+        .await;
     cluster.recorder.open("last");
     assert_eq!(client.next().await.unwrap().text(), r#"{"text":"last"}"#);
     stopping.await.unwrap();
-    gate.app.stop().await;
+    gate.stop().await;
 }

@@ -1,6 +1,6 @@
 //! Sessions, seen from a backend.
 
-use pitaya_tests::raw_client::Got;
+use pitaya_tests::raw_client::{Got, RawClient};
 
 use crate::test_cluster::TestCluster;
 
@@ -8,14 +8,14 @@ use crate::test_cluster::TestCluster;
 async fn backend_binds_and_changes_session_data() {
     let cluster = TestCluster::default();
     let (hall, gate) = (cluster.hall("hall-1").await, cluster.gate("gate-1").await);
-    let mut client = gate.client().await;
+    let mut client = RawClient::of(&gate).await;
     assert_eq!(client.ask("hall.hall.who", "{}").await, r#"{"text":"1 None front:false gate-1  0"}"#);
     assert_eq!(client.ask("hall.hall.bind", r#"{"text":"ann"}"#).await, r#"{"text":"ann"}"#);
     assert_eq!(
         client.ask("hall.hall.who", "{}").await,
         r#"{"text":"1 Some(\"ann\") front:false gate-1 Lady ann 0"}"#
     );
-    let session = gate.app.app().sessions().by_uid("ann").unwrap();
+    let session = gate.app().sessions().by_uid("ann").unwrap();
     assert!(session.is_frontend() && session.frontend_id().is_none());
     assert_eq!(session.get::<String>("ipversion").unwrap().as_deref(), Some("ipv4"), "other keys stay");
     // A number stays the whole number it is.
@@ -29,8 +29,8 @@ async fn backend_binds_and_changes_session_data() {
         let got = client.ask("hall.hall.bind", format!(r#"{{"text":"{uid}"}}"#)).await;
         assert!(got.starts_with(&format!(r#"{{"code":"PIT-000","msg":"{answer}"#)), "{uid}: {got}");
     }
-    gate.app.stop().await;
-    hall.app.stop().await;
+    gate.stop().await;
+    hall.stop().await;
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn refused_bind_leaves_no_trace() {
             }
         });
     let gate = builder.start().await.unwrap();
-    let mut client = pitaya_tests::raw_client::RawClient::ready(gate.socket_addrs()[0]).await;
+    let mut client = RawClient::of(&gate).await;
     assert_eq!(
         client.ask("hall.hall.bind", r#"{"text":"banned"}"#).await,
         r#"{"code":"B-1","msg":"banned"}"#
@@ -56,14 +56,14 @@ async fn refused_bind_leaves_no_trace() {
     assert!(gate.app().sessions().by_uid("banned").is_none());
     assert_eq!(client.ask("hall.hall.bind", r#"{"text":"ann"}"#).await, r#"{"text":"ann"}"#);
     gate.stop().await;
-    hall.app.stop().await;
+    hall.stop().await;
 }
 
 #[tokio::test]
 async fn backend_pushes_in_order_only_when_bound() {
     let cluster = TestCluster::default();
     let (hall, gate) = (cluster.hall("hall-1").await, cluster.gate("gate-1").await);
-    let mut client = gate.client().await;
+    let mut client = RawClient::of(&gate).await;
     assert_eq!(
         client.ask("hall.hall.push", r#"{"text":"x"}"#).await,
         r#"{"code":"PIT-401","msg":"you have to bind an UID to the session to do that"}"#
@@ -81,15 +81,15 @@ async fn backend_pushes_in_order_only_when_bound() {
     }
     assert_eq!(pushes[0].0, "onFirst");
     assert_eq!(pushes[1], ("onSecond".into(), r#"{"text":"x"}"#.into()));
-    gate.app.stop().await;
-    hall.app.stop().await;
+    gate.stop().await;
+    hall.stop().await;
 }
 
 #[tokio::test]
 async fn backend_kicks_but_cannot_close() {
     let cluster = TestCluster::default();
     let (hall, gate) = (cluster.hall("hall-1").await, cluster.gate("gate-1").await);
-    let mut client = gate.client().await;
+    let mut client = RawClient::of(&gate).await;
     assert_eq!(
         client.ask("hall.hall.kick", "{}").await,
         r#"{"code":"PIT-401","msg":"you have to bind an UID to the session to do that"}"#
@@ -106,8 +106,8 @@ async fn backend_kicks_but_cannot_close() {
     client.request("hall.hall.kick", "{}").await;
     let got = client.closed().await;
     assert!(got.iter().any(|got| matches!(got, Got::Kick)), "{got:?}");
-    gate.app.stop().await;
-    hall.app.stop().await;
+    gate.stop().await;
+    hall.stop().await;
 }
 
 /// Ten thousand, in turn.
@@ -116,7 +116,7 @@ async fn backend_pushes_and_broadcasts_keep_order() {
     let cluster = TestCluster::default();
     let (hall, gate) = (cluster.hall("hall-1").await, cluster.gate("gate-1").await);
     let second = cluster.gate("gate-2").await;
-    let mut client = gate.client().await;
+    let mut client = RawClient::of(&gate).await;
     client.ask("hall.hall.bind", r#"{"text":"ann"}"#).await;
     client.request("hall.hall.alternate", r#"{"text":"10000"}"#).await;
     let (mut next, mut answered) = (0, false);
@@ -130,7 +130,7 @@ async fn backend_pushes_and_broadcasts_keep_order() {
             other => panic!("{other:?}"),
         }
     }
-    for app in [gate.app, second.app, hall.app] {
+    for app in [gate, second, hall] {
         app.stop().await;
     }
 }

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use pitaya::acceptor::Tcp;
 use pitaya::app::{Builder, Running};
-use pitaya::cluster::{MemoryBroker, MemoryRegistry};
 use pitaya::config::Config;
 use pitaya::group::Delivery;
 use pitaya::prelude::*;
 use pitaya::{Context, Users, session};
-use pitaya_tests::raw_client::RawClient;
+use pitaya_tests::cluster::MemoryCluster;
 use pitaya_tests::server::{Recorder, Text, config, text};
 
 /// The data of a player's session.
@@ -300,43 +299,24 @@ impl Gate {
     }
 }
 
-/// The broker and the registry of a cluster.
-#[derive(Clone, Default)]
+/// A cluster with the recorder of its servers.
+#[derive(Default)]
 pub(crate) struct TestCluster {
-    pub(crate) registry: MemoryRegistry,
-    pub(crate) broker: MemoryBroker,
+    pub(crate) servers: MemoryCluster,
     pub(crate) recorder: Arc<Recorder>,
 }
 
-/// A server that runs.
-pub(crate) struct Served {
-    pub(crate) app: Running,
-}
-
 impl TestCluster {
-    /// A server of a type, not started yet.
+    /// Returns the builder of a server.
     pub(crate) fn server(&self, server_type: &str, id: &str, config: Config) -> Builder {
-        App::builder()
-            .config(config)
-            .server_type(server_type)
-            .server_id(id)
-            .state(Arc::clone(&self.recorder))
-            .discovery(self.registry.discovery())
-            .transport(self.broker.transport())
+        self.servers.server(server_type, id).config(config).state(Arc::clone(&self.recorder))
     }
 
-    pub(crate) async fn gate(&self, id: &str) -> Served {
-        let app = self.server("gate", id, config()).acceptor(Tcp::new("127.0.0.1:0"));
-        Served { app: app.start().await.unwrap() }
+    pub(crate) async fn gate(&self, id: &str) -> Running {
+        self.server("gate", id, config()).acceptor(Tcp::new("127.0.0.1:0")).start().await.unwrap()
     }
 
-    pub(crate) async fn hall(&self, id: &str) -> Served {
-        Served { app: self.server("hall", id, config()).backend().start().await.unwrap() }
-    }
-}
-
-impl Served {
-    pub(crate) async fn client(&self) -> RawClient {
-        RawClient::ready(self.app.socket_addrs()[0]).await
+    pub(crate) async fn hall(&self, id: &str) -> Running {
+        self.server("hall", id, config()).backend().start().await.unwrap()
     }
 }

@@ -1,18 +1,14 @@
 //! Users of all frontends, and that each is on one at a time.
 
-use std::sync::{Arc, Mutex};
-
-use futures_util::future::BoxFuture;
-use pitaya::Bytes;
-use pitaya::cluster::protos::BindMsg;
-use pitaya::cluster::{Receiver, Server, Transport};
+use pitaya::app::Running;
+use pitaya::cluster::Server;
 use pitaya_tests::raw_client::{Got, RawClient};
-use prost::Message as _;
+use pitaya_tests::transport::Peer;
 
 use crate::test_cluster::TestCluster;
 
-async fn bound(gate: &crate::test_cluster::Served, uid: &str) -> RawClient {
-    let mut client = gate.client().await;
+async fn bound(gate: &Running, uid: &str) -> RawClient {
+    let mut client = RawClient::of(&gate).await;
     assert_eq!(
         client.ask("gate.gate.bind", format!(r#"{{"text":"{uid}"}}"#)).await,
         format!(r#"{{"text":"{uid}"}}"#)
@@ -26,7 +22,7 @@ async fn push_reaches_users_and_names_the_others() {
     let (one, two) = (cluster.gate("gate-1").await, cluster.gate("gate-2").await);
     let hall = cluster.hall("hall-1").await;
     let (mut ann, mut bob) = (bound(&one, "ann").await, bound(&two, "bob").await);
-    let mut asks = one.client().await;
+    let mut asks = RawClient::of(&one).await;
     for route in ["gate.gate.tell", "hall.hall.tell"] {
         let all = r#"{"text":"ann bob"}"#;
         assert_eq!(asks.ask(route, all).await, r#"{"text":"2 []"}"#);
@@ -45,7 +41,7 @@ async fn push_reaches_users_and_names_the_others() {
         let got = client.closed().await;
         assert!(got.iter().any(|got| matches!(got, Got::Kick)), "{got:?}");
     }
-    for app in [one.app, two.app, hall.app] {
+    for app in [one, two, hall] {
         app.stop().await;
     }
 }
@@ -62,8 +58,8 @@ async fn bind_on_another_frontend_kicks_the_first() {
     let mut third = bound(&two, "ann").await;
     assert!(second.closed().await.iter().any(|got| matches!(got, Got::Kick)));
     assert_eq!(third.ask("gate.gate.say", r#"{"text":"me"}"#).await, r#"{"text":"me"}"#);
-    one.app.stop().await;
-    two.app.stop().await;
+    one.stop().await;
+    two.stop().await;
 }
 
 /// Where the configuration says so.
@@ -75,56 +71,31 @@ async fn user_may_be_on_several_frontends() {
     let tcp = || pitaya::acceptor::Tcp::new("127.0.0.1:0");
     let one = cluster.server("gate", "gate-1", config.clone()).acceptor(tcp()).start().await.unwrap();
     let two = cluster.server("gate", "gate-2", config).acceptor(tcp()).start().await.unwrap();
-    let (one, two) = (crate::test_cluster::Served { app: one }, crate::test_cluster::Served { app: two });
     let mut clients = [bound(&one, "ann").await, bound(&two, "ann").await];
     for client in &mut clients {
         assert_eq!(client.ask("gate.gate.say", r#"{"text":"x"}"#).await, r#"{"text":"x"}"#);
     }
-    assert!(
-        one.app.app().sessions().by_uid("ann").is_some() && two.app.app().sessions().by_uid("ann").is_some()
-    );
-    one.app.stop().await;
-    two.app.stop().await;
-}
-
-/// A server of the type that records binds.
-#[derive(Default)]
-struct Ear(Mutex<Vec<String>>);
-
-impl Receiver for Ear {
-    fn request(&self, _: Bytes) -> BoxFuture<'static, Bytes> {
-        Box::pin(async { Bytes::new() })
-    }
-    fn push(&self, _: Bytes) -> Bytes {
-        Bytes::new()
-    }
-    fn kick(&self, _: Bytes) -> Bytes {
-        Bytes::new()
-    }
-    fn bound(&self, news: Bytes) {
-        self.0.lock().unwrap().push(BindMsg::decode(news).unwrap().uid);
-    }
-    fn broadcast(&self, _: Bytes) {}
-    fn reconnected(&self) {}
+    assert!(one.app().sessions().by_uid("ann").is_some() && two.app().sessions().by_uid("ann").is_some());
+    one.stop().await;
+    two.stop().await;
 }
 
 #[tokio::test]
 async fn binds_are_announced_only_for_unique_sessions() {
     let cluster = TestCluster::default();
-    let (transport, ear) = (cluster.broker.transport(), Arc::new(Ear::default()));
-    let own = Server::new("gate", "ear");
-    transport.start(Arc::new(own), Arc::clone(&ear) as _).await.unwrap();
+    let ear = Peer::start(Server::new("gate", "ear"), cluster.servers.broker.transport()).await;
     let mut config = pitaya_tests::server::config();
     config.session.unique = false;
     let tcp = pitaya::acceptor::Tcp::new("127.0.0.1:0");
     let several = cluster.server("gate", "gate-1", config).acceptor(tcp).start().await.unwrap();
-    let (several, one) = (crate::test_cluster::Served { app: several }, cluster.gate("gate-2").await);
+    let one = cluster.gate("gate-2").await;
     let _ann = bound(&several, "ann").await;
     let _bob = bound(&one, "bob").await;
-    pitaya_tests::until("the news of bob", || !ear.0.lock().unwrap().is_empty()).await;
-    assert_eq!(*ear.0.lock().unwrap(), ["bob"]);
-    several.app.stop().await;
-    one.app.stop().await;
+    ear.recorder.has_many("bound", 1).await;
+    let bound = ear.recorder.recorded("bound");
+    assert!(bound.len() == 1 && bound[0].contains("bob"), "{bound:?}");
+    several.stop().await;
+    one.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -133,23 +104,23 @@ async fn concurrent_binds_keep_exactly_one_session() {
     let (one, two) = (cluster.gate("gate-1").await, cluster.gate("gate-2").await);
     for n in 0..200 {
         let uid = format!("user-{n}");
-        let (mut a, mut b) = (one.client().await, two.client().await);
+        let (mut a, mut b) = (RawClient::of(&one).await, RawClient::of(&two).await);
         let body = format!(r#"{{"text":"{uid}"}}"#);
         tokio::join!(a.request("gate.gate.bind", &body), b.request("gate.gate.bind", &body));
         // Both binds are finished: each was answered, or its session is closed.
         let first = [a.next().await, b.next().await];
         pitaya_tests::until("one of them has gone", || {
-            let here = [&one, &two].map(|gate| gate.app.app().sessions().by_uid(&uid).is_some());
+            let here = [&one, &two].map(|gate| gate.app().sessions().by_uid(&uid).is_some());
             here[0] != here[1]
         })
         .await;
-        let (live, answer) = match one.app.app().sessions().by_uid(&uid) {
+        let (live, answer) = match one.app().sessions().by_uid(&uid) {
             Some(_) => (&mut a, &first[0]),
             None => (&mut b, &first[1]),
         };
         assert!(matches!(answer, Some(Got::Response { error: false, .. })), "{uid}: {answer:?}");
         assert_eq!(live.ask("gate.gate.say", r#"{"text":"alive"}"#).await, r#"{"text":"alive"}"#);
     }
-    one.app.stop().await;
-    two.app.stop().await;
+    one.stop().await;
+    two.stop().await;
 }

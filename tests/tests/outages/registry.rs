@@ -113,7 +113,8 @@ async fn killed_server_costs_only_its_calls() {
             assert!(on_its_way && call.code.as_deref() == Some("PIT-408"), "{call:?}, killed {killed:?}");
         }
         let well = seen.since(killed).filter(|call| call.sent < gone && call.is_ok());
-        assert!(well.count() > 100, "the other did not go on");
+        // A caller that still chose the killed server half of the time would not come to so many.
+        assert!(well.count() > 20, "the other did not go on");
     }
     assert!(front.runs() && lasting.runs());
 }

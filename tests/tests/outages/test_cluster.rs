@@ -66,7 +66,7 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) async fn client(&self) -> RawClient {
-        RawClient::ready(self.app.socket_addrs()[0]).await
+        RawClient::of(&self.app).await
     }
 
     /// How many messages of a kind were not understood.

@@ -4,12 +4,13 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
 use std::sync::Arc;
 
+use pitaya_tests::certificate::Certificate;
 use pitaya_tests::raw_client::RawClient;
 use pitaya_tests::{soon, until};
 use rustix::process::{Pid, Signal, kill_process};
 use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use serde::Deserialize;
-use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio_rustls::TlsConnector;
@@ -47,17 +48,14 @@ pub(crate) struct BenchServer {
     at: [SocketAddr; 4],
     pub(crate) tls: TlsConnector,
     _stderr: Lines<BufReader<ChildStderr>>,
-    _certificate: TempDir,
+    _certificate: Certificate,
 }
 
 impl BenchServer {
     /// Starts one with all acceptors, configured by `env` alone.
     pub(crate) async fn start(env: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
-        std::fs::write(&cert, made.cert.pem()).unwrap();
-        std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        let made = Certificate::of(&["localhost"]);
+        let (cert, key) = (made.cert_file(), made.key_file());
         for _ in 0..ATTEMPTS {
             let at = free_addresses();
             let [tcp, ws, tls, proxy] = at.map(|address| address.to_string());
@@ -76,8 +74,11 @@ impl BenchServer {
             let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
             let line = soon("the server to be ready", stderr.next_line()).await.unwrap();
             if line.as_deref() == Some("ready") {
-                let tls = TlsConnector::from(client_config(&[made.cert.der().clone()]));
-                return Self { child, at, tls, _stderr: stderr, _certificate: folder };
+                let tls = TlsConnector::from(client_config(&[CertificateDer::from_pem_slice(
+                    made.cert.as_bytes(),
+                )
+                .unwrap()]));
+                return Self { child, at, tls, _stderr: stderr, _certificate: made };
             }
         }
         panic!("the server did not start in {ATTEMPTS} attempts");

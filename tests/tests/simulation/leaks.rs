@@ -1,16 +1,13 @@
 //! A finished simulation leaves nothing.
 
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
 
-use pitaya::acceptor::BoxFuture;
-use pitaya::cluster::{
-    Address, MemoryBroker, MemoryRegistry, MemoryTransport, Receiver, Server, Transport, TransportError,
-};
+use pitaya::cluster::{MemoryBroker, MemoryRegistry, Receiver};
 use pitaya::prelude::*;
 use pitaya::testing::{self, Cluster};
 use pitaya::timer::Timers;
 use pitaya::{Rpc, SessionPool, Users};
+use pitaya_tests::cluster::{Hook, HookedTransport};
 use pitaya_tests::server::{Recorder, Text, text};
 
 use crate::servers::{Back, Front, back, client, front, ms};
@@ -131,65 +128,20 @@ async fn stopped_app_is_freed_with_its_components() {
     assert_eq!(Arc::strong_count(&recorder), 1, "a stopped app lives on");
 }
 
-/// A transport that keeps its receiver, also after it is closed.
-struct KeepsReceiver {
-    inner: MemoryTransport,
-    receiver: OnceLock<Arc<dyn Receiver>>,
-    _alive: Arc<()>,
-}
+/// Keeps the receiver of its transport, also after it is closed.
+#[derive(Default)]
+struct KeepsReceiver(OnceLock<Arc<dyn Receiver>>);
 
-impl Transport for KeepsReceiver {
-    fn start(
-        &self,
-        own: Arc<Server>,
-        receiver: Arc<dyn Receiver>,
-    ) -> BoxFuture<'_, Result<(), TransportError>> {
-        self.receiver.get_or_init(|| Arc::clone(&receiver));
-        self.inner.start(own, receiver)
-    }
-
-    fn request<'a>(
-        &'a self,
-        to: &'a Server,
-        body: Bytes,
-        timeout: Duration,
-    ) -> BoxFuture<'a, Result<Bytes, TransportError>> {
-        self.inner.request(to, body, timeout)
-    }
-
-    fn publish<'a>(&'a self, to: Address<'a>, body: Bytes) -> BoxFuture<'a, Result<(), TransportError>> {
-        self.inner.publish(to, body)
-    }
-
-    fn serve_user<'a>(&'a self, uid: &'a str) -> BoxFuture<'a, Result<(), TransportError>> {
-        self.inner.serve_user(uid)
-    }
-
-    fn forget_user(&self, uid: &str) {
-        self.inner.forget_user(uid);
-    }
-
-    fn is_connected(&self) -> bool {
-        self.inner.is_connected()
-    }
-
-    fn drain(&self) -> BoxFuture<'_, ()> {
-        self.inner.drain()
-    }
-
-    fn close(&self) -> BoxFuture<'_, ()> {
-        self.inner.close()
+impl Hook for KeepsReceiver {
+    fn on_start(&self, receiver: &Arc<dyn Receiver>) {
+        self.0.get_or_init(|| Arc::clone(receiver));
     }
 }
 
 #[tokio::test]
 async fn stopped_server_frees_its_transport() {
-    let (alive, recorder) = (Arc::new(()), Arc::<Recorder>::default());
-    let transport = KeepsReceiver {
-        inner: MemoryBroker::new().transport(),
-        receiver: OnceLock::new(),
-        _alive: Arc::clone(&alive),
-    };
+    let (hook, recorder) = (Arc::new(KeepsReceiver::default()), Arc::<Recorder>::default());
+    let transport = HookedTransport(MemoryBroker::new().transport(), Arc::clone(&hook));
     let app = App::builder()
         .server_type("circle")
         .state(Arc::clone(&recorder))
@@ -200,7 +152,7 @@ async fn stopped_server_frees_its_transport() {
     let client = pitaya::client::Client::builder().connect_tcp(running.addresses()[0]).await.unwrap();
     client.request(&Circle::TURN, &()).await.unwrap();
     running.stop().await;
-    assert_eq!(Arc::strong_count(&alive), 1, "a stopped server keeps its transport");
+    assert_eq!(Arc::strong_count(&hook), 1, "a stopped server keeps its transport");
     assert_eq!(Arc::strong_count(&recorder), 1, "a stopped server lives on");
 }
 

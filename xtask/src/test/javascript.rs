@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use super::TESTS;
 use crate::{cargo, root, run};
 
 /// Builds the TypeScript client and tests it, also against servers of this repository and in a browser. Checks the page
@@ -11,8 +12,8 @@ pub(super) fn javascript() -> Result<(), String> {
     let client = root().join("clients/typescript");
     install(&client)?;
     run(Command::new("npm").args(["run", "build"]).current_dir(&client))?;
-    let programs = ["--bin", "served", "--bin", "tested-bench-server"];
-    run(cargo().args(["build", "-p", "pitaya-tests", "--all-features"]).args(programs))?;
+    // The servers are programs of the step `tests`.
+    run(cargo().args(TESTS).arg("--no-run"))?;
     run(Command::new("node").arg("--test").current_dir(&client))?;
     let page = root().join("examples/chat/web");
     install(&page)?;

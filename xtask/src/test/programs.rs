@@ -1,16 +1,13 @@
-//! The step `tests`: builds all test programs and runs several at a time, because most wait longer than they compute.
+//! Builds test programs and runs one on each processor.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use serde_json::Value;
 
-use super::TESTS;
 use crate::{cargo, parallel};
-
-/// How many programs run at a time for each processor.
-const PER_PROCESSOR: usize = 2;
 
 /// The programs that take longest. They start first, so that none of them runs alone at the end.
 const LONGEST: &[&str] = &["ui", "outage_matrix", "cost", "process", "worker", "pitaya", "etcd", "outages"];
@@ -23,20 +20,41 @@ struct Program {
     manifest: PathBuf,
 }
 
-/// Builds and runs the programs of [`TESTS`] with these arguments.
-pub(super) fn run(args: &[&str]) -> Result<(), String> {
-    let mut programs = build()?;
+/// Builds the programs that `cargo` with the arguments `build` would run, and runs them with `args`.
+pub(super) fn run(build: &[&str], args: &[&str]) -> Result<(), String> {
+    let mut programs = built(build)?;
     programs.sort_by_key(|program| {
         LONGEST.iter().position(|name| *name == program.name).unwrap_or(LONGEST.len())
     });
-    parallel::for_each(programs, PER_PROCESSOR * parallel::processors(), |program| {
-        run_program(&program, args)
-    })
+    let counts = Counts::default();
+    let result =
+        parallel::for_each(programs, parallel::processors(), |program| run_program(&program, args, &counts));
+    println!("{} passed, {} failed", counts.passed.load(Relaxed), counts.failed.load(Relaxed));
+    result
 }
 
-fn build() -> Result<Vec<Program>, String> {
+/// The tests of all programs.
+#[derive(Default)]
+struct Counts {
+    passed: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Counts {
+    /// Adds the counts of the last line of a test program.
+    fn add(&self, result: &str) {
+        let number = |word: &str| {
+            let before = result.split(word).next()?;
+            before.split_whitespace().next_back()?.parse::<u64>().ok()
+        };
+        self.passed.fetch_add(number(" passed").unwrap_or(0), Relaxed);
+        self.failed.fetch_add(number(" failed").unwrap_or(0), Relaxed);
+    }
+}
+
+fn built(args: &[&str]) -> Result<Vec<Program>, String> {
     let mut command = cargo();
-    command.args(TESTS).args(["--no-run", "--message-format=json-render-diagnostics"]);
+    command.args(args).args(["--no-run", "--message-format=json-render-diagnostics"]);
     let output = command.stderr(Stdio::inherit()).output().map_err(|error| format!("cargo: {error}"))?;
     if !output.status.success() {
         return Err(format!("cargo ended with {}", output.status));
@@ -60,7 +78,7 @@ fn program(message: &str) -> Option<Program> {
 }
 
 /// Runs a program as `cargo test` does. Prints one line, and all output of a program that fails.
-fn run_program(program: &Program, args: &[&str]) -> Result<(), String> {
+fn run_program(program: &Program, args: &[&str], counts: &Counts) -> Result<(), String> {
     let folder = program.manifest.parent().unwrap_or(Path::new("."));
     let start = Instant::now();
     let output = Command::new(&program.path)
@@ -73,6 +91,7 @@ fn run_program(program: &Program, args: &[&str]) -> Result<(), String> {
     let seconds = start.elapsed().as_secs_f64();
     let text = String::from_utf8_lossy(&output.stdout);
     let result = text.lines().rfind(|line| line.starts_with("test result: ")).unwrap_or("no result");
+    counts.add(result);
     eprintln!(
         "{seconds:>6.1} s  {:<22} {}",
         program.name,
@@ -97,6 +116,15 @@ fn package(manifest: &Path) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn results_are_counted() {
+        let counts = Counts::default();
+        counts.add("test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured");
+        counts.add("test result: FAILED. 21 passed; 2 failed; 0 ignored; 0 measured");
+        counts.add("no result");
+        assert_eq!((counts.passed.into_inner(), counts.failed.into_inner()), (26, 2));
+    }
 
     #[test]
     fn programs_are_read_from_messages_of_cargo() {
@@ -126,5 +154,29 @@ mod tests {
     fn package_is_named_by_its_manifest() {
         assert_eq!(package(&crate::root().join("xtask/Cargo.toml")), Ok("xtask".to_owned()));
         assert!(package(&crate::root().join("Cargo.lock")).is_err());
+    }
+
+    /// Cargo builds no test program for a target with `test = false`, so tests in it would never run.
+    #[test]
+    fn targets_without_test_program_have_no_tests() {
+        let mut metadata = cargo();
+        metadata.args(["metadata", "--format-version", "1", "--no-deps"]);
+        let metadata: Value = serde_json::from_slice(&metadata.output().unwrap().stdout).unwrap();
+        let targets = metadata["packages"].as_array().unwrap().iter();
+        let targets = targets.flat_map(|package| package["targets"].as_array().unwrap());
+        let untested: Vec<_> = targets
+            .filter(|target| target["test"] == false)
+            .map(|target| Path::new(target["src_path"].as_str().unwrap()))
+            .collect();
+        assert!(untested.len() > 10, "{untested:?}");
+        for source in untested {
+            // The modules of a library are in its folder.
+            let folder =
+                std::fs::read_dir(source.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+            for file in folder.filter(|file| file == source || source.ends_with("lib.rs") && file.is_file()) {
+                let text = std::fs::read_to_string(&file).unwrap();
+                assert!(!text.contains("#[test]") && !text.contains("::test"), "{}", file.display());
+            }
+        }
     }
 }
