@@ -47,7 +47,7 @@ type Module = Vec<String>;
 /// The `use` of a path, and its file.
 struct Source {
     paths: Vec<Module>,
-    /// What a `use` makes visible, by its last name.
+    /// The things that a `use` makes visible, by their last names.
     imported: BTreeMap<String, Module>,
 }
 

@@ -40,7 +40,7 @@ impl MemoryCluster {
     }
 }
 
-/// What a test does in the calls of a [`HookedTransport`].
+/// The code of a test that runs in the calls of a [`HookedTransport`].
 pub trait Hook: Send + Sync + 'static {
     /// Runs when the transport starts.
     fn on_start(&self, _receiver: &Arc<dyn Receiver>) {}

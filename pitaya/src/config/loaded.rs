@@ -1,4 +1,4 @@
-//! What loading leaves besides the values.
+//! The results of loading besides the values.
 
 use std::collections::BTreeMap;
 

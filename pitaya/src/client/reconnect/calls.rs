@@ -51,13 +51,13 @@ struct Queued {
 }
 
 impl Queued {
-    /// Returns whether somebody still wants it.
+    /// Whether a caller still waits for it.
     fn is_wanted(&self) -> bool {
         self.answer.as_ref().is_none_or(|answer| !answer.is_closed())
     }
 }
 
-/// What the program sees next.
+/// The next event for the program.
 #[derive(Debug)]
 pub(super) enum Stage {
     Open { first: bool, pushes: AllPushes },

@@ -1,4 +1,4 @@
-//! What happens to a client that connects again by itself.
+//! The events of a client that connects again by itself.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What the broker carries, and its delivery into queues.
+//! The messages of the broker, and their delivery into queues.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
