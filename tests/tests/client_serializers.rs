@@ -1,12 +1,13 @@
 //! A serializer per client: named in the handshake, or fixed by the acceptor.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use pitaya::Users;
 use pitaya::acceptor::{Acceptor, Tcp, WebSocket};
 use pitaya::client::{Client, ConnectError, Pushes};
 use pitaya::prelude::*;
-use pitaya::serialize::{Body, NarrowJson, Serializer};
+use pitaya::serialize::{Body, Codecs, Message, NarrowJson, Schema, Serializer};
 use pitaya::testing::{Cluster, TestServer};
 use pitaya::wire::packet::Kind;
 use pitaya_tests::raw_client::{ACK, Got, RawClient};
@@ -30,12 +31,37 @@ struct OnMove {
     to: Vec<i32>,
 }
 
+#[message(proto)]
+#[derive(Debug, Clone, PartialEq)]
+struct Point {
+    #[tag(1)]
+    at: Vec<f64>,
+}
+
 /// Has no Protobuf form.
 #[message(push = "onNote")]
 #[derive(Debug, Clone, PartialEq)]
 struct Note {
     text: String,
 }
+
+/// Panics when it is read.
+#[derive(serde::Serialize)]
+struct Bomb;
+
+impl<'de> serde::Deserialize<'de> for Bomb {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        panic!("boom")
+    }
+}
+
+impl Message for Bomb {
+    const CODECS: Codecs<Self> = Codecs::serde();
+    const SCHEMA: &'static Schema = &Schema::new("Bomb", "", &[]);
+}
+
+/// The calls of handlers whose reply has no Protobuf form.
+static NOTED: AtomicUsize = AtomicUsize::new(0);
 
 #[derive(Component)]
 struct Table(Groups);
@@ -66,6 +92,11 @@ impl Table {
         Ok(Move { to: vec![sent as i32], ..msg })
     }
 
+    /// Gives a point back.
+    pub async fn aim(&self, msg: Point) -> Result<Point> {
+        Ok(msg)
+    }
+
     /// Takes and returns bytes, and pushes them.
     pub async fn raw(&self, session: Session, body: Bytes) -> Result<Bytes> {
         session.push_route("onRaw", &body).await?;
@@ -78,6 +109,12 @@ struct Reader;
 
 #[handler(server = "reader")]
 impl Reader {
+    /// Takes a message with a Protobuf form, and returns one without.
+    pub async fn noted(&self, msg: Move) -> Result<Note> {
+        NOTED.fetch_add(1, Relaxed);
+        Ok(Note { text: msg.by })
+    }
+
     /// Takes a message without a Protobuf form.
     pub async fn read(&self, msg: Note) -> Result<Note> {
         Ok(msg)
@@ -91,7 +128,11 @@ fn step(by: &str) -> Move {
 }
 
 fn table(serializer: impl Into<Serializer>, acceptor: impl Acceptor) -> pitaya::app::Builder {
-    App::builder().server_type("table").serializer(serializer).acceptor(acceptor)
+    App::builder()
+        .server_type("table")
+        .serializer(serializer)
+        .client_serializers(SERIALIZERS)
+        .acceptor(acceptor)
 }
 
 /// Seats a client under the name of its serializer. Returns it with its pushes.
@@ -198,6 +239,87 @@ async fn unknown_serializer_gets_that_of_the_server() {
     running.stop().await;
 }
 
+/// Every serializer could be named by a client for which the author of the handlers did not write them.
+#[tokio::test]
+async fn client_chooses_only_among_what_the_author_offers() {
+    let mut config = pitaya::config::Config::default();
+    config.message_compression = false;
+    let running = App::builder()
+        .server_type("table")
+        .config(config)
+        .acceptor(Tcp::new("127.0.0.1:0"))
+        .acceptor(Tcp::new("127.0.0.1:0").serializer(Serializer::Protobuf))
+        .start()
+        .await
+        .unwrap();
+    let same = reply(&running, 0, "{}").await;
+    for name in ["json", "protobuf", "msgpack"] {
+        let asked = reply(&running, 0, &format!(r#"{{"sys":{{"serializer":"{name}"}}}}"#)).await;
+        assert_eq!(asked, same, "{name}");
+        for _ in 0..2 {
+            let fixed = reply(&running, 1, &format!(r#"{{"sys":{{"serializer":"{name}"}}}}"#)).await;
+            assert_eq!(fixed, same.replace("json", "protobuf"), "{name}");
+        }
+    }
+    let at = running.socket_addrs()[0];
+    let refused = Client::builder().serializer(Serializer::MessagePack).connect_tcp(at).await.unwrap_err();
+    assert!(matches!(refused, ConnectError::Serializer { server, .. } if server == "json"));
+    running.stop().await;
+}
+
+/// JSON would have `null`, which no reader of a number takes.
+#[tokio::test]
+async fn json_server_refuses_floats_that_are_not_finite() {
+    let point = |x: f64| Point { at: vec![0.5, x] };
+    for serializer in [Serializer::Protobuf, Serializer::MessagePack] {
+        for (server, taken) in
+            [(Serializer::Json, false), (NarrowJson.into(), false), (serializer.clone(), true)]
+        {
+            let running = table(server.clone(), Tcp::new("127.0.0.1:0")).start().await.unwrap();
+            let builder = Client::builder().serializer(serializer.clone());
+            let client = builder.connect_tcp(running.socket_addrs()[0]).await.unwrap();
+            assert_eq!(client.request(&Table::AIM, &point(5.0)).await.unwrap(), point(5.0));
+            for x in [f64::NAN, f64::INFINITY] {
+                let aimed = client.request(&Table::AIM, &point(x)).await;
+                assert_eq!(aimed.is_ok(), taken, "{serializer:?} at {server:?}: {aimed:?}");
+                if let Err(error) = aimed {
+                    assert_eq!(
+                        (error.code(), error.msg()),
+                        ("PIT-400", "a number is not finite, which JSON cannot express")
+                    );
+                }
+            }
+            running.stop().await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn floats_that_are_not_finite_are_not_forwarded_as_json() {
+    let cluster = Cluster::seeded(1);
+    let board = cluster.backend("board", |app| app).await.unwrap();
+    let it = cluster.backend("stranger", |app| app.explicit_components().register(stranger::One)).await;
+    let hall = cluster.frontend("hall", |app| app.client_serializers(SERIALIZERS)).await.unwrap();
+    for serializer in [Serializer::Protobuf, Serializer::MessagePack] {
+        let client = enter(&hall, &serializer).await;
+        for (x, taken) in [(5.0, true), (f64::NAN, false), (f64::NEG_INFINITY, false)] {
+            let aimed = client.request(&Board::AIM, &Point { at: vec![x] }).await;
+            assert_eq!(aimed.is_ok(), taken, "{serializer:?}: {aimed:?}");
+            assert!(aimed.is_ok_and(|point| point.at == [x]) || !taken, "{serializer:?}");
+        }
+        if matches!(serializer, Serializer::MessagePack) {
+            // The frontend does not know the type.
+            let nan = [&b"\x81\xa4text\xcb"[..], &f64::NAN.to_be_bytes()].concat();
+            let error = client.request_raw("stranger.it.play", nan.into()).await.unwrap_err();
+            assert_eq!(error.code(), "PIT-400");
+            assert!(error.msg().contains("not finite"), "{error}");
+        }
+    }
+    hall.stop().await;
+    board.stop().await;
+    it.unwrap().stop().await;
+}
+
 #[tokio::test]
 async fn acceptor_fixes_the_serializer() {
     let running = table(Serializer::Json, Tcp::new("127.0.0.1:0").serializer(Serializer::Protobuf))
@@ -275,6 +397,11 @@ impl Board {
         Ok(msg)
     }
 
+    /// Gives a point back.
+    pub async fn aim(&self, msg: Point) -> Result<Point> {
+        Ok(msg)
+    }
+
     /// Takes and returns bytes.
     pub async fn raw(&self, body: Bytes) -> Result<Bytes> {
         Ok(body)
@@ -311,6 +438,35 @@ mod stranger {
     }
 }
 
+/// Has messages without a Protobuf form, so no server with Protobuf has it.
+#[derive(Component)]
+struct Vault;
+
+#[handler(server = "vault")]
+impl Vault {
+    /// Takes a message with a Protobuf form, and returns one without.
+    pub async fn noted(&self, msg: Move) -> Result<Note> {
+        NOTED.fetch_add(1, Relaxed);
+        Ok(Note { text: msg.by })
+    }
+
+    /// Never runs, because its message cannot be read.
+    pub async fn explode(&self, _msg: Bomb) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[derive(Component)]
+struct Anywhere;
+
+/// Of every server type.
+#[handler]
+impl Anywhere {
+    pub async fn look(&self, msg: Move) -> Result<Move> {
+        Ok(msg)
+    }
+}
+
 async fn enter(hall: &TestServer, serializer: &Serializer) -> Client {
     let client = hall.client_with(&Client::builder().serializer(serializer.clone())).await.unwrap();
     client.request(&Hall::ENTER, &step(&format!("{serializer:?}"))).await.unwrap();
@@ -322,7 +478,9 @@ async fn forwarded_messages_are_recoded_by_their_types() {
     for server in SERIALIZERS {
         let cluster = Cluster::seeded(1);
         let board = cluster.backend("board", |app| app.serializer(server.clone())).await.unwrap();
-        let hall = cluster.frontend("hall", |app| app.serializer(server.clone())).await.unwrap();
+        let hall =
+            cluster.frontend("hall", |app| app.serializer(server.clone()).client_serializers(SERIALIZERS));
+        let hall = hall.await.unwrap();
         for serializer in SERIALIZERS {
             let client = enter(&hall, &serializer).await;
             let mut pushes = client.pushes::<OnMove>();
@@ -348,7 +506,7 @@ async fn forwarded_messages_are_recoded_by_their_types() {
 async fn unknown_types_are_forwarded_except_in_protobuf() {
     let cluster = Cluster::seeded(1);
     let it = cluster.backend("stranger", |app| app.explicit_components().register(stranger::One)).await;
-    let hall = cluster.frontend("hall", |app| app).await.unwrap();
+    let hall = cluster.frontend("hall", |app| app.client_serializers(SERIALIZERS)).await.unwrap();
     let note = Note { text: "hi".into() };
     let client = enter(&hall, &Serializer::MessagePack).await;
     let mut pushes = client.pushes_route::<Note>("onStrange");
@@ -367,4 +525,66 @@ async fn unknown_types_are_forwarded_except_in_protobuf() {
     assert_eq!(tokio::time::timeout(Duration::from_secs(1), client.closed()).await.ok(), None);
     hall.stop().await;
     it.unwrap().stop().await;
+}
+
+/// Its side effects would happen, and the client would read that it failed.
+#[tokio::test(start_paused = true)]
+async fn call_whose_reply_cannot_be_encoded_never_runs() {
+    let cluster = Cluster::seeded(1);
+    let vault = cluster.backend("vault", |app| app).await.unwrap();
+    let reader = cluster.frontend("reader", |app| app.client_serializers(SERIALIZERS)).await.unwrap();
+    let client = async |serializer| reader.client_with(&Client::builder().serializer(serializer)).await;
+    let proto = client(Serializer::Protobuf).await.unwrap();
+    let msgpack = client(Serializer::MessagePack).await.unwrap();
+    for route in ["reader.reader.noted", "vault.vault.noted"] {
+        let before = NOTED.load(Relaxed);
+        let error = proto.request_raw(route, Bytes::from_static(b"\x0a\x03ann")).await.unwrap_err();
+        assert_eq!((error.code(), error.msg()), ("PIT-400", "the reply `Note` has no Protobuf form"));
+        assert_eq!(NOTED.load(Relaxed), before, "{route}");
+        let note: Note = msgpack.request_route(route, &step("ann")).await.unwrap();
+        assert_eq!((&*note.text, NOTED.load(Relaxed)), ("ann", before + 1), "{route}");
+    }
+    reader.stop().await;
+    vault.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn panic_while_recoding_is_an_error_of_the_call() {
+    let cluster = Cluster::seeded(1);
+    let vault = cluster.backend("vault", |app| app).await.unwrap();
+    for concurrent in [false, true] {
+        let configure = |app: pitaya::app::Builder| {
+            let mut config = pitaya::config::Config::default();
+            config.session.concurrent_forward = concurrent;
+            app.config(config).client_serializers(SERIALIZERS)
+        };
+        let hall = cluster.frontend("hall", configure).await.unwrap();
+        let client = enter(&hall, &Serializer::MessagePack).await;
+        let error = client.request_raw("vault.vault.explode", "\u{1}".into()).await.unwrap_err();
+        assert_eq!((error.code(), error.msg()), ("PIT-000", "internal error"));
+        let note: Note = client.request_route("vault.vault.noted", &step("ann")).await.unwrap();
+        assert_eq!(note.text, "ann");
+        hall.stop().await;
+    }
+    vault.stop().await;
+}
+
+/// The server type `elsewhere` is of another program, for all that the frontend knows.
+#[tokio::test(start_paused = true)]
+async fn types_of_every_server_serve_linked_server_types_only() {
+    let cluster = Cluster::seeded(1);
+    let board = cluster.backend("board", |app| app).await.unwrap();
+    let elsewhere = cluster.backend("elsewhere", |app| app).await.unwrap();
+    let hall = cluster.frontend("hall", |app| app.client_serializers(SERIALIZERS)).await.unwrap();
+    let client = enter(&hall, &Serializer::Protobuf).await;
+    let looked: Move = client.request_route("board.anywhere.look", &step("ann")).await.unwrap();
+    assert_eq!(looked, step("ann"));
+    let error = client.request_route::<_, Move>("elsewhere.anywhere.look", &step("ann")).await.unwrap_err();
+    assert_eq!(error.code(), "PIT-415");
+    let client = enter(&hall, &Serializer::MessagePack).await;
+    let looked: Move = client.request_route("elsewhere.anywhere.look", &step("ann")).await.unwrap();
+    assert_eq!(looked, step("ann"));
+    for server in [hall, elsewhere, board] {
+        server.stop().await;
+    }
 }

@@ -140,7 +140,8 @@ pub trait Acceptor: Send + 'static {
 
     /// Fixes the serializer of the acceptor's sessions. The handshake names it, whatever the client asked for.
     ///
-    /// Without it a session has the serializer that its client names, or else the server's.
+    /// Without it a session has the server's, or the one of
+    /// [`client_serializers`](crate::app::Builder::client_serializers) that its client names in the handshake.
     ///
     /// ```
     /// use pitaya::acceptor::{Acceptor, Tcp};

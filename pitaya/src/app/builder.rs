@@ -43,6 +43,7 @@ pub struct Builder {
     pub(super) registered: Vec<Registration>,
     pub(super) acceptors: Vec<Box<dyn Acceptor>>,
     pub(super) serializer: Option<Serializer>,
+    pub(super) client_serializers: Vec<Serializer>,
     pub(super) dictionary: Vec<(String, u16)>,
     pub(super) handler_pipeline: Pipeline,
     pub(super) remote_pipeline: Pipeline,
@@ -125,6 +126,30 @@ impl Builder {
     #[must_use]
     pub fn serializer(mut self, serializer: impl Into<Serializer>) -> Self {
         self.serializer = Some(serializer.into());
+        self
+    }
+
+    /// Adds serializers that a client may name in its handshake in place of the server's.
+    ///
+    /// By default there are none: a client that names another serializer gets the server's, and reads its name in the
+    /// reply. Of two serializers with one name the first counts, and the server's before all.
+    ///
+    /// Every handler then reads what these serializers can express: in Protobuf an absent field has its default. A
+    /// handler or a push that uses [`Bytes`](crate::Bytes) must ask [`Session::serializer`](crate::session::Session::serializer).
+    /// [`Acceptor::serializer`] needs no entry here.
+    ///
+    /// ```
+    /// use pitaya::prelude::*;
+    /// use pitaya::serialize::Serializer;
+    ///
+    /// let app = App::builder().serializer(Serializer::Json).client_serializers([Serializer::Protobuf, Serializer::MessagePack]);
+    /// ```
+    #[must_use]
+    pub fn client_serializers<F: Into<Serializer>>(
+        mut self,
+        serializers: impl IntoIterator<Item = F>,
+    ) -> Self {
+        self.client_serializers.extend(serializers.into_iter().map(Into::into));
         self
     }
 

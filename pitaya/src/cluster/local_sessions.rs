@@ -10,7 +10,8 @@ use super::protos::{BindMsg, KickAnswer, KickMsg, OrderedBroadcast, Place, Push}
 use super::response::{self, ACK};
 use crate::error::{Error, Result, code, text};
 use crate::serialize::{Body, Serializer, recode};
-use crate::session::{CloseReason, FormattedPush, FrontendSession, Pool};
+use crate::session::{CloseReason, FormattedPush, FrontendSession, Pool, log_failed};
+use crate::util::panic::catch_panic;
 
 /// The sessions of this server, as other servers reach them.
 pub(super) struct LocalSessions {
@@ -32,14 +33,18 @@ impl LocalSessions {
         let result = Push::decode(body).map_err(|error| self.decode_error("push", &error)).and_then(|push| {
             let session = self.by_uid(&push.uid);
             let own = session.as_ref().ok().and_then(|session| session.own_serializer());
-            let packet = match own {
-                None => self.pool.frame_push(&push.route, &push.data),
-                Some(own) => self
-                    .recoded(&push.route, &push.data, own)
-                    .and_then(|body| self.pool.frame_push(&push.route, &body)),
+            let framed = |body: &Bytes| {
+                self.pool.frame_push(&push.route, body).map_err(|error| self.decode_error("push", &error))
             };
-            let packet = packet.map_err(|error| self.decode_error("push", &error))?;
-            session?.push(&push.route, &packet)
+            let packet = match own {
+                None => framed(&push.data)?,
+                Some(own) => {
+                    let body = self.recoded(&push.route, &push.data, own);
+                    framed(&body.inspect_err(|error| log_failed(&self.pool, &push.route, own, error))?)?
+                }
+            };
+            let own_serializer = own.is_some();
+            session?.push(&push.route, &packet, own_serializer)
         });
         response::write(result.map(|()| ACK), false)
     }
@@ -55,7 +60,8 @@ impl LocalSessions {
 
     /// Returns the body of a push, which came in the server's serializer, in another one.
     fn recoded(&self, route: &str, body: &Bytes, to: &Serializer) -> Result<Bytes> {
-        recode::push(route, &Body::shared(body), &self.pool.settings().serializer, to)
+        let server = &self.pool.settings().serializer;
+        catch_panic(route, || recode::push(route, &Body::shared(body), server, to))?
             .map_err(|error| Error::new(code::UNSUPPORTED_SERIALIZER, error.to_string()))
     }
 

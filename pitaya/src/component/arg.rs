@@ -234,7 +234,7 @@ arguments! {
         note = "see https://docs.rs/pitaya/latest/pitaya/attr.handler.html"
     )]
     HandlerArg, HandlerCall, Handler, HeldHandlerArg, handler_arg,
-    |call, body| call.serializer().decode(body)
+    |call, body| call.decode(body)
 }
 
 arguments! {

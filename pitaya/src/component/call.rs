@@ -10,7 +10,7 @@ use crate::context::Current;
 use crate::error::{Error, Result};
 use crate::pipeline::Extensions;
 use crate::route::{Handler, Remote};
-use crate::serialize::Serializer;
+use crate::serialize::{Body, CodecError, Message, recode};
 use crate::services::Services;
 use crate::session::{CallId, Session, Side};
 use crate::util::sync::Mutex;
@@ -181,8 +181,13 @@ impl Call<Handler> {
     }
 
     #[inline]
-    pub(crate) fn serializer(&self) -> &Serializer {
-        self.caller.scope.session.serializer()
+    pub(crate) fn decode<T: Message>(&self, body: &Body<'_>) -> Result<T, CodecError> {
+        let session = &self.caller.scope.session;
+        let server = &session.pool().settings().serializer;
+        match session.own_serializer() {
+            None => server.decode(body),
+            Some(own) => recode::decode(body, own, server),
+        }
     }
 }
 

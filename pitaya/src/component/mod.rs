@@ -52,7 +52,7 @@ pub use rpc::Rpc;
 pub use build::HasServices;
 pub(crate) use build::Instance;
 pub(crate) use call::{CallFuture, ClientCall, SessionScope};
-pub(crate) use client_types::{ClientTypes, any_proto};
+pub(crate) use client_types::ClientTypes;
 pub(crate) use every::{Every, start as start_timer};
 pub(crate) use local_remotes::LocalRemotes;
 #[cfg(test)]

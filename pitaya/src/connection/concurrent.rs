@@ -36,7 +36,7 @@ impl Lane {
                 } else {
                     context.metrics.record_no_delay(id);
                 }
-                let started = refuse(entry, mid).map_or_else(
+                let started = refuse(&session, entry, mid).map_or_else(
                     || {
                         let client = self.client(running.id(), mid, id, entry);
                         catch_panic(entry.route(), || entry.call_handler(client, body))

@@ -14,6 +14,7 @@ use crate::error::BoxError;
 use crate::serialize::Serializer;
 use crate::session::Session;
 use crate::util::panic::panic_error;
+use crate::util::sync::Mutex;
 use crate::util::throttle::{GLOBAL, throttled};
 use crate::wire::handshake::{self, Reply, Request};
 
@@ -71,6 +72,8 @@ pub(crate) struct HandshakePolicy {
     pub(crate) accept: Bytes,
     /// The other serializers that clients may name, with the reply that accepts.
     pub(crate) serializers: Vec<(Serializer, Bytes)>,
+    /// The other serializers that acceptors fix, with the reply that accepts, from the first session of each on.
+    pub(crate) fixed: Mutex<Vec<(Serializer, Bytes)>>,
     /// The reply that refusals are derived from.
     pub(crate) template: Reply,
     pub(crate) compression: bool,
@@ -107,11 +110,21 @@ impl HandshakePolicy {
     pub(super) fn accept(&self, own: Option<&Serializer>) -> Bytes {
         let Some(own) = own else { return self.accept.clone() };
         let offered = self.serializers.iter().find(|(serializer, _)| serializer.is(own));
-        offered.map_or_else(|| self.accept_in(own), |(_, reply)| reply.clone())
+        offered.map_or_else(|| self.accept_fixed(own), |(_, reply)| reply.clone())
     }
 
-    /// Encodes the reply for a serializer of the application that an acceptor fixes.
-    fn accept_in(&self, own: &Serializer) -> Bytes {
+    /// Returns the reply for a serializer that only an acceptor fixes.
+    fn accept_fixed(&self, own: &Serializer) -> Bytes {
+        let mut fixed = self.fixed.lock();
+        if let Some((_, reply)) = fixed.iter().find(|(serializer, _)| serializer.is(own)) {
+            return reply.clone();
+        }
+        let reply = self.encode_accept(own);
+        fixed.push((own.clone(), reply.clone()));
+        reply
+    }
+
+    fn encode_accept(&self, own: &Serializer) -> Bytes {
         let mut reply = self.template.clone();
         own.name().clone_into(&mut reply.serializer);
         // The reply in the server's serializer fits, so only a name of megabytes does not.

@@ -239,7 +239,7 @@ impl Lane {
             Target::Unresolved(error) => return self.finish(info(RouteLabel::Unresolved), Err(error), cx),
         };
         let entry = self.context.entry(id);
-        if let Some(error) = refuse(entry, mid) {
+        if let Some(error) = refuse(&self.session, entry, mid) {
             return self.finish(info(RouteLabel::Local(id)), Err(error), cx);
         }
         if waited {
@@ -298,7 +298,7 @@ impl Lane {
         let session = Arc::clone(&self.session);
         let body = match session.own_serializer() {
             None => body.to_bytes(),
-            Some(own) => match recode::message(&session, own, &route, body) {
+            Some(own) => match recode::message(&session, own, &route, body, mid != 0) {
                 Ok(body) => body,
                 Err(error) => return Box::pin(ready(Err(error))),
             },
@@ -362,8 +362,14 @@ impl Lane {
 
 /// Returns the error of a message that must not start.
 #[inline]
-pub(super) fn refuse(entry: &Entry, mid: u64) -> Option<Error> {
-    (entry.info.notify && mid != 0).then(|| Error::new(code::BAD_REQUEST, text::REQUEST_ON_NOTIFY))
+pub(super) fn refuse(session: &FrontendSession, entry: &Entry, mid: u64) -> Option<Error> {
+    if mid == 0 {
+        return None;
+    }
+    if entry.info.notify {
+        return Some(Error::new(code::BAD_REQUEST, text::REQUEST_ON_NOTIFY));
+    }
+    recode::check_reply(session.own_serializer()?, entry.info.reply?).err()
 }
 
 pub(super) fn log_slow_handler(session: &FrontendSession, route: &str) {

@@ -9,26 +9,46 @@ use bytes::Bytes;
 use crate::component::ClientTypes;
 use crate::error::{Error, Result, code};
 use crate::serialize::recode::{RecodeFn, untyped};
-use crate::serialize::{Body, CodecError, Serializer};
+use crate::serialize::{Body, CodecError, Schema, Serializer};
 use crate::session::FrontendSession;
+use crate::util::panic::catch_panic;
 use crate::util::throttle::throttled;
 
 /// Returns a message of a client in the server's serializer.
 ///
 /// # Errors
-/// `PIT-400` for a body that cannot be decoded; `PIT-415` if the types of the route are unknown and one of the
-/// serializers needs them.
+/// `PIT-400` for a body that cannot be decoded, and for a request whose reply has no form in the client's serializer;
+/// `PIT-415` if the types of the route are unknown and one of the serializers needs them. A panic of the type's code is an
+/// error too.
 pub(super) fn message(
     session: &FrontendSession,
     own: &Serializer,
     route: &str,
     body: &Body<'_>,
+    is_request: bool,
 ) -> Result<Bytes> {
     let server = &session.pool().settings().serializer;
-    let recode = function(session, own, route, |types| types.message)?;
+    let types = ClientTypes::of(route);
+    if let Some(reply) = types.and_then(|types| types.reply_schema).filter(|_| is_request) {
+        check_reply(own, reply)?;
+    }
+    let recode = function(session, own, route, types.map(|types| types.message))?;
     let failed =
         |error: CodecError| Error::new(code::BAD_REQUEST, error.to_string()).with_source(error.into_inner());
-    recode(body, own, server).map_err(failed)
+    catch_panic(route, || recode(body, own, server))?.map_err(failed)
+}
+
+/// Fails if a serializer has no form of a reply, so that the handler need not run.
+///
+/// # Errors
+/// `PIT-400`.
+#[cold]
+pub(super) fn check_reply(own: &Serializer, reply: &Schema) -> Result<()> {
+    if matches!(own, Serializer::Protobuf) && !reply.proto {
+        let name = reply.name;
+        return Err(Error::new(code::BAD_REQUEST, format!("the reply `{name}` has no Protobuf form")));
+    }
+    Ok(())
 }
 
 /// Returns a reply for a client in the client's serializer.
@@ -37,7 +57,7 @@ pub(super) fn message(
 /// `PIT-000` for a reply that is not of the linked type; `PIT-415` as for [`message`].
 pub(super) fn reply(session: &FrontendSession, own: &Serializer, route: &str, body: &Bytes) -> Result<Bytes> {
     let server = &session.pool().settings().serializer;
-    let recode = function(session, own, route, |types| types.reply)?;
+    let recode = function(session, own, route, ClientTypes::of(route).map(|types| types.reply))?;
     recode(&Body::shared(body), server, own).map_err(|error| Error::internal(error.into_inner()))
 }
 
@@ -45,9 +65,8 @@ fn function(
     session: &FrontendSession,
     own: &Serializer,
     route: &str,
-    part: impl FnOnce(ClientTypes) -> RecodeFn,
+    known: Option<RecodeFn>,
 ) -> Result<RecodeFn> {
-    let known = ClientTypes::of(route).map(part);
     known.or_else(|| untyped(&session.pool().settings().serializer, own)).ok_or_else(|| {
         let serializer = own.name();
         throttled!(

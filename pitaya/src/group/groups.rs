@@ -297,8 +297,8 @@ impl Group {
         membership::remove_members(self, self.store()?.delete(&self.name)).await
     }
 
-    /// Sends a message to all members, on the route of its type. It is encoded once for each serializer of their
-    /// sessions, and the members share the bytes.
+    /// Sends a message to all members, on the route of its type. It is encoded once in the server's serializer, and once in
+    /// each other one of their sessions; the members share the bytes.
     ///
     /// Never waits for a client: `pitaya.session.outbox.policy` decides about a full outbox. Not cancel-safe: a dropped
     /// call may have sent to some members.

@@ -48,7 +48,7 @@ struct RemoteFrontends {
 pub struct Delivery {
     /// The number of users that it was sent to.
     pub sent: usize,
-    /// The uids without a session, or whose session refused it, in the order given.
+    /// The uids without a session, or whose session refused it or cannot express it, in the order given.
     pub failed: Vec<String>,
     /// The text of the error if some failed.
     failure: &'static str,
@@ -118,7 +118,8 @@ impl Users {
         Self { frontend_type: Some(frontend_type.into()), ..self.clone() }
     }
 
-    /// Sends a message to users, on the route of its type. It is encoded once for each serializer of their sessions.
+    /// Sends a message to users, on the route of its type. It is encoded once in the server's serializer, and once in each
+    /// other one of their sessions.
     ///
     /// Never waits for a client: `pitaya.session.outbox.policy` decides about a full outbox. For users of other
     /// servers, success means that the message was sent, not that it arrives or that the user is connected. Not

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::CodecError;
 use super::msgpack::msgpack_read;
-use super::{Body, Serializer, whole};
+use super::{Body, Serializer, finite, whole};
 use crate::wire::utf8;
 
 type Encode<T> = fn(&T, &mut BytesMut) -> Result<(), CodecError>;
@@ -78,6 +78,14 @@ impl<T> Codecs<T> {
 
     pub(super) fn speaks(&self, serializer: &Serializer) -> bool {
         !matches!((&self.0, serializer), (Kind::Serde { proto: None, .. }, Serializer::Protobuf))
+    }
+
+    /// Returns whether all floats of a value are finite.
+    pub(super) fn is_finite(&self, value: &T) -> bool {
+        match &self.0 {
+            Kind::Serde { serde, .. } => finite::is_finite((serde.erase)(value)),
+            Kind::Empty(_) | Kind::Raw { .. } => true,
+        }
     }
 
     #[inline]

@@ -1,9 +1,9 @@
 //! Serializers: encode and decode the values of handlers.
 //!
-//! A server has one [`Serializer`] for its clients, which the handshake names. A client may name another
-//! one there, or its acceptor may fix one; the session then uses that. Each part of the code that encodes for a client
-//! asks the session for its serializer. The servers of a cluster send each other bodies in the server's serializer,
-//! which the frontend of such a session [recodes](recode).
+//! A server has one [`Serializer`] for its clients, chosen at run time and named in the handshake. A client may name another
+//! one there if the app offers it, or its acceptor may fix one; the session then uses that. Each part of the code that encodes for a client
+//! asks the session for its serializer. The servers of a cluster send each other bodies in the server's serializer, which the
+//! frontend of such a session [recodes](recode).
 //!
 //! A [`Message`] has code for each serializer as constants, so that the common serializers cost no indirection. Another
 //! serializer implements [`CustomSerializer`].
@@ -12,6 +12,7 @@ mod codec;
 mod error;
 #[doc(hidden)]
 pub mod fields;
+mod finite;
 mod message;
 mod msgpack;
 mod narrow;
@@ -147,6 +148,11 @@ impl Serializer {
             (Self::Custom(_), _) | (_, Self::Custom(_)) => false,
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }
+    }
+
+    /// Returns whether bodies are JSON, by a built-in or another serializer.
+    pub(crate) fn is_json(&self) -> bool {
+        self.name() == Self::Json.name()
     }
 
     /// Whether this serializer can encode messages of this type.

@@ -10,9 +10,10 @@ use std::sync::LazyLock;
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::Deserializer;
 
+use super::finite::NOT_FINITE;
 use super::message::PushType;
 use super::msgpack::msgpack_read;
-use super::transcode::Transcode;
+use super::transcode::{Output, Transcode};
 use super::{Body, CodecError, Message, Serializer};
 use crate::wire::utf8;
 
@@ -32,13 +33,30 @@ static PUSHES: LazyLock<HashMap<&'static str, Option<RecodeFn>>> = LazyLock::new
     pushes
 });
 
+/// Decodes a body for code that knows another serializer, `to`.
+///
+/// # Errors
+/// The body is not a `T`, or it has a float that is not finite where `to` is JSON.
+#[cold]
+pub(crate) fn decode<T: Message>(
+    body: &Body<'_>,
+    from: &Serializer,
+    to: &Serializer,
+) -> Result<T, CodecError> {
+    let value: T = from.decode(body)?;
+    if to.is_json() && !from.is_json() && !T::CODECS.is_finite(&value) {
+        return Err(CodecError::new(NOT_FINITE));
+    }
+    Ok(value)
+}
+
 /// Recodes the body of a `T`. Raw bytes stay as they are.
 pub(crate) fn typed<T: Message>(
     body: &Body<'_>,
     from: &Serializer,
     to: &Serializer,
 ) -> Result<Bytes, CodecError> {
-    let value: T = from.decode(body)?;
+    let value: T = decode(body, from, to)?;
     let mut out = BytesMut::new();
     to.encode(&value, &mut out)?;
     Ok(out.freeze())
@@ -97,8 +115,9 @@ fn transcode(body: &Body<'_>, from: &Serializer, to: &Serializer) -> Result<Byte
 }
 
 fn write<'de>(value: impl Deserializer<'de>, to: &Serializer, out: &mut BytesMut) -> Result<(), CodecError> {
-    let value = Transcode::new(value);
-    match to {
+    let output = Output::new(to.is_json());
+    let value = Transcode::new(value, &output);
+    let written = match to {
         Serializer::Json => serde_json::to_writer(out.writer(), &value).map_err(CodecError::new),
         Serializer::MessagePack => {
             rmp_serde::encode::write_named(&mut out.writer(), &value).map_err(CodecError::new)
@@ -110,7 +129,8 @@ fn write<'de>(value: impl Deserializer<'de>, to: &Serializer, out: &mut BytesMut
             Ok(())
         }
         Serializer::Protobuf => Err(undescribed()),
-    }
+    };
+    written.map_err(|error| output.error(error))
 }
 
 fn undescribed() -> CodecError {

@@ -4,8 +4,9 @@ use bytes::Bytes;
 
 use super::frontend::FrontendSession;
 use super::pool::Pool;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::serialize::Serializer;
+use crate::util::panic::catch_panic;
 use crate::util::throttle::throttled;
 
 /// A push to many sessions. It is encoded once for each serializer, when the first session with that serializer gets
@@ -42,7 +43,8 @@ impl<'a> FormattedPush<'a> {
     /// the sessions with that serializer only.
     pub(crate) fn send(&mut self, session: &FrontendSession) -> Result<bool> {
         let route = self.route;
-        let packet = match session.own_serializer() {
+        let own = session.own_serializer();
+        let packet = match own {
             None => match &self.packet {
                 Some(packet) => packet,
                 None => self.packet.insert(self.pool.frame_push(self.route, self.body)?),
@@ -52,27 +54,32 @@ impl<'a> FormattedPush<'a> {
                 None => return Ok(false),
             },
         };
-        Ok(session.push(route, packet).is_ok())
+        Ok(session.push(route, packet, own.is_some()).is_ok())
     }
 
     #[cold]
     fn packet_in(&mut self, serializer: &Serializer) -> Option<&Bytes> {
         let at = self.others.iter().position(|(other, _)| other.is(serializer)).unwrap_or_else(|| {
-            let packet = (self.encode)(serializer).and_then(|body| self.pool.frame_push(self.route, &body));
-            let packet = packet.inspect_err(|error| {
-                throttled!(
-                    self.pool.log(),
-                    error,
-                    "pushes in other serializers",
-                    route = self.route,
-                    serializer = serializer.name(),
-                    error = %error.reason(),
-                    "failed to encode a push for clients with another serializer"
-                );
-            });
+            // A panic concerns the sessions with this serializer only, as an error does.
+            let body = catch_panic(self.route, || (self.encode)(serializer)).flatten();
+            let packet = body.and_then(|body| self.pool.frame_push(self.route, &body));
+            let packet = packet.inspect_err(|error| log_failed(self.pool, self.route, serializer, error));
             self.others.push((serializer.clone(), packet.ok()));
             self.others.len() - 1
         });
         self.others.get(at)?.1.as_ref()
     }
+}
+
+/// Logs a push that a session with a serializer of its own does not get.
+pub(crate) fn log_failed(pool: &Pool, route: &str, serializer: &Serializer, error: &Error) {
+    throttled!(
+        pool.log(),
+        error,
+        "pushes in other serializers",
+        route,
+        serializer = serializer.name(),
+        error = %error.reason(),
+        "failed to encode a push for clients with another serializer"
+    );
 }

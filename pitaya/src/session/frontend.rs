@@ -194,22 +194,16 @@ impl FrontendSession {
 
     /// Sets the serializer that the acceptor has fixed. The handshake does not change it.
     pub(crate) fn fix_serializer(&self, serializer: &Serializer) {
-        self.set_serializer(serializer);
+        self.choose_serializer(serializer);
     }
 
-    /// Sets the serializer unless it is set. Returns whether the session has one of its own from now on.
-    fn set_serializer(&self, serializer: &Serializer) -> bool {
+    /// Sets the serializer that the client has named in its handshake, unless one is set. A push that was encoded before is in
+    /// another serializer, so it is dropped.
+    pub(crate) fn choose_serializer(&self, serializer: &Serializer) {
         let own = (!serializer.is(&self.pool.settings().serializer)).then(|| serializer.clone());
         let is_own = own.is_some();
-        self.serializer.set(own).is_ok() && is_own
-    }
-
-    /// Sets the serializer that the client has named in its handshake. A push that was made before is in another
-    /// serializer, so it is dropped.
-    pub(crate) fn choose_serializer(&self, serializer: &Serializer) {
-        if self.set_serializer(serializer) {
-            self.lost(self.outbox.discard_held());
-        }
+        // A sender that reads the new serializer finds that the outbox has it too.
+        self.lost(self.outbox.choose_serializer(|| self.serializer.set(own).is_ok() && is_own));
     }
 
     pub(super) fn binding(&self) -> &Binding {

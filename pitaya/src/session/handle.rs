@@ -153,8 +153,10 @@ impl<D> Session<D> {
     pub fn push_route<'a, M: Message>(&'a self, route: &'a str, message: &M) -> Pushing<'a> {
         match &self.side {
             Side::Frontend(session) => {
-                let packet = session.pool().encode_push(session.serializer(), route, message);
-                Pushing::packet(session, self.call, route, packet)
+                let own = session.own_serializer();
+                let serializer = own.unwrap_or(&session.pool().settings().serializer);
+                let packet = session.pool().encode_push(serializer, route, message);
+                Pushing::packet(session, self.call, route, packet, own.is_some())
             }
             Side::Backend(session) => Pushing::forwarded(self.require_uid().and_then(|uid| {
                 let body = session.pool().encode_body(message)?;

@@ -24,7 +24,7 @@ mod uid;
 pub(crate) use self::backend::BackendSession;
 pub(crate) use self::callback::{Callbacks, bind_callback, close_callback};
 pub use self::data::SessionData;
-pub(crate) use self::formats::FormattedPush;
+pub(crate) use self::formats::{FormattedPush, log_failed};
 pub use self::frontend::CloseReason;
 pub(crate) use self::frontend::{CallId, FrontendSession, Via};
 pub use self::handle::Session;

@@ -72,6 +72,8 @@ pub(crate) enum PushError {
     TooSlow,
     /// The session is closed.
     Closed,
+    /// The session got another serializer after the push was encoded.
+    OtherSerializer,
 }
 
 /// The outbox of one session.
@@ -89,6 +91,8 @@ struct Inner {
     /// The handshake is not answered yet. Pushes wait, because the reply must be the first packet that a client
     /// receives.
     held: bool,
+    /// The session has a serializer of its own. A push in the server's serializer was encoded before.
+    own_serializer: bool,
     /// Packets that the writer has taken and not yet written.
     writing_packets: usize,
     /// The bytes of these packets.
@@ -171,17 +175,22 @@ impl Outbox {
         Ok(())
     }
 
-    /// Adds a push if there is space.
+    /// Adds a push if there is space. `own_serializer` tells whether it is in the session's own serializer. Returns `false` for
+    /// a push in the server's serializer if the session has another one by now: it was not added.
     pub(crate) fn try_send(
         &self,
         limits: &OutboxLimits,
         packet: &Bytes,
         key: PushKey,
-    ) -> Result<(), TrySendError> {
+        own_serializer: bool,
+    ) -> Result<bool, TrySendError> {
         let mut inner = self.try_reserve(limits, packet.len())?;
+        if inner.own_serializer && !own_serializer {
+            return Ok(false);
+        }
         inner.batch.push(packet.clone(), Some(key));
         inner.wake_writer();
-        Ok(())
+        Ok(true)
     }
 
     /// Locks the outbox if it is open and has space for `more` bytes.
@@ -199,23 +208,39 @@ impl Outbox {
     }
 
     /// Adds a push, or applies the policy. Never waits. Returns how many older pushes were dropped for it.
-    pub(crate) fn push(&self, limits: &OutboxLimits, packet: &Bytes, key: PushKey) -> Result<u32, PushError> {
-        match self.try_send(limits, packet, key) {
-            Ok(()) => Ok(0),
+    pub(crate) fn push(
+        &self,
+        limits: &OutboxLimits,
+        packet: &Bytes,
+        key: PushKey,
+        own_serializer: bool,
+    ) -> Result<u32, PushError> {
+        match self.try_send(limits, packet, key, own_serializer) {
+            Ok(true) => Ok(0),
+            Ok(false) => Err(PushError::OtherSerializer),
             Err(TrySendError::Closed) => Err(PushError::Closed),
             Err(TrySendError::Full) => match limits.policy {
                 OutboxPolicy::Disconnect => Err(PushError::TooSlow),
                 OutboxPolicy::Drop => Err(PushError::Dropped),
-                OutboxPolicy::Latest => self.replace(limits, packet, key),
+                OutboxPolicy::Latest => self.replace(limits, packet, key, own_serializer),
             },
         }
     }
 
     /// Adds a push in place of older ones.
-    fn replace(&self, limits: &OutboxLimits, packet: &Bytes, key: PushKey) -> Result<u32, PushError> {
+    fn replace(
+        &self,
+        limits: &OutboxLimits,
+        packet: &Bytes,
+        key: PushKey,
+        own_serializer: bool,
+    ) -> Result<u32, PushError> {
         let mut inner = self.lock();
         if self.is_closed() {
             return Err(PushError::Closed);
+        }
+        if inner.own_serializer && !own_serializer {
+            return Err(PushError::OtherSerializer);
         }
         // If the push does not fit beside the packets that must stay, nothing is dropped for it.
         let (messages, bytes) = inner.batch.permanent();
@@ -254,9 +279,14 @@ impl Outbox {
         self.lock().held = true;
     }
 
-    /// Drops the packets that wait for the handshake. Returns their number.
-    pub(crate) fn discard_held(&self) -> usize {
+    /// Gives the session a serializer of its own by `set`, which returns whether it did. Drops the packets that wait for the
+    /// handshake, and from then on each push in the server's serializer. Returns how many packets were dropped.
+    pub(crate) fn choose_serializer(&self, set: impl FnOnce() -> bool) -> usize {
         let mut inner = self.lock();
+        if !set() {
+            return 0;
+        }
+        inner.own_serializer = true;
         if inner.held { mem::take(&mut inner.batch).len() } else { 0 }
     }
 

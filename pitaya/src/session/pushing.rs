@@ -23,7 +23,7 @@ pub struct Pushing<'a>(Step<'a>);
 
 enum Step<'a> {
     Failed(Error),
-    Start { session: &'a FrontendSession, call: CallId, route: &'a str, packet: Bytes },
+    Start { session: &'a FrontendSession, call: CallId, route: &'a str, packet: Bytes, own_serializer: bool },
     Offer(Offer<'a>),
     Back(BoxFuture<'a, Result<()>>),
     Done,
@@ -34,6 +34,7 @@ struct Offer<'a> {
     session: &'a FrontendSession,
     key: PushKey,
     packet: Bytes,
+    own_serializer: bool,
     /// Yields to other tasks now and then, so that a handler that only pushes does not block its thread.
     has_budget: bool,
     /// When the outbox was found full.
@@ -41,15 +42,16 @@ struct Offer<'a> {
 }
 
 impl<'a> Pushing<'a> {
-    /// A push of an encoded packet by the frontend.
+    /// A push of an encoded packet by the frontend; `own_serializer` tells whether it is in the session's own serializer.
     pub(super) fn packet(
         session: &'a FrontendSession,
         call: CallId,
         route: &'a str,
         packet: Result<Bytes>,
+        own_serializer: bool,
     ) -> Self {
         Self(match packet {
-            Ok(packet) => Step::Start { session, call, route, packet },
+            Ok(packet) => Step::Start { session, call, route, packet, own_serializer },
             Err(error) => Step::Failed(error),
         })
     }
@@ -71,18 +73,23 @@ impl Future for Pushing<'_> {
                 Step::Back(future) => ready!(future.as_mut().poll(cx)),
                 Step::Start { .. } | Step::Failed(_) | Step::Done => {
                     match std::mem::replace(step, Step::Done) {
-                        Step::Start { session, call, route, packet } if session.is_running(call) => {
+                        Step::Start { session, call, route, packet, own_serializer }
+                            if session.is_running(call) =>
+                        {
                             let key = PushKey::of_route(route);
                             *step = Step::Offer(Offer {
                                 session,
                                 key,
                                 packet,
+                                own_serializer,
                                 has_budget: false,
                                 full_since: None,
                             });
                             continue;
                         }
-                        Step::Start { session, route, packet, .. } => session.push(route, &packet),
+                        Step::Start { session, route, packet, own_serializer, .. } => {
+                            session.push(route, &packet, own_serializer)
+                        }
                         Step::Failed(error) => Err(error),
                         // A future that is ready is polled again by mistake only.
                         _ => return Poll::Pending,
@@ -106,7 +113,7 @@ impl Offer<'_> {
                 ready!(self.session.poll_capacity(cx, self.packet.len(), since));
                 self.full_since = None;
             }
-            match self.session.try_send(&self.packet, self.key) {
+            match self.session.try_send(&self.packet, self.key, self.own_serializer) {
                 Err(TrySendError::Full) => self.full_since = Some(Instant::now()),
                 Ok(()) => return Poll::Ready(Ok(())),
                 Err(TrySendError::Closed) => {

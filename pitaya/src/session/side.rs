@@ -44,6 +44,15 @@ impl Side {
         }
     }
 
+    /// Returns the serializer of the bodies from and to the client if this server knows it and it is not the server's.
+    #[inline]
+    pub(crate) fn own_serializer(&self) -> Option<&Serializer> {
+        match self {
+            Self::Frontend(session) => session.own_serializer(),
+            Self::Backend(_) => None,
+        }
+    }
+
     pub(super) fn data(&self) -> &Data {
         match self {
             Self::Frontend(session) => session.data(),

@@ -21,6 +21,7 @@ use pitaya::config::{Config, RpcTransport, SerializerType};
 use pitaya::group::Groups;
 use pitaya::metrics::InMemoryReporter;
 use pitaya::prelude::*;
+use pitaya::serialize::Serializer;
 
 use back::BackApiClient;
 
@@ -214,7 +215,8 @@ fn app(mut args: impl Iterator<Item = String>) -> Result<Builder> {
         Role::Front => in_cluster(app.server_type("bench"))?,
         Role::Back => in_cluster(app.server_type("back").backend())?,
     };
-    Ok(app.config(config).reporter(InMemoryReporter::new()))
+    let serializers = [Serializer::Json, Serializer::Protobuf, Serializer::MessagePack];
+    Ok(app.config(config).client_serializers(serializers).reporter(InMemoryReporter::new()))
 }
 
 #[cfg(feature = "cluster")]

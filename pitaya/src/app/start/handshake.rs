@@ -1,10 +1,10 @@
 //! The replies to handshakes, encoded once.
 
 use super::{Builder, invalid};
-use crate::component::any_proto;
 use crate::connection::HandshakePolicy;
 use crate::error::Result;
 use crate::serialize::Serializer;
+use crate::util::sync::Mutex;
 use crate::wire::{Dictionary, handshake};
 
 pub(super) fn handshake_policy(
@@ -24,16 +24,14 @@ pub(super) fn handshake_policy(
     let refuse = handshake::Reply { code: handshake::REFUSED, ..template.clone() };
     let encode =
         |reply: &handshake::Reply| reply.encode(compression).map_err(|error| invalid(error.to_string()));
-    // Without any message in Protobuf a client that names it reads in the reply that this server does not speak it.
-    let others = [Serializer::Json, Serializer::MessagePack, Serializer::Protobuf].into_iter();
-    let others = others.filter(|other| other.name() != serializer.name());
-    let serializers =
-        others.filter(|other| !matches!(other, Serializer::Protobuf) || any_proto()).map(|other| {
-            let reply = handshake::Reply { serializer: other.name().to_owned(), ..template.clone() };
-            Ok((other, encode(&reply)?))
-        });
+    let others = std::mem::take(&mut builder.client_serializers).into_iter();
+    let serializers = others.filter(|other| other.name() != serializer.name()).map(|other| {
+        let reply = handshake::Reply { serializer: other.name().to_owned(), ..template.clone() };
+        Ok((other, encode(&reply)?))
+    });
     Ok(HandshakePolicy {
         serializers: serializers.collect::<Result<_>>()?,
+        fixed: Mutex::default(),
         validators: std::mem::take(&mut builder.validators),
         authenticate: builder.authenticate.take(),
         accept: encode(&template)?,

@@ -73,6 +73,33 @@ fn raw_and_empty_bodies_are_recoded_by_their_type() {
     assert_eq!((&of(&Serializer::Json)[..], &of(&Serializer::MessagePack)[..]), (&b"{}"[..], &b"\x80"[..]));
 }
 
+/// JavaScript writes whole numbers as floats where a MessagePack library does.
+#[test]
+fn whole_floats_become_integers_in_json() {
+    for (float, json) in [(5.0, "5"), (-7.0, "-7"), (0.5, "0.5"), (-0.0, "-0.0"), (1e300, "1e+300")] {
+        let of = |body: Vec<u8>| recoded(&body, &Serializer::MessagePack, &Serializer::Json).unwrap();
+        assert_eq!(of(rmp_serde::to_vec(&float).unwrap()), json);
+        if float < 1e30 {
+            #[expect(clippy::cast_possible_truncation, reason = "these have an `f32`")]
+            let small = rmp_serde::to_vec(&(float as f32)).unwrap();
+            assert_eq!(of(small), json);
+        }
+    }
+}
+
+#[test]
+fn floats_that_json_cannot_express_are_errors() {
+    for float in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        #[expect(clippy::cast_possible_truncation, reason = "it stays what it is")]
+        for body in [rmp_serde::to_vec(&[float]).unwrap(), rmp_serde::to_vec(&("k", float as f32)).unwrap()] {
+            for json in [Serializer::Json, NarrowJson.into()] {
+                let error = recoded(&body, &Serializer::MessagePack, &json).unwrap_err();
+                assert!(error.to_string().contains("not finite"), "{error}");
+            }
+        }
+    }
+}
+
 #[test]
 fn bad_bodies_are_errors() {
     for body in [&b""[..], b"{", b"{}{}", b"[1,]", b"nul", b"{1:2}"] {
@@ -84,7 +111,47 @@ fn bad_bodies_are_errors() {
     }
 }
 
-/// A header of five bytes claims four billion elements. Nesting takes one byte a level.
+/// A serializer may reserve memory for what the body claims.
+struct ByTree;
+
+impl crate::serialize::CustomSerializer for ByTree {
+    fn name(&self) -> &'static str {
+        "tree"
+    }
+
+    fn serialize(
+        &self,
+        value: &dyn erased_serde::Serialize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), crate::error::BoxError> {
+        out.extend_from_slice(serde_json::to_value(value)?.to_string().as_bytes());
+        Ok(())
+    }
+
+    fn deserialize(
+        &self,
+        _: &[u8],
+        _: &mut dyn FnMut(&mut dyn erased_serde::Deserializer<'_>) -> Result<(), erased_serde::Error>,
+    ) -> Result<(), crate::error::BoxError> {
+        Err("it only writes".into())
+    }
+}
+
+#[test]
+fn serializer_sees_no_length_that_a_body_claims() {
+    let own = Serializer::from(ByTree);
+    for body in [&b"\xdd\xff\xff\xff\xff"[..], b"\x91\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff"] {
+        assert!(recoded(body, &Serializer::MessagePack, &own).is_err());
+    }
+    assert_eq!(recoded(b"\x92\x01\x80", &Serializer::MessagePack, &own).unwrap(), "[1,{}]");
+    // The error of an erased serializer panics when it is shown.
+    for own in [own, NarrowJson.into()] {
+        let error = recoded(b"\x92\x01\xc1", &Serializer::MessagePack, &own).unwrap_err();
+        assert!(!error.to_string().is_empty());
+    }
+}
+
+/// A header of five bytes claims four billion elements, and nesting takes one byte a level.
 #[test]
 fn lengths_and_nesting_that_bodies_claim_are_bounded() {
     for body in [&b"\xdd\xff\xff\xff\xff"[..], b"\xdf\xff\xff\xff\xff"] {
@@ -98,15 +165,42 @@ fn lengths_and_nesting_that_bodies_claim_are_bounded() {
     assert_eq!(recoded(&json, &Serializer::Json, &Serializer::MessagePack).unwrap(), shallow);
 }
 
+/// Values that JSON and MessagePack both have.
+fn values() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        (-1e6..1e6_f64).prop_map(|float| Value::from(float.trunc() + 0.5)),
+        "\\PC{0,8}".prop_map(Value::from),
+        "[\u{0}-\u{1f}]{0,8}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 64, 8, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
+            proptest::collection::btree_map("[a-z\u{1}]{0,6}", inner, 0..8)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
 proptest! {
     #[test]
-    fn bodies_never_grow_much(body in proptest::collection::vec(any::<u8>(), 0..400)) {
+    fn values_survive_and_never_grow_much(value in values()) {
+        let msgpack = rmp_serde::to_vec(&value).unwrap();
+        let json = recoded(&msgpack, &Serializer::MessagePack, &Serializer::Json).unwrap();
+        prop_assert!(json.len() <= 8 * msgpack.len());
+        let back = recoded(&json, &Serializer::Json, &Serializer::MessagePack).unwrap();
+        prop_assert!(back.len() <= 9 * json.len());
+        let again = recoded(&back, &Serializer::MessagePack, &Serializer::Json).unwrap();
+        prop_assert_eq!(json, again);
+    }
+
+    #[test]
+    fn any_bytes_never_grow_much(body in proptest::collection::vec(any::<u8>(), 0..400)) {
         if let Ok(json) = recoded(&body, &Serializer::MessagePack, &Serializer::Json) {
             prop_assert!(json.len() <= 8 * body.len());
-        }
-        let json = Serializer::Json;
-        if let Ok(msgpack) = recoded(&body, &json, &Serializer::MessagePack) {
-            prop_assert!(msgpack.len() <= 9 * body.len());
         }
     }
 }

@@ -20,9 +20,18 @@ impl FrontendSession {
         self.outbox.encode(&self.pool.settings().outbox, write)
     }
 
-    /// Adds a push of a sender that waits if the outbox is full.
-    pub(crate) fn try_send(&self, packet: &Bytes, key: PushKey) -> Result<(), TrySendError> {
-        self.outbox.try_send(&self.pool.settings().outbox, packet, key)
+    /// Adds a push of a sender that waits if the outbox is full. `own_serializer` tells whether the push is in the session's
+    /// own serializer.
+    pub(crate) fn try_send(
+        &self,
+        packet: &Bytes,
+        key: PushKey,
+        own_serializer: bool,
+    ) -> Result<(), TrySendError> {
+        if !self.outbox.try_send(&self.pool.settings().outbox, packet, key, own_serializer)? {
+            self.lost(1);
+        }
+        Ok(())
     }
 
     /// Waits until there may be space for `more` bytes, or the session is closed.
@@ -53,11 +62,18 @@ impl FrontendSession {
         (batch, closed)
     }
 
-    /// Adds a push of a sender that does not wait. A full outbox affects this client only.
-    pub(crate) fn push(&self, route: &str, packet: &Bytes) -> Result<()> {
+    /// Adds a push of a sender that does not wait. A full outbox affects this client only. `own_serializer` tells whether the
+    /// push is in the session's own serializer.
+    pub(crate) fn push(&self, route: &str, packet: &Bytes, own_serializer: bool) -> Result<()> {
         let settings = self.pool.settings();
-        let error = match self.outbox.push(&settings.outbox, packet, PushKey::of_route(route)) {
+        let key = PushKey::of_route(route);
+        let error = match self.outbox.push(&settings.outbox, packet, key, own_serializer) {
             Ok(0) => return Ok(()),
+            // As a push that waited for the handshake.
+            Err(PushError::OtherSerializer) => {
+                self.lost(1);
+                return Ok(());
+            }
             Ok(replaced) => {
                 settings.meters.replaced.record(f64::from(replaced));
                 return Ok(());
@@ -79,7 +95,9 @@ impl FrontendSession {
         }
         Err(match error {
             PushError::Dropped => Error::new(code::UNAVAILABLE, text::OUTBOX_FULL),
-            PushError::Closed | PushError::TooSlow => Error::new(code::CLOSED, text::BROKEN_PIPE),
+            PushError::Closed | PushError::TooSlow | PushError::OtherSerializer => {
+                Error::new(code::CLOSED, text::BROKEN_PIPE)
+            }
         })
     }
 }

@@ -59,9 +59,9 @@ fn block(outbox: &Outbox, limits: &OutboxLimits) -> Option<Batch> {
 fn encoded_and_shared_packets_keep_their_order() {
     let (outbox, limits) = (Outbox::new(), limits(100, 1 << 20, OutboxPolicy::Disconnect));
     put(&outbox, &limits, b"one").unwrap();
-    outbox.push(&limits, &packet(1000, 2), key(7)).unwrap();
+    outbox.push(&limits, &packet(1000, 2), key(7), false).unwrap();
     put(&outbox, &limits, b"three").unwrap();
-    outbox.push(&limits, &packet(3, 4), key(7)).unwrap();
+    outbox.push(&limits, &packet(3, 4), key(7), false).unwrap();
     let batch = outbox.take(&limits).0.unwrap();
     let expected = [&b"one"[..], &[2; 1000], b"three", &[4; 3]].concat();
     assert_eq!(flat(&batch), expected);
@@ -83,13 +83,13 @@ fn a_failed_encoding_leaves_nothing_behind() {
 fn message_bound_needs_a_socket_found_full() {
     let (outbox, limits) = (Outbox::new(), limits(10, 1 << 20, OutboxPolicy::Disconnect));
     for _ in 0..150 {
-        outbox.push(&limits, &packet(5, 1), key(7)).unwrap();
+        outbox.push(&limits, &packet(5, 1), key(7), false).unwrap();
     }
     let batch = block(&outbox, &limits);
-    assert_eq!(outbox.push(&limits, &packet(5, 1), key(7)), Err(PushError::TooSlow));
+    assert_eq!(outbox.push(&limits, &packet(5, 1), key(7), false), Err(PushError::TooSlow));
     // The client takes it all: there is room again.
     outbox.record_write(&limits, 150, batch.unwrap().len() * 5, false);
-    outbox.push(&limits, &packet(5, 1), key(7)).unwrap();
+    outbox.push(&limits, &packet(5, 1), key(7), false).unwrap();
 }
 
 #[test]
@@ -98,15 +98,15 @@ fn earlier_blocked_writer_does_not_count() {
     put(&outbox, &limits, b"x").unwrap();
     let _batch = block(&outbox, &limits);
     for _ in 0..50 {
-        outbox.push(&limits, &packet(5, 1), key(7)).unwrap();
+        outbox.push(&limits, &packet(5, 1), key(7), false).unwrap();
     }
 }
 
 #[test]
 fn byte_bound_always_holds_except_for_one_packet() {
     let (outbox, limits) = (Outbox::new(), limits(100, 1000, OutboxPolicy::Drop));
-    outbox.push(&limits, &packet(5000, 1), key(7)).unwrap();
-    assert_eq!(outbox.push(&limits, &packet(1, 1), key(7)), Err(PushError::Dropped));
+    outbox.push(&limits, &packet(5000, 1), key(7), false).unwrap();
+    assert_eq!(outbox.push(&limits, &packet(1, 1), key(7), false), Err(PushError::Dropped));
     assert_eq!(put(&outbox, &limits, b"reply"), Err(TrySendError::Full));
 }
 
@@ -114,11 +114,11 @@ fn byte_bound_always_holds_except_for_one_packet() {
 fn latest_replaces_older_push_but_no_reply() {
     let (outbox, limits) = (Outbox::new(), limits(100, 40, OutboxPolicy::Latest));
     put(&outbox, &limits, &[9; 10]).unwrap();
-    outbox.push(&limits, &packet(10, 1), key(1)).unwrap();
-    outbox.push(&limits, &packet(10, 2), key(3)).unwrap();
-    outbox.push(&limits, &packet(10, 3), key(1)).unwrap();
-    outbox.push(&limits, &packet(10, 4), key(3)).unwrap(); // replaces 2
-    outbox.push(&limits, &packet(10, 5), key(5)).unwrap(); // no older push of its route: the oldest gives way
+    outbox.push(&limits, &packet(10, 1), key(1), false).unwrap();
+    outbox.push(&limits, &packet(10, 2), key(3), false).unwrap();
+    outbox.push(&limits, &packet(10, 3), key(1), false).unwrap();
+    outbox.push(&limits, &packet(10, 4), key(3), false).unwrap(); // replaces 2
+    outbox.push(&limits, &packet(10, 5), key(5), false).unwrap(); // no older push of its route: the oldest gives way
     let batch = outbox.take(&limits).0.unwrap();
     assert_eq!(flat(&batch), [[9; 10], [3; 10], [4; 10], [5; 10]].concat());
 }
@@ -127,12 +127,12 @@ fn latest_replaces_older_push_but_no_reply() {
 fn latest_takes_the_newest_while_blocked() {
     let (outbox, limits) = (Outbox::new(), limits(10, 1000, OutboxPolicy::Latest));
     for _ in 0..30 {
-        outbox.push(&limits, &packet(20, 1), key(7)).unwrap();
+        outbox.push(&limits, &packet(20, 1), key(7), false).unwrap();
     }
     let held = block(&outbox, &limits).unwrap();
     assert_eq!(held.len(), 30);
     for n in 0..50 {
-        outbox.push(&limits, &packet(20, n), key(8 + u64::from(n % 10))).unwrap();
+        outbox.push(&limits, &packet(20, n), key(8 + u64::from(n % 10)), false).unwrap();
         outbox.record_write(&limits, 0, 0, true);
     }
     outbox.record_write(&limits, 30, 600, false);
@@ -144,8 +144,8 @@ fn latest_takes_the_newest_while_blocked() {
 fn latest_keeps_pushes_it_cannot_replace() {
     let (outbox, limits) = (Outbox::new(), limits(100, 100, OutboxPolicy::Latest));
     put(&outbox, &limits, &[9; 60]).unwrap();
-    outbox.push(&limits, &packet(10, 1), key(7)).unwrap();
-    assert_eq!(outbox.push(&limits, &packet(50, 2), key(7)), Err(PushError::Dropped));
+    outbox.push(&limits, &packet(10, 1), key(7), false).unwrap();
+    assert_eq!(outbox.push(&limits, &packet(50, 2), key(7), false), Err(PushError::Dropped));
     assert_eq!(outbox.depth(), (2, 70));
 }
 
@@ -153,8 +153,8 @@ fn latest_keeps_pushes_it_cannot_replace() {
 fn latest_hands_the_writer_a_part_of_a_long_queue() {
     let (outbox, limits) = (Outbox::new(), limits(10_000, 1 << 20, OutboxPolicy::Latest));
     for n in 0..200u8 {
-        outbox.push(&limits, &packet(1000, n), key(7)).unwrap();
-        outbox.push(&limits, &packet(9, n), key(7)).unwrap();
+        outbox.push(&limits, &packet(1000, n), key(7), false).unwrap();
+        outbox.push(&limits, &packet(9, n), key(7), false).unwrap();
     }
     let mut n = 0;
     while let Some(mut batch) = outbox.take(&limits).0 {
@@ -210,7 +210,7 @@ proptest! {
             let bytes = packet(*size + 1, u8::try_from(n).unwrap());
             expected.extend_from_slice(&bytes);
             if *shared {
-                outbox.push(&limits, &bytes, key(1)).unwrap();
+                outbox.push(&limits, &bytes, key(1), false).unwrap();
             } else {
                 put(&outbox, &limits, &bytes).unwrap();
             }
@@ -236,7 +236,7 @@ proptest! {
         for (n, (size, shared)) in sizes.iter().enumerate() {
             let bytes = packet(*size, u8::try_from(n).unwrap());
             if *shared {
-                outbox.push(&limits, &bytes, key(1)).unwrap();
+                outbox.push(&limits, &bytes, key(1), false).unwrap();
             } else {
                 put(&outbox, &limits, &bytes).unwrap();
             }
@@ -258,7 +258,7 @@ proptest! {
         let (outbox, limits) = (Outbox::new(), limits(messages, 3000, OutboxPolicy::Latest));
         for (n, (route, size, takes, writes)) in steps.iter().enumerate() {
             let fill = u8::try_from(n).unwrap();
-            prop_assert!(outbox.push(&limits, &packet(*size, fill), key(*route)).is_ok());
+            prop_assert!(outbox.push(&limits, &packet(*size, fill), key(*route), false).is_ok());
             if *takes {
                 // The writer took a batch and found the socket full.
                 let batch = outbox.take(&limits).0.unwrap();
@@ -270,5 +270,26 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+/// The sender had read the serializer before the handshake named another.
+#[test]
+fn push_in_a_former_serializer_is_not_added() {
+    for policy in [OutboxPolicy::Disconnect, OutboxPolicy::Latest] {
+        let (outbox, limits) = (Outbox::new(), limits(1, 10, policy));
+        outbox.hold();
+        outbox.push(&limits, &packet(9, 1), key(1), false).unwrap();
+        assert_eq!(outbox.choose_serializer(|| false), 0);
+        assert_eq!(outbox.choose_serializer(|| true), 1);
+        outbox.accept_handshake(&packet(9, 2));
+        if policy == OutboxPolicy::Disconnect {
+            flat(&outbox.take(&limits).0.unwrap());
+            outbox.record_write(&limits, 1, 9, false);
+            assert_eq!(outbox.try_send(&limits, &packet(1, 3), key(1), false), Ok(false));
+        }
+        // With `Latest` the outbox is full, so that the push would replace another.
+        assert_eq!(outbox.push(&limits, &packet(2, 3), key(1), false), Err(PushError::OtherSerializer));
+        assert_eq!(outbox.try_send(&limits, &packet(1, 4), key(1), true), Ok(true));
     }
 }
