@@ -295,7 +295,7 @@ async fn json_server_refuses_floats_that_are_not_finite() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn floats_that_are_not_finite_are_not_forwarded_as_json() {
+async fn float_that_is_not_finite_is_never_forwarded() {
     let cluster = Cluster::seeded(1);
     let board = cluster.backend("board", |app| app).await.unwrap();
     let it = cluster.backend("stranger", |app| app.explicit_components().register(stranger::One)).await;
@@ -571,7 +571,7 @@ async fn panic_while_recoding_is_an_error_of_the_call() {
 
 /// The server type `elsewhere` is of another program, for all that the frontend knows.
 #[tokio::test(start_paused = true)]
-async fn types_of_every_server_serve_linked_server_types_only() {
+async fn types_of_every_server_serve_linked_types_only() {
     let cluster = Cluster::seeded(1);
     let board = cluster.backend("board", |app| app).await.unwrap();
     let elsewhere = cluster.backend("elsewhere", |app| app).await.unwrap();
