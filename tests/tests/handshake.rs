@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use pitaya::app::Refusal;
+use pitaya::schema::Schema;
 use pitaya::wire::packet::Kind;
 use pitaya_tests::raw_client::{ACK, Got, HANDSHAKE, RawClient, request};
 use pitaya_tests::server::{self, config};
@@ -19,6 +20,29 @@ async fn the_default_reply_is_the_originals_byte_for_byte() {
     let reply = client.handshake().await;
     assert_eq!(&reply[..], br#"{"code":200,"sys":{"dict":{},"heartbeat":30,"serializer":"json"}}"#);
     server.app.stop().await;
+}
+
+#[tokio::test]
+async fn schema_hash_is_answered_only_if_asked() {
+    const PLAIN: &str = r#"{"code":200,"sys":{"dict":{},"heartbeat":30,"serializer":"json"}}"#;
+    let schema = Schema::new("arena");
+    let same = format!(r#"{{"sys":{{"schema":"{}"}}}}"#, schema.client_hash());
+    let reply = async |address, body: &str| {
+        let mut client = RawClient::connect(address).await;
+        client.packet(Kind::Handshake, body.as_bytes()).await;
+        client.next().await.unwrap().text().to_owned()
+    };
+    let server = server::start_with(config(), |builder| builder.schema(&schema)).await;
+    let answer = |matches: bool| PLAIN.replace("}}", &format!(r#","schema":{{"match":{matches}}}}}}}"#));
+    assert_eq!(reply(server.tcp, &same).await, answer(true));
+    assert_eq!(reply(server.tcp, r#"{"sys":{"schema":"another"}}"#).await, answer(false));
+    for silent in ["{}", r#"{"sys":{"schema":""}}"#, r#"{"sys":{"schema":{"resume":true}}}"#] {
+        assert_eq!(reply(server.tcp, silent).await, PLAIN, "{silent}");
+    }
+    server.app.stop().await;
+    let without = server::start(config()).await;
+    assert_eq!(reply(without.tcp, &same).await, PLAIN);
+    without.app.stop().await;
 }
 
 #[tokio::test]

@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use pitaya::PitayaError;
+use pitaya::acceptor::Tcp;
+use pitaya::client::Client;
 use pitaya::prelude::*;
-use pitaya::schema::{ExportOptions, Schema, assert_unchanged, export};
+use pitaya::schema::{ExportOptions, Schema, SchemaRoute, assert_unchanged, export};
 use pitaya::serialize::Serializer;
 
 /// How a player moves.
@@ -176,6 +178,30 @@ fn exported_schema_is_unchanged() {
 fn exported_schema_is_read_back() {
     let schema = export(&options()).unwrap();
     assert_eq!(Schema::from_json(&schema.to_json()).unwrap(), schema);
+}
+
+/// The reply is raw, so the serializer of the client does not matter.
+#[tokio::test]
+async fn registered_route_serves_the_schema() {
+    let schema = export(&options()).unwrap();
+    for (serializer, route) in [(Serializer::Json, "connector.docs.schema"), (Serializer::MessagePack, "docs.schema")] {
+        let app =
+            App::builder().server_type("connector").acceptor(Tcp::new("127.0.0.1:0")).serializer(serializer);
+        let app = app.register(SchemaRoute::new(&schema)).start().await.unwrap();
+        let client = Client::builder().connect_tcp(app.socket_addrs()[0]).await.unwrap();
+        let text = client.request_raw(route, Bytes::new()).await.unwrap();
+        assert_eq!(text, schema.to_json());
+        app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn schema_is_not_served_unless_registered() {
+    let app =
+        App::builder().server_type("connector").acceptor(Tcp::new("127.0.0.1:0")).start().await.unwrap();
+    let client = Client::builder().connect_tcp(app.socket_addrs()[0]).await.unwrap();
+    assert_eq!(client.request_raw("docs.schema", Bytes::new()).await.unwrap_err().code(), "PIT-404");
+    app.stop().await;
 }
 
 #[test]

@@ -143,6 +143,20 @@ test("a newer session of the same user takes the place", async (t) => {
   assert.equal((await away).reason, "connection lost");
 });
 
+test("a server with another schema makes the client warn once", async (t) => {
+  const { url } = await arena(t, { SCHEMA: "1" });
+  const logger = new Log();
+  const client = await open(t, { url, transport: tcp, logger });
+  const reset = event(client, "onReset");
+  await client.request("arena.bind", { text: "ann" });
+  // A newer session of the same user makes the client connect again.
+  const other = await open(t, { url, transport: tcp }, untyped);
+  await other.request("arena.bind", { text: "ann" });
+  await reset;
+  assert.deepEqual(logger.lines, ["pitaya: the server was built from another schema than bench"]);
+  await assert.rejects(open(t, { url, transport: tcp, strict: true }), { reason: { kind: "schema" } });
+});
+
 test("TCP: ten thousand pushes arrive in order", async (t) => {
   const { url } = await arena(t);
   const client = await open(t, { url, transport: tcp }, untyped);

@@ -49,6 +49,8 @@ pub struct Builder {
     pub(super) remote_pipeline: Pipeline,
     pub(super) validators: Vec<(String, Validator)>,
     pub(super) authenticate: Option<Authenticate>,
+    /// The hash of the schema for clients.
+    pub(super) schema: Option<String>,
     pub(super) modules: Modules,
     pub(super) group_store: Option<Box<dyn GroupStore>>,
     pub(super) discovery: Option<Box<dyn Discovery>>,

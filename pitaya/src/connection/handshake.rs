@@ -64,16 +64,33 @@ where
     Arc::new(move |session, request| Box::pin(f(session, request)))
 }
 
+/// The encoded replies that accept clients with one serializer.
+pub(crate) struct Accept {
+    pub(crate) plain: Bytes,
+    /// For clients that send the hash of their schema: another than the server's, and the server's.
+    pub(crate) schema: Option<[Bytes; 2]>,
+}
+
+impl Accept {
+    fn reply(&self, matches: Option<bool>) -> &Bytes {
+        match (&self.schema, matches) {
+            (Some(replies), Some(matches)) => &replies[usize::from(matches)],
+            _ => &self.plain,
+        }
+    }
+}
+
 /// Decides about handshakes. Made once for an app.
 pub(crate) struct HandshakePolicy {
     pub(crate) validators: Vec<(String, Validator)>,
     pub(crate) authenticate: Option<Authenticate>,
-    /// The encoded reply that accepts.
-    pub(crate) accept: Bytes,
-    /// The other serializers that clients may name, with the reply that accepts.
-    pub(crate) serializers: Vec<(Serializer, Bytes)>,
-    /// The other serializers that acceptors fix, with the reply that accepts, from the first session of each on.
-    pub(crate) fixed: Mutex<Vec<(Serializer, Bytes)>>,
+    pub(crate) accept: Accept,
+    /// The other serializers that clients may name, with the replies that accept.
+    pub(crate) serializers: Vec<(Serializer, Accept)>,
+    /// The other serializers that acceptors fix, with the replies that accept, from the first session of each on.
+    pub(crate) fixed: Mutex<Vec<(Serializer, Accept)>>,
+    /// The hash of the server's schema, as [`Schema::client_hash`](pitaya_schema::Schema::client_hash).
+    pub(crate) schema: Option<String>,
     /// The reply that refusals are derived from.
     pub(crate) template: Reply,
     pub(crate) compression: bool,
@@ -107,30 +124,44 @@ impl HandshakePolicy {
     }
 
     /// Returns the encoded reply that accepts a session, by its own serializer.
-    pub(super) fn accept(&self, own: Option<&Serializer>) -> Bytes {
-        let Some(own) = own else { return self.accept.clone() };
+    pub(super) fn accept(&self, own: Option<&Serializer>, request: Option<&Request>) -> Bytes {
+        let matches = self.schema_matches(request);
+        let Some(own) = own else { return self.accept.reply(matches).clone() };
         let offered = self.serializers.iter().find(|(serializer, _)| serializer.is(own));
-        offered.map_or_else(|| self.accept_fixed(own), |(_, reply)| reply.clone())
+        match offered {
+            Some((_, accept)) => accept.reply(matches).clone(),
+            None => self.accept_fixed(own, matches),
+        }
+    }
+
+    /// Returns whether the client has the server's schema; `None` if one of them does not tell.
+    fn schema_matches(&self, request: Option<&Request>) -> Option<bool> {
+        let (server, client) = (self.schema.as_ref()?, &request?.sys.schema);
+        (!client.is_empty()).then(|| client == server)
     }
 
     /// Returns the reply for a serializer that only an acceptor fixes.
-    fn accept_fixed(&self, own: &Serializer) -> Bytes {
+    fn accept_fixed(&self, own: &Serializer, matches: Option<bool>) -> Bytes {
         let mut fixed = self.fixed.lock();
-        if let Some((_, reply)) = fixed.iter().find(|(serializer, _)| serializer.is(own)) {
-            return reply.clone();
+        if let Some((_, accept)) = fixed.iter().find(|(serializer, _)| serializer.is(own)) {
+            return accept.reply(matches).clone();
         }
-        let reply = self.encode_accept(own);
-        fixed.push((own.clone(), reply.clone()));
+        let encode = |matches| self.encode_accept(own, matches);
+        let schema = self.schema.as_ref().map(|_| [encode(Some(false)), encode(Some(true))]);
+        let accept = Accept { plain: encode(None), schema };
+        let reply = accept.reply(matches).clone();
+        fixed.push((own.clone(), accept));
         reply
     }
 
-    fn encode_accept(&self, own: &Serializer) -> Bytes {
+    fn encode_accept(&self, own: &Serializer, matches: Option<bool>) -> Bytes {
         let mut reply = self.template.clone();
         own.name().clone_into(&mut reply.serializer);
+        reply.schema_matches = matches;
         // The reply in the server's serializer fits, so only a name of megabytes does not.
         reply.encode(self.compression).unwrap_or_else(|error| {
             throttled!(GLOBAL, error, "serializer names too long", %error, "failed to name a serializer");
-            self.accept.clone()
+            self.accept.plain.clone()
         })
     }
 

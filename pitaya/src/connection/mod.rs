@@ -39,7 +39,7 @@ pub(crate) use call_limits::CallLimits;
 pub(crate) use context::{ConnectionContext, ConnectionLimits};
 pub(crate) use failure_log::FailureLog;
 pub use handshake::Refusal;
-pub(crate) use handshake::{Authenticate, HandshakePolicy, Validator, authenticate};
+pub(crate) use handshake::{Accept, Authenticate, HandshakePolicy, Validator, authenticate};
 pub(crate) use metrics::ConnectionMetrics;
 
 use std::future::{Future, poll_fn};

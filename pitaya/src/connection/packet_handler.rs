@@ -160,7 +160,8 @@ impl PacketHandler {
         match result {
             Ok(()) => {
                 self.machine.handshake_accepted();
-                self.session.outbox().accept_handshake(&policy.accept(self.session.own_serializer()));
+                let (own, request) = (self.session.own_serializer(), self.session.handshake());
+                self.session.outbox().accept_handshake(&policy.accept(own, request.as_deref()));
             }
             Err(refusal) => {
                 self.session.refuse(&policy.refuse(refusal));

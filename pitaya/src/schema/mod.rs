@@ -20,6 +20,7 @@
 //! `#[message(push = "…")]` declares. A push by `push_route` with another route is not in it.
 
 mod collect;
+mod route;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -27,6 +28,7 @@ use std::panic::Location;
 use std::path::Path;
 
 pub use pitaya_schema::Schema;
+pub use route::SchemaRoute;
 
 use crate::error::Result;
 use crate::serialize::Serializer;

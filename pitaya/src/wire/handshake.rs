@@ -38,6 +38,8 @@ pub struct Sys {
     /// The name of the serializer that the client speaks; empty for that of the server. Only clients of this framework
     /// send it.
     pub serializer: String,
+    /// The hash of the schema that the client was generated from. Text only: any other value is ignored.
+    pub schema: String,
 }
 
 /// Why a handshake cannot be read or written.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use pitaya::config::Config;
 use pitaya::module::{Module, SessionModule};
 use pitaya::prelude::*;
+use pitaya::schema::Schema;
 use pitaya_tests::server::{self, Recorder};
 
 /// A module that has sessions of its own for as long as a file exists.
@@ -35,7 +36,11 @@ async fn main() -> Result<()> {
     let config = Config::from_env()?;
     let recorder = Arc::new(Recorder::default());
     let held = std::env::var("HELD").unwrap_or_default();
-    let app = server::builder(config, &recorder).session_module("held", Held(held)).start().await?;
+    let mut app = server::builder(config, &recorder).session_module("held", Held(held));
+    if std::env::var_os("SCHEMA").is_some() {
+        app = app.schema(&Schema::new("arena"));
+    }
+    let app = app.start().await?;
     let address = app.addresses()[0].to_owned();
     let wait = app.wait(); // signals are listened to before anybody knows where to find us
     println!("{address}");

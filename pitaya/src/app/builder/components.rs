@@ -7,6 +7,7 @@ use crate::component::Registration;
 use crate::documentation::{self, DocsRoutes};
 use crate::error::Result;
 use crate::module::{Module, SessionModule};
+use crate::schema::SchemaRoute;
 
 /// # Components and modules
 impl Builder {
@@ -38,6 +39,8 @@ impl Builder {
         let mut own = Registration::new(component);
         if own.is::<DocsRoutes>() {
             own = own.with_block(documentation::block());
+        } else if own.is::<SchemaRoute>() {
+            own = own.with_block(SchemaRoute::block());
         }
         if self.registered.iter().any(|other| other.is_like(&own)) {
             self.problems.push(format!(

@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::connection::{Refusal, Validator, authenticate};
 use crate::error::{BoxError, Result};
 use crate::pipeline::{After, Before};
+use crate::schema::Schema;
 use crate::session::{Session, bind_callback, close_callback};
 use crate::wire::handshake;
 
@@ -93,6 +94,28 @@ impl Builder {
         Fut: Future<Output = Result<(), Refusal>> + Send + 'static,
     {
         self.authenticate = Some(authenticate(check));
+        self
+    }
+
+    /// Tells generated clients whether they were generated from this schema.
+    ///
+    /// Such a client sends the [hash](Schema::client_hash) of its schema in the handshake. A client with another one
+    /// is accepted too: it warns, or closes if it is strict. Clients that send no hash get the same reply as without
+    /// this method.
+    ///
+    /// ```
+    /// use pitaya::prelude::*;
+    /// use pitaya::schema::{ExportOptions, export};
+    ///
+    /// let app = App::builder().schema(&export(&ExportOptions::new("chat"))?);
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// The schema of a frontend whose program has not all handlers of the cluster is a file:
+    /// `Schema::from_json(include_str!("../schema.json"))`.
+    #[must_use]
+    pub fn schema(mut self, schema: &Schema) -> Self {
+        self.schema = Some(schema.client_hash());
         self
     }
 

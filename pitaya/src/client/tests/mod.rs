@@ -44,6 +44,7 @@ fn reply() -> Reply {
         heartbeat_seconds: 30,
         dictionary: Dictionary::default(),
         serializer: "json".to_owned(),
+        schema_matches: None,
         payload: None,
     }
 }

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use serde::de::Deserialize;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::HandshakeError;
 use crate::wire::packet::{self, Kind};
@@ -27,6 +28,8 @@ pub struct Reply {
     pub dictionary: Dictionary,
     /// The name of the serializer of all bodies.
     pub serializer: String,
+    /// Whether the client was generated from the schema of the server. `None` unless the client asked.
+    pub schema_matches: Option<bool>,
     /// Data for a client that a hook refused; the member `user`, which Go Pitaya never sends.
     pub payload: Option<Value>,
 }
@@ -71,6 +74,7 @@ impl Reply {
             heartbeat_seconds: sys.heartbeat.map_or(0, seconds),
             dictionary: Dictionary::new(sys.dict.unwrap_or_default())?,
             serializer: sys.serializer.unwrap_or_else(|| "json".to_owned()),
+            schema_matches: sys.schema.and_then(|schema| matches(&schema)),
             payload: read.user,
         })
     }
@@ -103,6 +107,18 @@ struct ReadSys {
     heartbeat: Option<f64>,
     dict: Option<BTreeMap<String, u16>>,
     serializer: Option<String>,
+    /// Of any shape, because a server may use the name for something else.
+    schema: Option<Box<RawValue>>,
+}
+
+#[derive(serde::Deserialize, serde::Serialize)]
+struct SchemaCheck {
+    #[serde(rename = "match")]
+    matches: bool,
+}
+
+fn matches(schema: &RawValue) -> Option<bool> {
+    serde_json::from_str(schema.get()).ok().map(|SchemaCheck { matches }| matches)
 }
 
 /// A `null` that is there is a payload too.
@@ -126,10 +142,13 @@ struct WriteSys<'a>(&'a Reply);
 
 impl Serialize for WriteSys<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(3))?;
+        let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("dict", &Dict(&self.0.dictionary))?;
         map.serialize_entry("heartbeat", &self.0.heartbeat_seconds)?;
         map.serialize_entry("serializer", &self.0.serializer)?;
+        if let Some(matches) = self.0.schema_matches {
+            map.serialize_entry("schema", &SchemaCheck { matches })?;
+        }
         map.end()
     }
 }

@@ -102,8 +102,10 @@ impl Serialize for Sys {
         map.serialize_entry("libVersion", &self.lib_version)?;
         map.serialize_entry("clientBuildNumber", &self.client_build_number)?;
         map.serialize_entry("clientVersion", &self.client_version)?;
-        if !self.serializer.is_empty() {
-            map.serialize_entry("serializer", &self.serializer)?;
+        for (name, value) in [("serializer", &self.serializer), ("schema", &self.schema)] {
+            if !value.is_empty() {
+                map.serialize_entry(name, value)?;
+            }
         }
         map.end()
     }
@@ -226,21 +228,22 @@ impl<'de> Visitor<'de> for Readable {
 
 impl Fields for Sys {
     const NAMES: &'static [&'static str] =
-        &["platform", "libVersion", "clientBuildNumber", "clientVersion", "serializer"];
+        &["platform", "libVersion", "clientBuildNumber", "clientVersion", "serializer", "schema"];
     const EXPECTED: &'static str = "an object of strings";
 
     fn set<'de, A: MapAccess<'de>>(&mut self, at: usize, map: &mut A) -> Result<(), A::Error> {
         let slot = match at {
-            4 => {
-                // Go Pitaya ignores this member, so a client may send any value.
-                let value = map.next_value::<&RawValue>()?;
-                self.serializer = serde_json::from_str(value.get()).unwrap_or_default();
-                return Ok(());
-            }
             0 => &mut self.platform,
             1 => &mut self.lib_version,
             2 => &mut self.client_build_number,
-            _ => &mut self.client_version,
+            3 => &mut self.client_version,
+            _ => {
+                // Go Pitaya ignores these members, so a client may send any value.
+                let value = map.next_value::<&RawValue>()?;
+                let slot = if at == 4 { &mut self.serializer } else { &mut self.schema };
+                *slot = serde_json::from_str(value.get()).unwrap_or_default();
+                return Ok(());
+            }
         };
         if let Some(text) = map.next_value::<Option<String>>()? {
             *slot = text;

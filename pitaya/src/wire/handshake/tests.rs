@@ -14,6 +14,7 @@ fn reply() -> Reply {
         heartbeat_seconds: 30,
         dictionary: Dictionary::default(),
         serializer: "json".to_owned(),
+        schema_matches: None,
         payload: None,
     }
 }
@@ -84,6 +85,34 @@ fn text_that_is_not_unicode_is_mended() {
     let r = r.unwrap();
     assert_eq!(r.sys.platform, "a\u{fffd}b");
     assert_eq!(r.user::<Value>().unwrap().unwrap()["k\u{fffd}"], "\u{fffd}x");
+}
+
+#[test]
+fn schema_of_another_shape_is_ignored() {
+    assert_eq!(parse(r#"{"sys":{"Schema":"0a"}}"#).sys.schema, "0a");
+    for other in ["null", "1e999", "[]", r#"{"schema":"0a"}"#, "true"] {
+        assert_eq!(parse(&format!(r#"{{"sys":{{"schema":{other}}}}}"#)), Request::default(), "{other}");
+    }
+    let reply = |schema: &str| {
+        let reply = format!(r#"{{"code":200,"sys":{{"schema":{schema}}}}}"#);
+        Reply::parse(reply.as_bytes(), 1000).unwrap().schema_matches
+    };
+    assert_eq!((reply(r#"{"match":true}"#), reply(r#"{"match":false}"#)), (Some(true), Some(false)));
+    for other in ["null", "1e999", "[]", "{}", r#"{"match":1}"#, r#""0a""#] {
+        assert_eq!(reply(other), None, "{other}");
+    }
+}
+
+#[test]
+fn schema_is_written_only_if_asked() {
+    let request = Request { sys: Sys { schema: "0a".to_owned(), ..Sys::default() }, ..Request::default() };
+    assert_eq!(Request::parse(&request.to_json().unwrap()).unwrap(), request);
+    assert!(!String::from_utf8(Request::default().to_json().unwrap()).unwrap().contains("schema"));
+    let reply = Reply { schema_matches: Some(false), ..reply() };
+    assert_eq!(
+        body_of(&reply.encode(false).unwrap()),
+        br#"{"code":200,"sys":{"dict":{},"heartbeat":30,"serializer":"json","schema":{"match":false}}}"#
+    );
 }
 
 #[test]
