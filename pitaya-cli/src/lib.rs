@@ -1,13 +1,14 @@
-//! The command line of pitaya: schemas, their differences, generated clients, `pitaya repl`, `pitaya bots`.
+//! The command line of pitaya: new projects, schemas, generated clients. `pitaya --help` lists the commands.
 //!
-//! The program is in [`main`](fn@main). [`diff`] compares schemas and [`gen_ts`] generates clients without input and
-//! output, for other tools.
+//! The program is in [`main`](fn@main). [`diff`] compares schemas, [`gen_ts`] generates clients and [`new_project`]
+//! makes projects, for other tools.
 
 mod bots;
 mod client;
 mod commands;
 pub mod diff;
 pub mod gen_ts;
+pub mod new_project;
 mod repl;
 
 use std::process::ExitCode;
@@ -17,7 +18,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 /// The exit code for an input that cannot be used, and for wrong arguments.
 const UNUSABLE: u8 = 2;
 
-/// Works with the schemas of pitaya servers.
+/// Makes projects with pitaya, and works with the schemas of servers.
 #[derive(Parser)]
 #[command(name = "pitaya", version, arg_required_else_help = true, infer_subcommands = false)]
 struct Cli {
@@ -27,6 +28,18 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Makes a project: a game server with tests and a page
+    #[command(after_help = "\
+The project has a connector and a room, which run in one process or in a cluster over NATS and etcd. With `--standalone`
+it has one server.
+
+The project uses the crates of the framework by the path of its repository.
+
+Examples:
+  pitaya new demo
+  pitaya new demo --standalone
+  pitaya new demo --pitaya-path ../pitaya-rs")]
+    New(commands::new::New),
     /// Reads and compares schema files
     #[command(subcommand)]
     Schema(commands::schema::Command),
@@ -50,11 +63,15 @@ enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Prints the man page
+    #[command(after_help = "Example:\n  pitaya man > ~/.local/share/man/man1/pitaya.1")]
+    Man,
 }
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::New(command) => command.run(),
         Command::Schema(command) => command.run(),
         Command::Gen(command) => command.run(),
         Command::Bots(command) => command.run(),
@@ -65,6 +82,7 @@ pub fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "pitaya", &mut script);
             commands::print(&script)
         }
+        Command::Man => commands::man::run(Cli::command()),
     };
     done.unwrap_or_else(|error| {
         eprintln!("pitaya: {error}");

@@ -2,6 +2,9 @@
 
 pub(crate) mod expand;
 pub(crate) mod generate;
+pub(crate) mod man;
+pub(crate) mod new;
+mod pull;
 pub(crate) mod schema;
 
 use std::io::{ErrorKind, Read as _, Write as _};

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 use pitaya_schema::{Method, Scalar, Schema, Type};
 
+use super::pull::Pull;
 use super::{Done, print, read, read_schema};
 use crate::diff::{self, Allowed, Severity};
 
@@ -18,6 +19,15 @@ Examples:
   pitaya schema print --json schema.json     the file, sorted and indented
   my-server --print-schema | pitaya schema print --hash -")]
     Print(Print),
+    /// Writes the schema that a running server serves
+    #[command(after_help = "\
+The server serves it if its program registers `pitaya::schema::SchemaRoute`.
+
+Examples:
+  pitaya schema pull localhost:3250 -o schema.json
+  pitaya schema pull ws://localhost:3251 | pitaya schema diff schema.json -
+  pitaya schema pull wss://game.example")]
+    Pull(Pull),
     /// Tells what a change of a schema breaks
     #[command(after_help = "\
 Exit codes: 0 compatible, 1 breaking, 2 unusable input.
@@ -37,6 +47,7 @@ impl Command {
     pub(crate) fn run(self) -> Done {
         match self {
             Self::Print(command) => command.run(),
+            Self::Pull(command) => command.run(),
             Self::Diff(command) => command.run(),
         }
     }

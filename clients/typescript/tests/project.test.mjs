@@ -1,0 +1,29 @@
+// The page of the projects that `pitaya new` makes.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const templates = fileURLToPath(new URL("../../../pitaya-cli/templates/", import.meta.url));
+const client = fileURLToPath(new URL("..", import.meta.url));
+
+for (const kind of ["cluster", "standalone"]) {
+  test(`project: the page of ${kind} is what its sources give`, (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "pitaya-project-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    for (const part of ["common", kind]) cpSync(join(templates, part, "web"), folder, { recursive: true });
+    mkdirSync(join(folder, "node_modules/@pitaya"), { recursive: true });
+    symlinkSync(client, join(folder, "node_modules/@pitaya/client"));
+    for (const name of ["esbuild", "typescript"]) {
+      symlinkSync(join(client, "node_modules", name), join(folder, "node_modules", name));
+    }
+    execFileSync("node", [join(client, "node_modules/typescript/bin/tsc")], { cwd: folder, stdio: "inherit" });
+    const committed = readFileSync(join(folder, "page.js"), "utf8");
+    execFileSync("node", ["build.mjs"], { cwd: folder, stdio: "inherit" });
+    assert.ok(readFileSync(join(folder, "page.js"), "utf8") === committed, `bundle templates/${kind}/web/page.js again`);
+  });
+}
