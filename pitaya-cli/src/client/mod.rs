@@ -1,4 +1,4 @@
-//! Connections of the commands `repl` and `bots`: addresses, certificates, bodies of messages.
+//! Connections of the commands `repl`, `bots` and `schema pull`: addresses, certificates, bodies of messages.
 
 mod address;
 mod contract;
