@@ -184,7 +184,9 @@ fn exported_schema_is_read_back() {
 #[tokio::test]
 async fn registered_route_serves_the_schema() {
     let schema = export(&options()).unwrap();
-    for (serializer, route) in [(Serializer::Json, "connector.docs.schema"), (Serializer::MessagePack, "docs.schema")] {
+    for (serializer, route) in
+        [(Serializer::Json, "connector.docs.schema"), (Serializer::MessagePack, "docs.schema")]
+    {
         let app =
             App::builder().server_type("connector").acceptor(Tcp::new("127.0.0.1:0")).serializer(serializer);
         let app = app.register(SchemaRoute::new(&schema)).start().await.unwrap();

@@ -1,5 +1,6 @@
 //! The connector: logs users in.
 
+use pitaya::PitayaError;
 use pitaya::prelude::*;
 
 use crate::room::{Leave, RoomApiClient};

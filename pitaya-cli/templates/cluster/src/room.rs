@@ -1,5 +1,6 @@
 //! The room: its members and what they say.
 
+use pitaya::Lifecycle;
 use pitaya::group::Group;
 use pitaya::prelude::*;
 

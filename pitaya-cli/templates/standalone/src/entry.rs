@@ -1,5 +1,6 @@
 //! The entry: logs users in.
 
+use pitaya::PitayaError;
 use pitaya::prelude::*;
 
 use crate::room;
