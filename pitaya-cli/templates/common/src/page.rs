@@ -8,7 +8,7 @@ use axum::routing::{MethodRouter, get};
 use tokio::net::TcpListener;
 
 const INDEX: &str = include_str!("../web/index.html");
-/// What the page has for the port of the socket.
+/// The port of the socket, as the page has it.
 const SOCKET: &str = r#"name="pitaya-ws" content="3250""#;
 
 /// Serves the page, which connects to the socket at a port of its own host, until the future is dropped.
