@@ -318,6 +318,7 @@ fn vectors_handshake_response() {
             heartbeat_seconds,
             dictionary: dictionary(case)?,
             serializer: case.str("serializer")?.to_owned(),
+            schema_matches: None,
             payload: None,
         };
         let got = reply.encode(case.bool("compression")?).map_err(text)?;

@@ -1,6 +1,6 @@
 //! The tracer without the feature `otel`: a type without values.
 
-use std::future::Future;
+use std::future::{Future, Ready};
 
 use super::message::{ClientMessage, Named};
 use crate::context::{Current, Metadata};
@@ -33,7 +33,7 @@ impl Open {
         match *self {}
     }
 
-    pub(crate) async fn run<T>(self, _call: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(crate) fn run<T>(self, _call: impl Future<Output = Result<T>>) -> Ready<Result<T>> {
         match self {}
     }
 }
