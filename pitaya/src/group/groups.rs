@@ -298,7 +298,7 @@ impl Group {
     }
 
     /// Sends a message to all members, on the route of its type. It is encoded once in the server's serializer, and once in
-    /// each other one of their sessions; the members share the bytes.
+    /// each other one of the sessions of this server; the members share the bytes.
     ///
     /// Never waits for a client: `pitaya.session.outbox.policy` decides about a full outbox. Not cancel-safe: a dropped
     /// call may have sent to some members.

@@ -119,7 +119,7 @@ impl Users {
     }
 
     /// Sends a message to users, on the route of its type. It is encoded once in the server's serializer, and once in each
-    /// other one of their sessions.
+    /// other one of the sessions of this server.
     ///
     /// Never waits for a client: `pitaya.session.outbox.policy` decides about a full outbox. For users of other
     /// servers, success means that the message was sent, not that it arrives or that the user is connected. Not
