@@ -73,7 +73,7 @@ fn storage(options: &EtcdBindingOptions) -> EtcdBindingStorage {
 }
 
 async fn bound(door: &Running, uid: &str) -> RawClient {
-    let mut client = RawClient::of(&door).await;
+    let mut client = RawClient::of(door).await;
     client.ask("door.bind", format!(r#"{{"text":"{uid}"}}"#)).await;
     client
 }

@@ -89,7 +89,7 @@ impl Table {
     /// Tells everyone about a note. Returns how many took it.
     pub async fn note(&self, msg: Move) -> Result<Move> {
         let sent = self.0.group("all").push(&Note { text: msg.by.clone() }).await?.sent;
-        Ok(Move { to: vec![sent as i32], ..msg })
+        Ok(Move { to: vec![i32::try_from(sent).unwrap_or(i32::MAX)], ..msg })
     }
 
     /// Gives a point back.

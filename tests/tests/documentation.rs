@@ -210,7 +210,7 @@ fn protoc(args: &[&str], input: &[u8]) -> Vec<u8> {
 }
 
 async fn ask(app: &Running, route: &str, body: Vec<u8>) -> Bytes {
-    let mut client = RawClient::of(&app).await;
+    let mut client = RawClient::of(app).await;
     match client.call(route, body).await {
         Got::Response { error: false, body, .. } => body,
         other => panic!("{route}: {other:?}"),

@@ -8,7 +8,7 @@ use pitaya_tests::transport::Peer;
 use crate::test_cluster::TestCluster;
 
 async fn bound(gate: &Running, uid: &str) -> RawClient {
-    let mut client = RawClient::of(&gate).await;
+    let mut client = RawClient::of(gate).await;
     assert_eq!(
         client.ask("gate.gate.bind", format!(r#"{{"text":"{uid}"}}"#)).await,
         format!(r#"{{"text":"{uid}"}}"#)
