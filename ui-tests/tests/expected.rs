@@ -37,7 +37,7 @@ const VERBS: [&str; 20] = [
 ];
 
 /// Errors of the compiler that need no words of the framework: their beginning, and what else must be in them.
-const COMPILER: [(&str, &str); 6] = [
+const COMPILER: [(&str, &str); 7] = [
     ("error[E0046]: not all trait items implemented, missing: `", "missing `"),
     (
         "error[E0277]: the trait bound `ChatError: std::error::Error` is not satisfied",
@@ -46,6 +46,7 @@ const COMPILER: [(&str, &str); 6] = [
     ("error[E0308]: mismatched types", "expected `"),
     ("error[E0576]: cannot find method or associated constant `__WRITE_REMOTE_ON_THIS_TRAIT`", ""),
     ("error[E0592]: duplicate definitions with name `", "other definition for `"),
+    ("error[E0599]: no method named `", "method not found in `"),
     ("error: future cannot be sent between threads safely", "which is not `Send`"),
 ];
 

@@ -6,14 +6,14 @@ struct Shop;
 
 #[handler(server = "shop")]
 impl Shop {
-    //~v MISTAKE
+    //~v ATTRIBUTE
     #[idempotent]
     pub async fn buy(&self) {}
 }
 
 #[remote(server = "shop")]
 trait ShopApi {
-    //~v MISTAKE
+    //~v ATTRIBUTE
     #[idempotent("24h")]
     async fn pay(&self) -> Result<()>;
 }
