@@ -161,7 +161,9 @@ fn package() -> Result<(), String> {
 }
 
 fn doctests() -> Result<(), String> {
-    run(cargo().args(["test", "--workspace", "--exclude", "pitaya-unified", "--all-features", "--doc"]))
+    let all =
+        ["test", "--workspace", "--exclude", "pitaya-unified", "--all-features", "--doc", "--no-fail-fast"];
+    run(cargo().args(all))
 }
 
 /// Runs the library's tests, and those of [`UNIFIED`], with the features of `pitaya-unified`. One command builds all of

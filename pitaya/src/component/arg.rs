@@ -64,7 +64,7 @@ pub trait Extract<K: Kind>: Sized + Send + 'static {
     /// what to write:
     ///
     /// ```
-    /// use pitaya::component::{Call, Extract, Handler};
+    /// use pitaya::component::{Call, Extract, FromServices, Handler};
     /// use pitaya::prelude::*;
     /// use pitaya::services::Services;
     ///

@@ -9,6 +9,7 @@
 //!
 //! ```
 //! use std::sync::OnceLock;
+//! use pitaya::component::FromServices;
 //! use pitaya::module::{Module, Modules};
 //! use pitaya::prelude::*;
 //! use pitaya::services::Services;

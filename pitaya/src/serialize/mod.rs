@@ -3,7 +3,7 @@
 //! A server has one [`Serializer`] for its clients, which the handshake names. A client may name another one there if
 //! the app offers it, or its acceptor may fix one; the session then uses that. Each part of the code that encodes for a
 //! client asks the session for its serializer. The servers of a cluster send each other bodies in the server's
-//! serializer, which the frontend of such a session [recodes](recode).
+//! serializer, which the frontend of such a session recodes.
 //!
 //! A [`Message`] has code for each serializer as constants, so that the common serializers cost no indirection. Another
 //! serializer implements [`CustomSerializer`].
