@@ -14,7 +14,7 @@ use crate::schema::Schema;
 /// whatever the serializer. `pitaya schema pull` calls it. Every client may, so do not register it where routes are a
 /// secret.
 ///
-/// ```
+/// ```no_run
 /// use pitaya::prelude::*;
 /// use pitaya::schema::{ExportOptions, SchemaRoute, export};
 ///

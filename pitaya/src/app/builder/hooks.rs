@@ -103,7 +103,7 @@ impl Builder {
     /// is accepted too: it warns, or closes if it is strict. Clients that send no hash get the same reply as without
     /// this method.
     ///
-    /// ```
+    /// ```no_run
     /// use pitaya::prelude::*;
     /// use pitaya::schema::{ExportOptions, export};
     ///
