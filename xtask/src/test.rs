@@ -136,6 +136,7 @@ fn features() -> Result<(), String> {
         features.iter().try_for_each(|feature| {
             let mut check = cargo();
             check.args(["check", "-p", "pitaya", "--no-default-features", "--features", feature]);
+            check.env("RUSTFLAGS", "-D warnings");
             run(check.arg("--target-dir").arg(target.join(format!("features-{list}"))))
         })
     })?;
