@@ -31,7 +31,7 @@ impl FromStr for Address {
             "ws" => return Ok(Self::Ws(text.to_owned())),
             "wss" => return Ok(Self::Wss(text.to_owned())),
             "tcp" | "tls" => {}
-            _ => return Err(format!("`{scheme}` is none of tcp, tls, ws, wss")),
+            _ => return Err(format!("unknown scheme `{scheme}`: use tcp, tls, ws or wss")),
         }
         let wrong = || format!("`{text}` is not HOST:PORT");
         let authority = rest.strip_suffix('/').unwrap_or(rest);
