@@ -159,7 +159,7 @@ fn server_that_goes_away_ends_the_load() {
     let address = server.address();
     let began = Instant::now();
     let load = std::thread::spawn(move || bots(&address, scenario, &[]));
-    std::thread::sleep(Duration::from_secs(2));
+    server.wait_for_clients(2);
     drop(server);
     let output = load.join().unwrap();
     let result = result(&output);

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pitaya::acceptor::{Tcp, Tls, WebSocket};
 use pitaya::app::App;
@@ -113,13 +113,14 @@ pub enum Over {
 pub struct Server {
     pub addr: SocketAddr,
     pub ca: Option<String>,
+    app: App,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
     pub fn start(serializer: Serializer, over: Over) -> Self {
-        let (sender, addr) = mpsc::channel();
+        let (sender, started) = mpsc::channel();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let key = (over == Over::Tls)
             .then(|| rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap());
@@ -139,16 +140,26 @@ impl Server {
                     _ => app.acceptor(Tcp::new("127.0.0.1:0")),
                 };
                 let running = app.start().await.unwrap();
-                sender.send(running.socket_addrs()[0]).unwrap();
+                sender.send((running.socket_addrs()[0], running.app().clone())).unwrap();
                 let _ = stopped.await;
                 running.stop().await;
             });
         });
-        Self { addr: addr.recv().unwrap(), ca, stop: Some(stop), thread: Some(thread) }
+        let (addr, app) = started.recv().unwrap();
+        Self { addr, ca, app, stop: Some(stop), thread: Some(thread) }
     }
 
     pub fn json() -> Self {
         Self::start(Serializer::Json, Over::Tcp)
+    }
+
+    /// Waits until so many clients are connected.
+    pub fn wait_for_clients(&self, count: usize) {
+        let began = Instant::now();
+        while self.app.sessions().count() < count {
+            assert!(began.elapsed() < Duration::from_secs(30), "{count} clients connect");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     pub fn address(&self) -> String {
