@@ -1,7 +1,7 @@
 //! Makes the files of a new project.
 //!
 //! The templates in `templates/` are a project with the name `my-game`. [`Project::write`] replaces the name and the
-//! folder of the framework.
+//! folder of the framework, and generates the TypeScript client from the project's schema.
 
 mod templates;
 #[cfg(test)]
@@ -10,6 +10,13 @@ mod tests;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use pitaya_schema::Schema;
+
+use crate::gen_ts;
+
+/// The generated TypeScript client of a project.
+const CLIENT: &str = "web/src/game.ts";
 
 /// Names that a project must not have: crates that it uses or that Rust has, and folders of cargo.
 const TAKEN: &[&str] = &[
@@ -62,12 +69,17 @@ impl Project {
     }
 
     /// Returns the files: path and text.
-    pub fn files(&self) -> Vec<(&'static str, String)> {
-        let own = match self.kind {
-            Kind::Cluster => templates::CLUSTER,
-            Kind::Standalone => templates::STANDALONE,
+    ///
+    /// # Errors
+    /// A text for the user: the schema of the templates has no TypeScript client.
+    pub fn files(&self) -> Result<Vec<(&'static str, String)>, String> {
+        let (own, schema) = match self.kind {
+            Kind::Cluster => (templates::CLUSTER, templates::CLUSTER_SCHEMA),
+            Kind::Standalone => (templates::STANDALONE, templates::STANDALONE_SCHEMA),
         };
-        templates::COMMON.iter().chain(own).map(|(path, text)| (*path, self.fill_in(text))).collect()
+        let mut files = vec![(CLIENT, typescript_client(schema)?)];
+        files.extend(templates::COMMON.iter().chain(own).map(|(path, text)| (*path, self.fill_in(text))));
+        Ok(files)
     }
 
     fn fill_in(&self, text: &str) -> String {
@@ -83,6 +95,7 @@ impl Project {
     /// # Errors
     /// A text for the user: the folder exists and is not empty, or cannot be written.
     pub fn write(&self, parent: &Path) -> Result<PathBuf, String> {
+        let files = self.files()?;
         let folder = parent.join(&self.name);
         let failed = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
         match fs::read_dir(&folder) {
@@ -96,7 +109,7 @@ impl Project {
         }
         let unfinished = Unfinished(parent.join(format!(".{}.{}", self.name, std::process::id())));
         fs::create_dir(&unfinished.0).map_err(|error| failed(&folder, error))?;
-        for (path, text) in self.files() {
+        for (path, text) in files {
             let path = unfinished.0.join(path);
             if let Some(folder) = path.parent() {
                 fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
@@ -111,6 +124,11 @@ impl Project {
         fs::rename(&unfinished.0, &folder).map_err(|error| failed(&folder, error))?;
         Ok(folder)
     }
+}
+
+fn typescript_client(schema: &str) -> Result<String, String> {
+    let schema = Schema::from_json(schema).map_err(|error| format!("schema.json: {error}"))?;
+    gen_ts::generate(&schema, &gen_ts::Options::default()).map_err(|error| format!("schema.json: {error}"))
 }
 
 /// The folder of a project that is being written. It is removed unless it was renamed.

@@ -35,8 +35,10 @@ pub(super) const CLUSTER: Files = files!("cluster/":
     "src/room.rs",
     "tests/game.rs",
     "web/page.js",
-    "web/src/game.ts",
 );
+
+/// What [`CLUSTER`] has as `schema.json`.
+pub(super) const CLUSTER_SCHEMA: &str = include_str!("../../templates/cluster/schema.json");
 
 pub(super) const STANDALONE: Files = files!("standalone/":
     "Cargo.toml" = "Cargo.toml.in",
@@ -49,5 +51,7 @@ pub(super) const STANDALONE: Files = files!("standalone/":
     "src/room.rs",
     "tests/game.rs",
     "web/page.js",
-    "web/src/game.ts",
 );
+
+/// What [`STANDALONE`] has as `schema.json`.
+pub(super) const STANDALONE_SCHEMA: &str = include_str!("../../templates/standalone/schema.json");
