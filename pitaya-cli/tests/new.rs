@@ -16,6 +16,13 @@ fn cargo(project: &Path, arguments: &[&str]) {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or(format!("{REPOSITORY}/target").into(), PathBuf::from);
     let mut cargo = Command::new(env!("CARGO"));
+    // These describe this package. A build script that reads them would run again, and so would what depends on it.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&name);
+        }
+    }
     // As the dependencies of this repository are built.
     cargo.args(arguments).args(["--offline", "--config", "profile.dev.debug=false"]);
     let output = cargo.env("CARGO_TARGET_DIR", target).current_dir(project).output().unwrap();

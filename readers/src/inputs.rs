@@ -142,7 +142,7 @@ pub enum Stage {
 }
 
 /// Generated families of each reader.
-const SEEDS: u64 = 20;
+const SEEDS: u64 = 10;
 
 /// Returns the families of inputs whose cost is measured.
 pub fn costly(reader: &Reader, stage: Stage) -> impl Iterator<Item = Family> {

@@ -10,17 +10,29 @@ use std::process::ExitCode;
 
 use crate::{bench, cargo, fuzz, parallel, phrases, run};
 pub(crate) use needs::works;
-use timing::Timing;
+use timing::Timings;
 
 const USAGE: &str = "\
 cargo xtask test [--quick | STEP]
   --quick   only the steps that need no server, no browser and no fuzzing; tests that need one are shown as ignored";
 
-/// The features of the framework, each of which must build alone, in two lists that take about equally long. Without
-/// `nats-creds`, which is `nats` and a feature of a dependency.
-const FEATURES: [&[&str]; 2] = [
-    &["", "websocket", "tls", "garde", "testing", "http", "prometheus", "statsd", "worker"],
-    &["nats", "etcd", "cluster", "grpc", "otel"],
+/// The features of the framework, each of which must build alone. Without `nats-creds`, which is `nats` and a feature of
+/// a dependency.
+const FEATURES: &[&str] = &[
+    "",
+    "websocket",
+    "tls",
+    "garde",
+    "testing",
+    "http",
+    "prometheus",
+    "statsd",
+    "worker",
+    "nats",
+    "etcd",
+    "cluster",
+    "grpc",
+    "otel",
 ];
 
 /// The integration tests that run with the features of `pitaya-unified` too: macros, every serializer, clients, and bytes
@@ -71,22 +83,29 @@ const fn step(name: &'static str, when: When, run: fn() -> Result<(), String>) -
 }
 
 /// All steps, in the order in which they run: first those that only check, because they share what they build.
-const STEPS: &[Step] = &[
-    step("needs", When::Full, needs::needs),
-    step("format", When::Always, || run(cargo().args(["fmt", "--all", "--check"]))),
-    step("phrases", When::Always, phrases::check),
-    step("clippy", When::Always, clippy),
-    step("docs", When::Full, docs),
-    step("features", When::Full, features),
-    step("portable", When::Full, portable::portable),
-    step("package", When::Full, package),
-    step("tests", When::Full, || programs::run(TESTS, &["--include-ignored"])),
-    step("tests", When::Quick, || programs::run(TESTS, &[])),
-    step("doctests", When::Full, doctests),
-    step("unified", When::Full, unified),
-    step("instructions", When::Full, bench::instructions_in_ci),
-    step("fuzz", When::Full, fuzz::in_ci),
-    step("javascript", When::Full, javascript::javascript),
+///
+/// Steps in one list run side by side, because each of them has long parts with one thread. Those that need the same
+/// folder of cargo wait for each other. Tests that watch the time run alone.
+const STEPS: &[&[Step]] = &[
+    &[step("needs", When::Full, needs::needs)],
+    &[
+        step("format", When::Always, || run(cargo().args(["fmt", "--all", "--check"]))),
+        step("phrases", When::Always, phrases::check),
+        step("portable", When::Full, portable::portable),
+        step("package", When::Full, package),
+    ],
+    &[
+        step("clippy", When::Always, clippy),
+        step("docs", When::Full, docs),
+        step("features", When::Full, features),
+    ],
+    &[
+        step("tests", When::Full, || programs::run(TESTS, &["--include-ignored"])),
+        step("tests", When::Quick, || programs::run(TESTS, &[])),
+    ],
+    &[step("doctests", When::Full, doctests), step("unified", When::Full, unified)],
+    &[step("instructions", When::Full, bench::instructions_in_ci), step("fuzz", When::Full, fuzz::in_ci)],
+    &[step("javascript", When::Full, javascript::javascript)],
 ];
 
 /// Runs all steps, those of `--quick`, or one. It stops at the first that fails, and prints how long each took.
@@ -94,25 +113,27 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
     let arg = args.first().map(String::as_str);
     let not_now = if arg == Some("--quick") { When::Full } else { When::Quick };
     let only = arg.filter(|arg| *arg != "--quick");
-    let chosen = STEPS.iter().filter(|step| step.when != not_now);
-    let chosen: Vec<_> = chosen.filter(|step| only.is_none_or(|only| only == step.name)).collect();
-    if chosen.is_empty() || args.len() > 1 {
-        let names: Vec<_> = STEPS.iter().map(|step| step.name).collect();
+    let chosen = |step: &&'static Step| step.when != not_now && only.is_none_or(|only| only == step.name);
+    let groups: Vec<Vec<_>> = STEPS.iter().map(|group| group.iter().filter(chosen).collect()).collect();
+    if groups.iter().all(Vec::is_empty) || args.len() > 1 {
+        let names: Vec<_> = STEPS.iter().copied().flatten().map(|step| step.name).collect();
         eprintln!("{USAGE}\n  STEP      one of {}", names.join(", "));
         return ExitCode::from(2);
     }
-    let mut timings = Vec::new();
-    for step in chosen {
-        eprintln!("== {}", step.name);
-        let timing = Timing::start(step.name);
-        let result = (step.run)();
-        timings.push(timing.stop());
+    let timings = Timings::start();
+    for group in groups {
+        let width = group.len();
+        let result = parallel::for_each(group, width, |step| {
+            eprintln!("== {}", step.name);
+            let result = timings.time(step.name, step.run);
+            result.map_err(|error| format!("== {} failed: {error}", step.name))
+        });
         if let Err(error) = result {
-            eprintln!("{}\n== {} failed: {error}", timing::table(&timings), step.name);
+            eprintln!("{}\n{error}", timings.table());
             return ExitCode::FAILURE;
         }
     }
-    eprintln!("{}\n== all is well", timing::table(&timings));
+    eprintln!("{}\n== all is well", timings.table());
     ExitCode::SUCCESS
 }
 
@@ -129,18 +150,18 @@ fn docs() -> Result<(), String> {
 }
 
 /// Checks the framework with each feature alone, and with none; and the chat as newcomers start it, without `protoc`.
-/// The compiler checks a crate in one thread, so both lists are checked side by side, each in a folder of its own.
+/// It has a folder of its own, so that it need not wait for the other steps that check.
 fn features() -> Result<(), String> {
-    let target = bench::target_directory()?;
-    parallel::for_each(FEATURES.iter().enumerate().collect(), FEATURES.len(), |(list, features)| {
-        features.iter().try_for_each(|feature| {
-            let mut check = cargo();
-            check.args(["check", "-p", "pitaya", "--no-default-features", "--features", feature]);
-            check.env("RUSTFLAGS", "-D warnings");
-            run(check.arg("--target-dir").arg(target.join(format!("features-{list}"))))
-        })
-    })?;
-    run(cargo().args(["check", "-p", "chat"]).env("PROTOC", "not-to-be-asked-for"))
+    let target = bench::target_directory()?.join("features");
+    let check = |args: &[&str]| {
+        let mut check = cargo();
+        check.arg("check").args(args).arg("--target-dir").arg(&target).env("RUSTFLAGS", "-D warnings");
+        check
+    };
+    for feature in FEATURES {
+        run(&mut check(&["-p", "pitaya", "--no-default-features", "--features", feature]))?;
+    }
+    run(check(&["-p", "chat"]).env("PROTOC", "not-to-be-asked-for"))
 }
 
 /// Packs the published crates. They are not compiled again, because the files are the same.
@@ -161,10 +182,10 @@ fn package() -> Result<(), String> {
     ]))
 }
 
+/// Runs all examples in the docs. The packages are those of the step `tests`, so that nothing is built again.
 fn doctests() -> Result<(), String> {
-    let all =
-        ["test", "--workspace", "--exclude", "pitaya-unified", "--all-features", "--doc", "--no-fail-fast"];
-    run(cargo().args(all))
+    let all = TESTS.iter().map(|arg| if *arg == "--all-targets" { "--doc" } else { arg });
+    run(cargo().args(all).arg("--no-fail-fast"))
 }
 
 /// Runs the library's tests, and those of [`UNIFIED`], with the features of `pitaya-unified`. One command builds all of

@@ -37,7 +37,7 @@ pub(super) const CLUSTER: Files = files!("cluster/":
     "web/page.js",
 );
 
-/// What [`CLUSTER`] has as `schema.json`.
+/// The schema of [`CLUSTER`].
 pub(super) const CLUSTER_SCHEMA: &str = include_str!("../../templates/cluster/schema.json");
 
 pub(super) const STANDALONE: Files = files!("standalone/":
@@ -53,5 +53,5 @@ pub(super) const STANDALONE: Files = files!("standalone/":
     "web/page.js",
 );
 
-/// What [`STANDALONE`] has as `schema.json`.
+/// The schema of [`STANDALONE`].
 pub(super) const STANDALONE_SCHEMA: &str = include_str!("../../templates/standalone/schema.json");

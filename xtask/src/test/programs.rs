@@ -1,4 +1,4 @@
-//! Builds test programs and runs one on each processor.
+//! Builds test programs and runs a few at a time.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -27,8 +27,9 @@ pub(super) fn run(build: &[&str], args: &[&str]) -> Result<(), String> {
         LONGEST.iter().position(|name| *name == program.name).unwrap_or(LONGEST.len())
     });
     let counts = Counts::default();
-    let result =
-        parallel::for_each(programs, parallel::processors(), |program| run_program(&program, args, &counts));
+    let result = parallel::for_each(programs, parallel::processors() + 1, |program| {
+        run_program(&program, args, &counts)
+    });
     println!("{} passed, {} failed", counts.passed.load(Relaxed), counts.failed.load(Relaxed));
     result
 }

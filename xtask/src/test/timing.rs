@@ -1,47 +1,49 @@
 //! How long the steps of `cargo xtask test` take.
 
 use std::fmt::Write as _;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The ticks a second in which Linux counts processor time.
 const TICKS: f64 = 100.0;
 
-/// A step that runs, or has run.
-pub(super) struct Timing {
-    name: &'static str,
+/// The steps that have run.
+pub(super) struct Timings {
     start: Instant,
     processor_before: Option<f64>,
-    took: Duration,
-    /// Seconds of processor time of the programs that it ran; unknown on other systems than Linux.
-    processor: Option<f64>,
+    steps: Mutex<Vec<(&'static str, Duration)>>,
 }
 
-impl Timing {
-    pub(super) fn start(name: &'static str) -> Self {
-        let processor_before = processor_time();
-        Self { name, start: Instant::now(), processor_before, took: Duration::ZERO, processor: None }
+impl Timings {
+    pub(super) fn start() -> Self {
+        Self { start: Instant::now(), processor_before: processor_time(), steps: Mutex::default() }
     }
 
-    pub(super) fn stop(mut self) -> Self {
-        self.took = self.start.elapsed();
-        self.processor =
-            self.processor_before.and_then(|before| processor_time().map(|after| after - before));
-        self
+    /// Runs a step and keeps how long it took.
+    pub(super) fn time<T>(&self, name: &'static str, step: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let result = step();
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner).push((name, start.elapsed()));
+        result
+    }
+
+    /// Returns the table that ends a run. Steps that ran side by side take less time than their sum.
+    pub(super) fn table(&self) -> String {
+        let processor = self.processor_before.and_then(|before| Some(processor_time()? - before));
+        let steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        table(&steps, self.start.elapsed(), processor)
     }
 }
 
-/// Returns the table that ends a run.
-pub(super) fn table(timings: &[Timing]) -> String {
-    let mut text = format!("\n{:<14} {:>8} {:>12}\n", "step", "seconds", "CPU seconds");
-    let mut line = |name: &str, took: f64, processor: Option<f64>| {
-        let processor = processor.map_or("-".to_owned(), |seconds| format!("{seconds:.1}"));
-        let _ = writeln!(text, "{name:<14} {took:>8.1} {processor:>12}");
-    };
-    for timing in timings {
-        line(timing.name, timing.took.as_secs_f64(), timing.processor);
+/// `processor` are seconds of processor time of all programs; unknown on other systems than Linux.
+fn table(steps: &[(&str, Duration)], all: Duration, processor: Option<f64>) -> String {
+    let mut text = format!("\n{:<14} {:>8}\n", "step", "seconds");
+    for (name, took) in steps.iter().chain(&[("all", all)]) {
+        let _ = writeln!(text, "{name:<14} {:>8.1}", took.as_secs_f64());
     }
-    let took = timings.iter().map(|timing| timing.took.as_secs_f64()).sum();
-    line("all", took, timings.iter().map(|timing| timing.processor).sum());
+    if let Some(processor) = processor {
+        let _ = writeln!(text, "{:<14} {processor:>8.1}", "processor time");
+    }
     text
 }
 
@@ -71,17 +73,20 @@ mod tests {
     }
 
     #[test]
-    fn table_ends_with_the_sum() {
-        let timing = |name, seconds, processor| Timing {
-            took: Duration::from_secs(seconds),
-            processor,
-            ..Timing::start(name)
+    fn table_ends_with_the_whole_run() {
+        let lines = |processor| -> Vec<String> {
+            let steps = [("clippy", Duration::from_secs(10)), ("docs", Duration::from_secs(20))];
+            let table = table(&steps, Duration::from_secs(25), processor);
+            table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
         };
-        let lines = |timings: &[Timing]| -> Vec<String> {
-            table(timings).lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
-        };
-        let text = lines(&[timing("clippy", 10, Some(15.5)), timing("docs", 20, Some(1.0))]);
-        assert_eq!(text[2..], ["clippy 10.0 15.5", "docs 20.0 1.0", "all 30.0 16.5"]);
-        assert_eq!(lines(&[timing("docs", 1, None)])[2..], ["docs 1.0 -", "all 1.0 -"]);
+        assert_eq!(lines(None)[1..], ["step seconds", "clippy 10.0", "docs 20.0", "all 25.0"]);
+        assert_eq!(lines(Some(40.0)).last().unwrap(), "processor time 40.0");
+    }
+
+    #[test]
+    fn steps_are_kept_as_they_end() {
+        let timings = Timings::start();
+        assert_eq!(timings.time("a", || 7), 7);
+        assert!(timings.table().contains("\na   "), "{}", timings.table());
     }
 }

@@ -46,4 +46,5 @@ impl Shop {
     }
 }
 
-fn main() {}
+#[test]
+fn compiles() {}

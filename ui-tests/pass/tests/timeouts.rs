@@ -1,7 +1,7 @@
 //! Timeouts of blocks, of methods and of contracts.
 #![deny(warnings)]
-use pitaya::prelude::*;
 use pitaya::Context;
+use pitaya::prelude::*;
 
 #[derive(Component)]
 pub struct Entry;
@@ -32,6 +32,7 @@ impl RoomApi for Entry {
     async fn leave(&self) {}
 }
 
-fn main() {
+#[test]
+fn compiles() {
     let _ = (Entry::JOIN, Entry::WAIT, RoomApiClient::ENTER);
 }

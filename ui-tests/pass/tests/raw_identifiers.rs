@@ -38,8 +38,8 @@ impl RoomApi for r#Loop {
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
+#[tokio::test]
+async fn compiles() {
     assert_eq!(RoomApiClient::MOVE.path(), "room.room.move");
     assert_eq!(<r#Match as Message>::SCHEMA.fields[0].name, "type");
     let proto = serde_json::to_string(&Proto { r#type: "a".into() }).unwrap();

@@ -113,6 +113,7 @@ pub mod api {
     pub struct Full;
 }
 
-fn main() {
+#[test]
+fn compiles() {
     let _ = (&inner::Entry, inner::EntryClient::ENTER, api::RoomApiClient::STEP);
 }

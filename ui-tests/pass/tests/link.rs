@@ -3,4 +3,5 @@ pitaya::link!(pitaya, serde_json);
 pitaya::link!(r#std,);
 pitaya::link!();
 
-fn main() {}
+#[test]
+fn compiles() {}

@@ -9,7 +9,8 @@ pub struct Say {
     pub text: String,
 }
 
-fn main() {
+#[test]
+fn compiles() {
     let rules = <Say as Message>::VALIDATE.unwrap();
     rules(&Say { text: "hi".into() }).unwrap();
     assert_eq!(rules(&Say { text: String::new() }).unwrap_err().code(), "PIT-000");

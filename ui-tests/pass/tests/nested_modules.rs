@@ -54,7 +54,8 @@ mod server {
     }
 }
 
-fn main() {
+#[test]
+fn compiles() {
     // In a function, too.
     use pitaya::prelude::*;
 

@@ -1,5 +1,6 @@
 //! Nothing that is generated needs the prelude, or `pitaya` by its usual name.
 #![no_implicit_prelude]
+#![allow(dead_code)]
 
 mod names {
     pub extern crate pitaya as by_another_name;
@@ -53,7 +54,9 @@ struct Entry {
 #[pitaya(crate = names::by_another_name, code = "E-0")]
 enum Failed {
     #[pitaya(code = "E-1", metadata(what))]
-    One { what: u8 },
+    One {
+        what: u8,
+    },
     Two,
 }
 
@@ -83,7 +86,11 @@ impl Entry {
     pub async fn say(&self) {}
     #[route("told")]
     #[concurrent]
-    pub async fn tell(&self, #[extract] _db: framework::component::State<u8>, body: framework::Bytes) -> ToldResult {
+    pub async fn tell(
+        &self,
+        #[extract] _db: framework::component::State<u8>,
+        body: framework::Bytes,
+    ) -> ToldResult {
         ::core::result::Result::Ok(body)
     }
     #[skip]
@@ -109,7 +116,8 @@ impl Entry {
     }
 }
 
-fn main() {
+#[::core::prelude::v1::test]
+fn compiles() {
     let _ = (Entry::JOIN, Entry::SAY, Entry::TELL, RoomApiClient::ENTER, EntryClient::LEAVE, Team::Blue);
     let _ = Entry { room: EntryClient::fake(framework::component::Fake::new()).into_room(), count: 0 };
 }

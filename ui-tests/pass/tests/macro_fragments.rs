@@ -1,4 +1,5 @@
 //! Everything that the macros read may be a fragment of `macro_rules!`.
+#![allow(private_interfaces)]
 use std::collections::HashMap;
 
 use pitaya::component::Handler;
@@ -162,9 +163,14 @@ macro_rules! annotated {
         $item
     };
 }
-annotated!(pub struct Ping { pub n: u8 });
+annotated!(
+    pub struct Ping {
+        pub n: u8,
+    }
+);
 
-fn main() {
+#[test]
+fn compiles() {
     let first: &Route<Plain, Plain, Handler> = &Entry::ONE;
     let second: &Route<Plain, Plain, Handler> = &Entry::TWO;
     let third: &Route<Plain, (), Notify> = &Entry::THREE;
@@ -175,7 +181,8 @@ fn main() {
     let say = Say { g: 1 << 60, ..Say::default() };
     assert_eq!(serde_json::to_string(&say).unwrap(), r#"{"g":"1152921504606846976"}"#);
     assert_eq!(serde_json::to_string(&Member { team: Team::Red.into() }).unwrap(), r#"{"team":0}"#);
-    let fields: Vec<_> = <Plain as Message>::SCHEMA.fields.iter().map(|f| (f.name, f.doc, f.required)).collect();
+    let fields: Vec<_> =
+        <Plain as Message>::SCHEMA.fields.iter().map(|f| (f.name, f.doc, f.required)).collect();
     assert_eq!(fields, [("onSay", "onSay", true), ("b", "", false)]);
     let error: Error = Failed::One { what: "x".into() }.into();
     assert_eq!((error.code(), error.metadata()["what"].as_str()), ("F-1", "x"));

@@ -1,7 +1,8 @@
 //! Other items than plain methods in a block, and unusual arguments.
 #![deny(warnings)]
-use pitaya::prelude::*;
+#![allow(dead_code)]
 use pitaya::Context;
+use pitaya::prelude::*;
 
 #[message]
 pub struct Join {
@@ -57,7 +58,12 @@ impl Entry {
     pub async fn attributes(&self, #[allow(unused_variables)] msg: Join) {
         return;
     }
-    pub async fn patterns(&self, Join { mut name }: Join, Context { .. }: Context, _: Session) -> Result<Join> {
+    pub async fn patterns(
+        &self,
+        Join { mut name }: Join,
+        Context { .. }: Context,
+        _: Session,
+    ) -> Result<Join> {
         name.push('!');
         Ok(Join { name })
     }
@@ -79,7 +85,12 @@ impl Entry {
         Self::LIMIT + Self::OTHER
     }
     #[skip]
-    pub fn generic<'a, T: Into<String>, const N: usize>(&'a mut self, _: T, _: [u8; N], _: impl Sized) -> &'a Self {
+    pub fn generic<'a, T: Into<String>, const N: usize>(
+        &'a mut self,
+        _: T,
+        _: [u8; N],
+        _: impl Sized,
+    ) -> &'a Self {
         self
     }
     #[skip]
@@ -87,8 +98,12 @@ impl Entry {
     pub(crate) extern "C" fn foreign() {}
 }
 
-fn main() {
+#[test]
+fn compiles() {
     let routes = [Made::JOIN.path(), Entry::PATTERNS.path(), Entry::ASYNC.path(), MadeClient::ASK.path()]
         .map(str::to_owned);
-    assert_eq!(routes, ["made.made.join", "connector.entry.patterns", "connector.entry.async", "made.made.ask"]);
+    assert_eq!(
+        routes,
+        ["made.made.join", "connector.entry.patterns", "connector.entry.async", "made.made.ask"]
+    );
 }

@@ -57,4 +57,5 @@ impl Entry {
     pub async fn leave(&self, _msg: Join) {}
 }
 
-fn main() {}
+#[test]
+fn compiles() {}

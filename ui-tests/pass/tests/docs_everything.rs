@@ -177,13 +177,18 @@ impl Extract<Remote> for Loaded {
 
 #[remote(server = "shop", service = "till", rename_all = "camelCase")]
 impl Room {
-    pub async fn buy_now(&self, #[extract] loaded: Loaded, order: Join, _db: State<Db>) -> Result<Joined, AnyError> {
+    pub async fn buy_now(
+        &self,
+        #[extract] loaded: Loaded,
+        order: Join,
+        _db: State<Db>,
+    ) -> Result<Joined, AnyError> {
         Ok(Joined { members: vec![order.name, loaded.0] })
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
+#[tokio::test]
+async fn compiles() {
     let client = RoomApiClient::fake(Room::default());
     let enter = Enter { uid: "ann".into(), level: -3, team: Team::Blue.into(), ..Enter::default() };
     assert_eq!(client.enter(&enter).await.unwrap().members, ["ann", "0"]);
@@ -193,9 +198,10 @@ async fn main() {
 
     let route: &Route<Join, Joined> = &RoomClient::BUY_NOW;
     assert_eq!(route.path(), "shop.till.buyNow");
-    let shop = RoomClient::fake(Fake::new().on(&RoomClient::BUY_NOW, |order: Join| async move {
-        Ok(Joined { members: vec![order.name] })
-    }));
+    let shop = RoomClient::fake(
+        Fake::new()
+            .on(&RoomClient::BUY_NOW, |order: Join| async move { Ok(Joined { members: vec![order.name] }) }),
+    );
     let order = Join { name: "bob".into(), room: None };
     assert_eq!(shop.to_server("shop-1").buy_now(&order).await.unwrap().members, ["bob"]);
 

@@ -92,7 +92,8 @@ async fn call(client: &Client) -> Result<()> {
     client.notify(&Entry::LOOP, &()).await
 }
 
-fn main() {
+#[test]
+fn compiles() {
     let _ = call;
     let route: Route<Join, Join, Handler> = Entry::JOIN_ROOM;
     assert_eq!(route.path(), "connector.entry.joinRoom");

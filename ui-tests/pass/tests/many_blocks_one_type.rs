@@ -1,4 +1,5 @@
 //! A type has as many blocks as it likes, in other modules too.
+#![allow(dead_code)]
 use pitaya::prelude::*;
 
 #[message]
@@ -67,6 +68,7 @@ impl Tuple {
     }
 }
 
-fn main() {
+#[test]
+fn compiles() {
     let _ = rooms::RoomClient::JOIN_IT;
 }
