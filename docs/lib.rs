@@ -27,6 +27,7 @@ documents! {
     deploying: "guide/deploying.md",
     tracing: "guide/tracing.md",
     reliable_rpc: "guide/reliable-rpc.md",
+    rust_client: "guide/rust-client.md",
     from_go: "guide/from-go.md",
     schema: "guide/schema.md",
     security: "guide/security.md",

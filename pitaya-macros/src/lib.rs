@@ -40,6 +40,7 @@ use proc_macro::TokenStream;
 /// - `rename_all = "…"`: the case of method names: `lowercase`, `UPPERCASE`, `PascalCase`, `camelCase`, `snake_case` or
 ///   `SCREAMING_SNAKE_CASE`. `#[route]` wins over it.
 /// - `timeout = "…"`: the timeout of each route of the block. `#[timeout]` on a method wins over it.
+/// - `client`: generates `EntryHandlers`, a client with a method for each handler, for bots and tests.
 /// - `crate = path`: the path of `pitaya`, if it is not `::pitaya`.
 ///
 /// A timeout is a duration in the syntax of Go, such as `500ms` or `1m30s`, of at least 1 ms. It bounds the hooks before
@@ -60,6 +61,10 @@ use proc_macro::TokenStream;
 /// Each handler adds a constant to the type, the route with its types. `Entry::JOIN` is a `Route<Join, Joined, Handler>`
 /// for `client.request(&Entry::JOIN, &join)`. The constant of a notify-only handler is a `Route<Say, (), Notify>` for
 /// `client.notify(&Entry::SAY_SOMETHING, &say)`. A call of a remote accepts neither.
+///
+/// The key `client` adds a typed client, which is made of a connection: `EntryHandlers::new(client).join(&join).await?`.
+/// A handler of it cannot be a Rust function named `new` or `clone`; its route can have these names. `pitaya::clients!`
+/// declares one type for the clients of several components. A type has one block with `client`.
 ///
 /// A private `async fn` that takes a message and is not called in the block is warned about, because its `pub` may have
 /// been forgotten. `#[skip]` silences the warning.
@@ -97,7 +102,7 @@ pub fn handler(args: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// The keys are those of [`handler`](macro@handler). A contract needs `server`, and its service is its name without
+/// The keys are those of [`handler`](macro@handler), except `client`. A contract needs `server`, and its service is its name without
 /// a trailing `Api`. An implementation of a contract takes no key but `crate`. Without `server`, an impl block serves
 /// on every server type, and its client calls servers of the caller's own type.
 ///

@@ -98,6 +98,7 @@ pub mod __fuzz {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::app::App;
+    pub use crate::client::private as client;
     pub use crate::component::private::*;
     pub use crate::component::{
         Component, Context, Fake, FromServices, Handler, HandlerArg, HandlerCall, Remote, RemoteArg,

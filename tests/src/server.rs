@@ -110,7 +110,7 @@ impl Drop for InFlight {
     }
 }
 
-#[handler(server = "test")]
+#[handler(server = "test", client)]
 impl Arena {
     /// Returns the bytes.
     pub async fn raw(&self, body: Bytes) -> Result<Bytes> {

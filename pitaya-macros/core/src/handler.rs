@@ -4,14 +4,14 @@ use proc_macro2::TokenStream;
 
 use crate::attr::Args;
 use crate::block::parse::{Target, strip_markers};
-use crate::block::{KEYS, Surface, inherent, misplaced};
+use crate::block::{HANDLER_KEYS, Surface, inherent, misplaced};
 use crate::errors::{Errors, Expansion};
 
 /// Expands `#[handler(args)] item`.
 pub fn handler(args: TokenStream, item: TokenStream) -> Expansion {
     let errors = Errors::default();
     let sink = errors.sink();
-    let args = Args::parse(args, "#[handler]", &KEYS, &sink);
+    let args = Args::parse(args, "#[handler]", &HANDLER_KEYS, &sink);
     let tokens = match Target::parse(item.clone()) {
         Ok(Target::Impl(block)) => match &block.header.trait_ {
             None => inherent::expand(&args, &block, Surface::Handler, &sink),

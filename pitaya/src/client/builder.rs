@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::close::ConnectError;
 use super::handshake::{agree, heartbeat, shake_hands};
+use super::schema_check::SchemaCheck;
 use super::shared::{Agreed, Shared};
 use super::task::{Limits, Task};
 #[cfg(feature = "tls")]
@@ -21,6 +22,7 @@ use super::transport::{Bytes, Transport};
 #[cfg(feature = "websocket")]
 use super::websocket::{Address, Wishes, upgrade};
 use super::{Client, Reconnect};
+use crate::schema::Schema;
 use crate::serialize::Serializer;
 use crate::wire::handshake::{Request, Sys};
 use crate::wire::packet::MAX_BODY;
@@ -47,6 +49,7 @@ pub struct Builder {
     connect_timeout: Duration,
     push_queue: usize,
     limits: Limits,
+    schema_check: SchemaCheck,
     #[cfg(feature = "websocket")]
     wishes: Result<Wishes, String>,
 }
@@ -66,6 +69,7 @@ impl Default for Builder {
             connect_timeout: Duration::from_secs(10),
             push_queue: 1024,
             limits: Limits { packet: MAX_BODY, inflated: MAX_BODY },
+            schema_check: SchemaCheck::default(),
             #[cfg(feature = "websocket")]
             wishes: Ok(Wishes::default()),
         }
@@ -128,6 +132,25 @@ impl Builder {
     #[must_use]
     pub fn serializer(mut self, serializer: impl Into<Serializer>) -> Self {
         self.serializer = Some(serializer.into());
+        self
+    }
+
+    /// Sends the hash of this schema in the handshake, and logs one warning if the server has another schema.
+    ///
+    /// A server answers if it has a schema by [`app::Builder::schema`](crate::app::Builder::schema). After a mismatch
+    /// the client works as usual, and [`Client::schema_matches`] returns `Some(false)`. Without this method nothing is
+    /// sent. A program that links all handlers of the server [exports](crate::schema::export) its own schema, another
+    /// one reads the server's file:
+    ///
+    /// ```
+    /// use pitaya::client::Client;
+    /// use pitaya::schema::{ExportOptions, export};
+    /// let builder = Client::builder().schema(&export(&ExportOptions::new("chat"))?);
+    /// # Ok::<(), pitaya::Error>(())
+    /// ```
+    #[must_use]
+    pub fn schema(mut self, schema: &Schema) -> Self {
+        self.schema_check = SchemaCheck::new(schema);
         self
     }
 
@@ -336,6 +359,7 @@ impl Builder {
         let user = self.user.clone().map_err(ConnectError::User)?;
         let mut request = Request::default();
         request.sys = self.sys.clone();
+        self.schema_check.hash().clone_into(&mut request.sys.schema);
         if let Some(serializer) = &self.serializer {
             serializer.name().clone_into(&mut request.sys.serializer);
         }
@@ -346,6 +370,7 @@ impl Builder {
         let reply = shake_hands(&mut *transport, &request, self.limits, &mut input).await?;
         let shared = Arc::new(Shared::new(Agreed {
             serializer: agree(self.serializer.as_ref(), &reply.serializer)?,
+            schema_matches: self.schema_check.read(reply.schema_matches),
             heartbeat: heartbeat(&reply),
             dictionary: reply.dictionary,
             compression: Compressor::new(self.compression, BACKOFF_ROUTES),

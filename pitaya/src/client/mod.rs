@@ -1,7 +1,15 @@
 //! A client of the protocol, for tests, bots and tools (docs/protocol.md).
 //!
 //! [`Client`] does the handshake, requests, notifies, pushes and heartbeats, over TCP, TLS, WebSocket or any stream of
-//! bytes.
+//! bytes. [`ReconnectingClient`] connects again after a lost connection.
+//!
+//! A call names its handler in one of three ways:
+//!
+//! | call | of |
+//! |---|---|
+//! | `chat.entry().join(&join)` | a client that `#[handler(client)]` generates; [`clients!`](crate::clients) declares `Chat` |
+//! | `client.request(&Entry::JOIN, &join)` | the constant of any handler |
+//! | `client.request_route::<_, Joined>("connector.entry.join", &join)` | a text, for programs without the server's code |
 
 mod builder;
 mod close;
@@ -9,11 +17,13 @@ mod handshake;
 mod pushes;
 mod queue;
 mod reconnect;
+mod schema_check;
 mod shared;
 mod task;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
+mod typed;
 #[cfg(feature = "websocket")]
 mod websocket;
 
@@ -24,6 +34,10 @@ pub use reconnect::{Away, End, Event, Events, Reconnect, ReconnectingClient};
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
 pub use tls::Tls;
+/// For generated code.
+#[doc(hidden)]
+pub use typed::private;
+pub use typed::{Connection, HandlerClient};
 
 use std::fmt;
 use std::sync::Arc;
@@ -244,6 +258,11 @@ impl Client {
     /// Returns the name of the server's serializer.
     pub fn serializer_name(&self) -> &str {
         self.shared.agreed.serializer.name()
+    }
+
+    /// Returns whether the server has the schema of [`Builder::schema`]; `None` if one of them did not tell.
+    pub fn schema_matches(&self) -> Option<bool> {
+        self.shared.agreed.schema_matches
     }
 
     /// Returns the routes that are sent as codes.

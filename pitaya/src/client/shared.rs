@@ -25,6 +25,7 @@ pub(super) struct Answer {
 #[derive(Debug)]
 pub(super) struct Agreed {
     pub(super) serializer: Serializer,
+    pub(super) schema_matches: Option<bool>,
     pub(super) dictionary: Dictionary,
     pub(super) heartbeat: Option<Duration>,
     pub(super) compression: Compressor,
@@ -231,6 +232,7 @@ mod tests {
     fn shared() -> Shared {
         Shared::new(Agreed {
             serializer: Serializer::Json,
+            schema_matches: None,
             dictionary: Dictionary::default(),
             heartbeat: None,
             compression: Compressor::new(Compression::Off, 0),

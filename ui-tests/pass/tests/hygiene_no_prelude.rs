@@ -73,7 +73,7 @@ type ToldResult = Told;
 
 framework::link!(std);
 
-#[framework::handler(server = "connector", crate = names::by_another_name)]
+#[framework::handler(server = "connector", client, crate = names::by_another_name)]
 impl Entry {
     pub async fn join(
         &self,
@@ -116,8 +116,15 @@ impl Entry {
     }
 }
 
+framework::clients! {
+    struct Chat {
+        entry: Entry,
+    }
+}
+
 #[::core::prelude::v1::test]
 fn compiles() {
+    let _ = |chat: Chat| ::core::mem::drop(chat.entry().say());
     let _ = (Entry::JOIN, Entry::SAY, Entry::TELL, RoomApiClient::ENTER, EntryClient::LEAVE, Team::Blue);
     let _ = Entry { room: EntryClient::fake(framework::component::Fake::new()).into_room(), count: 0 };
 }

@@ -1,5 +1,5 @@
-//! `#[handler] impl T` and `#[remote] impl T`: the block, its table, and the constants of its handlers or the client of
-//! its remotes.
+//! `#[handler] impl T` and `#[remote] impl T`: the block, its table, the constants of its handlers, and the client of its
+//! remotes or, if asked for, of its handlers.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -7,7 +7,7 @@ use syn::{ItemImpl, parse_quote};
 
 use super::method::is_route;
 use super::parse::{Block, BlockItem};
-use super::{Names, Surface, constants, every, hidden, named_type, read_methods, table};
+use super::{Names, Surface, constants, every, handler_client, hidden, named_type, read_methods, table};
 use crate::attr::{Args, Ctx, doc_text};
 use crate::errors::Sink;
 use crate::remote::client::{self, Client, Stand};
@@ -37,7 +37,12 @@ pub(crate) fn expand(args: &Args, block: &Block<ItemImpl>, surface: Surface, sin
     }
     let doc = doc_text(&block.header.attrs);
     let routes = match surface {
-        Surface::Handler => constants::of_handlers(&ctx, ty, block, &names, &methods, sink),
+        Surface::Handler => {
+            let constants = constants::of_handlers(&ctx, ty, block, &names, &methods, sink);
+            let client =
+                args.has("client").then(|| handler_client::expand(&ctx, ty, &name, &names, &methods, sink));
+            quote!(#constants #client)
+        }
         Surface::Remote | Surface::Contract => {
             let client = Client {
                 ctx: &ctx,

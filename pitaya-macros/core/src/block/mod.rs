@@ -3,6 +3,7 @@
 pub(crate) mod constants;
 mod duration;
 pub(crate) mod every;
+mod handler_client;
 mod hidden;
 pub(crate) mod inherent;
 pub(crate) mod method;
@@ -58,14 +59,16 @@ impl Surface {
     }
 }
 
-/// The keys of `#[handler]` and `#[remote]`.
-pub(crate) const KEYS: [Key; 5] = [
-    Key::text("server", "server = \"room\""),
-    Key::text("service", "service = \"room\""),
-    Key::text("rename_all", "rename_all = \"camelCase\""),
-    Key::text("timeout", "timeout = \"5s\""),
-    Key::CRATE,
-];
+/// The keys of `#[remote]`.
+pub(crate) const KEYS: [Key; 5] = [SERVER, SERVICE, RENAME_ALL, TIMEOUT, Key::CRATE];
+/// The keys of `#[handler]`.
+pub(crate) const HANDLER_KEYS: [Key; 6] =
+    [SERVER, SERVICE, RENAME_ALL, TIMEOUT, Key::flag("client"), Key::CRATE];
+
+const SERVER: Key = Key::text("server", "server = \"room\"");
+const SERVICE: Key = Key::text("service", "service = \"room\"");
+const RENAME_ALL: Key = Key::text("rename_all", "rename_all = \"camelCase\"");
+const TIMEOUT: Key = Key::text("timeout", "timeout = \"5s\"");
 
 /// The keys of a block, which concern all its routes.
 pub(crate) struct Names {

@@ -54,7 +54,7 @@ pub(crate) fn expand(client: &Client<'_>, sink: &Sink<'_>) -> TokenStream {
     let Client { ctx, vis, name, names, methods, stand } = client;
     let (krate, private) = (&ctx.krate, ctx.private());
     let ident = format_ident!("{name}Client", span = name.span());
-    let methods = constants::distinct(free(methods, sink), sink);
+    let methods = constants::distinct(free(methods, &RESERVED, sink), sink);
     let consts = methods.iter().map(|method| constants::constant(ctx, names, method, Surface::Remote));
     let calls = methods.iter().map(|method| call(krate, &private, names, method));
     let own = own_methods(&private);
@@ -136,7 +136,7 @@ fn reliable(client: &Client<'_>, ident: &Ident, methods: &[&Method]) -> Option<T
 }
 
 /// The parameter of a method's message, and the request that it makes.
-fn argument(method: &Method) -> (TokenStream, TokenStream) {
+pub(crate) fn argument(method: &Method) -> (TokenStream, TokenStream) {
     match method.message() {
         Some(ty) => (quote!(, req: &#ty), quote!(req)),
         None => (quote!(), quote!(&())),
@@ -144,11 +144,11 @@ fn argument(method: &Method) -> (TokenStream, TokenStream) {
 }
 
 /// Reports methods with the name of a method of every client, and returns the others.
-fn free<'a>(methods: &'a [Method], sink: &Sink<'_>) -> Vec<&'a Method> {
+pub(crate) fn free<'a>(methods: &'a [Method], reserved: &[&str], sink: &Sink<'_>) -> Vec<&'a Method> {
     let is_free = |method: &&Method| {
         let name = method.ident.unraw().to_string();
-        let reserved = RESERVED.contains(&name.as_str());
-        if reserved {
+        let is_reserved = reserved.contains(&name.as_str());
+        if is_reserved {
             sink.on(
                 &method.ident,
                 format!(
@@ -158,7 +158,7 @@ fn free<'a>(methods: &'a [Method], sink: &Sink<'_>) -> Vec<&'a Method> {
                 ),
             );
         }
-        !reserved
+        !is_reserved
     };
     methods.iter().filter(is_free).collect()
 }

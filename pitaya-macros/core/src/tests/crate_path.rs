@@ -14,7 +14,7 @@ fn all() -> Vec<(&'static str, Expansion)> {
         (
             "handler",
             handler(
-                quote!(server = "a", #path),
+                quote!(server = "a", client, #path),
                 quote! { impl Entry {
                     pub async fn join(&self, session: Session, msg: Join) -> Result<Joined, E> {}
                     pub async fn say(&self) {}

@@ -22,6 +22,20 @@ fn a_handler_block() {
 }
 
 #[test]
+fn handlers_with_a_client() {
+    let item = quote! {
+        impl Entry {
+            /// Signs in.
+            pub async fn join(&self, session: Session, msg: Join) -> Result<Joined> {}
+            #[cfg(feature = "more")]
+            #[deprecated]
+            pub async fn leave(&self) {}
+        }
+    };
+    assert_snapshot!(code(handler(quote!(server = "connector", client), item)));
+}
+
+#[test]
 fn every_option_of_handlers() {
     let item = quote! {
         impl rooms::Entry {
