@@ -67,13 +67,22 @@ pub(crate) struct FrontendCall {
     pub(crate) since: u64,
 }
 
+/// The body of a push to another server.
+#[derive(Debug, Clone)]
+pub(crate) struct PushBody {
+    /// In the server's serializer, unless it is raw.
+    pub(crate) data: Bytes,
+    /// Whether these are raw bytes, which no frontend recodes.
+    pub(crate) raw: bool,
+}
+
 /// A request of a backend to the frontend of a session.
 #[derive(Debug)]
 pub(crate) enum SessionRequest<'a> {
     Bind { session: u64, uid: &'a str },
     ReplaceData { session: u64, uid: &'a str, data: Bytes },
     Kick { uid: &'a str },
-    Push { uid: Arc<str>, route: &'a str, body: Bytes },
+    Push { uid: Arc<str>, route: &'a str, body: PushBody },
 }
 
 /// Reaches the sessions and the users of other servers.
@@ -114,7 +123,7 @@ pub(crate) trait Peers: Send + Sync {
         frontend_type: &'a str,
         uids: Vec<&'a str>,
         route: &'a str,
-        body: Bytes,
+        body: PushBody,
     ) -> BoxFuture<'a, Vec<&'a str>>;
 
     /// Kicks users of a frontend type. Returns the users for which the kick could not be sent.
@@ -169,7 +178,7 @@ impl Peers for Standalone {
         _: &'a str,
         uids: Vec<&'a str>,
         _: &'a str,
-        _: Bytes,
+        _: PushBody,
     ) -> BoxFuture<'a, Vec<&'a str>> {
         Box::pin(ready(uids))
     }

@@ -5,7 +5,7 @@ use crate::config::{Config, SerializerType};
 use crate::connection::{ConnectionLimits, machine};
 use crate::metrics::Metrics;
 use crate::serialize::Serializer;
-use crate::session::{OutboxLimits, OutboxMeters, Settings};
+use crate::session::{OutboxLimits, OutboxMeters, Recoding, Settings};
 use crate::span::Tracer;
 use crate::wire::{Compression, Compressor, Dictionary};
 #[cfg(feature = "worker")]
@@ -45,6 +45,7 @@ pub(super) fn sessions(
         expose_errors: config.errors_expose,
         replace: config.session.replace_timeout,
         meters: OutboxMeters::new(metrics),
+        recoding: Recoding::new(metrics, config.limit.inflated),
         tracer,
         ..Settings::new(serializer)
     }

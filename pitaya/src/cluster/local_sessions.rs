@@ -7,6 +7,7 @@ use prost::Message as _;
 
 use super::outbound::Outbound;
 use super::protos::{BindMsg, KickAnswer, KickMsg, OrderedBroadcast, Place, Push};
+use super::recoded_push::LastRecoded;
 use super::response::{self, ACK};
 use crate::error::{Error, Result, code, text};
 use crate::serialize::{Body, Serializer, recode};
@@ -17,11 +18,12 @@ use crate::util::panic::catch_panic;
 pub(super) struct LocalSessions {
     pool: Arc<Pool>,
     outbound: Arc<Outbound>,
+    recoded: LastRecoded,
 }
 
 impl LocalSessions {
     pub(super) fn new(pool: Arc<Pool>, outbound: Arc<Outbound>) -> Self {
-        Self { pool, outbound }
+        Self { pool, outbound, recoded: LastRecoded::default() }
     }
 
     pub(super) fn pool(&self) -> &Arc<Pool> {
@@ -39,7 +41,8 @@ impl LocalSessions {
             let packet = match own {
                 None => framed(&push.data)?,
                 Some(own) => {
-                    let body = self.recoded(&push.route, &push.data, own);
+                    let recode = || self.recode(&push.route, &push.data, own);
+                    let body = self.recoded.get_or(&push.route, &push.data, own, recode);
                     framed(&body.inspect_err(|error| log_failed(&self.pool, &push.route, own, error))?)?
                 }
             };
@@ -59,7 +62,7 @@ impl LocalSessions {
     }
 
     /// Returns the body of a push, which came in the server's serializer, in another one.
-    fn recoded(&self, route: &str, body: &Bytes, to: &Serializer) -> Result<Bytes> {
+    fn recode(&self, route: &str, body: &Bytes, to: &Serializer) -> Result<Bytes> {
         let server = &self.pool.settings().serializer;
         catch_panic(route, || recode::push(route, &Body::shared(body), server, to))?
             .map_err(|error| Error::new(code::UNSUPPORTED_SERIALIZER, error.to_string()))
@@ -85,7 +88,10 @@ impl LocalSessions {
                 session.kick(CloseReason::Kicked);
             }
         } else {
-            let recode = |serializer: &Serializer| self.recoded(&it.route, &it.data, serializer);
+            let recode = |serializer: &Serializer| match it.raw {
+                true => Ok(it.data.clone()),
+                false => self.recode(&it.route, &it.data, serializer),
+            };
             let mut push = FormattedPush::new(&self.pool, &it.route, &it.data, &recode);
             for session in sessions {
                 // A session that does not accept it applies the outbox policy, which counts it.

@@ -40,6 +40,7 @@ mod proto_writer;
 #[doc(hidden)]
 pub mod protos;
 mod receive;
+mod recoded_push;
 mod remote_session;
 #[doc(hidden)]
 pub mod request;

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::future::{BoxFuture, join};
 
 use super::outbound::Outbound;
 use crate::error::Result;
-use crate::peers::{FrontendCall, Peers, ReplacedSession, Role, SessionRequest};
+use crate::peers::{FrontendCall, Peers, PushBody, ReplacedSession, Role, SessionRequest};
 
 impl Peers for Outbound {
     fn server_id(&self) -> Arc<str> {
@@ -65,7 +64,7 @@ impl Peers for Outbound {
         frontend_type: &'a str,
         uids: Vec<&'a str>,
         route: &'a str,
-        body: Bytes,
+        body: PushBody,
     ) -> BoxFuture<'a, Vec<&'a str>> {
         Box::pin(self.push_to_users(frontend_type, uids, route, body))
     }

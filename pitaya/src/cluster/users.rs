@@ -10,6 +10,7 @@ use super::outbound::Outbound;
 use super::protos::{KickMsg, OrderedBroadcast, Push};
 use super::{Address, Server, TransportError, subject};
 use crate::error::{Error, Result, code};
+use crate::peers::PushBody;
 
 /// The most bytes of uids in one broadcast, so that with a usual body it stays below the 1 MiB limit of brokers. If a
 /// broadcast is larger, its users are among the failed ones.
@@ -32,13 +33,13 @@ impl Outbound {
         frontend_type: &str,
         uids: Vec<&'a str>,
         route: &str,
-        body: Bytes,
+        body: PushBody,
     ) -> Vec<&'a str> {
         let frontends = self.frontends(frontend_type);
         let Some(frontends) = frontends else {
-            let body = &body;
+            let data = &body.data;
             let push = |uid: &'a str| async move {
-                let sent = self.push_to_user(frontend_type, uid, route, body.clone()).await;
+                let sent = self.push_to_user(frontend_type, uid, route, data.clone()).await;
                 sent.inspect_err(|error| tracing::debug!(uid, %error, "failed to publish push")).is_ok()
             };
             return failed(uids, push).await;
@@ -46,7 +47,8 @@ impl Outbound {
         self.broadcast(&frontends, uids, |uids| OrderedBroadcast {
             route: route.to_owned(),
             uids,
-            data: body.clone(),
+            data: body.data.clone(),
+            raw: body.raw,
             ..OrderedBroadcast::default()
         })
         .await
@@ -139,17 +141,19 @@ impl Outbound {
         frontend: &Arc<Server>,
         uid: &str,
         route: &str,
-        data: Bytes,
+        body: PushBody,
     ) -> Result<()> {
         let frontend_type = &*frontend.server_type;
         let (takes, in_order) =
             self.servers.look(|view| (view.takes_broadcasts(frontend_type), view.keeps_order(frontend_type)));
         let sent = if takes {
             let uids = vec![uid.to_owned()];
-            let it = OrderedBroadcast { route: route.to_owned(), uids, data, ..OrderedBroadcast::default() };
+            let PushBody { data, raw } = body;
+            let route = route.to_owned();
+            let it = OrderedBroadcast { route, uids, data, raw, ..OrderedBroadcast::default() };
             self.publish_to(std::slice::from_ref(frontend), in_order, &it).await
         } else {
-            self.push_to_user(frontend_type, uid, route, data).await
+            self.push_to_user(frontend_type, uid, route, body.data).await
         };
         sent.map_err(|why| {
             let code = match why {

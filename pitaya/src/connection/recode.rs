@@ -10,17 +10,29 @@ use crate::component::ClientTypes;
 use crate::error::{Error, Result, code};
 use crate::serialize::recode::{RecodeFn, untyped};
 use crate::serialize::{Body, CodecError, Schema, Serializer};
-use crate::session::FrontendSession;
+use crate::session::{FrontendSession, Recoded};
 use crate::util::panic::catch_panic;
 use crate::util::throttle::throttled;
 
 /// Returns a message of a client in the server's serializer.
 ///
 /// # Errors
-/// `PIT-400` for a body that cannot be decoded, and for a request whose reply has no form in the client's serializer;
-/// `PIT-415` if the types of the route are unknown and one of the serializers needs them. A panic of the type's code is an
-/// error too.
+/// `PIT-400` for a body that cannot be decoded or becomes longer than `pitaya.limit.inflated`, and for a request whose
+/// reply has no form in the client's serializer; `PIT-415` if the types of the route are unknown and one of the
+/// serializers needs them. A panic of the type's code is an error too. Failures are counted.
 pub(super) fn message(
+    session: &FrontendSession,
+    own: &Serializer,
+    route: &str,
+    body: &Body<'_>,
+    is_request: bool,
+) -> Result<Bytes> {
+    let recoding = &session.pool().settings().recoding;
+    let recoded = recode_message(session, own, route, body, is_request);
+    recoded.and_then(|body| recoding.check(body)).inspect_err(|_| recoding.failed(Recoded::Message))
+}
+
+fn recode_message(
     session: &FrontendSession,
     own: &Serializer,
     route: &str,
@@ -54,11 +66,15 @@ pub(super) fn check_reply(own: &Serializer, reply: &Schema) -> Result<()> {
 /// Returns a reply for a client in the client's serializer.
 ///
 /// # Errors
-/// `PIT-000` for a reply that is not of the linked type; `PIT-415` as for [`message`].
+/// `PIT-000` for a reply that is not of the linked type; `PIT-415` as for [`message`]. Failures are counted.
 pub(super) fn reply(session: &FrontendSession, own: &Serializer, route: &str, body: &Bytes) -> Result<Bytes> {
-    let server = &session.pool().settings().serializer;
-    let recode = function(session, own, route, ClientTypes::of(route).map(|types| types.reply))?;
-    recode(&Body::shared(body), server, own).map_err(|error| Error::internal(error.into_inner()))
+    let settings = session.pool().settings();
+    let recoded =
+        function(session, own, route, ClientTypes::of(route).map(|types| types.reply)).and_then(|recode| {
+            recode(&Body::shared(body), &settings.serializer, own)
+                .map_err(|error| Error::internal(error.into_inner()))
+        });
+    recoded.inspect_err(|_| settings.recoding.failed(Recoded::Reply))
 }
 
 fn function(

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::component::service;
 use crate::error::{Error, Result, code, text};
-use crate::peers::Role;
+use crate::peers::{PushBody, Role};
 use crate::serialize::{Message, Push, Serializer};
 use crate::session::{CloseReason, FormattedPush, Pool, Session, SessionPool, encode_body};
 
@@ -228,6 +228,7 @@ impl Users {
             && !others.is_empty()
         {
             let peers = self.pool.peers();
+            let body = PushBody { data: body, raw: M::CODECS.is_raw() };
             let failed = peers.push_users(&frontends.server_type, others.clone(), route, body).await;
             delivery.count_remote(&others, &failed);
             delivery.sort_failed(uids.into_iter());

@@ -129,6 +129,17 @@ pub static CONCURRENT_WAIT: Metric = Metric::summary(
     TIMES,
 );
 
+/// Bodies that could not be recoded for a client with a serializer of its own.
+///
+/// `kind` is `message` for a message to another server, which fails with `PIT-400` or `PIT-415`, `reply` for the reply of
+/// another server, which fails with `PIT-000` or `PIT-415`, and `push` for a push that its client does not get.
+pub static RECODE_FAILURES: Metric = Metric::counter(
+    "session",
+    "recode_failures",
+    "Bodies that could not be recoded for a client with a serializer of its own",
+)
+.labels(&["kind"]);
+
 /// Known servers of each type.
 pub static COUNT_SERVERS: Metric = Metric::gauge(
     "service_discovery",
@@ -255,7 +266,7 @@ pub static WORKER_JOBS: Metric =
 pub static WORKER_DEAD: Metric = Metric::gauge("worker", "worker_jobs_dead", "Jobs that will not run again");
 
 /// All metrics of the framework.
-pub static ALL: [&Metric; 42] = [
+pub static ALL: [&Metric; 43] = [
     &RESPONSE_TIME,
     &HANDLER_DELAY,
     &CONNECTED_CLIENTS,
@@ -277,6 +288,7 @@ pub static ALL: [&Metric; 42] = [
     &PENDING_DROPPED,
     &CONCURRENT_CALLS,
     &CONCURRENT_WAIT,
+    &RECODE_FAILURES,
     &COUNT_SERVERS,
     &DECODE_ERRORS,
     &DROPPED_MESSAGES,

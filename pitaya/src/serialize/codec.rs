@@ -71,7 +71,6 @@ impl<T> Codecs<T> {
         matches!(self.0, Kind::Empty(_))
     }
 
-    #[cfg(feature = "worker")]
     pub(crate) fn is_raw(&self) -> bool {
         matches!(self.0, Kind::Raw { .. })
     }

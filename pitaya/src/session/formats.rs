@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::frontend::FrontendSession;
 use super::pool::Pool;
+use super::recoding::Recoded;
 use crate::error::{Error, Result};
 use crate::serialize::Serializer;
 use crate::util::panic::catch_panic;
@@ -71,8 +72,9 @@ impl<'a> FormattedPush<'a> {
     }
 }
 
-/// Logs a push that a session with a serializer of its own does not get.
+/// Logs and counts a push that a session with a serializer of its own does not get.
 pub(crate) fn log_failed(pool: &Pool, route: &str, serializer: &Serializer, error: &Error) {
+    pool.settings().recoding.failed(Recoded::Push);
     throttled!(
         pool.log(),
         error,

@@ -15,7 +15,7 @@ use super::testing::{self, Pushes};
 use super::{CloseReason, Pushing, SessionData, SessionPool, binding};
 use crate::error::{Error, Result, code, text};
 use crate::net::UpgradeRequest;
-use crate::peers::SessionRequest;
+use crate::peers::{PushBody, SessionRequest};
 use crate::serialize::{Message, Push, Serializer};
 use crate::wire::handshake;
 
@@ -159,7 +159,7 @@ impl<D> Session<D> {
                 Pushing::packet(session, self.call, route, packet, own.is_some())
             }
             Side::Backend(session) => Pushing::forwarded(self.require_uid().and_then(|uid| {
-                let body = session.pool().encode_body(message)?;
+                let body = PushBody { data: session.pool().encode_body(message)?, raw: M::CODECS.is_raw() };
                 Ok(session.request(SessionRequest::Push { uid, route, body }))
             })),
         }

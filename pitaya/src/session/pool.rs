@@ -14,6 +14,7 @@ use foldhash::fast::RandomState;
 use super::callback::{Callbacks, bind_callback, close_callback};
 use super::frontend::{FrontendSession, Via, all_ended};
 use super::outbox::OutboxLimits;
+use super::recoding::Recoding;
 use super::{CloseReason, Session};
 use crate::config::OutboxPolicy;
 use crate::error::{Error, Result, code, text};
@@ -35,6 +36,7 @@ pub(crate) struct Settings {
     /// The longest time that a bind waits for the end of the sessions that it replaces.
     pub(crate) replace: Duration,
     pub(crate) meters: OutboxMeters,
+    pub(crate) recoding: Recoding,
     pub(crate) kick: Bytes,
     pub(crate) heartbeat: Bytes,
     /// Makes the OpenTelemetry spans of calls.
@@ -74,6 +76,7 @@ impl Settings {
             expose_errors: false,
             replace: Duration::from_secs(2),
             meters: OutboxMeters::default(),
+            recoding: Recoding::default(),
             kick: Bytes::from_static(&packet::KICK),
             heartbeat: Bytes::from_static(&packet::HEARTBEAT),
             tracer: None,

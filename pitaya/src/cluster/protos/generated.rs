@@ -146,6 +146,9 @@ pub struct OrderedBroadcast {
     /// Whether this is a kick.
     #[prost(bool, tag = "101")]
     pub kick: bool,
+    /// Whether `data` is raw bytes, which a frontend gives to its clients unchanged whatever their serializer.
+    #[prost(bool, tag = "102")]
+    pub raw: bool,
 }
 /// A message of the service `protos.Peer`, with one field (`docs/cluster.md`, "gRPC"). Go Pitaya does not know it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

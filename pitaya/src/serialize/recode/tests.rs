@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::serialize::NarrowJson;
+use crate::serialize::{Codecs, NarrowJson, Schema};
 
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 struct Everything {
@@ -185,6 +185,58 @@ fn values() -> impl Strategy<Value = Value> {
     })
 }
 
+/// A message with each kind of field.
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+struct Thing {
+    #[prost(double, tag = "1")]
+    float: f64,
+    #[prost(string, tag = "2")]
+    text: String,
+    #[prost(bytes = "vec", tag = "3")]
+    bytes: Vec<u8>,
+    #[prost(int64, repeated, tag = "4")]
+    list: Vec<i64>,
+    #[prost(btree_map = "string, uint32", tag = "5")]
+    map: BTreeMap<String, u32>,
+    #[prost(message, optional, boxed, tag = "6")]
+    inner: Option<Box<Self>>,
+}
+
+impl Message for Thing {
+    const CODECS: Codecs<Self> = Codecs::serde_and_proto();
+    const SCHEMA: &'static Schema = &Schema::new("Thing", "", &[]);
+}
+
+/// Any bytes, and bodies of a [`Thing`] with some bytes changed.
+fn hostile() -> impl Strategy<Value = Vec<u8>> {
+    let thing = Thing {
+        float: 0.5,
+        text: "\u{1f389}".into(),
+        bytes: vec![0, 255],
+        list: vec![i64::MIN, 1],
+        map: BTreeMap::from([("k".into(), 7)]),
+        inner: Some(Box::default()),
+    };
+    let bodies: Vec<Vec<u8>> = [Serializer::Json, Serializer::MessagePack, Serializer::Protobuf]
+        .iter()
+        .map(|serializer| {
+            let mut body = BytesMut::new();
+            serializer.encode(&thing, &mut body).unwrap();
+            body.to_vec()
+        })
+        .collect();
+    let changes = proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 0..4);
+    let changed = (proptest::sample::select(bodies), changes).prop_map(|(mut body, changes)| {
+        for (at, byte) in changes {
+            let at = at.index(body.len());
+            body[at] = byte;
+        }
+        body
+    });
+    prop_oneof![changed, proptest::collection::vec(any::<u8>(), 0..100)]
+}
+
 proptest! {
     #[test]
     fn values_survive_and_never_grow_much(value in values()) {
@@ -195,6 +247,19 @@ proptest! {
         prop_assert!(back.len() <= 9 * json.len());
         let again = recoded(&back, &Serializer::MessagePack, &Serializer::Json).unwrap();
         prop_assert_eq!(json, again);
+    }
+
+    #[test]
+    fn any_bytes_are_recoded_or_refused(body in hostile()) {
+        let all = [Serializer::Json, Serializer::MessagePack, Serializer::Protobuf, NarrowJson.into()];
+        for (from, to) in all.iter().flat_map(|from| all.iter().map(move |to| (from, to))) {
+            if let Ok(recoded) = typed::<Thing>(&Body::borrowed(&body), from, to) {
+                prop_assert!(to.decode::<Thing>(&Body::borrowed(&recoded)).is_ok(), "{from:?} to {to:?}");
+            }
+            if let Some(recode) = untyped(from, to) {
+                drop(recode(&Body::borrowed(&body), from, to));
+            }
+        }
     }
 
     #[test]
