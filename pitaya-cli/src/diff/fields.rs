@@ -91,6 +91,7 @@ impl<'a> Shapes<'a> {
         }
         if place.formats.named {
             self.presence(place, before, after);
+            self.default_value(place, before, after);
         }
         // Protobuf reads other bytes for another type, so the type itself needs no second finding.
         if proto && self.wire(place, before, after) {

@@ -87,6 +87,8 @@ rules! {
     FieldOptional = "field-optional",
     /// A field may no longer be absent, or none.
     FieldRequired = "field-required",
+    /// A field that may be absent means another value then.
+    DefaultChanged = "default-changed",
     /// A type has more values.
     TypeWidened = "type-widened",
     /// A type has fewer values.

@@ -5,6 +5,7 @@
 //! so the messages of remotes have both directions.
 
 mod allow;
+mod defaults;
 mod enums;
 mod fields;
 mod finding;

@@ -229,6 +229,30 @@ fn enum_value_that_is_renumbered_breaks() {
     assert!(values(by_name(&old), by_name(&new), &["json"]).is_empty());
 }
 
+/// A field that may be absent means the first value then.
+#[test]
+fn enum_with_another_first_value_breaks_defaults() {
+    let schema = |field: Value, repr: &str, values: [(&str, i32); 2]| {
+        let mut schema = types(json!([field]), &["json"]);
+        let values = values.map(|(name, number)| json!({ "name": name, "number": number }));
+        schema["types"]["E"] = json!({ "repr": repr, "enum": values });
+        schema
+    };
+    let absent = || json!({ "name": "f", "type": "E" });
+    let (ab, ba) = ([("A", 0), ("B", 1)], [("B", 1), ("A", 0)]);
+    let both = ["break default-changed/T.f/in", "break default-changed/T.f/out"];
+    for repr in ["name", "number"] {
+        assert_eq!(found(schema(absent(), repr, ab), schema(absent(), repr, ba)), both);
+        // A value always travels, or none is meant.
+        for field in [required("f", "E"), optional("f", "E")] {
+            assert!(found(schema(field.clone(), repr, ab), schema(field, repr, ba)).is_empty());
+        }
+    }
+    // A number means the same by another name.
+    let renamed = found(schema(absent(), "number", ab), schema(absent(), "number", [("C", 0), ("B", 1)]));
+    assert!(renamed.iter().all(|id| id.starts_with("source value-renamed/")), "{renamed:?}");
+}
+
 /// The name of a value travels only if the enum says so.
 #[test]
 fn enum_value_that_is_renamed_concerns_sources() {
