@@ -16,11 +16,16 @@ const folder = process.env.PITAYA_BIN ?? join(process.env.CARGO_TARGET_DIR ?? jo
 /** No test takes longer. */
 const LONGEST = 120_000;
 
+/** Returns the path of a program of this repository. */
+export function program(name) {
+  const path = join(folder, name);
+  assert.ok(existsSync(path), `${path} is missing: run \`cargo xtask test javascript\``);
+  return path;
+}
+
 /** Starts a program. `t` is the test that it ends with. */
 export function start(t, name, args = [], env = {}) {
-  const program = join(folder, name);
-  assert.ok(existsSync(program), `${program} is missing: run \`cargo xtask test javascript\``);
-  const child = spawn(program, args, {
+  const child = spawn(program(name), args, {
     env: { PATH: process.env.PATH, NO_COLOR: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],
     timeout: LONGEST,
