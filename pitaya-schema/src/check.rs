@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::types::{Encoding, EnumDef, Field, Method, Scalar, StructDef, Type, TypeDef};
-use crate::{ErrorCode, Push, Schema};
+use crate::{ErrorCode, Push, Schema, UnionDef, VariantBody};
 
 /// The largest tag that Protobuf has.
 const MAX_TAG: u32 = 536_870_911;
@@ -75,35 +75,96 @@ impl Check<'_> {
             "the format has a type of this name".to_owned()
         });
         match def {
-            TypeDef::Struct(def) => self.structure(&place, def),
+            TypeDef::Struct(StructDef { proto, fields, .. }) => self.fields(&place, *proto, fields),
             TypeDef::Enum(def) => self.enumeration(&place, def),
+            TypeDef::Union(def) => self.union(&place, def),
         }
     }
 
-    fn structure(&mut self, place: &str, def: &StructDef) {
+    fn fields(&mut self, place: &str, proto: bool, fields: &[Field]) {
         let (mut names, mut tags) = (BTreeSet::new(), BTreeSet::new());
-        for field in &def.fields {
+        for field in fields {
             let place = format!("{place}.fields.{}", field.name);
             self.require(names.insert(&field.name), &place, || "two fields have this name".to_owned());
             self.ty(&place, &field.ty);
             self.require(!(field.required && matches!(field.ty, Type::Opt(_))), &place, || {
                 "the field is both `required` and `opt`".to_owned()
             });
-            match field.tag {
-                Some(tag) => {
-                    self.require(def.proto, &place, || "a tag is for messages with `proto`".to_owned());
-                    let valid = (1..=MAX_TAG).contains(&tag) && !(19_000..=19_999).contains(&tag);
-                    self.require(valid, &place, || format!("{tag} is an invalid Protobuf tag"));
-                    self.require(tags.insert(tag), &place, || format!("two fields have the tag {tag}"));
-                }
-                None => self
-                    .require(!def.proto, &place, || "a field of a message with `proto` has a tag".to_owned()),
+            self.tag(&place, proto, field.tag, "field");
+            if let Some(tag) = field.tag {
+                self.require(tags.insert(tag), &place, || format!("two fields have the tag {tag}"));
             }
+            self.require(!(proto && has_tuple(&field.ty)), &place, || {
+                "a tuple has no Protobuf form".to_owned()
+            });
             if let Some(encoding) = field.encoding {
-                self.require(def.proto && fits(encoding, field), &place, || {
+                self.require(proto && fits(encoding, field), &place, || {
                     format!("the encoding `{}` is not one of {}", encoding.as_str(), field.ty)
                 });
             }
+        }
+    }
+
+    /// Checks the tag of a field or a variant.
+    fn tag(&mut self, place: &str, proto: bool, tag: Option<u32>, of: &str) {
+        match tag {
+            Some(tag) => {
+                self.require(proto, place, || "a tag is for messages with `proto`".to_owned());
+                let valid = (1..=MAX_TAG).contains(&tag) && !(19_000..=19_999).contains(&tag);
+                self.require(valid, place, || format!("{tag} is an invalid Protobuf tag"));
+            }
+            None => {
+                self.require(!proto, place, || format!("a {of} of a message with `proto` has a tag"));
+            }
+        }
+    }
+
+    fn union(&mut self, place: &str, def: &UnionDef) {
+        let (mut names, mut tags) = (BTreeSet::new(), BTreeSet::new());
+        self.require(!def.variants.is_empty(), place, || "a union has a variant".to_owned());
+        self.require(!def.key.is_empty(), place, || "the `key` of a union is not empty".to_owned());
+        if let Some(content) = &def.content {
+            self.require(!content.is_empty(), place, || "the `content` of a union is not empty".to_owned());
+            self.require(*content != def.key, place, || "`key` and `content` are one name".to_owned());
+        }
+        for variant in &def.variants {
+            let place = format!("{place}.union.{}", variant.name);
+            self.require(names.insert(&variant.name), &place, || "two variants have this name".to_owned());
+            self.tag(&place, def.proto, variant.tag, "variant");
+            if let Some(tag) = variant.tag {
+                self.require(tags.insert(tag), &place, || format!("two variants have the tag {tag}"));
+            }
+            let beside = match &variant.body {
+                VariantBody::Unit => continue,
+                VariantBody::Fields(fields) => {
+                    self.fields(&place, def.proto, fields);
+                    Some(fields)
+                }
+                VariantBody::Message(ty) => {
+                    self.ty(&place, ty);
+                    let is_single = matches!(ty, Type::Scalar(scalar) if *scalar != Scalar::Any)
+                        || matches!(ty, Type::Named(_) | Type::Text(_));
+                    self.require(!def.proto || is_single, &place, || {
+                        format!("a {ty} cannot be in a `oneof` of Protobuf")
+                    });
+                    match ty {
+                        Type::Named(name) => match self.schema.types.get(name) {
+                            Some(TypeDef::Struct(def)) => Some(&def.fields),
+                            _ => None,
+                        },
+                        _ => None,
+                    }
+                }
+            };
+            // With `content`, names of fields and the key are in different objects.
+            if def.content.is_some() {
+                continue;
+            }
+            self.require(beside.is_some(), &place, || {
+                "the value of a variant without `content` is a message with fields".to_owned()
+            });
+            let clashes = beside.into_iter().flatten().any(|field| field.name == def.key);
+            self.require(!clashes, &place, || format!("the key `{}` is the name of a field too", def.key));
         }
     }
 
@@ -162,14 +223,23 @@ impl Check<'_> {
                 format!("the type `{name}` is not in `types`")
             }),
             Type::List(inner) | Type::Opt(inner) => self.ty(place, inner),
+            Type::Tuple(entries) => {
+                self.require((2..=Type::MAX_TUPLE).contains(&entries.len()), place, || {
+                    format!("a tuple has 2 to {} entries", Type::MAX_TUPLE)
+                });
+                entries.iter().for_each(|entry| self.ty(place, entry));
+            }
             Type::Map(key, value) => {
                 let names_it = match &**key {
                     Type::Scalar(scalar) => {
                         scalar.is_integer() || matches!(scalar, Scalar::Bool | Scalar::String)
                     }
                     Type::Text(_) => true,
-                    Type::Named(name) => !matches!(self.schema.types.get(name), Some(TypeDef::Struct(_))),
-                    Type::List(_) | Type::Map(..) | Type::Opt(_) => false,
+                    Type::Named(name) => {
+                        let def = self.schema.types.get(name);
+                        !matches!(def, Some(TypeDef::Struct(_) | TypeDef::Union(_)))
+                    }
+                    Type::List(_) | Type::Map(..) | Type::Tuple(_) | Type::Opt(_) => false,
                 };
                 self.require(names_it, place, || format!("a {key} cannot be the key of a map"));
                 self.ty(place, key);
@@ -183,6 +253,15 @@ fn is_identifier(name: &str) -> bool {
     let mut chars = name.chars();
     chars.next().is_some_and(|first| first.is_alphabetic() || first == '_')
         && chars.all(|c| c.is_alphanumeric() || c == '_')
+}
+
+fn has_tuple(ty: &Type) -> bool {
+    match ty {
+        Type::Tuple(_) => true,
+        Type::List(inner) | Type::Opt(inner) => has_tuple(inner),
+        Type::Map(key, value) => has_tuple(key) || has_tuple(value),
+        Type::Scalar(_) | Type::Named(_) | Type::Text(_) => false,
+    }
 }
 
 /// Whether a field can have this encoding in Protobuf.

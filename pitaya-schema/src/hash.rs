@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::{Schema, Type, TypeDef};
+use crate::{Field, Schema, Type, TypeDef, VariantBody};
 
 impl Schema {
     /// Returns the part that clients use: handlers, pushes, the types that they reach, and errors.
@@ -33,10 +33,8 @@ impl Schema {
             if !reached.insert(name) {
                 continue;
             }
-            if let Some(TypeDef::Struct(def)) = self.types.get(name) {
-                for field in &def.fields {
-                    field.ty.for_each_name(&mut |name| left.push(name));
-                }
+            for ty in self.types.get(name).into_iter().flat_map(TypeDef::types) {
+                ty.for_each_name(&mut |name| left.push(name));
             }
         }
         reached
@@ -50,13 +48,22 @@ impl Schema {
             match def {
                 TypeDef::Struct(def) => {
                     def.doc.clear();
-                    def.fields.iter_mut().for_each(|field| field.doc.clear());
-                    def.fields.sort_by(|a, b| a.name.cmp(&b.name));
+                    canonical_fields(&mut def.fields);
                 }
                 // The order of values stays, because the first one is the default.
                 TypeDef::Enum(def) => {
                     def.doc.clear();
                     def.values.iter_mut().for_each(|value| value.doc.clear());
+                }
+                // As in an enum, the first variant is the default.
+                TypeDef::Union(def) => {
+                    def.doc.clear();
+                    for variant in &mut def.variants {
+                        variant.doc.clear();
+                        if let VariantBody::Fields(fields) = &mut variant.body {
+                            canonical_fields(fields);
+                        }
+                    }
                 }
             }
         }
@@ -86,4 +93,10 @@ impl Schema {
     pub fn client_hash(&self) -> String {
         self.client_part().hash()
     }
+}
+
+/// Clears the docs of fields and sorts them, because their order has no meaning.
+fn canonical_fields(fields: &mut [Field]) {
+    fields.iter_mut().for_each(|field| field.doc.clear());
+    fields.sort_by(|a, b| a.name.cmp(&b.name));
 }

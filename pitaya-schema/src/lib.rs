@@ -18,7 +18,11 @@
 //!                           { "name": "mode", "type": "Mode" } ] },
 //!     "Mode": { "enum": [ { "name": "Solo", "number": 0 }, { "name": "Team", "number": 1 } ] },
 //!     "Joined": { "fields": [ { "name": "id", "type": { "text": "u64" }, "required": true } ] },
-//!     "Said": { "fields": [ { "name": "text", "type": "string", "required": true } ] }
+//!     "Said": { "fields": [ { "name": "text", "type": "string", "required": true } ] },
+//!     "Input": { "union": [ { "name": "Move", "fields": [ { "name": "x", "type": "i32", "required": true } ] },
+//!                           { "name": "Say", "message": "Said" },
+//!                           { "name": "Stop" } ],
+//!                "key": "type" }
 //!   },
 //!   "handlers": {
 //!     "connector.entry.join": { "message": "Join", "reply": "Joined", "errors": [ "CHAT-001" ] },
@@ -42,7 +46,7 @@
 //! | `pitaya` | the version of the format, [`VERSION`]; required |
 //! | `name` | the name of the program |
 //! | `package` | the Protobuf package of its messages |
-//! | `types` | messages and enums by name: [`TypeDef`] |
+//! | `types` | messages, enums and unions by name: [`TypeDef`] |
 //! | `handlers` | what clients may call, by route: [`Method`] |
 //! | `remotes` | what servers may call, by route: [`Method`] |
 //! | `pushes` | what the server sends on its own, by route: [`Push`] |
@@ -59,21 +63,36 @@
 //! | `"f32"`, `"f64"` | a floating-point number | a number, or `null` if it is not finite |
 //! | `"string"` | text | a string |
 //! | `"bytes"` | bytes | a list of numbers from 0 to 255 |
+//! | `"duration"` | a span of time | its nanoseconds, as an `i64` |
 //! | `"any"` | any value | any value |
-//! | `"Name"` | the message or enum of that name in `types` | an object; an enum is its number or its name |
+//! | `"Name"` | the message, enum or union of that name in `types` | an object; an enum is its number or its name |
 //! | `{ "list": T }` | a list | a list |
 //! | `{ "map": [K, V] }` | a map; `K` is an integer, `bool`, `string` or an enum | an object |
+//! | `{ "tuple": [T, U] }` | a list of a fixed length, with 2 to 12 entries | a list |
 //! | `{ "opt": T }` | a value, or none | the value, or `null`; may be absent as a field |
 //! | `{ "text": "i64" }` | an integer that travels as decimal text, `i64` or `u64` | a string; servers read a number too |
 //!
 //! MessagePack has maps with field names, as JSON has. It writes `bytes` as its own binary type.
 //!
 //! A message has `fields`: [`Field`]. A field that is not `required` may be absent. Readers then use the default of the
-//! type (0, `false`, an empty text or list, the first value of an enum), or none for an `opt`. A message with
+//! type (0, `false`, an empty text or list, the first value of an enum, the first variant of a union), or none for an
+//! `opt`. A message with
 //! `"proto": true` has a Protobuf form: each of its fields has a `tag`.
 //!
 //! An enum has `enum`: [`EnumValue`]. It travels as the number of a value, or by its name in JSON and MessagePack if it
 //! has `"repr": "name"`. In Protobuf it is always the number.
+//!
+//! A union has `union`: [`Variant`]. It travels as an object whose field `key` has the name of the variant. The value
+//! of the variant is in the field `content`, or its fields are beside the key if the union has no `content`:
+//!
+//! | variant | with `"key": "type"` | with `"content": "data"` too |
+//! |---|---|---|
+//! | `{ "name": "Move", "fields": [ … ] }` | `{ "type": "Move", "x": 1 }` | `{ "type": "Move", "data": { "x": 1 } }` |
+//! | `{ "name": "Say", "message": "Said" }` | `{ "type": "Say", "text": "hi" }` | `{ "type": "Say", "data": { "text": "hi" } }` |
+//! | `{ "name": "Stop" }` | `{ "type": "Stop" }` | `{ "type": "Stop" }` |
+//!
+//! A union with `"proto": true` is in Protobuf a message with a `oneof` and nothing else. Each variant has a `tag`. The
+//! variant is there the message of its fields, its type, or the empty message.
 //!
 //! ## Methods
 //!
@@ -105,7 +124,7 @@ pub use check::Problem;
 pub use read::ReadError;
 pub use types::{
     Encoding, EnumDef, EnumRepr, EnumValue, ErrorCode, Field, Method, Push, PushClass, Scalar, StructDef,
-    Type, TypeDef,
+    Type, TypeDef, UnionDef, Variant, VariantBody,
 };
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -127,7 +146,7 @@ pub struct Schema {
     /// The Protobuf package of the messages.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub package: String,
-    /// The messages and enums by name.
+    /// The messages, enums and unions by name.
     #[serde(default, deserialize_with = "unique::map")]
     pub types: BTreeMap<String, TypeDef>,
     /// The handlers by route.

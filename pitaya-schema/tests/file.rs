@@ -59,7 +59,7 @@ fn wrong_shapes_are_rejected_with_their_place() {
             "\"name\": 7",
             "invalid type: integer `7`, expected a string at line 3",
         ),
-        ("\"enum\": [", "\"fields\": [], \"enum\": [", "a type has either `fields` or `enum`"),
+        ("\"enum\": [", "\"fields\": [], \"enum\": [", "a type has one of `fields`, `enum` and `union`"),
         (
             "\"opt\": \"string\"",
             "\"list\": \"i8\", \"opt\": \"string\"",
@@ -68,7 +68,7 @@ fn wrong_shapes_are_rejected_with_their_place() {
         (
             "\"opt\": \"string\"",
             "\"set\": \"string\"",
-            "unknown field `set`, expected one of `list`, `map`, `opt`, `text`",
+            "unknown field `set`, expected one of `list`, `map`, `tuple`, `opt`, `text`",
         ),
         ("\"text\": \"i64\"", "\"text\": \"string\"", "`text` is of `i64` or `u64`, and not of `string`"),
         ("\"type\": {\n            \"opt\": \"string\"\n          }", "\"type\": {}", "expected a type"),

@@ -1,6 +1,6 @@
 //! The hashes of a schema.
 
-use pitaya_schema::{Scalar, Schema, TypeDef};
+use pitaya_schema::{Scalar, Schema, TypeDef, UnionDef, VariantBody};
 
 fn schema() -> Schema {
     Schema::from_json(include_str!("fixtures/every-feature.json")).unwrap()
@@ -25,6 +25,7 @@ fn hash_ignores_docs_name_and_order_of_fields() {
                 def.fields.iter_mut().for_each(|field| field.doc.push('!'));
             }
             TypeDef::Enum(def) => def.values.iter_mut().for_each(|value| value.doc.push('!')),
+            TypeDef::Union(_) => panic!("the fixture has no union"),
         }
     }
     changed.handlers.values_mut().for_each(|method| method.doc.push('!'));
@@ -63,4 +64,39 @@ fn client_part_has_the_types_that_clients_reach() {
     expected.retain(|name| name != "Transfer");
     assert_eq!(part.types.into_keys().collect::<Vec<_>>(), expected);
     assert!(part.remotes.is_empty());
+}
+
+#[test]
+fn union_changes_the_hash_as_it_travels() {
+    let shapes = || Schema::from_json(include_str!("fixtures/shapes.json")).unwrap();
+    let changed = |change: fn(&mut UnionDef)| {
+        let mut schema = shapes();
+        let Some(TypeDef::Union(def)) = schema.types.get_mut("Input") else { panic!("a union") };
+        change(def);
+        (schema.hash() != shapes().hash(), schema.client_hash() != shapes().client_hash())
+    };
+    let docs = |def: &mut UnionDef| {
+        def.doc.push('!');
+        def.variants[1].doc.push('!');
+        let VariantBody::Fields(fields) = &mut def.variants[1].body else { panic!("fields") };
+        fields[0].doc.push('!');
+        fields.reverse();
+    };
+    assert_eq!(changed(docs), (false, false));
+    assert_eq!(changed(|def| def.key.push('2')), (true, true));
+    assert_eq!(changed(|def| def.content = None), (true, true));
+    assert_eq!(changed(|def| def.variants[0].tag = Some(9)), (true, true));
+    assert_eq!(changed(|def| def.variants[0].name.push('2')), (true, true));
+    assert_eq!(changed(|def| def.variants[3].body = VariantBody::Fields(Vec::new())), (true, true));
+    // The first variant is the default.
+    assert_eq!(changed(|def| def.variants.swap(0, 1)), (true, true));
+}
+
+#[test]
+fn client_part_has_the_types_of_variants() {
+    let mut schema = Schema::from_json(include_str!("fixtures/shapes.json")).unwrap();
+    schema.handlers.retain(|route, _| route == "room.match.input");
+    schema.pushes.clear();
+    let types = schema.client_part().types.into_keys().collect::<Vec<_>>();
+    assert_eq!(types, ["Input", "Item", "Move", "Shape"]);
 }

@@ -4,6 +4,7 @@ use pitaya_schema::Schema;
 use serde_json::Value;
 
 const EVERY_FEATURE: &str = include_str!("fixtures/every-feature.json");
+const SHAPES: &str = include_str!("fixtures/shapes.json");
 
 /// The JSON Schema of the repository; this package's folder alone does not have it.
 fn json_schema() -> Value {
@@ -67,7 +68,9 @@ fn valid(root: &Value, rule: &Value, value: &Value) -> bool {
 #[test]
 fn json_schema_accepts_every_feature() {
     let root = json_schema();
-    assert!(valid(&root, &root, &serde_json::from_str(EVERY_FEATURE).unwrap()));
+    for text in [EVERY_FEATURE, SHAPES] {
+        assert!(valid(&root, &root, &serde_json::from_str(text).unwrap()));
+    }
 }
 
 /// A key or a word that the reader rejects is rejected by the JSON Schema too.
@@ -92,6 +95,20 @@ fn json_schema_and_reader_reject_the_same() {
     ] {
         assert!(EVERY_FEATURE.contains(from), "{from}");
         let text = EVERY_FEATURE.replacen(from, to, 1);
+        assert!(!valid(&root, &root, &serde_json::from_str(&text).unwrap()), "{to}");
+        assert!(Schema::from_json(&text).is_err(), "{to}");
+    }
+    for (from, to) in [
+        ("\"tuple\": [\n              \"string\",", "\"tuple\": ["),
+        ("\"key\": \"kind\",", ""),
+        ("\"key\": \"kind\"", "\"key\": 1"),
+        ("\"content\": \"data\"", "\"contents\": \"data\""),
+        ("\"name\": \"nothing\"", "\"tag\": 0, \"name\": \"nothing\""),
+        ("\"name\": \"nothing\"", "\"value\": \"u8\", \"name\": \"nothing\""),
+        ("\"name\": \"nothing\"", "\"doc\": \"\""),
+    ] {
+        assert!(SHAPES.contains(from), "{from}");
+        let text = SHAPES.replacen(from, to, 1);
         assert!(!valid(&root, &root, &serde_json::from_str(&text).unwrap()), "{to}");
         assert!(Schema::from_json(&text).is_err(), "{to}");
     }

@@ -76,7 +76,7 @@ pub(crate) fn field<'a>(schema: &'a Schema, ty: Option<&'a Type>, name: &str) ->
         Type::Map(_, value) => Some(value),
         Type::Named(message) => match schema.types.get(message)? {
             TypeDef::Struct(def) => def.fields.iter().find(|field| field.name == name).map(|field| &field.ty),
-            TypeDef::Enum(_) => None,
+            TypeDef::Enum(_) | TypeDef::Union(_) => None,
         },
         _ => None,
     }

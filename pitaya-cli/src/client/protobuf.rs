@@ -1,7 +1,7 @@
 //! Protobuf messages by a schema or by descriptors of the server.
 
 use bytes::Bytes;
-use pitaya_schema::{Encoding, Field, Scalar, Schema, StructDef, Type, TypeDef};
+use pitaya_schema::{Encoding, Field, Scalar, Schema, Type, TypeDef, UnionDef, VariantBody};
 use prost_reflect::prost_types::field_descriptor_proto::{Label, Type as Kind};
 use prost_reflect::prost_types::{
     DescriptorProto, EnumDescriptorProto, EnumOptions, EnumValueDescriptorProto, FieldDescriptorProto,
@@ -22,7 +22,8 @@ impl Protobuf {
     /// Makes the messages of a schema that have a Protobuf form.
     pub(crate) fn of_schema(schema: &Schema) -> Result<Self, String> {
         let messages = schema.types.iter().map(|(name, def)| match def {
-            TypeDef::Struct(def) => message(schema, name, def),
+            TypeDef::Struct(def) => message(schema, name, &def.fields),
+            TypeDef::Union(def) => union_message(schema, name, def),
             TypeDef::Enum(def) => {
                 let value = |value: &pitaya_schema::EnumValue| EnumValueDescriptorProto {
                     name: Some(value.name.clone()),
@@ -93,17 +94,51 @@ pub(super) fn full_name(schema: &Schema, name: &str) -> String {
     if schema.package.is_empty() { name.to_owned() } else { format!("{}.{name}", schema.package) }
 }
 
-fn message(schema: &Schema, name: &str, def: &StructDef) -> DescriptorProto {
-    let mut message = DescriptorProto { name: Some(name.to_owned()), ..DescriptorProto::default() };
-    for field in &def.fields {
+/// Makes a message. `name` is the path below the package.
+fn message(schema: &Schema, name: &str, fields: &[Field]) -> DescriptorProto {
+    let own_name = name.rsplit('.').next().unwrap_or(name);
+    let mut message = DescriptorProto { name: Some(own_name.to_owned()), ..DescriptorProto::default() };
+    for field in fields {
         if let Some(tag) = field.tag {
-            add_field(schema, &mut message, field, tag);
+            add_field(schema, &mut message, name, field, tag);
         }
     }
     message
 }
 
-fn add_field(schema: &Schema, message: &mut DescriptorProto, field: &Field, tag: u32) {
+/// Makes a message with a `oneof`. A variant without a type of its own gets a nested message.
+fn union_message(schema: &Schema, name: &str, def: &UnionDef) -> DescriptorProto {
+    let mut message = DescriptorProto {
+        name: Some(name.to_owned()),
+        oneof_decl: vec![OneofDescriptorProto { name: Some("oneof".to_owned()), options: None }],
+        ..DescriptorProto::default()
+    };
+    for variant in &def.variants {
+        let Some(tag) = variant.tag else { continue };
+        let mut proto = FieldDescriptorProto {
+            name: Some(variant.name.clone()),
+            number: i32::try_from(tag).ok(),
+            json_name: Some(variant.name.clone()),
+            oneof_index: Some(0),
+            ..FieldDescriptorProto::default()
+        };
+        proto.set_label(Label::Optional);
+        match &variant.body {
+            VariantBody::Message(ty) => set_leaf(schema, &mut proto, ty, None),
+            VariantBody::Unit | VariantBody::Fields(_) => {
+                let path = format!("{name}.oneof_{tag}");
+                message.nested_type.push(self::message(schema, &path, variant.fields()));
+                proto.set_type(Kind::Message);
+                proto.type_name = Some(format!(".{}", full_name(schema, &path)));
+            }
+        }
+        message.field.push(proto);
+    }
+    message
+}
+
+/// Adds a field to the message at `path` below the package.
+fn add_field(schema: &Schema, message: &mut DescriptorProto, path: &str, field: &Field, tag: u32) {
     let mut proto = FieldDescriptorProto {
         name: Some(field.name.clone()),
         number: i32::try_from(tag).ok(),
@@ -114,7 +149,7 @@ fn add_field(schema: &Schema, message: &mut DescriptorProto, field: &Field, tag:
     let mut ty = &field.ty;
     if let Type::Opt(inner) = ty {
         ty = inner;
-        let is_message = matches!(ty, Type::Named(name) if is_struct(schema, name));
+        let is_message = matches!(ty, Type::Named(name) if is_message(schema, name));
         if !is_message && !matches!(ty, Type::List(_) | Type::Map(..)) {
             proto.proto3_optional = Some(true);
             proto.oneof_index = i32::try_from(message.oneof_decl.len()).ok();
@@ -130,7 +165,6 @@ fn add_field(schema: &Schema, message: &mut DescriptorProto, field: &Field, tag:
         }
         Type::Map(key, value) => {
             let entry = format!("{}Entry", camel(&field.name));
-            let message_name = message.name.clone().unwrap_or_default();
             let mut nested = DescriptorProto {
                 name: Some(entry.clone()),
                 options: Some(MessageOptions { map_entry: Some(true), ..MessageOptions::default() }),
@@ -139,11 +173,11 @@ fn add_field(schema: &Schema, message: &mut DescriptorProto, field: &Field, tag:
             for (name, tag, ty) in [("key", 1, key), ("value", 2, value)] {
                 let encoding = field.encoding.filter(|_| fits(field.encoding, ty));
                 let field = Field { encoding, ..Field::new(name, (**ty).clone()) };
-                add_field(schema, &mut nested, &field, tag);
+                add_field(schema, &mut nested, path, &field, tag);
             }
             proto.set_label(Label::Repeated);
             proto.set_type(Kind::Message);
-            proto.type_name = Some(format!(".{}.{entry}", full_name(schema, &message_name)));
+            proto.type_name = Some(format!(".{}.{entry}", full_name(schema, path)));
             message.nested_type.push(nested);
         }
         other => set_leaf(schema, &mut proto, other, field.encoding),
@@ -173,14 +207,14 @@ fn set_leaf(schema: &Schema, proto: &mut FieldDescriptorProto, ty: &Type, encodi
         (Some(Encoding::Sfixed64), _) => Kind::Sfixed64,
         (_, Type::Named(name)) => {
             let full = full_name(schema, name);
-            let message = is_struct(schema, name);
+            let message = is_message(schema, name);
             proto.type_name = Some(if message { format!(".{full}") } else { format!(".{full}.{ENUM}") });
             if message { Kind::Message } else { Kind::Enum }
         }
         (_, Type::Scalar(scalar) | Type::Text(scalar)) => match scalar {
             Scalar::Bool => Kind::Bool,
             Scalar::I8 | Scalar::I16 | Scalar::I32 => Kind::Int32,
-            Scalar::I64 => Kind::Int64,
+            Scalar::I64 | Scalar::Duration => Kind::Int64,
             Scalar::U8 | Scalar::U16 | Scalar::U32 => Kind::Uint32,
             Scalar::U64 => Kind::Uint64,
             Scalar::F32 => Kind::Float,
@@ -189,13 +223,13 @@ fn set_leaf(schema: &Schema, proto: &mut FieldDescriptorProto, ty: &Type, encodi
             Scalar::Bytes | Scalar::Any => Kind::Bytes,
         },
         // A list in a list has no Protobuf form, and the schema's check refuses it.
-        (_, Type::Opt(_) | Type::List(_) | Type::Map(..)) => Kind::Bytes,
+        (_, Type::Opt(_) | Type::List(_) | Type::Tuple(_) | Type::Map(..)) => Kind::Bytes,
     };
     proto.set_type(kind);
 }
 
-fn is_struct(schema: &Schema, name: &str) -> bool {
-    matches!(schema.types.get(name), Some(TypeDef::Struct(_)))
+fn is_message(schema: &Schema, name: &str) -> bool {
+    matches!(schema.types.get(name), Some(TypeDef::Struct(_) | TypeDef::Union(_)))
 }
 
 /// Returns the name of a map's entry as protoc makes it.

@@ -1,40 +1,73 @@
 //! Compares what an absent field means.
 
-use pitaya_schema::{EnumDef, EnumRepr, Field, Schema, Type, TypeDef};
+use std::collections::HashSet;
+
+use pitaya_schema::{EnumRepr, Field, Schema, Type, TypeDef};
 
 use super::finding::{Rule, Severity};
 use super::shape::{Place, Shapes};
 
 impl<'a> Shapes<'a> {
-    /// Compares the defaults of a field that both messages may leave out. Only that of an enum can change.
+    /// Compares the defaults of a field that both messages may leave out.
     ///
     /// In Protobuf the default of an enum is 0, always.
     pub(super) fn default_value(&mut self, place: &Place<'a>, before: &Field, after: &Field) {
-        let (Some(old), Some(new)) = (enum_of(self.old, before), enum_of(self.new, after)) else { return };
-        let (Some(old_first), Some(new_first)) = (old.values.first(), new.values.first()) else { return };
-        let same = match new.repr {
-            EnumRepr::Number => old_first.number == new_first.number,
-            EnumRepr::Name => old_first.name == new_first.name,
-        };
-        if !same && old.repr == new.repr {
+        if before.required || after.required {
+            return;
+        }
+        if let Some((old, new)) = changed(self.old, self.new, &before.ty, &after.ty) {
             self.findings.push(place.finding(
                 Severity::Break,
                 Rule::DefaultChanged,
-                format!("absent means {}", old_first.name),
-                format!("absent means {}", new_first.name),
-                "Readers take an absent field for another value. Keep the first value of the enum.",
+                format!("absent means {old}"),
+                format!("absent means {new}"),
+                "Readers take an absent field for another value. Keep the first value of the enum or the union.",
             ));
         }
     }
 }
 
-/// Returns the enum of a field that may be absent and then has a value.
-fn enum_of<'s>(schema: &'s Schema, field: &Field) -> Option<&'s EnumDef> {
-    match &field.ty {
-        Type::Named(name) if !field.required => match schema.types.get(name)? {
-            TypeDef::Enum(def) => Some(def),
-            TypeDef::Struct(_) => None,
-        },
-        _ => None,
+/// Returns the first values of two enums or two unions in the defaults of the types, if they differ.
+///
+/// An absent message has the defaults of its fields. Types nest in themselves, so this is a loop.
+fn changed<'s>(
+    old_schema: &'s Schema,
+    new_schema: &'s Schema,
+    old: &'s Type,
+    new: &'s Type,
+) -> Option<(&'s str, &'s str)> {
+    let mut seen = HashSet::new();
+    let mut pending = vec![(old, new)];
+    while let Some(pair) = pending.pop() {
+        let (Type::Named(old), Type::Named(new)) = pair else { continue };
+        if !seen.insert((old, new)) {
+            continue;
+        }
+        match (old_schema.types.get(old)?, new_schema.types.get(new)?) {
+            (TypeDef::Enum(old), TypeDef::Enum(new)) => {
+                let (before, after) = (old.values.first()?, new.values.first()?);
+                let same = match new.repr {
+                    EnumRepr::Number => before.number == after.number,
+                    EnumRepr::Name => before.name == after.name,
+                };
+                if !same && old.repr == new.repr {
+                    return Some((&before.name, &after.name));
+                }
+            }
+            (TypeDef::Union(old), TypeDef::Union(new)) => {
+                let (before, after) = (old.variants.first()?, new.variants.first()?);
+                if before.name != after.name {
+                    return Some((&before.name, &after.name));
+                }
+            }
+            (TypeDef::Struct(old), TypeDef::Struct(new)) => {
+                for before in &old.fields {
+                    let after = new.fields.iter().find(|after| after.name == before.name);
+                    pending.extend(after.map(|after| (&before.ty, &after.ty)));
+                }
+            }
+            _ => {}
+        }
     }
+    None
 }

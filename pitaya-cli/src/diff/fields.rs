@@ -1,6 +1,6 @@
 //! Compares the fields of two messages.
 
-use pitaya_schema::{Encoding, Field, Scalar, StructDef, Type, TypeDef};
+use pitaya_schema::{Encoding, Field, Scalar, Type, TypeDef};
 
 use super::finding::{Direction, Rule, Severity};
 use super::shape::{Place, Shapes};
@@ -26,24 +26,12 @@ impl Presence {
 }
 
 impl<'a> Shapes<'a> {
-    /// Compares the definitions of two messages.
-    pub(super) fn fields(&mut self, place: &Place<'a>, old: &'a StructDef, new: &'a StructDef) {
-        if place.formats.proto && old.proto && !new.proto {
-            self.findings.push(place.finding(
-                Severity::Break,
-                Rule::ProtoChanged,
-                "with a Protobuf form".to_owned(),
-                "without".to_owned(),
-                "Protobuf clients can no longer exchange the message. Keep `#[message(proto)]` and the tags.",
-            ));
-        }
-        let proto = place.formats.proto && old.proto && new.proto;
+    /// Compares the fields of two messages. `proto` says whether they travel in Protobuf.
+    pub(super) fn fields(&mut self, place: &Place<'a>, old: &'a [Field], new: &'a [Field], proto: bool) {
         // Fields that are only in one of the messages.
-        let removed: Vec<_> =
-            old.fields.iter().filter(|field| twin(field, new, place, proto).is_none()).collect();
-        let mut added: Vec<_> =
-            new.fields.iter().filter(|field| twin(field, old, place, proto).is_none()).collect();
-        for before in &old.fields {
+        let removed: Vec<_> = old.iter().filter(|field| twin(field, new, place, proto).is_none()).collect();
+        let mut added: Vec<_> = new.iter().filter(|field| twin(field, old, place, proto).is_none()).collect();
+        for before in old {
             if let Some(after) = twin(before, new, place, proto) {
                 self.field(&Place { field: &before.name, ..place.clone() }, before, after, proto);
             }
@@ -122,7 +110,7 @@ impl<'a> Shapes<'a> {
     }
 
     /// Compares how a field travels in Protobuf. Returns whether it found a difference.
-    fn wire(&mut self, place: &Place<'a>, before: &Field, after: &Field) -> bool {
+    pub(super) fn wire(&mut self, place: &Place<'a>, before: &Field, after: &Field) -> bool {
         let old = wire_form(before, |name| is_enum(self.old.types.get(name)));
         let new = wire_form(after, |name| is_enum(self.new.types.get(name)));
         if old == new {
@@ -138,10 +126,8 @@ impl<'a> Shapes<'a> {
         true
     }
 
-    fn removed(&mut self, place: &Place<'a>, before: &Field, new: &StructDef, proto: bool) {
-        if proto
-            && let Some(after) =
-                new.fields.iter().find(|after| after.tag.is_some() && after.tag == before.tag)
+    fn removed(&mut self, place: &Place<'a>, before: &Field, new: &[Field], proto: bool) {
+        if proto && let Some(after) = new.iter().find(|after| after.tag.is_some() && after.tag == before.tag)
         {
             let shown = |field: &Field| format!("{} = {}", field.name, field.tag.unwrap_or_default());
             self.findings.push(place.finding(
@@ -182,16 +168,16 @@ impl<'a> Shapes<'a> {
 }
 
 /// Finds the field of another message that is this one: by its name, or by its tag if no name travels.
-fn twin<'b>(field: &Field, other: &'b StructDef, place: &Place<'_>, proto: bool) -> Option<&'b Field> {
+fn twin<'b>(field: &Field, other: &'b [Field], place: &Place<'_>, proto: bool) -> Option<&'b Field> {
     if proto && !place.formats.named {
-        return other.fields.iter().find(|twin| twin.tag == field.tag);
+        return other.iter().find(|twin| twin.tag == field.tag);
     }
-    other.fields.iter().find(|twin| twin.name == field.name)
+    other.iter().find(|twin| twin.name == field.name)
 }
 
 /// Whether an added field is a removed one with another name: same type, and same tag or same position.
-fn is_renamed(before: &Field, after: &Field, old: &StructDef, new: &StructDef) -> bool {
-    let at = |def: &StructDef, field: &Field| def.fields.iter().position(|other| other.name == field.name);
+fn is_renamed(before: &Field, after: &Field, old: &[Field], new: &[Field]) -> bool {
+    let at = |all: &[Field], field: &Field| all.iter().position(|other| other.name == field.name);
     let same_place = match (before.tag, after.tag) {
         (None, None) => at(old, before) == at(new, after),
         (before, after) => before == after,
@@ -224,7 +210,7 @@ fn wire_form(field: &Field, is_enum: impl Fn(&str) -> bool) -> String {
         (_, Type::Scalar(_)) => "varint",
         (_, Type::Named(name)) if is_enum(name) => "varint",
         (Some(Encoding::Bytes), Type::List(_)) => "bytes",
-        (_, Type::Named(_) | Type::List(_) | Type::Map(..) | Type::Opt(_)) => "message",
+        (_, Type::Named(_) | Type::List(_) | Type::Map(..) | Type::Tuple(_) | Type::Opt(_)) => "message",
     };
     let is_bytes = |ty: &Type| {
         field.encoding == Some(Encoding::Bytes)

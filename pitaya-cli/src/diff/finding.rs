@@ -103,6 +103,14 @@ rules! {
     ValueRenumbered = "value-renumbered",
     /// A value of an enum has another name, which does not travel.
     ValueRenamed = "value-renamed",
+    /// A union names its variants in another field, or has their values in another.
+    UnionForm = "union-form",
+    /// A variant of a union is new.
+    VariantAdded = "variant-added",
+    /// A variant of a union is gone.
+    VariantRemoved = "variant-removed",
+    /// A variant of a union has another name, which does not travel.
+    VariantRenamed = "variant-renamed",
     /// A field has another Protobuf tag.
     TagChanged = "tag-changed",
     /// A new field has the Protobuf tag of a removed one.
@@ -138,7 +146,7 @@ pub struct Finding {
     pub rule: Rule,
     /// The route, type, error code or serializer.
     pub subject: String,
-    /// The field or the value of an enum, or the metadata key; empty if the subject itself changed.
+    /// The field, the value of an enum, the variant of a union, or the metadata key; empty if the subject itself changed.
     pub field: String,
     /// The direction in which it matters; `None` for both.
     pub direction: Option<Direction>,

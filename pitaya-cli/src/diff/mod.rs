@@ -12,6 +12,7 @@ mod finding;
 mod print;
 mod routes;
 mod shape;
+mod unions;
 
 pub use allow::{AllowError, Allowed};
 pub use finding::{Direction, Finding, Rule, Severity};

@@ -51,7 +51,8 @@ fn remote_formats(schema: &Schema, ty: &Type) -> Formats {
 
 fn is_proto(schema: &Schema, ty: &Type) -> bool {
     let Type::Named(name) = ty else { return false };
-    matches!(schema.types.get(name), Some(TypeDef::Struct(def)) if def.proto)
+    let def = schema.types.get(name);
+    def.is_some_and(|def| !matches!(def, TypeDef::Enum(_)) && def.is_proto())
 }
 
 fn is_raw(ty: &Type) -> bool {
@@ -161,8 +162,12 @@ impl<'a> Shapes<'a> {
                 }
                 let directions: &[_] = if remotes { Direction::BOTH } else { std::slice::from_ref(&main) };
                 for direction in directions {
-                    let place =
-                        Place { subject: route, field: "", direction: *direction, formats: formats(old_ty) };
+                    let place = Place {
+                        subject: route.into(),
+                        field: "",
+                        direction: *direction,
+                        formats: formats(old_ty),
+                    };
                     self.types(&place, old_ty, new_ty);
                 }
             }
@@ -247,8 +252,12 @@ impl<'a> Shapes<'a> {
         for (code, before) in &self.old.errors {
             let Some(after) = self.new.errors.get(code) else { continue };
             for key in before.metadata.iter().filter(|key| !after.metadata.contains(key)) {
-                let place =
-                    Place { subject: code, field: key, direction: Direction::Out, formats: NO_FORMATS };
+                let place = Place {
+                    subject: code.into(),
+                    field: key,
+                    direction: Direction::Out,
+                    formats: NO_FORMATS,
+                };
                 self.findings.push(place.finding(
                     Severity::Break,
                     Rule::MetadataRemoved,

@@ -1,6 +1,8 @@
 //! Compares types by what travels, not by their names.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
+use std::mem::discriminant;
 
 use pitaya_schema::{Scalar, Schema, Type, TypeDef};
 
@@ -20,8 +22,8 @@ pub(super) struct Formats {
 /// Where a type stands.
 #[derive(Clone)]
 pub(super) struct Place<'a> {
-    /// The route or the type.
-    pub(super) subject: &'a str,
+    /// The route, the type, or the type and its variant.
+    pub(super) subject: Cow<'a, str>,
     /// The field; empty in the body of a route.
     pub(super) field: &'a str,
     pub(super) direction: Direction,
@@ -38,7 +40,7 @@ impl Place<'_> {
         new: String,
         help: &str,
     ) -> Finding {
-        let (subject, field) = (self.subject.to_owned(), self.field.to_owned());
+        let (subject, field) = (self.subject.clone().into_owned(), self.field.to_owned());
         let direction = Some(self.direction);
         Finding { severity, rule, subject, field, direction, old, new, help: help.to_owned() }
     }
@@ -64,7 +66,7 @@ impl<'a> Shapes<'a> {
     /// Compares the definitions that were met. Types nest in themselves, so this is a loop.
     pub(super) fn finish(mut self) -> Vec<Finding> {
         while let Some((old_name, new_name, direction, formats)) = self.pending.pop() {
-            let place = Place { subject: old_name, field: "", direction, formats };
+            let place = Place { subject: old_name.into(), field: "", direction, formats };
             if old_name != new_name {
                 self.findings.push(Finding {
                     direction: None,
@@ -78,8 +80,12 @@ impl<'a> Shapes<'a> {
                 });
             }
             match (self.old.types.get(old_name), self.new.types.get(new_name)) {
-                (Some(TypeDef::Struct(old)), Some(TypeDef::Struct(new))) => self.fields(&place, old, new),
+                (Some(TypeDef::Struct(old)), Some(TypeDef::Struct(new))) => {
+                    let proto = self.proto(&place, old.proto, new.proto);
+                    self.fields(&place, &old.fields, &new.fields, proto);
+                }
                 (Some(TypeDef::Enum(old)), Some(TypeDef::Enum(new))) => self.values(&place, old, new),
+                (Some(TypeDef::Union(old)), Some(TypeDef::Union(new))) => self.variants(&place, old, new),
                 _ => {}
             }
         }
@@ -96,13 +102,16 @@ impl<'a> Shapes<'a> {
                 self.types(place, old_key, new_key);
                 self.types(place, old, new);
             }
+            (Type::Tuple(old), Type::Tuple(new)) if old.len() == new.len() => {
+                old.iter().zip(new).for_each(|(old, new)| self.types(place, old, new));
+            }
             (Type::Named(old_name), Type::Named(new_name)) if self.same_kind(old_name, new_name) => {
                 let pair = (old_name.as_str(), new_name.as_str(), place.direction, place.formats);
                 if self.seen.insert(pair) {
                     self.pending.push(pair);
                 }
             }
-            // A message became an enum, or an enum a message.
+            // For example, a message became an enum.
             (Type::Named(_), Type::Named(_)) => self.changed(place, Change::Other, old, new),
             // Inside of a list or a map: a field has this in its own rules.
             (Type::Opt(inner), _) => {
@@ -125,6 +134,11 @@ impl<'a> Shapes<'a> {
             (Change::None, _) | (Change::Widened, Direction::In) | (Change::Narrowed, Direction::Out) => {
                 return;
             }
+            (Change::Same, _) => (
+                Rule::TypeChanged,
+                Severity::Source,
+                "A duration travels as its nanoseconds, so only the types in code differ.",
+            ),
             (Change::Rounded, Direction::Out) => {
                 (Rule::TypeNarrowed, Severity::Note, "Old clients read rounded values.")
             }
@@ -147,10 +161,24 @@ impl<'a> Shapes<'a> {
         self.findings.push(place.finding(severity, rule, old.to_string(), new.to_string(), help));
     }
 
-    /// Whether both names are messages, or both are enums.
+    /// Whether both names are messages, both are enums, or both are unions.
     fn same_kind(&self, old: &str, new: &str) -> bool {
-        let is_enum = |schema: &Schema, name: &str| matches!(schema.types.get(name), Some(TypeDef::Enum(_)));
-        is_enum(self.old, old) == is_enum(self.new, new)
+        let (old, new) = (self.old.types.get(old), self.new.types.get(new));
+        old.map(discriminant) == new.map(discriminant)
+    }
+
+    /// Returns whether a type travels in Protobuf in both schemas. Adds a finding if it no longer does.
+    pub(super) fn proto(&mut self, place: &Place<'_>, old: bool, new: bool) -> bool {
+        if place.formats.proto && old && !new {
+            self.findings.push(place.finding(
+                Severity::Break,
+                Rule::ProtoChanged,
+                "with a Protobuf form".to_owned(),
+                "without".to_owned(),
+                "Protobuf clients can no longer exchange the message. Keep `#[message(proto)]` and the tags.",
+            ));
+        }
+        place.formats.proto && old && new
     }
 }
 
@@ -158,6 +186,8 @@ impl<'a> Shapes<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
     None,
+    /// The type has another name for the same values.
+    Same,
     /// Every old value is a new one.
     Widened,
     /// Every new value is an old one.
@@ -191,6 +221,7 @@ fn change(old: &Type, new: &Type, place: &Place<'_>) -> Change {
 fn scalars(old: Scalar, new: Scalar) -> Change {
     match (old, new) {
         _ if old == new => Change::None,
+        (Scalar::Duration, Scalar::I64) | (Scalar::I64, Scalar::Duration) => Change::Same,
         (Scalar::F32, Scalar::F64) => Change::Widened,
         (Scalar::F64, Scalar::F32) => Change::Rounded,
         (_, Scalar::Any) => Change::Widened,
@@ -212,6 +243,7 @@ fn scalars(old: Scalar, new: Scalar) -> Change {
 
 /// Returns the smallest and the largest value of an integer.
 fn range(scalar: Scalar) -> Option<(i128, i128)> {
+    let scalar = if scalar == Scalar::Duration { Scalar::I64 } else { scalar };
     let bits = scalar.bits().filter(|_| scalar.is_integer())?;
     Some(match scalar.is_unsigned() {
         true => (0, (1 << bits) - 1),

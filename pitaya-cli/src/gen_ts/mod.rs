@@ -8,6 +8,7 @@ mod routes;
 #[cfg(test)]
 mod tests;
 mod types;
+mod unions;
 mod writer;
 
 use std::collections::BTreeSet;

@@ -101,6 +101,9 @@ const RESERVED: &[&str] = &[
 const CLIENT: &[&str] =
     &["close", "notify", "on", "onAway", "onClosed", "onOpen", "onReset", "request", "state", "then"];
 
+/// The property of a variant that the client does not know.
+const UNKNOWN: &str = "$unknown";
+
 /// The names of the declarations of a file.
 pub(super) struct Names {
     types: BTreeMap<String, String>,
@@ -121,9 +124,20 @@ impl Names {
             let parts: Vec<&str> = match def {
                 TypeDef::Struct(def) => def.fields.iter().map(|field| field.name.as_str()).collect(),
                 TypeDef::Enum(def) => def.values.iter().map(|value| value.name.as_str()).collect(),
+                TypeDef::Union(def) => {
+                    let fields = def.variants.iter().flat_map(|variant| variant.fields());
+                    let variants = def.variants.iter().map(|variant| variant.name.as_str());
+                    let own = [def.key.as_str()].into_iter().chain(def.content.as_deref());
+                    fields.map(|field| field.name.as_str()).chain(variants).chain(own).collect()
+                }
             };
             for part in parts {
                 check(part, &format!("type `{name}`"))?;
+            }
+            if matches!(def, TypeDef::Union(def) if def.key == UNKNOWN) {
+                return Err(GenError(format!(
+                    "type `{name}`: the runtime uses the key `{UNKNOWN}`: rename it"
+                )));
             }
         }
         for name in schema.pushes.keys() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pitaya_schema::{Schema, Type, TypeDef};
+use pitaya_schema::{Schema, Type};
 
 /// The names of the types that clients use.
 pub(super) struct Reach<'a> {
@@ -35,9 +35,9 @@ fn reach<'a>(schema: &'a Schema, from: impl Iterator<Item = &'a Type>) -> BTreeS
     while let Some(ty) = open.pop() {
         ty.for_each_name(&mut |name| {
             if found.insert(name)
-                && let Some(TypeDef::Struct(def)) = schema.types.get(name)
+                && let Some(def) = schema.types.get(name)
             {
-                open.extend(def.fields.iter().map(|field| &field.ty));
+                open.extend(def.types());
             }
         });
     }

@@ -4,6 +4,7 @@ use pitaya_schema::{EnumDef, EnumRepr, Field, Scalar, StructDef, Type, TypeDef};
 
 use super::Gen;
 use super::names::{property, text};
+use super::unions::union_data;
 use super::writer::Writer;
 
 impl Gen<'_> {
@@ -15,6 +16,7 @@ impl Gen<'_> {
             out.doc(def.doc());
             match def {
                 TypeDef::Struct(def) => self.interface(name, def, out),
+                TypeDef::Union(def) => self.union(name, def, out),
                 TypeDef::Enum(def) => {
                     let values: Vec<String> = def.values.iter().map(|value| text(&value.name)).collect();
                     out.line(&format!(
@@ -30,21 +32,26 @@ impl Gen<'_> {
     fn interface(&self, name: &str, def: &StructDef, out: &mut Writer) {
         let received = self.reach.received.contains(name);
         out.block(&format!("export interface {} {{", self.names.of(name)), "}", |out| {
-            for field in &def.fields {
-                out.doc(&field.doc);
-                let (ty, may_miss) = match &field.ty {
-                    Type::Opt(inner) => (self.ty(inner), true),
-                    // A reader always gets a value. Who only sends may leave it out.
-                    ty => (self.ty(ty), !field.required && !received),
-                };
-                let name = property(&field.name);
-                if may_miss {
-                    out.line(&format!("{name}?: {ty} | undefined;"));
-                } else {
-                    out.line(&format!("{name}: {ty};"));
-                }
-            }
+            self.fields(&def.fields, received, out);
         });
+    }
+
+    /// Declares fields. A reader always gets a value, and who only sends may leave it out.
+    pub(super) fn fields(&self, fields: &[Field], received: bool, out: &mut Writer) {
+        for field in fields {
+            out.doc(&field.doc);
+            out.line(&format!("{};", self.property(&field.name, &field.ty, !field.required && !received)));
+        }
+    }
+
+    /// Declares a property. One of an `opt` may always miss.
+    pub(super) fn property(&self, name: &str, ty: &Type, may_miss: bool) -> String {
+        let name = property(name);
+        match ty {
+            Type::Opt(inner) => format!("{name}?: {} | undefined", self.ty(inner)),
+            ty if may_miss => format!("{name}?: {} | undefined", self.ty(ty)),
+            ty => format!("{name}: {}", self.ty(ty)),
+        }
     }
 
     /// Returns a type in TypeScript.
@@ -55,12 +62,16 @@ impl Gen<'_> {
                 Type::Opt(_) => format!("({})[]", self.ty(inner)),
                 inner => format!("{}[]", self.ty(inner)),
             },
+            Type::Tuple(entries) => {
+                let entries: Vec<_> = entries.iter().map(|entry| self.ty(entry)).collect();
+                format!("[{}]", entries.join(", "))
+            }
             Type::Map(_, value) => format!("{{ [key: string]: {} }}", self.ty(value)),
             Type::Opt(inner) => format!("{} | undefined", self.ty(inner)),
             Type::Text(_) => self.wide().to_owned(),
             Type::Scalar(scalar) => match scalar {
                 Scalar::Bool => "boolean",
-                Scalar::I64 | Scalar::U64 => self.wide(),
+                Scalar::I64 | Scalar::U64 | Scalar::Duration => self.wide(),
                 Scalar::String => "string",
                 Scalar::Bytes => "Uint8Array",
                 Scalar::Any => "unknown",
@@ -81,6 +92,7 @@ impl Gen<'_> {
                 match self.schema.types.get(name) {
                     Some(TypeDef::Struct(def)) => structure(name, def, out),
                     Some(TypeDef::Enum(def)) => enumeration(name, def, out),
+                    Some(TypeDef::Union(def)) => union_data(name, def, out),
                     None => {}
                 }
             }
@@ -93,12 +105,15 @@ fn structure(name: &str, def: &StructDef, out: &mut Writer) {
         out.line(&format!("{}: {{ fields: {{}} }},", property(name)));
         return;
     }
-    out.block(&format!("{}: {{", property(name)), "},", |out| {
-        out.block("fields: {", "},", |out| {
-            for field in &def.fields {
-                out.line(&format!("{}: {},", property(&field.name), field_data(field)));
-            }
-        });
+    out.block(&format!("{}: {{", property(name)), "},", |out| fields_data(&def.fields, out));
+}
+
+/// Writes fields as data.
+pub(super) fn fields_data(fields: &[Field], out: &mut Writer) {
+    out.block("fields: {", "},", |out| {
+        for field in fields {
+            out.line(&format!("{}: {},", property(&field.name), field_data(field)));
+        }
     });
 }
 
@@ -128,7 +143,12 @@ fn enumeration(name: &str, def: &EnumDef, out: &mut Writer) {
 /// Returns a type as data.
 pub(super) fn type_data(ty: &Type) -> String {
     match ty {
+        Type::Scalar(Scalar::Duration) => text(Scalar::I64.as_str()),
         Type::Scalar(scalar) => text(scalar.as_str()),
+        Type::Tuple(entries) => {
+            let entries: Vec<_> = entries.iter().map(type_data).collect();
+            format!("{{ tuple: [{}] }}", entries.join(", "))
+        }
         Type::Named(name) => format!("{{ ref: {} }}", text(name)),
         Type::List(inner) => format!("{{ list: {} }}", type_data(inner)),
         Type::Map(key, value) => format!("{{ map: [{}, {}] }}", type_data(key), type_data(value)),

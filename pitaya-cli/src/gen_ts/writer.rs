@@ -19,6 +19,13 @@ impl Writer {
         self.text.push('\n');
     }
 
+    /// Adds lines that are indented once more.
+    pub(super) fn indented(&mut self, inside: impl FnOnce(&mut Self)) {
+        self.depth += 1;
+        inside(self);
+        self.depth -= 1;
+    }
+
     /// Adds lines between braces: `open` ends with `{`, and `close` begins with `}`.
     pub(super) fn block(&mut self, open: &str, close: &str, inside: impl FnOnce(&mut Self)) {
         self.line(open);
