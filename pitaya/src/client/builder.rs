@@ -142,7 +142,7 @@ impl Builder {
     /// sent. A program that links all handlers of the server [exports](crate::schema::export) its own schema, another
     /// one reads the server's file:
     ///
-    /// ```
+    /// ```no_run
     /// use pitaya::client::Client;
     /// use pitaya::schema::{ExportOptions, export};
     /// let builder = Client::builder().schema(&export(&ExportOptions::new("chat"))?);
