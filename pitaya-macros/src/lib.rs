@@ -134,7 +134,15 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// #[message(proto)]
 /// pub enum Team { Red = 0, Blue = 1 }      // a field's type; travels as its number
+///
+/// #[message]
+/// pub enum Mode { Solo, Team }             // a field's type; travels as its name
 /// ```
+///
+/// An enum of names is a type of fields. With `proto` it travels as its number, in every format; without, as its name in
+/// JSON and MessagePack, and it cannot be in a message with `proto`. `#[serde(rename_all = "…")]` on the enum and
+/// `#[serde(rename = "…")]` on a variant change the names. An unknown name fails the decoding of the
+/// message.
 ///
 /// Keys:
 /// - `proto`: the message has a Protobuf form; each field has its `#[tag(n)]`. In JSON and MessagePack, fields with

@@ -18,6 +18,15 @@ pub enum Gait {
     Run = 1,
 }
 
+/// How a match is played.
+#[message]
+#[serde(rename_all = "camelCase")]
+pub enum Mode {
+    /// Alone.
+    Solo,
+    BigTeam,
+}
+
 /// A message with a field of each type.
 #[message]
 pub struct Everything {
@@ -39,6 +48,7 @@ pub struct Everything {
     pub scores: HashMap<String, u16>,
     pub slots: BTreeMap<u32, Item>,
     pub gait: Gait,
+    pub mode: Mode,
     #[serde(rename = "kebab-case")]
     pub kebab_case: Box<Item>,
 }

@@ -69,6 +69,7 @@ impl<'a> Describer<'a> {
             Type::Uint(bits) => format!("uint{bits}"),
             Type::Float(bits) => format!("float{bits}"),
             Type::String | Type::Text(_) => "string".to_owned(),
+            Type::Enum(of) if of.names => "string".to_owned(),
             Type::Bytes => "[]byte".to_owned(),
             Type::Optional(inner) => self.text(inner),
             Type::List(Type::Uint(8)) => "[]byte".to_owned(),

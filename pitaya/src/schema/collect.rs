@@ -210,7 +210,8 @@ impl Collector {
                     doc: value.doc.to_owned(),
                 });
                 let (doc, values) = (schema.doc.to_owned(), values.collect());
-                TypeDef::Enum(EnumDef { doc, repr: EnumRepr::Number, values })
+                let repr = if schema.names { EnumRepr::Name } else { EnumRepr::Number };
+                TypeDef::Enum(EnumDef { doc, repr, values })
             }
         }
     }

@@ -15,6 +15,8 @@ pub mod fields;
 mod finite;
 mod message;
 mod msgpack;
+#[doc(hidden)]
+pub mod names;
 mod narrow;
 mod payload;
 pub(crate) mod proto_error;

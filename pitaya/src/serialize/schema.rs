@@ -109,7 +109,7 @@ impl Field {
     }
 }
 
-/// An enum that travels as the number of its value.
+/// An enum that travels as the number or as the name of its value.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct EnumSchema {
@@ -119,14 +119,23 @@ pub struct EnumSchema {
     pub doc: &'static str,
     /// Its values; the first is the default.
     pub values: &'static [EnumValue],
+    /// Whether it travels as its name. The numbers are then the positions of the values.
+    pub names: bool,
     /// The file and line of the type; empty for a type without `#[message]`.
     pub place: &'static str,
 }
 
 impl EnumSchema {
-    /// Creates the schema of an enum.
+    /// Creates the schema of an enum that travels as its number.
     pub const fn new(name: &'static str, doc: &'static str, values: &'static [EnumValue]) -> Self {
-        Self { name, doc, values, place: "" }
+        Self { name, doc, values, names: false, place: "" }
+    }
+
+    /// Makes it travel as its name.
+    #[must_use]
+    pub const fn with_names(mut self) -> Self {
+        self.names = true;
+        self
     }
 
     /// Adds the file and line of the type.
@@ -180,7 +189,7 @@ pub enum Type {
     Map(&'static Self, &'static Self),
     /// Another message. A function, so that messages may nest in themselves.
     Message(fn() -> &'static Schema),
-    /// One of a set of names with numbers.
+    /// One of a set of names.
     Enum(&'static EnumSchema),
     /// Any JSON value.
     Any,
@@ -192,7 +201,7 @@ pub enum Type {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a message",
     label = "this type has no schema",
-    note = "annotate `{Self}` with `#[pitaya::message]`, or with `#[pitaya::message(proto)]` if it is an enum of names; if it is not yours, write a type that is; other fields are bool, numbers, String, Bytes, Option, Vec, arrays of up to 32, maps, serde_json::Value",
+    note = "annotate `{Self}` with `#[pitaya::message]`, or with `#[pitaya::message(proto)]` if it is an enum that travels as a number; if it is not yours, write a type that is; other fields are bool, numbers, String, Bytes, Option, Vec, arrays of up to 32, maps, serde_json::Value",
     note = "see https://docs.rs/pitaya/latest/pitaya/attr.message.html"
 )]
 pub trait FieldType {

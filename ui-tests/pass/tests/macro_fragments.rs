@@ -58,6 +58,19 @@ macro_rules! team {
 }
 team!(Team, 1, 0, 1);
 
+macro_rules! mode {
+    ($name:ident, $first:ident, $second:ident, $rule:literal) => {
+        #[message]
+        #[serde(rename_all = $rule)]
+        enum $name {
+            $first,
+            #[serde(rename = $rule)]
+            $second,
+        }
+    };
+}
+mode!(Mode, Solo, Team, "UPPERCASE");
+
 macro_rules! data {
     ($name:ident, $t:ty, $maybe:ty) => {
         #[session]
@@ -181,6 +194,8 @@ fn compiles() {
     let say = Say { g: 1 << 60, ..Say::default() };
     assert_eq!(serde_json::to_string(&say).unwrap(), r#"{"g":"1152921504606846976"}"#);
     assert_eq!(serde_json::to_string(&Member { team: Team::Red.into() }).unwrap(), r#"{"team":0}"#);
+    let modes = serde_json::to_string(&[Mode::Solo, Mode::Team]).unwrap();
+    assert_eq!(modes, r#"["SOLO","UPPERCASE"]"#);
     let fields: Vec<_> =
         <Plain as Message>::SCHEMA.fields.iter().map(|f| (f.name, f.doc, f.required)).collect();
     assert_eq!(fields, [("onSay", "onSay", true), ("b", "", false)]);

@@ -59,11 +59,24 @@ pub mod api {
         None = 0,
     }
 
+    /// A mood.
+    #[message]
+    #[serde(rename_all = "lowercase")]
+    pub enum Mood {
+        /// All is well.
+        Calm,
+        /// Something happened.
+        #[serde(rename = "scared")]
+        Afraid,
+    }
+
     /// Seen by all.
     #[message(lenient, push = "onSeen")]
     pub struct Seen {
         /// Where.
         pub place: Option<Place>,
+        /// In which mood.
+        pub mood: Option<Mood>,
     }
 
     /// A player.
@@ -89,7 +102,7 @@ pub mod api {
     #[remote]
     impl RoomApi for Room {
         async fn step(&self, req: Place) -> Result<Seen> {
-            Ok(Seen { place: Some(req) })
+            Ok(Seen { place: Some(req), mood: Some(Mood::Calm) })
         }
         async fn leave(&self) {}
     }

@@ -19,24 +19,7 @@ pub(crate) fn expand(
     sink: &Sink<'_>,
 ) -> Option<TokenStream> {
     let name = &input.ident;
-    if !args.has("proto") {
-        sink.on(
-            name,
-            format!(
-                "`{name}` has several shapes, and a message has one: write a `struct` with an `Option` for each; or, if \
-                 its variants are only names, `#[message(proto)]` and a number for each"
-            ),
-        );
-        return None;
-    }
-    for key in ["push", "validate", "lenient", "json"] {
-        if let Some(span) = args.span(key) {
-            sink.at(
-                span,
-                format!("an enum is a field of messages, so it has no `{key}`: write it on the message"),
-            );
-        }
-    }
+    refuse_keys(args, sink);
     for variant in &data.variants {
         let ident = &variant.ident;
         if !matches!(variant.fields, Fields::Unit) {
@@ -94,22 +77,11 @@ pub(crate) fn expand(
     let mut derives = Derives::take(&input.attrs);
     item.attrs = std::mem::take(&mut derives.rest);
     derives.remove("Default");
-    let derives = derives.with(
-        &[
-            ("Clone", quote!(::core::clone::Clone)),
-            ("Copy", quote!(::core::marker::Copy)),
-            ("Debug", quote!(::core::fmt::Debug)),
-            ("PartialEq", quote!(::core::cmp::PartialEq)),
-            ("Eq", quote!(::core::cmp::Eq)),
-            ("Hash", quote!(::core::hash::Hash)),
-            ("PartialOrd", quote!(::core::cmp::PartialOrd)),
-            ("Ord", quote!(::core::cmp::Ord)),
-            ("Serialize", quote!(#private::serde::Serialize)),
-            ("Deserialize", quote!(#private::serde::Deserialize)),
-            ("Enumeration", quote!(#private::prost::Enumeration)),
-        ],
-        name,
-    );
+    let mut added = derived();
+    added.push(("Serialize", quote!(#private::serde::Serialize)));
+    added.push(("Deserialize", quote!(#private::serde::Deserialize)));
+    added.push(("Enumeration", quote!(#private::prost::Enumeration)));
+    let derives = derives.with(&added, name);
     let (serde, prost) = (ctx.path_text("serde"), ctx.path_text("prost"));
     let (text, doc, place) = (super::name(args, name), doc_text(&input.attrs), super::place_text(name));
     let variants = data.variants.iter().map(|variant| {
@@ -130,4 +102,30 @@ pub(crate) fn expand(
             );
         }
     })
+}
+
+/// Reports the keys that only a message can have.
+pub(super) fn refuse_keys(args: &Args, sink: &Sink<'_>) {
+    for key in ["push", "validate", "lenient", "json"] {
+        if let Some(span) = args.span(key) {
+            sink.at(
+                span,
+                format!("an enum is a field of messages, so it has no `{key}`: write it on the message"),
+            );
+        }
+    }
+}
+
+/// The derives of every enum whose variants have no fields.
+pub(super) fn derived() -> Vec<(&'static str, TokenStream)> {
+    vec![
+        ("Clone", quote!(::core::clone::Clone)),
+        ("Copy", quote!(::core::marker::Copy)),
+        ("Debug", quote!(::core::fmt::Debug)),
+        ("PartialEq", quote!(::core::cmp::PartialEq)),
+        ("Eq", quote!(::core::cmp::Eq)),
+        ("Hash", quote!(::core::hash::Hash)),
+        ("PartialOrd", quote!(::core::cmp::PartialOrd)),
+        ("Ord", quote!(::core::cmp::Ord)),
+    ]
 }

@@ -3,6 +3,7 @@
 mod enumeration;
 mod expand;
 mod fields;
+mod names;
 mod proto;
 mod serde_attr;
 mod text;
@@ -127,7 +128,8 @@ fn expand(args: &Args, input: DeriveInput, sink: &Sink<'_>) -> TokenStream {
                 Fields::Named(_) => expand::structure(&ctx, args, &input, sink),
             }
         }
-        Data::Enum(data) => enumeration::expand(&ctx, args, &input, data, sink),
+        Data::Enum(data) if args.has("proto") => enumeration::expand(&ctx, args, &input, data, sink),
+        Data::Enum(data) => names::expand(&ctx, args, &input, data, sink),
         Data::Union(data) => {
             sink.on(data.union_token, format!("message `{name}` cannot be a union: write a `struct`"));
             None

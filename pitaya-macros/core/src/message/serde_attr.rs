@@ -131,13 +131,7 @@ pub(crate) fn container(attrs: &[Attribute], sink: &Sink<'_>) -> Container {
     let mut found = Container::default();
     each(attrs, sink, |meta| {
         if meta.path.is_ident("rename_all") {
-            found.rename_all = one_name(&meta, sink)?.filter(|rule| {
-                let known = RULES.contains(&rule.as_str());
-                if !known {
-                    sink.on(&meta.path, format!("unknown case `{rule}`: write one of {}", list(RULES, "or")));
-                }
-                known
-            });
+            found.rename_all = read_rename_all(&meta, sink)?;
         } else if meta.path.is_ident("default") {
             found.default = true;
             swallow(&meta)?;
@@ -153,6 +147,53 @@ pub(crate) fn container(attrs: &[Attribute], sink: &Sink<'_>) -> Container {
         Ok(())
     });
     found
+}
+
+/// Reads the attributes of an enum whose values travel by name, and returns the rule of `rename_all`.
+pub(crate) fn enumeration(attrs: &[Attribute], sink: &Sink<'_>) -> Option<String> {
+    let mut rename_all = None;
+    each(attrs, sink, |meta| {
+        if meta.path.is_ident("rename_all") {
+            rename_all = read_rename_all(&meta, sink)?;
+            Ok(())
+        } else {
+            refuse_in_enum(&meta, "an enum", "`rename_all`", sink)
+        }
+    });
+    rename_all
+}
+
+/// Reads the attributes of a variant, and returns the name that it travels by.
+pub(crate) fn variant(attrs: &[Attribute], sink: &Sink<'_>) -> Option<String> {
+    let mut rename = None;
+    each(attrs, sink, |meta| {
+        if meta.path.is_ident("rename") {
+            rename = one_name(&meta, sink)?;
+            Ok(())
+        } else {
+            refuse_in_enum(&meta, "a variant", "`rename`", sink)
+        }
+    });
+    rename
+}
+
+fn refuse_in_enum(meta: &ParseNestedMeta<'_>, what: &str, takes: &str, sink: &Sink<'_>) -> syn::Result<()> {
+    let key = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
+    sink.on(
+        &meta.path,
+        format!("the schema of {what} cannot state `{key}`: remove it; {what} takes {takes}"),
+    );
+    swallow(meta)
+}
+
+fn read_rename_all(meta: &ParseNestedMeta<'_>, sink: &Sink<'_>) -> syn::Result<Option<String>> {
+    Ok(one_name(meta, sink)?.filter(|rule| {
+        let known = RULES.contains(&rule.as_str());
+        if !known {
+            sink.on(&meta.path, format!("unknown case `{rule}`: write one of {}", list(RULES, "or")));
+        }
+        known
+    }))
 }
 
 pub(crate) fn field(attrs: &[Attribute], sink: &Sink<'_>) -> Field {
@@ -203,9 +244,56 @@ pub(crate) fn rename(rule: Option<&str>, name: &str) -> String {
     }
 }
 
+/// A variant's name by serde's `rename_all`.
+pub(crate) fn rename_variant(rule: Option<&str>, name: &str) -> String {
+    let snake = || {
+        let mut snake = String::new();
+        for (i, c) in name.char_indices() {
+            if i > 0 && c.is_uppercase() {
+                snake.push('_');
+            }
+            snake.push(c.to_ascii_lowercase());
+        }
+        snake
+    };
+    match rule {
+        Some("lowercase") => name.to_ascii_lowercase(),
+        Some("UPPERCASE") => name.to_ascii_uppercase(),
+        Some("camelCase") => {
+            let mut chars = name.chars();
+            chars
+                .next()
+                .map_or_else(String::new, |first| first.to_ascii_lowercase().to_string() + chars.as_str())
+        }
+        Some("snake_case") => snake(),
+        Some("SCREAMING_SNAKE_CASE") => snake().to_ascii_uppercase(),
+        Some("kebab-case") => snake().replace('_', "-"),
+        Some("SCREAMING-KEBAB-CASE") => snake().to_ascii_uppercase().replace('_', "-"),
+        _ => name.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::rename;
+    use super::{rename, rename_variant};
+
+    #[test]
+    fn variants_are_renamed_as_serde_renames_them() {
+        let rules = [
+            ("lowercase", "bestofthree"),
+            ("UPPERCASE", "BESTOFTHREE"),
+            ("PascalCase", "BestOfThree"),
+            ("camelCase", "bestOfThree"),
+            ("snake_case", "best_of_three"),
+            ("SCREAMING_SNAKE_CASE", "BEST_OF_THREE"),
+            ("kebab-case", "best-of-three"),
+            ("SCREAMING-KEBAB-CASE", "BEST-OF-THREE"),
+        ];
+        for (rule, expected) in rules {
+            assert_eq!(rename_variant(Some(rule), "BestOfThree"), expected, "{rule}");
+        }
+        assert_eq!(rename_variant(None, "BestOfThree"), "BestOfThree");
+    }
 
     #[test]
     fn fields_are_renamed_as_serde_renames_them() {

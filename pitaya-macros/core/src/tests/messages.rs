@@ -55,6 +55,24 @@ fn every_serde_attribute_that_a_message_may_have() {
 }
 
 #[test]
+fn an_enum_of_names() {
+    let item = quote! {
+        /// How a match is played.
+        #[derive(Default)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Mode {
+            #[default]
+            Solo,
+            /// In teams of four.
+            BigTeam,
+            #[serde(rename = "ffa")]
+            FreeForAll,
+        }
+    };
+    assert_snapshot!(code(message(quote!(), item)));
+}
+
+#[test]
 fn a_proto_message() {
     let item = quote! {
         #[derive(Default)]

@@ -1,0 +1,107 @@
+//! `#[message] enum`: a set of names, for fields of messages.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::ext::IdentExt;
+use syn::{Data, DataEnum, DeriveInput, Fields};
+
+use super::{Derives, enumeration, serde_attr};
+use crate::attr::{Args, Ctx, doc_text};
+use crate::errors::Sink;
+
+/// Writes the enum with its derives and its traits. It travels as its name.
+pub(crate) fn expand(
+    ctx: &Ctx,
+    args: &Args,
+    input: &DeriveInput,
+    data: &DataEnum,
+    sink: &Sink<'_>,
+) -> Option<TokenStream> {
+    let name = &input.ident;
+    if data.variants.iter().any(|variant| !matches!(variant.fields, Fields::Unit)) {
+        sink.on(
+            name,
+            format!("`{name}` has several shapes, and a message has one: write a `struct` with an `Option` for each"),
+        );
+        return None;
+    }
+    enumeration::refuse_keys(args, sink);
+    let rename_all = serde_attr::enumeration(&input.attrs, sink);
+    let mut names: Vec<String> = Vec::new();
+    for variant in &data.variants {
+        let ident = &variant.ident;
+        if let Some((_, number)) = &variant.discriminant {
+            sink.on(
+                number,
+                format!(
+                    "`{ident}` travels as its name, so its number never does: remove it, or write `#[message(proto)]`"
+                ),
+            );
+        }
+        let label = serde_attr::variant(&variant.attrs, sink)
+            .unwrap_or_else(|| serde_attr::rename_variant(rename_all.as_deref(), &ident.unraw().to_string()));
+        if names.contains(&label) && crate::block::cfgs(&variant.attrs).is_empty() {
+            sink.on(ident, format!("another variant has the name `{label}` on the wire: rename one of them"));
+        }
+        names.push(label);
+    }
+    if names.is_empty() {
+        sink.on(name, format!("`{name}` has no value: write a variant"));
+    }
+    if sink.failed() {
+        return None;
+    }
+    let private = ctx.private();
+    let mut item = input.clone();
+    let mut derives = Derives::take(&input.attrs);
+    item.attrs = std::mem::take(&mut derives.rest);
+    derives.remove("Serialize");
+    derives.remove("Deserialize");
+    let derives = derives.with(&enumeration::derived(), name);
+    without_serde(&mut item);
+    let (text, doc, place) = (super::name(args, name), doc_text(&input.attrs), super::place_text(name));
+    let (mut values, mut written, mut read) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, (variant, label)) in (0_i32..).zip(data.variants.iter().zip(&names)) {
+        let (ident, cfgs, doc) =
+            (&variant.ident, crate::block::cfgs(&variant.attrs), doc_text(&variant.attrs));
+        values.push(quote!(#cfgs #private::EnumValue::new(#label, #number, #doc)));
+        written.push(quote!(#cfgs #name::#ident => #label));
+        read.push(quote!(#cfgs (#label, #name::#ident)));
+    }
+    Some(quote! {
+        #derives
+        #item
+        #[automatically_derived]
+        impl #private::serde::Serialize for #name {
+            fn serialize<__S: #private::serde::Serializer>(
+                &self,
+                serializer: __S,
+            ) -> ::core::result::Result<__S::Ok, __S::Error> {
+                #private::serde::Serializer::serialize_str(serializer, match *self { #(#written),* })
+            }
+        }
+        #[automatically_derived]
+        impl<'de> #private::serde::Deserialize<'de> for #name {
+            fn deserialize<__D: #private::serde::Deserializer<'de>>(
+                deserializer: __D,
+            ) -> ::core::result::Result<Self, __D::Error> {
+                #private::names::read(deserializer, &[#(#read),*])
+            }
+        }
+        #[automatically_derived]
+        impl #private::FieldType for #name {
+            const TYPE: #private::Type = #private::Type::Enum(
+                &#private::EnumSchema::new(#text, #doc, &[#(#values),*]).with_place(#place).with_names(),
+            );
+        }
+    })
+}
+
+fn without_serde(item: &mut DeriveInput) {
+    item.attrs.retain(|attr| !attr.path().is_ident("serde"));
+    if let Data::Enum(data) = &mut item.data {
+        for variant in &mut data.variants {
+            variant.attrs.retain(|attr| !attr.path().is_ident("serde"));
+        }
+    }
+}
