@@ -26,7 +26,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
-use gate_and_room::{Gate, Hall, Name, ann};
+use gate_and_room::{Gate, Hall, Name, Spans, ann};
 
 /// A span as the collector got it.
 #[derive(Debug, Clone)]
@@ -234,6 +234,33 @@ async fn the_sampling_of_the_first_server_holds() {
     gate.stop().await;
     room.stop().await;
     assert!(collector.0.lock().unwrap().is_empty());
+}
+
+/// A sampler that drops all but what a sampled span of another server led to.
+fn by_parent() -> SdkTracerProvider {
+    SdkTracerProvider::builder().with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOff))).build()
+}
+
+/// A message that is not sampled has a current span all the same, whose ids go to the other servers.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unsampled_span_reaches_the_callee() {
+    let cluster = Cluster::seeded(1);
+    let room = cluster.backend("room", |app| app.otel(Otel::with_provider(by_parent()))).await.unwrap();
+    let gate = cluster.frontend("gate", |app| app.otel(Otel::with_provider(by_parent()))).await.unwrap();
+    let client = gate.client().await.unwrap();
+    let mut traces = Vec::new();
+    for _ in 0..2 {
+        let Spans { first, second } = client.request(&Gate::TRACED, &()).await.unwrap();
+        for sent in [&first, &second] {
+            assert!(sent.starts_with("00-") && sent.ends_with("-00"), "not a span without a sample: {sent}");
+        }
+        assert_eq!(first[..35], second[..35], "both calls belong to one trace");
+        assert_ne!(first, second, "each call has a span");
+        traces.push(first[..35].to_owned());
+    }
+    assert_ne!(traces[0], traces[1], "each message has a trace");
+    gate.stop().await;
+    room.stop().await;
 }
 
 /// The queue is bounded: most of these spans are dropped.

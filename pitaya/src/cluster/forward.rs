@@ -47,7 +47,7 @@ impl Outbound {
         let request_id = new_request_id();
         match message.span(&request_id) {
             None => Box::pin(outbound.forward_message(message, request_id)),
-            Some(span) => Box::pin(span.run(outbound.forward_message(message, request_id))),
+            Some(span) => span.run(outbound.forward_message(message, request_id)),
         }
     }
 
@@ -93,7 +93,7 @@ impl Outbound {
             let request = OutboundRequest { route: &route, data: &body, client, sender: &own, metadata };
             let result = match open {
                 None => self.send(&to, &request, left).await,
-                Some(open) => Box::pin(open.run(self.send(&to, &request, left))).await,
+                Some(open) => open.run(self.send(&to, &request, left)).await,
             };
             match result {
                 Err(error) if to.is_refused(&error) => to = self.next_for_key(&route, to, &mut tried)?,

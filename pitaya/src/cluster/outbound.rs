@@ -206,7 +206,7 @@ impl Outbound {
         let request = OutboundRequest { route, data: body, client: None, sender: &own, metadata: &metadata };
         match open {
             None => self.send(to, &request, timeout).await,
-            Some(open) => Box::pin(open.run(self.send(to, &request, timeout))).await,
+            Some(open) => open.run(self.send(to, &request, timeout)).await,
         }
     }
 

@@ -23,7 +23,7 @@ impl Remotes for Outbound {
     fn call(&self, request: RemoteRequest) -> BoxFuture<'_, Result<Bytes>> {
         match span::rpc(&request.route, request.server_id.as_deref(), &request.current) {
             None => Box::pin(self.call_remote(request)),
-            Some(span) => Box::pin(span.run(self.call_remote(request))),
+            Some(span) => span.run(self.call_remote(request)),
         }
     }
 }

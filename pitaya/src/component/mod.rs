@@ -59,7 +59,7 @@ pub(crate) use local_remotes::LocalRemotes;
 pub(crate) use method::ReplyType;
 pub(crate) use method::{Block, BlockKind, MethodInfo};
 pub(crate) use reply_sink::{ReplySink, ReplySlot};
-pub(crate) use resolve::{Target, handler_not_found, unknown_handler};
+pub(crate) use resolve::{Started, Target, handler_not_found, unknown_handler};
 pub(crate) use rpc::run_remote;
 pub(crate) use runner::{Runner, cut_off, end};
 pub(crate) use service::service;

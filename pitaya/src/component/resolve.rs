@@ -2,15 +2,16 @@
 
 use std::future::ready;
 use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
 
 use super::call::{CallFuture, ClientCall, HandlerCall};
 use super::method::Bound;
 use super::table::{Entry, EntryId, Tables};
 use crate::context::Current;
-use crate::error::{Error, code, text};
+use crate::error::{Error, Result, code, text};
 use crate::route::{Handler, Parts, RouteError, parse};
 use crate::serialize::Body;
-use crate::span;
+use crate::span::{self, CallSpan};
 
 /// The target of a client's message.
 #[derive(Debug)]
@@ -61,19 +62,53 @@ pub(crate) fn handler_not_found(route: &str) -> Error {
     Error::new(code::NOT_FOUND, format!("pitaya/handler: {route} not found"))
 }
 
+/// A handler that was polled once.
+pub(crate) enum Started {
+    /// It has finished; its reply is in the outbox.
+    Done(Result<()>),
+    Running(CallFuture<Handler>),
+}
+
 impl Entry {
+    /// Starts a handler and polls it once. Most finish in that poll, and their body is never copied.
+    #[inline]
+    pub(crate) fn start_handler(
+        &self,
+        client: ClientCall,
+        body: &Body<'_>,
+        cx: &mut TaskContext<'_>,
+    ) -> Started {
+        if let Bound::Handler(method) = self.call
+            && span::wanted(client.scope.session.tracer())
+        {
+            let begun = self.span(&client).start(|| method(HandlerCall::new(client), body), cx);
+            return begun.map_or_else(Started::Running, Started::Done);
+        }
+        let mut future = self.call_handler(client, body);
+        match future.as_mut().poll(cx) {
+            Poll::Ready(result) => Started::Done(result),
+            Poll::Pending => Started::Running(future),
+        }
+    }
+
+    /// Returns the span of a call. Called only if one is wanted.
+    fn span(&self, client: &ClientCall) -> CallSpan {
+        let session = &client.scope.session;
+        Current::with(|current| {
+            let request_id = current.metadata.request_id();
+            let message = session.client_message(self.route(), request_id, client.reply.is_awaited());
+            span::handler(&message, current, session.tracer())
+        })
+    }
+
     /// Returns the future of a handler. Decodes the message now, because `body` is borrowed.
     #[inline]
     pub(crate) fn call_handler(&self, client: ClientCall, body: &Body<'_>) -> CallFuture<Handler> {
         match self.call {
             Bound::Handler(method) if span::wanted(client.scope.session.tracer()) => {
-                let request_id = Current::with(|current| current.metadata.request_id().map(str::to_owned));
-                let session = &client.scope.session;
-                let message =
-                    session.client_message(self.route(), request_id.as_deref(), client.reply.is_awaited());
-                let span = span::handler(&message, session.tracer());
+                let span = self.span(&client);
                 let future = span.in_scope(|| method(HandlerCall::new(client), body));
-                Box::pin(span.run(future))
+                span.run(future)
             }
             Bound::Handler(method) => method(HandlerCall::new(client), body),
             Bound::Remote(_) => {

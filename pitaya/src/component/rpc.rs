@@ -227,7 +227,7 @@ pub(crate) async fn run_remote(
         let call = method(call, &Body::shared(body));
         match span {
             None => call.await,
-            Some(span) => Box::pin(span.run(call)).await,
+            Some(span) => span.run(call).await,
         }
     };
     let result = current.scope(AssertUnwindSafe(call).catch_unwind()).await;

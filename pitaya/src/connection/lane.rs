@@ -14,9 +14,11 @@ use super::ConnectionContext;
 use super::answer::{send_error, send_reply, try_send_error};
 use super::metrics::{CompletedBatch, RouteLabel};
 use super::recode;
-use super::running_call::{self, CallInfo, RunningCall, Started};
+use super::running_call::{self, CallInfo, RunningCall};
 use crate::cluster::Forwarded;
-use crate::component::{CallFuture, ClientCall, Entry, EntryId, Handler, ReplySink, SessionScope, Target};
+use crate::component::{
+    CallFuture, ClientCall, Entry, EntryId, Handler, ReplySink, SessionScope, Started, Target,
+};
 use crate::error::{Error, Result, code, text};
 use crate::serialize::Body;
 use crate::session::{CallId, FrontendSession, Side};

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::ConnectionContext;
 use super::metrics::RouteLabel;
-use crate::component::{CallFuture, ClientCall, Entry, Handler};
+use crate::component::{CallFuture, ClientCall, Entry, Handler, Started};
 use crate::error::Result;
 use crate::serialize::Body;
 use crate::util::panic::catch_panic;
@@ -46,23 +46,10 @@ impl RunningCall {
     }
 }
 
-/// A handler that was polled once.
-pub(super) enum Started {
-    /// It has finished; its reply is in the outbox.
-    Done(Result<()>),
-    Running(CallFuture<Handler>),
-}
-
-/// Starts a handler and polls it once. Most finish in that poll, and their body is never copied.
+/// Starts a handler and polls it once. A panic is its error.
 #[inline]
 pub(super) fn start(entry: &Entry, client: ClientCall, body: &Body<'_>, cx: &mut Context<'_>) -> Started {
-    let started = catch_panic(entry.route(), || {
-        let mut future = entry.call_handler(client, body);
-        match future.as_mut().poll(cx) {
-            Poll::Ready(result) => Started::Done(result),
-            Poll::Pending => Started::Running(future),
-        }
-    });
+    let started = catch_panic(entry.route(), || entry.start_handler(client, body, cx));
     started.unwrap_or_else(|error| Started::Done(Err(error)))
 }
 

@@ -9,35 +9,23 @@ use serde_json::{Map, Value};
 
 use crate::context::Metadata;
 
-/// Reads and writes `traceparent`, `tracestate` and `baggage`.
-#[derive(Debug)]
-pub(super) struct Carrier {
-    trace: TraceContextPropagator,
-    baggage: BaggagePropagator,
+/// Returns the context of the span that a call came with; an empty one if it is missing or invalid.
+pub(super) fn extract(metadata: &Metadata) -> Context {
+    let Some(values) = metadata.span() else { return Context::new() };
+    let texts = Texts(values);
+    let trace = TraceContextPropagator::new().extract_with_context(&Context::new(), &texts);
+    BaggagePropagator::new().extract_with_context(&trace, &texts)
 }
 
-impl Carrier {
-    pub(super) fn new() -> Self {
-        Self { trace: TraceContextPropagator::new(), baggage: BaggagePropagator::new() }
-    }
-
-    /// Returns the context of the span that a call came with; an empty one if it is missing or invalid.
-    pub(super) fn extract(&self, metadata: &Metadata) -> Context {
-        let Some(values) = metadata.span() else { return Context::new() };
-        let texts = Texts(values);
-        self.baggage.extract_with_context(&self.trace.extract_with_context(&Context::new(), &texts), &texts)
-    }
-
-    /// Returns the context of a call with this span instead of the one that it came with.
-    pub(super) fn inject(&self, span: &Context, metadata: &Metadata) -> Metadata {
-        let mut values = Filled(BTreeMap::new());
-        self.trace.inject_context(span, &mut values);
-        self.baggage.inject_context(span, &mut values);
-        let mut metadata = metadata.clone();
-        // Sorted by the keys, whether or not some crate has switched on serde_json's `preserve_order`.
-        metadata.set_span(values.0.into_iter().collect());
-        metadata
-    }
+/// Returns the context of a call with this span instead of the one that it came with.
+pub(super) fn inject(span: &Context, metadata: &Metadata) -> Metadata {
+    let mut values = Filled(BTreeMap::new());
+    TraceContextPropagator::new().inject_context(span, &mut values);
+    BaggagePropagator::new().inject_context(span, &mut values);
+    let mut metadata = metadata.clone();
+    // Sorted by the keys, whether or not some crate has switched on serde_json's `preserve_order`.
+    metadata.set_span(values.0.into_iter().collect());
+    metadata
 }
 
 struct Texts<'a>(&'a Map<String, Value>);
@@ -77,13 +65,12 @@ mod tests {
 
     #[test]
     fn a_span_comes_back_as_it_went() {
-        let carrier = Carrier::new();
-        let span = carrier.extract(&came(&format!(r#"{{"traceparent":"{PARENT}","baggage":"a=1"}}"#)));
+        let span = extract(&came(&format!(r#"{{"traceparent":"{PARENT}","baggage":"a=1"}}"#)));
         let context = span.span().span_context().clone();
         assert_eq!(context.trace_id(), TraceId::from_hex("0af7651916cd43dd8448eb211c80319c").unwrap());
         assert_eq!(context.span_id(), SpanId::from_hex("b7ad6b7169203331").unwrap());
         assert!(context.is_sampled() && context.is_remote());
-        let again = carrier.inject(&span, &came(r#"{"traceparent":"other"}"#));
+        let again = inject(&span, &came(r#"{"traceparent":"other"}"#));
         assert_eq!(
             again.encode(),
             format!(r#"{{"otel-span":{{"baggage":"a=1","traceparent":"{PARENT}"}},"tenant":7}}"#)
@@ -92,10 +79,9 @@ mod tests {
 
     #[test]
     fn invalid_spans_begin_a_new_trace() {
-        let carrier = Carrier::new();
         for span in ["{}", "7", "null", r#""text""#, r#"{"traceparent":"x"}"#, r#"{"traceparent":7}"#] {
-            assert!(!carrier.extract(&came(span)).span().span_context().is_valid(), "{span}");
+            assert!(!extract(&came(span)).span().span_context().is_valid(), "{span}");
         }
-        assert!(!carrier.extract(&Metadata::new()).span().span_context().is_valid());
+        assert!(!extract(&Metadata::new()).span().span_context().is_valid());
     }
 }

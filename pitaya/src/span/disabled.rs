@@ -1,6 +1,8 @@
 //! The tracer without the feature `otel`: a type without values.
 
-use std::future::{Future, Ready};
+use std::task::Context as TaskContext;
+
+use futures_util::future::BoxFuture;
 
 use super::message::{ClientMessage, Named};
 use crate::context::{Current, Metadata};
@@ -15,7 +17,7 @@ pub(crate) enum Tracer {}
 pub(crate) enum Open {}
 
 impl Tracer {
-    pub(crate) fn message(&self, _message: &ClientMessage<'_>, _named: Named) -> Open {
+    pub(crate) fn message(&self, _message: &ClientMessage<'_>, _named: Named, _current: &Current) -> Open {
         match *self {}
     }
 
@@ -33,7 +35,22 @@ impl Open {
         match *self {}
     }
 
-    pub(crate) fn run<T>(self, _call: impl Future<Output = Result<T>>) -> Ready<Result<T>> {
+    pub(crate) fn is_recording(&self) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn start<'a, T: 'a>(
+        self,
+        _call: impl FnOnce() -> BoxFuture<'a, Result<T>>,
+        _cx: &mut TaskContext<'_>,
+    ) -> std::result::Result<Result<T>, BoxFuture<'a, Result<T>>> {
+        match self {}
+    }
+
+    pub(crate) fn run<'a, T>(
+        self,
+        _call: impl Future<Output = Result<T>> + Send + 'a,
+    ) -> BoxFuture<'a, Result<T>> {
         match self {}
     }
 }

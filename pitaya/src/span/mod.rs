@@ -16,7 +16,9 @@
 
 use std::borrow::Cow;
 use std::future::Future;
+use std::task::{Context as TaskContext, Poll};
 
+use futures_util::future::BoxFuture;
 use tracing::field::Empty;
 use tracing::level_filters::LevelFilter;
 use tracing::{Instrument, Span};
@@ -62,23 +64,22 @@ pub(crate) fn wanted(tracer: Option<&Tracer>) -> bool {
 }
 
 /// Returns the span of a handler. Called only if a span is [`wanted`].
-#[cold]
-pub(crate) fn handler(message: &ClientMessage<'_>, tracer: Option<&Tracer>) -> CallSpan {
+pub(crate) fn handler(message: &ClientMessage<'_>, current: &Current, tracer: Option<&Tracer>) -> CallSpan {
     let ClientMessage { route, session, uid, request_id, .. } = message;
     let uid = uid.as_deref();
     let span =
         tracing::debug_span!(target: TARGET, "handler", route, session, uid, request_id, error = Empty);
-    CallSpan { span, open: tracer.map(|tracer| tracer.message(message, Named::ByRoute)) }
+    CallSpan { span, open: tracer.map(|tracer| tracer.message(message, Named::ByRoute, current)) }
 }
 
 /// Returns the span of a message that is forwarded. Called only if a span is [`wanted`].
-#[cold]
 pub(crate) fn forward(message: &ClientMessage<'_>, tracer: Option<&Tracer>) -> CallSpan {
     let ClientMessage { route, session, uid, request_id, .. } = message;
     let uid = uid.as_deref();
     let span =
         tracing::debug_span!(target: TARGET, "forward", route, session, uid, request_id, error = Empty);
-    CallSpan { span, open: tracer.map(|tracer| tracer.message(message, Named::OnceAnswered)) }
+    let open = tracer.map(|tracer| Current::with(|it| tracer.message(message, Named::OnceAnswered, it)));
+    CallSpan { span, open }
 }
 
 /// Returns the span of a remote.
@@ -107,22 +108,56 @@ impl CallSpan {
         self.span.in_scope(work)
     }
 
+    /// Starts a call in its spans and polls it once. `Err` has the future of a call that has not finished.
+    pub(crate) fn start<'a, T: 'a>(
+        self,
+        call: impl FnOnce() -> BoxFuture<'a, Result<T>>,
+        cx: &mut TaskContext<'_>,
+    ) -> std::result::Result<Result<T>, BoxFuture<'a, Result<T>>> {
+        match self {
+            Self { span, open: Some(open) } if span.is_disabled() && !open.is_recording() => {
+                open.start(call, cx)
+            }
+            spans => {
+                let call = spans.in_scope(call);
+                let mut call = spans.run(call);
+                match call.as_mut().poll(cx) {
+                    Poll::Ready(result) => Ok(result),
+                    Poll::Pending => Err(call),
+                }
+            }
+        }
+    }
+
     /// Runs a call in its spans, and records the code of its error.
-    pub(crate) async fn run<T>(self, call: impl Future<Output = Result<T>>) -> Result<T> {
-        // Not the current span: if this one is disabled, the current one belongs to another call.
-        let span = self.span.clone();
-        let recorded = async move {
+    pub(crate) fn run<'a, T: 'a>(
+        self,
+        call: impl Future<Output = Result<T>> + Send + 'a,
+    ) -> BoxFuture<'a, Result<T>> {
+        let Self { span, open } = self;
+        if span.is_disabled() {
+            return run(open, call);
+        }
+        let recorded = span.clone();
+        let call = async move {
             let result = call.await;
             if let Err(error) = &result {
-                span.record("error", error.code());
+                recorded.record("error", error.code());
             }
             result
         };
-        let call = recorded.instrument(self.span);
-        match self.open {
-            None => call.await,
-            Some(open) => open.run(call).await,
-        }
+        run(open, call.instrument(span))
+    }
+}
+
+/// Runs a call in its OpenTelemetry span, if it has one.
+fn run<'a, T: 'a>(
+    open: Option<Open>,
+    call: impl Future<Output = Result<T>> + Send + 'a,
+) -> BoxFuture<'a, Result<T>> {
+    match open {
+        None => Box::pin(call),
+        Some(open) => open.run(call),
     }
 }
 

@@ -3,15 +3,17 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
 
-use futures_util::future::Future;
+use futures_util::future::BoxFuture;
 use opentelemetry::trace::{
-    FutureExt as _, SpanBuilder, SpanKind, Status, TraceContextExt, Tracer as _, TracerProvider as _,
+    FutureExt as _, Span as _, SpanBuilder, SpanKind, Status, TraceContextExt, Tracer as _,
+    TracerProvider as _,
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
-use super::carrier::Carrier;
+use super::carrier;
 use super::message::{ClientMessage, Named};
 use crate::context::{Current, Metadata};
 use crate::error::{Error, Result};
@@ -20,20 +22,22 @@ use crate::error::{Error, Result};
 const NAME: &str = "pitaya";
 
 /// Makes the spans of one app.
+///
+/// Most messages are not sampled. Such a message costs no attributes and no span that records: only its name and the
+/// context that its callees and the application see.
 #[derive(Clone)]
 pub(crate) struct Tracer(Arc<Inner>);
 
 struct Inner {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
-    carrier: Carrier,
     server_id: Arc<str>,
 }
 
 impl Tracer {
     pub(crate) fn new(provider: SdkTracerProvider, server_id: &str) -> Self {
         let tracer = provider.tracer(NAME);
-        Self(Arc::new(Inner { provider, tracer, carrier: Carrier::new(), server_id: server_id.into() }))
+        Self(Arc::new(Inner { provider, tracer, server_id: server_id.into() }))
     }
 
     pub(crate) fn provider(&self) -> &SdkTracerProvider {
@@ -41,31 +45,31 @@ impl Tracer {
     }
 
     /// Returns the span of a handler, or of a client's message that is forwarded.
-    pub(crate) fn message(&self, message: &ClientMessage<'_>, named: Named) -> Open {
+    pub(crate) fn message(&self, message: &ClientMessage<'_>, named: Named, current: &Current) -> Open {
         let ClientMessage { route, session, uid, request_id, is_request } = message;
-        let route = (*route).to_owned();
-        let (name, rename) = match named {
-            Named::ByRoute => (Cow::Owned(route), None),
-            Named::OnceAnswered => (Cow::Borrowed("forward"), Some(route)),
+        let name = match named {
+            Named::ByRoute => Cow::Owned((*route).to_owned()),
+            Named::OnceAnswered => Cow::Borrowed("forward"),
         };
-        Current::with(|current| {
-            let open = self.open(name, SpanKind::Server, &self.parent(current), || {
-                let mut attributes = vec![
-                    KeyValue::new("msg.type", if *is_request { "request" } else { "notify" }),
-                    KeyValue::new("session.id", i64::try_from(*session).unwrap_or(i64::MAX)),
-                ];
-                attributes.extend(uid.clone().map(|uid| KeyValue::new("user.id", uid)));
-                attributes.extend(request_id.map(|id| KeyValue::new("request.id", id.to_owned())));
-                attributes.extend(caller(current));
-                attributes
-            });
-            Open { rename, ..open }
-        })
+        let mut open = self.open(name, SpanKind::Server, parent(current), || {
+            let mut attributes = vec![
+                KeyValue::new("msg.type", if *is_request { "request" } else { "notify" }),
+                KeyValue::new("session.id", i64::try_from(*session).unwrap_or(i64::MAX)),
+            ];
+            attributes.extend(uid.clone().map(|uid| KeyValue::new("user.id", uid)));
+            attributes.extend(request_id.map(|id| KeyValue::new("request.id", id.to_owned())));
+            attributes.extend(caller(current));
+            attributes
+        });
+        if open.is_recording && named == Named::OnceAnswered {
+            open.rename = Some((*route).to_owned());
+        }
+        open
     }
 
     /// Returns the span of a remote.
     pub(crate) fn remote(&self, route: &str, current: &Current) -> Open {
-        self.open(route.to_owned(), SpanKind::Server, &self.parent(current), || {
+        self.open(route.to_owned(), SpanKind::Server, parent(current), || {
             let id = current.metadata.request_id();
             id.map(|id| KeyValue::new("request.id", id.to_owned()))
                 .into_iter()
@@ -76,7 +80,7 @@ impl Tracer {
 
     /// Returns the span of a call to another server.
     pub(crate) fn call(&self, route: &str, id: &str, server_type: &str) -> Open {
-        self.open("RPC Call", SpanKind::Client, &Context::current(), || {
+        self.open("RPC Call", SpanKind::Client, Context::current(), || {
             vec![
                 KeyValue::new("peer.id", id.to_owned()),
                 KeyValue::new("peer.serverType", server_type.to_owned()),
@@ -85,28 +89,32 @@ impl Tracer {
         })
     }
 
-    /// Returns the current span of this process, or else the span that the call came with.
-    fn parent(&self, current: &Current) -> Context {
-        let here = Context::current();
-        if here.has_active_span() { here } else { self.0.carrier.extract(&current.metadata) }
-    }
-
     fn open(
         &self,
         name: impl Into<Cow<'static, str>>,
         kind: SpanKind,
-        parent: &Context,
+        parent: Context,
         attributes: impl FnOnce() -> Vec<KeyValue>,
     ) -> Open {
         let span = SpanBuilder::from_name(name).with_kind(kind);
-        let context = parent.with_span(self.0.tracer.build_with_context(span, parent));
-        let span = context.span();
-        if span.is_recording() {
+        let mut span = self.0.tracer.build_with_context(span, &parent);
+        let is_recording = span.is_recording();
+        let context = if is_recording {
             span.set_attribute(KeyValue::new("local.id", Arc::clone(&self.0.server_id)));
             span.set_attributes(attributes());
-        }
-        Open { context, tracer: self.clone(), rename: None }
+            parent.with_span(span)
+        } else {
+            // The ids are enough for spans within this one, on this server and others.
+            parent.with_remote_span_context(span.span_context().clone())
+        };
+        Open { context, is_recording, rename: None }
     }
+}
+
+/// Returns the current span of this process, or else the span that the call came with.
+fn parent(current: &Current) -> Context {
+    let here = Context::current();
+    if here.has_active_span() { here } else { carrier::extract(&current.metadata) }
 }
 
 /// Returns the attributes that name the calling server.
@@ -127,7 +135,7 @@ impl fmt::Debug for Tracer {
 #[derive(Debug)]
 pub(crate) struct Open {
     context: Context,
-    tracer: Tracer,
+    is_recording: bool,
     /// The name that the span gets once a handler has answered.
     rename: Option<String>,
 }
@@ -135,18 +143,48 @@ pub(crate) struct Open {
 impl Open {
     /// Returns the context of a call that carries this span.
     pub(crate) fn inject(&self, metadata: &Metadata) -> Metadata {
-        self.tracer.0.carrier.inject(&self.context, metadata)
+        carrier::inject(&self.context, metadata)
+    }
+
+    /// Returns whether the span is sampled, or recorded for another reason.
+    pub(crate) fn is_recording(&self) -> bool {
+        self.is_recording
+    }
+
+    /// Starts a call whose span is not recorded and polls it once, with this span as the current one. `Err` has the
+    /// future of a call that has not finished.
+    pub(crate) fn start<'a, T: 'a>(
+        self,
+        call: impl FnOnce() -> BoxFuture<'a, Result<T>>,
+        cx: &mut TaskContext<'_>,
+    ) -> std::result::Result<Result<T>, BoxFuture<'a, Result<T>>> {
+        let _current = self.context.attach();
+        let mut call = call();
+        match call.as_mut().poll(cx) {
+            Poll::Ready(result) => Ok(result),
+            Poll::Pending => Err(Box::pin(call.with_context(Context::current()))),
+        }
     }
 
     /// Runs a call with this span as the current one, and ends the span with it.
-    pub(crate) async fn run<T>(self, call: impl Future<Output = Result<T>>) -> Result<T> {
-        let context = self.context.clone();
-        let rename = self.rename;
-        let ending = Ending(Some(self.context));
+    pub(crate) fn run<'a, T: 'a>(
+        self,
+        call: impl Future<Output = Result<T>> + Send + 'a,
+    ) -> BoxFuture<'a, Result<T>> {
+        if self.is_recording {
+            Box::pin(self.record(call))
+        } else {
+            Box::pin(call.with_context(self.context))
+        }
+    }
+
+    async fn record<T>(self, call: impl Future<Output = Result<T>>) -> Result<T> {
+        let Self { context, rename, .. } = self;
+        let ending = Ending(Some(context.clone()));
         let result = call.with_context(context.clone()).await;
         // Codes of the framework may mean that there is no such route.
         let answered = result.as_ref().err().is_none_or(|error| !error.code().starts_with("PIT-"));
-        if let Some(route) = rename.filter(|_| answered && context.span().is_recording()) {
+        if let Some(route) = rename.filter(|_| answered) {
             context.span().update_name(route);
         }
         ending.end(result.as_ref().err());
@@ -161,7 +199,7 @@ impl Ending {
     fn end(mut self, error: Option<&Error>) {
         let Some(context) = self.0.take() else { return };
         let span = context.span();
-        if let Some(error) = error.filter(|_| span.is_recording()) {
+        if let Some(error) = error {
             span.set_attribute(KeyValue::new("error.code", error.code().to_owned()));
             span.set_status(Status::error(error.msg().to_owned()));
         }

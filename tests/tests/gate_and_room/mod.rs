@@ -1,5 +1,8 @@
 //! A gate that calls a room.
 
+use std::collections::BTreeMap;
+
+use pitaya::context::Context;
 use pitaya::prelude::*;
 
 /// The target of the line that `RoomApi::enter` logs.
@@ -10,12 +13,21 @@ pub(crate) struct Name {
     pub(crate) name: String,
 }
 
+/// The `traceparent` of two calls.
+#[message]
+pub(crate) struct Spans {
+    pub(crate) first: String,
+    pub(crate) second: String,
+}
+
 #[remote(server = "room")]
 trait RoomApi {
     /// Returns what it got.
     async fn enter(&self, name: Name) -> Result<Name>;
     /// Fails.
     async fn fail(&self, name: Name) -> Result<()>;
+    /// Returns the `traceparent` that it got.
+    async fn traced(&self, cx: Context) -> Result<Name>;
 }
 
 #[derive(Component)]
@@ -37,6 +49,11 @@ impl Gate {
         self.room.fail(&name).await
     }
 
+    /// Returns the `traceparent` of two calls, one after the other.
+    pub async fn traced(&self) -> Result<Spans> {
+        Ok(Spans { first: self.room.traced().await?.name, second: self.room.traced().await?.name })
+    }
+
     pub async fn hang(&self) -> Result<()> {
         std::future::pending().await
     }
@@ -55,6 +72,11 @@ impl RoomApi for Room {
 
     async fn fail(&self, _name: Name) -> Result<()> {
         Err(Error::new("ROOM-1", "full"))
+    }
+
+    async fn traced(&self, cx: Context) -> Result<Name> {
+        let span: BTreeMap<String, String> = cx.get("otel-span")?.unwrap_or_default();
+        Ok(Name { name: span.get("traceparent").cloned().unwrap_or_default() })
     }
 }
 
