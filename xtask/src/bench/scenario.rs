@@ -53,6 +53,8 @@ pub(super) enum Side {
     Compressing,
     /// `bench-server` with Protobuf, without compression.
     Protobuf,
+    /// `bench-server` without compression, with the exporter for Prometheus and traces of 1 % of the messages.
+    Observed,
     /// The bare echo over this transport.
     Bare,
 }
@@ -154,6 +156,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("onoff-tcp-64x1", "compression on against off, body below the threshold").sides(WITH, WITHOUT).target(1.1),
     Scenario::new("onoff-tcp-64x16", "the same in bursts of 16").sides(WITH, WITHOUT).load(BURST).target(1.1),
     Scenario::new("onoff-ws-64x1", "the same over WebSocket").ws().sides(WITH, WITHOUT).target(1.1),
+
+    Scenario::new("tcp-64x1-observed", "raw echo with Prometheus and traces, 1 % sampled, against the same without").sides(Side::Observed, WITHOUT).target(1.05),
 
     Scenario::new("json-64", "typed echo, JSON of 64 bytes").load(JSON),
     Scenario::new("json-1k", "typed echo, JSON of 1 KiB").load(JSON_1K),

@@ -66,6 +66,7 @@ impl Server {
                 let serializer = if side == Side::Protobuf { "protobuf" } else { "json" };
                 let mut args = vec!["--tcp", &tcp_text, "--ws", &ws_text];
                 args.extend(["--compression", compression, "--serializer", serializer]);
+                args.extend(["--observed", if side == Side::Observed { "on" } else { "off" }]);
                 ("bench-server", args)
             }
         };

@@ -3,16 +3,19 @@
 //! ```text
 //! bench-server [--role solo|front|back [--nats URL | --grpc PORT] [--etcd URL] [--prefix TEXT]]
 //!              [--tcp ADDR] [--ws ADDR] [--tls ADDR --cert FILE --key FILE] [--proxy ADDR]
-//!              [--compression on|off] [--serializer json|protobuf|msgpack]
+//!              [--compression on|off] [--serializer json|protobuf|msgpack] [--observed on|off]
 //! ```
 //! Each address is an acceptor of its own; `--proxy` is TCP with the PROXY protocol. When all of them listen, it
 //! writes `ready` to stderr, and nothing after that. Everything else has its default, or what the environment says.
 //!
 //! `solo`, the default, stands alone. A `front` serves the same and is a server of a cluster; a `back` is one of
 //! another type, without acceptors. With `--grpc` it listens at this port, and servers call each other over gRPC.
-//! `--prefix` is what the keys of the cluster begin with in etcd.
+//! `--prefix` is what the keys of the cluster begin with in etcd. `--observed on` adds the exporter for Prometheus, and
+//! traces of 1 % of the messages.
 
 mod back;
+#[cfg(feature = "exporters")]
+mod observed;
 
 use pitaya::Lifecycle;
 use pitaya::acceptor::{Tcp, Tls, WebSocket};
@@ -27,7 +30,7 @@ use back::BackApiClient;
 
 const USAGE: &str = "bench-server [--role solo|front|back [--nats URL | --grpc PORT] [--etcd URL] [--prefix TEXT]] \
                      [--tcp ADDR] [--ws ADDR] [--tls ADDR --cert FILE --key FILE] [--proxy ADDR] \
-                     [--compression on|off] [--serializer json|protobuf|msgpack]";
+                     [--compression on|off] [--serializer json|protobuf|msgpack] [--observed on|off]";
 
 /// The group of `bench.fan`.
 const FAN: &str = "fan";
@@ -173,7 +176,7 @@ async fn main() -> Result<()> {
 fn app(mut args: impl Iterator<Item = String>) -> Result<Builder> {
     let mut config = Config::from_env()?;
     let (mut app, mut tls, mut cert, mut key) = (App::builder(), None, None, None);
-    let mut role = Role::Solo;
+    let (mut role, mut observed) = (Role::Solo, false);
     while let Some(flag) = args.next() {
         let value = args.next().ok_or_else(|| usage(&flag))?;
         match (flag.as_str(), value.as_str()) {
@@ -197,6 +200,7 @@ fn app(mut args: impl Iterator<Item = String>) -> Result<Builder> {
             ("--cert", _) => cert = Some(value),
             ("--key", _) => key = Some(value),
             ("--compression", "on" | "off") => config.message_compression = value == "on",
+            ("--observed", "on" | "off") => observed = value == "on",
             ("--serializer", "json") => config.serializer_type = SerializerType::Json,
             ("--serializer", "protobuf") => config.serializer_type = SerializerType::Protobuf,
             ("--serializer", "msgpack") => config.serializer_type = SerializerType::MessagePack,
@@ -215,6 +219,9 @@ fn app(mut args: impl Iterator<Item = String>) -> Result<Builder> {
         Role::Front => in_cluster(app.server_type("bench"))?,
         Role::Back => in_cluster(app.server_type("back").backend())?,
     };
+    if observed {
+        app = observe(app)?;
+    }
     let serializers = [Serializer::Json, Serializer::Protobuf, Serializer::MessagePack];
     Ok(app.config(config).client_serializers(serializers).reporter(InMemoryReporter::new()))
 }
@@ -228,6 +235,17 @@ fn in_cluster(app: Builder) -> Result<Builder> {
 #[cfg(not(feature = "cluster"))]
 fn in_cluster(_: Builder) -> Result<Builder> {
     Err(Error::internal("built without the feature `cluster`"))
+}
+
+#[cfg(feature = "exporters")]
+#[allow(clippy::unnecessary_wraps)] // the other one fails
+fn observe(app: Builder) -> Result<Builder> {
+    Ok(observed::observe(app))
+}
+
+#[cfg(not(feature = "exporters"))]
+fn observe(_: Builder) -> Result<Builder> {
+    Err(Error::internal("built without the feature `exporters`"))
 }
 
 /// The role of the server in a cluster.

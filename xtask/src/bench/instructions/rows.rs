@@ -35,8 +35,9 @@ impl Services {
 /// The work of a row.
 #[derive(Clone, Copy, Debug)]
 enum Work {
-    /// Clients of a server that stands alone: the server's program and serializer, the load generator's arguments.
-    Local { program: &'static str, serializer: &'static str, load: &'static [&'static str] },
+    /// Clients of a server that stands alone: the server's program, the arguments of
+    /// `bench-server`, the load generator's arguments.
+    Local { program: &'static str, server: &'static [&'static str], load: &'static [&'static str] },
     /// Calls between two processes.
     Calls(Calls),
     /// Requests that a frontend forwards to a backend: the load generator's arguments.
@@ -70,6 +71,9 @@ pub(super) struct Row {
     pub(super) weight: u64,
 }
 
+const JSON: &[&str] = &["--serializer", "json"];
+const PROTOBUF: &[&str] = &["--serializer", "protobuf"];
+const OBSERVED: &[&str] = &["--serializer", "json", "--observed", "on"];
 const TCP: &[&str] = &["echo"];
 const BURST: &[&str] = &["echo", "--burst", "16"];
 const WS: &[&str] = &["echo", "--transport", "ws"];
@@ -86,20 +90,21 @@ const fn local(
     operations: u64,
     burst: u64,
 ) -> Row {
-    let work = Work::Local { program, serializer: "json", load };
+    let work = Work::Local { program, server: JSON, load };
     Row { name, work, connections: MANY, operations, weight: MANY * burst }
 }
 
-const fn protobuf(mut row: Row) -> Row {
+/// The row with other arguments of `bench-server`.
+const fn with(server: &'static [&'static str], mut row: Row) -> Row {
     if let Work::Local { program, load, .. } = row.work {
-        row.work = Work::Local { program, serializer: "protobuf", load };
+        row.work = Work::Local { program, server, load };
     }
     row
 }
 
 /// A broadcast is one operation of the load generator, whatever the number of members.
 const fn fan(name: &'static str, members: u64, operations: u64) -> Row {
-    let work = Work::Local { program: "bench-server", serializer: "json", load: FAN };
+    let work = Work::Local { program: "bench-server", server: JSON, load: FAN };
     Row { name, work, connections: members, operations, weight: members }
 }
 
@@ -114,6 +119,7 @@ const fn metric(name: &'static str, kind: &'static str) -> Row {
 /// All rows, in the order in which they run.
 pub(super) const ROWS: &[Row] = &[
     local("tcp-64x1", "bench-server", TCP, 200, 1),
+    with(OBSERVED, local("tcp-64x1-observed", "bench-server", TCP, 1000, 1)),
     local("bare-tcp-64x1", "bare-tcp", TCP, 200, 1),
     local("tcp-64x16", "bench-server", BURST, 30, 16),
     local("bare-tcp-64x16", "bare-tcp", BURST, 30, 16),
@@ -122,7 +128,7 @@ pub(super) const ROWS: &[Row] = &[
     local("ws-64x16", "bench-server", WS_BURST, 30, 16),
     local("bare-ws-64x16", "bare-ws", WS_BURST, 30, 16),
     local("json-64", "bench-server", TYPED, 150, 1),
-    protobuf(local("protobuf-64", "bench-server", TYPED_PROTOBUF, 150, 1)),
+    with(PROTOBUF, local("protobuf-64", "bench-server", TYPED_PROTOBUF, 150, 1)),
     fan("push", 1, 3000),
     fan("broadcast", 200, 60),
     metric("metric-counter", "counter"),
@@ -146,8 +152,8 @@ impl Row {
         operations: u64,
     ) -> Result<Vec<(String, u64)>, String> {
         eprintln!("== {}: {} x {operations} operations", self.name, self.connections);
-        if let Work::Local { program, serializer, load } = self.work {
-            return self.local(programs, program, serializer, load, operations);
+        if let Work::Local { program, server, load } = self.work {
+            return self.local(programs, program, server, load, operations);
         }
         if let Work::Metric(kind) = self.work {
             let args = [kind, &operations.to_string()];
@@ -169,15 +175,18 @@ impl Row {
         &self,
         programs: &Path,
         program: &str,
-        serializer: &str,
+        server: &[&str],
         load: &[&str],
         operations: u64,
     ) -> Result<Vec<(String, u64)>, String> {
         let address = free_address()?.to_string();
         let listen = if load.contains(&"ws") { "--ws" } else { "--tcp" };
-        let ours = [listen, &address, "--compression", "off", "--serializer", serializer];
-        let args = if program == "bench-server" { &ours[..] } else { &[&*address][..] };
-        let server = Counted::start(&programs.join(program), args, true)?;
+        let args = if program == "bench-server" {
+            [&[listen, &*address, "--compression", "off"], server].concat()
+        } else {
+            vec![&*address]
+        };
+        let server = Counted::start(&programs.join(program), &args, true)?;
         self.load(programs, load, &address, operations)?;
         Ok(vec![(self.name.to_owned(), server.stop()?)])
     }
