@@ -145,6 +145,11 @@ pub(crate) async fn stranger(mut stream: TcpStream, what: &str) {
         let mut head = vec![0x88]; // :status 200
         literal(&mut head, "content-type", "application/grpc");
         http.send(HEADERS, END_HEADERS, stream, &head).await.expect("it reads");
+        if what == "announces" {
+            // The head of a message of 1 GiB.
+            http.data(stream, &[0, 0x40, 0, 0, 0], 0).await;
+            continue;
+        }
         if what == "empty" {
             http.data(stream, &[0; 5], 0).await;
         }

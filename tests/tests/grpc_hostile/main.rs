@@ -13,6 +13,7 @@ use pitaya_tests::transport::Peer;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use self::frames::{END_STREAM, Frame, Http2};
@@ -49,6 +50,23 @@ impl Pair {
 
     async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address()).await.expect("it listens")
+    }
+
+    /// Adds a server to the list that serves its connections as [`frames::stranger`] does.
+    async fn stranger(&self, what: &'static str) -> (Server, JoinHandle<()>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(frames::stranger(stream, what));
+            }
+        });
+        let to = Server::new("room", what.replace(' ', "-"))
+            .with_metadata("grpcHost", "127.0.0.1")
+            .with_metadata("grpcPort", port.to_string());
+        self.servers.put(to.clone());
+        (to, server)
     }
 
     async fn works(&self) {
@@ -203,23 +221,37 @@ async fn flood_of_resets_delays_no_call() {
     pair.works().await;
 }
 
+/// The most bytes of address space that this process ever had.
+#[cfg(target_os = "linux")]
+fn peak_address_space() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("the state of this process");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmPeak:")).expect("its peak");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+}
+
+/// The callee announces answers of 1 GiB, and sends the heads only.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn announced_length_of_an_answer_reserves_nothing() {
+    const CALLS: u64 = 32;
+    let pair = Pair::start(GrpcOptions { max_message: 1 << 30, ..GrpcOptions::default() }).await;
+    let (to, server) = pair.stranger("announces").await;
+    let before = peak_address_space();
+    let call = || pair.victim.transport.request(&to, "hello".into(), Duration::from_secs(1));
+    let answers = futures_util::future::join_all((0..CALLS).map(|_| call())).await;
+    assert!(answers.iter().all(|answer| *answer == Err(TransportError::Timeout)), "{answers:?}");
+    let grown = peak_address_space() - before;
+    assert!(grown < (CALLS << 30) / 4, "{grown} bytes");
+    pair.works().await;
+    server.abort();
+}
+
 /// The callee closes, sends garbage, stays silent, or answers without data.
 #[tokio::test]
 async fn call_to_a_stranger_fails_within_its_deadline() {
     let pair = Pair::start(GrpcOptions::default()).await;
     for what in ["closes", "garbage", "silence", "no answer", "no data", "empty"] {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let server = tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(frames::stranger(stream, what));
-            }
-        });
-        let to = Server::new("room", what.replace(' ', "-"))
-            .with_metadata("grpcHost", "127.0.0.1")
-            .with_metadata("grpcPort", port.to_string());
-        pair.servers.put(to.clone());
+        let (to, server) = pair.stranger(what).await;
         let (began, limit) = (Instant::now(), Duration::from_secs(1));
         let answer = pair.other.transport.request(&to, "hello".into(), limit).await;
         assert!(began.elapsed() < Duration::from_secs(2), "{what}: {:?}", began.elapsed());

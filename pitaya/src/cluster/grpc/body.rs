@@ -1,4 +1,4 @@
-//! The body of a request, with a time limit for each message.
+//! The body of a request or an answer, handed over in whole messages.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,13 +12,14 @@ use tonic::Status;
 
 use super::framing::{Framing, Limits};
 
-/// A body that hands over complete messages. Each must arrive within a time.
+/// A body that hands over complete messages. Each message of a request must arrive within a time.
 ///
 /// Most messages are there already when they are read, and need no timer.
 pub(super) struct LimitedBody {
     body: Incoming,
     framing: Framing,
-    limit: Duration,
+    /// How long a message may take; `None` if the caller limits the time.
+    limit: Option<Duration>,
     timer: Option<Pin<Box<Sleep>>>,
     /// The limit of a unary body holds before its first byte too.
     is_stream: bool,
@@ -26,12 +27,17 @@ pub(super) struct LimitedBody {
 
 impl LimitedBody {
     pub(super) fn unary(body: Incoming, limit: Duration, limits: Arc<Limits>) -> Self {
-        Self { body, framing: Framing::new(limits, false), limit, timer: None, is_stream: false }
+        Self { limit: Some(limit), ..Self::answer(body, limits) }
+    }
+
+    /// The body of an answer. The caller limits its time.
+    pub(super) fn answer(body: Incoming, limits: Arc<Limits>) -> Self {
+        Self { body, framing: Framing::new(limits, false), limit: None, timer: None, is_stream: false }
     }
 
     /// A stream may wait between two messages, and loses a message that is too large.
     pub(super) fn stream(body: Incoming, limit: Duration, limits: Arc<Limits>) -> Self {
-        Self { body, framing: Framing::new(limits, true), limit, timer: None, is_stream: true }
+        Self { body, framing: Framing::new(limits, true), limit: Some(limit), timer: None, is_stream: true }
     }
 
     fn take(&mut self, data: Bytes) -> Result<Bytes, Status> {
@@ -43,10 +49,9 @@ impl LimitedBody {
     }
 
     fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<Status> {
-        if self.is_stream && self.framing.is_between() {
+        let Some(limit) = self.limit.filter(|_| !self.is_stream || !self.framing.is_between()) else {
             return Poll::Pending;
-        }
-        let limit = self.limit;
+        };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
         timer.as_mut().poll(context).map(|()| Status::deadline_exceeded("the request is not whole"))
     }
@@ -74,7 +79,7 @@ impl Body for LimitedBody {
                     Err(trailers) => Some(Ok(trailers)),
                 },
                 Ok(None) if this.framing.is_between() => None,
-                Ok(None) => Some(Err(Status::internal("the request ended within a message"))),
+                Ok(None) => Some(Err(Status::internal("the body ended within a message"))),
                 Err(error) => Some(Err(Status::from_error(Box::new(error)))),
             });
         }

@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
@@ -19,6 +18,8 @@ use tokio::task::AbortHandle;
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
 
+use super::body::LimitedBody;
+use super::framing::Limits;
 use super::observed_read::ObservedRead;
 use super::status::ConnectionFault;
 #[cfg(feature = "tls")]
@@ -45,6 +46,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 /// How a server is reached.
 #[derive(Clone)]
 pub(super) struct Target {
+    /// The limits of its answers.
+    pub(super) answers: Arc<Limits>,
     /// `host:port`.
     pub(super) address: String,
     /// Whether it announces `protos.Peer`.
@@ -130,7 +133,8 @@ pub(super) async fn dial(target: &Target) -> Result<Dialed, String> {
             return Err(ended.err().map_or_else(|| "the connection was closed".to_owned(), |error| error.to_string()));
         }
     }
-    Ok(Dialed { http: Http2(requests), carrier, cut })
+    let http = Http2 { requests, answers: Arc::clone(&target.answers) };
+    Ok(Dialed { http, carrier, cut })
 }
 
 /// Sends small packets without delay, and detects a peer that vanished.
@@ -145,17 +149,20 @@ pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
 
 /// A handle that sends requests over a connection. Clones share the connection, which ends without handles.
 #[derive(Clone)]
-pub(super) struct Http2(http2::SendRequest<Body>);
+pub(super) struct Http2 {
+    requests: http2::SendRequest<Body>,
+    answers: Arc<Limits>,
+}
 
 impl Http2 {
     /// Whether the connection takes no more requests.
     pub(super) fn is_closed(&self) -> bool {
-        self.0.is_closed()
+        self.requests.is_closed()
     }
 }
 
 impl Service<http::Request<Body>> for Http2 {
-    type Response = http::Response<Incoming>;
+    type Response = http::Response<LimitedBody>;
     type Error = ConnectionFault;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectionFault>> + Send>>;
 
@@ -164,13 +171,15 @@ impl Service<http::Request<Body>> for Http2 {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let sent = self.0.try_send_request(request);
+        let sent = self.requests.try_send_request(request);
+        let answers = Arc::clone(&self.answers);
         Box::pin(async move {
-            sent.await.map_err(|mut error| {
+            let answer = sent.await.map_err(|mut error| {
                 let unsent = error.take_message().is_some();
                 let error = error.into_error();
                 if unsent { ConnectionFault::NotSent(error) } else { ConnectionFault::Lost(error) }
-            })
+            })?;
+            Ok(answer.map(|body| LimitedBody::answer(body, answers)))
         })
     }
 }

@@ -1,7 +1,7 @@
-//! Cuts a request body into whole messages.
+//! Cuts the body of a request or an answer into whole messages.
 //!
 //! tonic reserves the length that the head of a message announces. So it receives only messages that are complete: a
-//! head of 5 bytes must not make a server reserve megabytes.
+//! head of 5 bytes must not make a server reserve megabytes, neither as the callee nor as the caller.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -14,7 +14,7 @@ use crate::util::throttle::{GLOBAL, throttled};
 /// The bytes of the head of a message: a flag, and the length of the rest.
 const HEAD: usize = 5;
 
-/// The limits of received messages, which all connections share.
+/// The limits of received messages. All connections of other servers share one, and all connections to them another.
 #[derive(Debug)]
 pub(super) struct Limits {
     pub(super) max_message: usize,
@@ -40,7 +40,7 @@ impl Limits {
 #[derive(Debug)]
 pub(super) struct Framing {
     limits: Arc<Limits>,
-    /// Whether a message that is too large is dropped. Otherwise tonic refuses the request for it.
+    /// Whether a message that is too large is dropped. Otherwise tonic refuses the call for it.
     drops_oversized: bool,
     incomplete: BytesMut,
     /// How many bytes of `incomplete` the limits count.
@@ -125,7 +125,7 @@ impl Framing {
         let all = self.limits.incomplete.fetch_add(data.len(), Relaxed) + data.len();
         self.counted += data.len();
         if all > self.limits.max_incomplete {
-            return Err(Status::resource_exhausted("too many requests are incomplete"));
+            return Err(Status::resource_exhausted("too many messages are incomplete"));
         }
         self.incomplete.extend_from_slice(data);
         Ok(())

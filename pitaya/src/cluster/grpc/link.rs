@@ -20,6 +20,7 @@ use tonic::{Request, Status};
 use super::backoff::{Backoff, GOOD};
 use super::codec::BytesCodec;
 use super::dial::{Carrier, Dialed, Http2, Target, dial};
+use super::framing::Limits;
 use super::method::{Delivery, MESSAGES, Method};
 use super::status;
 use crate::cluster::TransportError;
@@ -44,6 +45,7 @@ pub(super) struct LinkLimits {
     /// The longest the announcement of a bind to a server of Go Pitaya may take.
     pub(super) request_timeout: Duration,
     pub(super) max_message: usize,
+    pub(super) answers: Arc<Limits>,
     /// How many calls to one server may wait.
     pub(super) calls: usize,
     /// The connections that replaced a lost one.

@@ -123,6 +123,7 @@ impl Links {
             TransportError::NoResponders
         })?;
         let target = Target {
+            answers: Arc::clone(&self.limits.answers),
             address,
             is_peer: address::is_peer(to),
             #[cfg(feature = "tls")]

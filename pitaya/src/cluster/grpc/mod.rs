@@ -139,6 +139,7 @@ impl GrpcTransport {
             dial_timeout: options.dial_timeout,
             request_timeout: options.request_timeout,
             max_message: options.max_message,
+            answers: Arc::new(Limits::new(options.max_message)),
             calls: options.messages,
             reconnects: AtomicU64::new(0),
             refused: AtomicU64::new(0),

@@ -125,6 +125,7 @@ async fn raw(to: &Node, kind: Delivery, body: &'static [u8]) -> Result<Bytes, St
     let address = address::of(&to.server, "").unwrap();
     let origin: Uri = format!("http://{address}").parse().unwrap();
     let target = Target {
+        answers: Arc::new(Limits::new(4 << 20)),
         address,
         is_peer: false,
         #[cfg(feature = "tls")]
