@@ -79,6 +79,7 @@ const EXEMPT: &[(&str, &str)] = &[
     ("module/", "the application's own modules and programs"),
     ("testing/", "not in production"),
     ("cluster/memory/", "the in-memory broker, for tests"),
+    ("client/schema_check.rs", "once for each builder of a client"),
     ("cluster/node.rs", "once, in a drain"),
     ("cluster/etcd/mod.rs", "once, at the end"),
     ("etcd/connection.rs", "once for each connection to etcd"),
