@@ -300,7 +300,7 @@ impl Group {
     /// Sends a message to all members, on the route of its type. It is encoded once in the server's serializer, and once in
     /// each other one of the sessions of this server; the members share the bytes.
     ///
-    /// Never waits for a client: `pitaya.session.outbox.policy` decides about a full outbox. Not cancel-safe: a dropped
+    /// Never waits for a client: `pitaya.session.outbox.policy` decides about a full outbox. Not cancel safe: a dropped
     /// call may have sent to some members.
     ///
     /// # Errors
@@ -311,7 +311,8 @@ impl Group {
         self.push_route(P::ROUTE, message).await
     }
 
-    /// Sends a message to all members, on a route. [`Bytes`](crate::Bytes) are sent as they are.
+    /// Sends a message to all members, on a route, as [`push`](Self::push) does. [`Bytes`](crate::Bytes) are sent as they
+    /// are.
     ///
     /// # Errors
     /// As [`push`](Self::push); also `PIT-500` if the route is longer than 255 bytes.
@@ -319,7 +320,7 @@ impl Group {
         self.multicast_route(route, message, |_| true).await
     }
 
-    /// Sends a message to the members whose uid matches `filter`.
+    /// Sends a message to the members whose uid matches `filter`, as [`push`](Self::push) does.
     ///
     /// # Errors
     /// As [`push`](Self::push).

@@ -123,7 +123,7 @@ impl Users {
     ///
     /// Never waits for a client: `pitaya.session.outbox.policy` decides about a full outbox. For users of other
     /// servers, success means that the message was sent, not that it arrives or that the user is connected. Not
-    /// cancel-safe: a dropped call may have sent to some users.
+    /// cancel safe: a dropped call may have sent to some users.
     ///
     /// # Errors
     /// `PIT-000` if the message cannot be serialized, or on a backend without [`on_frontends`](Self::on_frontends).
@@ -132,7 +132,7 @@ impl Users {
         self.push_route(uids, P::ROUTE, message).await
     }
 
-    /// Sends a message to users, on a route. [`Bytes`] are sent as they are.
+    /// Sends a message to users, on a route, as [`push`](Self::push) does. [`Bytes`] are sent as they are.
     ///
     /// # Errors
     /// As [`push`](Self::push); also `PIT-500` if the route is longer than 255 bytes.
@@ -148,7 +148,8 @@ impl Users {
 
     /// Kicks users: sends each client a kick, then disconnects it.
     ///
-    /// Sessions of this server are kicked whatever its type. Other users are reached as by [`push`](Self::push).
+    /// Sessions of this server are kicked whatever its type. Other users are reached as by [`push`](Self::push). Not
+    /// cancel safe: a dropped call may have kicked some users.
     ///
     /// # Errors
     /// `PIT-000` on a backend without [`on_frontends`](Self::on_frontends). Users that were not reached are in the

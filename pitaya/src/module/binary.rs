@@ -92,7 +92,7 @@ impl BinaryModule {
     }
 
     /// Waits until the program has ended, and its output is logged. Returns how it ended; `None` if the system
-    /// does not say. A program that was never started does not end.
+    /// does not say. A program that was never started does not end. Cancel safe.
     pub async fn exited(&self) -> Option<ExitStatus> {
         self.ended().await?.status
     }

@@ -45,7 +45,7 @@ impl TcpListeners {
         self.0.iter().map(TcpListener::local_addr).collect()
     }
 
-    /// Accepts the next connection of any socket. Cancel-safe.
+    /// Accepts the next connection of any socket. Cancel safe.
     pub(crate) async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         poll_fn(|cx| self.poll_accept(cx)).await
     }

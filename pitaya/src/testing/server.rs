@@ -95,12 +95,12 @@ impl TestServer {
         self.ahead.store(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Drains it, as [`Running::drain`].
+    /// Drains it, as [`Running::drain`]. A dropped future leaves the acceptors closed and the sessions open.
     pub async fn drain(&self) {
         self.running.drain().await;
     }
 
-    /// Stops it gracefully, as [`Running::stop`].
+    /// Stops it gracefully, as [`Running::stop`]. Not cancel safe: the steps that remain after a drop do not run.
     pub async fn stop(self) {
         self.running.stop().await;
         self.cluster.forget(self.number);

@@ -131,6 +131,9 @@ impl Reconnect {
     /// # Errors
     /// A [`ConnectError`] that another attempt would meet too: a refused handshake, another serializer, an invalid
     /// address or invalid user data.
+    ///
+    /// # Cancel safety
+    /// A dropped future closes a connection that it has opened, and makes no more attempts.
     pub async fn connect(self) -> Result<(ReconnectingClient, Events), ConnectError> {
         let (timeout, _) = self.builder.timeouts();
         let calls = Arc::new(Calls::new(self.calls, self.bytes));
@@ -219,6 +222,9 @@ impl ReconnectingClient {
     ///
     /// # Errors
     /// Those of [`Client::notify`]; `PIT-503` if the client is away and the queue is full.
+    ///
+    /// # Cancel safety
+    /// The message may have been sent, may wait, or neither.
     pub async fn notify<Req: Message>(&self, route: &Route<Req, (), Notify>, message: &Req) -> Result<()> {
         self.notify_raw(route.path(), self.encode(message)?).await
     }
