@@ -1,7 +1,7 @@
 //! The command line of pitaya: new projects, schemas, generated clients. `pitaya --help` lists the commands.
 //!
 //! The program is in [`main`](fn@main). [`diff`] compares schemas, [`gen_ts`] generates clients and [`new_project`]
-//! makes projects, for other tools.
+//! makes projects, and [`proto`] writes and compares `.proto` files, for other tools.
 
 mod bots;
 mod client;
@@ -9,6 +9,7 @@ mod commands;
 pub mod diff;
 pub mod gen_ts;
 pub mod new_project;
+pub mod proto;
 mod repl;
 
 use std::process::ExitCode;
@@ -43,9 +44,12 @@ Examples:
     /// Reads and compares schema files
     #[command(subcommand)]
     Schema(commands::schema::Command),
-    /// Generates clients
+    /// Generates clients and .proto files
     #[command(subcommand)]
     Gen(commands::generate::Command),
+    /// Compares files written by hand with a schema
+    #[command(subcommand)]
+    Check(commands::check::Command),
     /// Tests a server under the load of many clients
     #[command(after_help = bots::EXAMPLES)]
     Bots(bots::Bots),
@@ -74,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::New(command) => command.run(),
         Command::Schema(command) => command.run(),
         Command::Gen(command) => command.run(),
+        Command::Check(command) => command.run(),
         Command::Bots(command) => command.run(),
         Command::Repl(command) => command.run(),
         Command::Expand(command) => command.run(),

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::{Done, print, read_schema};
 use crate::gen_ts::{self, Options};
+use crate::proto;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -17,12 +18,19 @@ Examples:
   pitaya gen ts schema.json -o src/chat.ts
   my-server --print-schema | pitaya gen ts - --int64 bigint > src/chat.ts")]
     Ts(Ts),
+    /// Writes the messages with a Protobuf form as a .proto file
+    #[command(after_help = "\
+Examples:
+  pitaya gen proto schema.json -o game.proto
+  my-server --print-schema | pitaya gen proto - > game.proto")]
+    Proto(Proto),
 }
 
 impl Command {
     pub(crate) fn run(self) -> Done {
         match self {
             Self::Ts(command) => command.run(),
+            Self::Proto(command) => command.run(),
         }
     }
 }
@@ -62,12 +70,34 @@ impl Ts {
         };
         let options = Options { int64, name: self.name };
         let text = gen_ts::generate(&schema, &options).map_err(|error| format!("{}: {error}", self.file))?;
-        match self.out {
-            None => print(text.as_bytes()),
-            Some(path) => {
-                std::fs::write(&path, text).map_err(|error| format!("{path}: {error}"))?;
-                Ok(ExitCode::SUCCESS)
-            }
+        write(self.out, &text)
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Proto {
+    /// The schema file; `-` is the standard input
+    file: String,
+    /// The file to write; the standard output by default
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<String>,
+}
+
+impl Proto {
+    fn run(self) -> Done {
+        let text =
+            proto::write(&read_schema(&self.file)?).map_err(|error| format!("{}: {error}", self.file))?;
+        write(self.out, &text)
+    }
+}
+
+/// Writes to a file, or to the standard output.
+fn write(out: Option<String>, text: &str) -> Done {
+    match out {
+        None => print(text.as_bytes()),
+        Some(path) => {
+            std::fs::write(&path, text).map_err(|error| format!("{path}: {error}"))?;
+            Ok(ExitCode::SUCCESS)
         }
     }
 }

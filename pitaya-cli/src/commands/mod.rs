@@ -1,5 +1,6 @@
 //! The commands: they read files, print, and choose the exit code.
 
+pub(crate) mod check;
 pub(crate) mod expand;
 pub(crate) mod generate;
 pub(crate) mod man;
