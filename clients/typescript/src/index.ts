@@ -19,6 +19,6 @@ export type { Logger, Options } from "./options.js";
 export type { Packet } from "./packet.js";
 export type { Codec, ErrorPayload, Serializer } from "./serializer.js";
 export type { Link, LinkEvents, Transport, WebSocketClass, WebSocketLike } from "./transport.js";
-export type { EmptyNotify, EmptyRequest, ErrorOf, Notify, Open, Request } from "./typed.js";
-export type { Body, Field, Fields, Named, Route, Schema, Type, Values } from "./types.js";
+export type { EmptyNotify, EmptyRequest, ErrorOf, Notify, Open, Request, UnknownVariant } from "./typed.js";
+export type { Body, Field, Fields, Named, Route, Schema, Type, Union, Values, Variant } from "./types.js";
 export { untyped } from "./untyped.js";

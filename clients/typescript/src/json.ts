@@ -7,7 +7,7 @@ import { decodeText, encodeText } from "./text.js";
 /** JSON. Bytes are lists of numbers, as the server writes them; base64 is read too. */
 export const json: Serializer = plainSerializer({
   name: "json",
-  write: (value) => encodeText(JSON.stringify(value) ?? ""),
+  write: (value) => encodeText(JSON.stringify(value ?? null)),
   read(bytes) {
     if (bytes.length === 0) return undefined;
     const text = decodeText(bytes);

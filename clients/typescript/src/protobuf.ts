@@ -10,7 +10,7 @@ import { exact, isSmallInt, show, smallInt, wideInt } from "./number.js";
 import type { Codec, ErrorPayload, Serializer } from "./serializer.js";
 import { EMPTY, RAW } from "./serializer.js";
 import { enumNumber } from "./tree.js";
-import type { Field, Named, Schema, Type } from "./types.js";
+import type { Field, Fields, Named, Schema, Type, Union } from "./types.js";
 
 /** How a value that is no list and no map is written, and read. */
 interface Scalar {
@@ -34,10 +34,10 @@ interface Slot {
   read(reader: BinaryReader, wireType: WireType, before: unknown): unknown;
 }
 
+/** A message. */
 interface Shape {
-  readonly name: string;
-  readonly slots: readonly Slot[];
-  readonly byTag: ReadonlyMap<number, Slot>;
+  write(writer: BinaryWriter, value: unknown): void;
+  read(reader: BinaryReader, end: number): Record<string, unknown>;
 }
 
 /** Protobuf. Only messages with `#[message(proto)]` have this form. */
@@ -52,7 +52,7 @@ export const protobuf: Serializer = {
     };
   },
   error(bytes) {
-    return read(ERRORS.shape("Error"), new BinaryReader(bytes), bytes.length) as ErrorPayload;
+    return ERRORS.shape("Error").read(new BinaryReader(bytes), bytes.length) as ErrorPayload;
   },
 };
 
@@ -73,10 +73,10 @@ class Shapes {
     return {
       encode(value) {
         const writer = new BinaryWriter();
-        write(get(), writer, value);
+        get().write(writer, value);
         return writer.finish();
       },
-      decode: (bytes) => read(get(), new BinaryReader(bytes), bytes.length),
+      decode: (bytes) => get().read(new BinaryReader(bytes), bytes.length),
     };
   }
 
@@ -85,16 +85,23 @@ class Shapes {
     if (before !== undefined) return before;
     const named = this.named(name);
     if ("values" in named) throw new TypeMismatch(`${name} is no message`);
-    const slots: Slot[] = [];
-    const byTag = new Map<number, Slot>();
-    const shape = { name, slots, byTag };
+    const shape = "variants" in named ? this.union(named, name) : this.fields(named.fields, name);
     this.made.set(name, shape);
-    for (const [key, field] of Object.entries(named.fields)) {
-      const slot = this.slot(key, field, `${name}.${key}`);
-      slots.push(slot);
-      byTag.set(slot.tag, slot);
-    }
     return shape;
+  }
+
+  private fields(fields: Fields["fields"], name: string): Shape {
+    return fieldsShape(name, Object.entries(fields).map(([key, field]) => this.slot(key, field, `${name}.${key}`)));
+  }
+
+  private union(union: Union, name: string): Shape {
+    const slots = Object.entries(union.variants).map(([variant, { fields, message, tag }]) => {
+      const at = `${name}.${variant}`;
+      if (tag === undefined) throw new TypeMismatch(`${at} has no Protobuf tag`);
+      const scalar = message ? this.scalar(message, {}, at) : nested(() => this.fields(fields ?? {}, at), at);
+      return { ...single(variant, tag, scalar, true), initial: scalar.initial };
+    });
+    return unionShape(union, name, slots);
   }
 
   private named(name: string): Named {
@@ -122,7 +129,7 @@ class Shapes {
       if ("text" in type) return this.wide(type.text, field.wire ?? VARINTS[type.text], at);
       if ("ref" in type) {
         const named = this.named(type.ref);
-        return "values" in named ? enumeration(named.values, type.ref, at) : this.message(type.ref);
+        return "values" in named ? enumeration(named.values, type.ref, at) : nested(() => this.shape(type.ref), type.ref);
       }
       if ("list" in type && type.list === "u8") return byteList(at);
       throw new TypeMismatch(`${at} has no Protobuf form`);
@@ -160,27 +167,28 @@ class Shapes {
       read: (reader) => convert(BigInt((reader as any)[method]())),
     };
   }
+}
 
-  private message(name: string): Scalar {
-    let shape: Shape | undefined;
-    const get = () => (shape ??= this.shape(name));
-    return {
-      wireType: WireType.LengthDelimited,
-      initial: () => read(get(), new BinaryReader(new Uint8Array(0)), 0),
-      isInitial: () => false,
-      write(writer, value) {
-        writer.fork();
-        write(get(), writer, value);
-        writer.join();
-      },
-      read(reader) {
-        const length = reader.uint32();
-        const end = reader.pos + length;
-        if (end > reader.len) throw new ProtocolError(`${name} is cut`);
-        return read(get(), reader, end);
-      },
-    };
-  }
+/** A message in a message. It may contain itself, so its shape is made when it is first needed. */
+function nested(make: () => Shape, name: string): Scalar {
+  let shape: Shape | undefined;
+  const get = () => (shape ??= make());
+  return {
+    wireType: WireType.LengthDelimited,
+    initial: () => get().read(new BinaryReader(new Uint8Array(0)), 0),
+    isInitial: () => false,
+    write(writer, value) {
+      writer.fork();
+      get().write(writer, value);
+      writer.join();
+    },
+    read(reader) {
+      const length = reader.uint32();
+      const end = reader.pos + length;
+      if (end > reader.len) throw new ProtocolError(`${name} is cut`);
+      return get().read(reader, end);
+    },
+  };
 }
 
 const VARINTS = { i32: "int32", u32: "uint32", i64: "int64", u64: "uint64" } as const;
@@ -286,7 +294,7 @@ function byteList(at: string): Scalar {
 }
 
 function map(key: string, tag: number, keys: Scalar, values: Scalar, at: string): Slot {
-  const entry: Shape = shapeOf(`${at}[]`, [single("key", 1, keys, false), single("value", 2, values, false)]);
+  const entry = fieldsShape(`${at}[]`, [single("key", 1, keys, false), single("value", 2, values, false)]);
   const numeric = typeof keys.initial() !== "string" && keys.initial() !== false;
   return {
     key,
@@ -297,7 +305,7 @@ function map(key: string, tag: number, keys: Scalar, values: Scalar, at: string)
       for (const name of Object.keys(object)) {
         const typed = keys.initial() === false ? name === "true" : numeric ? integer(name, at) : name;
         writer.tag(tag, WireType.LengthDelimited).fork();
-        write(entry, writer, { key: typed, value: object[name] });
+        entry.write(writer, { key: typed, value: object[name] });
         writer.join();
       }
     },
@@ -306,7 +314,7 @@ function map(key: string, tag: number, keys: Scalar, values: Scalar, at: string)
       const length = reader.uint32();
       const end = reader.pos + length;
       if (end > reader.len) throw new ProtocolError(`${at} is cut`);
-      const found = read(entry, reader, end);
+      const found = entry.read(reader, end);
       const out = (before ?? Object.create(null)) as Record<string, unknown>;
       out[String(found["key"])] = found["value"];
       return out;
@@ -317,10 +325,6 @@ function map(key: string, tag: number, keys: Scalar, values: Scalar, at: string)
 function integer(text: string, at: string): bigint {
   if (!/^-?\d{1,20}$/.test(text)) throw new TypeMismatch(`${at}: the key ${show(text)} is no integer`);
   return BigInt(text);
-}
-
-function shapeOf(name: string, slots: Slot[]): Shape {
-  return { name, slots, byTag: new Map(slots.map((slot) => [slot.tag, slot])) };
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -336,25 +340,69 @@ function expect(key: string, wanted: WireType, found: WireType): void {
   if (wanted !== found) throw new ProtocolError(`${key}: wire type ${found} instead of ${wanted}`);
 }
 
-function write(shape: Shape, writer: BinaryWriter, value: unknown): void {
-  const object = need<Record<string, unknown>>(value, isObject, shape.name, shape.name);
-  for (const slot of shape.slots) slot.write(writer, object[slot.key]);
+function fieldsShape(name: string, slots: readonly Slot[]): Shape {
+  const byTag = new Map(slots.map((slot) => [slot.tag, slot]));
+  return {
+    write(writer, value) {
+      const object = need<Record<string, unknown>>(value, isObject, name, name);
+      for (const slot of slots) slot.write(writer, object[slot.key]);
+    },
+    read(reader, end) {
+      const out: Record<string, unknown> = {};
+      for (const slot of slots) {
+        const initial = slot.initial();
+        if (initial !== undefined) out[slot.key] = initial;
+      }
+      while (reader.pos < end) {
+        const [tag, wireType] = reader.tag();
+        const slot = byTag.get(tag);
+        if (slot === undefined) reader.skip(wireType, tag);
+        else out[slot.key] = slot.read(reader, wireType, out[slot.key]);
+      }
+      if (reader.pos !== end) throw new ProtocolError(`${name} is cut`);
+      return out;
+    },
+  };
 }
 
-function read(shape: Shape, reader: BinaryReader, end: number): Record<string, unknown> {
-  const out: Record<string, unknown> = {};
-  for (const slot of shape.slots) {
-    const initial = slot.initial();
-    if (initial !== undefined) out[slot.key] = initial;
-  }
-  while (reader.pos < end) {
-    const [tag, wireType] = reader.tag();
-    const slot = shape.byTag.get(tag);
-    if (slot === undefined) reader.skip(wireType, tag);
-    else out[slot.key] = slot.read(reader, wireType, out[slot.key]);
-  }
-  if (reader.pos !== end) throw new ProtocolError(`${shape.name} is cut`);
-  return out;
+/** A union is a message with a `oneof`: each variant is a slot. */
+function unionShape({ key, content, variants }: Union, name: string, slots: readonly Slot[]): Shape {
+  const byTag = new Map(slots.map((slot) => [slot.tag, slot]));
+  const byName = new Map<unknown, Slot>(slots.map((slot) => [slot.key, slot]));
+  const isUnit = ({ key: variant }: Slot) => variants[variant]?.fields === undefined && variants[variant]?.message === undefined;
+  const made = (slot: Slot, value: unknown): Record<string, unknown> => {
+    if (content === undefined) return { [key]: slot.key, ...(value as object) };
+    return isUnit(slot) ? { [key]: slot.key } : { [key]: slot.key, [content]: value };
+  };
+  return {
+    write(writer, value) {
+      const object = need<Record<string, unknown>>(value, isObject, name, name);
+      const slot = byName.get(object[key]);
+      const unknown = object["$unknown"];
+      if (slot !== undefined) {
+        const inner = isUnit(slot) ? {} : content === undefined ? object : object[content];
+        slot.write(writer, need(inner, (it) => it !== undefined && it !== null, "value", `${name}.${slot.key}`));
+      } else if (object[key] === undefined && unknown instanceof Uint8Array) {
+        writer.raw(unknown);
+      } else {
+        throw new TypeMismatch(`${name}.${key}: ${show(object[key])} is no variant`);
+      }
+    },
+    read(reader, end) {
+      let found: Record<string, unknown> | undefined;
+      const unknown = new BinaryWriter();
+      while (reader.pos < end) {
+        const [tag, wireType] = reader.tag();
+        const slot = byTag.get(tag);
+        if (slot === undefined) unknown.tag(tag, wireType).raw(reader.skip(wireType, tag));
+        else found = made(slot, slot.read(reader, wireType, undefined));
+      }
+      if (reader.pos !== end) throw new ProtocolError(`${name} is cut`);
+      if (found !== undefined) return found;
+      const bytes = unknown.finish();
+      return bytes.length > 0 ? { $unknown: bytes } : made(slots[0]!, slots[0]!.initial());
+    },
+  };
 }
 
 const ERRORS = new Shapes({

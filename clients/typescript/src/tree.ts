@@ -4,7 +4,7 @@
 
 import { TypeMismatch } from "./error.js";
 import { exact, isSmallInt, show, smallInt, wideInt } from "./number.js";
-import type { Fields, Named, Schema, Type, Values } from "./types.js";
+import type { Fields, Named, Schema, Type, Union, Values } from "./types.js";
 
 /** Converts a value, or throws a {@link TypeMismatch}. */
 export type Convert = (value: unknown) => unknown;
@@ -37,6 +37,7 @@ export class Tree {
     if ("ref" in type) return this.reference(type.ref, at);
     if ("list" in type) return this.list(this.compile(type.list, `${at}[]`), at);
     if ("map" in type) return this.map(type.map[0], this.compile(type.map[1], `${at}[]`), at);
+    if ("tuple" in type) return this.tuple(type.tuple.map((part, i) => this.compile(part, `${at}[${i}]`)), at);
     if ("text" in type) return this.text(type.text, at);
     const inner = this.compile(type.opt, at);
     return (value) => (value === undefined || value === null ? undefined : inner(value));
@@ -98,6 +99,15 @@ export class Tree {
     };
   }
 
+  private tuple(parts: Convert[], at: string): Convert {
+    return (value) => {
+      if (!Array.isArray(value) || value.length !== parts.length) {
+        throw new TypeMismatch(`${at}: ${show(value)} is no list of ${parts.length}`);
+      }
+      return parts.map((part, i) => part(value[i]));
+    };
+  }
+
   private map(keyType: Type, item: Convert, at: string): Convert {
     const named = typeof keyType === "object" && "ref" in keyType ? this.schema.types[keyType.ref] : undefined;
     // Keys are texts in these formats, also the numbers of enums.
@@ -129,7 +139,12 @@ export class Tree {
   private make(name: string): Convert {
     const named: Named | undefined = this.schema.types[name];
     if (named === undefined) throw new TypeMismatch(`the schema has no type ${name}`);
-    const made = "values" in named ? enumeration(named, name, this.reading) : this.message(named.fields, name);
+    const made =
+      "values" in named
+        ? enumeration(named, name, this.reading)
+        : "variants" in named
+          ? this.union(named, name)
+          : this.message(named.fields, name);
     this.named.set(name, made);
     return made;
   }
@@ -144,12 +159,35 @@ export class Tree {
       if (!isObject(value)) throw new TypeMismatch(`${show(value)} is no ${name}`);
       const out: Record<string, unknown> = {};
       for (const { key, at, type, optional, convert } of all) {
-        const part = Object.prototype.hasOwnProperty.call(value, key) ? value[key] : undefined;
+        const part = own(value, key);
         if (part === undefined && !optional) throw new TypeMismatch(`${at}: missing`);
         const made = part !== undefined ? convert(part) : reading ? this.initial(type) : undefined;
         if (made !== undefined) out[key] = made;
       }
       return out;
+    };
+  }
+
+  private union({ key, content, variants }: Union, name: string): Convert {
+    const all = new Map<unknown, Convert>();
+    for (const [variant, { fields, message }] of Object.entries(variants)) {
+      const at = `${name}.${variant}`;
+      const inner = fields ? this.message(fields, at) : message ? this.compile(message, at) : () => undefined;
+      all.set(variant, (value) => {
+        const object = value as Record<string, unknown>;
+        if (content === undefined) return { [key]: variant, ...(inner(object) as object) };
+        const made = inner(own(object, content));
+        return made === undefined ? { [key]: variant } : { [key]: variant, [content]: made };
+      });
+    }
+    return (value) => {
+      if (!isObject(value)) throw new TypeMismatch(`${show(value)} is no ${name}`);
+      const variant = own(value, key);
+      const convert = all.get(variant);
+      if (convert !== undefined) return convert(value);
+      if (this.reading && typeof variant === "string") return { $unknown: value };
+      if (!this.reading && variant === undefined && isObject(value["$unknown"])) return value["$unknown"];
+      throw new TypeMismatch(`${name}.${key}: ${show(variant)} is no variant`);
     };
   }
 
@@ -159,16 +197,13 @@ export class Tree {
       if ("opt" in type) return undefined;
       if ("list" in type) return [];
       if ("map" in type) return Object.create(null);
+      if ("tuple" in type) return type.tuple.map((part) => this.initial(part));
       if ("ref" in type) {
         const named = this.schema.types[type.ref];
         if (named === undefined) throw new TypeMismatch(`the schema has no type ${type.ref}`);
         if ("values" in named) return Object.keys(named.values)[0];
-        const out: Record<string, unknown> = {};
-        for (const [key, field] of Object.entries(named.fields)) {
-          const value = this.initial(field.type);
-          if (value !== undefined) out[key] = value;
-        }
-        return out;
+        if ("variants" in named) return this.initialVariant(named);
+        return this.initialFields(named.fields);
       }
       type = type.text;
     }
@@ -188,6 +223,27 @@ export class Tree {
         return 0;
     }
   }
+
+  private initialFields(fields: Fields["fields"]): Record<string, unknown> {
+    const out: Record<string, unknown> = {};
+    for (const [key, field] of Object.entries(fields)) {
+      const value = this.initial(field.type);
+      if (value !== undefined) out[key] = value;
+    }
+    return out;
+  }
+
+  private initialVariant({ key, content, variants }: Union): unknown {
+    const [name, { fields, message }] = Object.entries(variants)[0]!;
+    const value = fields ? this.initialFields(fields) : message ? this.initial(message) : undefined;
+    if (content === undefined) return { [key]: name, ...(value as object) };
+    return value === undefined ? { [key]: name } : { [key]: name, [content]: value };
+  }
+}
+
+/** Returns the value of a field of the object itself. */
+function own(object: Record<string, unknown>, key: string): unknown {
+  return Object.prototype.hasOwnProperty.call(object, key) ? object[key] : undefined;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -29,3 +29,9 @@ export type EmptyNotify = () => void;
 
 /** A name of a set that may grow: the names known today, or any other text. */
 export type Open<T extends string> = T | (string & {});
+
+/**
+ * A variant of a union that this client does not know, from a newer server. `$unknown` is the value as it came: an object,
+ * or the bytes in Protobuf. It can be sent back.
+ */
+export type UnknownVariant<K extends string> = { readonly [P in K]?: undefined } & { readonly $unknown: unknown };

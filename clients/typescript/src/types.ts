@@ -18,6 +18,8 @@ export type Type =
   | "any"
   | { readonly list: Type }
   | { readonly map: readonly [key: Type, value: Type] }
+  /** A list of a fixed length. */
+  | { readonly tuple: readonly Type[] }
   | { readonly opt: Type }
   /** An integer of 64 bits that travels as decimal text in JSON and MessagePack. */
   | { readonly text: "i64" | "u64" }
@@ -49,8 +51,26 @@ export interface Values {
   readonly by?: "name";
 }
 
+/** A shape of a union: fields, a value of a type, or neither. */
+export interface Variant {
+  readonly fields?: Fields["fields"];
+  readonly message?: Type;
+  /** Its Protobuf tag. */
+  readonly tag?: number;
+}
+
+/**
+ * A message of several shapes. The field `key` names the variant. The value is in the field `content`, or its fields are
+ * beside the key if there is no `content`. An absent union is the first variant.
+ */
+export interface Union {
+  readonly key: string;
+  readonly content?: string;
+  readonly variants: Readonly<Record<string, Variant>>;
+}
+
 /** A type with a name. */
-export type Named = Fields | Values;
+export type Named = Fields | Values | Union;
 
 /** The message of a handler. `"raw"` is bytes; an absent type is the empty message. */
 export type Body = Type | "raw";

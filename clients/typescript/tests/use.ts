@@ -7,6 +7,7 @@ import { tcp } from "@pitaya/client/tcp";
 import type { BenchClient, Text } from "./bench.js";
 import { Bench } from "./bench.js";
 import type { Color, Everything } from "./every-feature.js";
+import type { Input, Shape, ShapesClient } from "./shapes.js";
 
 export async function use(): Promise<void> {
   const client: BenchClient = await connect(Bench, { url: "ws://x", user: async () => ({ token: "t" }), serializer: msgpack });
@@ -59,4 +60,53 @@ export function types(all: Everything): string {
     default:
       return all.nickname;
   }
+}
+
+/** A union narrows by its key, and a variant of a newer server is left. */
+export function input(value: Input): string {
+  switch (value.type) {
+    case "Move":
+      return `${value.data.x + value.data.y}`;
+    case "Say": {
+      const after: bigint = value.data.after;
+      return value.data.text + after;
+    }
+    case "Score":
+      return value.data.toFixed();
+    case "Stop":
+      // @ts-expect-error The variant has no value.
+      return value.data;
+    case undefined: {
+      const unknown: unknown = value.$unknown;
+      return String(unknown);
+    }
+    default: {
+      const nothing: never = value;
+      return nothing;
+    }
+  }
+}
+
+export function area(shape: Shape): number {
+  if (shape.kind === "circle") return shape.radius;
+  // @ts-expect-error It may be another variant.
+  shape.parts;
+  if (shape.kind === "group") return shape.parts.map(area).reduce((a, b) => a + b, 0);
+  return shape.kind === "item" ? shape.id : 0;
+}
+
+export async function shapes(client: ShapesClient): Promise<void> {
+  const all: Shape[] = await client.match.input({ type: "Say", data: { text: "hi", after: 1n } });
+  const joined = await client.match.maybe(["a"]);
+  console.log(all.length, joined?.members);
+  const { pair, path } = await client.match.draw({ pair: ["a", 1], wait: 5n, path: [[1, 2, undefined], [3, 4, "Solo"]], shape: { kind: "nothing" } });
+  const [name, count]: [string, number] = pair;
+  console.log(name.length + count, path[0]?.[2]);
+  client.on("onInput", (value) => void client.match.input(value));
+  // @ts-expect-error There is no such variant.
+  await client.match.input({ type: "Jump" });
+  // @ts-expect-error The value is of another variant.
+  await client.match.input({ type: "Score", data: { x: 1, y: 2 } });
+  // @ts-expect-error The tuple has two entries.
+  await client.match.draw({ pair: ["a", 1, 2], wait: 5n, path: [], shape: { kind: "nothing" } });
 }

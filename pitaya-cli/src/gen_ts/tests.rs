@@ -33,6 +33,12 @@ fn every_feature_is_generated() {
 }
 
 #[test]
+fn shapes_are_generated() {
+    let text = include_str!("../../../pitaya-schema/tests/fixtures/shapes.json");
+    snapshot(text, &Options::default(), "shapes.ts");
+}
+
+#[test]
 fn names_that_need_care_are_generated() {
     snapshot(include_str!("names.json"), &Options::default(), "names.ts");
 }
@@ -113,9 +119,35 @@ fn a_name_that_sets_the_prototype_is_refused() {
         let error = generated(&schema(handlers, types)).unwrap_err().to_string();
         assert!(error.contains("`__proto__` cannot be a name"), "{error}");
     }
+    for part in [
+        r#""union": [ { "name": "__proto__" } ], "key": "k""#,
+        r#""union": [ { "name": "A" } ], "key": "__proto__""#,
+        r#""union": [ { "name": "A" } ], "key": "k", "content": "__proto__""#,
+        r#""union": [ { "name": "A", "fields": [ { "name": "__proto__", "type": "i32" } ] } ], "key": "k""#,
+    ] {
+        let error = generated(&schema("", &format!("\"M\": {{ {part} }}"))).unwrap_err().to_string();
+        assert!(error.contains("`__proto__` cannot be a name"), "{error}");
+    }
     let push = schema("", r#""M": { "fields": [] }"#)
         .replace("\"types\"", "\"pushes\": { \"__proto__\": { \"message\": \"M\" } }, \"types\"");
     assert!(generated(&push).is_err());
+}
+
+#[test]
+fn key_that_the_runtime_uses_is_refused() {
+    let types = r#""M": { "union": [ { "name": "A" } ], "key": "$unknown" }"#;
+    let error = generated(&schema("", types)).unwrap_err().to_string();
+    assert_eq!(error, "type `M`: the runtime uses the key `$unknown`: rename it");
+}
+
+#[test]
+fn field_of_a_variant_that_is_only_sent_may_be_left_out() {
+    let types =
+        r#""M": { "union": [ { "name": "A", "fields": [ { "name": "n", "type": "i32" } ] } ], "key": "k" }"#;
+    let sent = generated(&schema(r#""a.b.c": { "message": "M" }"#, types)).unwrap();
+    assert!(sent.contains("n?: number | undefined;"), "{sent}");
+    let both = generated(&schema(r#""a.b.c": { "message": "M", "reply": "M" }"#, types)).unwrap();
+    assert!(both.contains(" n: number;"), "{both}");
 }
 
 #[test]

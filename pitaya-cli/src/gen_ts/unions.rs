@@ -1,6 +1,6 @@
 //! Messages of several shapes: discriminated unions for the compiler, and data for the runtime.
 
-use pitaya_schema::{Type, UnionDef, Variant, VariantBody};
+use pitaya_schema::{UnionDef, Variant, VariantBody};
 
 use super::Gen;
 use super::names::{property, text};
@@ -12,35 +12,31 @@ impl Gen<'_> {
     pub(super) fn union(&self, name: &str, def: &UnionDef, out: &mut Writer) {
         let received = self.reach.received.contains(name);
         out.line(&format!("export type {} =", self.names.of(name)));
-        for variant in &def.variants {
-            out.doc(&variant.doc);
-            self.variant(def, variant, received, out);
-        }
-        out.line(&format!("  | pitaya.UnknownVariant<{}>;", text(&def.key)));
+        out.indented(|out| {
+            for variant in &def.variants {
+                out.doc(&variant.doc);
+                self.variant(def, variant, received, out);
+            }
+            out.line(&format!("| pitaya.UnknownVariant<{}>;", text(&def.key)));
+        });
     }
 
     fn variant(&self, def: &UnionDef, variant: &Variant, received: bool, out: &mut Writer) {
         let key = format!("{}: {}", property(&def.key), text(&variant.name));
         match (&variant.body, &def.content) {
-            (VariantBody::Unit, _) => out.line(&format!("  | {{ {key} }}")),
-            (VariantBody::Fields(fields), None) => out.block("  | {", "    }", |out| {
-                out.indented(|out| {
-                    out.line(&format!("{key};"));
-                    self.fields(fields, received, out);
-                });
-            }),
-            (VariantBody::Fields(fields), Some(content)) => out.block("  | {", "    }", |out| {
-                out.indented(|out| {
-                    out.line(&format!("{key};"));
-                    out.block(&format!("{}: {{", property(content)), "};", |out| {
+            (VariantBody::Unit, _) => out.line(&format!("| {{ {key} }}")),
+            (VariantBody::Fields(fields), content) => out.block("| {", "}", |out| {
+                out.line(&format!("{key};"));
+                match content {
+                    None => self.fields(fields, received, out),
+                    Some(content) => out.block(&format!("{}: {{", property(content)), "};", |out| {
                         self.fields(fields, received, out);
-                    });
-                });
+                    }),
+                }
             }),
-            (VariantBody::Message(ty), None) => out.line(&format!("  | ({{ {key} }} & {})", self.ty(ty))),
+            (VariantBody::Message(ty), None) => out.line(&format!("| ({{ {key} }} & {})", self.ty(ty))),
             (VariantBody::Message(ty), Some(content)) => {
-                let may_miss = matches!(ty, Type::Opt(_));
-                out.line(&format!("  | {{ {key}; {} }}", self.property(content, ty, may_miss)));
+                out.line(&format!("| {{ {key}; {} }}", self.property(content, ty, false)));
             }
         }
     }
@@ -49,8 +45,10 @@ impl Gen<'_> {
 /// Writes a union as data.
 pub(super) fn union_data(name: &str, def: &UnionDef, out: &mut Writer) {
     out.block(&format!("{}: {{", property(name)), "},", |out| {
-        let content = def.content.as_deref().map(|name| format!(" content: {},", text(name)));
-        out.line(&format!("key: {},{}", text(&def.key), content.unwrap_or_default()));
+        out.line(&format!("key: {},", text(&def.key)));
+        if let Some(content) = &def.content {
+            out.line(&format!("content: {},", text(content)));
+        }
         out.block("variants: {", "},", |out| {
             for variant in &def.variants {
                 variant_data(variant, out);
