@@ -106,7 +106,8 @@ impl Requests {
             let (requests, connection) = (Arc::clone(&self), Arc::clone(&connection));
             self.tasks.spawn(async move {
                 let answer = request.await;
-                requests.answer(&connection, reply, answer).await;
+                // Its future is large, and tokio moves the future of a task several times.
+                Box::pin(requests.answer(&connection, reply, answer)).await;
             });
         }
     }
