@@ -8,7 +8,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::msgpack;
+use super::oneof;
 use super::protobuf::{Protobuf, full_name};
+use super::shape::Shape;
 
 /// A body that the server sent, as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +97,15 @@ impl Contract {
             "protobuf" => {
                 let protobuf = self.protobuf.as_ref().ok_or(NO_PROTOBUF)?;
                 match ty {
-                    Some(Type::Named(name)) => protobuf.encode(&full_name(&self.schema, name), text),
+                    Some(ty @ Type::Named(name)) => {
+                        let name = full_name(&self.schema, name);
+                        if !oneof::differs(&self.schema) {
+                            return protobuf.encode(&name, text);
+                        }
+                        let value = serde_json::from_str(text).map_err(|error| no_json(&error))?;
+                        let value = oneof::to_protobuf(&self.schema, Some(Shape::Type(ty)), value)?;
+                        protobuf.encode(&name, &value.to_string())
+                    }
                     _ => Err(format!("the message of `{route}` is not known")),
                 }
             }
@@ -132,10 +142,22 @@ impl Contract {
         let json = match (serializer, &self.protobuf, name) {
             ("json", ..) => return Body::of_text(body),
             ("msgpack", ..) => msgpack::decode(body),
-            ("protobuf", Some(protobuf), Some(name)) => protobuf.decode(name, body),
+            ("protobuf", Some(protobuf), Some(name)) => {
+                protobuf.decode(name, body).and_then(|json| self.unions_from_protobuf(ty, json))
+            }
             _ => return Body::of_bytes(body),
         };
         json.map_or_else(|_| Body::of_bytes(body), Body::Json)
+    }
+
+    /// Returns the JSON of the schema for the JSON of Protobuf.
+    fn unions_from_protobuf(&self, ty: Option<&Type>, json: String) -> Result<String, String> {
+        if !oneof::differs(&self.schema) {
+            return Ok(json);
+        }
+        let value = serde_json::from_str(&json).map_err(|error| error.to_string())?;
+        let value = oneof::from_protobuf(&self.schema, ty.map(Shape::Type), value)?;
+        Ok(value.to_string())
     }
 }
 
@@ -200,6 +222,39 @@ mod tests {
         assert_eq!(encode("x.z", "{").unwrap(), "{");
         assert_eq!(encode("unknown.route", "{").unwrap(), "{");
         assert_eq!(contract.encode("json", "a.x.y", None).unwrap(), "");
+    }
+
+    #[test]
+    fn unions_in_protobuf_have_the_json_of_the_schema() {
+        let text = include_str!("../../../pitaya-schema/tests/fixtures/shapes.json");
+        let contract = Contract::of_schema(Schema::from_json(text).unwrap()).unwrap();
+        let encode = |route: &str, text: &str| contract.encode("protobuf", route, Some(text));
+        for (json, bytes) in [
+            (r#"{"data":{"x":1,"y":2},"type":"Move"}"#, &b"\x0a\x04\x08\x01\x10\x02"[..]),
+            (r#"{"data":{"after":5,"text":"a"},"type":"Say"}"#, b"\x12\x05\x0a\x01a\x10\x05"),
+            (r#"{"data":7,"type":"Score"}"#, b"\x18\x07"),
+            (r#"{"type":"Stop"}"#, b"\x2a\x00"),
+        ] {
+            let written = encode("match.input", json).unwrap();
+            assert_eq!(written, bytes);
+            assert_eq!(contract.decode_push("protobuf", "onInput", &written), Body::Json(json.to_owned()));
+            let turn = format!("{{\"input\":{json},\"rest\":[{json}],\"wait\":-1}}");
+            let written = encode("match.turn", &turn).unwrap();
+            assert_eq!(contract.decode_answer("protobuf", "match.turn", &written), Body::Json(turn));
+        }
+        for (json, expected) in [
+            ("{", "not JSON"),
+            ("5", "5 is no object with the key `type`"),
+            ("{}", "the key `type` names no variant"),
+            (r#"{"type":"Jump"}"#, "`Jump` is no variant"),
+            (r#"{"type":"Move"}"#, "`Move` has no `data`"),
+            (r#"{"type":"Score","data":"x"}"#, "the data is no `game.v1.Input`"),
+        ] {
+            let error = encode("match.input", json).unwrap_err();
+            assert!(error.contains(expected), "{json}: {error}");
+        }
+        // A variant of a newer server.
+        assert_eq!(contract.decode_push("protobuf", "onInput", b"\x48\x01"), Body::Json("{}".to_owned()));
     }
 
     #[test]

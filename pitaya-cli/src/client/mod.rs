@@ -4,13 +4,15 @@ mod address;
 mod contract;
 mod documentation;
 mod msgpack;
+mod oneof;
 mod protobuf;
+mod shape;
 mod tls;
 
 pub(crate) use address::Address;
 pub(crate) use contract::{Body, Contract, find};
 pub(crate) use documentation::ask;
-pub(crate) use msgpack::field;
+pub(crate) use shape::Shape;
 
 use std::time::Duration;
 

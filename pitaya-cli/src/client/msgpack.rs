@@ -3,14 +3,16 @@
 use std::fmt;
 
 use bytes::Bytes;
-use pitaya_schema::{Scalar, Schema, Type, TypeDef};
+use pitaya_schema::{Scalar, Schema, Type};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 use serde_json::{Map, Number, Value};
 
+use super::shape::Shape;
+
 /// Encodes JSON. A type tells lists of numbers from bytes.
 pub(super) fn encode(value: &Value, ty: Option<&Type>, schema: &Schema) -> Result<Bytes, String> {
-    let typed = Typed { value, ty, schema };
+    let typed = Typed { value, shape: ty.map(Shape::Type), schema };
     rmp_serde::to_vec_named(&typed).map(Bytes::from).map_err(|error| error.to_string())
 }
 
@@ -21,42 +23,36 @@ pub(super) fn decode(body: &[u8]) -> Result<String, String> {
     Ok(value.to_string())
 }
 
-/// A value with its type.
+/// A value with its shape.
 struct Typed<'a> {
     value: &'a Value,
-    ty: Option<&'a Type>,
+    shape: Option<Shape<'a>>,
     schema: &'a Schema,
 }
 
 impl Serialize for Typed<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { value, ty, schema } = *self;
-        let ty = match ty {
-            Some(Type::Opt(inner)) => Some(&**inner),
-            other => other,
-        };
+        let Self { value, shape, schema } = *self;
         match value {
             Value::Array(all) => {
-                if ty == Some(&Type::Scalar(Scalar::Bytes))
+                if shape.and_then(Shape::ty) == Some(&Type::Scalar(Scalar::Bytes))
                     && let Some(bytes) = bytes(all)
                 {
                     return serializer.serialize_bytes(&bytes);
                 }
-                let ty = match ty {
-                    Some(Type::List(inner)) => Some(&**inner),
-                    _ => None,
-                };
                 let mut list = serializer.serialize_seq(Some(all.len()))?;
-                for value in all {
-                    list.serialize_element(&Typed { value, ty, schema })?;
+                for (at, value) in all.iter().enumerate() {
+                    let shape = shape.and_then(|shape| shape.element(at));
+                    list.serialize_element(&Typed { value, shape, schema })?;
                 }
                 list.end()
             }
             Value::Object(all) => {
                 let mut map = serializer.serialize_map(Some(all.len()))?;
                 for (key, value) in all {
-                    let ty = field(schema, ty, key);
-                    map.serialize_entry(key, &Typed { value, ty, schema })?;
+                    let text = |member: &str| all.get(member).and_then(Value::as_str);
+                    let shape = shape.and_then(|shape| shape.member(schema, key, text));
+                    map.serialize_entry(key, &Typed { value, shape, schema })?;
                 }
                 map.end()
             }
@@ -67,19 +63,6 @@ impl Serialize for Typed<'_> {
 
 fn bytes(all: &[Value]) -> Option<Vec<u8>> {
     all.iter().map(|value| u8::try_from(value.as_u64()?).ok()).collect()
-}
-
-/// Returns the type of a field of a message, or of a value of a map.
-pub(crate) fn field<'a>(schema: &'a Schema, ty: Option<&'a Type>, name: &str) -> Option<&'a Type> {
-    match ty? {
-        Type::Opt(inner) => field(schema, Some(inner), name),
-        Type::Map(_, value) => Some(value),
-        Type::Named(message) => match schema.types.get(message)? {
-            TypeDef::Struct(def) => def.fields.iter().find(|field| field.name == name).map(|field| &field.ty),
-            TypeDef::Enum(_) | TypeDef::Union(_) => None,
-        },
-        _ => None,
-    }
 }
 
 /// JSON that is read from any format. Bytes become a list of numbers, as in the JSON of servers.
@@ -175,6 +158,29 @@ mod tests {
         assert!(body.windows(4).any(|part| part == [0xc4, 2, 1, 2]), "bytes are binary");
         assert!(body.windows(3).any(|part| part == [0x92, 1, 2]), "a list is an array");
         assert_eq!(serde_json::from_str::<Value>(&decode(&body).unwrap()).unwrap(), value);
+    }
+
+    #[test]
+    fn bytes_in_unions_and_tuples_are_written_by_type() {
+        let schema = Schema::from_json(
+            r#"{ "pitaya": 1, "types": {
+                "U": { "union": [ { "name": "A", "fields": [ { "name": "b", "type": "bytes" } ] },
+                                  { "name": "B", "fields": [ { "name": "b", "type": { "list": "u8" } } ] } ], "key": "k" },
+                "V": { "union": [ { "name": "A", "message": { "tuple": ["bytes", "any", "U"] } } ],
+                       "key": "k", "content": "c" } } }"#,
+        )
+        .unwrap();
+        let body = |ty: &str, value| encode(&value, Some(&Type::named(ty)), &schema).unwrap();
+        assert_eq!(body("U", json!({ "k": "A", "b": [7] })), &b"\x82\xa1b\xc4\x01\x07\xa1k\xa1A"[..]);
+        assert_eq!(body("U", json!({ "k": "B", "b": [7] })), &b"\x82\xa1b\x91\x07\xa1k\xa1B"[..]);
+        let value = json!({ "k": "A", "c": [[7], [7], { "k": "A", "b": [7] }] });
+        let written = body("V", value);
+        assert!(
+            written.starts_with(b"\x82\xa1c\x93\xc4\x01\x07\x91\x07\x82\xa1b\xc4\x01\x07"),
+            "{written:?}"
+        );
+        // A variant that the schema does not know is written as it is.
+        assert_eq!(body("V", json!({ "k": "Z", "c": [7] })), &b"\x82\xa1c\x91\x07\xa1k\xa1Z"[..]);
     }
 
     #[test]

@@ -141,7 +141,7 @@ fn key_that_the_runtime_uses_is_refused() {
 }
 
 #[test]
-fn field_of_a_variant_that_is_only_sent_may_be_left_out() {
+fn field_of_a_sent_variant_may_be_left_out() {
     let types =
         r#""M": { "union": [ { "name": "A", "fields": [ { "name": "n", "type": "i32" } ] } ], "key": "k" }"#;
     let sent = generated(&schema(r#""a.b.c": { "message": "M" }"#, types)).unwrap();

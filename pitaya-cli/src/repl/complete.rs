@@ -1,9 +1,9 @@
 //! Completion of commands, routes and fields.
 
-use pitaya_schema::{Schema, Type, TypeDef};
+use pitaya_schema::{Schema, Type};
 
 use super::command::COMMANDS;
-use crate::client::{field, find};
+use crate::client::{Shape, find};
 
 /// Returns where the word at the end of `line` begins, and the words that may take its place.
 pub(crate) fn complete(line: &str, schema: &Schema) -> (usize, Vec<String>) {
@@ -44,10 +44,12 @@ fn data(line: &str) -> Option<(&str, usize)> {
 
 /// An object or a list that is not closed.
 struct Open<'a> {
-    ty: Option<&'a Type>,
+    shape: Option<Shape<'a>>,
     object: bool,
-    /// The names of the object's fields so far.
-    names: Vec<String>,
+    /// The names of the object's fields so far, with their values that are texts.
+    fields: Vec<(String, Option<String>)>,
+    /// The elements of a list before this one.
+    before: usize,
     /// Whether the value of the last field has not ended.
     value: bool,
 }
@@ -63,11 +65,11 @@ fn complete_data(json: &str, message: Option<&Type>, schema: &Schema) -> (usize,
     while let Some((at, next)) = chars.next() {
         match next {
             '{' | '[' => {
-                let ty = match open.last() {
-                    None => message,
-                    Some(outer) => inner(outer, schema),
+                let shape = match open.last() {
+                    None => message.map(Shape::Type),
+                    Some(outer) => outer.inner(schema),
                 };
-                open.push(Open { ty, object: next == '{', names: Vec::new(), value: false });
+                open.push(Open { shape, object: next == '{', fields: Vec::new(), before: 0, value: false });
             }
             '}' | ']' => {
                 open.pop();
@@ -75,6 +77,7 @@ fn complete_data(json: &str, message: Option<&Type>, schema: &Schema) -> (usize,
             ',' => {
                 if let Some(last) = open.last_mut() {
                     last.value = false;
+                    last.before += 1;
                 }
             }
             ':' => {
@@ -96,8 +99,14 @@ fn complete_data(json: &str, message: Option<&Type>, schema: &Schema) -> (usize,
                     }
                 }
                 match open.last_mut() {
-                    Some(last) if last.object && !last.value && closed => last.names.push(text),
-                    Some(last) if last.object && !last.value => return (at, names(last, &text, schema)),
+                    Some(last) if last.object && !last.value && closed => last.fields.push((text, None)),
+                    Some(last) if last.object && !last.value => return (at, last.names(&text, schema)),
+                    Some(last) if last.object && closed => {
+                        if let Some((_, value)) = last.fields.last_mut() {
+                            *value = Some(text);
+                        }
+                    }
+                    Some(last) if last.object => return (at, last.texts(&text, schema)),
                     _ if closed => {}
                     _ => return (json.len(), Vec::new()),
                 }
@@ -107,38 +116,41 @@ fn complete_data(json: &str, message: Option<&Type>, schema: &Schema) -> (usize,
     }
     match open.last() {
         Some(last) if last.object && !last.value && json.ends_with(['{', ',', ' ']) => {
-            (json.len(), names(last, "", schema))
+            (json.len(), last.names("", schema))
         }
         _ => (json.len(), Vec::new()),
     }
 }
 
-/// Returns the type of what begins inside.
-fn inner<'a>(outer: &Open<'a>, schema: &'a Schema) -> Option<&'a Type> {
-    if outer.object {
-        return field(schema, outer.ty, outer.names.last()?);
+impl<'a> Open<'a> {
+    fn text(&self, member: &str) -> Option<&str> {
+        let (_, value) = self.fields.iter().find(|(name, _)| name == member)?;
+        value.as_deref()
     }
-    let mut ty = outer.ty?;
-    while let Type::Opt(inner) = ty {
-        ty = inner;
-    }
-    match ty {
-        Type::List(inner) => Some(inner),
-        _ => None,
-    }
-}
 
-/// Returns the fields that the object does not have yet, as text of JSON.
-fn names(open: &Open<'_>, prefix: &str, schema: &Schema) -> Vec<String> {
-    let mut ty = open.ty;
-    while let Some(Type::Opt(inner)) = ty {
-        ty = Some(inner);
+    /// Returns the shape of what begins inside.
+    fn inner(&self, schema: &'a Schema) -> Option<Shape<'a>> {
+        if !self.object {
+            return self.shape?.element(self.before);
+        }
+        let (name, _) = self.fields.last()?;
+        self.shape?.member(schema, name, |member| self.text(member))
     }
-    let Some(Type::Named(name)) = ty else { return Vec::new() };
-    let Some(TypeDef::Struct(def)) = schema.types.get(name) else { return Vec::new() };
-    let fields = def.fields.iter().map(|field| &field.name);
-    let fields = fields.filter(|name| name.starts_with(prefix) && !open.names.contains(name));
-    fields.map(|name| format!("\"{name}\": ")).collect()
+
+    /// Returns the fields that the object does not have yet, as text of JSON.
+    fn names(&self, prefix: &str, schema: &Schema) -> Vec<String> {
+        let names = self.shape.map(|shape| shape.names(schema, |member| self.text(member)));
+        let is_new = |name: &str| !self.fields.iter().any(|(other, _)| other == name);
+        let names = names.into_iter().flatten().filter(|name| name.starts_with(prefix) && is_new(name));
+        names.map(|name| format!("\"{name}\": ")).collect()
+    }
+
+    /// Returns the texts that the value of the last field may be, as text of JSON.
+    fn texts(&self, prefix: &str, schema: &Schema) -> Vec<String> {
+        let (Some(shape), Some((name, _))) = (self.shape, self.fields.last()) else { return Vec::new() };
+        let texts = shape.texts(schema, name).into_iter().filter(|text| text.starts_with(prefix));
+        texts.map(|text| format!("\"{text}\"")).collect()
+    }
 }
 
 #[cfg(test)]
@@ -180,6 +192,21 @@ mod tests {
         assert_eq!(words("request room.join {\"next\": {\"name\": 1, \"n"), ["\"next\": "]);
         assert_eq!(words("request room.join {\"all\": [{\"a"), ["\"all\": "]);
         assert_eq!(words("request room.join {\"all\": [{}], \"na"), ["\"name\": "]);
+    }
+
+    #[test]
+    fn variants_and_their_fields_are_completed() {
+        let shapes = include_str!("../../../pitaya-schema/tests/fixtures/shapes.json");
+        let schema = Schema::from_json(shapes).unwrap();
+        let words = |line: &str| complete(&format!("request match.{line}"), &schema).1;
+        assert_eq!(words("input {"), ["\"type\": "]);
+        assert_eq!(words("input {\"type\": \"S"), ["\"Say\"", "\"Score\"", "\"Stop\""]);
+        assert_eq!(words("input {\"type\": \"Say\", "), ["\"data\": "]);
+        assert_eq!(words("input {\"type\": \"Say\", \"data\": {\""), ["\"text\": ", "\"after\": "]);
+        assert_eq!(words("draw {\"shape\": {\"kind\": \"circle\", \"r"), ["\"radius\": "]);
+        assert!(words("input {\"type\": \"Jump\", \"d").is_empty());
+        assert!(words("input {\"type\": \"Say\", \"data\": {\"text\": \"").is_empty());
+        assert!(words("maybe [\"").is_empty());
     }
 
     #[test]
