@@ -1,7 +1,7 @@
 // How a server writes and reads JSON and MessagePack.
 
 import { decode, encode } from "@msgpack/msgpack";
-import { isEnum, isMessage } from "./schemas.mjs";
+import { bodyOf, fieldsOf, isEnum, isMessage, isUnion } from "./schemas.mjs";
 import { defaultOf, fits, isDefault } from "./values.mjs";
 
 /** JSON or MessagePack. */
@@ -24,10 +24,18 @@ function treeOf(random, schema, type, value, json) {
   if (type.map !== undefined) {
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inner(type.map[1], item)]));
   }
+  if (type.tuple !== undefined) return value.map((item, at) => inner(type.tuple[at], item));
+  if (isUnion(schema, type)) {
+    const { key, content, union } = schema.types[type];
+    const body = bodyOf(union.find(({ name }) => name === value.variant));
+    const tree = body && inner(body, value.value);
+    return { [key]: value.variant, ...(content === undefined ? tree : body && { [content]: tree }) };
+  }
   if (type.text !== undefined) return String(value);
   if (isEnum(schema, type)) return schema.types[type].repr === "name" ? value.name : value.number;
   if (isMessage(schema, type)) {
-    const { fields, proto } = schema.types[type];
+    const fields = fieldsOf(schema, type);
+    const { proto } = schema.types.T;
     // A message with a Protobuf form leaves defaults out; another one may.
     const left = ({ type: of, required, name }) =>
       !required && isDefault(schema, of, value[name]) && (proto || random.chance(0.5));
@@ -53,6 +61,19 @@ function valueOf(schema, type, tree, at) {
     if (!isObject) refuse("no map");
     return Object.fromEntries(Object.entries(tree).map(([key, item]) => [key, inner(type.map[1], item, key)]));
   }
+  if (type.tuple !== undefined) {
+    const isTuple = Array.isArray(tree) && tree.length === type.tuple.length;
+    return isTuple ? tree.map((item, at) => inner(type.tuple[at], item, at)) : refuse("no tuple");
+  }
+  if (isUnion(schema, type)) {
+    if (!isObject) refuse("no object");
+    const { key, content, union } = schema.types[type];
+    const known = union.find(({ name }) => name === tree[key]) ?? refuse("an unknown variant");
+    const body = bodyOf(known);
+    if (body === undefined) return content !== undefined && content in tree ? refuse("a value") : { variant: known.name };
+    const value = content === undefined ? tree : tree[content];
+    return { variant: known.name, value: value === undefined ? refuse(`${content} is missing`) : inner(body, value, known.name) };
+  }
   if (type.text !== undefined) {
     const isText = typeof tree === "string" && /^-?\d+$/.test(tree);
     return valueOf(schema, type.text, isText ? BigInt(tree) : tree, at);
@@ -68,7 +89,7 @@ function valueOf(schema, type, tree, at) {
       if (tree[name] !== undefined) return inner(of, tree[name], name);
       return required ? refuse(`${name} is missing`) : defaultOf(schema, of);
     };
-    return Object.fromEntries(schema.types[type].fields.map((field) => [field.name, read(field)]));
+    return Object.fromEntries(fieldsOf(schema, type).map((field) => [field.name, read(field)]));
   }
   switch (type) {
     case "bool":
@@ -83,6 +104,8 @@ function valueOf(schema, type, tree, at) {
     }
     case "any":
       return tree;
+    case "duration":
+      return inner("i64", tree, type);
     default: {
       const isWhole = typeof tree === "bigint" || Number.isInteger(tree);
       return isWhole && fits(type, tree) ? tree : refuse(`no ${type}`);

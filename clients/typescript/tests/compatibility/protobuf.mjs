@@ -1,11 +1,12 @@
 // How a server writes and reads Protobuf.
 
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { isEnum, isMessage } from "./schemas.mjs";
+import { bodyOf, fieldsOf, isEnum, isMessage, isUnion } from "./schemas.mjs";
 import { defaultOf, fits, isDefault } from "./values.mjs";
 
 const PROTO_TYPES = {
   bool: "bool", i32: "int32", i64: "int64", u32: "uint32", u64: "uint64", f32: "float", f64: "double", string: "string", bytes: "bytes",
+  duration: "int64",
 };
 const FIXED32 = ["float", "fixed32", "sfixed32"];
 const FIXED64 = ["double", "fixed64", "sfixed64"];
@@ -24,7 +25,7 @@ export const protobuf = {
 
 /** The Protobuf type of one element. */
 function elementOf(schema, type, encoding) {
-  if (isMessage(schema, type)) return "message";
+  if (isMessage(schema, type) || isUnion(schema, type)) return "message";
   if (isEnum(schema, type)) return "int32";
   return encoding ?? PROTO_TYPES[type.text ?? type];
 }
@@ -36,7 +37,8 @@ function wireOf(element) {
 }
 
 function writeMessage(schema, name, value, writer) {
-  for (const { name: field, type, tag, encoding } of schema.types[name].fields) {
+  if (isUnion(schema, name)) return writeVariant(schema, name, value, writer);
+  for (const { name: field, type, tag, encoding } of fieldsOf(schema, name)) {
     const whole = type.opt ?? type;
     const found = value[field];
     if (found === null || (type.opt === undefined && isDefault(schema, type, found))) continue;
@@ -67,6 +69,15 @@ function writeMessage(schema, name, value, writer) {
   }
 }
 
+/** A variant without a value is the empty message. */
+function writeVariant(schema, name, { variant, value }, writer) {
+  const found = schema.types[name].union.find((other) => other.name === variant);
+  const body = bodyOf(found) ?? { fields: [] };
+  const element = elementOf(schema, body);
+  writer.tag(found.tag, wireOf(element));
+  writeOne(schema, body, element, value, writer);
+}
+
 function writeOne(schema, type, element, value, writer) {
   if (element === "message") {
     writer.fork();
@@ -77,12 +88,29 @@ function writeOne(schema, type, element, value, writer) {
   }
 }
 
+function readVariant(schema, name, bytes) {
+  let value;
+  const reader = new BinaryReader(bytes);
+  while (reader.pos < reader.len) {
+    const [tag, wire] = reader.tag();
+    const found = schema.types[name].union.find((other) => other.tag === tag);
+    if (found === undefined) throw new TypeError(`${name}: an unknown variant`);
+    const body = bodyOf(found) ?? { fields: [] };
+    const element = elementOf(schema, body);
+    if (wire !== wireOf(element)) throw new TypeError(`${name}: wrong wire type ${wire}`);
+    const read = readOne(schema, body, element, reader);
+    value = bodyOf(found) === undefined ? { variant: found.name } : { variant: found.name, value: read };
+  }
+  return value ?? defaultOf(schema, name);
+}
+
 function readMessage(schema, name, bytes) {
+  if (isUnion(schema, name)) return readVariant(schema, name, bytes);
   const value = defaultOf(schema, name);
   const reader = new BinaryReader(bytes);
   while (reader.pos < reader.len) {
     const [tag, wire] = reader.tag();
-    const field = schema.types[name].fields.find((other) => other.tag === tag);
+    const field = fieldsOf(schema, name).find((other) => other.tag === tag);
     if (field === undefined) reader.skip(wire, tag);
     else readField(schema, field, wire, reader, value);
   }
@@ -131,7 +159,7 @@ function readOne(schema, type, element, reader) {
     return known;
   }
   const scalar = type.text ?? type;
-  if (!["i64", "u64"].includes(scalar)) return value;
+  if (!["i64", "u64", "duration"].includes(scalar)) return value;
   const wide = BigInt(value);
   if (!fits(scalar, wide)) throw new TypeError(`${type}: out of range`);
   return wide;
