@@ -120,7 +120,7 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
     core::remote(args.into(), item.into()).into_tokens().into()
 }
 
-/// Turns a struct into a message: an argument or a reply of handlers and remotes, or a push.
+/// Turns a type into a message: an argument or a reply of handlers and remotes, or a push.
 ///
 /// ```text
 /// #[message]
@@ -137,12 +137,22 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// #[message]
 /// pub enum Mode { Solo, Team }             // a field's type; travels as its name
+///
+/// #[message]                               // several shapes: {"type":"Move","x":1.5}, {"type":"Stop"}
+/// pub enum Command { Move { x: f32 }, Say(Said), Stop }
 /// ```
 ///
 /// An enum of names is a type of fields. With `proto` it travels as its number, in every format; without, as its name in
 /// JSON and MessagePack, and it cannot be in a message with `proto`. `#[serde(rename_all = "…")]` on the enum and
 /// `#[serde(rename = "…")]` on a variant change the names. An unknown name fails the decoding of the
 /// message.
+///
+/// An enum whose variants have data is a message of several shapes, in JSON and MessagePack. It is a map with the name of
+/// the variant in the key `type`, or in that of `#[serde(tag = "…")]`, and the fields of the variant beside it. With
+/// `#[serde(tag = "…", content = "…")]` the value of the variant has a key of its own. A variant has no value, named
+/// fields, or one value: a message with fields, or with `content` any type of fields. `rename_all` and
+/// `rename_all_fields` on the enum, and `rename` and `rename_all` on a variant, change the names. The keys may come in any
+/// order. Unknown keys are ignored; an unknown variant fails the decoding. `proto` and `json` are not possible.
 ///
 /// Keys:
 /// - `proto`: the message has a Protobuf form; each field has its `#[tag(n)]`. In JSON and MessagePack, fields with

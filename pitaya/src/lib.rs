@@ -110,7 +110,7 @@ pub mod __private {
     pub use crate::route::{Notify, Route};
     pub use crate::serialize::{
         Codecs, EnumSchema, EnumValue, Field, FieldType, Message, Push, PushType, Schema, TextField, Type,
-        fields, names, text,
+        UnionSchema, VariantBody, VariantSchema, fields, names, text, union,
     };
     pub use crate::services::Services;
     pub use crate::session::SessionData;

@@ -27,6 +27,29 @@ pub enum Mode {
     BigTeam,
 }
 
+/// An action of a player.
+#[message(push = "onAction")]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Action {
+    /// Moves.
+    Move {
+        /// To the right.
+        x: f32,
+        #[field(text)]
+        id: u64,
+    },
+    Take(Item),
+    Stop,
+}
+
+/// A value with a key of its own.
+#[message]
+#[serde(tag = "type", content = "data")]
+pub enum Outcome {
+    Won(u32),
+    Lost { by: Option<Mode> },
+}
+
 /// A message with a field of each type.
 #[message]
 pub struct Everything {
@@ -49,6 +72,7 @@ pub struct Everything {
     pub slots: BTreeMap<u32, Item>,
     pub gait: Gait,
     pub mode: Mode,
+    pub outcome: Outcome,
     #[serde(rename = "kebab-case")]
     pub kebab_case: Box<Item>,
 }

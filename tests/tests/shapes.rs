@@ -1,6 +1,7 @@
 //! Messages with fields of several shapes, as bytes that were written by hand.
 #![allow(missing_docs)]
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use bytes::BytesMut;
@@ -27,6 +28,47 @@ struct Match {
     next: Option<Mode>,
     #[serde(default)]
     last: Mode,
+}
+
+#[message]
+#[derive(PartialEq)]
+struct Said {
+    text: String,
+}
+
+/// Fields beside the name of the variant.
+#[message(push = "onCommand")]
+#[derive(PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum Command {
+    Move {
+        x: f32,
+        steps: u8,
+    },
+    Say(Said),
+    #[serde(rename = "halt")]
+    Stop,
+    #[serde(rename_all = "camelCase")]
+    Reset {
+        #[field(text)]
+        user_id: u64,
+        slots: BTreeMap<u32, i8>,
+        blob: Bytes,
+        #[serde(default)]
+        mode: Mode,
+        next: Option<Box<Command>>,
+    },
+}
+
+/// A value with a key of its own.
+#[message]
+#[derive(PartialEq)]
+#[serde(tag = "kind", content = "data")]
+enum Event {
+    Left,
+    Joined(Said),
+    Score(u32),
+    Moved { to: i8 },
 }
 
 fn encoded<M: Message>(serializer: &Serializer, value: &M) -> Vec<u8> {
@@ -86,4 +128,105 @@ fn number_for_an_enum_of_names_is_refused() {
 fn absent_enum_of_names_has_its_default() {
     let read: Match = decoded(&Serializer::Json, br#"{"mode":"solo","others":[]}"#).unwrap();
     assert_eq!((read.last, read.next), (Mode::Solo, None));
+}
+
+fn json<M: Message>(text: &str) -> Result<M, String> {
+    decoded(&Serializer::Json, text.as_bytes())
+}
+
+fn msgpack<M: Message>(body: &[u8]) -> Result<M, String> {
+    decoded(&Serializer::MessagePack, body)
+}
+
+fn reset() -> Command {
+    Command::Reset {
+        user_id: u64::MAX,
+        slots: BTreeMap::from([(7, -1)]),
+        blob: Bytes::from_static(b"\x01\xff"),
+        mode: Mode::BigTeam,
+        next: Some(Box::new(Command::Stop)),
+    }
+}
+
+const RESET: &str = r#"{"type":"reset","userId":"18446744073709551615","slots":{"7":-1},"blob":[1,255],"mode":"big_team","next":{"type":"halt"}}"#;
+
+#[test]
+fn union_has_its_fields_beside_the_variant() {
+    let json = &Serializer::Json;
+    both_ways(json, &Command::Move { x: 1.5, steps: 3 }, br#"{"type":"move","x":1.5,"steps":3}"#);
+    both_ways(json, &Command::Say(Said { text: "hi".into() }), br#"{"type":"say","text":"hi"}"#);
+    both_ways(json, &Command::Stop, br#"{"type":"halt"}"#);
+    both_ways(json, &reset(), RESET.as_bytes());
+    let msgpack = &Serializer::MessagePack;
+    let bytes = b"\x83\xa4type\xa4move\xa1x\xca\x3f\xc0\x00\x00\xa5steps\x03";
+    both_ways(msgpack, &Command::Move { x: 1.5, steps: 3 }, bytes);
+    both_ways(msgpack, &Command::Say(Said { text: "hi".into() }), b"\x82\xa4type\xa3say\xa4text\xa2hi");
+    both_ways(msgpack, &Command::Stop, b"\x81\xa4type\xa4halt");
+    let mut bytes = b"\x86\xa4type\xa5reset\xa6userId\xb418446744073709551615\xa5slots\x81\x07\xff".to_vec();
+    bytes.extend(b"\xa4blob\xc4\x02\x01\xff\xa4mode\xa8big_team\xa4next\x81\xa4type\xa4halt");
+    both_ways(msgpack, &reset(), &bytes);
+}
+
+/// Also with `serde_json/arbitrary_precision` (`cargo xtask test unified`), integers as keys, and nesting.
+#[test]
+fn variant_may_come_after_its_fields() {
+    let read: Command = json(r#"{"x":-2,"later":[{"a":null}],"steps":255,"type":"move","more":{}}"#).unwrap();
+    assert_eq!(read, Command::Move { x: -2.0, steps: 255 });
+    let last = RESET.replacen(r#""type":"reset","#, "", 1).replacen("}}", r#"},"type":"reset"}"#, 1);
+    assert_eq!(json::<Command>(&last).unwrap(), reset());
+    let doubles = b"\x83\xa5steps\xcb\x40\x08\x00\x00\x00\x00\x00\x00\xa1x\x07\xa4type\xa4move";
+    assert_eq!(msgpack::<Command>(doubles).unwrap(), Command::Move { x: 7.0, steps: 3 });
+    let mut bytes = b"\x86\xa6userId\xb418446744073709551615\xa5slots\x81\x07\xff".to_vec();
+    bytes
+        .extend(b"\xa4blob\xc4\x02\x01\xff\xa4mode\xa8big_team\xa4next\x81\xa4type\xa4halt\xa4type\xa5reset");
+    assert_eq!(msgpack::<Command>(&bytes).unwrap(), reset());
+}
+
+#[test]
+fn union_has_its_value_in_a_key() {
+    let json = &Serializer::Json;
+    both_ways(json, &Event::Left, br#"{"kind":"Left"}"#);
+    both_ways(json, &Event::Joined(Said { text: "a".into() }), br#"{"kind":"Joined","data":{"text":"a"}}"#);
+    both_ways(json, &Event::Score(7), br#"{"kind":"Score","data":7}"#);
+    both_ways(json, &Event::Moved { to: -1 }, br#"{"kind":"Moved","data":{"to":-1}}"#);
+    both_ways(&Serializer::MessagePack, &Event::Score(7), b"\x82\xa4kind\xa5Score\xa4data\x07");
+    both_ways(&Serializer::MessagePack, &Event::Left, b"\x81\xa4kind\xa4Left");
+    let first = br#"{"data":{"to":-1},"new":1,"kind":"Moved"}"#;
+    assert_eq!(decoded::<Event>(json, first).unwrap(), Event::Moved { to: -1 });
+    assert_eq!(decoded::<Event>(json, br#"{"data":null,"kind":"Left"}"#).unwrap(), Event::Left);
+    let first = b"\x82\xa4data\xcb\x40\x08\x00\x00\x00\x00\x00\x00\xa4kind\xa5Score";
+    assert_eq!(msgpack::<Event>(first).unwrap(), Event::Score(3));
+}
+
+#[test]
+fn wrong_variant_or_value_is_refused() {
+    let refused = |text: &str, expected: &str| {
+        let error = json::<Command>(text).unwrap_err();
+        assert!(error.contains(expected), "{text}: {error}");
+    };
+    refused("{}", "missing field `type`");
+    refused(r#"{"x":1,"steps":1}"#, "missing field `type`");
+    refused(
+        r#"{"type":"Move","x":1,"steps":1}"#,
+        "invalid value: string \"Move\", expected one of `move`, `say`",
+    );
+    refused(r#"{"type":1}"#, "invalid type");
+    refused(r#"{"type":"move","x":1}"#, "missing field `steps`");
+    refused(r#"{"type":"move","x":1,"steps":256}"#, "256");
+    refused(r#"{"x":1,"steps":256,"type":"move"}"#, "256");
+    refused(r#"{"x":1,"steps":1.0,"type":"move"}"#, "expected u8");
+    refused(r#"["move",1,1]"#, "a map with a variant in `type`");
+    let refused = |text: &str, expected: &str| {
+        let error = json::<Event>(text).unwrap_err();
+        assert!(error.contains(expected), "{text}: {error}");
+    };
+    refused(r#"{"data":7}"#, "missing field `kind`");
+    refused(r#"{"kind":"Score"}"#, "missing field `data`");
+    refused(r#"{"kind":"Score","data":7,"data":8}"#, "duplicate field `data`");
+    refused(r#"{"data":7,"data":8,"kind":"Score"}"#, "duplicate field `data`");
+    refused(r#"{"kind":"Score","kind":"Left"}"#, "duplicate field `kind`");
+    refused(r#"{"data":7,"kind":"None"}"#, "expected one of `Left`, `Joined`");
+    assert!(msgpack::<Command>(b"\xdf\xff\xff\xff\xff\xa1x\xdd\xff\xff\xff\xff").is_err());
+    let nested = format!(r#"{{"x":{}"#, "[".repeat(100_000));
+    assert!(json::<Command>(&nested).is_err());
 }

@@ -39,6 +39,7 @@ const FEATURES: &[&str] = &[
 /// recorded from Go Pitaya.
 const UNIFIED: &[&str] = &[
     "macros",
+    "shapes",
     "serializers",
     "e2e",
     "sessions",

@@ -40,6 +40,10 @@ impl<'a> Describer<'a> {
         if self.around.contains(&schema.name) || self.left == 0 {
             return name.into();
         }
+        // A Go client has no type for several shapes.
+        if schema.union.is_some() {
+            return "interface {}".into();
+        }
         self.around.push(schema.name);
         let mut fields = BTreeMap::new();
         for field in schema.fields {
@@ -120,6 +124,24 @@ mod tests {
             Value::Array(all) => 1 + all.iter().map(size).sum::<usize>(),
             _ => 1,
         }
+    }
+
+    #[test]
+    fn types_without_a_form_in_go_are_described() {
+        use crate::serialize::{EnumSchema, UnionSchema};
+
+        static MODE: EnumSchema = EnumSchema::new("Mode", "", &[]).with_names();
+        static UNION: Schema = Schema::new("Union", "", &[]).with_union(&UnionSchema::new("type", None, &[]));
+        static BOTH: Schema = Schema::new(
+            "Both",
+            "",
+            &[
+                Field::new("mode", "", Type::Enum(&MODE), true),
+                Field::new("union", "", Type::Message(|| &UNION), true),
+            ],
+        );
+        let value = Describer::new("protos", false).message(&BOTH);
+        assert_eq!(value, serde_json::json!({"mode": "string", "union": "interface {}"}));
     }
 
     /// A million messages, if each is described where it is used.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pitaya_schema::{
     Encoding, EnumDef, EnumRepr, EnumValue, ErrorCode, Field, Method, Push, PushClass, Scalar, Schema,
-    StructDef, Type, TypeDef,
+    StructDef, Type, TypeDef, UnionDef, Variant, VariantBody,
 };
 
 use super::ExportOptions;
@@ -198,6 +198,13 @@ impl Collector {
 
     fn definition(&mut self, named: Named) -> TypeDef {
         match named {
+            Named::Message(serialize::Schema { union: Some(union), doc, .. }) => TypeDef::Union(UnionDef {
+                doc: (*doc).to_owned(),
+                proto: false,
+                key: union.key.to_owned(),
+                content: union.content.map(str::to_owned),
+                variants: union.variants.iter().map(|variant| self.variant(variant)).collect(),
+            }),
             Named::Message(schema) => TypeDef::Struct(StructDef {
                 doc: schema.doc.to_owned(),
                 proto: schema.proto,
@@ -214,6 +221,18 @@ impl Collector {
                 TypeDef::Enum(EnumDef { doc, repr, values })
             }
         }
+    }
+
+    fn variant(&mut self, variant: &serialize::VariantSchema) -> Variant {
+        use serialize::VariantBody as Body;
+        let body = match &variant.body {
+            Body::Unit => VariantBody::Unit,
+            Body::Fields(fields) => {
+                VariantBody::Fields(fields.iter().map(|field| self.field(field, false)).collect())
+            }
+            Body::Value(ty) => VariantBody::Message(self.ty(ty)),
+        };
+        Variant { doc: variant.doc.to_owned(), ..Variant::new(variant.name, body) }
     }
 
     fn field(&mut self, field: &serialize::Field, proto: bool) -> Field {

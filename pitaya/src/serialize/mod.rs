@@ -25,6 +25,8 @@ mod schema;
 #[doc(hidden)]
 pub mod text;
 mod transcode;
+#[doc(hidden)]
+pub mod union;
 mod whole;
 
 pub use codec::Codecs;
@@ -34,7 +36,9 @@ pub use message::PushType;
 pub use message::{Message, Push, Rules};
 pub use narrow::NarrowJson;
 pub(crate) use payload::ErrorPayload;
-pub use schema::{BodyForm, EnumSchema, EnumValue, Field, FieldType, Schema, Type};
+pub use schema::{
+    BodyForm, EnumSchema, EnumValue, Field, FieldType, Schema, Type, UnionSchema, VariantBody, VariantSchema,
+};
 pub use text::TextField;
 
 use std::fmt;

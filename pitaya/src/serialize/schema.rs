@@ -13,8 +13,10 @@ pub struct Schema {
     pub name: &'static str,
     /// Its documentation.
     pub doc: &'static str,
-    /// Its fields, in order.
+    /// Its fields, in order; empty if it has several shapes.
     pub fields: &'static [Field],
+    /// Its shapes, if it has several.
+    pub union: Option<&'static UnionSchema>,
     /// Whether it has a Protobuf form.
     pub proto: bool,
     /// The route it is pushed on, if it is a push.
@@ -40,7 +42,7 @@ pub enum BodyForm {
 impl Schema {
     /// Creates a schema without Protobuf and push route.
     pub const fn new(name: &'static str, doc: &'static str, fields: &'static [Field]) -> Self {
-        Self { name, doc, fields, proto: false, push: None, body: BodyForm::Fields, place: "" }
+        Self { name, doc, fields, union: None, proto: false, push: None, body: BodyForm::Fields, place: "" }
     }
 
     /// Creates the schema of a message without fields.
@@ -62,12 +64,94 @@ impl Schema {
         self
     }
 
+    /// Makes it a message of several shapes.
+    #[must_use]
+    pub const fn with_union(mut self, union: &'static UnionSchema) -> Self {
+        self.union = Some(union);
+        self
+    }
+
+    /// Returns whether it has fields, and none of the name. For generated code.
+    #[doc(hidden)]
+    pub const fn has_fields_without(&self, name: &str) -> bool {
+        let mut at = 0;
+        while at < self.fields.len() {
+            if same(self.fields[at].name.as_bytes(), name.as_bytes()) {
+                return false;
+            }
+            at += 1;
+        }
+        self.union.is_none() && matches!(self.body, BodyForm::Fields)
+    }
+
     /// Adds a push route.
     #[must_use]
     pub const fn with_push(mut self, route: &'static str) -> Self {
         self.push = Some(route);
         self
     }
+}
+
+const fn same(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
+}
+
+/// The shapes of a message that has several.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct UnionSchema {
+    /// The key of the variant's name.
+    pub key: &'static str,
+    /// The key of the variant's value; `None` if the fields of the value are beside the key of the name.
+    pub content: Option<&'static str>,
+    /// The variants.
+    pub variants: &'static [VariantSchema],
+}
+
+impl UnionSchema {
+    /// Creates the shapes of a message.
+    pub const fn new(
+        key: &'static str,
+        content: Option<&'static str>,
+        variants: &'static [VariantSchema],
+    ) -> Self {
+        Self { key, content, variants }
+    }
+}
+
+/// One shape of a message.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct VariantSchema {
+    /// The name on the wire.
+    pub name: &'static str,
+    /// Its documentation.
+    pub doc: &'static str,
+    /// Its value.
+    pub body: VariantBody,
+}
+
+impl VariantSchema {
+    /// Creates a variant.
+    pub const fn new(name: &'static str, doc: &'static str, body: VariantBody) -> Self {
+        Self { name, doc, body }
+    }
+}
+
+/// The value of a variant.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum VariantBody {
+    /// None.
+    Unit,
+    /// Fields of its own.
+    Fields(&'static [Field]),
+    /// A value of a type: a message with fields, unless the union has a key for values.
+    Value(Type),
 }
 
 /// One field of a message.

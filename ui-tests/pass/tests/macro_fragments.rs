@@ -71,6 +71,19 @@ macro_rules! mode {
 }
 mode!(Mode, Solo, Team, "UPPERCASE");
 
+macro_rules! union {
+    ($name:ident, $key:literal, $t:ty, $first:ident, $second:ident, $maybe:ty) => {
+        #[message]
+        #[serde(tag = $key)]
+        enum $name {
+            $first($t),
+            $second { of: $maybe, me: Option<Box<Self>> },
+            Last,
+        }
+    };
+}
+union!(Union, "kind", Member, One, Two, Option<String>);
+
 macro_rules! data {
     ($name:ident, $t:ty, $maybe:ty) => {
         #[session]
@@ -194,6 +207,9 @@ fn compiles() {
     let say = Say { g: 1 << 60, ..Say::default() };
     assert_eq!(serde_json::to_string(&say).unwrap(), r#"{"g":"1152921504606846976"}"#);
     assert_eq!(serde_json::to_string(&Member { team: Team::Red.into() }).unwrap(), r#"{"team":0}"#);
+    let unions = [Union::One(Member { team: 1 }), Union::Two { of: None, me: Some(Box::new(Union::Last)) }];
+    let unions = serde_json::to_string(&unions).unwrap();
+    assert_eq!(unions, r#"[{"kind":"One","team":1},{"kind":"Two","of":null,"me":{"kind":"Last"}}]"#);
     let modes = serde_json::to_string(&[Mode::Solo, Mode::Team]).unwrap();
     assert_eq!(modes, r#"["SOLO","UPPERCASE"]"#);
     let fields: Vec<_> =

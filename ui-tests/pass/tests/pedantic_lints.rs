@@ -70,6 +70,21 @@ pub mod api {
         Afraid,
     }
 
+    /// A deed.
+    #[message]
+    #[serde(rename_all_fields = "camelCase")]
+    pub enum Deed {
+        /// Goes there.
+        Go {
+            /// To which place.
+            to_place: Option<Place>,
+        },
+        /// Is seen.
+        Show(Seen),
+        /// Nothing.
+        Rest,
+    }
+
     /// Seen by all.
     #[message(lenient, push = "onSeen")]
     pub struct Seen {

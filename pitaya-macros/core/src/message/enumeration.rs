@@ -19,6 +19,15 @@ pub(crate) fn expand(
     sink: &Sink<'_>,
 ) -> Option<TokenStream> {
     let name = &input.ident;
+    if data.variants.iter().any(|variant| !matches!(variant.fields, Fields::Unit))
+        && data.variants.iter().all(|variant| variant.discriminant.is_none())
+    {
+        sink.on(
+            name,
+            format!("`{name}` has several shapes, which have no Protobuf form: remove `proto`, or write a `struct` with an `Option` for each"),
+        );
+        return None;
+    }
     refuse_keys(args, sink);
     for variant in &data.variants {
         let ident = &variant.ident;

@@ -64,26 +64,7 @@ pub(crate) fn structure(ctx: &Ctx, args: &Args, input: &DeriveInput, sink: &Sink
     let derives = derives.with(&added, name);
     let codecs = if rules.proto { quote!(serde_and_proto) } else { quote!(serde) };
     let schema = schema(&private, args, input, &rules, wire.iter().map(|(_, field)| field));
-    let validate = args.span("validate").map(|span| {
-        let rules =
-            quote::quote_spanned!(crate::block::place(span)=> #private::assert::message_rules::<Self>);
-        quote! {
-            const VALIDATE: ::core::option::Option<fn(&Self) -> #private::Result<()>> =
-                ::core::option::Option::Some(#rules);
-        }
-    });
-    let push = args.text("push").map(|route| {
-        quote! {
-            #[automatically_derived]
-            impl #private::Push for #name {
-                const ROUTE: &'static str = #route;
-            }
-            const _: () = {
-                use #private as __p;
-                __p::inventory::submit! { __p::PushType::of::<#name>() }
-            };
-        }
-    });
+    let (validate, push) = (validate(&private, args), push(&private, args, name));
     // The schema comes before the item, because the compiler then reports a field's type in our words first, and in
     // those of other derives after that.
     Some(quote! {
@@ -106,6 +87,39 @@ pub(crate) fn structure(ctx: &Ctx, args: &Args, input: &DeriveInput, sink: &Sink
     })
 }
 
+/// The rules of a message.
+pub(super) fn validate(private: &TokenStream, args: &Args) -> Option<TokenStream> {
+    args.span("validate").map(|span| {
+        let rules =
+            quote::quote_spanned!(crate::block::place(span)=> #private::assert::message_rules::<Self>);
+        quote! {
+            const VALIDATE: ::core::option::Option<fn(&Self) -> #private::Result<()>> =
+                ::core::option::Option::Some(#rules);
+        }
+    })
+}
+
+/// The traits of a push.
+pub(super) fn push(private: &TokenStream, args: &Args, name: &Ident) -> Option<TokenStream> {
+    args.text("push").map(|route| {
+        quote! {
+            #[automatically_derived]
+            impl #private::Push for #name {
+                const ROUTE: &'static str = #route;
+            }
+            const _: () = {
+                use #private as __p;
+                __p::inventory::submit! { __p::PushType::of::<#name>() }
+            };
+        }
+    })
+}
+
+/// The route of a push in its schema.
+pub(super) fn push_schema(args: &Args) -> Option<TokenStream> {
+    args.text("push").map(|route| quote!(.with_push(#route)))
+}
+
 enum Serde {
     /// The user derives serde's traits.
     OfUser,
@@ -117,8 +131,7 @@ fn twin(ctx: &Ctx, item: &DeriveInput, wire: &[(Ident, fields::WireField)]) -> T
     let private = ctx.private();
     let name = &item.ident;
     let mut twin = item.clone();
-    twin.ident =
-        Ident::new(&format!("__{}OnTheWire", name.unraw()), Span::mixed_site().located_at(name.span()));
+    twin.ident = Ident::new(&format!("__{}OnTheWire", name.unraw()), twin_span(name));
     twin.vis = Visibility::Inherited;
     for_serde(&mut twin.attrs);
     if let Data::Struct(data) = &mut twin.data {
@@ -176,8 +189,13 @@ fn twin(ctx: &Ctx, item: &DeriveInput, wire: &[(Ident, fields::WireField)]) -> T
     }
 }
 
+/// The place and hygiene of the name of a twin.
+pub(super) fn twin_span(name: &Ident) -> Span {
+    Span::mixed_site().located_at(name.span())
+}
+
 /// The assumption that a field's type can be serialized; `None` if the type cannot be written as text.
-fn bound(ctx: &Ctx, ty: &Type) -> Option<LitStr> {
+pub(super) fn bound(ctx: &Ctx, ty: &Type) -> Option<LitStr> {
     let ty_text = ty.to_token_stream().to_string();
     if ty_text.contains('$') {
         return None; // `$crate`
@@ -190,7 +208,7 @@ fn bound(ctx: &Ctx, ty: &Type) -> Option<LitStr> {
 }
 
 /// Keeps the attributes that the twin needs: serde's, conditions, and levels of lints.
-fn for_serde(attrs: &mut Vec<Attribute>) {
+pub(super) fn for_serde(attrs: &mut Vec<Attribute>) {
     attrs.retain(|attr| {
         ["serde", "cfg", "allow", "warn", "deny", "expect"].iter().any(|name| attr.path().is_ident(name))
     });
@@ -205,17 +223,27 @@ fn for_serde(attrs: &mut Vec<Attribute>) {
     }
 }
 
-fn without_serde(item: &mut DeriveInput) {
+pub(super) fn without_serde(item: &mut DeriveInput) {
     item.attrs.retain(|attr| !attr.path().is_ident("serde"));
-    if let Data::Struct(data) = &mut item.data {
-        for field in &mut data.fields {
+    let strip = |fields: &mut Fields| {
+        for field in fields {
             field.attrs.retain(|attr| !attr.path().is_ident("serde"));
         }
+    };
+    match &mut item.data {
+        Data::Struct(data) => strip(&mut data.fields),
+        Data::Enum(data) => {
+            for variant in &mut data.variants {
+                variant.attrs.retain(|attr| !attr.path().is_ident("serde"));
+                strip(&mut variant.fields);
+            }
+        }
+        Data::Union(_) => {}
     }
 }
 
 /// A type with the name of the message for `Self`, which is another type in the twin.
-fn without_self(ty: &Type, name: &Ident) -> Type {
+pub(super) fn without_self(ty: &Type, name: &Ident) -> Type {
     fn replace(tokens: TokenStream, name: &Ident) -> TokenStream {
         let replaced = tokens.into_iter().map(|tree| match tree {
             TokenTree::Ident(ident) if ident == "Self" => TokenTree::Ident(name.clone()),
@@ -241,14 +269,17 @@ fn schema<'a>(
     let name = super::name(args, &input.ident);
     let doc = doc_text(&input.attrs);
     let place = super::place_text(&input.ident);
-    let fields = fields.map(|field| {
-        let ty = fields::schema_type(private, field);
-        let fields::WireField { name, doc, required, cfgs, .. } = field;
-        let tag = field.tag.map(|(tag, _)| quote!(.with_tag(#tag)));
-        let encoding = field.encoding.as_ref().map(|encoding| quote!(.with_encoding(#encoding)));
-        quote!(#(#cfgs)* #private::Field::new(#name, #doc, #ty, #required) #tag #encoding)
-    });
+    let fields = fields.map(|field| field_schema(private, field));
     let proto = rules.proto.then(|| quote!(.with_proto()));
-    let push = args.text("push").map(|route| quote!(.with_push(#route)));
+    let push = push_schema(args);
     quote!(#private::Schema::new(#name, #doc, &[#(#fields),*]).with_place(#place) #proto #push)
+}
+
+/// A field in the schema.
+pub(super) fn field_schema(private: &TokenStream, field: &fields::WireField) -> TokenStream {
+    let ty = fields::schema_type(private, field);
+    let fields::WireField { name, doc, required, cfgs, .. } = field;
+    let tag = field.tag.map(|(tag, _)| quote!(.with_tag(#tag)));
+    let encoding = field.encoding.as_ref().map(|encoding| quote!(.with_encoding(#encoding)));
+    quote!(#(#cfgs)* #private::Field::new(#name, #doc, #ty, #required) #tag #encoding)
 }

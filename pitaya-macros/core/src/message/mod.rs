@@ -7,6 +7,7 @@ mod names;
 mod proto;
 mod serde_attr;
 mod text;
+mod union;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -129,6 +130,9 @@ fn expand(args: &Args, input: DeriveInput, sink: &Sink<'_>) -> TokenStream {
             }
         }
         Data::Enum(data) if args.has("proto") => enumeration::expand(&ctx, args, &input, data, sink),
+        Data::Enum(data) if data.variants.iter().any(|variant| !matches!(variant.fields, Fields::Unit)) => {
+            union::expand(&ctx, args, &input, data, sink)
+        }
         Data::Enum(data) => names::expand(&ctx, args, &input, data, sink),
         Data::Union(data) => {
             sink.on(data.union_token, format!("message `{name}` cannot be a union: write a `struct`"));

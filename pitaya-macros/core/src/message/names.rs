@@ -3,8 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
-use syn::{Data, DataEnum, DeriveInput, Fields};
+use syn::{DataEnum, DeriveInput};
 
+use super::expand::without_serde;
 use super::{Derives, enumeration, serde_attr};
 use crate::attr::{Args, Ctx, doc_text};
 use crate::errors::Sink;
@@ -18,13 +19,6 @@ pub(crate) fn expand(
     sink: &Sink<'_>,
 ) -> Option<TokenStream> {
     let name = &input.ident;
-    if data.variants.iter().any(|variant| !matches!(variant.fields, Fields::Unit)) {
-        sink.on(
-            name,
-            format!("`{name}` has several shapes, and a message has one: write a `struct` with an `Option` for each"),
-        );
-        return None;
-    }
     enumeration::refuse_keys(args, sink);
     let rename_all = serde_attr::enumeration(&input.attrs, sink);
     let mut names: Vec<String> = Vec::new();
@@ -95,13 +89,4 @@ pub(crate) fn expand(
             );
         }
     })
-}
-
-fn without_serde(item: &mut DeriveInput) {
-    item.attrs.retain(|attr| !attr.path().is_ident("serde"));
-    if let Data::Enum(data) = &mut item.data {
-        for variant in &mut data.variants {
-            variant.attrs.retain(|attr| !attr.path().is_ident("serde"));
-        }
-    }
 }

@@ -177,6 +177,68 @@ pub(crate) fn variant(attrs: &[Attribute], sink: &Sink<'_>) -> Option<String> {
     rename
 }
 
+/// The serde attributes of a message of several shapes.
+#[derive(Default)]
+pub(crate) struct Union {
+    pub(crate) tag: Option<String>,
+    pub(crate) content: Option<String>,
+    pub(crate) rename_all: Option<String>,
+    pub(crate) rename_all_fields: Option<String>,
+}
+
+pub(crate) fn union(attrs: &[Attribute], sink: &Sink<'_>) -> Union {
+    let mut found = Union::default();
+    let mut content = None;
+    each(attrs, sink, |meta| {
+        if meta.path.is_ident("tag") {
+            found.tag = one_name(&meta, sink)?;
+        } else if meta.path.is_ident("content") {
+            content = meta.path.get_ident().cloned();
+            found.content = one_name(&meta, sink)?;
+        } else if meta.path.is_ident("rename_all") {
+            found.rename_all = read_rename_all(&meta, sink)?;
+        } else if meta.path.is_ident("rename_all_fields") {
+            found.rename_all_fields = read_rename_all(&meta, sink)?;
+        } else if meta.path.is_ident("untagged") {
+            sink.on(
+                &meta.path,
+                "readers need the name of the variant: remove `untagged`; the name is in the key `type`, or in that of \
+                 `#[serde(tag = \"…\")]`",
+            );
+        } else {
+            let takes = "`tag`, `content`, `rename_all` and `rename_all_fields`";
+            refuse_in_enum(&meta, "an enum with data", takes, sink)?;
+        }
+        Ok(())
+    });
+    if let (Some(content), None) = (content, &found.tag) {
+        sink.on(content, "the value has a key but the variant has none: write `tag = \"…\"` too");
+    }
+    found
+}
+
+/// The serde attributes of a variant with data.
+#[derive(Default)]
+pub(crate) struct UnionVariant {
+    pub(crate) rename: Option<String>,
+    pub(crate) rename_all: Option<String>,
+}
+
+pub(crate) fn union_variant(attrs: &[Attribute], sink: &Sink<'_>) -> UnionVariant {
+    let mut found = UnionVariant::default();
+    each(attrs, sink, |meta| {
+        if meta.path.is_ident("rename") {
+            found.rename = one_name(&meta, sink)?;
+        } else if meta.path.is_ident("rename_all") {
+            found.rename_all = read_rename_all(&meta, sink)?;
+        } else {
+            refuse_in_enum(&meta, "a variant", "`rename` and `rename_all`", sink)?;
+        }
+        Ok(())
+    });
+    found
+}
+
 fn refuse_in_enum(meta: &ParseNestedMeta<'_>, what: &str, takes: &str, sink: &Sink<'_>) -> syn::Result<()> {
     let key = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
     sink.on(

@@ -73,6 +73,27 @@ fn an_enum_of_names() {
 }
 
 #[test]
+fn a_message_of_several_shapes() {
+    let item = quote! {
+        /// An action of a player.
+        #[derive(PartialEq)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Command {
+            /// Moves.
+            Move {
+                x: f32,
+                #[field(text)]
+                id: u64,
+            },
+            Say(Said),
+            #[cfg(feature = "more")]
+            Stop,
+        }
+    };
+    assert_snapshot!(code(message(quote!(push = "onCommand"), item)));
+}
+
+#[test]
 fn a_proto_message() {
     let item = quote! {
         #[derive(Default)]
