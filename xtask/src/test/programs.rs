@@ -10,7 +10,8 @@ use serde_json::Value;
 use crate::{cargo, parallel};
 
 /// The programs that take longest. They start first, so that none of them runs alone at the end.
-const LONGEST: &[&str] = &["ui", "outage_matrix", "cost", "process", "worker", "pitaya", "etcd", "outages"];
+const LONGEST: &[&str] =
+    &["ui", "cost", "outage_matrix", "process", "new", "worker", "etcd_outages", "outages", "pitaya"];
 
 /// A test program of a package.
 #[derive(Debug, PartialEq)]
