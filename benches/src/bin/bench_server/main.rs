@@ -14,7 +14,7 @@
 //! traces of 1 % of the messages.
 
 mod back;
-#[cfg(feature = "exporters")]
+#[cfg(feature = "observed")]
 mod observed;
 
 use pitaya::Lifecycle;
@@ -237,15 +237,15 @@ fn in_cluster(_: Builder) -> Result<Builder> {
     Err(Error::internal("built without the feature `cluster`"))
 }
 
-#[cfg(feature = "exporters")]
+#[cfg(feature = "observed")]
 #[allow(clippy::unnecessary_wraps)] // the other one fails
 fn observe(app: Builder) -> Result<Builder> {
     Ok(observed::observe(app))
 }
 
-#[cfg(not(feature = "exporters"))]
+#[cfg(not(feature = "observed"))]
 fn observe(_: Builder) -> Result<Builder> {
-    Err(Error::internal("built without the feature `exporters`"))
+    Err(Error::internal("built without the feature `observed`"))
 }
 
 /// The role of the server in a cluster.
