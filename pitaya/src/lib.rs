@@ -9,6 +9,8 @@
 // Not for all crates: examples and tests have handlers, whose errors are their clients' business.
 #![warn(clippy::missing_errors_doc, clippy::missing_panics_doc)]
 
+// ARCHITECTURE.md of the repository lists what each module owns, in the order in which they may use each other, and
+// where to change what.
 pub mod acceptor;
 pub mod app;
 pub mod binding;

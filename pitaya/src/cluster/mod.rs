@@ -10,6 +10,26 @@
 //! | [`request`] [`response`] | encode and decode calls and answers |
 //! | [`subject`] [`key`] | the formats of addresses and of the registry's keys |
 //!
+//! A node (`node.rs`) has two halves. To other servers:
+//!
+//! | file | job |
+//! |---|---|
+//! | `outbound.rs`, `selection.rs`, `suspects.rs` | chooses a server, sends a call, waits for its answer |
+//! | `forward.rs`, `rpc.rs` | messages of clients; calls of remotes |
+//! | `users.rs` | pushes to users of other servers, and kicks them |
+//! | `presence.rs`, `binds.rs` | announces binds; which of two binds of one user stays |
+//! | `remote_session.rs` | asks the frontend of a session to change it |
+//! | `peers.rs` | all of this as the port of sessions, users and groups |
+//!
+//! From other servers:
+//!
+//! | file | job |
+//! |---|---|
+//! | `receive.rs` | delivers received messages, the same for every transport |
+//! | `inbound.rs`, `local_tables.rs` | serves calls |
+//! | `local_sessions.rs`, `sys.rs` | applies pushes, kicks, announced binds and changes to the sessions of this server |
+//! | `order.rs`, `keyed.rs` | the order of what one call does to a session; calls by key while a server drains |
+//!
 //! `docs/cluster.md` describes the protocol.
 
 mod binds;

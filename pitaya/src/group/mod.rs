@@ -5,7 +5,14 @@
 //! connection. A member that was added stays until code removes it; one that joined by [`Group::join`] leaves with its
 //! session.
 //!
-//! [`Users`] reaches any users by their uids.
+//! [`Users`] reaches any users by their uids. It delivers to sessions of this server itself, and gives the other uids to
+//! the cluster (`cluster/users.rs`), which publishes to their frontends. There `cluster/local_sessions.rs` delivers.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `groups`, `membership` | [`Groups`] and [`Group`]; memberships that end with a session |
+//! | `users` | [`Users`], and the [`Delivery`] that names users who were not reached |
+//! | `store`, `memory`, `etcd` | [`GroupStore`], and groups in memory or in etcd |
 //!
 //! ```
 //! use pitaya::group::Groups;

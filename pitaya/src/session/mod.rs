@@ -6,6 +6,18 @@
 //!
 //! In a cluster a session is on the frontend that has the connection. A handler on another server has a copy while it
 //! runs. The copy binds, pushes, kicks and changes the data of the session on its frontend.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `handle`, `side` | [`Session`], and which of the two sessions it is a handle to |
+//! | `frontend`, `backend` | the session on the server that has the connection; the copy on another server |
+//! | `outbox` | the packets to one client, their limits, and the policy for a full outbox |
+//! | `pushing` | [`Pushing`]: a push that waits while the outbox is full |
+//! | `frontend/sending` | a push that does not wait: what a full outbox means for its sender and its client |
+//! | `binding`, `frontend/enter` | binds |
+//! | `frontend/closing`, `frontend/ending` | how a session ends |
+//! | `pool`, `callback` | all sessions of the app, and the callbacks that concern them |
+//! | `data`, `formats`, `recoding` | session data; pushes and bodies in the serializers of sessions |
 
 mod backend;
 mod binding;
