@@ -14,7 +14,15 @@
 //! }
 //! ```
 //!
-//! [`Builder::run`] serves until a signal; [`Builder::start`] gives a [`Running`] with the bound addresses.
+//! [`Builder::run`] serves until a signal; [`Builder::start`] returns a [`Running`] with the bound addresses.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `builder`, `settings` | [`Builder`]; the configuration as settings of other modules |
+//! | `start`, `accept`, `cluster` | the start: checks, the parts in order, the acceptors last |
+//! | `running`, `signals`, `stop` | [`Running`], the signals that stop it, drain and stop |
+//! | `routes` | the routes of the app as data |
+//! | `watch`, `pages`, `sampling` | reporters and the HTTP server; what they show of the app |
 
 mod accept;
 mod builder;
@@ -24,6 +32,7 @@ mod cluster;
 mod jobs;
 #[cfg(feature = "http")]
 mod pages;
+mod routes;
 mod running;
 mod sampling;
 mod settings;
@@ -34,6 +43,7 @@ mod watch;
 
 pub use crate::connection::{CallLimit, Refusal};
 pub use builder::Builder;
+pub use routes::RouteInfo;
 pub use running::Running;
 
 use std::fmt;
@@ -46,7 +56,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cluster::{Node, Servers};
-use crate::component::{Call, Entry, Extract, FromServices, HasServices, Kind, Rpc, Shared, State};
+use crate::component::{Call, Extract, FromServices, HasServices, Kind, Rpc, Shared, State};
 use crate::config::Config;
 use crate::documentation::Documents;
 use crate::error::{Error, Result, code, text};
@@ -54,7 +64,7 @@ use crate::group::{Groups, Users};
 use crate::metrics::{HeapSource, Metrics};
 use crate::module::Modules;
 use crate::route::Route;
-use crate::serialize::{Message, Schema};
+use crate::serialize::Message;
 use crate::services::Services;
 #[cfg(feature = "testing")]
 use crate::session::CloseReason;
@@ -114,22 +124,6 @@ impl Inner {
             node.servers().clear_listeners();
         }
     }
-}
-
-/// A route that an app serves, as data.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct RouteInfo {
-    /// The full route.
-    pub route: String,
-    /// Its documentation.
-    pub doc: &'static str,
-    /// The type of its message.
-    pub message: Option<&'static Schema>,
-    /// The type of its reply; `None` if it is notify-only.
-    pub reply: Option<&'static Schema>,
-    /// Whether it is `#[concurrent]`: its calls start on arrival.
-    pub concurrent: bool,
 }
 
 impl App {
@@ -249,21 +243,6 @@ impl App {
         services.ok_or_else(|| Error::hidden(code::INTERNAL, "the app has stopped"))
     }
 
-    /// Returns the place for the documents of this app, if the app has its routes.
-    pub(crate) fn documents(&self) -> Option<&OnceLock<Arc<Documents>>> {
-        self.inner.shared.tables.get().map(|_| &self.inner.documents)
-    }
-
-    /// Returns the handlers of this app, sorted by route. Empty once the app has stopped.
-    pub fn handlers(&self) -> Vec<RouteInfo> {
-        self.inner.shared.tables.get().map(|tables| infos(tables.handlers.entries())).unwrap_or_default()
-    }
-
-    /// Returns the remotes of this app, sorted by route. Empty once the app has stopped.
-    pub fn remotes(&self) -> Vec<RouteInfo> {
-        self.inner.shared.tables.get().map(|tables| infos(tables.remotes.entries())).unwrap_or_default()
-    }
-
     /// Calls a remote and waits for its reply. Generated clients are shorter to write.
     ///
     /// `Ok` means that the remote succeeded. For a dropped call see [`Rpc`].
@@ -349,29 +328,9 @@ impl App {
         self.inner.release();
     }
 
-    /// The Protobuf package of the messages of this app.
-    pub(crate) fn proto_package(&self) -> &str {
-        &self.inner.proto_package
-    }
-
     fn stop_timeout(&self) -> Duration {
         self.inner.config.stop_timeout
     }
-}
-
-fn infos(entries: &[Arc<Entry>]) -> Vec<RouteInfo> {
-    let mut all: Vec<_> = entries
-        .iter()
-        .map(|entry| RouteInfo {
-            route: entry.route().to_owned(),
-            doc: entry.info.doc,
-            message: entry.info.message,
-            reply: entry.info.reply,
-            concurrent: entry.info.concurrent,
-        })
-        .collect();
-    all.sort_by(|a, b| a.route.cmp(&b.route));
-    all
 }
 
 impl fmt::Debug for App {
