@@ -1,13 +1,13 @@
 //! Filters that see and change packets before the connection handles them.
 
-use std::{borrow::Cow, fmt, io, sync::Arc};
+use std::borrow::Cow;
 
 use tokio::time::Instant;
 
-use super::{Acceptor, BoxFuture, IncomingConnection, ListenOptions, Listening, Peer};
+use super::Peer;
 use crate::wire::packet::Kind;
 
-/// Makes one [`Filter`] for each connection of an acceptor; see [`Acceptor::wrap`].
+/// Makes one [`Filter`] for each connection of an acceptor; see [`Acceptor::wrap`](super::Acceptor::wrap).
 ///
 /// # Example
 /// ```
@@ -155,44 +155,6 @@ where
 {
     fn wrap(&self, peer: &Peer) -> Box<dyn Filter> {
         Box::new((self.0)(peer))
-    }
-}
-
-/// An acceptor with a wrapper. [`Acceptor::wrap`] returns it.
-pub struct Wrapped<A> {
-    inner: A,
-    wrapper: Arc<dyn Wrapper>,
-}
-
-impl<A> Wrapped<A> {
-    pub(super) fn new(inner: A, wrapper: Arc<dyn Wrapper>) -> Self {
-        Self { inner, wrapper }
-    }
-}
-
-impl<A: Acceptor> Acceptor for Wrapped<A> {
-    fn listen(&mut self, options: &ListenOptions) -> BoxFuture<'_, io::Result<Listening>> {
-        self.inner.listen(options)
-    }
-
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<IncomingConnection>> {
-        let accept = self.inner.accept();
-        let wrapper = &self.wrapper;
-        Box::pin(async move {
-            let mut incoming = accept.await?;
-            incoming.add_wrapper(Arc::clone(wrapper));
-            Ok(incoming)
-        })
-    }
-
-    fn drain(&mut self) -> bool {
-        self.inner.drain()
-    }
-}
-
-impl<A: fmt::Debug> fmt::Debug for Wrapped<A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wrapped").field("inner", &self.inner).finish_non_exhaustive()
     }
 }
 

@@ -10,9 +10,9 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `incoming` | a connection from accept to [`Opened`] |
+//! | `incoming`, `peer` | a connection from accept to [`Opened`]; its other end |
 //! | `fixed_serializer` | an acceptor whose sessions have one serializer |
-//! | `filter` | [`Wrapper`], [`Filter`], [`FilterPacket`] |
+//! | `filter`, `wrapped` | [`Wrapper`], [`Filter`], [`FilterPacket`]; an acceptor with a wrapper |
 //! | `rate_limit` | the sliding log and its wrapper |
 //! | `listener` | the listener of TCP and WebSocket, and their set-up |
 //! | `proxy` | PROXY protocol v1 and v2 |
@@ -26,6 +26,7 @@ mod fixed_serializer;
 mod forwarded;
 mod incoming;
 mod listener;
+mod peer;
 mod proxy;
 mod rate_limit;
 mod tcp;
@@ -35,18 +36,18 @@ mod tests;
 mod tls;
 #[cfg(feature = "websocket")]
 mod websocket;
+mod wrapped;
 
 use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use crate::serialize::Serializer;
 
 pub use crate::net::{AcceptBackoff, Pause, UpgradeRequest};
-pub use filter::{DropReason, Filter, FilterPacket, Verdict, Wrapped, Wrapper, wrapper_fn};
+pub use filter::{DropReason, Filter, FilterPacket, Verdict, Wrapper, wrapper_fn};
 pub use fixed_serializer::FixedSerializer;
 pub use futures_util::future::BoxFuture;
-pub use incoming::{
-    ByteStream, IncomingConnection, Link, MessageTooLong, OpenError, Opened, PacketStream, Peer,
-};
+pub use incoming::{ByteStream, IncomingConnection, Link, MessageTooLong, OpenError, Opened, PacketStream};
+pub use peer::Peer;
 #[cfg(feature = "__fuzz")]
 #[doc(hidden)]
 pub use proxy::hidden_proxy_header;
@@ -61,6 +62,7 @@ pub use websocket::WebSocket;
 #[cfg(all(feature = "websocket", feature = "__fuzz"))]
 #[doc(hidden)]
 pub use websocket::hidden_websocket;
+pub use wrapped::Wrapped;
 
 /// A source of client connections.
 ///

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 
 use super::method::{ContractRoutes, Methods};
-use super::rpc::{run_remote, within};
+use super::run_remote::{run_remote, within};
 use super::{Entry, Tables};
 use crate::context::Current;
 use crate::error::{Error, Result, code, text};

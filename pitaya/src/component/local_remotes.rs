@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::rpc::{run_remote, timed_out};
+use super::run_remote::{run_remote, timed_out};
 use super::{EntryId, Shared, Tables};
 use crate::context::{Current, Deadline};
 use crate::error::{Error, Result, code, text};

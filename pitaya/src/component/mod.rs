@@ -3,6 +3,15 @@
 //! A component is a type whose methods are handlers (for clients) or remotes (for servers). The macros submit each annotated
 //! impl block as a `Block`, collected at link time. At start an app builds one instance of each component of its server
 //! type, and two tables of their methods.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `method`, `table`, `resolve` | the blocks of the macros, the two tables, and how a route is found |
+//! | `build`, `service`, `shared` | how the app builds components; the services it gives them; its shared state |
+//! | `call`, `arg`, `reply`, `specialize` | one call, its arguments and its reply, as generated code sees them |
+//! | `invoke`, `run_remote`, `runner`, `timeout`, `reply_sink` | the steps around a method, its limits, and where its reply goes |
+//! | `rpc`, `local_remotes`, `fake`, `reliable` | calls of remotes: in the cluster, in the same app, in tests, as jobs |
+//! | `every` | timers of components |
 
 // Types that only generated code names need no `Debug`.
 #[allow(missing_debug_implementations)]
@@ -27,6 +36,7 @@ mod reply;
 mod reply_sink;
 mod resolve;
 mod rpc;
+mod run_remote;
 mod runner;
 mod service;
 mod shared;
@@ -60,7 +70,7 @@ pub(crate) use method::ReplyType;
 pub(crate) use method::{Block, BlockKind, MethodInfo};
 pub(crate) use reply_sink::{ReplySink, ReplySlot};
 pub(crate) use resolve::{Started, Target, handler_not_found, unknown_handler};
-pub(crate) use rpc::run_remote;
+pub(crate) use run_remote::run_remote;
 pub(crate) use runner::{Runner, cut_off, end};
 pub(crate) use service::service;
 pub(crate) use shared::{Shared, UntilStop};

@@ -1,27 +1,20 @@
 //! Typed calls of remotes: what generated clients are made of.
 
 use std::fmt;
-use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::FutureExt;
 
 #[cfg(feature = "worker")]
 use super::ReliableRpc;
-use super::method::Bound;
-use super::{Call, Context, EntryId, Fake, FromServices, Tables};
+use super::{Context, Fake, FromServices};
 use crate::context::Current;
-use crate::error::{Error, Result, code, text};
-use crate::go_duration;
+use crate::error::{Error, Result, code};
 use crate::peers::{RemoteRequest, Remotes};
 use crate::route::Route;
 use crate::serialize::{Body, Message, rpc};
 use crate::services::Services;
-use crate::span::{self, Tracer};
-use crate::util::panic::panic_error;
 #[cfg(feature = "worker")]
 use crate::worker::Reliable;
 
@@ -191,45 +184,4 @@ pub fn reliable_rpc(rpc: &Rpc) -> ReliableRpc {
         None => reliable.clone(),
     });
     ReliableRpc::new(rpc, limited)
-}
-
-/// The timeout of a call without any other limit.
-pub(super) async fn within(
-    timeout: Option<Duration>,
-    route: String,
-    call: impl Future<Output = Result<Bytes>>,
-) -> Result<Bytes> {
-    let Some(timeout) = timeout else { return call.await };
-    tokio::time::timeout(timeout, call).await.unwrap_or_else(|_| Err(timed_out(route, timeout)))
-}
-
-pub(super) fn timed_out(route: String, timeout: Duration) -> Error {
-    Error::new(code::TIMEOUT, text::RPC_TIMEOUT)
-        .with_metadata("route", route)
-        .with_metadata("timeout", go_duration::text(timeout))
-}
-
-/// Runs one remote, from bytes to bytes; a panic is its `PIT-000`.
-pub(crate) async fn run_remote(
-    tables: Arc<Tables>,
-    id: EntryId,
-    body: &Bytes,
-    current: Current,
-    tracer: Option<&Tracer>,
-) -> Result<Bytes> {
-    let entry = tables.remotes.entry(id);
-    let Bound::Remote(method) = &entry.call else {
-        return Err(Error::new(code::NOT_FOUND, text::ROUTE_NOT_FOUND).with_metadata("route", entry.route()));
-    };
-    let call = Call::remote(Arc::clone(&tables), id, current.clone());
-    let span = span::remote(entry.route(), &current, tracer);
-    let call = async {
-        let call = method(call, &Body::shared(body));
-        match span {
-            None => call.await,
-            Some(span) => span.run(call).await,
-        }
-    };
-    let result = current.scope(AssertUnwindSafe(call).catch_unwind()).await;
-    result.unwrap_or_else(|panic| Err(panic_error(entry.route(), &*panic)))
 }

@@ -32,10 +32,12 @@
 //! ```
 
 mod bound;
+mod error;
 #[cfg(test)]
 mod guide;
 mod heap;
 mod in_memory;
+mod kind;
 mod labels;
 mod metric;
 mod names;
@@ -53,16 +55,18 @@ mod sums;
 mod tests;
 
 pub use bound::{BoundMetric, SharedGauge};
+pub use error::MetricError;
 pub use heap::Heap;
 pub(crate) use heap::HeapSource;
 pub use in_memory::{InMemoryReporter, Sample};
-pub use metric::{Metric, MetricKind};
+pub use kind::MetricKind;
+pub use metric::Metric;
 pub use names::*;
 #[cfg(feature = "prometheus")]
 #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
 pub use prometheus::Prometheus;
 pub(crate) use remote_routes::RemoteRoutes;
-pub use reporter::{Instrument, MetricError, Reporter, ReporterFuture, Scrape};
+pub use reporter::{Instrument, Reporter, ReporterFuture, Scrape};
 pub use reporters::{MetricRef, Metrics};
 pub use route::RouteTimings;
 #[cfg(feature = "statsd")]

@@ -36,6 +36,7 @@ mod drain;
 mod lifecycle;
 mod lines;
 mod registry;
+mod sessions;
 
 pub use binary::BinaryModule;
 pub(crate) use drain::Drained;

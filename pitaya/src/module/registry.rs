@@ -4,8 +4,8 @@ use std::any::{Any, type_name};
 use std::fmt;
 use std::sync::{Arc, MutexGuard};
 
-use super::drain::Sessions;
 use super::lifecycle::ModuleLifecycle;
+use super::sessions::Sessions;
 use super::{Module, SessionModule};
 use crate::component::service;
 use crate::error::{Error, Result, code};

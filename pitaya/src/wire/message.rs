@@ -8,15 +8,17 @@ use std::borrow::Cow;
 use super::zlib::{self, InflateError};
 
 mod backoff;
+mod compression;
 mod encode;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use backoff::Compressor;
 pub use backoff::RouteCompression;
+pub use compression::Compression;
 pub use encode::{
-    Compression, EncodeError, encode, encode_notify, encode_push, encode_push_with, encode_request,
-    encode_response, encode_response_with,
+    EncodeError, encode, encode_notify, encode_push, encode_push_with, encode_request, encode_response,
+    encode_response_with,
 };
 
 const CODED: u8 = 0x01;

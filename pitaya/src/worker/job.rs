@@ -9,12 +9,10 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 use super::date;
+use super::fields::Fields;
 use super::keys::QUEUE;
 use super::options::Retry;
 use crate::wire::json;
-
-/// The fields of a job.
-pub(crate) type Fields = Map<String, Value>;
 
 /// The idempotency key.
 const KEY: &str = "idempotency_key";
@@ -221,11 +219,6 @@ pub(crate) fn new_id() -> String {
         let _ = write!(id, "{byte:02x}");
         id
     })
-}
-
-/// Returns the integer that Go reads from a JSON value: a number without a fraction.
-pub(crate) fn integer(value: &Value) -> Option<i64> {
-    value.as_i64()
 }
 
 /// Finds a field by its exact name, or else by its name in any case.

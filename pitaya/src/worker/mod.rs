@@ -26,6 +26,7 @@ pub(crate) mod arg;
 mod builder;
 mod connection;
 mod date;
+mod fields;
 mod heartbeat;
 mod job;
 mod keys;

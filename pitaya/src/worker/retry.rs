@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde_json::{Map, Value};
 
 use super::date;
-use super::job::{Fields, integer};
+use super::fields::{Fields, integer};
 
 /// The retries of a job that sets no limit.
 const DEFAULT_MAX: i64 = 25;

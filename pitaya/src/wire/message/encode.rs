@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 
 use super::backoff::RouteCompression;
-use super::{CODED, COMPRESSED, ERROR, Kind, MAX_ID, MAX_ROUTE, Message, Route};
+use super::{CODED, COMPRESSED, Compression, ERROR, Kind, MAX_ID, MAX_ROUTE, Message, Route};
 use crate::wire::dictionary::Dictionary;
 use crate::wire::packet::{self, HEADER, MAX_BODY};
 use crate::wire::zlib;
@@ -21,35 +21,6 @@ pub enum EncodeError {
     /// The function that appends the body removed bytes instead.
     #[error("a body was written over its own header")]
     Overwritten,
-}
-
-/// Whether bodies are deflated. A body is sent deflated only if that makes it strictly shorter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compression {
-    /// Never.
-    Off,
-    /// Where it helps.
-    On {
-        /// Bodies of fewer bytes are not even tried.
-        threshold: usize,
-    },
-}
-
-impl Default for Compression {
-    /// On, from 128 bytes: below, the deflater costs more than it saves.
-    fn default() -> Self {
-        Self::On { threshold: 128 }
-    }
-}
-
-impl Compression {
-    #[inline]
-    pub(super) const fn tries(self, len: usize) -> bool {
-        match self {
-            Self::Off => false,
-            Self::On { threshold } => len >= threshold,
-        }
-    }
 }
 
 /// The header of a packet and the header of its message: all bytes before the body.
