@@ -154,6 +154,8 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// `rename_all_fields` on the enum, and `rename` and `rename_all` on a variant, change the names. The keys may come in any
 /// order. Unknown keys are ignored; an unknown variant fails the decoding. `proto` and `json` are not possible.
 ///
+/// Types of fields without Protobuf form: tuples of 2 to 12 entries, `HashSet` and `BTreeSet`. They travel as lists.
+///
 /// Keys:
 /// - `proto`: the message has a Protobuf form; each field has its `#[tag(n)]`. In JSON and MessagePack, fields with
 ///   their default are left out, and may be absent.

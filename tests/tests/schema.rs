@@ -1,7 +1,7 @@
 //! The schema that a program exports from its annotations.
 #![allow(dead_code, missing_docs)]
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use pitaya::PitayaError;
 use pitaya::acceptor::Tcp;
@@ -73,6 +73,8 @@ pub struct Everything {
     pub gait: Gait,
     pub mode: Mode,
     pub outcome: Outcome,
+    pub pair: (i8, Option<Mode>),
+    pub unique: BTreeSet<String>,
     #[serde(rename = "kebab-case")]
     pub kebab_case: Box<Item>,
 }

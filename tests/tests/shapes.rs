@@ -1,7 +1,7 @@
 //! Messages with fields of several shapes, as bytes that were written by hand.
 #![allow(missing_docs)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Debug;
 
 use bytes::BytesMut;
@@ -69,6 +69,15 @@ enum Event {
     Joined(Said),
     Score(u32),
     Moved { to: i8 },
+}
+
+#[message]
+#[derive(PartialEq)]
+struct Groups {
+    at: (i8, u16),
+    named: Vec<(String, Option<Mode>, bool)>,
+    tags: BTreeSet<String>,
+    ids: HashSet<u8>,
 }
 
 fn encoded<M: Message>(serializer: &Serializer, value: &M) -> Vec<u8> {
@@ -229,4 +238,32 @@ fn wrong_variant_or_value_is_refused() {
     assert!(msgpack::<Command>(b"\xdf\xff\xff\xff\xff\xa1x\xdd\xff\xff\xff\xff").is_err());
     let nested = format!(r#"{{"x":{}"#, "[".repeat(100_000));
     assert!(json::<Command>(&nested).is_err());
+}
+
+#[test]
+fn tuples_and_sets_travel_as_lists() {
+    let value = Groups {
+        at: (-1, 300),
+        named: vec![("a".into(), None, true), ("b".into(), Some(Mode::Solo), false)],
+        tags: BTreeSet::from(["x".into(), "y".into()]),
+        ids: HashSet::from([7]),
+    };
+    let text = r#"{"at":[-1,300],"named":[["a",null,true],["b","solo",false]],"tags":["x","y"],"ids":[7]}"#;
+    both_ways(&Serializer::Json, &value, text.as_bytes());
+    let mut bytes =
+        b"\x84\xa2at\x92\xff\xcd\x01\x2c\xa5named\x92\x93\xa1a\xc0\xc3\x93\xa1b\xa4solo\xc2".to_vec();
+    bytes.extend(b"\xa4tags\x92\xa1x\xa1y\xa3ids\x91\x07");
+    both_ways(&Serializer::MessagePack, &value, &bytes);
+    let twice = json::<Groups>(r#"{"at":[0,0],"named":[],"tags":["x","x"],"ids":[7,7]}"#).unwrap();
+    assert_eq!((twice.tags.len(), twice.ids.len()), (1, 1));
+}
+
+#[test]
+fn tuple_of_another_length_is_refused() {
+    for at in ["[]", "[1]", "[1,2,3]", "{}", "1"] {
+        let text = format!(r#"{{"at":{at},"named":[],"tags":[],"ids":[]}}"#);
+        assert!(json::<Groups>(&text).is_err(), "{at}");
+    }
+    let long = b"\x84\xa2at\x93\x01\x02\x03\xa5named\x90\xa4tags\x90\xa3ids\x90";
+    assert!(msgpack::<Groups>(long).is_err());
 }

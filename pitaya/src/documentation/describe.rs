@@ -81,6 +81,7 @@ impl<'a> Describer<'a> {
             Type::Map(key, value) => format!("map[{}]{}", self.text(key), self.text(value)),
             Type::Message(schema) => self.name(schema()),
             Type::Enum(of) => format!("{}.{}", self.package, of.name),
+            Type::Tuple(_) => "[]interface {}".to_owned(),
             Type::Any => "interface {}".to_owned(),
         }
     }
@@ -136,12 +137,16 @@ mod tests {
             "Both",
             "",
             &[
+                Field::new("pair", "", Type::Tuple(&[Type::Bool, Type::String]), true),
                 Field::new("mode", "", Type::Enum(&MODE), true),
                 Field::new("union", "", Type::Message(|| &UNION), true),
             ],
         );
         let value = Describer::new("protos", false).message(&BOTH);
-        assert_eq!(value, serde_json::json!({"mode": "string", "union": "interface {}"}));
+        assert_eq!(
+            value,
+            serde_json::json!({"pair": "[]interface {}", "mode": "string", "union": "interface {}"})
+        );
     }
 
     /// A million messages, if each is described where it is used.

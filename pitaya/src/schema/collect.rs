@@ -277,6 +277,7 @@ impl Collector {
             T::Any => Scalar::Any.into(),
             T::Optional(inner) => Type::Opt(Box::new(self.ty(inner))),
             T::List(inner) => Type::List(Box::new(self.ty(inner))),
+            T::Tuple(entries) => Type::Tuple(entries.iter().map(|entry| self.ty(entry)).collect()),
             T::Map(key, value) => Type::Map(Box::new(self.ty(key)), Box::new(self.ty(value))),
             T::Text(inner) => match self.ty(inner) {
                 Type::Scalar(scalar) => Type::Text(scalar),

@@ -47,7 +47,7 @@ impl<T> Missing for T {}
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, HashMap};
+    use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
     use std::hash::{BuildHasher, Hash};
 
     use bytes::Bytes;
@@ -69,6 +69,10 @@ mod tests {
         both::<Vec<T>>();
         both::<Box<T>>();
         both::<[T; 32]>();
+        both::<HashSet<K, S>>();
+        both::<BTreeSet<K>>();
+        both::<(T, K)>();
+        both::<(T, K, T, K, T, K, T, K, T, K, T, K)>();
         both::<HashMap<K, T, S>>();
         both::<BTreeMap<K, T>>();
     }

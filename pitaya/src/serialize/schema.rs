@@ -1,6 +1,6 @@
 //! The schema of a message as data, for documentation, client generators and a schema diff.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, Hash};
 
 use bytes::Bytes;
@@ -269,6 +269,8 @@ pub enum Type {
     Optional(&'static Self),
     /// A list.
     List(&'static Self),
+    /// A list of a fixed length, with a type for each entry.
+    Tuple(&'static [Self]),
     /// A map from texts or integers.
     Map(&'static Self, &'static Self),
     /// Another message. A function, so that messages may nest in themselves.
@@ -285,7 +287,7 @@ pub enum Type {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a message",
     label = "this type has no schema",
-    note = "annotate `{Self}` with `#[pitaya::message]`, or with `#[pitaya::message(proto)]` if it is an enum that travels as a number; if it is not yours, write a type that is; other fields are bool, numbers, String, Bytes, Option, Vec, arrays of up to 32, maps, serde_json::Value",
+    note = "annotate `{Self}` with `#[pitaya::message]`, or with `#[pitaya::message(proto)]` if it is an enum that travels as a number; if it is not yours, write a type that is; other fields are bool, numbers, String, Bytes, Option, Vec, arrays of up to 32, sets, tuples of 2 to 12, maps, serde_json::Value",
     note = "see https://docs.rs/pitaya/latest/pitaya/attr.message.html"
 )]
 pub trait FieldType {
@@ -315,6 +317,12 @@ impl<T: FieldType> FieldType for Option<T> {
 impl<T: FieldType> FieldType for Vec<T> {
     const TYPE: Type = Type::List(&T::TYPE);
 }
+impl<T: FieldType + Eq + Hash, S: BuildHasher + Default> FieldType for HashSet<T, S> {
+    const TYPE: Type = Type::List(&T::TYPE);
+}
+impl<T: FieldType + Ord> FieldType for BTreeSet<T> {
+    const TYPE: Type = Type::List(&T::TYPE);
+}
 impl<T: FieldType> FieldType for Box<T> {
     const TYPE: Type = T::TYPE;
 }
@@ -323,6 +331,28 @@ impl<K: FieldType + Eq + Hash, V: FieldType, S: BuildHasher + Default> FieldType
 }
 impl<K: FieldType + Ord, V: FieldType> FieldType for BTreeMap<K, V> {
     const TYPE: Type = Type::Map(&K::TYPE, &V::TYPE);
+}
+
+macro_rules! tuples {
+    ($($($name:ident)+,)*) => { $(
+        impl<$($name: FieldType),+> FieldType for ($($name),+) {
+            const TYPE: Type = Type::Tuple(&[$($name::TYPE),+]);
+        }
+    )* };
+}
+
+tuples! {
+    A B,
+    A B C,
+    A B C D,
+    A B C D E,
+    A B C D E F,
+    A B C D E F G,
+    A B C D E F G H,
+    A B C D E F G H I,
+    A B C D E F G H I J,
+    A B C D E F G H I J K,
+    A B C D E F G H I J K L,
 }
 
 // The lengths that serde has.

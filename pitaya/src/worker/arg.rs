@@ -180,7 +180,7 @@ fn zero(ty: &Type) -> Option<Value> {
         Type::String => "".into(),
         Type::Bytes | Type::List(_) => Value::Array(Vec::new()),
         Type::Map(..) => Value::Object(Map::new()),
-        Type::Optional(_) | Type::Message(_) | Type::Any => return None,
+        Type::Optional(_) | Type::Message(_) | Type::Tuple(_) | Type::Any => return None,
     })
 }
 

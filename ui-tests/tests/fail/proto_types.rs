@@ -35,6 +35,12 @@ struct Say {
     //~v MISTAKE
     #[tag(6, sint32)]
     text: String,
+    #[tag(7)]
+    //~v MISTAKE
+    pair: (i32, i32),
+    #[tag(8)]
+    //~v MISTAKE
+    set: std::collections::HashSet<i32>,
 }
 
 #[message(proto)]

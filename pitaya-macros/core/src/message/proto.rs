@@ -219,6 +219,9 @@ pub(crate) fn form(ty: &Type, tag: &Tag, sink: &Sink<'_>) -> Option<Form> {
     {
         return wrapped(quote!(#label message, boxed), empty);
     }
+    if matches!(named(inner), Some((name, _)) if name == "HashSet" || name == "BTreeSet") {
+        return no_form(ty, sink);
+    }
     let Some(own) = scalar(inner) else { return no_form(ty, sink) };
     if matches!(own, Scalar::Message) && label.is_none() {
         sink.on(
