@@ -9,6 +9,18 @@ use serde::Serialize;
 use serde_json::ser::Formatter;
 use serde_json::{Map, Value};
 
+/// Whether a key of an object names a field: Go Pitaya's decoder ignores case, by Unicode's simple folding.
+///
+/// Names of fields are ASCII. Besides the other case, two letters beyond ASCII fold into one of ASCII.
+pub(crate) fn names_match(key: &str, name: &str) -> bool {
+    let folded = |c: char| match c {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        _ => c.to_ascii_lowercase(),
+    };
+    key.chars().map(folded).eq(name.chars().map(folded))
+}
+
 /// Writes `value` as JSON with the escapes and the numbers of Go.
 ///
 /// # Errors

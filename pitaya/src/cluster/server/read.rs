@@ -6,10 +6,11 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Unexpected, Visitor};
 
 use super::Server;
+use crate::wire::json;
 use crate::wire::utf8::mend_json;
 
-pub(super) fn server(json: &[u8]) -> serde_json::Result<Server> {
-    let Read(server) = serde_json::from_str(&mend_json(json))?;
+pub(super) fn server(bytes: &[u8]) -> serde_json::Result<Server> {
+    let Read(server) = serde_json::from_str(&mend_json(bytes))?;
     Ok(server)
 }
 
@@ -18,14 +19,9 @@ struct Read(Server);
 /// The names of the fields.
 const FIELDS: [&str; 5] = ["id", "type", "metadata", "frontend", "hostname"];
 
-/// Finds the field of a key. Case does not matter, nor do the two letters beyond ASCII that fold into it.
+/// Finds the field of a key.
 fn field(key: &str) -> Option<&'static str> {
-    let folded = key.chars().map(|c| match c {
-        '\u{17f}' => 's',
-        '\u{212a}' => 'k',
-        c => c.to_ascii_lowercase(),
-    });
-    FIELDS.into_iter().find(|name| folded.clone().eq(name.chars()))
+    FIELDS.into_iter().find(|name| json::names_match(key, name))
 }
 
 impl<'de> Deserialize<'de> for Read {

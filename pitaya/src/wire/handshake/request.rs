@@ -13,7 +13,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
 use super::{HandshakeError, Request, Sys};
-use crate::wire::json::NUMBER;
+use crate::wire::json::{self, NUMBER};
 use crate::wire::utf8;
 
 impl Request {
@@ -308,15 +308,6 @@ impl Visitor<'_> for OneOf {
     }
 
     fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(self.0.iter().position(|name| key.chars().map(folded).eq(name.chars().map(folded))))
-    }
-}
-
-/// A character without its case, by Unicode's simple folding as far as it can meet an ASCII letter.
-const fn folded(c: char) -> char {
-    match c {
-        '\u{17f}' => 's',
-        '\u{212a}' => 'k',
-        _ => c.to_ascii_lowercase(),
+        Ok(self.0.iter().position(|name| json::names_match(key, name)))
     }
 }
