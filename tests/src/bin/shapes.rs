@@ -19,14 +19,14 @@ pub enum Direction {
     South,
 }
 
-/// What a player says.
+/// A text that a player says.
 #[message]
 pub struct Said {
     /// The text.
     pub text: String,
 }
 
-/// What a player does.
+/// An action of a player.
 #[message]
 pub enum Input {
     /// Walks.
@@ -42,7 +42,7 @@ pub enum Input {
     Stop,
 }
 
-/// What a player did.
+/// The actions of a player.
 #[message(push = "onInputs")]
 pub struct Inputs {
     /// The inputs, in order.
