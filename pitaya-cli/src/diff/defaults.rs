@@ -39,7 +39,15 @@ fn changed<'s>(
     let mut seen = HashSet::new();
     let mut pending = vec![(old, new)];
     while let Some(pair) = pending.pop() {
-        let (Type::Named(old), Type::Named(new)) = pair else { continue };
+        let (old, new) = match pair {
+            (Type::Named(old), Type::Named(new)) => (old, new),
+            // An absent tuple has the defaults of its entries.
+            (Type::Tuple(old), Type::Tuple(new)) => {
+                pending.extend(old.iter().zip(new));
+                continue;
+            }
+            _ => continue,
+        };
         if !seen.insert((old, new)) {
             continue;
         }

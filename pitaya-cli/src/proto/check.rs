@@ -39,17 +39,27 @@ impl fmt::Display for Difference {
 /// A text for the user: the file is missing, or is no valid `.proto` file.
 pub fn check(schema: &Schema, file: &Path, folders: &[PathBuf]) -> Result<Vec<Difference>, String> {
     let pool = compile(file, folders)?;
+    let own = file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    // Top-level types of the file come first, then those of the package, of imported files too.
+    let rank =
+        |is_nested: bool, file: &str, package: &str| (is_nested, file != own, package != schema.package);
     let mut found = Vec::new();
     for message in &form::messages(schema) {
-        let candidates = pool.all_messages().filter(|other| other.name() == message.name);
-        match in_package(candidates, &schema.package, MessageDescriptor::package_name) {
+        let others = pool.all_messages().filter(|other| other.name() == message.name);
+        let best = others.min_by_key(|other| {
+            rank(other.parent_message().is_some(), other.parent_file().name(), other.package_name())
+        });
+        match best {
             Some(other) => fields(&message.name, message, &other, &mut found),
             None => found.push(missing(&message.name, "message")),
         }
     }
     for values in &form::enums(schema) {
-        let candidates = pool.all_enums().filter(|other| other.name() == values.name);
-        match in_package(candidates, &schema.package, EnumDescriptor::package_name) {
+        let others = pool.all_enums().filter(|other| other.name() == values.name);
+        let best = others.min_by_key(|other| {
+            rank(other.parent_message().is_some(), other.parent_file().name(), other.package_name())
+        });
+        match best {
             Some(other) => enum_values(values, &other, &mut found),
             None => found.push(missing(&values.name, "enum")),
         }
@@ -69,18 +79,6 @@ fn compile(file: &Path, folders: &[PathBuf]) -> Result<DescriptorPool, String> {
     let name = file.file_name().ok_or_else(|| text(&"the path names no file"))?;
     compiler.include_imports(true).open_file(name).map_err(|error| text(&error))?;
     Ok(compiler.descriptor_pool())
-}
-
-/// Chooses the type of the package, or else any.
-fn in_package<T>(types: impl Iterator<Item = T>, package: &str, of: impl Fn(&T) -> &str) -> Option<T> {
-    let mut first = None;
-    for found in types {
-        if of(&found) == package {
-            return Some(found);
-        }
-        first = first.or(Some(found));
-    }
-    first
 }
 
 fn missing(name: &str, kind: &str) -> Difference {

@@ -234,3 +234,39 @@ fn name_that_proto_cannot_have_is_an_error() {
         assert_eq!(error, WriteError::Name(name.to_owned()));
     }
 }
+
+#[test]
+fn types_of_the_file_come_before_imported_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = "syntax = \"proto3\"; package common; message Inner { bool wrong = 1; } enum Kind { NONE = 0; X = 9; }";
+    std::fs::write(folder.path().join("common.proto"), other).unwrap();
+    let nested = "message Before { message Inner { bool wrong = 1; } }\n";
+    let text = PROTO.replacen("package game;", "package mine; import \"common.proto\";", 1) + nested;
+    let file = folder.path().join("game.proto");
+    std::fs::write(&file, text).unwrap();
+    assert_eq!(check(&schema(), &file, &[]), Ok(vec![]));
+}
+
+#[test]
+fn values_of_one_name_are_an_error() {
+    let values = |name: &str, value: &str| {
+        format!(r#""{name}": {{ "enum": [ {{ "name": "{value}", "number": 0 }} ] }}"#)
+    };
+    let json = format!(
+        r#"{{ "pitaya": 1, "types": {{ {}, {}, "A": {{ "proto": true, "fields": [
+            {{ "name": "a", "type": "Mode", "tag": 1 }}, {{ "name": "b", "type": "ModeKind", "tag": 2 }} ] }} }} }}"#,
+        values("Mode", "KindX"),
+        values("ModeKind", "X")
+    );
+    let error = write(&Schema::from_json(&json).unwrap()).unwrap_err();
+    assert_eq!(error, WriteError::Twice("MODE_KIND_X".to_owned()));
+}
+
+#[test]
+fn package_that_proto_cannot_have_is_an_error() {
+    let json = r#"{ "pitaya": 1, "package": "my-game", "types": { "A": { "proto": true, "fields": [] } } }"#;
+    match Schema::from_json(json) {
+        Ok(schema) => assert_eq!(write(&schema), Err(WriteError::Name("my-game".to_owned()))),
+        Err(error) => assert!(error.to_string().contains("package"), "{error}"),
+    }
+}

@@ -1,6 +1,6 @@
 //! Writes a schema as a `.proto` file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 
 use heck::ToShoutySnakeCase as _;
@@ -13,13 +13,18 @@ use super::form::{self, EnumForm, MessageForm};
 pub enum WriteError {
     /// No message of the schema has a Protobuf form.
     Empty,
-    /// A type, a field or a value has a name that `.proto` files cannot have.
+    /// The package, a type, a field or a value has a name that `.proto` files cannot have.
     Name(String),
+    /// Two values of enums have one name. Values share the scope of their package.
+    Twice(String),
 }
 
 impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Twice(name) => {
+                write!(f, "two values of enums are both written `{name}`: rename one of the enums")
+            }
             Self::Empty => f.write_str("no message has a Protobuf form: write `#[message(proto)]`"),
             Self::Name(name) => write!(
                 f,
@@ -34,7 +39,7 @@ impl std::error::Error for WriteError {}
 /// Returns the `.proto` file, in proto3, of the messages with a Protobuf form and of the enums in them.
 ///
 /// The text depends on the schema alone. Routes are listed in a comment, because a game server is called by routes and
-/// has no `service`. The values of an enum have its name as their prefix: they share the scope of the enum.
+/// has no `service`. The values of an enum have its name as their prefix, because the values of all enums share one scope.
 ///
 /// # Errors
 /// [`WriteError`].
@@ -45,6 +50,7 @@ pub fn write(schema: &Schema) -> Result<String, WriteError> {
     }
     let mut out = String::from("syntax = \"proto3\";\n");
     if !schema.package.is_empty() {
+        schema.package.split('.').try_for_each(|part| identifier(part).map(|_| ()))?;
         let _ = write!(out, "\npackage {};\n", schema.package);
     }
     let names: Vec<_> = messages.iter().map(|message| message.name.as_str()).collect();
@@ -53,9 +59,10 @@ pub fn write(schema: &Schema) -> Result<String, WriteError> {
         out.push('\n');
         write_message(&mut out, "", message)?;
     }
+    let mut names = BTreeSet::new();
     for values in &form::enums(schema) {
         out.push('\n');
-        write_enum(&mut out, values)?;
+        write_enum(&mut out, values, &mut names)?;
     }
     Ok(out)
 }
@@ -117,20 +124,31 @@ fn write_message(out: &mut String, indent: &str, message: &MessageForm) -> Resul
 }
 
 /// Writes an enum. proto3 requires that the first value is 0.
-fn write_enum(out: &mut String, values: &EnumForm) -> Result<(), WriteError> {
+///
+/// `names` are those of all values in the file.
+fn write_enum(out: &mut String, values: &EnumForm, names: &mut BTreeSet<String>) -> Result<(), WriteError> {
     comment(out, "", &values.doc);
     let _ = writeln!(out, "enum {} {{", identifier(&values.name)?);
     let (zero, others): (Vec<_>, Vec<_>) = values.values.iter().partition(|value| value.number == 0);
     if zero.is_empty() {
-        let prefix = values.name.to_shouty_snake_case();
-        let _ =
-            writeln!(out, "  // No value: a number that the server refuses.\n  {prefix}_UNSPECIFIED = 0;");
+        let none = format!("{}_UNSPECIFIED", values.name.to_shouty_snake_case());
+        let _ = writeln!(out, "  // No value: a number that the server refuses.\n  {none} = 0;");
+        add(names, none)?;
     }
     for value in zero.into_iter().chain(others) {
         comment(out, "  ", &value.doc);
         let _ = writeln!(out, "  {} = {};", identifier(&value.full)?, value.number);
+        add(names, value.full.clone())?;
     }
     out.push_str("}\n");
+    Ok(())
+}
+
+fn add(names: &mut BTreeSet<String>, name: String) -> Result<(), WriteError> {
+    if names.contains(&name) {
+        return Err(WriteError::Twice(name));
+    }
+    names.insert(name);
     Ok(())
 }
 

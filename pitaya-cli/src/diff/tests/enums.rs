@@ -69,7 +69,10 @@ fn enum_with_another_first_value_breaks_defaults() {
     let (ab, ba) = ([("A", 0), ("B", 1)], [("B", 1), ("A", 0)]);
     let both = ["break default-changed/T.f/in", "break default-changed/T.f/out"];
     for repr in ["name", "number"] {
-        assert_eq!(found(schema(absent(), repr, ab), schema(absent(), repr, ba)), both);
+        let tuple = json!({ "name": "f", "type": { "tuple": ["u8", "E"] } });
+        for field in [absent(), tuple] {
+            assert_eq!(found(schema(field.clone(), repr, ab), schema(field, repr, ba)), both);
+        }
         // A value always travels, or none is meant.
         for field in [required("f", "E"), optional("f", "E")] {
             assert!(found(schema(field.clone(), repr, ab), schema(field, repr, ba)).is_empty());
