@@ -137,21 +137,21 @@ macro_rules! clients {
     ) => {
         $(#[$attr])*
         #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-        $vis struct $Name<Connection = $crate::client::Client> {
-            connection: Connection,
+        $vis struct $Name<__Connection = $crate::client::Client> {
+            connection: __Connection,
         }
 
         #[allow(dead_code, private_interfaces, unreachable_pub)]
-        impl<Connection: $crate::client::Connection> $Name<Connection> {
+        impl<__Connection: $crate::client::Connection> $Name<__Connection> {
             /// Returns the typed calls of a connection.
-            pub fn new(connection: Connection) -> Self {
+            pub fn new(connection: __Connection) -> Self {
                 Self { connection }
             }
 
             $(
                 $(#[$doc])*
                 #[doc = ::core::concat!(" Returns the client of the handlers of `", ::core::stringify!($Component), "`.")]
-                pub fn $service(&self) -> <$Component as $crate::client::HandlerClient>::Client<Connection> {
+                pub fn $service(&self) -> <$Component as $crate::client::HandlerClient>::Client<__Connection> {
                     <$Component as $crate::client::HandlerClient>::client(
                         ::core::clone::Clone::clone(&self.connection),
                     )
@@ -159,10 +159,10 @@ macro_rules! clients {
             )*
         }
 
-        impl<Connection> ::core::ops::Deref for $Name<Connection> {
-            type Target = Connection;
+        impl<__Connection> ::core::ops::Deref for $Name<__Connection> {
+            type Target = __Connection;
 
-            fn deref(&self) -> &Connection {
+            fn deref(&self) -> &__Connection {
                 &self.connection
             }
         }

@@ -43,22 +43,22 @@ pub(crate) fn expand(
         #[doc = #doc]
         #[allow(unreachable_pub)]
         #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-        pub struct #ident<Connection = #private::client::Client> {
-            connection: Connection,
+        pub struct #ident<__Connection = #private::client::Client> {
+            connection: __Connection,
         }
         #[automatically_derived]
         #[allow(dead_code, deprecated, private_interfaces, unreachable_pub, unused_imports, clippy::all, clippy::pedantic)]
-        impl<Connection: #private::client::Connection> #ident<Connection> {
+        impl<__Connection: #private::client::Connection> #ident<__Connection> {
             /// Returns the client for the calls of a connection.
-            pub fn new(connection: Connection) -> Self {
+            pub fn new(connection: __Connection) -> Self {
                 Self { connection }
             }
             #(#calls)*
         }
         #[automatically_derived]
         impl #private::client::HandlerClient for #ty {
-            type Client<Connection: #private::client::Connection> = #ident<Connection>;
-            fn client<Connection: #private::client::Connection>(connection: Connection) -> Self::Client<Connection> {
+            type Client<__Connection: #private::client::Connection> = #ident<__Connection>;
+            fn client<__Connection: #private::client::Connection>(connection: __Connection) -> Self::Client<__Connection> {
                 #ident { connection }
             }
         }
