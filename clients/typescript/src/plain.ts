@@ -25,7 +25,8 @@ export function plainSerializer(format: PlainFormat): Serializer {
         const read = reader.compile(type, at);
         const write = writer.compile(type, at);
         return {
-          encode: (value) => format.write(write(value)),
+          // A call without a message has an empty body; a value that may be absent is null.
+          encode: (value) => (value === undefined && type === "any" ? new Uint8Array(0) : format.write(write(value))),
           decode: (bytes) => read(format.read(bytes)),
         };
       };

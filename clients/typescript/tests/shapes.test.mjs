@@ -88,6 +88,7 @@ for (const serializer of [json, msgpack]) {
     assert.equal(option.decode(option.encode(undefined)), undefined);
     const any = serializer.codecs(Shapes)("any", "body");
     for (const value of [null, "a", 1, [1, { a: true }], {}]) assert.deepEqual(any.decode(any.encode(value)), value);
+    assert.equal(any.encode(undefined).length, 0, "a call without a message");
   });
 
   test(`${serializer.name}: a broken union from the server is an error`, () => {
