@@ -173,6 +173,10 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// MessagePack, because JavaScript rounds integers above 2⁵³. A number is accepted as well when the field is read. In
 /// Protobuf it stays an integer.
 ///
+/// `#[field(nanos)]` on a `std::time::Duration`, also in an `Option` or a `Vec`, writes the nanoseconds as an `i64`, as
+/// `time.Duration` of Go does. A negative number is an error when the field is read, and a span above 292 years when it is
+/// written. It is not for `proto`.
+///
 /// In JSON an integer field takes no number with a fraction, not even `3.0`. In MessagePack it takes a floating-point number
 /// that is whole and in range, because JavaScript has no other numbers.
 ///

@@ -111,8 +111,8 @@ pub mod __private {
     };
     pub use crate::route::{Notify, Route};
     pub use crate::serialize::{
-        Codecs, EnumSchema, EnumValue, Field, FieldType, Message, Push, PushType, Schema, TextField, Type,
-        UnionSchema, VariantBody, VariantSchema, fields, names, text, union,
+        Codecs, EnumSchema, EnumValue, Field, FieldType, Message, NanosField, Push, PushType, Schema,
+        TextField, Type, UnionSchema, VariantBody, VariantSchema, fields, names, nanos, text, union,
     };
     pub use crate::services::Services;
     pub use crate::session::SessionData;

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Debug;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use pitaya::prelude::*;
@@ -78,6 +79,20 @@ struct Groups {
     named: Vec<(String, Option<Mode>, bool)>,
     tags: BTreeSet<String>,
     ids: HashSet<u8>,
+}
+
+#[message]
+#[derive(PartialEq)]
+struct Timed {
+    #[field(nanos)]
+    after: Duration,
+    #[field(nanos)]
+    each: Vec<Duration>,
+    #[field(nanos)]
+    at_most: Option<Duration>,
+    #[field(nanos)]
+    #[serde(default)]
+    pause: Duration,
 }
 
 fn encoded<M: Message>(serializer: &Serializer, value: &M) -> Vec<u8> {
@@ -266,4 +281,36 @@ fn tuple_of_another_length_is_refused() {
     }
     let long = b"\x84\xa2at\x93\x01\x02\x03\xa5named\x90\xa4tags\x90\xa3ids\x90";
     assert!(msgpack::<Groups>(long).is_err());
+}
+
+/// As `time.Duration` of Go.
+#[test]
+fn span_of_time_travels_as_its_nanoseconds() {
+    let value = Timed {
+        after: Duration::from_millis(1500),
+        each: vec![Duration::ZERO, Duration::from_nanos(i64::MAX as u64)],
+        at_most: Some(Duration::from_nanos(7)),
+        pause: Duration::from_micros(1),
+    };
+    let json = br#"{"after":1500000000,"each":[0,9223372036854775807],"at_most":7,"pause":1000}"#;
+    both_ways(&Serializer::Json, &value, json);
+    let msgpack = b"\x84\xa5after\xce\x59\x68\x2f\x00\xa4each\x92\x00\xcf\x7f\xff\xff\xff\xff\xff\xff\xff\xa7at_most\x07\xa5pause\xcd\x03\xe8";
+    both_ways(&Serializer::MessagePack, &value, msgpack);
+    let absent = decoded::<Timed>(&Serializer::Json, br#"{"after":1,"each":[]}"#).unwrap();
+    assert_eq!((absent.at_most, absent.pause), (None, Duration::ZERO));
+}
+
+#[test]
+fn span_of_time_out_of_range_is_refused() {
+    let timed = |after: &str| format!(r#"{{"after":{after},"each":[]}}"#);
+    for after in ["-1", "9223372036854775808", "1.5", "\"1s\"", "null", "{}"] {
+        assert!(decoded::<Timed>(&Serializer::Json, timed(after).as_bytes()).is_err(), "{after}");
+    }
+    let negative = decoded::<Timed>(&Serializer::Json, timed("-1").as_bytes()).unwrap_err();
+    assert!(negative.contains("the nanoseconds of a span of time, which is not negative"), "{negative}");
+    let long = Timed { after: Duration::MAX, each: vec![], at_most: None, pause: Duration::ZERO };
+    for serializer in [Serializer::Json, Serializer::MessagePack] {
+        let error = serializer.encode(&long, &mut BytesMut::new()).unwrap_err().to_string();
+        assert!(error.contains("292 years"), "{error}");
+    }
 }

@@ -35,7 +35,10 @@ for (const [name, serializer, int64, number] of [
     const pushes = [];
     client.on("onInputs", ({ inputs }) => pushes.push(inputs));
     const calls = [
-      [{ type: "Move", steps: number(3), direction: "North" }, { type: "Move", steps: number(-3), direction: "South" }],
+      [
+        { type: "Move", steps: number(3), direction: "North", after: number(1_000_000) },
+        { type: "Move", steps: number(-3), direction: "South", after: number(2_000_000) },
+      ],
       [{ type: "Say", text: "pool" }, { type: "Say", text: "loop" }],
       [{ type: "Stop" }, { type: "Stop" }],
     ];

@@ -72,6 +72,7 @@ impl<'a> Describer<'a> {
             Type::Int(bits) => format!("int{bits}"),
             Type::Uint(bits) => format!("uint{bits}"),
             Type::Float(bits) => format!("float{bits}"),
+            Type::Duration => "int64".to_owned(),
             Type::String | Type::Text(_) => "string".to_owned(),
             Type::Enum(of) if of.names => "string".to_owned(),
             Type::Bytes => "[]byte".to_owned(),

@@ -272,6 +272,7 @@ impl Collector {
             T::Uint(_) => Scalar::U64.into(),
             T::Float(32) => Scalar::F32.into(),
             T::Float(_) => Scalar::F64.into(),
+            T::Duration => Scalar::Duration.into(),
             T::String => Scalar::String.into(),
             T::Bytes => Scalar::Bytes.into(),
             T::Any => Scalar::Any.into(),

@@ -17,6 +17,8 @@ mod message;
 mod msgpack;
 #[doc(hidden)]
 pub mod names;
+#[doc(hidden)]
+pub mod nanos;
 mod narrow;
 mod payload;
 pub(crate) mod proto_error;
@@ -34,6 +36,7 @@ pub use error::CodecError;
 #[doc(hidden)]
 pub use message::PushType;
 pub use message::{Message, Push, Rules};
+pub use nanos::NanosField;
 pub use narrow::NarrowJson;
 pub(crate) use payload::ErrorPayload;
 pub use schema::{

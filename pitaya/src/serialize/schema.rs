@@ -279,6 +279,8 @@ pub enum Type {
     Enum(&'static EnumSchema),
     /// Any JSON value.
     Any,
+    /// A span of time, as its nanoseconds (`#[field(nanos)]`).
+    Duration,
     /// An integer that travels as decimal text in JSON and MessagePack (`#[field(text)]`).
     Text(&'static Self),
 }
@@ -287,7 +289,7 @@ pub enum Type {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a message",
     label = "this type has no schema",
-    note = "annotate `{Self}` with `#[pitaya::message]`, or with `#[pitaya::message(proto)]` if it is an enum that travels as a number; if it is not yours, write a type that is; other fields are bool, numbers, String, Bytes, Option, Vec, arrays of up to 32, sets, tuples of 2 to 12, maps, serde_json::Value",
+    note = "annotate `{Self}` with `#[pitaya::message]`, or with `#[pitaya::message(proto)]` if it is an enum that travels as a number; if it is not yours, write a type that is; other fields are bool, numbers, String, Bytes, Option, Vec, arrays of up to 32, sets, tuples of 2 to 12, maps, serde_json::Value; and Duration with `#[field(nanos)]`",
     note = "see https://docs.rs/pitaya/latest/pitaya/attr.message.html"
 )]
 pub trait FieldType {

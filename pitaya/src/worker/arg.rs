@@ -175,7 +175,7 @@ fn read(value: &Value, ty: &Type) -> Result<Value, CodecError> {
 fn zero(ty: &Type) -> Option<Value> {
     Some(match ty {
         Type::Bool => false.into(),
-        Type::Int(_) | Type::Uint(_) | Type::Enum(..) | Type::Text(_) => 0.into(),
+        Type::Int(_) | Type::Uint(_) | Type::Enum(..) | Type::Text(_) | Type::Duration => 0.into(),
         Type::Float(_) => 0.0.into(),
         Type::String => "".into(),
         Type::Bytes | Type::List(_) => Value::Array(Vec::new()),

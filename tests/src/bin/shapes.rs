@@ -3,6 +3,7 @@
 //! `shapes --print-schema` prints the schema. `shapes ADDRESS json|msgpack` listens for WebSocket and prints the address.
 
 use std::io::Write;
+use std::time::Duration;
 
 use pitaya::acceptor::WebSocket;
 use pitaya::prelude::*;
@@ -35,6 +36,9 @@ pub enum Input {
         steps: i64,
         /// Where.
         direction: Direction,
+        /// When.
+        #[field(nanos)]
+        after: Duration,
     },
     /// Says something.
     Say(Said),
@@ -58,11 +62,11 @@ impl Shapes {
     /// Returns the opposite of the input, and pushes both.
     pub async fn turn(&self, session: Session, input: Input) -> Result<Input> {
         let turned = match input.clone() {
-            Input::Move { steps, direction: Direction::North } => {
-                Input::Move { steps: -steps, direction: Direction::South }
+            Input::Move { steps, direction: Direction::North, after } => {
+                Input::Move { steps: -steps, direction: Direction::South, after: after * 2 }
             }
-            Input::Move { steps, direction: Direction::South } => {
-                Input::Move { steps: -steps, direction: Direction::North }
+            Input::Move { steps, direction: Direction::South, after } => {
+                Input::Move { steps: -steps, direction: Direction::North, after: after * 2 }
             }
             Input::Say(said) => Input::Say(Said { text: said.text.chars().rev().collect() }),
             Input::Stop => Input::Stop,

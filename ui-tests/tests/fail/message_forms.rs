@@ -38,4 +38,19 @@ struct Texts {
     none: u64,
 }
 
+#[message]
+struct Times {
+    #[field(nanos)]
+    //~v MISTAKE
+    count: u64,
+}
+
+#[message(proto)]
+struct Wait {
+    #[tag(1)]
+    #[field(nanos)]
+    //~v MISTAKE
+    time: std::time::Duration,
+}
+
 fn main() {}

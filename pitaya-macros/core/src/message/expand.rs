@@ -140,7 +140,7 @@ fn twin(ctx: &Ctx, item: &DeriveInput, wire: &[(Ident, fields::WireField)]) -> T
             field.ty = without_self(&field.ty, name);
             for_serde(&mut field.attrs);
             let written = wire.iter().find(|(ident, _)| field.ident.as_ref() == Some(ident));
-            if written.is_some_and(|(_, written)| !written.text)
+            if written.is_some_and(|(_, written)| written.form.is_none())
                 && let Some(bound) = bound(ctx, &field.ty)
             {
                 field.attrs.push(parse_quote!(#[serde(bound = #bound)]));

@@ -1,12 +1,13 @@
 //! The fields of a message, on the wire and in the schema.
 
 use proc_macro2::{Span, TokenStream};
-use quote::quote_spanned;
+use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Attribute, Field, Ident, Type, parse_quote};
 
+use super::field_attr::{self, Form};
 use super::proto::{self, Empty, Tag};
-use super::{serde_attr, text};
+use super::serde_attr;
 use crate::attr::{Args, Ctx, doc_text};
 use crate::block::signature::tidy;
 use crate::errors::Sink;
@@ -22,8 +23,8 @@ pub(crate) struct WireField {
     pub(crate) enumeration: Option<syn::Path>,
     /// The Protobuf type, if it is not the usual one.
     pub(crate) encoding: Option<String>,
-    /// Whether it travels as text (`#[field(text)]`).
-    pub(crate) text: bool,
+    /// Its form in JSON and MessagePack (`#[field(…)]`).
+    pub(crate) form: Option<Form>,
     pub(crate) required: bool,
     pub(crate) cfgs: Vec<Attribute>,
 }
@@ -75,15 +76,22 @@ pub(crate) fn read(ctx: &Ctx, rules: &Rules, field: &mut Field, sink: &Sink<'_>)
             format!("readers refuse a message without `{ident}`: add `default`, or make it an `Option`"),
         );
     }
-    let text = text::take(field, &sink);
-    if text && serde.skip {
-        sink.on(&ident, format!("`{ident}` is `skip`, so it does not travel: remove `#[field(text)]`"));
+    let form = field_attr::take(field, &sink);
+    if let (Some(form), true) = (form, serde.skip) {
+        let word = form.word();
+        sink.on(&ident, format!("`{ident}` is `skip`, so it does not travel: remove `#[field({word})]`"));
+    }
+    if form == Some(Form::Nanos) && rules.proto {
+        sink.on(
+            &field.ty,
+            format!("Protobuf has no `{}`: write `i64`, for instance with the nanoseconds", tidy(&field.ty)),
+        );
     }
     let mut added: Vec<Attribute> = Vec::new();
     // serde takes an absent `Option` for `None` by itself, unless a function of this crate reads the field.
-    let absent = rules.lenient || rules.proto || (text && optional);
-    if text {
-        let with = ctx.path_text("text");
+    let absent = rules.lenient || rules.proto || (form.is_some() && optional);
+    if let Some(form) = form {
+        let with = ctx.path_text(form.word());
         added.push(parse_quote!(#[serde(with = #with)]));
     }
     if absent && !serde.default && !serde.skip && !rules.container.default {
@@ -118,7 +126,7 @@ pub(crate) fn read(ctx: &Ctx, rules: &Rules, field: &mut Field, sink: &Sink<'_>)
         tag: tag.as_ref().map(|tag| (tag.number, tag.span)),
         enumeration: tag.as_ref().and_then(Tag::enumeration).cloned(),
         encoding: tag.as_ref().and_then(|tag| tag.encoding(&field.ty)),
-        text,
+        form,
         required: !optional && !default,
         cfgs,
     })
@@ -181,8 +189,10 @@ pub(crate) fn schema_type(private: &TokenStream, field: &WireField) -> TokenStre
     let ty = &field.ty;
     let span = crate::block::method::place_of(ty);
     match &field.enumeration {
-        None if field.text => quote_spanned!(span=> <#ty as #private::TextField>::TYPE),
-        None => quote_spanned!(span=> <#ty as #private::FieldType>::TYPE),
+        None => {
+            let field_trait = field.form.map_or_else(|| quote!(FieldType), Form::field_trait);
+            quote_spanned!(span=> <#ty as #private::#field_trait>::TYPE)
+        }
         Some(path) => {
             let of_enum = quote_spanned!(span=> <#path as #private::FieldType>::TYPE);
             match last_name(ty).as_deref() {

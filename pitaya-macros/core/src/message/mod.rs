@@ -2,11 +2,11 @@
 
 mod enumeration;
 mod expand;
+mod field_attr;
 mod fields;
 mod names;
 mod proto;
 mod serde_attr;
-mod text;
 mod union;
 
 use proc_macro2::{Span, TokenStream};

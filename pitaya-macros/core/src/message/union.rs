@@ -276,13 +276,13 @@ fn writer(ctx: &Ctx, item: &DeriveInput, shapes: &[Shape], add_tag: bool) -> Tok
 fn for_twin(ctx: &Ctx, field: &mut Field, name: &Ident, shape: &Shape) {
     field.ty = without_self(&field.ty, name);
     for_serde(&mut field.attrs);
-    let text = match &shape.body {
+    let has_form = match &shape.body {
         Body::Fields(wire) => {
-            wire.iter().any(|(ident, wire)| field.ident.as_ref() == Some(ident) && wire.text)
+            wire.iter().any(|(ident, wire)| field.ident.as_ref() == Some(ident) && wire.form.is_some())
         }
         Body::Unit | Body::Value(_) => false,
     };
-    if !text && let Some(bound) = bound(ctx, &field.ty) {
+    if !has_form && let Some(bound) = bound(ctx, &field.ty) {
         field.attrs.push(syn::parse_quote!(#[serde(bound = #bound)]));
     }
 }
