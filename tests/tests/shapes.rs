@@ -57,7 +57,7 @@ enum Command {
         blob: Bytes,
         #[serde(default)]
         mode: Mode,
-        next: Option<Box<Command>>,
+        next: Option<Box<Self>>,
     },
 }
 
