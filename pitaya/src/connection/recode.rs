@@ -66,15 +66,18 @@ pub(super) fn check_reply(own: &Serializer, reply: &Schema) -> Result<()> {
 /// Returns a reply for a client in the client's serializer.
 ///
 /// # Errors
-/// `PIT-000` for a reply that is not of the linked type; `PIT-415` as for [`message`]. Failures are counted.
+/// `PIT-000` for a reply that is not of the linked type; `PIT-415` as for [`message`]. A panic of the type's code is an
+/// error too. Failures are counted.
 pub(super) fn reply(session: &FrontendSession, own: &Serializer, route: &str, body: &Bytes) -> Result<Bytes> {
-    let settings = session.pool().settings();
-    let recoded =
-        function(session, own, route, ClientTypes::of(route).map(|types| types.reply)).and_then(|recode| {
-            recode(&Body::shared(body), &settings.serializer, own)
-                .map_err(|error| Error::internal(error.into_inner()))
-        });
-    recoded.inspect_err(|_| settings.recoding.failed(Recoded::Reply))
+    let failed = |_: &Error| session.pool().settings().recoding.failed(Recoded::Reply);
+    recode_reply(session, own, route, body).inspect_err(failed)
+}
+
+fn recode_reply(session: &FrontendSession, own: &Serializer, route: &str, body: &Bytes) -> Result<Bytes> {
+    let server = &session.pool().settings().serializer;
+    let recode = function(session, own, route, ClientTypes::of(route).map(|types| types.reply))?;
+    catch_panic(route, || recode(&Body::shared(body), server, own))?
+        .map_err(|error| Error::internal(error.into_inner()))
 }
 
 fn function(

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use pitaya::Users;
 use pitaya::client::Client;
+use pitaya::metrics::InMemoryReporter;
 use pitaya::prelude::*;
 use pitaya::serialize::Serializer;
 use pitaya::testing::TestServer;
@@ -111,6 +112,11 @@ impl Vault {
         Ok(Note { text: msg.by })
     }
 
+    /// Returns a reply that panics where a frontend reads it.
+    pub async fn mine(&self) -> Result<Bomb> {
+        Ok(Bomb)
+    }
+
     /// Never runs, because its message cannot be read.
     pub async fn explode(&self, _msg: Bomb) -> Result<()> {
         Ok(())
@@ -132,4 +138,10 @@ pub(crate) async fn enter(hall: &TestServer, serializer: &Serializer) -> Client 
     let client = hall.client_with(&Client::builder().serializer(serializer.clone())).await.unwrap();
     client.request(&Hall::ENTER, &step(&format!("{serializer:?}"))).await.unwrap();
     client
+}
+
+/// The failures of messages, replies and pushes.
+pub(crate) fn failures(metrics: &InMemoryReporter) -> [f64; 3] {
+    let count = |kind| metrics.value("recode_failures", &[("kind", kind)]).unwrap_or_default();
+    ["message", "reply", "push"].map(count)
 }

@@ -1,14 +1,16 @@
 //! Messages that a frontend forwards, and their replies.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use pitaya::client::Client;
+use pitaya::metrics::InMemoryReporter;
 use pitaya::prelude::*;
 use pitaya::serialize::Serializer;
 use pitaya::testing::Cluster;
 
-use crate::cluster::{Board, enter, stranger};
+use crate::cluster::{Board, enter, failures, stranger};
 use crate::messages::{Move, NOTED, Note, OnMove, Point, SERIALIZERS, step};
 
 #[tokio::test(start_paused = true)]
@@ -91,15 +93,21 @@ async fn panic_while_recoding_is_an_error_of_the_call() {
     let cluster = Cluster::seeded(1);
     let vault = cluster.backend("vault", |app| app).await.unwrap();
     for concurrent in [false, true] {
+        let metrics = Arc::new(InMemoryReporter::new());
         let configure = |app: pitaya::app::Builder| {
             let mut config = pitaya::config::Config::default();
             config.session.concurrent_forward = concurrent;
-            app.config(config).client_serializers(SERIALIZERS)
+            app.config(config).client_serializers(SERIALIZERS).reporter(Arc::clone(&metrics))
         };
         let hall = cluster.frontend("hall", configure).await.unwrap();
         let client = enter(&hall, &Serializer::MessagePack).await;
-        let error = client.request_raw("vault.vault.explode", "\u{1}".into()).await.unwrap_err();
-        assert_eq!((error.code(), error.msg()), ("PIT-000", "internal error"));
+        for (route, body, counted) in
+            [("vault.vault.explode", "\u{1}", [1.0, 0.0, 0.0]), ("vault.vault.mine", "", [1.0, 1.0, 0.0])]
+        {
+            let error = client.request_raw(route, body.into()).await.unwrap_err();
+            assert_eq!((error.code(), error.msg()), ("PIT-000", "internal error"), "{route}");
+            assert_eq!(failures(&metrics), counted, "{route}");
+        }
         let note: Note = client.request_route("vault.vault.noted", &step("ann")).await.unwrap();
         assert_eq!(note.text, "ann");
         hall.stop().await;

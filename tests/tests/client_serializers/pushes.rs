@@ -9,7 +9,7 @@ use pitaya::testing::{Cluster, TestServer};
 use pitaya_tests::log::CapturedLog;
 use tracing::Level;
 
-use crate::cluster::{Board, enter, stranger};
+use crate::cluster::{Board, enter, failures, stranger};
 use crate::messages::{Move, OnMove, Point, SERIALIZERS, step};
 
 /// A hall that counts what it could not recode.
@@ -20,12 +20,6 @@ async fn counted(cluster: &Cluster, serializer: Serializer) -> (TestServer, Arc<
         app.serializer(serializer).client_serializers(SERIALIZERS).reporter(reporter)
     });
     (hall.await.unwrap(), metrics)
-}
-
-/// The failures of messages, replies and pushes.
-fn failures(metrics: &InMemoryReporter) -> [f64; 3] {
-    let count = |kind| metrics.value("recode_failures", &[("kind", kind)]).unwrap_or_default();
-    ["message", "reply", "push"].map(count)
 }
 
 #[tokio::test(start_paused = true)]
