@@ -17,9 +17,9 @@ use crate::util::throttle::throttled;
 /// Returns a message of a client in the server's serializer.
 ///
 /// # Errors
-/// `PIT-400` for a body that cannot be decoded or becomes longer than `pitaya.limit.inflated`, and for a request whose
-/// reply has no form in the client's serializer; `PIT-415` if the types of the route are unknown and one of the
-/// serializers needs them. A panic of the type's code is an error too. Failures are counted.
+/// `PIT-400` for a body that cannot be decoded, or that grows and is then longer than `pitaya.limit.inflated`, and for a
+/// request whose reply has no form in the client's serializer; `PIT-415` if the types of the route are unknown and one of
+/// the serializers needs them. A panic of the type's code is an error too. Failures are counted.
 pub(super) fn message(
     session: &FrontendSession,
     own: &Serializer,
@@ -29,7 +29,8 @@ pub(super) fn message(
 ) -> Result<Bytes> {
     let recoding = &session.pool().settings().recoding;
     let recoded = recode_message(session, own, route, body, is_request);
-    recoded.and_then(|body| recoding.check(body)).inspect_err(|_| recoding.failed(Recoded::Message))
+    let before = body.as_slice().len();
+    recoded.and_then(|body| recoding.check(body, before)).inspect_err(|_| recoding.failed(Recoded::Message))
 }
 
 fn recode_message(

@@ -8,7 +8,7 @@ use crate::metrics::{BoundMetric, Metrics, RECODE_FAILURES};
 /// The settings of recoding.
 #[derive(Debug)]
 pub(crate) struct Recoding {
-    /// The longest recoded message of a client, in bytes.
+    /// The longest message of a client that grew when it was recoded, in bytes.
     limit: usize,
     message: BoundMetric,
     reply: BoundMetric,
@@ -43,12 +43,12 @@ impl Recoding {
         Self { limit, message: failed("message"), reply: failed("reply"), push: failed("push") }
     }
 
-    /// Fails if a recoded message of a client is longer than the limit.
+    /// Fails if a message of a client, which had `before` bytes, grew and is longer than the limit.
     ///
     /// # Errors
     /// `PIT-400`.
-    pub(crate) fn check(&self, body: Bytes) -> Result<Bytes> {
-        if body.len() <= self.limit {
+    pub(crate) fn check(&self, body: Bytes, before: usize) -> Result<Bytes> {
+        if body.len() <= self.limit.max(before) {
             return Ok(body);
         }
         let text = format!("the message has {} bytes in the server's serializer", body.len());

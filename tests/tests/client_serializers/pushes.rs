@@ -117,7 +117,7 @@ async fn nan_of_a_msgpack_server_never_reaches_json() {
     board.stop().await;
 }
 
-/// A number of one byte in Protobuf has two in JSON.
+/// With its comma, 1 has one byte in Protobuf and two in JSON; -1 has ten and three.
 #[tokio::test(start_paused = true)]
 async fn message_that_grows_over_the_limit_is_refused() {
     let cluster = Cluster::seeded(1);
@@ -127,10 +127,10 @@ async fn message_that_grows_over_the_limit_is_refused() {
     let hall = cluster.frontend("hall", |app| app.config(config).client_serializers(SERIALIZERS));
     let hall = hall.await.unwrap();
     let client = enter(&hall, &Serializer::Protobuf).await;
-    for (numbers, taken) in [(400, true), (600, false)] {
-        let message = Move { by: "ann".into(), to: vec![1; numbers] };
+    for (number, count, taken) in [(1, 400, true), (1, 600, false), (-1, 600, true)] {
+        let message = Move { by: "ann".into(), to: vec![number; count] };
         let played = client.request(&Board::PLAY, &message).await;
-        assert_eq!(played.is_ok(), taken, "{played:?}");
+        assert_eq!(played.is_ok(), taken, "{count} times {number}: {played:?}");
         if let Err(error) = played {
             assert_eq!((error.code(), &*error.metadata()["limit"]), ("PIT-400", "1000"));
             assert!(error.msg().contains("in the server's serializer"), "{error}");
