@@ -38,7 +38,7 @@ impl LocalSessions {
             let framed = |body: &Bytes| {
                 self.pool.frame_push(&push.route, body).map_err(|error| self.decode_error("push", &error))
             };
-            let packet = match own {
+            let packet = match own.filter(|_| !push.raw) {
                 None => framed(&push.data)?,
                 Some(own) => {
                     let recode = || self.recode(&push.route, &push.data, own);

@@ -37,9 +37,9 @@ impl Outbound {
     ) -> Vec<&'a str> {
         let frontends = self.frontends(frontend_type);
         let Some(frontends) = frontends else {
-            let data = &body.data;
+            let body = &body;
             let push = |uid: &'a str| async move {
-                let sent = self.push_to_user(frontend_type, uid, route, data.clone()).await;
+                let sent = self.push_to_user(frontend_type, uid, route, body.clone()).await;
                 sent.inspect_err(|error| tracing::debug!(uid, %error, "failed to publish push")).is_ok()
             };
             return failed(uids, push).await;
@@ -129,9 +129,9 @@ impl Outbound {
         frontend_type: &str,
         uid: &str,
         route: &str,
-        data: Bytes,
+        PushBody { data, raw }: PushBody,
     ) -> Result<(), TransportError> {
-        let push = Push { route: route.to_owned(), uid: uid.to_owned(), data };
+        let push = Push { route: route.to_owned(), uid: uid.to_owned(), data, raw };
         self.transport.publish(Address::Push { frontend_type, uid }, push.encode_to_vec().into()).await
     }
 
@@ -153,7 +153,7 @@ impl Outbound {
             let it = OrderedBroadcast { route, uids, data, raw, ..OrderedBroadcast::default() };
             self.publish_to(std::slice::from_ref(frontend), in_order, &it).await
         } else {
-            self.push_to_user(frontend_type, uid, route, body.data).await
+            self.push_to_user(frontend_type, uid, route, body).await
         };
         sent.map_err(|why| {
             let code = match why {

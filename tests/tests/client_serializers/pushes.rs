@@ -1,15 +1,20 @@
 //! Pushes of other servers, and what becomes of bodies that cannot be recoded.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use pitaya::client::Client;
+use pitaya::cluster::{Discovery as _, Server, Servers};
 use pitaya::metrics::InMemoryReporter;
 use pitaya::prelude::*;
 use pitaya::serialize::Serializer;
-use pitaya::testing::{Cluster, TestServer};
+use pitaya::testing::{Cluster, TestServer, memory_acceptor};
+use pitaya_tests::cluster::MemoryCluster;
 use pitaya_tests::log::CapturedLog;
+use tokio::time::timeout;
 use tracing::Level;
 
-use crate::cluster::{Board, enter, failures, stranger};
+use crate::cluster::{Board, Hall, enter, failures, stranger};
 use crate::messages::{Move, OnMove, Point, SERIALIZERS, step};
 
 /// A hall that counts what it could not recode.
@@ -44,6 +49,42 @@ async fn raw_pushes_of_backends_stay_as_they_are() {
         hall.stop().await;
         board.stop().await;
     }
+}
+
+/// With a frontend of Go Pitaya in the cluster, all pushes use the subjects of users.
+#[tokio::test(start_paused = true)]
+async fn raw_push_on_a_users_subject_stays_as_it_is() {
+    let cluster = MemoryCluster::default();
+    let (acceptor, dialer) = memory_acceptor();
+    let hall = cluster.server("hall", "hall-1").client_serializers(SERIALIZERS).acceptor(acceptor);
+    let hall = hall.start().await.unwrap();
+    let board = cluster.server("board", "board-1").backend().start().await.unwrap();
+    let foreign = cluster.registry.discovery();
+    let own = Arc::new(Server::new("hall", "foreign").frontend(true));
+    foreign.join(own, Arc::new(Servers::default())).await.unwrap();
+    for serializer in SERIALIZERS {
+        let client = Client::builder().serializer(serializer.clone());
+        let client = client.connect_stream(dialer.connect().unwrap()).await.unwrap();
+        client.request(&Hall::ENTER, &step(&format!("{serializer:?}"))).await.unwrap();
+        let mut pushes = client.pushes_raw("onShout");
+        for body in [&b"\x00{\xff"[..], br#"{"a":1}"#] {
+            let body = Bytes::from(body);
+            client.request(&Board::SHOUT, &body).await.unwrap();
+            for _ in 0..2 {
+                let push = timeout(Duration::from_secs(1), pushes.next()).await.expect("a push");
+                assert_eq!(push.unwrap(), body, "{serializer:?}");
+            }
+        }
+        // A message is recoded.
+        let mut moves = client.pushes::<OnMove>();
+        client.request(&Board::PLAY, &step("ann")).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(moves.next().await.unwrap().by, "ann", "{serializer:?}");
+        }
+    }
+    foreign.close().await;
+    hall.stop().await;
+    board.stop().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -110,7 +110,7 @@ impl FromFields for Response {
 
 impl FromFields for Push {
     fn from_fields(f: &Fields<'_>) -> Checked<Self> {
-        Ok(Self { route: f.text("route")?, uid: f.text("uid")?, data: f.bytes("data")? })
+        Ok(Self { route: f.text("route")?, uid: f.text("uid")?, data: f.bytes("data")?, ..Self::default() })
     }
 }
 

@@ -189,11 +189,12 @@ async fn garbage_on_user_subjects_is_counted() {
         ("pitaya/gate/user/ann/push", Vec::new()),
         (
             "pitaya/gate/user/ann/push",
-            Push { route: "r".repeat(100_000), uid: "ann".into(), data: "x".into() }.encode_to_vec(),
+            Push { route: "r".repeat(100_000), uid: "ann".into(), data: "x".into(), raw: false }
+                .encode_to_vec(),
         ),
         (
             "pitaya/gate/user/ann/push",
-            Push { route: "r".into(), uid: "a.>.b".into(), data: "x".into() }.encode_to_vec(),
+            Push { route: "r".into(), uid: "a.>.b".into(), data: "x".into(), raw: false }.encode_to_vec(),
         ),
         ("pitaya/gate/user/ann/kick", Vec::new()),
         ("pitaya/gate/user/ann/kick", KickMsg { user_id: "bob".into() }.encode_to_vec()),

@@ -75,6 +75,10 @@ pub struct Push {
     /// The serialized message.
     #[prost(bytes = "bytes", tag = "3")]
     pub data: ::prost::bytes::Bytes,
+    /// Whether `data` is raw bytes, which a frontend gives to the client unchanged whatever its serializer. Go Pitaya does
+    /// not send it and ignores it.
+    #[prost(bool, tag = "100")]
+    pub raw: bool,
 }
 /// A request to disconnect a user.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
