@@ -255,6 +255,20 @@ fn wrong_variant_or_value_is_refused() {
     assert!(json::<Command>(&nested).is_err());
 }
 
+/// Also in the form in which `serde_json/arbitrary_precision` shows numbers, which a client can write itself.
+#[test]
+fn float_of_a_union_that_is_not_finite_is_refused() {
+    for number in ["NaN", "inf", "-infinity", "1e999"] {
+        let body =
+            format!(r#"{{"steps":1,"x":{{"$serde_json::private::Number":"{number}"}},"type":"move"}}"#);
+        let error = json::<Command>(&body).unwrap_err();
+        assert!(error.contains(&format!("invalid number `{number}`")), "{error}");
+    }
+    for body in [r#"{"type":"move","steps":1,"x":1e999}"#, r#"{"steps":1,"x":1e999,"type":"move"}"#] {
+        assert!(json::<Command>(body).is_err(), "{body}");
+    }
+}
+
 #[test]
 fn tuples_and_sets_travel_as_lists() {
     let value = Groups {

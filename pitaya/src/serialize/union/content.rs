@@ -96,9 +96,9 @@ impl<'de> Visitor<'de> for ContentVisitor {
 }
 
 fn number<E: Error>(text: &str) -> Result<Content, E> {
-    let float = || text.parse().map(Content::Float);
-    let parsed = text.parse().map(Content::Unsigned).or_else(|_| text.parse().map(Content::Signed));
-    parsed.or_else(|_| float()).map_err(|_| E::custom(format_args!("invalid number `{text}`")))
+    let integer = text.parse().map(Content::Unsigned).or_else(|_| text.parse().map(Content::Signed));
+    let float = || text.parse().ok().filter(|float: &f64| float.is_finite()).map(Content::Float);
+    integer.ok().or_else(float).ok_or_else(|| E::custom(format_args!("invalid number `{text}`")))
 }
 
 /// Reads a value that was kept.
