@@ -72,6 +72,23 @@ enum Event {
     Moved { to: i8 },
 }
 
+/// Nests beside its names.
+#[message]
+#[derive(PartialEq)]
+enum Chain {
+    Link { marks: Vec<u16>, next: Box<Self> },
+    End,
+}
+
+/// Nests in a key of its own.
+#[message]
+#[derive(PartialEq)]
+#[serde(tag = "kind", content = "data")]
+enum Tree {
+    Leaf,
+    Node(Vec<Self>),
+}
+
 #[message]
 #[derive(PartialEq)]
 struct Groups {
@@ -267,6 +284,32 @@ fn float_of_a_union_that_is_not_finite_is_refused() {
     for body in [r#"{"type":"move","steps":1,"x":1e999}"#, r#"{"steps":1,"x":1e999,"type":"move"}"#] {
         assert!(json::<Command>(body).is_err(), "{body}");
     }
+}
+
+/// The name of each variant comes last. A key of MessagePack may also be bytes.
+#[test]
+fn nested_unions_are_read_up_to_the_limit() {
+    let repeated = |before: &[u8], inner: &[u8], after: &[u8], count: usize| {
+        [before.repeat(count), inner.to_vec(), after.repeat(count)].concat()
+    };
+    let (json, msgpack) = (&Serializer::Json, &Serializer::MessagePack);
+    let links = |links: usize| {
+        let text = repeated(br#"{"next":"#, br#"{"type":"End"}"#, br#","marks":[7],"type":"Link"}"#, links);
+        let after = b"\xa5marks\x91\x07\xc4\x04type\xa4Link";
+        (text, repeated(b"\x83\xa4next", b"\x81\xa4type\xa3End", after, links))
+    };
+    let expected = (0..126).fold(Chain::End, |next, _| Chain::Link { marks: vec![7], next: Box::new(next) });
+    let (text, bytes) = links(126);
+    assert_eq!(decoded::<Chain>(json, &text).unwrap(), expected);
+    assert_eq!(decoded::<Chain>(msgpack, &bytes).unwrap(), expected);
+    let (text, bytes) = links(127);
+    assert!(decoded::<Chain>(json, &text).is_err());
+    assert!(decoded::<Chain>(msgpack, &bytes).is_err());
+    let expected = (0..63).fold(Tree::Leaf, |child, _| Tree::Node(vec![child]));
+    let text = repeated(br#"{"data":["#, br#"{"kind":"Leaf"}"#, br#"],"kind":"Node"}"#, 63);
+    assert_eq!(decoded::<Tree>(json, &text).unwrap(), expected);
+    let bytes = repeated(b"\x82\xa4data\x91", b"\x81\xa4kind\xa4Leaf", b"\xc4\x04kind\xa4Node", 63);
+    assert_eq!(decoded::<Tree>(msgpack, &bytes).unwrap(), expected);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! A derive of serde keeps the whole message until it knows the variant. That loses integers as keys of maps, whole
 //! floating-point numbers for integers, and every number if a crate of the program switches on
 //! `serde_json/arbitrary_precision`. This code keeps only what comes before the variant's name, which our encoders write
-//! first, and keeps it without these losses.
+//! first, and keeps it without these losses. Entries are kept once, because a kept message shows its name first.
 
 mod content;
 
@@ -38,7 +38,8 @@ pub trait Union: Sized {
 /// If the name of the variant is missing or unknown, or the value is not of the variant.
 pub fn read<'de, U: Union, D: Deserializer<'de>>(deserializer: D) -> Result<U, D::Error> {
     let human = deserializer.is_human_readable();
-    deserializer.deserialize_map(Shapes::<U> { human, of: PhantomData })
+    // Formats ignore the field, except `ContentDeserializer`, which shows it first.
+    deserializer.deserialize_struct("", const { &[U::KEY] }, Shapes::<U> { human, of: PhantomData })
 }
 
 struct Shapes<U> {

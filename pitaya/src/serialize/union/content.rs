@@ -24,6 +24,17 @@ pub(super) enum Content {
     Map(Vec<(Self, Self)>),
 }
 
+impl Content {
+    /// Whether a `String` reads as this text from it.
+    fn is_text(&self, text: &str) -> bool {
+        match self {
+            Self::String(own) => own == text,
+            Self::Bytes(own) => own == text.as_bytes(),
+            _ => false,
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Content {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ContentVisitor)
@@ -204,6 +215,21 @@ impl<'de, E: Error> Deserializer<'de> for ContentDeserializer<E> {
         visitor.visit_newtype_struct(self)
     }
 
+    /// Shows the entry of a single field first, so that a message of several shapes keeps nothing a second time.
+    fn deserialize_struct<V: Visitor<'de>>(
+        mut self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, E> {
+        if let (Content::Map(entries), [field]) = (&mut self.content, fields)
+            && let Some(at) = entries.iter().position(|(key, _)| key.is_text(field))
+        {
+            entries.swap(0, at);
+        }
+        self.deserialize_any(visitor)
+    }
+
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         name: &'static str,
@@ -224,7 +250,7 @@ impl<'de, E: Error> Deserializer<'de> for ContentDeserializer<E> {
     }
 
     serde::forward_to_deserialize_any! {
-        f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier
+        f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map identifier
         ignored_any
     }
 }
