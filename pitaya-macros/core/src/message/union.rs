@@ -194,7 +194,7 @@ impl Shape {
 
     /// The name of the struct with the value of the variant, for the code that reads it.
     fn twin(&self, name: &Ident) -> Ident {
-        format_ident!("__{}{}", name.unraw(), self.variant.ident.unraw(), span = twin_span(name))
+        format_ident!("__{}Variant{}", name.unraw(), self.variant.ident.unraw(), span = twin_span(name))
     }
 }
 
