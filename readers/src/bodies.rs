@@ -57,7 +57,7 @@ pub(crate) struct Free {
 #[derive(PartialEq)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Step {
-    /// Goes on.
+    /// Continues.
     Go {
         /// Numbers.
         marks: Vec<u32>,
