@@ -11,13 +11,13 @@ pub struct Method {
     /// The documentation.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub doc: String,
-    /// The message; `None` if the body of a call is ignored. [`Scalar::Bytes`] is a raw body.
+    /// The message; `None` if the body of a call is ignored. [`Scalar::Bytes`](crate::Scalar::Bytes) is a raw body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<Type>,
     /// Whether the method never replies.
     #[serde(default, skip_serializing_if = "is_default")]
     pub notify: bool,
-    /// The reply; `None` is the empty message. [`Scalar::Bytes`] is a raw body.
+    /// The reply; `None` is the empty message. [`Scalar::Bytes`](crate::Scalar::Bytes) is a raw body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<Type>,
     /// The codes with which it may fail; `None` if any code is possible.
@@ -32,7 +32,7 @@ pub struct Push {
     /// The documentation.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub doc: String,
-    /// The message. [`Scalar::Bytes`] is a raw body.
+    /// The message. [`Scalar::Bytes`](crate::Scalar::Bytes) is a raw body.
     pub message: Type,
     /// The guarantee for clients.
     #[serde(default, skip_serializing_if = "is_default")]
