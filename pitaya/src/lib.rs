@@ -111,8 +111,9 @@ pub mod __private {
     };
     pub use crate::route::{Notify, Route};
     pub use crate::serialize::{
-        Codecs, EnumSchema, EnumValue, Field, FieldType, Message, NanosField, Push, PushType, Schema,
-        TextField, Type, UnionSchema, VariantBody, VariantSchema, fields, names, nanos, text, union,
+        Codecs, EnumSchema, EnumValue, Field, FieldForm, FieldType, Message, Nanos, NanosForm, Push,
+        PushType, Schema, Text, TextForm, Type, UnionSchema, VariantBody, VariantSchema, fields, names,
+        union,
     };
     pub use crate::services::Services;
     pub use crate::session::SessionData;

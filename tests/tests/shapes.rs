@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Debug;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use pitaya::prelude::*;
@@ -58,6 +58,17 @@ enum Command {
         #[serde(default)]
         mode: Mode,
         next: Option<Box<Self>>,
+    },
+}
+
+/// A field that does not travel, of a type that could not.
+#[message]
+#[derive(PartialEq)]
+enum Watched {
+    Seen {
+        text: String,
+        #[serde(skip)]
+        at: Option<Instant>,
     },
 }
 
@@ -370,4 +381,13 @@ fn span_of_time_out_of_range_is_refused() {
         let error = serializer.encode(&long, &mut BytesMut::new()).unwrap_err().to_string();
         assert!(error.contains("292 years"), "{error}");
     }
+}
+
+#[test]
+fn skipped_field_of_a_variant_does_not_travel() {
+    let value = Watched::Seen { text: "a".into(), at: Some(Instant::now()) };
+    let json = br#"{"type":"Seen","text":"a"}"#;
+    assert_eq!(encoded(&Serializer::Json, &value), json);
+    let read = Watched::Seen { text: "a".into(), at: None };
+    assert_eq!(decoded::<Watched>(&Serializer::Json, json), Ok(read));
 }

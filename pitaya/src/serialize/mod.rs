@@ -10,6 +10,7 @@
 
 mod codec;
 mod error;
+mod field_form;
 #[doc(hidden)]
 pub mod fields;
 mod finite;
@@ -17,15 +18,13 @@ mod message;
 mod msgpack;
 #[doc(hidden)]
 pub mod names;
-#[doc(hidden)]
-pub mod nanos;
+mod nanos;
 mod narrow;
 mod payload;
 pub(crate) mod proto_error;
 pub(crate) mod recode;
 mod schema;
-#[doc(hidden)]
-pub mod text;
+mod text;
 mod transcode;
 #[doc(hidden)]
 pub mod union;
@@ -33,16 +32,21 @@ mod whole;
 
 pub use codec::Codecs;
 pub use error::CodecError;
+pub use field_form::{FieldForm, Formed};
 #[doc(hidden)]
 pub use message::PushType;
 pub use message::{Message, Push, Rules};
-pub use nanos::NanosField;
+pub use nanos::Nanos;
+#[doc(hidden)]
+pub use nanos::NanosForm;
 pub use narrow::NarrowJson;
 pub(crate) use payload::ErrorPayload;
 pub use schema::{
     BodyForm, EnumSchema, EnumValue, Field, FieldType, Schema, Type, UnionSchema, VariantBody, VariantSchema,
 };
-pub use text::TextField;
+pub use text::Text;
+#[doc(hidden)]
+pub use text::TextForm;
 
 use std::fmt;
 use std::sync::Arc;

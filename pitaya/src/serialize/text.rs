@@ -2,49 +2,24 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Unexpected, Visitor};
-use serde::ser::{Serialize, Serializer};
+use serde::de::{Deserializer, Error as _, MapAccess, Unexpected, Visitor};
+use serde::ser::Serializer;
 
+use super::field_form::{FieldForm, Formed};
 use super::schema::{FieldType, Type};
 use super::whole;
 use crate::wire::json::NUMBER;
 
-/// A type of fields with `#[field(text)]`: an integer, or an `Option` or a `Vec` of one.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot travel as text",
-    label = "not an integer of 64 bits",
-    note = "remove `#[field(text)]`, which is for `i64` and `u64`, also in an `Option` or a `Vec`"
-)]
-pub trait TextField: Sized {
-    /// The type in the schema.
-    const TYPE: Type;
-    /// Writes it as text.
-    #[doc(hidden)]
-    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
-    /// Reads it from text or from a number.
-    #[doc(hidden)]
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
-}
+/// The form of `#[field(text)]`.
+#[derive(Debug)]
+pub enum Text {}
 
-/// For generated code: the `serialize` of serde's `with`.
-///
-/// # Errors
-/// The error of the serializer.
-pub fn serialize<T: TextField, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
-    value.write(serializer)
-}
-
-/// For generated code: the `deserialize` of serde's `with`.
-///
-/// # Errors
-/// If the value is neither an integer of the type nor the text of one.
-pub fn deserialize<'de, T: TextField, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    T::read(deserializer)
-}
+/// The code for serde's `with`. For generated code.
+pub type TextForm = Formed<Text>;
 
 macro_rules! integers {
     ($($int:ty),*) => { $(
-        impl TextField for $int {
+        impl FieldForm<Text> for $int {
             const TYPE: Type = Type::Text(&<$int as FieldType>::TYPE);
 
             fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -100,44 +75,3 @@ macro_rules! integers {
 }
 
 integers!(i64, u64, isize, usize);
-
-/// A value inside of an `Option` or a `Vec`.
-struct Text<T>(T);
-
-impl<T: TextField> Serialize for Text<&T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.write(serializer)
-    }
-}
-
-impl<'de, T: TextField> Deserialize<'de> for Text<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        T::read(deserializer).map(Self)
-    }
-}
-
-impl<T: TextField> TextField for Option<T> {
-    const TYPE: Type = Type::Optional(&T::TYPE);
-
-    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.as_ref().map(Text).serialize(serializer)
-    }
-
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Option::<Text<T>>::deserialize(deserializer)?;
-        Ok(value.map(|text| text.0))
-    }
-}
-
-impl<T: TextField> TextField for Vec<T> {
-    const TYPE: Type = Type::List(&T::TYPE);
-
-    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.iter().map(Text))
-    }
-
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let values = Vec::<Text<T>>::deserialize(deserializer)?;
-        Ok(values.into_iter().map(|text| text.0).collect())
-    }
-}

@@ -50,4 +50,13 @@ enum Other {
     Unknown,
 }
 
+#[message]
+#[derive(Default)]
+enum LateDefault {
+    Solo,
+    #[default]
+    //~v MISTAKE
+    Team,
+}
+
 fn main() {}

@@ -105,6 +105,15 @@ enum Flat {
     Square,
 }
 
+#[message]
+#[derive(Default)]
+enum LateDefault {
+    Round(Join),
+    #[default]
+    //~v MISTAKE
+    Square,
+}
+
 #[derive(Clone, Debug)]
 struct Foreign;
 

@@ -5,11 +5,11 @@ use quote::{format_ident, quote};
 use syn::{Ident, Type};
 
 use super::Names;
-use super::constants::{self, const_name, reply};
+use super::constants::{self, const_name};
 use super::method::Method;
 use crate::attr::Ctx;
 use crate::errors::{Errors, Sink};
-use crate::remote::client::{argument, free};
+use crate::remote::client::{argument, free, typed_method};
 
 /// The methods of every client, whose names a handler cannot have.
 const RESERVED: [&str; 2] = ["new", "clone"];
@@ -66,23 +66,10 @@ pub(crate) fn expand(
 }
 
 fn call(ctx: &Ctx, ty: &Type, names: &Names, method: &Method) -> TokenStream {
-    let (krate, private) = (&ctx.krate, ctx.private());
-    let (ident, constant, reply) = (&method.ident, const_name(method), reply(krate, &method.ret));
-    let (docs, attrs) = (method.attrs(&["doc"]), method.attrs(&["cfg", "deprecated"]));
-    let gap = (!method.doc.is_empty()).then(|| quote!(#[doc = ""]));
-    let doc = format!(
-        " Calls `{}`.\n\n# Errors\nThe error of the handler, or one of [the client](Self#errors).",
-        names.route(&method.name)
-    );
-    let (param, message) = argument(method);
-    quote! {
-        #docs
-        #gap
-        #[doc = #doc]
-        #attrs
-        pub async fn #ident(&self #param) -> #krate::Result<#reply> {
-            use #private::client::fallback::*;
-            #private::client::TypedCall(&self.connection, &<#ty>::#constant).call(#message).await
-        }
-    }
+    let (private, constant, (_, message)) = (ctx.private(), const_name(method), argument(method));
+    let call = quote! {
+        use #private::client::fallback::*;
+        #private::client::TypedCall(&self.connection, &<#ty>::#constant).call(#message).await
+    };
+    typed_method(&ctx.krate, names, method, "handler", &call)
 }

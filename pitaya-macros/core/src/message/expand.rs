@@ -7,7 +7,7 @@
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
-use syn::{Attribute, Data, DeriveInput, Fields, Ident, LitStr, Type, Visibility, parse_quote};
+use syn::{Attribute, Data, DeriveInput, Field, Fields, Ident, LitStr, Type, Visibility, parse_quote};
 
 use super::Derives;
 use super::fields::{self, Rules};
@@ -137,14 +137,7 @@ fn twin(ctx: &Ctx, item: &DeriveInput, wire: &[(Ident, fields::WireField)]) -> T
     if let Data::Struct(data) = &mut twin.data {
         for field in &mut data.fields {
             field.vis = Visibility::Inherited;
-            field.ty = without_self(&field.ty, name);
-            for_serde(&mut field.attrs);
-            let written = wire.iter().find(|(ident, _)| field.ident.as_ref() == Some(ident));
-            if written.is_some_and(|(_, written)| written.form.is_none())
-                && let Some(bound) = bound(ctx, &field.ty)
-            {
-                field.attrs.push(parse_quote!(#[serde(bound = #bound)]));
-            }
+            field_of_twin(ctx, field, name, is_plain(wire, field));
         }
     }
     let (of, called) = (name.to_string(), name.unraw().to_string());
@@ -186,6 +179,20 @@ fn twin(ctx: &Ctx, item: &DeriveInput, wire: &[(Ident, fields::WireField)]) -> T
                 }
             }
         };
+    }
+}
+
+/// Whether a field travels as its type does: it is not skipped, and has no form of its own.
+pub(super) fn is_plain(wire: &[(Ident, fields::WireField)], field: &Field) -> bool {
+    wire.iter().any(|(ident, wire)| field.ident.as_ref() == Some(ident) && wire.form.is_none())
+}
+
+/// Makes a field of a message one of its twin. A plain field is assumed to have serde's traits.
+pub(super) fn field_of_twin(ctx: &Ctx, field: &mut Field, name: &Ident, is_plain: bool) {
+    field.ty = without_self(&field.ty, name);
+    for_serde(&mut field.attrs);
+    if is_plain && let Some(bound) = bound(ctx, &field.ty) {
+        field.attrs.push(parse_quote!(#[serde(bound = #bound)]));
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    /// Returns the word of the attribute, which is also the name of the module with the code.
+    /// Returns the word of the attribute.
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -28,11 +28,19 @@ impl Form {
         }
     }
 
-    /// Returns the trait of the types that have this form.
-    pub(crate) fn field_trait(self) -> TokenStream {
+    /// Returns the type with the code for serde.
+    pub(crate) const fn code(self) -> &'static str {
         match self {
-            Self::Text => quote!(TextField),
-            Self::Nanos => quote!(NanosField),
+            Self::Text => "TextForm",
+            Self::Nanos => "NanosForm",
+        }
+    }
+
+    /// Returns the trait of the types that have this form.
+    pub(crate) fn field_trait(self, private: &TokenStream) -> TokenStream {
+        match self {
+            Self::Text => quote!(FieldForm<#private::Text>),
+            Self::Nanos => quote!(FieldForm<#private::Nanos>),
         }
     }
 

@@ -91,7 +91,7 @@ pub(crate) fn read(ctx: &Ctx, rules: &Rules, field: &mut Field, sink: &Sink<'_>)
     // serde takes an absent `Option` for `None` by itself, unless a function of this crate reads the field.
     let absent = rules.lenient || rules.proto || (form.is_some() && optional);
     if let Some(form) = form {
-        let with = ctx.path_text(form.word());
+        let with = ctx.path_text(form.code());
         added.push(parse_quote!(#[serde(with = #with)]));
     }
     if absent && !serde.default && !serde.skip && !rules.container.default {
@@ -190,7 +190,7 @@ pub(crate) fn schema_type(private: &TokenStream, field: &WireField) -> TokenStre
     let span = crate::block::method::place_of(ty);
     match &field.enumeration {
         None => {
-            let field_trait = field.form.map_or_else(|| quote!(FieldType), Form::field_trait);
+            let field_trait = field.form.map_or_else(|| quote!(FieldType), |form| form.field_trait(private));
             quote_spanned!(span=> <#ty as #private::#field_trait>::TYPE)
         }
         Some(path) => {

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
-use syn::{DataEnum, DeriveInput};
+use syn::{DataEnum, DeriveInput, Variant};
 
 use super::expand::without_serde;
 use super::{Derives, enumeration, serde_attr};
@@ -34,11 +34,9 @@ pub(crate) fn expand(
         }
         let label = serde_attr::variant(&variant.attrs, sink)
             .unwrap_or_else(|| serde_attr::rename_variant(rename_all.as_deref(), &ident.unraw().to_string()));
-        if names.contains(&label) && crate::block::cfgs(&variant.attrs).is_empty() {
-            sink.on(ident, format!("another variant has the name `{label}` on the wire: rename one of them"));
-        }
         names.push(label);
     }
+    check(data.variants.iter().zip(names.iter().map(String::as_str)), sink);
     if names.is_empty() {
         sink.on(name, format!("`{name}` has no value: write a variant"));
     }
@@ -89,4 +87,26 @@ pub(crate) fn expand(
             );
         }
     })
+}
+
+/// Refuses variants that share a name on the wire, and another default than the first variant: the schema says that an
+/// absent field means the first.
+pub(super) fn check<'a>(variants: impl Iterator<Item = (&'a Variant, &'a str)>, sink: &Sink<'_>) {
+    let mut names = Vec::new();
+    for (variant, name) in variants {
+        let ident = &variant.ident;
+        if names.contains(&name) && crate::block::cfgs(&variant.attrs).is_empty() {
+            sink.on(ident, format!("another variant has the name `{name}` on the wire: rename one of them"));
+        }
+        if !names.is_empty() && variant.attrs.iter().any(|attr| attr.path().is_ident("default")) {
+            sink.on(
+                ident,
+                format!(
+                    "the schema says that an absent field means the first variant: move `{ident}` to the front, or \
+                     remove `#[default]`"
+                ),
+            );
+        }
+        names.push(name);
+    }
 }

@@ -9,10 +9,10 @@ use syn::ext::IdentExt;
 use syn::{DataEnum, DeriveInput, Field, Fields, Ident, Type, Variant};
 
 use super::expand::{
-    bound, field_schema, for_serde, push, push_schema, twin_span, validate, without_self, without_serde,
+    field_of_twin, field_schema, for_serde, is_plain, push, push_schema, twin_span, validate, without_serde,
 };
 use super::fields::{self, Rules, WireField};
-use super::{Derives, serde_attr};
+use super::{Derives, names, serde_attr};
 use crate::attr::{Args, Ctx, doc_text};
 use crate::errors::Sink;
 
@@ -54,7 +54,7 @@ pub(crate) fn expand(
         .iter()
         .filter_map(|variant| Shape::read(ctx, args, &union, &key, variant, sink))
         .collect();
-    check_unique(&shapes, sink);
+    names::check(shapes.iter().map(|shape| (&shape.variant, shape.name.as_str())), sink);
     if sink.failed() {
         return None;
     }
@@ -198,15 +198,6 @@ impl Shape {
     }
 }
 
-fn check_unique(shapes: &[Shape], sink: &Sink<'_>) {
-    for (i, shape) in shapes.iter().enumerate() {
-        if shape.cfgs.is_empty() && shapes[..i].iter().any(|other| other.name == shape.name) {
-            let (ident, name) = (&shape.variant.ident, &shape.name);
-            sink.on(ident, format!("another variant has the name `{name}` on the wire: rename one of them"));
-        }
-    }
-}
-
 /// Refuses values without fields, and with a field that has the key of the variant.
 fn checks(private: &TokenStream, shapes: &[Shape], key: &str) -> TokenStream {
     let checks = shapes.iter().filter_map(|shape| {
@@ -274,17 +265,11 @@ fn writer(ctx: &Ctx, item: &DeriveInput, shapes: &[Shape], add_tag: bool) -> Tok
 }
 
 fn for_twin(ctx: &Ctx, field: &mut Field, name: &Ident, shape: &Shape) {
-    field.ty = without_self(&field.ty, name);
-    for_serde(&mut field.attrs);
-    let has_form = match &shape.body {
-        Body::Fields(wire) => {
-            wire.iter().any(|(ident, wire)| field.ident.as_ref() == Some(ident) && wire.form.is_some())
-        }
-        Body::Unit | Body::Value(_) => false,
+    let is_plain = match &shape.body {
+        Body::Fields(wire) => is_plain(wire, field),
+        Body::Unit | Body::Value(_) => true,
     };
-    if !has_form && let Some(bound) = bound(ctx, &field.ty) {
-        field.attrs.push(syn::parse_quote!(#[serde(bound = #bound)]));
-    }
+    field_of_twin(ctx, field, name, is_plain);
 }
 
 /// Writes `Deserialize`.

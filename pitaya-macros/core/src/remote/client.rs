@@ -164,22 +164,36 @@ pub(crate) fn free<'a>(methods: &'a [Method], reserved: &[&str], sink: &Sink<'_>
 }
 
 fn call(krate: &syn::Path, private: &TokenStream, names: &Names, method: &Method) -> TokenStream {
-    let (ident, name, reply) = (&method.ident, const_name(method), reply(krate, &method.ret));
+    let (name, (_, request)) = (const_name(method), argument(method));
+    let call = quote! {
+        use #private::fallback::*;
+        #private::TypedCall(&self.rpc, &Self::#name).call(#request).await
+    };
+    typed_method(krate, names, method, "remote", &call)
+}
+
+/// Writes the method of a typed client. `of` is the word for what it calls, `call` its body.
+pub(crate) fn typed_method(
+    krate: &syn::Path,
+    names: &Names,
+    method: &Method,
+    of: &str,
+    call: &TokenStream,
+) -> TokenStream {
+    let (ident, reply, (param, _)) = (&method.ident, reply(krate, &method.ret), argument(method));
     let (docs, attrs) = (method.attrs(&["doc"]), method.attrs(&["cfg", "deprecated"]));
     let gap = (!method.doc.is_empty()).then(|| quote!(#[doc = ""]));
     let doc = format!(
-        " Calls `{}`.\n\n# Errors\nThe error of the remote, or one of [the client](Self#errors).",
+        " Calls `{}`.\n\n# Errors\nThe error of the {of}, or one of [the client](Self#errors).",
         names.route(&method.name)
     );
-    let (param, request) = argument(method);
     quote! {
         #docs
         #gap
         #[doc = #doc]
         #attrs
         pub async fn #ident(&self #param) -> #krate::Result<#reply> {
-            use #private::fallback::*;
-            #private::TypedCall(&self.rpc, &Self::#name).call(#request).await
+            #call
         }
     }
 }
