@@ -12,6 +12,7 @@ mod tls;
 pub(crate) use address::Address;
 pub(crate) use contract::{Body, Contract, find};
 pub(crate) use documentation::ask;
+pub(crate) use protobuf::{Protobuf, full_name};
 pub(crate) use shape::Shape;
 
 use std::time::Duration;

@@ -1,18 +1,21 @@
 //! Protobuf messages by a schema or by descriptors of the server.
 
 use bytes::Bytes;
-use pitaya_schema::{Encoding, Field, Scalar, Schema, Type, TypeDef, UnionDef, VariantBody};
+use pitaya_schema::{Encoding, EnumDef, Field, Scalar, Schema, Type, TypeDef, UnionDef, VariantBody};
 use prost_reflect::prost_types::field_descriptor_proto::{Label, Type as Kind};
 use prost_reflect::prost_types::{
     DescriptorProto, EnumDescriptorProto, EnumOptions, EnumValueDescriptorProto, FieldDescriptorProto,
     FileDescriptorProto, MessageOptions, OneofDescriptorProto,
 };
-use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
+use prost_reflect::{DescriptorPool, DynamicMessage, EnumDescriptor, MessageDescriptor, SerializeOptions};
 
 /// The name of an enum in the message that is its scope.
 ///
 /// Values of enums share the scope of their enum, and two enums of a schema may have a value of one name.
 const ENUM: &str = "Value";
+
+/// The value 0 of an enum that has none.
+const NO_VALUE: &str = "UNSPECIFIED";
 
 /// The Protobuf messages of a server.
 #[derive(Debug, Clone)]
@@ -24,24 +27,7 @@ impl Protobuf {
         let messages = schema.types.iter().map(|(name, def)| match def {
             TypeDef::Struct(def) => message(schema, name, &def.fields),
             TypeDef::Union(def) => union_message(schema, name, def),
-            TypeDef::Enum(def) => {
-                let value = |value: &pitaya_schema::EnumValue| EnumValueDescriptorProto {
-                    name: Some(value.name.clone()),
-                    number: Some(value.number),
-                    ..EnumValueDescriptorProto::default()
-                };
-                let values = EnumDescriptorProto {
-                    name: Some(ENUM.to_owned()),
-                    value: def.values.iter().map(value).collect(),
-                    options: Some(EnumOptions { allow_alias: Some(true), ..EnumOptions::default() }),
-                    ..EnumDescriptorProto::default()
-                };
-                DescriptorProto {
-                    name: Some(name.clone()),
-                    enum_type: vec![values],
-                    ..DescriptorProto::default()
-                }
-            }
+            TypeDef::Enum(def) => enum_scope(name, def),
         });
         let file = FileDescriptorProto {
             name: Some("schema.proto".to_owned()),
@@ -84,13 +70,40 @@ impl Protobuf {
         String::from_utf8(json).map_err(|error| error.to_string())
     }
 
-    fn message(&self, name: &str) -> Result<MessageDescriptor, String> {
+    /// Returns the name in the schema of an enum that was made of it.
+    pub(crate) fn enum_name(values: &EnumDescriptor) -> String {
+        values.parent_message().map_or_else(|| values.name().to_owned(), |scope| scope.name().to_owned())
+    }
+
+    /// Returns the message of a full name.
+    pub(crate) fn message(&self, name: &str) -> Result<MessageDescriptor, String> {
         self.0.get_message_by_name(name).ok_or_else(|| format!("no Protobuf message `{name}` is known"))
     }
 }
 
+/// Makes the message that is the scope of an enum. The first value of an enum is 0 in Protobuf.
+fn enum_scope(name: &str, def: &EnumDef) -> DescriptorProto {
+    let value = |name: &str, number| EnumValueDescriptorProto {
+        name: Some(name.to_owned()),
+        number: Some(number),
+        ..EnumValueDescriptorProto::default()
+    };
+    let mut values: Vec<_> = def.values.iter().map(|known| value(&known.name, known.number)).collect();
+    match def.values.iter().position(|known| known.number == 0) {
+        Some(zero) => values.swap(0, zero),
+        None => values.insert(0, value(NO_VALUE, 0)),
+    }
+    let values = EnumDescriptorProto {
+        name: Some(ENUM.to_owned()),
+        value: values,
+        options: Some(EnumOptions { allow_alias: Some(true), ..EnumOptions::default() }),
+        ..EnumDescriptorProto::default()
+    };
+    DescriptorProto { name: Some(name.to_owned()), enum_type: vec![values], ..DescriptorProto::default() }
+}
+
 /// Returns the full name of a type.
-pub(super) fn full_name(schema: &Schema, name: &str) -> String {
+pub(crate) fn full_name(schema: &Schema, name: &str) -> String {
     if schema.package.is_empty() { name.to_owned() } else { format!("{}.{name}", schema.package) }
 }
 
@@ -170,8 +183,8 @@ fn add_field(schema: &Schema, message: &mut DescriptorProto, path: &str, field: 
                 options: Some(MessageOptions { map_entry: Some(true), ..MessageOptions::default() }),
                 ..DescriptorProto::default()
             };
-            for (name, tag, ty) in [("key", 1, key), ("value", 2, value)] {
-                let encoding = field.encoding.filter(|_| fits(field.encoding, ty));
+            // The encoding is that of the value.
+            for (name, tag, ty, encoding) in [("key", 1, key, None), ("value", 2, value, field.encoding)] {
                 let field = Field { encoding, ..Field::new(name, (**ty).clone()) };
                 add_field(schema, &mut nested, path, &field, tag);
             }
@@ -183,18 +196,6 @@ fn add_field(schema: &Schema, message: &mut DescriptorProto, path: &str, field: 
         other => set_leaf(schema, &mut proto, other, field.encoding),
     }
     message.field.push(proto);
-}
-
-/// Returns whether an encoding is one of this type. That of a map belongs to its key, its value or both.
-fn fits(encoding: Option<Encoding>, ty: &Type) -> bool {
-    match encoding {
-        None => false,
-        Some(Encoding::Bytes) => matches!(ty, Type::List(_)),
-        Some(Encoding::Sint32 | Encoding::Sfixed32) => *ty == Type::Scalar(Scalar::I32),
-        Some(Encoding::Sint64 | Encoding::Sfixed64) => *ty == Type::Scalar(Scalar::I64),
-        Some(Encoding::Fixed32) => *ty == Type::Scalar(Scalar::U32),
-        Some(Encoding::Fixed64) => *ty == Type::Scalar(Scalar::U64),
-    }
 }
 
 fn set_leaf(schema: &Schema, proto: &mut FieldDescriptorProto, ty: &Type, encoding: Option<Encoding>) {
@@ -246,6 +247,8 @@ mod tests {
     const SCHEMA: &str = r#"{ "pitaya": 1, "package": "game", "types": {
         "Mode": { "enum": [ { "name": "Solo", "number": 0 }, { "name": "Team", "number": 2 } ] },
         "Kind": { "enum": [ { "name": "Solo", "number": 0 } ] },
+        "Odd": { "enum": [ { "name": "One", "number": 1 } ] },
+        "Late": { "enum": [ { "name": "One", "number": 1 }, { "name": "Zero", "number": 0 } ] },
         "Inner": { "proto": true, "fields": [ { "name": "id", "type": "u64", "tag": 1 } ] },
         "All": { "proto": true, "fields": [
             { "name": "name", "type": "string", "tag": 1 },

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use pitaya_schema::{EnumRepr, Field, Schema, Type, TypeDef};
+use pitaya_schema::{EnumRepr, Field, Schema, Type, TypeDef, VariantBody};
 
 use super::finding::{Rule, Severity};
 use super::shape::{Place, Shapes};
@@ -67,15 +67,24 @@ fn changed<'s>(
                 if before.name != after.name {
                     return Some((&before.name, &after.name));
                 }
+                match (&before.body, &after.body) {
+                    (VariantBody::Message(old), VariantBody::Message(new)) => pending.push((old, new)),
+                    _ => pending.extend(same_fields(before.fields(), after.fields())),
+                }
             }
             (TypeDef::Struct(old), TypeDef::Struct(new)) => {
-                for before in &old.fields {
-                    let after = new.fields.iter().find(|after| after.name == before.name);
-                    pending.extend(after.map(|after| (&before.ty, &after.ty)));
-                }
+                pending.extend(same_fields(&old.fields, &new.fields));
             }
             _ => {}
         }
     }
     None
+}
+
+/// Returns the types of the fields that both have.
+fn same_fields<'s>(old: &'s [Field], new: &'s [Field]) -> impl Iterator<Item = (&'s Type, &'s Type)> {
+    old.iter().filter_map(|before| {
+        let after = new.iter().find(|after| after.name == before.name)?;
+        Some((&before.ty, &after.ty))
+    })
 }

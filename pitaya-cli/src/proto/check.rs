@@ -44,7 +44,7 @@ pub fn check(schema: &Schema, file: &Path, folders: &[PathBuf]) -> Result<Vec<Di
     let rank =
         |is_nested: bool, file: &str, package: &str| (is_nested, file != own, package != schema.package);
     let mut found = Vec::new();
-    for message in &form::messages(schema) {
+    for message in &form::messages(schema)? {
         let others = pool.all_messages().filter(|other| other.name() == message.name);
         let best = others.min_by_key(|other| {
             rank(other.parent_message().is_some(), other.parent_file().name(), other.package_name())
@@ -94,7 +94,7 @@ fn fields(path: &str, message: &MessageForm, other: &MessageDescriptor, found: &
     for field in &message.fields {
         let place = format!("{path}.{}", field.name);
         let (name, tag) = (&field.name, field.tag);
-        let ty = if message.oneof { shape::in_oneof(&field.ty) } else { field.ty.clone() };
+        let ty = described(&field.ty, message.oneof);
         let Some(other) = other.get_field(tag) else {
             found.push(Difference {
                 place,
@@ -104,7 +104,10 @@ fn fields(path: &str, message: &MessageForm, other: &MessageDescriptor, found: &
             });
             continue;
         };
-        let other_type = shape::of_descriptor(&other);
+        let other_type = described(
+            &shape::of_field(&other, |values| values.name().to_owned()),
+            shape::is_in_oneof(&other),
+        );
         if ty != other_type {
             found.push(Difference {
                 place,
@@ -138,6 +141,11 @@ fn fields(path: &str, message: &MessageForm, other: &MessageDescriptor, found: &
             None => found.push(missing(&path, "message")),
         }
     }
+}
+
+/// Returns a type as reports have it.
+fn described(ty: &str, is_in_oneof: bool) -> String {
+    if is_in_oneof { format!("{ty} in a oneof") } else { ty.to_owned() }
 }
 
 fn enum_values(values: &EnumForm, other: &EnumDescriptor, found: &mut Vec<Difference>) {

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use heck::{ToShoutySnakeCase as _, ToSnakeCase as _, ToUpperCamelCase as _};
 use pitaya_schema::{EnumDef, Field, Schema, TypeDef, UnionDef, VariantBody};
+use prost_reflect::{Kind, MessageDescriptor};
 
 use super::shape;
+use crate::client::{Protobuf, full_name};
 
 /// A message.
 #[derive(Debug)]
@@ -48,19 +50,31 @@ pub(super) struct ValueForm {
 }
 
 /// Returns the messages with a Protobuf form, by name.
-pub(super) fn messages(schema: &Schema) -> Vec<MessageForm> {
-    let form = |(name, def): (&String, &TypeDef)| match def {
-        TypeDef::Struct(def) if def.proto => Some(MessageForm {
-            name: name.clone(),
-            doc: def.doc.clone(),
-            oneof: false,
-            fields: fields(schema, &def.fields),
-            nested: Vec::new(),
-        }),
-        TypeDef::Union(def) if def.proto => Some(union(schema, name, def)),
-        TypeDef::Struct(_) | TypeDef::Union(_) | TypeDef::Enum(_) => None,
-    };
-    schema.types.iter().filter_map(form).collect()
+///
+/// # Errors
+/// A text for the user: the schema has a name that Protobuf cannot have.
+pub(super) fn messages(schema: &Schema) -> Result<Vec<MessageForm>, String> {
+    let protobuf = Protobuf::of_schema(schema)?;
+    let mut forms = Vec::new();
+    for (name, def) in &schema.types {
+        match def {
+            TypeDef::Struct(def) if def.proto => {
+                let message = protobuf.message(&full_name(schema, name))?;
+                forms.push(MessageForm {
+                    name: name.clone(),
+                    doc: def.doc.clone(),
+                    oneof: false,
+                    fields: fields(&def.fields, &message),
+                    nested: Vec::new(),
+                });
+            }
+            TypeDef::Union(def) if def.proto => {
+                forms.push(union(name, def, &protobuf.message(&full_name(schema, name))?));
+            }
+            TypeDef::Struct(_) | TypeDef::Union(_) | TypeDef::Enum(_) => {}
+        }
+    }
+    Ok(forms)
 }
 
 /// Returns the enums in messages with a Protobuf form, by name.
@@ -83,17 +97,17 @@ pub(super) fn enums(schema: &Schema) -> Vec<EnumForm> {
     used.into_iter().filter_map(form).collect()
 }
 
-fn fields(schema: &Schema, fields: &[Field]) -> Vec<FieldForm> {
-    let is_message = |name: &str| !matches!(schema.types.get(name), Some(TypeDef::Enum(_)));
+fn fields(fields: &[Field], message: &MessageDescriptor) -> Vec<FieldForm> {
     let form = |field: &Field| {
-        let ty = shape::of_field(field, &is_message);
-        Some(FieldForm { name: field.name.clone(), doc: field.doc.clone(), tag: field.tag?, ty })
+        let tag = field.tag?;
+        let ty = shape::of_field(&message.get_field(tag)?, Protobuf::enum_name);
+        Some(FieldForm { name: field.name.clone(), doc: field.doc.clone(), tag, ty })
     };
     fields.iter().filter_map(form).collect()
 }
 
 /// A union is a message with a `oneof`. A variant without a type of its own has a nested message.
-fn union(schema: &Schema, name: &str, def: &UnionDef) -> MessageForm {
+fn union(name: &str, def: &UnionDef, message: &MessageDescriptor) -> MessageForm {
     let mut form = MessageForm {
         name: name.to_owned(),
         doc: def.doc.clone(),
@@ -102,21 +116,22 @@ fn union(schema: &Schema, name: &str, def: &UnionDef) -> MessageForm {
         nested: Vec::new(),
     };
     for variant in &def.variants {
-        let Some(tag) = variant.tag else { continue };
-        let ty = match &variant.body {
-            VariantBody::Message(ty) => shape::leaf(ty, None),
-            VariantBody::Unit | VariantBody::Fields(_) => {
-                let nested = MessageForm {
-                    name: variant.name.to_upper_camel_case(),
+        let Some((tag, field)) = variant.tag.and_then(|tag| Some((tag, message.get_field(tag)?))) else {
+            continue;
+        };
+        let ty = match (&variant.body, field.kind()) {
+            (VariantBody::Unit | VariantBody::Fields(_), Kind::Message(inner)) => {
+                let name = variant.name.to_upper_camel_case();
+                form.nested.push(MessageForm {
+                    name: name.clone(),
                     doc: String::new(),
                     oneof: false,
-                    fields: fields(schema, variant.fields()),
+                    fields: fields(variant.fields(), &inner),
                     nested: Vec::new(),
-                };
-                let ty = nested.name.clone();
-                form.nested.push(nested);
-                ty
+                });
+                name
             }
+            _ => shape::of_field(&field, Protobuf::enum_name),
         };
         let (name, doc) = (variant.name.to_snake_case(), variant.doc.clone());
         form.fields.push(FieldForm { name, doc, tag, ty });

@@ -270,3 +270,18 @@ fn package_that_proto_cannot_have_is_an_error() {
         Err(error) => assert!(error.to_string().contains("package"), "{error}"),
     }
 }
+
+#[test]
+fn variant_with_the_name_of_a_type_is_an_error() {
+    let json = |first: &str, second: &str| {
+        format!(
+            r#"{{ "pitaya": 1, "types": {{ "Inner": {{ "proto": true, "fields": [] }}, "U": {{ "proto": true, "key": "type",
+                "union": [ {{ "name": "{first}", "tag": 1 }}, {{ "name": "{second}", "tag": 2 }} ] }} }} }}"#
+        )
+    };
+    let error =
+        |first: &str, second: &str| write(&Schema::from_json(&json(first, second)).unwrap()).unwrap_err();
+    assert_eq!(error("Inner", "Other"), WriteError::Twice("Inner".to_owned()));
+    let error = error("move_to", "MoveTo").to_string();
+    assert!(error.contains("'move_to' conflicts with field 'MoveTo'"), "{error}");
+}

@@ -15,15 +15,19 @@ pub enum WriteError {
     Empty,
     /// The package, a type, a field or a value has a name that `.proto` files cannot have.
     Name(String),
-    /// Two values of enums have one name. Values share the scope of their package.
+    /// Two values of enums have one name, or a variant has that of a type or of another variant. Values of enums share the
+    /// scope of their package.
     Twice(String),
+    /// The messages contradict each other, which is in the text.
+    Schema(String),
 }
 
 impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Schema(error) => f.write_str(error),
             Self::Twice(name) => {
-                write!(f, "two values of enums are both written `{name}`: rename one of the enums")
+                write!(f, "`{name}` would be written twice in one scope: rename a type, a variant or a value")
             }
             Self::Empty => f.write_str("no message has a Protobuf form: write `#[message(proto)]`"),
             Self::Name(name) => write!(
@@ -44,25 +48,30 @@ impl std::error::Error for WriteError {}
 /// # Errors
 /// [`WriteError`].
 pub fn write(schema: &Schema) -> Result<String, WriteError> {
-    let messages = form::messages(schema);
+    if !schema.package.is_empty() {
+        schema.package.split('.').try_for_each(|part| identifier(part).map(|_| ()))?;
+    }
+    let messages = form::messages(schema).map_err(WriteError::Schema)?;
     if messages.is_empty() {
         return Err(WriteError::Empty);
     }
     let mut out = String::from("syntax = \"proto3\";\n");
     if !schema.package.is_empty() {
-        schema.package.split('.').try_for_each(|part| identifier(part).map(|_| ()))?;
         let _ = write!(out, "\npackage {};\n", schema.package);
     }
+    let enums = form::enums(schema);
     let names: Vec<_> = messages.iter().map(|message| message.name.as_str()).collect();
     routes(&mut out, schema, &names);
+    let types = names.iter().copied().chain(enums.iter().map(|values| values.name.as_str()));
+    let types = types.map(str::to_owned).collect();
     for message in &messages {
         out.push('\n');
-        write_message(&mut out, "", message)?;
+        write_message(&mut out, "", message, &types)?;
     }
-    let mut names = BTreeSet::new();
-    for values in &form::enums(schema) {
+    let mut values_written = BTreeSet::new();
+    for values in &enums {
         out.push('\n');
-        write_enum(&mut out, values, &mut names)?;
+        write_enum(&mut out, values, &mut values_written)?;
     }
     Ok(out)
 }
@@ -100,19 +109,29 @@ fn routes(out: &mut String, schema: &Schema, messages: &[&str]) {
     }
 }
 
-fn write_message(out: &mut String, indent: &str, message: &MessageForm) -> Result<(), WriteError> {
+/// Writes a message. `types` are the names of types in the scopes around it, which a nested message would hide.
+fn write_message(
+    out: &mut String,
+    indent: &str,
+    message: &MessageForm,
+    types: &BTreeSet<String>,
+) -> Result<(), WriteError> {
     comment(out, indent, &message.doc);
     let _ = writeln!(out, "{indent}message {} {{", identifier(&message.name)?);
     let inner = format!("{indent}  ");
+    let mut types = types.clone();
     for nested in &message.nested {
-        write_message(out, &inner, nested)?;
+        add(&mut types, nested.name.clone())?;
+        write_message(out, &inner, nested, &types)?;
         out.push('\n');
     }
     let of_fields = if message.oneof { format!("{inner}  ") } else { inner.clone() };
     if message.oneof {
         let _ = writeln!(out, "{inner}oneof value {{");
     }
+    let mut names = BTreeSet::new();
     for field in &message.fields {
+        add(&mut names, field.name.clone())?;
         comment(out, &of_fields, &field.doc);
         let _ = writeln!(out, "{of_fields}{} {} = {};", field.ty, identifier(&field.name)?, field.tag);
     }

@@ -186,6 +186,26 @@ fn union_with_another_first_variant_breaks_defaults() {
     }
 }
 
+/// The first variant has the defaults of its fields.
+#[test]
+fn defaults_within_the_first_variant_are_compared() {
+    let schema = |variant: Value, values: [&str; 2]| {
+        let mut schema = types(json!([{ "name": "f", "type": "U" }]), &["json"]);
+        schema["types"]["U"] = beside(json!([variant]));
+        schema["types"]["M"] = json!({ "fields": [required("e", "E")] });
+        let values: Vec<_> =
+            (0..).zip(values).map(|(number, name)| json!({ "name": name, "number": number })).collect();
+        schema["types"]["E"] = json!({ "repr": "name", "enum": values });
+        schema
+    };
+    let both = ["break default-changed/T.f/in", "break default-changed/T.f/out"];
+    let fields = json!({ "name": "A", "fields": [required("e", "E")] });
+    for variant in [fields, json!({ "name": "A", "message": "M" })] {
+        let (old, new) = (schema(variant.clone(), ["X", "Y"]), schema(variant, ["Y", "X"]));
+        assert_eq!(found(old, new), both);
+    }
+}
+
 #[test]
 fn message_that_becomes_a_union_breaks() {
     let both = ["break type-changed/a.b.c/in", "break type-changed/a.b.c/out"];
