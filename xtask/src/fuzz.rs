@@ -15,9 +15,9 @@ const USAGE: &str = "cargo xtask fuzz [--quick | --seconds N] [TARGET]...";
 
 /// Seconds for each target with `--quick`, and without.
 const QUICK: u64 = 10;
+const USUAL: u64 = 60;
 /// Seconds for each target in CI: enough to read all seeds and to show that each target works.
 const CI: u64 = 4;
-const USUAL: u64 = 60;
 
 /// Seconds after which one input counts as a hang, and the most memory, in MiB.
 const TIMEOUT: u64 = 10;
@@ -195,6 +195,22 @@ mod tests {
         for bad in [&["--seconds"][..], &["--seconds", "0"], &["--seconds", "x"], &["--slow"]] {
             assert!(parsed(bad).is_err(), "{bad:?}");
         }
+    }
+
+    /// The step `fuzz` takes minutes to say so.
+    #[test]
+    fn lock_file_of_the_targets_is_current() {
+        let mut metadata = cargo();
+        metadata.args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--locked",
+            "--manifest-path",
+            "fuzz/Cargo.toml",
+        ]);
+        let output = metadata.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     #[test]

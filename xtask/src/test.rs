@@ -109,7 +109,8 @@ const STEPS: &[&[Step]] = &[
     &[step("javascript", When::Full, javascript::javascript)],
 ];
 
-/// Runs all steps, those of `--quick`, or one. It stops at the first that fails, and prints how long each took.
+/// Runs all steps, those of `--quick`, or one. It stops after the first list with a failed step, and prints how long each
+/// step took.
 pub(crate) fn main(args: &[String]) -> ExitCode {
     let arg = args.first().map(String::as_str);
     let not_now = if arg == Some("--quick") { When::Full } else { When::Quick };
