@@ -31,46 +31,34 @@ pub trait Connection: Clone + fmt::Debug + Send + Sync + sealed::Sealed + 'stati
     ) -> impl Future<Output = Result<()>> + Send;
 }
 
-impl Connection for Client {
-    fn request<Req: Message, Rep: Message>(
-        &self,
-        route: &Route<Req, Rep, Handler>,
-        message: &Req,
-    ) -> impl Future<Output = Result<Rep>> + Send {
-        self.request(route, message)
-    }
+macro_rules! connections {
+    ($($client:ty),*) => { $(
+        impl Connection for $client {
+            fn request<Req: Message, Rep: Message>(
+                &self,
+                route: &Route<Req, Rep, Handler>,
+                message: &Req,
+            ) -> impl Future<Output = Result<Rep>> + Send {
+                self.request(route, message)
+            }
 
-    fn notify<Req: Message>(
-        &self,
-        route: &Route<Req, (), Notify>,
-        message: &Req,
-    ) -> impl Future<Output = Result<()>> + Send {
-        self.notify(route, message)
-    }
+            fn notify<Req: Message>(
+                &self,
+                route: &Route<Req, (), Notify>,
+                message: &Req,
+            ) -> impl Future<Output = Result<()>> + Send {
+                self.notify(route, message)
+            }
+        }
+
+        impl sealed::Sealed for $client {}
+    )* };
 }
 
-impl Connection for ReconnectingClient {
-    fn request<Req: Message, Rep: Message>(
-        &self,
-        route: &Route<Req, Rep, Handler>,
-        message: &Req,
-    ) -> impl Future<Output = Result<Rep>> + Send {
-        self.request(route, message)
-    }
-
-    fn notify<Req: Message>(
-        &self,
-        route: &Route<Req, (), Notify>,
-        message: &Req,
-    ) -> impl Future<Output = Result<()>> + Send {
-        self.notify(route, message)
-    }
-}
+connections!(Client, ReconnectingClient);
 
 mod sealed {
     pub trait Sealed {}
-    impl Sealed for super::Client {}
-    impl Sealed for super::ReconnectingClient {}
 }
 
 /// A component with a generated client. `#[handler(client)]` implements it.

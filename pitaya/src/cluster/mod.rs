@@ -19,7 +19,7 @@
 //! | `users.rs` | pushes to users of other servers, and kicks them |
 //! | `presence.rs`, `binds.rs` | announces binds; which of two binds of one user stays |
 //! | `remote_session.rs` | asks the frontend of a session to change it |
-//! | `peers.rs` | all of this as the port of sessions, users and groups |
+//! | `peers.rs` | implements `Peers`, through which sessions, users and groups use the cluster |
 //!
 //! From other servers:
 //!

@@ -2,13 +2,13 @@
 
 use std::future::ready;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
+use std::task::Context as TaskContext;
 
 use super::call::{CallFuture, ClientCall, HandlerCall};
 use super::method::Bound;
 use super::table::{Entry, EntryId, Tables};
 use crate::context::Current;
-use crate::error::{Error, Result, code, text};
+use crate::error::{Error, code, text};
 use crate::route::{Handler, Parts, RouteError, parse};
 use crate::serialize::Body;
 use crate::span::{self, CallSpan};
@@ -63,14 +63,11 @@ pub(crate) fn handler_not_found(route: &str) -> Error {
 }
 
 /// A handler that was polled once.
-pub(crate) enum Started {
-    /// It has finished; its reply is in the outbox.
-    Done(Result<()>),
-    Running(CallFuture<Handler>),
-}
+pub(crate) type Started = span::Started<'static, ()>;
 
 impl Entry {
-    /// Starts a handler and polls it once. Most finish in that poll, and their body is never copied.
+    /// Starts a handler and polls it once. The body of one that finishes in that poll is never copied, and its reply is in
+    /// the outbox.
     #[inline]
     pub(crate) fn start_handler(
         &self,
@@ -81,14 +78,9 @@ impl Entry {
         if let Bound::Handler(method) = self.call
             && span::wanted(client.scope.session.tracer())
         {
-            let begun = self.span(&client).start(|| method(HandlerCall::new(client), body), cx);
-            return begun.map_or_else(Started::Running, Started::Done);
+            return self.span(&client).start(|| method(HandlerCall::new(client), body), cx);
         }
-        let mut future = self.call_handler(client, body);
-        match future.as_mut().poll(cx) {
-            Poll::Ready(result) => Started::Done(result),
-            Poll::Pending => Started::Running(future),
-        }
+        Started::poll(self.call_handler(client, body), cx)
     }
 
     /// Returns the span of a call. Called only if one is wanted.

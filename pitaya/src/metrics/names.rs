@@ -131,8 +131,9 @@ pub static CONCURRENT_WAIT: Metric = Metric::summary(
 
 /// Bodies that could not be recoded for a client with a serializer of its own.
 ///
-/// `kind` is `message` for a message to another server, which fails with `PIT-400` or `PIT-415`, `reply` for the reply of
-/// another server, which fails with `PIT-000` or `PIT-415`, and `push` for a push that its client does not get.
+/// `kind` is `message` for a message to another server, which fails with `PIT-400`, `PIT-415`, or `PIT-000` after a panic;
+/// `reply` for the reply of another server, which fails with `PIT-000` or `PIT-415`; and `push` for a push that clients do
+/// not get. A push to many clients counts once for each serializer, and one that came for a single user counts once.
 pub static RECODE_FAILURES: Metric = Metric::counter(
     "session",
     "recode_failures",

@@ -51,7 +51,7 @@ impl Recoding {
         if body.len() <= self.limit.max(before) {
             return Ok(body);
         }
-        let text = format!("the message has {} bytes in the server's serializer", body.len());
+        let text = format!("message too long in the server's serializer: {} bytes", body.len());
         Err(Error::new(code::BAD_REQUEST, text).with_metadata("limit", self.limit.to_string()))
     }
 

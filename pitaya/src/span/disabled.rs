@@ -4,6 +4,7 @@ use std::task::Context as TaskContext;
 
 use futures_util::future::BoxFuture;
 
+use super::Started;
 use super::message::{ClientMessage, Named};
 use crate::context::{Current, Metadata};
 use crate::error::Result;
@@ -43,7 +44,7 @@ impl Open {
         self,
         _call: impl FnOnce() -> BoxFuture<'a, Result<T>>,
         _cx: &mut TaskContext<'_>,
-    ) -> std::result::Result<Result<T>, BoxFuture<'a, Result<T>>> {
+    ) -> Started<'a, T> {
         match self {}
     }
 

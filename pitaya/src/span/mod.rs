@@ -102,29 +102,41 @@ pub(crate) fn rpc(route: &str, server: Option<&str>, current: &Current) -> Optio
     })
 }
 
+/// A call that was polled once. Most calls finish in that poll.
+pub(crate) enum Started<'a, T> {
+    Done(Result<T>),
+    Running(BoxFuture<'a, Result<T>>),
+}
+
+impl<'a, T> Started<'a, T> {
+    #[inline]
+    pub(crate) fn poll(mut call: BoxFuture<'a, Result<T>>, cx: &mut TaskContext<'_>) -> Self {
+        match call.as_mut().poll(cx) {
+            Poll::Ready(result) => Self::Done(result),
+            Poll::Pending => Self::Running(call),
+        }
+    }
+}
+
 impl CallSpan {
     /// Runs the synchronous part of a call in its span.
     pub(crate) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
         self.span.in_scope(work)
     }
 
-    /// Starts a call in its spans and polls it once. `Err` has the future of a call that has not finished.
+    /// Starts a call in its spans and polls it once.
     pub(crate) fn start<'a, T: 'a>(
         self,
         call: impl FnOnce() -> BoxFuture<'a, Result<T>>,
         cx: &mut TaskContext<'_>,
-    ) -> std::result::Result<Result<T>, BoxFuture<'a, Result<T>>> {
+    ) -> Started<'a, T> {
         match self {
             Self { span, open: Some(open) } if span.is_disabled() && !open.is_recording() => {
                 open.start(call, cx)
             }
             spans => {
                 let call = spans.in_scope(call);
-                let mut call = spans.run(call);
-                match call.as_mut().poll(cx) {
-                    Poll::Ready(result) => Ok(result),
-                    Poll::Pending => Err(call),
-                }
+                Started::poll(spans.run(call), cx)
             }
         }
     }

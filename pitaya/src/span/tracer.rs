@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
+use std::task::Context as TaskContext;
 
 use futures_util::future::BoxFuture;
 use opentelemetry::trace::{
@@ -13,8 +13,8 @@ use opentelemetry::trace::{
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
-use super::carrier;
 use super::message::{ClientMessage, Named};
+use super::{Started, carrier};
 use crate::context::{Current, Metadata};
 use crate::error::{Error, Result};
 
@@ -23,8 +23,8 @@ const NAME: &str = "pitaya";
 
 /// Makes the spans of one app.
 ///
-/// Most messages are not sampled. Such a message costs no attributes and no span that records: only its name and the
-/// context that its callees and the application see.
+/// Most messages are not sampled. Such a message costs no attributes and no span that records. It costs its name, the
+/// context that its callees and the application see, and a box if its handler waits.
 #[derive(Clone)]
 pub(crate) struct Tracer(Arc<Inner>);
 
@@ -151,18 +151,16 @@ impl Open {
         self.is_recording
     }
 
-    /// Starts a call whose span is not recorded and polls it once, with this span as the current one. `Err` has the
-    /// future of a call that has not finished.
+    /// Starts a call whose span is not recorded and polls it once, with this span as the current one.
     pub(crate) fn start<'a, T: 'a>(
         self,
         call: impl FnOnce() -> BoxFuture<'a, Result<T>>,
         cx: &mut TaskContext<'_>,
-    ) -> std::result::Result<Result<T>, BoxFuture<'a, Result<T>>> {
+    ) -> Started<'a, T> {
         let _current = self.context.attach();
-        let mut call = call();
-        match call.as_mut().poll(cx) {
-            Poll::Ready(result) => Ok(result),
-            Poll::Pending => Err(Box::pin(call.with_context(Context::current()))),
+        match Started::poll(call(), cx) {
+            Started::Running(call) => Started::Running(Box::pin(call.with_context(Context::current()))),
+            done => done,
         }
     }
 

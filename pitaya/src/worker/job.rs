@@ -221,11 +221,11 @@ pub(crate) fn new_id() -> String {
     })
 }
 
-/// Finds a field by its exact name, or else by its name in any case.
+/// Finds a field by its exact name, or else by a name that Go takes for it.
 pub(crate) fn field<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     object
         .get(name)
-        .or_else(|| object.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value))
+        .or_else(|| object.iter().find(|(other, _)| json::names_match(other, name)).map(|(_, value)| value))
 }
 
 #[cfg(test)]
@@ -233,6 +233,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    /// Go's decoder takes two letters beyond ASCII for one of ASCII.
+    #[test]
+    fn fields_are_found_as_go_finds_them() {
+        for (key, name) in [("message", "message"), ("Message", "message"), ("me\u{17f}sage", "message")] {
+            let object = Map::from_iter([(key.to_owned(), 1.into())]);
+            assert_eq!(field(&object, name), Some(&json!(1)), "{key}");
+        }
+        assert_eq!(field(&Map::from_iter([("massage".to_owned(), 1.into())]), "message"), None);
+    }
 
     fn draft(id: &str) -> Draft<'_, Value> {
         Draft {

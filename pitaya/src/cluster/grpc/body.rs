@@ -27,17 +27,21 @@ pub(super) struct LimitedBody {
 
 impl LimitedBody {
     pub(super) fn unary(body: Incoming, limit: Duration, limits: Arc<Limits>) -> Self {
-        Self { limit: Some(limit), ..Self::answer(body, limits) }
+        Self::new(body, Some(limit), limits, false)
     }
 
     /// The body of an answer. The caller limits its time.
     pub(super) fn answer(body: Incoming, limits: Arc<Limits>) -> Self {
-        Self { body, framing: Framing::new(limits, false), limit: None, timer: None, is_stream: false }
+        Self::new(body, None, limits, false)
     }
 
     /// A stream may wait between two messages, and loses a message that is too large.
     pub(super) fn stream(body: Incoming, limit: Duration, limits: Arc<Limits>) -> Self {
-        Self { body, framing: Framing::new(limits, true), limit: Some(limit), timer: None, is_stream: true }
+        Self::new(body, Some(limit), limits, true)
+    }
+
+    fn new(body: Incoming, limit: Option<Duration>, limits: Arc<Limits>, is_stream: bool) -> Self {
+        Self { body, framing: Framing::new(limits, is_stream), limit, timer: None, is_stream }
     }
 
     fn take(&mut self, data: Bytes) -> Result<Bytes, Status> {
@@ -49,9 +53,8 @@ impl LimitedBody {
     }
 
     fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<Status> {
-        let Some(limit) = self.limit.filter(|_| !self.is_stream || !self.framing.is_between()) else {
-            return Poll::Pending;
-        };
+        let is_between = self.is_stream && self.framing.is_between();
+        let Some(limit) = self.limit.filter(|_| !is_between) else { return Poll::Pending };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
         timer.as_mut().poll(context).map(|()| Status::deadline_exceeded("the request is not whole"))
     }

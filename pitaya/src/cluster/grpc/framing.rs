@@ -109,7 +109,7 @@ impl Framing {
                 data.advance(here);
                 (self.to_drop, end) = (length - here, 0);
             } else {
-                end = data.len(); // tonic reads the head, and refuses the request
+                end = data.len(); // tonic reads the head, and refuses the call
             }
         }
         append(&mut whole, data.split_to(end));
